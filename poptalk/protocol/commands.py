@@ -1,0 +1,141 @@
+"""A command line taken apart: for the client core to know what was typed, for the server to act on.
+
+Both sides read it leniently, as most servers do (blanks in front and doubled, tabs, any case of the
+keyword); the strict form is a question of `faults_of`, which names every way in which a line leaves
+RFC 1939 §3.  Nothing here changes a line.
+"""
+
+from __future__ import annotations
+
+from poptalk.protocol.values import Value
+from poptalk.protocol.verbs import VERBS, MultiLine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from poptalk.protocol.verbs import Argument, Verb
+
+_BLANKS = b" \t"
+
+
+class Span(Value):
+    """A range of octets in a line: from `start` up to, not including, `stop`."""
+
+    start: int
+    stop: int
+
+
+class Command(Value):
+    """A command line, without its line end."""
+
+    line: bytes
+    keyword: bytes
+    """In upper case; empty where the line holds nothing but blanks."""
+    verb: Verb | None
+    """The row of the table, None for a word that is not in it."""
+    arguments: tuple[bytes, ...]
+    """A last argument that takes the rest of the line is given with the blanks in it."""
+    secret: Span | None
+    """What must not be shown, logged or remembered."""
+
+    @property
+    def multi_line(self) -> bool:
+        """Whether a positive reply has more lines than one (RFC 1939 §3, RFC 2449 §3)."""
+        if self.verb is None or self.verb.multi_line is MultiLine.NEVER:
+            return False
+        return self.verb.multi_line is MultiLine.ALWAYS or not self.arguments
+
+    def number(self, index: int = 0) -> int | None:
+        """Return the argument at `index` as a decimal number, None where it is none."""
+        if index < len(self.arguments) and self.arguments[index].isdigit():
+            return int(self.arguments[index][:_MAX_DIGITS])
+        return None
+
+
+_MAX_DIGITS = 18
+"""Digits that are read of a number: no maildrop has more, and int() grows costly with length."""
+
+
+def parse_command(line: bytes) -> Command:
+    """Take a command line apart.
+
+    Args:
+        line: octets as sent, without CRLF.
+
+    Returns:
+        The parts.  Never raises: an odd line is a command whose verb is None.
+    """
+    spans = _words(line)
+    if not spans:
+        return Command(line=line, keyword=b"", verb=None, arguments=(), secret=None)
+    first = spans[0]
+    keyword = line[first.start : first.stop].upper()
+    verb = VERBS.get(keyword)
+    given = spans[1:]
+    if verb is not None:
+        given = _join_rest(verb.arguments, given, line, first.stop)
+    return Command(
+        line=line,
+        keyword=keyword,
+        verb=verb,
+        arguments=tuple(line[s.start : s.stop] for s in given),
+        secret=_secret(verb.arguments, given, len(line)) if verb else None,
+    )
+
+
+def _words(line: bytes) -> list[Span]:
+    """Find the words of a line, parted by any number of blanks and tabs."""
+    spans = []
+    at = 0
+    for word in line.replace(b"\t", b" ").split(b" "):
+        if word:
+            spans.append(Span(start=at, stop=at + len(word)))
+        at += len(word) + 1
+    return spans
+
+
+def _join_rest(
+    arguments: tuple[Argument, ...], given: list[Span], line: bytes, keyword_stop: int
+) -> list[Span]:
+    """Let a last argument swallow the rest of the line: "spaces may be part of the password"."""
+    last = len(arguments) - 1
+    if last < 0 or not arguments[last].rest:
+        return given
+    if last == 0:
+        # RFC 1939 §7: all after the one blank behind PASS is the password, blanks at its ends too.
+        start = keyword_stop + 1
+        return [Span(start=start, stop=len(line))] if start < len(line) else []
+    if len(given) > last:
+        return [*given[:last], Span(start=given[last].start, stop=len(line))]
+    return given
+
+
+def _secret(arguments: tuple[Argument, ...], given: list[Span], length: int) -> Span | None:
+    """Find what is secret: the first secret argument and all that follows it."""
+    for argument, span in zip(arguments, given, strict=False):
+        if argument.secret:
+            return Span(start=span.start, stop=length)
+    return None
+
+
+def expects_argument(line_so_far: bytes) -> Argument | None:
+    """Tell which argument of a half-typed command the next octet would belong to.
+
+    Args:
+        line_so_far: octets up to the cursor.
+
+    Returns:
+        The argument, or None while the keyword is being typed, and past the last one.
+    """
+    command = parse_command(line_so_far)
+    if command.verb is None or not command.verb.arguments:
+        return None
+    words = len(_words(line_so_far))
+    if line_so_far[-1:] not in (b" ", b"\t"):
+        words -= 1
+    if words < 1:
+        return None
+    arguments = command.verb.arguments
+    index = words - 1
+    if index < len(arguments):
+        return arguments[index]
+    return arguments[-1] if arguments[-1].rest else None

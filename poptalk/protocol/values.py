@@ -1,0 +1,83 @@
+"""Value classes for the path that every piped session takes.
+
+A piped session is a whole process, and importing ``dataclasses`` (with ``inspect`` behind it) and
+generating a dozen classes with it costs more than a complete poplib session.  `Value` gives what the
+project asks of its values, frozen, slotted and keyword-only, without that cost.  Type checkers see
+the subclasses as dataclasses (PEP 681).  Rooms off that path use ``dataclasses`` itself.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, dataclass_transform
+else:
+
+    def dataclass_transform(**_options):
+        """Stand in at run time for the decorator that only type checkers read."""
+        return lambda cls: cls
+
+
+class _ValueType(type):
+    """Turn the annotations of a class body into slots, and its assignments into defaults."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _ValueType:
+        fields = tuple(body.get("__annotations__", ()))
+        defaults = {field: body.pop(field) for field in fields if field in body}
+        inherited = [base for base in bases if isinstance(base, _ValueType)]
+        body["__slots__"] = fields
+        body["_fields"] = sum((base._fields for base in inherited), ()) + fields
+        body["_field_set"] = frozenset(body["_fields"])
+        body["_defaults"] = {
+            k: v for base in inherited for k, v in base._defaults.items()
+        } | defaults
+        return super().__new__(mcs, name, bases, body)
+
+    _fields: tuple[str, ...]
+    _field_set: frozenset[str]
+    _defaults: dict[str, Any]
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=True)
+class Value(metaclass=_ValueType):
+    """Base of the frozen, slotted, keyword-only values of the protocol core.
+
+    The module of a subclass must say ``from __future__ import annotations``, so that the annotations
+    are in the class body on every version of Python.
+
+    Raises:
+        TypeError: on construction, for a field that is missing or unknown.
+        AttributeError: on assignment to a field of a made value.
+    """
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **given):
+            cls = type(self)
+            fields = {**cls._defaults, **given}
+            if fields.keys() != cls._field_set:
+                wrong = ", ".join(sorted(fields.keys() ^ cls._field_set))
+                raise TypeError(f"{cls.__name__}: missing or unknown field: {wrong}")
+            put = object.__setattr__
+            for field, content in fields.items():
+                put(self, field, content)
+
+        def __setattr__(self, name, _content):
+            raise AttributeError(f"{type(self).__name__}.{name} cannot be changed")
+
+        __delattr__ = __setattr__
+
+    def _content(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, field) for field in type(self)._fields)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._content()))
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{field}={getattr(self, field)!r}" for field in type(self)._fields)
+        return f"{type(self).__name__}({inner})"
