@@ -127,6 +127,11 @@ class ClientSession:
         return self._auth_in_progress() is not None
 
     @property
+    def challenge_open(self) -> bool:
+        """Whether the server has asked within AUTH and waits for a line."""
+        return self._challenged is not None and self._queue[0] is self._challenged
+
+    @property
     def awaiting_tls(self) -> bool:
         """Whether STLS was sent and TLS has not begun: the next octets should be TLS."""
         waiting = any(_effect(p.exchange) is Effect.START_TLS for p in self._queue)
@@ -311,14 +316,14 @@ class ClientSession:
         if self.state is not State.GREETING and not self._queue:
             self._unsolicited(kept)
             return
-        lf_only = not kept.endswith(b"\r\n")
-        if lf_only:
+        end = b"\r\n" if kept.endswith(b"\r\n") else b"\n"
+        if end == b"\n":
             self._odd(OddityKind.BARE_LF)
-        line = kept.removesuffix(b"\n").removesuffix(b"\r")
+        status_line = parse_status_line(kept.removesuffix(end), end=end)
         if self.state is State.GREETING:
-            self._greeted(line)
+            self._greeted(status_line)
         else:
-            self._replied(line, lf_only=lf_only)
+            self._replied(status_line)
 
     def _read_unsolicited(self, data: bytes, at: int) -> int:
         """Pass on all whole lines at once: a server may send ten million of them."""
@@ -380,19 +385,17 @@ class ClientSession:
 
     # What a line means.
 
-    def _greeted(self, line: bytes) -> None:
-        status_line = parse_status_line(line)
-        self.timestamp = timestamp_of(line)
+    def _greeted(self, status_line: StatusLine) -> None:
+        self.timestamp = timestamp_of(status_line.line)
         self._events.append(Greeting(status_line=status_line, timestamp=self.timestamp))
         self._remark_on_status(status_line)
         if status_line.status is Status.ERR:
             self._odd(OddityKind.NEGATIVE_GREETING)
         self._move_to(State.AUTHORIZATION)
 
-    def _replied(self, line: bytes, *, lf_only: bool) -> None:
+    def _replied(self, status_line: StatusLine) -> None:
         pending = self._queue[0]
         exchange = pending.exchange
-        status_line = parse_status_line(line)
         if status_line.status is Status.CHALLENGE and _challenges(exchange):
             self._challenge(pending, status_line)
             return
@@ -405,8 +408,8 @@ class ClientSession:
         self._body_octets = 0
         if multi_line:
             # Line one of the body begins right after the line end of the first line.
-            self._body_tail = b"\n" if lf_only else b"\r\n"
-            self._body_lf_only = lf_only
+            self._body_tail = status_line.end
+            self._body_lf_only = status_line.end == b"\n"
             self._read = self._read_body
         else:
             self._finish(ok=ok)

@@ -35,6 +35,8 @@ class StatusLine(Value):
     """The response code without its brackets (RFC 2449 §8), such as `SYS/TEMP`."""
     text: bytes = b""
     """What follows the indicator and one blank, the response code included."""
+    end: bytes = b"\r\n"
+    """The line end as received: CRLF, or LF alone."""
 
     @property
     def words(self) -> list[bytes]:
@@ -43,11 +45,12 @@ class StatusLine(Value):
         return text.split()
 
 
-def parse_status_line(line: bytes) -> StatusLine:
+def parse_status_line(line: bytes, *, end: bytes = b"\r\n") -> StatusLine:
     """Take the first line of a reply apart.
 
     Args:
         line: octets without the line end.
+        end: the line end that was cut off.
 
     Returns:
         The parts.  The indicator is recognised in any case (RFC 1939 §3 wants upper case; whoever
@@ -56,8 +59,8 @@ def parse_status_line(line: bytes) -> StatusLine:
     word, _, text = line.partition(b" ")
     status = _INDICATORS.get(word.upper(), Status.OTHER)
     if status is Status.OTHER:
-        return StatusLine(line=line, status=status, text=line)
-    return StatusLine(line=line, status=status, code=_response_code(text), text=text)
+        return StatusLine(line=line, status=status, text=line, end=end)
+    return StatusLine(line=line, status=status, code=_response_code(text), text=text, end=end)
 
 
 _INDICATORS = {s.value.encode("ascii"): s for s in Status if s is not Status.OTHER}

@@ -1,0 +1,359 @@
+"""Dialling: from a name or an address to a connected socket.
+
+A name may stand for several addresses, IPv6 and IPv4.  They are tried in turn, in the order of
+getaddrinfo, and the sentence of a failure names each of them and why it did not answer.
+The asyncio way in `connection` uses the same look-up and the same collection of failed attempts, so
+that no sentence exists twice.
+"""
+
+from __future__ import annotations
+
+import _thread
+import errno
+import socket
+import time
+
+from poptalk.net.errors import ConnectFailed, peer_name, printable, reason
+from poptalk.protocol.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What the DNS allows, in octets.
+LABEL_LIMIT = 63
+NAME_LIMIT = 253
+
+PORT_HINT = "Is the port right? POP3 is 110, POP3 over TLS is 995."
+
+# Answers of the resolver which mean that it does not know, as opposed to having had no answer itself.
+_UNKNOWN = {
+    getattr(socket, name)
+    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY", "EAI_FAMILY")
+    if hasattr(socket, name)
+}
+
+
+class Target(Value):
+    """Where to connect to.
+
+    Args:
+        host: a name, an IPv4 or an IPv6 address, the last with or without brackets.
+        port: a TCP port, 1 to 65535.
+        family: 0 for IPv6 and IPv4, or ``socket.AF_INET`` or ``socket.AF_INET6`` for one alone.
+    """
+
+    host: str
+    port: int
+    family: int = 0
+
+    def __str__(self) -> str:
+        return peer_name(bare_host(self.host), self.port)
+
+
+class Address(Value):
+    """One address of a target.
+
+    Args:
+        family: the address family of the socket.
+        sockaddr: what ``socket.connect`` takes; the address in text comes first.
+    """
+
+    family: int
+    sockaddr: tuple[str | int | bytes, ...]
+
+    def __str__(self) -> str:
+        return str(self.sockaddr[0])
+
+
+def dial(target: Target, *, timeout: float | None) -> socket.socket:
+    """Connect to `target` and return the connected socket, blocking, without Nagle's delay.
+
+    Args:
+        target: where to connect to.
+        timeout: seconds for everything together, the look-up of the name included; None waits for
+            as long as the system does.
+
+    Raises:
+        ConnectFailed: name unknown, refused, unreachable, no answer in time.
+    """
+    deadline = Deadline(timeout)
+    attempts = Attempts(target, timeout=timeout)
+    addresses = _look_up_blocking(target, deadline)
+    for index, address in enumerate(addresses):
+        sock = None
+        try:
+            sock = open_socket(address)
+            sock.settimeout(deadline.share(len(addresses) - index))
+            sock.connect(address.sockaddr)
+        except OSError as error:
+            if sock is not None:
+                sock.close()
+            attempts.add(address, error)
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+        else:
+            sock.settimeout(None)
+            return sock
+    raise attempts.failure()
+
+
+def open_socket(address: Address) -> socket.socket:
+    """Return a new socket for `address`, not yet connected.
+
+    A person's lines are short and wait for an answer each: Nagle's algorithm would only delay them.
+
+    Raises:
+        OSError: the system has no such family, or no more sockets.
+    """
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+class Deadline:
+    """A time by which several steps must be done together.
+
+    Args:
+        timeout: seconds from now; None for no limit.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    def left(self) -> float | None:
+        """Return the seconds left, never less than a millisecond: 0 would mean not to block."""
+        return None if self._end is None else max(self._end - time.monotonic(), 0.001)
+
+    def share(self, steps: int) -> float | None:
+        """Return an equal share of the time left.
+
+        An address that swallows packets must leave time for the one after it.
+
+        Args:
+            steps: how many steps there are still to do, this one included.
+        """
+        left = self.left()
+        return None if left is None else left / steps
+
+
+class Attempts:
+    """The addresses that were tried in vain, and the sentence about them.
+
+    Args:
+        target: what was dialled.
+        timeout: the seconds that were given, for the sentence.
+    """
+
+    def __init__(self, target: Target, *, timeout: float | None) -> None:
+        self._target = target
+        self._timeout = timeout
+        self._failed: list[tuple[Address, OSError]] = []
+
+    def add(self, address: Address, error: OSError) -> None:
+        """Note that `address` failed with `error`."""
+        self._failed.append((address, error))
+
+    def failure(self) -> ConnectFailed:
+        """Return the error that names each address, why it failed, and what to try."""
+        advice = self._advice()
+        if len(self._failed) == 1:
+            [(address, error)] = self._failed
+            named = str(address) == bare_host(self._target.host)
+            where = "" if named else f" (address {address})"
+            return ConnectFailed(f"{self._target}{where} {self._why(error)}: {advice}")
+        tried = ", ".join(f"{address} {self._why(error)}" for address, error in self._failed)
+        return ConnectFailed(f"{self._target} cannot be reached: {tried}: {advice}")
+
+    def _why(self, error: OSError) -> str:
+        if isinstance(error, ConnectionRefusedError):
+            return "refused the connection"
+        if isinstance(error, TimeoutError):
+            # Of several addresses each had a share of the time.
+            known = self._timeout is not None and len(self._failed) == 1
+            return f"did not answer within {self._timeout:g} s" if known else "did not answer"
+        return f"is out of reach ({reason(error)})"
+
+    def _advice(self) -> str:
+        errors = [error for _address, error in self._failed]
+        if any(isinstance(error, ConnectionRefusedError) for error in errors):
+            return f"nothing listens there. {PORT_HINT}"
+        if any(isinstance(error, TimeoutError) for error in errors):
+            return (
+                "it is down, or a firewall swallows what is sent to it. "
+                f"{PORT_HINT} A longer --timeout may help."
+            )
+        if any(error.errno in (errno.EACCES, errno.EPERM) for error in errors):
+            return "this machine does not let the connection out. Does a local firewall forbid it?"
+        return "no way leads there. Is this machine on the network, and is the address right?"
+
+
+def start_look_up(
+    target: Target, finish: Callable[[list[Address] | Exception], None]
+) -> list[Address] | None:
+    """Look `target` up, in a thread of its own if the name service must be asked.
+
+    getaddrinfo cannot be interrupted and may hang for minutes.  In a thread which nobody joins, a
+    time-out and Ctrl-C work at once.
+
+    Args:
+        target: what to look up.
+        finish: called once, from the other thread, with the addresses or with what was raised;
+            never called when the addresses are returned.
+
+    Returns:
+        The addresses if `target` is an address itself, else None.
+
+    Raises:
+        ConnectFailed: the name or the port is malformed, or the address is of another family.
+    """
+    host = _encoded(target)
+    try:
+        return _addresses(target, host, socket.AI_NUMERICHOST)
+    except socket.gaierror as error:
+        if error.errno != socket.EAI_NONAME:
+            raise look_up_failed(target, error) from None
+
+    def look_up() -> None:
+        try:
+            answer: list[Address] | Exception = _addresses(target, host, 0)
+        except (OSError, ValueError) as error:
+            answer = error
+        finish(answer)
+
+    # Not the threading module: importing it costs a piped session a millisecond.
+    _thread.start_new_thread(look_up, ())
+    return None
+
+
+def addresses_of(target: Target, answer: list[Address] | Exception) -> list[Address]:
+    """Return the addresses in the answer of a look-up.
+
+    Raises:
+        ConnectFailed: the answer is an error.
+    """
+    if isinstance(answer, Exception):
+        raise look_up_failed(target, answer) from None
+    return answer
+
+
+def look_up_failed(target: Target, error: Exception) -> ConnectFailed:
+    """Return the error for a look-up that failed.
+
+    Args:
+        target: what was looked up.
+        error: what getaddrinfo raised, or TimeoutError.
+    """
+    host = printable(bare_host(target.host))
+    if isinstance(error, TimeoutError):
+        return ConnectFailed(
+            f"The name {host} was not found in time: the name service does not answer. "
+            "Is this machine on the network? An address instead of the name may work."
+        )
+    if isinstance(error, socket.gaierror) and error.errno in _UNKNOWN:
+        if target.family:
+            version = "IPv6" if target.family == socket.AF_INET6 else "IPv4"
+            return ConnectFailed(
+                f"{host} has no {version} address that is known here: is the name spelled right? "
+                "Without -4 and -6, addresses of both kinds are tried."
+            )
+        return ConnectFailed(
+            f"No host named {host} is known here: is the name spelled right, "
+            "and is this machine on the network?"
+        )
+    said = reason(error) if isinstance(error, OSError) else printable(str(error))
+    return ConnectFailed(
+        f"The name {host} cannot be looked up now ({said}): "
+        "is this machine on the network? Try again, or use an address instead of the name."
+    )
+
+
+def _look_up_blocking(target: Target, deadline: Deadline) -> list[Address]:
+    answers: list[list[Address] | Exception] = []
+    answered = _thread.allocate_lock()
+    answered.acquire()
+
+    def finish(answer: list[Address] | Exception) -> None:
+        answers.append(answer)
+        answered.release()
+
+    found = start_look_up(target, finish)
+    if found is not None:
+        return found
+    left = deadline.left()
+    if not answered.acquire(timeout=-1 if left is None else left):
+        raise look_up_failed(target, TimeoutError())
+    return addresses_of(target, answers[0])
+
+
+def _addresses(target: Target, host: bytes, flags: int) -> list[Address]:
+    found = socket.getaddrinfo(
+        host, target.port, target.family, socket.SOCK_STREAM, socket.IPPROTO_TCP, flags
+    )
+    # A host file may hold a line twice, and to be refused twice by one address is confusing.
+    return list(
+        dict.fromkeys(
+            Address(family=family, sockaddr=sockaddr) for family, _, _, _, sockaddr in found
+        )
+    )
+
+
+def _encoded(target: Target) -> bytes:
+    """Return the host in the form of the name service, or raise ConnectFailed.
+
+    As bytes, it spares getaddrinfo the import of the IDNA codec.
+    """
+    host = bare_host(target.host)
+    shown = printable(host)
+    if not 1 <= target.port <= 65535:
+        raise ConnectFailed(
+            f"There is no port {target.port}: ports go from 1 to 65535; POP3 is 110, "
+            "POP3 over TLS is 995."
+        )
+    if not host:
+        raise ConnectFailed("The host is empty: give a name or an address, as in mail.example.org.")
+    if not host.isprintable() or any(char.isspace() or char in "/@[]" for char in host):
+        raise ConnectFailed(
+            f'"{shown}" is no host name: give a name or an address alone, as in mail.example.org.'
+        )
+    try:
+        name = host.encode("ascii") if host.isascii() else host.encode("idna")
+    except UnicodeError:
+        raise ConnectFailed(
+            f'"{shown}" cannot be written as an international domain name: is it spelled right?'
+        ) from None
+    labels = name.removesuffix(b".").split(b".")
+    if b":" not in name and not all(0 < len(label) <= LABEL_LIMIT for label in labels):
+        raise ConnectFailed(
+            f'"{shown}" is no host name: between two dots stand 1 to {LABEL_LIMIT} characters.'
+        )
+    if len(name) > NAME_LIMIT:
+        raise ConnectFailed(f'"{shown}" is no host name: one has at most {NAME_LIMIT} characters.')
+    return name
+
+
+def bare_host(host: str) -> str:
+    """Return `host` without the brackets that an IPv6 address wears in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` never leaves this machine; nothing is looked up.
+
+    Args:
+        host: an address, or a name, of which only ``localhost`` and names below it count.
+    """
+    bare = bare_host(host).partition("%")[0].removesuffix(".").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            packed = socket.inet_pton(family, bare)
+        except (OSError, ValueError):
+            continue
+        # ::ffff:127.0.0.1 is an IPv4 address that came in by an IPv6 socket.
+        mapped = packed.removeprefix(bytes(10) + b"\xff\xff")
+        return packed == bytes(15) + b"\x01" or (len(mapped) == 4 and mapped[0] == 127)
+    return False

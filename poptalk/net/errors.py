@@ -1,0 +1,163 @@
+"""What can go wrong between us and a server, in words for the person at the keyboard.
+
+Three exceptions match the exit codes: no connection, no TLS, connection lost.  `str(error)` says what
+happened and what to try.  The end of a connection which once stood is no exception but a value, an
+`Ending`: who ended it, how, and whether that was in order.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+
+from poptalk.protocol.values import Value
+
+# Longer than any host name (253 octets) that one could have meant, and still one line or two.
+PRINTABLE_LIMIT = 300
+
+TLS_PORT_HINT = (
+    "A port that expects TLS stays silent until the client speaks TLS: if this is one (995 is), "
+    "try --tls."
+)
+
+
+class NetError(Exception):
+    """A failure of the network or of TLS, explained in full by ``str(error)``."""
+
+
+class ConnectFailed(NetError):
+    """No connection came about: name unknown, refused, unreachable, or no answer in time."""
+
+
+class TlsFailed(NetError):
+    """TLS did not come about or broke: handshake, certificate, or the file of authorities.
+
+    Args:
+        sentence: what happened and what to try.
+        certificate: what the server's certificate says, line by line; empty if it is not known.
+        clear: the octets that came in clear where TLS was expected; empty if none did.
+    """
+
+    def __init__(
+        self, sentence: str, *, certificate: tuple[str, ...] = (), clear: bytes = b""
+    ) -> None:
+        super().__init__(sentence)
+        self.certificate = certificate
+        self.clear = clear
+
+
+class ConnectionLost(NetError):
+    """An established connection stopped working in mid-session."""
+
+
+class EndedBy(enum.Enum):
+    """Whose doing the end of a connection was."""
+
+    SERVER = "the server"
+    US = "poptalk"
+    NETWORK = "the network"
+
+
+class Ending(Value):
+    """How a connection ended.
+
+    Args:
+        by: whose doing it was.
+        how: one short clause that continues the name of `by`: "closed the connection".
+        clean: True when nothing can have been cut off: a close, and in TLS after close_notify.
+    """
+
+    by: EndedBy
+    how: str
+    clean: bool
+
+    def __str__(self) -> str:
+        return f"{self.by.value} {self.how}"
+
+
+CLOSED_BY_SERVER = Ending(by=EndedBy.SERVER, how="closed the connection", clean=True)
+CLOSED_BY_US = Ending(by=EndedBy.US, how="closed the connection", clean=True)
+GAVE_UP_TLS = Ending(
+    by=EndedBy.US, how="closed the connection, because TLS did not come about", clean=False
+)
+TLS_CUT_BY_SERVER = Ending(
+    by=EndedBy.SERVER, how="cut the TLS session without close_notify", clean=False
+)
+# The kernel's way to say that the peer reset a connection, or had closed it when we wrote.
+_RESET = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
+
+
+def ending_of(error: OSError) -> Ending:
+    """Return how the connection ended on which `error` was raised.
+
+    Args:
+        error: what recv() or send() raised.
+    """
+    if error.errno in _RESET:
+        return Ending(by=EndedBy.SERVER, how="reset the connection", clean=False)
+    return Ending(by=EndedBy.NETWORK, how=f"broke the connection ({reason(error)})", clean=False)
+
+
+def ending_in_clear(first: bytes | None, error: OSError | None = None) -> Ending:
+    """Return how a connection in clear ended, with a hint if the server seems to want TLS.
+
+    Args:
+        first: the first octets that came from the server, None if none ever came.
+        error: what recv() or send() raised, None if the server closed.
+    """
+    ending = CLOSED_BY_SERVER if error is None else ending_of(error)
+    if ending.by is not EndedBy.SERVER:
+        return ending
+    if first is None:
+        hint = "without a greeting: if this is a port for TLS, try --tls"
+    elif looks_like_tls(first):
+        hint = "after octets that are TLS: this is a port for TLS, try --tls"
+    else:
+        return ending
+    return Ending(by=ending.by, how=f"{ending.how} {hint}", clean=False)
+
+
+def reason(error: OSError) -> str:
+    """Return the system's words for `error` in lower case, without its number."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    text = printable(error.strerror or str(error) or type(error).__name__)
+    # "Network is unreachable" continues a sentence here; "SSL ..." keeps its capitals.
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def looks_like_tls(data: bytes) -> bool:
+    """Tell whether the first octets from a server are a TLS record and no POP3 greeting.
+
+    A server that expects TLS answers a line in clear with an alert: content type 21 (22 is a
+    handshake message), then major version 3.
+
+    Args:
+        data: the first octets received; fewer than two never look like TLS.
+    """
+    return data[:2] in (b"\x15\x03", b"\x16\x03")
+
+
+def peer_name(host: str, port: int) -> str:
+    """Return the words by which a sentence names a server: "mail.example.org port 110"."""
+    return f"{printable(host)} port {port}"
+
+
+def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
+    r"""Return `text` with every unprintable character escaped as ``ascii()`` would, and shortened.
+
+    Host names are typed by anyone and certificates are written by strangers, so neither may carry
+    ESC or a bidi control into a sentence.  A backslash is doubled, so that ``\x1b`` in the result
+    always was an escape character.
+
+    Args:
+        text: any text.
+        limit: the most characters of `text` that are kept; "..." stands for the rest.
+    """
+    kept = text if len(text) <= limit else text[:limit] + "..."
+    return "".join(
+        char
+        if char.isprintable() and char != "\\"
+        else char.encode("unicode_escape").decode("ascii")
+        for char in kept
+    )

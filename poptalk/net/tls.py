@@ -1,0 +1,365 @@
+"""TLS without I/O: ciphertext in, plaintext out, and the reverse.
+
+asyncio's own ``start_tls`` lets octets that came in clear cross into the encrypted session, and
+differs by patch release in what becomes of them.  Here TLS is a layer between two byte streams, made
+of an ``ssl.SSLObject`` and two ``ssl.MemoryBIO``.  A driver passes what it received to
+`TlsLayer.receive_data`, sends what `TlsLayer.data_to_send` returns, and sees every octet on the way.
+Both the blocking and the asyncio driver use it, and the practice server for its own side.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+from poptalk.net import tls_failure
+from poptalk.net.certificate import describe_certificate
+from poptalk.net.dial import bare_host
+from poptalk.net.errors import TlsFailed, printable
+
+# Plaintext is taken out of OpenSSL in pieces of at most this many octets, four records of 16 KiB.
+CHUNK = 64 * 1024
+# A memory BIO slows down tenfold when it grows to hundreds of megabytes, so it never holds more.
+SLICE = 256 * 1024
+# A TLS record begins with its type, a version and a length: five octets.
+RECORD_HEADER = 5
+# The types of record with which a handshake can begin: a handshake message, or an alert.
+FIRST_RECORDS = b"\x16\x15"
+# The largest authorities' files in use have about 300 KiB; more is no such file.
+CA_FILE_LIMIT = 16 * 1024 * 1024
+
+PEM_HEADER = b"-----BEGIN CERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """What a client asks of the server's side of TLS.
+
+    Args:
+        server_name: the name or address that the certificate must be for.
+        verify: False accepts any certificate (``--insecure``).
+        ca_file: a PEM file of the authorities to trust, instead of the system's.
+    """
+
+    server_name: str
+    verify: bool = True
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFacts:
+    """What came of a handshake.
+
+    Args:
+        version: the version of TLS, such as ``TLSv1.3``.
+        cipher: OpenSSL's name of the cipher suite.
+        verified: True if the certificate of the peer was checked, and passed.
+        der: the certificate of the peer in DER form; empty on the side of a server.
+    """
+
+    version: str
+    cipher: str
+    verified: bool
+    der: bytes = b""
+
+    @property
+    def certificate(self) -> tuple[str, ...]:
+        """What the certificate says, in lines for people; read only when asked for."""
+        return describe_certificate(self.der)
+
+
+def client_context(settings: TlsSettings) -> ssl.SSLContext:
+    """Return a context that verifies as `settings` say, with TLS 1.2 or later.
+
+    Raises:
+        TlsFailed: the file of authorities cannot be read or holds no certificate.
+    """
+    authorities = None if settings.ca_file is None else _read_authorities(settings.ca_file)
+    try:
+        context = ssl.create_default_context(cadata=authorities)
+    except ssl.SSLError as error:
+        raise TlsFailed(
+            f"The CA file {printable(str(settings.ca_file))} holds a damaged certificate "
+            f"({printable(error.reason or str(error))}). Is it complete, from its BEGIN line to "
+            "its END line?"
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Otherwise a server could make a write wait for a read in the middle of a session.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if settings.ca_file is not None:
+        # Who names a certificate trusts it, also where it is not the last of a chain.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def client_layer(settings: TlsSettings, *, peer: str, upgrading: bool) -> TlsLayer:
+    """Return the client's side of a TLS session on the terms of `settings`.
+
+    Args:
+        settings: the terms.
+        peer: the words for the server in sentences about failures.
+        upgrading: True where TLS begins after STLS.
+
+    Raises:
+        TlsFailed: the file of authorities or the server's name is of no use.
+    """
+    return TlsLayer(
+        client_context(settings),
+        server_name=settings.server_name,
+        peer=peer,
+        upgrading=upgrading,
+    )
+
+
+def _read_authorities(path: str) -> str:
+    shown = printable(path)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(CA_FILE_LIMIT)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise TlsFailed(f"The CA file {shown} cannot be read ({why}). Is its name right?") from None
+    if not content.strip():
+        raise TlsFailed(f"The CA file {shown} is empty. Is it the right file?")
+    if PEM_HEADER not in content:
+        raise TlsFailed(
+            f"The CA file {shown} holds no certificate in PEM form, which begins with "
+            f'"{PEM_HEADER.decode()}". "openssl x509 -inform DER -in FILE" makes it from DER.'
+        )
+    # Between the certificates stand names of authorities, in any encoding; OpenSSL skips them.
+    return content.decode("ascii", "ignore")
+
+
+class TlsLayer:
+    """One side of TLS over a byte stream that somebody else carries.
+
+    Args:
+        context: the settings of this side, see `client_context`.
+        server_side: True for the server.
+        server_name: the name to ask for and to verify; a client whose context verifies needs one.
+        peer: the words for the other side in sentences about failures.
+        upgrading: True where TLS begins after STLS, for the same sentences.
+
+    Attributes:
+        established: True once the handshake is done.
+        facts: what came of it, None before.
+        ended: True once the peer's close_notify has come.
+        failure: why TLS failed, None as long as it did not.
+
+    Raises:
+        TlsFailed: on construction, if `server_name` cannot be a host name.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_name: str | None = None,
+        peer: str | None = None,
+        upgrading: bool = False,
+    ) -> None:
+        self._server_side = server_side
+        self._server_name = _certificate_name(server_name or "")
+        self._peer = peer or ("the client" if server_side else "the server")
+        self._upgrading = upgrading
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._first = b""
+        self._speaks_tls = False
+        self._said_goodbye = False
+        self._unsent: list[bytes] = []
+        self._ciphertext: list[bytes] = []
+        self._buffer = bytearray()
+        self.established = False
+        self.facts: TlsFacts | None = None
+        self.ended = False
+        self.failure: TlsFailed | None = None
+        try:
+            if context.check_hostname and not server_side and not self._server_name:
+                # ssl would verify the chain and then let any host pass.
+                raise ValueError
+            self._tls = context.wrap_bio(
+                self._incoming,
+                self._outgoing,
+                server_side=server_side,
+                server_hostname=self._server_name or None,
+            )
+        except (ValueError, TypeError):
+            raise TlsFailed(
+                f'"{printable(server_name or "")}" cannot be the name of a server in TLS. '
+                "Connect by the host's name or by its address."
+            ) from None
+
+    def receive_data(self, data: bytes) -> bytes:
+        """Take ciphertext from the peer and return the plaintext that it held.
+
+        A client calls it once with nothing, to begin the handshake.  What was decrypted before a
+        broken record is returned; the next call then raises `failure`.
+
+        Args:
+            data: any number of octets, cut anywhere; none is fine.
+
+        Raises:
+            TlsFailed: the handshake failed, or the session broke.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if self.ended:
+            return b""
+        if not self.established:
+            return self._decrypt(b"") if self._shake_hands(data) else b""
+        return self._decrypt(data)
+
+    def receive_eof(self) -> bool:
+        """Take the end of the byte stream, and tell whether close_notify had come before it.
+
+        In the middle of a handshake it is a failure, and `failure` then says so.
+        """
+        if not self.established and self.failure is None:
+            self.failure = (
+                self._in_clear() if self._first else tls_failure.closed_in_handshake(self._peer)
+            )
+        return self.ended
+
+    def send(self, plaintext: bytes) -> None:
+        """Encrypt `plaintext`; before the handshake is done it waits for that.
+
+        After a failure, or after `close`, it is dropped: there is nobody left to decrypt it.
+        """
+        if plaintext and self.failure is None and not self._said_goodbye:
+            self._unsent.append(plaintext)
+            if self.established:
+                self._encrypt()
+
+    def data_to_send(self) -> bytes:
+        """Return the ciphertext for the peer since the last call, alerts of a failure included."""
+        pieces, self._ciphertext = self._ciphertext, []
+        pieces.append(self._outgoing.read())
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Say goodbye with close_notify; what the peer still sends can be received."""
+        if not self.established or self.failure is not None or self._said_goodbye:
+            return
+        self._said_goodbye = True
+        try:
+            self._tls.unwrap()
+        except ssl.SSLError:
+            # The goodbye is on its way; that the peer's has not come yet is no failure.
+            pass
+
+    def _shake_hands(self, data: bytes) -> bool:
+        """Go on with the handshake as far as `data` leads, and tell whether it is done."""
+        if not self._speaks_tls:
+            data = self._first + data
+            self._first = data
+            self._speaks_tls = bool(data) and data[0] in FIRST_RECORDS
+            if not self._speaks_tls and len(data) >= RECORD_HEADER:
+                self.failure = self._in_clear()
+                raise self.failure
+        if self._speaks_tls:
+            self._incoming.write(data)
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLCertVerificationError as error:
+            self.failure = tls_failure.verification_failed(
+                error,
+                peer=self._peer,
+                server_name=self._server_name,
+                der=tls_failure.peer_certificate(self._tls),
+            )
+            raise self.failure from error
+        except ssl.SSLError as error:
+            self.failure = tls_failure.handshake_failed(
+                error, peer=self._peer, server_side=self._server_side
+            )
+            raise self.failure from error
+        self._first = b""
+        self.established = True
+        self.facts = self._gather_facts()
+        self._encrypt()
+        return True
+
+    def _gather_facts(self) -> TlsFacts:
+        cipher = self._tls.cipher()
+        return TlsFacts(
+            version=self._tls.version() or "",
+            cipher=cipher[0] if cipher else "",
+            verified=self._tls.context.verify_mode is ssl.CERT_REQUIRED,
+            der=self._tls.getpeercert(binary_form=True) or b"",
+        )
+
+    def _decrypt(self, data: bytes) -> bytes:
+        """Return all plaintext that the ciphertext gives, `data` and what came before it."""
+        pieces: list[bytes] = []
+        ciphertext = memoryview(data)
+        try:
+            while True:
+                self._incoming.write(ciphertext[:SLICE])
+                ciphertext = ciphertext[SLICE:]
+                self._take_records(pieces)
+                if not ciphertext or self.ended:
+                    break
+        except ssl.SSLError as error:
+            self.failure = tls_failure.session_broke(error, peer=self._peer)
+            self.failure.__cause__ = error
+            if not pieces:
+                raise self.failure from error
+        return b"".join(pieces)
+
+    def _take_records(self, pieces: list[bytes]) -> None:
+        """Append the plaintext of all whole records to `pieces`.
+
+        A fixed buffer, emptied when it is full, costs a third of a new object for each record.
+        """
+        if not self._buffer:
+            self._buffer = bytearray(CHUNK)
+        view = memoryview(self._buffer)
+        filled = 0
+        try:
+            while not self.ended:
+                # The type stub of `read` knows a bytearray only.
+                taken: int = self._tls.read(CHUNK - filled, view[filled:])  # type: ignore[assignment]
+                filled += taken
+                self.ended = not taken
+                if filled == CHUNK:
+                    pieces.append(bytes(view))
+                    filled = 0
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+        finally:
+            if filled:
+                pieces.append(bytes(view[:filled]))
+
+    def _encrypt(self) -> None:
+        pieces, self._unsent = self._unsent, []
+        try:
+            for piece in pieces:
+                plaintext = memoryview(piece)
+                while plaintext:
+                    plaintext = plaintext[self._tls.write(plaintext[:SLICE]) :]
+                    self._ciphertext.append(self._outgoing.read())
+        except ssl.SSLError as error:
+            self.failure = tls_failure.session_broke(error, peer=self._peer)
+            self.failure.__cause__ = error
+
+    def _in_clear(self) -> TlsFailed:
+        return tls_failure.answered_in_clear(
+            self._first,
+            peer=self._peer,
+            server_side=self._server_side,
+            upgrading=self._upgrading,
+        )
+
+
+def _certificate_name(host: str) -> str:
+    """Return `host` as a certificate writes it: no brackets, no zone of an address, no last dot."""
+    return bare_host(host).partition("%")[0].removesuffix(".")

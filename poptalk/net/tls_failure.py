@@ -1,0 +1,259 @@
+"""Why TLS failed, in a sentence that says what to try.
+
+OpenSSL's own words ("certificate verify failed: Hostname mismatch", "wrong version number") name the
+check, not the remedy, and the second even names the wrong thing: the usual cause is a port that
+speaks in clear.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from poptalk.net.certificate import (
+    CertificateFacts,
+    describe_certificate,
+    list_names,
+    moment,
+    read_certificate,
+)
+from poptalk.net.errors import EndedBy, Ending, TlsFailed, printable, reason
+
+# Result codes of OpenSSL's verification (X509_V_ERR_..., openssl/x509_vfy.h); the ssl module has no
+# names for them.
+NOT_YET_VALID = 9
+HAS_EXPIRED = 10
+SELF_SIGNED = 18
+SELF_SIGNED_IN_CHAIN = 19
+UNKNOWN_ISSUER = (2, 20, 21)
+WRONG_NAME = (62, 64)
+
+# How much of a reply in clear goes into a sentence, in characters.
+CLEAR_SHOWN = 60
+# How much of it the error keeps, in octets: a greeting is at most 512 (RFC 1939 §3).
+CLEAR_KEPT = 512
+
+INSECURE = "--insecure goes on without proof of who answers"
+PORT_ADVICE = "Is this a port for TLS? POP3 over TLS is 995, STLS is typed on 110."
+_UPDATE = "poptalk speaks TLS 1.2 and 1.3: the server may be too old, or have no certificate."
+
+_OLD_VERSION = (
+    "UNSUPPORTED_PROTOCOL",
+    "TLSV1_ALERT_PROTOCOL_VERSION",
+    "WRONG_SSL_VERSION",
+    "NO_PROTOCOLS_AVAILABLE",
+)
+_NO_CIPHER = (
+    "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    "NO_SHARED_CIPHER",
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+)
+
+
+def verification_failed(
+    error: ssl.SSLCertVerificationError, *, peer: str, server_name: str, der: bytes
+) -> TlsFailed:
+    """Return the error for a certificate that did not pass.
+
+    Args:
+        error: what the handshake raised.
+        peer: the words for the server.
+        server_name: the name that the certificate had to be for.
+        der: the server's certificate, empty if unknown.
+    """
+    try:
+        facts = read_certificate(der) if der else None
+    except ValueError:
+        facts = None
+    failed, advice = _verdict(error, server_name=printable(server_name), facts=facts)
+    return TlsFailed(
+        f"The certificate of {peer} {failed}. {advice}.", certificate=describe_certificate(der)
+    )
+
+
+def _verdict(
+    error: ssl.SSLCertVerificationError, *, server_name: str, facts: CertificateFacts | None
+) -> tuple[str, str]:
+    """Return which check failed, as the end of a sentence, and what to try."""
+    code = error.verify_code
+    if code == HAS_EXPIRED:
+        # The expired one may stand higher in the chain, which this certificate does not show.
+        when = f" on {moment(facts.valid_until)}" if facts else ""
+        return (
+            f"(or of its issuer) has expired; its own time ends{when}" if facts else "has expired",
+            f"The server needs a new one, or the clock here is wrong; {INSECURE}",
+        )
+    if code == NOT_YET_VALID:
+        when = f"; its own time begins on {moment(facts.valid_from)}" if facts else ""
+        return (
+            f"is not yet valid{when}",
+            f"Is the clock here right, and the server's? {INSECURE}",
+        )
+    if code == SELF_SIGNED:
+        return (
+            "is self-signed, so nobody vouches for it",
+            f"If you know it to be genuine, save it and name it with --ca-file; {INSECURE}",
+        )
+    if code == SELF_SIGNED_IN_CHAIN:
+        return (
+            "goes back to an authority that signed itself and is not trusted here",
+            f"If that authority is yours, name its certificate with --ca-file; {INSECURE}",
+        )
+    if code in UNKNOWN_ISSUER:
+        return (
+            "was signed by an authority that is unknown here",
+            "If that authority is yours, name its certificate with --ca-file; perhaps the server "
+            f"leaves out the certificates in between; {INSECURE}",
+        )
+    if code in WRONG_NAME:
+        names = f"it is for {list_names(facts.names)}, " if facts else ""
+        return (
+            f"is for another host: {names}not for {server_name}",
+            f"Connect under a name that it is for, if that is the same server; {INSECURE}",
+        )
+    return (
+        f"did not pass: {printable(error.verify_message)}",
+        f"Is the right authority named with --ca-file? {INSECURE}",
+    )
+
+
+def answered_in_clear(data: bytes, *, peer: str, server_side: bool, upgrading: bool) -> TlsFailed:
+    """Return the error for a peer whose first octets are no TLS.
+
+    Args:
+        data: those octets.
+        peer: the words for the peer.
+        server_side: True if we are the server.
+        upgrading: True after STLS, False where TLS was to begin with the connection.
+    """
+    line = data.partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "backslashreplace")
+    said = f'"{printable(line, CLEAR_SHOWN)}"'
+    clear = data[:CLEAR_KEPT]
+    if server_side:
+        return TlsFailed(
+            f"{_begin(peer)} spoke in clear where TLS was expected: {said}.", clear=clear
+        )
+    if upgrading:
+        return TlsFailed(
+            f"{_begin(peer)} went on in clear after its +OK to STLS: {said}. Either it has no TLS "
+            "behind its STLS, or somebody put an answer into the line (a response injection). "
+            "Do not log in here; try --tls on port 995.",
+            clear=clear,
+        )
+    pop3 = data.lstrip()[:3].upper() in (b"+OK", b"-ER")
+    speaks = "speaks POP3 in clear" if pop3 else "does not speak TLS"
+    return TlsFailed(
+        f"{_begin(peer)} {speaks}, it began with {said}: leave --tls off, and type STLS if you want "
+        "TLS on this port, or try --tls on port 995.",
+        clear=clear,
+    )
+
+
+def handshake_failed(error: ssl.SSLError, *, peer: str, server_side: bool) -> TlsFailed:
+    """Return the error for a handshake that failed for another cause than the certificate.
+
+    Args:
+        error: what the handshake raised.
+        peer: the words for the other side.
+        server_side: True if we are the server.
+    """
+    if error.reason in _OLD_VERSION:
+        said, advice = "the two sides have no version of TLS in common", _UPDATE
+    elif error.reason in _NO_CIPHER:
+        said, advice = "the two sides have no cipher in common", _UPDATE
+    else:
+        said, advice = _words(error), PORT_ADVICE
+    ending = "." if server_side else f". {advice}"
+    return TlsFailed(f"The TLS handshake with {peer} failed: {said}{ending}")
+
+
+def session_broke(error: ssl.SSLError, *, peer: str) -> TlsFailed:
+    """Return the error for an established TLS session that stopped working."""
+    return TlsFailed(f"The TLS session with {peer} broke: {_words(error)}. Connect again.")
+
+
+def ending_of_session(failure: TlsFailed) -> Ending:
+    """Return the ending of a connection whose established TLS session broke.
+
+    Args:
+        failure: what `session_broke` returned.
+    """
+    cause = failure.__cause__
+    why = f" ({_words(cause)})" if isinstance(cause, ssl.SSLError) else ""
+    return Ending(by=EndedBy.SERVER, how=f"broke the TLS session{why}", clean=False)
+
+
+def closed_in_handshake(peer: str) -> TlsFailed:
+    """Return the error for a peer that closed the connection before TLS was there."""
+    return TlsFailed(
+        f"{_begin(peer)} closed the connection during the TLS handshake. {PORT_ADVICE}"
+    )
+
+
+def broke_in_handshake(error: OSError | None, *, peer: str) -> TlsFailed:
+    """Return the error for a connection that broke before TLS was there.
+
+    Args:
+        error: what recv() or send() raised, None if we gave up ourselves.
+        peer: the words for the server.
+    """
+    why = f" ({reason(error)})" if error is not None else ""
+    failure = TlsFailed(
+        f"The connection to {peer} broke during the TLS handshake{why}. {PORT_ADVICE}"
+    )
+    failure.__cause__ = error
+    return failure
+
+
+def already_in_force(peer: str) -> TlsFailed:
+    """Return the error for a second TLS session asked for within the first."""
+    return TlsFailed(
+        f"TLS is in force already on the connection to {peer}, and there is none within TLS "
+        "(RFC 2595 §4). Connect again."
+    )
+
+
+def handshake_timed_out(peer: str, timeout: float) -> TlsFailed:
+    """Return the error for a handshake that took too long.
+
+    Args:
+        peer: the words for the server.
+        timeout: the seconds that it had.
+    """
+    return TlsFailed(
+        f"{_begin(peer)} did not finish the TLS handshake within {timeout:g} s. {PORT_ADVICE}"
+    )
+
+
+def peer_certificate(tls: ssl.SSLObject) -> bytes:
+    """Return the certificate of the server in DER form, also after a handshake that failed.
+
+    ``getpeercert`` refuses before the handshake is done, so the chain as it came is asked for:
+    publicly from Python 3.13, privately before.  Empty if there is no way to know.
+    """
+    public: Any = getattr(tls, "get_unverified_chain", None)
+    private: Any = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
+    try:
+        chain: Any = (public or private or tuple)()
+        if not chain:
+            return b""
+        der = 2  # _ssl.ENCODING_DER
+        return chain[0] if isinstance(chain[0], bytes) else bytes(chain[0].public_bytes(der))
+    except (ssl.SSLError, AttributeError, TypeError, ValueError):
+        return b""
+
+
+def _begin(peer: str) -> str:
+    """Return `peer` as a sentence begins; a host name keeps its case."""
+    return f"T{peer[1:]}" if peer.startswith("the ") else peer
+
+
+def _words(error: ssl.SSLError) -> str:
+    """Return OpenSSL's reason as words, or the system's text where there is none."""
+    if not error.reason:
+        return printable(error.strerror or str(error))
+    words = error.reason.lower().replace("_", " ")
+    for prefix in ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert "):
+        if words.startswith(prefix):
+            return f"the other side says: {words.removeprefix(prefix)}"
+    return words

@@ -1,0 +1,88 @@
+"""Secrets of a recorded session, hidden so that the record can be replayed as it stands.
+
+What is hidden is known, not guessed: the command table says which argument is secret, and the client
+core says which lines answer a challenge.  The name that is written in place of a secret is one that
+a replay works out anew (`known`), or, for the other SASL mechanisms, one that says what stood there.
+"""
+
+import re
+
+from poptalk.notation.pattern import Literal, Part, Placeholder
+from poptalk.protocol.commands import Command, parse_command
+from poptalk.protocol.events import Sent
+from poptalk.protocol.verbs import ArgumentKind
+
+_BY_KIND = {ArgumentKind.PASSWORD: "password", ArgumentKind.DIGEST: "apop"}
+_WORKED_OUT = {b"PLAIN": "plain", b"CRAM-MD5": "cram-md5"}
+_MECHANISM = re.compile(rb"[A-Z][A-Z0-9_-]{0,19}")
+"""A mechanism's name (RFC 4422 §3.1), as far as it can be the name of a placeholder."""
+
+_NO_SECRETS = frozenset({b"", b"*", b"="})
+"""An empty response, and the cancelling `*` (RFC 5034 §4): the lesson lies in seeing them."""
+
+
+def mask_command(command: Command) -> tuple[Part, ...]:
+    """Hide what is secret of a command line.
+
+    Args:
+        command: the line as `parse_command` took it apart.
+
+    Returns:
+        The parts to write, octets that are not UTF-8 as surrogates.
+    """
+    if command.secret is None:
+        return (Literal(text=_text(command.line)),)
+    before = Literal(text=_text(command.line[: command.secret.start]))
+    secret = command.line[command.secret.start :]
+    arguments = command.verb.arguments if command.verb is not None else ()
+    kinds = [argument.kind for argument in arguments if argument.secret]
+    if ArgumentKind.INITIAL_RESPONSE in kinds:
+        return (before, *mask_sasl_line(secret, command.arguments[0]))
+    names = [_BY_KIND[kind] for kind in kinds if kind in _BY_KIND]
+    return (before, Placeholder(name=names[0] if names else "secret"))
+
+
+def mask_sasl_line(line: bytes, mechanism: bytes, *, step: int = 1) -> tuple[Part, ...]:
+    """Hide a line that answers a challenge.
+
+    Args:
+        line: octets as sent, without CRLF.
+        mechanism: the argument of AUTH.
+        step: which response of the exchange it is, an initial one included, from 1.  Every step of
+            LOGIN or SCRAM gets a name of its own, since one name stands for one value.
+
+    Returns:
+        The parts to write.
+    """
+    if line in _NO_SECRETS:
+        return (Literal(text=_text(line)),)
+    name = _WORKED_OUT.get(mechanism.upper())
+    if name is None:
+        known = _MECHANISM.fullmatch(mechanism.upper())
+        name = f"{known[0].decode('ascii').lower()}-{step}" if known else f"secret-{step}"
+    return (Placeholder(name=name),)
+
+
+def mask_sent(sent: Sent, *, step: int = 1) -> tuple[Part, ...]:
+    """Hide what is secret of a line that the client core has seen leave.
+
+    Args:
+        sent: the event.
+        step: as for `mask_sasl_line`; of no account for a command.
+
+    Returns:
+        The parts to write.
+    """
+    if sent.sasl:
+        arguments = sent.exchange.command.arguments
+        return mask_sasl_line(sent.line, arguments[0] if arguments else b"", step=step)
+    return mask_command(sent.exchange.command)
+
+
+def masked(line: bytes) -> tuple[Part, ...]:
+    """Hide what is secret of a line that may be a command: for messages about it."""
+    return mask_command(parse_command(line))
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")

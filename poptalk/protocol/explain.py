@@ -1,0 +1,186 @@
+"""What a reply means, part by part, with the clause that says so.
+
+Made from the table of verbs and from the tables of response codes and capabilities; nothing here
+knows a command by name but CAPA, whose lines are explained from the table of capabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from poptalk.protocol.capabilities import CAPABILITIES, parse_capability
+from poptalk.protocol.codes import RESPONSE_CODES
+from poptalk.protocol.commands import Command
+from poptalk.protocol.replies import Status, StatusLine, timestamp_of
+from poptalk.protocol.values import Value
+from poptalk.protocol.verbs import Clause, Effect, Field, FieldKind
+
+MOST_LINES = 8
+"""Lines of a listing that are explained; the others say the same with other numbers."""
+
+_STATUS = Clause(rfc=1939, section="3")
+
+
+class Explanation(Value):
+    """One part of a reply and what it means."""
+
+    part: bytes
+    """Octets of the server, to be made harmless before they are shown."""
+    meaning: str
+    clause: Clause | None = None
+
+
+_INDICATORS = {
+    Status.OK: ("positive: the server did it", _STATUS),
+    Status.ERR: ("negative: the server did not do it, and nothing has changed", _STATUS),
+    Status.CHALLENGE: (
+        "a challenge: the server waits for a line in base64, or for * to give up",
+        Clause(rfc=5034, section="4"),
+    ),
+    Status.OTHER: ("no status indicator that POP3 knows; +OK and -ERR are the only ones", _STATUS),
+}
+
+_EFFECTS = {
+    Effect.NAME: "the server has taken the name and waits for PASS; it has promised nothing yet",
+    Effect.LOGIN: "you are in: the maildrop is locked for you, the state is now TRANSACTION",
+    Effect.START_TLS: "from the next octet on this connection speaks TLS",
+    Effect.MARK: "the message is marked; it goes when QUIT is answered, not before",
+    Effect.UNMARK_ALL: "no message is marked as deleted any more",
+    Effect.FAREWELL: "the server removes what is marked (after a login) and hangs up",
+}
+
+
+def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
+    """Explain the first line of a server (RFC 1939 §4)."""
+    yield _indicator(status_line)
+    timestamp = timestamp_of(status_line.line)
+    yield from _code(status_line)
+    yield Explanation(
+        part=_words_for_people(status_line),
+        meaning="the greeting, for people; the server speaks first, and you are in AUTHORIZATION",
+        clause=Clause(rfc=1939, section="4"),
+    )
+    if timestamp:
+        yield Explanation(
+            part=timestamp,
+            meaning="the timestamp: APOP is offered, with the MD5 over this and the password",
+            clause=Clause(rfc=1939, section="7"),
+        )
+
+
+def explain_reply(
+    command: Command, status_line: StatusLine, lines: Iterable[bytes] = ()
+) -> Iterator[Explanation]:
+    """Explain a reply, part by part.
+
+    Args:
+        command: what it answers.
+        status_line: its first line.
+        lines: the first lines of a multi-line reply, without line ends and byte-stuffing.
+
+    Returns:
+        The parts in the order of the wire, then what the reply has changed.
+    """
+    yield _indicator(status_line)
+    yield from _code(status_line)
+    verb = command.verb
+    multi_line = status_line.status is Status.OK and command.multi_line
+    fields: Sequence[Field] = ()
+    if verb is not None and status_line.status is Status.OK and not multi_line:
+        fields = verb.fields
+    yield from _fields(status_line, fields)
+    if multi_line:
+        yield from _body(command, lines)
+    if verb is not None and status_line.status is Status.OK and not _only_lists(command):
+        effect = _EFFECTS.get(verb.effect)
+        if effect:
+            yield Explanation(part=b"", meaning=effect, clause=verb.clause)
+    if verb is not None and status_line.status is Status.ERR:
+        yield Explanation(part=verb.name, meaning=verb.details, clause=verb.clause)
+
+
+def _only_lists(command: Command) -> bool:
+    """Tell an AUTH that asks for the list of mechanisms, which logs nobody in."""
+    return command.verb is not None and command.verb.challenges and not command.arguments
+
+
+def _indicator(status_line: StatusLine) -> Explanation:
+    meaning, clause = _INDICATORS[status_line.status]
+    return Explanation(part=status_line.line.split(b" ")[0], meaning=meaning, clause=clause)
+
+
+def _code(status_line: StatusLine) -> Iterator[Explanation]:
+    code = status_line.code
+    if code is None:
+        return
+    known = RESPONSE_CODES.get(code.upper()) or RESPONSE_CODES.get(code.upper().split(b"/")[0])
+    yield Explanation(
+        part=b"[" + code + b"]",
+        meaning=known.meaning if known else "a response code that is not in the IANA registry",
+        clause=known.clause if known else Clause(rfc=2449, section="8"),
+    )
+
+
+def _words_for_people(status_line: StatusLine) -> bytes:
+    text = status_line.text
+    return text[len(status_line.code) + 2 :].strip() if status_line.code is not None else text
+
+
+def _fields(status_line: StatusLine, fields: Sequence[Field]) -> Iterator[Explanation]:
+    words = status_line.words
+    for field, word in zip(fields, words, strict=False):
+        yield Explanation(part=word, meaning=_meaning(field, word), clause=None)
+    people = b" ".join(words[len(fields) :])
+    if people:
+        yield Explanation(
+            part=people,
+            meaning="words for people; no program may rely on them",
+            clause=_STATUS,
+        )
+
+
+def _meaning(field: Field, word: bytes) -> str:
+    numeric = field.kind in (FieldKind.MESSAGE, FieldKind.COUNT, FieldKind.OCTETS)
+    if numeric and not word.isdigit():
+        return f"{field.name}: {field.meaning}; this is not a number, as it has to be"
+    return f"{field.name}: {field.meaning}"
+
+
+def _body(command: Command, lines: Iterable[bytes]) -> Iterator[Explanation]:
+    verb = command.verb
+    if verb is None:
+        return
+    if not verb.fields:
+        yield Explanation(
+            part=b"",
+            meaning="the message follows: header, empty line, body, exactly as it is stored",
+            clause=verb.clause,
+        )
+    else:
+        described = ", then ".join(field.meaning for field in verb.fields)
+        yield Explanation(part=b"", meaning=f"a line each: {described}", clause=verb.clause)
+        for index, line in enumerate(lines):
+            if verb.name != b"CAPA" and index >= MOST_LINES:
+                break
+            yield from _line(command, line)
+    yield Explanation(
+        part=b".", meaning="the lone dot: the reply ends here; it is not part of it", clause=_STATUS
+    )
+
+
+def _line(command: Command, line: bytes) -> Iterator[Explanation]:
+    if command.keyword == b"CAPA":
+        capability = parse_capability(line)
+        known = CAPABILITIES.get(capability.tag.upper())
+        yield Explanation(
+            part=line,
+            meaning=known.meaning if known else "not in the IANA registry of POP3 capabilities",
+            clause=known.clause if known else None,
+        )
+    elif command.verb is not None and line:
+        words = line.split(None, len(command.verb.fields) - 1)
+        named = zip(command.verb.fields, words, strict=False)
+        text = ", ".join(
+            f"{field.name} {word.decode('ascii', 'backslashreplace')}" for field, word in named
+        )
+        yield Explanation(part=line, meaning=text)

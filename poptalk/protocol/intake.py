@@ -1,0 +1,84 @@
+"""Command lines out of the octets that a client sends.
+
+Lines end in CRLF (RFC 1939 §3).  A bare LF is accepted too, as nearly every server does, and told
+apart; a CR elsewhere is an octet like any other.  A line that is too long is thrown away up to its
+end, so that its rest is not taken for the next command, and memory stays bounded.
+"""
+
+from __future__ import annotations
+
+from poptalk.protocol.values import Value
+
+
+class Line(Value):
+    """A complete command line."""
+
+    content: bytes
+    """Octets without the line end."""
+    end: bytes
+    """CRLF, or LF alone."""
+
+
+class OverlongLine(Value):
+    """A line that was thrown away."""
+
+    octets: int
+    """How many were thrown away so far."""
+    complete: bool
+    """Whether its end has come; what follows an incomplete one cannot be made sense of."""
+
+
+class Intake:
+    """A reader of lines.
+
+    Args:
+        longest: octets of the longest line that is taken, its line end included.
+        discarded: octets of an overlong line after which its end is no longer waited for.
+    """
+
+    def __init__(self, *, longest: int, discarded: int) -> None:
+        self._longest = longest
+        self._discarded = discarded
+        self._octets = bytearray()
+        self._searched = 0
+        """Octets at the front that are known to hold no LF, so that slow input costs no more."""
+        self._thrown_away = 0
+
+    @property
+    def waiting(self) -> int:
+        """Octets that no line has been made of yet."""
+        return len(self._octets)
+
+    def feed(self, data: bytes) -> None:
+        """Add octets, cut anywhere."""
+        self._octets += data
+
+    def next_line(self) -> Line | OverlongLine | None:
+        """Return the next line, or None until more has come."""
+        stop = self._octets.find(b"\n", self._searched) + 1
+        if stop == 0:
+            return self._without_end()
+        line = bytes(self._octets[:stop])
+        del self._octets[:stop]
+        self._searched = 0
+        thrown_away, self._thrown_away = self._thrown_away, 0
+        if thrown_away or len(line) > self._longest:
+            return OverlongLine(octets=thrown_away + len(line), complete=True)
+        end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
+        return Line(content=line[: -len(end)], end=end)
+
+    def _without_end(self) -> OverlongLine | None:
+        if self._thrown_away or len(self._octets) >= self._longest:
+            self._thrown_away += len(self._octets)
+            self._octets.clear()
+        self._searched = len(self._octets)
+        if self._thrown_away > self._discarded:
+            return OverlongLine(octets=self._thrown_away, complete=False)
+        return None
+
+    def take_rest(self) -> bytes:
+        """Return all octets that no line has been made of, and forget them."""
+        rest = bytes(self._octets)
+        self._octets.clear()
+        self._searched = 0
+        return rest

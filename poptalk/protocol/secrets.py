@@ -1,0 +1,50 @@
+"""Secrets that were sent, so that a server's echo of them can be masked.
+
+What must be masked in a line that we send, the core knows by position (`Command.secret`, `Sent`).  A
+server may repeat it in a reply, as it stands or decoded from base64; only there is it searched for.
+The text of a mail is left alone: it is no echo.
+"""
+
+from __future__ import annotations
+
+from binascii import Error, a2b_base64
+
+MASK = b"****"
+"""What stands for a secret: of fixed length, because the length is a secret as well."""
+
+_WORD_ONLY_BELOW = 4
+"""Secrets shorter than this are masked as whole words only: else every "a" of a reply would go."""
+
+
+class SpokenSecrets:
+    """The secrets of one connection."""
+
+    def __init__(self) -> None:
+        self._spoken: set[bytes] = set()
+
+    def remember(self, secret: bytes) -> None:
+        """Keep a secret: as it was sent, and what base64 hides in it (RFC 5034 §4)."""
+        self._spoken.add(secret)
+        try:
+            decoded = a2b_base64(secret, strict_mode=True)
+        except (Error, ValueError):
+            decoded = b""
+        # RFC 4616 §2: authzid NUL authcid NUL passwd; only the last part is secret.
+        self._spoken.add(decoded.rpartition(b"\0")[2])
+        self._spoken.discard(b"")
+
+    def mask(self, line: bytes) -> bytes:
+        """Return a reply line with every echo of a secret replaced by `MASK`."""
+        for secret in sorted(self._spoken, key=len, reverse=True):
+            if secret in line:
+                line = _mask_one(line, secret)
+        return line
+
+
+def _mask_one(line: bytes, secret: bytes) -> bytes:
+    parts = line.split(secret)
+    masked = parts[0]
+    for before, after in zip(parts, parts[1:], strict=False):
+        alone = not (before[-1:].isalnum() or after[:1].isalnum())
+        masked += (MASK if alone or len(secret) >= _WORD_ONLY_BELOW else secret) + after
+    return masked

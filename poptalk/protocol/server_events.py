@@ -1,0 +1,101 @@
+"""What the server core tells the one who drives it.
+
+Three of the events wait for an answer: `LoginAttempt`, `CommitRequested` and `TlsRequested`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from poptalk.protocol.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from poptalk.protocol.commands import Command
+
+
+class CommandReceived(Value):
+    """A command line has come; its answer follows."""
+
+    command: Command
+    end: bytes
+    """The line end: CRLF, or LF alone, which RFC 1939 §3 does not allow and this server takes."""
+
+    def __repr__(self) -> str:
+        # The line may hold a password.
+        return f"CommandReceived({self.command.keyword!r}, end={self.end!r})"
+
+
+class OverlongLineReceived(Value):
+    """A line that is longer than the server takes was thrown away."""
+
+    octets: int
+
+
+class LoginAttempt(Value):
+    """Somebody wants to log in: answer with ``accept`` or ``refuse``."""
+
+    name: bytes
+    password: bytes | None = None
+    """After USER and PASS."""
+    digest: bytes | None = None
+    """After APOP: to be MD5 over the timestamp and the password, in lower-case hex (RFC 1939 §7)."""
+    timestamp: bytes = b""
+    """Of the greeting, angle brackets included; empty after PASS."""
+
+    def __repr__(self) -> str:
+        how = "PASS" if self.digest is None else "APOP"
+        return f"LoginAttempt(name={self.name!r}, with {how})"
+
+
+class CommitRequested(Value):
+    """QUIT: the marked messages are to be removed; answer with ``committed`` or ``commit_failed``."""
+
+    numbers: tuple[int, ...]
+    """Message-numbers in rising order."""
+
+
+class TlsRequested(Value):
+    """The positive answer to STLS has been handed out: the next octets are TLS, both ways.
+
+    Answer with ``tls_established`` once the handshake is done.
+    """
+
+
+class PlaintextAfterStls(Value):
+    """Octets came in clear behind STLS, where only TLS may follow; the session ends.
+
+    A server that executed them after the handshake would take orders from whoever sits on the way
+    (CVE-2011-0411 and its many sisters).
+    """
+
+    residue: bytes
+
+
+class EndReason(Enum):
+    """Why a session ended."""
+
+    QUIT = "QUIT was answered"
+    CLIENT_GONE = "the client closed the connection"
+    TOO_MANY_ERRORS = "too many errors"
+    TOO_MANY_LOGINS = "too many failed logins"
+    LINE_TOO_LONG = "lines that are too long"
+    PLAINTEXT_AFTER_STLS = "octets in clear behind STLS"
+    TURNED_AWAY = "turned away with the greeting"
+
+
+class SessionEnded(Value):
+    """The last octet has been handed out: close the connection."""
+
+    because: EndReason
+
+
+ServerEvent = (
+    CommandReceived
+    | OverlongLineReceived
+    | LoginAttempt
+    | CommitRequested
+    | TlsRequested
+    | PlaintextAfterStls
+    | SessionEnded
+)

@@ -1,0 +1,234 @@
+"""What a server says: a closed set of occasions, and the words for each.
+
+The words after the status indicator are for people (RFC 1939 §3), and every server has its own; the
+indicator, the response code and the fields that are data are not a matter of wording and are not
+found here.  The default words are RFC 1939's examples where it has one, and otherwise say what would
+have been right.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from poptalk.protocol.replies import MAX_REPLY_OCTETS, Status
+from poptalk.protocol.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_FIELD_OCTETS = 80
+"""Most octets that are filled in for a field; names and numbers have fewer, a timestamp about 60."""
+
+MAX_TEXT_OCTETS = MAX_REPLY_OCTETS - len(b"-ERR [LOGIN-DELAY] \r\n")
+"""Longest text, counting each field as `MAX_FIELD_OCTETS`: the whole line keeps to RFC 1939 §3."""
+
+MAX_SHOWN_OCTETS = 40
+"""Octets that are shown of what a client sent: the longest argument of RFC 1939 §3."""
+
+
+class Occasion(Enum):
+    """Why a server speaks; the values are the keys of a persona file."""
+
+    GREETING = "greeting"
+    USER_ACCEPTED = "user-accepted"
+    LOGGED_IN = "logged-in"
+    CAPABILITIES_FOLLOW = "capabilities-follow"
+    TLS_BEGINS = "tls-begins"
+    LISTING_FOLLOWS = "listing-follows"
+    MESSAGE_FOLLOWS = "message-follows"
+    TOP_FOLLOWS = "top-follows"
+    UNIQUE_IDS_FOLLOW = "unique-ids-follow"
+    MESSAGE_MARKED = "message-marked"
+    MARKS_TAKEN_BACK = "marks-taken-back"
+    NOTHING_DONE = "nothing-done"
+    FAREWELL_BEFORE_LOGIN = "farewell-before-login"
+    FAREWELL = "farewell"
+
+    UNKNOWN_COMMAND = "unknown-command"
+    EMPTY_LINE = "empty-line"
+    LINE_TOO_LONG = "line-too-long"
+    LOGIN_FIRST = "login-first"
+    ALREADY_LOGGED_IN = "already-logged-in"
+    ARGUMENT_MISSING = "argument-missing"
+    ARGUMENT_EXCESS = "argument-excess"
+    USER_FIRST = "user-first"
+    WRONG_PASSWORD = "wrong-password"
+    WRONG_DIGEST = "wrong-digest"
+    APOP_NOT_OFFERED = "apop-not-offered"
+    MAILDROP_LOCKED = "maildrop-locked"
+    LOGIN_TOO_SOON = "login-too-soon"
+    TROUBLE_PASSING = "trouble-passing"
+    TROUBLE_LASTING = "trouble-lasting"
+    TLS_ACTIVE = "tls-active"
+    OCTETS_BEHIND_STLS = "octets-behind-stls"
+    NO_NUMBER = "no-number"
+    NO_LINE_COUNT = "no-line-count"
+    NO_SUCH_MESSAGE = "no-such-message"
+    MAILDROP_EMPTY = "maildrop-empty"
+    MESSAGE_DELETED = "message-deleted"
+    SOME_NOT_REMOVED = "some-not-removed"
+    TOO_MANY_ERRORS = "too-many-errors"
+    TOO_MANY_LOGINS = "too-many-logins"
+    TOO_MANY_CONNECTIONS = "too-many-connections"
+
+
+class Wording(Value):
+    """What is fixed about one occasion, and its default words."""
+
+    status: Status
+    text: str
+    fields: frozenset[str] = frozenset()
+    """The names that may stand in braces in a text for this occasion."""
+    code: bytes | None = None
+    """The response code that is given where the server announces that it uses it."""
+
+
+def _ok(text: str, *fields: str) -> Wording:
+    return Wording(status=Status.OK, text=text, fields=frozenset(fields))
+
+
+def _err(text: str, *fields: str, code: bytes | None = None) -> Wording:
+    return Wording(status=Status.ERR, text=text, fields=frozenset(fields), code=code)
+
+
+_MAILDROP = ("count", "messages", "octets")
+
+WORDINGS: Mapping[Occasion, Wording] = {
+    Occasion.GREETING: _ok("POP3 server ready {timestamp}", "timestamp"),
+    Occasion.USER_ACCEPTED: _ok("{name} is a real hoopy frood", "name"),
+    Occasion.LOGGED_IN: _ok(
+        "{name}'s maildrop has {messages} ({octets} octets)", "name", *_MAILDROP
+    ),
+    Occasion.CAPABILITIES_FOLLOW: _ok("Capability list follows"),
+    Occasion.TLS_BEGINS: _ok("Begin TLS negotiation"),
+    Occasion.LISTING_FOLLOWS: _ok("{messages} ({octets} octets)", *_MAILDROP),
+    Occasion.MESSAGE_FOLLOWS: _ok("{octets} octets", "number", "octets"),
+    Occasion.TOP_FOLLOWS: _ok("", "number", "lines"),
+    Occasion.UNIQUE_IDS_FOLLOW: _ok("", *_MAILDROP),
+    Occasion.MESSAGE_MARKED: _ok("message {number} deleted", "number"),
+    Occasion.MARKS_TAKEN_BACK: _ok("maildrop has {messages} ({octets} octets)", *_MAILDROP),
+    Occasion.NOTHING_DONE: _ok(""),
+    Occasion.FAREWELL_BEFORE_LOGIN: _ok("dewey POP3 server signing off"),
+    Occasion.FAREWELL: _ok("dewey POP3 server signing off ({left})", "left", *_MAILDROP),
+    Occasion.UNKNOWN_COMMAND: _err("unknown command; CAPA tells what works here", "keyword"),
+    Occasion.EMPTY_LINE: _err("an empty line is no command; try CAPA, or QUIT to leave"),
+    Occasion.LINE_TOO_LONG: _err("line too long, at most {limit} octets are taken", "limit"),
+    Occasion.LOGIN_FIRST: _err("log in first: USER name, then PASS password", "keyword"),
+    Occasion.ALREADY_LOGGED_IN: _err("{keyword} comes before the login, which is done", "keyword"),
+    Occasion.ARGUMENT_MISSING: _err("an argument is missing: {syntax}", "syntax", "keyword"),
+    Occasion.ARGUMENT_EXCESS: _err("too many arguments: {syntax}", "syntax", "keyword"),
+    Occasion.USER_FIRST: _err("PASS goes right behind USER: send USER name first"),
+    Occasion.WRONG_PASSWORD: _err("invalid password; begin again with USER", code=b"AUTH"),
+    Occasion.WRONG_DIGEST: _err(
+        "permission denied; the digest is MD5 of the timestamp, then the password", code=b"AUTH"
+    ),
+    Occasion.APOP_NOT_OFFERED: _err(
+        "APOP needs the timestamp of a greeting, here is none: USER name, then PASS password"
+    ),
+    Occasion.MAILDROP_LOCKED: _err(
+        "maildrop already locked; is another session open?", code=b"IN-USE"
+    ),
+    Occasion.LOGIN_TOO_SOON: _err("too soon after the last login, wait", code=b"LOGIN-DELAY"),
+    Occasion.TROUBLE_PASSING: _err("trouble on our side, try again later", code=b"SYS/TEMP"),
+    Occasion.TROUBLE_LASTING: _err("trouble on our side, tell the postmaster", code=b"SYS/PERM"),
+    Occasion.TLS_ACTIVE: _err("Command not permitted when TLS active"),
+    Occasion.OCTETS_BEHIND_STLS: _err(
+        "{octets} octets came behind STLS, where only TLS may follow the answer; closing", "octets"
+    ),
+    Occasion.NO_NUMBER: _err("a message-number is needed, such as 1: {syntax}", "syntax"),
+    Occasion.NO_LINE_COUNT: _err("a number of lines is needed, 0 or more: {syntax}", "syntax"),
+    Occasion.NO_SUCH_MESSAGE: _err(
+        "no such message, only {messages} in maildrop", "number", *_MAILDROP
+    ),
+    Occasion.MAILDROP_EMPTY: _err("no such message, the maildrop is empty", "number"),
+    Occasion.MESSAGE_DELETED: _err(
+        "message {number} already deleted; RSET takes that back", "number"
+    ),
+    Occasion.SOME_NOT_REMOVED: _err("some deleted messages not removed"),
+    Occasion.TOO_MANY_ERRORS: _err("too many errors one after the other; closing", "limit"),
+    Occasion.TOO_MANY_LOGINS: _err("too many logins failed; closing", "limit", code=b"AUTH"),
+    Occasion.TOO_MANY_CONNECTIONS: _err(
+        "too many connections; close one and try again", code=b"SYS/TEMP"
+    ),
+}
+"""Every occasion, in the order of `Occasion`."""
+
+
+class TextError(ValueError):
+    """A text that cannot be used, explained in one sentence."""
+
+
+class Texts:
+    """The words of one server.
+
+    Args:
+        own: texts by occasion that replace the default ones, with fields such as ``{number}``.
+
+    Raises:
+        TextError: for a text that holds anything but printable ASCII, can become longer than
+            `MAX_TEXT_OCTETS`, or names a field that the occasion does not have.
+    """
+
+    def __init__(self, own: Mapping[Occasion, str] | None = None) -> None:
+        texts = {occasion: wording.text for occasion, wording in WORDINGS.items()}
+        texts.update(own or {})
+        self._pieces = {occasion: _parse(occasion, text) for occasion, text in texts.items()}
+
+    def fill(self, occasion: Occasion, values: Mapping[str, bytes | int | str]) -> bytes:
+        """Return the text for an occasion, its fields filled in and without blanks at its ends.
+
+        Args:
+            occasion: why the server speaks.
+            values: at least the fields of the occasion.
+        """
+        pieces = self._pieces[occasion]
+        if len(pieces) == 1:
+            return pieces[0]
+        # Literal text and names of fields take turns, and a literal comes first.
+        out = list(pieces)
+        for at in range(1, len(pieces), 2):
+            value = values[pieces[at].decode("ascii")]
+            filled_in = value if isinstance(value, bytes) else str(value).encode("ascii")
+            out[at] = filled_in[:MAX_FIELD_OCTETS]
+        return b"".join(out).strip(b" ")
+
+
+def _parse(occasion: Occasion, text: str) -> tuple[bytes, ...]:
+    """Part a text into literals and names of fields, which take turns."""
+    if not text.isascii() or not text.isprintable():
+        raise TextError("a text is printable ASCII on one line (RFC 1939 §3)")
+    if len(text) + MAX_FIELD_OCTETS * text.count("{") > MAX_TEXT_OCTETS:
+        raise TextError(
+            f"a text has {MAX_TEXT_OCTETS} octets at most, each field counted as {MAX_FIELD_OCTETS}, "
+            f"because a reply line has {MAX_REPLY_OCTETS} (RFC 1939 §3)"
+        )
+    allowed = WORDINGS[occasion].fields
+    first, *parts = text.split("{")
+    pieces = [first]
+    for part in parts:
+        name, brace, literal = part.partition("}")
+        if not brace or name not in allowed:
+            known = ", ".join(f"{{{field}}}" for field in sorted(allowed)) or "none"
+            raise TextError(
+                f'"{{{part}" is no field here; the fields of {occasion.value} are {known}'
+            )
+        pieces += [name, literal]
+    if any("}" in literal for literal in pieces[::2]):
+        raise TextError('"}" stands alone; braces are only for fields such as {number}')
+    return tuple(piece.encode("ascii") for piece in pieces)
+
+
+def shown(octets: bytes) -> bytes:
+    """Return what may be shown of octets that a client sent: short, printable, no brackets.
+
+    Without the brackets nobody can make the server say a response code or a timestamp of his choice.
+    """
+    return octets[:MAX_SHOWN_OCTETS].translate(_SHOWN)
+
+
+def _shown_octet(octet: int) -> int:
+    return octet if 0x20 <= octet <= 0x7E and octet not in b"[]<>" else ord("?")
+
+
+_SHOWN = bytes(_shown_octet(octet) for octet in range(256))

@@ -1,0 +1,152 @@
+"""What every interactive shell does with a line that was typed.
+
+A line that begins with `:` is a local command, `::text` sends `:text`, and everything else goes to the
+server octet for octet plus CRLF.  The live and the linear shell inherit this and add their way of
+waiting: for keys, for the server, for both.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+from poptalk.protocol.commands import Command, Span, parse_command
+from poptalk.protocol.states import State
+from poptalk.shell import escapes
+from poptalk.shell.destination import Destination
+from poptalk.shell.dialogue import Dialogue
+from poptalk.terminal.safe import Fragments
+
+LOCAL_PREFIX = ":"
+"""In no keyword of POP3, not in base64, and neither `*` nor `.` (why a colon: DESIGN.md)."""
+
+
+class Shell(ABC):
+    """A dialogue with somebody at the keyboard."""
+
+    dialogue: Dialogue
+    destination: Destination | None
+    half_typed = ""
+    """What stood in the line when the connection ended, to be offered again."""
+
+    # What the local commands need of a driver.
+
+    @abstractmethod
+    def transmit(self, data: bytes) -> None:
+        """Send octets, and show them."""
+
+    @abstractmethod
+    def open(self, destination: Destination) -> None:
+        """Connect, closing what is open; failures are shown, not raised."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection without a word to the server."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """End the shell."""
+
+    @abstractmethod
+    def say(self, lines: Iterable[Fragments]) -> None:
+        """Show lines of poptalk's own."""
+
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Whether octets can be sent."""
+
+    # What was typed.
+
+    def enter(self, text: str) -> None:
+        """Act on a line that was typed, without its end."""
+        if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
+            from poptalk.shell.local import run_local
+
+            run_local(self, text[1:])
+            return
+        self.send_line(wire_line(text))
+
+    def send_line(self, line: bytes) -> None:
+        """Send a line exactly as it was typed, with CRLF behind it."""
+        if not self.connected:
+            self.dialogue.warn("not connected: :open connects again, :quit leaves")
+            self.half_typed = self.half_typed or line.decode("utf-8", "surrogateescape")
+            return
+        if self.password_in_clear(line):
+            self.dialogue.warn(
+                "this password crosses the network in clear; STLS or --tls would protect it"
+            )
+        self.transmit(line + b"\r\n")
+
+    def password_in_clear(self, line: bytes) -> bool:
+        """Whether a secret is about to leave this machine without TLS (RFC 8314 §4.1)."""
+        session = self.dialogue.session
+        exposed = not session.encrypted and not (self.destination and self.destination.is_loopback)
+        return exposed and self.secret_of(line) is not None
+
+    def secret_of(self, line: bytes) -> Span | None:
+        """Find what must be masked in a line that is sent, or would be, now."""
+        if self.dialogue.session.answering_auth:
+            return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
+        return parse_command(line).secret
+
+    def secret_in_text(self, text: str) -> int | None:
+        """Find where a typed line becomes secret.
+
+        Returns:
+            The index of the first character that must not be shown or remembered; None if none.
+        """
+        if text.startswith(LOCAL_PREFIX * 2):
+            inner = self.secret_in_text(text[1:])
+            return None if inner is None else inner + 1
+        if text.startswith(LOCAL_PREFIX):
+            return self._secret_in_local(text)
+        line = wire_line(text)
+        secret = self.secret_of(line)
+        if secret is None:
+            return None
+        return len(line[: secret.start].decode("utf-8", "surrogateescape"))
+
+    def _secret_in_local(self, text: str) -> int | None:
+        """`:send PASS jones\\r\\n` holds a secret too."""
+        name, blank, argument = text.partition(" ")
+        if name != ":send" or not blank:
+            return None
+        lines = escapes.decode_leniently(argument).split(b"\n")
+        if any(self.secret_of(line.removesuffix(b"\r")) is not None for line in lines):
+            return len(name) + 1
+        return None
+
+    def command_being_typed(self, text: str) -> Command | None:
+        """Take the typed line apart, None where it is a local command or an answer within AUTH."""
+        if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
+            return None
+        if self.dialogue.session.answering_auth:
+            return None
+        return parse_command(wire_line(text))
+
+    # What the prompt says.
+
+    @property
+    def prompt(self) -> str:
+        """The state, the user and the host, such as `AUTHORIZATION bob@host> `."""
+        session = self.dialogue.session
+        if not self.connected or session.state is State.CLOSED:
+            return "(closed)> "
+        host = self.destination.name if self.destination else ""
+        who = f"{session.user}@{host}" if session.user else host
+        if session.answering_auth:
+            return f"AUTH {who}> "
+        return f"{session.state.value} {who}> "
+
+    @property
+    def short_prompt(self) -> str:
+        """The state alone, for narrow screens."""
+        return f"{self.dialogue.session.state.value}> "
+
+
+def wire_line(text: str) -> bytes:
+    """Return the octets of a typed line, without CRLF: UTF-8, and what is no UTF-8 as it came."""
+    text = text[1:] if text.startswith(LOCAL_PREFIX * 2) else text
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,91 @@
+"""Setting up a shell for somebody at a terminal: live, or linear where redrawing would not do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+from poptalk.shell.destination import Destination
+from poptalk.shell.practising import WELCOME, PracticeDestination
+from poptalk.terminal.color import use_color
+from poptalk.terminal.theme import theme_named
+
+_LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
+"""Values of TERM that promise no cursor movement."""
+
+
+def run_interactive(options: argparse.Namespace, destination: Destination) -> int:
+    """Open the shell on a terminal; return the exit code.
+
+    Raises:
+        NetError: the first connection failed.
+        ScreenClosed: the terminal is gone.
+    """
+    linear = options.plain or os.environ.get("TERM", "") in _LINEAR_TERMS
+    return (_run_linear if linear else _run_live)(options, destination)
+
+
+def _run_live(options: argparse.Namespace, destination: Destination) -> int:
+    import asyncio
+
+    from poptalk.paths import state_directory
+    from poptalk.shell.live import LiveShell, run_live
+    from poptalk.shell.log import open_log
+
+    async def talk() -> None:
+        shell = LiveShell(
+            theme=theme_named(options.theme),
+            color=use_color(options.color, os.environ, isatty=True),
+            timeout=options.timeout,
+            history_path=str(state_directory() / "history"),
+        )
+        shell.dialogue.log = open_log(options.log) if options.log else None
+        await run_live(shell, destination, welcome=_welcome(destination))
+
+    asyncio.run(talk())
+    return 0
+
+
+def _run_linear(options: argparse.Namespace, destination: Destination) -> int:
+    import time
+
+    from poptalk.shell.dialogue import Dialogue
+    from poptalk.shell.line_input import LineInput
+    from poptalk.shell.linear import LinearShell
+    from poptalk.shell.log import open_log
+    from poptalk.terminal.screen import LinearScreen
+
+    screen = LinearScreen(
+        sys.stdout,
+        theme=theme_named(options.theme),
+        color=use_color(options.color, os.environ, isatty=True),
+    )
+    dialogue = Dialogue(
+        show=screen.show,
+        clock=time.monotonic,
+        size=_size,
+        log=open_log(options.log) if options.log else None,
+    )
+    descriptor = sys.stdin.fileno()
+    shell = LinearShell(
+        dialogue=dialogue,
+        screen=screen,
+        keys=LineInput(descriptor, echo=screen.echo),
+        descriptor=descriptor,
+        timeout=options.timeout,
+    )
+    for line in _welcome(destination):
+        dialogue.remark(line)
+    shell.connect(destination)
+    return shell.run()
+
+
+def _size() -> tuple[int, int]:
+    size = shutil.get_terminal_size()
+    return size.lines, size.columns
+
+
+def _welcome(destination: Destination) -> tuple[str, ...]:
+    return WELCOME if isinstance(destination, PracticeDestination) else ()

@@ -1,0 +1,231 @@
+"""The linear shell: a prompt that is never redrawn (`--plain`, TERM=dumb, screen readers).
+
+Every line is written once, in its order.  What the server says while a line is half typed goes on rows
+of its own, and the prompt with the half-typed line is written again below it.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterable
+
+from poptalk.net.errors import ConnectFailed, ConnectionLost, TlsFailed
+from poptalk.net.link import Link
+from poptalk.protocol.events import TlsRequested
+from poptalk.shell.base import Shell
+from poptalk.shell.destination import Destination
+from poptalk.shell.dialogue import Dialogue
+from poptalk.shell.line_input import LineInput
+from poptalk.terminal.safe import Fragments
+from poptalk.terminal.screen import LinearScreen
+
+PARTIAL_SECONDS = 0.2
+"""How long the beginning of a line is held back for its end."""
+
+
+class LinearShell(Shell):
+    """A shell that reads keys and the server by turns."""
+
+    def __init__(
+        self,
+        *,
+        dialogue: Dialogue,
+        screen: LinearScreen,
+        keys: LineInput,
+        descriptor: int,
+        timeout: float | None,
+    ) -> None:
+        """Make a shell that is not connected.
+
+        Args:
+            dialogue: shows on `screen`.
+            screen: where everything is written.
+            keys: where lines come from.
+            descriptor: the terminal of `keys`.
+            timeout: seconds for connecting.
+        """
+        self.dialogue = dialogue
+        self.destination: Destination | None = None
+        self._screen = screen
+        self._keys = keys
+        self._keys.secret_from = self.secret_in_text
+        self._descriptor = descriptor
+        self._timeout = timeout
+        self._link: Link | None = None
+        self._leaving = False
+        self._partial_shown = b""
+        self._waiting: list[bytes] = []
+        """Lines typed behind STLS, to be sent when its fate is known."""
+
+    # For the local commands.
+
+    @property
+    def connected(self) -> bool:
+        """Whether octets can be sent."""
+        return self._link is not None and self._link.ending is None
+
+    def transmit(self, data: bytes) -> None:
+        """Send octets, and show them."""
+        assert self._link is not None
+        self.dialogue.sent(data)
+        try:
+            self._link.send(data)
+        except ConnectionLost as error:
+            self.dialogue.warn(str(error))
+            self._hung_up()
+
+    def send_line(self, line: bytes) -> None:
+        """Send a line, behind STLS only when TLS has begun or was refused."""
+        if self.connected and self.dialogue.session.awaiting_tls:
+            self._waiting.append(line)
+        else:
+            super().send_line(line)
+
+    def open(self, destination: Destination) -> None:
+        """Connect; a failure is shown."""
+        self.close()
+        try:
+            self.connect(destination)
+        except (ConnectFailed, TlsFailed) as error:
+            self._show_failure(error)
+
+    def connect(self, destination: Destination) -> None:
+        """Connect.
+
+        Raises:
+            ConnectFailed: no connection came about.
+            TlsFailed: TLS did not come about.
+        """
+        self.destination = destination
+        settings = destination.tls_settings() if destination.tls else None
+        self._link = Link.open(destination.target, timeout=self._timeout, tls=settings)
+        self.dialogue.begin(where=str(destination), encrypted=destination.tls)
+        if self._link.tls is not None:
+            self.dialogue.tls_established(self._link.tls)
+        if self.half_typed:
+            self._keys.text, self.half_typed = self.half_typed, ""
+
+    def close(self) -> None:
+        """Close the connection without a word to the server."""
+        if self._link is not None:
+            self._link.close()
+            self._hung_up()
+
+    def leave(self) -> None:
+        """End the shell."""
+        self._leaving = True
+
+    def say(self, lines: Iterable[Fragments]) -> None:
+        """Show lines of poptalk's own."""
+        self._screen.show(lines)
+
+    # The loop.
+
+    def run(self) -> int:
+        """Talk until the user leaves; return the exit code."""
+        with self._keys:
+            try:
+                while not self._leaving:
+                    self._turn()
+            except EOFError:
+                self.dialogue.remark("leaving; nothing was sent")
+            finally:
+                self.close()
+        return 0
+
+    def _turn(self) -> None:
+        """Wait for a key or for the server, and act on it."""
+        self._prompt()
+        sources: list[int | Link] = [self._descriptor]
+        if self.connected and self._link is not None:
+            sources.append(self._link)
+        pending = self.connected and self._link is not None and self._link.pending()
+        ready = [self._link] if pending else self._wait(sources)
+        if self._link is not None and self._link in ready:
+            self._listen(self._link)
+        elif self._descriptor in ready and not self._keys.read():
+            raise EOFError
+        self._act_on_lines()
+
+    def _wait(self, sources: list[int | Link]) -> list[int | Link]:
+        while True:
+            partial = self.dialogue.session.partial
+            seconds = PARTIAL_SECONDS if partial and partial != self._partial_shown else None
+            ready, _, _ = select.select(sources, [], [], seconds)
+            if ready:
+                return list(ready)
+            self._partial_shown = partial
+            self.dialogue.show_partial(partial)
+            self._prompt()
+
+    def _prompt(self) -> None:
+        """Write the prompt, unless it stands there already; nothing while a reply is due."""
+        if self._screen.at_prompt:
+            return
+        due = self.connected and not self.dialogue.settled
+        if not due:
+            self._screen.prompt([("prompt", self.prompt), ("text", self._keys.shown_text())])
+
+    def _act_on_lines(self) -> None:
+        while not self._leaving:
+            try:
+                text = self._keys.next_line()
+            except KeyboardInterrupt:
+                self._screen.prompt([("text", "^C\n")])
+                self._screen.answered()
+                continue
+            if text is None:
+                return
+            self._screen.answered()
+            self.enter(text)
+
+    def _listen(self, link: Link) -> None:
+        try:
+            data = link.receive()
+        except ConnectionLost as error:
+            self.dialogue.warn(str(error))
+            return
+        if not data:
+            self._hung_up()
+            return
+        self.dialogue.received(data)
+        request = self.dialogue.take_tls_request()
+        if request is not None:
+            self._start_tls(link, request)
+        if not self.dialogue.session.awaiting_tls:
+            waiting, self._waiting = self._waiting, []
+            for line in waiting:
+                self.send_line(line)
+
+    def _start_tls(self, link: Link, request: TlsRequested) -> None:
+        if request.residue:
+            self.dialogue.warn("the connection is closed, as nothing on it can be trusted")
+            self.close()
+            return
+        assert self.destination is not None
+        try:
+            facts = link.start_tls(self.destination.tls_settings())
+        except TlsFailed as error:
+            self._show_failure(error)
+            self._hung_up()
+        else:
+            self.dialogue.tls_established(facts)
+
+    def _show_failure(self, error: ConnectFailed | TlsFailed) -> None:
+        self.dialogue.warn(str(error))
+        if isinstance(error, TlsFailed):
+            for line in error.certificate:
+                self.dialogue.remark(line)
+
+    def _hung_up(self) -> None:
+        """Note the end of the connection, and keep what is half typed for the next one."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        link.close()
+        if self._keys.text:
+            self.half_typed, self._keys.text = self._keys.text, ""
+        assert link.ending is not None
+        self.dialogue.ended(link.ending)
+        if self.half_typed:
+            self.dialogue.remark("what you had typed is kept: :open offers it again")

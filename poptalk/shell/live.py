@@ -1,0 +1,408 @@
+"""The live shell: a prompt that stays, with everything that is said appearing above it.
+
+One prompt_toolkit application runs as long as the shell; Enter does not end it.  The connection calls
+back from the same event loop, so that typing and reading never wait for each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.bindings.completion import generate_completions
+from prompt_toolkit.keys import Keys
+
+from poptalk.net.connection import Connection, connect
+from poptalk.net.errors import Ending, NetError, TlsFailed
+from poptalk.protocol.events import TlsRequested
+from poptalk.shell.assist import LineCompleter, TypedLine
+from poptalk.shell.base import LOCAL_PREFIX, Shell
+from poptalk.shell.destination import Destination
+from poptalk.shell.dialogue import Dialogue
+from poptalk.shell.history import SecretlessHistory
+from poptalk.shell.toolbar import toolbar
+from poptalk.terminal.screen import LiveScreen
+from poptalk.terminal.theme import ptk_color_depth, ptk_style
+
+if TYPE_CHECKING:
+    from poptalk.net.tls import TlsFacts
+    from poptalk.terminal.safe import Fragments
+    from poptalk.terminal.theme import Theme
+
+PARTIAL_SECONDS = 0.2
+"""How long the beginning of a line is held back for its end."""
+
+_COMPLETE = CompleteEvent(completion_requested=True)
+
+_LINE_END = re.compile("\r\n|\r|\n")
+
+
+class LiveShell(Shell):
+    """A shell in which the server is heard while one types; it listens to its connection."""
+
+    def __init__(
+        self, *, theme: Theme, color: bool, timeout: float, history_path: str | None
+    ) -> None:
+        """Make a shell that is not connected.
+
+        Args:
+            theme: what the styles look like.
+            color: whether to use colours at all.
+            timeout: seconds for connecting, and for a TLS handshake.
+            history_path: the history file; None keeps the history in memory.
+        """
+        self.destination: Destination | None = None
+        self._timeout = timeout
+        self._connection: Connection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._waiting: list[bytes] = []
+        """Lines typed while a connection or TLS is being made, to be sent when it stands."""
+        self._partial_timer: asyncio.TimerHandle | None = None
+        self.session: PromptSession[None] = PromptSession(
+            message=self._message,
+            style=ptk_style(theme),
+            color_depth=ptk_color_depth(color=color),
+            include_default_pygments_style=False,
+            history=SecretlessHistory(
+                history_path, holds_secret=lambda text: self.secret_in_text(text) is not None
+            ),
+            completer=LineCompleter(self),
+            complete_while_typing=False,
+            input_processors=[TypedLine(self)],
+            bottom_toolbar=self._toolbar,
+            key_bindings=self._bindings(),
+            enable_suspend=True,
+            reserve_space_for_menu=4,
+            erase_when_done=True,
+        )
+        self.screen = LiveScreen(self.session.app, theme=theme)
+        loop = asyncio.get_running_loop()
+        self.dialogue = Dialogue(show=self.screen.show, clock=loop.time, size=self._size)
+
+    # For the local commands.
+
+    @property
+    def connected(self) -> bool:
+        """Whether octets can be sent."""
+        return self._connection is not None
+
+    def transmit(self, data: bytes) -> None:
+        """Send octets, and show them."""
+        assert self._connection is not None
+        self.dialogue.sent(data)
+        self._connection.send(data)
+
+    def send_line(self, line: bytes) -> None:
+        """Send a line; while a connection or TLS is being made it waits its turn."""
+        if self._connecting is not None or (self.connected and self.dialogue.session.awaiting_tls):
+            self._waiting.append(line)
+        else:
+            super().send_line(line)
+
+    def open(self, destination: Destination) -> None:
+        """Connect in the background; a failure is shown."""
+        if self._connecting is not None:
+            self.dialogue.warn("already connecting; Ctrl-C gives up")
+            return
+        self._connecting = asyncio.get_running_loop().create_task(self._open(destination))
+
+    async def _open(self, destination: Destination) -> None:
+        try:
+            await self._disconnect()
+            self.dialogue.remark(f"connecting to {destination}")
+            await self.connect(destination)
+        except NetError as error:
+            self._show_failure(error)
+        except asyncio.CancelledError:
+            self.dialogue.warn("gave up connecting")
+        finally:
+            self._connecting = None
+            self._send_waiting()
+            self.session.app.invalidate()
+
+    async def connect(self, destination: Destination) -> None:
+        """Connect.
+
+        Raises:
+            ConnectFailed: no connection came about.
+            TlsFailed: TLS did not come about.
+        """
+        self.destination = destination
+        settings = destination.tls_settings() if destination.tls else None
+        listener = _Listener(self)
+        connection = await connect(
+            destination.target, listener, timeout=self._timeout, tls=settings
+        )
+        self._connection = connection
+        self.dialogue.begin(where=str(destination), encrypted=destination.tls)
+        if connection.tls is not None:
+            self.dialogue.tls_established(connection.tls)
+        listener.begin()
+        self._offer_half_typed()
+
+    def _offer_half_typed(self) -> None:
+        buffer = self.session.default_buffer
+        if not buffer.text and self.half_typed:
+            buffer.insert_text(self.half_typed)
+            self.half_typed = ""
+        elif not buffer.text and self.destination and self.destination.user:
+            buffer.insert_text(f"USER {self.destination.user}")
+
+    def close(self) -> None:
+        """Close the connection without a word to the server."""
+        if self._connection is not None:
+            self._connection.close()
+
+    async def _disconnect(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+            await connection.wait_closed()
+
+    def leave(self) -> None:
+        """End the shell."""
+        app = self.session.app
+        if app.is_running and not app.is_done:
+            app.exit()
+
+    def say(self, lines: Iterable[Fragments]) -> None:
+        """Show lines of poptalk's own."""
+        self.screen.show(lines)
+
+    # The run.
+
+    async def run(self) -> None:
+        """Talk until the user leaves."""
+        asyncio.get_running_loop().set_exception_handler(self._unforeseen)
+        try:
+            await self.session.prompt_async(set_exception_handler=False)
+        finally:
+            if self._connecting is not None:
+                self._connecting.cancel()
+            await self._disconnect()
+            self.screen.flush()
+
+    def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Show a fault of poptalk's own in one line; the session goes on."""
+        error = context.get("exception")
+        self.dialogue.warn(
+            f"a fault in poptalk: {error or context.get('message')!r}; please report it"
+        )
+
+    # The connection speaks: see `_Listener`.
+
+    def heard(self, data: bytes) -> None:
+        """Take octets of the server."""
+        self.dialogue.received(data)
+        request = self.dialogue.take_tls_request()
+        if request is not None:
+            self._start_tls(request)
+        elif self._waiting and not self.dialogue.session.awaiting_tls:
+            self._send_waiting()
+        self._watch_partial()
+
+    def _start_tls(self, request: TlsRequested) -> None:
+        assert self._connection is not None
+        assert self.destination is not None
+        if request.residue:
+            self.dialogue.warn("the connection is closed, as nothing on it can be trusted")
+            self._connection.close()
+            return
+        try:
+            self._connection.start_tls(self.destination.tls_settings())
+        except TlsFailed as error:
+            self._show_failure(error)
+            self._connection.close()
+
+    def tls_established(self, facts: TlsFacts) -> None:
+        """Take note that STLS has led to TLS."""
+        self.dialogue.tls_established(facts)
+        self._send_waiting()
+
+    def tls_failed(self, error: TlsFailed) -> None:
+        """Take note that it has not; the end of the connection follows."""
+        self._show_failure(error)
+
+    def hung_up(self, ending: Ending) -> None:
+        """Take note of the end of the connection, and keep what is half typed for the next one."""
+        self._connection = None
+        self._cancel_partial_timer()
+        self.dialogue.ended(ending)
+        waiting, self._waiting = self._waiting, []
+        buffer = self.session.default_buffer
+        if buffer.text and not buffer.text.startswith(LOCAL_PREFIX):
+            self.half_typed = buffer.text
+            buffer.reset()
+        elif waiting:
+            self.half_typed = waiting[0].decode("utf-8", "surrogateescape")
+        if self.half_typed and self.session.app.is_running:
+            self.dialogue.remark("what you had typed is kept: :open offers it again")
+        self.session.app.invalidate()
+
+    def _send_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for line in waiting:
+            self.send_line(line)
+
+    def _show_failure(self, error: NetError) -> None:
+        self.dialogue.warn(str(error))
+        if isinstance(error, TlsFailed):
+            for line in error.certificate:
+                self.dialogue.remark(line)
+
+    def _watch_partial(self) -> None:
+        """Show the beginning of a line when its end does not come."""
+        self._cancel_partial_timer()
+        if self.dialogue.session.partial:
+            loop = asyncio.get_running_loop()
+            self._partial_timer = loop.call_later(PARTIAL_SECONDS, self._show_partial)
+
+    def _show_partial(self) -> None:
+        self._partial_timer = None
+        self.dialogue.show_partial(self.dialogue.session.partial)
+
+    def _cancel_partial_timer(self) -> None:
+        if self._partial_timer is not None:
+            self._partial_timer.cancel()
+            self._partial_timer = None
+
+    # What is on the screen.
+
+    def _size(self) -> tuple[int, int]:
+        size = self.session.app.output.get_size()
+        return size.rows, size.columns
+
+    def _message(self) -> StyleAndTextTuples:
+        text = "(connecting)> " if self._connecting is not None else self.prompt
+        _, columns = self._size()
+        if len(text) > columns // 2 and self.connected:
+            text = self.short_prompt
+        return [("class:prompt", text)]
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        _, columns = self._size()
+        return [("class:toolbar", toolbar(self, columns=columns))]
+
+    # Keys.
+
+    def _entered(self, text: str) -> None:
+        try:
+            self.enter(text)
+        except NetError as error:
+            self._show_failure(error)
+
+    def _bindings(self) -> KeyBindings:
+        bindings = KeyBindings()
+        on_empty_line = Condition(lambda: not self.session.default_buffer.text)
+
+        @bindings.add("enter")
+        def _enter(event: KeyPressEvent) -> None:
+            """Take the line; with a completion selected, take only that."""
+            buffer = event.current_buffer
+            if buffer.complete_state and buffer.complete_state.current_completion:
+                buffer.complete_state = None
+                return
+            text = buffer.text
+            buffer.reset(append_to_history=True)
+            self._entered(text)
+
+        @bindings.add("c-c")
+        def _clear(event: KeyPressEvent) -> None:
+            """Give up connecting, or clear the line."""
+            if self._connecting is not None:
+                self._connecting.cancel()
+            event.current_buffer.reset()
+
+        @bindings.add("c-d", filter=on_empty_line)
+        def _leave(event: KeyPressEvent) -> None:
+            """Leave, sending nothing."""
+            self.leave()
+
+        @bindings.add("c-]", filter=on_empty_line)
+        def _telnet_escape(event: KeyPressEvent) -> None:
+            """Begin a local command, as the fingers of telnet users expect."""
+            event.current_buffer.insert_text(LOCAL_PREFIX)
+
+        @bindings.add("tab")
+        def _complete(event: KeyPressEvent) -> None:
+            """Complete where something can be completed; elsewhere a Tab is a Tab."""
+            buffer = event.current_buffer
+            completer = buffer.completer
+            if buffer.complete_state is None and not any(
+                True for _ in completer.get_completions(buffer.document, _COMPLETE)
+            ):
+                buffer.insert_text("\t")
+            else:
+                generate_completions(event)
+
+        @bindings.add(Keys.BracketedPaste)
+        def _paste(event: KeyPressEvent) -> None:
+            """Take each whole line of what is pasted; the rest goes on being edited."""
+            buffer = event.current_buffer
+            *lines, rest = _LINE_END.split(event.data)
+            for line in lines:
+                buffer.insert_text(line)
+                text = buffer.text
+                buffer.reset(append_to_history=True)
+                self._entered(text)
+            buffer.insert_text(rest)
+
+        return bindings
+
+
+class _Listener:
+    """What a `Connection` calls.  What it says before the shell has begun the session waits."""
+
+    def __init__(self, shell: LiveShell) -> None:
+        self._shell = shell
+        self._begun = False
+        self._early: list[bytes] = []
+        self._early_ending: Ending | None = None
+
+    def begin(self) -> None:
+        """Pass on what has come so far, and all that comes."""
+        self._begun = True
+        for data in self._early:
+            self._shell.heard(data)
+        if self._early_ending is not None:
+            self._shell.hung_up(self._early_ending)
+
+    def data_received(self, data: bytes) -> None:
+        if self._begun:
+            self._shell.heard(data)
+        else:
+            self._early.append(data)
+
+    def tls_established(self, facts: TlsFacts) -> None:
+        self._shell.tls_established(facts)
+
+    def tls_failed(self, error: TlsFailed) -> None:
+        self._shell.tls_failed(error)
+
+    def connection_ended(self, ending: Ending) -> None:
+        if self._begun:
+            self._shell.hung_up(ending)
+        else:
+            self._early_ending = ending
+
+
+async def run_live(
+    shell: LiveShell, destination: Destination, *, welcome: Iterable[str] = ()
+) -> None:
+    """Connect, greet, and talk until the user leaves.
+
+    Raises:
+        ConnectFailed: no connection came about.
+        TlsFailed: TLS did not come about.
+    """
+    for line in welcome:
+        shell.dialogue.remark(line)
+    await shell.connect(destination)
+    await shell.run()

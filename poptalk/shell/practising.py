@@ -1,0 +1,69 @@
+"""The practice server that a shell without a target opens: in this process, on a free loopback port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poptalk.practice.maildrop import MaildropError
+from poptalk.practice.persona import PersonaError
+from poptalk.practice.server import Server, ThreadedServer
+from poptalk.shell.destination import BadDestination, Destination
+
+if TYPE_CHECKING:
+    from poptalk.net.tls import TlsSettings
+
+PERSONA = "exchange"
+"""How the practice server speaks unless told otherwise: as in the article that poptalk began with."""
+
+WELCOME = (
+    "Welcome to poptalk. This is a practice server with three letters in it; nothing can be broken.",
+    "Type USER bob, Enter, then PASS jones, then LIST, and RETR 3. QUIT says goodbye.",
+    ":help lists what can be typed, :why explains the last answer, Ctrl-D leaves.",
+)
+"""What a newcomer reads first."""
+
+
+class PracticeDestination(Destination):
+    """The practice server of this process."""
+
+    server: Server
+
+    def tls_settings(self) -> TlsSettings:
+        """Trust the server's own authority, whose certificate is made when it is first needed."""
+        from poptalk.net.tls import TlsSettings
+
+        return TlsSettings(
+            server_name=self.server.host, verify=self.verify, ca_file=self.server.ca_file
+        )
+
+
+@contextmanager
+def practice_server(
+    *, persona: str | None, maildrop: str | None, tls: bool = False
+) -> Iterator[PracticeDestination]:
+    """Run a practice server as long as the context lasts.
+
+    Args:
+        persona: a name or a file, None for `PERSONA`.
+        maildrop: a folder of .eml files, None for those of the lessons.
+        tls: whether to speak TLS from the first octet on.
+
+    Raises:
+        BadDestination: the persona or the folder cannot be used.
+    """
+    try:
+        server = Server(
+            persona=persona or PERSONA,
+            maildrop=Path(maildrop) if maildrop else None,
+            tls_port=0 if tls else None,
+        )
+    except (PersonaError, MaildropError, FileNotFoundError) as error:
+        raise BadDestination(str(error)) from error
+    with ThreadedServer(server):
+        port = server.tls_port if tls else server.port
+        yield PracticeDestination(
+            host=server.host, port=port or 0, label="practice", tls=tls, server=server
+        )

@@ -1,0 +1,38 @@
+"""The bottom line: where one is connected, what is known of the maildrop, how fast the server was."""
+
+from __future__ import annotations
+
+from poptalk.shell.base import Shell
+from poptalk.terminal.safe import harmless
+from poptalk.terminal.width import cut
+
+
+def toolbar(shell: Shell, *, columns: int) -> str:
+    """Return the bottom line, cut to the screen.
+
+    Args:
+        shell: what it speaks of.
+        columns: cells of a row.
+    """
+    dialogue = shell.dialogue
+    facts, session = dialogue.facts, dialogue.session
+    parts = []
+    if shell.destination is not None and shell.connected:
+        parts.append(f"{harmless(shell.destination.name)}:{shell.destination.port}")
+        parts.append("TLS" if session.encrypted else "clear")
+    else:
+        parts.append("not connected")
+    if facts.messages is not None:
+        parts.append(f"{facts.messages} messages")
+    if facts.octets is not None:
+        parts.append(f"{facts.octets:,} octets")
+    if session.marked:
+        parts.append(f"{len(session.marked)} marked for deletion")
+    if dialogue.receiving is not None:
+        parts.append(f"receiving, {dialogue.receiving:,} octets")
+    elif dialogue.milliseconds is not None:
+        parts.append(f"{dialogue.milliseconds:.0f} ms")
+    if dialogue.log is not None:
+        parts.append("logging")
+    parts.append(":help")
+    return cut(" · ".join(parts), columns)

@@ -1,0 +1,286 @@
+"""Pygments lexers: dialogues in the notation, a line as it is typed, a status line.
+
+`Pop3Lexer` is registered as the entry point `pop3`, so that Markdown tools and `pygmentize -l pop3`
+colour the dialogues of the documentation.  The tokens are sub-types of Pygments' own, so that every
+Pygments style has a colour for them; `STYLE_OF_TOKEN` maps them to our own themes.  The texts of the
+tokens, joined, are the input.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
+
+from pygments.lexer import Lexer
+from pygments.token import Comment, Error, Generic, Keyword, Literal, Name, Number, Text
+from pygments.token import _TokenType as TokenType
+from pygments.util import get_bool_opt
+
+from poptalk.notation.directions import direction_text
+from poptalk.notation.pattern import PatternError, Placeholder, parse_pattern
+from poptalk.notation.reader import ANY_LINES
+from poptalk.protocol.commands import Command, parse_command
+from poptalk.protocol.replies import Status, parse_status_line
+from poptalk.terminal.anatomy import (
+    Part,
+    answer_parts,
+    command_parts,
+    data_parts,
+    header_parts,
+    status_parts,
+    typed_parts,
+)
+
+STYLE_OF_TOKEN: dict[TokenType, str] = {
+    Text: "text",
+    Generic.Prompt.Client: "client",
+    Generic.Prompt.Server: "server",
+    Generic.Inserted.Ok: "ok",
+    Generic.Deleted.Err: "err",
+    Generic.Strong.Challenge: "challenge",
+    Generic.Error.Odd: "odd",
+    Name.Exception.ResponseCode: "code",
+    Keyword.Command: "keyword",
+    Keyword.Pseudo.Relic: "relic",
+    Name.Unknown: "unknown",
+    Name.Argument: "argument",
+    Number.Message: "number",
+    Number.Octets: "octets",
+    Literal.UniqueId: "uid",
+    Literal.Timestamp: "timestamp",
+    Literal.String.Secret: "secret",
+    Generic.Strong.Dot: "dot",
+    Name.Attribute.Header: "header",
+    Generic.Output.Body: "body",
+    Name.Variable.Placeholder: "placeholder",
+    Comment.Direction: "direction",
+    Comment: "note",
+    Keyword.Local: "local",
+    Error: "error",
+}
+"""The style of `theme` that each token has."""
+
+TOKEN_OF_STYLE = {style: token for token, style in STYLE_OF_TOKEN.items()}
+"""The same, read the other way."""
+
+Token = tuple[int, TokenType, str]
+"""Where it begins, what it is, its text."""
+
+
+Piece = tuple[TokenType, str]
+"""What a part of a line is, and its text."""
+
+
+class Pop3CommandLexer(Lexer):
+    """Colours what is typed at poptalk's prompt.
+
+    Options:
+        answering: whether a line is an answer within AUTH, and secret as a whole.
+    """
+
+    name = "POP3 command"
+    aliases: ClassVar[list[str]] = ["pop3-command"]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._answering = get_bool_opt(options, "answering", default=False)
+
+    def get_tokens_unprocessed(self, text: str) -> Iterator[Token]:
+        """Yield the tokens of a command, a local one or an answer."""
+        return _by_lines(text, self._pieces)
+
+    def _pieces(self, line: str) -> Iterable[Piece]:
+        return _pieces(typed_parts(_encoded(line), answering=self._answering))
+
+
+class Pop3ReplyLexer(Lexer):
+    """Colours status lines."""
+
+    name = "POP3 reply"
+    aliases: ClassVar[list[str]] = ["pop3-reply"]
+
+    def get_tokens_unprocessed(self, text: str) -> Iterator[Token]:
+        """Yield the tokens of the first line of a reply."""
+        return _by_lines(text, lambda line: _pieces(status_parts(_encoded(line))))
+
+
+class Pop3Lexer(Lexer):
+    """Colours whole dialogues in the notation of `poptalk.notation`."""
+
+    name = "POP3"
+    aliases: ClassVar[list[str]] = ["pop3"]
+    filenames: ClassVar[list[str]] = ["*.pop3"]
+    url = "https://www.rfc-editor.org/rfc/rfc1939"
+
+    def get_tokens_unprocessed(self, text: str) -> Iterator[Token]:
+        """Yield the tokens of a dialogue."""
+        return _by_lines(text, _Dialogue().pieces)
+
+    @staticmethod
+    def analyse_text(text: str) -> float:
+        """Guess whether a text is a dialogue: it begins with a greeting."""
+        return 0.9 if text.lstrip().startswith("S: +OK") else 0.0
+
+
+def _by_lines(text: str, pieces_of: Callable[[str], Iterable[Piece]]) -> Iterator[Token]:
+    """Divide a text line by line; empty pieces are left out."""
+    at = 0
+    for line in text.split("\n"):
+        if at:
+            yield at - 1, Text, "\n"
+        for token, piece in pieces_of(line):
+            if piece:
+                yield at, token, piece
+                at += len(piece)
+        at += 1
+
+
+class _Dialogue:
+    """Follows a dialogue, to know what a line of the server answers."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Command] = deque()
+        self._body: Command | None = None
+        self._in_header = False
+        """Whether the body is a message, and its header goes on."""
+        self._challenged = False
+        self._in_direction = False
+        """Whether a stage direction goes on in the next line."""
+
+    def pieces(self, line: str) -> Iterator[Piece]:
+        """Divide the next line."""
+        continues, self._in_direction = self._in_direction, False
+        text = line.lstrip(" \t")
+        yield Text, line[: len(line) - len(text)]
+        mark, payload = text[:2], text[2:]
+        if payload[:1].strip(" \t\r"):  # neither a blank nor the end of the line
+            mark = ""
+        if not text.strip():
+            yield Text, text
+        elif text.startswith("#"):
+            yield Comment, text
+        elif mark == "C:":
+            yield Generic.Prompt.Client, mark
+            yield from _payload_pieces(payload, self.client_parts)
+        elif mark == "S:":
+            yield Generic.Prompt.Server, mark
+            self._in_direction = payload.lstrip().startswith("<") and ">" not in payload
+            yield from _payload_pieces(payload, self.server_parts)
+        elif mark == "or":
+            yield Comment.Direction, mark
+            yield from _payload_pieces(payload, _alternative_parts)
+        else:
+            yield (Comment.Direction if continues else Error), text
+            self._in_direction = continues and ">" not in text
+
+    def client_parts(self, payload: bytes) -> list[Part]:
+        """Take a line of the client apart, and remember it."""
+        self._body = None
+        if self._challenged:
+            self._challenged = False
+            return answer_parts(payload)
+        command = parse_command(payload)
+        self._waiting.append(command)
+        return command_parts(payload, command.secret)
+
+    def server_parts(self, payload: bytes) -> list[Part]:
+        """Take a line of the server apart, by what it answers."""
+        if self._body is not None:
+            return self._body_parts(payload, self._body)
+        status = parse_status_line(payload).status
+        self._challenged = status is Status.CHALLENGE
+        if not self._waiting or self._challenged:
+            return status_parts(payload)
+        command = self._waiting.popleft()
+        if command.multi_line and status is Status.OK:
+            self._body = command
+            self._in_header = bool(command.verb and not command.verb.fields)
+            return status_parts(payload, ())
+        return status_parts(payload, command.verb.fields if command.verb else ())
+
+    def _body_parts(self, payload: bytes, command: Command) -> list[Part]:
+        if payload == b".":
+            self._body = None
+            return [("dot", payload)]
+        if payload.startswith(b"."):
+            return [("dot", b"."), ("body", payload[1:])]
+        if command.verb and command.verb.fields:
+            return data_parts(payload, command.verb.fields)
+        self._in_header = self._in_header and payload != b""
+        return header_parts(payload) if self._in_header else [("body", payload)]
+
+
+def _alternative_parts(payload: bytes) -> list[Part]:
+    return command_parts(payload, parse_command(payload).secret)
+
+
+def _payload_pieces(payload: str, parts_of: Callable[[bytes], list[Part]]) -> Iterator[Piece]:
+    """Divide what stands behind a mark: a blank, then a direction or a line with placeholders."""
+    behind = payload[1:]
+    line = behind.rstrip("\r")
+    yield Text, payload[:1]
+    if _is_direction(line):
+        yield Comment.Direction, line
+    else:
+        yield from _pieces(_with_placeholders(_encoded(line), parts_of(_encoded(line))))
+    yield Text, behind[len(line) :]
+
+
+def _is_direction(line: str) -> bool:
+    """Whether a payload is a stage direction, the beginning of one, or "any lines"."""
+    text = line.strip(" \t")
+    begins = text.startswith("<") and " " in text and ">" not in text
+    return begins or text == ANY_LINES or direction_text(line) is not None
+
+
+def _with_placeholders(line: bytes, parts: Iterable[Part]) -> Iterator[Part]:
+    """Lay the placeholders of a line over its parts."""
+    ranges = deque(_placeholder_ranges(line))
+    at = 0
+    for style, octets in parts:
+        stop = at + len(octets)
+        while ranges and ranges[0][0] < stop:
+            start, end = ranges[0]
+            if at < start:
+                yield style, line[at:start]
+                at = start
+            yield "placeholder", line[at : min(end, stop)]
+            at = min(end, stop)
+            if end > stop:
+                break
+            ranges.popleft()
+        if at < stop:
+            yield style, line[at:stop]
+        at = stop
+
+
+def _placeholder_ranges(line: bytes) -> list[tuple[int, int]]:
+    """Find the placeholders of a line; none in a line that is no pattern, or not written as one."""
+    try:
+        pattern = parse_pattern(_decoded(line))
+    except PatternError:
+        return []
+    if _encoded(pattern.source) != line:
+        return []
+    ranges = []
+    at = 0
+    for part in pattern.parts:
+        length = len(_encoded(part.source))
+        if isinstance(part, Placeholder):
+            ranges.append((at, at + length))
+        at += length
+    return ranges
+
+
+def _pieces(parts: Iterable[Part]) -> Iterator[Piece]:
+    for style, octets in parts:
+        yield TOKEN_OF_STYLE[style], _decoded(octets)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decoded(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogatepass")

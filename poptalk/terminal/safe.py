@@ -1,0 +1,200 @@
+r"""The one function that every octet of a server passes before it reaches a screen.
+
+Mail is written by strangers, and a terminal obeys octets: ESC, and U+009B alike, begin sequences
+that set titles, write clipboards or move the cursor; bidirectional controls show one text where
+another was sent; characters without a shape hide text.  Here all of them become visible escapes in
+ASCII:
+
+- ``\r`` ``\n`` ``\t``, and ``\x1b`` for other ASCII controls and for octets that are not UTF-8;
+- ``\u{202e}`` for a character by its number: a C1 control that was sent as UTF-8 is ``\u{9b}``,
+  while the bare octet is ``\x9b``.
+
+A backslash of the server's own stays one backslash: the style of the pieces, "text" or "control",
+tells the two apart.  Where colour is off, `octet_pieces` is the view without any doubt, in the very
+escapes that `:send` takes.
+
+Right-to-left text is left as it is.  The isolates that would fence it in (U+2068, U+2069) are
+shown as boxes, or upset the count of cells, on terminals that do not know them; and a line of a
+dialogue begins with `S:`, so that terminals with bidirectional text take it for left-to-right
+anyway.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Fragment = tuple[str, str]
+"""The name of a style (see `theme`), and text without a line end."""
+
+Fragments = list[Fragment]
+"""One line, from left to right."""
+
+MAX_SHOWN_OCTETS = 8192
+"""Octets shown of one line: a hundred rows of eighty cells.  No line that people wrote is longer, and
+ten times as much would push the rest of the dialogue out of most scroll-back buffers."""
+
+MAX_MARKS = 4
+"""Combining marks shown in a row.  Living scripts need up to three or four on one letter; more of them
+climb over the lines above."""
+
+_SHAPELESS = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, range(0xFE00, 0xFE10)))
+    + "".join(map(chr, range(0xE0100, 0xE01F0)))
+)
+"""Characters that `str.isprintable` lets pass although they draw nothing: fillers, the blank braille
+pattern, and the variation selectors, in which whole texts can be hidden."""
+
+_NAMED = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
+
+_MARK = "mark"
+"""What `_escape_of` says of a combining mark: whether it is shown depends on its neighbours."""
+
+
+def harmless(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS) -> str:
+    """Make one line safe to print.
+
+    Args:
+        data: the line, without its line end.
+        limit: octets (of a `str`: characters) to show; the text says how many were left out.
+
+    Returns:
+        Text that `str.isprintable` holds for.
+    """
+    return "".join(text for _, text in harmless_pieces(data, limit=limit))
+
+
+def harmless_pieces(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS) -> Fragments:
+    """Make one line safe to print, and tell its escapes from its text.
+
+    Args:
+        data: the line, without its line end.
+        limit: octets (of a `str`: characters) to show.
+
+    Returns:
+        Pieces with the styles "text" and "control", and at the end of a longer line "note" with how
+        much was left out.  Empty for an empty line.
+    """
+    if len(data) > limit:
+        shown = _cut(data, limit)
+        return [*_pieces(_decoded(shown)), ("note", _left_out(data, shown))]
+    return _pieces(_decoded(data))
+
+
+def octet_pieces(data: bytes, *, limit: int = MAX_SHOWN_OCTETS) -> Fragments:
+    r"""Show octets one by one: ASCII as it is, a backslash doubled, all others as escapes.
+
+    Args:
+        data: any octets, line ends included.
+        limit: octets to show.
+
+    Returns:
+        Pieces as `harmless_pieces` makes them.  What they spell can be typed after `:send`.
+    """
+    pieces = _joined(map(_octet_piece, data[:limit]))
+    if len(data) > limit:
+        pieces.append(("note", _left_out(data, data[:limit])))
+    return pieces
+
+
+def _octet_piece(octet: int) -> Fragment:
+    if octet == ord("\\"):
+        return "control", r"\\"
+    if 0x20 <= octet < 0x7F:
+        return "text", chr(octet)
+    return "control", _NAMED.get(chr(octet), f"\\x{octet:02x}")
+
+
+def _decoded(data: bytes | str) -> str:
+    return data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
+
+
+def _cut(data: bytes | str, limit: int) -> bytes | str:
+    """Cut a line, but not within a UTF-8 sequence: half of one would look broken."""
+    stop = limit
+    if isinstance(data, bytes):
+        longest_tail = 3
+        while stop > max(0, limit - longest_tail) and 0x80 <= data[stop] < 0xC0:
+            stop -= 1
+        if 0x80 <= data[stop] < 0xC0:
+            stop = limit
+    return data[:stop]
+
+
+def _left_out(data: bytes | str, shown: bytes | str) -> str:
+    unit = "octets" if isinstance(data, bytes) else "characters"
+    return f" [{len(data) - len(shown):,} more {unit}]"
+
+
+def _pieces(text: str) -> Fragments:
+    if _is_plain(text):
+        return [("text", text)] if text else []
+    return _joined(_character_pieces(text))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether nothing in the text needs an escape.
+
+    ASCII, which is nearly all of nearly all mail, costs two scans in C.  Of other text each distinct
+    character is looked at once.
+    """
+    if text.isascii():
+        return text.isprintable()
+    return text.isprintable() and not any(map(_escape_of, set(text)))
+
+
+@lru_cache(maxsize=4096)
+def _escape_of(character: str) -> str:
+    """Return how a character is written when it cannot be shown: empty where it can.
+
+    The cache is bounded, since a stranger chooses the characters.
+    """
+    if character.isprintable() and character not in _SHAPELESS:
+        return _MARK if unicodedata.category(character) in ("Mn", "Me") else ""
+    return _NAMED.get(character) or _numbered(character)
+
+
+def _numbered(character: str) -> str:
+    number = ord(character)
+    if number < 0x80:
+        return f"\\x{number:02x}"
+    if 0xDC80 <= number <= 0xDCFF:  # an octet that is not UTF-8, as "surrogateescape" keeps it
+        return f"\\x{number - 0xDC00:02x}"
+    return f"\\u{{{number:x}}}"
+
+
+def _character_pieces(text: str) -> Iterator[Fragment]:
+    """Go through the characters one by one; a mark needs a character before it to stand on."""
+    marks = MAX_MARKS
+    for character in text:
+        escape = _escape_of(character)
+        if escape == _MARK and marks < MAX_MARKS:
+            marks += 1
+            yield "text", character
+        elif escape:
+            marks = MAX_MARKS
+            yield "control", _numbered(character) if escape == _MARK else escape
+        else:
+            marks = 0
+            yield "text", character
+
+
+def _joined(pieces: Iterable[Fragment]) -> Fragments:
+    """Join neighbours of one style."""
+    joined: Fragments = []
+    run: list[str] = []
+    style = ""
+    for style_of_piece, text in pieces:
+        if style_of_piece != style and run:
+            joined.append((style, "".join(run)))
+            run = []
+        style = style_of_piece
+        run.append(text)
+    if run:
+        joined.append((style, "".join(run)))
+    return joined

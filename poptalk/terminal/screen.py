@@ -1,0 +1,375 @@
+"""The only module that prints.
+
+Four ways out, chosen by what is at the other end:
+
+- `RawOutput`: a pipe or a file takes the octets of the server exactly as they came;
+- `LinearScreen`: a terminal that is never redrawn (`--plain`, TERM=dumb, screen readers);
+- `LiveScreen`: a terminal with a live prompt, above which lines appear at any time;
+- `complain`: one sentence on standard error.
+
+Whatever is shown on a terminal came through `render`, and is harmless.  A reader that has gone
+away, a full disk and a closed terminal are all `ScreenClosed`.
+
+A piped session pays for each import here, so the module imports nothing at its top but what the
+interpreter has loaded anyway.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+    from typing import Any, BinaryIO, TextIO
+
+    from prompt_toolkit.application import Application
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
+
+    from poptalk.terminal.safe import Fragment, Fragments
+    from poptalk.terminal.theme import Theme
+
+DEFAULT_COLUMNS = 80
+"""Cells in a row where the output cannot say how many it has."""
+
+
+class ScreenClosed(Exception):
+    """Nothing more can be written to the output.
+
+    Attributes:
+        errno: the operating system's number of the reason; None where the stream was closed here.
+    """
+
+    def __init__(self, sentence: str, errno: int | None = None) -> None:
+        super().__init__(sentence)
+        self.errno = errno
+
+
+def _closed(error: OSError | ValueError) -> ScreenClosed:
+    """Say in a sentence why nothing more can be written."""
+    import errno
+
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EPIPE:
+        sentence = "Whoever was reading the output has gone away."
+    elif number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        sentence = "The output could not be written, because the disk is full; make room and retry."
+    elif number in (errno.EIO, errno.EBADF, errno.ENXIO, None):
+        sentence = "The output was closed."
+    else:
+        sentence = f"The output could not be written: {os.strerror(number)}."
+    return ScreenClosed(sentence, number)
+
+
+class RawOutput:
+    """Octets to a pipe or a file, exactly as they came.
+
+    Nothing is kept back: when `write` returns, the operating system has all of it.
+
+    Args:
+        stream: a binary stream such as ``sys.stdout.buffer``; its own buffer is passed by.
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._raw = getattr(stream, "raw", stream)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write all of the octets, however many calls that takes.
+
+        Raises:
+            ScreenClosed: the reader has gone away, or the disk is full.
+        """
+        rest = memoryview(data)
+        while rest:
+            try:
+                written = self._raw.write(rest)
+                if written is None:
+                    self._wait_until_writable()
+                    continue
+            except (OSError, ValueError) as error:
+                raise _closed(error) from None
+            rest = rest[written:]
+
+    def _wait_until_writable(self) -> None:
+        """Wait for room in a pipe that its other users made non-blocking."""
+        import select
+
+        select.select([], [self._raw], [])
+
+
+class LinearScreen:
+    """A terminal that is never redrawn: each line is written once, in its order.
+
+    Args:
+        stream: a text stream such as ``sys.stdout``.
+        theme: what the styles look like.
+        color: what `color.use_color` decided.
+    """
+
+    def __init__(self, stream: TextIO, *, theme: Theme, color: bool) -> None:
+        from poptalk.terminal.theme import SGR_RESET, sgr
+
+        self._stream = stream
+        self._begins = {name: sgr(theme, name) for name in theme} if color else {}
+        self._end = SGR_RESET
+        self.at_prompt = False
+        """Whether a prompt stands there, with the cursor behind it."""
+
+    @property
+    def columns(self) -> int:
+        """Cells in a row; `DEFAULT_COLUMNS` where the stream is no terminal."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or DEFAULT_COLUMNS
+        except (OSError, ValueError):
+            return DEFAULT_COLUMNS
+
+    def show(self, lines: Iterable[Fragments]) -> None:
+        """Write whole lines, on rows of their own also where a prompt waits for an answer.
+
+        Raises:
+            ScreenClosed: nothing can be written any more.
+        """
+        text = "".join(f"{self._styled(line)}\n" for line in lines)
+        if text:
+            self._write("\n" + text if self.at_prompt else text)
+            self.at_prompt = False
+
+    def prompt(self, fragments: Fragments) -> None:
+        """Write a prompt, behind which the cursor stays.
+
+        Raises:
+            ScreenClosed: nothing can be written any more.
+        """
+        self._write(self._styled(fragments))
+        self.at_prompt = True
+
+    def echo(self, text: str) -> None:
+        """Write what was typed behind the prompt, already harmless.
+
+        Raises:
+            ScreenClosed: nothing can be written any more.
+        """
+        self._write(text)
+
+    def answered(self) -> None:
+        """Take note that the prompt was answered: the terminal has gone to a new row by itself."""
+        self.at_prompt = False
+
+    def _styled(self, fragments: Fragments) -> str:
+        pieces = []
+        for style, text in fragments:
+            begin = self._begins.get(style)
+            pieces.append(f"{begin}{text}{self._end}" if begin else text)
+        return "".join(pieces)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(_fitting(text, self._stream.encoding))
+            self._stream.flush()
+        except (OSError, ValueError) as error:
+            raise _closed(error) from None
+
+
+class LiveScreen:
+    """A terminal with a live prompt: lines appear above it, also while a line is half typed.
+
+    Lines are gathered and written once in a turn of the event loop, since each writing takes the
+    prompt away, asks the terminal where the cursor is, and draws the prompt again.  Only public
+    names of prompt_toolkit are used; its own ``run_in_terminal`` would wait for the terminal's
+    answer, up to a second, and let typed characters slip in between.
+
+    Args:
+        app: the application of the prompt session; the same one for the whole run.
+        theme: what the styles look like.
+    """
+
+    def __init__(self, app: Application[Any], *, theme: Theme) -> None:
+        from poptalk.terminal.theme import ptk_style
+
+        self._app = app
+        self._style = ptk_style(theme)
+        self._gathered: list[Fragment] = []
+        self._scheduled: asyncio.Handle | None = None
+        self._holds = 0
+        self._closed: ScreenClosed | None = None
+        # A terminal that does not answer is no fault of the user's: no warning on the screen.
+        app.renderer.cpr_not_supported_callback = None
+
+    @property
+    def columns(self) -> int:
+        """Cells in a row."""
+        return self._app.output.get_size().columns
+
+    def show(self, lines: Iterable[Fragments]) -> None:
+        """Write whole lines above the prompt, in this turn of the event loop or the next.
+
+        Where the prompt does not run they are written before this returns.
+
+        Raises:
+            ScreenClosed: nothing can be written any more.
+        """
+        for line in lines:
+            self._gathered += line
+            self._gathered.append(("text", "\n"))
+        if not self._app.is_running or self._closed:
+            self.flush()
+        elif self._scheduled is None and not self._holds:
+            self._schedule()
+
+    def flush(self) -> None:
+        """Write what was gathered, now; while a hold lasts, nothing.
+
+        Raises:
+            ScreenClosed: nothing can be written any more.
+        """
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+        if self._closed is not None:
+            raise self._closed
+        if self._gathered and not self._holds:
+            fragments, self._gathered = self._gathered, []
+            try:
+                self._print_above(fragments)
+            except (OSError, ValueError) as error:
+                self._closed = _closed(error)
+                raise self._closed from None
+
+    def hold(self) -> Hold:
+        """Keep lines back while another program has the terminal.
+
+        It goes around prompt_toolkit's own `in_terminal`, so that the lines that came meanwhile are
+        written when the prompt has the terminal back::
+
+            with screen.hold():
+                async with in_terminal():
+                    ...
+        """
+        return Hold(self)
+
+    def _schedule(self) -> None:
+        import asyncio
+
+        self._scheduled = asyncio.get_running_loop().call_soon(self._flush_scheduled)
+
+    def _flush_scheduled(self) -> None:
+        """Flush; hand a failure to whoever waits for the prompt, as nobody waits for this."""
+        try:
+            self.flush()
+        except ScreenClosed as closed:
+            if self._app.is_running and not self._app.is_done:
+                self._app.exit(exception=closed)
+
+    def _print_above(self, fragments: list[Fragment]) -> None:
+        app = self._app
+        encoding = app.output.encoding()
+        text: StyleAndTextTuples = [
+            (f"class:{style}", _fitting(text, encoding)) for style, text in fragments
+        ]
+        if not app.is_running:
+            app.print_text(text, style=self._style)
+            return
+        app.renderer.erase()
+        app.print_text(text, style=self._style)
+        if not app.is_done and app.context is not None:
+            # Without the answer the toolbar stays hidden.  In the context of the application,
+            # because the timer for terminals that never answer belongs to it.
+            app.context.copy().run(app.renderer.request_absolute_cursor_position)
+        app.invalidate()
+
+
+class Hold:
+    """The time in which a `LiveScreen` keeps its lines back; holds may be nested."""
+
+    __slots__ = ("_screen",)
+
+    def __init__(self, screen: LiveScreen) -> None:
+        self._screen = screen
+
+    def __enter__(self) -> None:
+        self._screen.flush()
+        self._screen._holds += 1
+
+    def __exit__(self, *_failure: object) -> None:
+        self._screen._holds -= 1
+        self._screen.flush()
+
+
+def say(text: str) -> None:
+    """Write a line of poptalk's own on standard output, at once.
+
+    Raises:
+        ScreenClosed: nothing can be written any more.
+    """
+    from poptalk.terminal.safe import harmless
+
+    try:
+        sys.stdout.write(_fitting(harmless(text), sys.stdout.encoding) + "\n")
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        raise _closed(error) from None
+
+
+def complain(text: str, *, stream: TextIO | None = None) -> None:
+    """Write a sentence of poptalk's own on standard error: `poptalk: ...`.
+
+    Args:
+        text: the sentence; further lines are indented.  Made harmless here, since it may quote what
+            a stranger sent.
+        stream: another stream than standard error.
+
+    A standard error that is closed is passed over in silence: there is nowhere left to say so.
+    """
+    from poptalk.terminal.safe import harmless
+
+    stream = sys.stderr if stream is None else stream
+    if stream is None:  # as under pythonw
+        return
+    sentence, *details = map(harmless, text.split("\n"))
+    lines = [f"poptalk: {sentence}\n", *(f"  {detail}\n" for detail in details)]
+    try:
+        stream.write(_fitting("".join(lines), stream.encoding))
+        stream.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def abandon(stream: TextIO) -> None:
+    """Point an output that is closed at the null device, after `ScreenClosed`.
+
+    The interpreter flushes standard output when it exits, and would complain of what it cannot write.
+    """
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, stream.fileno())
+        finally:
+            os.close(null)
+    except (OSError, ValueError):
+        pass
+
+
+_ESCAPE_MISSING = "poptalk.escape"
+
+
+def _escape_missing(error: UnicodeError) -> tuple[str, int]:
+    r"""Write a character that an encoding lacks as `safe` would write it, `\u{4e2d}`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(f"\\u{{{ord(character):x}}}" for character in missing), error.end
+
+
+codecs.register_error(_ESCAPE_MISSING, _escape_missing)
+
+
+def _fitting(text: str, encoding: str | None) -> str:
+    """Replace the characters that an encoding lacks; None stands for one that lacks nothing."""
+    if text.isascii() or encoding is None or encoding.lower().startswith("utf"):
+        return text
+    return text.encode(encoding, _ESCAPE_MISSING).decode(encoding)

@@ -1,0 +1,1 @@
+"""Tests of the network room: everything against loopback, or in memory."""
