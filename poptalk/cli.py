@@ -7,7 +7,6 @@ is made when that command is asked for, and what a command needs is imported ins
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from poptalk import __version__
@@ -115,7 +114,7 @@ class Command:
         self.run = run
 
     def texts(self) -> dict[str, Any]:
-        """What a parser says of the command."""
+        """Give what a parser says of the command."""
         return {
             "description": f"{self.summary[:1].upper()}{self.summary[1:]}.",
             "epilog": f"example:\n{self.example}\n{EXIT_CODES}",
@@ -247,7 +246,6 @@ def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
 def run_serve(options: argparse.Namespace) -> int:
     """Run the practice server until it is interrupted."""
     from poptalk.practice.serve import serve
-
     from poptalk.terminal.screen import complain, say
 
     return serve(options, say=say, complain=complain)

@@ -142,8 +142,8 @@ def _fields(status_line: StatusLine, fields: Sequence[Field]) -> Iterator[Explan
 def _meaning(field: Field, word: bytes) -> str:
     numeric = field.kind in (FieldKind.MESSAGE, FieldKind.COUNT, FieldKind.OCTETS)
     if numeric and not word.isdigit():
-        return f"{field.name}: {field.meaning}; this is not a number, as it has to be"
-    return f"{field.name}: {field.meaning}"
+        return f"{field.meaning}; this is not a number, as it has to be"
+    return field.meaning
 
 
 def _body(command: Command, lines: Iterable[bytes]) -> Iterator[Explanation]:

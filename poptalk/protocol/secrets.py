@@ -8,6 +8,7 @@ The text of a mail is left alone: it is no echo.
 from __future__ import annotations
 
 from binascii import Error, a2b_base64
+from itertools import pairwise
 
 MASK = b"****"
 """What stands for a secret: of fixed length, because the length is a secret as well."""
@@ -44,7 +45,7 @@ class SpokenSecrets:
 def _mask_one(line: bytes, secret: bytes) -> bytes:
     parts = line.split(secret)
     masked = parts[0]
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         alone = not (before[-1:].isalnum() or after[:1].isalnum())
         masked += (MASK if alone or len(secret) >= _WORD_ONLY_BELOW else secret) + after
     return masked

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.processors import (
     Processor,
     Transformation,
@@ -41,7 +42,7 @@ class LineCompleter(Completer):
         if self._shell.secret_in_text(text) is not None:
             return ()
         if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
-            return self._local(text[1:], document, complete_event)
+            return self._local(text[1:], complete_event)
         return self._command(text)
 
     def _command(self, text: str) -> Iterator[Completion]:
@@ -80,9 +81,7 @@ class LineCompleter(Completer):
                         mechanism, start_position=-len(typed), display=harmless(mechanism)
                     )
 
-    def _local(
-        self, text: str, document: Document, complete_event: CompleteEvent
-    ) -> Iterator[Completion]:
+    def _local(self, text: str, complete_event: CompleteEvent) -> Iterator[Completion]:
         name, blank, argument = text.partition(" ")
         if not blank:
             for command in LOCAL_COMMANDS.values():
@@ -94,7 +93,7 @@ class LineCompleter(Completer):
             topics = [verb.keyword for verb in VERBS.values()]
             topics += [LOCAL_PREFIX + local for local in LOCAL_COMMANDS]
             for topic in topics:
-                if topic.startswith(argument.upper()) or topic.startswith(argument or "\0"):
+                if topic.startswith((argument.upper(), argument)):
                     yield Completion(topic, start_position=-len(argument))
         elif name in _TAKES_A_PATH:
             yield from self._paths.get_completions(Document(argument), complete_event)
@@ -142,12 +141,13 @@ class TypedLine(Processor):
         secret = self._shell.secret_in_text(text)
         if secret is not None and not self._shell.dialogue.reveal:
             text = text[:secret] + "*" * (len(text) - secret)
-            fragments = [*_colours(text[:secret]), ("class:secret", text[secret:])]
+            fragments = _colours(text[:secret])
+            fragments.append(("class:secret", text[secret:]))
         else:
             fragments = _colours(text)
         fragments.append(("class:hint", hint(self._shell, transformation_input.document.text)))
         return Transformation(fragments)
 
 
-def _colours(text: str) -> list[tuple[str, str]]:
+def _colours(text: str) -> StyleAndTextTuples:
     return [(f"class:{style}", part) for style, part in typed_line(text)]

@@ -15,9 +15,10 @@ from poptalk.protocol.states import State
 from poptalk.shell import escapes
 from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import Dialogue
+from poptalk.terminal.anatomy import LOCAL_MARK
 from poptalk.terminal.safe import Fragments
 
-LOCAL_PREFIX = ":"
+LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
 """In no keyword of POP3, not in base64, and neither `*` nor `.` (why a colon: DESIGN.md)."""
 
 
@@ -109,7 +110,7 @@ class Shell(ABC):
         return len(line[: secret.start].decode("utf-8", "surrogateescape"))
 
     def _secret_in_local(self, text: str) -> int | None:
-        """`:send PASS jones\\r\\n` holds a secret too."""
+        """Look into the escapes: `:send` can send a PASS too."""
         name, blank, argument = text.partition(" ")
         if name != ":send" or not blank:
             return None

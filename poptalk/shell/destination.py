@@ -67,7 +67,7 @@ class Destination(Value):
         return is_loopback(bare_host(self.host))
 
     def tls_settings(self) -> TlsSettings:
-        """The terms on which TLS begins, at once or after STLS."""
+        """Give the terms on which TLS begins, at once or after STLS."""
         from poptalk.net.tls import TlsSettings
 
         return TlsSettings(

@@ -185,7 +185,9 @@ class Dialogue:
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._TAKERS[type(event)](self, event)
+            taker = self._TAKERS.get(type(event))
+            if taker is not None:
+                taker(self, event)
 
     def _on_sent(self, event: Sent) -> None:
         if event.secret is not None:
@@ -275,10 +277,8 @@ class Dialogue:
         for line in event.residue[:_RESIDUE_SHOWN].splitlines():
             self._show([status_line(self.mask(line))])
 
-    def _on_nothing(self, _event: Event) -> None:
-        """State changes show in the prompt."""
-
     _TAKERS: dict[type[Event], Callable[..., None]]
+    """What is done about each event; a `StateChanged` shows in the prompt by itself."""
 
     # For the local commands.
 

@@ -56,8 +56,8 @@ class Facts:
                 sizes[message] = size
         self.sizes = sizes
         self.messages = len(sizes)
-        if has_sizes:
-            self.octets = sum(size or 0 for size in sizes.values())
+        known = [size for size in sizes.values() if size is not None]
+        self.octets = sum(known) if len(known) == len(sizes) else None
 
     @property
     def mechanisms(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class KeptReply:
         """Whether lines were left out on the screen."""
         self.lost = False
         """Whether the disk had no room for all of it."""
-        self._body = tempfile.SpooledTemporaryFile(max_size=MEMORY_OCTETS)
+        self._body = tempfile.SpooledTemporaryFile(max_size=MEMORY_OCTETS)  # noqa: SIM115 - see close
 
     @property
     def is_message(self) -> bool:

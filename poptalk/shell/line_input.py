@@ -118,14 +118,14 @@ class LineInput:
             self._echo("\b \b" * len(shown))
 
     def _shown(self, key: str) -> str:
-        """What the last character of `text` looks like."""
+        """Return what the last character of `text` looks like."""
         secret_from = self.secret_from(self.text)
         if secret_from is not None and len(self.text) > secret_from:
             return "*"
         return key if key.isprintable() else "^" + chr(ord(key) ^ 0x40) if ord(key) < 128 else "?"
 
     def shown_text(self) -> str:
-        """The half-typed line as it stands on the screen, to be written again below a reply."""
+        """Return the half-typed line as it stands on the screen, to be written again below a reply."""
         start = self.secret_from(self.text)
         if start is None:
             start = len(self.text)

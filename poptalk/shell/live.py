@@ -7,17 +7,12 @@ back from the same event loop, so that typing and reading never wait for each ot
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.key_binding.bindings.completion import generate_completions
-from prompt_toolkit.keys import Keys
 
 from poptalk.net.connection import Connection, connect
 from poptalk.net.errors import Ending, NetError, TlsFailed
@@ -27,6 +22,7 @@ from poptalk.shell.base import LOCAL_PREFIX, Shell
 from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
+from poptalk.shell.keys import key_bindings
 from poptalk.shell.toolbar import toolbar
 from poptalk.terminal.screen import LiveScreen
 from poptalk.terminal.theme import ptk_color_depth, ptk_style
@@ -38,10 +34,6 @@ if TYPE_CHECKING:
 
 PARTIAL_SECONDS = 0.2
 """How long the beginning of a line is held back for its end."""
-
-_COMPLETE = CompleteEvent(completion_requested=True)
-
-_LINE_END = re.compile("\r\n|\r|\n")
 
 
 class LiveShell(Shell):
@@ -77,7 +69,7 @@ class LiveShell(Shell):
             complete_while_typing=False,
             input_processors=[TypedLine(self)],
             bottom_toolbar=self._toolbar,
-            key_bindings=self._bindings(),
+            key_bindings=key_bindings(self),
             enable_suspend=True,
             reserve_space_for_menu=4,
             erase_when_done=True,
@@ -290,71 +282,26 @@ class LiveShell(Shell):
         _, columns = self._size()
         return [("class:toolbar", toolbar(self, columns=columns))]
 
-    # Keys.
+    # Keys: see `keys`.
 
-    def _entered(self, text: str) -> None:
+    @property
+    def connecting(self) -> bool:
+        """Whether a connection is being made."""
+        return self._connecting is not None
+
+    def give_up_connecting(self) -> None:
+        """Stop making a connection."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    def take_line(self, buffer: Buffer) -> None:
+        """Act on what stands in the input line, remember it if it holds no secret, and empty it."""
+        text = buffer.text
+        buffer.reset(append_to_history=True)
         try:
             self.enter(text)
         except NetError as error:
             self._show_failure(error)
-
-    def _bindings(self) -> KeyBindings:
-        bindings = KeyBindings()
-        on_empty_line = Condition(lambda: not self.session.default_buffer.text)
-
-        @bindings.add("enter")
-        def _enter(event: KeyPressEvent) -> None:
-            """Take the line; with a completion selected, take only that."""
-            buffer = event.current_buffer
-            if buffer.complete_state and buffer.complete_state.current_completion:
-                buffer.complete_state = None
-                return
-            text = buffer.text
-            buffer.reset(append_to_history=True)
-            self._entered(text)
-
-        @bindings.add("c-c")
-        def _clear(event: KeyPressEvent) -> None:
-            """Give up connecting, or clear the line."""
-            if self._connecting is not None:
-                self._connecting.cancel()
-            event.current_buffer.reset()
-
-        @bindings.add("c-d", filter=on_empty_line)
-        def _leave(event: KeyPressEvent) -> None:
-            """Leave, sending nothing."""
-            self.leave()
-
-        @bindings.add("c-]", filter=on_empty_line)
-        def _telnet_escape(event: KeyPressEvent) -> None:
-            """Begin a local command, as the fingers of telnet users expect."""
-            event.current_buffer.insert_text(LOCAL_PREFIX)
-
-        @bindings.add("tab")
-        def _complete(event: KeyPressEvent) -> None:
-            """Complete where something can be completed; elsewhere a Tab is a Tab."""
-            buffer = event.current_buffer
-            completer = buffer.completer
-            if buffer.complete_state is None and not any(
-                True for _ in completer.get_completions(buffer.document, _COMPLETE)
-            ):
-                buffer.insert_text("\t")
-            else:
-                generate_completions(event)
-
-        @bindings.add(Keys.BracketedPaste)
-        def _paste(event: KeyPressEvent) -> None:
-            """Take each whole line of what is pasted; the rest goes on being edited."""
-            buffer = event.current_buffer
-            *lines, rest = _LINE_END.split(event.data)
-            for line in lines:
-                buffer.insert_text(line)
-                text = buffer.text
-                buffer.reset(append_to_history=True)
-                self._entered(text)
-            buffer.insert_text(rest)
-
-        return bindings
 
 
 class _Listener:

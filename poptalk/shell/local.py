@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell import escapes
-from poptalk.shell.base import Shell
+from poptalk.shell.base import LOCAL_PREFIX, Shell
 from poptalk.shell.destination import BadDestination, parse_destination
 from poptalk.shell.fold import UNLIMITED, Budget
 from poptalk.shell.kept import KeptReply
 from poptalk.shell.log import DialogueLog
 from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless
+from poptalk.terminal.width import cells, cut
 
 Action = Callable[[Shell, str], None]
 
@@ -88,16 +89,21 @@ def _unknown(name: str) -> str:
     import difflib
 
     near = difflib.get_close_matches(name, LOCAL_COMMANDS, n=1)
-    meant = f"; did you mean :{near[0]}?" if near else ""
-    sent = f" To send this line to the server, type ::{name}." if name else ""
-    return f"there is no local command :{name}{meant} :help lists them.{sent}"
+    meant = f"Did you mean :{near[0]}? " if near else ""
+    return (
+        f"there is no local command :{name}. {meant}:help lists them; "
+        f"to send this line to the server, type ::{name}"
+    )
 
 
 @local("help [COMMAND]")
 def _help(shell: Shell, argument: str) -> None:
-    """Say what can be typed, or explain one command, such as :help RETR or :help :save."""
+    """List what can be typed, or explain a command."""
     topic = argument.strip()
-    if topic.startswith(":") and topic[1:] in LOCAL_COMMANDS:
+    if topic == LOCAL_PREFIX:
+        rows = [(f":{command.usage}", command.summary) for command in LOCAL_COMMANDS.values()]
+        shell.say(_table(rows, shell.dialogue.size()[1], style="local"))
+    elif topic.startswith(":") and topic[1:] in LOCAL_COMMANDS:
         command = LOCAL_COMMANDS[topic[1:]]
         shell.say([[("keyword", f":{command.usage}")]])
         shell.dialogue.remark(command.details)
@@ -145,25 +151,44 @@ def _labelled(label: str, text: str) -> Fragments:
 
 def _overview(shell: Shell) -> Iterator[Fragments]:
     state = shell.dialogue.session.state
+    columns = shell.dialogue.size()[1]
+    yield from shell.dialogue.note("What you type goes to the server as it is. Legal now:")
+    legal = [verb for verb in VERBS.values() if state in verb.states and not verb.relic]
+    yield from _table([(verb.syntax, verb.summary) for verb in legal], columns, style="keyword")
+    others = [verb.keyword for verb in VERBS.values() if verb not in legal and not verb.relic]
+    relics = [verb.keyword for verb in VERBS.values() if verb.relic]
     yield from shell.dialogue.note(
-        "What you type goes to the server as it is. These commands are POP3:"
+        f"In other states: {' '.join(others)}. Relics: {' '.join(relics)}."
     )
-    for verb in VERBS.values():
-        if not verb.relic:
-            style = "keyword" if state in verb.states else "note"
-            yield [(style, f"  {verb.syntax:<32}"), ("note", verb.summary)]
-    relics = ", ".join(verb.keyword for verb in VERBS.values() if verb.relic)
-    yield from shell.dialogue.note(f"Relics: {relics}. :help RETR explains RETR.")
+    names = " ".join(f":{name}" for name in LOCAL_COMMANDS)
     yield from shell.dialogue.note(
-        "A colon makes a line local; it is not sent (::text sends :text):"
+        f"Local, never sent: {names} (::text sends :text).\n"
+        ":help RETR explains a command, :help : the local ones."
     )
-    for command in LOCAL_COMMANDS.values():
-        yield [("local", f"  :{command.usage:<31}"), ("note", command.summary)]
+
+
+def _table(rows: list[tuple[str, str]], columns: int, *, style: str) -> Iterator[Fragments]:
+    """Show names and what they do, cut to the screen; on a narrow one below each other."""
+    narrow = columns < _NAME_CELLS + _LEAST_SUMMARY
+    for name, summary in rows:
+        if narrow:
+            yield [(style, f"  {cut(name, columns - 2)}")]
+            yield [("note", f"    {cut(summary, columns - 4)}")]
+        else:
+            left = f"  {name:<{_NAME_CELLS}}  "
+            yield [(style, left), ("note", cut(summary, columns - len(left)))]
+
+
+_NAME_CELLS = 20
+"""Cells for a command with its arguments; a longer one pushes its summary to the right."""
+
+_LEAST_SUMMARY = 34
+"""Cells without which a summary is not worth a place beside its command."""
 
 
 @local("why")
-def _why(shell: Shell, argument: str) -> None:
-    """Explain the last reply, field by field, with the RFC sections that say so."""
+def _why(shell: Shell, _argument: str) -> None:
+    """Explain the last reply, field by field."""
     reply = _last(shell)
     if reply.exchange is None:
         explanations = explain_greeting(reply.status_line)
@@ -174,15 +199,25 @@ def _why(shell: Shell, argument: str) -> None:
 
 
 def _explained(shell: Shell, explanation: Explanation) -> list[Fragments]:
+    """Show a part of a reply with what it means beside it, or below it where that is too long."""
     clause = f" [{explanation.clause}]" if explanation.clause else ""
-    part = shell.dialogue.mask(explanation.part)
-    head: list[Fragments] = [[("keyword", harmless(part))]] if part else []
-    return head + shell.dialogue.note(f"{explanation.meaning}{clause}")
+    lines = shell.dialogue.note(f"{explanation.meaning}{clause}")
+    part = harmless(shell.dialogue.mask(explanation.part))
+    if not part:
+        return lines
+    head: Fragments = [("keyword", part), ("note", "  ")]
+    if len(lines) == 1 and cells(part + "  " + plain_text(lines[0])) < shell.dialogue.size()[1]:
+        return [head + lines[0]]
+    return [head, *lines]
 
 
 @local("raw [all]")
 def _raw(shell: Shell, argument: str) -> None:
-    r"""Show the last reply octet for octet: \r and \n where they are, stuffed dots, the final dot."""
+    r"""Show the last reply octet for octet.
+
+    Line ends show as \r\n where they are; stuffed dots and the final dot are named. :raw all shows
+    all of a long one.
+    """
     reply = _last(shell)
     shell.say(_raw_lines(shell, reply, everything=argument == "all"))
 
@@ -208,7 +243,7 @@ def _raw_lines(shell: Shell, reply: KeptReply, *, everything: bool) -> Iterator[
 
 @local("more [all]")
 def _more(shell: Shell, argument: str) -> None:
-    """Show the next screen of a reply that was folded, or all of the rest."""
+    """Show the next screen of a folded reply."""
     reply = _last(shell)
     if reply.shown >= reply.octets or not reply.folded:
         raise LocalError("nothing of the last reply is left to show")
@@ -223,7 +258,7 @@ def _more(shell: Shell, argument: str) -> None:
 
 
 @local("last")
-def _last_again(shell: Shell, argument: str) -> None:
+def _last_again(shell: Shell, _argument: str) -> None:
     """Show the last command and its reply again."""
     reply = _last(shell)
     lines: list[Fragments] = []
@@ -245,9 +280,9 @@ def _last(shell: Shell) -> KeptReply:
 
 @local("save FILE")
 def _save(shell: Shell, argument: str) -> None:
-    """Write the body of the last reply to a file: a message exactly as it is, dots unstuffed.
+    """Write the body of the last reply to a file.
 
-    The file must not exist.
+    A message is written octet for octet as it is stored, dots unstuffed. The file must not exist.
     """
     reply = _last(shell)
     if not argument:
@@ -264,11 +299,11 @@ def _save(shell: Shell, argument: str) -> None:
     shell.dialogue.remark(f"{octets:,} octets written to {harmless(name)}{unfinished}")
 
 
-@local("open [HOST [PORT]] [--tls] [--insecure]")
+@local("open [HOST [PORT]]")
 def _open(shell: Shell, argument: str) -> None:
-    """Connect: to another server, or again to the one before.
+    """Connect to a server, or again to the last.
 
-    A URL will do too: :open pop3s://mail.example.org.
+    A URL will do too (:open pop3s://mail.example.org), and --tls and --insecure are understood.
     """
     try:
         words = shlex.split(argument)
@@ -293,8 +328,11 @@ def _open(shell: Shell, argument: str) -> None:
 
 
 @local("close")
-def _close(shell: Shell, argument: str) -> None:
-    """Close the connection without QUIT: nothing that was marked is deleted."""
+def _close(shell: Shell, _argument: str) -> None:
+    """Close the connection without QUIT.
+
+    Nothing that was marked is deleted then.
+    """
     if not shell.connected:
         raise LocalError("there is no connection")
     shell.close()
@@ -302,9 +340,9 @@ def _close(shell: Shell, argument: str) -> None:
 
 @local("send TEXT")
 def _send(shell: Shell, argument: str) -> None:
-    r"""Send exactly these octets and no line end: \r \n \t \0 \e \xNN and \\ are understood.
+    r"""Send exactly these octets, escapes such as \x00.
 
-    For example :send STAT\r\n, or :send NOOP\n to see what a server makes of a bare LF.
+    No line end is added; \r \n \t \0 \e \xNN and \\ are understood. For example :send STAT\r\n, or :send NOOP\n to see what a server makes of a bare LF.
     """
     if not shell.connected:
         raise LocalError("there is no connection; :open connects again")
@@ -320,7 +358,10 @@ def _send(shell: Shell, argument: str) -> None:
 
 @local("reveal [on|off]")
 def _reveal(shell: Shell, argument: str) -> None:
-    """Show the secrets of this session as they crossed the wire; on shows them from now on."""
+    """Show the secrets that were sent.
+
+    That is what crossed the wire. :reveal on masks nothing from now on, :reveal off masks again.
+    """
     if argument in ("on", "off"):
         shell.dialogue.reveal = argument == "on"
         state = "shown" if shell.dialogue.reveal else "masked"
@@ -337,7 +378,10 @@ def _reveal(shell: Shell, argument: str) -> None:
 
 @local("log [FILE|off]")
 def _log(shell: Shell, argument: str) -> None:
-    """Write the dialogue to a file, secrets masked; off ends it."""
+    """Write the dialogue to a file, secrets masked.
+
+    :log off ends it.
+    """
     log = shell.dialogue.log
     if argument == "off":
         shell.dialogue.log = None
@@ -357,6 +401,9 @@ def _log(shell: Shell, argument: str) -> None:
 
 
 @local("quit")
-def _quit(shell: Shell, argument: str) -> None:
-    """Leave poptalk, sending nothing; QUIT without a colon says goodbye to the server."""
+def _quit(shell: Shell, _argument: str) -> None:
+    """Leave poptalk, sending nothing.
+
+    QUIT without a colon says goodbye to the server, which removes what is marked.
+    """
     shell.leave()

@@ -32,14 +32,17 @@ class DialogueLog:
         """
         self.name = name
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._file = open(
+        self._file = open(  # noqa: SIM115 - closed by `close` and `abandon`
             descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
         )
-        self._writer = DialogueWriter(self._file.write)
+        self._writer = DialogueWriter(self._write)
         self._partial = b""
         self._exchange = 0
         self._step = 0
         """Which response of an AUTH the last line was, an initial one included."""
+
+    def _write(self, text: str) -> None:
+        self._file.write(text)
 
     def client(self, event: Sent) -> None:
         """Write a line that was sent."""

@@ -1,6 +1,6 @@
-"""Pipes: lines from standard input, one by one, each after the complete reply to the one before.
+r"""Pipes: lines from standard input, one by one, each after the complete reply to the one before.
 
-This is the path of `printf 'STAT\\n' | poptalk HOST PORT > FILE`, a whole process each time, so it is
+This is the path of `printf 'STAT\n' | poptalk HOST PORT > FILE`, a whole process each time, so it is
 driven over a blocking socket without asyncio, and imports nothing that it does not need.  Where
 standard output is no terminal it receives the server's octets exactly.
 """
@@ -52,7 +52,7 @@ class Tally:
             return False
         return not session.outstanding or session.challenge_open
 
-    def begin(self, *, where: str, encrypted: bool) -> None:
+    def begin(self, *, where: str, encrypted: bool) -> None:  # noqa: ARG002 - as `Dialogue`
         """As for `Dialogue`."""
         self.session = ClientSession(encrypted=encrypted)
 
@@ -73,12 +73,12 @@ class Tally:
         request, self._tls_requested = self._tls_requested, None
         return request
 
-    def tls_established(self, facts: TlsFacts) -> None:
+    def tls_established(self, _facts: TlsFacts) -> None:
         """As for `Dialogue`."""
         if not self.session.encrypted:
             self.session.tls_established()
 
-    def ended(self, ending: Ending) -> None:
+    def ended(self, _ending: Ending) -> None:
         """As for `Dialogue`."""
         self.session.receive_eof()
 
@@ -242,5 +242,5 @@ def _something_is_said(link: Link, descriptor: int) -> bool:
         return False
     if link.pending():
         return True
-    ready, _, _ = select.select([descriptor, link], [], [])
+    ready, _, _ = select.select([descriptor, link.fileno()], [], [])
     return descriptor not in ready

@@ -38,7 +38,7 @@ def run_pipe(options: argparse.Namespace, destination: Destination) -> int:
 
 
 def _screen(options: argparse.Namespace, *, shown: bool) -> LinearScreen:
-    """The terminal, or standard error where standard output belongs to the server's octets."""
+    """Make a screen of the terminal, or of standard error where standard output has the octets."""
     import os
 
     from poptalk.terminal.color import use_color

@@ -42,7 +42,7 @@ class ScriptedShell(Shell):
 
     def open(self, destination: Destination) -> None:
         """Refuse: a pipe is one session."""
-        self.dialogue.warn("a pipe has one connection; start poptalk again for another")
+        self.dialogue.warn(f"a pipe has one connection; start poptalk again for {destination}")
 
     def close(self) -> None:
         """Close the connection without a word to the server."""

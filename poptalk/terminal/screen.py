@@ -1,11 +1,11 @@
 """The only module that prints.
 
-Four ways out, chosen by what is at the other end:
+The ways out, chosen by what is at the other end:
 
 - `RawOutput`: a pipe or a file takes the octets of the server exactly as they came;
 - `LinearScreen`: a terminal that is never redrawn (`--plain`, TERM=dumb, screen readers);
 - `LiveScreen`: a terminal with a live prompt, above which lines appear at any time;
-- `complain`: one sentence on standard error.
+- `say` and `complain`: sentences of poptalk's own on standard output and standard error.
 
 Whatever is shown on a terminal came through `render`, and is harmless.  A reader that has gone
 away, a full disk and a closed terminal are all `ScreenClosed`.
@@ -300,17 +300,25 @@ class Hold:
         self._screen.flush()
 
 
-def say(text: str) -> None:
-    """Write a line of poptalk's own on standard output, at once.
+def say(text: str, *, stream: TextIO | None = None) -> None:
+    """Write lines of poptalk's own on standard output, and have them out before this returns.
+
+    Args:
+        text: one or more lines, without the last line end.  Made harmless here.
+        stream: another stream than standard output.
 
     Raises:
         ScreenClosed: nothing can be written any more.
     """
     from poptalk.terminal.safe import harmless
 
+    stream = sys.stdout if stream is None else stream
+    if stream is None:  # as under pythonw
+        return
+    lines = [f"{harmless(line, limit=len(text))}\n" for line in text.split("\n")]
     try:
-        sys.stdout.write(_fitting(harmless(text), sys.stdout.encoding) + "\n")
-        sys.stdout.flush()
+        stream.write(_fitting("".join(lines), stream.encoding))
+        stream.flush()
     except (OSError, ValueError) as error:
         raise _closed(error) from None
 

@@ -22,6 +22,7 @@ from poptalk.terminal.screen import (
     ScreenClosed,
     abandon,
     complain,
+    say,
 )
 from poptalk.terminal.theme import NEUTRAL
 
@@ -196,6 +197,17 @@ def test_a_terminal_that_lacks_a_character(encoding: str, shown: str) -> None:
 def test_columns_where_there_is_no_terminal() -> None:
     screen = LinearScreen(io.StringIO(), theme=NEUTRAL, color=False)
     assert screen.columns == DEFAULT_COLUMNS
+
+
+def test_what_is_said_is_harmless_whole_and_out_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "x" * 20_000
+    say(f"a \x1b\nb {long}")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (f"a \\x1b\nb {long}\n", "")
+    closed = io.StringIO()
+    closed.close()
+    with pytest.raises(ScreenClosed, match="was closed"):
+        say("x", stream=closed)
 
 
 def test_a_complaint_is_one_harmless_sentence() -> None:

@@ -1,0 +1,79 @@
+"""The keys of the live shell that differ from prompt_toolkit's own."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.bindings.completion import generate_completions
+from prompt_toolkit.keys import Keys
+
+from poptalk.shell.base import LOCAL_PREFIX
+
+if TYPE_CHECKING:
+    from poptalk.shell.live import LiveShell
+
+_LINE_END = re.compile("\r\n|\r|\n")
+_ASKED_FOR = CompleteEvent(completion_requested=True)
+
+
+def key_bindings(shell: LiveShell) -> KeyBindings:
+    """Make the bindings of a shell."""
+    bindings = KeyBindings()
+    on_empty_line = Condition(lambda: not shell.session.default_buffer.text)
+    bindings.add("enter")(partial(_enter, shell))
+    bindings.add("c-c")(partial(_clear, shell))
+    bindings.add("c-d", filter=on_empty_line)(partial(_leave, shell))
+    bindings.add("c-]", filter=on_empty_line)(_begin_local_command)
+    bindings.add("tab")(_complete)
+    bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
+    return bindings
+
+
+def _enter(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Take the line; with a completion selected, take only that."""
+    buffer = event.current_buffer
+    if buffer.complete_state and buffer.complete_state.current_completion:
+        buffer.complete_state = None
+    else:
+        shell.take_line(buffer)
+
+
+def _clear(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Give up connecting, and clear the line."""
+    shell.give_up_connecting()
+    event.current_buffer.reset()
+
+
+def _leave(shell: LiveShell, _event: KeyPressEvent) -> None:
+    """Leave, sending nothing."""
+    shell.leave()
+
+
+def _begin_local_command(event: KeyPressEvent) -> None:
+    """Begin a local command, as the fingers of telnet users expect of Ctrl-]."""
+    event.current_buffer.insert_text(LOCAL_PREFIX)
+
+
+def _complete(event: KeyPressEvent) -> None:
+    """Complete where something can be completed; elsewhere a Tab is a Tab."""
+    buffer = event.current_buffer
+    candidates = buffer.completer.get_completions(buffer.document, _ASKED_FOR)
+    if buffer.complete_state is None and next(iter(candidates), None) is None:
+        buffer.insert_text("\t")
+    else:
+        generate_completions(event)
+
+
+def _paste(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Take each whole line of what is pasted; the rest goes on being edited."""
+    buffer = event.current_buffer
+    *lines, rest = _LINE_END.split(event.data)
+    for line in lines:
+        buffer.insert_text(line)
+        shell.take_line(buffer)
+    buffer.insert_text(rest)

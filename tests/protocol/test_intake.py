@@ -1,0 +1,75 @@
+"""Command lines out of octets."""
+
+from __future__ import annotations
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poptalk.protocol.intake import Intake, Line, OverlongLine
+
+
+def lines_of(pieces: list[bytes], *, longest: int = 20) -> list[Line | OverlongLine]:
+    intake = Intake(longest=longest, discarded=100)
+    found = []
+    for piece in pieces:
+        intake.feed(piece)
+        while (line := intake.next_line()) is not None:
+            found.append(line)
+    return found
+
+
+def test_both_line_ends_are_told_apart() -> None:
+    assert lines_of([b"a\r\nb\n\r\n\n"]) == [
+        Line(content=b"a", end=b"\r\n"),
+        Line(content=b"b", end=b"\n"),
+        Line(content=b"", end=b"\r\n"),
+        Line(content=b"", end=b"\n"),
+    ]
+
+
+def test_a_cr_elsewhere_is_an_octet_like_any_other() -> None:
+    assert lines_of([b"a\rb\r\r\n"]) == [Line(content=b"a\rb\r", end=b"\r\n")]
+
+
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b"abc", b"x" * 15]), max_size=12), st.data()
+)
+def test_cuts_change_nothing(parts: list[bytes], data: st.DataObject) -> None:
+    octets = b"".join(parts)
+    at = data.draw(st.integers(0, len(octets)))
+    assert lines_of([octets[:at], octets[at:]]) == lines_of([octets])
+    assert lines_of([bytes([octet]) for octet in octets]) == lines_of([octets])
+
+
+def test_an_overlong_line_is_counted_whole_and_the_next_is_intact() -> None:
+    overlong = OverlongLine(octets=32, complete=True)
+    assert lines_of([b"x" * 30 + b"\r\nok\r\n"]) == [overlong, Line(content=b"ok", end=b"\r\n")]
+
+
+def test_a_line_without_end_is_given_up() -> None:
+    intake = Intake(longest=20, discarded=100)
+    for _ in range(6):
+        intake.feed(b"x" * 19)
+        last = intake.next_line()
+        assert intake.waiting <= 20
+    assert last == OverlongLine(octets=114, complete=False)
+
+
+def test_the_rest_is_taken_whole() -> None:
+    intake = Intake(longest=20, discarded=100)
+    intake.feed(b"STLS\r\nCA\r\nPA")
+    intake.next_line()
+    assert intake.take_rest() == b"CA\r\nPA"
+    assert intake.next_line() is None
+
+
+def test_octets_one_by_one_cost_no_more_than_their_number() -> None:
+    intake = Intake(longest=1_000_000, discarded=1)
+    started = time.perf_counter()
+    for _ in range(100_000):
+        intake.feed(b"x")
+        assert intake.next_line() is None
+    # Searching from the front each time would take minutes.
+    assert time.perf_counter() - started < 5
