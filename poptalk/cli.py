@@ -126,6 +126,8 @@ class Command:
 
 
 def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
+    from poptalk.practice.options import add_practice_arguments
+
     add = parser.add_argument
     add(
         "target",
@@ -152,12 +154,6 @@ def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
     add("--theme", choices=("neutral", "mono"), default="neutral", help="styles (neutral)")
     add("--local-commands", action="store_true", help="in a pipe too, ':' begins a local command")
     add_practice_arguments(parser)
-
-
-def add_practice_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what says how the practice server is to be."""
-    parser.add_argument("--persona", metavar="NAME|FILE", help="how the practice server speaks")
-    parser.add_argument("--maildrop", metavar="DIR", help="the mail in it: a folder of .eml files")
 
 
 def _seconds(text: str) -> float:
@@ -238,9 +234,9 @@ def _talk(options: argparse.Namespace, destination: Destination) -> int:
 
 
 def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
-    from poptalk.practice.serve import add_arguments
+    from poptalk.practice.options import add_serve_arguments
 
-    add_arguments(parser)
+    add_serve_arguments(parser)
 
 
 def run_serve(options: argparse.Namespace) -> int:

@@ -145,19 +145,32 @@ class Link:
         Raises:
             ConnectionLost: the server said nothing in time; the connection stands.
         """
+        while (data := self.receive_once()) is None:
+            pass
+        return data
+
+    def receive_once(self) -> bytes | None:
+        """Read once: for callers that were told by ``select`` that there is something to read.
+
+        Returns:
+            Octets in clear, ``b""`` once the connection has ended, or None where what came was
+            TLS's own, such as a session ticket, and `receive` would go on waiting.
+
+        Raises:
+            ConnectionLost: as for `receive`.
+        """
         if self._early:
             data, self._early = self._early, b""
             return data
-        while self.ending is None:
-            if self._layer is None:
-                data = self._receive_octets()
-                if self._first is None and data:
-                    self._first = data[:2]
-            else:
-                data = self._receive_plaintext(self._layer)
-            if data:
-                return data
-        return b""
+        if self.ending is not None:
+            return b""
+        if self._layer is None:
+            data = self._receive_octets()
+            if self._first is None and data:
+                self._first = data[:2]
+        else:
+            data = self._receive_plaintext(self._layer)
+        return data if data or self.ending is not None else None
 
     def start_tls(self, settings: TlsSettings, *, residue: bytes = b"") -> TlsFacts:
         """Begin TLS on the standing connection, after the ``+OK`` to STLS (RFC 2595 §4).

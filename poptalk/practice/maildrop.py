@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -57,11 +58,17 @@ class Message:
 
     def chunks(self) -> Iterator[bytes]:
         """Hand out the octets in blocks."""
-        if self.octets <= BLOCK_OCTETS:
-            yield self.content[:]
-            return
         for start in range(0, self.octets, BLOCK_OCTETS):
             yield self.content[start : start + BLOCK_OCTETS]
+            if not isinstance(self.content, bytes):
+                _forget_pages(self.content, start)
+
+
+def _forget_pages(content: mmap.mmap, start: int) -> None:
+    """Let go of the pages of a block: they stay in the system's cache, but are not ours any more."""
+    if sys.platform == "linux":
+        length = min(BLOCK_OCTETS, len(content) - start)
+        content.madvise(mmap.MADV_DONTNEED, start, length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

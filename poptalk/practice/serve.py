@@ -12,73 +12,12 @@ from pathlib import Path
 from poptalk.net.dial import is_loopback
 from poptalk.net.errors import reason
 from poptalk.practice.maildrop import MaildropError
+from poptalk.practice.options import DEFAULT_PERSONA
 from poptalk.practice.persona import PersonaError
-from poptalk.practice.server import LOOPBACK, Server
+from poptalk.practice.server import Server
 
 OK, FAILED, USAGE = 0, 1, 2
 """Exit codes: all well, it did not work, and it cannot be meant like that."""
-
-HIGHEST_PORT = 65_535
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``poptalk serve`` to a parser."""
-    add_server_arguments(parser)
-    parser.add_argument(
-        "--listen",
-        metavar="ADDRESS",
-        default=LOOPBACK,
-        help="listen on another address than %(default)s, for others to connect; everybody knows "
-        "the passwords",
-    )
-    parser.add_argument(
-        "--port",
-        type=_port,
-        default=0,
-        metavar="PORT",
-        help="the port in clear (default: a free one)",
-    )
-    parser.add_argument(
-        "--tls-port",
-        type=_port,
-        default=0,
-        metavar="PORT",
-        help="the port for TLS from the first octet (default: a free one)",
-    )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="print host, ports, accounts and the file of the certificate authority as one line of JSON",
-    )
-
-
-def add_server_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every command with a practice server has."""
-    parser.add_argument(
-        "--persona",
-        metavar="NAME|FILE",
-        default="exchange",
-        help="what the server says: exchange, plain, or a .toml file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--maildrop",
-        type=Path,
-        metavar="DIR",
-        help="a folder of .eml files for every account (default: bob has the article's three "
-        "messages, mrose those of RFC 1939)",
-    )
-    parser.add_argument(
-        "--shared",
-        action="store_true",
-        help="one maildrop for everyone, one session at a time; DELE lasts (default: a copy for "
-        "each session)",
-    )
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"a port is a number from 0 (any) to {HIGHEST_PORT}")
 
 
 def serve(
@@ -90,7 +29,7 @@ def serve(
     """Run a practice server until Ctrl-C or SIGTERM.
 
     Args:
-        options: as `add_arguments` parses them.
+        options: as `options.add_serve_arguments` parses them.
         say: prints a line and flushes it.
         complain: prints a sentence where errors and warnings go.
 
@@ -100,8 +39,8 @@ def serve(
     """
     try:
         server = Server(
-            persona=options.persona,
-            maildrop=options.maildrop,
+            persona=options.persona or DEFAULT_PERSONA,
+            maildrop=Path(options.maildrop) if options.maildrop else None,
             shared=options.shared,
             host=options.listen,
             port=options.port,

@@ -27,6 +27,7 @@ from poptalk.paths import mailbox_directory
 from poptalk.practice.accounts import ACCOUNTS, Account, find_account
 from poptalk.practice.connection import Connection, Patience
 from poptalk.practice.maildrop import Lease, Store, load_folder
+from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK
 from poptalk.practice.persona import Persona, load_persona
 from poptalk.protocol.server_events import LoginAttempt
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     import ssl
 
     from poptalk.practice.certificates import Certificates
-
-LOOPBACK = "127.0.0.1"
 
 BACKLOG = 128
 """Connections that the system keeps while we are busy: a class that starts at the same moment."""
@@ -76,7 +75,7 @@ class Server:
     def __init__(
         self,
         *,
-        persona: str | Persona = "exchange",
+        persona: str | Persona = DEFAULT_PERSONA,
         maildrop: Path | None = None,
         accounts: Sequence[Account] = ACCOUNTS,
         shared: bool = False,
@@ -98,6 +97,8 @@ class Server:
         self._sockets: list[socket.socket] = []
         self._listeners: list[asyncio.Server] = []
         self._certificates: Certificates | None = None
+        self._certificates_lock = threading.Lock()
+        """A shell in another thread asks for `ca_file` at the moment in which STLS needs the context."""
         self._tls_context: ssl.SSLContext | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
 
@@ -172,15 +173,16 @@ class Server:
     @property
     def ca_file(self) -> str:
         """A PEM file with the authority that signed our certificate; it goes when the server does."""
-        if self._directory is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="poptalk-")
-            self._make_certificates().write_authority(self._ca_path)
-        return str(self._ca_path)
+        certificates = self._make_certificates()
+        with self._certificates_lock:
+            if self._directory is None:
+                self._directory = tempfile.TemporaryDirectory(prefix="poptalk-")
+                certificates.write_authority(self._ca_path(self._directory))
+            return str(self._ca_path(self._directory))
 
-    @property
-    def _ca_path(self) -> Path:
-        assert self._directory is not None
-        return Path(self._directory.name, "ca.pem")
+    @staticmethod
+    def _ca_path(directory: tempfile.TemporaryDirectory[str]) -> Path:
+        return Path(directory.name, "ca.pem")
 
     def tls_context(self) -> ssl.SSLContext:
         """Return the settings of the server's side of TLS, made when they are first needed."""
@@ -189,11 +191,12 @@ class Server:
         return self._tls_context
 
     def _make_certificates(self) -> Certificates:
-        if self._certificates is None:
-            from poptalk.practice.certificates import Certificates
+        with self._certificates_lock:
+            if self._certificates is None:
+                from poptalk.practice.certificates import Certificates
 
-            self._certificates = Certificates(self.host)
-        return self._certificates
+                self._certificates = Certificates(self.host)
+            return self._certificates
 
     # What connections ask for.
 
@@ -236,8 +239,18 @@ def _stores(
 def _listening_socket(host: str, port: int) -> socket.socket:
     """Bind and listen: the system takes connections from now on, and keeps them for us."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, *_, address = found[0]
-    return socket.create_server(address, family=family, backlog=BACKLOG)
+    family, kind, protocol, _, address = found[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            # Elsewhere the option would let two servers have the same port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _port_of(sock: socket.socket) -> int:

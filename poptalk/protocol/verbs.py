@@ -28,10 +28,14 @@ class Clause(Value):
     """A place in a document: what a rule of the protocol rests upon."""
 
     rfc: int
-    section: str
+    section: str = ""
+    """A number, or a heading where the document numbers nothing; empty for the whole of it."""
 
     def __str__(self) -> str:
-        return f"RFC {self.rfc} §{self.section}"
+        if not self.section:
+            return f"RFC {self.rfc}"
+        numbered = self.section[0].isdigit()
+        return f"RFC {self.rfc} §{self.section}" if numbered else f'RFC {self.rfc}, "{self.section}"'
 
 
 class ArgumentKind(Enum):
@@ -408,25 +412,25 @@ _ROWS = (
         clause=Clause(rfc=1460, section="5"),
         summary="the highest message-number accessed",
         details="Answered by few servers today; fetchmail still asks.",
-        example="C: LAST\nS: +OK 4",
-        relic="dropped in 1994 by RFC 1725, because two programs on one maildrop confused it",
+        example="C: LAST\nS: +OK 1",
+        relic="dropped in 1994 by RFC 1725; UIDL took its place",
     ),
     Verb(
         name=b"RPOP",
-        arguments=(Argument(name="user", kind=ArgumentKind.NAME),),
+        arguments=(Argument(name="user", kind=ArgumentKind.TEXT),),
         states=_AUTHORIZATION,
         effect=Effect.LOGIN,
-        clause=Clause(rfc=1081, section="6"),
-        summary="log in by the address one comes from",
-        details="Trusted the client's port number, as rlogin did.",
-        example="C: USER mrose\nS: +OK\nC: RPOP mrose\nS: -ERR RPOP is not supported",
-        relic="dropped in 1994 by RFC 1725: an address proves nothing",
+        clause=Clause(rfc=1225, section="Optional POP3 Commands"),
+        summary="log in by the address one comes from, in place of PASS",
+        details="The server trusted any client on a port below 1024, as rlogin did.",
+        example="C: USER mrose\nS: +OK\nC: RPOP mrose\nS: -ERR permission denied",
+        relic="dropped in 1993 by RFC 1460: it helped those who break in",
     ),
     Verb(
         name=b"XTND",
         arguments=(Argument(name="subcommand", kind=ArgumentKind.TEXT, rest=True),),
         states=_TRANSACTION,
-        clause=Clause(rfc=1082, section="1"),
+        clause=Clause(rfc=1082),
         summary="bulletin boards, and in qpopper the sending of mail (XTND XMIT)",
         details="Each server did something else with it; read the first line of the reply.",
         example="C: XTND XMIT\nS: -ERR unknown command",

@@ -22,6 +22,14 @@ LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
 """In no keyword of POP3, not in base64, and neither `*` nor `.` (why a colon: DESIGN.md)."""
 
 
+PARTIAL_SECONDS = 0.2
+"""How long the beginning of a line is held back for its end."""
+
+SILENCE_SECONDS = 8.0
+"""How long a server may be silent before that is explained: servers delay a failed login by up to
+this much (`-ERR` after 8 seconds was measured), and a person begins to wonder."""
+
+
 class Shell(ABC):
     """A dialogue with somebody at the keyboard."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from poptalk.net.errors import EndedBy
+from poptalk.net.errors import TLS_PORT_HINT, EndedBy
 from poptalk.notation.directions import Side
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.commands import Span
@@ -19,6 +19,7 @@ from poptalk.protocol.events import (
     Challenge,
     Closed,
     Event,
+    Exchange,
     Greeting,
     Oddity,
     Reply,
@@ -77,10 +78,14 @@ class Dialogue:
         self.sent_secrets: list[tuple[bytes, Span]] = []
         """Lines with secrets, for `:reveal`."""
         self.reveal = False
+        self.shows_sent = True
+        """Whether sent lines are shown; a shell whose prompt is never erased shows them already."""
         self.refused = False
         """Whether any command was answered with something else than +OK."""
         self.ending: Ending | None = None
         self.log = log
+        self.milliseconds: float | None = None
+        """Time from the last command that was answered to the first line of its reply."""
         self._show = show
         self._clock = clock
         self._size = size
@@ -112,11 +117,6 @@ class Dialogue:
         """Octets received so far of a multi-line reply whose end has not come."""
         return self.last.octets if self._view is not None and self.last else None
 
-    @property
-    def milliseconds(self) -> float | None:
-        """Time from the last command to the first line of its reply."""
-        return self.last.milliseconds if self.last else None
-
     def size(self) -> tuple[int, int]:
         """Return rows and columns of the screen; more rows than anything has if nothing is folded."""
         return self._size() if self._size else (UNLIMITED, 80)
@@ -134,6 +134,7 @@ class Dialogue:
         self.facts.forget()
         self.sent_secrets.clear()
         self.ending = None
+        self.milliseconds = None
         self._secrets = SpokenSecrets()
         self._told.clear()
         self._sent_at.clear()
@@ -168,6 +169,7 @@ class Dialogue:
         self._take(self.session.receive_eof())
         (self.remark if self.session.farewell else self.warn)(str(ending))
         self._log_direction(Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT, _CLOSE)
+        self._log_comment(str(ending))
 
     def note(self, text: str, *, kind: NoteKind = NoteKind.NOTE) -> list[Fragments]:
         """Make lines of poptalk's own, wrapped to the screen."""
@@ -180,6 +182,25 @@ class Dialogue:
     def warn(self, text: str) -> None:
         """Show a line of poptalk's own that should not be overlooked."""
         self._show(self.note(text, kind=NoteKind.WARN))
+
+    def tell_partial(self) -> None:
+        """Show the beginning of a line whose end has not come for a while."""
+        self.show_partial(self.session.partial)
+
+    def explain_silence(self) -> None:
+        """Say what it may mean that the server has not said anything for a while, if it owes it."""
+        session = self.session
+        if self.settled or session.state is State.CLOSED:
+            return
+        if session.state is State.GREETING:
+            self.remark(f"no greeting yet. {TLS_PORT_HINT}")
+        elif session.in_body:
+            self.remark("the reply has not ended: a line with a lone dot is still to come")
+        else:
+            command = session.outstanding[0].command.keyword.decode("ascii", "backslashreplace")
+            self.remark(
+                f"no answer to {command} yet; the server may be busy, or wait for the end of a line"
+            )
 
     # Events.
 
@@ -195,7 +216,8 @@ class Dialogue:
             self.sent_secrets.append((event.line, event.secret))
         self._tell_hidden_unsolicited()
         self._sent_at[event.exchange.number] = self._clock()
-        self._show([client_line(event.line, event.secret, reveal=self.reveal)])
+        if self.shows_sent:
+            self._show([client_line(event.line, event.secret, reveal=self.reveal)])
         self._log(lambda log: log.client(event))
 
     def _on_greeting(self, event: Greeting) -> None:
@@ -205,7 +227,7 @@ class Dialogue:
     def _on_reply(self, event: Reply) -> None:
         kept = KeptReply(exchange=event.exchange, status_line=event.status_line)
         kept.multi_line = event.multi_line
-        kept.milliseconds = self._milliseconds_since(event.exchange.number)
+        self._measure(event.exchange)
         self._keep(kept)
         verb = event.exchange.command.verb
         self._show_status(
@@ -216,7 +238,7 @@ class Dialogue:
 
     def _on_challenge(self, event: Challenge) -> None:
         kept = KeptReply(exchange=event.exchange, status_line=event.status_line)
-        kept.milliseconds = self._milliseconds_since(event.exchange.number)
+        self._measure(event.exchange)
         kept.complete = True
         self._keep(kept)
         self._show_status(event.status_line)
@@ -323,9 +345,10 @@ class Dialogue:
         if self.last is not None:
             self.last.viewed(view)
 
-    def _milliseconds_since(self, number: int) -> float | None:
-        started = self._sent_at.get(number)
-        return None if started is None else (self._clock() - started) * 1000
+    def _measure(self, exchange: Exchange) -> None:
+        started = self._sent_at.get(exchange.number)
+        if started is not None:
+            self.milliseconds = (self._clock() - started) * 1000
 
     def _tell_hidden_unsolicited(self) -> None:
         lines, octets = self._unsolicited_hidden

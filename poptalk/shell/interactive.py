@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
+from types import FrameType
 
 from poptalk.shell.destination import Destination
 from poptalk.shell.practising import WELCOME, PracticeDestination
@@ -15,6 +17,9 @@ from poptalk.terminal.theme import theme_named
 _LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
 """Values of TERM that promise no cursor movement."""
 
+_SIGNAL_BASE = 128
+"""What shells add to the number of a signal to make an exit code of it."""
+
 
 def run_interactive(options: argparse.Namespace, destination: Destination) -> int:
     """Open the shell on a terminal; return the exit code.
@@ -23,8 +28,23 @@ def run_interactive(options: argparse.Namespace, destination: Destination) -> in
         NetError: the first connection failed.
         ScreenClosed: the terminal is gone.
     """
+    _end_tidily()
     linear = options.plain or os.environ.get("TERM", "") in _LINEAR_TERMS
     return (_run_linear if linear else _run_live)(options, destination)
+
+
+def _end_tidily() -> None:
+    """Let SIGTERM and SIGHUP end the shell by an exception: death would leave the terminal raw."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        # Once is enough: a second signal must not interrupt the tidying up.
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(_SIGNAL_BASE + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _run_live(options: argparse.Namespace, destination: Destination) -> int:

@@ -32,7 +32,6 @@ class KeptReply:
         self.status_line = status_line
         self.multi_line = False
         self.complete = False
-        self.milliseconds: float | None = None
         self.octets = 0
         """Octets of the body on the wire, the final dot included."""
         self.shown = 0

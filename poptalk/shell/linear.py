@@ -12,15 +12,12 @@ from collections.abc import Iterable
 from poptalk.net.errors import ConnectFailed, ConnectionLost, TlsFailed
 from poptalk.net.link import Link
 from poptalk.protocol.events import TlsRequested
-from poptalk.shell.base import Shell
+from poptalk.shell.base import PARTIAL_SECONDS, SILENCE_SECONDS, Shell
 from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.line_input import LineInput
 from poptalk.terminal.safe import Fragments
 from poptalk.terminal.screen import LinearScreen
-
-PARTIAL_SECONDS = 0.2
-"""How long the beginning of a line is held back for its end."""
 
 
 class LinearShell(Shell):
@@ -45,6 +42,7 @@ class LinearShell(Shell):
             timeout: seconds for connecting.
         """
         self.dialogue = dialogue
+        self.dialogue.shows_sent = False
         self.destination: Destination | None = None
         self._screen = screen
         self._keys = keys
@@ -53,7 +51,6 @@ class LinearShell(Shell):
         self._timeout = timeout
         self._link: Link | None = None
         self._leaving = False
-        self._partial_shown = b""
         self._waiting: list[bytes] = []
         """Lines typed behind STLS, to be sent when its fate is known."""
 
@@ -148,15 +145,19 @@ class LinearShell(Shell):
         self._act_on_lines()
 
     def _wait(self, sources: list[int | Link]) -> list[int | Link]:
-        while True:
-            partial = self.dialogue.session.partial
-            seconds = PARTIAL_SECONDS if partial and partial != self._partial_shown else None
+        """Wait for a source; while none speaks, say what the silence may mean."""
+        reminders = []
+        if self.dialogue.session.partial:
+            reminders.append((PARTIAL_SECONDS, self.dialogue.tell_partial))
+        if self.connected and not self.dialogue.settled:
+            reminders.append((SILENCE_SECONDS, self.dialogue.explain_silence))
+        for seconds, remind in reminders:
             ready, _, _ = select.select(sources, [], [], seconds)
             if ready:
                 return list(ready)
-            self._partial_shown = partial
-            self.dialogue.show_partial(partial)
+            remind()
             self._prompt()
+        return list(select.select(sources, [], [])[0])
 
     def _prompt(self) -> None:
         """Write the prompt, unless it stands there already; nothing while a reply is due."""
@@ -181,9 +182,11 @@ class LinearShell(Shell):
 
     def _listen(self, link: Link) -> None:
         try:
-            data = link.receive()
+            data = link.receive_once()
         except ConnectionLost as error:
             self.dialogue.warn(str(error))
+            return
+        if data is None:
             return
         if not data:
             self._hung_up()

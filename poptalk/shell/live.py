@@ -18,7 +18,7 @@ from poptalk.net.connection import Connection, connect
 from poptalk.net.errors import Ending, NetError, TlsFailed
 from poptalk.protocol.events import TlsRequested
 from poptalk.shell.assist import LineCompleter, TypedLine
-from poptalk.shell.base import LOCAL_PREFIX, Shell
+from poptalk.shell.base import LOCAL_PREFIX, PARTIAL_SECONDS, SILENCE_SECONDS, Shell
 from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
     from poptalk.terminal.safe import Fragments
     from poptalk.terminal.theme import Theme
-
-PARTIAL_SECONDS = 0.2
-"""How long the beginning of a line is held back for its end."""
 
 
 class LiveShell(Shell):
@@ -56,7 +53,8 @@ class LiveShell(Shell):
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: list[bytes] = []
         """Lines typed while a connection or TLS is being made, to be sent when it stands."""
-        self._partial_timer: asyncio.TimerHandle | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        """What is said when the server stops in the middle of a line, or says nothing at all."""
         self.session: PromptSession[None] = PromptSession(
             message=self._message,
             style=ptk_style(theme),
@@ -90,6 +88,7 @@ class LiveShell(Shell):
         assert self._connection is not None
         self.dialogue.sent(data)
         self._connection.send(data)
+        self._watch()
 
     def send_line(self, line: bytes) -> None:
         """Send a line; while a connection or TLS is being made it waits its turn."""
@@ -137,6 +136,7 @@ class LiveShell(Shell):
         if connection.tls is not None:
             self.dialogue.tls_established(connection.tls)
         listener.begin()
+        self._watch()
         self._offer_half_typed()
 
     def _offer_half_typed(self) -> None:
@@ -198,7 +198,7 @@ class LiveShell(Shell):
             self._start_tls(request)
         elif self._waiting and not self.dialogue.session.awaiting_tls:
             self._send_waiting()
-        self._watch_partial()
+        self._watch()
 
     def _start_tls(self, request: TlsRequested) -> None:
         assert self._connection is not None
@@ -225,7 +225,7 @@ class LiveShell(Shell):
     def hung_up(self, ending: Ending) -> None:
         """Take note of the end of the connection, and keep what is half typed for the next one."""
         self._connection = None
-        self._cancel_partial_timer()
+        self._stop_watching()
         self.dialogue.ended(ending)
         waiting, self._waiting = self._waiting, []
         buffer = self.session.default_buffer
@@ -249,21 +249,18 @@ class LiveShell(Shell):
             for line in error.certificate:
                 self.dialogue.remark(line)
 
-    def _watch_partial(self) -> None:
-        """Show the beginning of a line when its end does not come."""
-        self._cancel_partial_timer()
+    def _watch(self) -> None:
+        """Begin to wait: for the rest of a line, and for what the server owes."""
+        self._stop_watching()
+        loop = asyncio.get_running_loop()
         if self.dialogue.session.partial:
-            loop = asyncio.get_running_loop()
-            self._partial_timer = loop.call_later(PARTIAL_SECONDS, self._show_partial)
+            self._timers.append(loop.call_later(PARTIAL_SECONDS, self.dialogue.tell_partial))
+        if not self.dialogue.settled:
+            self._timers.append(loop.call_later(SILENCE_SECONDS, self.dialogue.explain_silence))
 
-    def _show_partial(self) -> None:
-        self._partial_timer = None
-        self.dialogue.show_partial(self.dialogue.session.partial)
-
-    def _cancel_partial_timer(self) -> None:
-        if self._partial_timer is not None:
-            self._partial_timer.cancel()
-            self._partial_timer = None
+    def _stop_watching(self) -> None:
+        while self._timers:
+            self._timers.pop().cancel()
 
     # What is on the screen.
 

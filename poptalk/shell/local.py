@@ -315,8 +315,13 @@ def _open(shell: Shell, argument: str) -> None:
         raise LocalError(f"{harmless(min(unknown))} is not known here; --tls and --insecure are")
     places = [word for word in words if word not in flags]
     if places:
+        before = shell.destination
         destination = parse_destination(
-            places, tls="--tls" in flags, verify="--insecure" not in flags
+            places,
+            tls="--tls" in flags,
+            verify="--insecure" not in flags,
+            family=before.family if before else 0,
+            ca_file=before.ca_file if before else None,
         )
     elif shell.destination is None:
         raise LocalError("name a server: :open mail.example.org 110")
@@ -342,7 +347,8 @@ def _close(shell: Shell, _argument: str) -> None:
 def _send(shell: Shell, argument: str) -> None:
     r"""Send exactly these octets, escapes such as \x00.
 
-    No line end is added; \r \n \t \0 \e \xNN and \\ are understood. For example :send STAT\r\n, or :send NOOP\n to see what a server makes of a bare LF.
+    No line end is added; \r \n \t \0 \e \xNN and \\ are understood. For example :send STAT\r\n,
+    or :send NOOP\n to see what a server makes of a bare LF.
     """
     if not shell.connected:
         raise LocalError("there is no connection; :open connects again")

@@ -163,7 +163,9 @@ class Pipe:
 
     def _listen(self) -> bool:
         """Take what the server says next; False when it has hung up."""
-        data = self.link.receive()
+        data = self.link.receive_once()
+        if data is None:
+            return True
         if not data:
             self._note_ending()
             return False

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poptalk.practice.maildrop import MaildropError
+from poptalk.practice.options import DEFAULT_PERSONA
 from poptalk.practice.persona import PersonaError
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.shell.destination import BadDestination, Destination
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsSettings
-
-PERSONA = "exchange"
-"""How the practice server speaks unless told otherwise: as in the article that poptalk began with."""
 
 WELCOME = (
     "Welcome to poptalk. This is a practice server with three letters in it; nothing can be broken.",
@@ -47,7 +45,7 @@ def practice_server(
     """Run a practice server as long as the context lasts.
 
     Args:
-        persona: a name or a file, None for `PERSONA`.
+        persona: a name or a file, None for `DEFAULT_PERSONA`.
         maildrop: a folder of .eml files, None for those of the lessons.
         tls: whether to speak TLS from the first octet on.
 
@@ -56,7 +54,7 @@ def practice_server(
     """
     try:
         server = Server(
-            persona=persona or PERSONA,
+            persona=persona or DEFAULT_PERSONA,
             maildrop=Path(maildrop) if maildrop else None,
             tls_port=0 if tls else None,
         )

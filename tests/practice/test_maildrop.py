@@ -169,7 +169,7 @@ def test_a_shared_maildrop_is_open_to_one_session_and_remembers() -> None:
 def test_where_things_lie() -> None:
     assert (lessons_directory() / "mailboxes" / "article").is_dir()
     assert state_directory().name == "poptalk"
-    with pytest.raises(FileNotFoundError, match='no mailbox "nowhere".*article, rfc1939'):
+    with pytest.raises(FileNotFoundError, match=r'no mailbox "nowhere".*article, rfc1939'):
         mailbox_directory("nowhere")
     with pytest.raises(FileNotFoundError, match="no mailbox"):
         mailbox_directory("../mailboxes/article")

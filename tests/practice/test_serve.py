@@ -16,13 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.practice.serve import add_arguments, serve
+from poptalk.practice.options import add_serve_arguments
+from poptalk.practice.serve import serve
 
 PROGRAM = """
 import argparse, sys
-from poptalk.practice.serve import add_arguments, serve
+from poptalk.practice.options import add_serve_arguments
+from poptalk.practice.serve import serve
 parser = argparse.ArgumentParser()
-add_arguments(parser)
+add_serve_arguments(parser)
 def say(line): print(line, flush=True)
 def complain(line): print(line, file=sys.stderr, flush=True)
 sys.exit(serve(parser.parse_args(), say=say, complain=complain))
@@ -80,7 +82,7 @@ def test_the_table_says_what_a_person_needs() -> None:
 def refused(*options: str) -> tuple[int, list[str]]:
     """Return the exit code and the complaints of options that cannot work."""
     parser = argparse.ArgumentParser()
-    add_arguments(parser)
+    add_serve_arguments(parser)
     complaints: list[str] = []
     code = serve(parser.parse_args(options), say=complaints.append, complain=complaints.append)
     return code, complaints
