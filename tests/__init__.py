@@ -1,0 +1,1 @@
+"""The tests: they mirror poptalk/ module by module."""

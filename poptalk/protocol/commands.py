@@ -24,6 +24,15 @@ class Span(Value):
     stop: int
 
 
+MASK = b"****"
+"""What stands for a secret: of fixed length, because the length is a secret as well."""
+
+
+def masked(line: bytes, secret: Span | None) -> bytes:
+    """Return a line with `MASK` in place of what is secret."""
+    return line if secret is None else line[: secret.start] + MASK + line[secret.stop :]
+
+
 class Command(Value):
     """A command line, without its line end."""
 
@@ -36,6 +45,10 @@ class Command(Value):
     """A last argument that takes the rest of the line is given with the blanks in it."""
     secret: Span | None
     """What must not be shown, logged or remembered."""
+
+    def __repr__(self) -> str:
+        """Show the line without its secret: a repr ends up in tracebacks."""
+        return f"Command({masked(self.line, self.secret)!r})"
 
     @property
     def multi_line(self) -> bool:

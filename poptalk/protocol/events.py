@@ -6,7 +6,7 @@ the data of neighbouring `BodyChunk` and `Unsolicited` events is divided between
 
 from __future__ import annotations
 
-from poptalk.protocol.commands import Command, Span
+from poptalk.protocol.commands import Command, Span, masked
 from poptalk.protocol.oddities import FACTS, OddityFact, OddityKind
 from poptalk.protocol.replies import StatusLine
 from poptalk.protocol.states import State
@@ -37,6 +37,10 @@ class Sent(Event):
     """The command that this is, or the AUTH that this line answers."""
     sasl: bool
     """Whether the line answers (or, sent ahead, will answer) a challenge of AUTH."""
+
+    def __repr__(self) -> str:
+        """Show the line without its secret: a repr ends up in tracebacks."""
+        return f"Sent({masked(self.line, self.secret)!r})"
 
 
 class Greeting(Event):

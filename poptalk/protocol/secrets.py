@@ -10,8 +10,7 @@ from __future__ import annotations
 from binascii import Error, a2b_base64
 from itertools import pairwise
 
-MASK = b"****"
-"""What stands for a secret: of fixed length, because the length is a secret as well."""
+from poptalk.protocol.commands import MASK
 
 _WORD_ONLY_BELOW = 4
 """Secrets shorter than this are masked as whole words only: else every "a" of a reply would go."""

@@ -35,7 +35,9 @@ class Clause(Value):
         if not self.section:
             return f"RFC {self.rfc}"
         numbered = self.section[0].isdigit()
-        return f"RFC {self.rfc} §{self.section}" if numbered else f'RFC {self.rfc}, "{self.section}"'
+        return (
+            f"RFC {self.rfc} §{self.section}" if numbered else f'RFC {self.rfc}, "{self.section}"'
+        )
 
 
 class ArgumentKind(Enum):

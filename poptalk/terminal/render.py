@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
+from poptalk.protocol import commands
 from poptalk.protocol.commands import Span
 from poptalk.protocol.verbs import Field
 from poptalk.terminal.anatomy import (
@@ -30,8 +31,8 @@ from poptalk.terminal.width import wrap
 CLIENT_MARK: Fragment = ("client", "C: ")
 SERVER_MARK: Fragment = ("server", "S: ")
 
-MASK = "****"
-"""What stands for a secret; always as long, so that it does not tell how long the secret is."""
+MASK = commands.MASK.decode("ascii")
+"""What stands for a secret on a screen."""
 
 STUFFED_DOT_REMARK = "  # the first dot was stuffed"
 FINAL_DOT_REMARK = "  # the final dot"

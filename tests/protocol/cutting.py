@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.events import BodyChunk, Event, Unsolicited
 
 
-def joined(events: Iterable[Event]) -> list[Event]:
+def joined(events: Iterable[Event]) -> list[Any]:
     """Join neighbouring chunks, whose division depends on the cut."""
-    result: list[Event] = []
+    result: list[Any] = []
     for event in events:
         last = result[-1] if result else None
         if isinstance(event, BodyChunk) and isinstance(last, BodyChunk):
@@ -24,10 +25,10 @@ def joined(events: Iterable[Event]) -> list[Event]:
 
 def same_events_at_every_cut(
     make: Callable[[], ClientSession], data: bytes, *, eof: bool = False
-) -> list[Event]:
+) -> list[Any]:
     """Return the events of `data`, after proving that no cut changes them."""
 
-    def run(pieces: Iterable[bytes]) -> list[Event]:
+    def run(pieces: Iterable[bytes]) -> list[Any]:
         session = make()
         events = [event for piece in pieces for event in session.receive_data(piece)]
         return joined(events + (session.receive_eof() if eof else []))

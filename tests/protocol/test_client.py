@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,9 +46,11 @@ def logged_in() -> ClientSession:
     return session
 
 
-def after(*lines: bytes, start=logged_in):
+def after(
+    *lines: bytes, start: Callable[[], ClientSession] | None = None
+) -> Callable[[], ClientSession]:
     def make() -> ClientSession:
-        session: ClientSession = start()
+        session = (start or logged_in)()
         for line in lines:
             session.send(line + b"\r\n")
         return session
@@ -53,55 +58,55 @@ def after(*lines: bytes, start=logged_in):
     return make
 
 
-def oddities(events: list[Event]) -> list[OddityKind]:
+def oddities(events: list[Any]) -> list[OddityKind]:
     return [event.kind for event in events if isinstance(event, Oddity)]
 
 
-def only(kind: type[Event], events: list[Event]) -> list[Event]:
+def only(kind: type[Event], events: list[Any]) -> list[Any]:
     return [event for event in events if type(event) is kind]
 
 
 class TestGreeting:
-    def test_opens_authorization(self):
+    def test_opens_authorization(self) -> None:
         events = same_events_at_every_cut(ClientSession, b"+OK POP3 ready\r\n")
         assert [type(event) for event in events] == [Greeting, StateChanged]
         assert events[0].status_line.text == b"POP3 ready"
 
-    def test_holds_the_timestamp(self):
+    def test_holds_the_timestamp(self) -> None:
         session = ClientSession()
         session.receive_data(b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\r\n")
         assert session.timestamp == b"<1896.697170952@dbc.mtview.ca.us>"
 
     @pytest.mark.parametrize("text", [b"<no blank @x>", b"<a@b", b"<ab>", b"a@b", b"<a@\x80>"])
-    def test_holds_no_timestamp_that_is_not_a_msg_id(self, text):
+    def test_holds_no_timestamp_that_is_not_a_msg_id(self, text: bytes) -> None:
         session = ClientSession()
         session.receive_data(b"+OK " + text + b"\r\n")
         assert session.timestamp is None
 
-    def test_negative_is_odd(self):
+    def test_negative_is_odd(self) -> None:
         events = ClientSession().receive_data(b"-ERR [SYS/TEMP] come back later\r\n")
         assert oddities(events) == [OddityKind.NEGATIVE_GREETING]
         assert events[0].status_line.code == b"SYS/TEMP"
 
-    def test_that_is_no_pop3_is_odd(self):
+    def test_that_is_no_pop3_is_odd(self) -> None:
         events = ClientSession().receive_data(b"220 smtp.example ESMTP\r\n")
         assert oddities(events) == [OddityKind.NO_STATUS]
 
 
 class TestReplies:
-    def test_single_line(self):
+    def test_single_line(self) -> None:
         events = same_events_at_every_cut(after(b"STAT"), b"+OK 2 320\r\n")
         assert [type(event) for event in events] == [Reply, ReplyEnd]
         assert events[0].status_line.words == [b"2", b"320"]
 
-    def test_multi_line_ends_at_the_lone_dot(self):
+    def test_multi_line_ends_at_the_lone_dot(self) -> None:
         data = b"+OK 2 messages\r\n1 120\r\n2 200\r\n.\r\n"
         events = same_events_at_every_cut(after(b"LIST"), data)
         assert [type(event) for event in events] == [Reply, BodyChunk, ReplyEnd]
         assert events[1].data == b"1 120\r\n2 200\r\n.\r\n"
         assert events[2].body_octets == len(events[1].data)
 
-    def test_empty_multi_line(self):
+    def test_empty_multi_line(self) -> None:
         events = same_events_at_every_cut(after(b"LIST"), b"+OK\r\n.\r\n")
         assert events[1].data == b".\r\n"
 
@@ -118,18 +123,18 @@ class TestReplies:
             b"a\n.\nb\r\n.\r\n",
         ],
     )
-    def test_stuffed_and_odd_lines_do_not_end_it(self, body):
+    def test_stuffed_and_odd_lines_do_not_end_it(self, body: bytes) -> None:
         events = same_events_at_every_cut(after(b"RETR 1", b"NOOP"), b"+OK\r\n" + body + b"+OK\r\n")
         assert only(BodyChunk, events)[0].data == body
         assert len(only(ReplyEnd, events)) == 2
 
-    def test_bare_lf_before_the_dot_ends_it_and_is_odd(self):
+    def test_bare_lf_before_the_dot_ends_it_and_is_odd(self) -> None:
         data = b"+OK\r\nline\n.\r\n"
         events = same_events_at_every_cut(after(b"RETR 1"), data)
         assert oddities(events) == [OddityKind.BARE_LF_BEFORE_DOT]
         assert isinstance(events[-1], ReplyEnd)
 
-    def test_a_server_of_bare_lf_is_understood(self):
+    def test_a_server_of_bare_lf_is_understood(self) -> None:
         events = same_events_at_every_cut(after(b"LIST"), b"+OK\n1 5\n.\n")
         assert oddities(events) == [OddityKind.BARE_LF]
         assert only(BodyChunk, events)[0].data == b"1 5\n.\n"
@@ -152,19 +157,19 @@ class TestReplies:
             (b"", False),
         ],
     )
-    def test_multi_line_by_verb_and_argument(self, line, multi_line):
+    def test_multi_line_by_verb_and_argument(self, line: bytes, multi_line: bool) -> None:
         session = after(line)()
         events = session.receive_data(b"+OK\r\n")
         assert events[0].multi_line is multi_line
         assert session.in_body is multi_line
 
-    def test_negative_is_never_multi_line(self):
+    def test_negative_is_never_multi_line(self) -> None:
         session = after(b"RETR 99")()
         session.receive_data(b"-ERR no such message\r\n")
         assert not session.in_body
         assert not session.outstanding
 
-    def test_pipelined(self):
+    def test_pipelined(self) -> None:
         data = b"+OK 1 5\r\n+OK\r\n1 5\r\n.\r\n-ERR\r\n"
         events = same_events_at_every_cut(after(b"STAT", b"LIST", b"RETR 9"), data)
         ends = only(ReplyEnd, events)
@@ -183,17 +188,17 @@ class TestReplies:
             (b"+OK " + b"x" * 507, Status.OK, OddityKind.LONG_REPLY_LINE),
         ],
     )
-    def test_odd_status_lines(self, line, status, odd):
+    def test_odd_status_lines(self, line: bytes, status: Status, odd: OddityKind) -> None:
         events = same_events_at_every_cut(after(b"NOOP"), line + b"\r\n")
         assert events[0].status_line.status is status
         assert odd in oddities(events)
         assert isinstance(events[-1], ReplyEnd)
 
-    def test_longest_legal_line_is_not_odd(self):
+    def test_longest_legal_line_is_not_odd(self) -> None:
         events = after(b"NOOP")().receive_data(b"+OK " + b"x" * 506 + b"\r\n")
         assert oddities(events) == []
 
-    def test_line_without_end_is_bounded_and_reported(self):
+    def test_line_without_end_is_bounded_and_reported(self) -> None:
         def make() -> ClientSession:
             session = after(b"NOOP")()
             session.receive_data(b"+OK ")
@@ -207,7 +212,7 @@ class TestReplies:
         (reply, *_) = session.receive_data(b"A\r\n")
         assert len(reply.status_line.line) == MAX_LINE_KEPT
 
-    def test_overlong_line_cut_anywhere(self):
+    def test_overlong_line_cut_anywhere(self) -> None:
         data = b"+OK " + b"x" * (MAX_LINE_KEPT + 50) + b"\r\n"
         whole = joined(after(b"NOOP")().receive_data(data))
         for cut in (1, MAX_LINE_KEPT - 1, MAX_LINE_KEPT, MAX_LINE_KEPT + 1, len(data) - 1):
@@ -217,7 +222,7 @@ class TestReplies:
 
 
 class TestStates:
-    def test_user_and_pass(self):
+    def test_user_and_pass(self) -> None:
         session = greeted()
         session.send(b"USER bob\r\n")
         session.receive_data(b"+OK\r\n")
@@ -226,13 +231,13 @@ class TestStates:
         session.receive_data(b"-ERR [AUTH] wrong\r\n")
         assert (session.user, session.state) == (None, State.AUTHORIZATION)
 
-    def test_apop_names_the_user(self):
+    def test_apop_names_the_user(self) -> None:
         session = after(b"APOP mrose c4c9334bac560ecc979e58001b3e22fb", start=greeted)()
         events = session.receive_data(b"+OK\r\n")
         assert only(StateChanged, events)[0].new is State.TRANSACTION
         assert session.user == "mrose"
 
-    def test_marks(self):
+    def test_marks(self) -> None:
         session = after(b"DELE 1", b"DELE 3", b"DELE 9")()
         session.receive_data(b"+OK\r\n+OK\r\n-ERR\r\n")
         assert session.marked == {1, 3}
@@ -240,13 +245,13 @@ class TestStates:
         session.receive_data(b"+OK\r\n")
         assert session.marked == set()
 
-    def test_quit_leads_to_update(self):
+    def test_quit_leads_to_update(self) -> None:
         session = after(b"DELE 1", b"QUIT")()
         events = session.receive_data(b"+OK\r\n+OK bye\r\n") + session.receive_eof()
         assert [e.new for e in only(StateChanged, events)] == [State.UPDATE, State.CLOSED]
         assert only(Closed, events)[0].marked == ()
 
-    def test_lost_line_keeps_the_marked(self):
+    def test_lost_line_keeps_the_marked(self) -> None:
         session = after(b"DELE 2", b"STAT")()
         events = session.receive_data(b"+OK\r\n+OK 1 ") + session.receive_eof()
         closed = only(Closed, events)[0]
@@ -255,7 +260,7 @@ class TestStates:
         assert [e.command.keyword for e in closed.unanswered] == [b"STAT"]
         assert oddities(events) == [OddityKind.REPLY_CUT_SHORT]
 
-    def test_data_after_quit(self):
+    def test_data_after_quit(self) -> None:
         session = after(b"QUIT")()
         events = session.receive_data(b"+OK bye\r\nBuy now!\r\n")
         assert oddities(events) == [OddityKind.DATA_AFTER_QUIT]
@@ -263,12 +268,12 @@ class TestStates:
 
 
 class TestUnsolicited:
-    def test_whole_lines_are_passed_on(self):
+    def test_whole_lines_are_passed_on(self) -> None:
         events = same_events_at_every_cut(logged_in, b"-ERR idle too long\r\nbye\r\n", eof=True)
         assert oddities(events) == [OddityKind.UNSOLICITED]
         assert only(Unsolicited, events)[0].data == b"-ERR idle too long\r\nbye\r\n"
 
-    def test_reported_anew_after_a_command(self):
+    def test_reported_anew_after_a_command(self) -> None:
         session = logged_in()
         assert oddities(session.receive_data(b"a\r\n")) == [OddityKind.UNSOLICITED]
         assert oddities(session.receive_data(b"b\r\n")) == []
@@ -276,7 +281,7 @@ class TestUnsolicited:
         session.receive_data(b"+OK\r\n")
         assert oddities(session.receive_data(b"c\r\n")) == [OddityKind.UNSOLICITED]
 
-    def test_long_line_among_many_short_ones(self):
+    def test_long_line_among_many_short_ones(self) -> None:
         data = b"a\r\n" * 100 + b"x" * (2 * MAX_LINE_KEPT) + b"\r\n" + b"b\r\n" * 100
         session = logged_in()
         whole = joined(session.receive_data(data))
@@ -284,14 +289,14 @@ class TestUnsolicited:
         text = b"".join(e.data for e in whole if isinstance(e, Unsolicited))
         assert text == b"a\r\n" * 100 + b"x" * MAX_LINE_KEPT + b"\r\n" + b"b\r\n" * 100
 
-    def test_a_flood_of_lines_is_one_event_a_chunk(self):
+    def test_a_flood_of_lines_is_one_event_a_chunk(self) -> None:
         session = logged_in()
         session.receive_data(b"+OK\r\n")
         assert session.receive_data(b"+OK\r\n" * 50_000) == [Unsolicited(data=b"+OK\r\n" * 50_000)]
 
 
 class TestAuth:
-    def test_two_lines(self):
+    def test_two_lines(self) -> None:
         session = after(b"AUTH PLAIN", start=greeted)()
         (challenge,) = session.receive_data(b"+ \r\n")
         assert isinstance(challenge, Challenge)
@@ -300,11 +305,11 @@ class TestAuth:
         session.receive_data(b"+OK\r\n")
         assert session.state is State.TRANSACTION
 
-    def test_one_line(self):
+    def test_one_line(self) -> None:
         (sent,) = greeted().send(b"AUTH PLAIN AGJvYgBqb25lcw==\r\n")
         assert sent.line[sent.secret.start : sent.secret.stop] == b"AGJvYgBqb25lcw=="
 
-    def test_login_asks_twice(self):
+    def test_login_asks_twice(self) -> None:
         session = after(b"AUTH LOGIN", start=greeted)()
         for line in (b"Ym9i", b"am9uZXM="):
             assert session.receive_data(b"+ VXNlcm5hbWU6\r\n")
@@ -314,13 +319,13 @@ class TestAuth:
             only(ReplyEnd, session.receive_data(b"+OK\r\n"))[0].exchange.command.keyword == b"AUTH"
         )
 
-    def test_cancel_is_not_secret(self):
+    def test_cancel_is_not_secret(self) -> None:
         session = after(b"AUTH LOGIN", start=greeted)()
         session.receive_data(b"+ \r\n")
         (sent,) = session.send(b"*\r\n")
         assert sent.secret is None
 
-    def test_lines_sent_ahead_are_secret_and_answered_in_order(self):
+    def test_lines_sent_ahead_are_secret_and_answered_in_order(self) -> None:
         session = greeted()
         session.send(b"AUTH PLAIN\r\n")
         (ahead,) = session.send(b"AGJvYgBqb25lcw==\r\n")
@@ -329,7 +334,7 @@ class TestAuth:
         assert session.state is State.TRANSACTION
         assert not session.outstanding
 
-    def test_refused_auth_makes_commands_of_what_was_sent_ahead(self):
+    def test_refused_auth_makes_commands_of_what_was_sent_ahead(self) -> None:
         session = greeted()
         session.send(b"AUTH PLAIN\r\nAGJvYgBqb25lcw==\r\n")
         session.receive_data(b"-ERR no such mechanism\r\n")
@@ -338,20 +343,20 @@ class TestAuth:
         assert oddities(events) == []
         assert not session.outstanding
 
-    def test_bare_plus_is_taken_and_odd(self):
+    def test_bare_plus_is_taken_and_odd(self) -> None:
         session = after(b"AUTH PLAIN", start=greeted)()
         events = session.receive_data(b"+\r\n")
         assert oddities(events) == [OddityKind.CHALLENGE_WITHOUT_BLANK]
         assert isinstance(events[0], Challenge)
 
-    def test_without_argument_lists(self):
+    def test_without_argument_lists(self) -> None:
         session = after(b"AUTH", start=greeted)()
         session.receive_data(b"+OK\r\nPLAIN\r\n.\r\n")
         assert session.state is State.AUTHORIZATION
 
 
 class TestStls:
-    def test_hands_over_after_the_ok(self):
+    def test_hands_over_after_the_ok(self) -> None:
         session = after(b"STLS", start=greeted)()
         assert session.awaiting_tls
         events = session.receive_data(b"+OK begin\r\n")
@@ -364,19 +369,19 @@ class TestStls:
         session.send(b"CAPA\r\n")
         assert only(ReplyEnd, session.receive_data(b"+OK\r\n.\r\n"))
 
-    def test_injected_reply_is_residue(self):
+    def test_injected_reply_is_residue(self) -> None:
         session = after(b"STLS", start=greeted)()
         events = session.receive_data(b"+OK begin\r\n+OK injected\r\n")
         assert events[-1] == TlsRequested(residue=b"+OK injected\r\n")
         assert oddities(events) == [OddityKind.RESPONSE_INJECTION]
         assert len(only(Reply, events)) == 1
 
-    def test_refused(self):
+    def test_refused(self) -> None:
         session = after(b"STLS", start=greeted)()
         session.receive_data(b"-ERR no\r\n")
         assert not session.awaiting_tls
 
-    def test_forgets_what_was_learnt_in_clear(self):
+    def test_forgets_what_was_learnt_in_clear(self) -> None:
         session = ClientSession()
         session.receive_data(b"+OK <1@x.example>\r\n")
         session.send(b"USER bob\r\nSTLS\r\nCAPA\r\n")
@@ -387,7 +392,7 @@ class TestStls:
 
 
 class TestSending:
-    def test_pieces_make_a_line(self):
+    def test_pieces_make_a_line(self) -> None:
         session = greeted()
         assert session.send(b"ST") == []
         (sent,) = session.send(b"LS\r\n")
@@ -405,22 +410,22 @@ class TestSending:
             (b"USER " + b"x" * 248 + b"\r\n", []),
         ],
     )
-    def test_odd_lines_are_observed(self, data, kinds):
+    def test_odd_lines_are_observed(self, data: bytes, kinds: list[OddityKind]) -> None:
         events = greeted().send(data)
         assert isinstance(events[0], Sent)
         assert oddities(events) == kinds
 
-    def test_state_is_not_judged_while_a_reply_is_due(self):
+    def test_state_is_not_judged_while_a_reply_is_due(self) -> None:
         assert oddities(after(b"PASS x", start=greeted)().send(b"STAT\r\n")) == []
 
     @pytest.mark.parametrize("line", [b"PASS jones", b"pass jones", b"  PaSs\tjones"])
-    def test_password_is_secret(self, line):
+    def test_password_is_secret(self, line: bytes) -> None:
         (sent, *_) = greeted().send(line + b"\r\n")
         assert sent.line[sent.secret.start : sent.secret.stop] == b"jones"
 
 
 @given(st.binary(max_size=300), st.integers(min_value=1, max_value=50))
-def test_any_octets_cut_anywhere_give_the_same_events(data, step):
+def test_any_octets_cut_anywhere_give_the_same_events(data: bytes, step: int) -> None:
     lines = b"LIST\r\nRETR 1\r\nAUTH X\r\nNOOP\r\n"
     whole, cut = ClientSession(), ClientSession()
     whole.send(lines)
@@ -450,11 +455,11 @@ _LINES = st.lists(
 
 
 @given(_LINES, st.integers(min_value=1, max_value=9))
-def test_lines_cut_anywhere_give_the_same_events(lines, step):
+def test_lines_cut_anywhere_give_the_same_events(lines: list[bytes], step: int) -> None:
     test_any_octets_cut_anywhere_give_the_same_events.hypothesis.inner_test(b"".join(lines), step)
 
 
-def test_every_oddity_and_every_verb_explains_itself():
+def test_every_oddity_and_every_verb_explains_itself() -> None:
     assert set(FACTS) == set(OddityKind)
     for verb in VERBS.values():
         assert verb.summary
