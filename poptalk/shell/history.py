@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from prompt_toolkit.history import History
 
 MAX_LINES = 5000
-"""Lines that are kept; the oldest go when the file is read."""
+"""Lines that are read of the file, the newest."""
 
 
 class SecretlessHistory(History):
@@ -34,7 +34,7 @@ class SecretlessHistory(History):
             return
         try:
             with open(self._path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-                lines = file.read().splitlines()
+                lines = file.read().removesuffix("\n").split("\n")
         except OSError:
             return
         yield from reversed(lines[-MAX_LINES:])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from poptalk.shell.base import Shell
 from poptalk.terminal.safe import harmless
-from poptalk.terminal.width import cut
+from poptalk.terminal.width import cells, cut
 
 
 def toolbar(shell: Shell, *, columns: int) -> str:
-    """Return the bottom line, cut to the screen.
+    """Return the bottom line; what does not fit on the screen is left out, a fact at a time.
 
     Args:
         shell: what it speaks of.
@@ -23,7 +23,7 @@ def toolbar(shell: Shell, *, columns: int) -> str:
     else:
         parts.append("not connected")
     if facts.messages is not None:
-        parts.append(f"{facts.messages} messages")
+        parts.append(f"{facts.messages} message{'' if facts.messages == 1 else 's'}")
     if facts.octets is not None:
         parts.append(f"{facts.octets:,} octets")
     if session.marked:
@@ -35,4 +35,9 @@ def toolbar(shell: Shell, *, columns: int) -> str:
     if dialogue.log is not None:
         parts.append("logging")
     parts.append(":help")
-    return cut(" · ".join(parts), columns)
+    while len(parts) > 1 and cells(_SEPARATOR.join(parts)) > columns:
+        parts.pop()
+    return cut(_SEPARATOR.join(parts), columns)
+
+
+_SEPARATOR = " · "

@@ -13,6 +13,7 @@ The configuration is that of Dovecot 2.3.  Version 2.4 renamed most settings and
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import pwd
@@ -174,11 +175,24 @@ class Dovecot:
         _write_maildir(self._maildrop, fresh / "Maildir")
         self._account.own(fresh)
         stale = self._directory / f"stale-{uuid.uuid4().hex}"
-        # Renamed, not removed in place: a process of the last session may still be writing there.
-        with contextlib.suppress(FileNotFoundError):
-            (homes / user).rename(stale)
-        fresh.rename(homes / user)
+        # Renamed, not removed in place: a process of the last session may still be writing there,
+        # and may even make the folder anew between the two steps; then they are taken again.
+        for _ in range(MOST_RENAMES):
+            with contextlib.suppress(FileNotFoundError):
+                (homes / user).rename(stale)
+            try:
+                fresh.rename(homes / user)
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                break
         shutil.rmtree(stale, ignore_errors=True)
+
+
+MOST_RENAMES = 10
+"""How often a folder is put in place of one that a dying session makes again."""
 
 
 def _output_of(*argv: str) -> str:
