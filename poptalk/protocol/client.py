@@ -117,6 +117,11 @@ class ClientSession:
         return bytes(self._line)
 
     @property
+    def unfinished(self) -> bytes:
+        """The beginning of a line that was sent without its end."""
+        return self._unsent
+
+    @property
     def in_body(self) -> bool:
         """Whether the final dot of a multi-line reply is still to come."""
         return self._read == self._read_body

@@ -16,7 +16,7 @@ from poptalk.shell import escapes
 from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import Dialogue
 from poptalk.terminal.anatomy import LOCAL_MARK
-from poptalk.terminal.safe import Fragments
+from poptalk.terminal.safe import Fragments, harmless
 
 LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
 """In no keyword of POP3, not in base64, and neither `*` nor `.` (why a colon: DESIGN.md)."""
@@ -35,6 +35,8 @@ class Shell(ABC):
 
     dialogue: Dialogue
     destination: Destination | None
+    waiting: list[bytes]
+    """Lines typed while a connection or TLS is being made, to be sent when it stands."""
     half_typed = ""
     """What stood in the line when the connection ended, to be offered again."""
 
@@ -96,9 +98,20 @@ class Shell(ABC):
 
     def secret_of(self, line: bytes) -> Span | None:
         """Find what must be masked in a line that is sent, or would be, now."""
-        if self.dialogue.session.answering_auth:
+        if self.answering_auth:
             return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
-        return parse_command(line).secret
+        begun = self.dialogue.session.unfinished
+        secret = parse_command(begun + line).secret
+        if secret is None:
+            return None
+        return Span(start=max(0, secret.start - len(begun)), stop=len(line))
+
+    @property
+    def answering_auth(self) -> bool:
+        """Whether the next line will answer AUTH, perhaps one that waits to be sent."""
+        waiting = map(parse_command, self.waiting)
+        asked = any(c.verb is not None and c.verb.challenges and c.arguments for c in waiting)
+        return asked or self.dialogue.session.answering_auth
 
     def secret_in_text(self, text: str) -> int | None:
         """Find where a typed line becomes secret.
@@ -122,8 +135,10 @@ class Shell(ABC):
         name, blank, argument = text.partition(" ")
         if name != ":send" or not blank:
             return None
-        lines = escapes.decode_leniently(argument).split(b"\n")
-        if any(self.secret_of(line.removesuffix(b"\r")) is not None for line in lines):
+        first, *others = escapes.decode_leniently(argument).split(b"\n")
+        secrets = [self.secret_of(first.removesuffix(b"\r"))]
+        secrets += (parse_command(line.removesuffix(b"\r")).secret for line in others)
+        if any(secret is not None for secret in secrets):
             return len(name) + 1
         return None
 
@@ -131,7 +146,7 @@ class Shell(ABC):
         """Take the typed line apart, None where it is a local command or an answer within AUTH."""
         if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
             return None
-        if self.dialogue.session.answering_auth:
+        if self.answering_auth:
             return None
         return parse_command(wire_line(text))
 
@@ -144,15 +159,18 @@ class Shell(ABC):
         if not self.connected or session.state is State.CLOSED:
             return "(closed)> "
         host = self.destination.name if self.destination else ""
-        who = f"{session.user}@{host}" if session.user else host
-        if session.answering_auth:
-            return f"AUTH {who}> "
-        return f"{session.state.value} {who}> "
+        who = harmless(f"{session.user}@{host}" if session.user else host)
+        return f"{self._situation} {who}> "
 
     @property
     def short_prompt(self) -> str:
         """The state alone, for narrow screens."""
-        return f"{self.dialogue.session.state.value}> "
+        return f"{self._situation}> "
+
+    @property
+    def _situation(self) -> str:
+        session = self.dialogue.session
+        return "AUTH" if session.answering_auth else session.state.value
 
 
 def wire_line(text: str) -> bytes:

@@ -34,7 +34,7 @@ class SecretlessHistory(History):
             return
         try:
             with open(self._path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-                lines = file.read().removesuffix("\n").split("\n")
+                lines = [line for line in file.read().split("\n") if line]
         except OSError:
             return
         yield from reversed(lines[-MAX_LINES:])

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
+
+from poptalk.terminal.width import cells
 
 try:
     import termios
@@ -65,6 +68,20 @@ class LineInput:
             except termios.error:
                 pass  # The terminal has been closed; there is nothing left to restore.
 
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C be a signal for as long as something else than keys is waited for."""
+        if self._before is None:
+            yield
+            return
+        mode = termios.tcgetattr(self._descriptor)
+        signalling = [*mode[:3], mode[3] | termios.ISIG, *mode[4:]]
+        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, signalling)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, mode)
+
     def read(self) -> bool:
         """Take keys; call it when the terminal has some.
 
@@ -115,19 +132,25 @@ class LineInput:
         for _ in range(min(count, len(self.text))):
             shown = self._shown(self.text[-1])
             self.text = self.text[:-1]
-            self._echo("\b \b" * len(shown))
+            self._echo("\b \b" * cells(shown))
 
     def _shown(self, key: str) -> str:
         """Return what the last character of `text` looks like."""
         secret_from = self.secret_from(self.text)
         if secret_from is not None and len(self.text) > secret_from:
             return "*"
-        return key if key.isprintable() else "^" + chr(ord(key) ^ 0x40) if ord(key) < 128 else "?"
+        return _glyph(key)
 
     def shown_text(self) -> str:
         """Return the half-typed line as it stands on the screen, to be written again below a reply."""
         start = self.secret_from(self.text)
         if start is None:
             start = len(self.text)
-        clear = "".join(c if c.isprintable() else "?" for c in self.text[:start])
-        return clear + "*" * (len(self.text) - start)
+        return "".join(map(_glyph, self.text[:start])) + "*" * (len(self.text) - start)
+
+
+def _glyph(key: str) -> str:
+    """Return what stands for a character: itself, `^X` for a control, `?` for what draws nothing."""
+    if key.isprintable():
+        return key
+    return f"^{chr(ord(key) ^ 0x40)}" if key.isascii() else "?"

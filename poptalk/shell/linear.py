@@ -7,7 +7,8 @@ of its own, and the prompt with the half-typed line is written again below it.
 from __future__ import annotations
 
 import select
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from time import monotonic
 
 from poptalk.net.errors import ConnectFailed, ConnectionLost, TlsFailed
 from poptalk.net.link import Link
@@ -51,8 +52,9 @@ class LinearShell(Shell):
         self._timeout = timeout
         self._link: Link | None = None
         self._leaving = False
-        self._waiting: list[bytes] = []
-        """Lines typed behind STLS, to be sent when its fate is known."""
+        self.waiting = []
+        self._reminders: list[tuple[float, Callable[[], None]]] = []
+        """What is to be said when the server stays silent, and until when it may be."""
 
     # For the local commands.
 
@@ -70,21 +72,25 @@ class LinearShell(Shell):
         except ConnectionLost as error:
             self.dialogue.warn(str(error))
             self._hung_up()
+        self._watch()
 
     def send_line(self, line: bytes) -> None:
         """Send a line, behind STLS only when TLS has begun or was refused."""
         if self.connected and self.dialogue.session.awaiting_tls:
-            self._waiting.append(line)
+            self.waiting.append(line)
         else:
             super().send_line(line)
 
     def open(self, destination: Destination) -> None:
-        """Connect; a failure is shown."""
+        """Connect; a failure is shown, and Ctrl-C gives up."""
         self.close()
         try:
-            self.connect(destination)
+            with self._keys.interruptible():
+                self.connect(destination)
         except (ConnectFailed, TlsFailed) as error:
             self._show_failure(error)
+        except KeyboardInterrupt:
+            self.dialogue.warn("gave up connecting")
 
     def connect(self, destination: Destination) -> None:
         """Connect.
@@ -99,6 +105,7 @@ class LinearShell(Shell):
         self.dialogue.begin(where=str(destination), encrypted=destination.tls)
         if self._link.tls is not None:
             self.dialogue.tls_established(self._link.tls)
+        self._watch()
         if self.half_typed:
             self._keys.text, self.half_typed = self.half_typed, ""
 
@@ -146,18 +153,24 @@ class LinearShell(Shell):
 
     def _wait(self, sources: list[int | Link]) -> list[int | Link]:
         """Wait for a source; while none speaks, say what the silence may mean."""
-        reminders = []
-        if self.dialogue.session.partial:
-            reminders.append((PARTIAL_SECONDS, self.dialogue.tell_partial))
-        if self.connected and not self.dialogue.settled:
-            reminders.append((SILENCE_SECONDS, self.dialogue.explain_silence))
-        for seconds, remind in reminders:
-            ready, _, _ = select.select(sources, [], [], seconds)
+        while self._reminders:
+            due, remind = self._reminders[0]
+            ready, _, _ = select.select(sources, [], [], max(0, due - monotonic()))
             if ready:
                 return list(ready)
+            del self._reminders[0]
             remind()
             self._prompt()
         return list(select.select(sources, [], [])[0])
+
+    def _watch(self) -> None:
+        """Begin to wait: for the rest of a line, and for what the server owes."""
+        now = monotonic()
+        self._reminders = []
+        if self.connected and self.dialogue.session.partial:
+            self._reminders.append((now + PARTIAL_SECONDS, self.dialogue.tell_partial))
+        if self.connected and not self.dialogue.settled:
+            self._reminders.append((now + SILENCE_SECONDS, self.dialogue.explain_silence))
 
     def _prompt(self) -> None:
         """Write the prompt, unless it stands there already; nothing while a reply is due."""
@@ -195,8 +208,9 @@ class LinearShell(Shell):
         request = self.dialogue.take_tls_request()
         if request is not None:
             self._start_tls(link, request)
+        self._watch()
         if not self.dialogue.session.awaiting_tls:
-            waiting, self._waiting = self._waiting, []
+            waiting, self.waiting = self.waiting, []
             for line in waiting:
                 self.send_line(line)
 
@@ -207,9 +221,12 @@ class LinearShell(Shell):
             return
         assert self.destination is not None
         try:
-            facts = link.start_tls(self.destination.tls_settings())
+            with self._keys.interruptible():
+                facts = link.start_tls(self.destination.tls_settings())
         except TlsFailed as error:
             self._show_failure(error)
+            self._hung_up()
+        except KeyboardInterrupt:
             self._hung_up()
         else:
             self.dialogue.tls_established(facts)
@@ -226,9 +243,13 @@ class LinearShell(Shell):
         if link is None:
             return
         link.close()
+        waiting, self.waiting = self.waiting, []
         if self._keys.text:
             self.half_typed, self._keys.text = self._keys.text, ""
+        elif waiting:
+            self.half_typed = waiting[0].decode("utf-8", "surrogateescape")
         assert link.ending is not None
         self.dialogue.ended(link.ending)
+        self._watch()
         if self.half_typed:
             self.dialogue.remark("what you had typed is kept: :open offers it again")

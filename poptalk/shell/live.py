@@ -51,8 +51,7 @@ class LiveShell(Shell):
         self._timeout = timeout
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._waiting: list[bytes] = []
-        """Lines typed while a connection or TLS is being made, to be sent when it stands."""
+        self.waiting = []
         self._timers: list[asyncio.TimerHandle] = []
         """What is said when the server stops in the middle of a line, or says nothing at all."""
         self.session: PromptSession[None] = PromptSession(
@@ -93,7 +92,7 @@ class LiveShell(Shell):
     def send_line(self, line: bytes) -> None:
         """Send a line; while a connection or TLS is being made it waits its turn."""
         if self._connecting is not None or (self.connected and self.dialogue.session.awaiting_tls):
-            self._waiting.append(line)
+            self.waiting.append(line)
         else:
             super().send_line(line)
 
@@ -196,7 +195,7 @@ class LiveShell(Shell):
         request = self.dialogue.take_tls_request()
         if request is not None:
             self._start_tls(request)
-        elif self._waiting and not self.dialogue.session.awaiting_tls:
+        elif self.waiting and not self.dialogue.session.awaiting_tls:
             self._send_waiting()
         self._watch()
 
@@ -227,7 +226,7 @@ class LiveShell(Shell):
         self._connection = None
         self._stop_watching()
         self.dialogue.ended(ending)
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         buffer = self.session.default_buffer
         if buffer.text and not buffer.text.startswith(LOCAL_PREFIX):
             self.half_typed = buffer.text
@@ -239,7 +238,7 @@ class LiveShell(Shell):
         self.session.app.invalidate()
 
     def _send_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         for line in waiting:
             self.send_line(line)
 

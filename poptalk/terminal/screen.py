@@ -118,7 +118,7 @@ class LinearScreen:
         self._begins = {name: sgr(theme, name) for name in theme} if color else {}
         self._end = SGR_RESET
         self.at_prompt = False
-        """Whether a prompt stands there, with the cursor behind it."""
+        """Whether a prompt or what was typed stands there, with the cursor behind it."""
 
     @property
     def columns(self) -> int:
@@ -149,12 +149,13 @@ class LinearScreen:
         self.at_prompt = True
 
     def echo(self, text: str) -> None:
-        """Write what was typed behind the prompt, already harmless.
+        """Write what was typed, already harmless, behind the prompt or where it would stand.
 
         Raises:
             ScreenClosed: nothing can be written any more.
         """
         self._write(text)
+        self.at_prompt = True
 
     def answered(self) -> None:
         """Take note that the prompt was answered: the terminal has gone to a new row by itself."""

@@ -74,7 +74,8 @@ class BreakTls(Step):
         layer.send(b"+OK\r\n")
         channel.send(layer.data_to_send())
         layer.send(b"broken")
-        channel.send(layer.data_to_send()[:-1] + b"!")
+        record = layer.data_to_send()
+        channel.send(record[:-1] + bytes([record[-1] ^ 1]))
 
 
 def test_octets_go_both_ways_as_they_are() -> None:
