@@ -1,6 +1,25 @@
-"""The practice server: a POP3 server to learn on, with a maildrop that cannot be spoilt.
+"""The practice server: a POP3 server to learn on and to test with, whose maildrop cannot be spoilt.
 
-`server` is the door: `Server` for asyncio, `ThreadedServer` for everybody else, `serve` for the
-command line.  A `connection` drives the server core of `poptalk.protocol`; `maildrop` holds the
-messages, `accounts` the passwords (public knowledge), and `persona` what the server says, as data.
+`Server` is the door, for asyncio and for everybody else; `serve` is the one of the command line, and
+`pytest_plugin` that of other people's tests.  A `connection` drives the server core of
+`poptalk.protocol`; `maildrop` holds the messages, `accounts` the passwords, `persona` what the server
+says, and `faults` what it does wrong, as data.  A `witness` looks on.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from poptalk.practice.server import Server
+
+__all__ = ["Server"]
+
+
+def __getattr__(name: str) -> Any:
+    # Whoever imports a module of this package, such as `options`, is not to pay for asyncio.
+    if name == "Server":
+        from poptalk.practice.server import Server
+
+        return Server
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,16 +1,24 @@
 """Who may log in to the practice server, and with what.
 
-The passwords are those of the article and of RFC 1939, and are public knowledge.
+Unless somebody gives others, the accounts are those of the article and of RFC 1939, whose passwords
+are public knowledge.  Others come from the command line, where every user of the machine can read
+them in the list of processes, or from a file.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass
+import secrets
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from poptalk.protocol.proofs import Credentials, PasswordProof
 from poptalk.protocol.server_events import LoginAttempt
+
+
+class AccountError(Exception):
+    """An account or a token that cannot be used, explained in one sentence without its secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,14 +26,15 @@ class Account:
     """A user of the practice server.
 
     Args:
-        name: as USER gives it, in ASCII.
-        password: no secret at all.
-        mailbox: the folder among the mailboxes of the lessons that is this user's maildrop.
+        name: as USER gives it.
+        password: kept as it is, because APOP and CRAM-MD5 need it so (RFC 1939 §13, RFC 2195 §4).
+        mailbox: the folder among the mailboxes of the lessons that is this user's maildrop, where no
+            other one is given.
     """
 
     name: str
-    password: str
-    mailbox: str
+    password: str = field(repr=False)
+    mailbox: str = "article"
 
 
 BOB = Account(name="bob", password="jones", mailbox="article")
@@ -36,24 +45,160 @@ MROSE = Account(name="mrose", password="tanstaaf", mailbox="rfc1939")
 
 ACCOUNTS = (BOB, MROSE)
 
+_PUBLIC = frozenset((account.name, account.password) for account in ACCOUNTS)
 
-def find_account(accounts: Sequence[Account], attempt: LoginAttempt) -> Account | None:
-    """Return the account that an attempt to log in is right for, or None.
 
-    It takes as long for a name that does not exist as for a wrong password, so that nobody can tell
-    them apart.
+def is_public(account: Account) -> bool:
+    """Tell whether the password is public knowledge, so that it may be shown."""
+    return (account.name, account.password) in _PUBLIC
+
+
+class AccountBook:
+    """The accounts, as logins need them.
 
     Args:
-        accounts: who may log in.
-        attempt: by USER and PASS, or by APOP (RFC 1939 §7).
+        accounts: who may log in, each name once.
+        token: the OAuth access token that is right for every account, None for none.
+
+    Raises:
+        AccountError: a name stands twice, or something cannot be prepared by SASLprep.
     """
-    named = [account for account in accounts if account.name.encode() == attempt.name]
-    password = named[0].password.encode() if named else b""
-    if attempt.digest is not None:
-        # MD5 is what RFC 1939 says; it protects nobody today.
-        secret = attempt.timestamp + password
-        expected = hashlib.md5(secret, usedforsecurity=False).hexdigest().encode("ascii")
-        right = hmac.compare_digest(expected, attempt.digest)
-    else:
-        right = hmac.compare_digest(password, attempt.password or b"")
-    return named[0] if right and named else None
+
+    def __init__(self, accounts: Iterable[Account], *, token: str | None = None) -> None:
+        # Tried for a name that nobody has, and for a token where there is none: the same work is
+        # done, and nothing that is sent can be right.
+        self._nobody = Credentials(password=_unguessable(), token=_unguessable())
+        self._token = self._nobody.token if token is None else token.encode()
+        self._accounts: dict[bytes, tuple[Account, Credentials]] = {}
+        for account in accounts:
+            self._add(account)
+
+    def _add(self, account: Account) -> None:
+        name, password = prepare(account.name.encode()), prepare(account.password.encode())
+        if not name or not password:
+            raise AccountError(
+                f'The account "{account.name}" has a name or a password that is empty or holds '
+                "characters that SASLprep forbids (RFC 4013 §2.3); try letters and digits."
+            )
+        if name in self._accounts:
+            raise AccountError(f'The account "{account.name}" is given twice; once is enough.')
+        credentials = Credentials(password=password, token=self._token)
+        self._accounts[name] = (account, credentials)
+
+    def find(self, attempt: LoginAttempt) -> Account | None:
+        """Return the account that an attempt to log in is right for, or None.
+
+        A name that nobody has costs as much as a wrong password: the proof is tried all the same.
+
+        Args:
+            attempt: by USER and PASS, by APOP or by AUTH.
+        """
+        name = prepare(attempt.name)
+        account, credentials = self._accounts.get(name or b"", (None, self._nobody))
+        proof = attempt.proof
+        if isinstance(proof, PasswordProof):
+            proof = PasswordProof(password=prepare(proof.password) or b"")
+        return account if proof.matches(credentials) else None
+
+
+def _unguessable() -> bytes:
+    return secrets.token_hex(32).encode("ascii")
+
+
+def prepare(octets: bytes) -> bytes | None:
+    """Prepare a name or a password for comparison: SASLprep (RFC 4013, RFC 6856 §2.2).
+
+    Args:
+        octets: as they crossed the wire.
+
+    Returns:
+        The same for ASCII; None for what is no UTF-8, or holds a character that is forbidden.
+    """
+    if octets.isascii():
+        return octets
+    # Only here, because the library loads ssl.
+    from scramp import ScramException  # type: ignore[import-untyped]
+    from scramp.utils import saslprep  # type: ignore[import-untyped]
+
+    try:
+        prepared: str = saslprep(octets.decode())
+    except (UnicodeDecodeError, ScramException):
+        return None
+    return prepared.encode()
+
+
+# From the command line.
+
+
+def parse_account(text: str, *, source: str) -> Account:
+    """Read ``NAME:PASSWORD``; the password may hold further colons.
+
+    Args:
+        text: what was given.
+        source: where it was given, for a message.
+
+    Raises:
+        AccountError: it cannot be used.
+    """
+    name, colon, password = text.partition(":")
+    if not colon:
+        # All of it may be a password, so none of it is repeated.
+        raise AccountError(f"{source}: NAME:PASSWORD is needed, and there is no colon in it.")
+    if not name or not password:
+        raise AccountError(f"{source}: neither the name nor the password may be empty.")
+    if not (name + password.replace(" ", "")).isprintable() or " " in name:
+        # USER and PASS could not carry them (RFC 1939 §3).
+        raise AccountError(
+            f"{source}: a name is printable and without blanks, a password is printable."
+        )
+    return Account(name=name, password=password)
+
+
+def read_accounts(path: Path) -> list[Account]:
+    """Read accounts from a file: one ``name:password`` a line; ``#`` begins a comment line.
+
+    Raises:
+        AccountError: the file cannot be read or has no account, or a line cannot be used; it names
+            the line.
+    """
+    accounts = [
+        parse_account(line, source=f"{path}, line {number}")
+        for number, line in enumerate(_read(path).split("\n"), 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not accounts:
+        raise AccountError(f"{path} has no account in it; write one name:password a line.")
+    return accounts
+
+
+def read_token(text: str) -> str:
+    """Return a token that was given as it is, or as ``@FILE`` whose content it is.
+
+    Raises:
+        AccountError: the file cannot be read, or there is no token.
+    """
+    token = _read(Path(text[1:])).strip() if text.startswith("@") else text
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise AccountError(
+            "The token for XOAUTH2 and OAUTHBEARER cannot be used: it is printable ASCII without "
+            "blanks (RFC 6750 §2.1)."
+        )
+    return token
+
+
+def others_can_read(path: Path) -> bool:
+    """Tell whether other users of this machine can read a file; never where there is no such thing."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise AccountError(f"{path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise AccountError(f"{path} is not UTF-8; save it as such.") from error

@@ -8,16 +8,23 @@ while the client does not read, and nothing is read while the core has enough to
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from poptalk.practice.accounts import Account
-from poptalk.practice.maildrop import Lease, MaildropLocked
+from poptalk.practice.maildrop import CommitRefused, Lease, MaildropError, MaildropLocked
+from poptalk.practice.outlet import Outlet
 from poptalk.practice.persona import Persona
-from poptalk.protocol.server import ServerSession
+from poptalk.practice.seam import DriverSeam, Ending
+from poptalk.practice.witness import DropReason, How, Witness
+from poptalk.protocol.sasl import Mechanisms
+from poptalk.protocol.server import Limits, ServerSession
 from poptalk.protocol.server_events import (
     CommitRequested,
     LoginAttempt,
+    LoginWithdrawn,
     ServerEvent,
     SessionEnded,
     TlsRequested,
@@ -29,10 +36,18 @@ if TYPE_CHECKING:
     import ssl
 
     from poptalk.net.tls import TlsLayer
+    from poptalk.practice.certificates import Certificates
 
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER with a time of zero: closing a socket resets the connection."""
 
 LINGER_SECONDS = 2.0
 """How long the client may take to close its side after the last reply; most do at once."""
+
+MAX_QUEUED_OCTETS = 65_536
+"""Octets that wait for a slow reader before no more are pulled from the core; one chunk of the core may
+come on top.  Dovecot stops at 4,096, but writes in small pieces; more would only cost memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +57,19 @@ class Patience:
     Args:
         login_seconds: from the connection to the login.  Servers in the field allow three minutes;
             a learner reads in between.
-        idle_seconds: between two commands after the login; at least ten minutes (RFC 1939 §3).
+        idle_seconds: between two commands after the login; at least ten minutes (RFC 1939 §3).  Also
+            how long a reader may take nothing of what waits for it.
         handshake_seconds: for TLS, in which nobody types.
         connections: at the same time: a class of thirty with a few windows each.
+        connections_per_address: of these, so that one program gone wild leaves room for others; half,
+            because a class may sit behind one router.
     """
 
     login_seconds: float = 1800
     idle_seconds: float = 1800
     handshake_seconds: float = 30
     connections: int = 256
+    connections_per_address: int = 128
 
 
 class Host(Protocol):
@@ -58,6 +77,8 @@ class Host(Protocol):
 
     persona: Persona
     patience: Patience
+    limits: Limits
+    mechanisms: Mechanisms
 
     def new_timestamp(self) -> bytes:
         """Return an APOP timestamp that no other session has."""
@@ -65,14 +86,29 @@ class Host(Protocol):
     def find_account(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for."""
 
+    def login_too_soon(self, account: Account, *, encrypted: bool) -> bool:
+        """Tell whether an account must wait before it may log in again (RFC 2449 §6.5)."""
+
+    def logged_in(self, account: Account) -> None:
+        """Take note that an account logs in now."""
+
     def open_maildrop(self, account: Account) -> Lease:
         """Open an account's maildrop; MaildropLocked if somebody else has it open."""
 
     def tls_context(self) -> ssl.SSLContext:
         """Return the settings of the server's side of TLS."""
 
-    def admit(self, connection: Connection) -> bool:
-        """Take note of a connection; tell whether there is room for it."""
+    def certificates(self) -> Certificates:
+        """Return the authority that signs the server's certificates."""
+
+    def new_seam(self) -> DriverSeam:
+        """Return what meddles with the next connection."""
+
+    def admit(self, connection: Connection, address: str) -> bool:
+        """Take note of a connection from an address; tell whether there is room for it."""
+
+    def witnesses(self, address: str, port: int, *, implicit_tls: bool) -> tuple[Witness, ...]:
+        """Return those who look on at a connection from an address and port."""
 
     def forget(self, connection: Connection) -> None:
         """Take note that a connection is gone."""
@@ -88,19 +124,38 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, host: Host, *, implicit_tls: bool = False) -> None:
         self._host = host
+        self._seam = host.new_seam()
         self._session = ServerSession(
             texts=host.persona.texts,
             capabilities=host.persona.capabilities,
             timestamp=host.new_timestamp(),
             encrypted=implicit_tls,
+            limits=host.limits,
+            mechanisms=host.mechanisms,
+            seam=self._seam,
+        )
+        self._witnesses: tuple[Witness, ...] = ()
+        self._untreated: list[ServerEvent] = []
+        """What the core told and the witnesses know, and is still to be acted upon."""
+        self._how: How | None = None
+        """How the session ended."""
+        self._outlet = Outlet(
+            deliver=self._seam.deliver,
+            write=self._write,
+            end=self._end_early,
+            released=self._pump,
         )
         self._tls: TlsLayer | None = self._new_tls() if implicit_tls else None
         self._lease: Lease | None = None
+        self._committing = False
+        """Whether messages are being removed; whoever does that gives the lease back."""
         self._paused = False
         self._reading = True
         self._input_over = False
         self._closing = False
         self._deadline = 0.0
+        self._overdue = DropReason.NO_LOGIN
+        """What it is called if nothing happens before the deadline."""
         self._timer: asyncio.TimerHandle | None = None
 
     # What asyncio calls.
@@ -108,12 +163,19 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client, or turn it away."""
         assert isinstance(transport, asyncio.Transport)
+        transport.set_write_buffer_limits(high=MAX_QUEUED_OCTETS)
         self._transport = transport
-        patience = self._host.patience
-        self._wait(patience.handshake_seconds if self._tls else patience.login_seconds)
-        if self._host.admit(self):
-            self._session.greet()
+        self._wait_for_login()
+        # None where the client is gone already.
+        address, port = (transport.get_extra_info("peername") or ("unknown", 0))[:2]
+        self._witnesses = self._host.witnesses(address, port, implicit_tls=self._tls is not None)
+        if self._host.admit(self, address):
+            if self._tls is None:
+                self._session.greet()
         else:
+            # Nothing is waited for: those who are turned away must not become a crowd themselves.
+            # Where TLS comes first they hear nothing, for a handshake costs what is short.
+            self._input_over = True
             self._session.turn_away(Occasion.TOO_MANY_CONNECTIONS)
         self._pump()
 
@@ -123,6 +185,8 @@ class Connection(asyncio.Protocol):
             return
         plaintext = data if self._tls is None else self._decrypted(data)
         if plaintext:
+            for witness in self._witnesses:
+                witness.received(plaintext)
             self._session.receive_data(plaintext)
         if self._tls is not None and self._tls.ended:
             self._session.receive_eof()
@@ -143,7 +207,10 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
+        self._outlet.cancel()
         self._release()
+        for witness in self._witnesses:
+            witness.ended(self._how or DropReason.CLIENT_VANISHED)
         self._host.forget(self)
 
     def pause_writing(self) -> None:
@@ -153,39 +220,64 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on: the client has read, which shows that it is there."""
         self._paused = False
+        if self._closing:
+            self._linger()
+            return
         self._pump()
         self._wait_for_commands()
 
-    def abort(self) -> None:
-        """Drop the connection."""
+    def drop(self, reason: DropReason) -> None:
+        """Drop the connection; without QUIT nothing is removed (RFC 1939 §6)."""
+        self._how = self._how or reason
         self._closing = True
         self._transport.abort()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to finish: somebody is logged in, or the last words go out."""
+        return self._session.state not in (State.GREETING, State.AUTHORIZATION)
 
     # Between the session and the transport.
 
     def _pump(self) -> None:
         """Act on events and hand out octets, as long as there are some and the client takes them."""
         self._act_on_events()
-        while not (self._closing or self._paused):
+        while not (self._closing or self._paused or self._outlet.holding):
             try:
                 chunk = self._session.next_chunk()
             except OSError:
                 # Half a message is out; cutting the connection is the one honest thing left.
-                self.abort()
+                self.drop(DropReason.MESSAGE_BROKE)
                 return
+            self._learn()
             if chunk is not None:
-                self._write(chunk)
+                self._outlet.send(chunk)
             # What stands behind an answer shows once the answer is out.
             if not self._act_on_events() and chunk is None:
                 break
         self._read_if_wanted()
 
     def _act_on_events(self) -> bool:
-        """Act on what the session tells; return whether it told anything."""
+        """Act on all that the session tells; return whether it told anything."""
+        told = False
+        while not self._outlet.holding:
+            # What stands behind an answer waits until the whole answer has left.
+            self._learn()
+            events, self._untreated = self._untreated, []
+            if not events:
+                break
+            told = True
+            for event in events:
+                self._act_on(event)
+        return told
+
+    def _learn(self) -> None:
+        """Let the witnesses know what the session tells: commands before their answers."""
         events = self._session.events()
-        for event in events:
-            self._act_on(event)
-        return bool(events)
+        self._untreated += events
+        for witness in self._witnesses:
+            for event in events:
+                witness.told(event)
 
     def _read_if_wanted(self) -> None:
         wanted = self._session.wants_input
@@ -198,6 +290,8 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _write(self, chunk: bytes | memoryview) -> None:
+        for witness in self._witnesses:
+            witness.sent(chunk)
         if self._tls is None:
             self._transport.write(chunk)
             return
@@ -213,31 +307,70 @@ class Connection(asyncio.Protocol):
         match event:
             case LoginAttempt():
                 self._log_in(event)
+            case LoginWithdrawn():
+                self._release()
+                self._lease = None
             case CommitRequested():
                 assert self._lease is not None
-                self._lease.commit(event.numbers)
-                self._session.committed()
+                self._commit(self._lease, event.numbers)
             case TlsRequested():
                 self._tls = self._new_tls()
-                self._wait(self._host.patience.handshake_seconds)
+                self._wait(self._host.patience.handshake_seconds, DropReason.NO_HANDSHAKE)
             case SessionEnded():
+                self._how = event.because
                 self._close()
 
     def _log_in(self, attempt: LoginAttempt) -> None:
+        refusal = self._open_maildrop(attempt)
+        if refusal is not None:
+            self._session.refuse(refusal)
+        elif self._lease is not None:
+            self._session.accept(self._seam.maildrop(self._lease.maildrop))
+
+    def _open_maildrop(self, attempt: LoginAttempt) -> Occasion | None:
+        """Open the maildrop that an attempt is right for, or return why not."""
         account = self._host.find_account(attempt)
         if account is None:
-            by_apop = attempt.digest is not None
-            self._session.refuse(Occasion.WRONG_DIGEST if by_apop else Occasion.WRONG_PASSWORD)
-            return
+            return attempt.if_wrong
+        if self._host.login_too_soon(account, encrypted=self._session.encrypted):
+            return Occasion.LOGIN_TOO_SOON
+        refusal = self._seam.refused_login(account)
+        if refusal is not None:
+            return refusal
         try:
             self._lease = self._host.open_maildrop(account)
         except MaildropLocked:
-            self._session.refuse(Occasion.MAILDROP_LOCKED)
+            return Occasion.MAILDROP_LOCKED
+        except MaildropError:
+            return Occasion.TROUBLE_LASTING
+        except OSError:
+            return Occasion.TROUBLE_PASSING
+        self._host.logged_in(account)
+        for witness in self._witnesses:
+            witness.logged_in(account)
+        return None
+
+    def _commit(self, lease: Lease, numbers: tuple[int, ...]) -> None:
+        """Remove messages; in a thread if that means waiting for a disk, which others need not."""
+        if not lease.writes:
+            lease.commit(numbers)
+            self._session.committed()
             return
-        self._session.accept(self._lease.maildrop)
+        self._committing = True
+        commit = asyncio.get_running_loop().run_in_executor(None, lease.commit, numbers)
+        commit.add_done_callback(self._committed)
+
+    def _committed(self, commit: asyncio.Future[None]) -> None:
+        try:
+            commit.result()
+        except (CommitRefused, OSError):
+            self._session.commit_failed()
+        else:
+            self._session.committed()
+        self._pump()
 
     def _release(self) -> None:
-        if self._lease is not None:
+        if self._lease is not None and not self._committing:
             self._lease.release()
 
     def _close(self) -> None:
@@ -251,19 +384,43 @@ class Connection(asyncio.Protocol):
         if self._tls is not None:
             self._tls.close()
             self._send_ciphertext(self._tls)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._input_over:
             self._transport.close()
             return
+        # From now on `_paused` tells whether anything is still queued.
+        self._transport.set_write_buffer_limits(high=0)
         self._transport.write_eof()
         self._transport.resume_reading()
-        self._wait(LINGER_SECONDS)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Wait until the client has taken what is queued, and then for its side to be closed."""
+        assert self._how is not None
+        seconds = self._host.patience.idle_seconds if self._paused else LINGER_SECONDS
+        self._wait(seconds, DropReason.IDLE)
+
+    def _end_early(self, ending: Ending) -> None:
+        """End the connection where it stands: no goodbye of TLS, and no UPDATE (RFC 1939 §6)."""
+        self._closing = True
+        self._how = self._how or DropReason.FAULT
+        if ending is Ending.CLOSE:
+            self._release()
+            self._hang_up()
+            return
+        sock = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.drop(DropReason.FAULT)
 
     # TLS.
 
     def _new_tls(self) -> TlsLayer:
         from poptalk.net.tls import TlsLayer
 
-        return TlsLayer(self._host.tls_context(), server_side=True)
+        context = self._seam.tls_context(self._host.certificates)
+        return TlsLayer(context or self._host.tls_context(), server_side=True)
 
     def _decrypted(self, data: bytes) -> bytes:
         """Return the plaintext of `data`; empty while hands are shaken, and when TLS has failed."""
@@ -277,25 +434,38 @@ class Connection(asyncio.Protocol):
             # The alert tells the client why, as far as TLS has words for it.
             self._send_ciphertext(self._tls)
             self._closing = True
+            self._how = DropReason.TLS_FAILED
             self._transport.close()
             return b""
         if self._tls.established and not had_been_established:
-            if not self._session.encrypted:
+            for witness in self._witnesses:
+                witness.tls_began()
+            if self._session.state is State.GREETING:
+                self._session.greet()
+            else:
                 self._session.tls_established()
-            self._wait(self._host.patience.login_seconds)
+            self._wait_for_login()
         self._send_ciphertext(self._tls)
         return plaintext
 
     # Time.
 
+    def _wait_for_login(self) -> None:
+        patience = self._host.patience
+        if self._tls is not None and not self._tls.established:
+            self._wait(patience.handshake_seconds, DropReason.NO_HANDSHAKE)
+        else:
+            self._wait(patience.login_seconds, DropReason.NO_LOGIN)
+
     def _wait_for_commands(self) -> None:
         """Begin the inactivity timer of a session that is logged in anew (RFC 1939 §3)."""
-        if self._session.state is State.TRANSACTION:
-            self._wait(self._host.patience.idle_seconds)
+        if self._session.state is State.TRANSACTION and not self._closing:
+            self._wait(self._host.patience.idle_seconds, DropReason.IDLE)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, overdue: DropReason) -> None:
         """Set the time at which the connection is dropped; the one timer is moved, not replaced."""
         loop = asyncio.get_running_loop()
+        self._overdue = overdue
         self._deadline = loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
@@ -308,4 +478,4 @@ class Connection(asyncio.Protocol):
         if loop.time() < self._deadline:
             self._timer = loop.call_at(self._deadline, self._time_is_up)
             return
-        self.abort()
+        self.drop(self._overdue)

@@ -30,9 +30,10 @@ def add_practice_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--maildrop",
-        metavar="DIR",
-        help="a folder of .eml files that is everybody's mail there (default: bob has the "
-        "article's three messages, mrose those of RFC 1939)",
+        metavar="[FORMAT:]PATH",
+        help="everybody's mail there: a folder of .eml files, a Maildir or an mbox; where it could be "
+        "two of them, say eml:PATH, maildir:PATH or mbox:PATH (default: bob has the article's three "
+        "messages, mrose those of RFC 1939)",
     )
 
 
@@ -40,17 +41,47 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``poptalk serve``."""
     add_practice_arguments(parser)
     parser.add_argument(
+        "--user",
+        dest="users",
+        metavar="NAME:PASSWORD",
+        action="append",
+        default=[],
+        help="who may log in, in place of bob and mrose, whose passwords everybody knows; every user "
+        "of this machine can read the list of processes and this password in it, so --users is "
+        "better for one that matters; may be given again",
+    )
+    parser.add_argument(
+        "--users",
+        dest="user_files",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="the same from a file, one name:password a line; a line that begins with # is a comment",
+    )
+    parser.add_argument(
+        "--token",
+        metavar="TOKEN|@FILE",
+        help="the access token with which AUTH XOAUTH2 and OAUTHBEARER let every account in "
+        "(default: no token is right)",
+    )
+    parser.add_argument(
         "--shared",
         action="store_true",
         help="one maildrop for everyone, one session at a time; DELE lasts (default: a copy for "
         "each session)",
     )
     parser.add_argument(
+        "--writable",
+        action="store_true",
+        help="QUIT deletes on the disk what DELE marked; one session at a time has the maildrop "
+        "(default: nothing on the disk is ever changed)",
+    )
+    parser.add_argument(
         "--listen",
         metavar="ADDRESS",
-        default=LOOPBACK,
-        help="listen on another address than %(default)s, for others to connect; everybody knows "
-        "the passwords",
+        action="append",
+        help=f"listen on another address than {LOOPBACK}, for others to connect; everybody knows the "
+        "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
     )
     parser.add_argument(
         "--port",
@@ -67,9 +98,40 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         help="the port for TLS from the first octet (default: a free one)",
     )
     parser.add_argument(
+        "--fault",
+        dest="faults",
+        metavar="[WHO=]NAME[:VALUE]",
+        action="append",
+        default=[],
+        help="do something wrong, as a server did that broke a client: no-final-dot, slow:5s; for one "
+        "account: bob=locked; for the third connection: '#3=reset'; may be given again",
+    )
+    parser.add_argument(
+        "--fault-seed",
+        type=int,
+        metavar="NUMBER",
+        help="what the chance in faults begins with, to see the same again (default: any)",
+    )
+    parser.add_argument(
+        "--list-faults",
+        action="store_true",
+        help="tell what every fault does, where it was seen and who suffers, and end",
+    )
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print no line about each session at its end",
+    )
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        help="add every session's dialogue to a file, secrets masked",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
-        help="print host, ports, accounts and the file of the certificate authority as one line of JSON",
+        help="print host, ports, accounts (null for a password that is not public) and the file of "
+        "the certificate authority as one line of JSON, and nothing else",
     )
 
 

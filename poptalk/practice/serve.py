@@ -11,13 +11,33 @@ from pathlib import Path
 
 from poptalk.net.dial import is_loopback
 from poptalk.net.errors import reason
+from poptalk.practice.accounts import (
+    ACCOUNTS,
+    Account,
+    AccountError,
+    is_public,
+    others_can_read,
+    parse_account,
+    read_accounts,
+    read_token,
+)
+from poptalk.practice.dialogue_log import CannotLog, DialogueLog
+from poptalk.practice.faults.listing import list_faults
+from poptalk.practice.faults.plan import FaultError
+from poptalk.practice.listening import CannotListen
 from poptalk.practice.maildrop import MaildropError
-from poptalk.practice.options import DEFAULT_PERSONA
+from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK
 from poptalk.practice.persona import PersonaError
 from poptalk.practice.server import Server
+from poptalk.practice.session_lines import SessionLines
+from poptalk.practice.witness import Begin
+from poptalk.protocol.commands import MASK
 
 OK, FAILED, USAGE = 0, 1, 2
 """Exit codes: all well, it did not work, and it cannot be meant like that."""
+
+FINISH_SECONDS = 8.0
+"""How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
 
 
 def serve(
@@ -26,7 +46,7 @@ def serve(
     say: Callable[[str], None],
     complain: Callable[[str], None],
 ) -> int:
-    """Run a practice server until Ctrl-C or SIGTERM.
+    """Run a practice server until Ctrl-C or SIGTERM; a second one ends its sessions at once.
 
     Args:
         options: as `options.add_serve_arguments` parses them.
@@ -34,86 +54,218 @@ def serve(
         complain: prints a sentence where errors and warnings go.
 
     Returns:
-        The exit code: 0 when told to stop, 2 for a persona or a folder that cannot be used, 1 for a
-        port or an address that cannot be had.
+        The exit code: 0 when told to stop, 2 for an account, a fault, a persona, a folder or a log
+        that cannot be used, 1 for a port or an address that cannot be had.
     """
+    if options.list_faults:
+        for line in list_faults():
+            say(line)
+        return OK
+    log: DialogueLog | None = None
+    try:
+        log = DialogueLog(options.log, complain=complain) if options.log else None
+        return _serve(options, log, say=say, complain=complain)
+    except CannotLog as error:
+        complain(str(error))
+        return USAGE
+    finally:
+        if log is not None:
+            log.close()
+
+
+def _serve(
+    options: argparse.Namespace,
+    log: DialogueLog | None,
+    *,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+) -> int:
+    hosts = options.listen or [LOOPBACK]
     try:
         server = Server(
             persona=options.persona or DEFAULT_PERSONA,
-            maildrop=Path(options.maildrop) if options.maildrop else None,
+            maildrop=options.maildrop,
+            accounts=_accounts(options, complain=complain),
+            token=_token(options, complain=complain),
+            writable=options.writable,
             shared=options.shared,
-            host=options.listen,
+            host=hosts,
             port=options.port,
             tls_port=options.tls_port,
+            faults=options.faults,
+            fault_seed=options.fault_seed,
+            witnesses=_witnesses(options, log, say=say),
         )
-    except (PersonaError, MaildropError, FileNotFoundError) as error:
+    except (AccountError, FaultError, PersonaError, MaildropError, FileNotFoundError) as error:
         complain(str(error))
         return USAGE
     try:
         server.listen()
-    except OSError as error:
-        complain(_why_not(options, error))
+    except CannotListen as error:
+        complain(_why_not(error))
         return FAILED
-    if not is_loopback(options.listen):
-        complain(
-            f"Warning: everybody who can reach {options.listen} can log in, because the passwords "
-            "are public knowledge. Put no letters into the maildrop that are not for everybody."
-        )
+    for host in hosts:
+        if not is_loopback(host) and any(map(is_public, server.accounts)):
+            complain(
+                f"Warning: everybody who can reach {host} can log in, because the passwords are "
+                "public knowledge. Put no letters into the maildrop that are not for everybody."
+            )
     try:
-        asyncio.run(_run(server, say=say, as_json=options.json))
+        asyncio.run(_run(server, say=say, complain=complain, as_json=options.json))
     except KeyboardInterrupt:
         # Where signals cannot be handled in the loop (Windows), Ctrl-C ends up here.
         pass
     return OK
 
 
-def _why_not(options: argparse.Namespace, error: OSError) -> str:
-    asked_for = [str(port) for port in (options.port, options.tls_port) if port]
-    ports = f" port {' or '.join(asked_for)}" if asked_for else ""
+def _accounts(options: argparse.Namespace, *, complain: Callable[[str], None]) -> list[Account]:
+    """Return who may log in: those that were given, and only where there are none, bob and mrose."""
+    given = [parse_account(text, source="--user") for text in options.users]
+    for file in map(Path, options.user_files):
+        given += read_accounts(file)
+        _warn_of_readers(file, complain=complain)
+    return given or list(ACCOUNTS)
+
+
+def _token(options: argparse.Namespace, *, complain: Callable[[str], None]) -> str | None:
+    if options.token is None:
+        return None
+    token = read_token(options.token)
+    if options.token.startswith("@"):
+        _warn_of_readers(Path(options.token[1:]), complain=complain)
+    return token
+
+
+def _warn_of_readers(file: Path, *, complain: Callable[[str], None]) -> None:
+    if others_can_read(file):
+        complain(
+            f"Warning: other users of this machine can read the secrets in {file}; "
+            f"chmod 600 {file} ends that."
+        )
+
+
+def _witnesses(
+    options: argparse.Namespace, log: DialogueLog | None, *, say: Callable[[str], None]
+) -> list[Begin]:
+    witnesses: list[Begin] = [] if log is None else [log.begin]
+    # Whoever asks for JSON reads one line and no more.
+    if not (options.quiet or options.json):
+        witnesses.append(SessionLines(say).begin)
+    return witnesses
+
+
+def _why_not(error: CannotListen) -> str:
+    port = f" port {error.port}" if error.port else ""
     return (
-        f"{options.listen}{ports} cannot be listened on ({reason(error)}). Is another server there "
+        f"{error.host}{port} cannot be listened on ({reason(error.why)}). Is another server there "
         "already? Ports below 1024 are often reserved; without --port a free one is taken."
     )
 
 
-async def _run(server: Server, *, say: Callable[[str], None], as_json: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:
-            break
+class _Signals:
+    """SIGINT and SIGTERM: the first asks to stop, a further one to do so at once."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def listen(self) -> None:
+        """Take the signals from now on, where signals can be handled in the loop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, self._came)
+            except NotImplementedError:
+                return
+
+    def _came(self) -> None:
+        (self.at_once if self.stop.is_set() else self.stop).set()
+
+
+async def _run(
+    server: Server,
+    *,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+    as_json: bool,
+) -> None:
+    signals = _Signals()
+    signals.listen()
     # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
     for line in [_json(server)] if as_json else _table(server):
         say(line)
     async with server:
-        await stop.wait()
+        await signals.stop.wait()
+        server.take_no_more()
+        if server.busy:
+            complain(
+                f"Stopping. Sessions that are logged in ({server.busy}) have {FINISH_SECONDS:.0f} "
+                "seconds to come to their end; a second Ctrl-C ends them at once."
+            )
+        await _finish(server, signals)
+
+
+async def _finish(server: Server, signals: _Signals) -> None:
+    """Let sessions come to their end, until time is up or a further signal comes."""
+    waits = [
+        asyncio.create_task(server.finish(FINISH_SECONDS)),
+        asyncio.create_task(signals.at_once.wait()),
+    ]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 def _json(server: Server) -> str:
-    return json.dumps(
-        {
-            "host": server.host,
-            "port": server.port,
-            "tls_port": server.tls_port,
-            "accounts": {account.name: account.password for account in server.accounts},
-            "ca_file": server.ca_file,
-        }
-    )
+    facts: dict[str, object] = {
+        "host": server.host,
+        "port": server.port,
+        "tls_port": server.tls_port,
+        # Output is kept (by build servers, for one); whoever gave a password has it already.
+        "accounts": {
+            account.name: account.password if is_public(account) else None
+            for account in server.accounts
+        },
+        "ca_file": server.ca_file,
+        "listeners": [
+            {"host": each.host, "port": each.port, "tls": each.implicit_tls}
+            for each in server.listeners
+        ],
+    }
+    if server.faults is not None:
+        facts["faults"] = [rule.text for rule in server.faults.rules]
+        facts["fault_seed"] = server.faults.seed
+    return json.dumps(facts)
+
+
+_HIDDEN = MASK.decode("ascii")
 
 
 def _table(server: Server) -> list[str]:
-    accounts = ", ".join(f"{account.name}/{account.password}" for account in server.accounts)
+    accounts = ", ".join(
+        f"{account.name}/{account.password if is_public(account) else _HIDDEN}"
+        for account in server.accounts
+    )
     rows = (
-        ("host", server.host),
-        ("port", f"{server.port} (in clear; STLS switches to TLS)"),
-        ("TLS port", str(server.tls_port)),
+        *_listener_rows(server),
         ("CA file", server.ca_file),
         ("accounts", accounts),
         ("persona", f"{server.persona.name}: {server.persona.description}"),
+        *([] if server.faults is None else [("faults", str(server.faults))]),
     )
     return [
         "The practice server is ready; Ctrl-C ends it.",
         *(f"  {name:<10}{value}" for name, value in rows),
     ]
+
+
+def _listener_rows(server: Server) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for listener in server.listeners:
+        if ("host", listener.host) not in rows:
+            rows.append(("host", listener.host))
+        if listener.implicit_tls:
+            rows.append(("TLS port", str(listener.port)))
+        else:
+            rows.append(("port", f"{listener.port} (in clear; STLS switches to TLS)"))
+    return rows

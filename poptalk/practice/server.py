@@ -1,8 +1,8 @@
 """The practice server: listens, and gives each connection what it needs.
 
-`Server` runs within asyncio, `ThreadedServer` in a thread of its own for programs without it::
+`Server` runs within asyncio (``async with``), or in a thread of its own for programs without it::
 
-    with ThreadedServer(Server(persona="plain")) as server:
+    with Server(persona="plain") as server:
         poplib.POP3(server.host, server.port)
 
 It listens on loopback unless told otherwise, because everybody knows the passwords.
@@ -15,29 +15,35 @@ import functools
 import itertools
 import os
 import secrets
-import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from poptalk.paths import mailbox_directory
-from poptalk.practice.accounts import ACCOUNTS, Account, find_account
+from poptalk.practice.accounts import ACCOUNTS, Account, AccountBook
 from poptalk.practice.connection import Connection, Patience
-from poptalk.practice.maildrop import Lease, Store, load_folder
+from poptalk.practice.crowd import Crowd
+from poptalk.practice.listening import BACKLOG, Listener, listen
+from poptalk.practice.login_delay import LoginDelays, announced_delay
+from poptalk.practice.maildrop import Lease, MaildropError, Store, locate
+from poptalk.practice.mechanisms import make_mechanisms
 from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK
 from poptalk.practice.persona import Persona, load_persona
+from poptalk.practice.record import Record, RecordedSession
+from poptalk.practice.seam import DriverSeam
+from poptalk.practice.witness import Begin, DropReason, Visit, Witness
+from poptalk.protocol.server import Limits
 from poptalk.protocol.server_events import LoginAttempt
 
 if TYPE_CHECKING:
     import ssl
 
     from poptalk.practice.certificates import Certificates
-
-BACKLOG = 128
-"""Connections that the system keeps while we are busy: a class that starts at the same moment."""
+    from poptalk.practice.faults.plan import FaultPlan
 
 TIMESTAMP_HOST = "practice.invalid"
 """The right side of the APOP timestamp; RFC 1939 §7 wants the host, whose name is nobody's business."""
@@ -56,46 +62,82 @@ class Server:
 
     Args:
         persona: what it says and offers: a name, the path of a ``.toml`` file, or the persona itself.
-        maildrop: a folder of ``.eml`` files for every account; by default each account has the
-            mailbox of the lessons that belongs to it.
+        maildrop: a folder of ``.eml`` files, a Maildir or an mbox, for every account; in a string the
+            format may stand in front (``mbox:letters``).  By default each account has the mailbox of
+            the lessons that belongs to it.
+        writable: whether QUIT deletes messages from the disk, all that were marked or none; then the
+            maildrop is open to one session at a time, of this and any other poptalk.
         accounts: who may log in.
+        token: the OAuth access token with which AUTH XOAUTH2 and OAUTHBEARER let everybody in who has
+            an account; None, and no token is right.
         shared: whether all sessions of an account have the same maildrop, one at a time, and DELE
             lasts until the server ends; otherwise each session has a copy of its own.
-        host: the address to listen on.
-        port: the port, 0 for any that is free.
+        host: the address to listen on, or several.
+        port: the port on each of them, 0 for any that is free.
         tls_port: the port for implicit TLS, 0 for any that is free, None for none.
         patience: time-outs, and how many connections there may be.
-        timestamp: makes the APOP timestamps; a lesson that is to run the same each time fixes it.
+        limits: how much a session puts up with.
+        timestamp: makes the APOP timestamps, and the challenges of CRAM-MD5; a lesson that is to run
+            the same each time fixes it.
+        clock: seconds that only rise, for the delay between two logins.
+        faults: what it does wrong, as ``poptalk serve --fault`` takes it: ``no-final-dot``,
+            ``slow:2s``, ``bob=locked``, ``#3=reset``.
+        fault_seed: what the chance in faults begins with, None for any number; see `faults`.
+        record: whether `sessions` keeps what clients send, for tests.
+        witnesses: makers of further ones who look on at each connection.
 
     Raises:
+        AccountError: an account cannot be used.
+        FaultError: there is no such fault, or two contradict each other.
         PersonaError: the persona cannot be used.
-        MaildropError: the folder cannot be used.
+        MaildropError: the maildrop cannot be used.
     """
 
     def __init__(
         self,
         *,
         persona: str | Persona = DEFAULT_PERSONA,
-        maildrop: Path | None = None,
+        maildrop: str | Path | None = None,
+        writable: bool = False,
         accounts: Sequence[Account] = ACCOUNTS,
+        token: str | None = None,
         shared: bool = False,
-        host: str = LOOPBACK,
+        host: str | Sequence[str] = LOOPBACK,
         port: int = 0,
         tls_port: int | None = None,
         patience: Patience | None = None,
+        limits: Limits | None = None,
         timestamp: Callable[[], bytes] = fresh_timestamp,
+        clock: Callable[[], float] = time.monotonic,
+        faults: Sequence[str] = (),
+        fault_seed: int | None = None,
+        record: bool = False,
+        witnesses: Sequence[Begin] = (),
     ) -> None:
         self.persona = load_persona(persona) if isinstance(persona, str) else persona
         self.accounts = tuple(accounts)
+        self._account_book = AccountBook(self.accounts, token=token)
+        self._delays = LoginDelays()
+        self._clock = clock
+        self.mechanisms = make_mechanisms(timestamp)
         self.patience = patience or Patience()
-        self.host = host
+        self.limits = limits or Limits()
+        self._hosts = (host,) if isinstance(host, str) else tuple(host)
         self._asked_for = (port, tls_port)
         self.new_timestamp = timestamp
-        self._stores = _stores(self.accounts, maildrop, shared=shared)
-        self._connections: set[Connection] = set()
-        self._all_gone: asyncio.Event | None = None
-        self._sockets: list[socket.socket] = []
-        self._listeners: list[asyncio.Server] = []
+        self.faults = _fault_plan(faults, self.accounts, seed=fault_seed)
+        self._stores = _stores(self.accounts, maildrop, shared=shared, writable=writable)
+        self._record = Record() if record else None
+        self._begin_witnesses = (*witnesses, *([self._record.begin] if self._record else []))
+        self._visits = itertools.count(1)
+        self._crowd = Crowd(
+            most=self.patience.connections,
+            most_of_one_address=self.patience.connections_per_address,
+        )
+        self.listeners: tuple[Listener, ...] = ()
+        """The ports that were taken."""
+        self._serving: list[asyncio.Server] = []
+        self._thread: ThreadedServer | None = None
         self._certificates: Certificates | None = None
         self._certificates_lock = threading.Lock()
         """A shell in another thread asks for `ca_file` at the moment in which STLS needs the context."""
@@ -108,38 +150,70 @@ class Server:
         """Take the ports, so that clients can connect; they are served once the server is entered.
 
         Raises:
-            OSError: a port is taken or forbidden, or the address is not one of this machine.
+            CannotListen: a port is taken or forbidden, or the address is not one of this machine.
         """
         port, tls_port = self._asked_for
+        ports = [(port, False)] + ([] if tls_port is None else [(tls_port, True)])
         try:
-            self._sockets.append(_listening_socket(self.host, port))
-            if tls_port is not None:
-                self._sockets.append(_listening_socket(self.host, tls_port))
+            for host in self._hosts:
+                for number, implicit_tls in ports:
+                    listener = listen(host, number, implicit_tls=implicit_tls)
+                    self.listeners += (listener,)
         except OSError:
             self._close_sockets()
             raise
 
     @property
+    def host(self) -> str:
+        """The address, the first one where there are several."""
+        return self._hosts[0]
+
+    @property
     def port(self) -> int:
-        """The port for connections in clear, which STLS can switch to TLS."""
-        return _port_of(self._sockets[0])
+        """The port for connections in clear, which STLS can switch to TLS; on `host`.
+
+        Raises:
+            RuntimeError: the server has not taken its ports yet, or has given them back.
+        """
+        if not self.listeners:
+            raise RuntimeError("The server listens nowhere; enter it, or call listen().")
+        return self.listeners[0].port
 
     @property
     def tls_port(self) -> int | None:
-        """The port for implicit TLS, None if there is none."""
-        return _port_of(self._sockets[1]) if len(self._sockets) > 1 else None
+        """The port for implicit TLS on `host`, None if there is none."""
+        return next((each.port for each in self.listeners if each.implicit_tls), None)
+
+    def __enter__(self) -> Self:
+        """Run the server in a thread of its own.
+
+        Raises:
+            CannotListen: as `listen` does.
+        """
+        self._thread = ThreadedServer(self)
+        self._thread.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._thread is not None
+        self._thread.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> Self:
-        if not self._sockets:
+        if not self.listeners:
             self.listen()
         loop = asyncio.get_running_loop()
-        for sock, implicit_tls in zip(self._sockets, (False, True), strict=False):
-            listener = await loop.create_server(
-                functools.partial(Connection, self, implicit_tls=implicit_tls),
-                sock=sock,
+        for listener in self.listeners:
+            serving = await loop.create_server(
+                functools.partial(Connection, self, implicit_tls=listener.implicit_tls),
+                sock=listener.socket,
                 backlog=BACKLOG,
             )
-            self._listeners.append(listener)
+            self._serving.append(serving)
         return self
 
     async def __aexit__(
@@ -148,32 +222,69 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for listener in self._listeners:
-            listener.close()
-        self._all_gone = asyncio.Event()
-        for connection in list(self._connections):
-            connection.abort()
-        if self._connections:
-            await self._all_gone.wait()
-        for listener in self._listeners:
-            await listener.wait_closed()
-        self._listeners.clear()
+        self.take_no_more()
+        for connection in self._crowd:
+            connection.drop(DropReason.STOPPED)
+        await self._crowd.gone()
+        for serving in self._serving:
+            await serving.wait_closed()
+        self._serving.clear()
         self._close_sockets()
         if self._directory is not None:
             self._directory.cleanup()
             self._directory = None
 
+    async def finish(self, seconds: float) -> None:
+        """Take no more connections, and give sessions that are logged in time to come to their end.
+
+        Whoever is not logged in has nothing to lose, and is dropped.
+
+        Args:
+            seconds: how long to wait; the sessions that are left end when the server is left.
+        """
+        self.take_no_more()
+        for connection in self._crowd:
+            if not connection.busy:
+                connection.drop(DropReason.STOPPED)
+        try:
+            await asyncio.wait_for(self._crowd.gone(), seconds)
+        except TimeoutError:
+            pass
+
+    @property
+    def busy(self) -> int:
+        """How many sessions are logged in now."""
+        return sum(connection.busy for connection in self._crowd)
+
+    def take_no_more(self) -> None:
+        """Refuse connections from now on; those that there are go on."""
+        for serving in self._serving:
+            serving.close()
+
     def _close_sockets(self) -> None:
-        for sock in self._sockets:
-            sock.close()
-        self._sockets.clear()
+        for listener in self.listeners:
+            listener.socket.close()
+        self.listeners = ()
+
+    # For tests.
+
+    @property
+    def sessions(self) -> tuple[RecordedSession, ...]:
+        """What clients have sent so far, session by session.
+
+        Raises:
+            RuntimeError: the server was made without ``record=True``, and kept nothing.
+        """
+        if self._record is None:
+            raise RuntimeError("Nothing is recorded; make the server with Server(record=True).")
+        return tuple(self._record.sessions)
 
     # TLS.
 
     @property
     def ca_file(self) -> str:
         """A PEM file with the authority that signed our certificate; it goes when the server does."""
-        certificates = self._make_certificates()
+        certificates = self.certificates()
         with self._certificates_lock:
             if self._directory is None:
                 self._directory = tempfile.TemporaryDirectory(prefix="poptalk-")
@@ -187,22 +298,37 @@ class Server:
     def tls_context(self) -> ssl.SSLContext:
         """Return the settings of the server's side of TLS, made when they are first needed."""
         if self._tls_context is None:
-            self._tls_context = self._make_certificates().server_context()
+            self._tls_context = self.certificates().server_context()
         return self._tls_context
 
-    def _make_certificates(self) -> Certificates:
+    def certificates(self) -> Certificates:
+        """Return the authority that signs our certificates, made when it is first needed."""
         with self._certificates_lock:
             if self._certificates is None:
                 from poptalk.practice.certificates import Certificates
 
-                self._certificates = Certificates(self.host)
+                self._certificates = Certificates(*self._hosts)
             return self._certificates
 
     # What connections ask for.
 
     def find_account(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for, or None."""
-        return find_account(self.accounts, attempt)
+        return self._account_book.find(attempt)
+
+    def login_too_soon(self, account: Account, *, encrypted: bool) -> bool:
+        """Tell whether an account must wait before it may log in again, as the persona has it."""
+        # What is announced after the login is meant for this user (RFC 2449 §6.5).
+        situations = [
+            self.persona.capabilities.lines(encrypted=encrypted, logged_in=logged_in)
+            for logged_in in (True, False)
+        ]
+        delay = next(filter(None, map(announced_delay, situations)), 0)
+        return self._delays.too_soon(account, delay=delay, now=self._clock())
+
+    def logged_in(self, account: Account) -> None:
+        """Take note that an account logs in now."""
+        self._delays.logged_in(account, now=self._clock())
 
     def open_maildrop(self, account: Account) -> Lease:
         """Open an account's maildrop for a session.
@@ -212,50 +338,58 @@ class Server:
         """
         return self._stores[account].open()
 
-    def admit(self, connection: Connection) -> bool:
-        """Take note of a connection; tell whether there is room for it."""
-        self._connections.add(connection)
-        return len(self._connections) <= self.patience.connections
+    def new_seam(self) -> DriverSeam:
+        """Return what meddles with the next connection."""
+        return DriverSeam() if self.faults is None else self.faults.begin()
+
+    def witnesses(self, address: str, port: int, *, implicit_tls: bool) -> tuple[Witness, ...]:
+        """Return those who look on at a connection from an address and port."""
+        if not self._begin_witnesses:
+            return ()
+        visit = Visit(number=next(self._visits), host=address, port=port, implicit_tls=implicit_tls)
+        return tuple(begin(visit) for begin in self._begin_witnesses)
+
+    def admit(self, connection: Connection, address: str) -> bool:
+        """Take note of a connection from an address; tell whether there is room for it."""
+        return self._crowd.admit(connection, address)
 
     def forget(self, connection: Connection) -> None:
         """Take note that a connection is gone."""
-        self._connections.discard(connection)
-        if self._all_gone is not None and not self._connections:
-            self._all_gone.set()
+        self._crowd.forget(connection)
+
+
+def _fault_plan(
+    faults: Sequence[str], accounts: Sequence[Account], *, seed: int | None
+) -> FaultPlan | None:
+    if not faults:
+        return None
+    from poptalk.practice.faults.plan import FaultPlan
+
+    return FaultPlan(faults, accounts=[account.name for account in accounts], seed=seed)
 
 
 def _stores(
-    accounts: Sequence[Account], maildrop: Path | None, *, shared: bool
+    accounts: Sequence[Account],
+    maildrop: str | Path | None,
+    *,
+    shared: bool,
+    writable: bool,
 ) -> dict[Account, Store]:
     """Make the maildrops; accounts with the same folder have the same one."""
-    folders = {
+    if writable and maildrop is None:
+        raise MaildropError(
+            "There is nothing to write to: the letters of the lessons are not to be deleted, so name "
+            "a maildrop of your own as well (--maildrop)."
+        )
+    places = {
         account: maildrop if maildrop is not None else mailbox_directory(account.mailbox)
         for account in accounts
     }
-    stores = {folder: Store(load_folder(folder), shared=shared) for folder in set(folders.values())}
-    return {account: stores[folder] for account, folder in folders.items()}
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    """Bind and listen: the system takes connections from now on, and keeps them for us."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = found[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        if os.name == "posix":
-            # Elsewhere the option would let two servers have the same port.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _port_of(sock: socket.socket) -> int:
-    port: int = sock.getsockname()[1]
-    return port
+    stores = {
+        place: Store(locate(place), shared=shared, writable=writable)
+        for place in set(places.values())
+    }
+    return {account: stores[place] for account, place in places.items()}
 
 
 class ThreadedServer:
@@ -281,7 +415,8 @@ class ThreadedServer:
         Raises:
             OSError: as `Server.listen` does.
         """
-        self._server.listen()
+        if not self._server.listeners:
+            self._server.listen()
         self._thread.start()
         self._started.wait()
         if self._failure is not None:

@@ -144,12 +144,15 @@ class CapabilityLists(Value):
 
 
 def _lists_of_everything() -> CapabilityLists:
-    """List all that the server core can do; STLS only where it is permitted (RFC 2595 §4)."""
-    always = (b"TOP", b"UIDL", b"USER", b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING")
+    """List all that the server core can do alone; STLS only where it is permitted (RFC 2595 §4)."""
+    always = (
+        *(b"TOP", b"UIDL", b"USER", b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING"),
+        *(b"UTF8 USER", b"LANG"),
+    )
     return CapabilityLists(
         clear=(*always, b"STLS"), clear_logged_in=always, tls=always, tls_logged_in=always
     )
 
 
 FULL_CAPABILITIES = _lists_of_everything()
-"""Everything that the server core can do."""
+"""Everything that the server core can do alone: for AUTH it needs mechanisms."""

@@ -14,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from poptalk.protocol.verbs import Argument, Verb
 
-_BLANKS = b" \t"
+BLANKS = (b" ", b"\t")
+"""What parts words; tabs are no blanks to RFC 1939 §3, but to many servers."""
 
 
 class Span(Value):
@@ -60,11 +61,11 @@ class Command(Value):
     def number(self, index: int = 0) -> int | None:
         """Return the argument at `index` as a decimal number, None where it is none."""
         if index < len(self.arguments) and self.arguments[index].isdigit():
-            return int(self.arguments[index][:_MAX_DIGITS])
+            return int(self.arguments[index][:MAX_DIGITS])
         return None
 
 
-_MAX_DIGITS = 18
+MAX_DIGITS = 18
 """Digits that are read of a number: no maildrop has more, and int() grows costly with length."""
 
 

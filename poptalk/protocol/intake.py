@@ -32,16 +32,19 @@ class Intake:
     """A reader of lines.
 
     Args:
-        longest: octets of the longest line that is taken, its line end included.
+        longest: octets of the longest line that is taken, its line end included; may be changed
+            between two lines.
         discarded: octets of an overlong line after which its end is no longer waited for.
+        line_end: the octets that end a line; where they are LF alone, a CR in front belongs to them.
     """
 
-    def __init__(self, *, longest: int, discarded: int) -> None:
-        self._longest = longest
+    def __init__(self, *, longest: int, discarded: int, line_end: bytes = b"\n") -> None:
+        self.longest = longest
+        self._line_end = line_end
         self._discarded = discarded
         self._octets = bytearray()
         self._searched = 0
-        """Octets at the front that are known to hold no LF, so that slow input costs no more."""
+        """Octets at the front in which no line end begins, so that slow input costs no more."""
         self._thrown_away = 0
 
     @property
@@ -55,23 +58,27 @@ class Intake:
 
     def next_line(self) -> Line | OverlongLine | None:
         """Return the next line, or None until more has come."""
-        stop = self._octets.find(b"\n", self._searched) + 1
-        if stop == 0:
+        found = self._octets.find(self._line_end, self._searched)
+        if found < 0:
             return self._without_end()
+        stop = found + len(self._line_end)
         line = bytes(self._octets[:stop])
         del self._octets[:stop]
         self._searched = 0
         thrown_away, self._thrown_away = self._thrown_away, 0
-        if thrown_away or len(line) > self._longest:
+        if thrown_away or len(line) > self.longest:
             return OverlongLine(octets=thrown_away + len(line), complete=True)
         end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
         return Line(content=line[: -len(end)], end=end)
 
     def _without_end(self) -> OverlongLine | None:
-        if self._thrown_away or len(self._octets) >= self._longest:
+        if self._thrown_away or len(self._octets) >= self.longest:
             self._thrown_away += len(self._octets)
-            self._octets.clear()
-        self._searched = len(self._octets)
+            # Half of a line end may have come, and is kept.
+            half = self._octets[-1:] if self._octets[-1:] == self._line_end[:-1] else b""
+            self._octets[:] = half
+            self._thrown_away -= len(half)
+        self._searched = max(0, len(self._octets) - len(self._line_end) + 1)
         if self._thrown_away > self._discarded:
             return OverlongLine(octets=self._thrown_away, complete=False)
         return None

@@ -13,8 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
+class MessageUnavailable(OSError):
+    """A message cannot be read: somebody removed or changed it, or the disk fails.
+
+    RFC 1939 has no words for that.  Raised before the answer, it makes it a negative one; raised while
+    the octets are handed out, it means that the connection must be cut.
+    """
+
+
 class Maildrop(Protocol):
-    """The messages of one session, numbered from 1, the same as long as it lasts (RFC 1939 §4)."""
+    """The messages of one session, numbered from 1, the same as long as it lasts (RFC 1939 §4).
+
+    All but `count` and `has_dot_lines` may raise `MessageUnavailable`.
+    """
 
     @property
     def count(self) -> int:
@@ -27,7 +38,10 @@ class Maildrop(Protocol):
         """Return the unique-id of a message: 1 to 70 octets from 0x21 to 0x7E (RFC 1939 §7)."""
 
     def chunks(self, number: int) -> Iterable[bytes]:
-        """Return the octets of a message, lines ending in CRLF, in pieces of any size."""
+        """Return the octets of a message, lines ending in CRLF, in pieces of any size.
+
+        They are as many as `octets` says, or `MessageUnavailable` is raised behind the last.
+        """
 
     def has_dot_lines(self, number: int) -> bool:
         """Tell whether a line of the message begins with a dot; True also where that is unknown."""

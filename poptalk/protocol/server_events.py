@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from enum import Enum
 
+from poptalk.protocol.commands import MASK
+from poptalk.protocol.texts import Occasion
 from poptalk.protocol.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from poptalk.protocol.commands import Command
+    from poptalk.protocol.proofs import Proof
 
 
 class CommandReceived(Value):
@@ -32,20 +35,34 @@ class OverlongLineReceived(Value):
     octets: int
 
 
+class ResponseReceived(Value):
+    """A line within AUTH has come, which is a response whatever it says (RFC 5034 §4)."""
+
+    line: bytes
+    """Without the line end; secret, but for the cancelling `*`."""
+    end: bytes
+    """As in `CommandReceived`."""
+
+    def __repr__(self) -> str:
+        return f"ResponseReceived({MASK!r}, end={self.end!r})"
+
+
 class LoginAttempt(Value):
     """Somebody wants to log in: answer with ``accept`` or ``refuse``."""
 
     name: bytes
-    password: bytes | None = None
-    """After USER and PASS."""
-    digest: bytes | None = None
-    """After APOP: to be MD5 over the timestamp and the password, in lower-case hex (RFC 1939 §7)."""
-    timestamp: bytes = b""
-    """Of the greeting, angle brackets included; empty after PASS."""
+    proof: Proof
+    """The one door to accounts: it `matches` the credentials of the named user, or does not."""
+    if_wrong: Occasion = Occasion.AUTH_FAILED
+    """What to refuse it for if the proof is wrong or nobody has that name."""
 
-    def __repr__(self) -> str:
-        how = "PASS" if self.digest is None else "APOP"
-        return f"LoginAttempt(name={self.name!r}, with {how})"
+
+class LoginWithdrawn(Value):
+    """A login that was accepted is not wanted any more: the maildrop is to be given back.
+
+    A client that finds the server's last challenge wrong gives up before it is told the outcome; with
+    SCRAM it finds out there whether the server knows the password (RFC 5802 §3).
+    """
 
 
 class CommitRequested(Value):
@@ -93,7 +110,9 @@ class SessionEnded(Value):
 ServerEvent = (
     CommandReceived
     | OverlongLineReceived
+    | ResponseReceived
     | LoginAttempt
+    | LoginWithdrawn
     | CommitRequested
     | TlsRequested
     | PlaintextAfterStls

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poptalk.practice.maildrop import MaildropError
@@ -46,7 +45,8 @@ def practice_server(
 
     Args:
         persona: a name or a file, None for `DEFAULT_PERSONA`.
-        maildrop: a folder of .eml files, None for those of the lessons.
+        maildrop: where the mail is, as `poptalk.practice.maildrop.locate` takes it; None for that of the
+            lessons.
         tls: whether to speak TLS from the first octet on.
 
     Raises:
@@ -55,7 +55,7 @@ def practice_server(
     try:
         server = Server(
             persona=persona or DEFAULT_PERSONA,
-            maildrop=Path(maildrop) if maildrop else None,
+            maildrop=maildrop,
             tls_port=0 if tls else None,
         )
     except (PersonaError, MaildropError, FileNotFoundError) as error:

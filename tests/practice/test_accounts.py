@@ -1,10 +1,26 @@
-"""Who may log in."""
+"""Who may log in, and how accounts are given."""
 
 from __future__ import annotations
 
+import unicodedata
+from pathlib import Path
+
 import pytest
 
-from poptalk.practice.accounts import ACCOUNTS, BOB, MROSE, Account, find_account
+from poptalk.practice.accounts import (
+    ACCOUNTS,
+    BOB,
+    MROSE,
+    Account,
+    AccountBook,
+    AccountError,
+    is_public,
+    others_can_read,
+    parse_account,
+    read_accounts,
+    read_token,
+)
+from poptalk.protocol.proofs import ApopProof, PasswordProof, TokenProof
 from poptalk.protocol.server_events import LoginAttempt
 
 TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"
@@ -27,7 +43,8 @@ DIGEST = b"c4c9334bac560ecc979e58001b3e22fb"
     ],
 )
 def test_by_password(name: bytes, password: bytes, account: Account | None) -> None:
-    assert find_account(ACCOUNTS, LoginAttempt(name=name, password=password)) is account
+    proof = PasswordProof(password=password)
+    assert AccountBook(ACCOUNTS).find(LoginAttempt(name=name, proof=proof)) is account
 
 
 @pytest.mark.parametrize(
@@ -42,5 +59,132 @@ def test_by_password(name: bytes, password: bytes, account: Account | None) -> N
     ],
 )
 def test_by_the_digest_of_rfc_1939(name: bytes, digest: bytes, account: Account | None) -> None:
-    attempt = LoginAttempt(name=name, digest=digest, timestamp=TIMESTAMP)
-    assert find_account(ACCOUNTS, attempt) is account
+    proof = ApopProof(timestamp=TIMESTAMP, digest=digest)
+    assert AccountBook(ACCOUNTS).find(LoginAttempt(name=name, proof=proof)) is account
+
+
+def found(book: AccountBook, name: str, password: str) -> Account | None:
+    proof = PasswordProof(password=password.encode())
+    return book.find(LoginAttempt(name=name.encode(), proof=proof))
+
+
+def test_a_token_is_right_for_every_account_and_for_no_other_name() -> None:
+    def by_token(book: AccountBook, name: bytes, token: bytes) -> Account | None:
+        return book.find(LoginAttempt(name=name, proof=TokenProof(token=token)))
+
+    book = AccountBook(ACCOUNTS, token="mF_9.B5f-4.1JqM")
+    assert by_token(book, b"bob", b"mF_9.B5f-4.1JqM") is BOB
+    assert by_token(book, b"mrose", b"mF_9.B5f-4.1JqM") is MROSE
+    assert by_token(book, b"nobody", b"mF_9.B5f-4.1JqM") is None
+    assert by_token(book, b"bob", b"jones") is None
+    assert by_token(AccountBook(ACCOUNTS), b"bob", b"") is None
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_and_passwords_are_prepared_by_saslprep(form: str) -> None:
+    """RFC 4013 §2, RFC 6856 §2.2: however the client composes an e with an accent."""
+    renee = Account(name="renée", password="été x")
+    composed = unicodedata.normalize(form, "renée"), unicodedata.normalize(form, "été\xa0x")  # type: ignore[arg-type]
+    assert found(AccountBook([renee]), *composed) is renee
+
+
+@pytest.mark.parametrize("octets", [b"ren\xe9e", b"ren\xc3", "ren\u200fée\ue000".encode()])
+def test_octets_that_cannot_be_prepared_are_nobody(octets: bytes) -> None:
+    book = AccountBook([Account(name="renée", password="secret")])
+    for name, password in ((octets, b"secret"), ("renée".encode(), octets)):
+        proof = PasswordProof(password=password)
+        assert book.find(LoginAttempt(name=name, proof=proof)) is None
+
+
+@pytest.mark.parametrize(
+    ("accounts", "sentence"),
+    [
+        ([BOB, MROSE, Account(name="bob", password="x")], '"bob" is given twice'),
+        ([Account(name="é", password="x"), Account(name="e\u0301", password="y")], "given twice"),
+        ([Account(name="bob\ue000", password="sesame")], "SASLprep forbids"),
+        ([Account(name="bob", password="sesame\ue000")], "SASLprep forbids"),
+        ([Account(name="", password="sesame")], "is empty"),
+    ],
+)
+def test_accounts_that_cannot_be_used(accounts: list[Account], sentence: str) -> None:
+    with pytest.raises(AccountError, match=sentence) as error:
+        AccountBook(accounts)
+    assert "sesame" not in str(error.value)
+
+
+def test_only_two_passwords_are_public() -> None:
+    assert all(map(is_public, ACCOUNTS))
+    assert not is_public(Account(name="bob", password="smith"))
+    assert not is_public(Account(name="tim", password="jones"))
+    assert "jones" not in repr(BOB)
+
+
+def test_an_account_on_the_command_line() -> None:
+    account = parse_account("tim:tan:staaf ", source="--user")
+    assert (account.name, account.password) == ("tim", "tan:staaf ")
+    assert found(AccountBook([account]), "tim", "tan:staaf ") is account
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("sesame", "--user: NAME:PASSWORD is needed"),
+        (":sesame", "--user: neither the name nor the password may be empty"),
+        ("tim:", "may be empty"),
+        ("", "no colon"),
+        ("tim the bear:sesame", "without blanks"),
+        ("tim:sesame\n", "printable"),
+        ("t\0m:sesame", "printable"),
+    ],
+)
+def test_an_account_that_is_none(text: str, sentence: str) -> None:
+    with pytest.raises(AccountError, match=sentence) as error:
+        parse_account(text, source="--user")
+    assert "sesame" not in str(error.value)
+
+
+def test_accounts_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("# who may log in\n\ntim:tanstaaf\n  # and\nrenée:a b#c\n", encoding="utf-8")
+    accounts = read_accounts(file)
+    assert [(a.name, a.password) for a in accounts] == [("tim", "tanstaaf"), ("renée", "a b#c")]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"tim:x\nsesame\n", "users, line 2: NAME:PASSWORD is needed"),
+        (b"# nobody\n", "no account in it"),
+        (b"tim:sesam\xe9\n", "not UTF-8"),
+    ],
+)
+def test_a_file_of_accounts_that_cannot_be_used(
+    content: bytes, sentence: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "users"
+    file.write_bytes(content)
+    with pytest.raises(AccountError, match=sentence) as error:
+        read_accounts(file)
+    assert "sesam" not in str(error.value)
+    with pytest.raises(AccountError, match="cannot be read"):
+        read_accounts(tmp_path / "none")
+
+
+def test_a_token_on_the_command_line_and_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("mF_9.B5f-4.1JqM\n")
+    assert read_token("mF_9.B5f-4.1JqM") == read_token(f"@{file}") == "mF_9.B5f-4.1JqM"
+    for text in ("", "a b", "é", "a\nb"):
+        with pytest.raises(AccountError, match="token"):
+            read_token(text)
+    with pytest.raises(AccountError, match="cannot be read"):
+        read_token(f"@{tmp_path / 'none'}")
+
+
+@pytest.mark.parametrize(("mode", "others"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_who_can_read_a_file(mode: int, others: bool, tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.touch()
+    file.chmod(mode)
+    assert others_can_read(file) is others
+    assert not others_can_read(tmp_path / "none")

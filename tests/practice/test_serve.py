@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import poplib
+import re
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,15 +21,16 @@ import pytest
 
 from poptalk.practice.options import add_serve_arguments
 from poptalk.practice.serve import serve
+from poptalk.practice.server import Server
+from tests.practice.test_server import has_ipv6
 
 PROGRAM = """
 import argparse, sys
 from poptalk.practice.options import add_serve_arguments
 from poptalk.practice.serve import serve
+from poptalk.terminal.screen import complain, say
 parser = argparse.ArgumentParser()
 add_serve_arguments(parser)
-def say(line): print(line, flush=True)
-def complain(line): print(line, file=sys.stderr, flush=True)
 sys.exit(serve(parser.parse_args(), say=say, complain=complain))
 """
 SECONDS = 20
@@ -52,7 +56,11 @@ def test_json_is_one_line_by_which_one_can_connect() -> None:
     with running("--json", "--persona", "plain") as process:
         assert process.stdout is not None
         where = json.loads(process.stdout.readline())
-        assert list(where) == ["host", "port", "tls_port", "accounts", "ca_file"]
+        assert list(where) == ["host", "port", "tls_port", "accounts", "ca_file", "listeners"]
+        assert where["listeners"] == [
+            {"host": "127.0.0.1", "port": where["port"], "tls": False},
+            {"host": "127.0.0.1", "port": where["tls_port"], "tls": True},
+        ]
         assert where["accounts"] == {"bob": "jones", "mrose": "tanstaaf"}
         context = ssl.create_default_context(cafile=where["ca_file"])
         client = poplib.POP3_SSL("127.0.0.1", where["tls_port"], context=context, timeout=SECONDS)
@@ -131,3 +139,193 @@ def test_another_address_is_warned_about() -> None:
         assert process.stdout.readline().startswith("The practice server is ready")
         assert process.stderr is not None
         assert "the passwords are public knowledge" in process.stderr.readline()
+
+
+# Lines about sessions, and the log.
+
+
+def where_is(process: subprocess.Popen[str]) -> tuple[str, int]:
+    """Read the table, and return host and port in clear."""
+    assert process.stdout is not None
+    host = port = ""
+    for line in process.stdout:
+        name, _, value = line.strip().partition(" ")
+        if name == "host":
+            host = value.strip()
+        elif name == "port":
+            port = value.split()[0]
+        elif name == "persona":
+            return host, int(port)
+    raise AssertionError("the table has no end")
+
+
+def say(host: str, port: int, lines: bytes) -> bytes:
+    """Send lines at once and return all that is answered."""
+    with (
+        socket.create_connection((host, port), timeout=SECONDS) as sock,
+        sock.makefile("rb") as file,
+    ):
+        sock.sendall(lines)
+        sock.shutdown(socket.SHUT_WR)
+        return file.read()
+
+
+WHOLE = b"USER bob\r\nPASS jones\r\nSTAT\r\nQUIT\r\n"
+
+
+def test_a_line_about_each_session() -> None:
+    with running() as process:
+        host, port = where_is(process)
+        assert process.stdout is not None
+        octets = len(say(host, port, WHOLE))
+        line = process.stdout.readline()
+        assert re.fullmatch(
+            rf"\d\d:\d\d:\d\d  127\.0\.0\.1:\d+  bob  4 commands, {len(WHOLE)} octets in, "
+            rf"{octets} out: QUIT was answered\n",
+            line,
+        )
+        # What a stranger sends does not come near the terminal.
+        say(host, port, b"USER \x1b]0;evil\x07\r\n\x9b31m\r\n")
+        line = process.stdout.readline()
+        assert line[:-1].isprintable()
+        assert line.endswith(
+            "  -  2 commands, 21 octets in, 156 out: the client closed the connection\n"
+        )
+
+
+def test_quiet() -> None:
+    with running("--quiet") as process:
+        assert b"+OK 3 6183" in say(*where_is(process), WHOLE)
+        process.terminate()
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+
+
+def test_when_nobody_reads_the_lines_any_more_the_server_goes_on() -> None:
+    with running() as process:
+        host, port = where_is(process)
+        assert process.stdout is not None
+        process.stdout.close()
+        for _ in range(3):
+            assert b"+OK 3 6183" in say(host, port, WHOLE)
+        process.terminate()
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.pop3"
+    with running("--log", str(log)) as process:
+        say(*where_is(process), WHOLE)
+        process.terminate()
+        assert process.wait(SECONDS) == 0
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    text = log.read_text()
+    assert "C: PASS {password}\n" in text
+    assert "S: +OK 3 6183\n" in text
+    assert "jones" not in text
+
+
+def test_a_log_that_cannot_be_opened(tmp_path: Path) -> None:
+    code, (sentence,) = refused("--log", str(tmp_path / "missing" / "log"))
+    assert code == 2
+    assert "missing/log cannot be written (no such file or directory)" in sentence
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_ends_the_log_and_not_the_server() -> None:
+    with running("--log", "/dev/full") as process:
+        host, port = where_is(process)
+        for _ in range(3):
+            assert b"+OK 3 6183" in say(host, port, WHOLE)
+        process.terminate()
+        assert process.stderr is not None
+        sentence, *more = process.stderr.read().splitlines()
+        assert "The log /dev/full ends here (no space left on device)" in sentence
+        assert more == []
+
+
+# Listening on several addresses.
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 loopback here")
+def test_several_addresses() -> None:
+    with running("--json", "--listen", "127.0.0.1", "--listen", "::1") as process:
+        assert process.stdout is not None
+        where = json.loads(process.stdout.readline())
+        context = ssl.create_default_context(cafile=where["ca_file"])
+        assert [(each["host"], each["tls"]) for each in where["listeners"]] == [
+            ("127.0.0.1", False), ("127.0.0.1", True), ("::1", False), ("::1", True),
+        ]  # fmt: skip
+        for each in where["listeners"]:
+            client = (
+                poplib.POP3_SSL(each["host"], each["port"], context=context, timeout=SECONDS)
+                if each["tls"]
+                else poplib.POP3(each["host"], each["port"], timeout=SECONDS)
+            )
+            client.quit()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 loopback here")
+def test_the_same_port_on_every_address_of_both_kinds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with running("--listen", "0.0.0.0", "--listen", "::", "--port", str(port)) as process:
+        where_is(process)
+        for host in ("127.0.0.1", "::1"):
+            assert b"+OK 3 6183" in say(host, port, WHOLE)
+
+
+# Being told to stop.
+
+
+def test_whoever_is_logged_in_may_come_to_an_end() -> None:
+    with running("--shared") as process:
+        host, port = where_is(process)
+        idle = poplib.POP3(host, port, timeout=SECONDS)
+        client = poplib.POP3(host, port, timeout=SECONDS)
+        client.user("bob")
+        client.pass_("jones")
+        process.terminate()
+        assert process.stderr is not None
+        assert "Sessions that are logged in (1) have 8 seconds" in process.stderr.readline()
+        with pytest.raises((poplib.error_proto, OSError)):
+            idle.noop()
+        with pytest.raises(OSError):  # noqa: PT011
+            poplib.POP3(host, port, timeout=SECONDS)
+        assert client.stat() == (3, 6183)
+        client.dele(1)
+        assert client.quit().startswith(b"+OK")
+        assert process.wait(SECONDS) == 0
+        idle.close()
+
+
+def test_a_second_signal_ends_sessions_at_once() -> None:
+    with running() as process:
+        host, port = where_is(process)
+        client = poplib.POP3(host, port, timeout=SECONDS)
+        client.user("bob")
+        client.pass_("jones")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert "a second Ctrl-C" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        with pytest.raises((poplib.error_proto, OSError)):
+            client.noop()
+        assert process.wait(SECONDS) == 0
+        client.close()
+        assert process.stdout is not None
+        assert process.stdout.read().endswith(": the server was stopped\n")
+
+
+async def test_sessions_that_do_not_end_are_not_waited_for_for_ever() -> None:
+    async with Server() as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(b"USER bob\r\nPASS jones\r\n")
+        for _ in range(3):
+            assert (await reader.readline()).startswith(b"+OK")
+        assert server.busy == 1
+        await asyncio.wait_for(server.finish(0.05), SECONDS)
+        assert server.busy == 1
+    assert await reader.read() == b""
+    writer.close()

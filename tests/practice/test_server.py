@@ -357,7 +357,7 @@ def test_a_maildrop_that_breaks_cuts_the_connection_and_nobody_else_s(
         yield b"half a message"
         raise OSError("disk")
 
-    monkeypatch.setattr("poptalk.practice.maildrop.FolderMaildrop.chunks", broken)
+    monkeypatch.setattr("poptalk.practice.maildrop.snapshot.Snapshot.chunks", broken)
     with ThreadedServer(Server()) as server:
         with greeted(server) as talk:
             talk.log_in()

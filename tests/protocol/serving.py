@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
+from poptalk.protocol.proofs import Credentials
+from poptalk.protocol.sasl import Mechanism
 from poptalk.protocol.server import Limits, ServerSession
 from poptalk.protocol.server_events import (
     CommitRequested,
@@ -17,6 +18,9 @@ from poptalk.protocol.server_events import (
 from poptalk.protocol.texts import Occasion, Texts
 
 TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"
+
+CREDENTIALS = Credentials(password=b"tanstaaf", token=b"mF_9.B5f-4.1JqM")
+"""Those of mrose."""
 
 LETTERS = (
     b"Subject: one\r\n\r\nfirst\r\n.\r\n..\r\n.dot\r\nlast\r\n",
@@ -60,6 +64,7 @@ class Desk:
         texts: Texts | None = None,
         capabilities: CapabilityLists = FULL_CAPABILITIES,
         limits: Limits | None = None,
+        mechanisms: Mapping[bytes, Callable[[], Mechanism]] | None = None,
         encrypted: bool = False,
         greet: bool = True,
     ) -> None:
@@ -69,6 +74,7 @@ class Desk:
             timestamp=TIMESTAMP,
             encrypted=encrypted,
             limits=limits,
+            mechanisms=mechanisms,
         )
         self.maildrop = MemoryMaildrop(messages)
         self.told: list[ServerEvent] = []
@@ -123,12 +129,9 @@ class Desk:
                 pass
 
     def decide(self, attempt: LoginAttempt) -> None:
-        digest = hashlib.md5(attempt.timestamp + b"tanstaaf").hexdigest().encode()
-        right = attempt.name == b"mrose" and (
-            attempt.password == b"tanstaaf" or attempt.digest == digest
-        )
-        if not right:
-            self.session.refuse(Occasion.WRONG_PASSWORD)
+        right = attempt.proof.matches(CREDENTIALS)
+        if not right or attempt.name != b"mrose":
+            self.session.refuse(attempt.if_wrong)
         elif self.locked:
             self.session.refuse(Occasion.MAILDROP_LOCKED)
         else:

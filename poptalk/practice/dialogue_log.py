@@ -1,0 +1,227 @@
+"""The log of all sessions, in the notation of `poptalk.notation`, with secrets as placeholders.
+
+Sessions that overlap take turns in the file, so that nothing has to wait for the end of a session and
+nothing is lost if the server dies.  Each turn is a block of its own, headed by a comment that tells
+whose it is; a session that nobody interrupted can be replayed as it stands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from poptalk.net.errors import reason
+from poptalk.notation.directions import Action, Side, write_direction
+from poptalk.notation.mask import mask_command, mask_sasl_line
+from poptalk.notation.pattern import Literal, Placeholder
+from poptalk.notation.writer import DialogueWriter
+from poptalk.practice.witness import DropReason, How, Visit, Witness
+from poptalk.protocol.secrets import SpokenSecrets
+from poptalk.protocol.server_events import (
+    CommandReceived,
+    EndReason,
+    OverlongLineReceived,
+    PlaintextAfterStls,
+    ResponseReceived,
+)
+from poptalk.terminal.safe import harmless
+
+if TYPE_CHECKING:
+    from poptalk.notation.pattern import Part
+    from poptalk.practice.accounts import Account
+    from poptalk.protocol.commands import Command
+    from poptalk.protocol.server_events import ServerEvent
+
+MAX_LINE_LOGGED = 65_536
+"""Octets written of one line; the lines of letters are shorter by far."""
+
+_MAIL = (b"RETR", b"TOP")
+"""Commands that are answered with a message, whose text is no echo of a secret."""
+
+_BY_CLIENT = (EndReason.CLIENT_GONE, DropReason.CLIENT_VANISHED)
+
+
+class CannotLog(Exception):
+    """A log that cannot be opened, explained in one sentence."""
+
+
+class DialogueLog:
+    """A file with the dialogues of all sessions.
+
+    Args:
+        name: the file; added to if it exists, made with mode 0600 if not, because mail is private.
+        complain: told in one sentence when the file cannot be written any more.  The log is over
+            then, and the server is not.
+
+    Raises:
+        CannotLog: the file cannot be opened.
+    """
+
+    def __init__(self, name: str, *, complain: Callable[[str], None]) -> None:
+        self._name = name
+        self._complain = complain
+        try:
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise CannotLog(
+                f"The log {name} cannot be written ({reason(error)}). Is there such a folder, and is it "
+                "yours?"
+            ) from error
+        self._file = open(descriptor, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
+        self._over = False
+        self._turn: _Scribe | None = None
+        """Whose lines were written last."""
+
+    def begin(self, visit: Visit) -> Witness:
+        """Begin to log a session."""
+        return _Scribe(self, visit)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.flush()
+        self._over = True
+        try:
+            self._file.close()
+        except OSError:
+            # What is left in the buffer is what has been complained about.
+            pass
+
+    def write(self, text: str) -> None:
+        """Write text, unless the log is over."""
+        if not self._over:
+            try:
+                self._file.write(text)
+            except OSError as error:
+                self._give_up(error)
+
+    def flush(self) -> None:
+        """Bring what was written to the file: a server that ends badly has its log."""
+        if not self._over:
+            try:
+                self._file.flush()
+            except OSError as error:
+                self._give_up(error)
+
+    def take_turn(self, scribe: _Scribe) -> bool:
+        """Let a session write; tell whether another one wrote since it did."""
+        changed, self._turn = self._turn is not scribe, scribe
+        return changed
+
+    def _give_up(self, error: OSError) -> None:
+        self._over = True
+        self._complain(
+            f"The log {self._name} ends here ({reason(error)}). The server goes on without it; make "
+            "room and start it again to have one."
+        )
+
+
+class _Scribe(Witness):
+    """Writes down one session."""
+
+    def __init__(self, log: DialogueLog, visit: Visit) -> None:
+        self._log = log
+        self._visit = visit
+        self._writer = DialogueWriter(log.write)
+        self._secrets = SpokenSecrets()
+        self._mail = False
+        """Whether the last command is answered with a message."""
+        self._mechanism = b""
+        self._step = 0
+        """Which response of an AUTH the last line was, an initial one included."""
+        self._partial = b""
+        """The last line of the server, whose end has not come."""
+        self._begun = False
+        self._turn()
+        self._direct(Side.CLIENT, Action.OPEN)
+        log.flush()
+
+    # What a witness is told.
+
+    def told(self, event: ServerEvent) -> None:
+        match event:
+            case CommandReceived():
+                self._command(event.command)
+            case ResponseReceived():
+                self._response(event.line)
+            case OverlongLineReceived():
+                self._comment(f"a line of {event.octets:,} octets was thrown away")
+            case PlaintextAfterStls():
+                self._comment(f"{len(event.residue):,} octets came in clear behind STLS")
+
+    def logged_in(self, account: Account) -> None:
+        self._comment(f"the login is right, for {account.name}")
+
+    def tls_began(self) -> None:
+        self._turn()
+        self._direct(Side.CLIENT, Action.NEGOTIATE_TLS)
+        self._log.flush()
+
+    def sent(self, octets: bytes | memoryview) -> None:
+        *lines, rest = (self._partial + bytes(octets)).split(b"\n")
+        self._partial = rest[:MAX_LINE_LOGGED]
+        if lines:
+            self._turn()
+        for line in lines:
+            self._server(line.removesuffix(b"\r"))
+        self._log.flush()
+
+    def ended(self, how: How) -> None:
+        if self._partial:
+            self._turn()
+            self._server(self._partial)
+            self._comment("that line had no end")
+        self._turn()
+        self._direct(Side.CLIENT if how in _BY_CLIENT else Side.SERVER, Action.CLOSE)
+        self._comment(f"session {self._visit.number} ended: {how.value}")
+
+    # Lines.
+
+    def _command(self, command: Command) -> None:
+        self._mail = command.keyword in _MAIL
+        self._step = 0
+        if command.verb is not None and command.verb.challenges:
+            self._mechanism = command.arguments[0] if command.arguments else b""
+            self._step = len(command.arguments) - 1
+        secret = b"" if command.secret is None else command.line[command.secret.start :]
+        self._client(mask_command(command), secret)
+
+    def _response(self, line: bytes) -> None:
+        self._step += 1
+        self._client(mask_sasl_line(line, self._mechanism, step=self._step), line)
+
+    def _client(self, parts: tuple[Part, ...], secret: bytes) -> None:
+        if any(isinstance(part, Placeholder) for part in parts):
+            self._secrets.remember(secret)
+        self._turn()
+        self._writer.client(
+            *(Literal(text=harmless(p.text)) if isinstance(p, Literal) else p for p in parts)
+        )
+        self._log.flush()
+
+    def _server(self, line: bytes) -> None:
+        if not self._mail:
+            line = self._secrets.mask(line)
+        self._writer.server(harmless(line[:MAX_LINE_LOGGED]))
+
+    def _direct(self, side: Side, action: Action) -> None:
+        self._writer.direction(side, write_direction(action))
+
+    def _comment(self, text: str) -> None:
+        self._turn()
+        self._writer.comment(f"{_now()} {harmless(text)}")
+        self._log.flush()
+
+    def _turn(self) -> None:
+        """Begin a block if another session wrote last."""
+        if not self._log.take_turn(self):
+            return
+        self._writer.blank()
+        which = f"session {self._visit.number} from {self._visit.address}"
+        self._writer.comment(f"{_now()} {which}{', continued' if self._begun else ''}")
+        self._begun = True
+
+
+def _now() -> str:
+    return datetime.now(UTC).astimezone().isoformat(timespec="seconds")

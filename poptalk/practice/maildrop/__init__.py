@@ -1,0 +1,32 @@
+"""Maildrops: a folder of ``.eml`` files, a Maildir or an mbox, opened for a session.
+
+Mail stays where it is.  A maildrop is listed when a session opens it, a message is read when its size
+or its unique-id is first asked for (then both are remembered), and read again, block by block, when
+it is sent.  Octets are never parsed and written anew: what changes is the line end, which is CRLF on
+the wire however it is stored.
+
+- `location` recognises what lies at a path; `eml`, `maildir` and `mbox` know one format each.
+- `snapshot` is what they have in common: messages as they were found, sizes, blocks.  It keeps the
+  promise of this package: as many octets are sent as were announced, or the connection is cut.
+- `store` hands out leases.  A private store gives each session a maildrop of its own, so that a whole
+  class can be bob at once, and nothing is ever removed.  A shared one gives the same maildrop to one
+  session at a time, "an exclusive-access lock" (RFC 1939 §4), and what one session deletes the next
+  does not find.  A writable one is shared as well, among all processes, and deletes on the disk.
+- `journal` and `locks` make that deletion whole: all messages of a QUIT are removed or none, whenever
+  the process dies.
+"""
+
+from poptalk.practice.maildrop.errors import CommitRefused, MaildropError, MaildropLocked
+from poptalk.practice.maildrop.location import Format, Location, locate
+from poptalk.practice.maildrop.store import Lease, Store
+
+__all__ = [
+    "CommitRefused",
+    "Format",
+    "Lease",
+    "Location",
+    "MaildropError",
+    "MaildropLocked",
+    "Store",
+    "locate",
+]

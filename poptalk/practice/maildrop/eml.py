@@ -1,0 +1,181 @@
+"""A folder of ``.eml`` files, each of them a message, in the order of their names.
+
+The unique-id is a hash of name and content.  A file that is written to while a session is open is
+another message from then on, which that session does not have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from poptalk.practice.maildrop.errors import CommitRefused, MaildropError
+from poptalk.practice.maildrop.journal import Journal, Steps
+from poptalk.practice.maildrop.locks import SessionLock
+from poptalk.practice.maildrop.snapshot import Signature, Snapshot
+from poptalk.practice.maildrop.text import (
+    Measure,
+    canonical_blocks,
+    measure,
+    stored_blocks,
+    unique_id_of,
+)
+
+LOCK_NAME = ".poptalk-lock"
+
+MAX_MESSAGE_OCTETS = 2 * 1024 * 1024 * 1024
+"""Largest file that is taken as a message: more is a mistake in the name of the folder."""
+
+Listing = tuple[tuple[str, Signature], ...]
+"""Name and state of each file."""
+
+
+class EmlSnapshot(Snapshot):
+    """The messages of a folder as they were found.
+
+    Args:
+        folder: where they are.
+        listing: the files, in the order of the messages.
+    """
+
+    def __init__(self, folder: Path, listing: Listing) -> None:
+        super().__init__(len(listing))
+        self.listing = listing
+        self._folder = folder
+        self._unique_ids: list[bytes | None] = [None] * len(listing)
+
+    def unique_id(self, number: int) -> bytes:
+        """Return the unique-id of a message, a hash of name and content (RFC 1939 §7)."""
+        known = self._unique_ids[number - 1]
+        if known is None:
+            self._read_through(number)
+            known = self._unique_ids[number - 1]
+            assert known is not None
+        return known
+
+    def key(self, number: int) -> Hashable:
+        """Return the name and the state of a message's file."""
+        return self.listing[number - 1]
+
+    def path(self, number: int) -> Path:
+        """Return where a message is."""
+        return self._folder / self.listing[number - 1][0]
+
+    def _learn(self, number: int, older: Snapshot, before: int) -> None:
+        super()._learn(number, older, before)
+        assert isinstance(older, EmlSnapshot)
+        self._unique_ids[number - 1] = older._unique_ids[before - 1]
+
+    def _open(self, number: int) -> BinaryIO:
+        return open(self.path(number), "rb", buffering=0)
+
+    def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
+        return Signature.of(os.fstat(file.fileno())) == self.listing[number - 1][1]
+
+    def _measure(self, number: int, blocks: Iterator[bytes]) -> Measure:
+        hasher = _hasher(self.listing[number - 1][0])
+        measured = measure(blocks, hasher=hasher)
+        self._unique_ids[number - 1] = unique_id_of(hasher)
+        return measured
+
+
+class EmlFolder:
+    """A folder of ``.eml`` files (`poptalk.practice.maildrop.source.Source`).
+
+    Args:
+        folder: its path.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._journal = Journal(folder)
+
+    def scan(self, before: Snapshot | None) -> Snapshot:
+        """List the files; none is opened."""
+        # The journal first: if it goes in between, so have the files that it named.
+        going = self._journal.entries()
+        files = (file for file in _list(self._folder) if not self._is_going(file[0], going))
+        listing = tuple(sorted(files, key=_name))
+        if isinstance(before, EmlSnapshot) and before.listing == listing:
+            return before
+        snapshot = EmlSnapshot(self._folder, listing)
+        if before is not None:
+            snapshot.learn_from(before)
+        return snapshot
+
+    def lock(self) -> SessionLock:
+        """Lock the folder by a file in it."""
+        return SessionLock(self._folder / LOCK_NAME)
+
+    def clear_away(self) -> Steps:
+        """Finish what the journal says."""
+        return self._journal.clear_away(self._files_of)
+
+    def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
+        """Remove the files of messages; refuse if one of them is not what it was."""
+        assert isinstance(snapshot, EmlSnapshot)
+        entries = _entries(snapshot, numbers)
+        if entries:
+            yield from self._journal.write(entries)
+            yield from self.clear_away()
+
+    def _is_going(self, name: str, going: Mapping[str, str]) -> bool:
+        return name in going and _is_still(self._folder / name, going[name])
+
+    def _files_of(self, entries: Mapping[str, str]) -> Sequence[Path]:
+        """Return the files that a journal names; one that has come since under the name is not it."""
+        return [self._folder / name for name in entries if self._is_going(name, entries)]
+
+
+def _name(file: tuple[str, Signature]) -> str:
+    return file[0]
+
+
+def _list(folder: Path) -> Iterator[tuple[str, Signature]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.lower().endswith(".eml") and entry.is_file():
+                try:
+                    signature = Signature.of(entry.stat())
+                except FileNotFoundError:
+                    continue
+                if signature.octets > MAX_MESSAGE_OCTETS:
+                    raise MaildropError(
+                        f"{entry.path} has {signature.octets:,} octets, too many for a message. "
+                        "Is it one?"
+                    )
+                yield entry.name, signature
+
+
+def _entries(snapshot: EmlSnapshot, numbers: Iterable[int]) -> dict[str, str]:
+    """Return names and unique-ids of messages that are what they were."""
+    entries = {}
+    for number in numbers:
+        name, signature = snapshot.listing[number - 1]
+        try:
+            as_listed = Signature.of(snapshot.path(number).stat()) == signature
+        except FileNotFoundError:
+            # Somebody else has removed it, which is what the client wants.
+            continue
+        if not as_listed:
+            raise CommitRefused(f"{name} has changed since it was listed, so nothing was deleted.")
+        entries[name] = snapshot.unique_id(number).decode("ascii")
+    return entries
+
+
+def _hasher(name: str) -> hashlib.blake2b:
+    return hashlib.blake2b(os.fsencode(name))
+
+
+def _is_still(path: Path, unique_id: str) -> bool:
+    """Tell whether a file is there and has that unique-id."""
+    hasher = _hasher(path.name)
+    try:
+        with path.open("rb") as file:
+            measure(canonical_blocks(stored_blocks(file)), hasher=hasher)
+    except FileNotFoundError:
+        return False
+    return unique_id_of(hasher).decode("ascii") == unique_id

@@ -1,0 +1,203 @@
+"""A Maildir: each message a file in ``new`` or ``cur``, whose name is unique for ever.
+
+The name up to the colon never changes, and the file is never written to again.  So the name is identity
+enough: listing a Maildir opens no message, and the unique-id is the name itself where RFC 1939 §7
+allows it, else a hash of it.  What stands behind the colon are flags, and a program that reads mail
+changes them, and moves files from ``new`` to ``cur``, while a session is open: a file that is not where
+it was is looked for under its unique name.  This server sets no flags and moves nothing.
+
+Some programs write the size into the name (``,W=`` is the size with each line end counted as two); then
+a message is not read to be counted, only its last octet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from poptalk.practice.maildrop.journal import Journal, Steps
+from poptalk.practice.maildrop.locks import SessionLock
+from poptalk.practice.maildrop.snapshot import Snapshot
+from poptalk.practice.maildrop.text import unique_id_of
+
+FOLDERS = ("new", "cur")
+"""Where messages are; what is in ``tmp`` is not yet delivered."""
+
+LOCK_NAME = ".poptalk-lock"
+
+CLOCK_GRAIN_NS = 50_000_000
+"""A folder written to within this time of being listed may change again without showing it: a file
+system's clock ticks every 1 to 10 ms."""
+
+COARSE_CLOCK_GRAIN_NS = 2_000_000_000
+"""The same where a time of change has no fraction: some file systems know whole or even seconds."""
+
+_UNIQUE_ID = re.compile(r"[\x21-\x7e]{1,70}")
+"""What RFC 1939 §7 allows."""
+
+_TOLD_SIZE = re.compile(r",W=([0-9]{1,18})(?=[,:]|\Z)")
+
+_LEADING_DIGITS = re.compile(r"[0-9]{1,18}")
+
+
+class MaildirSnapshot(Snapshot):
+    """The messages of a Maildir as they were found.
+
+    Args:
+        folder: the Maildir.
+        paths: where each message is, relative to it, in the order of the messages.
+        written: when its folders were last written to.
+    """
+
+    def __init__(self, folder: Path, paths: list[str], written: tuple[int, ...]) -> None:
+        super().__init__(len(paths))
+        self.paths = paths
+        self.written = written
+        self._folder = folder
+        self._searched = written
+
+    def unique_id(self, number: int) -> bytes:
+        """Return the unique-id of a message: its unique name, or a hash of it (RFC 1939 §7)."""
+        return unique_id_of_name(unique_name(self.paths[number - 1]))
+
+    def key(self, number: int) -> Hashable:
+        """Return the unique name of a message."""
+        return unique_name(self.paths[number - 1])
+
+    def move(self, paths: list[str], written: tuple[int, ...]) -> None:
+        """Take note that the same messages are elsewhere now, or have other flags."""
+        self.paths = paths
+        self.written = self._searched = written
+
+    def _open(self, number: int) -> BinaryIO:
+        try:
+            return self._open_path(number)
+        except FileNotFoundError:
+            self._search()
+            return self._open_path(number)
+
+    def _open_path(self, number: int) -> BinaryIO:
+        return open(os.path.join(self._folder, self.paths[number - 1]), "rb", buffering=0)
+
+    def _search(self) -> None:
+        """Find files that have moved; list the folders again only if they have changed."""
+        written = _times_of_change(self._folder)
+        if written != self._searched:
+            self._searched = written if _is_past(written) else ()
+            there = {unique_name(path): path for path in _list(self._folder)}
+            self.paths = [there.get(unique_name(path), path) for path in self.paths]
+
+    def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
+        del number, file
+        return True
+
+    def _told_octets(self, number: int) -> int | None:
+        told = _TOLD_SIZE.search(unique_name(self.paths[number - 1]))
+        if told is None:
+            return None
+        octets = int(told[1])
+        with self._open(number) as file:
+            stored = file.seek(0, os.SEEK_END)
+            file.seek(max(stored - 1, 0))
+            # A last line without its end gets one on the way, of which the name knows nothing.
+            return octets if file.read(1) in (b"\n", b"") else None
+
+
+class Maildir:
+    """A Maildir (`poptalk.practice.maildrop.source.Source`).
+
+    Args:
+        folder: the one that has ``new`` and ``cur`` in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._journal = Journal(folder)
+
+    def scan(self, before: Snapshot | None) -> Snapshot:
+        """List the messages; no message is opened, and nothing is listed if nothing has changed."""
+        written = _times_of_change(self._folder)
+        if isinstance(before, MaildirSnapshot) and before.written == written:
+            return before
+        trusted = written if _is_past(written) else ()
+        going = self._journal.entries()
+        # A message that is being moved may be seen twice.
+        there = {unique_name(path): path for path in _list(self._folder)}
+        names = sorted((name for name in there if name not in going), key=_order)
+        paths = [there[name] for name in names]
+        if isinstance(before, MaildirSnapshot) and names == list(map(unique_name, before.paths)):
+            before.move(paths, trusted)
+            return before
+        snapshot = MaildirSnapshot(self._folder, paths, trusted)
+        if before is not None:
+            snapshot.learn_from(before)
+        return snapshot
+
+    def lock(self) -> SessionLock:
+        """Lock the Maildir by a file in it."""
+        return SessionLock(self._folder / LOCK_NAME)
+
+    def clear_away(self) -> Steps:
+        """Finish what the journal says."""
+        return self._journal.clear_away(self._files_of)
+
+    def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
+        """Remove messages, wherever their files are by now; new mail is not touched."""
+        assert isinstance(snapshot, MaildirSnapshot)
+        names = [unique_name(snapshot.paths[number - 1]) for number in numbers]
+        entries = {name: unique_id_of_name(name).decode("ascii") for name in names}
+        yield from self._journal.write(entries)
+        yield from self.clear_away()
+
+    def _files_of(self, entries: Mapping[str, str]) -> Iterator[Path]:
+        going = [path for path in _list(self._folder) if unique_name(path) in entries]
+        return (self._folder / path for path in going)
+
+
+def unique_name(path: str) -> str:
+    """Return the part of a file's name that never changes.
+
+    Args:
+        path: the folder, ``/`` and the name, whose flags follow a colon.
+    """
+    return path.partition("/")[2].partition(":")[0]
+
+
+def unique_id_of_name(name: str) -> bytes:
+    """Return the unique-id of the message with a unique name (RFC 1939 §7)."""
+    if _UNIQUE_ID.fullmatch(name):
+        return name.encode("ascii")
+    return unique_id_of(hashlib.blake2b(os.fsencode(name)))
+
+
+def _list(folder: Path) -> Iterator[str]:
+    for subfolder in FOLDERS:
+        with os.scandir(folder / subfolder) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.is_file():
+                    yield f"{subfolder}/{entry.name}"
+
+
+def _order(name: str) -> tuple[int, str]:
+    """Sort by the time of delivery, with which names begin, and then by the rest."""
+    time_of_delivery = _LEADING_DIGITS.match(name)
+    return (int(time_of_delivery[0]) if time_of_delivery else 0, name)
+
+
+def _times_of_change(folder: Path) -> tuple[int, ...]:
+    """Return when the folders were last written to, in nanoseconds."""
+    return tuple(os.stat(folder / subfolder).st_mtime_ns for subfolder in FOLDERS)
+
+
+def _is_past(written: tuple[int, ...]) -> bool:
+    """Tell whether any later change of the folders would show in their times of change."""
+    now = time.time_ns()
+    return all(
+        now - then > (CLOCK_GRAIN_NS if then % 1_000_000_000 else COARSE_CLOCK_GRAIN_NS)
+        for then in written
+    )

@@ -1,0 +1,45 @@
+"""What a store has to know of a maildrop on the disk: list it, lock it, remove messages from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from poptalk.practice.maildrop.journal import Steps
+from poptalk.practice.maildrop.locks import SessionLock
+from poptalk.practice.maildrop.snapshot import Snapshot
+
+
+class Source(Protocol):
+    """A maildrop on the disk, in one of the formats."""
+
+    def scan(self, before: Snapshot | None) -> Snapshot:
+        """List the messages.
+
+        Args:
+            before: what was found last time; returned again if nothing has changed, and otherwise
+                what it has counted is not counted anew.
+
+        Raises:
+            MaildropError: it is not of this format.
+            OSError: it cannot be read.
+        """
+
+    def lock(self) -> SessionLock:
+        """Lock the maildrop for a session that may delete; MaildropLocked if somebody else has."""
+
+    def clear_away(self) -> Steps:
+        """Finish or forget, under the lock, what a process was at when it died."""
+
+    def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
+        """Remove messages, under the lock; all or none, whenever the process dies.
+
+        Args:
+            snapshot: what `scan` returned for this session.
+            numbers: of messages in it.
+
+        Raises:
+            CommitRefused: the maildrop was changed by somebody else; nothing was removed.
+            OSError: what has been begun is finished when the maildrop is next opened, or was not
+                begun.
+        """

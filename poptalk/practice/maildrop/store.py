@@ -1,0 +1,184 @@
+"""A maildrop between sessions, and the lease that a session has on it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Collection, Hashable, Iterable
+
+from poptalk.practice.maildrop.errors import MaildropError, MaildropLocked
+from poptalk.practice.maildrop.journal import Steps
+from poptalk.practice.maildrop.location import Format, Location
+from poptalk.practice.maildrop.locks import SessionLock, require_locks
+from poptalk.practice.maildrop.maildir import FOLDERS
+from poptalk.practice.maildrop.snapshot import Selection, Snapshot
+
+
+def carry_out(steps: Steps) -> None:
+    """Run an operation to its end."""
+    deque(steps, maxlen=0)
+
+
+class Store:
+    """A maildrop between sessions.
+
+    Args:
+        location: where it is.
+        shared: whether all sessions have the same maildrop, one at a time, and what one of them
+            deletes is gone for the others, but not from the disk; otherwise each has a copy.
+        writable: whether it is shared, even with other processes, and deletions are made on the disk.
+
+    Raises:
+        MaildropError: it cannot be listed, or is to be written to and cannot.
+    """
+
+    def __init__(self, location: Location, *, shared: bool = False, writable: bool = False) -> None:
+        self.location = location
+        self._source = location.source()
+        self._shared = shared or writable
+        self._writable = writable
+        self._in_use = False
+        self._removed: set[Hashable] = set()
+        """What a shared maildrop lacks, although it is on the disk."""
+        if writable:
+            _require_writable(location)
+        self._snapshot = self._scan(None)
+
+    def open(self) -> Lease:
+        """Open the maildrop for a session, as it is now.
+
+        Raises:
+            MaildropLocked: it is shared, and another session has it open.
+            MaildropError: it cannot be read any more.
+        """
+        if self._in_use:
+            raise MaildropLocked
+        lock = self._lock() if self._writable else None
+        try:
+            self._snapshot = self._scan(self._snapshot)
+        except MaildropError:
+            if lock is not None:
+                lock.release()
+            raise
+        self._in_use = self._shared
+        return Lease(self, self._snapshot, self._selection(), lock)
+
+    def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> None:
+        """Remove messages as far as a session of this store may.
+
+        Raises:
+            CommitRefused: the maildrop was changed by somebody else; nothing was removed.
+            OSError: as `Source.remove` does.
+        """
+        if self._writable:
+            carry_out(self._source.remove(snapshot, numbers))
+        elif self._shared:
+            self._removed.update(map(snapshot.key, numbers))
+
+    def close(self) -> None:
+        """Let the next session in."""
+        self._in_use = False
+
+    def _lock(self) -> SessionLock:
+        try:
+            lock = self._source.lock()
+        except OSError as error:
+            raise _unreadable(self.location, error) from error
+        try:
+            carry_out(self._source.clear_away())
+        except BaseException as error:
+            lock.release()
+            if isinstance(error, OSError):
+                raise _unreadable(self.location, error) from error
+            raise
+        return lock
+
+    def _scan(self, before: Snapshot | None) -> Snapshot:
+        try:
+            return self._source.scan(before)
+        except OSError as error:
+            raise _unreadable(self.location, error) from error
+
+    def _selection(self) -> Selection | None:
+        """Return what is left of the snapshot, None if that is everything."""
+        if not self._removed:
+            return None
+        numbers = range(1, self._snapshot.count + 1)
+        return Selection(
+            self._snapshot, (n for n in numbers if self._snapshot.key(n) not in self._removed)
+        )
+
+
+class Lease:
+    """A maildrop that one session has open.
+
+    Args:
+        store: where it comes from.
+        snapshot: what the store found.
+        selection: what of it the session has, None for everything.
+        lock: what keeps other processes out, if anything must.
+
+    Attributes:
+        maildrop: what the session sees.
+        writes: whether `commit` works on the disk, which takes time and is better done in a thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        snapshot: Snapshot,
+        selection: Selection | None,
+        lock: SessionLock | None,
+    ) -> None:
+        self.maildrop = snapshot if selection is None else selection
+        self.writes = lock is not None
+        self._store = store
+        self._snapshot = snapshot
+        self._selection = selection
+        self._lock = lock
+        self._released = False
+
+    def commit(self, numbers: Collection[int]) -> None:
+        """Remove messages by number, and give up the lock, "whether the removal was successful or not".
+
+        These are the words of RFC 1939 §6.  From a private maildrop nothing is removed.
+
+        Raises:
+            CommitRefused: the maildrop was changed by somebody else; nothing was removed.
+            OSError: the disk failed; what was begun is finished when the maildrop is next opened.
+        """
+        try:
+            if self._selection is not None:
+                numbers = [self._selection.number_in_snapshot(number) for number in numbers]
+            self._store.remove(self._snapshot, numbers)
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Give up the lock; to be called once the session is over, however it ended."""
+        if self._released:
+            return
+        self._released = True
+        if self._lock is not None:
+            self._lock.release()
+        self._store.close()
+
+
+def _require_writable(location: Location) -> None:
+    require_locks()
+    path = location.path.resolve()
+    needed = [path, path.parent] if location.format is Format.MBOX else [path]
+    if location.format is Format.MAILDIR:
+        needed += [path / folder for folder in FOLDERS]
+    for path in needed:
+        if not os.access(path, os.W_OK):
+            raise MaildropError(
+                f"The maildrop {location.path} cannot be written to: {path} belongs to somebody else. "
+                "Without --writable it can be read."
+            )
+
+
+def _unreadable(location: Location, error: OSError) -> MaildropError:
+    return MaildropError(
+        f"The maildrop {location.path} cannot be used ({error.strerror}: {error.filename})."
+    )

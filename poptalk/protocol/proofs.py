@@ -1,0 +1,99 @@
+"""Proofs: what a client shows to be let in, and whether it is right.
+
+USER and PASS, APOP and every SASL mechanism end in the same: a name, and a proof.  Whoever keeps the
+accounts looks the name up and asks the proof whether it `matches` the credentials found there, or, for
+a name that nobody has, credentials that nobody has: the work is the same, so the time tells nothing.
+
+Comparisons take as long for octets that are nearly right as for those that are not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Protocol
+
+from poptalk.protocol.values import Value
+
+
+class Credentials(Value):
+    """What the server knows that only the named user should know as well."""
+
+    password: bytes
+    token: bytes
+    """The OAuth access token (RFC 6749 §1.4)."""
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+class Proof(Protocol):
+    """What a client shows to be let in."""
+
+    def matches(self, credentials: Credentials) -> bool:
+        """Tell whether whoever made the proof has the credentials."""
+
+
+class _Hidden(Value):
+    """A value whose fields are nobody's business: a repr ends up in tracebacks."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class PasswordProof(_Hidden):
+    """The password itself: PASS, and the mechanisms PLAIN and LOGIN."""
+
+    password: bytes
+
+    def matches(self, credentials: Credentials) -> bool:
+        """Compare the passwords."""
+        return _same(self.password, credentials.password)
+
+
+class TokenProof(_Hidden):
+    """An OAuth access token: the mechanisms XOAUTH2 and OAUTHBEARER."""
+
+    token: bytes
+
+    def matches(self, credentials: Credentials) -> bool:
+        """Compare the tokens."""
+        return _same(self.token, credentials.token)
+
+
+class ApopProof(_Hidden):
+    """MD5 over the timestamp of the greeting and the password (RFC 1939 §7).
+
+    MD5 is what the RFC says; it protects nobody today.
+    """
+
+    timestamp: bytes
+    """Angle brackets included."""
+    digest: bytes
+    """To be 32 hexadecimal digits in lower case."""
+
+    def matches(self, credentials: Credentials) -> bool:
+        """Make the digest that the right password makes, and compare."""
+        keyed = self.timestamp + credentials.password
+        expected = hashlib.md5(keyed, usedforsecurity=False).hexdigest()
+        return hmac.compare_digest(expected.encode("ascii"), self.digest)
+
+
+class CramMd5Proof(_Hidden):
+    """HMAC-MD5 over the challenge, its key the password (RFC 2195 §2)."""
+
+    challenge: bytes
+    """Angle brackets included."""
+    digest: bytes
+    """To be 32 hexadecimal digits in lower case."""
+
+    def matches(self, credentials: Credentials) -> bool:
+        """Make the digest that the right password makes, and compare."""
+        expected = hmac.new(credentials.password, self.challenge, "md5").hexdigest()
+        return hmac.compare_digest(expected.encode("ascii"), self.digest)
+
+
+def _same(given: bytes, known: bytes) -> bool:
+    """Compare secrets by their digests, which have one length: `compare_digest` tells a length."""
+    digests = (hashlib.sha256(octets).digest() for octets in (given, known))
+    return hmac.compare_digest(*digests)

@@ -1,0 +1,1 @@
+"""Tests of the maildrops of the practice server."""
