@@ -1,18 +1,21 @@
 """The commands: each is a function that takes parsed arguments and returns an exit code.
 
 A piped session is a whole process, so nothing heavy is imported at the top: the parser of one command
-is made when that command is asked for, and what a command needs is imported inside it.
+is made when that command is asked for, and where there are no options not even that; and what a
+command needs is imported inside it.
 """
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
 
 from poptalk import __version__
+from poptalk.shell.options import ConnectOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
     from typing import Any
 
@@ -44,8 +47,8 @@ DESCRIPTION = (
     "and what the server says comes back coloured and, on request, explained."
 )
 
-DEFAULT_TIMEOUT = 60.0
-"""Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
+DEFAULT_COLUMNS = 80
+"""Width of the help where no terminal says how wide it is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,18 +64,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] and words[0] in ("-h", "--help", "--version"):
         build_parser().parse_args(words)
     name = words.pop(0) if words[:1] and words[0] in COMMANDS else "connect"
-    command = COMMANDS[name]
-    parser = argparse.ArgumentParser(prog=f"poptalk {name}", **command.texts())
-    command.add_arguments(parser)
     try:
-        return command.run(parser.parse_args(words))
+        if name == "connect" and not any(word.startswith("-") for word in words):
+            return run_connect(ConnectOptions(target=words))
+        return _parse_and_run(name, words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
+def _parse_and_run(name: str, words: Sequence[str]) -> int:
+    from argparse import ArgumentParser
+
+    command = COMMANDS[name]
+    parser = ArgumentParser(prog=f"poptalk {name}", **command.texts())
+    command.add_arguments(parser)
+    # Intermixed: `HOST --tls PORT` is understood as well.
+    return command.run(parser.parse_intermixed_args(words))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands: for `--help`, the man page and the shell completions."""
-    parser = argparse.ArgumentParser(
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(
         prog="poptalk",
         usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
         description=DESCRIPTION,
@@ -80,13 +94,34 @@ def build_parser() -> argparse.ArgumentParser:
             "Without a command, connect is meant; without a target it opens the practice server.\n"
             "Try: poptalk, then USER bob, PASS jones, LIST, RETR 3, QUIT.\n\n" + EXIT_CODES
         ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=help_formatter,
     )
     parser.add_argument("--version", action="version", version=f"poptalk {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=command.summary, **command.texts()))
     return parser
+
+
+def help_formatter(prog: str) -> argparse.HelpFormatter:
+    """Make a formatter of the terminal's width, which is found without shutil.
+
+    argparse makes one for each argument that is added, whether help is asked for or not, and shutil
+    brings zlib, bz2 and lzma: to import them costs a piped session a tenth of its time.
+    """
+    from argparse import RawDescriptionHelpFormatter
+
+    return RawDescriptionHelpFormatter(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns or DEFAULT_COLUMNS
+    except (OSError, ValueError):
+        return DEFAULT_COLUMNS
 
 
 class Command:
@@ -118,7 +153,7 @@ class Command:
         return {
             "description": f"{self.summary[:1].upper()}{self.summary[1:]}.",
             "epilog": f"example:\n{self.example}\n{EXIT_CODES}",
-            "formatter_class": argparse.RawDescriptionHelpFormatter,
+            "formatter_class": help_formatter,
         }
 
 
@@ -184,7 +219,8 @@ def run_connect(options: argparse.Namespace) -> int:
         complain(str(error))
         return EXIT_USAGE
     except ScreenClosed as closed:
-        abandon(sys.stdout)
+        if sys.stdout is not None:
+            abandon(sys.stdout)
         complain(str(closed))
         return EXIT_NO
 
@@ -221,7 +257,8 @@ def _destination(options: argparse.Namespace) -> Destination:
 
 
 def _talk(options: argparse.Namespace, destination: Destination) -> int:
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
+    # A stream that was closed before the start is None.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         from poptalk.shell.piping import run_pipe
 
         return run_pipe(options, destination)

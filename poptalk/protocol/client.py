@@ -369,8 +369,10 @@ class ClientSession:
             stop = at + found + len(end) - len(tail)
             before = seam[:found]
         else:
-            # "." alone is searched first: memchr, and base64 holds none.
-            found = data.find(end, at) if data.find(b".", at) >= 0 else -1
+            # Two quick ways to a no, which is the answer in all chunks but the last: "." alone is
+            # searched by memchr, and base64 holds none; and rfind is three times as fast as find.
+            holds_end = data.find(b".", at) >= 0 and data.rfind(end, at) >= 0
+            found = data.find(end, at) if holds_end else -1
             stop = found + len(end)
             before = data[found - 1 : found] if found > at else tail
         if found < 0:

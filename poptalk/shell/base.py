@@ -82,7 +82,7 @@ class Shell(ABC):
         """Send a line exactly as it was typed, with CRLF behind it."""
         if not self.connected:
             self.dialogue.warn("not connected: :open connects again, :quit leaves")
-            self.half_typed = self.half_typed or line.decode("utf-8", "surrogateescape")
+            self.half_typed = self.half_typed or typed_text(line)
             return
         if self.password_in_clear(line):
             self.dialogue.warn(
@@ -109,9 +109,18 @@ class Shell(ABC):
     @property
     def answering_auth(self) -> bool:
         """Whether the next line will answer AUTH, perhaps one that waits to be sent."""
-        waiting = map(parse_command, self.waiting)
-        asked = any(c.verb is not None and c.verb.challenges and c.arguments for c in waiting)
-        return asked or self.dialogue.session.answering_auth
+        return self.dialogue.session.answering_auth or any(map(_may_be_challenged, self.waiting))
+
+    def keep_half_typed(self, text: str) -> None:
+        """Keep what stands in the line, or waits, when the connection ends.
+
+        An answer within AUTH is of no use to the next connection, where nothing would mask it.
+        """
+        if not text and self.waiting:
+            text = typed_text(self.waiting[0])
+        if self.secret_in_text(text) != 0:
+            self.half_typed = text or self.half_typed
+        self.waiting = []
 
     def secret_in_text(self, text: str) -> int | None:
         """Find where a typed line becomes secret.
@@ -135,12 +144,12 @@ class Shell(ABC):
         name, blank, argument = text.partition(" ")
         if name != ":send" or not blank:
             return None
-        first, *others = escapes.decode_leniently(argument).split(b"\n")
-        secrets = [self.secret_of(first.removesuffix(b"\r"))]
-        secrets += (parse_command(line.removesuffix(b"\r")).secret for line in others)
-        if any(secret is not None for secret in secrets):
-            return len(name) + 1
-        return None
+        first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
+        secret = self.secret_of(first) is not None
+        secret = secret or any(parse_command(line).secret is not None for line in others)
+        # What stands behind an AUTH in the same breath is its answer.
+        secret = secret or (_may_be_challenged(first) and any(others))
+        return len(name) + 1 if secret else None
 
     def command_being_typed(self, text: str) -> Command | None:
         """Take the typed line apart, None where it is a local command or an answer within AUTH."""
@@ -171,6 +180,18 @@ class Shell(ABC):
     def _situation(self) -> str:
         session = self.dialogue.session
         return "AUTH" if session.answering_auth else session.state.value
+
+
+def _may_be_challenged(line: bytes) -> bool:
+    """Whether a line, once sent, is answered with a challenge (RFC 5034 §4)."""
+    command = parse_command(line)
+    return command.verb is not None and command.verb.challenges and bool(command.arguments)
+
+
+def typed_text(line: bytes) -> str:
+    """Return what has to be typed for a line: the reverse of `wire_line`."""
+    text = line.decode("utf-8", "surrogateescape")
+    return LOCAL_PREFIX + text if text.startswith(LOCAL_PREFIX) else text
 
 
 def wire_line(text: str) -> bytes:

@@ -75,6 +75,9 @@ class Dialogue:
         self.session = ClientSession()
         self.facts = Facts()
         self.last: KeptReply | None = None
+        """The last greeting, reply or challenge."""
+        self.unasked: StatusLine | None = None
+        """A line that came since then, and answers nothing."""
         self.sent_secrets: list[tuple[bytes, Span]] = []
         """Lines with secrets, for `:reveal`."""
         self.reveal = False
@@ -171,6 +174,14 @@ class Dialogue:
         self._log_direction(Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT, _CLOSE)
         self._log_comment(str(ending))
 
+    def close(self) -> None:
+        """Give back what is kept of the last reply, and close the log: nothing is shown after this."""
+        if self.last is not None:
+            self.last.close()
+            self.last = None
+        if self.log is not None:
+            self.log.abandon()
+
     def note(self, text: str, *, kind: NoteKind = NoteKind.NOTE) -> list[Fragments]:
         """Make lines of poptalk's own, wrapped to the screen."""
         return note(text, kind=kind, columns=self.size()[1])
@@ -260,17 +271,13 @@ class Dialogue:
             self.facts.learn(event.exchange.command, self.last)
 
     def _on_unsolicited(self, event: Unsolicited) -> None:
-        self._log(lambda log: log.server_data(event.data))
-        lines = event.data.split(b"\n", UNSOLICITED_LINES_SHOWN)
-        if self._unsolicited_shown < UNSOLICITED_LINES_SHOWN:
-            lines, rest = lines[:-1], lines[-1]
-        else:
-            lines, rest = [], event.data
+        self._log(lambda log: log.server_data(self._secrets.mask(event.data)))
+        room = UNSOLICITED_LINES_SHOWN - self._unsolicited_shown
+        *lines, rest = event.data.split(b"\n", max(room, 0))
         for line in lines:
             self._unsolicited_shown += 1
-            parsed = parse_status_line(line.removesuffix(b"\r"))
-            self._keep(KeptReply(exchange=None, status_line=parsed))
-            self._show([status_line(self.mask(parsed.line))])
+            self.unasked = parse_status_line(line.removesuffix(b"\r"))
+            self._show([status_line(self.mask(self.unasked.line))])
         if rest:
             if not self._unsolicited_hidden[0]:
                 self.remark("the server goes on like this; from here on its lines are counted")
@@ -336,6 +343,7 @@ class Dialogue:
         if self.last is not None:
             self.last.close()
         self.last = reply
+        self.unasked = None
 
     def _end_view(self, *, complete: bool) -> None:
         if self._view is None:

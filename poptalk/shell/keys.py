@@ -31,6 +31,7 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     bindings.add("c-]", filter=on_empty_line)(_begin_local_command)
     bindings.add("tab")(_complete)
     bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
+    bindings.add(Keys.CPRResponse, save_before=lambda _event: False)(partial(_locate, shell))
     return bindings
 
 
@@ -67,6 +68,12 @@ def _complete(event: KeyPressEvent) -> None:
         buffer.insert_text("\t")
     else:
         generate_completions(event)
+
+
+def _locate(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Take the terminal's answer, `ESC [ row ; column R`, to the question where the cursor is."""
+    row, _, _ = event.data[2:-1].partition(";")
+    shell.screen.cursor_reported(int(row))
 
 
 def _paste(shell: LiveShell, event: KeyPressEvent) -> None:

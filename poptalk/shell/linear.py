@@ -135,6 +135,7 @@ class LinearShell(Shell):
                 self.dialogue.remark("leaving; nothing was sent")
             finally:
                 self.close()
+                self.dialogue.close()
         return 0
 
     def _turn(self) -> None:
@@ -243,11 +244,8 @@ class LinearShell(Shell):
         if link is None:
             return
         link.close()
-        waiting, self.waiting = self.waiting, []
-        if self._keys.text:
-            self.half_typed, self._keys.text = self._keys.text, ""
-        elif waiting:
-            self.half_typed = waiting[0].decode("utf-8", "surrogateescape")
+        self.keep_half_typed(self._keys.text)
+        self._keys.text = ""
         assert link.ending is not None
         self.dialogue.ended(link.ending)
         self._watch()

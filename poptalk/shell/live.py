@@ -178,6 +178,7 @@ class LiveShell(Shell):
             if self._connecting is not None:
                 self._connecting.cancel()
             await self._disconnect()
+            self.dialogue.close()
             self.screen.flush()
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -225,14 +226,13 @@ class LiveShell(Shell):
         """Take note of the end of the connection, and keep what is half typed for the next one."""
         self._connection = None
         self._stop_watching()
-        self.dialogue.ended(ending)
-        waiting, self.waiting = self.waiting, []
         buffer = self.session.default_buffer
-        if buffer.text and not buffer.text.startswith(LOCAL_PREFIX):
-            self.half_typed = buffer.text
+        if buffer.text.startswith(LOCAL_PREFIX) and self.secret_in_text(buffer.text) is None:
+            self.keep_half_typed("")
+        else:
+            self.keep_half_typed(buffer.text)
             buffer.reset()
-        elif waiting:
-            self.half_typed = waiting[0].decode("utf-8", "surrogateescape")
+        self.dialogue.ended(ending)
         if self.half_typed and self.session.app.is_running:
             self.dialogue.remark("what you had typed is kept: :open offers it again")
         self.session.app.invalidate()

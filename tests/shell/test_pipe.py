@@ -107,9 +107,7 @@ def test_dovecot_with_tls_from_the_start(dovecot: Dovecot) -> None:
 
 
 def test_dovecot_with_stls(dovecot: Dovecot) -> None:
-    finished = piped(
-        b"STLS\n" + SESSION, dovecot.host, dovecot.port, "--ca-file", dovecot.ca_file
-    )
+    finished = piped(b"STLS\n" + SESSION, dovecot.host, dovecot.port, "--ca-file", dovecot.ca_file)
     assert finished.code == 0
     assert b"+OK Begin TLS" in finished.stdout
     assert finished.stdout.endswith(b"+OK 3 6183\r\n+OK Logging out.\r\n")
@@ -382,13 +380,13 @@ def test_standard_input_that_is_closed() -> None:
 
 
 def test_a_terminal_is_shown_the_dialogue(tmp_path: Path) -> None:
-    with answering({b"STAT": b"+OK 0 0\r\n"}) as server:
-        with piped_to_a_terminal(b"STAT\nQUIT\n", *at(server), folder=tmp_path) as pty:
+    with answering({b"USER": b"+OK who\r\n"}) as server:
+        with piped_to_a_terminal(b"USER bob\nQUIT\n", *at(server), folder=tmp_path) as pty:
             assert pty.wait_exit() == 0
     assert pty.text.splitlines()[:5] == [
         "S: +OK ready",
-        "C: STAT",
-        "S: +OK 0 0",
+        "C: USER bob",
+        "S: +OK who",
         "C: QUIT",
         "S: +OK bye",
     ]
