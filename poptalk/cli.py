@@ -163,6 +163,7 @@ class Command:
 def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
     from poptalk.practice.options import add_practice_arguments
 
+    usual = ConnectOptions()
     add = parser.add_argument
     add(
         "target",
@@ -179,29 +180,36 @@ def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--timeout",
         type=_seconds,
-        default=DEFAULT_TIMEOUT,
+        default=usual.timeout,
         metavar="SECONDS",
         help="for connecting, for TLS, and for a reply in a pipe (%(default)g)",
     )
     add("--log", metavar="FILE", help="write the dialogue to FILE, secrets masked")
     add("--plain", action="store_true", help="never redraw: for screen readers and odd terminals")
-    add("--color", choices=("auto", "always", "never"), default="auto", help="colours (auto)")
-    add("--theme", choices=("neutral", "mono"), default="neutral", help="styles (neutral)")
+    add(
+        "--color",
+        choices=("auto", "always", "never"),
+        default=usual.color,
+        help="colours (%(default)s)",
+    )
+    add("--theme", choices=("neutral", "mono"), default=usual.theme, help="styles (%(default)s)")
     add("--local-commands", action="store_true", help="in a pipe too, ':' begins a local command")
     add_practice_arguments(parser)
 
 
 def _seconds(text: str) -> float:
+    from argparse import ArgumentTypeError
+
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0
     if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
 
 
-def run_connect(options: argparse.Namespace) -> int:
+def run_connect(options: ConnectOptions) -> int:
     """Open the shell, or carry out a pipe."""
     from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
     from poptalk.shell.destination import UsageError
@@ -225,7 +233,7 @@ def run_connect(options: argparse.Namespace) -> int:
         return EXIT_NO
 
 
-def _connect(options: argparse.Namespace) -> int:
+def _connect(options: ConnectOptions) -> int:
     if options.target:
         return _talk(options, _destination(options))
     from poptalk.shell.practising import practice_server
@@ -236,7 +244,7 @@ def _connect(options: argparse.Namespace) -> int:
         return _talk(options, destination)
 
 
-def _destination(options: argparse.Namespace) -> Destination:
+def _destination(options: ConnectOptions) -> Destination:
     import socket
 
     from poptalk.shell.destination import UsageError, parse_destination
@@ -250,13 +258,13 @@ def _destination(options: argparse.Namespace) -> Destination:
     return parse_destination(
         options.target,
         tls=options.tls,
-        family={4: socket.AF_INET, 6: socket.AF_INET6}.get(options.family, 0),
+        family={None: 0, 4: socket.AF_INET, 6: socket.AF_INET6}[options.family],
         verify=not options.insecure,
         ca_file=options.ca_file,
     )
 
 
-def _talk(options: argparse.Namespace, destination: Destination) -> int:
+def _talk(options: ConnectOptions, destination: Destination) -> int:
     # A stream that was closed before the start is None.
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         from poptalk.shell.piping import run_pipe
@@ -293,7 +301,7 @@ COMMANDS = {
             "  printf 'USER bob\\nPASS jones\\nSTAT\\nQUIT\\n' | poptalk HOST 110\n"
         ),
         add_arguments=_add_connect_arguments,
-        run=run_connect,
+        run=lambda parsed: run_connect(ConnectOptions(**vars(parsed))),
     ),
     "serve": Command(
         summary="run the practice server on its own",

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 from poptalk.protocol.commands import Command, Span, parse_command
 from poptalk.protocol.states import State
+from poptalk.protocol.verbs import VERBS
 from poptalk.shell import escapes
-from poptalk.shell.destination import Destination
+from poptalk.shell.destination import Destination, password_in_url
 from poptalk.shell.dialogue import Dialogue
 from poptalk.terminal.anatomy import LOCAL_MARK
 from poptalk.terminal.safe import Fragments, harmless
@@ -101,7 +102,10 @@ class Shell(ABC):
         if self.answering_auth:
             return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
         begun = self.dialogue.session.unfinished
-        secret = parse_command(begun + line).secret
+        command = parse_command(begun + line)
+        if self.dialogue.session.is_late_answer(command):
+            return Span(start=0, stop=len(line))
+        secret = command.secret
         if secret is None:
             return None
         return Span(start=max(0, secret.start - len(begun)), stop=len(line))
@@ -122,6 +126,26 @@ class Shell(ABC):
             self.half_typed = text or self.half_typed
         self.waiting = []
 
+    def hear(self, data: bytes, *, half_typed: str) -> bool:
+        """Take octets of the server.
+
+        Args:
+            data: the octets.
+            half_typed: what stands in the line.
+
+        Returns:
+            Whether it must be taken away: it was begun as an answer to an AUTH that is over now, so
+            that nothing would mask it any more, and it is the beginning of no command.
+        """
+        answering = self.answering_auth
+        self.dialogue.received(data)
+        if not half_typed or not answering or self.answering_auth or _begins_command(half_typed):
+            return False
+        self.dialogue.remark(
+            "AUTH is over; the answer that you were typing is a secret, and is gone"
+        )
+        return True
+
     def secret_in_text(self, text: str) -> int | None:
         """Find where a typed line becomes secret.
 
@@ -140,8 +164,11 @@ class Shell(ABC):
         return len(line[: secret.start].decode("utf-8", "surrogateescape"))
 
     def _secret_in_local(self, text: str) -> int | None:
-        """Look into the escapes: `:send` can send a PASS too."""
+        """Look into the escapes: `:send` can send a PASS too; and into the URL of `:open`."""
         name, blank, argument = text.partition(" ")
+        if name == ":open":
+            start = password_in_url(argument)
+            return None if start is None else len(name + blank) + start
         if name != ":send" or not blank:
             return None
         first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
@@ -192,6 +219,15 @@ def typed_text(line: bytes) -> str:
     """Return what has to be typed for a line: the reverse of `wire_line`."""
     text = line.decode("utf-8", "surrogateescape")
     return LOCAL_PREFIX + text if text.startswith(LOCAL_PREFIX) else text
+
+
+def _begins_command(text: str) -> bool:
+    """Whether text is a local command, or what may become a command of POP3."""
+    keywords = [verb.keyword for verb in VERBS.values()]
+    word, *others = text.upper().split(" ")
+    if text.startswith(LOCAL_PREFIX) or (others and word in keywords):
+        return True
+    return not others and any(name.startswith(word) for name in keywords)
 
 
 def wire_line(text: str) -> bytes:

@@ -63,6 +63,7 @@ class Dialogue:
         clock: Callable[[], float],
         size: Callable[[], tuple[int, int]] | None = None,
         log: DialogueLog | None = None,
+        complain: Callable[[str], None] | None = None,
     ) -> None:
         """Make a dialogue that is not connected.
 
@@ -71,6 +72,7 @@ class Dialogue:
             clock: gives seconds.
             size: gives rows and columns of the screen, for folding long replies; None folds nothing.
             log: where the dialogue is written as well.
+            complain: says that the log cannot be written; None shows it like any warning.
         """
         self.session = ClientSession()
         self.facts = Facts()
@@ -91,6 +93,7 @@ class Dialogue:
         """Time from the last command that was answered to the first line of its reply."""
         self._show = show
         self._clock = clock
+        self._complain = complain or self.warn
         self._size = size
         self._sent_at: dict[int, float] = {}
         self._secrets = SpokenSecrets()
@@ -208,9 +211,11 @@ class Dialogue:
         elif session.in_body:
             self.remark("the reply has not ended: a line with a lone dot is still to come")
         else:
-            command = session.outstanding[0].command.keyword.decode("ascii", "backslashreplace")
+            # What is no keyword may be a secret.
+            verb = session.outstanding[0].command.verb
             self.remark(
-                f"no answer to {command} yet; the server may be busy, or wait for the end of a line"
+                f"no answer to {verb.keyword if verb else 'this line'} yet; "
+                "the server may be busy, or wait for the end of a line"
             )
 
     # Events.
@@ -379,7 +384,9 @@ class Dialogue:
         except OSError as error:
             log, self.log = self.log, None
             log.abandon()
-            self.warn(f"logging to {log.name} has stopped: {error.strerror}; the session goes on")
+            self._complain(
+                f"logging to {log.name} has stopped: {error.strerror}; the session goes on"
+            )
 
 
 Dialogue._TAKERS = {

@@ -28,7 +28,8 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     bindings.add("enter")(partial(_enter, shell))
     bindings.add("c-c")(partial(_clear, shell))
     bindings.add("c-d", filter=on_empty_line)(partial(_leave, shell))
-    bindings.add("c-]", filter=on_empty_line)(_begin_local_command)
+    # Eager: in prompt_toolkit Ctrl-] waits for a character to search for.
+    bindings.add("c-]", filter=on_empty_line, eager=True)(_begin_local_command)
     bindings.add("tab")(_complete)
     bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
     bindings.add(Keys.CPRResponse, save_before=lambda _event: False)(partial(_locate, shell))

@@ -188,6 +188,7 @@ class LinearShell(Shell):
             except KeyboardInterrupt:
                 self._screen.prompt([("text", "^C\n")])
                 self._screen.answered()
+                self._prompt()
                 continue
             if text is None:
                 return
@@ -205,7 +206,8 @@ class LinearShell(Shell):
         if not data:
             self._hung_up()
             return
-        self.dialogue.received(data)
+        if self.hear(data, half_typed=self._keys.text):
+            self._keys.text = ""
         request = self.dialogue.take_tls_request()
         if request is not None:
             self._start_tls(link, request)

@@ -24,7 +24,7 @@ from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
 from poptalk.shell.keys import key_bindings
 from poptalk.shell.toolbar import toolbar
-from poptalk.terminal.screen import LiveScreen
+from poptalk.terminal.screen import LiveScreen, ScreenClosed
 from poptalk.terminal.theme import ptk_color_depth, ptk_style
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ class LiveShell(Shell):
             self.dialogue.tls_established(connection.tls)
         listener.begin()
         self._watch()
-        self._offer_half_typed()
+        if self.session.app.is_running:
+            self._offer_half_typed()
 
     def _offer_half_typed(self) -> None:
         buffer = self.session.default_buffer
@@ -173,7 +174,9 @@ class LiveShell(Shell):
         """Talk until the user leaves."""
         asyncio.get_running_loop().set_exception_handler(self._unforeseen)
         try:
-            await self.session.prompt_async(set_exception_handler=False)
+            await self.session.prompt_async(
+                pre_run=self._offer_half_typed, set_exception_handler=False
+            )
         finally:
             if self._connecting is not None:
                 self._connecting.cancel()
@@ -182,8 +185,13 @@ class LiveShell(Shell):
             self.screen.flush()
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """Show a fault of poptalk's own in one line; the session goes on."""
+        """Show a fault of poptalk's own in one line; the session goes on if there is a terminal."""
         error = context.get("exception")
+        if isinstance(error, ScreenClosed):
+            app = self.session.app
+            if app.is_running and not app.is_done:
+                app.exit(exception=error)
+            return
         self.dialogue.warn(
             f"a fault in poptalk: {error or context.get('message')!r}; please report it"
         )
@@ -192,7 +200,9 @@ class LiveShell(Shell):
 
     def heard(self, data: bytes) -> None:
         """Take octets of the server."""
-        self.dialogue.received(data)
+        buffer = self.session.default_buffer
+        if self.hear(data, half_typed=buffer.text):
+            buffer.reset()
         request = self.dialogue.take_tls_request()
         if request is not None:
             self._start_tls(request)

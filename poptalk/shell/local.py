@@ -124,7 +124,7 @@ def _help_on_verb(shell: Shell, topic: str) -> Iterator[Fragments]:
     verb = VERBS.get(topic.upper().encode("utf-8", "replace"))
     if verb is None:
         raise LocalError(f"{harmless(topic)} is not a command of POP3; :help lists all that is")
-    yield [("keyword", verb.syntax), ("note", f"   {verb.summary}")]
+    yield from _table([(verb.syntax, verb.summary)], shell.dialogue.size()[1], style="keyword")
     yield from shell.dialogue.note(verb.details)
     facts = [("states", " and ".join(sorted(state.value for state in verb.states)))]
     facts.append(("reply", _reply_in_words(verb)))

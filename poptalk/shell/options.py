@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from poptalk.terminal.color import ColorFlag
+
 DEFAULT_TIMEOUT = 60.0
 """Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
 
@@ -30,7 +32,7 @@ class ConnectOptions(Value):
     timeout: float = DEFAULT_TIMEOUT
     log: str | None = None
     plain: bool = False
-    color: str = "auto"
+    color: ColorFlag = "auto"
     theme: str = "neutral"
     local_commands: bool = False
     persona: str | None = None

@@ -14,6 +14,8 @@ from poptalk.net.errors import CLOSED_BY_US, ConnectionLost, TlsFailed
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.commands import parse_command
 from poptalk.protocol.events import ReplyEnd, TlsRequested
+from poptalk.protocol.oddities import FACTS, OddityKind
+from poptalk.protocol.replies import Status
 from poptalk.protocol.states import State
 
 TYPE_CHECKING = False
@@ -127,6 +129,8 @@ class Pipe:
         if self.link.tls is not None:
             self.face.tls_established(self.link.tls)
         self.settle()
+        if self.face.session.greeted is Status.OTHER:
+            self._complain(FACTS[OddityKind.NOT_POP3].sentence)
         lines = Lines(stdin)
         while (line := lines.next(while_waiting=self._listen, beside=self.link)) is not None:
             if self.local is not None and line.startswith(b":"):
@@ -149,7 +153,8 @@ class Pipe:
             raise self._lost()
         self.link.close()
         self._note_ending()
-        return EXIT_REFUSED if self.face.refused else 0
+        refused = self.face.refused or self.face.session.greeted is not Status.OK
+        return EXIT_REFUSED if refused else 0
 
     def _hear_out(self) -> None:
         """Take what the server says behind its +OK to QUIT, until it closes or has nothing to say."""

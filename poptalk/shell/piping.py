@@ -10,16 +10,16 @@ from poptalk.terminal.screen import RawOutput, ScreenClosed, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterable
 
     from poptalk.shell.destination import Destination
     from poptalk.shell.dialogue import Dialogue
+    from poptalk.shell.options import ConnectOptions
     from poptalk.terminal.safe import Fragments
     from poptalk.terminal.screen import LinearScreen
 
 
-def run_pipe(options: argparse.Namespace, destination: Destination) -> int:
+def run_pipe(options: ConnectOptions, destination: Destination) -> int:
     """Send the lines of standard input to a server; return the exit code.
 
     Raises:
@@ -68,7 +68,7 @@ class Aside:
             self.screen.show([line for line in lines if plain_text(line).startswith("#")])
 
 
-def _screen(options: argparse.Namespace) -> LinearScreen:
+def _screen(options: ConnectOptions) -> LinearScreen:
     """Make a screen of the terminal, or of standard error where standard output has the octets."""
     import os
 
@@ -81,16 +81,14 @@ def _screen(options: argparse.Namespace) -> LinearScreen:
     return LinearScreen(stream, theme=theme_named(options.theme), color=color)
 
 
-def _dialogue(
-    options: argparse.Namespace, *, show: Callable[[Iterable[Fragments]], None]
-) -> Dialogue:
+def _dialogue(options: ConnectOptions, *, show: Callable[[Iterable[Fragments]], None]) -> Dialogue:
     import time
 
     from poptalk.shell.dialogue import Dialogue
     from poptalk.shell.log import open_log
 
     log = open_log(options.log) if options.log else None
-    return Dialogue(show=show, clock=time.monotonic, log=log)
+    return Dialogue(show=show, clock=time.monotonic, log=log, complain=complain)
 
 
 def _local_commands(

@@ -96,8 +96,11 @@ class LiveTest:
 
     async def enter(self, line: str, *, until: str | None = None) -> None:
         """Type a line and press Enter; wait until the line is taken, and for a text on the screen."""
-        self.send(line + ENTER)
-        await self.until(lambda: not self.line and self.taken)
+        if line:
+            await self.type(line)
+        typed = self.line
+        self.send(ENTER)
+        await self.until(lambda: self.line != typed)
         if until is not None:
             await self.see(until)
 
@@ -108,11 +111,6 @@ class LiveTest:
         dialogue = self.shell.dialogue
         await self.until(lambda: dialogue.last is not before and dialogue.settled)
         await self.drawn()
-
-    @property
-    def taken(self) -> bool:
-        """Whether all keys that were sent have been taken."""
-        return not self.shell.session.app.key_processor.input_queue
 
     async def see(self, text: str) -> None:
         """Wait until a text is on the screen."""

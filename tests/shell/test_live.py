@@ -103,7 +103,9 @@ async def test_a_reply_that_arrives_while_a_line_is_half_typed() -> None:
 
 async def test_a_burst_while_typing_loses_no_glyph_of_either_over_the_history() -> None:
     lines = [b"9%04d x" % number for number in range(600)]
-    chunks = [b"".join(b"%s\r\n" % line for line in lines[at : at + 30]) for at in range(0, 600, 30)]
+    chunks = [
+        b"".join(b"%s\r\n" % line for line in lines[at : at + 30]) for at in range(0, 600, 30)
+    ]
     steps = [GREETING, ExpectLine(), Send(b"+OK\r\n"), *map(Send, chunks), Send(b".\r\n")]
     with ScriptedServer(steps) as server:
         async with live(server, rows=2000) as shell:
@@ -125,7 +127,7 @@ async def test_an_unsolicited_err_and_close_while_typing() -> None:
             go.set()
             await shell.see("(closed)> ")
             assert shell.dialogue()[-1] == "S: -ERR idle for too long"
-            assert "nothing that was sent asked for this line" in " ".join(shell.text.split())
+            assert "the server speaks without having been asked" in " ".join(shell.text.split())
             assert "the server closed the connection" in shell.text
             assert "not connected" in shell.terminal.lines()[-1]
             assert shell.line == ""
@@ -140,6 +142,7 @@ async def test_the_half_typed_line_is_offered_again_after_open() -> None:
             await shell.type("PASS jones")
             go.set()
             await shell.see(":open offers it again")
+            go.clear()
             await shell.enter(":open")
             await shell.until(lambda: shell.line == "PASS jones")
             await shell.see("> PASS *****")
@@ -175,7 +178,12 @@ async def test_what_is_typed_while_not_connected_is_offered_after_open() -> None
 async def test_a_password_is_masked_from_its_first_letter_on() -> None:
     with answering() as server:
         async with live(server) as shell:
-            for line in ("pass jones", "PASS  two words", "APOP bob jones", ":send PASS jones\\r\\n"):
+            for line in (
+                "pass jones",
+                "PASS  two words",
+                "APOP bob jones",
+                ":send PASS jones\\r\\n",
+            ):
                 await shell.type(line)
                 await shell.drawn()
                 prompt = shell.terminal.lines()[shell.terminal.cursor.row]
@@ -217,7 +225,8 @@ async def test_reveal_shows_what_is_typed() -> None:
             await shell.enter(":reveal on", until="secrets are shown from now on")
             await shell.type("PASS jones")
             await shell.see("> PASS jones")
-            await shell.enter(CTRL_C + ":reveal off", until="secrets are masked from now on")
+            shell.send(CTRL_C)
+            await shell.enter(":reveal off", until="secrets are masked from now on")
             await shell.type("PASS jones")
             await shell.see("> PASS *****")
 
@@ -302,9 +311,9 @@ async def test_quit_with_a_colon_leaves_and_sends_nothing() -> None:
 async def test_ctrl_bracket_begins_a_local_command() -> None:
     with answering() as server:
         async with live(server) as shell:
-            shell.send(CTRL_BRACKET)
-            await shell.until(lambda: shell.line == ":")
-            await shell.enter("help :", until=":reveal [on|off]")
+            shell.send(CTRL_BRACKET + "help :")
+            await shell.until(lambda: shell.line == ":help :")
+            await shell.enter("", until=":reveal [on|off]")
         assert server.received == b""
 
 
@@ -331,13 +340,16 @@ async def test_lines_typed_while_stls_is_under_way_wait_for_tls(tmp_path: Path) 
     go = threading.Event()
     steps = [
         GREETING,
-        *(Expect(b"STLS\r\n"), Pause(go), Send(b"+OK begin\r\n"), StartTls(identity.server_context)),
+        *(
+            Expect(b"STLS\r\n"),
+            Pause(go),
+            Send(b"+OK begin\r\n"),
+            StartTls(identity.server_context),
+        ),
         Answer(ANSWERS, b"QUIT"),
     ]
     with ScriptedServer(steps) as server:
-        destination = Destination(
-            host=server.host, port=server.port, ca_file=str(identity.ca_file)
-        )
+        destination = Destination(host=server.host, port=server.port, ca_file=str(identity.ca_file))
         async with live(destination) as shell:
             await shell.enter("STLS")
             await shell.enter("USER bob")
@@ -363,9 +375,7 @@ async def test_an_auth_that_waits_for_tls_keeps_its_answer_secret(tmp_path: Path
         *(Expect(b"AUTH PLAIN\r\n"), Send(b"+ \r\n"), Expect(b"=\r\n"), Send(b"+OK in\r\n")),
     ]
     with ScriptedServer(steps) as server:
-        destination = Destination(
-            host=server.host, port=server.port, ca_file=str(identity.ca_file)
-        )
+        destination = Destination(host=server.host, port=server.port, ca_file=str(identity.ca_file))
         async with live(destination, history=history) as shell:
             for line in ("STLS", "AUTH PLAIN"):
                 await shell.enter(line)
@@ -393,9 +403,7 @@ async def test_a_certificate_that_cannot_be_verified_is_shown(tmp_path: Path) ->
     identity = certificates.wrong_host(tmp_path)
     steps = [GREETING, Expect(b"STLS\r\n"), Send(b"+OK\r\n"), StartTls(identity.server_context)]
     with ScriptedServer(steps) as server:
-        destination = Destination(
-            host=server.host, port=server.port, ca_file=str(identity.ca_file)
-        )
+        destination = Destination(host=server.host, port=server.port, ca_file=str(identity.ca_file))
         async with live(destination) as shell:
             await shell.enter("STLS", until="(closed)> ")
             assert certificates.OTHER_NAME in shell.text
@@ -453,7 +461,7 @@ async def test_a_flood_of_unasked_lines_is_counted() -> None:
             go.set()
             await shell.see("the server goes on like this")
             await shell.ask("NOOP")
-            await shell.see("C: NOOP\nS: +OK")
+            await shell.see("\nS: +OK")
             shown = [line for line in shell.said() if line.startswith("S: * flood")]
             assert shown == [f"S: * flood {n}" for n in range(UNSOLICITED_LINES_SHOWN)]
             hidden = 1000 - UNSOLICITED_LINES_SHOWN
@@ -503,7 +511,15 @@ async def test_forty_columns_for_a_whole_session_and_every_local_command(tmp_pat
                 *(":help", ":help :", ":help TOP", ":help XTND", ":help :send", ":why", ":raw"),
                 *(":raw all", ":more", ":more all", ":last", f":save {tmp_path / 'x'}", ":log"),
                 *(f":log {tmp_path / 'l'}", ":log off", ":reveal", ":send NOOP\\r\\n", ":wyh"),
-                *(":close", ":close", ":open", ":open a b c", ":send", ":send NOOP"),
+                *(
+                    ":close",
+                    ":close",
+                    ":open",
+                    ":open a b c",
+                    ":send",
+                    ":send NO",
+                    ":send OP\\r\\n",
+                ),
             ]
             for line in locals_:
                 await shell.enter(line)
@@ -559,9 +575,10 @@ async def test_two_shells_at_once_do_not_mix() -> None:
 
 
 def test_a_terminal_that_never_answers_where_its_cursor_is() -> None:
-    with answering() as server, Pty(
-        poptalk(*at(server)), env=environment(), answer_after=None
-    ) as pty:
+    with (
+        answering() as server,
+        Pty(poptalk(*at(server)), env=environment(), answer_after=None) as pty,
+    ):
         pty.wait_for("AUTHORIZATION 127.0.0.1>")
         pty.send("LIST\r")
         pty.wait_for("S: 3 25\nS: .")
