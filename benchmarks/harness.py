@@ -42,6 +42,8 @@ class Sample(NamedTuple):
     """Seconds of processor time, user and system; 0 where that was not measured."""
     peak: int = 0
     """Octets of memory at the most; 0 where that was not measured."""
+    transfer: float = 0.0
+    """Seconds of the transfer alone, as its server saw them; 0 where there was none."""
 
 
 class Spread(NamedTuple):

@@ -23,6 +23,7 @@ PROGRAMS = {
 
 POPTALK = "poptalk"
 POPLIB = "poplib script"
+CURL = "curl"
 
 USER, PASSWORD = "bob", "jones"
 
@@ -113,7 +114,7 @@ def curl(place: Place, *, path: str = "", options: Sequence[str] = ()) -> list[P
     trust = ["--cacert", place.ca_file] if place.ca_file else []
     login = ["--user", f"{USER}:{PASSWORD}"]
     url = f"{scheme}://{place.host}:{place.port}/{path}"
-    return [Peer(name="curl", argv=["curl", "--silent", *login, *trust, *options, url])]
+    return [Peer(name=CURL, argv=["curl", "--silent", *login, *trust, *options, url])]
 
 
 def typed(folder: Path, *lines: str) -> Path:

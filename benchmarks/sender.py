@@ -10,18 +10,17 @@ that command until the client had hung up; the end of the reply alone is not see
 from __future__ import annotations
 
 import argparse
-import base64
+import contextlib
 import json
-import random
+import signal
 import socket
 import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
+from benchmarks.messages import KINDS, reply
 from poptalk.practice.certificates import Certificates
 
 HOST = "127.0.0.1"
@@ -29,49 +28,15 @@ HOST = "127.0.0.1"
 PIECE = 262_144
 """Octets encrypted at once."""
 
-PARAGRAPH_LINES = 20_000
-"""Lines made before they are repeated: more than any cache of a processor keeps apart."""
-
-STUFFED_SHARE = 0.03
-"""Lines of the prose that begin with a dot, doubled on the wire."""
-
-WORDS = b"the quick brown fox jumps over a lazy dog and so on. It was late; nobody, they say, saw.".split()
-
-
-def base64_lines(chance: random.Random) -> bytes:
-    """Make lines as of an attachment: 76 characters, and not one dot."""
-    octets = chance.randbytes(57 * PARAGRAPH_LINES)
-    return base64.encodebytes(octets).replace(b"\n", b"\r\n")
-
-
-def prose_lines(chance: random.Random) -> bytes:
-    """Make lines of words, some of which travel with a stuffed dot."""
-    lines = []
-    for _ in range(PARAGRAPH_LINES):
-        begins = b".." if chance.random() < STUFFED_SHARE else b""
-        lines.append(begins + b" ".join(chance.choices(WORDS, k=chance.randint(3, 15))) + b"\r\n")
-    return b"".join(lines)
-
-
-KINDS: dict[str, Callable[[random.Random], bytes]] = {"base64": base64_lines, "prose": prose_lines}
-
-
-def reply(kind: str, octets: int) -> bytes:
-    """Make the reply to RETR, byte-stuffed, with about so many octets of body."""
-    paragraph = KINDS[kind](random.Random(1939))
-    body = paragraph * (octets // len(paragraph) + 1)
-    body = body[: body.rindex(b"\r\n", 0, octets) + 2]
-    return b"+OK message follows\r\nSubject: a large one\r\n\r\n" + body + b".\r\n"
-
 
 class Sender:
     """The server.
 
     Args:
-        message: an open file with the whole reply to RETR.
+        message: the file with the whole reply to RETR.
     """
 
-    def __init__(self, message: BinaryIO) -> None:
+    def __init__(self, message: Path) -> None:
         self._message = message
         self._certificates = Certificates(HOST)
         self._said = threading.Lock()
@@ -130,7 +95,7 @@ class Sender:
             self.say({"seconds": time.perf_counter() - begun})
 
     def _send_message(self, connection: socket.socket) -> None:
-        with open(self._message.name, "rb") as message:
+        with self._message.open("rb") as message:
             if isinstance(connection, ssl.SSLSocket):
                 while piece := message.read(PIECE):
                     connection.sendall(piece)
@@ -138,32 +103,32 @@ class Sender:
                 connection.sendfile(message)
 
     def _part(self, connection: socket.socket) -> None:
-        """Close this side, and wait until the client has closed its own."""
-        if isinstance(connection, ssl.SSLSocket):
-            connection = connection.unwrap()
-        connection.shutdown(socket.SHUT_WR)
-        while connection.recv(PIECE):
-            pass
+        """Close this side, and wait until the client has closed its own, politely or not."""
+        with contextlib.suppress(OSError):
+            if isinstance(connection, ssl.SSLSocket):
+                connection = connection.unwrap()
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(PIECE):
+                pass
 
 
 def main() -> None:
-    """Listen until killed."""
+    """Listen until told to stop."""
+    ends = {signal.SIGINT, signal.SIGTERM}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("octets", type=int)
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="poptalk-benchmark-") as folder,
-        tempfile.NamedTemporaryFile() as message,
-    ):
-        octets = message.write(reply(options.kind, options.octets))
-        message.flush()
-        ca_file = Path(folder) / "ca.pem"
-        sender = Sender(message.file)
+    # Before there are threads, which inherit it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    with tempfile.TemporaryDirectory(prefix="poptalk-benchmark-") as folder:
+        message, ca_file = Path(folder) / "message", Path(folder) / "ca.pem"
+        octets = message.write_bytes(reply(options.kind, options.octets))
+        sender = Sender(message)
         sender.write_authority(ca_file)
         ports = {"port": sender.listen(tls=False), "tls_port": sender.listen(tls=True)}
         sender.say({"host": HOST, **ports, "ca_file": str(ca_file), "octets": octets})
-        threading.Event().wait()
+        signal.sigwait(ends)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def compare(ours: Installed, place: Place, folder: Path, *, where: str, rounds: 
 def session(peer: Peer, typed: Path, output: Path) -> Sample:
     """Measure a piped session from the start of the process to its end."""
     sample = run_process(peer.argv, typed=typed if peer.reads_lines else None, output=output)
-    if peer.name != "curl":
+    if peer.name != peers.CURL:
         peers.check_holds(output, STAT_REPLY, peer)
     return sample
 

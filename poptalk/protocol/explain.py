@@ -132,7 +132,12 @@ def _code(status_line: StatusLine) -> Iterator[Explanation]:
     code = status_line.code
     if code is None:
         return
-    known = RESPONSE_CODES.get(code.upper()) or RESPONSE_CODES.get(code.upper().split(b"/")[0])
+    # "Clients MUST ignore unknown hierarchical detail" (RFC 2449 §8): the longest known beginning.
+    levels = code.upper().split(b"/")
+    known = None
+    while levels and known is None:
+        known = RESPONSE_CODES.get(b"/".join(levels))
+        levels.pop()
     yield Explanation(
         part=b"[" + code + b"]",
         meaning=known.meaning if known else "a response code that is not in the IANA registry",

@@ -121,7 +121,9 @@ def test_no_line_makes_it_raise_and_every_argument_stands_in_it(line: bytes) -> 
     expects_argument(line)
 
 
-@given(st.binary(min_size=1).filter(lambda b: b"\n" not in b), st.sampled_from([b"PASS ", b"pass "]))
+@given(
+    st.binary(min_size=1).filter(lambda b: b"\n" not in b), st.sampled_from([b"PASS ", b"pass "])
+)
 def test_all_that_follows_pass_is_secret(password: bytes, keyword: bytes) -> None:
     command = parse_command(keyword + password)
     assert command.secret == Span(start=5, stop=5 + len(password))

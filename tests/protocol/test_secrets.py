@@ -50,7 +50,7 @@ def test_nothing_spoken_nothing_masked() -> None:
 @given(st.binary(min_size=4, max_size=20), st.binary(), st.binary())
 def test_no_line_shows_a_secret(secret: bytes, before: bytes, after: bytes) -> None:
     masked = spoken(secret).mask(before + secret + after)
-    assert secret in MASK or secret not in masked.replace(MASK, b"")or secret in before + after
+    assert secret in MASK or secret not in masked.replace(MASK, b"") or secret in before + after
     assert MASK in masked
 
 

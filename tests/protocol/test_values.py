@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import subprocess
 import sys
 
@@ -46,14 +45,14 @@ def test_a_missing_or_unknown_field_is_refused(given: dict[str, int]) -> None:
 
 def test_fields_have_names_only() -> None:
     with pytest.raises(TypeError):
-        Point(1)  # type: ignore[misc]
+        Point(1)  # type: ignore[call-arg]
 
 
 def test_a_value_cannot_be_changed() -> None:
     point = Point(x=1)
     with pytest.raises(AttributeError, match=r"Point\.x cannot be changed"):
         point.x = 2  # type: ignore[misc]
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match=r"Point\.x cannot be deleted"):
         del point.x
     with pytest.raises(AttributeError):
         point.z = 1  # type: ignore[attr-defined]
@@ -71,11 +70,6 @@ def test_equality_is_that_of_the_fields_within_a_class() -> None:
 
 def test_what_is_shown_of_a_value() -> None:
     assert repr(Labelled(x=1)) == "Labelled(x=1, y=2, label='none')"
-
-
-def test_a_value_can_be_copied() -> None:
-    point = Point(x=1)
-    assert copy.copy(point) == point
 
 
 def test_the_core_needs_none_of_the_slow_modules() -> None:

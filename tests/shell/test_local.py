@@ -106,7 +106,11 @@ async def test_why_explains_what_was_said_field_by_field() -> None:
             await shell.ask("STAT")
             text = await told(shell, ":why")
             assert in_order(
-                ["3 # messages in the maildrop", "6183 # their size altogether", "words for people"],
+                [
+                    "3 # messages in the maildrop",
+                    "6183 # their size altogether",
+                    "words for people",
+                ],
                 [text[at : at + n] for n in (28, 29, 16) for at in range(len(text))],
             )
             await shell.ask("LIST")
@@ -189,7 +193,9 @@ async def test_save_writes_the_message_and_never_over_a_file(tmp_path: Path) -> 
             assert "No such file" in await told(shell, f":save {tmp_path}/no/such")
 
 
-async def test_save_knows_the_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_save_knows_the_home_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     with answering() as server:
         async with live(server, columns=200) as shell:
