@@ -1,18 +1,21 @@
 """The commands: each is a function that takes parsed arguments and returns an exit code.
 
 A piped session is a whole process, so nothing heavy is imported at the top: the parser of one command
-is made when that command is asked for, and what a command needs is imported inside it.
+is made when that command is asked for, and where there are no options not even that; and what a
+command needs is imported inside it.
 """
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
 
 from poptalk import __version__
+from poptalk.shell.options import ConnectOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
     from typing import Any
 
@@ -44,8 +47,8 @@ DESCRIPTION = (
     "and what the server says comes back coloured and, on request, explained."
 )
 
-DEFAULT_TIMEOUT = 60.0
-"""Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
+DEFAULT_COLUMNS = 80
+"""Width of the help where no terminal says how wide it is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,18 +64,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] and words[0] in ("-h", "--help", "--version"):
         build_parser().parse_args(words)
     name = words.pop(0) if words[:1] and words[0] in COMMANDS else "connect"
-    command = COMMANDS[name]
-    parser = argparse.ArgumentParser(prog=f"poptalk {name}", **command.texts())
-    command.add_arguments(parser)
     try:
-        return command.run(parser.parse_args(words))
+        if name == "connect" and not any(word.startswith("-") for word in words):
+            return run_connect(ConnectOptions(target=words))
+        return _parse_and_run(name, words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
+def _parse_and_run(name: str, words: Sequence[str]) -> int:
+    from argparse import ArgumentParser
+
+    command = COMMANDS[name]
+    parser = ArgumentParser(prog=f"poptalk {name}", **command.texts())
+    command.add_arguments(parser)
+    # Intermixed: `HOST --tls PORT` is understood as well.
+    return command.run(parser.parse_intermixed_args(words))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands: for `--help`, the man page and the shell completions."""
-    parser = argparse.ArgumentParser(
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(
         prog="poptalk",
         usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
         description=DESCRIPTION,
@@ -80,13 +94,34 @@ def build_parser() -> argparse.ArgumentParser:
             "Without a command, connect is meant; without a target it opens the practice server.\n"
             "Try: poptalk, then USER bob, PASS jones, LIST, RETR 3, QUIT.\n\n" + EXIT_CODES
         ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=help_formatter,
     )
     parser.add_argument("--version", action="version", version=f"poptalk {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=command.summary, **command.texts()))
     return parser
+
+
+def help_formatter(prog: str) -> argparse.HelpFormatter:
+    """Make a formatter of the terminal's width, which is found without shutil.
+
+    argparse makes one for each argument that is added, whether help is asked for or not, and shutil
+    brings zlib, bz2 and lzma: to import them costs a piped session a tenth of its time.
+    """
+    from argparse import RawDescriptionHelpFormatter
+
+    return RawDescriptionHelpFormatter(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns or DEFAULT_COLUMNS
+    except (OSError, ValueError):
+        return DEFAULT_COLUMNS
 
 
 class Command:
@@ -118,7 +153,7 @@ class Command:
         return {
             "description": f"{self.summary[:1].upper()}{self.summary[1:]}.",
             "epilog": f"example:\n{self.example}\n{EXIT_CODES}",
-            "formatter_class": argparse.RawDescriptionHelpFormatter,
+            "formatter_class": help_formatter,
         }
 
 
@@ -128,6 +163,7 @@ class Command:
 def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
     from poptalk.practice.options import add_practice_arguments
 
+    usual = ConnectOptions()
     add = parser.add_argument
     add(
         "target",
@@ -144,29 +180,36 @@ def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--timeout",
         type=_seconds,
-        default=DEFAULT_TIMEOUT,
+        default=usual.timeout,
         metavar="SECONDS",
         help="for connecting, for TLS, and for a reply in a pipe (%(default)g)",
     )
     add("--log", metavar="FILE", help="write the dialogue to FILE, secrets masked")
     add("--plain", action="store_true", help="never redraw: for screen readers and odd terminals")
-    add("--color", choices=("auto", "always", "never"), default="auto", help="colours (auto)")
-    add("--theme", choices=("neutral", "mono"), default="neutral", help="styles (neutral)")
+    add(
+        "--color",
+        choices=("auto", "always", "never"),
+        default=usual.color,
+        help="colours (%(default)s)",
+    )
+    add("--theme", choices=("neutral", "mono"), default=usual.theme, help="styles (%(default)s)")
     add("--local-commands", action="store_true", help="in a pipe too, ':' begins a local command")
     add_practice_arguments(parser)
 
 
 def _seconds(text: str) -> float:
+    from argparse import ArgumentTypeError
+
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0
     if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
 
 
-def run_connect(options: argparse.Namespace) -> int:
+def run_connect(options: ConnectOptions) -> int:
     """Open the shell, or carry out a pipe."""
     from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
     from poptalk.shell.destination import UsageError
@@ -184,12 +227,13 @@ def run_connect(options: argparse.Namespace) -> int:
         complain(str(error))
         return EXIT_USAGE
     except ScreenClosed as closed:
-        abandon(sys.stdout)
+        if sys.stdout is not None:
+            abandon(sys.stdout)
         complain(str(closed))
         return EXIT_NO
 
 
-def _connect(options: argparse.Namespace) -> int:
+def _connect(options: ConnectOptions) -> int:
     if options.target:
         return _talk(options, _destination(options))
     from poptalk.shell.practising import practice_server
@@ -200,7 +244,7 @@ def _connect(options: argparse.Namespace) -> int:
         return _talk(options, destination)
 
 
-def _destination(options: argparse.Namespace) -> Destination:
+def _destination(options: ConnectOptions) -> Destination:
     import socket
 
     from poptalk.shell.destination import UsageError, parse_destination
@@ -214,14 +258,15 @@ def _destination(options: argparse.Namespace) -> Destination:
     return parse_destination(
         options.target,
         tls=options.tls,
-        family={4: socket.AF_INET, 6: socket.AF_INET6}.get(options.family, 0),
+        family={None: 0, 4: socket.AF_INET, 6: socket.AF_INET6}[options.family],
         verify=not options.insecure,
         ca_file=options.ca_file,
     )
 
 
-def _talk(options: argparse.Namespace, destination: Destination) -> int:
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
+def _talk(options: ConnectOptions, destination: Destination) -> int:
+    # A stream that was closed before the start is None.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         from poptalk.shell.piping import run_pipe
 
         return run_pipe(options, destination)
@@ -256,7 +301,7 @@ COMMANDS = {
             "  printf 'USER bob\\nPASS jones\\nSTAT\\nQUIT\\n' | poptalk HOST 110\n"
         ),
         add_arguments=_add_connect_arguments,
-        run=run_connect,
+        run=lambda parsed: run_connect(ConnectOptions(**vars(parsed))),
     ),
     "serve": Command(
         summary="run the practice server on its own",

@@ -13,8 +13,6 @@ from tests.servers.dovecot import DOVECOT_MISSING, Dovecot, start_dovecot
 
 ARTICLE_MAILDROP = Path(__file__).parent.parent / "lessons" / "mailboxes" / "article"
 
-ARTICLE_OCTETS = (1903, 4255, 25)
-
 XDG_DIRECTORIES = (
     "XDG_CONFIG_HOME",
     "XDG_STATE_HOME",
@@ -42,22 +40,14 @@ def _own_environment(
 
 
 @pytest.fixture(scope="session")
-def article_maildrop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def article_maildrop() -> Path:
     """Return the folder with the three messages of the article, one ``.eml`` file each."""
-    if any(ARTICLE_MAILDROP.glob("*.eml")):
-        return ARTICLE_MAILDROP
-    folder = tmp_path_factory.mktemp("article")
-    for number, octets in enumerate(ARTICLE_OCTETS, 1):
-        header = b"Subject: message\n\n"
-        # POP3 counts CRLF for each of the line ends (RFC 1939 §11): one more here.
-        filler = octets - len(header) - header.count(b"\n") - 2
-        (folder / f"{number}.eml").write_bytes(header + b"x" * filler + b"\n")
-    return folder
+    return ARTICLE_MAILDROP
 
 
 @pytest.fixture(scope="session")
-def dovecot(article_maildrop: Path) -> Iterator[Dovecot]:
-    """Run a real Dovecot for the whole test run; use ``dovecot.reset("bob")`` before deleting."""
+def _running_dovecot(article_maildrop: Path) -> Iterator[Dovecot]:
+    """Run a real Dovecot for the whole test run."""
     if DOVECOT_MISSING is not None:
         pytest.skip(DOVECOT_MISSING)
     # Not below pytest's own directory: that path is long, and closed to other accounts.
@@ -68,3 +58,11 @@ def dovecot(article_maildrop: Path) -> Iterator[Dovecot]:
         start_dovecot(article_maildrop, Path(directory)) as running,
     ):
         yield running
+
+
+@pytest.fixture
+def dovecot(_running_dovecot: Dovecot) -> Dovecot:
+    """Give the test a real Dovecot whose maildrops nobody has changed."""
+    for user in _running_dovecot.users:
+        _running_dovecot.reset(user)
+    return _running_dovecot

@@ -94,11 +94,14 @@ def session() -> tuple[list[Row], tuple[int, int]]:
 
 
 def _drawn(terminal: Pty) -> tuple[list[Row], tuple[int, int]]:
+    """Return the rows that hold something: empty ones are where the prompt has been."""
     screen = terminal.screen
     past = [*screen.history.top]
     visible = [screen.buffer[number] for number in range(screen.lines)]
     rows = [[line[column] for column in range(COLUMNS)] for line in [*past, *visible]]
-    return rows, (len(past) + terminal.cursor.row, terminal.cursor.column)
+    filled = [number for number, row in enumerate(rows) if any(cell.data != " " for cell in row)]
+    cursor_row = filled.index(len(past) + terminal.cursor.row)
+    return [rows[number] for number in filled], (cursor_row, terminal.cursor.column)
 
 
 def picture(rows: list[Row], *, cursor: tuple[int, int]) -> Iterator[str]:

@@ -170,6 +170,8 @@ class Attempts:
     def _why(self, error: OSError) -> str:
         if isinstance(error, ConnectionRefusedError):
             return "refused the connection"
+        if isinstance(error, ConnectionResetError):
+            return "reset the connection"
         if isinstance(error, TimeoutError):
             # Of several addresses each had a share of the time.
             known = self._timeout is not None and len(self._failed) == 1
@@ -180,6 +182,8 @@ class Attempts:
         errors = [error for _address, error in self._failed]
         if any(isinstance(error, ConnectionRefusedError) for error in errors):
             return f"nothing listens there. {PORT_HINT}"
+        if any(isinstance(error, ConnectionResetError) for error in errors):
+            return f"something there takes connections and drops them at once. {PORT_HINT}"
         if any(isinstance(error, TimeoutError) for error in errors):
             return (
                 "it is down, or a firewall swallows what is sent to it. "

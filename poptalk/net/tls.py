@@ -10,12 +10,11 @@ Both the blocking and the asyncio driver use it, and the practice server for its
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 
 from poptalk.net import tls_failure
-from poptalk.net.certificate import describe_certificate
 from poptalk.net.dial import bare_host
 from poptalk.net.errors import TlsFailed, printable
+from poptalk.protocol.values import Value
 
 # Plaintext is taken out of OpenSSL in pieces of at most this many octets, four records of 16 KiB.
 CHUNK = 64 * 1024
@@ -31,8 +30,7 @@ CA_FILE_LIMIT = 16 * 1024 * 1024
 PEM_HEADER = b"-----BEGIN CERTIFICATE-----"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
+class TlsSettings(Value):
     """What a client asks of the server's side of TLS.
 
     Args:
@@ -46,8 +44,7 @@ class TlsSettings:
     ca_file: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFacts:
+class TlsFacts(Value):
     """What came of a handshake.
 
     Args:
@@ -65,6 +62,8 @@ class TlsFacts:
     @property
     def certificate(self) -> tuple[str, ...]:
         """What the certificate says, in lines for people; read only when asked for."""
+        from poptalk.net.certificate import describe_certificate
+
         return describe_certificate(self.der)
 
 

@@ -3,21 +3,22 @@
 OpenSSL's own words ("certificate verify failed: Hostname mismatch", "wrong version number") name the
 check, not the remedy, and the second even names the wrong thing: the usual cause is a port that
 speaks in clear.
+
+A piped session with TLS loads this module, but not the one that reads certificates: that one is
+imported when there is a certificate to speak of.
 """
 
 from __future__ import annotations
 
 import ssl
-from typing import Any
 
-from poptalk.net.certificate import (
-    CertificateFacts,
-    describe_certificate,
-    list_names,
-    moment,
-    read_certificate,
-)
 from poptalk.net.errors import EndedBy, Ending, TlsFailed, printable, reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from poptalk.net.certificate import CertificateFacts
 
 # Result codes of OpenSSL's verification (X509_V_ERR_..., openssl/x509_vfy.h); the ssl module has no
 # names for them.
@@ -61,6 +62,8 @@ def verification_failed(
         server_name: the name that the certificate had to be for.
         der: the server's certificate, empty if unknown.
     """
+    from poptalk.net.certificate import describe_certificate, read_certificate
+
     try:
         facts = read_certificate(der) if der else None
     except ValueError:
@@ -75,6 +78,8 @@ def _verdict(
     error: ssl.SSLCertVerificationError, *, server_name: str, facts: CertificateFacts | None
 ) -> tuple[str, str]:
     """Return which check failed, as the end of a sentence, and what to try."""
+    from poptalk.net.certificate import list_names, moment
+
     code = error.verify_code
     if code == HAS_EXPIRED:
         # The expired one may stand higher in the chain, which this certificate does not show.

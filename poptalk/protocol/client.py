@@ -47,6 +47,7 @@ from poptalk.protocol.replies import (
     parse_status_line,
     timestamp_of,
 )
+from poptalk.protocol.secrets import decode_base64
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import MAX_COMMAND_OCTETS, ArgumentKind, Effect
 
@@ -80,6 +81,8 @@ class ClientSession:
         self.state = State.GREETING
         self.encrypted = encrypted
         """Whether the octets cross inside TLS; set by `tls_established`."""
+        self.greeted: Status | None = None
+        """The status of the greeting, None before it."""
         self.user: str | None = None
         """The name that the server took with USER, APOP or a finished login, as far as it is known."""
         self.timestamp: bytes | None = None
@@ -97,6 +100,8 @@ class ClientSession:
         self._line_overflow = 0
         self._unsolicited_reported = False
         self._events: list[Event] = []
+        self._auth_refused = False
+        """Whether an AUTH was refused, and no command has been sent since."""
         self._read: Callable[[bytes, int], int] = self._read_line
         self._suspended = False
         """Whether STLS was answered and TLS has not been established."""
@@ -120,6 +125,13 @@ class ClientSession:
     def unfinished(self) -> bytes:
         """The beginning of a line that was sent without its end."""
         return self._unsent
+
+    def is_late_answer(self, command: Command) -> bool:
+        """Tell whether a line would be an answer to an AUTH that was refused: secret all the same.
+
+        A script sends its answers unseen, and a server that knows no AUTH takes them for commands.
+        """
+        return self._auth_refused and command.verb is None and bool(decode_base64(command.line))
 
     @property
     def in_body(self) -> bool:
@@ -168,6 +180,10 @@ class ClientSession:
             self._sasl_line_sent(auth, line, end)
             return
         command = parse_command(line)
+        if self.is_late_answer(command):
+            command = _masked(command, Span(start=0, stop=len(line)))
+        elif command.verb is not None:
+            self._auth_refused = False
         exchange = self._new_exchange(command)
         self._queue.append(_Pending(exchange))
         sent = Sent(line=line, end=end, secret=command.secret, exchange=exchange, sasl=False)
@@ -369,8 +385,10 @@ class ClientSession:
             stop = at + found + len(end) - len(tail)
             before = seam[:found]
         else:
-            # "." alone is searched first: memchr, and base64 holds none.
-            found = data.find(end, at) if data.find(b".", at) >= 0 else -1
+            # Two quick ways to a no, which is the answer in all chunks but the last: "." alone is
+            # searched by memchr, and base64 holds none; and rfind is three times as fast as find.
+            holds_end = data.find(b".", at) >= 0 and data.rfind(end, at) >= 0
+            found = data.find(end, at) if holds_end else -1
             stop = found + len(end)
             before = data[found - 1 : found] if found > at else tail
         if found < 0:
@@ -391,9 +409,13 @@ class ClientSession:
     # What a line means.
 
     def _greeted(self, status_line: StatusLine) -> None:
+        self.greeted = status_line.status
         self.timestamp = timestamp_of(status_line.line)
         self._events.append(Greeting(status_line=status_line, timestamp=self.timestamp))
-        self._remark_on_status(status_line)
+        if status_line.status in (Status.OTHER, Status.CHALLENGE):
+            self._odd(OddityKind.NOT_POP3)
+        else:
+            self._remark_on_status(status_line)
         if status_line.status is Status.ERR:
             self._odd(OddityKind.NEGATIVE_GREETING)
         self._move_to(State.AUTHORIZATION)
@@ -451,6 +473,7 @@ class ClientSession:
             _CONCLUSIONS[effect](self, exchange.command)
         elif effect is Effect.LOGIN:
             self.user = None
+            self._auth_refused = _challenges(exchange)
 
     # Conclusions: see `_CONCLUSIONS`.
 

@@ -68,6 +68,25 @@ def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
         )
 
 
+def explain_unasked(status_line: StatusLine) -> Iterator[Explanation]:
+    """Explain a line that answers nothing that was sent."""
+    if status_line.status is not Status.OTHER:
+        yield Explanation(
+            part=status_line.line.split(b" ")[0],
+            meaning="a status indicator, though no command is waiting for one",
+            clause=_STATUS,
+        )
+        yield from _code(status_line)
+    yield Explanation(
+        part=_words_for_people(status_line),
+        meaning=(
+            "said unasked: in POP3 a server only answers. Most often it is a farewell in words, "
+            "such as after a time without commands, and the connection closes"
+        ),
+        clause=Clause(rfc=1939, section="3"),
+    )
+
+
 def explain_reply(
     command: Command, status_line: StatusLine, lines: Iterable[bytes] = ()
 ) -> Iterator[Explanation]:
@@ -113,7 +132,12 @@ def _code(status_line: StatusLine) -> Iterator[Explanation]:
     code = status_line.code
     if code is None:
         return
-    known = RESPONSE_CODES.get(code.upper()) or RESPONSE_CODES.get(code.upper().split(b"/")[0])
+    # "Clients MUST ignore unknown hierarchical detail" (RFC 2449 §8): the longest known beginning.
+    levels = code.upper().split(b"/")
+    known = None
+    while levels and known is None:
+        known = RESPONSE_CODES.get(b"/".join(levels))
+        levels.pop()
     yield Explanation(
         part=b"[" + code + b"]",
         meaning=known.meaning if known else "a response code that is not in the IANA registry",

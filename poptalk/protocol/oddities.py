@@ -17,6 +17,7 @@ class OddityKind(Enum):
     LOWER_CASE_STATUS = "lower-case-status"
     NO_STATUS = "no-status"
     NEGATIVE_GREETING = "negative-greeting"
+    NOT_POP3 = "not-pop3"
     LONG_REPLY_LINE = "long-reply-line"
     ENDLESS_LINE = "endless-line"
     BARE_LF = "bare-lf"
@@ -56,6 +57,13 @@ FACTS: dict[OddityKind, OddityFact] = {
     ),
     OddityKind.NEGATIVE_GREETING: OddityFact(
         sentence="the greeting should be positive; this server turns us away",
+        clause=Clause(rfc=1939, section="4"),
+    ),
+    OddityKind.NOT_POP3: OddityFact(
+        sentence=(
+            'a greeting begins with "+OK", and this one does not: is it POP3 that is spoken here? '
+            "POP3 is port 110, with TLS 995"
+        ),
         clause=Clause(rfc=1939, section="4"),
     ),
     OddityKind.LONG_REPLY_LINE: OddityFact(

@@ -7,7 +7,7 @@ The text of a mail is left alone: it is no echo.
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64
+from binascii import Error, a2b_base64, b2a_base64
 from itertools import pairwise
 
 from poptalk.protocol.commands import MASK
@@ -23,12 +23,11 @@ class SpokenSecrets:
         self._spoken: set[bytes] = set()
 
     def remember(self, secret: bytes) -> None:
-        """Keep a secret: as it was sent, and what base64 hides in it (RFC 5034 §4)."""
-        self._spoken.add(secret)
-        try:
-            decoded = a2b_base64(secret, strict_mode=True)
-        except (Error, ValueError):
-            decoded = b""
+        """Keep a secret: as it was sent, in base64, and what base64 hides in it (RFC 5034 §4)."""
+        # A server may take away the blanks at its ends, and repeat the rest.
+        as_sent = {secret, secret.strip()}
+        self._spoken |= as_sent | {b2a_base64(spoken, newline=False) for spoken in as_sent}
+        decoded = decode_base64(secret) or b""
         # RFC 4616 §2: authzid NUL authcid NUL passwd; only the last part is secret.
         self._spoken.add(decoded.rpartition(b"\0")[2])
         self._spoken.discard(b"")
@@ -39,6 +38,14 @@ class SpokenSecrets:
             if secret in line:
                 line = _mask_one(line, secret)
         return line
+
+
+def decode_base64(line: bytes) -> bytes | None:
+    """Return what base64 hides in a line (RFC 5034 §4), None where it is not base64 throughout."""
+    try:
+        return a2b_base64(line, strict_mode=True)
+    except (Error, ValueError):
+        return None
 
 
 def _mask_one(line: bytes, secret: bytes) -> bytes:

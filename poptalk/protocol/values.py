@@ -65,7 +65,8 @@ class Value(metaclass=_ValueType):
         def __setattr__(self, name, _content):
             raise AttributeError(f"{type(self).__name__}.{name} cannot be changed")
 
-        __delattr__ = __setattr__
+        def __delattr__(self, name):
+            raise AttributeError(f"{type(self).__name__}.{name} cannot be deleted")
 
     def _content(self) -> tuple[Any, ...]:
         return tuple(getattr(self, field) for field in type(self)._fields)

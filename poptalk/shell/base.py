@@ -12,8 +12,9 @@ from collections.abc import Iterable
 
 from poptalk.protocol.commands import Command, Span, parse_command
 from poptalk.protocol.states import State
+from poptalk.protocol.verbs import VERBS
 from poptalk.shell import escapes
-from poptalk.shell.destination import Destination
+from poptalk.shell.destination import Destination, password_in_url
 from poptalk.shell.dialogue import Dialogue
 from poptalk.terminal.anatomy import LOCAL_MARK
 from poptalk.terminal.safe import Fragments, harmless
@@ -82,7 +83,7 @@ class Shell(ABC):
         """Send a line exactly as it was typed, with CRLF behind it."""
         if not self.connected:
             self.dialogue.warn("not connected: :open connects again, :quit leaves")
-            self.half_typed = self.half_typed or line.decode("utf-8", "surrogateescape")
+            self.half_typed = self.half_typed or typed_text(line)
             return
         if self.password_in_clear(line):
             self.dialogue.warn(
@@ -101,7 +102,10 @@ class Shell(ABC):
         if self.answering_auth:
             return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
         begun = self.dialogue.session.unfinished
-        secret = parse_command(begun + line).secret
+        command = parse_command(begun + line)
+        if self.dialogue.session.is_late_answer(command):
+            return Span(start=0, stop=len(line))
+        secret = command.secret
         if secret is None:
             return None
         return Span(start=max(0, secret.start - len(begun)), stop=len(line))
@@ -109,9 +113,38 @@ class Shell(ABC):
     @property
     def answering_auth(self) -> bool:
         """Whether the next line will answer AUTH, perhaps one that waits to be sent."""
-        waiting = map(parse_command, self.waiting)
-        asked = any(c.verb is not None and c.verb.challenges and c.arguments for c in waiting)
-        return asked or self.dialogue.session.answering_auth
+        return self.dialogue.session.answering_auth or any(map(_may_be_challenged, self.waiting))
+
+    def keep_half_typed(self, text: str) -> None:
+        """Keep what stands in the line, or waits, when the connection ends.
+
+        An answer within AUTH is of no use to the next connection, where nothing would mask it.
+        """
+        if not text and self.waiting:
+            text = typed_text(self.waiting[0])
+        if self.secret_in_text(text) != 0:
+            self.half_typed = text or self.half_typed
+        self.waiting = []
+
+    def hear(self, data: bytes, *, half_typed: str) -> bool:
+        """Take octets of the server.
+
+        Args:
+            data: the octets.
+            half_typed: what stands in the line.
+
+        Returns:
+            Whether it must be taken away: it was begun as an answer to an AUTH that is over now, so
+            that nothing would mask it any more, and it is the beginning of no command.
+        """
+        answering = self.answering_auth
+        self.dialogue.received(data)
+        if not half_typed or not answering or self.answering_auth or _begins_command(half_typed):
+            return False
+        self.dialogue.remark(
+            "AUTH is over; the answer that you were typing is a secret, and is gone"
+        )
+        return True
 
     def secret_in_text(self, text: str) -> int | None:
         """Find where a typed line becomes secret.
@@ -131,16 +164,19 @@ class Shell(ABC):
         return len(line[: secret.start].decode("utf-8", "surrogateescape"))
 
     def _secret_in_local(self, text: str) -> int | None:
-        """Look into the escapes: `:send` can send a PASS too."""
+        """Look into the escapes: `:send` can send a PASS too; and into the URL of `:open`."""
         name, blank, argument = text.partition(" ")
+        if name == ":open":
+            start = password_in_url(argument)
+            return None if start is None else len(name + blank) + start
         if name != ":send" or not blank:
             return None
-        first, *others = escapes.decode_leniently(argument).split(b"\n")
-        secrets = [self.secret_of(first.removesuffix(b"\r"))]
-        secrets += (parse_command(line.removesuffix(b"\r")).secret for line in others)
-        if any(secret is not None for secret in secrets):
-            return len(name) + 1
-        return None
+        first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
+        secret = self.secret_of(first) is not None
+        secret = secret or any(parse_command(line).secret is not None for line in others)
+        # What stands behind an AUTH in the same breath is its answer.
+        secret = secret or (_may_be_challenged(first) and any(others))
+        return len(name) + 1 if secret else None
 
     def command_being_typed(self, text: str) -> Command | None:
         """Take the typed line apart, None where it is a local command or an answer within AUTH."""
@@ -171,6 +207,27 @@ class Shell(ABC):
     def _situation(self) -> str:
         session = self.dialogue.session
         return "AUTH" if session.answering_auth else session.state.value
+
+
+def _may_be_challenged(line: bytes) -> bool:
+    """Whether a line, once sent, is answered with a challenge (RFC 5034 §4)."""
+    command = parse_command(line)
+    return command.verb is not None and command.verb.challenges and bool(command.arguments)
+
+
+def typed_text(line: bytes) -> str:
+    """Return what has to be typed for a line: the reverse of `wire_line`."""
+    text = line.decode("utf-8", "surrogateescape")
+    return LOCAL_PREFIX + text if text.startswith(LOCAL_PREFIX) else text
+
+
+def _begins_command(text: str) -> bool:
+    """Whether text is a local command, or what may become a command of POP3."""
+    keywords = [verb.keyword for verb in VERBS.values()]
+    word, *others = text.upper().split(" ")
+    if text.startswith(LOCAL_PREFIX) or (others and word in keywords):
+        return True
+    return not others and any(name.startswith(word) for name in keywords)
 
 
 def wire_line(text: str) -> bytes:

@@ -138,6 +138,18 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, bool]:
     return parts.hostname or "", port, user, _SCHEMES[parts.scheme]
 
 
+def password_in_url(text: str) -> int | None:
+    """Find where the password in a URL begins, perhaps one that is still being typed.
+
+    Such a URL is refused, but what was typed must not be shown or remembered.
+    """
+    scheme, mark, rest = text.partition("://")
+    user, colon, password = rest.partition(":")
+    if not mark or not colon or set(user) & set("/@[") or not password or password.isdigit():
+        return None
+    return len(scheme + mark + user + colon)
+
+
 def _parse_port(word: str) -> int:
     if word.isascii() and word.isdigit() and 1 <= int(word[:6]) <= 65535:
         return int(word)

@@ -63,6 +63,7 @@ class Dialogue:
         clock: Callable[[], float],
         size: Callable[[], tuple[int, int]] | None = None,
         log: DialogueLog | None = None,
+        complain: Callable[[str], None] | None = None,
     ) -> None:
         """Make a dialogue that is not connected.
 
@@ -71,10 +72,14 @@ class Dialogue:
             clock: gives seconds.
             size: gives rows and columns of the screen, for folding long replies; None folds nothing.
             log: where the dialogue is written as well.
+            complain: says that the log cannot be written; None shows it like any warning.
         """
         self.session = ClientSession()
         self.facts = Facts()
         self.last: KeptReply | None = None
+        """The last greeting, reply or challenge."""
+        self.unasked: StatusLine | None = None
+        """A line that came since then, and answers nothing."""
         self.sent_secrets: list[tuple[bytes, Span]] = []
         """Lines with secrets, for `:reveal`."""
         self.reveal = False
@@ -88,6 +93,7 @@ class Dialogue:
         """Time from the last command that was answered to the first line of its reply."""
         self._show = show
         self._clock = clock
+        self._complain = complain or self.warn
         self._size = size
         self._sent_at: dict[int, float] = {}
         self._secrets = SpokenSecrets()
@@ -171,6 +177,14 @@ class Dialogue:
         self._log_direction(Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT, _CLOSE)
         self._log_comment(str(ending))
 
+    def close(self) -> None:
+        """Give back what is kept of the last reply, and close the log: nothing is shown after this."""
+        if self.last is not None:
+            self.last.close()
+            self.last = None
+        if self.log is not None:
+            self.log.abandon()
+
     def note(self, text: str, *, kind: NoteKind = NoteKind.NOTE) -> list[Fragments]:
         """Make lines of poptalk's own, wrapped to the screen."""
         return note(text, kind=kind, columns=self.size()[1])
@@ -197,9 +211,11 @@ class Dialogue:
         elif session.in_body:
             self.remark("the reply has not ended: a line with a lone dot is still to come")
         else:
-            command = session.outstanding[0].command.keyword.decode("ascii", "backslashreplace")
+            # What is no keyword may be a secret.
+            verb = session.outstanding[0].command.verb
             self.remark(
-                f"no answer to {command} yet; the server may be busy, or wait for the end of a line"
+                f"no answer to {verb.keyword if verb else 'this line'} yet; "
+                "the server may be busy, or wait for the end of a line"
             )
 
     # Events.
@@ -260,17 +276,13 @@ class Dialogue:
             self.facts.learn(event.exchange.command, self.last)
 
     def _on_unsolicited(self, event: Unsolicited) -> None:
-        self._log(lambda log: log.server_data(event.data))
-        lines = event.data.split(b"\n", UNSOLICITED_LINES_SHOWN)
-        if self._unsolicited_shown < UNSOLICITED_LINES_SHOWN:
-            lines, rest = lines[:-1], lines[-1]
-        else:
-            lines, rest = [], event.data
+        self._log(lambda log: log.server_data(self._secrets.mask(event.data)))
+        room = UNSOLICITED_LINES_SHOWN - self._unsolicited_shown
+        *lines, rest = event.data.split(b"\n", max(room, 0))
         for line in lines:
             self._unsolicited_shown += 1
-            parsed = parse_status_line(line.removesuffix(b"\r"))
-            self._keep(KeptReply(exchange=None, status_line=parsed))
-            self._show([status_line(self.mask(parsed.line))])
+            self.unasked = parse_status_line(line.removesuffix(b"\r"))
+            self._show([status_line(self.mask(self.unasked.line))])
         if rest:
             if not self._unsolicited_hidden[0]:
                 self.remark("the server goes on like this; from here on its lines are counted")
@@ -336,6 +348,7 @@ class Dialogue:
         if self.last is not None:
             self.last.close()
         self.last = reply
+        self.unasked = None
 
     def _end_view(self, *, complete: bool) -> None:
         if self._view is None:
@@ -371,7 +384,9 @@ class Dialogue:
         except OSError as error:
             log, self.log = self.log, None
             log.abandon()
-            self.warn(f"logging to {log.name} has stopped: {error.strerror}; the session goes on")
+            self._complain(
+                f"logging to {log.name} has stopped: {error.strerror}; the session goes on"
+            )
 
 
 Dialogue._TAKERS = {

@@ -5,6 +5,7 @@ Only what the server said is repeated; nothing is worked out that the server mig
 
 from __future__ import annotations
 
+from poptalk.protocol.capabilities import parse_capability
 from poptalk.protocol.commands import Command
 from poptalk.protocol.replies import StatusLine
 from poptalk.protocol.verbs import FieldKind, Verb
@@ -62,10 +63,9 @@ class Facts:
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """The SASL mechanisms that CAPA told (RFC 5034 §3)."""
-        for line in self.capabilities:
-            tag, *mechanisms = line.split()
-            if tag.upper() == b"SASL":
-                return tuple(m.decode("ascii", "backslashreplace") for m in mechanisms)
+        for capability in map(parse_capability, self.capabilities):
+            if capability.tag == b"SASL":
+                return tuple(m.decode("ascii", "backslashreplace") for m in capability.parameters)
         return ()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import signal
@@ -10,6 +9,7 @@ import sys
 from types import FrameType
 
 from poptalk.shell.destination import Destination
+from poptalk.shell.options import ConnectOptions
 from poptalk.shell.practising import WELCOME, PracticeDestination
 from poptalk.terminal.color import use_color
 from poptalk.terminal.theme import theme_named
@@ -21,7 +21,7 @@ _SIGNAL_BASE = 128
 """What shells add to the number of a signal to make an exit code of it."""
 
 
-def run_interactive(options: argparse.Namespace, destination: Destination) -> int:
+def run_interactive(options: ConnectOptions, destination: Destination) -> int:
     """Open the shell on a terminal; return the exit code.
 
     Raises:
@@ -47,7 +47,7 @@ def _end_tidily() -> None:
             signal.signal(number, end)
 
 
-def _run_live(options: argparse.Namespace, destination: Destination) -> int:
+def _run_live(options: ConnectOptions, destination: Destination) -> int:
     import asyncio
 
     from poptalk.paths import state_directory
@@ -68,7 +68,7 @@ def _run_live(options: argparse.Namespace, destination: Destination) -> int:
     return 0
 
 
-def _run_linear(options: argparse.Namespace, destination: Destination) -> int:
+def _run_linear(options: ConnectOptions, destination: Destination) -> int:
     import time
 
     from poptalk.shell.dialogue import Dialogue

@@ -91,14 +91,8 @@ class KeptReply:
     def content(self) -> Iterator[bytes]:
         """Give the body without byte-stuffing and without the final dot (RFC 1939 §3)."""
         unstuffer = Unstuffer()
-        held = b""
         for block in self.chunks():
-            held += unstuffer.feed(block)
-            cut = max(0, len(held) - len(_FINAL_DOT))
-            if cut:
-                yield held[:cut]
-            held = held[cut:]
-        yield held.removesuffix(b".\r\n").removesuffix(b".\n") if self.complete else held
+            yield unstuffer.feed(block)
 
     def raw_lines(self) -> Iterator[bytes]:
         """Give the lines of the body as they crossed the wire, each with its end.
@@ -119,9 +113,6 @@ class KeptReply:
     def close(self) -> None:
         """Give the memory or the temporary file back."""
         self._body.close()
-
-
-_FINAL_DOT = b".\r\n"
 
 
 def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:

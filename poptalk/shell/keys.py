@@ -28,9 +28,11 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     bindings.add("enter")(partial(_enter, shell))
     bindings.add("c-c")(partial(_clear, shell))
     bindings.add("c-d", filter=on_empty_line)(partial(_leave, shell))
-    bindings.add("c-]", filter=on_empty_line)(_begin_local_command)
+    # Eager: in prompt_toolkit Ctrl-] waits for a character to search for.
+    bindings.add("c-]", filter=on_empty_line, eager=True)(_begin_local_command)
     bindings.add("tab")(_complete)
     bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
+    bindings.add(Keys.CPRResponse, save_before=lambda _event: False)(partial(_locate, shell))
     return bindings
 
 
@@ -67,6 +69,12 @@ def _complete(event: KeyPressEvent) -> None:
         buffer.insert_text("\t")
     else:
         generate_completions(event)
+
+
+def _locate(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Take the terminal's answer, `ESC [ row ; column R`, to the question where the cursor is."""
+    row, _, _ = event.data[2:-1].partition(";")
+    shell.screen.cursor_reported(int(row))
 
 
 def _paste(shell: LiveShell, event: KeyPressEvent) -> None:

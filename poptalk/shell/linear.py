@@ -135,6 +135,7 @@ class LinearShell(Shell):
                 self.dialogue.remark("leaving; nothing was sent")
             finally:
                 self.close()
+                self.dialogue.close()
         return 0
 
     def _turn(self) -> None:
@@ -187,6 +188,7 @@ class LinearShell(Shell):
             except KeyboardInterrupt:
                 self._screen.prompt([("text", "^C\n")])
                 self._screen.answered()
+                self._prompt()
                 continue
             if text is None:
                 return
@@ -204,7 +206,8 @@ class LinearShell(Shell):
         if not data:
             self._hung_up()
             return
-        self.dialogue.received(data)
+        if self.hear(data, half_typed=self._keys.text):
+            self._keys.text = ""
         request = self.dialogue.take_tls_request()
         if request is not None:
             self._start_tls(link, request)
@@ -243,11 +246,8 @@ class LinearShell(Shell):
         if link is None:
             return
         link.close()
-        waiting, self.waiting = self.waiting, []
-        if self._keys.text:
-            self.half_typed, self._keys.text = self._keys.text, ""
-        elif waiting:
-            self.half_typed = waiting[0].decode("utf-8", "surrogateescape")
+        self.keep_half_typed(self._keys.text)
+        self._keys.text = ""
         assert link.ending is not None
         self.dialogue.ended(link.ending)
         self._watch()

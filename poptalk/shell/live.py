@@ -24,7 +24,7 @@ from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
 from poptalk.shell.keys import key_bindings
 from poptalk.shell.toolbar import toolbar
-from poptalk.terminal.screen import LiveScreen
+from poptalk.terminal.screen import LiveScreen, ScreenClosed
 from poptalk.terminal.theme import ptk_color_depth, ptk_style
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ class LiveShell(Shell):
             self.dialogue.tls_established(connection.tls)
         listener.begin()
         self._watch()
-        self._offer_half_typed()
+        if self.session.app.is_running:
+            self._offer_half_typed()
 
     def _offer_half_typed(self) -> None:
         buffer = self.session.default_buffer
@@ -173,16 +174,24 @@ class LiveShell(Shell):
         """Talk until the user leaves."""
         asyncio.get_running_loop().set_exception_handler(self._unforeseen)
         try:
-            await self.session.prompt_async(set_exception_handler=False)
+            await self.session.prompt_async(
+                pre_run=self._offer_half_typed, set_exception_handler=False
+            )
         finally:
             if self._connecting is not None:
                 self._connecting.cancel()
             await self._disconnect()
+            self.dialogue.close()
             self.screen.flush()
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """Show a fault of poptalk's own in one line; the session goes on."""
+        """Show a fault of poptalk's own in one line; the session goes on if there is a terminal."""
         error = context.get("exception")
+        if isinstance(error, ScreenClosed):
+            app = self.session.app
+            if app.is_running and not app.is_done:
+                app.exit(exception=error)
+            return
         self.dialogue.warn(
             f"a fault in poptalk: {error or context.get('message')!r}; please report it"
         )
@@ -191,7 +200,9 @@ class LiveShell(Shell):
 
     def heard(self, data: bytes) -> None:
         """Take octets of the server."""
-        self.dialogue.received(data)
+        buffer = self.session.default_buffer
+        if self.hear(data, half_typed=buffer.text):
+            buffer.reset()
         request = self.dialogue.take_tls_request()
         if request is not None:
             self._start_tls(request)
@@ -225,14 +236,13 @@ class LiveShell(Shell):
         """Take note of the end of the connection, and keep what is half typed for the next one."""
         self._connection = None
         self._stop_watching()
-        self.dialogue.ended(ending)
-        waiting, self.waiting = self.waiting, []
         buffer = self.session.default_buffer
-        if buffer.text and not buffer.text.startswith(LOCAL_PREFIX):
-            self.half_typed = buffer.text
+        if buffer.text.startswith(LOCAL_PREFIX) and self.secret_in_text(buffer.text) is None:
+            self.keep_half_typed("")
+        else:
+            self.keep_half_typed(buffer.text)
             buffer.reset()
-        elif waiting:
-            self.half_typed = waiting[0].decode("utf-8", "surrogateescape")
+        self.dialogue.ended(ending)
         if self.half_typed and self.session.app.is_running:
             self.dialogue.remark("what you had typed is kept: :open offers it again")
         self.session.app.invalidate()

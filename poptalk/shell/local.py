@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply
+from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply, explain_unasked
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell import escapes
 from poptalk.shell.base import LOCAL_PREFIX, Shell
@@ -21,7 +21,7 @@ from poptalk.shell.kept import KeptReply
 from poptalk.shell.log import DialogueLog
 from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless
-from poptalk.terminal.width import cells, cut
+from poptalk.terminal.width import cells, wrap
 
 Action = Callable[[Shell, str], None]
 
@@ -103,8 +103,8 @@ def _help(shell: Shell, argument: str) -> None:
     if topic == LOCAL_PREFIX:
         rows = [(f":{command.usage}", command.summary) for command in LOCAL_COMMANDS.values()]
         shell.say(_table(rows, shell.dialogue.size()[1], style="local"))
-    elif topic.startswith(":") and topic[1:] in LOCAL_COMMANDS:
-        command = LOCAL_COMMANDS[topic[1:]]
+    elif (name := _local_topic(topic)) is not None:
+        command = LOCAL_COMMANDS[name]
         shell.say([[("keyword", f":{command.usage}")]])
         shell.dialogue.remark(command.details)
     elif topic:
@@ -113,19 +113,28 @@ def _help(shell: Shell, argument: str) -> None:
         shell.say(_overview(shell))
 
 
+def _local_topic(topic: str) -> str | None:
+    """Return the local command that is meant; its colon may lack where POP3 has no such command."""
+    name = topic.removeprefix(LOCAL_PREFIX)
+    is_verb = name == topic and topic.upper().encode("utf-8", "replace") in VERBS
+    return name if name in LOCAL_COMMANDS and not is_verb else None
+
+
 def _help_on_verb(shell: Shell, topic: str) -> Iterator[Fragments]:
     verb = VERBS.get(topic.upper().encode("utf-8", "replace"))
     if verb is None:
         raise LocalError(f"{harmless(topic)} is not a command of POP3; :help lists all that is")
-    yield [("keyword", verb.syntax), ("note", f"   {verb.summary}")]
+    yield from _table([(verb.syntax, verb.summary)], shell.dialogue.size()[1], style="keyword")
     yield from shell.dialogue.note(verb.details)
-    yield _labelled("states", " and ".join(sorted(state.value for state in verb.states)))
-    yield _labelled("reply", _reply_in_words(verb))
+    facts = [("states", " and ".join(sorted(state.value for state in verb.states)))]
+    facts.append(("reply", _reply_in_words(verb)))
     if verb.relic:
-        yield _labelled("relic", verb.relic)
+        facts.append(("relic", verb.relic))
     if verb.capability:
-        yield _labelled("offered", f"if CAPA lists {verb.capability.decode('ascii')}")
-    yield _labelled("defined", str(verb.clause))
+        facts.append(("offered", f"if CAPA lists {verb.capability.decode('ascii')}"))
+    facts.append(("defined", str(verb.clause)))
+    for label, text in facts:
+        yield from _labelled(label, text, columns=shell.dialogue.size()[1])
     yield [("note", "example")]
     for line in verb.example.splitlines():
         side, text = line[:2], line[3:]
@@ -145,8 +154,13 @@ def _reply_in_words(verb: Verb) -> str:
     return f"{shape}; data: {fields}" if fields else shape
 
 
-def _labelled(label: str, text: str) -> Fragments:
-    return [("note", f"{label:>8}  "), ("body", text)]
+def _labelled(label: str, text: str, *, columns: int) -> Iterator[Fragments]:
+    for row in wrap(text, columns - _LABEL_CELLS - 2):
+        yield [("note", f"{label:>{_LABEL_CELLS}}  "), ("body", row)]
+        label = ""
+
+
+_LABEL_CELLS = 8
 
 
 def _overview(shell: Shell) -> Iterator[Fragments]:
@@ -168,15 +182,18 @@ def _overview(shell: Shell) -> Iterator[Fragments]:
 
 
 def _table(rows: list[tuple[str, str]], columns: int, *, style: str) -> Iterator[Fragments]:
-    """Show names and what they do, cut to the screen; on a narrow one below each other."""
+    """Show names and what they do, beside each other or, on a narrow screen, below."""
     narrow = columns < _NAME_CELLS + _LEAST_SUMMARY
     for name, summary in rows:
+        left = f"  {name}" if narrow else f"  {name:<{_NAME_CELLS}}  "
+        indent = 4 if narrow else len(left)
+        first, *others = wrap(summary, columns - indent)
         if narrow:
-            yield [(style, f"  {cut(name, columns - 2)}")]
-            yield [("note", f"    {cut(summary, columns - 4)}")]
+            yield [(style, left)]
+            yield [("note", " " * indent + first)]
         else:
-            left = f"  {name:<{_NAME_CELLS}}  "
-            yield [(style, left), ("note", cut(summary, columns - len(left)))]
+            yield [(style, left), ("note", first)]
+        yield from ([("note", " " * indent + row)] for row in others)
 
 
 _NAME_CELLS = 20
@@ -190,7 +207,10 @@ _LEAST_SUMMARY = 34
 def _why(shell: Shell, _argument: str) -> None:
     """Explain the last reply, field by field."""
     reply = _last(shell)
-    if reply.exchange is None:
+    unasked = shell.dialogue.unasked
+    if unasked is not None:
+        explanations = explain_unasked(unasked)
+    elif reply.exchange is None:
         explanations = explain_greeting(reply.status_line)
     else:
         command = reply.exchange.command
@@ -244,7 +264,7 @@ def _raw_lines(shell: Shell, reply: KeptReply, *, everything: bool) -> Iterator[
 @local("more [all]")
 def _more(shell: Shell, argument: str) -> None:
     """Show the next screen of a folded reply."""
-    reply = _last(shell)
+    reply = _last(shell, whole=True)
     if reply.shown >= reply.octets or not reply.folded:
         raise LocalError("nothing of the last reply is left to show")
     budget = shell.dialogue.screenful()
@@ -260,7 +280,7 @@ def _more(shell: Shell, argument: str) -> None:
 @local("last")
 def _last_again(shell: Shell, _argument: str) -> None:
     """Show the last command and its reply again."""
-    reply = _last(shell)
+    reply = _last(shell, whole=True)
     lines: list[Fragments] = []
     if reply.exchange is not None:
         command = reply.exchange.command
@@ -272,9 +292,12 @@ def _last_again(shell: Shell, _argument: str) -> None:
         _more(shell, "")
 
 
-def _last(shell: Shell) -> KeptReply:
+def _last(shell: Shell, *, whole: bool = False) -> KeptReply:
+    """Return the last reply; `whole` insists on its end."""
     if shell.dialogue.last is None:
         raise LocalError("the server has said nothing yet")
+    if whole and shell.dialogue.receiving is not None:
+        raise LocalError("the reply is still coming in")
     return shell.dialogue.last
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import select
 
-from poptalk.net.errors import ConnectionLost, TlsFailed
+from poptalk.net.errors import CLOSED_BY_US, ConnectionLost, TlsFailed
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.commands import parse_command
 from poptalk.protocol.events import ReplyEnd, TlsRequested
+from poptalk.protocol.oddities import FACTS, OddityKind
+from poptalk.protocol.replies import Status
 from poptalk.protocol.states import State
 
 TYPE_CHECKING = False
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from poptalk.terminal.screen import RawOutput
 
 _READ_OCTETS = 65536
+
+FAREWELL_SECONDS = 2.0
+"""How long a server may take to close after QUIT; the session is over, and some never do."""
 
 EXIT_REFUSED = 1
 """The answer is no: a command was answered with something else than +OK."""
@@ -124,24 +129,38 @@ class Pipe:
         if self.link.tls is not None:
             self.face.tls_established(self.link.tls)
         self.settle()
+        if self.face.session.greeted is Status.OTHER:
+            self._complain(FACTS[OddityKind.NOT_POP3].sentence)
         lines = Lines(stdin)
         while (line := lines.next(while_waiting=self._listen, beside=self.link)) is not None:
             if self.local is not None and line.startswith(b":"):
                 line = line[1:]
                 if not line.startswith(b":"):
                     if not self.local(line.decode("utf-8", "surrogateescape")):
-                        break
+                        return self._finish()
                     continue
             self.send(line)
             self.settle()
+        hung_up = self.link.ending not in (None, CLOSED_BY_US)
+        if hung_up and not lines.ended and not self.face.session.farewell:
+            raise self._lost()
+        return self._finish()
+
+    def _finish(self) -> int:
         if self.face.session.farewell:
-            while self._listen():
-                pass
+            self._hear_out()
         elif not self.face.settled:
             raise self._lost()
         self.link.close()
         self._note_ending()
-        return EXIT_REFUSED if self.face.refused else 0
+        refused = self.face.refused or self.face.session.greeted is not Status.OK
+        return EXIT_REFUSED if refused else 0
+
+    def _hear_out(self) -> None:
+        """Take what the server says behind its +OK to QUIT, until it closes or has nothing to say."""
+        while self.link.pending() or select.select([self.link], [], [], FAREWELL_SECONDS)[0]:
+            if not self._listen():
+                return
 
     def send(self, line: bytes) -> None:
         """Send a line with CRLF."""
@@ -212,16 +231,23 @@ class Lines:
         self._descriptor = descriptor
         self._whole: list[bytes] = []
         self._rest = b""
-        self._ended = False
+        self.ended = False
+        """Whether the last line has been read."""
 
     def next(self, *, while_waiting: Callable[[], bool], beside: Link) -> bytes | None:
-        """Return the next line without its LF or CRLF, None at the end.
+        """Return the next line without its LF or CRLF.
 
         Args:
             while_waiting: called when `beside` has something to read; returns False once it ended.
             beside: what is listened to until a line is there.
+
+        Returns:
+            None at the end, and when `beside` has ended and no line is there: nothing that is still
+            to be written could be sent.
         """
-        while not self._whole and not self._ended:
+        while not self._whole and not self.ended:
+            if beside.ending is not None and not select.select([self._descriptor], [], [], 0)[0]:
+                return None
             if _something_is_said(beside, self._descriptor):
                 while_waiting()
             else:
@@ -232,7 +258,7 @@ class Lines:
         data = os.read(self._descriptor, _READ_OCTETS)
         *lines, self._rest = (self._rest + data).split(b"\n")
         if not data:
-            self._ended = True
+            self.ended = True
             if self._rest:
                 lines.append(self._rest)
         self._whole = [line.removesuffix(b"\r") for line in lines]

@@ -6,38 +6,69 @@ import sys
 
 from poptalk.net.link import Link
 from poptalk.shell.pipe import Pipe, Tally
-from poptalk.terminal.screen import RawOutput, complain
+from poptalk.terminal.screen import RawOutput, ScreenClosed, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from poptalk.shell.destination import Destination
     from poptalk.shell.dialogue import Dialogue
+    from poptalk.shell.options import ConnectOptions
+    from poptalk.terminal.safe import Fragments
     from poptalk.terminal.screen import LinearScreen
 
 
-def run_pipe(options: argparse.Namespace, destination: Destination) -> int:
+def run_pipe(options: ConnectOptions, destination: Destination) -> int:
     """Send the lines of standard input to a server; return the exit code.
 
     Raises:
         NetError: no connection, no TLS, or the connection was lost.
         ScreenClosed: standard output is gone.
     """
+    if sys.stdout is None:
+        raise ScreenClosed("The output was closed before poptalk was started.")
     raw = None if sys.stdout.isatty() else RawOutput(sys.stdout.buffer)
+    aside = None if raw is None else Aside()
     face: Tally | Dialogue = Tally()
     if raw is None or options.log or options.local_commands:
-        face = _dialogue(options, shown=raw is None)
+        face = _dialogue(options, show=_screen(options).show if aside is None else aside.show)
     settings = destination.tls_settings() if destination.tls else None
     with Link.open(destination.target, timeout=options.timeout, tls=settings) as link:
         pipe = Pipe(link=link, destination=destination, face=face, raw=raw, complain=complain)
         if options.local_commands:
-            pipe.local = _local_commands(options, pipe, destination)
-        return pipe.run(sys.stdin.fileno())
+            pipe.local = _local_commands(pipe, destination, screen=_screen(options), aside=aside)
+        return pipe.run(_input())
 
 
-def _screen(options: argparse.Namespace, *, shown: bool) -> LinearScreen:
+def _input() -> int:
+    """Return the descriptor of standard input; one that was closed is an empty one."""
+    if sys.stdin is not None:
+        return sys.stdin.fileno()
+    import os
+
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+class Aside:
+    """Where a dialogue shows itself while standard output has the octets: nowhere.
+
+    With one exception: what poptalk says because of a local command goes to standard error.
+    """
+
+    def __init__(self) -> None:
+        self.screen: LinearScreen | None = None
+        """Set while a local command is carried out."""
+
+    def show(self, lines: Iterable[Fragments]) -> None:
+        """Show the lines that are notes, if there is a screen for them."""
+        from poptalk.terminal.render import plain_text
+
+        if self.screen is not None:
+            self.screen.show([line for line in lines if plain_text(line).startswith("#")])
+
+
+def _screen(options: ConnectOptions) -> LinearScreen:
     """Make a screen of the terminal, or of standard error where standard output has the octets."""
     import os
 
@@ -45,31 +76,35 @@ def _screen(options: argparse.Namespace, *, shown: bool) -> LinearScreen:
     from poptalk.terminal.screen import LinearScreen
     from poptalk.terminal.theme import theme_named
 
-    stream = sys.stdout if shown else sys.stderr
+    stream = sys.stdout if sys.stdout.isatty() else sys.stderr
     color = use_color(options.color, os.environ, isatty=stream.isatty())
     return LinearScreen(stream, theme=theme_named(options.theme), color=color)
 
 
-def _dialogue(options: argparse.Namespace, *, shown: bool) -> Dialogue:
+def _dialogue(options: ConnectOptions, *, show: Callable[[Iterable[Fragments]], None]) -> Dialogue:
     import time
 
     from poptalk.shell.dialogue import Dialogue
     from poptalk.shell.log import open_log
 
-    screen = _screen(options, shown=shown)
-    show = screen.show if shown else _drop
     log = open_log(options.log) if options.log else None
-    return Dialogue(show=show, clock=time.monotonic, log=log)
-
-
-def _drop(lines: object) -> None:
-    """Show nothing: standard output has the octets themselves."""
+    return Dialogue(show=show, clock=time.monotonic, log=log, complain=complain)
 
 
 def _local_commands(
-    options: argparse.Namespace, pipe: Pipe, destination: Destination
+    pipe: Pipe, destination: Destination, *, screen: LinearScreen, aside: Aside | None
 ) -> Callable[[str], bool]:
     from poptalk.shell.scripted import ScriptedShell
 
-    screen = _screen(options, shown=sys.stdout.isatty())
-    return ScriptedShell(pipe=pipe, destination=destination, screen=screen).carry_out
+    shell = ScriptedShell(pipe=pipe, destination=destination, screen=screen)
+    if aside is None:
+        return shell.carry_out
+
+    def carry_out(text: str) -> bool:
+        aside.screen = screen
+        try:
+            return shell.carry_out(text)
+        finally:
+            aside.screen = None
+
+    return carry_out

@@ -21,6 +21,7 @@ class ScriptedShell(Shell):
         assert isinstance(pipe.face, Dialogue)
         self.dialogue = pipe.face
         self.destination = destination
+        self.waiting = []
         self._pipe = pipe
         self._screen = screen
         self._leaving = False

@@ -197,6 +197,7 @@ class LiveScreen:
         self._gathered: list[Fragment] = []
         self._scheduled: asyncio.Handle | None = None
         self._holds = 0
+        self._ask_again = False
         self._closed: ScreenClosed | None = None
         # A terminal that does not answer is no fault of the user's: no warning on the screen.
         app.renderer.cpr_not_supported_callback = None
@@ -241,6 +242,28 @@ class LiveScreen:
                 self._closed = _closed(error)
                 raise self._closed from None
 
+    def cursor_reported(self, row: int) -> None:
+        """Take the terminal's answer to where the cursor is, unless lines were printed since.
+
+        An old answer would let the prompt take rows that are no longer there, and the terminal
+        scroll for no reason.
+
+        Args:
+            row: counted from 1.
+        """
+        app, renderer = self._app, self._app.renderer
+        unknown = app.output.get_size().rows + 1
+        renderer.report_absolute_cursor_row(unknown)
+        if renderer.waiting_for_cpr:
+            return
+        if self._ask_again:
+            self._ask_again = False
+            renderer.erase()
+            renderer.request_absolute_cursor_position()
+            app.invalidate()
+        else:
+            renderer.report_absolute_cursor_row(row)
+
     def hold(self) -> Hold:
         """Keep lines back while another program has the terminal.
 
@@ -267,6 +290,8 @@ class LiveScreen:
                 self._app.exit(exception=closed)
 
     def _print_above(self, fragments: list[Fragment]) -> None:
+        from prompt_toolkit.renderer import CPR_Support
+
         app = self._app
         encoding = app.output.encoding()
         text: StyleAndTextTuples = [
@@ -278,6 +303,10 @@ class LiveScreen:
         app.renderer.erase()
         app.print_text(text, style=self._style)
         if not app.is_done and app.context is not None:
+            # Until a first answer has come, prompt_toolkit asks no second question.
+            self._ask_again = self._ask_again or (
+                app.renderer.waiting_for_cpr and app.renderer.cpr_support is CPR_Support.UNKNOWN
+            )
             # Without the answer the toolbar stays hidden.  In the context of the application,
             # because the timer for terminals that never answer belongs to it.
             app.context.copy().run(app.renderer.request_absolute_cursor_position)

@@ -101,7 +101,7 @@ class TestGreeting:
 
     def test_that_is_no_pop3_is_odd(self) -> None:
         events = ClientSession().receive_data(b"220 smtp.example ESMTP\r\n")
-        assert oddities(events) == [OddityKind.NO_STATUS]
+        assert oddities(events) == [OddityKind.NOT_POP3]
 
 
 class TestReplies:

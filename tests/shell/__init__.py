@@ -1,0 +1,1 @@
+"""Tests of the shell: in this process, and as a whole process behind a pipe or a terminal."""

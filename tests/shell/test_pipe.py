@@ -9,6 +9,7 @@ import base64
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -107,9 +108,7 @@ def test_dovecot_with_tls_from_the_start(dovecot: Dovecot) -> None:
 
 
 def test_dovecot_with_stls(dovecot: Dovecot) -> None:
-    finished = piped(
-        b"STLS\n" + SESSION, dovecot.host, dovecot.port, "--ca-file", dovecot.ca_file
-    )
+    finished = piped(b"STLS\n" + SESSION, dovecot.host, dovecot.port, "--ca-file", dovecot.ca_file)
     assert finished.code == 0
     assert b"+OK Begin TLS" in finished.stdout
     assert finished.stdout.endswith(b"+OK 3 6183\r\n+OK Logging out.\r\n")
@@ -258,15 +257,15 @@ def test_a_server_that_hangs_up_between_two_commands() -> None:
 
 
 def test_a_server_that_hangs_up_while_the_input_stays_open() -> None:
-    with played(Expect(b"STAT\r\n"), Send(b"+OK 0 0\r\n"), Close()) as server:
-        with started(*at(server)) as process:
-            assert process.stdin is not None
-            assert process.stderr is not None
-            process.stdin.write(b"STAT\n")
-            process.stdin.flush()
-            # The input is never closed: the end of the connection is what ends poptalk.
-            assert process.wait(TIMEOUT) == 5
-            assert b"the server closed the connection" in process.stderr.read()
+    steps = (Expect(b"STAT\r\n"), Send(b"+OK 0 0\r\n"), Close())
+    with played(*steps) as server, started(*at(server)) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"STAT\n")
+        process.stdin.flush()
+        # The input is never closed: the end of the connection is what ends poptalk.
+        assert process.wait(TIMEOUT) == 5
+        assert b"the server closed the connection" in process.stderr.read()
 
 
 def test_a_quit_while_the_input_stays_open() -> None:
@@ -321,19 +320,19 @@ def test_a_huge_letter_passes_in_little_memory() -> None:
 
 def test_a_reader_that_goes_away() -> None:
     flood = Flood(b"x" * 70 + b"\r\n", LETTER_OCTETS)
-    with played(Expect(b"RETR 1\r\n"), Send(b"+OK\r\n"), flood) as server:
-        with started(*at(server)) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            assert process.stderr is not None
-            process.stdin.write(b"RETR 1\nQUIT\n")
-            process.stdin.close()
-            assert process.stdout.readline() == GREETING
-            process.stdout.close()
-            assert process.wait(TIMEOUT) == 1
-            assert process.stderr.read() == (
-                b"poptalk: Whoever was reading the output has gone away.\n"
-            )
+    steps = (Expect(b"RETR 1\r\n"), Send(b"+OK\r\n"), flood)
+    with played(*steps) as server, started(*at(server)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(b"RETR 1\nQUIT\n")
+        process.stdin.close()
+        assert process.stdout.readline() == GREETING
+        process.stdout.close()
+        assert process.wait(TIMEOUT) == 1
+        assert process.stderr.read() == (
+            b"poptalk: Whoever was reading the output has gone away.\n"
+        )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -382,13 +381,15 @@ def test_standard_input_that_is_closed() -> None:
 
 
 def test_a_terminal_is_shown_the_dialogue(tmp_path: Path) -> None:
-    with answering({b"STAT": b"+OK 0 0\r\n"}) as server:
-        with piped_to_a_terminal(b"STAT\nQUIT\n", *at(server), folder=tmp_path) as pty:
-            assert pty.wait_exit() == 0
+    with (
+        answering({b"USER": b"+OK who\r\n"}) as server,
+        piped_to_a_terminal(b"USER bob\nQUIT\n", *at(server), folder=tmp_path) as pty,
+    ):
+        assert pty.wait_exit() == 0
     assert pty.text.splitlines()[:5] == [
         "S: +OK ready",
-        "C: STAT",
-        "S: +OK 0 0",
+        "C: USER bob",
+        "S: +OK who",
         "C: QUIT",
         "S: +OK bye",
     ]
@@ -464,8 +465,6 @@ def test_a_piped_session_loads_nothing_heavy() -> None:
 
 
 def test_nobody_waits_for_a_silent_server_for_ever() -> None:
-    import threading
-
     with ScriptedServer([Pause(threading.Event())]) as server:
         finished = piped(b"QUIT\n", *at(server), "--timeout", "0.2")
     assert (finished.code, finished.stdout) == (5, b"")

@@ -1,0 +1,132 @@
+"""Explanations: each part of what was said, what it means, and the clause that says so."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poptalk.protocol.codes import RESPONSE_CODES
+from poptalk.protocol.commands import parse_command
+from poptalk.protocol.explain import (
+    MOST_LINES,
+    Explanation,
+    explain_greeting,
+    explain_reply,
+    explain_unasked,
+)
+from poptalk.protocol.replies import parse_status_line
+from poptalk.protocol.verbs import VERBS
+
+
+def reply(command: bytes, status: bytes, *lines: bytes) -> list[Explanation]:
+    return list(explain_reply(parse_command(command), parse_status_line(status), lines))
+
+
+def meaning_of(part: bytes, explanations: list[Explanation]) -> str:
+    """Return what is said of a part; it must be there once."""
+    (found,) = [e.meaning for e in explanations if e.part == part]
+    return found
+
+
+def test_a_greeting() -> None:
+    line = b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>"
+    explanations = list(explain_greeting(parse_status_line(line)))
+    assert explanations[0].part == b"+OK"
+    assert "APOP" in meaning_of(b"<1896.697170952@dbc.mtview.ca.us>", explanations)
+    assert str(explanations[-1].clause) == "RFC 1939 §7"
+    without = list(explain_greeting(parse_status_line(b"-ERR [SYS/TEMP] busy")))
+    assert [e.part for e in without] == [b"-ERR", b"[SYS/TEMP]", b"busy"]
+
+
+def test_the_fields_of_stat_and_the_words_behind_them() -> None:
+    explanations = reply(b"STAT", b"+OK 3 6183 and more")
+    assert [e.part for e in explanations] == [b"+OK", b"3", b"6183", b"and more"]
+    assert "words for people" in explanations[-1].meaning
+
+
+def test_a_field_that_is_no_number_is_named() -> None:
+    assert "not a number" in meaning_of(b"three", reply(b"STAT", b"+OK three 25"))
+
+
+def test_a_listing_is_explained_up_to_a_number_of_lines() -> None:
+    lines = [b"%d %d" % (n, n * 10) for n in range(1, 30)]
+    explanations = reply(b"LIST", b"+OK", *lines)
+    assert meaning_of(b"1 10", explanations) == "message 1, octets 10"
+    assert [e.part for e in explanations][-1] == b"."
+    assert len([e for e in explanations if e.part in lines]) == MOST_LINES
+
+
+def test_all_capabilities_are_explained_known_or_not() -> None:
+    tags = [b"TOP", b"sasl PLAIN", b"X-ODD 1", b""] + [b"UIDL"] * MOST_LINES
+    explanations = reply(b"CAPA", b"+OK", *tags)
+    assert "AUTH works" in meaning_of(b"sasl PLAIN", explanations)
+    assert "not in the IANA registry" in meaning_of(b"X-ODD 1", explanations)
+    assert len([e for e in explanations if e.part == b"UIDL"]) == MOST_LINES
+
+
+def test_a_message_is_not_taken_apart() -> None:
+    explanations = reply(b"RETR 1", b"+OK 120 octets", b"Subject: x")
+    assert [e.part for e in explanations] == [b"+OK", b"120 octets", b"", b"."]
+    assert "the message follows" in explanations[2].meaning
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (b"USER bob", "waits for PASS"),
+        (b"PASS x", "TRANSACTION"),
+        (b"STLS", "TLS"),
+        (b"DELE 1", "goes when QUIT is answered"),
+        (b"RSET", "no message is marked"),
+        (b"QUIT", "hangs up"),
+    ],
+)
+def test_what_a_positive_reply_has_changed(command: bytes, words: str) -> None:
+    assert words in reply(command, b"+OK")[-1].meaning
+    assert words not in " ".join(e.meaning for e in reply(command, b"+OK")[:-1])
+
+
+def test_auth_alone_logs_nobody_in() -> None:
+    assert "you are in" in reply(b"AUTH PLAIN x", b"+OK")[-1].meaning
+    assert "you are in" not in " ".join(e.meaning for e in reply(b"AUTH", b"+OK", b"PLAIN"))
+
+
+def test_a_negative_reply_says_what_the_command_is_about() -> None:
+    explanations = reply(b"DELE 1", b"-ERR [SYS/PERM/X] no")
+    assert "nothing has changed" in explanations[0].meaning
+    assert explanations[1].meaning == RESPONSE_CODES[b"SYS/PERM"].meaning
+    assert meaning_of(b"DELE", explanations) == VERBS[b"DELE"].details
+
+
+def test_a_code_that_nobody_has_registered() -> None:
+    assert "not in the IANA registry" in meaning_of(b"[ODD]", reply(b"NOOP", b"-ERR [ODD] x"))
+
+
+def test_a_challenge() -> None:
+    assert "base64" in meaning_of(b"+", reply(b"AUTH PLAIN", b"+ "))
+
+
+def test_what_answers_nothing() -> None:
+    explanations = list(explain_unasked(parse_status_line(b"-ERR [SYS/TEMP] idle")))
+    assert [e.part for e in explanations] == [b"-ERR", b"[SYS/TEMP]", b"idle"]
+    assert "unasked" in explanations[-1].meaning
+    (odd,) = explain_unasked(parse_status_line(b"* BYE"))
+    assert odd.part == b"* BYE"
+
+
+@given(
+    st.sampled_from([*VERBS, b"XYZZY", b""]),
+    st.sampled_from([b"", b" 1", b" 1 2"]),
+    st.sampled_from([b"+OK", b"-ERR", b"+", b""]),
+    st.binary(max_size=30),
+    st.lists(st.binary(max_size=10), max_size=3),
+)
+def test_every_reply_has_an_explanation(
+    keyword: bytes, arguments: bytes, indicator: bytes, text: bytes, lines: list[bytes]
+) -> None:
+    status = parse_status_line(indicator + b" " + text)
+    explanations = [
+        *explain_reply(parse_command(keyword + arguments), status, lines),
+        *explain_greeting(status),
+        *explain_unasked(status),
+    ]
+    assert all(explanation.meaning for explanation in explanations)

@@ -1,0 +1,58 @@
+"""The escapes of `:send`."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poptalk.shell.escapes import BadEscape, decode, decode_leniently
+from poptalk.terminal.render import plain_text
+from poptalk.terminal.safe import octet_pieces
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("", b""),
+        ("STAT", b"STAT"),
+        (r"STAT\r\n", b"STAT\r\n"),
+        (r"NOOP\n", b"NOOP\n"),
+        (r"\x00\x9B\xff", b"\x00\x9b\xff"),
+        (r"\0\t\e", b"\0\t\x1b"),
+        (r"a\\n", b"a\\n"),
+        (r"\\\n", b"\\\n"),
+        (r"\\\\", b"\\\\"),
+        (" é  ", " é  ".encode()),
+        ("\udcff", b"\xff"),
+    ],
+)
+def test_escapes_stand_for_octets(text: str, octets: bytes) -> None:
+    assert decode(text) == octets
+    assert decode_leniently(text) == octets
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("\\", "for a backslash"),
+        (r"a\\\ ".rstrip(), "for a backslash"),
+        (r"\x", "two hex digits"),
+        (r"\x1", "two hex digits"),
+        (r"\xg0", "two hex digits"),
+        (r"\q", "is no escape; there are"),
+        (r"\ ", "is no escape; there are"),
+    ],
+)
+def test_what_is_no_escape_is_refused_with_advice(text: str, advice: str) -> None:
+    with pytest.raises(BadEscape, match=advice):
+        decode(text)
+    assert decode_leniently(text) == text.encode()
+
+
+@given(st.binary(max_size=200))
+def test_what_raw_shows_can_be_sent(octets: bytes) -> None:
+    assert decode(plain_text(octet_pieces(octets))) == octets
+
+
+@given(st.text(st.characters(blacklist_characters="\\", blacklist_categories=["Cs"])))
+def test_text_without_a_backslash_is_itself(text: str) -> None:
+    assert decode(text) == text.encode()
