@@ -1,8 +1,8 @@
 """The habits of servers: what they do differently where RFC 1939 is silent, or is not kept.
 
-Each habit is a closed set of values, those that some server in the field was seen with, and each is
-read at one place, here or in `poptalk.protocol.server`.  The first value of each is how this server does it
-unless it is told otherwise.  A habit is no fault: a client that keeps to the RFC gets along with all of
+Each habit is a closed set of values, those that some server in the field was seen with, and is read at
+one place, here or in `poptalk.protocol.server`.  The first value of each is how it is done by a server
+that is told nothing.  A habit is no fault: a client that keeps to the RFC gets along with all of
 them, but one that was tried with a single server may not.
 """
 

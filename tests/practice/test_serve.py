@@ -116,7 +116,7 @@ def test_an_address_of_another_machine() -> None:
     ("option", "value", "word"),
     [
         ("--persona", "gmail", 'no persona "gmail"; there are exchange, plain'),
-        ("--maildrop", "/nonexistent", "/nonexistent is no folder"),
+        ("--maildrop", "/nonexistent", "/nonexistent does not exist"),
     ],
 )
 def test_what_cannot_be_used(option: str, value: str, word: str) -> None:
@@ -189,7 +189,7 @@ def test_a_line_about_each_session() -> None:
         line = process.stdout.readline()
         assert line[:-1].isprintable()
         assert line.endswith(
-            "  -  2 commands, 21 octets in, 156 out: the client closed the connection\n"
+            "  -  2 commands, 22 octets in, 141 out: the client closed the connection\n"
         )
 
 
@@ -310,9 +310,9 @@ def test_a_second_signal_ends_sessions_at_once() -> None:
         assert process.stderr is not None
         assert "a second Ctrl-C" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
         with pytest.raises((poplib.error_proto, OSError)):
             client.noop()
-        assert process.wait(SECONDS) == 0
         client.close()
         assert process.stdout is not None
         assert process.stdout.read().endswith(": the server was stopped\n")
@@ -329,3 +329,4 @@ async def test_sessions_that_do_not_end_are_not_waited_for_for_ever() -> None:
         assert server.busy == 1
     assert await reader.read() == b""
     writer.close()
+    await writer.wait_closed()

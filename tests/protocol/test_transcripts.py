@@ -20,8 +20,8 @@ from poptalk.notation.known import Known
 from poptalk.notation.match import Agreement, Comparison, match_client, match_reply
 from poptalk.notation.reader import parse_dialogue
 from poptalk.paths import mailbox_directory
-from poptalk.practice.accounts import ACCOUNTS, find_account
-from poptalk.practice.maildrop import FolderMaildrop, load_folder
+from poptalk.practice.accounts import ACCOUNTS, AccountBook
+from poptalk.practice.maildrop import Store, locate
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.events import (
     BodyChunk,
@@ -41,7 +41,6 @@ from poptalk.protocol.server_events import (
     SessionEnded,
 )
 from poptalk.protocol.states import State
-from poptalk.protocol.texts import Occasion
 from tests.protocol.serving import TIMESTAMP
 
 TRANSCRIPTS = Path(__file__).parent.parent / "transcripts"
@@ -63,7 +62,7 @@ class BackToBack:
         self.tls_requested = False
         self.removed: tuple[int, ...] = ()
         self.oddities: list[Oddity] = []
-        self._maildrop = FolderMaildrop(messages=load_folder(mailbox_directory(mailbox)))
+        self._maildrop = Store(locate(mailbox_directory(mailbox)), shared=False).open().maildrop
         self._piece = piece
         self._body = b""
         self._status = b""
@@ -117,8 +116,8 @@ class BackToBack:
             case CommandReceived():
                 self.commands.append(event.command.line)
             case LoginAttempt():
-                if find_account(ACCOUNTS, event) is None:
-                    self.server.refuse(Occasion.WRONG_PASSWORD)
+                if AccountBook(ACCOUNTS).find(event) is None:
+                    self.server.refuse(event.if_wrong)
                 else:
                     self.server.accept(self._maildrop)
             case CommitRequested():

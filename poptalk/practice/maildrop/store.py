@@ -23,7 +23,7 @@ class Store:
     """A maildrop between sessions.
 
     Args:
-        location: where it is.
+        location: where it is; also an attribute.
         shared: whether all sessions have the same maildrop, one at a time, and what one of them
             deletes is gone for the others, but not from the disk; otherwise each has a copy.
         writable: whether it is shared, even with other processes, and deletions are made on the disk.

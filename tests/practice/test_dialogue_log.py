@@ -1,0 +1,255 @@
+"""The log of all sessions: what it hides, who has the word, and that it can be read back."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from poptalk.notation.dialogue import AnyLines, ClientLine, Comment, ServerLine
+from poptalk.notation.reader import parse_dialogue
+from poptalk.practice.dialogue_log import MAX_LINE_LOGGED, CannotLog, DialogueLog
+from poptalk.practice.server import Server
+from poptalk.practice.witness import Visit
+from poptalk.protocol.commands import parse_command
+from poptalk.protocol.server_events import CommandReceived, EndReason, ResponseReceived
+from tests.practice.talking import connected, greeted
+
+FIRST = Visit(number=1, host="127.0.0.1", port=4711, implicit_tls=False)
+SECOND = Visit(number=2, host="::1", port=4712, implicit_tls=False)
+
+
+def no_complaint(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
+class Session:
+    """A session told to a log by hand."""
+
+    def __init__(self, log: DialogueLog, visit: Visit = FIRST) -> None:
+        self.scribe = log.begin(visit)
+
+    def client(self, line: bytes) -> None:
+        self.scribe.told(CommandReceived(command=parse_command(line), end=b"\r\n"))
+
+    def response(self, line: bytes) -> None:
+        self.scribe.told(ResponseReceived(line=line, end=b"\r\n"))
+
+    def server(self, octets: bytes) -> None:
+        self.scribe.sent(octets)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.pop3"
+
+
+@pytest.fixture
+def log(path: Path) -> DialogueLog:
+    return DialogueLog(str(path), complain=no_complaint)
+
+
+def lines(log: DialogueLog, path: Path) -> list[str]:
+    """Close the log and return its lines, without comments and empty ones."""
+    log.close()
+    return [line for line in path.read_text().splitlines() if line[:2] in ("C:", "S:")]
+
+
+def test_a_session_reads_as_the_rfc_writes_it(log: DialogueLog, path: Path) -> None:
+    session = Session(log)
+    session.server(b"+OK ready\r\n")
+    session.client(b"CAPA")
+    session.server(b"+OK\r\nTOP\r\n.\r\n")
+    session.client(b"QUIT")
+    session.server(b"+OK bye\r\n")
+    session.scribe.ended(EndReason.QUIT)
+    assert lines(log, path) == [
+        "C: <open connection>", "S: +OK ready", "C: CAPA", "S: +OK", "S: TOP", "S: .",
+        "C: QUIT", "S: +OK bye", "S: <close connection>",
+    ]  # fmt: skip
+    text = path.read_text()
+    assert "session 1 from 127.0.0.1:4711" in text
+    assert "session 1 ended: QUIT was answered" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "responses", "written"),
+    [
+        (b"PASS tanstaaf", [], ["C: PASS {password}"]),
+        (b"APOP mrose c4c9334bac560ecc979e58001b3e22fb", [], ["C: APOP mrose {apop}"]),
+        (b"AUTH PLAIN AHRpbQB0YW5zdGFhZg==", [], ["C: AUTH PLAIN {plain}"]),
+        (b"AUTH PLAIN =", [b"AHRpbQB0YW5zdGFhZg=="], ["C: AUTH PLAIN =", "C: {plain}"]),
+        (b"AUTH LOGIN", [b"dGlt", b"dGFuc3RhYWY="], ["C: AUTH LOGIN", "C: {login-1}", "C: {login-2}"]),
+        (b"AUTH LOGIN dGlt", [b"dGFuc3RhYWY="], ["C: AUTH LOGIN {login-1}", "C: {login-2}"]),
+        (b"AUTH CRAM-MD5", [b"*"], ["C: AUTH CRAM-MD5", "C: *"]),
+        (b"AUTH", [], ["C: AUTH"]),
+    ],
+)  # fmt: skip
+def test_secrets_are_placeholders(
+    log: DialogueLog, path: Path, command: bytes, responses: list[bytes], written: list[str]
+) -> None:
+    session = Session(log)
+    session.client(command)
+    for response in responses:
+        session.response(response)
+    assert lines(log, path)[1:] == written
+
+
+def test_an_echo_of_a_secret_is_hidden_and_a_letter_is_not(log: DialogueLog, path: Path) -> None:
+    session = Session(log)
+    session.client(b"PASS tanstaaf")
+    session.server(b"PASS tanstaaf-ERR no\r\n")
+    session.client(b"RETR 1")
+    session.server(b"+OK\r\ntanstaaf\r\n.\r\n")
+    session.client(b"NOOP")
+    session.server(b"+OK tanstaaf\r\n")
+    written = lines(log, path)
+    assert written[2] == "S: PASS ****-ERR no"
+    assert written[5] == "S: tanstaaf"
+    assert written[-1] == "S: +OK ****"
+
+
+def test_hostile_octets_are_harmless(log: DialogueLog, path: Path) -> None:
+    session = Session(log)
+    session.client(b"USER \x1b]0;evil\x07\xff{user}")
+    session.server(b"-ERR \x9b31m ...\r\n...\r\n<the server sends nothing>\r\n")
+    log.close()
+    assert all(line.isprintable() for line in path.read_text().splitlines())
+    payloads = [
+        step.payload
+        for step in parse_dialogue(path.read_text(), name="log").steps
+        if isinstance(step, ClientLine | ServerLine)
+    ]
+    assert payloads[0] == r"USER \x1b]0;evil\x07\xff{user}"
+    assert len(payloads) == 4
+
+
+def test_lines_cut_anywhere_are_put_together(log: DialogueLog, path: Path) -> None:
+    octets = b"+OK\r\none\r\n.two\r\n\r\n.\r\n"
+    session = Session(log)
+    for octet in octets:
+        session.server(bytes([octet]))
+    assert lines(log, path)[1:] == ["S: +OK", "S: one", "S: .two", "S:", "S: ."]
+
+
+def test_a_last_line_without_an_end_is_told(log: DialogueLog, path: Path) -> None:
+    session = Session(log)
+    session.server(b"+OK half a li")
+    session.scribe.ended(EndReason.CLIENT_GONE)
+    assert lines(log, path)[1:] == ["S: +OK half a li", "C: <close connection>"]
+    assert "that line had no end" in path.read_text()
+
+
+def test_a_line_without_an_end_costs_no_memory(log: DialogueLog, path: Path) -> None:
+    session = Session(log)
+    for _ in range(100):
+        session.server(b"x" * MAX_LINE_LOGGED)
+    session.server(b"\r\n")
+    assert len(max(lines(log, path), key=len)) < 2 * MAX_LINE_LOGGED
+
+
+def test_sessions_take_turns(log: DialogueLog, path: Path) -> None:
+    one, two = Session(log, FIRST), Session(log, SECOND)
+    one.server(b"+OK one\r\n")
+    one.client(b"NOOP")
+    two.server(b"+OK two\r\n")
+    two.client(b" QUIT")
+    one.server(b"+OK\r\n")
+    log.close()
+    steps = parse_dialogue(path.read_text(), name="log").steps
+    owner, said = "", []
+    for step in steps:
+        if isinstance(step, Comment):
+            owner = re.sub(r"^\S+ ", "", step.text)
+        elif isinstance(step, ClientLine | ServerLine):
+            said.append((owner, step.payload))
+    assert said == [
+        ("session 1 from 127.0.0.1:4711, continued", "+OK one"),
+        ("session 1 from 127.0.0.1:4711, continued", "NOOP"),
+        ("session 2 from [::1]:4712, continued", "+OK two"),
+        ("session 2 from [::1]:4712, continued", " QUIT"),
+        ("session 1 from 127.0.0.1:4711, continued", "+OK"),
+    ]
+
+
+def test_a_log_is_added_to_and_is_private(path: Path) -> None:
+    for _ in range(2):
+        log = DialogueLog(str(path), complain=no_complaint)
+        Session(log).server(b"+OK\r\n")
+        log.close()
+    assert path.read_text().count("S: +OK\n") == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_log_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CannotLog, match=r"cannot be written \(no such file or directory\)"):
+        DialogueLog(str(tmp_path / "missing" / "log"), complain=no_complaint)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_told_once() -> None:
+    sentences: list[str] = []
+    log = DialogueLog("/dev/full", complain=sentences.append)
+    session = Session(log)
+    for _ in range(3):
+        session.client(b"NOOP")
+        session.server(b"+OK\r\n")
+    log.close()
+    (sentence,) = sentences
+    assert sentence.startswith("The log /dev/full ends here (no space left on device).")
+
+
+# From real sessions.
+
+
+def test_commands_stand_before_their_answers(log: DialogueLog, path: Path) -> None:
+    with Server(witnesses=[log.begin]) as server:
+        with greeted(server) as talk:
+            talk.log_in()
+            talk.say(b"RETR 3")
+            talk.body()
+            talk.say(b"QUIT")
+        with connected(server) as talk:
+            talk.sock.sendall(b"USER bob\r\nPASS jones\r\nRETR 3\r\nSTAT\r\nQUIT\r\n")
+            talk.rest()
+    log.close()
+    steps = parse_dialogue(path.read_text(), name="log").steps
+    # Turn by turn in the first session; in the second nothing is answered before it is asked.
+    asked = answered = 0
+    for step in steps:
+        asked += isinstance(step, ClientLine)
+        answered += isinstance(step, ServerLine) and step.payload.startswith(("+OK", "-ERR"))
+        assert answered <= asked + 2, "an answer stands before its command"
+    assert (asked, answered) == (4 + 5, 4 + 5 + 2)
+    assert not any(isinstance(step, AnyLines) for step in steps)
+
+
+def test_the_password_that_a_faulty_server_echoes_is_not_logged(
+    log: DialogueLog, path: Path
+) -> None:
+    with (
+        Server(persona="plain", faults=["echo-password"], witnesses=[log.begin]) as server,
+        greeted(server) as talk,
+    ):
+        assert b"tanstaaf" in talk.log_in(b"mrose", b"tanstaaf")
+        talk.say(b"QUIT")
+    log.close()
+    assert "tanstaaf" not in path.read_text()
+
+
+def test_every_session_of_many_is_whole(log: DialogueLog, path: Path) -> None:
+    with Server(witnesses=[log.begin]) as server:
+        for _, _ in itertools.product(range(3), range(3)):
+            with greeted(server) as one, greeted(server) as two:
+                one.log_in()
+                two.log_in()
+                one.say(b"QUIT")
+                two.say(b"QUIT")
+    log.close()
+    text = path.read_text()
+    for number in range(1, 19):
+        assert f"session {number} from" in text
+        assert f"session {number} ended: QUIT was answered" in text

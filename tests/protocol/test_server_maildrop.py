@@ -1,0 +1,127 @@
+"""The server core and its maildrop: sizes are asked for when needed, and messages may vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from poptalk.protocol.maildrop import MessageUnavailable
+from poptalk.protocol.texts import Occasion, Texts
+from tests.protocol.serving import LETTERS, Desk, MemoryMaildrop
+
+WITHOUT_SIZES = Texts({Occasion.LOGGED_IN: "in", Occasion.LISTING_FOLLOWS: "{messages} follow"})
+
+
+class RecordingMaildrop(MemoryMaildrop):
+    """Messages of which some can vanish; tells whose size was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+        self.vanished: set[int] = set()
+
+    def _look(self, number: int) -> None:
+        if number in self.vanished:
+            raise MessageUnavailable("gone")
+
+    def octets(self, number: int) -> int:
+        self.asked.append(number)
+        self._look(number)
+        return super().octets(number)
+
+    def unique_id(self, number: int) -> bytes:
+        self._look(number)
+        return super().unique_id(number)
+
+    def chunks(self, number: int) -> Iterable[bytes]:
+        self._look(number)
+        return super().chunks(number)
+
+
+def logged_in(texts: Texts | None = None, *, vanished: int | None = None) -> Desk:
+    desk = Desk(texts=texts)
+    maildrop = RecordingMaildrop()
+    desk.maildrop = maildrop
+    desk.log_in()
+    if vanished is not None:
+        maildrop.vanished.add(vanished)
+    return desk
+
+
+def asked(desk: Desk) -> list[int]:
+    assert isinstance(desk.maildrop, RecordingMaildrop)
+    return desk.maildrop.asked
+
+
+SIZES = [len(letter) for letter in LETTERS]
+
+
+def test_no_size_is_asked_for_unless_a_reply_says_it() -> None:
+    desk = logged_in(WITHOUT_SIZES)
+    desk.send(b"NOOP\r\nUIDL\r\nDELE 3\r\nRSET 1\r\nTOP 1 0\r\n")
+    assert asked(desk) == []
+    desk.send(b"LIST 2\r\n")
+    assert asked(desk) == [2]
+    assert desk.send(b"LIST\r\n").startswith(b"+OK 2 messages follow\r\n1 ")
+    assert asked(desk) == [2, 1, 2]
+    assert desk.send(b"STAT\r\n") == b"+OK 2 %d\r\n" % sum(SIZES[:2])
+    assert asked(desk) == [2, 1, 2, 1, 2]
+    # The sum is kept.
+    assert desk.send(b"STAT\r\nDELE 1\r\nSTAT\r\n").endswith(b"+OK 1 %d\r\n" % SIZES[1])
+    assert asked(desk)[5:] == [1]
+    assert desk.send(b"RSET\r\nSTAT\r\n").endswith(b"+OK 3 %d\r\n" % sum(SIZES))
+
+
+def test_a_reply_that_says_the_sum_has_it() -> None:
+    assert asked(logged_in()) == [1, 2, 3]
+
+
+def test_marks_before_and_after_the_sum_was_first_asked_for_count_alike() -> None:
+    desk = logged_in(WITHOUT_SIZES)
+    desk.send(b"DELE 1\r\nDELE 2\r\n")
+    assert desk.send(b"STAT\r\n") == b"+OK 1 %d\r\n" % SIZES[2]
+    assert desk.send(b"RSET\r\nDELE 3\r\nSTAT\r\n").endswith(b"+OK 2 %d\r\n" % sum(SIZES[:2]))
+
+
+def test_a_message_that_vanished_before_it_was_counted_is_left_out() -> None:
+    left = SIZES[0] + SIZES[2]
+    desk = logged_in(WITHOUT_SIZES, vanished=2)
+    assert desk.send(b"STAT\r\n") == b"+OK 2 %d\r\n" % left
+    assert desk.send(b"LIST\r\n").split(b"\r\n")[1:3] == [b"1 %d" % SIZES[0], b"3 %d" % SIZES[2]]
+    assert desk.send(b"UIDL\r\n").split(b"\r\n")[1:3] == [b"1 id-1", b"3 id-3"]
+    # It never comes back.
+    assert desk.send(b"RSET\r\nSTAT\r\n").endswith(b"+OK 2 %d\r\n" % left)
+    for command in (b"RETR 2", b"TOP 2 0", b"LIST 2", b"UIDL 2", b"DELE 2"):
+        assert desk.send(command + b"\r\n").startswith(b"-ERR the message cannot be read")
+
+
+def test_a_listing_leaves_out_what_it_cannot_ask() -> None:
+    desk = logged_in(WITHOUT_SIZES, vanished=2)
+    assert desk.send(b"UIDL\r\n") == b"+OK\r\n1 id-1\r\n3 id-3\r\n.\r\n"
+    assert desk.send(b"STAT\r\n").startswith(b"+OK 2 ")
+
+
+def test_a_message_that_vanished_after_it_was_counted_keeps_its_line() -> None:
+    desk = logged_in()
+    maildrop = desk.maildrop
+    assert isinstance(maildrop, RecordingMaildrop)
+    maildrop.vanished.add(2)
+    assert desk.send(b"STAT\r\n") == b"+OK 3 %d\r\n" % sum(SIZES)
+    assert desk.send(b"RETR 2\r\nNOOP\r\n") == (
+        b"-ERR the message cannot be read: somebody else removed or changed it; log in again\r\n+OK\r\n"
+    )
+
+
+def test_a_message_that_breaks_in_the_middle_is_the_driver_s_affair() -> None:
+    class Breaking(RecordingMaildrop):
+        def chunks(self, number: int) -> Iterable[bytes]:
+            yield b"Subject: half a message\r\n\r\n"
+            raise MessageUnavailable("changed")
+
+    desk = Desk()
+    desk.maildrop = Breaking()
+    desk.log_in()
+    desk.session.receive_data(b"RETR 1\r\n")
+    with pytest.raises(MessageUnavailable):
+        desk.pull()
