@@ -23,6 +23,7 @@ from benchmarks.harness import (
     print_table,
     range_of,
     ratio,
+    ratio_cells,
 )
 from benchmarks.messages import KINDS, reply
 from poptalk import __version__
@@ -116,8 +117,7 @@ def measured(work: Work, rounds: int) -> Iterator[list[str]]:
         f"{rate.median:,.1f}",
         range_of(rate, ",.1f"),
         f"{their_rate.median:,.1f}",
-        f"{quotient.median:.3f}",
-        range_of(quotient, ".3f"),
+        *ratio_cells(quotient),
     ]
 
 

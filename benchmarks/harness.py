@@ -205,6 +205,13 @@ def range_of(spread: Spread, form: str) -> str:
     return f"{spread.least:{form}} .. {spread.greatest:{form}}"
 
 
+def ratio_cells(quotient: Spread) -> list[str]:
+    """Write the median of a ratio, and its least and greatest."""
+    # Small ratios keep two digits that say something.
+    median, least, greatest = (f"{v:.2f}" if v >= 0.1 else f"{v:.2g}" for v in quotient)
+    return [median, f"{least} .. {greatest}"]
+
+
 def time_rows(results: Results, *, reference: str) -> Iterator[list[str]]:
     """Write a row for each contender: milliseconds, and the ratio to one of them.
 
@@ -213,16 +220,19 @@ def time_rows(results: Results, *, reference: str) -> Iterator[list[str]]:
     for name, samples in results.items():
         times, theirs = ([s.seconds for s in some] for some in (samples, results[reference]))
         took = Spread.of(1000 * value for value in times)
-        row = [name, f"{took.median:.1f}", range_of(took, ".1f"), *_ratio(times, theirs)]
+        row = [
+            name,
+            f"{took.median:.1f}",
+            range_of(took, ".1f"),
+            *ratio_cells(ratio(times, theirs)),
+        ]
         if samples[0].cpu:
             worked, they_worked = ([s.cpu for s in some] for some in (samples, results[reference]))
-            row += [f"{1000 * Spread.of(worked).median:.1f}", *_ratio(worked, they_worked)]
+            row += [
+                f"{1000 * Spread.of(worked).median:.1f}",
+                *ratio_cells(ratio(worked, they_worked)),
+            ]
         yield row
-
-
-def _ratio(values: Sequence[float], reference: Sequence[float]) -> list[str]:
-    quotient = ratio(values, reference)
-    return [f"{quotient.median:.2f}", range_of(quotient, ".2f")]
 
 
 def time_columns(first: str, *, reference: str, cpu: bool) -> list[str]:

@@ -98,7 +98,7 @@ async def test_a_reply_that_arrives_while_a_line_is_half_typed() -> None:
             assert shell.dialogue() == ["S: +OK ready", "C: LIST", "S: +OK", *listed, "S: ."]
             assert shell.terminal.cursor.column == len("AUTHORIZATION 127.0.0.1> RETR 12345")
             await shell.enter("", until="C: RETR 12345")
-        assert server.received == b"LIST\r\nRETR 12345\r\n"
+        server.wait_for(lambda received: received == b"LIST\r\nRETR 12345\r\n")
 
 
 async def test_a_burst_while_typing_loses_no_glyph_of_either_over_the_history() -> None:
@@ -129,7 +129,7 @@ async def test_an_unsolicited_err_and_close_while_typing() -> None:
             assert shell.dialogue()[-1] == "S: -ERR idle for too long"
             assert "the server speaks without having been asked" in " ".join(shell.text.split())
             assert "the server closed the connection" in shell.text
-            assert "not connected" in shell.terminal.lines()[-1]
+            await shell.until(lambda: "not connected" in shell.terminal.lines()[-1])
             assert shell.line == ""
             assert ":open offers it again" in shell.text
             await shell.enter(":why", until="said unasked")
@@ -552,7 +552,7 @@ async def test_erasing_and_going_on_is_no_matter() -> None:
             await shell.type("STAX")
             shell.send(BACKSPACE + "T" + ENTER)
             await shell.see("C: STAT")
-        assert server.received == b"STAT\r\n"
+        server.wait_for(lambda received: received == b"STAT\r\n")
 
 
 async def test_a_user_named_in_the_url_is_offered() -> None:
