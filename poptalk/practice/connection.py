@@ -18,6 +18,7 @@ from poptalk.practice.maildrop import CommitRefused, Lease, MaildropError, Maild
 from poptalk.practice.outlet import Outlet
 from poptalk.practice.persona import Persona
 from poptalk.practice.seam import DriverSeam, Ending
+from poptalk.practice.unique_ids import RenamedMaildrop
 from poptalk.practice.witness import DropReason, How, Witness
 from poptalk.protocol.sasl import Mechanisms
 from poptalk.protocol.server import Limits, ServerSession
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from poptalk.net.tls import TlsLayer
     from poptalk.practice.certificates import Certificates
+    from poptalk.protocol.maildrop import Maildrop
 
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -59,7 +61,7 @@ class Patience:
             a learner reads in between.
         idle_seconds: between two commands after the login; at least ten minutes (RFC 1939 §3).  Also
             how long a reader may take nothing of what waits for it.
-        handshake_seconds: for TLS, in which nobody types.
+        handshake_seconds: for TLS, in which nobody types: half of what asyncio allows, for slow lines.
         connections: at the same time: a class of thirty with a few windows each.
         connections_per_address: of these, so that one program gone wild leaves room for others; half,
             because a class may sit behind one router.
@@ -79,6 +81,7 @@ class Host(Protocol):
     patience: Patience
     limits: Limits
     mechanisms: Mechanisms
+    refusal_seconds: float
 
     def new_timestamp(self) -> bytes:
         """Return an APOP timestamp that no other session has."""
@@ -132,6 +135,7 @@ class Connection(asyncio.Protocol):
             encrypted=implicit_tls,
             limits=host.limits,
             mechanisms=host.mechanisms,
+            habits=host.persona.habits,
             seam=self._seam,
         )
         self._witnesses: tuple[Witness, ...] = ()
@@ -157,6 +161,8 @@ class Connection(asyncio.Protocol):
         self._overdue = DropReason.NO_LOGIN
         """What it is called if nothing happens before the deadline."""
         self._timer: asyncio.TimerHandle | None = None
+        self._refusing: asyncio.TimerHandle | None = None
+        """A refusal of a login that is still to be told."""
 
     # What asyncio calls.
 
@@ -207,6 +213,8 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
+        if self._refusing is not None:
+            self._refusing.cancel()
         self._outlet.cancel()
         self._release()
         for witness in self._witnesses:
@@ -323,9 +331,27 @@ class Connection(asyncio.Protocol):
     def _log_in(self, attempt: LoginAttempt) -> None:
         refusal = self._open_maildrop(attempt)
         if refusal is not None:
-            self._session.refuse(refusal)
+            self._refuse(refusal)
         elif self._lease is not None:
-            self._session.accept(self._seam.maildrop(self._lease.maildrop))
+            maildrop: Maildrop = self._lease.maildrop
+            if self._host.persona.unique_ids is not None:
+                maildrop = RenamedMaildrop(maildrop, self._host.persona.unique_ids)
+            self._session.accept(self._seam.maildrop(maildrop))
+
+    def _refuse(self, refusal: Occasion) -> None:
+        """Refuse a login, after as long as the server takes for that."""
+        if not self._host.refusal_seconds:
+            self._session.refuse(refusal)
+            return
+        self._refusing = asyncio.get_running_loop().call_later(
+            self._host.refusal_seconds, self._refuse_now, refusal
+        )
+
+    def _refuse_now(self, refusal: Occasion) -> None:
+        if self._closing:
+            return
+        self._session.refuse(refusal)
+        self._pump()
 
     def _open_maildrop(self, attempt: LoginAttempt) -> Occasion | None:
         """Open the maildrop that an attempt is right for, or return why not."""

@@ -25,7 +25,8 @@ def add_practice_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--persona",
         metavar="NAME|FILE",
-        help="how the practice server speaks: exchange, plain, or a .toml file "
+        help="how the practice server speaks and behaves: like exchange, plain, dovecot, ... (poptalk "
+        "serve --list-personas tells them all), or as a .toml file of your own says "
         f"(default: {DEFAULT_PERSONA})",
     )
     parser.add_argument(
@@ -96,6 +97,17 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="PORT",
         help="the port for TLS from the first octet (default: a free one)",
+    )
+    parser.add_argument(
+        "--list-personas",
+        action="store_true",
+        help="tell how the practice server can speak, and end",
+    )
+    parser.add_argument(
+        "--slow-refusals",
+        action="store_true",
+        help="take as long to refuse a login as the persona's real server does, some seconds "
+        "(default: no time at all)",
     )
     parser.add_argument(
         "--fault",

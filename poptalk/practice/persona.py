@@ -1,23 +1,29 @@
-"""Personas: what a server says and offers, as data.
+"""Personas: how a server speaks, what it offers and what it is used to do, as data.
 
 A persona is a TOML file; ``personas/plain.toml`` explains every key.  A mistake in one is reported
-with the file, the key and what would be allowed.
+with the file, the line, the key and what would be allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from poptalk.practice.toml_file import Table, TomlError, TomlFile
+from poptalk.practice.unique_ids import FormError, UniqueIdForm
 from poptalk.protocol.capabilities import (
     MAX_CAPABILITY_OCTETS,
     CapabilityLists,
     parse_capability,
 )
-from poptalk.protocol.texts import Occasion, TextError, Texts
+from poptalk.protocol.habits import HABITS, Habits
+from poptalk.protocol.replies import Status
+from poptalk.protocol.server import Limits
+from poptalk.protocol.texts import WORDINGS, Occasion, TextError, Texts
 
 _SITUATIONS = {
     ("clear", "before-login"): "clear",
@@ -27,6 +33,44 @@ _SITUATIONS = {
 }
 """Where each list of capabilities stands in the file, and the field that it fills."""
 
+_ANY = {"any-positive": Status.OK, "any-negative": Status.ERR}
+"""The keys for all occasions of one kind that have no text of their own."""
+
+_LIMITS = {
+    "line-octets": ("line", 64, 65_536),
+    "overlong-lines": ("overlong_lines", 1, 1_000),
+    "errors-before-login": ("errors_before_login", 1, 1_000),
+    "errors-after-login": ("errors_after_login", 1, 1_000),
+    "failed-logins": ("failed_logins", 1, 1_000),
+}
+"""The keys of the limits, each with its field, and the least and the most that it can be."""
+
+_CORE_HABITS = {field.replace("_", "-"): field for field in HABITS}
+"""The keys of the habits that the core has, each with its field."""
+
+_DRIVER_HABITS = ("second-session", "login-delay", "refusal-seconds", "unique-ids")
+"""The keys of those that are up to the driver."""
+
+MAX_REFUSAL_SECONDS = 60
+"""Longest delay of a refused login: few clients wait longer for an answer."""
+
+E = TypeVar("E", bound=Enum)
+
+
+class SecondSession(Enum):
+    """What happens to a login while the same account has a session."""
+
+    LET_IN = "let-in"
+    REFUSED = "refused"
+    """`[IN-USE]`, though each session of this server could have a maildrop of its own."""
+
+
+class LoginDelay(Enum):
+    """What is done about a LOGIN-DELAY that is announced (RFC 2449 §6.5)."""
+
+    KEPT = "kept"
+    IGNORED = "ignored"
+
 
 class PersonaError(Exception):
     """A persona that cannot be used, explained in one sentence."""
@@ -34,25 +78,47 @@ class PersonaError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persona:
-    """What a server says and offers.
+    """How a server speaks, what it offers and what it is used to do.
 
     Args:
         name: the name of its file, without the suffix.
         description: one line for people.
         texts: its words by occasion.
         capabilities: its answers to CAPA.
+        habits: what it does differently from others, as far as the core does it.
+        limits: how much it puts up with.
+        second_session: what happens to a login while the same account has a session.
+        login_delay: what is done about a LOGIN-DELAY that is announced.
+        refusal_seconds: how long the real one takes to refuse a login.
+        unique_ids: how its unique-ids look, None for those of the maildrop.
     """
 
     name: str
     description: str
     texts: Texts
     capabilities: CapabilityLists
+    habits: Habits = Habits()  # noqa: RUF009 - it is frozen
+    limits: Limits = Limits()  # noqa: RUF009 - it is frozen
+    second_session: SecondSession = SecondSession.LET_IN
+    login_delay: LoginDelay = LoginDelay.KEPT
+    refusal_seconds: int = 0
+    unique_ids: UniqueIdForm | None = None
 
 
 def shipped_personas() -> list[str]:
     """Return the names of the personas that come with poptalk."""
     files = resources.files("poptalk.practice").joinpath("personas").iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def list_personas() -> Iterator[str]:
+    """Return the lines that ``poptalk serve --list-personas`` prints."""
+    names = shipped_personas()
+    columns = max(map(len, names))
+    for name in names:
+        yield f"{name:<{columns}}  {load_persona(name).description}"
+    yield f"{'FILE.toml':<{columns}}  one of your own: copy plain.toml, which explains every key, from"
+    yield f"{'':<{columns}}  {resources.files('poptalk.practice').joinpath('personas')}"
 
 
 def load_persona(persona: str) -> Persona:
@@ -77,12 +143,9 @@ def load_persona(persona: str) -> Persona:
         )
     path = Path(persona)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PersonaError(f"The persona {path} cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise PersonaError(f"The persona {path} is not UTF-8, as TOML must be.") from error
-    return parse_persona(text, name=path.stem, source=str(path))
+        return _persona(TomlFile.read(path), name=path.stem)
+    except TomlError as error:
+        raise PersonaError(f"The persona {error}") from error
 
 
 def parse_persona(text: str, *, name: str, source: str) -> Persona:
@@ -94,90 +157,101 @@ def parse_persona(text: str, *, name: str, source: str) -> Persona:
         source: what to call the file in a message.
 
     Raises:
-        PersonaError: for a mistake, with the file, the key and what would be allowed.
+        PersonaError: for a mistake, with the file, the line, the key and what would be allowed.
     """
-    import tomllib
-
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PersonaError(f"{source} is no TOML: {error}.") from error
-    file = _Table(content, source=source, path="", allowed=["description", "texts", "capabilities"])
+        return _persona(TomlFile(text, source=source), name=name)
+    except TomlError as error:
+        raise PersonaError(f"The persona {error}") from error
+
+
+def _persona(toml: TomlFile, *, name: str) -> Persona:
+    file = toml.table(["description", "texts", "capabilities", "habits", "limits"])
+    habits = file.optional_table("habits", allowed=[*_CORE_HABITS, *_DRIVER_HABITS])
     return Persona(
         name=name,
-        description=file.text("description"),
-        texts=_texts(file),
+        description=_description(file),
+        texts=_texts(file.table("texts", allowed=[*_ANY, *(each.value for each in Occasion)])),
         capabilities=_capabilities(file),
+        habits=_habits(habits),
+        limits=_limits(file.optional_table("limits", allowed=_LIMITS)),
+        second_session=_choice(habits, "second-session", SecondSession.LET_IN),
+        login_delay=_choice(habits, "login-delay", LoginDelay.KEPT),
+        refusal_seconds=_number(habits, "refusal-seconds", least=0, most=MAX_REFUSAL_SECONDS) or 0,
+        unique_ids=_unique_ids(habits),
     )
 
 
-class _Table:
-    """A table of the file, which knows its place for messages.
-
-    Args:
-        content: keys and values.
-        source: the file.
-        path: the keys that lead here, joined by dots.
-        allowed: the keys that may stand here.
-    """
-
-    def __init__(
-        self, content: Mapping[str, Any], *, source: str, path: str, allowed: list[str]
-    ) -> None:
-        self.content = content
-        self._source = source
-        self._path = path
-        self._allowed = allowed
-        for key in content:
-            if key not in allowed:
-                raise self.mistake(key, f"no such key; allowed here are {', '.join(allowed)}")
-
-    def mistake(self, key: str, why: str) -> PersonaError:
-        """Return the error for a key of this table."""
-        place = f"{self._path}.{key}" if self._path else key
-        return PersonaError(f"{self._source}, {place}: {why}.")
-
-    def _get(self, key: str) -> Any:
-        if key not in self.content:
-            raise self.mistake(key, f"missing; needed here are {', '.join(self._allowed)}")
-        return self.content[key]
-
-    def text(self, key: str) -> str:
-        """Return a text."""
-        value = self._get(key)
-        if not isinstance(value, str):
-            raise self.mistake(key, 'a text in quotation marks is needed, such as "ready"')
-        return value
-
-    def texts(self, key: str) -> list[str]:
-        """Return a list of texts."""
-        value = self._get(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.mistake(key, 'a list of texts is needed, such as ["TOP", "UIDL"]')
-        return value
-
-    def table(self, key: str, *, allowed: list[str]) -> _Table:
-        """Return a table within this one."""
-        value = self._get(key)
-        if not isinstance(value, dict):
-            raise self.mistake(key, f"a table is needed, with the keys {', '.join(allowed)}")
-        path = f"{self._path}.{key}" if self._path else key
-        return _Table(value, source=self._source, path=path, allowed=allowed)
+def _description(file: Table) -> str:
+    text = file.text("description")
+    if not text.isprintable() or not text:
+        raise file.mistake("description", "one line that says something is needed")
+    return text
 
 
-def _texts(file: _Table) -> Texts:
-    table = file.table("texts", allowed=[occasion.value for occasion in Occasion])
-    own: dict[Occasion, str] = {}
-    for key in table.content:
-        own[Occasion(key)] = table.text(key)
-        try:
-            Texts({Occasion(key): own[Occasion(key)]})
-        except TextError as error:
-            raise table.mistake(key, str(error)) from error
+def _texts(table: Table) -> Texts:
+    own = {Occasion(key): table.text(key) for key in table if key not in _ANY}
+    for occasion, text in own.items():
+        _check_text(table, occasion.value, {occasion: text})
+    for key, status in _ANY.items():
+        if key not in table:
+            continue
+        text = table.text(key)
+        if "{" in text:
+            raise table.mistake(key, "no fields here, as occasions differ in what they have")
+        left_out = {
+            occasion: text
+            for occasion, wording in WORDINGS.items()
+            if wording.status is status and occasion not in own and wording.like not in own
+        }
+        _check_text(table, key, left_out)
+        own |= left_out
     return Texts(own)
 
 
-def _capabilities(file: _Table) -> CapabilityLists:
+def _check_text(table: Table, key: str, texts: Mapping[Occasion, str]) -> None:
+    try:
+        Texts(texts)
+    except TextError as error:
+        raise table.mistake(key, str(error)) from error
+
+
+def _habits(table: Table) -> Habits:
+    values: dict[str, Any] = {
+        field: kind(table.choice(key, [value.value for value in kind]))
+        for (key, field), kind in zip(_CORE_HABITS.items(), HABITS.values(), strict=True)
+        if key in table
+    }
+    return Habits(**values)
+
+
+def _choice(table: Table, key: str, default: E) -> E:
+    kind = type(default)
+    return kind(table.choice(key, [each.value for each in kind])) if key in table else default
+
+
+def _number(table: Table, key: str, *, least: int, most: int) -> int | None:
+    return table.whole_number(key, least=least, most=most) if key in table else None
+
+
+def _limits(table: Table) -> Limits:
+    given = {
+        field: _number(table, key, least=least, most=most)
+        for key, (field, least, most) in _LIMITS.items()
+    }
+    return Limits(**{field: number for field, number in given.items() if number is not None})
+
+
+def _unique_ids(table: Table) -> UniqueIdForm | None:
+    if "unique-ids" not in table:
+        return None
+    try:
+        return UniqueIdForm(table.text("unique-ids"))
+    except FormError as error:
+        raise table.mistake("unique-ids", str(error)) from error
+
+
+def _capabilities(file: Table) -> CapabilityLists:
     layers = file.table("capabilities", allowed=["clear", "tls"])
     lists = {
         field: _capability_lines(layers.table(layer, allowed=["before-login", "after-login"]), when)
@@ -186,7 +260,7 @@ def _capabilities(file: _Table) -> CapabilityLists:
     return CapabilityLists(**lists)
 
 
-def _capability_lines(table: _Table, when: str) -> tuple[bytes, ...]:
+def _capability_lines(table: Table, when: str) -> tuple[bytes, ...]:
     lines = table.texts(when)
     for line in lines:
         if not line.isascii() or not line.isprintable() or line != " ".join(line.split()):

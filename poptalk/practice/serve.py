@@ -27,7 +27,7 @@ from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.listening import CannotListen
 from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK
-from poptalk.practice.persona import PersonaError
+from poptalk.practice.persona import PersonaError, list_personas
 from poptalk.practice.server import Server
 from poptalk.practice.session_lines import SessionLines
 from poptalk.practice.witness import Begin
@@ -57,6 +57,10 @@ def serve(
         The exit code: 0 when told to stop, 2 for an account, a fault, a persona, a folder or a log
         that cannot be used, 1 for a port or an address that cannot be had.
     """
+    if options.list_personas:
+        for line in list_personas():
+            say(line)
+        return OK
     if options.list_faults:
         for line in list_faults():
             say(line)
@@ -92,6 +96,7 @@ def _serve(
             host=hosts,
             port=options.port,
             tls_port=options.tls_port,
+            slow_refusals=options.slow_refusals,
             faults=options.faults,
             fault_seed=options.fault_seed,
             witnesses=_witnesses(options, log, say=say),

@@ -32,7 +32,7 @@ from poptalk.practice.login_delay import LoginDelays, announced_delay
 from poptalk.practice.maildrop import Lease, MaildropError, Store, locate
 from poptalk.practice.mechanisms import make_mechanisms
 from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK
-from poptalk.practice.persona import Persona, load_persona
+from poptalk.practice.persona import LoginDelay, Persona, SecondSession, load_persona
 from poptalk.practice.record import Record, RecordedSession
 from poptalk.practice.seam import DriverSeam
 from poptalk.practice.witness import Begin, DropReason, Visit, Witness
@@ -76,7 +76,9 @@ class Server:
         port: the port on each of them, 0 for any that is free.
         tls_port: the port for implicit TLS, 0 for any that is free, None for none.
         patience: time-outs, and how many connections there may be.
-        limits: how much a session puts up with.
+        limits: how much a session puts up with; by default as much as the persona.
+        slow_refusals: whether a login is refused as slowly as by the server that the persona is like:
+            that is there to slow guessing down, and here it would only make learners and tests wait.
         timestamp: makes the APOP timestamps, and the challenges of CRAM-MD5; a lesson that is to run
             the same each time fixes it.
         clock: seconds that only rise, for the delay between two logins.
@@ -107,6 +109,7 @@ class Server:
         tls_port: int | None = None,
         patience: Patience | None = None,
         limits: Limits | None = None,
+        slow_refusals: bool = False,
         timestamp: Callable[[], bytes] = fresh_timestamp,
         clock: Callable[[], float] = time.monotonic,
         faults: Sequence[str] = (),
@@ -121,12 +124,19 @@ class Server:
         self._clock = clock
         self.mechanisms = make_mechanisms(timestamp)
         self.patience = patience or Patience()
-        self.limits = limits or Limits()
+        self.limits = limits or self.persona.limits
+        self.refusal_seconds: float = self.persona.refusal_seconds if slow_refusals else 0
         self._hosts = (host,) if isinstance(host, str) else tuple(host)
         self._asked_for = (port, tls_port)
         self.new_timestamp = timestamp
         self.faults = _fault_plan(faults, self.accounts, seed=fault_seed)
-        self._stores = _stores(self.accounts, maildrop, shared=shared, writable=writable)
+        self._stores = _stores(
+            self.accounts,
+            maildrop,
+            shared=shared,
+            writable=writable,
+            one_at_a_time=self.persona.second_session is SecondSession.REFUSED,
+        )
         self._record = Record() if record else None
         self._begin_witnesses = (*witnesses, *([self._record.begin] if self._record else []))
         self._visits = itertools.count(1)
@@ -318,6 +328,8 @@ class Server:
 
     def login_too_soon(self, account: Account, *, encrypted: bool) -> bool:
         """Tell whether an account must wait before it may log in again, as the persona has it."""
+        if self.persona.login_delay is LoginDelay.IGNORED:
+            return False
         # What is announced after the login is meant for this user (RFC 2449 §6.5).
         situations = [
             self.persona.capabilities.lines(encrypted=encrypted, logged_in=logged_in)
@@ -334,7 +346,7 @@ class Server:
         """Open an account's maildrop for a session.
 
         Raises:
-            MaildropLocked: it is shared, and another session has it open.
+            MaildropLocked: one session at a time may have it, and another one does.
         """
         return self._stores[account].open()
 
@@ -374,6 +386,7 @@ def _stores(
     *,
     shared: bool,
     writable: bool,
+    one_at_a_time: bool,
 ) -> dict[Account, Store]:
     """Make the maildrops; accounts with the same folder have the same one."""
     if writable and maildrop is None:
@@ -386,7 +399,7 @@ def _stores(
         for account in accounts
     }
     stores = {
-        place: Store(locate(place), shared=shared, writable=writable)
+        place: Store(locate(place), shared=shared, writable=writable, one_at_a_time=one_at_a_time)
         for place in set(places.values())
     }
     return {account: stores[place] for account, place in places.items()}

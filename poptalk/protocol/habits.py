@@ -135,7 +135,7 @@ class Habits(Value):
         if not digits:
             return None
         bits = 32 if self.numbers is Numbers.LEADING_DIGITS_32_BIT else 64
-        return int(digits) % 2**bits
+        return int(digits) % (1 << bits)
 
     def refuses_blanks(self, command: Command) -> bool:
         """Tell whether a command is refused for blanks in front of it or behind it."""

@@ -456,14 +456,13 @@ class ServerSession:
 
     def _handler(self, command: Command) -> Callable[[ServerSession, Command], None] | None:
         """Return what carries a command out, None if this server does not know it."""
-        unknown = set()
-        if self._habits.capa is Capa.UNKNOWN:
-            unknown.add(b"CAPA")
-        if self._habits.last is Last.UNKNOWN:
-            unknown.add(b"LAST")
-        if command.keyword in unknown or self._habits.refuses_blanks(command):
-            return None
-        return _HANDLERS.get(command.keyword)
+        habits = self._habits
+        unknown = (
+            (command.keyword == b"CAPA" and habits.capa is Capa.UNKNOWN)
+            or (command.keyword == b"LAST" and habits.last is Last.UNKNOWN)
+            or habits.refuses_blanks(command)
+        )
+        return None if unknown else _HANDLERS.get(command.keyword)
 
     def _complain(self, occasion: Occasion, **fields: Field) -> None:
         """Answer a command in the negative; end the session if it was wrong too often in a row."""
@@ -644,16 +643,17 @@ class ServerSession:
     def _refuse_login(self, occasion: Occasion) -> None:
         self._end_exchange()
         self._failed_logins += 1
+        name = shown(self._just_named or b"")
         if self._failed_logins >= self._limits.failed_logins:
             self._reply(Occasion.TOO_MANY_LOGINS, limit=self._limits.failed_logins)
             self._end(EndReason.TOO_MANY_LOGINS)
         elif self._habits.after_wrong_password is AfterWrongPassword.CLOSED:
-            self._reply(occasion)
+            self._reply(occasion, name=name)
             self._end(EndReason.TOO_MANY_LOGINS)
         else:
             alone = self._habits.after_wrong_password is AfterWrongPassword.PASSWORD_ALONE
             self._name = self._just_named if alone else None
-            self._complain(occasion)
+            self._complain(occasion, name=name)
         self._seam.login_refused()
 
     # AUTHORIZATION: AUTH (RFC 5034 §4).

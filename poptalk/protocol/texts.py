@@ -165,7 +165,7 @@ WORDINGS: Mapping[Occasion, Wording] = {
     Occasion.ARGUMENT_EXCESS: _err("too many arguments: {syntax}", "syntax", "keyword", "extra"),
     Occasion.USER_FIRST: _err("PASS goes right behind USER: send USER name first"),
     Occasion.USER_TWICE: _err("a name was given already: send PASS password"),
-    Occasion.WRONG_PASSWORD: _err("invalid password; begin again with USER", code=b"AUTH"),
+    Occasion.WRONG_PASSWORD: _err("invalid password; begin again with USER", "name", code=b"AUTH"),
     Occasion.WRONG_DIGEST: _err(
         "permission denied; the digest is MD5 of the timestamp, then the password", code=b"AUTH"
     ),
@@ -282,8 +282,8 @@ class Texts:
 
 def _text_for(occasion: Occasion, own: Mapping[Occasion, str]) -> str:
     wording = WORDINGS[occasion]
-    if occasion not in own and wording.like in own:
-        return own[wording.like]
+    if occasion not in own and wording.like is not None:
+        return own.get(wording.like, wording.text)
     return own.get(occasion, wording.text)
 
 

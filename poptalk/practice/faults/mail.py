@@ -6,8 +6,9 @@ announces what RETR sends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from poptalk.practice.another_maildrop import AnotherMaildrop
 from poptalk.practice.faults import parameters
 from poptalk.practice.faults.fault import About, Fault, Stance
 from poptalk.practice.faults.replies import ESCAPES, RFC_1939_5, RFC_1939_7, UNIQUE_ID_LISTING
@@ -15,30 +16,7 @@ from poptalk.protocol.maildrop import Maildrop
 from poptalk.protocol.verbs import Clause
 
 
-class _Another:
-    """A maildrop that is the same as another one, until a subclass says otherwise."""
-
-    def __init__(self, maildrop: Maildrop) -> None:
-        self._maildrop = maildrop
-
-    @property
-    def count(self) -> int:
-        return self._maildrop.count
-
-    def octets(self, number: int) -> int:
-        return self._maildrop.octets(number)
-
-    def unique_id(self, number: int) -> bytes:
-        return self._maildrop.unique_id(number)
-
-    def chunks(self, number: int) -> Iterable[bytes]:
-        return self._maildrop.chunks(number)
-
-    def has_dot_lines(self, number: int) -> bool:
-        return self._maildrop.has_dot_lines(number)
-
-
-class _NumberedMaildrop(_Another):
+class _NumberedMaildrop(AnotherMaildrop):
     def unique_id(self, number: int) -> bytes:
         return b"%d" % number
 
@@ -63,7 +41,7 @@ class UidlReused(Fault):
         return _NumberedMaildrop(maildrop)
 
 
-class _SpacedMaildrop(_Another):
+class _SpacedMaildrop(AnotherMaildrop):
     def unique_id(self, number: int) -> bytes:
         return b"  " + super().unique_id(number)
 
@@ -85,7 +63,7 @@ class UidlSpaces(Fault):
         return _SpacedMaildrop(maildrop)
 
 
-class _MiscountedMaildrop(_Another):
+class _MiscountedMaildrop(AnotherMaildrop):
     def __init__(self, maildrop: Maildrop, error: int) -> None:
         super().__init__(maildrop)
         self._error = error
@@ -116,7 +94,7 @@ class WrongOctets(Fault):
         return _MiscountedMaildrop(maildrop, self.value)
 
 
-class _AugmentedMaildrop(_Another):
+class _AugmentedMaildrop(AnotherMaildrop):
     """A maildrop whose messages begin and end with more than they have."""
 
     def __init__(self, maildrop: Maildrop, *, header: bytes = b"", last: bytes) -> None:

@@ -27,15 +27,24 @@ class Store:
         shared: whether all sessions have the same maildrop, one at a time, and what one of them
             deletes is gone for the others, but not from the disk; otherwise each has a copy.
         writable: whether it is shared, even with other processes, and deletions are made on the disk.
+        one_at_a_time: whether one session at a time may have it, even where each has a copy.
 
     Raises:
         MaildropError: it cannot be listed, or is to be written to and cannot.
     """
 
-    def __init__(self, location: Location, *, shared: bool = False, writable: bool = False) -> None:
+    def __init__(
+        self,
+        location: Location,
+        *,
+        shared: bool = False,
+        writable: bool = False,
+        one_at_a_time: bool = False,
+    ) -> None:
         self.location = location
         self._source = location.source()
         self._shared = shared or writable
+        self._one_at_a_time = one_at_a_time or self._shared
         self._writable = writable
         self._in_use = False
         self._removed: set[Hashable] = set()
@@ -48,7 +57,7 @@ class Store:
         """Open the maildrop for a session, as it is now.
 
         Raises:
-            MaildropLocked: it is shared, and another session has it open.
+            MaildropLocked: one session at a time may have it, and another one does.
             MaildropError: it cannot be read any more.
         """
         if self._in_use:
@@ -60,7 +69,7 @@ class Store:
             if lock is not None:
                 lock.release()
             raise
-        self._in_use = self._shared
+        self._in_use = self._one_at_a_time
         return Lease(self, self._snapshot, self._selection(), lock)
 
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> None:
