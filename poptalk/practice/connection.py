@@ -282,6 +282,8 @@ class Connection(asyncio.Protocol):
     def _learn(self) -> None:
         """Let the witnesses know what the session tells: commands before their answers."""
         events = self._session.events()
+        if not events:
+            return
         self._untreated += events
         for witness in self._witnesses:
             for event in events:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 
 from poptalk.practice.accounts import Account
 from poptalk.protocol.capabilities import parse_capability
 
 
-def announced_delay(lines: Iterable[bytes]) -> int:
+@lru_cache(maxsize=64)
+def announced_delay(lines: tuple[bytes, ...]) -> int:
     """Return the delay that capabilities announce, in seconds; 0 if there is none.
 
     Args:
-        lines: of the answer to CAPA, without line ends.
+        lines: of the answer to CAPA, without line ends; each login asks about the same few lists.
     """
     for capability in map(parse_capability, lines):
         if capability.tag == b"LOGIN-DELAY" and capability.parameters:

@@ -43,7 +43,7 @@ class UniqueIdForm:
     def __init__(self, form: str) -> None:
         pieces = re.split(r"(\{[^{}]*\})", form)
         fields = pieces[1::2]
-        if any(field not in _FIELDS for field in fields) or "{" in "".join(pieces[::2]):
+        if any(field not in _FIELDS for field in fields) or set("{}") & set("".join(pieces[::2])):
             raise FormError("only {hex} (16 hex digits) and {digits} (10 digits) may be in braces")
         if fields.count("{hex}") * 2 + fields.count("{digits}") < 2:
             raise FormError("at least one {hex} or two {digits} are needed, to tell messages apart")

@@ -14,6 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from poptalk.protocol.verbs import Argument, Verb
 
+    Range = slice[int, int, None]
+    """Where a word stands in a line."""
+
 BLANKS = (b" ", b"\t")
 """What parts words; tabs are no blanks to RFC 1939 §3, but to many servers."""
 
@@ -78,56 +81,58 @@ def parse_command(line: bytes) -> Command:
     Returns:
         The parts.  Never raises: an odd line is a command whose verb is None.
     """
-    spans = _words(line)
-    if not spans:
+    words = _words(line)
+    if not words:
         return Command(line=line, keyword=b"", verb=None, arguments=(), secret=None)
-    first = spans[0]
-    keyword = line[first.start : first.stop].upper()
+    keyword = line[words[0]].upper()
     verb = VERBS.get(keyword)
-    given = spans[1:]
-    if verb is not None:
-        given = _join_rest(verb.arguments, given, line, first.stop)
+    given = words[1:]
+    secret = None
+    if verb is not None and verb.arguments:
+        given = _join_rest(verb.arguments, given, line, words[0].stop)
+        secret = _secret(verb.arguments, given, len(line))
     return Command(
         line=line,
         keyword=keyword,
         verb=verb,
-        arguments=tuple(line[s.start : s.stop] for s in given),
-        secret=_secret(verb.arguments, given, len(line)) if verb else None,
+        arguments=tuple([line[word] for word in given]),
+        secret=secret,
     )
 
 
-def _words(line: bytes) -> list[Span]:
+def _words(line: bytes) -> list[Range]:
     """Find the words of a line, parted by any number of blanks and tabs."""
-    spans = []
+    words = []
     at = 0
     for word in line.replace(b"\t", b" ").split(b" "):
+        stop = at + len(word)
         if word:
-            spans.append(Span(start=at, stop=at + len(word)))
-        at += len(word) + 1
-    return spans
+            words.append(slice(at, stop))
+        at = stop + 1
+    return words
 
 
 def _join_rest(
-    arguments: tuple[Argument, ...], given: list[Span], line: bytes, keyword_stop: int
-) -> list[Span]:
+    arguments: tuple[Argument, ...], given: list[Range], line: bytes, keyword_stop: int
+) -> list[Range]:
     """Let a last argument swallow the rest of the line: "spaces may be part of the password"."""
     last = len(arguments) - 1
-    if last < 0 or not arguments[last].rest:
+    if not arguments[last].rest:
         return given
     if last == 0:
         # RFC 1939 §7: all after the one blank behind PASS is the password, blanks at its ends too.
         start = keyword_stop + 1
-        return [Span(start=start, stop=len(line))] if start < len(line) else []
+        return [slice(start, len(line))] if start < len(line) else []
     if len(given) > last:
-        return [*given[:last], Span(start=given[last].start, stop=len(line))]
+        return [*given[:last], slice(given[last].start, len(line))]
     return given
 
 
-def _secret(arguments: tuple[Argument, ...], given: list[Span], length: int) -> Span | None:
+def _secret(arguments: tuple[Argument, ...], given: list[Range], length: int) -> Span | None:
     """Find what is secret: the first secret argument and all that follows it."""
-    for argument, span in zip(arguments, given, strict=False):
+    for argument, word in zip(arguments, given, strict=False):
         if argument.secret:
-            return Span(start=span.start, stop=length)
+            return Span(start=word.start, stop=length)
     return None
 
 

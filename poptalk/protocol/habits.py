@@ -110,6 +110,17 @@ class ErrorsCounted(Enum):
     IN_ALL = "in-all"
 
 
+class LastError(Enum):
+    """What is said to the error after which the session ends."""
+
+    TOLD = "told"
+    """That it was one too many."""
+    ANSWERED = "answered"
+    """What is always said to such an error."""
+    ANSWERED_AND_TOLD = "answered-and-told"
+    """Both, which makes two replies to one command."""
+
+
 class Habits(Value):
     """The habits of one server, as far as the core has them."""
 
@@ -124,6 +135,7 @@ class Habits(Value):
     line_ends: LineEnds = LineEnds.CRLF_OR_LF
     dele_again: DeleAgain = DeleAgain.REFUSED
     errors_counted: ErrorsCounted = ErrorsCounted.IN_A_ROW
+    last_error: LastError = LastError.TOLD
 
     def number(self, command: Command, index: int = 0) -> int | None:
         """Return an argument that is there as a number, None where it is none."""

@@ -58,6 +58,8 @@ class Intake:
 
     def next_line(self) -> Line | OverlongLine | None:
         """Return the next line, or None until more has come."""
+        if not self._octets and not self._thrown_away:
+            return None
         found = self._octets.find(self._line_end, self._searched)
         if found < 0:
             return self._without_end()

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum, auto
+from functools import lru_cache
 
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists, parse_capability
 from poptalk.protocol.codes import RESPONSE_CODES
@@ -35,6 +36,7 @@ from poptalk.protocol.habits import (
     ErrorsCounted,
     Habits,
     Last,
+    LastError,
     LineEnds,
     UserName,
 )
@@ -469,11 +471,14 @@ class ServerSession:
         logged_in = self.state is State.TRANSACTION
         limit = self._limits.errors_after_login if logged_in else self._limits.errors_before_login
         self._errors += 1
-        if self._errors < limit:
+        is_last = self._errors >= limit
+        if not is_last or self._habits.last_error is not LastError.TOLD:
             self._reply(occasion, **fields)
-        else:
+        if not is_last:
+            return
+        if self._habits.last_error is not LastError.ANSWERED:
             self._reply(Occasion.TOO_MANY_ERRORS, limit=limit)
-            self._end(EndReason.TOO_MANY_ERRORS)
+        self._end(EndReason.TOO_MANY_ERRORS)
 
     def _take_overlong(self, line: OverlongLine) -> None:
         self._events.append(OverlongLineReceived(octets=line.octets))
@@ -532,7 +537,7 @@ class ServerSession:
         return True
 
     def _learn_what_is_offered(self) -> None:
-        self._offered = frozenset(parse_capability(line).tag for line in self._capability_lines())
+        self._offered = _tags(self._capability_lines())
 
     def _capability_lines(self) -> tuple[bytes, ...]:
         logged_in = self.state is State.TRANSACTION
@@ -930,6 +935,12 @@ class ServerSession:
     def _on_last(self, command: Command) -> None:
         del command
         self._reply_with_data(b"%d" % (self._highest if self._habits.last is Last.HIGHEST else 0))
+
+
+@lru_cache(maxsize=64)
+def _tags(lines: tuple[bytes, ...]) -> frozenset[bytes]:
+    """Return the tags of capabilities; the same few lists serve every session."""
+    return frozenset(parse_capability(line).tag for line in lines)
 
 
 def _messages(count: int) -> str:

@@ -54,12 +54,13 @@ class Value(metaclass=_ValueType):
 
         def __init__(self, **given):
             cls = type(self)
-            fields = {**cls._defaults, **given}
-            if fields.keys() != cls._field_set:
-                wrong = ", ".join(sorted(fields.keys() ^ cls._field_set))
-                raise TypeError(f"{cls.__name__}: missing or unknown field: {wrong}")
+            if given.keys() != cls._field_set:
+                given = {**cls._defaults, **given}
+                if given.keys() != cls._field_set:
+                    wrong = ", ".join(sorted(given.keys() ^ cls._field_set))
+                    raise TypeError(f"{cls.__name__}: missing or unknown field: {wrong}")
             put = object.__setattr__
-            for field, content in fields.items():
+            for field, content in given.items():
                 put(self, field, content)
 
         def __setattr__(self, name, _content):

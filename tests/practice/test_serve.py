@@ -96,6 +96,13 @@ def refused(*options: str) -> tuple[int, list[str]]:
     return code, complaints
 
 
+def test_the_personas_are_listed() -> None:
+    code, lines = refused("--list-personas")
+    assert code == 0
+    assert any(line.startswith("dovecot ") for line in lines)
+    assert max(map(len, lines[:-1])) <= 80
+
+
 def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -115,7 +122,7 @@ def test_an_address_of_another_machine() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "word"),
     [
-        ("--persona", "gmail", 'no persona "gmail"; there are exchange, plain'),
+        ("--persona", "outlook", 'no persona "outlook"; there are courier, cyrus, dovecot'),
         ("--maildrop", "/nonexistent", "/nonexistent does not exist"),
     ],
 )

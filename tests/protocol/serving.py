@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
+from poptalk.protocol.habits import Habits
 from poptalk.protocol.proofs import Credentials
 from poptalk.protocol.sasl import Mechanism
 from poptalk.protocol.server import Limits, ServerSession
@@ -65,6 +66,7 @@ class Desk:
         capabilities: CapabilityLists = FULL_CAPABILITIES,
         limits: Limits | None = None,
         mechanisms: Mapping[bytes, Callable[[], Mechanism]] | None = None,
+        habits: Habits | None = None,
         encrypted: bool = False,
         greet: bool = True,
     ) -> None:
@@ -75,6 +77,7 @@ class Desk:
             encrypted=encrypted,
             limits=limits,
             mechanisms=mechanisms,
+            habits=habits,
         )
         self.maildrop = MemoryMaildrop(messages)
         self.told: list[ServerEvent] = []

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from poptalk.protocol.intake import Intake, Line, OverlongLine
 
 
-def lines_of(pieces: list[bytes], *, longest: int = 20) -> list[Line | OverlongLine]:
-    intake = Intake(longest=longest, discarded=100)
+def lines_of(
+    pieces: list[bytes], *, longest: int = 20, line_end: bytes = b"\n"
+) -> list[Line | OverlongLine]:
+    intake = Intake(longest=longest, discarded=300, line_end=line_end)
     found = []
     for piece in pieces:
         intake.feed(piece)
@@ -55,6 +57,21 @@ def test_a_line_without_end_is_given_up() -> None:
         last = intake.next_line()
         assert intake.waiting <= 20
     assert last == OverlongLine(octets=114, complete=False)
+
+
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b"abc", b"x" * 15]), max_size=12), st.data()
+)
+def test_where_only_crlf_ends_a_line_cuts_change_nothing(
+    parts: list[bytes], data: st.DataObject
+) -> None:
+    octets = b"".join(parts)
+    at = data.draw(st.integers(0, len(octets)))
+    whole = lines_of([octets], line_end=b"\r\n")
+    assert lines_of([octets[:at], octets[at:]], line_end=b"\r\n") == whole
+    assert lines_of([bytes([octet]) for octet in octets], line_end=b"\r\n") == whole
+    contents = [line.content for line in whole if isinstance(line, Line)]
+    assert contents == [line for line in octets.split(b"\r\n")[:-1] if len(line) <= 18]
 
 
 def test_the_rest_is_taken_whole() -> None:

@@ -191,7 +191,8 @@ def _order(name: str) -> tuple[int, str]:
 
 def _times_of_change(folder: Path) -> tuple[int, ...]:
     """Return when the folders were last written to, in nanoseconds."""
-    return tuple(os.stat(folder / subfolder).st_mtime_ns for subfolder in FOLDERS)
+    # Every login asks, and a Path takes longer to be put together than the file system to answer.
+    return tuple(os.stat(os.path.join(folder, name)).st_mtime_ns for name in FOLDERS)
 
 
 def _is_past(written: tuple[int, ...]) -> bool:
