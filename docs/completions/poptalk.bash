@@ -8,20 +8,19 @@
 _shtab_poptalk_subparsers=(connect serve)
 
 _shtab_poptalk_connect_option_strings=(-h --help --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop)
-_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --shared --listen --port --tls-port --json)
+_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --user --users --token --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault --fault-seed --list-faults --quiet --log --json)
 _shtab_poptalk_option_strings=(-h --help --version --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop)
 
 _shtab_poptalk_connect_pos_0_COMPGEN=_poptalk_hosts
 _shtab_poptalk_connect___ca_file_COMPGEN=_shtab_compgen_files
 _shtab_poptalk_connect___log_COMPGEN=_shtab_compgen_files
 _shtab_poptalk_connect___persona_COMPGEN=_poptalk_personas
-_shtab_poptalk_connect___maildrop_COMPGEN=_shtab_compgen_dirs
 _shtab_poptalk_serve___persona_COMPGEN=_poptalk_personas
-_shtab_poptalk_serve___maildrop_COMPGEN=_shtab_compgen_dirs
+_shtab_poptalk_serve___users_COMPGEN=_shtab_compgen_files
+_shtab_poptalk_serve___log_COMPGEN=_shtab_compgen_files
 _shtab_poptalk___ca_file_COMPGEN=_shtab_compgen_files
 _shtab_poptalk___log_COMPGEN=_shtab_compgen_files
 _shtab_poptalk___persona_COMPGEN=_poptalk_personas
-_shtab_poptalk___maildrop_COMPGEN=_shtab_compgen_dirs
 
 _shtab_poptalk_connect___color_choices=(auto always never)
 _shtab_poptalk_connect___theme_choices=(neutral mono)
@@ -41,6 +40,11 @@ _shtab_poptalk_connect___local_commands_nargs=0
 _shtab_poptalk_serve__h_nargs=0
 _shtab_poptalk_serve___help_nargs=0
 _shtab_poptalk_serve___shared_nargs=0
+_shtab_poptalk_serve___writable_nargs=0
+_shtab_poptalk_serve___list_personas_nargs=0
+_shtab_poptalk_serve___slow_refusals_nargs=0
+_shtab_poptalk_serve___list_faults_nargs=0
+_shtab_poptalk_serve___quiet_nargs=0
 _shtab_poptalk_serve___json_nargs=0
 _shtab_poptalk_pos_0_nargs=A...
 _shtab_poptalk__h_nargs=0
@@ -60,7 +64,7 @@ _poptalk_hosts() {
 }
 
 _poptalk_personas() {
-  compgen -W "exchange plain" -- "$1"
+  compgen -W "courier cyrus dovecot exchange gmail mailutils plain popa3d qpopper solid" -- "$1"
   compgen -f -X '!*.toml' -- "$1"
 }
 

@@ -13,15 +13,15 @@ complete poptalk \
         'c/--color=/(auto always never)/' \
         'c/--theme=/(neutral mono)/' \
         'c/--persona=/f/' \
-        'c/--maildrop=/d/' \
-        'c/--/(ca-file color help insecure json listen local-commands log maildrop persona plain port shared theme timeout tls tls-port version)/' \
+        'c/--users=/f/' \
+        'c/--/(ca-file color fault fault-seed help insecure json list-faults list-personas listen local-commands log maildrop persona plain port quiet shared slow-refusals theme timeout tls tls-port token user users version writable)/' \
         'c/-/(- 4 6 h)/' \
         'n/--ca-file/f/' \
         'n/--log/f/' \
         'n/--color/(auto always never)/' \
         'n/--theme/(neutral mono)/' \
         'n/--persona/f/' \
-        'n/--maildrop/d/' \
+        'n/--users/f/' \
         'p/1/(connect serve)/' \
         'p/2/x:host/' \
         'p/*/()/'
