@@ -103,7 +103,11 @@ def _run_linear(options: ConnectOptions, destination: Destination) -> int:
 
 
 def _size() -> tuple[int, int]:
-    size = shutil.get_terminal_size()
+    """Return rows and columns of the terminal itself: COLUMNS may be an old window's."""
+    try:
+        size = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        size = shutil.get_terminal_size()
     return size.lines, size.columns
 
 
