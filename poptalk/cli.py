@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from poptalk.shell.destination import Destination
+    from poptalk.terminal.screen import ScreenClosed
 
 EXIT_OK = 0
 EXIT_NO = 1
@@ -213,7 +214,7 @@ def run_connect(options: ConnectOptions) -> int:
     """Open the shell, or carry out a pipe."""
     from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
     from poptalk.shell.destination import UsageError
-    from poptalk.terminal.screen import ScreenClosed, abandon, complain
+    from poptalk.terminal.screen import ScreenClosed, complain
 
     try:
         return _connect(options)
@@ -227,10 +228,17 @@ def run_connect(options: ConnectOptions) -> int:
         complain(str(error))
         return EXIT_USAGE
     except ScreenClosed as closed:
-        if sys.stdout is not None:
-            abandon(sys.stdout)
-        complain(str(closed))
-        return EXIT_NO
+        return _give_up_output(closed)
+
+
+def _give_up_output(closed: ScreenClosed) -> int:
+    """Say that standard output is gone, and return the exit code."""
+    from poptalk.terminal.screen import abandon, complain
+
+    if sys.stdout is not None:
+        abandon(sys.stdout)
+    complain(str(closed))
+    return EXIT_NO
 
 
 def _connect(options: ConnectOptions) -> int:
@@ -287,9 +295,12 @@ def _add_serve_arguments(parser: argparse.ArgumentParser) -> None:
 def run_serve(options: argparse.Namespace) -> int:
     """Run the practice server until it is interrupted."""
     from poptalk.practice.serve import serve
-    from poptalk.terminal.screen import complain, say
+    from poptalk.terminal.screen import ScreenClosed, complain, say
 
-    return serve(options, say=say, complain=complain)
+    try:
+        return serve(options, say=say, complain=complain)
+    except ScreenClosed as closed:
+        return _give_up_output(closed)
 
 
 COMMANDS = {

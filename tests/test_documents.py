@@ -111,7 +111,7 @@ def test_roff_cannot_be_broken() -> None:
         (["mail.example.org", "--t"], ["--tls", "--timeout", "--theme"]),
         (["mail.example.org", "110", "--color", "a"], ["auto", "always"]),
         (["connect", "mail.example.org", "--ca"], ["--ca-file"]),
-        (["serve", "--l"], ["--listen"]),
+        (["serve", "--liste"], ["--listen"]),
         (["serve", "--persona", "pl"], ["plain"]),
         (["--ca-file", "README"], ["README.md"]),
     ],

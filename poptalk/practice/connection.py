@@ -11,7 +11,7 @@ import asyncio
 import socket
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from poptalk.practice.accounts import Account
 from poptalk.practice.maildrop import CommitRefused, Lease, MaildropError, MaildropLocked
@@ -168,9 +168,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client, or turn it away."""
-        assert isinstance(transport, asyncio.Transport)
+        # That of uvloop is one by what it does, and not by its class.
+        self._transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(high=MAX_QUEUED_OCTETS)
-        self._transport = transport
         self._wait_for_login()
         # None where the client is gone already.
         address, port = (transport.get_extra_info("peername") or ("unknown", 0))[:2]

@@ -7,6 +7,7 @@ makes one as well.  So nothing is imported here but argparse, which is loaded by
 from __future__ import annotations
 
 import argparse
+from enum import Enum
 
 LOOPBACK = "127.0.0.1"
 """Where the practice server listens unless told otherwise: everybody knows the passwords."""
@@ -15,6 +16,18 @@ DEFAULT_PERSONA = "exchange"
 """How it speaks unless told otherwise: as in the article that poptalk began with."""
 
 HIGHEST_PORT = 65_535
+
+MOST_CONNECTIONS = 1_000_000
+"""More files than Linux lets a process open."""
+
+
+class Loop(Enum):
+    """The event loops that a server can run on."""
+
+    AUTO = "auto"
+    """uvloop's if it is installed."""
+    UVLOOP = "uvloop"
+    ASYNCIO = "asyncio"
 
 
 def add_practice_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,6 +143,22 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         help="tell what every fault does, where it was seen and who suffers, and end",
     )
     parser.add_argument(
+        "--connections",
+        type=_connections,
+        metavar="NUMBER",
+        help="how many connections there may be, wherever they come from, for tests under load "
+        "(default: 256, half of them from one address)",
+    )
+    parser.add_argument(
+        "--loop",
+        type=Loop,
+        choices=list(Loop),
+        default=Loop.AUTO,
+        metavar="NAME",
+        help="the event loop: asyncio, uvloop, or auto, which is uvloop if it is installed "
+        "(default: auto)",
+    )
+    parser.add_argument(
         "--quiet",
         action="store_true",
         help="print no line about each session at its end",
@@ -151,3 +180,9 @@ def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT:
         return int(text)
     raise argparse.ArgumentTypeError(f"a port is a number from 0 (any) to {HIGHEST_PORT}")
+
+
+def _connections(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) <= MOST_CONNECTIONS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a number from 1 to {MOST_CONNECTIONS:,} is needed")

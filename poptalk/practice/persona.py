@@ -117,7 +117,7 @@ def list_personas() -> Iterator[str]:
     columns = max(map(len, names))
     for name in names:
         yield f"{name:<{columns}}  {load_persona(name).description}"
-    yield f"{'FILE.toml':<{columns}}  one of your own: copy plain.toml, which explains every key, from"
+    yield f"{'FILE.toml':<{columns}}  one of your own; plain.toml explains every key, copy it from"
     yield f"{'':<{columns}}  {resources.files('poptalk.practice').joinpath('personas')}"
 
 

@@ -21,10 +21,12 @@ from poptalk.practice.accounts import (
     read_accounts,
     read_token,
 )
+from poptalk.practice.connection import Patience
 from poptalk.practice.dialogue_log import CannotLog, DialogueLog
 from poptalk.practice.faults.listing import list_faults
 from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.listening import CannotListen
+from poptalk.practice.loops import LoopMissing, run
 from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK
 from poptalk.practice.persona import PersonaError, list_personas
@@ -54,8 +56,8 @@ def serve(
         complain: prints a sentence where errors and warnings go.
 
     Returns:
-        The exit code: 0 when told to stop, 2 for an account, a fault, a persona, a folder or a log
-        that cannot be used, 1 for a port or an address that cannot be had.
+        The exit code: 0 when told to stop, 2 for an account, a fault, a persona, a folder, a log
+        or a loop that cannot be used, 1 for a port or an address that cannot be had.
     """
     if options.list_personas:
         for line in list_personas():
@@ -96,6 +98,7 @@ def _serve(
             host=hosts,
             port=options.port,
             tls_port=options.tls_port,
+            patience=_patience(options),
             slow_refusals=options.slow_refusals,
             faults=options.faults,
             fault_seed=options.fault_seed,
@@ -116,7 +119,10 @@ def _serve(
                 "public knowledge. Put no letters into the maildrop that are not for everybody."
             )
     try:
-        asyncio.run(_run(server, say=say, complain=complain, as_json=options.json))
+        run(_run(server, say=say, complain=complain, as_json=options.json), options.loop)
+    except LoopMissing as error:
+        complain(str(error))
+        return USAGE
     except KeyboardInterrupt:
         # Where signals cannot be handled in the loop (Windows), Ctrl-C ends up here.
         pass
@@ -130,6 +136,14 @@ def _accounts(options: argparse.Namespace, *, complain: Callable[[str], None]) -
         given += read_accounts(file)
         _warn_of_readers(file, complain=complain)
     return given or list(ACCOUNTS)
+
+
+def _patience(options: argparse.Namespace) -> Patience:
+    if options.connections is None:
+        return Patience()
+    return Patience(
+        connections=options.connections, connections_per_address=options.connections
+    )
 
 
 def _token(options: argparse.Namespace, *, complain: Callable[[str], None]) -> str | None:

@@ -523,8 +523,10 @@ class ServerSession:
         self._complain(occasion, keyword=shown(command.keyword))
 
     def _refused_for_arguments(self, verb: Verb, given: tuple[bytes, ...]) -> bool:
-        needed = sum(not argument.optional for argument in verb.arguments)
         most = len(verb.arguments)
+        if len(given) == most:
+            return False
+        needed = sum(not argument.optional for argument in verb.arguments)
         if len(given) < needed:
             self._complain(Occasion.ARGUMENT_MISSING, syntax=verb.syntax, keyword=verb.name)
         elif len(given) > most:

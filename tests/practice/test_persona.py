@@ -163,7 +163,7 @@ def test_the_list_for_people_has_them_all() -> None:
     for name in shipped_personas():
         assert f"{name} " in " ".join(line[:12] for line in lines)
         assert any(load_persona(name).description in line for line in lines)
-    assert "copy plain.toml" in lines[-2]
+    assert "plain.toml" in lines[-2]
     assert Path(lines[-1].strip(), "plain.toml").is_file()
 
 

@@ -337,3 +337,18 @@ async def test_sessions_that_do_not_end_are_not_waited_for_for_ever() -> None:
     assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_output_that_takes_nothing_is_said_in_one_sentence() -> None:
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "poptalk", "serve", "--list-faults"],
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"poptalk: The output could not be written")
+    assert ended.stderr.count(b"\n") == 1
