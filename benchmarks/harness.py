@@ -143,6 +143,11 @@ class Server:
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=CHECKOUT)
         self.facts = self.next_line()
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
     def next_line(self) -> dict[str, Any]:
         """Return the next line that it says.
 

@@ -1,11 +1,12 @@
 /* Load for a POP3 server: whole sessions, so many at a time, as fast as the server lets them.
 
-   load PORT CLIENTS SESSIONS
+   load PORT CLIENTS SECONDS
 
    Each client connects to 127.0.0.1, logs in as bob, says STAT, UIDL, RETR 1 and QUIT, each after the
-   whole reply to the one before, closes, and begins anew.  On standard output: a line with the
-   nanoseconds that everything took, and then one for each session, in the order of their ends.  A
-   session lasts from connect() to the last octet of the reply to QUIT.
+   whole reply to the one before, closes, and begins anew until the seconds are over; then all finish
+   what they are at.  On standard output: a line with the nanoseconds that everything took, and then one
+   for each session, in the order of their ends.  A session lasts from connect() to the last octet of
+   the reply to QUIT.
 
    Compiled, and one thread, so that the server gets the other processor to itself.  What it can do
    at the most is measured against `responder.c`. */
@@ -50,6 +51,8 @@ struct client {
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static struct client clients[MOST_CLIENTS];
 static struct pollfd polled[MOST_CLIENTS];
+static long long *taken;
+static size_t ended;
 
 static void fail(const char *what)
 {
@@ -136,38 +139,46 @@ static int proceed(int i)
     return 0;
 }
 
+/* Note how long a session took. */
+static void note(long long nanoseconds)
+{
+    static size_t room;
+    if (ended == room) {
+        room = room ? 2 * room : 1024;
+        taken = realloc(taken, room * sizeof *taken);
+        if (taken == NULL)
+            fail("realloc");
+    }
+    taken[ended++] = nanoseconds;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4 || atoi(argv[2]) < 1 || atoi(argv[2]) > MOST_CLIENTS)
-        return fprintf(stderr, "usage: load PORT CLIENTS SESSIONS\n"), 2;
+        return fprintf(stderr, "usage: load PORT CLIENTS SECONDS\n"), 2;
     server.sin_port = htons((unsigned short)atoi(argv[1]));
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int count = atoi(argv[2]), sessions = atoi(argv[3]);
-    long long *taken = calloc((size_t)sessions, sizeof *taken);
-    if (taken == NULL)
-        fail("calloc");
+    const int count = atoi(argv[2]);
+    const long long begun = now(), deadline = begun + (long long)(1e9 * atof(argv[3]));
 
-    const long long begun = now();
-    int started = 0, ended = 0;
-    for (int i = 0; i < count; i++) {
-        polled[i].fd = -1;
-        if (started < sessions && ++started)
-            begin(i);
-    }
-    while (ended < sessions) {
+    for (int i = 0; i < count; i++)
+        begin(i);
+    for (int active = count; active > 0;) {
         if (poll(polled, (nfds_t)count, STALLED_MILLISECONDS) <= 0)
             fail("poll");
         for (int i = 0; i < count; i++) {
             if (polled[i].fd < 0 || polled[i].revents == 0 || !proceed(i))
                 continue;
-            taken[ended++] = now() - clients[i].begun;
+            note(now() - clients[i].begun);
             end(i);
-            if (started < sessions && ++started)
+            if (now() < deadline)
                 begin(i);
+            else
+                active--;
         }
     }
     printf("%lld\n", now() - begun);
-    for (int i = 0; i < sessions; i++)
+    for (size_t i = 0; i < ended; i++)
         printf("%lld\n", taken[i]);
     return 0;
 }

@@ -1,10 +1,11 @@
 """Twisted's POP3 server over a Maildir, put together as its documentation has it.
 
-    python -m benchmarks.twisted_server MAILDIR
+    python -m benchmarks.twisted_server MAILDIR [no-delay]
 
-Everything is Twisted's own, the reactor, the protocol, the login, the Maildir, but for one line: its Maildir
-opens messages as text, which its protocol cannot send under Python 3.  The sizes that it announces are
-those on the disk, with line ends of one octet, so that it has less to do than RFC 1939 §11 asks.
+Everything is Twisted's own, the reactor, the protocol, the login, the Maildir, but for one line: its
+Maildir opens messages as text, which its protocol cannot send under Python 3.  The sizes that it
+announces are those on the disk, with line ends of one octet: less work than RFC 1939 §11 asks for.
+With `no-delay` small packets leave at once (TCP_NODELAY), which Twisted leaves to its users to ask for.
 
 On standard output it says in JSON where it listens.
 """
@@ -31,7 +32,7 @@ BACKLOG = 1024
 class Mailbox(MaildirMailbox):  # type: ignore[misc]
     """Twisted's Maildir, with messages that can be sent."""
 
-    def getMessage(self, i: int) -> BinaryIO:  # noqa: N802
+    def getMessage(self, i: int) -> BinaryIO:
         """Open a message, numbered from 0, as octets."""
         return open(self.list[i], "rb")
 
@@ -43,15 +44,15 @@ class Realm:
     def __init__(self, maildir: str) -> None:
         self._maildir = maildir
 
-    def requestAvatar(self, _name: bytes, _mind: object, *_interfaces: object) -> Any:  # noqa: N802
+    def requestAvatar(self, _name: bytes, _mind: object, *_interfaces: object) -> Any:
         """Open the Maildir for a session, listing it."""
         return IMailbox, Mailbox(os.fsencode(self._maildir)), lambda: None
 
 
-class Protocol(POP3):  # type: ignore[misc]
-    """Twisted's POP3, which otherwise waits 40 ms for the acknowledgement of a small packet."""
+class PromptPOP3(POP3):  # type: ignore[misc]
+    """Twisted's POP3, which otherwise waits for acknowledgements, often 40 ms long."""
 
-    def connectionMade(self) -> None:  # noqa: N802
+    def connectionMade(self) -> None:
         """Send small packets at once, and greet."""
         self.transport.setTcpNoDelay(True)
         super().connectionMade()
@@ -62,9 +63,9 @@ class Factory(ServerFactory):  # type: ignore[misc]
 
     portal: Portal
 
-    def buildProtocol(self, address: object) -> Protocol:  # noqa: N802
+    def buildProtocol(self, address: object) -> POP3:
         """Return the protocol of a connection."""
-        protocol: Protocol = super().buildProtocol(address)
+        protocol: POP3 = super().buildProtocol(address)
         protocol.portal = self.portal
         return protocol
 
@@ -73,7 +74,7 @@ def main() -> None:
     """Serve until told to stop."""
     checker = InMemoryUsernamePasswordDatabaseDontUse(bob=b"jones")
     factory = Factory()
-    factory.protocol = Protocol
+    factory.protocol = PromptPOP3 if "no-delay" in sys.argv[2:] else POP3
     factory.portal = Portal(Realm(sys.argv[1]), [checker])
     port = reactor.listenTCP(0, factory, backlog=BACKLOG, interface=HOST)
     print(json.dumps({"host": HOST, "port": port.getHost().port}), flush=True)

@@ -8,7 +8,7 @@
 _shtab_poptalk_subparsers=(connect serve)
 
 _shtab_poptalk_connect_option_strings=(-h --help --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop)
-_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --user --users --token --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault --fault-seed --list-faults --quiet --log --json)
+_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --user --users --token --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault --fault-seed --list-faults --connections --loop --quiet --log --json)
 _shtab_poptalk_option_strings=(-h --help --version --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop)
 
 _shtab_poptalk_connect_pos_0_COMPGEN=_poptalk_hosts
@@ -24,6 +24,7 @@ _shtab_poptalk___persona_COMPGEN=_poptalk_personas
 
 _shtab_poptalk_connect___color_choices=(auto always never)
 _shtab_poptalk_connect___theme_choices=(neutral mono)
+_shtab_poptalk_serve___loop_choices=(auto uvloop asyncio)
 _shtab_poptalk_pos_0_choices=(connect serve)
 _shtab_poptalk___color_choices=(auto always never)
 _shtab_poptalk___theme_choices=(neutral mono)

@@ -14,7 +14,8 @@ complete poptalk \
         'c/--theme=/(neutral mono)/' \
         'c/--persona=/f/' \
         'c/--users=/f/' \
-        'c/--/(ca-file color fault fault-seed help insecure json list-faults list-personas listen local-commands log maildrop persona plain port quiet shared slow-refusals theme timeout tls tls-port token user users version writable)/' \
+        'c/--loop=/(auto uvloop asyncio)/' \
+        'c/--/(ca-file color connections fault fault-seed help insecure json list-faults list-personas listen local-commands log loop maildrop persona plain port quiet shared slow-refusals theme timeout tls tls-port token user users version writable)/' \
         'c/-/(- 4 6 h)/' \
         'n/--ca-file/f/' \
         'n/--log/f/' \
@@ -22,6 +23,7 @@ complete poptalk \
         'n/--theme/(neutral mono)/' \
         'n/--persona/f/' \
         'n/--users/f/' \
+        'n/--loop/(auto uvloop asyncio)/' \
         'p/1/(connect serve)/' \
         'p/2/x:host/' \
         'p/*/()/'

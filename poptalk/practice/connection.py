@@ -249,6 +249,7 @@ class Connection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Act on events and hand out octets, as long as there are some and the client takes them."""
+        self._learn()
         self._act_on_events()
         while not (self._closing or self._paused or self._outlet.holding):
             try:
@@ -260,24 +261,11 @@ class Connection(asyncio.Protocol):
             self._learn()
             if chunk is not None:
                 self._outlet.send(chunk)
+            elif not self._untreated:
+                break
             # What stands behind an answer shows once the answer is out.
-            if not self._act_on_events() and chunk is None:
-                break
+            self._act_on_events()
         self._read_if_wanted()
-
-    def _act_on_events(self) -> bool:
-        """Act on all that the session tells; return whether it told anything."""
-        told = False
-        while not self._outlet.holding:
-            # What stands behind an answer waits until the whole answer has left.
-            self._learn()
-            events, self._untreated = self._untreated, []
-            if not events:
-                break
-            told = True
-            for event in events:
-                self._act_on(event)
-        return told
 
     def _learn(self) -> None:
         """Let the witnesses know what the session tells: commands before their answers."""
@@ -288,6 +276,14 @@ class Connection(asyncio.Protocol):
         for witness in self._witnesses:
             for event in events:
                 witness.told(event)
+
+    def _act_on_events(self) -> None:
+        """Act on what the session has told, unless an answer in front of it is held up."""
+        if self._outlet.holding:
+            return
+        events, self._untreated = self._untreated, []
+        for event in events:
+            self._act_on(event)
 
     def _read_if_wanted(self) -> None:
         wanted = self._session.wants_input

@@ -6,8 +6,7 @@ uvloop is an optional extra, ``poptalk[fast]``.  `Server` itself runs on whateve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from poptalk.practice.options import Loop
 
@@ -18,29 +17,17 @@ class LoopMissing(Exception):
     """The loop that was asked for is not installed, explained in one sentence."""
 
 
-def run(main: Coroutine[Any, Any, None], loop: Loop) -> None:
-    """Run a coroutine to its end, as `asyncio.run` does.
+def loop_factory(loop: Loop) -> LoopFactory:
+    """Return what makes event loops, for `asyncio.Runner`.
 
     Args:
-        main: what to run.
-        loop: on which event loop.
+        loop: which kind of loop.
 
     Raises:
-        LoopMissing: it is not installed; nothing was run.
+        LoopMissing: it is not installed.
     """
-    try:
-        factory = _factory(loop)
-    except LoopMissing:
-        main.close()
-        raise
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main)
-
-
-def _factory(loop: Loop) -> LoopFactory | None:
-    """Return what makes the loop; None is asyncio's own choice."""
     if loop is Loop.ASYNCIO:
-        return None
+        return asyncio.new_event_loop
     try:
         import uvloop
     except ImportError:
@@ -48,6 +35,6 @@ def _factory(loop: Loop) -> LoopFactory | None:
             raise LoopMissing(
                 "uvloop is not installed; try pip install 'poptalk[fast]', or --loop asyncio."
             ) from None
-        return None
+        return asyncio.new_event_loop
     factory: LoopFactory = uvloop.new_event_loop
     return factory

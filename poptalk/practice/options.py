@@ -151,12 +151,9 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--loop",
-        type=Loop,
-        choices=list(Loop),
-        default=Loop.AUTO,
-        metavar="NAME",
-        help="the event loop: asyncio, uvloop, or auto, which is uvloop if it is installed "
-        "(default: auto)",
+        choices=[loop.value for loop in Loop],
+        default=Loop.AUTO.value,
+        help="the event loop: auto is uvloop where it is installed (default: auto)",
     )
     parser.add_argument(
         "--quiet",

@@ -26,9 +26,9 @@ from poptalk.practice.dialogue_log import CannotLog, DialogueLog
 from poptalk.practice.faults.listing import list_faults
 from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.listening import CannotListen
-from poptalk.practice.loops import LoopMissing, run
+from poptalk.practice.loops import LoopMissing, loop_factory
 from poptalk.practice.maildrop import MaildropError
-from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK
+from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK, Loop
 from poptalk.practice.persona import PersonaError, list_personas
 from poptalk.practice.server import Server
 from poptalk.practice.session_lines import SessionLines
@@ -88,6 +88,7 @@ def _serve(
 ) -> int:
     hosts = options.listen or [LOOPBACK]
     try:
+        new_loop = loop_factory(Loop(options.loop))
         server = Server(
             persona=options.persona or DEFAULT_PERSONA,
             maildrop=options.maildrop,
@@ -104,7 +105,14 @@ def _serve(
             fault_seed=options.fault_seed,
             witnesses=_witnesses(options, log, say=say),
         )
-    except (AccountError, FaultError, PersonaError, MaildropError, FileNotFoundError) as error:
+    except (
+        AccountError,
+        FaultError,
+        LoopMissing,
+        PersonaError,
+        MaildropError,
+        FileNotFoundError,
+    ) as error:
         complain(str(error))
         return USAGE
     try:
@@ -119,10 +127,8 @@ def _serve(
                 "public knowledge. Put no letters into the maildrop that are not for everybody."
             )
     try:
-        run(_run(server, say=say, complain=complain, as_json=options.json), options.loop)
-    except LoopMissing as error:
-        complain(str(error))
-        return USAGE
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_run(server, say=say, complain=complain, as_json=options.json))
     except KeyboardInterrupt:
         # Where signals cannot be handled in the loop (Windows), Ctrl-C ends up here.
         pass
@@ -141,9 +147,7 @@ def _accounts(options: argparse.Namespace, *, complain: Callable[[str], None]) -
 def _patience(options: argparse.Namespace) -> Patience:
     if options.connections is None:
         return Patience()
-    return Patience(
-        connections=options.connections, connections_per_address=options.connections
-    )
+    return Patience(connections=options.connections, connections_per_address=options.connections)
 
 
 def _token(options: argparse.Namespace, *, complain: Callable[[str], None]) -> str | None:

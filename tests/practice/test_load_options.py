@@ -1,0 +1,107 @@
+"""What `poptalk serve` has for tests under load: another event loop, and more connections."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import poplib
+import socket
+import sys
+
+import pytest
+
+from poptalk.practice.loops import loop_factory
+from poptalk.practice.options import Loop, add_serve_arguments
+from poptalk.practice.serve import USAGE, serve
+from poptalk.practice.server import Server
+from tests.practice.test_serve import SECONDS, running
+
+
+def loop_of(choice: Loop) -> str:
+    """Return the library of the event loop that a choice leads to."""
+    libraries = []
+
+    async def look() -> None:
+        libraries.append(type(asyncio.get_running_loop()).__module__.partition(".")[0])
+
+    with asyncio.Runner(loop_factory=loop_factory(choice)) as runner:
+        runner.run(look())
+    return libraries[0]
+
+
+def test_asyncios_own_loop_is_used_when_it_is_asked_for() -> None:
+    assert loop_of(Loop.ASYNCIO) == "asyncio"
+
+
+def test_uvloop_is_used_where_it_is_installed() -> None:
+    pytest.importorskip("uvloop", reason="uvloop is not installed (pip install 'poptalk[fast]')")
+    assert loop_of(Loop.AUTO) == loop_of(Loop.UVLOOP) == "uvloop"
+
+
+def test_without_uvloop_there_is_asyncios_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert loop_of(Loop.AUTO) == "asyncio"
+
+
+def test_uvloop_that_is_missing_is_a_mistake_in_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    parser = argparse.ArgumentParser()
+    add_serve_arguments(parser)
+    said: list[str] = []
+    complaints: list[str] = []
+    options = parser.parse_args(["--loop", "uvloop"])
+    assert serve(options, say=said.append, complain=complaints.append) == USAGE
+    assert complaints == [
+        "uvloop is not installed; try pip install 'poptalk[fast]', or --loop asyncio."
+    ]
+    assert said == []
+
+
+def test_a_session_on_uvloop() -> None:
+    pytest.importorskip("uvloop", reason="uvloop is not installed (pip install 'poptalk[fast]')")
+    replies: list[object] = []
+
+    async def session() -> None:
+        async with Server(persona="plain") as server:
+            await asyncio.to_thread(converse, server.port)
+
+    def converse(port: int) -> None:
+        client = poplib.POP3("127.0.0.1", port, timeout=SECONDS)
+        client.user("mrose")
+        client.pass_("tanstaaf")
+        replies.extend([client.stat(), client.retr(1)[2], client.quit()[:3]])
+
+    with asyncio.Runner(loop_factory=loop_factory(Loop.UVLOOP)) as runner:
+        runner.run(session())
+    assert replies == [(2, 320), 120, b"+OK"]
+
+
+def connection(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), SECONDS)
+
+
+def test_as_many_connections_as_asked_for_and_no_more() -> None:
+    with (
+        running("--json", "--connections", "130") as process,
+        contextlib.ExitStack() as clients,
+    ):
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["port"]
+        for _ in range(130):
+            assert clients.enter_context(connection(port)).recv(512).startswith(b"+OK")
+        assert b"too many connections" in clients.enter_context(connection(port)).recv(512)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many", "1000001"])
+def test_a_number_of_connections_that_makes_no_sense(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    add_serve_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args([f"--connections={number}"])
+    assert "a number from 1 to 1,000,000 is needed" in capsys.readouterr().err
