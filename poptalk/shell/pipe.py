@@ -224,6 +224,11 @@ class Pipe:
             )
 
 
+LOOK_UP_SECONDS = 1.0
+"""How long is waited at a time.  A Ctrl-C that comes between Python's last look for signals and the
+call of select does not interrupt that call: it is seen when select returns."""
+
+
 class Lines:
     """Lines of a file descriptor, read while something else is listened to."""
 
@@ -270,5 +275,7 @@ def _something_is_said(link: Link, descriptor: int) -> bool:
         return False
     if link.pending():
         return True
-    ready, _, _ = select.select([descriptor, link.fileno()], [], [])
+    ready: list[int] = []
+    while not ready:
+        ready, _, _ = select.select([descriptor, link.fileno()], [], [], LOOK_UP_SECONDS)
     return descriptor not in ready
