@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from poptalk.shell.destination import Destination
+    from poptalk.net.destination import Destination
     from poptalk.terminal.screen import ScreenClosed
 
 EXIT_OK = 0
@@ -212,8 +212,8 @@ def _seconds(text: str) -> float:
 
 def run_connect(options: ConnectOptions) -> int:
     """Open the shell, or carry out a pipe."""
+    from poptalk.net.destination import UsageError
     from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
-    from poptalk.shell.destination import UsageError
     from poptalk.terminal.screen import ScreenClosed, complain
 
     try:
@@ -244,7 +244,7 @@ def _give_up_output(closed: ScreenClosed) -> int:
 def _connect(options: ConnectOptions) -> int:
     if options.target:
         return _talk(options, _destination(options))
-    from poptalk.shell.practising import practice_server
+    from poptalk.practice.embedded import practice_server
 
     with practice_server(
         persona=options.persona, maildrop=options.maildrop, tls=options.tls
@@ -255,7 +255,7 @@ def _connect(options: ConnectOptions) -> int:
 def _destination(options: ConnectOptions) -> Destination:
     import socket
 
-    from poptalk.shell.destination import UsageError, parse_destination
+    from poptalk.net.destination import UsageError, parse_destination
 
     if options.persona or options.maildrop:
         raise UsageError("--persona and --maildrop are for the practice server: give no target")

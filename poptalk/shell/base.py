@@ -10,11 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
+from poptalk.net.destination import Destination, password_in_url
 from poptalk.protocol.commands import Command, Span, parse_command
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import VERBS
 from poptalk.shell import escapes
-from poptalk.shell.destination import Destination, password_in_url
 from poptalk.shell.dialogue import Dialogue
 from poptalk.terminal.anatomy import LOCAL_MARK
 from poptalk.terminal.safe import Fragments, harmless

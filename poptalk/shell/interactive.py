@@ -8,11 +8,18 @@ import signal
 import sys
 from types import FrameType
 
-from poptalk.shell.destination import Destination
+from poptalk.net.destination import Destination
+from poptalk.practice.embedded import PracticeDestination
 from poptalk.shell.options import ConnectOptions
-from poptalk.shell.practising import WELCOME, PracticeDestination
 from poptalk.terminal.color import use_color
 from poptalk.terminal.theme import theme_named
+
+WELCOME = (
+    "Welcome to poptalk. This is a practice server with three letters in it; nothing can be broken.",
+    "Type USER bob, Enter, then PASS jones, then LIST, and RETR 3. QUIT says goodbye.",
+    ":help lists what can be typed, :why explains the last answer, Ctrl-D leaves.",
+)
+"""What a newcomer reads first."""
 
 _LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
 """Values of TERM that promise no cursor movement."""

@@ -10,11 +10,11 @@ import select
 from collections.abc import Callable, Iterable
 from time import monotonic
 
+from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectFailed, ConnectionLost, TlsFailed
 from poptalk.net.link import Link
 from poptalk.protocol.events import TlsRequested
 from poptalk.shell.base import PARTIAL_SECONDS, SILENCE_SECONDS, Shell
-from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.line_input import LineInput
 from poptalk.terminal.safe import Fragments

@@ -15,11 +15,11 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
 from poptalk.net.connection import Connection, connect
+from poptalk.net.destination import Destination
 from poptalk.net.errors import Ending, NetError, TlsFailed
 from poptalk.protocol.events import TlsRequested
 from poptalk.shell.assist import LineCompleter, TypedLine
 from poptalk.shell.base import LOCAL_PREFIX, PARTIAL_SECONDS, SILENCE_SECONDS, Shell
-from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
 from poptalk.shell.keys import key_bindings

@@ -11,11 +11,11 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from poptalk.net.destination import BadDestination, parse_destination
 from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply, explain_unasked
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell import escapes
 from poptalk.shell.base import LOCAL_PREFIX, Shell
-from poptalk.shell.destination import BadDestination, parse_destination
 from poptalk.shell.fold import UNLIMITED, Budget
 from poptalk.shell.kept import KeptReply
 from poptalk.shell.log import DialogueLog

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
+from poptalk.net.destination import UsageError
 from poptalk.notation.directions import Side
 from poptalk.notation.mask import mask_sent
 from poptalk.notation.pattern import Literal
 from poptalk.notation.writer import DialogueWriter
 from poptalk.protocol.events import Sent
-from poptalk.shell.destination import UsageError
 from poptalk.terminal.safe import harmless
 
 MAX_LINE_LOGGED = 65536

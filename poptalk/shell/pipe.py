@@ -22,10 +22,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from poptalk.net.destination import Destination
     from poptalk.net.errors import Ending
     from poptalk.net.link import Link
     from poptalk.net.tls import TlsFacts
-    from poptalk.shell.destination import Destination
     from poptalk.shell.dialogue import Dialogue
     from poptalk.terminal.screen import RawOutput
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from poptalk.shell.destination import Destination
+    from poptalk.net.destination import Destination
     from poptalk.shell.dialogue import Dialogue
     from poptalk.shell.options import ConnectOptions
     from poptalk.terminal.safe import Fragments

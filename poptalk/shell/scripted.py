@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from poptalk.net.destination import Destination
 from poptalk.shell.base import Shell
-from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.local import run_local
 from poptalk.shell.pipe import Pipe

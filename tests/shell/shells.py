@@ -21,10 +21,10 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from poptalk.net.destination import Destination
+from poptalk.practice.embedded import PracticeDestination
 from poptalk.practice.server import Server, ThreadedServer
-from poptalk.shell.destination import Destination
 from poptalk.shell.live import LiveShell, run_live
-from poptalk.shell.practising import PracticeDestination
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import TERM, Terminal, make_output
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.net.destination import Destination
 from poptalk.net.errors import TlsFailed
 from poptalk.net.tls import TlsSettings
-from poptalk.shell.destination import Destination
 from tests.servers import certificates
 from tests.servers.certificates import OTHER_NAME
 from tests.servers.dovecot import Dovecot

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectFailed
-from poptalk.shell.destination import Destination
 from poptalk.shell.dialogue import UNSOLICITED_LINES_SHOWN
 from tests.servers import certificates
 from tests.servers.recording import RecordingServer, by_keyword

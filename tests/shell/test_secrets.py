@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.net.destination import BadDestination, parse_destination
 from poptalk.net.dial import Target
 from poptalk.net.errors import ConnectFailed, ConnectionLost
 from poptalk.net.link import Link
-from poptalk.shell.destination import BadDestination, parse_destination
 from tests.servers.scripted import Close, Expect, Pause, Reset, ScriptedServer, Send, Step
 from tests.servers.terminal import Pty
 from tests.shell.black_box import (

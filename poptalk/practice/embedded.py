@@ -6,21 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from poptalk.net.destination import BadDestination, Destination
 from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.options import DEFAULT_PERSONA
 from poptalk.practice.persona import PersonaError
 from poptalk.practice.server import Server, ThreadedServer
-from poptalk.shell.destination import BadDestination, Destination
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsSettings
-
-WELCOME = (
-    "Welcome to poptalk. This is a practice server with three letters in it; nothing can be broken.",
-    "Type USER bob, Enter, then PASS jones, then LIST, and RETR 3. QUIT says goodbye.",
-    ":help lists what can be typed, :why explains the last answer, Ctrl-D leaves.",
-)
-"""What a newcomer reads first."""
 
 
 class PracticeDestination(Destination):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from poptalk.shell.destination import BadDestination, Destination, UsageError, parse_destination
+from poptalk.net.destination import BadDestination, Destination, UsageError, parse_destination
 
 
 @pytest.mark.parametrize(

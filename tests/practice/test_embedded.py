@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.shell.destination import BadDestination
-from poptalk.shell.practising import WELCOME, practice_server
+from poptalk.net.destination import BadDestination
+from poptalk.practice.embedded import practice_server
+from poptalk.shell.interactive import WELCOME
 from tests.shell.black_box import on_a_terminal
 from tests.shell.shells import CTRL_D, live
 

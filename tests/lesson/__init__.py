@@ -1,0 +1,1 @@
+"""Tests of the lessons: documents, the tutor, progress and the proof."""
