@@ -5,14 +5,12 @@ A dialogue names what differs from account to account and from session to sessio
 the timestamp of APOP, the last challenge that of CRAM-MD5.
 """
 
-import hmac
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import md5
 
+from poptalk.protocol.logins import CramMd5, Plain, apop_digest
 from poptalk.protocol.replies import Status, parse_status_line, timestamp_of
+from poptalk.protocol.sasl_lines import NotBase64, decode, encode
 
 REASONS: Mapping[str, str] = {
     "user": "no user name was given",
@@ -50,32 +48,29 @@ class Known:
         return {name: value for name, value in worked_out.items() if value is not None}
 
     def _apop(self) -> str | None:
-        """Digest the timestamp and the password (RFC 1939 §7)."""
         timestamp = timestamp_of(self.greeting)
         if timestamp is None or self.password is None:
             return None
-        return md5(timestamp + _octets(self.password), usedforsecurity=False).hexdigest()
+        return apop_digest(timestamp, _octets(self.password)).decode("ascii")
 
     def _plain(self) -> str | None:
-        """Join an empty authorization identity, name and password with NUL (RFC 4616 §2)."""
         if self.user is None or self.password is None:
             return None
-        message = b"\0".join((b"", _octets(self.user), _octets(self.password)))
-        return b64encode(message).decode("ascii")
+        message = Plain(_octets(self.user), _octets(self.password)).message()
+        return encode(message).decode("ascii")
 
     def _cram_md5(self) -> str | None:
-        """Key the challenge with the password (RFC 2195 §2)."""
         if self.user is None or self.password is None or self.challenge is None:
             return None
         status = parse_status_line(self.challenge)
         if status.status is not Status.CHALLENGE:
             return None
         try:
-            question = b64decode(status.text, validate=True)
-        except Base64Error:
+            question = decode(status.text)
+        except NotBase64:
             return None
-        digest = hmac.new(_octets(self.password), question, "md5").hexdigest()
-        return b64encode(_octets(f"{self.user} {digest}")).decode("ascii")
+        answer = CramMd5(_octets(self.user), _octets(self.password)).respond(question)
+        return encode(answer).decode("ascii")
 
 
 def _octets(text: str) -> bytes:

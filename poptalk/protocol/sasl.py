@@ -17,19 +17,12 @@ library does; to the core it is one `Mechanism` more.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
 
 from poptalk.protocol.proofs import CramMd5Proof, PasswordProof, TokenProof
+from poptalk.protocol.sasl_lines import NotBase64, decode, encode
 from poptalk.protocol.server_events import LoginAttempt
 from poptalk.protocol.texts import Occasion
-
-CANCEL = b"*"
-"""The response that gives up (RFC 5034 §4)."""
-
-EMPTY_INITIAL_RESPONSE = b"="
-"""How an empty initial response is written: an empty argument could not be seen (RFC 5034 §4)."""
 
 
 class SaslFailure(Exception):
@@ -56,26 +49,17 @@ def decode_response(line: bytes) -> bytes:
         line: base64, without the line end.
 
     Raises:
-        SaslFailure: for octets outside of the alphabet, padding that is missing, too much or in the
-            middle, and bits that are left over.
+        SaslFailure: it is no base64.
     """
     try:
-        octets = a2b_base64(line, strict_mode=True)
-    except Base64Error as error:
+        return decode(line)
+    except NotBase64 as error:
         raise SaslFailure(Occasion.RESPONSE_NOT_BASE64) from error
-    # Python's strict mode lets "AAAA=" and "AB==" pass.
-    if _base64(octets) != line:
-        raise SaslFailure(Occasion.RESPONSE_NOT_BASE64)
-    return octets
 
 
 def encode_challenge(octets: bytes) -> bytes:
     """Return a challenge as a line: "+", a blank, and base64 or nothing (RFC 5034 §4)."""
-    return b"+ %b\r\n" % _base64(octets)
-
-
-def _base64(octets: bytes) -> bytes:
-    return b2a_base64(octets, newline=False)
+    return b"+ %b\r\n" % encode(octets)
 
 
 class Mechanism(ABC):

@@ -46,14 +46,13 @@ from poptalk.protocol.maildrop import MessageUnavailable, top
 from poptalk.protocol.proofs import ApopProof, PasswordProof
 from poptalk.protocol.replies import timestamp_of
 from poptalk.protocol.sasl import (
-    CANCEL,
-    EMPTY_INITIAL_RESPONSE,
     Mechanism,
     SaslFailure,
     decode_response,
     encode_challenge,
     malformed,
 )
+from poptalk.protocol.sasl_lines import CANCEL, EMPTY_INITIAL_RESPONSE
 from poptalk.protocol.seam import Seam
 from poptalk.protocol.server_events import (
     CommandReceived,
