@@ -100,8 +100,13 @@ _AT_ANY_RATE = "the list in clear could be anybody's; what a server says in TLS 
 
 _WITH_LOGIN: _Reasons = {
     (b"STLS", Difference.WENT): _Why(
-        why="STLS belongs to AUTHORIZATION; still the RFC wants it listed in both states",
-        clause=_AFTER_LOGIN,
+        why="as it should be: STLS is listed where it is permitted, which is before the login",
+        clause=_AFTER_STLS,
+    ),
+    (b"STLS", Difference.STAYED): _Why(
+        why="STLS is permitted before the login only, and should be listed there only",
+        clause=_AFTER_STLS,
+        odd=True,
     ),
     (b"SASL", Difference.WENT): _Why(
         why="RFC 5034 says that it must stay, though AUTH is of no use now; many servers drop it",
@@ -154,15 +159,12 @@ def compare_capabilities(
             difference is odd.
     """
     old, new = before.parameters(), after.parameters()
-    tls_began = after.encrypted and not before.encrypted
+    reasons = _reasons(before, after)
     for tag in [*new, *(tag for tag in old if tag not in new)]:
         difference = _difference(old.get(tag), new.get(tag))
-        if difference is None:
-            # The one that must not stay.
-            if not (tls_began and (tag, Difference.STAYED) in _WITH_TLS):
-                continue
-            difference = Difference.STAYED
-        reason = _reason(tag, difference, before, after)
+        if difference is Difference.STAYED and (tag, difference) not in reasons:
+            continue
+        reason = reasons.get((tag, difference)) or _usual_reason(difference, before, after)
         yield CapabilityChange(
             tag=tag,
             difference=difference,
@@ -174,26 +176,26 @@ def compare_capabilities(
         )
 
 
-def _difference(old: Sequence[bytes] | None, new: Sequence[bytes] | None) -> Difference | None:
+def _difference(old: Sequence[bytes] | None, new: Sequence[bytes] | None) -> Difference:
     if old is None:
         return Difference.CAME
     if new is None:
         return Difference.WENT
-    return None if sorted(old) == sorted(new) else Difference.CHANGED
+    return Difference.STAYED if sorted(old) == sorted(new) else Difference.CHANGED
 
 
-def _reason(
-    tag: bytes, difference: Difference, before: CapabilityAnswer, after: CapabilityAnswer
+def _reasons(before: CapabilityAnswer, after: CapabilityAnswer) -> _Reasons:
+    with_login = _WITH_LOGIN if after.logged_in and not before.logged_in else {}
+    with_tls = _WITH_TLS if after.encrypted and not before.encrypted else {}
+    return {**with_login, **with_tls}
+
+
+def _usual_reason(
+    difference: Difference, before: CapabilityAnswer, after: CapabilityAnswer
 ) -> _Why:
-    tls_began = after.encrypted and not before.encrypted
-    login_came = after.logged_in and not before.logged_in
-    if tls_began and (tag, difference) in _WITH_TLS:
-        return _WITH_TLS[tag, difference]
-    if login_came and (tag, difference) in _WITH_LOGIN:
-        return _WITH_LOGIN[tag, difference]
-    if tls_began:
+    if after.encrypted and not before.encrypted:
         return _Why(why=f"it may; {_AT_ANY_RATE}", clause=_AFTER_STLS)
-    if login_came:
+    if after.logged_in and not before.logged_in:
         return _USUAL_WITH_LOGIN[difference]
     return _Why(
         why="nothing has happened in between that could be the reason",

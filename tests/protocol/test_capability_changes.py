@@ -50,6 +50,12 @@ def test_the_login() -> None:
     assert changes[b"XOIP"].difference is Difference.CAME
 
 
+def test_stls_that_is_still_offered_after_the_login_is_odd() -> None:
+    changes = compare(answer(b"STLS"), answer(b"STLS", logged_in=True))
+    assert changes[b"STLS"].difference is Difference.STAYED
+    assert changes[b"STLS"].odd
+
+
 def test_a_difference_without_any_reason_is_odd() -> None:
     changes = compare(answer(b"TOP"), answer(b"TOP", b"UIDL"))
     assert changes[b"UIDL"].odd
