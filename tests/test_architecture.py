@@ -19,7 +19,18 @@ from tests.servers.recording import RecordingServer
 
 PACKAGE = Path(poptalk.__file__).parent
 
-ROOMS = ("cli", "shell", "lesson", "script", "practice", "terminal", "net", "notation", "protocol")
+ROOMS = (
+    "cli",
+    "shell",
+    "lesson",
+    "script",
+    "practice",
+    "terminal",
+    "net",
+    "mail",
+    "notation",
+    "protocol",
+)
 """Each may import what stands behind it."""
 
 NO_PATHS = ("notation", "protocol")
