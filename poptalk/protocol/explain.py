@@ -1,7 +1,8 @@
 """What a reply means, part by part, with the clause that says so.
 
 Made from the table of verbs and from the tables of response codes and capabilities; nothing here
-knows a command by name but CAPA, whose lines are explained from the table of capabilities.
+knows a command by name but CAPA, whose lines are explained from the table of capabilities.  Challenges
+of AUTH are shown with their base64 undone.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from poptalk.protocol.capabilities import CAPABILITIES, parse_capability
-from poptalk.protocol.codes import RESPONSE_CODES
+from poptalk.protocol.codes import find_response_code
 from poptalk.protocol.commands import Command
 from poptalk.protocol.replies import Status, StatusLine, timestamp_of
+from poptalk.protocol.sasl_lines import NotBase64, decode
+from poptalk.protocol.sasl_meaning import challenge_parts
 from poptalk.protocol.values import Value
 from poptalk.protocol.verbs import Clause, Effect, Field, FieldKind
 
@@ -101,6 +104,9 @@ def explain_reply(
         The parts in the order of the wire, then what the reply has changed.
     """
     yield _indicator(status_line)
+    if status_line.status is Status.CHALLENGE:
+        yield from _challenge(command, status_line)
+        return
     yield from _code(status_line)
     verb = command.verb
     multi_line = status_line.status is Status.OK and command.multi_line
@@ -114,8 +120,39 @@ def explain_reply(
         effect = _EFFECTS.get(verb.effect)
         if effect:
             yield Explanation(part=b"", meaning=effect, clause=verb.clause)
-    if verb is not None and status_line.status is Status.ERR:
-        yield Explanation(part=verb.name, meaning=verb.details, clause=verb.clause)
+    if status_line.status is Status.ERR:
+        yield _refused(command)
+
+
+def _refused(command: Command) -> Explanation:
+    """Say what a command that was refused is for; one that nobody knows may be a secret."""
+    verb = command.verb
+    if verb is not None:
+        return Explanation(part=verb.name, meaning=verb.details, clause=verb.clause)
+    return Explanation(
+        part=b"",
+        meaning="what was sent begins with no command of POP3, and must be refused",
+        clause=_STATUS,
+    )
+
+
+def _challenge(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
+    """Undo the base64 of a challenge (RFC 5034 §4)."""
+    clause = Clause(rfc=5034, section="4")
+    if not status_line.text:
+        meaning = "an empty challenge: it is your turn, with the first response"
+        yield Explanation(part=b"", meaning=meaning, clause=clause)
+        return
+    try:
+        octets = decode(status_line.text)
+    except NotBase64:
+        meaning = "no base64, as it has to be: the answer is * to give up"
+        yield Explanation(part=status_line.text, meaning=meaning, clause=clause)
+        return
+    mechanism = command.arguments[0] if command.arguments else b""
+    for part in challenge_parts(mechanism, octets):
+        if part.meaning:
+            yield Explanation(part=part.octets, meaning=part.meaning)
 
 
 def _only_lists(command: Command) -> bool:
@@ -132,12 +169,7 @@ def _code(status_line: StatusLine) -> Iterator[Explanation]:
     code = status_line.code
     if code is None:
         return
-    # "Clients MUST ignore unknown hierarchical detail" (RFC 2449 §8): the longest known beginning.
-    levels = code.upper().split(b"/")
-    known = None
-    while levels and known is None:
-        known = RESPONSE_CODES.get(b"/".join(levels))
-        levels.pop()
+    known = find_response_code(code)
     yield Explanation(
         part=b"[" + code + b"]",
         meaning=known.meaning if known else "a response code that is not in the IANA registry",

@@ -130,3 +130,17 @@ def test_every_reply_has_an_explanation(
         *explain_unasked(status),
     ]
     assert all(explanation.meaning for explanation in explanations)
+
+
+def test_a_challenge_is_shown_with_its_base64_undone() -> None:
+    explanations = reply(b"AUTH SCRAM-SHA-256", b"+ cj1hLHM9UVE9PSxpPTQwOTY=")
+    assert [e.part for e in explanations] == [b"+", b"r=a", b"s=QQ==", b"i=4096"]
+    assert "HMAC" not in meaning_of(b"<1@h>", reply(b"AUTH CRAM-MD5", b"+ PDFAaD4="))
+    assert "your turn" in meaning_of(b"", reply(b"AUTH PLAIN", b"+ "))
+    assert "no base64" in meaning_of(b"hello", reply(b"AUTH NTLM", b"+ hello"))
+
+
+def test_what_is_no_command_is_said_to_be_none_and_not_repeated() -> None:
+    explanations = reply(b"hunter2", b"-ERR what?")
+    assert "no command of POP3" in meaning_of(b"", explanations)
+    assert b"hunter2" not in b"".join(e.part for e in explanations)
