@@ -260,7 +260,7 @@ def _destination(options: ConnectOptions) -> Destination:
     if options.persona or options.maildrop:
         raise UsageError("--persona and --maildrop are for the practice server: give no target")
     if options.ca_file:
-        from poptalk.net.tls import TlsSettings, client_context
+        from poptalk.net.tls_settings import TlsSettings, client_context
 
         client_context(TlsSettings(server_name="localhost", ca_file=options.ca_file))
     return parse_destination(

@@ -78,11 +78,34 @@ def read_certificate(der: bytes) -> CertificateFacts:
             raise ValueError(str(error)) from error
 
 
-def describe_certificate(der: bytes) -> tuple[str, ...]:
+def public_key_of(der: bytes) -> bytes:
+    """Return the public key of a certificate in DER form (SubjectPublicKeyInfo, RFC 5280 §4.1).
+
+    Args:
+        der: the certificate in DER form.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def describe_certificate(der: bytes, *, now: datetime | None = None) -> tuple[str, ...]:
     """Return what a certificate says, one line for each fact.
 
     Args:
         der: the certificate in DER form; of a malformed one only the fingerprint is told.
+        now: the moment from which days are counted; None for this one.
     """
     if not der:
         return ()
@@ -98,7 +121,7 @@ def describe_certificate(der: bytes) -> tuple[str, ...]:
         f"issuer       {facts.issuer}",
         f"names        {list_names(facts.names)}",
         f"valid from   {moment(facts.valid_from)}",
-        f"valid until  {moment(facts.valid_until)}",
+        f"valid until  {moment(facts.valid_until)} ({_days(facts, now or datetime.now(UTC))})",
         f"SHA-256      {facts.fingerprint}",
     )
 
@@ -114,6 +137,20 @@ def list_names(names: tuple[str, ...]) -> str:
 def moment(time: datetime) -> str:
     """Return a moment as people write it, in UTC."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _days(facts: CertificateFacts, now: datetime) -> str:
+    """Say how much of its time is left."""
+    if now < facts.valid_from:
+        return "not yet"
+    left = (facts.valid_until - now).days
+    if now > facts.valid_until:
+        return f"expired {_count((now - facts.valid_until).days)} ago"
+    return f"{_count(left)} left"
+
+
+def _count(days: int) -> str:
+    return f"{days:,} day" if days == 1 else f"{days:,} days"
 
 
 def _fingerprint(der: bytes) -> str:

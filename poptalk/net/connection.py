@@ -38,7 +38,8 @@ from poptalk.net.errors import (
     ending_in_clear,
     ending_of,
 )
-from poptalk.net.tls import TlsFacts, TlsLayer, TlsSettings, client_layer
+from poptalk.net.tls import TlsFacts, TlsLayer, client_layer
+from poptalk.net.tls_settings import TlsSettings
 
 # How long a closing connection may take to deliver what was sent, in seconds.  A server that has
 # stopped reading would otherwise keep the socket, and the program, for ever.

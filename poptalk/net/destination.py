@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from poptalk.net.tls import TlsSettings
+    from poptalk.net.tls_settings import TlsSettings
 
 POP3_PORT = 110
 """RFC 1939 §3."""
@@ -68,7 +68,7 @@ class Destination(Value):
 
     def tls_settings(self) -> TlsSettings:
         """Give the terms on which TLS begins, at once or after STLS."""
-        from poptalk.net.tls import TlsSettings
+        from poptalk.net.tls_settings import TlsSettings
 
         return TlsSettings(
             server_name=bare_host(self.host), verify=self.verify, ca_file=self.ca_file

@@ -26,7 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from poptalk.net.tls import TlsFacts, TlsLayer, TlsSettings
+    from poptalk.net.tls import TlsFacts, TlsLayer
+    from poptalk.net.tls_settings import TlsSettings
 
 # Octets asked for in one read.  Measured over loopback: 64 KiB to 128 KiB stay in the processor's
 # cache and are a third faster than 1 MiB; below, the cost of each call begins to show.

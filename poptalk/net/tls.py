@@ -14,6 +14,7 @@ import ssl
 from poptalk.net import tls_failure
 from poptalk.net.dial import bare_host
 from poptalk.net.errors import TlsFailed, printable
+from poptalk.net.tls_settings import Pin, TlsSettings, client_context
 from poptalk.protocol.values import Value
 
 # Plaintext is taken out of OpenSSL in pieces of at most this many octets, four records of 16 KiB.
@@ -24,24 +25,6 @@ SLICE = 256 * 1024
 RECORD_HEADER = 5
 # The types of record with which a handshake can begin: a handshake message, or an alert.
 FIRST_RECORDS = b"\x16\x15"
-# The largest authorities' files in use have about 300 KiB; more is no such file.
-CA_FILE_LIMIT = 16 * 1024 * 1024
-
-PEM_HEADER = b"-----BEGIN CERTIFICATE-----"
-
-
-class TlsSettings(Value):
-    """What a client asks of the server's side of TLS.
-
-    Args:
-        server_name: the name or address that the certificate must be for.
-        verify: False accepts any certificate (``--insecure``).
-        ca_file: a PEM file of the authorities to trust, instead of the system's.
-    """
-
-    server_name: str
-    verify: bool = True
-    ca_file: str | None = None
 
 
 class TlsFacts(Value):
@@ -51,47 +34,25 @@ class TlsFacts(Value):
         version: the version of TLS, such as ``TLSv1.3``.
         cipher: OpenSSL's name of the cipher suite.
         verified: True if the certificate of the peer was checked, and passed.
-        der: the certificate of the peer in DER form; empty on the side of a server.
+        chain: the certificates that the peer sent, its own first, in DER form; empty on the side of a
+            server.
+        pinned: True if the certificate, or its key, is one that was pinned.
+        server_name: the name that was asked for, and verified if anything was.
     """
 
     version: str
     cipher: str
     verified: bool
-    der: bytes = b""
+    chain: tuple[bytes, ...] = ()
+    pinned: bool = False
+    server_name: str = ""
 
     @property
     def certificate(self) -> tuple[str, ...]:
         """What the certificate says, in lines for people; read only when asked for."""
         from poptalk.net.certificate import describe_certificate
 
-        return describe_certificate(self.der)
-
-
-def client_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Return a context that verifies as `settings` say, with TLS 1.2 or later.
-
-    Raises:
-        TlsFailed: the file of authorities cannot be read or holds no certificate.
-    """
-    authorities = None if settings.ca_file is None else _read_authorities(settings.ca_file)
-    try:
-        context = ssl.create_default_context(cadata=authorities)
-    except ssl.SSLError as error:
-        raise TlsFailed(
-            f"The CA file {printable(str(settings.ca_file))} holds a damaged certificate "
-            f"({printable(error.reason or str(error))}). Is it complete, from its BEGIN line to "
-            "its END line?"
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Otherwise a server could make a write wait for a read in the middle of a session.
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    if settings.ca_file is not None:
-        # Who names a certificate trusts it, also where it is not the last of a chain.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if not settings.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        return describe_certificate(self.chain[0] if self.chain else b"")
 
 
 def client_layer(settings: TlsSettings, *, peer: str, upgrading: bool) -> TlsLayer:
@@ -103,33 +64,15 @@ def client_layer(settings: TlsSettings, *, peer: str, upgrading: bool) -> TlsLay
         upgrading: True where TLS begins after STLS.
 
     Raises:
-        TlsFailed: the file of authorities or the server's name is of no use.
+        TlsFailed: a file, or the server's name, is of no use.
     """
     return TlsLayer(
         client_context(settings),
         server_name=settings.server_name,
+        pins=settings.pins,
         peer=peer,
         upgrading=upgrading,
     )
-
-
-def _read_authorities(path: str) -> str:
-    shown = printable(path)
-    try:
-        with open(path, "rb") as file:
-            content = file.read(CA_FILE_LIMIT)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise TlsFailed(f"The CA file {shown} cannot be read ({why}). Is its name right?") from None
-    if not content.strip():
-        raise TlsFailed(f"The CA file {shown} is empty. Is it the right file?")
-    if PEM_HEADER not in content:
-        raise TlsFailed(
-            f"The CA file {shown} holds no certificate in PEM form, which begins with "
-            f'"{PEM_HEADER.decode()}". "openssl x509 -inform DER -in FILE" makes it from DER.'
-        )
-    # Between the certificates stand names of authorities, in any encoding; OpenSSL skips them.
-    return content.decode("ascii", "ignore")
 
 
 class TlsLayer:
@@ -139,6 +82,7 @@ class TlsLayer:
         context: the settings of this side, see `client_context`.
         server_side: True for the server.
         server_name: the name to ask for and to verify; a client whose context verifies needs one.
+        pins: of which the peer's certificate must match one, unless there are none.
         peer: the words for the other side in sentences about failures.
         upgrading: True where TLS begins after STLS, for the same sentences.
 
@@ -158,6 +102,7 @@ class TlsLayer:
         *,
         server_side: bool = False,
         server_name: str | None = None,
+        pins: tuple[Pin, ...] = (),
         peer: str | None = None,
         upgrading: bool = False,
     ) -> None:
@@ -165,6 +110,7 @@ class TlsLayer:
         self._server_name = _certificate_name(server_name or "")
         self._peer = peer or ("the client" if server_side else "the server")
         self._upgrading = upgrading
+        self._pins = pins
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._first = b""
@@ -271,7 +217,7 @@ class TlsLayer:
                 error,
                 peer=self._peer,
                 server_name=self._server_name,
-                der=tls_failure.peer_certificate(self._tls),
+                chain=tls_failure.peer_chain(self._tls),
             )
             raise self.failure from error
         except ssl.SSLError as error:
@@ -280,18 +226,26 @@ class TlsLayer:
             )
             raise self.failure from error
         self._first = b""
+        facts = self._gather_facts()
+        if self._pins and not facts.pinned:
+            self.failure = tls_failure.not_pinned(facts.chain, peer=self._peer)
+            raise self.failure
         self.established = True
-        self.facts = self._gather_facts()
+        self.facts = facts
         self._encrypt()
         return True
 
     def _gather_facts(self) -> TlsFacts:
         cipher = self._tls.cipher()
+        own = self._tls.getpeercert(binary_form=True) or b""
+        chain = (tls_failure.peer_chain(self._tls) or (own,)) if own else ()
         return TlsFacts(
             version=self._tls.version() or "",
             cipher=cipher[0] if cipher else "",
             verified=self._tls.context.verify_mode is ssl.CERT_REQUIRED,
-            der=self._tls.getpeercert(binary_form=True) or b"",
+            chain=chain,
+            pinned=any(pin.matches(own) for pin in self._pins),
+            server_name=self._server_name,
         )
 
     def _decrypt(self, data: bytes) -> bytes:

@@ -52,7 +52,7 @@ _NO_CIPHER = (
 
 
 def verification_failed(
-    error: ssl.SSLCertVerificationError, *, peer: str, server_name: str, der: bytes
+    error: ssl.SSLCertVerificationError, *, peer: str, server_name: str, chain: tuple[bytes, ...]
 ) -> TlsFailed:
     """Return the error for a certificate that did not pass.
 
@@ -60,24 +60,38 @@ def verification_failed(
         error: what the handshake raised.
         peer: the words for the server.
         server_name: the name that the certificate had to be for.
-        der: the server's certificate, empty if unknown.
+        chain: the certificates that the server sent, its own first; empty if unknown.
     """
     from poptalk.net.certificate import describe_certificate, read_certificate
 
+    der = chain[0] if chain else b""
     try:
         facts = read_certificate(der) if der else None
     except ValueError:
         facts = None
-    failed, advice = _verdict(error, server_name=printable(server_name), facts=facts)
+    failed, advice = _verdict(
+        error, server_name=printable(server_name), facts=facts, alone=len(chain) == 1
+    )
     return TlsFailed(
         f"The certificate of {peer} {failed}. {advice}.", certificate=describe_certificate(der)
     )
 
 
 def _verdict(
-    error: ssl.SSLCertVerificationError, *, server_name: str, facts: CertificateFacts | None
+    error: ssl.SSLCertVerificationError,
+    *,
+    server_name: str,
+    facts: CertificateFacts | None,
+    alone: bool,
 ) -> tuple[str, str]:
-    """Return which check failed, as the end of a sentence, and what to try."""
+    """Return which check failed, as the end of a sentence, and what to try.
+
+    Args:
+        error: what the handshake raised.
+        server_name: the name that the certificate had to be for.
+        facts: what it says, None where it cannot be read.
+        alone: whether the server sent no other certificate beside its own.
+    """
     from poptalk.net.certificate import list_names, moment
 
     code = error.verify_code
@@ -104,11 +118,18 @@ def _verdict(
             "goes back to an authority that signed itself and is not trusted here",
             f"If that authority is yours, name its certificate with --ca-file; {INSECURE}",
         )
+    if code in UNKNOWN_ISSUER and alone:
+        signed_by = f" by {facts.issuer}" if facts else ""
+        return (
+            f"came alone, and was signed{signed_by}, which is unknown here",
+            "The server should send the certificates in between as well (its chain); or the "
+            f"authority is your own, then name its certificate with --ca-file; {INSECURE}",
+        )
     if code in UNKNOWN_ISSUER:
         return (
-            "was signed by an authority that is unknown here",
+            "leads up to an authority that is unknown here",
             "If that authority is yours, name its certificate with --ca-file; perhaps the server "
-            f"leaves out the certificates in between; {INSECURE}",
+            f"leaves out a certificate in between; {INSECURE}",
         )
     if code in WRONG_NAME:
         names = f"it is for {list_names(facts.names)}, " if facts else ""
@@ -230,22 +251,38 @@ def handshake_timed_out(peer: str, timeout: float) -> TlsFailed:
     )
 
 
-def peer_certificate(tls: ssl.SSLObject) -> bytes:
-    """Return the certificate of the server in DER form, also after a handshake that failed.
+def not_pinned(chain: tuple[bytes, ...], *, peer: str) -> TlsFailed:
+    """Return the error for a certificate that is not the pinned one.
+
+    Args:
+        chain: the certificates that the server sent, its own first.
+        peer: the words for the server.
+    """
+    from poptalk.net.certificate import describe_certificate
+
+    return TlsFailed(
+        f"The certificate of {peer} is not the one that was pinned with --pin. Either it was renewed, "
+        "and you can find out its new SHA-256 from somebody you trust, or this is another server.",
+        certificate=describe_certificate(chain[0] if chain else b""),
+    )
+
+
+def peer_chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
+    """Return the certificates that the server sent, in DER form, also after a failed handshake.
 
     ``getpeercert`` refuses before the handshake is done, so the chain as it came is asked for:
     publicly from Python 3.13, privately before.  Empty if there is no way to know.
     """
     public: Any = getattr(tls, "get_unverified_chain", None)
     private: Any = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
+    der = 2  # _ssl.ENCODING_DER
     try:
-        chain: Any = (public or private or tuple)()
-        if not chain:
-            return b""
-        der = 2  # _ssl.ENCODING_DER
-        return chain[0] if isinstance(chain[0], bytes) else bytes(chain[0].public_bytes(der))
+        chain: Any = (public or private or tuple)() or ()
+        return tuple(
+            each if isinstance(each, bytes) else bytes(each.public_bytes(der)) for each in chain
+        )
     except (ssl.SSLError, AttributeError, TypeError, ValueError):
-        return b""
+        return ()
 
 
 def _begin(peer: str) -> str:

@@ -13,7 +13,7 @@ from poptalk.practice.persona import PersonaError
 from poptalk.practice.server import Server, ThreadedServer
 
 if TYPE_CHECKING:
-    from poptalk.net.tls import TlsSettings
+    from poptalk.net.tls_settings import TlsSettings
 
 
 class PracticeDestination(Destination):
@@ -23,7 +23,7 @@ class PracticeDestination(Destination):
 
     def tls_settings(self) -> TlsSettings:
         """Trust the server's own authority, whose certificate is made when it is first needed."""
-        from poptalk.net.tls import TlsSettings
+        from poptalk.net.tls_settings import TlsSettings
 
         return TlsSettings(
             server_name=self.server.host, verify=self.verify, ca_file=self.server.ca_file

@@ -40,15 +40,30 @@ def test_what_a_certificate_says() -> None:
         "mail.example.org", "192.0.2.1", "2001:db8::1", not_before=BEGIN, not_after=END
     )
     der = ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
-    subject, issuer, *rest = describe_certificate(der)
+    now = datetime.datetime(2026, 12, 24, tzinfo=datetime.UTC)
+    subject, issuer, *rest = describe_certificate(der, now=now)
     assert subject.startswith("subject      OU=Testing cert #")
     assert issuer.startswith("issuer       OU=Testing CA #")
     assert rest == [
         "names        mail.example.org, 192.0.2.1, 2001:db8::1",
         "valid from   2026-01-02 03:04:05 UTC",
-        "valid until  2027-01-02 03:04:05 UTC",
+        "valid until  2027-01-02 03:04:05 UTC (9 days left)",
         f"SHA-256      {hashlib.sha256(der).digest().hex(':').upper()}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (BEGIN - datetime.timedelta(seconds=1), "not yet"),
+        (END - datetime.timedelta(hours=30), "1 day left"),
+        (END - datetime.timedelta(hours=1), "0 days left"),
+        (END + datetime.timedelta(days=1, hours=1), "expired 1 day ago"),
+    ],
+)
+def test_the_days_that_are_left(now: datetime.datetime, said: str) -> None:
+    lines = describe_certificate(make("mail.example.org"), now=now)
+    assert any(line.endswith(f"({said})") for line in lines)
 
 
 def test_without_names_the_common_name_is_what_it_is_for() -> None:

@@ -15,7 +15,8 @@ import pytest
 from poptalk.net.connection import Connection, Listener, connect
 from poptalk.net.dial import Target
 from poptalk.net.errors import ConnectFailed, EndedBy, Ending, TlsFailed
-from poptalk.net.tls import TlsFacts, TlsSettings
+from poptalk.net.tls import TlsFacts
+from poptalk.net.tls_settings import TlsSettings
 from tests.servers import certificates
 from tests.servers.certificates import ServerIdentity
 from tests.servers.loopback import LoopbackServer

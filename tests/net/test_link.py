@@ -15,7 +15,8 @@ import pytest
 from poptalk.net.dial import Target
 from poptalk.net.errors import ConnectFailed, ConnectionLost, EndedBy, Ending, TlsFailed
 from poptalk.net.link import Link
-from poptalk.net.tls import TlsLayer, TlsSettings
+from poptalk.net.tls import TlsLayer
+from poptalk.net.tls_settings import TlsSettings
 from tests.servers import certificates
 from tests.servers.certificates import ServerIdentity
 from tests.servers.loopback import Channel, LoopbackServer

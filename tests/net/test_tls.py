@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from poptalk.net import tls_failure
 from poptalk.net.errors import EndedBy, TlsFailed
-from poptalk.net.tls import SLICE, TlsLayer, TlsSettings, client_context
+from poptalk.net.tls import SLICE, TlsLayer
+from poptalk.net.tls_settings import TlsSettings, client_context
 from tests.net.joined import JoinedLayers
 from tests.servers import certificates
 from tests.servers.certificates import OTHER_NAME, ServerIdentity
@@ -146,7 +148,7 @@ def test_what_came_before_a_broken_record_is_not_lost(identity: ServerIdentity) 
         (certificates.expired, "has expired; its own time ends on 2002-01-01", "clock"),
         (certificates.not_yet_valid, "is not yet valid; its own time begins on", "clock"),
         (certificates.self_signed, "is self-signed, so nobody vouches for it", "--ca-file"),
-        (certificates.unknown_issuer, "was signed by an authority that is unknown", "--ca-file"),
+        (certificates.unknown_issuer, "came alone, and was signed by", "--ca-file"),
         (
             certificates.wrong_host,
             f"is for another host: it is for {OTHER_NAME}, not for localhost",
@@ -194,6 +196,31 @@ def test_a_private_authority_in_the_chain_is_named_as_such(
         joined.exchange()
 
 
+def test_a_missing_intermediate_is_told_from_an_unknown_authority(tmp_path: Path) -> None:
+    root = trustme.CA()
+    leaf = root.create_child_ca().issue_cert("localhost")
+    root_file = tmp_path / "root.pem"
+    root.cert_pem.write_to_path(str(root_file))
+
+    def failure(*, chain: bytes, trusted: Path) -> str:
+        file = tmp_path / "server.pem"
+        file.write_bytes(leaf.private_key_pem.bytes() + chain)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        layer = client(ServerIdentity(trusted, context))
+        with pytest.raises(TlsFailed) as caught:
+            JoinedLayers(layer, TlsLayer(context, server_side=True)).exchange()
+        return str(caught.value)
+
+    own, intermediate = (pem.bytes() for pem in leaf.cert_chain_pems[:2])
+    stranger = certificates.authority(tmp_path).ca_file
+    assert "came alone" in failure(chain=own, trusted=root_file)
+    assert "should send the certificates in between" in failure(chain=own, trusted=root_file)
+    assert "leads up to an authority that is unknown" in failure(
+        chain=own + intermediate, trusted=stranger
+    )
+
+
 def test_the_servers_own_certificate_can_be_trusted_by_file(tmp_path: Path) -> None:
     _ca_file, server_file = certificates.write_files(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -207,7 +234,9 @@ def test_an_unknown_check_is_told_in_openssls_words() -> None:
     error = ssl.SSLCertVerificationError()
     error.verify_code = 26
     error.verify_message = "unsuitable certificate purpose"
-    failure = tls_failure.verification_failed(error, peer="x port 1", server_name="x", der=b"junk")
+    failure = tls_failure.verification_failed(
+        error, peer="x port 1", server_name="x", chain=(b"junk",)
+    )
     assert "did not pass: unsuitable certificate purpose" in str(failure)
     assert failure.certificate[0].startswith("unreadable")
 

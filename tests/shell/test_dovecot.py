@@ -10,7 +10,7 @@ import pytest
 
 from poptalk.net.destination import Destination
 from poptalk.net.errors import TlsFailed
-from poptalk.net.tls import TlsSettings
+from poptalk.net.tls_settings import TlsSettings
 from tests.servers import certificates
 from tests.servers.certificates import OTHER_NAME
 from tests.servers.dovecot import Dovecot

@@ -1,0 +1,225 @@
+"""What a client asks of TLS: whom to trust, what to prove itself, which versions, and a pin.
+
+A file that cannot be used is found out when the context is made, before anything is connected, and
+reported in a sentence that says what would be right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import ssl
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+
+from poptalk.net.errors import TlsFailed, printable
+from poptalk.protocol.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The largest authorities' files in use have about 300 KiB; more is no such file.
+CA_FILE_LIMIT = 16 * 1024 * 1024
+
+PEM_HEADER = b"-----BEGIN CERTIFICATE-----"
+
+PUBLIC_KEY_PREFIX = "sha256//"
+"""Begins the pin of a public key in base64, as curl writes it."""
+
+VERSIONS: Mapping[str, ssl.TLSVersion] = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
+"""What ``--tls-min`` takes."""
+
+USUAL_MINIMUM = "1.2"
+"""RFC 8997: versions 1.0 and 1.1 are for looking at servers that should be retired."""
+
+_EVERY_CIPHER = "DEFAULT:@SECLEVEL=0"
+"""OpenSSL's usual security level forbids what TLS 1.0 and 1.1 need."""
+
+
+class Pin(Value):
+    """The one certificate, or the one public key, that is good enough.
+
+    Args:
+        digest: SHA-256 of it in DER form, 32 octets.
+        public_key: whether it is that of the public key, which outlives a renewed certificate.
+    """
+
+    digest: bytes
+    public_key: bool = False
+
+    def matches(self, der: bytes) -> bool:
+        """Tell whether a certificate is the one that was pinned, or holds the key that was."""
+        if not self.public_key:
+            return hashlib.sha256(der).digest() == self.digest
+        from poptalk.net.certificate import public_key_of
+
+        try:
+            return hashlib.sha256(public_key_of(der)).digest() == self.digest
+        except ValueError:
+            return False
+
+
+def parse_pin(text: str) -> Pin:
+    """Read a pin as people write it.
+
+    Args:
+        text: 64 hexadecimal digits, with or without colons, for a certificate; or ``sha256//`` and
+            base64 for a public key.
+
+    Raises:
+        ValueError: it is neither; the sentence says what would be right.
+    """
+    if text.startswith(PUBLIC_KEY_PREFIX):
+        try:
+            digest = a2b_base64(text.removeprefix(PUBLIC_KEY_PREFIX), strict_mode=True)
+        except Base64Error:
+            digest = b""
+        public_key = True
+    else:
+        bare = text.replace(":", "")
+        digest = bytes.fromhex(bare) if re.fullmatch(r"[0-9A-Fa-f]{64}", bare) else b""
+        public_key = False
+    if len(digest) != hashlib.sha256().digest_size:
+        raise ValueError(
+            f"{printable(text)} is no pin: a certificate's SHA-256 has 64 hexadecimal digits, as "
+            f":tls shows it; a public key's is {PUBLIC_KEY_PREFIX} and 44 characters of base64"
+        )
+    return Pin(digest=digest, public_key=public_key)
+
+
+class TlsSettings(Value):
+    """What a client asks of the server's side of TLS, and shows of its own.
+
+    Args:
+        server_name: the name or address that the certificate must be for.
+        verify: False accepts any certificate (``--insecure``).
+        ca_file: a PEM file of the authorities to trust, instead of the system's.
+        client_cert: a PEM file with the certificate, and the chain, that the client shows.
+        client_key: a PEM file with its key; None where it stands in the same file.
+        pins: of which one must match, whatever else is verified; empty for none.
+        minimum: the least version of TLS, a key of `VERSIONS`.
+        keylog: a file to which the session's secrets are written for Wireshark; None for none.
+    """
+
+    server_name: str
+    verify: bool = True
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    pins: tuple[Pin, ...] = ()
+    minimum: str = USUAL_MINIMUM
+    keylog: str | None = None
+
+
+def client_context(settings: TlsSettings) -> ssl.SSLContext:
+    """Return a context that verifies as `settings` say.
+
+    Raises:
+        TlsFailed: one of the files cannot be used.
+    """
+    authorities = None if settings.ca_file is None else _read_authorities(settings.ca_file)
+    try:
+        context = ssl.create_default_context(cadata=authorities)
+    except ssl.SSLError as error:
+        raise TlsFailed(
+            f"The CA file {printable(str(settings.ca_file))} holds a damaged certificate "
+            f"({printable(error.reason or str(error))}). Is it complete, from its BEGIN line to "
+            "its END line?"
+        ) from None
+    if settings.minimum >= USUAL_MINIMUM:
+        context.minimum_version = VERSIONS[settings.minimum]
+    else:
+        _speak_old_versions(context, settings.minimum)
+    # Otherwise a server could make a write wait for a read in the middle of a session.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if settings.ca_file is not None:
+        # Who names a certificate trusts it, also where it is not the last of a chain.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    _load_identity(context, settings)
+    if settings.keylog is not None:
+        _log_keys(context, settings.keylog)
+    return context
+
+
+def _speak_old_versions(context: ssl.SSLContext, minimum: str) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        # Python warns its programmers of these versions; whoever asks for one knows.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = VERSIONS[minimum]
+    context.set_ciphers(_EVERY_CIPHER)
+
+
+def _load_identity(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    """Take the client's own certificate and key."""
+    if settings.client_cert is None:
+        return
+    shown = printable(settings.client_cert)
+
+    def no_passphrase() -> str:
+        # Without this OpenSSL would ask on the terminal, under the prompt.
+        raise ValueError("encrypted")
+
+    try:
+        context.load_cert_chain(settings.client_cert, settings.client_key, no_passphrase)
+    except ValueError:
+        raise TlsFailed(
+            f"The key of the client certificate {shown} is encrypted. "
+            '"openssl pkey -in FILE -out NEW" writes it without a passphrase.'
+        ) from None
+    except ssl.SSLError as error:
+        key = f" and the key {printable(settings.client_key)}" if settings.client_key else ""
+        raise TlsFailed(
+            f"The client certificate {shown}{key} cannot be used "
+            f"({printable(error.reason or str(error)).lower().replace('_', ' ')}). Both must be in PEM "
+            "form and belong together; the key may stand in the same file."
+        ) from None
+    except OSError as error:
+        # ssl does not tell which of the two files it was.
+        files = " or ".join(
+            printable(name) for name in (settings.client_cert, settings.client_key) if name
+        )
+        raise TlsFailed(
+            f"The client certificate cannot be read ({files}: {error.strerror}). Is its name right?"
+        ) from None
+
+
+def _log_keys(context: ssl.SSLContext, path: str) -> None:
+    try:
+        # Whoever reads this file can read the session: it is made for its owner alone.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        context.keylog_filename = path
+    except OSError as error:
+        raise TlsFailed(
+            f"The key log {printable(path)} cannot be written ({error.strerror})."
+        ) from None
+
+
+def _read_authorities(path: str) -> str:
+    shown = printable(path)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(CA_FILE_LIMIT)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise TlsFailed(f"The CA file {shown} cannot be read ({why}). Is its name right?") from None
+    if not content.strip():
+        raise TlsFailed(f"The CA file {shown} is empty. Is it the right file?")
+    if PEM_HEADER not in content:
+        raise TlsFailed(
+            f"The CA file {shown} holds no certificate in PEM form, which begins with "
+            f'"{PEM_HEADER.decode()}". "openssl x509 -inform DER -in FILE" makes it from DER.'
+        )
+    # Between the certificates stand names of authorities, in any encoding; OpenSSL skips them.
+    return content.decode("ascii", "ignore")
