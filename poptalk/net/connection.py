@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import Protocol, cast
 
 from poptalk.net import tls_failure
@@ -22,7 +23,9 @@ from poptalk.net.dial import (
     Attempts,
     Deadline,
     Target,
+    address_text,
     addresses_of,
+    dial,
     look_up_failed,
     open_socket,
     start_look_up,
@@ -128,7 +131,7 @@ class Connection(asyncio.Protocol):
     def address(self) -> str:
         """The address of the server in text; empty if the connection is gone."""
         peer = None if self._transport is None else self._transport.get_extra_info("peername")
-        return str(peer[0]) if peer else ""
+        return address_text(peer) if peer else ""
 
     def send(self, data: bytes) -> None:
         """Send `data`; during a TLS handshake it waits for that and goes out encrypted.
@@ -354,16 +357,18 @@ class Connection(asyncio.Protocol):
 
 async def _dial(target: Target, deadline: Deadline, timeout: float) -> socket.socket:
     """Return a connected socket; the addresses are tried in turn, as by `dial`."""
+    if target.proxy is not None:
+        return await _dial_in_thread(target, deadline)
     loop = asyncio.get_running_loop()
     attempts = Attempts(target, timeout=timeout)
     addresses = await _look_up(target, deadline)
     for index, address in enumerate(addresses):
         sock = None
         try:
-            sock = open_socket(address)
+            sock = open_socket(address, source=target.source)
             sock.settimeout(0)
             async with asyncio.timeout(deadline.share(len(addresses) - index)):
-                await loop.sock_connect(sock, address.sockaddr)
+                await loop.sock_connect(sock, address.for_connect)
         except OSError as error:
             if sock is not None:
                 sock.close()
@@ -375,6 +380,39 @@ async def _dial(target: Target, deadline: Deadline, timeout: float) -> socket.so
         else:
             return sock
     raise attempts.failure()
+
+
+async def _dial_in_thread(target: Target, deadline: Deadline) -> socket.socket:
+    """Dial as pipes do, in a thread that nobody joins, so that it can be cancelled at any moment."""
+    loop = asyncio.get_running_loop()
+    dialled: asyncio.Future[socket.socket] = loop.create_future()
+
+    def settle(outcome: socket.socket | Exception) -> None:
+        if isinstance(outcome, Exception):
+            if not dialled.done():
+                dialled.set_exception(outcome)
+        elif dialled.done():
+            outcome.close()
+        else:
+            dialled.set_result(outcome)
+
+    def work() -> None:
+        outcome: socket.socket | Exception
+        try:
+            outcome = dial(target, timeout=deadline.left())
+        except Exception as error:  # noqa: BLE001 - it is raised on the other side
+            outcome = error
+        try:
+            loop.call_soon_threadsafe(settle, outcome)
+        except RuntimeError:
+            # The loop is closed: whoever asked has long gone.
+            if isinstance(outcome, socket.socket):
+                outcome.close()
+
+    threading.Thread(target=work, daemon=True).start()
+    sock = await dialled
+    sock.settimeout(0)
+    return sock
 
 
 async def _look_up(target: Target, deadline: Deadline) -> list[Address]:

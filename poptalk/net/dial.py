@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from poptalk.net.proxy import Proxy
+
 # What the DNS allows, in octets.
 LABEL_LIMIT = 63
 NAME_LIMIT = 253
@@ -41,13 +43,21 @@ class Target(Value):
         host: a name, an IPv4 or an IPv6 address, the last with or without brackets.
         port: a TCP port, 1 to 65535.
         family: 0 for IPv6 and IPv4, or ``socket.AF_INET`` or ``socket.AF_INET6`` for one alone.
+        source: the address of this machine to connect from, None for any.
+        path: a unix socket, which takes the place of host and port; None for TCP.
+        proxy: by whose way to go, None for the direct one.
     """
 
     host: str
     port: int
     family: int = 0
+    source: str | None = None
+    path: str | None = None
+    proxy: Proxy | None = None
 
     def __str__(self) -> str:
+        if self.path is not None:
+            return f"the socket {printable(self.path)}"
         return peer_name(bare_host(self.host), self.port)
 
 
@@ -56,7 +66,7 @@ class Address(Value):
 
     Args:
         family: the address family of the socket.
-        sockaddr: what ``socket.connect`` takes; the address in text comes first.
+        sockaddr: what getaddrinfo gives, the address in text first; of a unix socket the path.
     """
 
     family: int
@@ -64,6 +74,16 @@ class Address(Value):
 
     def __str__(self) -> str:
         return str(self.sockaddr[0])
+
+    @property
+    def for_connect(self) -> tuple[str | int | bytes, ...] | str:
+        """What ``socket.connect`` takes: of a unix socket the path alone."""
+        return self.sockaddr if len(self.sockaddr) > 1 else str(self.sockaddr[0])
+
+
+def address_text(peer: tuple[str | int, ...] | str) -> str:
+    """Return the address in what ``getpeername`` gives; of a unix socket its path."""
+    return peer if isinstance(peer, str) else str(peer[0])
 
 
 def dial(target: Target, *, timeout: float | None) -> socket.socket:
@@ -77,15 +97,19 @@ def dial(target: Target, *, timeout: float | None) -> socket.socket:
     Raises:
         ConnectFailed: name unknown, refused, unreachable, no answer in time.
     """
+    if target.proxy is not None:
+        from poptalk.net.proxy import dial_through
+
+        return dial_through(target.proxy, target, timeout=timeout)
     deadline = Deadline(timeout)
     attempts = Attempts(target, timeout=timeout)
     addresses = _look_up_blocking(target, deadline)
     for index, address in enumerate(addresses):
         sock = None
         try:
-            sock = open_socket(address)
+            sock = open_socket(address, source=target.source)
             sock.settimeout(deadline.share(len(addresses) - index))
-            sock.connect(address.sockaddr)
+            sock.connect(address.for_connect)
         except OSError as error:
             if sock is not None:
                 sock.close()
@@ -100,16 +124,27 @@ def dial(target: Target, *, timeout: float | None) -> socket.socket:
     raise attempts.failure()
 
 
-def open_socket(address: Address) -> socket.socket:
+def open_socket(address: Address, *, source: str | None = None) -> socket.socket:
     """Return a new socket for `address`, not yet connected.
 
     A person's lines are short and wait for an answer each: Nagle's algorithm would only delay them.
 
+    Args:
+        address: where it is to lead.
+        source: the address of this machine to connect from, None for any.
+
     Raises:
-        OSError: the system has no such family, or no more sockets.
+        OSError: the system has no such family, no more sockets, or not that source.
     """
     sock = socket.socket(address.family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if address.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        if source is not None:
+            sock.bind((source, 0))
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
@@ -161,7 +196,7 @@ class Attempts:
         advice = self._advice()
         if len(self._failed) == 1:
             [(address, error)] = self._failed
-            named = str(address) == bare_host(self._target.host)
+            named = str(address) in (bare_host(self._target.host), self._target.path)
             where = "" if named else f" (address {address})"
             return ConnectFailed(f"{self._target}{where} {self._why(error)}: {advice}")
         tried = ", ".join(f"{address} {self._why(error)}" for address, error in self._failed)
@@ -180,6 +215,13 @@ class Attempts:
 
     def _advice(self) -> str:
         errors = [error for _address, error in self._failed]
+        if self._target.path is not None:
+            return "does a server listen on it, and may you open it?"
+        if self._target.source is not None and _not_ours(errors):
+            return (
+                f"{printable(self._target.source)}, which --source names, is no address of this machine "
+                "that leads there."
+            )
         if any(isinstance(error, ConnectionRefusedError) for error in errors):
             return f"nothing listens there. {PORT_HINT}"
         if any(isinstance(error, ConnectionResetError) for error in errors):
@@ -192,6 +234,12 @@ class Attempts:
         if any(error.errno in (errno.EACCES, errno.EPERM) for error in errors):
             return "this machine does not let the connection out. Does a local firewall forbid it?"
         return "no way leads there. Is this machine on the network, and is the address right?"
+
+
+def _not_ours(errors: list[OSError]) -> bool:
+    """Whether connecting failed because of the address to connect from."""
+    wrong = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)
+    return any(error.errno in wrong or isinstance(error, socket.gaierror) for error in errors)
 
 
 def start_look_up(
@@ -213,6 +261,8 @@ def start_look_up(
     Raises:
         ConnectFailed: the name or the port is malformed, or the address is of another family.
     """
+    if target.path is not None:
+        return [Address(family=socket.AF_UNIX, sockaddr=(target.path,))]
     host = _encoded(target)
     try:
         return _addresses(target, host, socket.AI_NUMERICHOST)

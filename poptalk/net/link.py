@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 
-from poptalk.net.dial import Deadline, Target, dial
+from poptalk.net.dial import Deadline, Target, address_text, dial
 from poptalk.net.errors import (
     CLOSED_BY_SERVER,
     CLOSED_BY_US,
@@ -96,7 +96,7 @@ class Link:
     def address(self) -> str:
         """The address of the server in text; empty if the connection is gone."""
         try:
-            return str(self._sock.getpeername()[0])
+            return address_text(self._sock.getpeername())
         except OSError:
             return ""
 
