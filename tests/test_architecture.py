@@ -23,6 +23,7 @@ ROOMS = (
     "cli",
     "shell",
     "lesson",
+    "compare",
     "script",
     "practice",
     "terminal",
