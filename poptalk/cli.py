@@ -255,21 +255,19 @@ def _connect(options: ConnectOptions) -> int:
 def _destination(options: ConnectOptions) -> Destination:
     import socket
 
-    from poptalk.net.destination import UsageError, parse_destination
+    from poptalk.net.destination import UsageError, Way, parse_destination
 
     if options.persona or options.maildrop:
         raise UsageError("--persona and --maildrop are for the practice server: give no target")
-    if options.ca_file:
-        from poptalk.net.tls_settings import TlsSettings, client_context
-
-        client_context(TlsSettings(server_name="localhost", ca_file=options.ca_file))
-    return parse_destination(
-        options.target,
+    way = Way(
         tls=options.tls,
         family={None: 0, 4: socket.AF_INET, 6: socket.AF_INET6}[options.family],
         verify=not options.insecure,
         ca_file=options.ca_file,
     )
+    destination = parse_destination(options.target, way)
+    destination.check_tls_files()
+    return destination
 
 
 def _talk(options: ConnectOptions, destination: Destination) -> int:

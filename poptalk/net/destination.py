@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from poptalk.net.proxy import Proxy
     from poptalk.net.tls_settings import TlsSettings
 
 POP3_PORT = 110
@@ -33,23 +34,48 @@ class BadDestination(UsageError):
     """What was asked for is no place to connect to."""
 
 
-class Destination(Value):
+class Way(Value):
+    """How to get to a server, and what is asked of it there: the same for every host and port."""
+
+    family: int = 0
+    """An address family of the socket module; 0 for IPv6 and IPv4."""
+    source: str | None = None
+    """The address of this machine to connect from."""
+    path: str | None = None
+    """A unix socket, which takes the place of host and port."""
+    proxy: Proxy | None = None
+    tls: bool = False
+    """Whether TLS begins at once; STLS typed by hand needs no mark."""
+    starttls: bool = False
+    """Whether STLS comes first of all, and nothing without it (RFC 8314 §3.1 prefers TLS at once)."""
+    server_name: str | None = None
+    """What the certificate must be for; None for the host."""
+    verify: bool = True
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    pins: tuple[str, ...] = ()
+    """As `tls_settings.parse_pin` reads them."""
+    tls_min: str | None = None
+    """The least version of TLS; None for the usual one."""
+    keylog: str | None = None
+
+
+class Destination(Way):
     """A server, and how to speak to it."""
 
     host: str
     port: int
-    family: int = 0
-    tls: bool = False
-    """Whether TLS begins at once; STLS typed by hand needs no mark."""
-    verify: bool = True
-    ca_file: str | None = None
     user: str | None = None
     """The name that a URL held."""
+    mechanism: str | None = None
+    """How to log in, as a URL had it: ``;AUTH=PLAIN``, ``;AUTH=+APOP`` (RFC 2384 §3)."""
     label: str | None = None
     """What the prompt calls the server, None for the host as it was typed."""
 
     def __str__(self) -> str:
-        return f"{self.host} port {self.port}"
+        where = f"{self.host} port {self.port}" if self.path is None else str(self.target)
+        return where if self.proxy is None else f"{where} by way of {self.proxy}"
 
     @property
     def name(self) -> str:
@@ -59,64 +85,98 @@ class Destination(Value):
     @property
     def target(self) -> Target:
         """The address to dial."""
-        return Target(host=self.host, port=self.port, family=self.family)
+        return Target(
+            host=self.host,
+            port=self.port,
+            family=self.family,
+            source=self.source,
+            path=self.path,
+            proxy=self.proxy,
+        )
 
     @property
     def is_loopback(self) -> bool:
         """Whether what is sent stays on this machine."""
-        return is_loopback(bare_host(self.host))
+        return self.path is not None or (self.proxy is None and is_loopback(bare_host(self.host)))
 
     def tls_settings(self) -> TlsSettings:
-        """Give the terms on which TLS begins, at once or after STLS."""
-        from poptalk.net.tls_settings import TlsSettings
+        """Give the terms on which TLS begins, at once or after STLS.
 
+        Raises:
+            BadDestination: a pin is none.
+        """
+        from poptalk.net.tls_settings import USUAL_MINIMUM, TlsSettings, parse_pin
+
+        try:
+            pins = tuple(map(parse_pin, self.pins))
+        except ValueError as error:
+            raise BadDestination(str(error)) from error
         return TlsSettings(
-            server_name=bare_host(self.host), verify=self.verify, ca_file=self.ca_file
+            server_name=self.server_name or bare_host(self.host),
+            verify=self.verify,
+            ca_file=self.ca_file,
+            client_cert=self.client_cert,
+            client_key=self.client_key,
+            pins=pins,
+            minimum=self.tls_min or USUAL_MINIMUM,
+            keylog=self.keylog,
         )
 
+    def check_tls_files(self) -> None:
+        """Look at the files that TLS needs, so that a wrong one is found before anything is sent.
 
-def parse_destination(
-    words: Sequence[str],
-    *,
-    tls: bool = False,
-    family: int = 0,
-    verify: bool = True,
-    ca_file: str | None = None,
-) -> Destination:
+        Raises:
+            BadDestination: a pin is none.
+            TlsFailed: a file cannot be used.
+        """
+        if self.pins or self.ca_file or self.client_cert or self.client_key or self.keylog:
+            from poptalk.net.tls_settings import client_context
+
+            client_context(self.tls_settings())
+
+
+DIRECT = Way()
+"""The usual way."""
+
+
+def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
     """Read a target as it was typed.
 
     Args:
-        words: a host and perhaps a port, or a URL.
-        tls: whether TLS begins at once.
-        family: 0, or an address family of the socket module.
-        verify: whether the certificate is checked.
-        ca_file: a PEM file of authorities to trust.
+        words: a host and perhaps a port, or a URL; with a unix socket nothing, or a host alone.
+        way: how to get there.
 
     Raises:
         BadDestination: in one sentence, with what would be right.
     """
+    if way.path is not None:
+        words = words or ("localhost",)
     if not 1 <= len(words) <= 2:
         raise BadDestination("give a host and perhaps a port, or a URL such as pop3s://host")
-    host, port, user = words[0], None, None
+    host, port, user, mechanism, tls = words[0], None, None, None, way.tls
     if "://" in host:
-        host, port, user, scheme_tls = _parse_url(host)
+        host, port, user, mechanism, scheme_tls = _parse_url(host)
         tls = tls or scheme_tls
     if len(words) == 2:
         port = _parse_port(words[1])
     if not bare_host(host):
         raise BadDestination("the host is empty: give a name such as mail.example.org")
+    if tls and way.starttls:
+        raise BadDestination("TLS at once and STLS exclude each other: choose one of them")
+    if way.client_key and not way.client_cert:
+        raise BadDestination("a client key is of no use without --client-cert")
+    options = {name: getattr(way, name) for name in Way._fields}
     return Destination(
+        **{**options, "tls": tls},
         host=host,
         port=port if port is not None else (POP3S_PORT if tls else POP3_PORT),
-        family=family,
-        tls=tls,
-        verify=verify,
-        ca_file=ca_file,
         user=user,
+        mechanism=mechanism,
+        label=way.path if way.path is not None and host == "localhost" else None,
     )
 
 
-def _parse_url(url: str) -> tuple[str, int | None, str | None, bool]:
+def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]:
     from urllib.parse import unquote, urlsplit
 
     try:
@@ -133,9 +193,17 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, bool]:
         )
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise BadDestination("a POP3 URL ends after the port: pop3://user@host:110")
-    # RFC 2384 §3 lets ";AUTH=mechanism" follow the name; poptalk lets you type the login.
-    user = unquote((parts.username or "").split(";")[0]) or None
-    return parts.hostname or "", port, user, _SCHEMES[parts.scheme]
+    user, _, rest = (parts.username or "").partition(";")
+    name, equals, mechanism = rest.partition("=")
+    if name.upper() != "AUTH" or not equals or mechanism == "*":
+        mechanism = ""
+    return (
+        parts.hostname or "",
+        port,
+        unquote(user) or None,
+        unquote(mechanism).upper().removeprefix("+") or None,
+        _SCHEMES[parts.scheme],
+    )
 
 
 def password_in_url(text: str) -> int | None:

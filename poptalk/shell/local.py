@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from poptalk.net.destination import BadDestination, parse_destination
+from poptalk.net.destination import BadDestination, Way, parse_destination
 from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply, explain_unasked
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell import escapes
@@ -339,13 +339,13 @@ def _open(shell: Shell, argument: str) -> None:
     places = [word for word in words if word not in flags]
     if places:
         before = shell.destination
-        destination = parse_destination(
-            places,
+        way = Way(
             tls="--tls" in flags,
             verify="--insecure" not in flags,
             family=before.family if before else 0,
             ca_file=before.ca_file if before else None,
         )
+        destination = parse_destination(places, way)
     elif shell.destination is None:
         raise LocalError("name a server: :open mail.example.org 110")
     elif flags:

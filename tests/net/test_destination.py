@@ -2,7 +2,14 @@
 
 import pytest
 
-from poptalk.net.destination import BadDestination, Destination, UsageError, parse_destination
+from poptalk.net.destination import (
+    BadDestination,
+    Destination,
+    UsageError,
+    Way,
+    parse_destination,
+)
+from poptalk.net.proxy import parse_proxy
 
 
 @pytest.mark.parametrize(
@@ -25,9 +32,9 @@ def test_targets(words: list[str], host: str, port: int, tls: bool, user: str | 
 
 
 def test_tls_changes_the_port_unless_one_is_given() -> None:
-    assert parse_destination(["host"], tls=True).port == 995
-    assert parse_destination(["host", "110"], tls=True).port == 110
-    assert parse_destination(["pop3://host"], tls=True).port == 995
+    assert parse_destination(["host"], Way(tls=True)).port == 995
+    assert parse_destination(["host", "110"], Way(tls=True)).port == 110
+    assert parse_destination(["pop3://host"], Way(tls=True)).port == 995
 
 
 @pytest.mark.parametrize(
@@ -88,3 +95,49 @@ def test_the_terms_of_tls() -> None:
     settings = Destination(host="[::1]", port=995, verify=False, ca_file="x.pem").tls_settings()
     assert (settings.server_name, settings.verify, settings.ca_file) == ("::1", False, "x.pem")
     assert Destination(host="h", port=1).target.port == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "mechanism"),
+    [
+        ("pop3://bob@h", None),
+        ("pop3://bob;AUTH=*@h", None),
+        ("pop3://bob;auth=+apop@h", "APOP"),
+        ("pop3s://bob;AUTH=scram-sha-256@h", "SCRAM-SHA-256"),
+        ("pop3://;AUTH=PLAIN@h", "PLAIN"),
+    ],
+)
+def test_a_url_may_name_the_mechanism(url: str, mechanism: str | None) -> None:
+    assert parse_destination([url]).mechanism == mechanism
+
+
+def test_a_unix_socket_needs_no_host() -> None:
+    found = parse_destination([], Way(path="/run/pop3"))
+    assert found.target.path == "/run/pop3"
+    assert found.name == "/run/pop3"
+    assert found.is_loopback
+    assert parse_destination(["mail.example.org"], Way(path="/run/pop3")).name == "mail.example.org"
+
+
+def test_the_way_goes_into_target_and_terms() -> None:
+    proxy = parse_proxy("socks5h://127.0.0.1:1080")
+    way = Way(source="192.0.2.1", proxy=proxy, server_name="mx", pins=("ab" * 32,), tls_min="1.3")
+    found = parse_destination(["127.0.0.1"], way)
+    assert (found.target.source, found.target.proxy) == ("192.0.2.1", proxy)
+    assert not found.is_loopback
+    assert str(found) == "127.0.0.1 port 110 by way of the proxy socks5h://127.0.0.1:1080"
+    terms = found.tls_settings()
+    assert (terms.server_name, terms.minimum, len(terms.pins)) == ("mx", "1.3", 1)
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        (Way(tls=True, starttls=True), "exclude each other"),
+        (Way(client_key="k.pem"), "without --client-cert"),
+        (Way(pins=("nonsense",)), "is no pin"),
+    ],
+)
+def test_ways_that_make_no_sense(way: Way, said: str) -> None:
+    with pytest.raises(BadDestination, match=said):
+        parse_destination(["host"], way).check_tls_files()
