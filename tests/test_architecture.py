@@ -25,6 +25,7 @@ ROOMS = (
     "lesson",
     "compare",
     "script",
+    "login",
     "practice",
     "terminal",
     "net",
