@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from poptalk.practice.toml_file import Table, TomlError, TomlFile
+from poptalk.toml_file import Table, TomlError, TomlFile
 from poptalk.practice.unique_ids import FormError, UniqueIdForm
 from poptalk.protocol.capabilities import (
     MAX_CAPABILITY_OCTETS,
