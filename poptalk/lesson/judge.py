@@ -246,6 +246,9 @@ class _Case:
     def _unknown(self) -> Verdict:
         if self._is_ok:
             return self._verdict(VerdictKind.ASIDE, remarks.UNKNOWN_TO_US)
+        if not self._answered.line:
+            # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
+            return self._verdict(VerdictKind.ASIDE, remarks.EMPTY_LINE)
         text = remarks.unknown(self._command, secret=self._bindings.get("password"))
         return self._verdict(VerdictKind.UNKNOWN, text, why=remarks.UNKNOWN_AT_LENGTH)
 

@@ -47,6 +47,7 @@ UNKNOWN_AT_LENGTH = (
     "A command begins with a keyword of three or four letters (RFC 1939 §3). Whatever else is sent "
     "gets `-ERR`, and nothing has changed. `:help` lists the commands."
 )
+EMPTY_LINE = "An empty line was sent, and is no command. No harm done; the step waits for one."
 GAVE_UP = "`*` gives the exchange up. It begins again with `AUTH`."
 OTHER_RESPONSE = "The server took this answer to its challenge. This step waits for another one."
 
@@ -189,7 +190,7 @@ def unknown(command: Command, *, secret: str | None = None) -> str:
         secret: a password; a line that holds it is not quoted.
     """
     if not command.keyword:
-        return "An empty line is sent too, and is no command. A local one begins with a colon."
+        return "A line of blanks is sent too, and is no command."
     word = command.keyword.decode("utf-8", "replace")
     if word.lower() in TUTOR_WORDS:
         return f"Without its colon a line goes to the server. For poptalk write `:{word.lower()}`."
