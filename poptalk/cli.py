@@ -16,7 +16,7 @@ from poptalk.shell.options import ConnectOptions
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from poptalk.net.destination import Destination
@@ -35,7 +35,7 @@ EXIT_INTERRUPTED = 130
 EXIT_CODES = f"""\
 exit codes:
   {EXIT_OK}    all well
-  {EXIT_NO}    the answer is no (-ERR in a piped session)
+  {EXIT_NO}    the answer is no (-ERR in a piped session, a difference, a failed check)
   {EXIT_USAGE}    the command line is wrong
   {EXIT_CANNOT_CONNECT}    cannot connect (name, refused, time-out)
   {EXIT_TLS}    TLS or certificate
@@ -64,23 +64,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] and words[0] in ("-h", "--help", "--version"):
         build_parser().parse_args(words)
-    name = words.pop(0) if words[:1] and words[0] in COMMANDS else "connect"
+    implied = not words or words[0] not in COMMANDS
+    name = "connect" if implied else words.pop(0)
     try:
         if name == "connect" and not any(word.startswith("-") for word in words):
-            return run_connect(ConnectOptions(target=words))
-        return _parse_and_run(name, words)
+            options = ConnectOptions(target=words)
+            return run_implied(options) if implied else run_connect(options)
+        return _parse_and_run(name, words, implied=implied)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
-def _parse_and_run(name: str, words: Sequence[str]) -> int:
-    from argparse import ArgumentParser
-
+def _parse_and_run(name: str, words: Sequence[str], *, implied: bool) -> int:
     command = COMMANDS[name]
-    parser = ArgumentParser(prog=f"poptalk {name}", **command.texts())
-    command.add_arguments(parser)
-    # Intermixed: `HOST --tls PORT` is understood as well.
-    return command.run(parser.parse_intermixed_args(words))
+    parsed = command.parse(name, words)
+    return run_implied(ConnectOptions(**vars(parsed))) if implied else command.run(parsed)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -92,8 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
         usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
         description=DESCRIPTION,
         epilog=(
-            "Without a command, connect is meant; without a target it opens the practice server.\n"
-            "Try: poptalk, then USER bob, PASS jones, LIST, RETR 3, QUIT.\n\n" + EXIT_CODES
+            "Without a command: with a target, connect is meant; alone, learn.  In a pipe, and with\n"
+            "connect alone, the practice server is opened: USER bob, PASS jones, LIST, RETR 3, QUIT.\n"
+            "\n" + EXIT_CODES
         ),
         formatter_class=help_formatter,
     )
@@ -133,7 +132,9 @@ class Command:
         *,
         summary: str,
         example: str,
-        add_arguments: Callable[[argparse.ArgumentParser], None],
+        add_arguments: Callable[
+            [argparse.ArgumentParser], Mapping[str, argparse.ArgumentParser] | None
+        ],
         run: Callable[[argparse.Namespace], int],
     ) -> None:
         """Describe a command.
@@ -141,13 +142,33 @@ class Command:
         Args:
             summary: one line.
             example: command lines that work.
-            add_arguments: adds its arguments to a parser.
+            add_arguments: adds its arguments to a parser; gives the parsers of its subcommands by
+                name, where it has any.  Which one was given is `action` of what is parsed.
             run: carries it out and returns the exit code.
         """
         self.summary = summary
         self.example = example
         self.add_arguments = add_arguments
         self.run = run
+
+    def parse(self, name: str, words: Sequence[str]) -> argparse.Namespace:
+        """Parse what stands behind the command on the command line.
+
+        Args:
+            name: the command.
+            words: what stands there.
+        """
+        from argparse import ArgumentParser, Namespace
+
+        parser = ArgumentParser(prog=f"poptalk {name}", **self.texts())
+        subcommands = self.add_arguments(parser)
+        # Intermixed: `HOST --tls PORT` is understood as well.
+        if not subcommands:
+            return parser.parse_intermixed_args(words)
+        action = words[0] if words else ""
+        if action not in subcommands:
+            return parser.parse_args(words)
+        return subcommands[action].parse_intermixed_args(words[1:], Namespace(action=action))
 
     def texts(self) -> dict[str, Any]:
         """Give what a parser says of the command."""
@@ -164,7 +185,6 @@ class Command:
 def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
     from poptalk.practice.options import add_practice_arguments
 
-    usual = ConnectOptions()
     add = parser.add_argument
     add(
         "target",
@@ -172,19 +192,18 @@ def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOST [PORT] | URL",
         help="the server; without it the practice server is started and opened",
     )
-    add("--tls", action="store_true", help="begin with TLS (port 995)")
-    add("--insecure", action="store_true", help="take any certificate")
-    add("--ca-file", metavar="FILE", help="PEM file of the authorities to trust")
-    family = parser.add_mutually_exclusive_group()
-    family.add_argument("-4", dest="family", action="store_const", const=4, help="IPv4 only")
-    family.add_argument("-6", dest="family", action="store_const", const=6, help="IPv6 only")
-    add(
-        "--timeout",
-        type=_seconds,
-        default=usual.timeout,
-        metavar="SECONDS",
-        help="for connecting, for TLS, and for a reply in a pipe (%(default)g)",
+    _add_network_arguments(
+        parser, timeout_help="for connecting, for TLS, and for a reply in a pipe"
     )
+    _add_screen_arguments(parser)
+    add("--local-commands", action="store_true", help="in a pipe too, ':' begins a local command")
+    add_practice_arguments(parser)
+
+
+def _add_screen_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every command has that opens the shell."""
+    usual = ConnectOptions()
+    add = parser.add_argument
     add("--log", metavar="FILE", help="write the dialogue to FILE, secrets masked")
     add("--plain", action="store_true", help="never redraw: for screen readers and odd terminals")
     add(
@@ -194,8 +213,24 @@ def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
         help="colours (%(default)s)",
     )
     add("--theme", choices=("neutral", "mono"), default=usual.theme, help="styles (%(default)s)")
-    add("--local-commands", action="store_true", help="in a pipe too, ':' begins a local command")
-    add_practice_arguments(parser)
+
+
+def _add_network_arguments(parser: argparse.ArgumentParser, *, timeout_help: str) -> None:
+    """Add what every command has that speaks with a server."""
+    add = parser.add_argument
+    add("--tls", action="store_true", help="begin with TLS (port 995)")
+    add("--insecure", action="store_true", help="take any certificate")
+    add("--ca-file", metavar="FILE", help="PEM file of the authorities to trust")
+    family = parser.add_mutually_exclusive_group()
+    family.add_argument("-4", dest="family", action="store_const", const=4, help="IPv4 only")
+    family.add_argument("-6", dest="family", action="store_const", const=6, help="IPv6 only")
+    add(
+        "--timeout",
+        type=_seconds,
+        default=ConnectOptions().timeout,
+        metavar="SECONDS",
+        help=f"{timeout_help} (%(default)g)",
+    )
 
 
 def _seconds(text: str) -> float:
@@ -210,14 +245,27 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def run_implied(options: ConnectOptions) -> int:
+    """Do what is meant without a command: on a terminal, and with nowhere to go, the lessons."""
+    somewhere = options.target or options.persona or options.maildrop or options.tls
+    if somewhere or not _on_terminal():
+        return run_connect(options)
+    return _carried_out(lambda: _open_lessons(None, options, None))
+
+
 def run_connect(options: ConnectOptions) -> int:
     """Open the shell, or carry out a pipe."""
+    return _carried_out(lambda: _connect(options))
+
+
+def _carried_out(work: Callable[[], int]) -> int:
+    """Carry out a command that speaks with a server; what stops it is told, and has its exit code."""
     from poptalk.net.destination import UsageError
     from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
     from poptalk.terminal.screen import ScreenClosed, complain
 
     try:
-        return _connect(options)
+        return work()
     except NetError as error:
         certificate = error.certificate if isinstance(error, TlsFailed) else ()
         complain("\n".join((str(error), *certificate)))
@@ -252,13 +300,19 @@ def _connect(options: ConnectOptions) -> int:
         return _talk(options, destination)
 
 
-def _destination(options: ConnectOptions) -> Destination:
-    import socket
-
-    from poptalk.net.destination import UsageError, Way, parse_destination
+def _destination(options: ConnectOptions | argparse.Namespace) -> Destination:
+    from poptalk.net.destination import UsageError
 
     if options.persona or options.maildrop:
         raise UsageError("--persona and --maildrop are for the practice server: give no target")
+    return _server(options)
+
+
+def _server(options: ConnectOptions | argparse.Namespace) -> Destination:
+    import socket
+
+    from poptalk.net.destination import Way, parse_destination
+
     way = Way(
         tls=options.tls,
         family={None: 0, 4: socket.AF_INET, 6: socket.AF_INET6}[options.family],
@@ -271,14 +325,82 @@ def _destination(options: ConnectOptions) -> Destination:
 
 
 def _talk(options: ConnectOptions, destination: Destination) -> int:
-    # A stream that was closed before the start is None.
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+    if not _on_terminal():
         from poptalk.shell.piping import run_pipe
 
         return run_pipe(options, destination)
     from poptalk.shell.interactive import run_interactive
 
     return run_interactive(options, destination)
+
+
+def _on_terminal() -> bool:
+    # A stream that was closed before the start is None.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+# learn
+
+
+def _add_learn_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "lesson",
+        nargs="?",
+        metavar="LESSON",
+        help="its number, its name, or a file (default: a list to choose from)",
+    )
+    parser.add_argument(
+        "target",
+        nargs="*",
+        metavar="HOST [PORT] | URL",
+        help="your own server, for this lesson (default: the lesson's practice server)",
+    )
+    _add_network_arguments(parser, timeout_help="for connecting, and for TLS")
+    _add_screen_arguments(parser)
+
+
+def run_learn(options: argparse.Namespace) -> int:
+    """Open the lessons."""
+    return _carried_out(lambda: _learn(options))
+
+
+def _learn(options: argparse.Namespace) -> int:
+    from poptalk.net.destination import UsageError
+
+    if not _on_terminal():
+        raise UsageError(
+            "learn needs a terminal, for both input and output; poptalk lessons list tells what "
+            "there is"
+        )
+    if "://" in (options.lesson or ""):
+        raise UsageError(f"name the lesson first: poptalk learn 3 {options.lesson}")
+    return _open_lessons(options.lesson, _shell_options(options), _own_server(options))
+
+
+def _own_server(options: argparse.Namespace) -> Destination | None:
+    """Return the server that was named; None where the lesson's practice server is meant."""
+    from poptalk.net.destination import UsageError
+
+    if options.target:
+        return _server(options)
+    if options.tls or options.insecure or options.ca_file:
+        raise UsageError("--tls, --insecure and --ca-file are for your own server: name it as well")
+    return None
+
+
+def _shell_options(options: argparse.Namespace) -> ConnectOptions:
+    """Pick what is about the shell itself, wherever it leads."""
+    named = vars(options)
+    about = ("timeout", "log", "plain", "color", "theme")
+    return ConnectOptions(**{name: named[name] for name in about})
+
+
+def _open_lessons(
+    lesson: str | None, options: ConnectOptions, destination: Destination | None
+) -> int:
+    from poptalk.shell.learning import learn
+
+    return learn(lesson, options, destination)
 
 
 # serve
@@ -301,7 +423,97 @@ def run_serve(options: argparse.Namespace) -> int:
         return _give_up_output(closed)
 
 
+# lessons
+
+
+def _add_lessons_arguments(
+    parser: argparse.ArgumentParser,
+) -> Mapping[str, argparse.ArgumentParser]:
+    from poptalk.lesson.options import add_lessons_arguments
+
+    return add_lessons_arguments(
+        parser, formatter=help_formatter, add_shell_arguments=_add_recording_arguments
+    )
+
+
+def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_network_arguments(parser, timeout_help="for connecting, and for TLS")
+    _add_screen_arguments(parser)
+
+
+def run_lessons(options: argparse.Namespace) -> int:
+    """Carry out `poptalk lessons ...`."""
+    from poptalk.lesson.options import RECORD
+
+    if options.action == RECORD:
+        return _carried_out(lambda: _record(options))
+    from poptalk.lesson.command import lessons
+    from poptalk.terminal.color import use_color
+    from poptalk.terminal.screen import LinearScreen, ScreenClosed, complain, say
+    from poptalk.terminal.theme import theme_named
+
+    try:
+        if sys.stdout is None:
+            raise ScreenClosed("The output was closed before poptalk was started.")
+        usual = ConnectOptions()
+        color = use_color(usual.color, os.environ, isatty=sys.stdout.isatty())
+        screen = LinearScreen(sys.stdout, theme=theme_named(usual.theme), color=color)
+        return lessons(options, screen=screen, say=say, complain=complain)
+    except ScreenClosed as closed:
+        return _give_up_output(closed)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from poptalk.net.destination import UsageError
+    from poptalk.shell.recording import record
+    from poptalk.terminal.screen import say
+
+    if not _on_terminal():
+        raise UsageError("lessons record needs a terminal, for both input and output")
+    return record(
+        options.name,
+        _shell_options(options),
+        _own_server(options),
+        mailbox=options.mailbox,
+        persona=options.persona,
+        say=say,
+    )
+
+
+# run
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    from poptalk.script.options import add_run_arguments
+
+    add_run_arguments(parser)
+    _add_network_arguments(parser, timeout_help="for connecting, for TLS, and for a reply")
+
+
+def run_run(options: argparse.Namespace) -> int:
+    """Replay a dialogue, and compare."""
+    return _carried_out(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from poptalk.script.command import run_script
+    from poptalk.terminal.screen import complain
+
+    destination = _destination(options) if options.target else None
+    return run_script(options, destination, complain=complain)
+
+
 COMMANDS = {
+    "learn": Command(
+        summary="learn POP3, lesson by lesson",
+        example=(
+            "  poptalk learn\n"
+            "  poptalk learn 3\n"
+            "  poptalk learn reading pop3s://me@mail.example.org\n"
+        ),
+        add_arguments=_add_learn_arguments,
+        run=run_learn,
+    ),
     "connect": Command(
         summary="talk to a server by hand, or to the practice server",
         example=(
@@ -312,11 +524,27 @@ COMMANDS = {
         add_arguments=_add_connect_arguments,
         run=lambda parsed: run_connect(ConnectOptions(**vars(parsed))),
     ),
+    "run": Command(
+        summary="replay a dialogue of C: and S: lines, and compare what comes with what it says",
+        example=(
+            "  poptalk run session.pop3\n"
+            "  poptalk run session.pop3 mail.example.org --user me\n"
+            "  poptalk run --exact session.pop3 pop3s://me@mail.example.org\n"
+        ),
+        add_arguments=_add_run_arguments,
+        run=run_run,
+    ),
     "serve": Command(
         summary="run the practice server on its own",
         example="  poptalk serve --port 1110 --persona plain\n",
         add_arguments=_add_serve_arguments,
         run=run_serve,
+    ),
+    "lessons": Command(
+        summary="list lessons, check them, write new ones",
+        example="  poptalk lessons list\n  poptalk lessons new my-lesson.md\n",
+        add_arguments=_add_lessons_arguments,
+        run=run_lessons,
     ),
 }
 """Every command by its name, in the order of `--help`."""

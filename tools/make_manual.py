@@ -58,11 +58,14 @@ COMPLETED_BY = {
 }
 """How a value is completed, by what `--help` calls it."""
 
+_LAST = max(COMMANDS)
+
 ZSH_CHANGES = {
     "  _describe 'poptalk commands' _commands\n": (
         "  _describe 'poptalk commands' _commands\n  _hosts\n"
     ),
-    "      esac\n": (
+    f"_poptalk_{_LAST}_options ;;\n      esac\n": (
+        f"_poptalk_{_LAST}_options ;;\n"
         "        *) _arguments -C -s $_shtab_poptalk_connect_options ;;\n      esac\n"
     ),
 }
@@ -119,7 +122,7 @@ def completed_parser() -> argparse.ArgumentParser:
     for action in actions(parser):
         if action.dest == "target":
             action.help = argparse.SUPPRESS
-    for part in (parser, *commands(parser).values()):
+    for part in parsers(parser):
         for action in actions(part):
             if str(action.metavar) in COMPLETED_BY:
                 action.complete = COMPLETED_BY[str(action.metavar)]  # type: ignore[attr-defined]
@@ -137,6 +140,13 @@ def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
         if isinstance(action.choices, dict):
             return action.choices
     return {}
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Give a parser, those of its commands, and those of their subcommands."""
+    yield parser
+    for command in commands(parser).values():
+        yield from parsers(command)
 
 
 # The manual.
@@ -170,6 +180,7 @@ WITHOUT_A_COMMAND = (
 )
 
 ENVIRONMENT = {
+    "POPTALK_PASSWORD": "The password that run sends for {password}, and learn on your own server.",
     "POPTALK_COLOR": "auto, always or never, where --color does not say.",
     "NO_COLOR": "No colours, if it is not empty.",
     "FORCE_COLOR, CLICOLOR_FORCE": "Colours also where the output is no terminal.",
@@ -240,6 +251,10 @@ def about_command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     """Give the section of a command."""
     yield from paragraphs(parser.description or "")
     yield from options(parser)
+    for word, subcommand in commands(parser).items():
+        yield f".SS {quoted(f'poptalk {name} {word}')}"
+        yield from paragraphs(subcommand.description or "")
+        yield from options(subcommand)
     yield from paragraphs("For example:")
     yield ".nf"
     yield from (escaped(line) for line in COMMANDS[name].example.splitlines())

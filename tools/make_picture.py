@@ -73,7 +73,7 @@ def main() -> int:
 
 def session() -> tuple[list[Row], tuple[int, int]]:
     """Run the session; return the rows that a person has seen, and row and column of the cursor."""
-    argv = [sys.executable, "-m", "poptalk", "--color", "always"]
+    argv = [sys.executable, "-m", "poptalk", "connect", "--color", "always"]
     with tempfile.TemporaryDirectory() as home:
         environment = {"HOME": home, "XDG_STATE_HOME": home}
         with Pty(argv, columns=COLUMNS, rows=ROWS, env=environment) as terminal:

@@ -15,7 +15,9 @@ complete poptalk \
         'c/--persona=/f/' \
         'c/--users=/f/' \
         'c/--loop=/(auto uvloop asyncio)/' \
-        'c/--/(ca-file color connections fault fault-seed help insecure json list-faults list-personas listen local-commands log loop maildrop persona plain port quiet shared slow-refusals theme timeout tls tls-port token user users version writable)/' \
+        'c/--format=/(text junit)/' \
+        'c/--output=/f/' \
+        'c/--/(ca-file color connections exact fault fault-seed format help ignore insecure json list-faults list-personas listen local-commands log loop mailbox maildrop output paths persona plain port quiet shared slow-refusals theme timeout tls tls-port token user users version writable)/' \
         'c/-/(- 4 6 h)/' \
         'n/--ca-file/f/' \
         'n/--log/f/' \
@@ -24,6 +26,12 @@ complete poptalk \
         'n/--persona/f/' \
         'n/--users/f/' \
         'n/--loop/(auto uvloop asyncio)/' \
-        'p/1/(connect serve)/' \
-        'p/2/x:host/' \
+        'n/--format/(text junit)/' \
+        'n/--output/f/' \
+        'p/1/(learn connect run serve lessons)/' \
+        'n/connect/x:host/' \
+        'n/run/f/' \
+        'n/lessons/(list check new record watch)/' \
+        'n/watch/f/' \
+        'p/4/x:host/' \
         'p/*/()/'

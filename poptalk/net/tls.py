@@ -48,6 +48,12 @@ class TlsFacts(Value):
     server_name: str = ""
 
     @property
+    def summary(self) -> str:
+        """One line for people: version, cipher suite, and whether the certificate was checked."""
+        checked = "certificate verified" if self.verified else "certificate NOT verified"
+        return f"{self.version}, {self.cipher}, {checked}"
+
+    @property
     def certificate(self) -> tuple[str, ...]:
         """What the certificate says, in lines for people; read only when asked for."""
         from poptalk.net.certificate import describe_certificate

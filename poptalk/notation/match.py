@@ -39,6 +39,7 @@ class Aspect(Enum):
     BODY_LINE = "the line"
     CAPABILITY = "the capability"
     END = "the end of the reply"
+    CLOSE = "the server to close the connection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +58,18 @@ class Difference:
     """The line in the dialogue's file."""
     aspect: Aspect
     expected: str
-    """As the dialogue writes it; empty for Aspect.END."""
+    """As the dialogue writes it; empty for Aspect.END and Aspect.CLOSE."""
     came: str | None
     """The line that came, octets that are not UTF-8 as surrogates; None where none came."""
 
     def __str__(self) -> str:
-        expected = f" {self.expected}" if self.expected else ""
         came = "nothing more" if self.came is None else f"'{self.came}'"
-        return f"Line {self.line}: expected {self.aspect.value}{expected}, but {came} came."
+        return f"Line {self.line}: expected {self.wanted}, but {came} came."
+
+    @property
+    def wanted(self) -> str:
+        """What was expected, in words, as the object of a sentence."""
+        return f"{self.aspect.value} {self.expected}" if self.expected else self.aspect.value
 
 
 Comparison = Agreement | Difference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from poptalk.net.destination import BadDestination, Destination
 from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.options import DEFAULT_PERSONA
 from poptalk.practice.persona import PersonaError
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server, ThreadedServer, fresh_timestamp
 
 if TYPE_CHECKING:
     from poptalk.net.tls_settings import TlsSettings
@@ -32,7 +32,11 @@ class PracticeDestination(Destination):
 
 @contextmanager
 def practice_server(
-    *, persona: str | None, maildrop: str | None, tls: bool = False
+    *,
+    persona: str | None,
+    maildrop: str | None,
+    tls: bool = False,
+    timestamp: Callable[[], bytes] = fresh_timestamp,
 ) -> Iterator[PracticeDestination]:
     """Run a practice server as long as the context lasts.
 
@@ -41,6 +45,7 @@ def practice_server(
         maildrop: where the mail is, as `poptalk.practice.maildrop.locate` takes it; None for that of the
             lessons.
         tls: whether to speak TLS from the first octet on.
+        timestamp: makes the APOP timestamps, as for `Server`.
 
     Raises:
         BadDestination: the persona or the folder cannot be used.
@@ -50,6 +55,7 @@ def practice_server(
             persona=persona or DEFAULT_PERSONA,
             maildrop=maildrop,
             tls_port=0 if tls else None,
+            timestamp=timestamp,
         )
     except (PersonaError, MaildropError, FileNotFoundError) as error:
         raise BadDestination(str(error)) from error

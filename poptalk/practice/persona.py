@@ -13,7 +13,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from poptalk.toml_file import Table, TomlError, TomlFile
 from poptalk.practice.unique_ids import FormError, UniqueIdForm
 from poptalk.protocol.capabilities import (
     MAX_CAPABILITY_OCTETS,
@@ -24,6 +23,7 @@ from poptalk.protocol.habits import HABITS, Habits
 from poptalk.protocol.replies import Status
 from poptalk.protocol.server import Limits
 from poptalk.protocol.texts import WORDINGS, Occasion, TextError, Texts
+from poptalk.toml_file import Table, TomlError, TomlFile
 
 _SITUATIONS = {
     ("clear", "before-login"): "clear",

@@ -130,13 +130,15 @@ class Server:
         self._asked_for = (port, tls_port)
         self.new_timestamp = timestamp
         self.faults = _fault_plan(faults, self.accounts, seed=fault_seed)
-        self._stores = _stores(
+        self._make_stores = functools.partial(
+            _stores,
             self.accounts,
             maildrop,
             shared=shared,
             writable=writable,
             one_at_a_time=self.persona.second_session is SecondSession.REFUSED,
         )
+        self._stores = self._make_stores()
         self._record = Record() if record else None
         self._begin_witnesses = (*witnesses, *([self._record.begin] if self._record else []))
         self._visits = itertools.count(1)
@@ -288,6 +290,25 @@ class Server:
         if self._record is None:
             raise RuntimeError("Nothing is recorded; make the server with Server(record=True).")
         return tuple(self._record.sessions)
+
+    # For lessons, which are begun more than once.
+
+    def start_over(self) -> None:
+        """Forget what sessions have deleted, and when they logged in; from any thread.
+
+        Sessions that there still are keep the maildrop that they have.
+
+        Raises:
+            MaildropError: the maildrop cannot be used any more.
+        """
+        self._stores = self._make_stores()
+        self._delays = LoginDelays()
+
+    def count_from(self, number: int) -> None:
+        """Let the next connection be the one of that number, for faults and for witnesses."""
+        self._visits = itertools.count(number)
+        if self.faults is not None:
+            self.faults.count_from(number)
 
     # TLS.
 

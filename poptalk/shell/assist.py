@@ -19,7 +19,7 @@ from prompt_toolkit.layout.processors import (
 
 from poptalk.protocol.verbs import VERBS, Argument, ArgumentKind, Verb
 from poptalk.shell.base import LOCAL_PREFIX, Shell, wire_line
-from poptalk.shell.local import LOCAL_COMMANDS
+from poptalk.shell.registry import commands_of
 from poptalk.terminal.render import typed_line
 from poptalk.terminal.safe import harmless
 
@@ -43,7 +43,7 @@ class LineCompleter(Completer):
             return ()
         if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
             return self._local(text[1:], complete_event)
-        return self._command(text)
+        return self._command(text) if self._shell.gives_completions else ()
 
     def _command(self, text: str) -> Iterator[Completion]:
         words = text.split(" ")
@@ -84,14 +84,14 @@ class LineCompleter(Completer):
     def _local(self, text: str, complete_event: CompleteEvent) -> Iterator[Completion]:
         name, blank, argument = text.partition(" ")
         if not blank:
-            for command in LOCAL_COMMANDS.values():
+            for command in commands_of(self._shell):
                 if command.name.startswith(name):
                     yield Completion(
                         command.name, start_position=-len(name), display_meta=command.summary
                     )
         elif name in _TAKES_A_COMMAND:
             topics = [verb.keyword for verb in VERBS.values()]
-            topics += [LOCAL_PREFIX + local for local in LOCAL_COMMANDS]
+            topics += [LOCAL_PREFIX + local.name for local in commands_of(self._shell)]
             for topic in topics:
                 if topic.startswith((argument.upper(), argument)):
                     yield Completion(topic, start_position=-len(argument))
@@ -114,7 +114,7 @@ def hint(shell: Shell, text: str) -> str:
     if command is None or not text:
         return ""
     line = wire_line(text)
-    if command.verb is None:
+    if command.verb is None or not shell.gives_completions:
         return ""
     if not shell.connected:
         return "   (not connected)"

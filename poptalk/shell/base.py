@@ -8,7 +8,9 @@ waiting: for keys, for the server, for both.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from poptalk.net.destination import Destination, password_in_url
 from poptalk.protocol.commands import Command, Span, parse_command
@@ -18,6 +20,10 @@ from poptalk.shell import escapes
 from poptalk.shell.dialogue import Dialogue
 from poptalk.terminal.anatomy import LOCAL_MARK
 from poptalk.terminal.safe import Fragments, harmless
+
+if TYPE_CHECKING:
+    from poptalk.lesson.recording import Recording
+    from poptalk.shell.companion import Companion
 
 LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
 """In no keyword of POP3, not in base64, and neither `*` nor `.` (why a colon: DESIGN.md)."""
@@ -40,6 +46,10 @@ class Shell(ABC):
     """Lines typed while a connection or TLS is being made, to be sent when it stands."""
     half_typed = ""
     """What stood in the line when the connection ended, to be offered again."""
+    companion: Companion | None = None
+    """Who sits beside the learner; nobody in a raw shell."""
+    recording: Recording | None = None
+    """The lesson that this session becomes, for an author; usually none."""
 
     # What the local commands need of a driver.
 
@@ -63,6 +73,14 @@ class Shell(ABC):
     def say(self, lines: Iterable[Fragments]) -> None:
         """Show lines of poptalk's own."""
 
+    @abstractmethod
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later, while keys and the server are heard as ever."""
+
+    @abstractmethod
+    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do work that waits for others, and then something on the screen."""
+
     @property
     @abstractmethod
     def connected(self) -> bool:
@@ -76,8 +94,8 @@ class Shell(ABC):
             from poptalk.shell.local import run_local
 
             run_local(self, text[1:])
-            return
-        self.send_line(wire_line(text))
+        elif self.companion is None or not self.companion.take(text):
+            self.send_line(wire_line(text))
 
     def send_line(self, line: bytes) -> None:
         """Send a line exactly as it was typed, with CRLF behind it."""
@@ -113,7 +131,9 @@ class Shell(ABC):
     @property
     def answering_auth(self) -> bool:
         """Whether the next line will answer AUTH, perhaps one that waits to be sent."""
-        return self.dialogue.session.answering_auth or any(map(_may_be_challenged, self.waiting))
+        held = self.companion.held if self.companion is not None else ()
+        waiting = (*self.waiting, *map(wire_line, held))
+        return self.dialogue.session.answering_auth or any(map(_may_be_challenged, waiting))
 
     def keep_half_typed(self, text: str) -> None:
         """Keep what stands in the line, or waits, when the connection ends.
@@ -186,22 +206,58 @@ class Shell(ABC):
             return None
         return parse_command(wire_line(text))
 
+    # What the companion is told, and what it changes.
+
+    def tell_companion(self, tell: Callable[[Companion], None]) -> None:
+        """Tell the companion, if there is one, what has happened."""
+        if self.companion is not None:
+            tell(self.companion)
+
+    @property
+    def gives_completions(self) -> bool:
+        """Whether Tab and grey words help with commands of POP3."""
+        return self.companion is None or self.companion.gives_completions
+
+    def reminders(self) -> list[tuple[float, Callable[[], None]]]:
+        """Return what is to be said if the server stays silent now, and after how many seconds."""
+        due: list[tuple[float, Callable[[], None]]] = []
+        if self.connected and self.dialogue.session.partial:
+            due.append((PARTIAL_SECONDS, self.dialogue.tell_partial))
+        if not self.connected or self.dialogue.settled:
+            return due
+        companion = self.companion
+        if companion is None or companion.silences is None:
+            return [*due, (SILENCE_SECONDS, self.dialogue.explain_silence)]
+        return due + [(s, partial(companion.silence, s)) for s in companion.silences]
+
     # What the prompt says.
 
     @property
     def prompt(self) -> str:
         """The state, the user and the host, such as `AUTHORIZATION bob@host> `."""
         session = self.dialogue.session
-        if not self.connected or session.state is State.CLOSED:
-            return "(closed)> "
         host = self.destination.name if self.destination else ""
         who = harmless(f"{session.user}@{host}" if session.user else host)
-        return f"{self._situation} {who}> "
+        return self._accompanied(f"{self._situation} {who}> ", short=False)
 
     @property
     def short_prompt(self) -> str:
         """The state alone, for narrow screens."""
-        return f"{self._situation}> "
+        return self._accompanied(f"{self._situation}> ", short=True)
+
+    def prompt_within(self, columns: int) -> str:
+        """Return the prompt, the short one where the screen is narrow.
+
+        Args:
+            columns: cells of a row.
+        """
+        prompt = self.prompt
+        return self.short_prompt if len(prompt) > columns // 2 else prompt
+
+    def _accompanied(self, usual: str, *, short: bool) -> str:
+        if not self.connected or self.dialogue.session.state is State.CLOSED:
+            usual = "(closed)> "
+        return usual if self.companion is None else self.companion.prompt(usual, short=short)
 
     @property
     def _situation(self) -> str:

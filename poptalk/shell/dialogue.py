@@ -7,7 +7,8 @@ tells them by its attributes what matters: the state, whether a reply is due, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import TLS_PORT_HINT, EndedBy
@@ -34,8 +35,8 @@ from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Field
 from poptalk.shell.facts import Facts
-from poptalk.shell.fold import UNLIMITED, BodyView, Budget
 from poptalk.shell.kept import KeptReply
+from poptalk.terminal.fold import UNLIMITED, BodyView, Budget
 from poptalk.terminal.render import NoteKind, client_line, note, status_line
 from poptalk.terminal.safe import Fragments
 
@@ -91,7 +92,14 @@ class Dialogue:
         self.log = log
         self.milliseconds: float | None = None
         """Time from the last command that was answered to the first line of its reply."""
-        self._show = show
+        self.listeners: list[Callable[[Event], None]] = []
+        """Who is told of each event, after the screen has shown it and the log has it."""
+        self.hidden = False
+        """Whether the screen shows nothing of the dialogue, at most to the end of the connection; the
+        log has it all the same."""
+        self.unremarked: Collection[OddityKind] = ()
+        """Oddities that the screen says nothing of, since somebody else does, or should not."""
+        self._screen = show
         self._clock = clock
         self._complain = complain or self.warn
         self._size = size
@@ -162,10 +170,8 @@ class Dialogue:
             self.facts.forget()
             self._take(self.session.tls_established())
             self._log_direction(Side.CLIENT, "negotiate TLS")
-        checked = "certificate verified" if facts.verified else "certificate NOT verified"
-        text = f"{facts.version}, {facts.cipher}, {checked}"
-        (self.remark if facts.verified else self.warn)(text)
-        self._log_comment(text)
+        (self.remark if facts.verified else self.warn)(facts.summary)
+        self._log_comment(facts.summary)
 
     def ended(self, ending: Ending) -> None:
         """Show that the connection is gone, who ended it, and what that means."""
@@ -176,6 +182,7 @@ class Dialogue:
         (self.remark if self.session.farewell else self.warn)(str(ending))
         self._log_direction(Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT, _CLOSE)
         self._log_comment(str(ending))
+        self.hidden = False
 
     def close(self) -> None:
         """Give back what is kept of the last reply, and close the log: nothing is shown after this."""
@@ -225,6 +232,8 @@ class Dialogue:
             taker = self._TAKERS.get(type(event))
             if taker is not None:
                 taker(self, event)
+            for listener in tuple(self.listeners):
+                listener(event)
 
     def _on_sent(self, event: Sent) -> None:
         if event.secret is not None:
@@ -298,6 +307,8 @@ class Dialogue:
             self.warn(marked_stay(event.marked))
 
     def _on_oddity(self, event: Oddity) -> None:
+        if event.kind in self.unremarked:
+            return
         if event.kind in self._told and event.kind not in _EVERY_TIME:
             return
         self._told.add(event.kind)
@@ -313,6 +324,13 @@ class Dialogue:
 
     _TAKERS: dict[type[Event], Callable[..., None]]
     """What is done about each event; a `StateChanged` shows in the prompt by itself."""
+
+    def _show(self, lines: Iterable[Fragments]) -> None:
+        if self.hidden:
+            # What makes the lines, perhaps as they are asked for, keeps count of what it has made.
+            deque(lines, maxlen=0)
+        else:
+            self._screen(lines)
 
     # For the local commands.
 

@@ -6,13 +6,20 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from poptalk.net.destination import Destination
 from poptalk.practice.embedded import PracticeDestination
 from poptalk.shell.options import ConnectOptions
 from poptalk.terminal.color import use_color
 from poptalk.terminal.theme import theme_named
+
+if TYPE_CHECKING:
+    from poptalk.shell.base import Shell
+    from poptalk.shell.linear import LinearShell
+    from poptalk.shell.live import LiveShell
 
 WELCOME = (
     "Welcome to poptalk. This is a practice server with three letters in it; nothing can be broken.",
@@ -28,16 +35,71 @@ _SIGNAL_BASE = 128
 """What shells add to the number of a signal to make an exit code of it."""
 
 
-def run_interactive(options: ConnectOptions, destination: Destination) -> int:
+def run_interactive(
+    options: ConnectOptions,
+    destination: Destination,
+    *,
+    prepare: Callable[[Shell], None] | None = None,
+    welcome: Sequence[str] | None = None,
+) -> int:
     """Open the shell on a terminal; return the exit code.
+
+    Args:
+        options: how it looks, and how long it waits.
+        destination: where it connects to.
+        prepare: is given the shell before it connects.
+        welcome: what is said first, where that is not what newcomers read.
 
     Raises:
         NetError: the first connection failed.
         ScreenClosed: the terminal is gone.
     """
     _end_tidily()
-    linear = options.plain or os.environ.get("TERM", "") in _LINEAR_TERMS
-    return (_run_linear if linear else _run_live)(options, destination)
+    welcome = _welcome(destination) if welcome is None else welcome
+    prepare = prepare or _as_it_is
+    if not _is_linear(options):
+        return _run_live(options, destination, prepare=prepare, welcome=welcome)
+    shell = _linear_shell(options)
+    prepare(shell)
+    for line in welcome:
+        shell.dialogue.remark(line)
+    shell.connect(destination)
+    return shell.run()
+
+
+def _as_it_is(_shell: Shell) -> None:
+    """Leave a shell as it is."""
+
+
+def run_accompanied(options: ConnectOptions, begin: Callable[[Shell], None]) -> int:
+    """Open a shell that is not connected, and that has a companion; return the exit code.
+
+    Args:
+        options: how it looks, and how long it waits.
+        begin: gives the shell its companion, who does everything else.
+
+    Raises:
+        ScreenClosed: the terminal is gone.
+    """
+    import asyncio
+
+    _end_tidily()
+    if _is_linear(options):
+        shell = _linear_shell(options)
+        begin(shell)
+        return shell.run()
+
+    async def talk() -> None:
+        shell = _live_shell(options)
+        begin(shell)
+        await shell.run()
+
+    asyncio.run(talk())
+    return 0
+
+
+def _is_linear(options: ConnectOptions) -> bool:
+    return options.plain or os.environ.get("TERM", "") in _LINEAR_TERMS
 
 
 def _end_tidily() -> None:
@@ -54,28 +116,42 @@ def _end_tidily() -> None:
             signal.signal(number, end)
 
 
-def _run_live(options: ConnectOptions, destination: Destination) -> int:
+def _run_live(
+    options: ConnectOptions,
+    destination: Destination,
+    *,
+    prepare: Callable[[Shell], None],
+    welcome: Sequence[str],
+) -> int:
     import asyncio
 
-    from poptalk.paths import state_directory
-    from poptalk.shell.live import LiveShell, run_live
-    from poptalk.shell.log import open_log
+    from poptalk.shell.live import run_live
 
     async def talk() -> None:
-        shell = LiveShell(
-            theme=theme_named(options.theme),
-            color=use_color(options.color, os.environ, isatty=True),
-            timeout=options.timeout,
-            history_path=str(state_directory() / "history"),
-        )
-        shell.dialogue.log = open_log(options.log) if options.log else None
-        await run_live(shell, destination, welcome=_welcome(destination))
+        shell = _live_shell(options)
+        prepare(shell)
+        await run_live(shell, destination, welcome=welcome)
 
     asyncio.run(talk())
     return 0
 
 
-def _run_linear(options: ConnectOptions, destination: Destination) -> int:
+def _live_shell(options: ConnectOptions) -> LiveShell:
+    from poptalk.paths import state_directory
+    from poptalk.shell.live import LiveShell
+    from poptalk.shell.log import open_log
+
+    shell = LiveShell(
+        theme=theme_named(options.theme),
+        color=use_color(options.color, os.environ, isatty=True),
+        timeout=options.timeout,
+        history_path=str(state_directory() / "history"),
+    )
+    shell.dialogue.log = open_log(options.log) if options.log else None
+    return shell
+
+
+def _linear_shell(options: ConnectOptions) -> LinearShell:
     import time
 
     from poptalk.shell.dialogue import Dialogue
@@ -96,17 +172,13 @@ def _run_linear(options: ConnectOptions, destination: Destination) -> int:
         log=open_log(options.log) if options.log else None,
     )
     descriptor = sys.stdin.fileno()
-    shell = LinearShell(
+    return LinearShell(
         dialogue=dialogue,
         screen=screen,
         keys=LineInput(descriptor, echo=screen.echo),
         descriptor=descriptor,
         timeout=options.timeout,
     )
-    for line in _welcome(destination):
-        dialogue.remark(line)
-    shell.connect(destination)
-    return shell.run()
 
 
 def _size() -> tuple[int, int]:

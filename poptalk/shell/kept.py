@@ -12,10 +12,12 @@ from itertools import islice
 from poptalk.protocol.events import Exchange
 from poptalk.protocol.replies import StatusLine
 from poptalk.protocol.stuffing import Unstuffer
-from poptalk.shell.fold import BodyView, Budget
+from poptalk.terminal.fold import BodyView, Budget
 
 MEMORY_OCTETS = 8 * 1024 * 1024
 """Octets of a reply that are kept in memory; a longer one goes to a temporary file."""
+
+FOLD_ADVICE = ":more shows the next, :save FILE keeps them all"
 
 _READ_OCTETS = 256 * 1024
 
@@ -53,7 +55,8 @@ class KeptReply:
         """Begin or go on showing the body, behind what was shown."""
         verb = self.exchange.command.verb if self.exchange else None
         in_header = self.is_message if self._shown_in_header is None else self._shown_in_header
-        return BodyView(budget=budget, in_header=in_header, fields=verb.fields if verb else ())
+        fields = verb.fields if verb else ()
+        return BodyView(budget=budget, in_header=in_header, fields=fields, advice=FOLD_ADVICE)
 
     def viewed(self, view: BodyView) -> None:
         """Take note of how far a view has come."""

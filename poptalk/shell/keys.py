@@ -30,7 +30,7 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     bindings.add("c-d", filter=on_empty_line)(partial(_leave, shell))
     # Eager: in prompt_toolkit Ctrl-] waits for a character to search for.
     bindings.add("c-]", filter=on_empty_line, eager=True)(_begin_local_command)
-    bindings.add("tab")(_complete)
+    bindings.add("tab")(partial(_complete, shell))
     bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
     bindings.add(Keys.CPRResponse, save_before=lambda _event: False)(partial(_locate, shell))
     return bindings
@@ -46,8 +46,8 @@ def _enter(shell: LiveShell, event: KeyPressEvent) -> None:
 
 
 def _clear(shell: LiveShell, event: KeyPressEvent) -> None:
-    """Give up connecting, and clear the line."""
-    shell.give_up_connecting()
+    """Give up what is waited for, and clear the line."""
+    shell.interrupt()
     event.current_buffer.reset()
 
 
@@ -61,12 +61,13 @@ def _begin_local_command(event: KeyPressEvent) -> None:
     event.current_buffer.insert_text(LOCAL_PREFIX)
 
 
-def _complete(event: KeyPressEvent) -> None:
+def _complete(shell: LiveShell, event: KeyPressEvent) -> None:
     """Complete where something can be completed; elsewhere a Tab is a Tab."""
     buffer = event.current_buffer
     candidates = buffer.completer.get_completions(buffer.document, _ASKED_FOR)
     if buffer.complete_state is None and next(iter(candidates), None) is None:
-        buffer.insert_text("\t")
+        # Where completion is off a Tab asks for it in vain, and nobody means a character.
+        buffer.insert_text("\t" if shell.gives_completions else "")
     else:
         generate_completions(event)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterable
+from math import inf
 from time import monotonic
 
 from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectFailed, ConnectionLost, TlsFailed
 from poptalk.net.link import Link
 from poptalk.protocol.events import TlsRequested
-from poptalk.shell.base import PARTIAL_SECONDS, SILENCE_SECONDS, Shell
+from poptalk.shell.base import Shell
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.line_input import LineInput
 from poptalk.terminal.safe import Fragments
@@ -55,6 +56,8 @@ class LinearShell(Shell):
         self.waiting = []
         self._reminders: list[tuple[float, Callable[[], None]]] = []
         """What is to be said when the server stays silent, and until when it may be."""
+        self._alarms: list[tuple[float, Callable[[], None]]] = []
+        """What is to be done at a certain time, whatever happens until then."""
 
     # For the local commands.
 
@@ -88,9 +91,15 @@ class LinearShell(Shell):
             with self._keys.interruptible():
                 self.connect(destination)
         except (ConnectFailed, TlsFailed) as error:
-            self._show_failure(error)
+            self._not_connected(error)
         except KeyboardInterrupt:
-            self.dialogue.warn("gave up connecting")
+            self._not_connected(ConnectFailed("gave up connecting"))
+
+    def _not_connected(self, error: ConnectFailed | TlsFailed) -> None:
+        if self.companion is None:
+            self._show_failure(error)
+        else:
+            self.companion.failed(error)
 
     def connect(self, destination: Destination) -> None:
         """Connect.
@@ -115,6 +124,15 @@ class LinearShell(Shell):
             self._link.close()
             self._hung_up()
 
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        self._alarms.append((monotonic() + seconds, action))
+
+    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do work at once: here nobody types while something is being done."""
+        work()
+        then()
+
     def leave(self) -> None:
         """End the shell."""
         self._leaving = True
@@ -131,8 +149,10 @@ class LinearShell(Shell):
             try:
                 while not self._leaving:
                     self._turn()
+                self.tell_companion(lambda companion: companion.left())
             except EOFError:
                 self.dialogue.remark("leaving; nothing was sent")
+                self.tell_companion(lambda companion: companion.left())
             finally:
                 self.close()
                 self.dialogue.close()
@@ -153,33 +173,36 @@ class LinearShell(Shell):
         self._act_on_lines()
 
     def _wait(self, sources: list[int | Link]) -> list[int | Link]:
-        """Wait for a source; while none speaks, say what the silence may mean."""
-        while self._reminders:
-            due, remind = self._reminders[0]
-            ready, _, _ = select.select(sources, [], [], max(0, due - monotonic()))
-            if ready:
-                return list(ready)
-            del self._reminders[0]
-            remind()
-            self._prompt()
-        return list(select.select(sources, [], [])[0])
+        """Wait for a source; until one speaks, say what the silence may mean, and do what is due.
+
+        Returns:
+            Those that have spoken; none if what was done may have changed what is to be waited for.
+        """
+        timed = min(
+            (self._reminders, self._alarms), key=lambda times: times[0][0] if times else inf
+        )
+        if not timed:
+            return list(select.select(sources, [], [])[0])
+        due, act = timed[0]
+        ready, _, _ = select.select(sources, [], [], max(0, due - monotonic()))
+        if not ready:
+            del timed[0]
+            act()
+        return list(ready)
 
     def _watch(self) -> None:
         """Begin to wait: for the rest of a line, and for what the server owes."""
         now = monotonic()
-        self._reminders = []
-        if self.connected and self.dialogue.session.partial:
-            self._reminders.append((now + PARTIAL_SECONDS, self.dialogue.tell_partial))
-        if self.connected and not self.dialogue.settled:
-            self._reminders.append((now + SILENCE_SECONDS, self.dialogue.explain_silence))
+        self._reminders = [(now + seconds, say) for seconds, say in self.reminders()]
 
-    def _prompt(self) -> None:
+    def _prompt(self, *, although_due: bool = False) -> None:
         """Write the prompt, unless it stands there already; nothing while a reply is due."""
         if self._screen.at_prompt:
             return
         due = self.connected and not self.dialogue.settled
-        if not due:
-            self._screen.prompt([("prompt", self.prompt), ("text", self._keys.shown_text())])
+        if although_due or not due:
+            prompt = self.prompt_within(self.dialogue.size()[1])
+            self._screen.prompt([("prompt", prompt), ("text", self._keys.shown_text())])
 
     def _act_on_lines(self) -> None:
         while not self._leaving:
@@ -188,7 +211,8 @@ class LinearShell(Shell):
             except KeyboardInterrupt:
                 self._screen.prompt([("text", "^C\n")])
                 self._screen.answered()
-                self._prompt()
+                self.tell_companion(lambda companion: companion.interrupted())
+                self._prompt(although_due=True)
                 continue
             if text is None:
                 return
@@ -216,6 +240,7 @@ class LinearShell(Shell):
             waiting, self.waiting = self.waiting, []
             for line in waiting:
                 self.send_line(line)
+        self.tell_companion(lambda companion: companion.listened())
 
     def _start_tls(self, link: Link, request: TlsRequested) -> None:
         if request.residue:
@@ -233,6 +258,7 @@ class LinearShell(Shell):
             self._hung_up()
         else:
             self.dialogue.tls_established(facts)
+            self.tell_companion(lambda companion: companion.tls_begun())
 
     def _show_failure(self, error: ConnectFailed | TlsFailed) -> None:
         self.dialogue.warn(str(error))
@@ -248,8 +274,10 @@ class LinearShell(Shell):
         link.close()
         self.keep_half_typed(self._keys.text)
         self._keys.text = ""
-        assert link.ending is not None
-        self.dialogue.ended(link.ending)
+        ending = link.ending
+        assert ending is not None
+        self.dialogue.ended(ending)
         self._watch()
         if self.half_typed:
             self.dialogue.remark("what you had typed is kept: :open offers it again")
+        self.tell_companion(lambda companion: companion.ended(ending))

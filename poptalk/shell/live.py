@@ -7,7 +7,7 @@ back from the same event loop, so that typing and reading never wait for each ot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
@@ -16,10 +16,10 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 
 from poptalk.net.connection import Connection, connect
 from poptalk.net.destination import Destination
-from poptalk.net.errors import Ending, NetError, TlsFailed
+from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed
 from poptalk.protocol.events import TlsRequested
 from poptalk.shell.assist import LineCompleter, TypedLine
-from poptalk.shell.base import LOCAL_PREFIX, PARTIAL_SECONDS, SILENCE_SECONDS, Shell
+from poptalk.shell.base import LOCAL_PREFIX, Shell
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
 from poptalk.shell.keys import key_bindings
@@ -99,7 +99,7 @@ class LiveShell(Shell):
     def open(self, destination: Destination) -> None:
         """Connect in the background; a failure is shown."""
         if self._connecting is not None:
-            self.dialogue.warn("already connecting; Ctrl-C gives up")
+            self._not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
             return
         self._connecting = asyncio.get_running_loop().create_task(self._open(destination))
 
@@ -109,13 +109,19 @@ class LiveShell(Shell):
             self.dialogue.remark(f"connecting to {destination}")
             await self.connect(destination)
         except NetError as error:
-            self._show_failure(error)
+            self._not_connected(error)
         except asyncio.CancelledError:
-            self.dialogue.warn("gave up connecting")
+            self._not_connected(ConnectFailed("gave up connecting"))
         finally:
             self._connecting = None
             self._send_waiting()
             self.session.app.invalidate()
+
+    def _not_connected(self, error: NetError) -> None:
+        if self.companion is None:
+            self._show_failure(error)
+        else:
+            self.companion.failed(error)
 
     async def connect(self, destination: Destination) -> None:
         """Connect.
@@ -144,13 +150,15 @@ class LiveShell(Shell):
         if not buffer.text and self.half_typed:
             buffer.insert_text(self.half_typed)
             self.half_typed = ""
-        elif not buffer.text and self.destination and self.destination.user:
+        elif not buffer.text and self.destination and self.destination.user and not self.companion:
             buffer.insert_text(f"USER {self.destination.user}")
 
     def close(self) -> None:
         """Close the connection without a word to the server."""
         if self._connection is not None:
             self._connection.close()
+        elif self._connecting is not None:
+            self._connecting.cancel()
 
     async def _disconnect(self) -> None:
         connection = self._connection
@@ -158,10 +166,23 @@ class LiveShell(Shell):
             connection.close()
             await connection.wait_closed()
 
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        asyncio.get_running_loop().call_later(seconds, action)
+
+    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do work in a thread, and then something on the screen."""
+        self._aside = asyncio.get_running_loop().create_task(self._do_aside(work, then))
+
+    async def _do_aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        await asyncio.to_thread(work)
+        then()
+
     def leave(self) -> None:
         """End the shell."""
         app = self.session.app
         if app.is_running and not app.is_done:
+            self.tell_companion(lambda companion: companion.left())
             app.exit()
 
     def say(self, lines: Iterable[Fragments]) -> None:
@@ -209,6 +230,7 @@ class LiveShell(Shell):
         elif self.waiting and not self.dialogue.session.awaiting_tls:
             self._send_waiting()
         self._watch()
+        self.tell_companion(lambda companion: companion.listened())
 
     def _start_tls(self, request: TlsRequested) -> None:
         assert self._connection is not None
@@ -226,6 +248,7 @@ class LiveShell(Shell):
     def tls_established(self, facts: TlsFacts) -> None:
         """Take note that STLS has led to TLS."""
         self.dialogue.tls_established(facts)
+        self.tell_companion(lambda companion: companion.tls_begun())
         self._send_waiting()
 
     def tls_failed(self, error: TlsFailed) -> None:
@@ -245,6 +268,7 @@ class LiveShell(Shell):
         self.dialogue.ended(ending)
         if self.half_typed and self.session.app.is_running:
             self.dialogue.remark("what you had typed is kept: :open offers it again")
+        self.tell_companion(lambda companion: companion.ended(ending))
         self.session.app.invalidate()
 
     def _send_waiting(self) -> None:
@@ -262,10 +286,7 @@ class LiveShell(Shell):
         """Begin to wait: for the rest of a line, and for what the server owes."""
         self._stop_watching()
         loop = asyncio.get_running_loop()
-        if self.dialogue.session.partial:
-            self._timers.append(loop.call_later(PARTIAL_SECONDS, self.dialogue.tell_partial))
-        if not self.dialogue.settled:
-            self._timers.append(loop.call_later(SILENCE_SECONDS, self.dialogue.explain_silence))
+        self._timers = [loop.call_later(seconds, say) for seconds, say in self.reminders()]
 
     def _stop_watching(self) -> None:
         while self._timers:
@@ -278,11 +299,9 @@ class LiveShell(Shell):
         return size.rows, size.columns
 
     def _message(self) -> StyleAndTextTuples:
-        text = "(connecting)> " if self._connecting is not None else self.prompt
-        _, columns = self._size()
-        if len(text) > columns // 2 and self.connected:
-            text = self.short_prompt
-        return [("class:prompt", text)]
+        if self._connecting is not None:
+            return [("class:prompt", "(connecting)> ")]
+        return [("class:prompt", self.prompt_within(self._size()[1]))]
 
     def _toolbar(self) -> StyleAndTextTuples:
         _, columns = self._size()
@@ -295,10 +314,11 @@ class LiveShell(Shell):
         """Whether a connection is being made."""
         return self._connecting is not None
 
-    def give_up_connecting(self) -> None:
-        """Stop making a connection."""
+    def interrupt(self) -> None:
+        """Stop making a connection, and whatever the companion waits for."""
         if self._connecting is not None:
             self._connecting.cancel()
+        self.tell_companion(lambda companion: companion.interrupted())
 
     def take_line(self, buffer: Buffer) -> None:
         """Act on what stands in the input line, remember it if it holds no secret, and empty it."""

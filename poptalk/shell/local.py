@@ -1,67 +1,27 @@
-"""The local commands: lines that begin with `:` and never reach the server.
-
-A command is a function with the `local` decorator, whose docstring is its help: the first line what
-`:help` lists, the rest what `:help :name` shows.  To add one, write one.
-"""
+"""The local commands of every shell, and carrying one out: see `registry` for how to add one."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+import poptalk.shell.local_lesson  # noqa: F401 - it enters its commands
 from poptalk.net.destination import BadDestination, Way, parse_destination
 from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply, explain_unasked
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell import escapes
 from poptalk.shell.base import LOCAL_PREFIX, Shell
-from poptalk.shell.fold import UNLIMITED, Budget
+from poptalk.shell.companion import Wish
 from poptalk.shell.kept import KeptReply
 from poptalk.shell.log import DialogueLog
+from poptalk.shell.registry import LOCAL_COMMANDS, LocalError, commands_of, local, reason_against
+from poptalk.terminal.fold import UNLIMITED, Budget
 from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import cells, wrap
 
-Action = Callable[[Shell, str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalCommand:
-    """A command of the shell's own."""
-
-    name: str
-    usage: str
-    action: Action
-
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        return (self.action.__doc__ or "").partition("\n")[0].rstrip(".")
-
-    @property
-    def details(self) -> str:
-        """All that there is to say."""
-        return " ".join((self.action.__doc__ or "").split())
-
-
-LOCAL_COMMANDS: dict[str, LocalCommand] = {}
-"""Every local command by its name without the colon, in the order in which `:help` lists them."""
-
-
-class LocalError(Exception):
-    """A local command cannot be carried out; `str(error)` says why, in one sentence."""
-
-
-def local(usage: str) -> Callable[[Action], Action]:
-    """Enter a function in `LOCAL_COMMANDS` under the first word of `usage`."""
-
-    def enter(action: Action) -> Action:
-        name = usage.partition(" ")[0]
-        LOCAL_COMMANDS[name] = LocalCommand(name=name, usage=usage, action=action)
-        return action
-
-    return enter
+__all__ = ["LOCAL_COMMANDS", "run_local"]
 
 
 def run_local(shell: Shell, text: str) -> None:
@@ -74,7 +34,10 @@ def run_local(shell: Shell, text: str) -> None:
     name, _, argument = text.partition(" ")
     command = LOCAL_COMMANDS.get(name)
     if command is None:
-        shell.dialogue.warn(_unknown(name))
+        shell.dialogue.warn(_unknown(shell, name))
+        return
+    if reason := reason_against(shell, command):
+        shell.dialogue.warn(reason)
         return
     try:
         command.action(shell, argument.strip(" ") if name != "send" else argument)
@@ -85,10 +48,10 @@ def run_local(shell: Shell, text: str) -> None:
         shell.dialogue.warn(f":{name}: {where}{error.strerror or error}")
 
 
-def _unknown(name: str) -> str:
+def _unknown(shell: Shell, name: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, LOCAL_COMMANDS, n=1)
+    near = difflib.get_close_matches(name, [command.name for command in commands_of(shell)], n=1)
     meant = f"Did you mean :{near[0]}? " if near else ""
     return (
         f"there is no local command :{name}. {meant}:help lists them; "
@@ -101,7 +64,7 @@ def _help(shell: Shell, argument: str) -> None:
     """List what can be typed, or explain a command."""
     topic = argument.strip()
     if topic == LOCAL_PREFIX:
-        rows = [(f":{command.usage}", command.summary) for command in LOCAL_COMMANDS.values()]
+        rows = [(f":{command.usage}", command.summary) for command in commands_of(shell)]
         shell.say(_table(rows, shell.dialogue.size()[1], style="local"))
     elif (name := _local_topic(topic)) is not None:
         command = LOCAL_COMMANDS[name]
@@ -174,7 +137,7 @@ def _overview(shell: Shell) -> Iterator[Fragments]:
     yield from shell.dialogue.note(
         f"In other states: {' '.join(others)}. Relics: {' '.join(relics)}."
     )
-    names = " ".join(f":{name}" for name in LOCAL_COMMANDS)
+    names = " ".join(f":{command.name}" for command in commands_of(shell))
     yield from shell.dialogue.note(
         f"Local, never sent: {names} (::text sends :text).\n"
         ":help RETR explains a command, :help : the local ones."
@@ -206,6 +169,15 @@ _LEAST_SUMMARY = 34
 @local("why")
 def _why(shell: Shell, _argument: str) -> None:
     """Explain the last reply, field by field."""
+    if shell.companion is None:
+        _explain_last(shell)
+        return
+    if shell.dialogue.last is not None and shell.connected:
+        _explain_last(shell)
+    shell.companion.grant(Wish.WHY)
+
+
+def _explain_last(shell: Shell) -> None:
     reply = _last(shell)
     unasked = shell.dialogue.unasked
     if unasked is not None:
@@ -337,6 +309,11 @@ def _open(shell: Shell, argument: str) -> None:
     if unknown:
         raise LocalError(f"{harmless(min(unknown))} is not known here; --tls and --insecure are")
     places = [word for word in words if word not in flags]
+    if shell.companion is not None:
+        if words:
+            raise LocalError("a lesson has its own server; poptalk HOST opens another one")
+        shell.companion.reopen()
+        return
     if places:
         before = shell.destination
         way = Way(
@@ -427,6 +404,19 @@ def _log(shell: Shell, argument: str) -> None:
     else:
         text = f"logging to {harmless(log.name)}" if log else "no log is being written"
         shell.dialogue.remark(f"{text}; :log FILE begins one, :log off ends it")
+
+
+@local("prose TEXT", in_recordings=True)
+def _prose(shell: Shell, argument: str) -> None:
+    """Put a paragraph into the lesson, above the next command.
+
+    It is a line of Markdown; :prose again begins another paragraph.
+    """
+    assert shell.recording is not None, "run_local refuses this command elsewhere"
+    if not argument:
+        raise LocalError("say what the lesson is to say: :prose Now ask for the list.")
+    shell.recording.add_prose(argument)
+    shell.dialogue.remark("this will stand above the next command")
 
 
 @local("quit")

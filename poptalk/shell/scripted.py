@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from time import sleep
 
 from poptalk.net.destination import Destination
 from poptalk.shell.base import Shell
@@ -48,6 +49,16 @@ class ScriptedShell(Shell):
     def close(self) -> None:
         """Close the connection without a word to the server."""
         self._pipe.link.close()
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Wait, and do something: nothing else is heard in a script meanwhile."""
+        sleep(seconds)
+        action()
+
+    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do work at once."""
+        work()
+        then()
 
     def leave(self) -> None:
         """End the script."""

@@ -16,7 +16,7 @@ def toolbar(shell: Shell, *, columns: int) -> str:
     """
     dialogue = shell.dialogue
     facts, session = dialogue.facts, dialogue.session
-    parts = []
+    parts = [harmless(fact) for fact in shell.companion.facts()] if shell.companion else []
     if shell.destination is not None and shell.connected:
         parts.append(f"{harmless(shell.destination.name)}:{shell.destination.port}")
         parts.append("TLS" if session.encrypted else "clear")

@@ -52,6 +52,14 @@ NEUTRAL: Theme = {
     "heading": "bold",
     "prompt": "bold",
     "toolbar": "italic",
+    # What a lesson says: its prose, and the words in front of comments.
+    "strong": "bold",
+    "emphasis": "italic",
+    "done": "ansigreen",
+    "notyet": "ansired",
+    "aside": "ansicyan",
+    "advice": "ansimagenta",
+    "news": "italic",
 }
 """The default: for dark and light terminals alike."""
 
@@ -87,6 +95,13 @@ MONO: Theme = {
     "heading": "bold",
     "prompt": "bold",
     "toolbar": "italic",
+    "strong": "bold",
+    "emphasis": "italic",
+    "done": "bold",
+    "notyet": "bold underline",
+    "aside": "underline",
+    "advice": "underline",
+    "news": "italic",
 }
 """Bold, underline and italic only."""
 

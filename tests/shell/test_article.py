@@ -55,7 +55,7 @@ async def test_the_letters_are_as_long_as_the_listing_says() -> None:
 
 
 def test_typed_at_a_terminal_into_poptalk_without_a_target() -> None:
-    with on_a_terminal(rows=200) as pty:
+    with on_a_terminal("connect", rows=200) as pty:
         for prompt, (command, _) in zip(
             ["AUTHORIZATION practice>", "AUTHORIZATION bob@practice>"]
             + ["TRANSACTION bob@practice>"] * 5,
@@ -78,7 +78,7 @@ def _prompt(text: str) -> str:
 
 
 def test_typed_into_the_shell_that_never_redraws() -> None:
-    with on_a_terminal("--plain", rows=200) as pty:
+    with on_a_terminal("connect", "--plain", rows=200) as pty:
         pty.wait_for("AUTHORIZATION practice>")
         for command, reply in ARTICLE_SESSION:
             pty.send(f"{command}\r")

@@ -9,7 +9,7 @@ from prompt_toolkit.document import Document
 
 from poptalk.protocol.verbs import VERBS
 from poptalk.shell.assist import LineCompleter, hint
-from poptalk.shell.local import LOCAL_COMMANDS
+from poptalk.shell.registry import commands_of
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import CTRL_C, ENTER, TAB, LiveTest, live
 
@@ -82,7 +82,7 @@ async def test_mechanisms_after_capa(shell: LiveTest) -> None:
 
 
 async def test_local_commands_and_help_topics(shell: LiveTest) -> None:
-    assert offered(shell, ":") == [f":{name}" for name in LOCAL_COMMANDS]
+    assert offered(shell, ":") == [f":{c.name}" for c in commands_of(shell.shell)]
     assert offered(shell, ":re") == [":reveal"]
     assert offered(shell, ":help re") == [":help RETR"]
     assert offered(shell, ":help :l") == [":help :last", ":help :log"]

@@ -9,8 +9,8 @@ from poptalk.protocol.events import Exchange
 from poptalk.protocol.replies import parse_status_line
 from poptalk.protocol.stuffing import stuff
 from poptalk.shell import kept
-from poptalk.shell.fold import Budget
 from poptalk.shell.kept import KeptReply
+from poptalk.terminal.fold import Budget
 
 
 def reply(line: bytes = b"RETR 1", *data: bytes, complete: bool = True) -> KeptReply:

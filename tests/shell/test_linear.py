@@ -34,7 +34,7 @@ ANSWERS = by_keyword(
 
 
 def plain(*arguments: object, columns: int = 80, rows: int = 24) -> Pty:
-    return on_a_terminal("--plain", *arguments, columns=columns, rows=rows)
+    return on_a_terminal("connect", "--plain", *arguments, columns=columns, rows=rows)
 
 
 def answering() -> RecordingServer:

@@ -595,7 +595,7 @@ def test_a_terminal_that_never_answers_where_its_cursor_is() -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1])
 def test_a_slow_terminal_does_not_scroll_the_welcome_away(seconds: float) -> None:
-    with Pty(poptalk(), env=environment(), answer_after=seconds) as pty:
+    with Pty(poptalk("connect"), env=environment(), answer_after=seconds) as pty:
         # The bottom line comes when the terminal has said where its cursor is.
         pty.wait_for(":help lists")
         pty.wait_until(lambda: "· clear ·" in pty.lines()[-1])
@@ -618,7 +618,7 @@ def test_ctrl_c_while_the_first_connection_is_made_ends_poptalk() -> None:
 
 
 def test_a_narrow_real_terminal() -> None:
-    with on_a_terminal(columns=40, rows=15) as pty:
+    with on_a_terminal("connect", columns=40, rows=15) as pty:
         pty.wait_for("AUTHORIZATION")
         pty.send("USER bob\rPASS jones\rRETR 2\r")
         pty.wait_for("more lines")

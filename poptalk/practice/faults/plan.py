@@ -88,6 +88,10 @@ class FaultPlan:
         for one, other in itertools.combinations(self.rules, 2):
             _check_together(one, other)
 
+    def count_from(self, number: int) -> None:
+        """Let the next connection be the one of that number."""
+        self._numbers = itertools.count(number)
+
     def begin(self) -> SessionFaults:
         """Return the faults of the next connection."""
         number = next(self._numbers)

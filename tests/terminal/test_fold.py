@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poptalk.protocol.verbs import VERBS
-from poptalk.shell.fold import MAX_LINE_SHOWN, UNLIMITED, BodyView, Budget
+from poptalk.terminal.fold import MAX_LINE_SHOWN, UNLIMITED, BodyView, Budget
 from poptalk.terminal.render import plain_text
 
 
@@ -38,11 +38,12 @@ def test_a_reply_as_long_as_the_budget_is_not_folded() -> None:
 
 
 def test_a_longer_one_is_folded_and_counted_without_its_dot() -> None:
-    one = view(3)
+    budget = Budget(row_count=3, columns=80)
+    one = BodyView(budget=budget, in_header=False, advice="ask for them")
     lines = shown(one, [body(10)])
     assert lines == [
         *("S: line 0", "S: line 1", "S: line 2"),
-        "# 7 more lines, 56 octets: :more shows the next, :save FILE keeps them all",
+        "# 7 more lines, 56 octets: ask for them",
         "S: .",
     ]
     assert (one.shown_octets, one.hidden_octets, one.hidden_lines) == (24, 56, 7)
@@ -53,7 +54,7 @@ def test_a_reply_that_was_cut_short_has_no_dot() -> None:
     lines = shown(view(1), [b"line 0\r\nline 1\r\nhal"], complete=False)
     assert lines == [
         "S: line 0",
-        "# 1 more lines, 11 octets: :more shows the next, :save FILE keeps them all",
+        "# 1 more lines, 11 octets",
     ]
 
 

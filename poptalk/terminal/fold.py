@@ -39,7 +39,23 @@ class Budget:
 class BodyView:
     """Turns the octets of a multi-line reply into lines for the screen, up to a budget."""
 
-    def __init__(self, *, budget: Budget, in_header: bool, fields: Sequence[Field] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        budget: Budget,
+        in_header: bool,
+        fields: Sequence[Field] = (),
+        advice: str = "",
+    ) -> None:
+        """Begin with the first line of a body, or go on with a later one.
+
+        Args:
+            budget: how much may be shown.
+            in_header: whether the next line belongs to the header of a message.
+            fields: what the words of a line are, where it holds data.
+            advice: how to see what was left out, said behind its count.
+        """
+        self._advice = f": {advice}" if advice else ""
         self.shown_octets = 0
         self.hidden_octets = 0
         self.hidden_lines = 0
@@ -86,8 +102,7 @@ class BodyView:
             self._count_hidden(-1, -len(self._tail.rpartition(b".")[2]) - 1)
         if self.folded:
             yield from note(
-                f"{self.hidden_lines:,} more lines, {self.hidden_octets:,} octets: "
-                ":more shows the next, :save FILE keeps them all",
+                f"{self.hidden_lines:,} more lines, {self.hidden_octets:,} octets{self._advice}",
                 columns=self._budget.columns,
             )
         if complete:

@@ -1,0 +1,88 @@
+"""The command `poptalk lessons`: which subcommand does what, and with which exit code."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from poptalk.lesson.shelf import LessonNotFound, curriculum, find_lesson
+from poptalk.terminal.screen import LinearScreen
+
+OK, USAGE = 0, 2
+"""Exit codes: all well, and it cannot be meant like that."""
+
+
+def lessons(
+    options: argparse.Namespace,
+    *,
+    screen: LinearScreen,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+) -> int:
+    """Carry out a subcommand of `poptalk lessons`.
+
+    Args:
+        options: as `options.add_lessons_arguments` parses them.
+        screen: for what has styles.
+        say: prints lines and flushes them.
+        complain: prints a sentence where errors go.
+
+    Returns:
+        The exit code: 0 if all is well, 1 if a lesson is found to be wrong, 2 for a lesson that is
+        not there, or a file that cannot be written.
+
+    Raises:
+        ScreenClosed: nothing can be printed any more.
+    """
+    try:
+        match options.action:
+            case "list":
+                return _list(options, columns=screen.columns, say=say)
+            case "check":
+                from poptalk.lesson.proof.command import check
+
+                return check(options, say=say, complain=complain)
+            case "new":
+                return _new(options, say=say, complain=complain)
+            case _:
+                return _watch(options, screen=screen)
+    except (LessonNotFound, FileNotFoundError) as error:
+        complain(str(error))
+        return USAGE
+
+
+def _list(options: argparse.Namespace, *, columns: int, say: Callable[[str], None]) -> int:
+    from poptalk.lesson.listing import list_lessons
+
+    for row in list_lessons(curriculum(), columns=columns, paths=options.paths):
+        say(row)
+    return OK
+
+
+def _new(
+    options: argparse.Namespace, *, say: Callable[[str], None], complain: Callable[[str], None]
+) -> int:
+    from poptalk.lesson.skeleton import CannotWrite, write_skeleton
+
+    try:
+        path = write_skeleton(options.name)
+    except CannotWrite as error:
+        complain(str(error))
+        return USAGE
+    say(
+        f"{path} is begun. What is left to be written is marked with TODO; this shows it as you go:"
+    )
+    say(f"  poptalk lessons watch {path}")
+    return OK
+
+
+def _watch(options: argparse.Namespace, *, screen: LinearScreen) -> int:
+    path = find_lesson(options.path)
+    from poptalk.lesson.watch import watch
+
+    try:
+        watch(path, screen=screen)
+    except KeyboardInterrupt:
+        # How it is ended.
+        pass
+    return OK

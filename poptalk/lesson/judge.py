@@ -1,0 +1,282 @@
+"""What a line that was sent, and the reply to it, mean for the turn that a lesson awaits.
+
+A verdict never says the answer: that is the ladder's matter (`ladder`).  The author's own words come
+first, where a `mistake` block matches; all other sentences are made from the table of verbs, so that
+an author need not write anything about wrong states, misspelt words and missing arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from poptalk.lesson import remarks
+from poptalk.lesson.document import Mistake
+from poptalk.lesson.happenings import Answered
+from poptalk.lesson.seen import Seen
+from poptalk.lesson.turns import Turn, turns
+from poptalk.notation.exchanges import Send
+from poptalk.notation.match import Agreement, Difference, match_client, match_reply
+from poptalk.notation.pattern import Bindings, Literal
+from poptalk.protocol.commands import MASK, Command, parse_command
+from poptalk.protocol.replies import Status, parse_status_line
+
+
+class VerdictKind(Enum):
+    """What became of a line, seen from the turn that is awaited."""
+
+    WANTED = "wanted"
+    ASIDE = "valid, but not this step"
+    WRONG_ARGUMENTS = "the right word with the wrong arguments"
+    WRONG_STATE = "not in this state"
+    UNKNOWN = "no command"
+    REFUSED = "the server refused"
+    UNJUDGED = "could not judge"
+    MISTAKE = "a mistake that the author foresaw"
+
+
+MISSES = frozenset(
+    {
+        VerdictKind.WRONG_ARGUMENTS,
+        VerdictKind.WRONG_STATE,
+        VerdictKind.UNKNOWN,
+        VerdictKind.REFUSED,
+        VerdictKind.MISTAKE,
+    }
+)
+"""The verdicts that count; what is valid but not asked for, or cannot be judged, does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A judgement, and what is said about it."""
+
+    kind: VerdictKind
+    text: str = ""
+    """At most two lines on 80 columns, inline Markdown; empty where nothing need be said."""
+    why: str = ""
+    """The same at more length."""
+    bindings: Bindings = field(default_factory=dict)
+    """What is captured now: more than before where the turn was wanted."""
+    mistake: Mistake | None = None
+    """The author's block that matched; None for every other kind."""
+
+    @property
+    def is_miss(self) -> bool:
+        """Whether it counts towards an offer of help."""
+        return self.kind in MISSES
+
+
+def judge(
+    turn: Turn,
+    answered: Answered,
+    bindings: Bindings,
+    *,
+    mistakes: Sequence[Mistake] = (),
+    seen: Seen | None = None,
+    spoilt: Collection[int] = (),
+    live: bool = False,
+) -> Verdict:
+    """Judge a line by the turn that is awaited.
+
+    Args:
+        turn: what the lesson awaits.
+        answered: what was sent, and the reply.
+        bindings: what the lesson has captured so far, and the known values.
+        mistakes: the author's, in their order; the first that matches speaks.
+        seen: the session before the line was sent; what it has not seen is not explained.
+        spoilt: messages that the learner marked, though the lesson did not ask for it.
+        live: whether the server is somebody else's, whose mail differs from the lesson's.
+    """
+    seen = seen if seen is not None else Seen()
+    case = _Case(turn, answered, bindings, seen)
+    if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
+        return case.cut_off()
+    if case.is_wanted and isinstance(case.reply, Agreement):
+        return case.wanted(case.reply)
+    for mistake in mistakes:
+        verdict = case.mistake(mistake)
+        if verdict is not None:
+            return verdict
+    if case.is_wanted:
+        return case.wanted_otherwise(spoilt, live=live)
+    return case.something_else()
+
+
+def judge_free(answered: Answered, *, seen: Seen | None = None) -> Verdict:
+    """Judge a line that nothing awaits: explain a mistake, and leave everything else alone."""
+    nothing = Turn(act=None)
+    verdict = judge(nothing, answered, {}, seen=seen)
+    if verdict.is_miss:
+        return verdict
+    return Verdict(kind=VerdictKind.ASIDE)
+
+
+class _Case:
+    """One line before the judge."""
+
+    def __init__(self, turn: Turn, answered: Answered, bindings: Bindings, seen: Seen) -> None:
+        self._turn = turn
+        self._answered = answered
+        self._bindings = bindings
+        self._seen = seen
+        self._command = parse_command(answered.line)
+        self._status_line = parse_status_line(answered.lines[0] if answered.lines else b"")
+        found = _match_awaited(turn, answered, bindings)
+        self.is_wanted = found is not None
+        self.reply = self._match_reply(turn, found)
+
+    @property
+    def _is_ok(self) -> bool:
+        return self._status_line.status in (Status.OK, Status.CHALLENGE)
+
+    @property
+    def _awaited(self) -> Command | None:
+        """The awaited command with the values that are known; what is left open has braces."""
+        send = self._turn.act
+        if not isinstance(send, Send) or send.answers_challenge:
+            return None
+        texts = (
+            part.text
+            if isinstance(part, Literal)
+            else self._bindings.get(part.name or "", part.source)
+            for part in send.step.pattern.parts
+        )
+        return parse_command("".join(texts).encode("utf-8", "surrogateescape"))
+
+    def _match_reply(self, turn: Turn, found: Bindings | None) -> Agreement | Difference | None:
+        if found is None:
+            return None
+        if turn.reply is None:
+            return Agreement(bindings=dict(found))
+        return match_reply(turn.reply, self._answered.lines, found)
+
+    def _verdict(self, kind: VerdictKind, text: str, *, why: str = "") -> Verdict:
+        why = why or remarks.at_length(self._command, self._status_line)
+        return Verdict(kind=kind, text=text, why=why, bindings=self._bindings)
+
+    def cut_off(self) -> Verdict:
+        """Judge nothing: the end of the reply is missing."""
+        return self._verdict(VerdictKind.UNJUDGED, remarks.CUT_OFF, why=remarks.CUT_OFF_AT_LENGTH)
+
+    def wanted(self, reply: Agreement) -> Verdict:
+        """Pass a line and a reply that are what the lesson awaits."""
+        sasl = self._answered.sasl
+        return Verdict(
+            kind=VerdictKind.WANTED,
+            text="" if sasl else remarks.on_style(self._command),
+            why=remarks.at_length(self._command, self._status_line),
+            bindings=reply.bindings,
+        )
+
+    def mistake(self, mistake: Mistake) -> Verdict | None:
+        """Compare with a mistake of the author's; None where it is another one."""
+        turn = next(turn for turn in turns(mistake.dialogue) if isinstance(turn.act, Send))
+        assert isinstance(turn.act, Send)
+        found = _match_line(turn.act, self._answered, self._bindings)
+        if self.is_wanted and found is not None and found.keys() > self._bindings.keys():
+            # `LIST {n:int}` is about any other number than the right one.
+            return None
+        reply = self._match_reply(turn, found)
+        if not isinstance(reply, Agreement):
+            return None
+        return Verdict(
+            kind=VerdictKind.MISTAKE,
+            text=remarks.filled(mistake.comment.source, self._without_secrets(reply.bindings)),
+            why=remarks.at_length(self._command, self._status_line),
+            bindings=self._bindings,
+            mistake=mistake,
+        )
+
+    def _without_secrets(self, found: Bindings) -> Bindings:
+        """Mask what a mistake captured of a secret: a comment is no place for it."""
+        secret = self._command.secret
+        if secret is None and not self._answered.sasl:
+            return found
+        hidden = self._answered.line if secret is None else self._answered.line[secret.start :]
+        text = hidden.decode("utf-8", "surrogateescape")
+        mask = MASK.decode("ascii")
+        return {
+            name: mask if name not in self._bindings and value in text else value
+            for name, value in found.items()
+        }
+
+    def wanted_otherwise(self, spoilt: Collection[int], *, live: bool) -> Verdict:
+        """Judge a line that is the awaited one, with a reply that is not."""
+        verb, before = self._command.verb, self._answered.before
+        if self._status_line.status is Status.ERR:
+            if verb is not None and before not in verb.states and not self._answered.sasl:
+                text = remarks.wrong_state(self._command, before, self._seen)
+                return self._verdict(VerdictKind.WRONG_STATE, f"{text} `:reset` begins anew.")
+            text = remarks.refused(self._command, self._status_line, self._seen)
+            return self._verdict(VerdictKind.REFUSED, text)
+        why = str(self.reply) if isinstance(self.reply, Difference) else ""
+        text = remarks.other_reply(spoilt, live=live)
+        return self._verdict(VerdictKind.UNJUDGED, text, why=why)
+
+    def something_else(self) -> Verdict:
+        """Judge a line that is not the awaited one."""
+        if self._answered.sasl:
+            return self._sasl_line()
+        command, verb = self._command, self._command.verb
+        if verb is None:
+            return self._unknown()
+        before = self._answered.before
+        if not self._is_ok:
+            if before not in verb.states:
+                text = remarks.wrong_state(command, before, self._seen)
+                return self._verdict(VerdictKind.WRONG_STATE, text)
+            if remarks.lacks_user(command, self._seen):
+                return self._verdict(VerdictKind.WRONG_STATE, remarks.PASS_WITHOUT_USER)
+        if self._is_awaited_verb or (not self._is_ok and remarks.arguments_are_wrong(command)):
+            text = remarks.wrong_arguments(
+                command, self._awaited if self._is_awaited_verb else None
+            )
+            return self._verdict(VerdictKind.WRONG_ARGUMENTS, text)
+        if not self._is_ok:
+            text = remarks.refused(command, self._status_line, self._seen)
+            return self._verdict(VerdictKind.REFUSED, text)
+        return self._verdict(VerdictKind.ASIDE, remarks.aside(command, self._awaited))
+
+    @property
+    def _is_awaited_verb(self) -> bool:
+        return self._awaited is not None and self._awaited.verb is self._command.verb
+
+    def _unknown(self) -> Verdict:
+        if self._is_ok:
+            return self._verdict(VerdictKind.ASIDE, remarks.UNKNOWN_TO_US)
+        if not self._answered.line:
+            # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
+            return self._verdict(VerdictKind.ASIDE, remarks.EMPTY_LINE)
+        text = remarks.unknown(self._command, secret=self._bindings.get("password"))
+        return self._verdict(VerdictKind.UNKNOWN, text, why=remarks.UNKNOWN_AT_LENGTH)
+
+    def _sasl_line(self) -> Verdict:
+        """Judge an answer to a challenge that is not the awaited one."""
+        if self._answered.line == b"*":
+            return self._verdict(VerdictKind.ASIDE, remarks.GAVE_UP)
+        if self._is_ok:
+            return self._verdict(VerdictKind.ASIDE, remarks.OTHER_RESPONSE)
+        text = remarks.refused_response(self._answered.line)
+        return self._verdict(VerdictKind.WRONG_ARGUMENTS, text)
+
+
+def _match_awaited(turn: Turn, answered: Answered, bindings: Bindings) -> Bindings | None:
+    """Compare the line with the awaited one; None also where nothing is to be sent."""
+    send = turn.act
+    if not isinstance(send, Send) or send.answers_challenge is not answered.sasl:
+        return None
+    return _match_line(send, answered, bindings)
+
+
+def _match_line(send: Send, answered: Answered, bindings: Bindings) -> Bindings | None:
+    """Compare the line with one of the lesson's; blanks too many pass, with a remark."""
+    lines = [answered.line]
+    if not answered.sasl:
+        lines.append(remarks.tidied(parse_command(answered.line)))
+    for line in lines:
+        result = match_client(send.step, line, bindings, answers_challenge=answered.sasl)
+        if isinstance(result, Agreement):
+            return result.bindings
+    return None

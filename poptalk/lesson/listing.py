@@ -1,0 +1,59 @@
+"""`poptalk lessons list`: each lesson in a few lines, as wide as the terminal.
+
+Only the front matter is read, so that a lesson whose steps are being written is listed as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from poptalk.lesson.errors import LessonErrors
+from poptalk.lesson.front_matter import read_front_matter
+from poptalk.lesson.markup.source import Source
+from poptalk.lesson.reader import read_text
+from poptalk.lesson.shelf import Place
+from poptalk.terminal.width import wrap
+
+MOST_COLUMNS = 100
+"""Longer rows are hard to read, on however wide a terminal."""
+
+FEWEST_COLUMNS = 20
+"""On narrower terminals, rows are wider than they are."""
+
+NOT_YET = "Not a lesson yet; poptalk lessons check tells why."
+"""What is said in place of a summary that cannot be read."""
+
+
+def list_lessons(places: Sequence[Place], *, columns: int, paths: bool) -> Iterator[str]:
+    """Give the rows of the list.
+
+    Args:
+        places: the lessons.
+        columns: cells in a row of the terminal.
+        paths: whether to tell where each lesson lies.
+    """
+    digits = len(str(max((place.number for place in places), default=0)))
+    indent = " " * (digits + 2)
+    room = max(FEWEST_COLUMNS, min(columns, MOST_COLUMNS)) - len(indent)
+    for place in places:
+        first, *others = _paragraphs(place)
+        rows = [row for text in others for row in wrap(text, room)]
+        title, *more = wrap(first, room)
+        yield f"{place.number:>{digits}}  {title}"
+        yield from (f"{indent}{row}" for row in (*more, *rows))
+        if paths:
+            # Never wrapped: it is there to be copied.
+            yield f"{indent}{place.path}"
+
+
+def _paragraphs(place: Place) -> list[str]:
+    """Return what is said of a lesson: its title and its minutes, and its summary."""
+    try:
+        source = Source(read_text(place.path), path=place.path)
+    except LessonErrors:
+        return [place.name, NOT_YET]
+    front = read_front_matter(source)
+    if source.faults:
+        return [place.name, NOT_YET]
+    minutes = "1 minute" if front.minutes == 1 else f"{front.minutes} minutes"
+    return [f"{front['title']} ({minutes})", front["summary"]]

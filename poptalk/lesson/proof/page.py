@@ -1,0 +1,113 @@
+"""How a lesson reads on a screen: nothing is too wide, nothing too long, nothing left to be written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from poptalk.lesson.document import Block, BlockKind, Prose, Question, Step
+from poptalk.lesson.errors import LessonFault
+from poptalk.lesson.proof.subject import Subject
+from poptalk.terminal.markdown import make_parser
+from poptalk.terminal.width import cells, wrap
+
+COLUMNS = 72
+"""Cells of a line that is shown as it is written: what RFCs have, and 80 columns leave room for."""
+
+MOST_LINES_BEFORE_CONTACT = 6
+"""Lines of prose before the learner types something: more is skipped, and then missed."""
+
+MOST_COMMENT_CHARACTERS = 150
+"""A comment on a mistake: two lines of 80 columns, the word in front of it included."""
+
+_TODO = re.compile(r"\bTODO\b")
+
+
+def check_todos(subject: Subject) -> Iterator[LessonFault]:
+    """Find what is still to be written (PT060)."""
+    for number, line in enumerate(subject.lines, 1):
+        if _TODO.search(line):
+            yield subject.fault(
+                "PT060", number, "something is still to be written", "write it, and take TODO away"
+            )
+
+
+def check_columns(subject: Subject) -> Iterator[LessonFault]:
+    """Find lines of blocks and tables that do not fit (PT040); prose is wrapped and always does."""
+    for token in _parser().parse("\n".join(subject.lines)):
+        if token.map is None or token.type not in ("fence", "code_block", "table_open"):
+            continue
+        for index in range(*token.map):
+            if cells(subject.lines[index]) > COLUMNS:
+                yield subject.fault(
+                    "PT040",
+                    index + 1,
+                    f"a line that is shown as it is written has more than {COLUMNS} columns",
+                    "shorten it, or write 'S: ...' for what the learner sees anyway",
+                )
+
+
+def check_comments(subject: Subject) -> Iterator[LessonFault]:
+    """Find comments on mistakes that are longer than two lines (PT032)."""
+    for block in subject.blocks(BlockKind.TASK):
+        for mistake in block.mistakes:
+            length = len(" ".join(_texts(mistake.comment)))
+            if length > MOST_COMMENT_CHARACTERS:
+                yield subject.fault(
+                    "PT032",
+                    mistake.comment.line,
+                    f"this comment on a mistake has {length} characters",
+                    f"say what happened and what to do in {MOST_COMMENT_CHARACTERS}, two lines, "
+                    "and leave the rest to a hint",
+                )
+
+
+def check_beginnings(subject: Subject) -> Iterator[LessonFault]:
+    """Find steps that talk for long before the learner does anything (PT031)."""
+    for step in subject.lesson.steps:
+        lines = _lines_before_contact(step)
+        if lines > MOST_LINES_BEFORE_CONTACT:
+            yield subject.fault(
+                "PT031",
+                step.line,
+                f"{lines} lines of prose stand before the first thing to do in this step",
+                f"{MOST_LINES_BEFORE_CONTACT} are read: shorten them, ask something in between, or "
+                "make two steps of it",
+            )
+
+
+def _lines_before_contact(step: Step) -> int:
+    """Count the rows of prose above the first task or question; 0 where there is none."""
+    rows = 0
+    for item in step.items:
+        if isinstance(item, Question) or (isinstance(item, Block) and item.kind is BlockKind.TASK):
+            return rows
+        if isinstance(item, Prose):
+            rows += sum(len(wrap(text, COLUMNS)) for text in _texts(item))
+    return 0
+
+
+def _texts(prose: Prose) -> Iterator[str]:
+    """Give the paragraphs and list items as they are read, without tables and blocks of code."""
+    in_table = False
+    for token in _parser().parse(prose.source):
+        if token.type in ("table_open", "table_close"):
+            in_table = token.type == "table_open"
+        elif token.type == "inline" and not in_table:
+            yield _as_read(token)
+
+
+def _as_read(inline: Token) -> str:
+    return "".join(
+        child.content if child.content else " " if child.type.endswith("break") else ""
+        for child in inline.children or ()
+    )
+
+
+@cache
+def _parser() -> MarkdownIt:
+    return make_parser()

@@ -1,0 +1,107 @@
+"""What happens when a lesson is run: its answers pass, nothing else does, each mistake has its say.
+
+One walk goes through the whole lesson.  Then each step that it passed is proved by itself (`trials`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+
+from poptalk.lesson.classroom import Classroom, ClassroomError
+from poptalk.lesson.document import BlockKind, Step
+from poptalk.lesson.errors import LessonFault
+from poptalk.lesson.proof.needs import riddles
+from poptalk.lesson.proof.subject import Subject
+from poptalk.lesson.proof.trials import StepProof
+from poptalk.lesson.proof.walk import MOST_ACTIONS, Stuck, Walk
+from poptalk.lesson.turns import turns
+from poptalk.notation.exchanges import Send
+from poptalk.notation.match import Agreement, match_client
+from poptalk.notation.pattern import Bindings
+
+
+def check_runs(subject: Subject) -> Iterator[LessonFault]:
+    """Find what is wrong with a lesson when it is run (PT020 to PT029)."""
+    try:
+        with Classroom(subject.lesson) as classroom:
+            passed = yield from _whole_lesson(subject, classroom)
+            for step in passed:
+                yield from StepProof(subject, classroom, step).findings()
+    except ClassroomError as error:
+        sentence = error.sentence.rstrip(".")
+        yield subject.fault("PT029", error.line, sentence, "the lesson cannot begin without it")
+
+
+def _whole_lesson(
+    subject: Subject, classroom: Classroom
+) -> Generator[LessonFault, None, list[Step]]:
+    """Walk through the lesson from its beginning; return the steps that were passed."""
+    steps = subject.lesson.steps
+    walk = Walk(subject.lesson, classroom)
+    try:
+        walk.begin()
+        for _ in range(MOST_ACTIONS):
+            if walk.over:
+                break
+            yield from _riddles(subject, walk)
+            walk.go_on()
+        else:
+            raise Stuck(None, f"it asks for more than {MOST_ACTIONS} things")
+    except Stuck as stuck:
+        line = stuck.line or (walk.tutor.step.line if walk.tutor.step else 1)
+        yield subject.fault("PT020", line, "the answer does not pass", stuck.last_words)
+    finally:
+        walk.close()
+    for line, sentence in walk.rehearsal.differences:
+        yield subject.fault("PT027", line, "this proof does not hold", sentence.rstrip("."))
+    yield from _surprises(subject, walk)
+    if walk.over:
+        return list(steps)
+    return list(steps[: _index(steps, walk.tutor.step)])
+
+
+def _index(steps: Sequence[Step], step: Step | None) -> int:
+    return next((index for index, each in enumerate(steps) if each is step), 0)
+
+
+def _riddles(subject: Subject, walk: Walk) -> Iterator[LessonFault]:
+    """Find words of the line that is due which the learner has not been shown (PT025)."""
+    turn = walk.turn
+    if turn is None or not isinstance(turn.act, Send):
+        return
+    shown = "\n".join(walk.rehearsal.shown)
+    step, bindings = turn.act.step, walk.tutor.bindings
+    for word in riddles(step, bindings, shown=shown, earlier=subject.earlier):
+        yield subject.fault(
+            "PT025",
+            step.line,
+            f"nobody can know '{word}' here",
+            "name it in the text above, or let the server say it; a keyword may be known from a "
+            "lesson named in 'after:'",
+        )
+
+
+def _surprises(subject: Subject, walk: Walk) -> Iterator[LessonFault]:
+    """Find what poptalk itself did, and what went otherwise than the lesson says (PT034)."""
+    for sent, came in walk.rehearsal.surprises:
+        line = 1 if sent is None else _line_that_sends(subject, sent, walk.tutor.bindings)
+        yield subject.fault(
+            "PT034",
+            line,
+            "the server does not answer what is written here"
+            if sent
+            else "the greeting is another",
+            f"it says '{came.decode('utf-8', 'replace')}'",
+        )
+
+
+def _line_that_sends(subject: Subject, sent: bytes, bindings: Bindings) -> int:
+    """Find the line of a `show` or `setup` block that has led to a line; 1 where there is none."""
+    for kind in (BlockKind.SHOW, BlockKind.SETUP):
+        for block in subject.blocks(kind):
+            for turn in turns(block.dialogue):
+                if isinstance(turn.act, Send) and isinstance(
+                    match_client(turn.act.step, sent, bindings), Agreement
+                ):
+                    return turn.act.step.line
+    return 1

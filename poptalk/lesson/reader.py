@@ -1,0 +1,377 @@
+"""Reading a lesson: Markdown in, a `Lesson` out, or everything that is wrong with it.
+
+A lesson is Markdown with seven special things in it (`docs/lessons.md`).  The reader looks at the
+blocks of the document one after the other: a heading of the second level begins a step; a fenced `pop3`
+block, a tip, a task list and a comment are taken out of the text, each by a reader of its own; and all
+lines between two of them are prose, kept as they are.
+
+Nothing is guessed: what is almost one of the seven is a fault, told with its line and with what would
+be right.  Reading goes on behind a fault, so that all are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from markdown_it.token import Token
+
+from poptalk.lesson.document import Block, BlockKind, Lesson, Mistake, Prose
+from poptalk.lesson.errors import LessonErrors, LessonFault
+from poptalk.lesson.front_matter import read_front_matter
+from poptalk.lesson.markup import fences
+from poptalk.lesson.markup.choices import is_question, read_question
+from poptalk.lesson.markup.comments import is_comment, is_note, read_comment
+from poptalk.lesson.markup.headings import plain_text, slug
+from poptalk.lesson.markup.placeholders import check_placeholders
+from poptalk.lesson.markup.quotes import is_tip, read_tip
+from poptalk.lesson.markup.section import Section
+from poptalk.lesson.markup.source import Source
+from poptalk.net.errors import reason
+from poptalk.notation.dialogue import ClientLine, Comment, Dialogue, Direction
+from poptalk.terminal.markdown import make_parser
+
+MAX_LESSON_OCTETS = 262_144
+"""Size of the largest lesson: twenty times what a quarter of an hour needs, and read in a second."""
+
+_TOO_LARGE = f"the file has more than {MAX_LESSON_OCTETS:,} octets"
+_OUTSIDE = "is for a step, and none has begun yet"
+
+
+def load_lesson(path: Path) -> Lesson:
+    """Read a lesson from its file.
+
+    Args:
+        path: a Markdown file in UTF-8, of MAX_LESSON_OCTETS at most.
+
+    Raises:
+        LessonErrors: it cannot be read, or something is wrong with it.
+    """
+    return read_lesson(read_text(path), name=path.stem, path=path)
+
+
+def read_text(path: Path) -> str:
+    """Read the text of a lesson.
+
+    Args:
+        path: as for `load_lesson`.
+
+    Raises:
+        LessonErrors: it cannot be read, is too large, or is no text in UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_LESSON_OCTETS + 1)
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else "its name cannot be one"
+        raise _unreadable(path, f"the file cannot be read ({why})") from None
+    if b"\0" in octets:
+        raise _unreadable(path, "the file is no text")
+    if len(octets) > MAX_LESSON_OCTETS:
+        raise _unreadable(path, _TOO_LARGE)
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start)
+        raise _unreadable(path, "the file is no text in UTF-8", line=line) from None
+
+
+def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
+    """Read a lesson.
+
+    Args:
+        text: the Markdown document; any line ends, with or without a byte order mark.
+        name: the id of the lesson, such as `03-looking`.
+        path: its file, for messages and to find its mailbox.
+
+    Raises:
+        LessonErrors: something is wrong with it; all faults that were found are told.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_LESSON_OCTETS:
+        raise _unreadable(path, _TOO_LARGE)
+    source = Source(text, path=path)
+    front = read_front_matter(source)
+    sections = _Reader(source, title=front["title"], begin=front.lines).read()
+    introduction, *steps = sections
+    check_placeholders(source, (item for section in sections for item in section.items))
+    if not steps:
+        source.wrong(
+            "PT009",
+            len(source.lines) - 1,
+            "the lesson has no step",
+            "write a heading such as '## Now you', and below it what is to be done",
+        )
+    if source.faults:
+        raise LessonErrors(source.faults)
+    return Lesson(
+        name=name,
+        path=path,
+        title=front["title"],
+        summary=front["summary"],
+        minutes=front.minutes,
+        mailbox=front["mailbox"],
+        persona=front["persona"],
+        user=front["user"],
+        password=front["password"],
+        faults=front.items("fault"),
+        after=front.items("after"),
+        introduction=tuple(introduction.items),
+        steps=tuple(step.step() for step in steps),
+    )
+
+
+def _unreadable(path: Path, problem: str, *, line: int = 0) -> LessonErrors:
+    fault = LessonFault(
+        code="PT001",
+        path=path,
+        line_number=line + 1,
+        problem=problem,
+        advice="give a Markdown file in UTF-8",
+    )
+    return LessonErrors([fault])
+
+
+class _Reader:
+    """Walks through the blocks of a document.
+
+    Args:
+        source: the lines; notes what is wrong with them.
+        title: as the front matter has it.
+        begin: the first line behind the front matter, counted from 0.
+    """
+
+    def __init__(self, source: Source, *, title: str, begin: int) -> None:
+        self._source = source
+        self._title = title
+        self._begin = begin
+        self._sections = [Section()]
+        self._titled = False
+        self._prose_begins = begin
+        self._mistake: tuple[int, Dialogue] | None = None
+        """A mistake that waits for its paragraph, and its line."""
+
+    @property
+    def _section(self) -> Section:
+        return self._sections[-1]
+
+    def read(self) -> list[Section]:
+        """Return the introduction, and the steps."""
+        # Blank lines in place of the front matter keep the numbers of all others.
+        text = "\n" * self._begin + "\n".join(self._source.lines[self._begin :])
+        for tokens in _blocks(make_parser().parse(text)):
+            self._take(tokens)
+        self._mistake_ends()
+        self._prose_ends(len(self._source.lines), len(self._source.lines))
+        return self._sections
+
+    def _take(self, tokens: Sequence[Token]) -> None:
+        """Read one block of the document, given with all its tokens."""
+        first = tokens[0]
+        begin, end = first.map or (0, 0)
+        if self._mistake is not None:
+            if first.type == "paragraph_open":
+                self._prose_ends(begin, end)
+                self._add_mistake(Prose(line=begin + 1, source=self._source.text(begin, end)))
+                return
+            self._mistake_ends()
+        if first.type == "heading_open":
+            self._prose_ends(begin, end)
+            self._heading(tokens)
+        elif first.type == "fence" and not fences.has_end(self._source, first):
+            self._prose_ends(begin, end)
+            self._wrong("PT019", begin, "the block has no end", f"write '{first.markup}' below it")
+        elif first.type == "fence" and fences.is_pop3(first):
+            self._prose_ends(begin, end)
+            self._fence(first)
+        elif first.type == "blockquote_open" and is_tip(self._source, tokens):
+            self._prose_ends(begin, end)
+            self._tip(tokens)
+        elif first.type.endswith("_list_open") and is_question(tokens):
+            self._prose_ends(begin, end)
+            self._question(tokens)
+        elif is_comment(first):
+            self._prose_ends(begin, end)
+            note = read_comment(self._source, first)
+            if note is not None:
+                self._section.items.append(note)
+        else:
+            self._check_inside(tokens)
+
+    def _wrong(self, code: str, line: int, problem: str, advice: str) -> None:
+        self._source.wrong(code, line, problem, advice)
+
+    def _prose_ends(self, begin: int, end: int) -> None:
+        """Make prose of the lines since the last special block; the next one may begin at `end`."""
+        lines = self._source.lines
+        first = self._prose_begins
+        while first < begin and not lines[first].strip():
+            first += 1
+        if first < begin:
+            prose = Prose(line=first + 1, source=self._source.text(first, begin).rstrip())
+            self._section.items.append(prose)
+        self._prose_begins = end
+
+    def _check_inside(self, tokens: Sequence[Token]) -> None:
+        """Note what is special, but stands where it is only text: in a list, a quote or a line."""
+        line = 0
+        for token in tokens:
+            line = token.map[0] if token.map else line
+            html = [child.content for child in token.children or () if child.type == "html_inline"]
+            if token.level and token.type == "fence" and fences.is_pop3(token):
+                self._wrong(
+                    "PT019",
+                    line,
+                    "a block for poptalk stands inside a list or a quote",
+                    "move it out, to the left margin and without '>'",
+                )
+            elif any(map(is_note, html)) or (token.type == "html_block" and is_note(token.content)):
+                self._wrong(
+                    "PT019",
+                    line,
+                    "a speaker's note stands inside other text",
+                    "give it lines of its own, at the left margin",
+                )
+
+    def _heading(self, tokens: Sequence[Token]) -> None:
+        opening, text = tokens[0], plain_text(tokens[1]).strip()
+        line, _ = opening.map or (0, 0)
+        if opening.markup in ("=", "-"):
+            self._wrong(
+                "PT007",
+                line,
+                "the line below makes this a heading",
+                "write '## ...' for a step, or leave a line empty above a rule",
+            )
+        if opening.tag == "h1":
+            self._title_heading(line, text)
+        elif opening.tag == "h2":
+            self._step_heading(line, text)
+        else:
+            self._wrong(
+                "PT007",
+                line,
+                "a lesson has one title and steps, and no deeper headings",
+                "write '## ...' for a step of its own, or '**...**' for a word in bold",
+            )
+
+    def _title_heading(self, line: int, text: str) -> None:
+        if self._titled or self._section.slug is not None or self._section.items:
+            self._wrong(
+                "PT007",
+                line,
+                "the title stands once, below the front matter and above all else",
+                "write '## ...' for a step",
+            )
+        elif self._title and text != self._title:
+            self._wrong(
+                "PT007",
+                line,
+                "the heading is not the title of the front matter",
+                f"write '# {self._title}', or change the title there",
+            )
+        self._titled = True
+
+    def _step_heading(self, line: int, text: str) -> None:
+        name = slug(text)
+        same = next((step for step in self._sections if step.slug == name), None)
+        if not name:
+            self._wrong(
+                "PT008", line, "this heading makes no id", "write words in it, such as '## Now you'"
+            )
+        elif same is not None:
+            self._wrong(
+                "PT008",
+                line,
+                f"the id '{name}' is that of the step in line {same.line}",
+                "choose another heading",
+            )
+        self._sections.append(Section(line=line + 1, slug=name, title=text))
+
+    def _outside(self) -> bool:
+        return self._section.slug is None
+
+    def _fence(self, fence: Token) -> None:
+        line = (fence.map or (0, 0))[0]
+        word = fences.read_word(self._source, fence)
+        dialogue = fences.read_dialogue(self._source, fence)
+        if word == fences.MISTAKE:
+            self._begin_mistake(line, dialogue)
+            return
+        if self._outside() and word in (BlockKind.TASK, BlockKind.PROOF):
+            self._wrong(
+                "PT012",
+                line,
+                f"a block '{fence.info.strip()}' {_OUTSIDE}",
+                "write a heading '## ...' above it, or 'pop3 show' to have it done",
+            )
+        # A word that is unknown was noted; as a task the block takes what follows it.
+        kind = word if isinstance(word, BlockKind) else BlockKind.TASK
+        self._section.items.append(Block(line=line + 1, kind=kind, dialogue=dialogue))
+
+    def _begin_mistake(self, line: int, dialogue: Dialogue) -> None:
+        steps = [step for step in dialogue.steps if not isinstance(step, Comment)]
+        sent = [step for step in steps if isinstance(step, ClientLine | Direction)]
+        if len(sent) != 1 or steps[0] is not sent[0] or isinstance(sent[0], Direction):
+            self._wrong(
+                "PT015",
+                line,
+                "a mistake is one 'C:' line, and below it the reply if that matters",
+                "write a block for each line that may be sent",
+            )
+        self._mistake = line, dialogue
+
+    def _add_mistake(self, comment: Prose) -> None:
+        assert self._mistake is not None
+        line, dialogue = self._mistake
+        self._mistake = None
+        mistake = Mistake(line=line + 1, dialogue=dialogue, comment=comment)
+        if not self._section.add_mistake(mistake):
+            self._wrong(
+                "PT013",
+                line,
+                "there is no task above this mistake",
+                "move it below the 'pop3' block that it is about",
+            )
+
+    def _mistake_ends(self) -> None:
+        """Note a mistake for which no paragraph came."""
+        if self._mistake is None:
+            return
+        line, _ = self._mistake
+        self._mistake = None
+        self._wrong(
+            "PT014",
+            line,
+            "there is no paragraph behind this mistake",
+            "write below it what is to be said to whoever makes it",
+        )
+
+    def _tip(self, tokens: Sequence[Token]) -> None:
+        line, _ = tokens[0].map or (0, 0)
+        self._check_inside(tokens)
+        hint = read_tip(self._source, tokens)
+        if hint is not None and not self._section.add_hint(hint):
+            self._wrong(
+                "PT016",
+                line,
+                "there is no task and no question above this tip",
+                "move it below the one that it is about",
+            )
+
+    def _question(self, tokens: Sequence[Token]) -> None:
+        line, _ = tokens[0].map or (0, 0)
+        question = read_question(self._source, tokens)
+        if self._outside():
+            self._wrong(
+                "PT012", line, f"a question {_OUTSIDE}", "write a heading '## ...' above it"
+            )
+        self._section.items.append(question)
+
+
+def _blocks(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """Part the tokens of a document into its blocks, each from its opening to its closing token."""
+    begin = 0
+    for index, token in enumerate(tokens):
+        if token.level == 0 and token.nesting <= 0:
+            yield tokens[begin : index + 1]
+            begin = index + 1

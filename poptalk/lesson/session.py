@@ -1,0 +1,296 @@
+"""The session of a lesson: opened, used and brought back by parts of a walk.
+
+An end of the connection that the lesson did not ask for is explained here, once, wherever it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from poptalk.lesson import situations
+from poptalk.lesson.cues import Comment, CommentKind, Connect, Cue, HangUp, Manner, Send, Wait
+from poptalk.lesson.document import Lesson
+from poptalk.lesson.happenings import (
+    Answered,
+    CannotConnect,
+    Connected,
+    Ended,
+    Happening,
+    Waited,
+)
+from poptalk.lesson.judge import Verdict, VerdictKind, judge
+from poptalk.lesson.replaying import PastConnection, Place, connections, to_replay
+from poptalk.lesson.seen import Seen
+from poptalk.lesson.turns import Turn
+from poptalk.lesson.walk import Awaiting, Message, Request, Walk
+from poptalk.notation.dialogue import Direction
+from poptalk.notation.directions import Action, Side
+from poptalk.notation.exchanges import Send as Line
+from poptalk.notation.known import Known
+from poptalk.notation.match import Agreement, match_reply
+from poptalk.notation.pattern import Bindings, FillError
+from poptalk.protocol.states import State
+from poptalk.protocol.verbs import Effect
+
+
+class LessonSession:
+    """The learner's connection to the server, one after the other, and what is known of it.
+
+    Args:
+        lesson: the lesson.
+        known: the user's name and password.
+        live: whether the server is not the lesson's practice server.
+        later_letters: whether letters come in once a session has ended.
+        when_lost: gives what is to be noted when the connection has ended before its time.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        known: Known,
+        *,
+        live: bool,
+        later_letters: bool,
+        when_lost: Callable[[], Cue],
+    ) -> None:
+        self._lesson = lesson
+        self._later_letters = later_letters
+        self._when_lost = when_lost
+        self.live = live
+        self.seen = Seen(user=known)
+        self.before = self.seen
+        """The session before the last happening."""
+        self.captured: Bindings = {}
+        """What the placeholders of the lesson stand for."""
+        self.chosen: dict[str, str] = {}
+        """What the learner chose for `{n:int=2}` and the like; replay sends it again."""
+        self.lesson_marks: frozenset[int] = frozenset()
+        """Messages that are marked because the lesson asked for it."""
+        self.lost = False
+        """Whether the connection ended before its time, and has not been brought back."""
+        self.hangs_up_if_silent = False
+        """Whether the reply under way has no end, and is meant to be cut off."""
+        self._count = 0
+        """How many connections the lesson has opened."""
+        self._is_used = True
+        """Whether the maildrop may be other than at first."""
+        self._may_end = False
+        """Whether an end of the connection would be the lesson's own doing."""
+
+    @property
+    def bindings(self) -> Bindings:
+        """What all placeholders stand for."""
+        return {**self.captured, **self.seen.known.bindings()}
+
+    @property
+    def spoilt(self) -> frozenset[int]:
+        """Messages that are marked, though the lesson did not ask for it."""
+        return self.seen.marked - self.lesson_marks
+
+    def next(self, awaiting: Awaiting, *, may_end: bool = False) -> Walk[Message]:
+        """Wait for what comes next.
+
+        Args:
+            awaiting: what the learner is expected to do.
+            may_end: whether the end of the connection is what is waited for.
+        """
+        message = yield awaiting
+        if isinstance(message, Happening):
+            self.before, self.seen = self.seen, self.seen.after(message)
+        if isinstance(message, Ended) and not (may_end or self._may_end):
+            yield from self.explain_end(message)
+        return message
+
+    def explain_end(self, ended: Ended) -> Walk[None]:
+        """Say that the connection is gone, and what that means."""
+        self.lost = True
+        yield self._when_lost()
+        yield Comment(kind=CommentKind.CLOSED, text=situations.closed(ended, self.before))
+
+    def ready(self, place: Place) -> Walk[bool]:
+        """Make sure that a connection stands, and that it stands where the lesson does.
+
+        Returns:
+            False where the learner asked, on the way, to have the next thing done for them.
+        """
+        for_themselves = True
+        while self._is_ending and not self._may_end:
+            # A QUIT that the lesson did not ask for: the end that follows is explained first.
+            message = yield from self.next(Awaiting.COMMAND)
+            if message is Request.SKIP:
+                for_themselves = False
+                yield from self.restore(place)
+        while self.lost:
+            message = yield from self.next(Awaiting.CLOSED)
+            if message is Request.SKIP:
+                for_themselves = False
+            if isinstance(message, Request | Connected):
+                yield from self.restore(place)
+        if not self.seen.is_open:
+            yield from self.connect(Manner.TYPED)
+        return for_themselves
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether QUIT was answered, and the server has yet to hang up (RFC 1939 §6)."""
+        return self.seen.farewell and self.seen.state is not State.CLOSED
+
+    def connect(self, manner: Manner, *, number: int | None = None) -> Walk[None]:
+        """Open a connection: the lesson's next one, or the one with a number."""
+        self._count = self._count + 1 if number is None else number
+        self._may_end = True
+        connection = Connect(fresh=self._is_used, number=self._count, manner=manner)
+        yield connection
+        message: Message | None = None
+        while not isinstance(message, Connected):
+            message = yield from self.next(Awaiting.BUSY)
+            if isinstance(message, CannotConnect):
+                text = f"{message.reason} Enter tries again."
+                yield Comment(kind=CommentKind.CLOSED, text=text)
+                while not isinstance(message, Request | Connected):
+                    message = yield from self.next(Awaiting.CLOSED)
+                if isinstance(message, Request):
+                    yield connection
+        self.opened()
+
+    def opened(self) -> None:
+        """Note that a connection stands, as poptalk or the learner has opened it."""
+        self._is_used = self._may_end = self.lost = False
+        self.lesson_marks = frozenset()
+
+    def hang_up(self) -> Walk[None]:
+        """Close the connection without a word, if one stands."""
+        if self.seen.is_open:
+            self._may_end = True
+            yield HangUp()
+            while self.seen.is_open:
+                yield from self.next(Awaiting.BUSY)
+
+    def send(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Walk[Verdict | None]:
+        """Send the line of a turn, and judge the reply.
+
+        Args:
+            turn: its act is a line.
+            manner: how it is shown.
+            endless: whether the reply has no end, and is to be cut off when silence falls.
+
+        Returns:
+            The verdict; None where the line has no value to send, or the connection ended instead.
+        """
+        assert isinstance(turn.act, Line)
+        try:
+            text = turn.act.step.pattern.fill({**self.chosen, **self.bindings})
+        except FillError as error:
+            yield Comment(kind=CommentKind.UNJUDGED, text=str(error))
+            return None
+        line = text.encode("utf-8", "surrogateescape")
+        self._may_end = self._may_end or endless or _ends_session(turn)
+        self.hangs_up_if_silent = endless
+        yield Send(line=line, manner=manner)
+        message: Message | None = None
+        while not isinstance(message, Ended):
+            message = yield from self.next(Awaiting.BUSY)
+            if isinstance(message, Answered) and message.line == line:
+                self.hangs_up_if_silent = False
+                verdict = judge(turn, message, self.bindings, seen=self.before, live=self.live)
+                if verdict.kind is VerdictKind.WANTED:
+                    self.take(turn, verdict)
+                return verdict
+        self.hangs_up_if_silent = False
+        return None
+
+    def take(self, turn: Turn, verdict: Verdict) -> None:
+        """Note that a line is done: what it captured, what it marked, whether it was the last."""
+        self._capture(verdict.bindings)
+        if turn.effect in (Effect.MARK, Effect.UNMARK_ALL):
+            new = self.seen.marked - self.before.marked
+            self.lesson_marks = (self.lesson_marks | new) & self.seen.marked
+        self._may_end = self._may_end or _ends_session(turn)
+
+    def _capture(self, bindings: Bindings) -> None:
+        known = self.seen.known.bindings()
+        self.captured = {name: value for name, value in bindings.items() if name not in known}
+
+    def perform(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Walk[Verdict | None]:
+        """Do a turn in the learner's place, whatever it is; arguments as for `send`."""
+        match turn.act:
+            case Line():
+                return (yield from self.send(turn, manner, endless=endless))
+            case Direction():
+                yield from self.follow(turn.act, manner)
+        if (turn.opens or turn.act is None) and not self.is_greeted_as(turn):
+            yield Comment(kind=CommentKind.UNJUDGED, text=OTHER_GREETING)
+        return None
+
+    def is_greeted_as(self, turn: Turn) -> bool:
+        """Compare the greeting with what a turn says of it, and capture what it holds."""
+        if turn.reply is None:
+            return True
+        result = match_reply(turn.reply, [self.seen.greeting], self.bindings)
+        if isinstance(result, Agreement):
+            self._capture(result.bindings)
+        return isinstance(result, Agreement)
+
+    def follow(self, direction: Direction, manner: Manner = Manner.TYPED) -> Walk[None]:
+        """Follow a stage direction."""
+        match direction.action:
+            case Action.OPEN:
+                yield from self.connect(manner)
+            case Action.CLOSE if direction.side is Side.CLIENT:
+                yield from self.hang_up()
+            case Action.CLOSE:
+                while self.seen.is_open:
+                    message = yield from self.next(Awaiting.BUSY, may_end=True)
+                    if message is Request.SKIP:
+                        yield from self.hang_up()
+            case Action.NEGOTIATE_TLS:
+                while self.seen.is_open and not self.seen.encrypted:
+                    yield from self.next(Awaiting.BUSY)
+            case Action.WAIT:
+                yield Wait(seconds=direction.seconds or 0)
+                waited: Message | None = None
+                while not isinstance(waited, Waited):
+                    waited = yield from self.next(Awaiting.BUSY)
+
+    def restore(self, place: Place, news: str = "") -> Walk[None]:
+        """Bring the session where the lesson stands, by replay.
+
+        Args:
+            place: where the lesson stands.
+            news: what is said, together with what was replayed; a clause without a full stop.
+        """
+        self.captured = {}
+        self._is_used = True
+        past = to_replay(self._lesson, place, live=self.live, later_letters=self._later_letters)
+        sent: list[str] = []
+        self.lost = False
+        for connection in past:
+            yield from self._replay(connection, sent)
+            if self.lost:
+                return
+        if not past or past[-1].is_over:
+            yield from self.hang_up()
+        self._count = len(connections(self._lesson, place))
+        parts = [
+            part for part in (news, f"replayed {situations.named(sent)}" if sent else "") if part
+        ]
+        if parts:
+            text = "; ".join(parts)
+            yield Comment(kind=CommentKind.NEWS, text=f"{text[0].upper()}{text[1:]}.")
+
+    def _replay(self, connection: PastConnection, sent: list[str]) -> Walk[None]:
+        """Do a connection again, folded, and note the keywords that were sent."""
+        yield from self.connect(Manner.FOLDED, number=connection.number)
+        for turn in connection.turns:
+            if isinstance(turn.act, Line) and not turn.act.answers_challenge:
+                sent.append(turn.keyword)
+            yield from self.perform(turn, Manner.FOLDED)
+            if self.lost:
+                return
+
+
+OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
+
+
+def _ends_session(turn: Turn) -> bool:
+    return turn.effect is Effect.FAREWELL and not turn.is_refusal

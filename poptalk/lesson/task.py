@@ -1,0 +1,354 @@
+"""A task: the learner does the turns of a block, in order, and sends what else they like in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from poptalk.lesson import ladder, remarks
+from poptalk.lesson.cues import Comment, CommentKind, Cue, Manner
+from poptalk.lesson.document import Block
+from poptalk.lesson.happenings import Answered, Connected, Ended
+from poptalk.lesson.judge import Verdict, VerdictKind, judge, judge_free
+from poptalk.lesson.ladder import Ladder
+from poptalk.lesson.progress import EventKind
+from poptalk.lesson.record import Record
+from poptalk.lesson.replaying import Place
+from poptalk.lesson.seen import Seen, message_of
+from poptalk.lesson.session import OTHER_GREETING, LessonSession
+from poptalk.lesson.turns import Turn, turns
+from poptalk.lesson.walk import Awaiting, Request, Walk
+from poptalk.net.errors import EndedBy
+from poptalk.notation.dialogue import Direction
+from poptalk.notation.directions import Side
+from poptalk.notation.exchanges import Send as Line
+from poptalk.protocol.commands import parse_command
+from poptalk.protocol.verbs import Effect
+
+MISSES_BEFORE_HINT_IS_NAMED = 2
+MISSES_BEFORE_FIRST_HINT = 4
+MISSES_BEFORE_SKIP_IS_OFFERED = 6
+"""Help comes by degrees: a mistake teaches more than an answer, the sixth one does not."""
+
+_KINDS = {
+    VerdictKind.ASIDE: CommentKind.ASIDE,
+    VerdictKind.UNJUDGED: CommentKind.UNJUDGED,
+}
+"""What a comment on a verdict is about; all others are NOT_YET."""
+
+SENT_ALREADY = "You have sent it already, so the lesson goes on."
+NOT_AS_KNOWN = "That got another reply than the lesson knows. It goes on all the same."
+
+
+class Task:
+    """A block that the learner does.
+
+    Args:
+        block: the block.
+        place: where it stands in the lesson.
+        session: the session.
+        record: what is noted of the step.
+        later: the turns of the step behind this block.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        place: Place,
+        session: LessonSession,
+        record: Record,
+        *,
+        later: tuple[Turn, ...] = (),
+    ) -> None:
+        self._mistakes = block.mistakes
+        self._turns = turns(block.dialogue)
+        self._later = later
+        self._place = place
+        self._session = session
+        self._record = record
+        self._ladder = Ladder(block.hints)
+        self._index = 0
+        self._reached = 0
+        """The turn up to which all were done; `_index` lies before it where one must be done again."""
+        self._misses = 0
+        self.verdict: Verdict | None = None
+        """The last one, for `:why`."""
+
+    @property
+    def turn(self) -> Turn:
+        """What is awaited."""
+        return self._turns[min(self._index, len(self._turns) - 1)]
+
+    @property
+    def place(self) -> Place:
+        """Where the lesson stands."""
+        return replace(self._place, turn=self._index)
+
+    @property
+    def reached(self) -> Place:
+        """How far the task has come; a refusal that undid a turn does not count."""
+        return replace(self._place, turn=self._reached)
+
+    def climb(self) -> Comment:
+        """Show the next hint."""
+        session = self._session
+        answer = ladder.answer_to(self.turn, session.bindings, live=session.live)
+        return Comment(kind=CommentKind.HINT, text=self._ladder.climb(answer))
+
+    def walk(self) -> Walk[None]:
+        """Await all turns."""
+        yield from self._warn()
+        while self._index < len(self._turns):
+            match self.turn.act:
+                case Line():
+                    yield from self._await_line()
+                case Direction() as direction:
+                    yield from self._await_direction(self.turn, direction)
+                case None:
+                    yield from self._session.ready(self.place)
+                    yield from self._check_greeting(self.turn)
+                    self._go_on()
+
+    def _await_line(self) -> Walk[None]:
+        if not (yield from self._session.ready(self.place)):
+            yield from self._do_together()
+            return
+        message = yield from self._session.next(Awaiting.COMMAND)
+        if isinstance(message, Answered):
+            yield from self._judge(message)
+        elif message is Request.SKIP:
+            yield from self._do_together()
+
+    def _judge(self, answered: Answered) -> Walk[None]:
+        """Say what a line means for the task."""
+        self._record.attempts += 1
+        verdict = self._verdict(self._turns[self._reached], answered)
+        if verdict.kind is VerdictKind.WANTED:
+            self._index = self._reached
+        elif self._index != self._reached:
+            verdict = self._verdict(self.turn, answered)
+        self.verdict = verdict
+        if verdict.kind is VerdictKind.WANTED:
+            yield from self._passed(verdict)
+            return
+        yield from self._remark(answered, verdict)
+        self._index = self._rewound()
+
+    def _verdict(self, turn: Turn, answered: Answered) -> Verdict:
+        session = self._session
+        return judge(
+            turn,
+            answered,
+            session.bindings,
+            mistakes=self._mistakes,
+            seen=session.before,
+            spoilt=session.before.marked - session.lesson_marks,
+            live=session.live,
+        )
+
+    def _passed(self, verdict: Verdict) -> Walk[None]:
+        turn = self.turn
+        self._session.take(turn, verdict)
+        if isinstance(turn.act, Line):
+            for placeholder in turn.act.step.pattern.placeholders:
+                name = placeholder.name
+                if (
+                    name is not None
+                    and name in verdict.bindings
+                    and placeholder.default is not None
+                ):
+                    self._session.chosen[name] = verdict.bindings[name]
+        yield self._done(f"`{turn.keyword}`" if turn.keyword else "the response", verdict.text)
+        self._go_on()
+
+    def _done(self, what: str, remark: str = "") -> Comment:
+        """Say that a turn is done, and which one of how many."""
+        count = sum(turn.is_done_by_somebody for turn in self._turns)
+        done = sum(turn.is_done_by_somebody for turn in self._turns[: self._index + 1])
+        part = f" ({done} of {count})" if count > 1 else ""
+        text = f"{what}{part}." if not remark else f"{what}{part}. {remark}"
+        return Comment(kind=CommentKind.DONE, text=text[0].upper() + text[1:])
+
+    def _go_on(self) -> None:
+        """Await the next turn."""
+        self._index += 1
+        self._reached = max(self._reached, self._index)
+        self._misses = 0
+        self._ladder.start_over()
+
+    def _rewound(self) -> int:
+        """Find the turn to be done now, as a refusal may have undone one before it.
+
+        A refused answer to a challenge ends the exchange (RFC 5034 §4), and PASS needs a USER right
+        before it (RFC 1939 §7).
+        """
+        at = self._reached
+        seen = self._session.seen
+        turn = self._turns[at]
+        if not isinstance(turn.act, Line) or turn.is_refusal:
+            return at
+        earlier = range(at - 1, -1, -1)
+        if turn.act.answers_challenge and seen.challenge is None:
+            command = turn.act.command
+            begins = [i for i in earlier if _begins(self._turns[i], command.line)]
+            return begins[0] if begins else at
+        if remarks.lacks_user(turn.act.command, seen):
+            names = [i for i in earlier if self._turns[i].effect is Effect.NAME]
+            return names[0] if names else at
+        return at
+
+    def _remark(self, answered: Answered, verdict: Verdict) -> Iterator[Cue]:
+        """Comment on a line that is not the awaited one, and offer help where that happens often."""
+        if verdict.is_miss:
+            self._misses += 1
+            yield self._record.keep(EventKind.MISSED)
+        elif verdict.kind is VerdictKind.ASIDE:
+            yield self._record.keep(EventKind.ASIDE)
+        text = self._on_effect(answered, verdict)
+        if text:
+            yield Comment(kind=_KINDS.get(verdict.kind, CommentKind.NOT_YET), text=text)
+        if verdict.is_miss:
+            yield from self._offer()
+
+    def _on_effect(self, answered: Answered, verdict: Verdict) -> str:
+        """Say what a valid line has done to the step, where it did something."""
+        if verdict.kind is not VerdictKind.ASIDE or answered.sasl:
+            return verdict.text
+        session = self._session
+        command = parse_command(answered.line)
+        effect = command.verb.effect if command.verb is not None else Effect.NOTHING
+        if effect is Effect.FAREWELL:
+            return ""  # The end of the connection, which follows, explains it.
+        if effect is Effect.UNMARK_ALL and session.lesson_marks:
+            return "That took back the lesson's own `DELE` as well: `:reset` brings it back."
+        if effect is Effect.UNMARK_ALL and session.before.marked:
+            return "No message is marked any more; the step goes on."
+        number = message_of(command)
+        if effect is Effect.MARK and number in self._needed():
+            return remarks.spoilt(number or 0)
+        return verdict.text
+
+    def _needed(self) -> set[int]:
+        """Find the messages that the rest of the step needs unmarked."""
+        needed = set()
+        for turn in (*self._turns[self._index :], *self._later):
+            if isinstance(turn.act, Line) and not turn.is_refusal:
+                session = self._session
+                line = ladder.shown_line(turn.act, session.bindings, live=session.live)
+                number = message_of(parse_command(line.encode("utf-8", "surrogateescape")))
+                needed |= {number} if number is not None else set()
+        return needed
+
+    def _warn(self) -> Iterator[Cue]:
+        """Say that something that was done before has spoilt this task."""
+        for number in sorted(self._session.spoilt & self._needed())[:1]:
+            yield Comment(kind=CommentKind.ASIDE, text=remarks.spoilt(number))
+
+    def _offer(self) -> Iterator[Cue]:
+        """Offer help by degrees."""
+        if self._misses == MISSES_BEFORE_HINT_IS_NAMED:
+            yield Comment(kind=CommentKind.HINT, text="`:hint` helps.")
+        elif self._misses == MISSES_BEFORE_FIRST_HINT and self._ladder.rung == 0:
+            yield self._record.keep(EventKind.HINTED)
+            yield self.climb()
+        elif self._misses >= MISSES_BEFORE_SKIP_IS_OFFERED and self._misses % 2 == 0:
+            text = "Shall we do it together? `:skip` sends the answer and says why it is one."
+            yield Comment(kind=CommentKind.HINT, text=text)
+
+    def _do_together(self) -> Walk[None]:
+        """Send the answer in the learner's place, say why it is one, and go on in any case."""
+        self._record.shown = True
+        turn, session = self.turn, self._session
+        assert isinstance(turn.act, Line)
+        if self.verdict is not None and self.verdict.kind is VerdictKind.UNJUDGED:
+            yield Comment(kind=CommentKind.NEWS, text=SENT_ALREADY)
+            self.verdict = None
+            self._go_on()
+            return
+        if self._is_out_of_place(turn, turn.act):
+            yield from session.restore(self.place)
+            yield from session.ready(self.place)
+        following = self._turns[self._index + 1 : self._index + 2]
+        endless = turn.is_endless(following[0] if following else None)
+        verdict = yield from session.send(turn, Manner.TYPED, endless=endless)
+        if session.lost:
+            return
+        self.verdict = None
+        if verdict is not None and verdict.kind is VerdictKind.WANTED:
+            yield Comment(kind=CommentKind.DONE, text=remarks.reason(turn.act.command))
+        elif verdict is not None:
+            yield Comment(kind=CommentKind.UNJUDGED, text=NOT_AS_KNOWN)
+        self._go_on()
+
+    def _is_out_of_place(self, turn: Turn, line: Line) -> bool:
+        """Tell whether the answer cannot succeed where the session stands now."""
+        seen = self._session.seen
+        if line.answers_challenge or turn.is_refusal:
+            return False
+        verb = line.command.verb
+        wrong_state = verb is not None and seen.state not in verb.states
+        return (
+            wrong_state or seen.challenge is not None or bool(self._session.spoilt & self._needed())
+        )
+
+    def _await_direction(self, turn: Turn, direction: Direction) -> Walk[None]:
+        if turn.opens:
+            yield from self._await_opening(turn)
+        elif turn.closes:
+            yield from self._await_end(direction)
+        else:
+            yield from self._session.follow(direction)
+            self._go_on()
+
+    def _await_opening(self, turn: Turn) -> Walk[None]:
+        """Wait until the learner opens the connection."""
+        message = None
+        while not isinstance(message, Request | Connected):
+            message = yield from self._session.next(Awaiting.CLOSED)
+        if isinstance(message, Connected):
+            self._session.opened()
+        else:
+            self._record.shown |= message is Request.SKIP
+            yield from self._session.connect(Manner.TYPED)
+        yield from self._check_greeting(turn)
+        if len(self._turns) > 1:
+            yield self._done("connected")
+        self._go_on()
+
+    def _check_greeting(self, turn: Turn) -> Iterator[Cue]:
+        if not self._session.is_greeted_as(turn):
+            yield Comment(kind=CommentKind.UNJUDGED, text=OTHER_GREETING)
+
+    def _await_end(self, direction: Direction) -> Walk[None]:
+        """Wait until the connection is closed by whoever is to close it."""
+        session = self._session
+        while session.seen.is_open:
+            message = yield from session.next(Awaiting.COMMAND, may_end=True)
+            if message is Request.SKIP:
+                self._record.shown = True
+                yield from session.hang_up()
+            elif isinstance(message, Answered):
+                yield from free_remark(message, session.before)
+            elif isinstance(message, Ended) and not _is_by(direction.side, message):
+                yield from session.explain_end(message)
+                yield from session.ready(self.place)
+        yield self._done("closed")
+        self._go_on()
+
+
+def free_remark(answered: Answered, seen: Seen) -> Iterator[Cue]:
+    """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted."""
+    verdict = judge_free(answered, seen=seen)
+    if verdict.text:
+        yield Comment(kind=CommentKind.ASIDE, text=verdict.text)
+
+
+def _begins(turn: Turn, line: bytes) -> bool:
+    """Tell whether a turn sends the command line that begins an exchange."""
+    is_line = isinstance(turn.act, Line) and not turn.act.answers_challenge
+    return is_line and isinstance(turn.act, Line) and turn.act.command.line == line
+
+
+def _is_by(side: Side, ended: Ended) -> bool:
+    """Tell whether an end is the one that a stage direction speaks of."""
+    return side is Side.SERVER or ended.ending.by is EndedBy.US

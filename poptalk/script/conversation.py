@@ -1,0 +1,147 @@
+"""Speaking with a server over a blocking link: lines out, events and whole replies in."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Sequence
+
+from poptalk.net.errors import ConnectionLost, Ending
+from poptalk.net.link import Link
+from poptalk.net.tls import TlsFacts
+from poptalk.net.tls_settings import TlsSettings
+from poptalk.protocol.client import ClientSession
+from poptalk.protocol.events import Event, Sent, TlsRequested
+from poptalk.protocol.states import State
+from poptalk.script.hearing import Heard, Hearing
+
+
+class Conversation:
+    """One connection, with all that is known of its session.
+
+    Args:
+        link: the open connection, owned by the conversation from now on.
+        tls_settings: gives the terms on which TLS begins after STLS.
+    """
+
+    def __init__(self, link: Link, *, tls_settings: Callable[[], TlsSettings]) -> None:
+        self.link = link
+        self.session = ClientSession(encrypted=link.tls is not None)
+        self.heard = Hearing()
+        self._tls_settings = tls_settings
+        self._tls_requested: TlsRequested | None = None
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the connection ended; None while it stands."""
+        return self.link.ending if self.session.state is State.CLOSED else None
+
+    @property
+    def tls_is_due(self) -> bool:
+        """Whether STLS was answered with +OK, and TLS has not begun."""
+        return self._tls_requested is not None
+
+    def ask(self, line: bytes) -> Heard:
+        """Send a line, and wait for its whole reply or for a challenge.
+
+        Args:
+            line: octets without a line end.
+
+        Returns:
+            The reply; one that is not complete where the server hung up in the middle of it.
+
+        Raises:
+            ConnectionLost: the server hung up without a word of a reply, or fell silent.
+        """
+        sent = self.observe(line)
+        self.transmit(line)
+        while (reply := self.heard.reply_to(sent.exchange)) is None:
+            if self.ending is not None:
+                raise ConnectionLost(f"{self.ending} and did not answer; connect again.")
+            self.listen()
+        return reply
+
+    def greeting(self) -> Heard:
+        """Wait for the greeting.
+
+        Raises:
+            ConnectionLost: the server hung up without one, or said nothing in time.
+        """
+        while (greeting := self.heard.greeting()) is None:
+            if self.ending is not None:
+                raise ConnectionLost(f"{self.ending} before it greeted; is this a POP3 server?")
+            self.listen()
+        return greeting
+
+    def observe(self, line: bytes) -> Sent:
+        """Take note of a line that is about to be sent with `transmit`; return the core's event.
+
+        Whoever shows the event first shows it before anything can answer it.
+        """
+        sent = None
+        for event in self._noted(self.session.send(line + b"\r\n")):
+            if isinstance(event, Sent):
+                sent = event
+        assert sent is not None
+        return sent
+
+    def transmit(self, line: bytes) -> None:
+        """Send a line with CRLF behind it.
+
+        Raises:
+            ConnectionLost: the server takes nothing any more.
+        """
+        self.link.send(line + b"\r\n")
+
+    def listen(self, *, patience: float | None = None) -> Sequence[Event] | None:
+        """Take what the server says next, at least its end.
+
+        Args:
+            patience: seconds after which to give up; None waits as long as the link does.
+
+        Returns:
+            What it means, perhaps nothing; None when nothing came while patience lasted.
+
+        Raises:
+            ConnectionLost: nothing came while the link's own time-out ran.
+        """
+        if patience is not None and not self._speaks_within(patience):
+            return None
+        data = self.link.receive_once()
+        if data is None:
+            return ()
+        if not data:
+            return self._ended()
+        return self._noted(self.session.receive_data(data))
+
+    def begin_tls(self) -> TlsFacts:
+        """Begin TLS, after STLS was answered with +OK (RFC 2595 §4).
+
+        Raises:
+            TlsFailed: TLS did not come about, perhaps because octets in clear stood behind that +OK,
+                which no honest server sends; the connection is closed.
+        """
+        request, self._tls_requested = self._tls_requested, None
+        residue = request.residue if request is not None else b""
+        facts = self.link.start_tls(self._tls_settings(), residue=residue)
+        self._noted(self.session.tls_established())
+        return facts
+
+    def close(self) -> Sequence[Event]:
+        """Close the connection without a word; again does no harm."""
+        self.link.close()
+        return self._ended()
+
+    def _speaks_within(self, seconds: float) -> bool:
+        return self.link.pending() or bool(select.select([self.link], [], [], seconds)[0])
+
+    def _ended(self) -> Sequence[Event]:
+        if self.session.state is State.CLOSED:
+            return ()
+        return self._noted(self.session.receive_eof())
+
+    def _noted(self, events: Sequence[Event]) -> Sequence[Event]:
+        for event in events:
+            self.heard.take(event)
+            if isinstance(event, TlsRequested):
+                self._tls_requested = event
+        return events

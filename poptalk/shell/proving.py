@@ -1,0 +1,76 @@
+"""A proof: a dialogue on a second connection, shown so that nobody takes it for the learner's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from poptalk.net.destination import UsageError
+from poptalk.net.errors import NetError
+from poptalk.net.link import Link
+from poptalk.notation.dialogue import Dialogue
+from poptalk.script.occurrences import Occurrence
+from poptalk.script.replay import Replay
+from poptalk.script.transcript import Transcript
+from poptalk.terminal.safe import Fragment, Fragments
+
+if TYPE_CHECKING:
+    from poptalk.shell.lesson_room import LessonRoom
+
+SECONDS = 5.0
+"""How long the second connection may be silent: its dialogue is short, and the server near."""
+
+MARK: Fragment = ("note", "2nd ")
+"""In front of each line; the learner's own lines begin with `C:` or `S:`."""
+
+
+class Proof:
+    """A dialogue that is run first, without a screen, and shown afterwards.
+
+    Args:
+        dialogue: what is to happen.
+        room: whose server.
+        bindings: what the lesson has captured.
+    """
+
+    def __init__(
+        self, dialogue: Dialogue, *, room: LessonRoom, bindings: Mapping[str, str]
+    ) -> None:
+        self.difference: str | None = None
+        """The first thing that was not as the lesson says, one sentence; None if all was."""
+        self._dialogue = dialogue
+        self._room = room
+        self._bindings = bindings
+        self._occurrences: list[Occurrence] = []
+
+    def run(self) -> None:
+        """Go through the dialogue; what goes wrong is the difference."""
+        destination = self._room.aside()
+        settings = destination.tls_settings() if destination.tls else None
+        replay = Replay(
+            self._dialogue,
+            connect=lambda: Link.open(destination.target, timeout=SECONDS, tls=settings),
+            tls_settings=destination.tls_settings,
+            known=self._room.known,
+            bindings=self._bindings,
+        )
+        try:
+            with replay:
+                self._occurrences += replay.run()
+        except (NetError, UsageError) as error:
+            self.difference = str(error)
+        else:
+            self.difference = str(replay.difference) if replay.difference is not None else None
+
+    def lines(self, *, columns: int) -> list[Fragments]:
+        """Return the second connection's dialogue, each line marked.
+
+        Args:
+            columns: cells of a row.
+        """
+        lines: list[Fragments] = []
+        width = columns - len(MARK[1])
+        transcript = Transcript(self._dialogue, show=lines.extend, columns=width, quiet=False)
+        for occurrence in self._occurrences:
+            transcript.take(occurrence)
+        return [[MARK, *line] for line in lines]

@@ -1,0 +1,143 @@
+"""`poptalk lessons record FILE`: the shell, and at its end a lesson made of what was said.
+
+Without a target the session runs in the classroom that the lesson will have: the same letters, the same
+account, the same persona.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poptalk.lesson.classroom import Classroom, ClassroomError
+from poptalk.lesson.document import Lesson
+from poptalk.lesson.recording import Recording
+from poptalk.lesson.shelf import SUFFIX
+from poptalk.lesson.skeleton import title_of
+from poptalk.net.destination import Destination, UsageError
+from poptalk.practice.accounts import BOB
+from poptalk.protocol.events import Closed, Event
+from poptalk.shell.interactive import run_interactive
+from poptalk.shell.options import ConnectOptions
+
+if TYPE_CHECKING:
+    from poptalk.shell.base import Shell
+
+Say = Callable[[str], None]
+
+
+def record(
+    name: str,
+    options: ConnectOptions,
+    destination: Destination | None,
+    *,
+    mailbox: str,
+    persona: str,
+    say: Say,
+) -> int:
+    """Open the shell, and write what was said into a new lesson; return the exit code.
+
+    Args:
+        name: the file to write, with or without `.md`; it must not exist.
+        options: how the shell looks.
+        destination: a live server; None for the lesson's practice server.
+        mailbox: the folder of letters of the lesson.
+        persona: of the lesson's practice server.
+        say: prints a line when all is over.
+
+    Raises:
+        UsageError: the file cannot be written, or there is no such mailbox or persona.
+        NetError: the first connection failed.
+        ScreenClosed: the terminal is gone.
+    """
+    path = Path(name if name.endswith(SUFFIX) else name + SUFFIX)
+    recording = Recording(account=BOB, user=destination.user if destination else None)
+    where = None if destination is None else str(destination)
+    with _reserved(path), _connection(path, destination, mailbox, persona) as way:
+        try:
+            run_interactive(
+                options, way, prepare=lambda shell: _listen(shell, recording), welcome=_WELCOME
+            )
+        finally:
+            if recording.exchanges:
+                title = title_of(path.stem)
+                text = recording.lesson(title=title, mailbox=mailbox, persona=persona, where=where)
+                path.write_text(text, encoding="utf-8", newline="\n")
+    say(_result(path, recording))
+    return 0
+
+
+_WELCOME = (
+    "This session becomes a lesson: each command a step, for you to put words to.",
+    ":prose TEXT puts a paragraph above the next command; :quit or Ctrl-D ends the session.",
+)
+
+
+def _result(path: Path, recording: Recording) -> str:
+    if not recording.exchanges:
+        return f"Nothing was sent, and {path} was not written."
+    count = f"{recording.exchanges} step{'' if recording.exchanges == 1 else 's'}"
+    return (
+        f"{path} is written, with {count}. What is left to be written is marked with TODO:\n"
+        f"  poptalk lessons watch {path}"
+    )
+
+
+def _listen(shell: Shell, recording: Recording) -> None:
+    """Let a recording hear what is said in a shell."""
+
+    def take(event: Event) -> None:
+        recording.take(event)
+        if isinstance(event, Closed) and shell.dialogue.ending is not None:
+            recording.end(shell.dialogue.ending)
+
+    shell.recording = recording
+    shell.dialogue.listeners.append(take)
+
+
+@contextmanager
+def _reserved(path: Path) -> Iterator[None]:
+    """Make the file, so that nobody else does meanwhile; take it away if it stays empty."""
+    try:
+        path.open("x").close()
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; give another name") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "its name cannot be one"
+        raise UsageError(f"{path} cannot be written ({why}); give another name") from None
+    try:
+        yield
+    finally:
+        if not path.stat().st_size:
+            path.unlink()
+
+
+@contextmanager
+def _connection(
+    path: Path, destination: Destination | None, mailbox: str, persona: str
+) -> Iterator[Destination]:
+    """Give the way to the server: the one that is named, or the classroom of the lesson to come."""
+    if destination is not None:
+        yield destination
+        return
+    to_come = Lesson(
+        name=path.stem,
+        path=path,
+        title=title_of(path.stem),
+        summary="",
+        minutes=1,
+        mailbox=mailbox,
+        persona=persona,
+        user=BOB.name,
+        password=BOB.password,
+        steps=(),
+    )
+    with ExitStack() as open_:
+        try:
+            classroom = open_.enter_context(Classroom(to_come))
+        except ClassroomError as error:
+            # There is no line of a lesson yet that could be named.
+            raise UsageError(error.sentence) from error
+        yield classroom.fresh()

@@ -1,0 +1,276 @@
+"""A driver of the tutor without sockets: both cores back to back, and a maildrop in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from poptalk.lesson.cues import (
+    Comment,
+    CommentKind,
+    Connect,
+    Cue,
+    HangUp,
+    Keep,
+    Prove,
+    Send,
+    Wait,
+)
+from poptalk.lesson.document import Lesson
+from poptalk.lesson.happenings import (
+    Answered,
+    CannotConnect,
+    Connected,
+    Ended,
+    Happening,
+    Proved,
+    TlsBegun,
+    Waited,
+)
+from poptalk.lesson.progress import EventKind
+from poptalk.lesson.reader import read_lesson
+from poptalk.lesson.tutor import Awaiting, Tutor
+from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US, Ending
+from poptalk.protocol.capabilities import CapabilityLists
+from poptalk.protocol.client import ClientSession
+from poptalk.protocol.sasl import Plain
+from poptalk.protocol.server_events import CommitRequested, SessionEnded
+from tests.protocol.serving import LETTERS, Desk
+
+HEADER = """\
+---
+title: A lesson
+summary: Nothing in particular.
+minutes: 5
+mailbox: letters
+user: mrose
+password: tanstaaf
+---
+"""
+
+LOGIN = """\
+```pop3 setup
+C: USER {user}
+S: +OK
+C: PASS {password}
+S: +OK
+```
+"""
+
+OFFERED = (b"USER", b"TOP", b"UIDL", b"RESP-CODES", b"SASL PLAIN")
+CAPABILITIES = CapabilityLists(
+    clear=(*OFFERED, b"STLS"), clear_logged_in=OFFERED, tls=OFFERED, tls_logged_in=OFFERED
+)
+
+CONNECTIONS_AT_MOST = 50
+"""More than any lesson here opens: a tutor that goes on connecting is caught."""
+
+
+def lesson_of(text: str, *, name: str = "01-lesson") -> Lesson:
+    """Read a lesson whose account is that of `serving.Desk`."""
+    return read_lesson(HEADER + text, name=name, path=Path(f"{name}.md"))
+
+
+class Drill:
+    """Carries out cues and types what it is told to.
+
+    Args:
+        tutor: not begun.
+        mangle: what the server's replies become on the way, given the line that is answered.
+        refusals: how many attempts to connect fail before one succeeds.
+    """
+
+    def __init__(
+        self,
+        tutor: Tutor,
+        *,
+        mangle: Callable[[bytes, bytes], bytes] = lambda _, reply: reply,
+        refusals: int = 0,
+    ) -> None:
+        self.tutor = tutor
+        self.cues: list[Cue] = []
+        self.proof_difference: str | None = None
+        self._mangle = mangle
+        self._refusals = refusals
+        self._messages: Sequence[bytes] = LETTERS
+        self._client = ClientSession()
+        self._desk: Desk | None = None
+        self._unfinished: Answered | None = None
+        self._queue: deque[Cue] = deque()
+        self._connections = 0
+
+    # What a learner does.
+
+    def begin(self) -> Drill:
+        self._carry_out(self.tutor.begin())
+        return self
+
+    def enter(self, *texts: str) -> Drill:
+        """Type lines, each after the one before was answered."""
+        for text in texts:
+            cues = self.tutor.entered(text)
+            if cues is not None:
+                self._carry_out(cues)
+            else:
+                self._say(text.encode("utf-8", "surrogateescape"))
+                self._work()
+        return self
+
+    def ask(self, cues: list[Cue]) -> list[Cue]:
+        """Carry out what a local command gave, and return what came of it."""
+        start = len(self.cues)
+        self._carry_out(cues)
+        return self.cues[start:]
+
+    def close(self) -> Drill:
+        """Hang up, as `:close` does."""
+        self._end(CLOSED_BY_US)
+        self._work()
+        return self
+
+    def lose(self, ending: Ending = CLOSED_BY_SERVER) -> Drill:
+        """Let the connection end before its time."""
+        self._end(ending)
+        self._work()
+        return self
+
+    def wait(self, seconds: float) -> Drill:
+        """Let nothing happen for a while."""
+        lines = len(self._unfinished.lines) if self._unfinished is not None else 0
+        cues = self.tutor.silence(seconds, lines=lines)
+        self._queue.extendleft(reversed(cues))
+        self._work()
+        return self
+
+    # What was shown.
+
+    def awaits(self, awaiting: Awaiting) -> bool:
+        """Tell what the tutor waits for."""
+        return self.tutor.awaiting is awaiting
+
+    @property
+    def is_connected(self) -> bool:
+        return self._desk is not None
+
+    @property
+    def comments(self) -> list[Comment]:
+        return [cue for cue in self.cues if isinstance(cue, Comment)]
+
+    @property
+    def last(self) -> Comment:
+        return self.comments[-1]
+
+    def texts(self, kind: CommentKind) -> list[str]:
+        return [comment.text for comment in self.comments if comment.kind is kind]
+
+    @property
+    def kept(self) -> list[tuple[EventKind, str]]:
+        return [(cue.event.kind, cue.event.step) for cue in self.cues if isinstance(cue, Keep)]
+
+    @property
+    def sent(self) -> list[bytes]:
+        """What poptalk itself has sent."""
+        return [cue.line for cue in self.cues if isinstance(cue, Send)]
+
+    @property
+    def connects(self) -> list[Connect]:
+        return [cue for cue in self.cues if isinstance(cue, Connect)]
+
+    @property
+    def maildrop(self) -> Sequence[bytes]:
+        """The messages that are left."""
+        return self._messages
+
+    # Carrying out.
+
+    def _carry_out(self, cues: Sequence[Cue]) -> None:
+        self._queue.extend(cues)
+        self._work()
+
+    def _work(self) -> None:
+        while self._queue:
+            cue = self._queue.popleft()
+            self.cues.append(cue)
+            match cue:
+                case Connect():
+                    self._connect(cue)
+                case Send():
+                    self._say(cue.line)
+                case HangUp():
+                    self._end(CLOSED_BY_US)
+                case Wait():
+                    self._tell(Waited())
+                case Prove():
+                    self._tell(Proved(difference=self.proof_difference))
+                case _:
+                    pass
+
+    def _tell(self, happening: Happening) -> None:
+        self._queue.extend(self.tutor.tell(happening))
+
+    def _connect(self, cue: Connect) -> None:
+        self._connections += 1
+        assert self._connections < CONNECTIONS_AT_MOST
+        if self._refusals:
+            self._refusals -= 1
+            self._tell(CannotConnect(reason="Nobody is there."))
+            return
+        if cue.fresh:
+            self._messages = LETTERS
+        self._client = ClientSession()
+        self._unfinished = None
+        self._desk = Desk(
+            messages=self._messages, capabilities=CAPABILITIES, mechanisms={b"PLAIN": Plain}
+        )
+        self._client.receive_data(self._desk.greeting)
+        self._tell(Connected(greeting=self._desk.greeting.removesuffix(b"\r\n")))
+
+    def _say(self, line: bytes) -> None:
+        desk, client = self._desk, self._client
+        assert desk is not None, "a line was typed without a connection"
+        before, sasl = client.state, client.answering_auth
+        client.send(line + b"\r\n")
+        reply = self._mangle(line, desk.send(line + b"\r\n"))
+        client.receive_data(reply)
+        answered = Answered(
+            line=line,
+            sasl=sasl,
+            lines=tuple(reply.split(b"\r\n")[:-1]),
+            before=before,
+            after=client.state,
+            complete=not client.outstanding or client.challenge_open,
+        )
+        if answered.complete:
+            self._tell(answered)
+            self._follow(desk, client)
+        else:
+            self._unfinished = answered
+
+    def _follow(self, desk: Desk, client: ClientSession) -> None:
+        """Do what a reply brings with it: TLS, or the end."""
+        if client.awaiting_tls:
+            client.tls_established()
+            self._tell(TlsBegun())
+        if any(isinstance(event, CommitRequested) for event in desk.told):
+            deleted = desk.session.deleted
+            self._messages = [m for n, m in enumerate(self._messages, 1) if n not in deleted]
+        # What the tutor says to the reply comes first: the end of a connection takes its time.
+        self._work()
+        if self._desk is desk and any(isinstance(event, SessionEnded) for event in desk.told):
+            self._end(CLOSED_BY_SERVER)
+
+    def _end(self, ending: Ending) -> None:
+        if self._desk is None:
+            return
+        self._desk = None
+        if self._unfinished is not None:
+            unfinished, self._unfinished = self._unfinished, None
+            self._tell(unfinished)
+        marked = () if self._client.farewell else tuple(sorted(self._client.marked))
+        self._tell(Ended(ending=ending, state=self._client.state, marked=marked))
+
+
+def drill(text: str, **options: object) -> Drill:
+    """Begin a lesson given as text; options as for `Tutor`."""
+    return Drill(Tutor(lesson_of(text), **options)).begin()  # type: ignore[arg-type]

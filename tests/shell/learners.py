@@ -1,0 +1,102 @@
+"""Learners for the tests: a lesson in a live shell of this process, keys in and a screen out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+
+from poptalk.lesson.reader import load_lesson
+from poptalk.shell.coach import Coach
+from poptalk.shell.lesson_room import LessonRoom
+from poptalk.shell.live import LiveShell
+from poptalk.shell.school import School
+from poptalk.terminal.theme import NEUTRAL
+from tests.servers.terminal import Terminal
+from tests.shell.shells import ENTER, TIMEOUT, LiveTest, answering_output
+
+if TYPE_CHECKING:
+    from poptalk.terminal.theme import Theme
+
+LESSONS = Path(__file__).parent.parent / "lesson" / "lessons"
+SHORT = LESSONS / "short.md"
+
+
+class Learner(LiveTest):
+    """Somebody who learns, and the screen they see."""
+
+    @property
+    def prompt(self) -> str:
+        """What the prompt says."""
+        return self.shell.prompt_within(self.terminal.screen.columns).strip()
+
+    @property
+    def coach(self) -> Coach:
+        """The coach of the lesson."""
+        assert isinstance(self.shell.companion, Coach)
+        return self.shell.companion
+
+    @property
+    def words(self) -> str:
+        """Everything that was ever shown, as one line with single blanks."""
+        return " ".join(" ".join(self.terminal.history()).split())
+
+    async def does(self, *lines: str) -> None:
+        """Type lines, each when the one before has been answered and commented on."""
+        for line in lines:
+            self.send(line + ENTER)
+            await self.until(lambda: not self.line)
+            await self.drawn()
+            await self.idle()
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way."""
+        await self.until(lambda: self.shell.companion is None or self._is_idle())
+        await self.drawn()
+
+    def _is_idle(self) -> bool:
+        companion = self.shell.companion
+        if not isinstance(companion, Coach):
+            return True
+        due = self.shell.connected and not self.shell.dialogue.settled
+        return companion.is_idle and not (due or companion.held or self.shell.connecting)
+
+    async def says(self, text: str) -> None:
+        """Wait until words are on the screen, however they are wrapped."""
+        await self.until(lambda: " ".join(text.split()) in self.words)
+
+
+@contextlib.asynccontextmanager
+async def learning(
+    lesson: Path | None = SHORT,
+    *,
+    columns: int = 80,
+    rows: int = 24,
+    color: bool = True,
+    theme: Theme = NEUTRAL,
+    room: LessonRoom | None = None,
+) -> AsyncIterator[Learner]:
+    """Learn a lesson, or choose one from the menu; leave with Ctrl-D unless the test does."""
+    terminal = Terminal(columns, rows)
+    first = load_lesson(lesson) if lesson is not None else None
+    with (
+        create_pipe_input() as keys,
+        create_app_session(keys, answering_output(terminal, keys)),
+        School(first=first, room=room) as school,
+    ):
+        shell = LiveShell(theme=theme, color=color, timeout=TIMEOUT, history_path=None)
+        learner = Learner(shell=shell, terminal=terminal, keys=keys)
+        school.begin(shell)
+        learner.running = asyncio.create_task(shell.run())
+        try:
+            await learner.see("> ")
+            await learner.idle()
+            yield learner
+        finally:
+            shell.leave()
+            await asyncio.wait_for(asyncio.gather(learner.running, return_exceptions=True), TIMEOUT)
