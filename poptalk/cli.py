@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from poptalk.net.destination import Destination
+    from poptalk.net.errors import NetError
+    from poptalk.net.proxy import Proxy
     from poptalk.terminal.screen import ScreenClosed
 
 EXIT_OK = 0
@@ -183,6 +185,7 @@ class Command:
 
 
 def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
+    from poptalk.login.options import add_login_arguments
     from poptalk.practice.options import add_practice_arguments
 
     add = parser.add_argument
@@ -190,14 +193,58 @@ def _add_connect_arguments(parser: argparse.ArgumentParser) -> None:
         "target",
         nargs="*",
         metavar="HOST [PORT] | URL",
-        help="the server; without it the practice server is started and opened",
+        help="the server, or the NAME under which it was saved; without it the practice server is "
+        "started and opened",
     )
+    add("--srv", metavar="DOMAIN", help="the server that the DNS names for DOMAIN")
+    add("--save", metavar="NAME", help="save the server: from then on, NAME is enough")
     _add_network_arguments(
         parser, timeout_help="for connecting, for TLS, and for a reply in a pipe"
     )
     _add_screen_arguments(parser)
+    add("--explain", action="store_true", help="say what everything means, as :explain on does")
     add("--local-commands", action="store_true", help="in a pipe too, ':' begins a local command")
+    _add_one_liner_arguments(parser)
+    add_login_arguments(parser)
     add_practice_arguments(parser)
+
+
+def _add_one_liner_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is for sessions in one command line."""
+    add = parser.add_argument
+    add(
+        "-e",
+        dest="lines",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help="send LINE, in place of the lines of standard input (repeatable); no secret, as every "
+        "user of this machine can read it",
+    )
+    add(
+        "--after-login",
+        action="store_true",
+        help="with --login: standard output has only what comes behind the login",
+    )
+    add(
+        "--pipeline",
+        action="store_true",
+        help="in a pipe and with -e: send all lines before anything is read",
+    )
+    add(
+        "--drop-after",
+        type=_count,
+        metavar="N",
+        help="in a pipe and with -e: hang up without QUIT after N replies",
+    )
+
+
+def _count(text: str) -> int:
+    from argparse import ArgumentTypeError
+
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ArgumentTypeError(f"{text!r} is no number of replies")
+    return int(text)
 
 
 def _add_screen_arguments(parser: argparse.ArgumentParser) -> None:
@@ -205,6 +252,13 @@ def _add_screen_arguments(parser: argparse.ArgumentParser) -> None:
     usual = ConnectOptions()
     add = parser.add_argument
     add("--log", metavar="FILE", help="write the dialogue to FILE, secrets masked")
+    add(
+        "--log-format",
+        choices=("notation", "jsonl"),
+        default=usual.log_format,
+        help="what to write there: C: and S: lines that poptalk run replays, or JSON for machines "
+        "(%(default)s)",
+    )
     add("--plain", action="store_true", help="never redraw: for screen readers and odd terminals")
     add(
         "--color",
@@ -219,8 +273,8 @@ def _add_network_arguments(parser: argparse.ArgumentParser, *, timeout_help: str
     """Add what every command has that speaks with a server."""
     add = parser.add_argument
     add("--tls", action="store_true", help="begin with TLS (port 995)")
-    add("--insecure", action="store_true", help="take any certificate")
-    add("--ca-file", metavar="FILE", help="PEM file of the authorities to trust")
+    add("--starttls", action="store_true", help="begin with STLS, and go no further without TLS")
+    _add_tls_arguments(parser)
     family = parser.add_mutually_exclusive_group()
     family.add_argument("-4", dest="family", action="store_const", const=4, help="IPv4 only")
     family.add_argument("-6", dest="family", action="store_const", const=6, help="IPv6 only")
@@ -231,6 +285,43 @@ def _add_network_arguments(parser: argparse.ArgumentParser, *, timeout_help: str
         metavar="SECONDS",
         help=f"{timeout_help} (%(default)g)",
     )
+    add(
+        "--connect-timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="for connecting alone (default: as --timeout)",
+    )
+    add("--source", metavar="ADDRESS", help="connect from this address of this machine")
+    add("--socket", metavar="PATH", help="connect to a unix socket")
+    add(
+        "--proxy",
+        metavar="URL",
+        help="go by way of socks5://, socks5h:// or http://HOST:PORT (default: the environment "
+        "variable POPTALK_PROXY)",
+    )
+
+
+def _add_tls_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what TLS is to be like, whichever way it begins."""
+    add = parser.add_argument
+    add("--insecure", action="store_true", help="take any certificate")
+    add("--ca-file", metavar="FILE", help="PEM file of the authorities to trust")
+    add("--tls-name", metavar="HOST", help="the name that the certificate must be for")
+    add(
+        "--pin",
+        action="append",
+        default=[],
+        metavar="SHA256",
+        help="the certificate, or with sha256// the public key, that it must be (repeatable)",
+    )
+    add("--client-cert", metavar="FILE", help="PEM file of the certificate to show")
+    add("--client-key", metavar="FILE", help="PEM file of its key, if that is another file")
+    add(
+        "--tls-min",
+        choices=("1.0", "1.1", "1.2", "1.3"),
+        help="the least version of TLS (default: 1.2)",
+    )
+    add("--keylog", metavar="FILE", help="add the keys of the session to FILE, for Wireshark")
 
 
 def _seconds(text: str) -> float:
@@ -247,7 +338,9 @@ def _seconds(text: str) -> float:
 
 def run_implied(options: ConnectOptions) -> int:
     """Do what is meant without a command: on a terminal, and with nowhere to go, the lessons."""
-    somewhere = options.target or options.persona or options.maildrop or options.tls
+    server = options.target or options.srv or options.save or options.socket or options.login
+    tls = options.tls or options.starttls
+    somewhere = server or options.lines or options.persona or options.maildrop or tls
     if somewhere or not _on_terminal():
         return run_connect(options)
     return _carried_out(lambda: _open_lessons(None, options, None))
@@ -261,22 +354,30 @@ def run_connect(options: ConnectOptions) -> int:
 def _carried_out(work: Callable[[], int]) -> int:
     """Carry out a command that speaks with a server; what stops it is told, and has its exit code."""
     from poptalk.net.destination import UsageError
-    from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
+    from poptalk.net.errors import NetError
     from poptalk.terminal.screen import ScreenClosed, complain
 
     try:
         return work()
     except NetError as error:
-        certificate = error.certificate if isinstance(error, TlsFailed) else ()
-        complain("\n".join((str(error), *certificate)))
-        if isinstance(error, ConnectFailed):
-            return EXIT_CANNOT_CONNECT
-        return EXIT_TLS if isinstance(error, TlsFailed) else EXIT_CONNECTION_LOST
+        return _stopped_by(error)
     except UsageError as error:
         complain(str(error))
         return EXIT_USAGE
     except ScreenClosed as closed:
         return _give_up_output(closed)
+
+
+def _stopped_by(error: NetError) -> int:
+    """Say what stopped a session, and return the exit code."""
+    from poptalk.net.errors import ConnectFailed, TlsFailed
+    from poptalk.terminal.screen import complain
+
+    certificate = error.certificate if isinstance(error, TlsFailed) else ()
+    complain("\n".join((str(error), *certificate)))
+    if isinstance(error, ConnectFailed):
+        return EXIT_CANNOT_CONNECT
+    return EXIT_TLS if isinstance(error, TlsFailed) else EXIT_CONNECTION_LOST
 
 
 def _give_up_output(closed: ScreenClosed) -> int:
@@ -290,14 +391,59 @@ def _give_up_output(closed: ScreenClosed) -> int:
 
 
 def _connect(options: ConnectOptions) -> int:
-    if options.target:
-        return _talk(options, _destination(options))
+    if options.srv:
+        options = _located(options, options.srv)
+    if options.target or options.socket:
+        destination = _destination(options)
+        if options.save:
+            _save(options.save, destination)
+        return _talk(options, destination)
+    if options.save:
+        from poptalk.net.destination import UsageError
+
+        raise UsageError("--save is for a server of your own: give a target")
+    _refuse_without_server(options)
+    if options.tls and options.starttls:
+        from poptalk.net.destination import UsageError
+
+        raise UsageError("--tls and --starttls exclude each other: choose one of them")
     from poptalk.practice.embedded import practice_server
 
     with practice_server(
-        persona=options.persona, maildrop=options.maildrop, tls=options.tls
+        persona=options.persona,
+        maildrop=options.maildrop,
+        tls=options.tls,
+        starttls=options.starttls,
     ) as destination:
         return _talk(options, destination)
+
+
+def _located(options: ConnectOptions, domain: str) -> ConnectOptions:
+    """Put the server that the DNS names for a domain in place of the target, and say what was found."""
+    from poptalk.net.destination import UsageError
+    from poptalk.net.srv import find_service
+    from poptalk.terminal.screen import complain
+
+    if options.target or options.socket:
+        raise UsageError("--srv looks for the server: leave the target out")
+    wanted = True if options.tls else False if options.starttls else None
+    found = find_service(domain, timeout=options.timeout, tls=wanted)
+    for remark in found.remarks:
+        complain(remark)
+    given = {name: getattr(options, name) for name in ConnectOptions._fields}
+    target = [found.host, str(found.port)]
+    return ConnectOptions(**{**given, "srv": None, "target": target, "tls": found.tls})
+
+
+def _save(name: str, destination: Destination) -> None:
+    from poptalk.net.destination import UsageError
+    from poptalk.net.named import save_server
+    from poptalk.terminal.screen import complain
+
+    if name in COMMANDS:
+        raise UsageError(f"{name} is a command of poptalk: choose another name for the server")
+    path = save_server(name, destination)
+    complain(f"saved in {path}: poptalk {name} connects there from now on")
 
 
 def _destination(options: ConnectOptions | argparse.Namespace) -> Destination:
@@ -315,17 +461,44 @@ def _server(options: ConnectOptions | argparse.Namespace) -> Destination:
 
     way = Way(
         tls=options.tls,
+        starttls=options.starttls,
         family={None: 0, 4: socket.AF_INET, 6: socket.AF_INET6}[options.family],
+        source=options.source,
+        path=options.socket,
+        proxy=_proxy(options),
+        server_name=options.tls_name,
         verify=not options.insecure,
         ca_file=options.ca_file,
+        client_cert=options.client_cert,
+        client_key=options.client_key,
+        pins=tuple(options.pin),
+        tls_min=options.tls_min,
+        keylog=options.keylog,
+        connect_timeout=options.connect_timeout,
     )
     destination = parse_destination(options.target, way)
     destination.check_tls_files()
     return destination
 
 
+def _proxy(options: ConnectOptions | argparse.Namespace) -> Proxy | None:
+    if options.proxy is None and not os.environ.get("POPTALK_PROXY"):
+        return None  # To read one costs a piped session the import of urllib.
+    from poptalk.net.destination import UsageError
+    from poptalk.net.proxy import BadProxy, parse_proxy, proxy_of_environment
+
+    try:
+        return proxy_of_environment() if options.proxy is None else parse_proxy(options.proxy)
+    except BadProxy as error:
+        raise UsageError(str(error)) from error
+
+
 def _talk(options: ConnectOptions, destination: Destination) -> int:
-    if not _on_terminal():
+    if options.lines or options.after_login or options.pipeline or options.drop_after is not None:
+        from poptalk.shell.one_liner import check_wishes
+
+        check_wishes(options, in_shell=_on_terminal() and not options.lines)
+    if options.lines or not _on_terminal():
         from poptalk.shell.piping import run_pipe
 
         return run_pipe(options, destination)
@@ -379,19 +552,35 @@ def _learn(options: argparse.Namespace) -> int:
 
 def _own_server(options: argparse.Namespace) -> Destination | None:
     """Return the server that was named; None where the lesson's practice server is meant."""
+    if options.target or options.socket:
+        return _server(options)
+    _refuse_without_server(options, "tls", "starttls", "insecure")
+    return None
+
+
+def _refuse_without_server(options: ConnectOptions | argparse.Namespace, *others: str) -> None:
+    """Refuse what is about a server of the user's own where none was named.
+
+    Args:
+        options: the options.
+        others: what is refused besides what can mean nothing to the practice server.
+
+    Raises:
+        UsageError: names the option.
+    """
     from poptalk.net.destination import UsageError
 
-    if options.target:
-        return _server(options)
-    if options.tls or options.insecure or options.ca_file:
-        raise UsageError("--tls, --insecure and --ca-file are for your own server: name it as well")
-    return None
+    about_it = ("ca_file", "tls_name", "pin", "client_cert", "client_key", "tls_min", "keylog")
+    for name in (*others, *about_it, "source", "proxy"):
+        if getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} and the like are for your own server: name it as well")
 
 
 def _shell_options(options: argparse.Namespace) -> ConnectOptions:
     """Pick what is about the shell itself, wherever it leads."""
     named = vars(options)
-    about = ("timeout", "log", "plain", "color", "theme")
+    about = ("timeout", "log", "log_format", "plain", "color", "theme")
     return ConnectOptions(**{name: named[name] for name in about})
 
 
@@ -496,11 +685,45 @@ def run_run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from poptalk.script.command import run_script
+    from argparse import Namespace
+
+    from poptalk.script.command import run_scripts
+    from poptalk.script.source import part_words
     from poptalk.terminal.screen import complain
 
-    destination = _destination(options) if options.target else None
-    return run_script(options, destination, complain=complain)
+    files, target = part_words([options.file, *options.target])
+    options = Namespace(**{**vars(options), "target": target})
+    destination = _destination(options) if target or options.socket else None
+    return run_scripts(options, files, destination, complain=complain, fail=_stopped_by)
+
+
+# diff
+
+
+def _add_diff_arguments(parser: argparse.ArgumentParser) -> None:
+    from poptalk.compare.options import add_diff_arguments
+
+    add_diff_arguments(parser)
+    _add_network_arguments(parser, timeout_help="for connecting, for TLS, and for a reply")
+
+
+def run_diff(options: argparse.Namespace) -> int:
+    """Compare one mailbox on two servers."""
+    return _carried_out(lambda: _diff(options))
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from argparse import Namespace
+
+    from poptalk.compare.command import diff
+    from poptalk.compare.options import target_words
+    from poptalk.terminal.screen import complain, say
+
+    destinations = [
+        _server(Namespace(**{**vars(options), "target": target_words(target)}))
+        for target in (options.a, options.b)
+    ]
+    return diff(options, destinations, say=say, complain=complain)
 
 
 COMMANDS = {
@@ -533,6 +756,15 @@ COMMANDS = {
         ),
         add_arguments=_add_run_arguments,
         run=run_run,
+    ),
+    "diff": Command(
+        summary="compare one mailbox on two servers, without changing anything there",
+        example=(
+            "  poptalk diff --user me pop3s://old.example.org pop3s://new.example.org\n"
+            "  poptalk diff --bodies --user-a me --user-b me@example.org old.example.org new:1110\n"
+        ),
+        add_arguments=_add_diff_arguments,
+        run=run_diff,
     ),
     "serve": Command(
         summary="run the practice server on its own",

@@ -41,3 +41,10 @@ def state_directory() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("poptalk", appauthor=False)
+
+
+def config_directory() -> Path:
+    """Return the folder for what a user writes or has written on request; it need not exist yet."""
+    import platformdirs
+
+    return platformdirs.user_config_path("poptalk", appauthor=False)

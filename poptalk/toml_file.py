@@ -50,6 +50,11 @@ class TomlFile:
             line = octets.count(b"\n", 0, error.start) + 1
             raise TomlError(f"{path}, line {line}: not UTF-8, as TOML must be.") from error
 
+    @property
+    def names(self) -> list[str]:
+        """The keys and tables at the top of the file, in its order."""
+        return list(self._content)
+
     def table(self, allowed: Collection[str]) -> Table:
         """Return the whole file as a table.
 
@@ -150,6 +155,13 @@ class Table:
         value = self._get(key)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.mistake(key, 'a list of texts is needed, such as ["TOP", "UIDL"]')
+        return value
+
+    def truth(self, key: str) -> bool:
+        """Return true or false."""
+        value = self._get(key)
+        if not isinstance(value, bool):
+            raise self.mistake(key, "true or false is needed, without quotation marks")
         return value
 
     def whole_number(self, key: str, *, least: int, most: int) -> int:

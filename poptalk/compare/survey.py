@@ -12,6 +12,8 @@ class Digests:
     header: bytes
     """Of the header, the empty line included."""
     body: bytes
+    octets: int | None = None
+    """How many octets the message has, byte-stuffing undone; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Survey:
     """In the order of LIST."""
     has_unique_ids: bool
     """Whether UIDL was answered with +OK."""
+    remarks: tuple[str, ...] = ()
+    """What went wrong without stopping the survey, a sentence each."""
 
     def unique_ids(self) -> tuple[bytes, ...]:
         """Return the unique-ids in the order of the messages."""

@@ -73,6 +73,7 @@ def compare(left: Survey, right: Survey) -> Iterator[Verdict]:
     yield _order(pairing)
     yield _sizes(left, right, pairing)
     if any(message.digests for message in (*left.messages, *right.messages)):
+        yield _truth(left, right)
         yield _content(pairing)
 
 
@@ -194,7 +195,11 @@ def _unique_ids(left: Survey, right: Survey) -> Verdict:
         outcome, details = Outcome.SAME, []
     else:
         outcome = Outcome.DIFFERS
-        details = ["every client that keeps mail on the server will fetch what is new to it again"]
+        details = (
+            ["every client that keeps mail on the server will fetch what is new to it again"]
+            if new - old
+            else []
+        )
     return Verdict(
         subject="set of unique-ids",
         outcome=outcome,
@@ -218,14 +223,14 @@ def _order(pairing: Pairing) -> Verdict:
     return Verdict(
         subject="order",
         outcome=outcome,
-        left="",
+        left=f"by {pairing.by}",
         right=f"{len(moved)} elsewhere" if moved else "",
         details=(
-            f"messages are recognised by their {pairing.by}",
             *(
                 f"message {pair.left.number} has become {pair.right.number}"
                 for pair in moved[:MOST_EXAMPLES]
             ),
+            *_more(moved),
         ),
     )
 
@@ -247,6 +252,36 @@ def _sizes(left: Survey, right: Survey, pairing: Pairing) -> Verdict:
     )
 
 
+def _truth(left: Survey, right: Survey) -> Verdict:
+    """Compare what LIST says of a message with what came (RFC 1939 §11)."""
+    wrong = {survey.place: [*_untrue(survey)] for survey in (left, right)}
+    details = [
+        f"{place}: LIST says {_octets(each)} octets of message {each.number}, and "
+        f"{each.digests.octets:,} came"
+        for place, messages in wrong.items()
+        for each in messages[:MOST_EXAMPLES]
+        if each.digests is not None
+    ]
+    return Verdict(
+        subject="sizes are true",
+        outcome=Outcome.DIFFERS if details else Outcome.SAME,
+        left=_wrong_in_words(wrong[left.place]),
+        right=_wrong_in_words(wrong[right.place]),
+        details=tuple(details),
+    )
+
+
+def _untrue(survey: Survey) -> Iterator[Message]:
+    for message in survey.messages:
+        digests = message.digests
+        if digests is not None and digests.octets not in (None, message.octets):
+            yield message
+
+
+def _wrong_in_words(messages: Sequence[Message]) -> str:
+    return f"{len(messages):,} wrong" if messages else "yes"
+
+
 def _content(pairing: Pairing) -> Verdict:
     bodies, headers = [], []
     for pair in pairing.pairs:
@@ -259,8 +294,8 @@ def _content(pairing: Pairing) -> Verdict:
     return Verdict(
         subject="content",
         outcome=Outcome.DIFFERS if details else Outcome.SAME,
-        left="",
-        right=f"{len(bodies)} bodies, {len(headers)} headers" if details else "",
+        left=f"{len(pairing.pairs):,} compared",
+        right=f"{len(bodies):,} bodies, {len(headers):,} headers" if details else "",
         details=tuple(details),
     )
 

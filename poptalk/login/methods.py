@@ -103,7 +103,20 @@ def make_talk(
                 "offer it (RFC 1939 §7)"
             )
         return apop(who.user, who.secret, timestamp)
-    return authenticate(_MECHANISMS[method.name](who), two_step=two_step)
+    return authenticate(make_mechanism(method.name, who), two_step=two_step)
+
+
+def make_mechanism(name: str, who: Applicant) -> ClientMechanism:
+    """Return a mechanism of SASL for somebody.
+
+    Args:
+        name: as `METHODS` has it; neither USER nor APOP.
+        who: for whom.
+
+    Raises:
+        LoginError: SCRAM cannot take the name or the password.
+    """
+    return _MECHANISMS[name](who)
 
 
 def _scram(name: str) -> Callable[[Applicant], ClientMechanism]:

@@ -78,7 +78,25 @@ def find_password(wanted: Wanted, source: Source | None, *, ask: Ask | None) -> 
             f"there is no terminal to ask for the password at: set {PASSWORD_VARIABLE}, or name a "
             f"source ({', '.join(kind.value for kind in Kind)})"
         )
-    return ask(f"Password of {wanted.user} at {wanted.host}: ")
+    return ask(question(wanted))
+
+
+def must_be_asked(source: Source | None) -> bool:
+    """Tell whether `find_password` would ask at the terminal.
+
+    Args:
+        source: the one that was named, None for none.
+    """
+    return source is None and not os.environ.get(PASSWORD_VARIABLE)
+
+
+def question(wanted: Wanted) -> str:
+    """Return what the user is asked.
+
+    Args:
+        wanted: whose password is wanted.
+    """
+    return f"Password of {wanted.user} at {wanted.host}: "
 
 
 def _from_variable(_wanted: Wanted, name: str) -> str:

@@ -84,10 +84,11 @@ async def connect(
         TlsFailed: TLS did not come about.
     """
     loop = asyncio.get_running_loop()
-    deadline = Deadline(timeout)
+    patience = timeout if target.connect_timeout is None else target.connect_timeout
+    deadline = Deadline(patience)
     # Before dialling: a file of authorities that cannot be read needs no connection to be found out.
     layer = None if tls is None else client_layer(tls, peer=str(target), upgrading=False)
-    sock = await _dial(target, deadline, timeout)
+    sock = await _dial(target, deadline, patience)
     connection = Connection(listener, target=target, timeout=timeout)
     try:
         await loop.create_connection(lambda: connection, sock=sock)

@@ -59,6 +59,8 @@ class Way(Value):
     tls_min: str | None = None
     """The least version of TLS; None for the usual one."""
     keylog: str | None = None
+    connect_timeout: float | None = None
+    """Seconds until the connection must stand; None where the general limit holds."""
 
 
 class Destination(Way):
@@ -92,6 +94,7 @@ class Destination(Way):
             source=self.source,
             path=self.path,
             proxy=self.proxy,
+            connect_timeout=self.connect_timeout,
         )
 
     @property
@@ -143,8 +146,9 @@ def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
     """Read a target as it was typed.
 
     Args:
-        words: a host and perhaps a port, or a URL; with a unix socket nothing, or a host alone.
-        way: how to get there.
+        words: a host and perhaps a port, or a URL; with a unix socket nothing, or a host alone; or
+            the name under which a server was saved (`poptalk.net.named`), with nothing behind it.
+        way: how to get there; of a saved server, what is to be other than saved.
 
     Raises:
         BadDestination: in one sentence, with what would be right.
@@ -153,6 +157,46 @@ def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
         words = words or ("localhost",)
     if not 1 <= len(words) <= 2:
         raise BadDestination("give a host and perhaps a port, or a URL such as pop3s://host")
+    destination = (_find_saved(words[0], way) if len(words) == 1 else None) or _typed(words, way)
+    if destination.tls and destination.starttls:
+        raise BadDestination("TLS at once and STLS exclude each other: choose one of them")
+    if destination.client_key and not destination.client_cert:
+        raise BadDestination("a client key is of no use without --client-cert")
+    return destination
+
+
+def is_plain_name(word: str) -> bool:
+    """Tell whether a word may be the name of a saved server: letters, digits, hyphen, underscore.
+
+    A host's name that has a dot, an address and a URL never are one.
+    """
+    bare = word.replace("-", "").replace("_", "")
+    return bare.isascii() and bare.isalnum() and word != "localhost"
+
+
+def is_saved(words: Sequence[str]) -> bool:
+    """Tell whether a target as it was typed is the name of a saved server.
+
+    Raises:
+        BadDestination: what is saved under that name has a mistake.
+    """
+    return len(words) == 1 and _find_saved(words[0], DIRECT) is not None
+
+
+def _find_saved(word: str, way: Way) -> Destination | None:
+    if not is_plain_name(word):
+        return None
+    from poptalk.net.named import find_server
+
+    return find_server(word, way)
+
+
+def usual_port(*, tls: bool) -> int:
+    """Return the port where none was given."""
+    return POP3S_PORT if tls else POP3_PORT
+
+
+def _typed(words: Sequence[str], way: Way) -> Destination:
     host, port, user, mechanism, tls = words[0], None, None, None, way.tls
     if "://" in host:
         host, port, user, mechanism, scheme_tls = _parse_url(host)
@@ -161,15 +205,11 @@ def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
         port = _parse_port(words[1])
     if not bare_host(host):
         raise BadDestination("the host is empty: give a name such as mail.example.org")
-    if tls and way.starttls:
-        raise BadDestination("TLS at once and STLS exclude each other: choose one of them")
-    if way.client_key and not way.client_cert:
-        raise BadDestination("a client key is of no use without --client-cert")
     options = {name: getattr(way, name) for name in Way._fields}
     return Destination(
         **{**options, "tls": tls},
         host=host,
-        port=port if port is not None else (POP3S_PORT if tls else POP3_PORT),
+        port=port if port is not None else usual_port(tls=tls),
         user=user,
         mechanism=mechanism,
         label=way.path if way.path is not None and host == "localhost" else None,

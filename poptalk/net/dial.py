@@ -46,6 +46,7 @@ class Target(Value):
         source: the address of this machine to connect from, None for any.
         path: a unix socket, which takes the place of host and port; None for TCP.
         proxy: by whose way to go, None for the direct one.
+        connect_timeout: seconds until the connection must stand, None where the general limit holds.
     """
 
     host: str
@@ -54,6 +55,7 @@ class Target(Value):
     source: str | None = None
     path: str | None = None
     proxy: Proxy | None = None
+    connect_timeout: float | None = None
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -97,6 +99,8 @@ def dial(target: Target, *, timeout: float | None) -> socket.socket:
     Raises:
         ConnectFailed: name unknown, refused, unreachable, no answer in time.
     """
+    if target.connect_timeout is not None:
+        timeout = target.connect_timeout
     if target.proxy is not None:
         from poptalk.net.proxy import dial_through
 

@@ -199,6 +199,14 @@ class Link:
             # The server has gone: the next receive says so.
             pass
 
+    def interrupt(self) -> None:
+        """End the connection from another thread: whoever waits in `receive` finds it ended."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            # It has ended by itself.
+            pass
+
     def close(self) -> None:
         """Close the connection; again does no harm."""
         if self.ending is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from poptalk.net.dial import Deadline, Target, bare_host, dial
 from poptalk.net.errors import ConnectFailed, printable, reason
@@ -40,6 +40,13 @@ class Proxy(Value):
 
     def __str__(self) -> str:
         return f"the proxy {self.scheme}://{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its URL, with the user and without the password."""
+        user = "" if self.user is None else f"{quote(self.user, safe='')}@"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{user}{host}:{self.port}"
 
     def __repr__(self) -> str:
         """Leave the password out: a repr ends up in tracebacks."""

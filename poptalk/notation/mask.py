@@ -2,12 +2,14 @@
 
 What is hidden is known, not guessed: the command table says which argument is secret, and the client
 core says which lines answer a challenge.  The name that is written in place of a secret is one that
-a replay works out anew (`known`), or, for the other SASL mechanisms, one that says what stood there.
+a replay works out anew (`known`, `responses`); of a mechanism that poptalk does not know it says what
+stood there.
 """
 
 import re
 
 from poptalk.notation.pattern import Literal, Part, Placeholder
+from poptalk.notation.responses import response_name
 from poptalk.protocol.commands import Command, parse_command
 from poptalk.protocol.events import Sent
 from poptalk.protocol.verbs import ArgumentKind
@@ -59,7 +61,7 @@ def mask_sasl_line(line: bytes, mechanism: bytes, *, step: int = 1) -> tuple[Par
     name = _WORKED_OUT.get(mechanism.upper())
     if name is None:
         known = _MECHANISM.fullmatch(mechanism.upper())
-        name = f"{known[0].decode('ascii').lower()}-{step}" if known else f"secret-{step}"
+        name = response_name(known[0].decode("ascii") if known else "secret", step)
     return (Placeholder(name=name),)
 
 

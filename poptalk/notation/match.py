@@ -61,6 +61,8 @@ class Difference:
     """As the dialogue writes it; empty for Aspect.END and Aspect.CLOSE."""
     came: str | None
     """The line that came, octets that are not UTF-8 as surrogates; None where none came."""
+    field: Field | None = None
+    """Which field it is, for Aspect.FIELD."""
 
     def __str__(self) -> str:
         came = "nothing more" if self.came is None else f"'{self.came}'"
@@ -164,7 +166,8 @@ def _match_status(
         if field is None or want is None:
             break
         if want != got:
-            return _difference(step, Aspect.FIELD, line, f"'{field.name}' = {_text(want)}")
+            wanted_field = f"'{field.name}' = {_text(want)}"
+            return _difference(step, Aspect.FIELD, line, wanted_field, field=field)
     return Agreement(bindings=dict(bindings))
 
 
@@ -291,13 +294,19 @@ def _agreement(
 
 
 def _difference(
-    step: ServerLine, aspect: Aspect, came: bytes | None, expected: str | None = None
+    step: ServerLine,
+    aspect: Aspect,
+    came: bytes | None,
+    expected: str | None = None,
+    *,
+    field: Field | None = None,
 ) -> Difference:
     return Difference(
         line=step.line,
         aspect=aspect,
         expected=f"'{step.pattern.source}'" if expected is None else expected,
         came=None if came is None else _text(came),
+        field=field,
     )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from poptalk.notation.known import REASONS
+from poptalk.notation.responses import reason_for_none
 
 Bindings = Mapping[str, str]
 """What the placeholders stand for, by name."""
@@ -223,6 +224,9 @@ def _what_follows(rest: Sequence[Part], found: Bindings) -> tuple[str, bool]:
     return "".join(texts), True
 
 
+_NOT_CAPTURED = "no line before this one captured it"
+
+
 def _value_of(placeholder: Placeholder, bindings: Bindings) -> str:
     """Find what a replay sends for a placeholder."""
     name = placeholder.name
@@ -230,7 +234,7 @@ def _value_of(placeholder: Placeholder, bindings: Bindings) -> str:
         raise FillError("'{...}' cannot be sent; give it a name and a value.")
     value = bindings.get(name, placeholder.default)
     if value is None:
-        reason = REASONS.get(name, "no line before this one captured it")
+        reason = REASONS.get(name) or reason_for_none(name) or _NOT_CAPTURED
         raise FillError(
             f"'{{{name}}}' has no value, because {reason}; give one with '{{{name}=...}}'."
         )

@@ -36,7 +36,9 @@ def practice_server(
     persona: str | None,
     maildrop: str | None,
     tls: bool = False,
+    starttls: bool = False,
     timestamp: Callable[[], bytes] = fresh_timestamp,
+    token: str | None = None,
 ) -> Iterator[PracticeDestination]:
     """Run a practice server as long as the context lasts.
 
@@ -45,7 +47,9 @@ def practice_server(
         maildrop: where the mail is, as `poptalk.practice.maildrop.locate` takes it; None for that of the
             lessons.
         tls: whether to speak TLS from the first octet on.
+        starttls: whether the client is to begin with STLS.
         timestamp: makes the APOP timestamps, as for `Server`.
+        token: the OAuth access token that is right for every account, None for none.
 
     Raises:
         BadDestination: the persona or the folder cannot be used.
@@ -56,11 +60,17 @@ def practice_server(
             maildrop=maildrop,
             tls_port=0 if tls else None,
             timestamp=timestamp,
+            token=token,
         )
     except (PersonaError, MaildropError, FileNotFoundError) as error:
         raise BadDestination(str(error)) from error
     with ThreadedServer(server):
         port = server.tls_port if tls else server.port
         yield PracticeDestination(
-            host=server.host, port=port or 0, label="practice", tls=tls, server=server
+            host=server.host,
+            port=port or 0,
+            label="practice",
+            tls=tls,
+            starttls=starttls,
+            server=server,
         )

@@ -55,7 +55,10 @@ _ROWS = (
     ),
     RegisteredCapability(
         tag=b"EXPIRE",
-        meaning="the server keeps messages at least this many days; NEVER means for ever",
+        meaning=(
+            "the server keeps messages at least this many days; with 0 it may delete what was "
+            "fetched, with NEVER it deletes nothing"
+        ),
         clause=Clause(rfc=2449, section="6.7"),
     ),
     RegisteredCapability(

@@ -66,10 +66,16 @@ MAX_COMMAND_KEPT = 65536
 class _Pending:
     """An exchange in the queue: what is known of its reply so far."""
 
-    __slots__ = ("ahead", "exchange")
+    __slots__ = ("ahead", "exchange", "name", "question", "step")
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
+        self.step = 0
+        """How many responses of AUTH have been sent."""
+        self.question: bytes | None = None
+        """The last challenge, as it came."""
+        self.name: bytes | None = None
+        """The name that a response has told."""
         self.ahead: list[Exchange] = []
         """Lines sent behind an AUTH before it was answered: SASL lines if it asks, else commands."""
 
@@ -91,6 +97,8 @@ class ClientSession:
         """Message-numbers that DELE marked in this session."""
         self.farewell = False
         """Whether QUIT was answered with +OK."""
+        self.answered = 0
+        """How many commands have been answered in full."""
         self._queue: deque[_Pending] = deque()
         self._challenged: _Pending | None = None
         """The AUTH whose challenge has not been answered yet."""
@@ -185,22 +193,44 @@ class ClientSession:
         elif command.verb is not None:
             self._auth_refused = False
         exchange = self._new_exchange(command)
-        self._queue.append(_Pending(exchange))
-        sent = Sent(line=line, end=end, secret=command.secret, exchange=exchange, sasl=False)
+        pending = _Pending(exchange)
+        self._queue.append(pending)
+        if _challenges(exchange) and len(command.arguments) > 1:
+            self._responded(pending, command.arguments[1])
+        sent = Sent(
+            line=line,
+            end=end,
+            secret=command.secret,
+            exchange=exchange,
+            sasl=False,
+            step=pending.step,
+        )
         self._events.append(sent)
         self._remark_on_command(command, end)
 
     def _sasl_line_sent(self, auth: _Pending, line: bytes, end: bytes) -> None:
         """Note a line behind AUTH, which is secret whatever it holds, but for "*", the cancel."""
         secret = Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
+        self._responded(auth, line)
         if self._challenged is auth:
             self._challenged = None
         else:
             auth.ahead.append(self._new_exchange(_masked(parse_command(line), secret)))
-        sent = Sent(line=line, end=end, secret=secret, exchange=auth.exchange, sasl=True)
+        sent = Sent(
+            line=line, end=end, secret=secret, exchange=auth.exchange, sasl=True, step=auth.step
+        )
         self._events.append(sent)
         if end == b"\n":
             self._odd(OddityKind.SENT_BARE_LF)
+
+    def _responded(self, auth: _Pending, response: bytes) -> None:
+        """Count a response, and look for the name in it."""
+        from poptalk.protocol.sasl_meaning import asks_for_password, name_in
+
+        auth.step += 1
+        mechanism = auth.exchange.command.arguments[0]
+        if auth.name is None and not asks_for_password(mechanism, auth.question or b""):
+            auth.name = name_in(mechanism, auth.step, response)
 
     def _auth_in_progress(self) -> _Pending | None:
         """Find the AUTH with a mechanism that has no final reply: the last in the queue, if any."""
@@ -442,6 +472,7 @@ class ClientSession:
             self._finish(ok=ok)
 
     def _challenge(self, pending: _Pending, status_line: StatusLine) -> None:
+        pending.question = status_line.text
         self._events.append(Challenge(exchange=pending.exchange, status_line=status_line))
         if status_line.line == b"+":
             self._odd(OddityKind.CHALLENGE_WITHOUT_BLANK)
@@ -468,9 +499,12 @@ class ClientSession:
         self._queue.extendleft(_Pending(ahead) for ahead in reversed(pending.ahead))
         self._events.append(ReplyEnd(exchange=exchange, ok=ok, body_octets=self._body_octets))
         self._body_octets = 0
+        self.answered += 1
         effect = _effect(exchange)
         if ok and effect in _CONCLUSIONS:
             _CONCLUSIONS[effect](self, exchange.command)
+            if _challenges(exchange):
+                self.user = None if pending.name is None else _as_text(pending.name)
         elif effect is Effect.LOGIN:
             self.user = None
             self._auth_refused = _challenges(exchange)
@@ -486,8 +520,6 @@ class ClientSession:
         first = command.verb.arguments[0]
         if first.kind is ArgumentKind.NAME:
             self._name_taken(command)
-        elif first.kind is ArgumentKind.MECHANISM:
-            self.user = None
         if self.state is State.AUTHORIZATION:
             self._move_to(State.TRANSACTION)
 

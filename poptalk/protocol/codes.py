@@ -52,13 +52,13 @@ _ROWS = (
     ),
     ResponseCode(
         name=b"AUTH",
-        meaning="the name or the password is wrong",
+        meaning="the credentials are at fault: a wrong name or password, an expired account, the like",
         capability=b"AUTH-RESP-CODE",
         clause=Clause(rfc=3206, section="5"),
     ),
     ResponseCode(
         name=b"UTF8",
-        meaning="the message or the name needs UTF-8 mode, or cannot be shown without it",
+        meaning="the message holds UTF-8, and the session is not in UTF-8 mode",
         capability=b"UTF8",
         clause=Clause(rfc=6856, section="5"),
     ),

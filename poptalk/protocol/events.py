@@ -37,6 +37,8 @@ class Sent(Event):
     """The command that this is, or the AUTH that this line answers."""
     sasl: bool
     """Whether the line answers (or, sent ahead, will answer) a challenge of AUTH."""
+    step: int = 0
+    """Which response of AUTH the line holds, from 1, an initial one included; 0 where it holds none."""
 
     def __repr__(self) -> str:
         """Show the line without its secret: a repr ends up in tracebacks."""

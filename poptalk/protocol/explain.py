@@ -16,7 +16,7 @@ from poptalk.protocol.replies import Status, StatusLine, timestamp_of
 from poptalk.protocol.sasl_lines import NotBase64, decode
 from poptalk.protocol.sasl_meaning import challenge_parts
 from poptalk.protocol.values import Value
-from poptalk.protocol.verbs import Clause, Effect, Field, FieldKind
+from poptalk.protocol.verbs import ArgumentKind, Clause, Effect, Field, FieldKind, Verb
 
 MOST_LINES = 8
 """Lines of a listing that are explained; the others say the same with other numbers."""
@@ -35,7 +35,7 @@ class Explanation(Value):
 
 _INDICATORS = {
     Status.OK: ("positive: the server did it", _STATUS),
-    Status.ERR: ("negative: the server did not do it, and nothing has changed", _STATUS),
+    Status.ERR: ("negative: the server did not do it", _STATUS),
     Status.CHALLENGE: (
         "a challenge: the server waits for a line in base64, or for * to give up",
         Clause(rfc=5034, section="4"),
@@ -49,21 +49,31 @@ _EFFECTS = {
     Effect.START_TLS: "from the next octet on this connection speaks TLS",
     Effect.MARK: "the message is marked; it goes when QUIT is answered, not before",
     Effect.UNMARK_ALL: "no message is marked as deleted any more",
-    Effect.FAREWELL: "the server removes what is marked (after a login) and hangs up",
+    Effect.FAREWELL: "the server has removed what was marked (after a login) and hangs up",
 }
+
+_REFUSED_EFFECTS = {
+    Effect.FAREWELL: "some of the marked messages may be left; the server hangs up all the same",
+}
+"""What a negative reply has changed, where it does change something."""
 
 
 def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
     """Explain the first line of a server (RFC 1939 §4)."""
     yield _indicator(status_line)
-    timestamp = timestamp_of(status_line.line)
     yield from _code(status_line)
+    welcome = status_line.status is Status.OK
     yield Explanation(
         part=_words_for_people(status_line),
-        meaning="the greeting, for people; the server speaks first, and you are in AUTHORIZATION",
+        meaning=(
+            "the greeting, for people; the server speaks first, and you are in AUTHORIZATION"
+            if welcome
+            else "a greeting has to be positive: this server will not serve you, and hangs up as a rule"
+        ),
         clause=Clause(rfc=1939, section="4"),
     )
-    if timestamp:
+    timestamp = timestamp_of(status_line.line)
+    if timestamp and welcome:
         yield Explanation(
             part=timestamp,
             meaning="the timestamp: APOP is offered, with the MD5 over this and the password",
@@ -108,32 +118,51 @@ def explain_reply(
         yield from _challenge(command, status_line)
         return
     yield from _code(status_line)
-    verb = command.verb
     multi_line = status_line.status is Status.OK and command.multi_line
-    fields: Sequence[Field] = ()
-    if verb is not None and status_line.status is Status.OK and not multi_line:
-        fields = verb.fields
-    yield from _fields(status_line, fields)
+    yield from _fields(command, status_line)
     if multi_line:
         yield from _body(command, lines)
-    if verb is not None and status_line.status is Status.OK and not _only_lists(command):
-        effect = _EFFECTS.get(verb.effect)
-        if effect:
-            yield Explanation(part=b"", meaning=effect, clause=verb.clause)
-    if status_line.status is Status.ERR:
-        yield _refused(command)
+    if status_line.status is Status.OK:
+        yield from _done(command)
+    elif status_line.status is Status.ERR:
+        yield from _refused(command)
 
 
-def _refused(command: Command) -> Explanation:
+def _one_line_fields(command: Command, status_line: StatusLine) -> Sequence[Field]:
+    """Return the fields of a reply of one line; a description is one of a listing's lines alone."""
+    if command.verb is None or status_line.status is not Status.OK or command.multi_line:
+        return ()
+    return [field for field in command.verb.fields if field.kind is not FieldKind.REST]
+
+
+def _done(command: Command) -> Iterator[Explanation]:
+    """Say what a positive reply has changed, or else what the command was good for."""
+    verb = command.verb
+    if verb is None:
+        yield Explanation(
+            part=b"",
+            meaning="a command of this server's own, which no RFC has; what it did is its own affair",
+            clause=_STATUS,
+        )
+    elif verb.effect in _EFFECTS and not _only_lists(command):
+        yield Explanation(part=b"", meaning=_EFFECTS[verb.effect], clause=verb.clause)
+    elif not verb.fields and not command.multi_line:
+        yield Explanation(part=b"", meaning=verb.details, clause=verb.clause)
+
+
+def _refused(command: Command) -> Iterator[Explanation]:
     """Say what a command that was refused is for; one that nobody knows may be a secret."""
     verb = command.verb
-    if verb is not None:
-        return Explanation(part=verb.name, meaning=verb.details, clause=verb.clause)
-    return Explanation(
-        part=b"",
-        meaning="what was sent begins with no command of POP3, and must be refused",
-        clause=_STATUS,
-    )
+    if verb is None:
+        yield Explanation(
+            part=b"",
+            meaning="what was sent begins with no command of POP3, and must be refused",
+            clause=_STATUS,
+        )
+        return
+    if verb.effect in _REFUSED_EFFECTS:
+        yield Explanation(part=b"", meaning=_REFUSED_EFFECTS[verb.effect], clause=verb.clause)
+    yield Explanation(part=verb.name, meaning=verb.details, clause=verb.clause)
 
 
 def _challenge(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
@@ -182,10 +211,12 @@ def _words_for_people(status_line: StatusLine) -> bytes:
     return text[len(status_line.code) + 2 :].strip() if status_line.code is not None else text
 
 
-def _fields(status_line: StatusLine, fields: Sequence[Field]) -> Iterator[Explanation]:
+def _fields(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
+    fields = _one_line_fields(command, status_line)
     words = status_line.words
+    clause = command.verb.clause if command.verb is not None else None
     for field, word in zip(fields, words, strict=False):
-        yield Explanation(part=word, meaning=_meaning(field, word), clause=None)
+        yield Explanation(part=word, meaning=_meaning(field, word), clause=clause)
     people = b" ".join(words[len(fields) :])
     if people:
         yield Explanation(
@@ -206,15 +237,8 @@ def _body(command: Command, lines: Iterable[bytes]) -> Iterator[Explanation]:
     verb = command.verb
     if verb is None:
         return
-    if not verb.fields:
-        yield Explanation(
-            part=b"",
-            meaning="the message follows: header, empty line, body, exactly as it is stored",
-            clause=verb.clause,
-        )
-    else:
-        described = ", then ".join(field.meaning for field in verb.fields)
-        yield Explanation(part=b"", meaning=f"a line each: {described}", clause=verb.clause)
+    yield _what_follows(command, verb)
+    if verb.fields:
         for index, line in enumerate(lines):
             if verb.name != b"CAPA" and index >= MOST_LINES:
                 break
@@ -224,6 +248,26 @@ def _body(command: Command, lines: Iterable[bytes]) -> Iterator[Explanation]:
     )
 
 
+def _what_follows(command: Command, verb: Verb) -> Explanation:
+    """Say what the lines of a multi-line reply are."""
+    clause = verb.clause
+    described = ", then ".join(field.meaning for field in verb.fields)
+    if _only_lists(command):
+        meaning = (
+            f"a line each: {described}; a habit of servers, for which CAPA is the standard way"
+        )
+        clause = Clause(rfc=5034, section="3")
+    elif described:
+        meaning = f"a line each: {described}"
+    elif any(argument.kind is ArgumentKind.LINES for argument in verb.arguments):
+        meaning = (
+            "the header follows, an empty line, and of the body as many lines as were asked for"
+        )
+    else:
+        meaning = "the whole message follows: header, empty line, body"
+    return Explanation(part=b"", meaning=meaning, clause=clause)
+
+
 def _line(command: Command, line: bytes) -> Iterator[Explanation]:
     if command.keyword == b"CAPA":
         capability = parse_capability(line)
@@ -231,7 +275,7 @@ def _line(command: Command, line: bytes) -> Iterator[Explanation]:
         yield Explanation(
             part=line,
             meaning=known.meaning if known else "not in the IANA registry of POP3 capabilities",
-            clause=known.clause if known else None,
+            clause=known.clause if known else Clause(rfc=2449, section="9"),
         )
     elif command.verb is not None and line:
         words = line.split(None, len(command.verb.fields) - 1)

@@ -22,6 +22,8 @@ class SaslPart(Value):
     meaning: str
     """Empty for separators, which mean nothing by themselves."""
     secret: bool = False
+    name: bytes | None = None
+    """The name of the user, where this part holds it."""
 
     def __repr__(self) -> str:
         """Hide a secret: a repr ends up in tracebacks."""
@@ -72,6 +74,39 @@ def challenge_parts(mechanism: bytes, octets: bytes) -> Parts:
     return (SaslPart(octets=octets, meaning=meaning or "the server's words"),)
 
 
+def name_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
+    """Return the name of the user that a response tells, None if it tells none.
+
+    Args:
+        mechanism: its name, in any case.
+        step: as for `response_parts`.
+        line: the response as it was sent, base64.
+    """
+    try:
+        parts = response_parts(mechanism, step, decode(line))
+    except NotBase64:
+        return None
+    return next((part.name for part in parts if part.name), None)
+
+
+def asks_for_password(mechanism: bytes, challenge: bytes) -> bool:
+    """Tell whether a challenge of LOGIN asks for something else than the name.
+
+    The name is asked for first, in words that mean nothing; but whoever is asked for the password
+    first, and types it, must not see it as a name.
+
+    Args:
+        mechanism: its name, in any case.
+        challenge: base64.
+    """
+    if mechanism.upper() != b"LOGIN":
+        return False
+    try:
+        return b"pass" in decode(challenge).lower()
+    except NotBase64:
+        return True
+
+
 def stand_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
     """Return what may be shown in place of a response.
 
@@ -109,7 +144,7 @@ def _plain(_step: int, octets: bytes) -> Parts | None:
     return (
         *first,
         separator,
-        SaslPart(octets=name, meaning="the name"),
+        SaslPart(octets=name, meaning="the name", name=name),
         separator,
         SaslPart(octets=password, meaning="the password", secret=True),
     )
@@ -117,7 +152,7 @@ def _plain(_step: int, octets: bytes) -> Parts | None:
 
 def _login(step: int, octets: bytes) -> Parts | None:
     if step == 1:
-        return (SaslPart(octets=octets, meaning="the name"),)
+        return (SaslPart(octets=octets, meaning="the name", name=octets),)
     return (SaslPart(octets=octets, meaning="the password", secret=True),)
 
 
@@ -128,7 +163,7 @@ def _cram_md5(_step: int, octets: bytes) -> Parts | None:
         return None
     # Whoever has the challenge and the digest can try passwords at home.
     return (
-        SaslPart(octets=name, meaning="the name"),
+        SaslPart(octets=name, meaning="the name", name=name),
         SaslPart(octets=blank, meaning=""),
         SaslPart(
             octets=digest,
@@ -152,7 +187,8 @@ def _bearer(_step: int, octets: bytes) -> Parts | None:
             )
             parts.append(SaslPart(octets=token, meaning="the token", secret=True))
         elif field:
-            parts.append(SaslPart(octets=field, meaning=_PAIRS.get(key, "a field")))
+            name = _unescaped(value.rstrip(b",")) if key in (b"user", b"n,a") else None
+            parts.append(SaslPart(octets=field, meaning=_PAIRS.get(key, "a field"), name=name))
         parts.append(SaslPart(octets=b"\x01", meaning=""))
     return parts[:-1] if any(part.secret for part in parts) else None
 
@@ -184,9 +220,15 @@ def _attributes(octets: bytes, meanings: Mapping[bytes, str]) -> Parts | None:
         key, equals, _ = field.partition(b"=")
         if not equals or key not in meanings:
             return None
-        parts.append(SaslPart(octets=field, meaning=meanings[key], secret=key == b"p"))
+        name = _unescaped(field[2:]) if key == b"n" else None
+        parts.append(SaslPart(octets=field, meaning=meanings[key], secret=key == b"p", name=name))
         parts.append(SaslPart(octets=b",", meaning=""))
     return parts[:-1]
+
+
+def _unescaped(name: bytes) -> bytes:
+    """Undo what a name needs among commas and equals signs (RFC 5802 §5.1)."""
+    return name.replace(b"=2C", b",").replace(b"=3D", b"=")
 
 
 _SCRAM_CLIENT = {

@@ -345,7 +345,10 @@ _ROWS = (
         states=_TRANSACTION,
         clause=Clause(rfc=1939, section="5"),
         summary="do nothing, and be told so",
-        details="Keeps the inactivity timer of the server from running out.",
+        details=(
+            "The server does nothing but answer. Any command starts its inactivity timer anew "
+            "(RFC 1939 §3)."
+        ),
         example="C: NOOP\nS: +OK",
     ),
     Verb(

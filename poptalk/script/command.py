@@ -1,101 +1,167 @@
-"""`poptalk run`: a dialogue out of a file, a server to replay it against, and the result."""
+"""`poptalk run`: dialogues out of files, a server to replay them against, and the results."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from poptalk.net.destination import Destination, UsageError
-from poptalk.net.link import Link
-from poptalk.notation.dialogue import ClientLine, Dialogue
-from poptalk.notation.exchanges import exchanges
-from poptalk.notation.known import REASONS, Known
-from poptalk.notation.reader import NotationError, parse_dialogue
-from poptalk.practice.embedded import practice_server
+from poptalk.net.errors import ConnectionLost, NetError
+from poptalk.notation.dialogue import Dialogue
 from poptalk.protocol.events import Sent
-from poptalk.script.hearing import BEGINNING_OCTETS
+from poptalk.script.junit import Suite, junit
 from poptalk.script.occurrences import Occurrence, Opened, TlsBegun
-from poptalk.script.options import DEFAULT_PERSONA
-from poptalk.script.practising import Timestamps, account_for
 from poptalk.script.replay import Replay
+from poptalk.script.results import Results
+from poptalk.script.serving import Given, Serving, read_values, serving
+from poptalk.script.source import STANDARD_INPUT, read_dialogue
 from poptalk.script.transcript import Transcript
 from poptalk.terminal.color import use_color
+from poptalk.terminal.render import note
 from poptalk.terminal.screen import LinearScreen, ScreenClosed
 from poptalk.terminal.theme import NEUTRAL
 
 EXIT_DIFFERS = 1
 """The answer is no: something was not as written."""
 
-PASSWORD_VARIABLE = "POPTALK_PASSWORD"
-"""The environment variable with the password: an argument would stand in the list of processes."""
-
-MOST_OCTETS = BEGINNING_OCTETS
-"""The longest dialogue that is read; so of a reply never less is kept than can stand in one."""
-
-STANDARD_INPUT = "-"
-_MARKDOWN = (".md", ".markdown")
-
-_NEED_NO_PASSWORD = frozenset({"user", "host"})
-_NEED_A_USER = frozenset({"user", "plain", "cram-md5"})
-
 Complain = Callable[[str], None]
+Fail = Callable[[NetError], int]
+"""Says what stopped a replay, and gives the exit code of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
-    """A server, and who logs in there."""
+class _Done:
+    """What came of one dialogue."""
 
-    destination: Destination
-    connect: Callable[[], Link]
-    known: Known
+    exit_code: int
+    suite: Suite
+    reached: bool
+    """Whether there was a server to speak to, in TLS if that was asked for."""
 
 
-def run_script(options: Namespace, destination: Destination | None, *, complain: Complain) -> int:
-    """Replay a dialogue, and show it; return the exit code.
+def run_scripts(
+    options: Namespace,
+    files: Sequence[str],
+    destination: Destination | None,
+    *,
+    complain: Complain,
+    fail: Fail,
+) -> int:
+    """Replay dialogues one after the other, each over connections of its own, and show them.
+
+    All are read before anything is sent.  A server that cannot be reached ends the run.
 
     Args:
-        options: as `poptalk.script.options` has them, with `tls` and `timeout`.
-        destination: the server; None for the practice server.
+        options: as `poptalk.script.options` has them, with `tls`, `starttls` and `timeout`.
+        files: the dialogues.
+        destination: the server; None for a practice server for each dialogue.
         complain: says a sentence on standard error.
+        fail: takes what stopped a replay.
+
+    Returns:
+        The exit code of the first that was not as written, 0 if all were.
 
     Raises:
-        UsageError: the file is no dialogue, or something that it needs is missing.
-        NetError: no connection, no TLS, or the connection was lost.
+        UsageError: a file is no dialogue, or something that it needs is missing.
         ScreenClosed: standard output is gone.
     """
-    dialogue = read_dialogue(options.file)
-    if destination is not None:
-        server = _live_server(options, dialogue, destination)
-        return _replay(options, dialogue, server, complain=complain)
-    with _practice_server(options, dialogue) as server:
-        return _replay(options, dialogue, server, complain=complain)
-
-
-def _replay(options: Namespace, dialogue: Dialogue, server: _Server, *, complain: Complain) -> int:
+    if files.count(STANDARD_INPUT) > 1:
+        raise UsageError("- is standard input, which can be read once")
+    given = read_values(options.var, user=options.user)
+    dialogues = [read_dialogue(file) for file in files]
     screen = _screen(options)
-    transcript = Transcript(dialogue, show=screen.show, columns=screen.columns, quiet=options.quiet)
-    guard = _PasswordGuard(server.destination, complain=complain)
-    replay = Replay(
-        dialogue,
-        connect=server.connect,
-        tls_settings=server.destination.tls_settings,
-        known=server.known,
-        exact=options.exact,
-    )
-    with replay:
-        for occurrence in replay.run():
-            guard.take(occurrence)
-            transcript.take(occurrence)
-    if replay.difference is not None:
-        return EXIT_DIFFERS
-    transcript.conclude(_result(replay))
-    return 0
+    done: list[_Done] = []
+    for dialogue in dialogues:
+        if len(dialogues) > 1 and not options.quiet:
+            screen.show(note(f"{dialogue.name}:"))
+        with serving(options, given, dialogue, destination) as server:
+            done.append(
+                _Run(options, given, dialogue, server, screen=screen, complain=complain).finish(
+                    fail
+                )
+            )
+        if not done[-1].reached:
+            break
+    if options.junit is not None:
+        _write(options.junit, junit([each.suite for each in done], name="poptalk run"))
+    if len(dialogues) > 1 and not options.quiet:
+        screen.show(note(_summary(dialogues, done)))
+    return next((each.exit_code for each in done if each.exit_code), 0)
+
+
+def _summary(dialogues: Sequence[Dialogue], done: Sequence[_Done]) -> str:
+    wrong = [
+        dialogue.name for dialogue, each in zip(dialogues, done, strict=False) if each.exit_code
+    ]
+    left = len(dialogues) - len(done)
+    not_run = f"; {left} not run" if left else ""
+    if not wrong:
+        return f"{len(dialogues)} dialogues, all as written"
+    return f"{len(dialogues)} dialogues, {len(wrong)} not as written: {', '.join(wrong)}{not_run}"
+
+
+class _Run:
+    """One dialogue being replayed and shown."""
+
+    def __init__(
+        self,
+        options: Namespace,
+        given: Given,
+        dialogue: Dialogue,
+        server: Serving,
+        *,
+        screen: LinearScreen,
+        complain: Complain,
+    ) -> None:
+        self._dialogue = dialogue
+        self._transcript = Transcript(
+            dialogue,
+            show=screen.show,
+            columns=screen.columns,
+            quiet=options.quiet,
+            clock=time.monotonic if options.times else None,
+        )
+        self._guard = _PasswordGuard(server.destination, complain=complain)
+        self._results = Results(clock=time.monotonic)
+        self._replay = Replay(
+            dialogue,
+            connect=server.connect,
+            tls_settings=server.destination.tls_settings,
+            known=server.known,
+            responses=server.responses,
+            bindings=given.values,
+            exact=options.exact,
+            starttls=server.destination.starttls,
+        )
+
+    def finish(self, fail: Fail) -> _Done:
+        """Replay the dialogue to its end."""
+        exit_code = 0
+        reached = True
+        try:
+            for occurrence in self._occurrences():
+                self._results.take(occurrence)
+                self._guard.take(occurrence)
+                self._transcript.take(occurrence)
+        except NetError as error:
+            exit_code = fail(error)
+            reached = isinstance(error, ConnectionLost)
+            self._results.stopped(str(error))
+        if self._replay.difference is not None:
+            exit_code = EXIT_DIFFERS
+        elif not exit_code:
+            self._transcript.conclude(_result(self._replay))
+        suite = self._results.suite(Path(self._dialogue.name))
+        return _Done(exit_code=exit_code, suite=suite, reached=reached)
+
+    def _occurrences(self) -> Iterator[Occurrence]:
+        with self._replay:
+            yield from self._replay.run()
 
 
 def _result(replay: Replay) -> str:
@@ -110,6 +176,13 @@ def _screen(options: Namespace) -> LinearScreen:
         raise ScreenClosed("The output was closed before poptalk was started.")
     color = use_color(options.color, os.environ, isatty=sys.stdout.isatty())
     return LinearScreen(sys.stdout, theme=NEUTRAL, color=color)
+
+
+def _write(name: str, text: str) -> None:
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{name} cannot be written: {error.strerror}") from error
 
 
 class _PasswordGuard:
@@ -131,105 +204,3 @@ class _PasswordGuard:
                 self._complain(
                     "a password crosses the network in clear; --tls or STLS would protect it"
                 )
-
-
-# The file.
-
-
-def read_dialogue(name: str) -> Dialogue:
-    """Read a dialogue from a file, or from standard input where the name is `-`.
-
-    Raises:
-        UsageError: it cannot be read, or is no dialogue; names the line.
-    """
-    if name.lower().endswith(_MARKDOWN):
-        raise UsageError(
-            f"{name} is a Markdown document, and run replays one dialogue: copy a block of C: and S: "
-            "lines into a file of its own, such as session.pop3"
-        )
-    shown = "standard input" if name == STANDARD_INPUT else name
-    try:
-        dialogue = parse_dialogue(_read(name), name=shown)
-    except OSError as error:
-        raise UsageError(f"{shown} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{shown} is not UTF-8, from octet {error.start:,} on") from error
-    except NotationError as error:
-        raise UsageError(str(error)) from error
-    if not exchanges(dialogue):
-        raise UsageError(f"{shown} has nothing in it to replay: write C: and S: lines")
-    return dialogue
-
-
-def _read(name: str) -> str:
-    if name == STANDARD_INPUT:
-        data = b"" if sys.stdin is None else sys.stdin.buffer.read(MOST_OCTETS + 1)
-    else:
-        with Path(name).open("rb") as file:
-            data = file.read(MOST_OCTETS + 1)
-    if len(data) > MOST_OCTETS:
-        raise UsageError(f"{name} is longer than {MOST_OCTETS:,} octets: is it a dialogue?")
-    return data.decode("utf-8")
-
-
-# The server, and who logs in there.
-
-
-@contextmanager
-def _practice_server(options: Namespace, dialogue: Dialogue) -> Iterator[_Server]:
-    account = account_for(dialogue, user=options.user)
-    timestamps = Timestamps(dialogue)
-    with practice_server(
-        persona=options.persona or DEFAULT_PERSONA,
-        maildrop=options.maildrop,
-        tls=options.tls,
-        timestamp=timestamps,
-    ) as destination:
-
-        def connect() -> Link:
-            timestamps.turn_to_next()
-            return _connect(destination, options.timeout)
-
-        known = Known(user=account.name, password=account.password, host=destination.host)
-        yield _Server(destination=destination, connect=connect, known=known)
-
-
-def _live_server(options: Namespace, dialogue: Dialogue, destination: Destination) -> _Server:
-    user = options.user or destination.user
-    needed = _needed(dialogue)
-    if user is None and needed & _NEED_A_USER:
-        raise UsageError(f"{dialogue.name} needs a user's name: say --user NAME")
-    known = Known(
-        user=user,
-        password=_password(dialogue, user) if needed - _NEED_NO_PASSWORD else None,
-        host=destination.host,
-    )
-    connect = partial(_connect, destination, options.timeout)
-    return _Server(destination=destination, connect=connect, known=known)
-
-
-def _connect(destination: Destination, timeout: float) -> Link:
-    settings = destination.tls_settings() if destination.tls else None
-    return Link.open(destination.target, timeout=timeout, tls=settings)
-
-
-def _needed(dialogue: Dialogue) -> frozenset[str | None]:
-    """Find the known placeholders for which values must be sent."""
-    lines = (step.pattern for step in dialogue.steps if isinstance(step, ClientLine))
-    parts = (part for line in lines for part in line.placeholders)
-    return frozenset(p.name for p in parts if p.name in REASONS and p.default is None)
-
-
-def _password(dialogue: Dialogue, user: str | None) -> str:
-    """Find the password: in the environment, or by asking at a terminal, without echo."""
-    password = os.environ.get(PASSWORD_VARIABLE)
-    if password is not None:
-        return password
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            f"{dialogue.name} needs a password: give it in the environment variable "
-            f"{PASSWORD_VARIABLE}, or run this at a terminal to be asked for it"
-        )
-    from getpass import getpass
-
-    return getpass(f"Password of {user}: " if user else "Password: ")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Sequence
 
-from poptalk.net.errors import ConnectionLost, Ending
+from poptalk.net.errors import ConnectionLost, Ending, TlsFailed
 from poptalk.net.link import Link
 from poptalk.net.tls import TlsFacts
 from poptalk.net.tls_settings import TlsSettings
 from poptalk.protocol.client import ClientSession
-from poptalk.protocol.events import Event, Sent, TlsRequested
+from poptalk.protocol.events import BodyChunk, Event, Sent, TlsRequested
+from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.states import State
 from poptalk.script.hearing import Heard, Hearing
 
@@ -29,6 +30,7 @@ class Conversation:
         self.heard = Hearing()
         self._tls_settings = tls_settings
         self._tls_requested: TlsRequested | None = None
+        self._body: Callable[[bytes], object] | None = None
 
     @property
     def ending(self) -> Ending | None:
@@ -40,11 +42,13 @@ class Conversation:
         """Whether STLS was answered with +OK, and TLS has not begun."""
         return self._tls_requested is not None
 
-    def ask(self, line: bytes) -> Heard:
+    def ask(self, line: bytes, *, body: Callable[[bytes], object] | None = None) -> Heard:
         """Send a line, and wait for its whole reply or for a challenge.
 
         Args:
             line: octets without a line end.
+            body: takes the octets behind the first line of a multi-line reply as they cross the
+                wire, dots stuffed, lone dot included, cut anywhere; they are not kept then.
 
         Returns:
             The reply; one that is not complete where the server hung up in the middle of it.
@@ -53,11 +57,13 @@ class Conversation:
             ConnectionLost: the server hung up without a word of a reply, or fell silent.
         """
         sent = self.observe(line)
+        self._body = body
         self.transmit(line)
         while (reply := self.heard.reply_to(sent.exchange)) is None:
             if self.ending is not None:
                 raise ConnectionLost(f"{self.ending} and did not answer; connect again.")
             self.listen()
+        self._body = None
         return reply
 
     def greeting(self) -> Heard:
@@ -126,6 +132,20 @@ class Conversation:
         self._noted(self.session.tls_established())
         return facts
 
+    def require_tls(self) -> TlsFacts:
+        """Send STLS, and begin TLS; nothing else is sent where that does not come about.
+
+        Raises:
+            ConnectionLost: the server hung up, or fell silent.
+            TlsFailed: STLS was refused, or TLS did not come about; the connection is closed.
+        """
+        reply = parse_status_line(self.ask(b"STLS").lines[0])
+        if reply.status is not Status.OK:
+            self.close()
+            answer = reply.line.decode("utf-8", "surrogateescape")
+            raise TlsFailed(f"{self.link.target} refuses STLS: {answer}")
+        return self.begin_tls()
+
     def close(self) -> Sequence[Event]:
         """Close the connection without a word; again does no harm."""
         self.link.close()
@@ -141,7 +161,10 @@ class Conversation:
 
     def _noted(self, events: Sequence[Event]) -> Sequence[Event]:
         for event in events:
-            self.heard.take(event)
+            if self._body is not None and isinstance(event, BodyChunk):
+                self._body(event.data)
+            else:
+                self.heard.take(event)
             if isinstance(event, TlsRequested):
                 self._tls_requested = event
         return events

@@ -8,6 +8,7 @@ from poptalk.net.errors import Ending
 from poptalk.net.tls import TlsFacts
 from poptalk.notation.exchanges import ExpectedReply
 from poptalk.notation.match import Difference
+from poptalk.protocol.commands import Command
 from poptalk.protocol.events import Event
 from poptalk.script.hearing import Heard
 
@@ -49,6 +50,8 @@ class Differed:
     """Something is not as the dialogue says: the last occurrence of a replay."""
 
     difference: Difference
+    command: Command | None = None
+    """What was answered; None for the greeting, and for what answers nothing."""
     octets_left_out: int = 0
     """Octets of a very long reply in which the line was not looked for."""
 

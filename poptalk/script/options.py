@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from poptalk.login.options import add_source_arguments
 from poptalk.terminal.color import COLOR_FLAGS
 
 DEFAULT_PERSONA = "plain"
@@ -19,16 +20,22 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "target",
         nargs="*",
         metavar="HOST [PORT] | URL",
-        help="the server; without it the practice server is started",
+        help="more dialogues (whatever ends in .pop3, or is a file), and then the server; without it "
+        "a practice server is started for each",
     )
     add("--exact", action="store_true", help="compare everything, words for people too")
     add("--quiet", action="store_true", help="show differences only")
+    add("--times", action="store_true", help="show beside each reply how long it took")
+    add("--junit", metavar="FILE", help="write the results as JUnit XML, for a build server")
     add(
-        "--user",
-        metavar="NAME",
-        help="who {user} is; the password comes from the environment variable POPTALK_PASSWORD, or "
-        "is asked for at a terminal",
+        "--var",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the value of {NAME}, before any line captures one (repeatable)",
     )
+    add("--user", metavar="NAME", help="who {user} is, and who logs in")
+    add_source_arguments(parser)
     add(
         "--persona",
         metavar="NAME|FILE",

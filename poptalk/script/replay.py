@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from poptalk.net.destination import UsageError
-from poptalk.net.errors import ConnectionLost
+from poptalk.net.errors import ConnectionLost, TlsFailed
 from poptalk.net.link import Link
 from poptalk.net.tls_settings import TlsSettings
 from poptalk.notation.dialogue import AnyLines, Dialogue, Direction, ServerLine
@@ -30,11 +30,14 @@ from poptalk.notation.directions import Action, Side
 from poptalk.notation.exchanges import TERMINATOR, Act, ExpectedReply, Send, exchanges
 from poptalk.notation.known import Known
 from poptalk.notation.match import Aspect, Comparison, Difference, match_reply
-from poptalk.notation.pattern import FillError
+from poptalk.notation.pattern import FillError, Pattern
+from poptalk.notation.responses import Responses, parse_response_name
 from poptalk.protocol.commands import Command
 from poptalk.protocol.events import Challenge, Event, Exchange, Greeting
+from poptalk.protocol.logins import LoginError
 from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.states import State
+from poptalk.protocol.verbs import Effect
 from poptalk.script.conversation import Conversation
 from poptalk.script.hearing import Heard
 from poptalk.script.occurrences import Agreed, Differed, Ended, Occurrence, Opened, TlsBegun
@@ -53,9 +56,16 @@ class ScriptError(UsageError):
 class _Differs(Exception):
     """Something is not as the dialogue says."""
 
-    def __init__(self, difference: Difference, *, octets_left_out: int = 0) -> None:
+    def __init__(
+        self,
+        difference: Difference,
+        *,
+        command: Command | None = None,
+        octets_left_out: int = 0,
+    ) -> None:
         super().__init__(str(difference))
         self.difference = difference
+        self.command = command
         self.octets_left_out = octets_left_out
 
 
@@ -68,8 +78,10 @@ class Replay:
         tls_settings: gives the terms on which TLS begins after STLS.
         known: what the known placeholders are worked out from; the greeting and the challenges are
             filled in as they come.
+        responses: works the responses of AUTH out; None where there is nobody to log in.
         bindings: what was captured before, elsewhere.
         exact: whether everything is compared, words for people too.
+        starttls: whether STLS comes first of all, in dialogues too that do not begin with it.
     """
 
     def __init__(
@@ -79,8 +91,10 @@ class Replay:
         connect: Callable[[], Link],
         tls_settings: Callable[[], TlsSettings],
         known: Known,
+        responses: Responses | None = None,
         bindings: Mapping[str, str] | None = None,
         exact: bool = False,
+        starttls: bool = False,
     ) -> None:
         self.difference: Difference | None = None
         """The first thing that was not as written; None as long as there is none."""
@@ -96,7 +110,9 @@ class Replay:
         self._connect = connect
         self._tls_settings = tls_settings
         self._known = known
+        self._responses = responses
         self._exact = exact
+        self._starttls = starttls
         self._sent: dict[int, Exchange] = {}
         """What each `Send` has led to, by its place among the acts."""
         self._talk: Conversation | None = None
@@ -137,7 +153,11 @@ class Replay:
             yield from self._hang_up()
         except _Differs as found:
             self.difference = found.difference
-            yield Differed(difference=found.difference, octets_left_out=found.octets_left_out)
+            yield Differed(
+                difference=found.difference,
+                command=found.command,
+                octets_left_out=found.octets_left_out,
+            )
 
     # Acts.
 
@@ -167,6 +187,8 @@ class Replay:
         """Send a line; if the dialogue has no reply to it, hear whether it is refused."""
         at = act.step.line
         talk = yield from self._ready(at)
+        if self._starttls and not talk.session.encrypted and not _starts_tls(act.command):
+            yield from self._require_tls(at, talk)
         self._refuse_unasked(self._compared_at, aspect=Aspect.END)
         line = self._filled(act)
         self._any_unasked = False
@@ -179,18 +201,38 @@ class Replay:
             return
         heard = yield from self._hear(sent.exchange, line=at)
         if parse_status_line(heard.lines[0]).status not in (Status.OK, Status.CHALLENGE):
-            raise _Differs(_refused(at, heard))
+            raise _Differs(_refused(at, heard), command=act.command)
         self.exchanges += 1
 
     def _filled(self, act: Send) -> bytes:
         """Put values into a line, and remember those that it brings itself, as `{n:int=2}` does."""
         bindings = {**self.bindings, **self._known.bindings()}
         try:
+            bindings |= self._responses_in(act.step.pattern, answers=act.answers_challenge)
             text = act.step.pattern.fill(bindings)
-        except FillError as error:
+        except (FillError, LoginError) as error:
             raise self._error(act.step.line, str(error)) from None
         self._remember(act.step.pattern.match(text, bindings) or {})
         return text.encode("utf-8", "surrogateescape")
+
+    def _responses_in(self, pattern: Pattern, *, answers: bool) -> dict[str, str]:
+        """Work out the responses of AUTH that stand in a line.
+
+        Args:
+            pattern: the line.
+            answers: whether it answers a challenge.
+        """
+        if self._responses is None:
+            return {}
+        challenge = self._known.challenge if answers else None
+        if answers and not pattern.source and challenge is not None:
+            self._responses.say_nothing(challenge)
+        worked_out = {
+            part.name: self._responses.work_out(part.name, challenge)
+            for part in pattern.placeholders
+            if part.name is not None
+        }
+        return {name: value for name, value in worked_out.items() if value is not None}
 
     def _expect(self, index: int, act: ExpectedReply) -> Occurrences:
         """Hear the reply to a command, and compare it."""
@@ -291,6 +333,18 @@ class Replay:
             yield from self._begin_tls()
         return talk
 
+    def _require_tls(self, at: int, talk: Conversation) -> Occurrences:
+        """Send STLS where the dialogue has none; without TLS there is nothing to go on with."""
+        sent = talk.observe(_STLS)
+        yield sent
+        talk.transmit(_STLS)
+        heard = yield from self._hear(sent.exchange, line=at)
+        if not talk.tls_is_due:
+            talk.close()
+            answer = heard.lines[0].decode("utf-8", "surrogateescape")
+            raise TlsFailed(f"{talk.link.target} refuses STLS: {answer}")
+        yield from self._begin_tls()
+
     def _begin_tls(self) -> Occurrences:
         assert self._talk is not None
         yield TlsBegun(facts=self._talk.begin_tls())
@@ -367,7 +421,7 @@ class Replay:
     def _compare(self, act: ExpectedReply, heard: Heard) -> None:
         result = self._match(act, heard)
         if isinstance(result, Difference):
-            raise _Differs(result, octets_left_out=heard.octets_left_out)
+            raise _Differs(result, command=act.answers, octets_left_out=heard.octets_left_out)
         self.compared += 1
         self._compared_at = act.steps[-1].line
         self._remember(result.bindings)
@@ -375,7 +429,11 @@ class Replay:
     def _remember(self, found: Mapping[str, str]) -> None:
         """Keep what was captured; what is known is worked out anew each time."""
         known = self._known.bindings()
-        self.bindings = {name: value for name, value in found.items() if name not in known}
+        self.bindings = {
+            name: value
+            for name, value in found.items()
+            if name not in known and parse_response_name(name) is None
+        }
 
     def _refuse_unasked(self, at: int, *, aspect: Aspect) -> None:
         """Let a line that answers nothing be a difference, unless the dialogue allows for any."""
@@ -402,6 +460,7 @@ class Replay:
 
 
 _GREETING = "the greeting"
+_STLS = b"STLS"
 
 
 def _answered(acts: Sequence[Act]) -> dict[int, int]:
@@ -442,6 +501,10 @@ def _patience(following: Act | None) -> float | None:
 
 def _is_fresh(talk: Conversation) -> bool:
     return talk.session.state is State.GREETING
+
+
+def _starts_tls(command: Command) -> bool:
+    return command.verb is not None and command.verb.effect is Effect.START_TLS
 
 
 def _keyword(command: Command) -> str:

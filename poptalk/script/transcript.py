@@ -19,6 +19,8 @@ from poptalk.protocol.events import (
 from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.protocol.verbs import Field
 from poptalk.script.occurrences import Differed, Ended, Occurrence, Opened, TlsBegun
+from poptalk.script.stopwatch import Stopwatch
+from poptalk.script.views import views
 from poptalk.terminal.fold import BodyView, Budget
 from poptalk.terminal.render import NoteKind, client_line, note, status_line
 from poptalk.terminal.safe import Fragments
@@ -41,6 +43,8 @@ class Transcript:
         show: takes lines for the screen.
         columns: cells of a row.
         quiet: whether differences are all that is shown.
+        clock: seconds, such as ``time.monotonic``, to show beside each reply how long it took; None
+            to leave that out.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Transcript:
         show: Callable[[Iterable[Fragments]], None],
         columns: int,
         quiet: bool,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._name = dialogue.name
         self._steps = {step.line: step for step in dialogue.steps}
@@ -58,6 +63,7 @@ class Transcript:
         self._quiet = quiet
         self._secrets = SpokenSecrets()
         self._view: BodyView | None = None
+        self._watch = Stopwatch(clock) if clock is not None else None
 
     def take(self, occurrence: Occurrence) -> None:
         """Show something that happened, if there is something to see."""
@@ -67,7 +73,8 @@ class Transcript:
         if isinstance(occurrence, Differed):
             self._show(self._difference(occurrence))
         elif not self._quiet:
-            self._show(self._lines(occurrence))
+            time = self._watch.take(occurrence) if self._watch is not None else None
+            self._show(_with_time(self._lines(occurrence), time))
 
     def conclude(self, sentence: str) -> None:
         """Show how it ended."""
@@ -141,6 +148,9 @@ class Transcript:
                 "searched"
             )
 
+        for view in views(differed):
+            yield from note(view, columns=self._columns)
+
     def _written(self, line: int, aspect: Aspect) -> Fragments:
         """Quote a line of the dialogue; where the dialogue has no line, say so."""
         step = self._steps.get(line)
@@ -151,6 +161,14 @@ class Transcript:
         if isinstance(step, ClientLine):
             return [("note", "no reply, so that any but a refusal will do")]
         return status_line(_octets(step.pattern.source)) if isinstance(step, ServerLine) else []
+
+
+def _with_time(lines: Iterable[Fragments], time: str | None) -> Iterator[Fragments]:
+    """Put the time beside the last of some lines."""
+    *others, last = [*lines] or [[]]
+    yield from others
+    if last:
+        yield [*last, ("note", f"  # {time}")] if time is not None else last
 
 
 def _octets(text: str) -> bytes:

@@ -18,11 +18,14 @@ from poptalk.protocol.states import State
 from poptalk.protocol.verbs import VERBS
 from poptalk.shell import escapes
 from poptalk.shell.dialogue import Dialogue
+from poptalk.shell.errand import Errand, Plan, Then
+from poptalk.shell.local_error import LocalError
 from poptalk.terminal.anatomy import LOCAL_MARK
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
     from poptalk.lesson.recording import Recording
+    from poptalk.login.sources import Source
     from poptalk.shell.companion import Companion
 
 LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
@@ -35,6 +38,17 @@ PARTIAL_SECONDS = 0.2
 SILENCE_SECONDS = 8.0
 """How long a server may be silent before that is explained: servers delay a failed login by up to
 this much (`-ERR` after 8 seconds was measured), and a person begins to wonder."""
+
+
+SHORT_QUESTION = "Password: "
+"""What is asked where a whole question would leave no room for the answer."""
+
+_END_AN_ERRAND = frozenset({":close", ":quit"})
+"""What does not wait until poptalk has done what it is at."""
+
+
+_SECRET_BEHIND = {":b64": 0, ":apop": 1, ":cram": 1}
+"""Local commands with a secret among their arguments, and how many words stand before it."""
 
 
 class Shell(ABC):
@@ -50,6 +64,14 @@ class Shell(ABC):
     """Who sits beside the learner; nobody in a raw shell."""
     recording: Recording | None = None
     """The lesson that this session becomes, for an author; usually none."""
+    errand: Errand | None = None
+    """What poptalk does by itself just now: see `errand`."""
+    typed_meanwhile: tuple[str, ...] = ()
+    """What was typed while poptalk did something, to be acted upon when that is done."""
+    source: Source | None = None
+    """Where passwords come from, None for the usual."""
+    can_ask: bool = True
+    """Whether there is somebody who can be asked for a password."""
 
     # What the local commands need of a driver.
 
@@ -89,13 +111,78 @@ class Shell(ABC):
     # What was typed.
 
     def enter(self, text: str) -> None:
-        """Act on a line that was typed, without its end."""
+        """Act on a line that was typed, without its end; while poptalk is at something it waits."""
+        if self.errand is not None and self.errand.question is not None:
+            self.errand.answer(text)
+            self.carry_on()
+        elif self.errand is None or text in _END_AN_ERRAND:
+            self._act_on(text)
+        else:
+            self.typed_meanwhile = (*self.typed_meanwhile, text)
+
+    def _act_on(self, text: str) -> None:
         if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
             from poptalk.shell.local import run_local
 
             run_local(self, text[1:])
         elif self.companion is None or not self.companion.take(text):
             self.send_line(wire_line(text))
+
+    # What poptalk does by itself.
+
+    def run_errand(
+        self, plan: Plan, *, name: str, then: Then | None = None, speaks: bool = True
+    ) -> None:
+        """Begin to carry out a plan: see `errand`.
+
+        Args:
+            plan: what is to be said.
+            name: what it is called, such as ``login``.
+            then: is told of the end, and shows what is wrong; None has that shown.
+            speaks: whether it says anything to the server.
+
+        Raises:
+            LocalError: it cannot begin now.
+        """
+        if self.errand is not None:
+            raise LocalError(f":{self.errand.name} is still at it; Ctrl-C gives it up")
+        if speaks:
+            self._check_floor()
+
+        def forget() -> None:
+            self.errand = None
+
+        self.errand = Errand(self, plan, name=name, then=then, on_end=forget)
+        self.carry_on()
+
+    def _check_floor(self) -> None:
+        """Make sure that it is poptalk's turn to speak.
+
+        Raises:
+            LocalError: it is not; the sentence says why.
+        """
+        if not self.connected:
+            raise LocalError("there is no connection; :open connects again")
+        if self.companion is not None:
+            raise LocalError("in a lesson it is you who says everything; :hint helps")
+        if self.dialogue.session.answering_auth:
+            raise LocalError("the server waits for an answer within AUTH; * gives up")
+
+    def carry_on(self) -> None:
+        """Go on with what poptalk does by itself; when that is over, with what was typed meanwhile."""
+        if self.errand is not None:
+            self.errand.carry_on()
+        while self.typed_meanwhile and self.errand is None:
+            text, *others = self.typed_meanwhile
+            self.typed_meanwhile = ()
+            self.enter(text)
+            self.typed_meanwhile = (*self.typed_meanwhile, *others)
+
+    def interrupt_errand(self) -> None:
+        """End what poptalk does by itself, and forget what was typed meanwhile."""
+        self.typed_meanwhile = ()
+        if self.errand is not None:
+            self.errand.interrupt()
 
     def send_line(self, line: bytes) -> None:
         """Send a line exactly as it was typed, with CRLF behind it."""
@@ -111,9 +198,13 @@ class Shell(ABC):
 
     def password_in_clear(self, line: bytes) -> bool:
         """Whether a secret is about to leave this machine without TLS (RFC 8314 §4.1)."""
-        session = self.dialogue.session
-        exposed = not session.encrypted and not (self.destination and self.destination.is_loopback)
-        return exposed and self.secret_of(line) is not None
+        return self.exposed and self.secret_of(line) is not None
+
+    @property
+    def exposed(self) -> bool:
+        """Whether what is sent leaves this machine without TLS."""
+        loopback = self.destination is not None and self.destination.is_loopback
+        return not self.dialogue.session.encrypted and not loopback
 
     def secret_of(self, line: bytes) -> Span | None:
         """Find what must be masked in a line that is sent, or would be, now."""
@@ -132,19 +223,23 @@ class Shell(ABC):
     def answering_auth(self) -> bool:
         """Whether the next line will answer AUTH, perhaps one that waits to be sent."""
         held = self.companion.held if self.companion is not None else ()
-        waiting = (*self.waiting, *map(wire_line, held))
-        return self.dialogue.session.answering_auth or any(map(_may_be_challenged, waiting))
+        waiting = (*self.waiting, *map(wire_line, (*held, *self.typed_meanwhile)))
+        # What poptalk does by itself answers by itself, and what is typed comes after that.
+        answering = self.errand is None and self.dialogue.session.answering_auth
+        return answering or any(map(_may_be_challenged, waiting))
 
     def keep_half_typed(self, text: str) -> None:
         """Keep what stands in the line, or waits, when the connection ends.
 
         An answer within AUTH is of no use to the next connection, where nothing would mask it.
         """
-        if not text and self.waiting:
-            text = typed_text(self.waiting[0])
+        waiting = (*map(typed_text, self.waiting), *self.typed_meanwhile)
+        if not text and waiting:
+            text = waiting[0]
         if self.secret_in_text(text) != 0:
             self.half_typed = text or self.half_typed
         self.waiting = []
+        self.typed_meanwhile = ()
 
     def hear(self, data: bytes, *, half_typed: str) -> bool:
         """Take octets of the server.
@@ -172,6 +267,8 @@ class Shell(ABC):
         Returns:
             The index of the first character that must not be shown or remembered; None if none.
         """
+        if self.asked:
+            return 0
         if text.startswith(LOCAL_PREFIX * 2):
             inner = self.secret_in_text(text[1:])
             return None if inner is None else inner + 1
@@ -189,6 +286,10 @@ class Shell(ABC):
         if name == ":open":
             start = password_in_url(argument)
             return None if start is None else len(name + blank) + start
+        if name in _SECRET_BEHIND and blank:
+            words = argument.split(" ", _SECRET_BEHIND[name])
+            behind = len(words) > _SECRET_BEHIND[name]
+            return len(text) - len(words[-1]) if behind else None
         if name != ":send" or not blank:
             return None
         first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
@@ -199,12 +300,17 @@ class Shell(ABC):
         return len(name) + 1 if secret else None
 
     def command_being_typed(self, text: str) -> Command | None:
-        """Take the typed line apart, None where it is a local command or an answer within AUTH."""
+        """Take the typed line apart, None where it is a local command or an answer."""
+        if self.asked or self.answering_auth:
+            return None
         if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
             return None
-        if self.answering_auth:
-            return None
         return parse_command(wire_line(text))
+
+    @property
+    def asked(self) -> bool:
+        """Whether the next line that is typed answers a question of poptalk's, and is a secret."""
+        return self.errand is not None and self.errand.question is not None
 
     # What the companion is told, and what it changes.
 
@@ -251,6 +357,9 @@ class Shell(ABC):
         Args:
             columns: cells of a row.
         """
+        if self.errand is not None and self.errand.question is not None:
+            question = harmless(self.errand.question.text)
+            return question if len(question) <= columns // 2 else SHORT_QUESTION
         prompt = self.prompt
         return self.short_prompt if len(prompt) > columns // 2 else prompt
 

@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from poptalk.net.errors import TLS_PORT_HINT, EndedBy
-from poptalk.notation.directions import Side
+from poptalk.net.errors import TLS_PORT_HINT
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.commands import Span
 from poptalk.protocol.events import (
@@ -34,6 +33,13 @@ from poptalk.protocol.replies import StatusLine, parse_status_line
 from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Field
+from poptalk.shell.capability_book import CapabilityBook
+from poptalk.shell.explaining import (
+    as_much_as_fits,
+    explained_reply,
+    explained_response,
+    response_stand_in,
+)
 from poptalk.shell.facts import Facts
 from poptalk.shell.kept import KeptReply
 from poptalk.terminal.fold import UNLIMITED, BodyView, Budget
@@ -43,12 +49,15 @@ from poptalk.terminal.safe import Fragments
 if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
-    from poptalk.shell.log import DialogueLog
+    from poptalk.shell.log import Log
 
 UNSOLICITED_LINES_SHOWN = 50
 """Lines that answer nothing and are shown between two commands; a flood beyond is only counted."""
 
-_CLOSE = "close connection"
+STRIPPED = (
+    "this server has offered STLS before, and does not now: somebody on the way may have taken it out; "
+    "send no password here [RFC 2595 §9]"
+)
 
 _EVERY_TIME = frozenset({OddityKind.RESPONSE_INJECTION, OddityKind.WRONG_STATE})
 """Oddities worth a line whenever they occur; the others are told once a connection."""
@@ -63,7 +72,7 @@ class Dialogue:
         show: Callable[[Iterable[Fragments]], None],
         clock: Callable[[], float],
         size: Callable[[], tuple[int, int]] | None = None,
-        log: DialogueLog | None = None,
+        log: Log | None = None,
         complain: Callable[[str], None] | None = None,
     ) -> None:
         """Make a dialogue that is not connected.
@@ -84,11 +93,16 @@ class Dialogue:
         self.sent_secrets: list[tuple[bytes, Span]] = []
         """Lines with secrets, for `:reveal`."""
         self.reveal = False
+        self.explain = False
+        """Whether everything is explained that can be."""
+        self.capabilities = CapabilityBook()
         self.shows_sent = True
         """Whether sent lines are shown; a shell whose prompt is never erased shows them already."""
         self.refused = False
         """Whether any command was answered with something else than +OK."""
         self.ending: Ending | None = None
+        self.tls: TlsFacts | None = None
+        """What came of the handshake; None in clear."""
         self.log = log
         self.milliseconds: float | None = None
         """Time from the last command that was answered to the first line of its reply."""
@@ -146,14 +160,15 @@ class Dialogue:
         """
         self.session = ClientSession(encrypted=encrypted)
         self.facts.forget()
+        self.capabilities.begin(where)
+        self.tls = None
         self.sent_secrets.clear()
         self.ending = None
         self.milliseconds = None
         self._secrets = SpokenSecrets()
         self._told.clear()
         self._sent_at.clear()
-        self._log_direction(Side.CLIENT, "open connection")
-        self._log_comment(f"connected to {where}{', TLS' if encrypted else ''}")
+        self._log(lambda log: log.opened(where, encrypted=encrypted))
 
     def sent(self, data: bytes) -> None:
         """Show octets that go to the server."""
@@ -166,12 +181,13 @@ class Dialogue:
 
     def tls_established(self, facts: TlsFacts) -> None:
         """Show that TLS has begun."""
-        if not self.session.encrypted:
+        self.tls = facts
+        upgraded = not self.session.encrypted
+        if upgraded:
             self.facts.forget()
             self._take(self.session.tls_established())
-            self._log_direction(Side.CLIENT, "negotiate TLS")
         (self.remark if facts.verified else self.warn)(facts.summary)
-        self._log_comment(facts.summary)
+        self._log(lambda log: log.tls(facts, upgraded=upgraded))
 
     def ended(self, ending: Ending) -> None:
         """Show that the connection is gone, who ended it, and what that means."""
@@ -180,8 +196,7 @@ class Dialogue:
         self.ending = ending
         self._take(self.session.receive_eof())
         (self.remark if self.session.farewell else self.warn)(str(ending))
-        self._log_direction(Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT, _CLOSE)
-        self._log_comment(str(ending))
+        self._log(lambda log: log.ended(ending))
         self.hidden = False
 
     def close(self) -> None:
@@ -242,12 +257,18 @@ class Dialogue:
         self._tell_hidden_unsolicited()
         self._sent_at[event.exchange.number] = self._clock()
         if self.shows_sent:
-            self._show([client_line(event.line, event.secret, reveal=self.reveal)])
-        self._log(lambda log: log.client(event))
+            stand_in = response_stand_in(self, event) if self.explain else None
+            line = client_line(event.line, event.secret, reveal=self.reveal, stand_in=stand_in)
+            self._show([line])
+        if self.explain:
+            self._show(explained_response(self, event))
+        self._log(lambda log: log.client(event, stand_in=response_stand_in(self, event)))
 
     def _on_greeting(self, event: Greeting) -> None:
-        self._keep(KeptReply(exchange=None, status_line=event.status_line))
+        kept = KeptReply(exchange=None, status_line=event.status_line)
+        self._keep(kept)
         self._show_status(event.status_line)
+        self._explain(kept)
 
     def _on_reply(self, event: Reply) -> None:
         kept = KeptReply(exchange=event.exchange, status_line=event.status_line)
@@ -267,6 +288,7 @@ class Dialogue:
         kept.complete = True
         self._keep(kept)
         self._show_status(event.status_line)
+        self._explain(kept)
 
     def _on_body(self, event: BodyChunk) -> None:
         assert self.last is not None
@@ -281,8 +303,21 @@ class Dialogue:
         self.refused = self.refused or not event.ok
         self._sent_at.pop(event.exchange.number, None)
         self._end_view(complete=True)
+        self._log(lambda log: log.reply_end(event))
         if event.ok:
             self.facts.learn(event.exchange.command, self.last)
+        self._explain(self.last)
+        if event.exchange.command.keyword == b"CAPA":
+            self._learn_capabilities(self.last)
+
+    def _learn_capabilities(self, reply: KeptReply) -> None:
+        self.capabilities.learn(self.session, reply.lines() if reply.multi_line else None)
+        if self.capabilities.stripped:
+            self.warn(STRIPPED)
+
+    def _explain(self, reply: KeptReply) -> None:
+        if self.explain:
+            self._show(list(as_much_as_fits(self, explained_reply(self, reply))))
 
     def _on_unsolicited(self, event: Unsolicited) -> None:
         self._log(lambda log: log.server_data(self._secrets.mask(event.data)))
@@ -387,13 +422,7 @@ class Dialogue:
             self._unsolicited_hidden = [0, 0]
             self.remark(f"{lines:,} more unasked lines, {octets:,} octets, were not shown")
 
-    def _log_direction(self, side: Side, text: str) -> None:
-        self._log(lambda log: log.direction(side, text))
-
-    def _log_comment(self, text: str) -> None:
-        self._log(lambda log: log.comment(text))
-
-    def _log(self, write: Callable[[DialogueLog], None]) -> None:
+    def _log(self, write: Callable[[Log], None]) -> None:
         """Write to the log; a disk that is full ends the log, not the session."""
         if self.log is None:
             return

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from poptalk.login.options import source_named
 from poptalk.net.destination import Destination
 from poptalk.practice.embedded import PracticeDestination
+from poptalk.shell.logging_in import begin_login, opening_request
 from poptalk.shell.options import ConnectOptions
 from poptalk.terminal.color import use_color
 from poptalk.terminal.theme import theme_named
@@ -57,13 +59,22 @@ def run_interactive(
     _end_tidily()
     welcome = _welcome(destination) if welcome is None else welcome
     prepare = prepare or _as_it_is
+    request = opening_request(options, destination)
+
+    def connected(shell: Shell) -> None:
+        if request is not None:
+            begin_login(shell, request)
+
     if not _is_linear(options):
-        return _run_live(options, destination, prepare=prepare, welcome=welcome)
+        return _run_live(
+            options, destination, prepare=prepare, welcome=welcome, connected=connected
+        )
     shell = _linear_shell(options)
     prepare(shell)
     for line in welcome:
         shell.dialogue.remark(line)
     shell.connect(destination)
+    connected(shell)
     return shell.run()
 
 
@@ -122,6 +133,7 @@ def _run_live(
     *,
     prepare: Callable[[Shell], None],
     welcome: Sequence[str],
+    connected: Callable[[Shell], None],
 ) -> int:
     import asyncio
 
@@ -130,7 +142,7 @@ def _run_live(
     async def talk() -> None:
         shell = _live_shell(options)
         prepare(shell)
-        await run_live(shell, destination, welcome=welcome)
+        await run_live(shell, destination, welcome=welcome, connected=connected)
 
     asyncio.run(talk())
     return 0
@@ -147,8 +159,15 @@ def _live_shell(options: ConnectOptions) -> LiveShell:
         timeout=options.timeout,
         history_path=str(state_directory() / "history"),
     )
-    shell.dialogue.log = open_log(options.log) if options.log else None
+    shell.dialogue.log = open_log(options.log, log_format=options.log_format) if options.log else None
+    _settle_in(shell, options)
     return shell
+
+
+def _settle_in(shell: Shell, options: ConnectOptions) -> None:
+    """Tell a shell what it has to know of the options."""
+    shell.source = source_named(options)
+    shell.dialogue.explain = options.explain
 
 
 def _linear_shell(options: ConnectOptions) -> LinearShell:
@@ -169,16 +188,18 @@ def _linear_shell(options: ConnectOptions) -> LinearShell:
         show=screen.show,
         clock=time.monotonic,
         size=_size,
-        log=open_log(options.log) if options.log else None,
+        log=open_log(options.log, log_format=options.log_format) if options.log else None,
     )
     descriptor = sys.stdin.fileno()
-    return LinearShell(
+    shell = LinearShell(
         dialogue=dialogue,
         screen=screen,
         keys=LineInput(descriptor, echo=screen.echo),
         descriptor=descriptor,
         timeout=options.timeout,
     )
+    _settle_in(shell, options)
+    return shell
 
 
 def _size() -> tuple[int, int]:

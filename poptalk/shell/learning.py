@@ -11,9 +11,9 @@ from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.mailbox import LATER, MailboxError, find_mailbox
 from poptalk.lesson.reader import load_lesson
 from poptalk.lesson.shelf import LessonNotFound, find_lesson
+from poptalk.login.sources import PASSWORD_VARIABLE
 from poptalk.net.destination import Destination, UsageError
 from poptalk.notation.known import Known
-from poptalk.script.command import PASSWORD_VARIABLE
 from poptalk.shell.interactive import run_accompanied
 from poptalk.shell.lesson_room import LiveRoom
 from poptalk.shell.options import ConnectOptions

@@ -12,10 +12,17 @@ from math import inf
 from time import monotonic
 
 from poptalk.net.destination import Destination
-from poptalk.net.errors import ConnectFailed, ConnectionLost, TlsFailed
+from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
 from poptalk.net.link import Link
 from poptalk.protocol.events import TlsRequested
 from poptalk.shell.base import Shell
+from poptalk.shell.begin_tls import (
+    NOT_TO_BE_TRUSTED,
+    failure,
+    injected,
+    no_tls_in_time,
+    require_tls,
+)
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.line_input import LineInput
 from poptalk.terminal.safe import Fragments
@@ -90,12 +97,13 @@ class LinearShell(Shell):
         try:
             with self._keys.interruptible():
                 self.connect(destination)
-        except (ConnectFailed, TlsFailed) as error:
+        except NetError as error:
             self._not_connected(error)
         except KeyboardInterrupt:
+            self.close()
             self._not_connected(ConnectFailed("gave up connecting"))
 
-    def _not_connected(self, error: ConnectFailed | TlsFailed) -> None:
+    def _not_connected(self, error: NetError) -> None:
         if self.companion is None:
             self._show_failure(error)
         else:
@@ -115,8 +123,31 @@ class LinearShell(Shell):
         if self._link.tls is not None:
             self.dialogue.tls_established(self._link.tls)
         self._watch()
+        if destination.starttls:
+            self._require_tls()
         if self.half_typed:
             self._keys.text, self.half_typed = self.half_typed, ""
+
+    def _require_tls(self) -> None:
+        """Have TLS begin before anything else is said, or end the connection.
+
+        Raises:
+            TlsFailed: the server does not offer it, or it did not come about.
+        """
+        outcome: list[Exception | None] = []
+        self.run_errand(require_tls(self), name="starttls", then=outcome.append)
+        try:
+            while not outcome and self._link is not None:
+                self._listen(self._link, patient=False)
+        except ConnectionLost:
+            outcome.append(no_tls_in_time(self._timeout or 0))
+        finally:
+            if self.errand is not None:
+                self.errand.abandon()
+        if outcome[0] is not None:
+            session = self.dialogue.session
+            self.close()
+            raise failure(outcome[0], session)
 
     def close(self) -> None:
         """Close the connection without a word to the server."""
@@ -199,7 +230,7 @@ class LinearShell(Shell):
         """Write the prompt, unless it stands there already; nothing while a reply is due."""
         if self._screen.at_prompt:
             return
-        due = self.connected and not self.dialogue.settled
+        due = self.connected and not self.dialogue.settled and not self.asked
         if although_due or not due:
             prompt = self.prompt_within(self.dialogue.size()[1])
             self._screen.prompt([("prompt", prompt), ("text", self._keys.shown_text())])
@@ -211,6 +242,7 @@ class LinearShell(Shell):
             except KeyboardInterrupt:
                 self._screen.prompt([("text", "^C\n")])
                 self._screen.answered()
+                self.interrupt_errand()
                 self.tell_companion(lambda companion: companion.interrupted())
                 self._prompt(although_due=True)
                 continue
@@ -219,10 +251,21 @@ class LinearShell(Shell):
             self._screen.answered()
             self.enter(text)
 
-    def _listen(self, link: Link) -> None:
+    def _listen(self, link: Link, *, patient: bool = True) -> None:
+        """Take what the server says next.
+
+        Args:
+            link: where it says so.
+            patient: whether a server that says nothing for long is only remarked upon.
+
+        Raises:
+            ConnectionLost: the server said nothing in time, and that is not `patient`.
+        """
         try:
             data = link.receive_once()
         except ConnectionLost as error:
+            if not patient:
+                raise
             self.dialogue.warn(str(error))
             return
         if data is None:
@@ -240,11 +283,13 @@ class LinearShell(Shell):
             waiting, self.waiting = self.waiting, []
             for line in waiting:
                 self.send_line(line)
+        self.carry_on()
         self.tell_companion(lambda companion: companion.listened())
 
     def _start_tls(self, link: Link, request: TlsRequested) -> None:
         if request.residue:
-            self.dialogue.warn("the connection is closed, as nothing on it can be trusted")
+            if self.errand is None or not self.errand.fail(injected(request.residue)):
+                self.dialogue.warn(NOT_TO_BE_TRUSTED)
             self.close()
             return
         assert self.destination is not None
@@ -252,7 +297,8 @@ class LinearShell(Shell):
             with self._keys.interruptible():
                 facts = link.start_tls(self.destination.tls_settings())
         except TlsFailed as error:
-            self._show_failure(error)
+            if self.errand is None or not self.errand.fail(error):
+                self._show_failure(error)
             self._hung_up()
         except KeyboardInterrupt:
             self._hung_up()
@@ -260,7 +306,7 @@ class LinearShell(Shell):
             self.dialogue.tls_established(facts)
             self.tell_companion(lambda companion: companion.tls_begun())
 
-    def _show_failure(self, error: ConnectFailed | TlsFailed) -> None:
+    def _show_failure(self, error: NetError) -> None:
         self.dialogue.warn(str(error))
         if isinstance(error, TlsFailed):
             for line in error.certificate:
@@ -277,6 +323,8 @@ class LinearShell(Shell):
         ending = link.ending
         assert ending is not None
         self.dialogue.ended(ending)
+        if self.errand is not None:
+            self.errand.connection_ended(ending)
         self._watch()
         if self.half_typed:
             self.dialogue.remark("what you had typed is kept: :open offers it again")

@@ -20,6 +20,13 @@ from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed
 from poptalk.protocol.events import TlsRequested
 from poptalk.shell.assist import LineCompleter, TypedLine
 from poptalk.shell.base import LOCAL_PREFIX, Shell
+from poptalk.shell.begin_tls import (
+    NOT_TO_BE_TRUSTED,
+    failure,
+    injected,
+    no_tls_in_time,
+    require_tls,
+)
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
 from poptalk.shell.keys import key_bindings
@@ -142,8 +149,34 @@ class LiveShell(Shell):
             self.dialogue.tls_established(connection.tls)
         listener.begin()
         self._watch()
+        if destination.starttls:
+            await self._require_tls()
         if self.session.app.is_running:
             self._offer_half_typed()
+
+    async def _require_tls(self) -> None:
+        """Have TLS begin before anything else is said, or end the connection.
+
+        Raises:
+            TlsFailed: the server does not offer it, or it did not come about.
+        """
+        outcome: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        try:
+            self.run_errand(require_tls(self), name="starttls", then=outcome.set_result)
+            async with asyncio.timeout(self._timeout):
+                error = await outcome
+        except TimeoutError:
+            error = no_tls_in_time(self._timeout)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            if self.errand is not None:
+                self.errand.abandon()
+        if error is not None:
+            session = self.dialogue.session
+            await self._disconnect()
+            raise failure(error, session)
 
     def _offer_half_typed(self) -> None:
         buffer = self.session.default_buffer
@@ -229,6 +262,7 @@ class LiveShell(Shell):
             self._start_tls(request)
         elif self.waiting and not self.dialogue.session.awaiting_tls:
             self._send_waiting()
+        self.carry_on()
         self._watch()
         self.tell_companion(lambda companion: companion.listened())
 
@@ -236,24 +270,27 @@ class LiveShell(Shell):
         assert self._connection is not None
         assert self.destination is not None
         if request.residue:
-            self.dialogue.warn("the connection is closed, as nothing on it can be trusted")
+            if self.errand is None or not self.errand.fail(injected(request.residue)):
+                self.dialogue.warn(NOT_TO_BE_TRUSTED)
             self._connection.close()
             return
         try:
             self._connection.start_tls(self.destination.tls_settings())
         except TlsFailed as error:
-            self._show_failure(error)
+            self.tls_failed(error)
             self._connection.close()
 
     def tls_established(self, facts: TlsFacts) -> None:
         """Take note that STLS has led to TLS."""
         self.dialogue.tls_established(facts)
         self.tell_companion(lambda companion: companion.tls_begun())
+        self.carry_on()
         self._send_waiting()
 
     def tls_failed(self, error: TlsFailed) -> None:
         """Take note that it has not; the end of the connection follows."""
-        self._show_failure(error)
+        if self.errand is None or not self.errand.fail(error):
+            self._show_failure(error)
 
     def hung_up(self, ending: Ending) -> None:
         """Take note of the end of the connection, and keep what is half typed for the next one."""
@@ -266,6 +303,8 @@ class LiveShell(Shell):
             self.keep_half_typed(buffer.text)
             buffer.reset()
         self.dialogue.ended(ending)
+        if self.errand is not None:
+            self.errand.connection_ended(ending)
         if self.half_typed and self.session.app.is_running:
             self.dialogue.remark("what you had typed is kept: :open offers it again")
         self.tell_companion(lambda companion: companion.ended(ending))
@@ -314,10 +353,16 @@ class LiveShell(Shell):
         """Whether a connection is being made."""
         return self._connecting is not None
 
+    def carry_on(self) -> None:
+        """Go on with what poptalk does by itself, and draw the prompt, which may be a question now."""
+        super().carry_on()
+        self.session.app.invalidate()
+
     def interrupt(self) -> None:
-        """Stop making a connection, and whatever the companion waits for."""
+        """Stop making a connection, what poptalk does by itself, and what the companion waits for."""
         if self._connecting is not None:
             self._connecting.cancel()
+        self.interrupt_errand()
         self.tell_companion(lambda companion: companion.interrupted())
 
     def take_line(self, buffer: Buffer) -> None:
@@ -367,9 +412,19 @@ class _Listener:
 
 
 async def run_live(
-    shell: LiveShell, destination: Destination, *, welcome: Iterable[str] = ()
+    shell: LiveShell,
+    destination: Destination,
+    *,
+    welcome: Iterable[str] = (),
+    connected: Callable[[LiveShell], None] | None = None,
 ) -> None:
     """Connect, greet, and talk until the user leaves.
+
+    Args:
+        shell: the shell.
+        destination: where to connect to.
+        welcome: what is said first.
+        connected: is called when the connection stands.
 
     Raises:
         ConnectFailed: no connection came about.
@@ -378,4 +433,6 @@ async def run_live(
     for line in welcome:
         shell.dialogue.remark(line)
     await shell.connect(destination)
+    if connected is not None:
+        connected(shell)
     await shell.run()

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-import poptalk.shell.local_lesson  # noqa: F401 - it enters its commands
-from poptalk.net.destination import BadDestination, Way, parse_destination
-from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply, explain_unasked
+import poptalk.shell.local_lesson
+from poptalk.net.destination import DIRECT, BadDestination, Way, is_saved, parse_destination
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell import escapes
 from poptalk.shell.base import LOCAL_PREFIX, Shell
 from poptalk.shell.companion import Wish
+from poptalk.shell.explaining import explained_reply, explained_unasked
 from poptalk.shell.kept import KeptReply
-from poptalk.shell.log import DialogueLog
+from poptalk.shell.log import make_log
 from poptalk.shell.registry import LOCAL_COMMANDS, LocalError, commands_of, local, reason_against
 from poptalk.terminal.fold import UNLIMITED, Budget
 from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless
-from poptalk.terminal.width import cells, wrap
+from poptalk.terminal.width import wrap
 
 __all__ = ["LOCAL_COMMANDS", "run_local"]
 
@@ -40,12 +40,16 @@ def run_local(shell: Shell, text: str) -> None:
         shell.dialogue.warn(reason)
         return
     try:
-        command.action(shell, argument.strip(" ") if name != "send" else argument)
+        command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))
     except (LocalError, BadDestination, escapes.BadEscape) as error:
         shell.dialogue.warn(f":{name}: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         shell.dialogue.warn(f":{name}: {where}{error.strerror or error}")
+
+
+_AS_TYPED = ("send", "b64")
+"""Commands in whose argument each blank counts."""
 
 
 def _unknown(shell: Shell, name: str) -> str:
@@ -178,29 +182,12 @@ def _why(shell: Shell, _argument: str) -> None:
 
 
 def _explain_last(shell: Shell) -> None:
+    dialogue = shell.dialogue
     reply = _last(shell)
-    unasked = shell.dialogue.unasked
-    if unasked is not None:
-        explanations = explain_unasked(unasked)
-    elif reply.exchange is None:
-        explanations = explain_greeting(reply.status_line)
+    if dialogue.unasked is not None:
+        shell.say(explained_unasked(dialogue, dialogue.unasked))
     else:
-        command = reply.exchange.command
-        explanations = explain_reply(command, reply.status_line, reply.lines(most=100))
-    shell.say(line for e in explanations for line in _explained(shell, e))
-
-
-def _explained(shell: Shell, explanation: Explanation) -> list[Fragments]:
-    """Show a part of a reply with what it means beside it, or below it where that is too long."""
-    clause = f" [{explanation.clause}]" if explanation.clause else ""
-    lines = shell.dialogue.note(f"{explanation.meaning}{clause}")
-    part = harmless(shell.dialogue.mask(explanation.part))
-    if not part:
-        return lines
-    head: Fragments = [("keyword", part), ("note", "  ")]
-    if len(lines) == 1 and cells(part + "  " + plain_text(lines[0])) < shell.dialogue.size()[1]:
-        return [head + lines[0]]
-    return [head, *lines]
+        shell.say(explained_reply(dialogue, reply))
 
 
 @local("raw [all]")
@@ -273,41 +260,22 @@ def _last(shell: Shell, *, whole: bool = False) -> KeptReply:
     return shell.dialogue.last
 
 
-@local("save FILE")
-def _save(shell: Shell, argument: str) -> None:
-    """Write the body of the last reply to a file.
-
-    A message is written octet for octet as it is stored, dots unstuffed. The file must not exist.
-    """
-    reply = _last(shell)
-    if not argument:
-        raise LocalError("name a file: :save letter.eml")
-    if not reply.multi_line:
-        raise LocalError("the last reply has one line only; there is no body to save")
-    name = os.path.expanduser(argument)
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    octets = 0
-    with open(descriptor, "wb") as file:
-        for chunk in reply.content():
-            octets += file.write(chunk)
-    unfinished = "" if reply.complete else "; the reply is not complete"
-    shell.dialogue.remark(f"{octets:,} octets written to {harmless(name)}{unfinished}")
-
-
 @local("open [HOST [PORT]]")
 def _open(shell: Shell, argument: str) -> None:
     """Connect to a server, or again to the last.
 
-    A URL will do too (:open pop3s://mail.example.org), and --tls and --insecure are understood.
+    A URL will do too (:open pop3s://mail.example.org), the name of a saved server (:open work), and
+    --tls, --starttls and --insecure are understood. What was said on the command line of proxy, certificates and the like still holds.
     """
     try:
         words = shlex.split(argument)
     except ValueError as error:
         raise LocalError(f"{error}") from error
     flags = {word for word in words if word.startswith("-")}
-    unknown = flags - {"--tls", "--insecure"}
-    if unknown:
-        raise LocalError(f"{harmless(min(unknown))} is not known here; --tls and --insecure are")
+    if unknown := flags - {*_OPEN_FLAGS}:
+        raise LocalError(
+            f"{harmless(min(unknown))} is not known here; {', '.join(_OPEN_FLAGS)} are"
+        )
     places = [word for word in words if word not in flags]
     if shell.companion is not None:
         if words:
@@ -315,13 +283,9 @@ def _open(shell: Shell, argument: str) -> None:
         shell.companion.reopen()
         return
     if places:
-        before = shell.destination
-        way = Way(
-            tls="--tls" in flags,
-            verify="--insecure" not in flags,
-            family=before.family if before else 0,
-            ca_file=before.ca_file if before else None,
-        )
+        # What is saved says everything of its server: the way of before is that of another.
+        before = None if is_saved(places) else shell.destination
+        way = _way_to_another(before or DIRECT, places[0], flags)
         destination = parse_destination(places, way)
     elif shell.destination is None:
         raise LocalError("name a server: :open mail.example.org 110")
@@ -330,6 +294,27 @@ def _open(shell: Shell, argument: str) -> None:
     else:
         destination = shell.destination
     shell.open(destination)
+
+
+_OPEN_FLAGS = ("--tls", "--starttls", "--insecure")
+
+
+def _way_to_another(before: Way, place: str, flags: Collection[str]) -> Way:
+    """Return the way to another server: as before, but for what was about that one alone.
+
+    Args:
+        before: the way of before.
+        place: the host or the URL.
+        flags: what was typed beside it.
+    """
+    way = {name: getattr(before, name) for name in Way._fields}
+    way |= {"path": None, "server_name": None, "pins": ()}
+    way["tls"] = "--tls" in flags
+    way["verify"] = "--insecure" not in flags
+    # Who has demanded TLS once is never without it unawares.
+    at_once = way["tls"] or place.startswith(("pop3s:", "pops:"))
+    way["starttls"] = "--starttls" in flags or (before.starttls and not at_once)
+    return Way(**way)
 
 
 @local("close")
@@ -382,11 +367,12 @@ def _reveal(shell: Shell, argument: str) -> None:
         shell.dialogue.remark("this is what anybody on the way could read: there is no TLS here")
 
 
-@local("log [FILE|off]")
+@local("log [[--jsonl] FILE|off]")
 def _log(shell: Shell, argument: str) -> None:
     """Write the dialogue to a file, secrets masked.
 
-    :log off ends it.
+    In the notation, which poptalk run replays; with --jsonl as JSON, an object a line. :log off ends
+    it.
     """
     log = shell.dialogue.log
     if argument == "off":
@@ -396,11 +382,16 @@ def _log(shell: Shell, argument: str) -> None:
         log.close()
         shell.dialogue.remark(f"the log {harmless(log.name)} is closed")
     elif argument:
-        new = DialogueLog(os.path.expanduser(argument))
+        word, _, rest = argument.partition(" ")
+        jsonl = word == "--jsonl"
+        name = rest.strip() if jsonl else argument
+        if not name:
+            raise LocalError("name the file: :log --jsonl FILE")
+        new = make_log(os.path.expanduser(name), log_format="jsonl" if jsonl else "notation")
         if log is not None:
             log.close()
         shell.dialogue.log = new
-        shell.dialogue.remark(f"logging to {harmless(argument)}")
+        shell.dialogue.remark(f"logging to {harmless(name)}")
     else:
         text = f"logging to {harmless(log.name)}" if log else "no log is being written"
         shell.dialogue.remark(f"{text}; :log FILE begins one, :log off ends it")
@@ -426,3 +417,9 @@ def _quit(shell: Shell, _argument: str) -> None:
     QUIT without a colon says goodbye to the server, which removes what is marked.
     """
     shell.leave()
+
+
+# They enter their commands, which :help lists behind those above.
+import poptalk.shell.local_login  # noqa: E402
+import poptalk.shell.local_messages  # noqa: E402
+import poptalk.shell.local_seeing  # noqa: E402, F401

@@ -1,4 +1,4 @@
-"""Writing a dialogue to a file, in the project's notation, with secrets as placeholders.
+"""Writing a session to a file: in the project's notation here, as JSON in `json_log`.
 
 Each line is flushed as it is written, so that a session that ends badly has its log.  What the
 server says is made harmless first: people look at logs with `cat`.
@@ -7,76 +7,114 @@ server says is made harmless first: people look at logs with `cat`.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from poptalk.net.destination import UsageError
-from poptalk.notation.directions import Side
+from poptalk.net.errors import EndedBy
+from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_sent
 from poptalk.notation.pattern import Literal
 from poptalk.notation.writer import DialogueWriter
-from poptalk.protocol.events import Sent
 from poptalk.terminal.safe import harmless
+
+if TYPE_CHECKING:
+    from poptalk.net.errors import Ending
+    from poptalk.net.tls import TlsFacts
+    from poptalk.protocol.events import ReplyEnd, Sent
 
 MAX_LINE_LOGGED = 65536
 """Octets written of one line; mail lines are shorter by far."""
 
+PAUSE_SECONDS = 0.1
+"""After a pause of this length, the time is written in front of a reply as well."""
 
-class DialogueLog:
-    """A log file, made with mode 0600 because mail is private."""
+LOG_FORMATS = ("notation", "jsonl")
+"""What `--log-format` takes, the usual one first."""
 
-    def __init__(self, name: str) -> None:
+Now = Callable[[], datetime]
+
+
+def now_here() -> datetime:
+    """Return the time, with the difference to UTC that holds here."""
+    return datetime.now(UTC).astimezone()
+
+
+class Log(ABC):
+    """A log file, made with mode 0600 because mail is private.
+
+    Every method that writes raises OSError when it cannot.
+    """
+
+    def __init__(self, name: str, *, now: Now = now_here) -> None:
         """Open the file, adding to it if it exists.
+
+        Args:
+            name: the file.
+            now: gives the time.
 
         Raises:
             OSError: when it cannot be opened.
         """
         self.name = name
+        self._now = now
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._file = open(  # noqa: SIM115 - closed by `close` and `abandon`
             descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
         )
-        self._writer = DialogueWriter(self._write)
         self._partial = b""
-        self._exchange = 0
-        self._step = 0
-        """Which response of an AUTH the last line was, an initial one included."""
 
-    def _write(self, text: str) -> None:
-        self._file.write(text)
+    @abstractmethod
+    def opened(self, where: str, *, encrypted: bool) -> None:
+        """Write that a connection stands.
 
-    def client(self, event: Sent) -> None:
-        """Write a line that was sent."""
-        if event.exchange.number != self._exchange:
-            self._exchange, self._step = event.exchange.number, 0
-        self._step += event.sasl or len(event.exchange.command.arguments) > 1
-        parts = mask_sent(event, step=max(self._step, 1))
-        self._writer.client(
-            *(Literal(text=harmless(p.text)) if isinstance(p, Literal) else p for p in parts)
-        )
-        self._file.flush()
+        Args:
+            where: host and port.
+            encrypted: whether TLS began at once.
+        """
 
+    @abstractmethod
+    def tls(self, facts: TlsFacts, *, upgraded: bool) -> None:
+        """Write what came of a handshake.
+
+        Args:
+            facts: what came of it.
+            upgraded: whether it was done after STLS.
+        """
+
+    @abstractmethod
+    def client(self, event: Sent, *, stand_in: bytes | None = None) -> None:
+        """Write a line that was sent.
+
+        Args:
+            event: the line; its secret is not written.
+            stand_in: for a response of AUTH, a line of its form without a secret.
+        """
+
+    @abstractmethod
     def server_line(self, line: bytes) -> None:
-        """Write a line of the server, given without its end."""
-        self._writer.server(harmless(line))
-        self._file.flush()
+        """Write the first line of a reply, a greeting or a challenge, given without its end."""
+
+    @abstractmethod
+    def reply_end(self, event: ReplyEnd) -> None:
+        """Write that a reply is complete."""
+
+    @abstractmethod
+    def ended(self, ending: Ending) -> None:
+        """Write that the connection is gone."""
+
+    @abstractmethod
+    def _line(self, line: bytes) -> None:
+        """Write a line that stands in a reply or alone; `server_data` flushes it."""
 
     def server_data(self, data: bytes) -> None:
         """Write octets of a multi-line reply, as they crossed the wire, cut anywhere."""
         *lines, rest = (self._partial + data).split(b"\n")
         self._partial = rest[:MAX_LINE_LOGGED]
         for line in lines:
-            self._writer.server(harmless(line.removesuffix(b"\r")[:MAX_LINE_LOGGED]))
-        self._file.flush()
-
-    def direction(self, side: Side, text: str) -> None:
-        """Write a stage direction."""
-        self._writer.direction(side, text)
-        self._file.flush()
-
-    def comment(self, text: str) -> None:
-        """Write a comment with the time."""
-        now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-        self._writer.comment(f"{now} {text}")
+            self._line(line.removesuffix(b"\r")[:MAX_LINE_LOGGED])
         self._file.flush()
 
     def close(self) -> None:
@@ -95,13 +133,108 @@ class DialogueLog:
             pass
 
 
-def open_log(name: str) -> DialogueLog:
+class DialogueLog(Log):
+    """A log in the notation, with secrets as placeholders: it can be replayed.
+
+    Comments hold the time: before each line of the client, and before replies that were waited for.
+    """
+
+    def __init__(self, name: str, *, now: Now = now_here) -> None:
+        super().__init__(name, now=now)
+        self._writer = DialogueWriter(self._write)
+        self._told: datetime | None = None
+        """The time that was written last."""
+
+    def _write(self, text: str) -> None:
+        self._file.write(text)
+
+    def opened(self, where: str, *, encrypted: bool) -> None:
+        """Write the stage direction, and where to."""
+        self._writer.direction(Side.CLIENT, write_direction(Action.OPEN))
+        self._comment(f"connected to {where}{', TLS' if encrypted else ''}")
+
+    def tls(self, facts: TlsFacts, *, upgraded: bool) -> None:
+        """Write the stage direction, if the dialogue has led to TLS, and the facts."""
+        if upgraded:
+            self._writer.direction(Side.CLIENT, write_direction(Action.NEGOTIATE_TLS))
+        self._comment(facts.summary)
+
+    def client(self, event: Sent, *, stand_in: bytes | None = None) -> None:
+        """Write the line with placeholders in place of secrets."""
+        del stand_in
+        self._tell_time()
+        self._writer.client(
+            *(
+                Literal(text=harmless(part.text)) if isinstance(part, Literal) else part
+                for part in mask_sent(event, step=max(event.step, 1))
+            )
+        )
+        self._file.flush()
+
+    def server_line(self, line: bytes) -> None:
+        """Write the line."""
+        self._tell_time(after=PAUSE_SECONDS)
+        self._line(line)
+        self._file.flush()
+
+    def _line(self, line: bytes) -> None:
+        self._writer.server(harmless(line))
+
+    def reply_end(self, event: ReplyEnd) -> None:
+        """Write nothing: the lone dot says it, and a line alone needs no end."""
+
+    def ended(self, ending: Ending) -> None:
+        """Write the stage direction, and how it ended."""
+        side = Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT
+        self._writer.direction(side, write_direction(Action.CLOSE))
+        self._comment(str(ending))
+
+    def _comment(self, text: str) -> None:
+        """Write a comment with the day and the time."""
+        self._told = self._now()
+        self._writer.comment(f"{self._told.isoformat(timespec='seconds')} {text}")
+        self._file.flush()
+
+    def _tell_time(self, *, after: float = 0.0) -> None:
+        """Write the time; the day stands further up.
+
+        Args:
+            after: only if this many seconds have passed since it was written last.
+        """
+        now = self._now()
+        if self._told is None or (now - self._told).total_seconds() >= after:
+            self._told = now
+            self._writer.comment(now.strftime("%H:%M:%S.") + f"{now.microsecond // 1000:03}")
+
+
+def open_log(name: str, *, log_format: str = LOG_FORMATS[0]) -> Log:
     """Open a log file that was named on the command line.
+
+    Args:
+        name: the file.
+        log_format: one of `LOG_FORMATS`.
 
     Raises:
         UsageError: when it cannot be opened.
     """
     try:
-        return DialogueLog(name)
+        return make_log(name, log_format=log_format)
     except OSError as error:
         raise UsageError(f"the log {name} cannot be written: {error.strerror}") from error
+
+
+def make_log(name: str, *, log_format: str = LOG_FORMATS[0]) -> Log:
+    """Open a log file.
+
+    Args:
+        name: the file.
+        log_format: one of `LOG_FORMATS`.
+
+    Raises:
+        OSError: when it cannot be opened.
+    """
+    if log_format == "jsonl":
+        from poptalk.shell.json_log import JsonLog
+
+        return JsonLog(name)
+    return DialogueLog(name)

@@ -27,13 +27,48 @@ class ConnectOptions(Value):
     tls: bool = False
     insecure: bool = False
     ca_file: str | None = None
+    srv: str | None = None
+    """A domain whose server the DNS names, in place of a target."""
+    save: str | None = None
+    """The name under which to save the server."""
+    starttls: bool = False
+    tls_name: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    pin: Sequence[str] = ()
+    tls_min: str | None = None
+    keylog: str | None = None
+    source: str | None = None
+    socket: str | None = None
+    proxy: str | None = None
+    connect_timeout: float | None = None
     family: int | None = None
     """4 or 6 for that version of IP alone; None for both."""
     timeout: float = DEFAULT_TIMEOUT
     log: str | None = None
+    log_format: str = "notation"
     plain: bool = False
     color: ColorFlag = "auto"
     theme: str = "neutral"
     local_commands: bool = False
+    lines: Sequence[str] = ()
+    """Lines to send in place of those of standard input."""
+    after_login: bool = False
+    """Whether standard output has nothing but what comes behind the login."""
+    pipeline: bool = False
+    drop_after: int | None = None
+    explain: bool = False
+    login: str | None = None
+    """Who is to be logged in before anything else; None for nobody."""
+    mechanism: str | None = None
+    two_step: bool = False
+    oauth: bool = False
+    """Whether the secret is a token and no password."""
+    password_env: str | None = None
+    password_file: str | None = None
+    password_command: str | None = None
+    netrc: str | None = None
+    """A netrc file, empty for the usual one; None for none."""
+    keyring: bool = False
     persona: str | None = None
     maildrop: str | None = None

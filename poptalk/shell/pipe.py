@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 
-from poptalk.net.errors import CLOSED_BY_US, ConnectionLost, TlsFailed
+from poptalk.net.errors import CLOSED_BY_US, ConnectionLost
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.commands import parse_command
 from poptalk.protocol.events import ReplyEnd, TlsRequested
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from poptalk.net.link import Link
     from poptalk.net.tls import TlsFacts
     from poptalk.shell.dialogue import Dialogue
+    from poptalk.shell.one_liner import GivenLines
     from poptalk.terminal.screen import RawOutput
 
 _READ_OCTETS = 65536
@@ -87,6 +88,9 @@ class Tally:
         """As for `Dialogue`."""
         self.session.receive_eof()
 
+    def close(self) -> None:
+        """As for `Dialogue`."""
+
 
 class Pipe:
     """One piped session over an open link."""
@@ -114,37 +118,126 @@ class Pipe:
         self._destination = destination
         self._raw = raw
         self._complain = complain
+        self.log_in: Callable[[], bool] | None = None
+        """Logs in, before any line is read, and says whether that went well; None for no login."""
         self.local: Callable[[str], bool] | None = None
         """Carries out a local command and says whether to go on; None where `:` is nothing special."""
+        self.after_login = False
+        """Whether what comes before the lines, the login above all, is kept from the output."""
+        self.at_once = False
+        """Whether all lines are sent before anything is read (RFC 2449 §6.6)."""
+        self.drop_after: int | None = None
+        """After how many replies to the lines to hang up without a word; None for never."""
 
-    def run(self, stdin: int) -> int:
-        """Send the lines of a file descriptor, and return the exit code.
+    def run(self, lines: Lines | GivenLines) -> int:
+        """Send lines, and return the exit code.
 
         Raises:
             ConnectionLost: the connection ended, or fell silent, while something was still to do.
             TlsFailed: STLS was accepted, and TLS did not come about.
             ScreenClosed: standard output is gone.
         """
+        raw, self._raw = self._raw, None if self.after_login else self._raw
         self.face.begin(where=str(self.link.target), encrypted=self.link.tls is not None)
         if self.link.tls is not None:
             self.face.tls_established(self.link.tls)
         self.settle()
         if self.face.session.greeted is Status.OTHER:
             self._complain(FACTS[OddityKind.NOT_POP3].sentence)
-        lines = Lines(stdin)
-        while (line := lines.next(while_waiting=self._listen, beside=self.link)) is not None:
-            if self.local is not None and line.startswith(b":"):
-                line = line[1:]
-                if not line.startswith(b":"):
-                    if not self.local(line.decode("utf-8", "surrogateescape")):
-                        return self._finish()
-                    continue
-            self.send(line)
-            self.settle()
+        if self._destination.starttls:
+            self._require_tls()
+        if not self._logged_in():
+            self.link.close()
+            self._note_ending()
+            return EXIT_REFUSED
+        self._raw = raw
+        go = self._send_at_once if self.at_once else self._send_each
+        if not go(lines, answered=self.face.session.answered):
+            self.link.close()
+            self._note_ending()
+            return self._exit_code()
         hung_up = self.link.ending not in (None, CLOSED_BY_US)
         if hung_up and not lines.ended and not self.face.session.farewell:
             raise self._lost()
         return self._finish()
+
+    def _send_each(self, lines: Lines | GivenLines, *, answered: int) -> bool:
+        """Send lines, each after the complete reply to the one before.
+
+        Args:
+            lines: what is sent.
+            answered: how many commands were answered before.
+
+        Returns:
+            False where it is time to hang up without a word.
+        """
+        while not self._is_enough(answered):
+            line = lines.next(while_waiting=self._listen, beside=self.link)
+            if line is None:
+                return True
+            if self.local is not None and line.startswith(b":"):
+                line = line[1:]
+                if not line.startswith(b":"):
+                    if not self.local(line.decode("utf-8", "surrogateescape")):
+                        return True
+                    continue
+            self.send(line)
+            self.settle()
+        return False
+
+    def _send_at_once(self, lines: Lines | GivenLines, *, answered: int) -> bool:
+        """Send all lines before anything is read; as `_send_each`."""
+        from poptalk.shell.one_liner import joined
+
+        gathered: list[bytes] = []
+        while (line := lines.next(while_waiting=self._listen, beside=self.link)) is not None:
+            gathered.append(line)
+        data = joined(gathered)
+        if self.link.ending is not None:
+            raise self._lost()
+        for line in gathered:
+            if self._warn_of_clear_password(line):
+                break
+        self.transmit(data)
+        while not self._is_enough(answered):
+            if self.face.settled:
+                return True
+            if not self._listen():
+                raise self._lost()
+        return False
+
+    def _is_enough(self, answered: int) -> bool:
+        """Whether as many replies have come as were asked for."""
+        wanted = self.drop_after
+        return wanted is not None and self.face.session.answered >= answered + wanted
+
+    def _logged_in(self) -> bool:
+        """Log in if that was asked for; False if it was, and the server did not let the user in."""
+        if self.log_in is None:
+            return True
+        entered = self.log_in()
+        # A server without CAPA has refused poptalk something, and the script nothing.
+        self.face.refused = False
+        return entered
+
+    def _require_tls(self) -> None:
+        """Have TLS begin before anything else is said.
+
+        Raises:
+            TlsFailed: the server does not offer it, or it did not come about.
+        """
+        from poptalk.shell.begin_tls import STLS, failure, not_greeted, stls_refused
+
+        session = self.face.session
+        if session.greeted is not Status.OK:
+            raise not_greeted()
+        try:
+            self.transmit(STLS + b"\r\n")
+            self.settle()
+        except ConnectionLost as error:
+            raise failure(error, session) from error
+        if not session.encrypted:
+            raise stls_refused()
 
     def _finish(self) -> int:
         if self.face.session.farewell:
@@ -153,6 +246,9 @@ class Pipe:
             raise self._lost()
         self.link.close()
         self._note_ending()
+        return self._exit_code()
+
+    def _exit_code(self) -> int:
         refused = self.face.refused or self.face.session.greeted is not Status.OK
         return EXIT_REFUSED if refused else 0
 
@@ -198,11 +294,10 @@ class Pipe:
 
     def _start_tls(self, request: TlsRequested) -> None:
         if request.residue:
+            from poptalk.shell.begin_tls import injected
+
             self.link.close()
-            raise TlsFailed(
-                f"response injection: {len(request.residue):,} octets came in clear behind the +OK "
-                "to STLS [RFC 2595 §4]; the connection is closed, as nothing on it can be trusted"
-            )
+            raise injected(request.residue)
         self.face.tls_established(self.link.start_tls(self._destination.tls_settings()))
 
     def _note_ending(self) -> None:
@@ -214,14 +309,15 @@ class Pipe:
             return ConnectionLost("lines that came behind QUIT were not sent: the session was over")
         return ConnectionLost(f"the session was not finished: {self.link.ending or 'no reply'}")
 
-    def _warn_of_clear_password(self, line: bytes) -> None:
+    def _warn_of_clear_password(self, line: bytes) -> bool:
+        """Warn, where there is reason to; say whether there was."""
         session = self.face.session
         if session.encrypted or self._destination.is_loopback:
-            return
-        if session.answering_auth or parse_command(line).secret is not None:
-            self._complain(
-                "a password crosses the network in clear; --tls or STLS would protect it"
-            )
+            return False
+        if not session.answering_auth and parse_command(line).secret is None:
+            return False
+        self._complain("a password crosses the network in clear; --tls or STLS would protect it")
+        return True
 
 
 LOOK_UP_SECONDS = 1.0

@@ -11,6 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from poptalk.shell.base import Shell
+from poptalk.shell.local_error import LocalError
+
+__all__ = [
+    "LOCAL_COMMANDS",
+    "Action",
+    "LocalCommand",
+    "LocalError",
+    "commands_of",
+    "local",
+    "reason_against",
+]
 
 Action = Callable[[Shell, str], None]
 
@@ -40,10 +51,6 @@ class LocalCommand:
 
 LOCAL_COMMANDS: dict[str, LocalCommand] = {}
 """Every local command by its name without the colon, in the order in which `:help` lists them."""
-
-
-class LocalError(Exception):
-    """A local command cannot be carried out; `str(error)` says why, in one sentence."""
 
 
 def local(

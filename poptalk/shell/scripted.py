@@ -17,6 +17,8 @@ from poptalk.terminal.screen import LinearScreen
 class ScriptedShell(Shell):
     """A pipe with local commands; it stays on the one connection that the pipe was opened for."""
 
+    can_ask = False
+
     def __init__(self, *, pipe: Pipe, destination: Destination, screen: LinearScreen) -> None:
         """Make a shell around a pipe whose face is a `Dialogue`."""
         assert isinstance(pipe.face, Dialogue)

@@ -48,13 +48,16 @@ class NoteKind(Enum):
 _STYLE_OF_NOTE = {NoteKind.NOTE: "note", NoteKind.WARN: "warn"}
 
 
-def client_line(line: bytes, secret: Span | None, *, reveal: bool = False) -> Fragments:
+def client_line(
+    line: bytes, secret: Span | None, *, reveal: bool = False, stand_in: bytes | None = None
+) -> Fragments:
     """Show a line of the client.
 
     Args:
         line: octets without the line end.
         secret: what is not shown.
         reveal: whether to show it nevertheless.
+        stand_in: what is shown in its place; None for `MASK`.
 
     Returns:
         One line with the mark `C:`.
@@ -62,7 +65,7 @@ def client_line(line: bytes, secret: Span | None, *, reveal: bool = False) -> Fr
     fragments = [CLIENT_MARK]
     for style, octets in command_parts(line, secret):
         if style == "secret" and not reveal:
-            fragments.append((style, MASK))
+            fragments += [(style, MASK)] if stand_in is None else _shown(style, stand_in)
         else:
             fragments += _shown(style, octets)
     return fragments

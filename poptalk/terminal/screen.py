@@ -23,7 +23,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, BinaryIO, TextIO
 
     from prompt_toolkit.application import Application
@@ -375,6 +375,71 @@ def complain(text: str, *, stream: TextIO | None = None) -> None:
         stream.flush()
     except (OSError, ValueError):
         pass
+
+
+class Progress:
+    """How far long work has come, on standard error: a row that is rewritten on a terminal.
+
+    Elsewhere it is a line now and then.  Short work says nothing.
+
+    Args:
+        clock: seconds, such as ``time.monotonic``.
+        stream: another stream than standard error.
+    """
+
+    def __init__(self, *, clock: Callable[[], float], stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._rewrites = self._stream is not None and self._stream.isatty()
+        self._clock = clock
+        self._due = clock() + PROGRESS_AFTER_SECONDS
+        self._shown = ""
+
+    def tell(self, text: str) -> None:
+        """Say how far the work has come, if it is time to.
+
+        Args:
+            text: a few words; on a terminal as many as fit into a row.
+        """
+        if self._stream is None or self._clock() < self._due or text == self._shown:
+            return
+        self._due = self._clock() + (
+            PROGRESS_ROW_SECONDS if self._rewrites else PROGRESS_LINE_SECONDS
+        )
+        self._shown = text
+        if self._rewrites:
+            from poptalk.terminal.safe import harmless
+            from poptalk.terminal.width import cut
+
+            self._write("\r\x1b[K" + cut(harmless(text), self._columns() - 1))
+        else:
+            complain(text, stream=self._stream)
+
+    def clear(self) -> None:
+        """Take the row away, so that something else can be written there."""
+        if self._rewrites and self._shown:
+            self._write("\r\x1b[K")
+            self._shown = ""
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or DEFAULT_COLUMNS
+        except (OSError, ValueError):
+            return DEFAULT_COLUMNS
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(_fitting(text, self._stream.encoding))
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+PROGRESS_AFTER_SECONDS = 1.0
+"""Whoever waits no longer than this need not be told why."""
+
+PROGRESS_ROW_SECONDS = 0.2
+PROGRESS_LINE_SECONDS = 10.0
+"""Lines stay: in the log of a nightly job one in ten seconds is enough."""
 
 
 def abandon(stream: TextIO) -> None:

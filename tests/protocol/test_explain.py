@@ -66,7 +66,7 @@ def test_all_capabilities_are_explained_known_or_not() -> None:
 def test_a_message_is_not_taken_apart() -> None:
     explanations = reply(b"RETR 1", b"+OK 120 octets", b"Subject: x")
     assert [e.part for e in explanations] == [b"+OK", b"120 octets", b"", b"."]
-    assert "the message follows" in explanations[2].meaning
+    assert "message follows" in explanations[2].meaning
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,42 @@ def test_auth_alone_logs_nobody_in() -> None:
 
 def test_a_negative_reply_says_what_the_command_is_about() -> None:
     explanations = reply(b"DELE 1", b"-ERR [SYS/PERM/X] no")
-    assert "nothing has changed" in explanations[0].meaning
+    assert "did not do it" in explanations[0].meaning
     assert explanations[1].meaning == RESPONSE_CODES[b"SYS/PERM"].meaning
     assert meaning_of(b"DELE", explanations) == VERBS[b"DELE"].details
+
+
+def test_a_greeting_that_is_negative_offers_nothing() -> None:
+    explanations = list(explain_greeting(parse_status_line(b"-ERR not today <1.2@host>")))
+    assert "will not serve you" in explanations[-1].meaning
+    assert "APOP" not in " ".join(e.meaning for e in explanations)
+
+
+def test_a_farewell_that_failed_may_have_deleted_some() -> None:
+    explanations = reply(b"QUIT", b"-ERR some deleted messages not removed")
+    assert any("some of the marked messages may be left" in e.meaning for e in explanations)
+
+
+def test_what_is_done_without_a_trace_is_explained_by_the_command() -> None:
+    assert reply(b"NOOP", b"+OK")[-1].meaning == VERBS[b"NOOP"].details
+    assert "this server's own" in reply(b"XYZZY", b"+OK")[-1].meaning
+
+
+def test_top_and_retr_are_told_apart() -> None:
+    assert "as many lines" in meaning_of(b"", reply(b"TOP 1 2", b"+OK"))
+    assert "whole message" in meaning_of(b"", reply(b"RETR 1", b"+OK"))
+
+
+def test_a_bare_auth_is_a_habit() -> None:
+    explanations = reply(b"AUTH", b"+OK", b"PLAIN")
+    assert any("a habit of servers" in e.meaning for e in explanations)
+    assert "mechanism PLAIN" in meaning_of(b"PLAIN", explanations)
+
+
+def test_a_language_that_was_chosen() -> None:
+    explanations = reply(b"LANG es", b"+OK es Idioma cambiado")
+    assert "language tag" in meaning_of(b"es", explanations)
+    assert "words for people" in meaning_of(b"Idioma cambiado", explanations)
 
 
 def test_a_code_that_nobody_has_registered() -> None:

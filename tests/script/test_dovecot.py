@@ -10,6 +10,7 @@ import pytest
 
 from poptalk.cli import main
 from poptalk.paths import mailbox_directory
+from poptalk.protocol.verbs import VERBS
 from tests.script.test_run import TRANSCRIPTS
 from tests.servers.dovecot import DOVECOT_MISSING, Dovecot, start_dovecot
 
@@ -66,7 +67,10 @@ def test_what_it_deleted_is_gone(
 ) -> None:
     assert run(script, rfc_dovecot) == 0
     assert run(script, rfc_dovecot) == 1
-    assert capfd.readouterr().out.endswith("# written  S: +OK 2 320\n# came     S: +OK 0 0\n")
+    assert capfd.readouterr().out.endswith(
+        "# written  S: +OK 2 320\n# came     S: +OK 0 0\n"
+        f"# 'messages' is data: {VERBS[b'STAT'].fields[0].meaning} [RFC 1939 §5]\n"
+    )
 
 
 def test_a_replay_that_stops_at_a_difference_deletes_nothing(

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli import main
-from poptalk.script.command import MOST_OCTETS
+from poptalk.protocol.verbs import VERBS
+from poptalk.script.source import MOST_OCTETS
 from tests.servers import certificates
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, Expect, Flood, ScriptedServer, Send
@@ -102,10 +103,11 @@ def test_a_difference_is_shown_line_against_line(script: Path) -> None:
     script.write_text(SESSION.replace("6183", "6208"))
     finished = run(script)
     assert finished.code == 1
-    assert finished.stdout.decode().splitlines()[-3:] == [
+    assert finished.stdout.decode().splitlines()[-4:] == [
         f"#! {script}:7: expected the field 'octets' = 6208",
         "# written  S: +OK 3 6208",
         "# came     S: +OK 3 6183",
+        f"# 'octets' is data: {VERBS[b'STAT'].fields[1].meaning} [RFC 1939 §5]",
     ]
     assert finished.stderr == ""
 
@@ -223,7 +225,8 @@ def test_2_no_password_and_nobody_to_ask(script: Path) -> None:
         finished = run(script, *at(server))
     assert finished.code == 2
     assert (
-        "needs a password: give it in the environment variable POPTALK_PASSWORD" in finished.stderr
+        "needs a password: there is no terminal to ask for the password at: set POPTALK_PASSWORD"
+        in finished.stderr
     )
     assert server.received == b""
 
@@ -268,7 +271,7 @@ def test_the_user_comes_from_the_command_line_or_the_url(
 
 def test_the_password_is_asked_for_without_echo(script: Path, answering: RecordingServer) -> None:
     with on_a_terminal("run", script, *at(answering), "--user", "bob") as pty:
-        pty.wait_for("Password of bob:")
+        pty.wait_for("Password of bob at 127.0.0.1:")
         pty.send(b"sesame\r")
         assert pty.wait_exit() == 0
         assert b"sesame" not in pty.raw

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import grp
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -29,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.servers import certificates
+from tests.servers.account import Account
 
 USERS: Mapping[str, str] = {"bob": "jones", "mrose": "tanstaaf"}
 HOST = "127.0.0.1"
@@ -96,49 +95,6 @@ service pop3-login {{
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
-    """The system account that Dovecot runs as.  It refuses to open mail as the superuser."""
-
-    user: str
-    group: str
-    uid: int
-    gid: int
-
-    @classmethod
-    def choose(cls) -> _Account:
-        """Return the present account, or ``nobody`` for the superuser.
-
-        Raises:
-            KeyError: the account or its group has no name.
-        """
-        superuser = os.geteuid() == 0
-        entry = pwd.getpwnam("nobody") if superuser else pwd.getpwuid(os.geteuid())
-        group = grp.getgrgid(entry.pw_gid if superuser else os.getegid())
-        return cls(user=entry.pw_name, group=group.gr_name, uid=entry.pw_uid, gid=group.gr_gid)
-
-    def own(self, tree: Path) -> None:
-        """Give a directory, and all in it, to this account."""
-        if os.geteuid() == 0:
-            for path in (tree, *tree.rglob("*")):
-                os.chown(path, self.uid, self.gid)
-
-    def popen(self, argv: list[str], output: Path) -> subprocess.Popen[bytes]:
-        """Start a program as this account, in a process group of its own."""
-        superuser = os.geteuid() == 0
-        with output.open("ab") as file:
-            return subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                user=self.uid if superuser else None,
-                group=self.gid if superuser else None,
-                extra_groups=[] if superuser else None,
-                start_new_session=True,
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Dovecot:
     """A running Dovecot.
 
@@ -158,7 +114,7 @@ class Dovecot:
     users: Mapping[str, str] = field(default_factory=lambda: USERS)
     _directory: Path
     _maildrop: Path
-    _account: _Account
+    _account: Account
 
     def log(self) -> str:
         """Return what Dovecot has logged so far."""
@@ -212,7 +168,7 @@ def _missing() -> str | None:
     if programs is None or not (programs / "pop3-login").exists():
         return "Dovecot is installed without POP3 (Debian: apt-get install dovecot-pop3d)."
     try:
-        _Account.choose()
+        Account.choose()
     except KeyError as error:
         return f"Dovecot needs an account with a name to run as: {error.args[0]}."
     return None
@@ -236,7 +192,7 @@ def start_dovecot(maildrop: Path, directory: Path) -> Iterator[Dovecot]:
     """
     if DOVECOT_MISSING is not None or BINARY is None:
         raise RuntimeError(DOVECOT_MISSING)
-    account = _Account.choose()
+    account = Account.choose()
     directory.chmod(0o711)
     ca_file, certificate = certificates.write_files(directory)
     (directory / "passwords").write_text(
@@ -263,7 +219,7 @@ def start_dovecot(maildrop: Path, directory: Path) -> Iterator[Dovecot]:
 
 
 def _start(
-    binary: str, directory: Path, certificate: Path, account: _Account
+    binary: str, directory: Path, certificate: Path, account: Account
 ) -> tuple[int, int, subprocess.Popen[bytes]]:
     """Start Dovecot on two free ports; return the ports and its master process."""
     output = directory / "output"
@@ -281,7 +237,10 @@ def _start(
                 tls_port=tls_port,
             )
         )
-        process = account.popen([binary, "-F", "-c", str(configuration)], output)
+        with output.open("ab") as said:
+            process = account.popen(
+                [binary, "-F", "-c", str(configuration)], stdout=said, stderr=said
+            )
         try:
             if _ready(process, port, certificate=None) and _ready(
                 process, tls_port, certificate=directory / "ca.pem"

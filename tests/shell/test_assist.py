@@ -85,7 +85,7 @@ async def test_local_commands_and_help_topics(shell: LiveTest) -> None:
     assert offered(shell, ":") == [f":{c.name}" for c in commands_of(shell.shell)]
     assert offered(shell, ":re") == [":reveal"]
     assert offered(shell, ":help re") == [":help RETR"]
-    assert offered(shell, ":help :l") == [":help :last", ":help :log"]
+    assert offered(shell, ":help :l") == [":help :last", ":help :log", ":help :login"]
     assert offered(shell, ":why ") == []
     assert offered(shell, "::") == []
 

@@ -124,7 +124,7 @@ async def test_auth_plain_by_hand_in_two_lines(dovecot: Dovecot) -> None:
     async with live(way(dovecot)) as shell:
         await shell.ask("AUTH PLAIN")
         await shell.ask("AGJvYgBqb25lcw==")
-        await shell.see("TRANSACTION 127.0.0.1>")
+        await shell.see("TRANSACTION bob@127.0.0.1>")
         assert "AGJv" not in shell.terminal.raw
 
 

@@ -1,13 +1,14 @@
-"""Findings as JUnit XML, which continuous integration services read: a suite a lesson, a case a code."""
+"""Findings as JUnit XML: a suite a lesson, a case a code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from collections.abc import Iterator, Sequence
 
 from poptalk.lesson.codes import CODES
 from poptalk.lesson.proof.prove import Report
 from poptalk.lesson.proof.subject import ADVICE
+from poptalk.script import junit as xml
+from poptalk.script.junit import Case, Result, Suite
 
 
 def junit(reports: Sequence[Report]) -> str:
@@ -19,32 +20,20 @@ def junit(reports: Sequence[Report]) -> str:
     Returns:
         XML with a line end behind it.  Advice is a skipped case, not a failed one.
     """
-    root = Element("testsuites", name="poptalk lessons check")
-    for report in reports:
-        _add_suite(root, report)
-    indent(root)
-    return tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    suites = [
+        Suite(path=report.path, cases=tuple(_cases(report)), seconds=report.seconds)
+        for report in reports
+    ]
+    return xml.junit(suites, name="poptalk lessons check")
 
 
-def _add_suite(root: Element, report: Report) -> None:
-    failed = {fault.code for fault in report.faults}
-    suite = SubElement(
-        root,
-        "testsuite",
-        name=report.path.stem,
-        file=str(report.path),
-        tests=str(len(CODES)),
-        failures=str(len(failed - ADVICE)),
-        skipped=str(len(failed & ADVICE)),
-        errors="0",
-        time=f"{report.seconds:.3f}",
-    )
+def _cases(report: Report) -> Iterator[Case]:
     for code, meaning in CODES.items():
-        case = SubElement(suite, "testcase", classname=report.path.stem, name=f"{code} {meaning}")
-        for fault in (fault for fault in report.faults if fault.code == code):
-            case.set("file", str(report.path))
-            case.set("line", str(fault.line_number))
-        told = [str(fault) for fault in report.faults if fault.code == code]
-        if told:
-            tag = "skipped" if code in ADVICE else "failure"
-            SubElement(case, tag, message=told[0]).text = "\n".join(told)
+        faults = [fault for fault in report.faults if fault.code == code]
+        result = Result.SKIPPED if code in ADVICE else Result.FAILED
+        yield Case(
+            name=f"{code} {meaning}",
+            result=result if faults else Result.PASSED,
+            messages=[str(fault) for fault in faults],
+            line=faults[-1].line_number if faults else None,
+        )

@@ -1,0 +1,207 @@
+"""`poptalk diff`: one mailbox on two servers, a table of what is the same, and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from poptalk.compare.both import ReadingFailed, read_both
+from poptalk.compare.options import SIDES
+from poptalk.compare.reading import Fetch, Reading, Refused, Side
+from poptalk.compare.survey import Survey
+from poptalk.compare.table import as_json, summary, table
+from poptalk.compare.verdicts import MOST_EXAMPLES, Outcome, Verdict, compare
+from poptalk.login.methods import find_method
+from poptalk.login.sources import (
+    PASSWORD_VARIABLE,
+    Ask,
+    Kind,
+    NoPassword,
+    Source,
+    Wanted,
+    find_password,
+)
+from poptalk.net.destination import Destination, UsageError
+from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
+from poptalk.protocol.logins import LoginError
+from poptalk.terminal.color import use_color
+from poptalk.terminal.render import NoteKind, note
+from poptalk.terminal.safe import Fragments
+from poptalk.terminal.screen import LinearScreen, Progress, ScreenClosed
+from poptalk.terminal.theme import NEUTRAL
+
+EXIT_DIFFERS = 1
+"""The answer is no: the mailboxes are not the same, or one of them could not be read."""
+
+Complain = Callable[[str], None]
+
+
+def diff(
+    options: Namespace, destinations: Sequence[Destination], *, say: Complain, complain: Complain
+) -> int:
+    """Compare one mailbox on two servers, and show what differs; return the exit code.
+
+    Args:
+        options: as `poptalk.compare.options` has them, with `timeout`.
+        destinations: the two servers.
+        say: writes a line on standard output.
+        complain: says a sentence on standard error.
+
+    Raises:
+        UsageError: a name or a password is missing.
+        NetError: no connection, no TLS, or a connection was lost.
+        ScreenClosed: standard output is gone.
+    """
+    screen = _screen(options)
+    sides = [
+        _side(options, place, destination)
+        for place, destination in zip(SIDES, destinations, strict=True)
+    ]
+    fetch = Fetch.TOP if options.top else Fetch.RETR if options.bodies else None
+    progress = Progress(clock=time.monotonic)
+
+    def warn(sentence: str) -> None:
+        progress.clear()
+        complain(sentence)
+
+    left, right = (Reading(side, timeout=options.timeout, fetch=fetch, warn=warn) for side in sides)
+    try:
+        surveys = read_both(
+            left,
+            right,
+            tick=lambda: progress.tell(
+                "; ".join(f"{each.place}: {each.doing}" for each in (left, right))
+            ),
+        )
+    except ReadingFailed as failure:
+        progress.clear()
+        return _failed(failure, complain=complain)
+    finally:
+        progress.clear()
+    verdicts = list(compare(*surveys))
+    where = {side.place: _where(side) for side in sides}
+    if options.json:
+        by_place = {survey.place: survey for survey in surveys}
+        say(json.dumps(as_json(verdicts, by_place, where=where), indent=2))
+    else:
+        _show(screen, verdicts, surveys, where=where)
+    return EXIT_DIFFERS if any(each.outcome is Outcome.DIFFERS for each in verdicts) else 0
+
+
+def _screen(options: Namespace) -> LinearScreen:
+    if sys.stdout is None:
+        raise ScreenClosed("The output was closed before poptalk was started.")
+    color = use_color(options.color, os.environ, isatty=sys.stdout.isatty())
+    return LinearScreen(sys.stdout, theme=NEUTRAL, color=color)
+
+
+def _where(side: Side) -> str:
+    return f"{side.user} at {side.destination}"
+
+
+def _show(
+    screen: LinearScreen,
+    verdicts: Sequence[Verdict],
+    surveys: Sequence[Survey],
+    *,
+    where: dict[str, str],
+) -> None:
+    columns = screen.columns
+    lines: list[Fragments] = []
+    for place, address in where.items():
+        lines += note(f"{place} is {address}", columns=columns)
+    lines += table(verdicts, places=list(where), columns=columns)
+    remarks = [remark for survey in surveys for remark in survey.remarks[:MOST_EXAMPLES]]
+    for remark in remarks:
+        lines += note(remark, kind=NoteKind.WARN, columns=columns)
+    lines += note(summary(verdicts), columns=columns)
+    screen.show(lines)
+
+
+# Who logs in.
+
+
+def _side(options: Namespace, place: str, destination: Destination) -> Side:
+    """Find out who logs in on a server, and with what password.
+
+    Raises:
+        UsageError: a name or a password is missing.
+    """
+    letter = place.lower()
+    user = getattr(options, f"user_{letter}") or destination.user or options.user
+    if user is None:
+        raise UsageError(
+            f"{place} needs a user's name: say --user-{letter} NAME, --user NAME for both, or "
+            f"pop3://NAME@{destination.host}"
+        )
+    mechanism = options.mechanism or destination.mechanism
+    try:
+        method = find_method(mechanism) if mechanism else None
+        needs_secret = method is None or method.need.password or method.need.token
+        secret = ""
+        if needs_secret:
+            wanted = Wanted(user=user, host=destination.host)
+            secret = find_password(wanted, _source(options, place), ask=_ask())
+    except (LoginError, NoPassword) as error:
+        raise UsageError(f"{place}: {error}") from error
+    return Side(
+        place=place,
+        destination=destination,
+        user=user,
+        secret=secret,
+        mechanism=method.name if method is not None else None,
+    )
+
+
+def _source(options: Namespace, place: str) -> Source | None:
+    """Return the source of a server's password that was named; None for what is usual."""
+    letter = place.lower()
+    named = {
+        Kind.VARIABLE: getattr(options, f"password_env_{letter}"),
+        Kind.FILE: getattr(options, f"password_file_{letter}"),
+        Kind.COMMAND: getattr(options, f"password_command_{letter}"),
+    }
+    for kind, detail in named.items():
+        if detail is not None:
+            return Source(kind=kind, detail=detail)
+    if options.netrc:
+        return Source(kind=Kind.NETRC)
+    if options.keyring:
+        return Source(kind=Kind.KEYRING)
+    variable = f"{PASSWORD_VARIABLE}_{place}"
+    return Source(kind=Kind.VARIABLE, detail=variable) if os.environ.get(variable) else None
+
+
+def _ask() -> Ask | None:
+    """Return what asks at the terminal without echo; None where there is none."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    from getpass import getpass
+
+    return getpass
+
+
+# What went wrong.
+
+
+def _failed(failure: ReadingFailed, *, complain: Complain) -> int:
+    """Say which server could not be read, and why."""
+    error = failure.__cause__
+    say = partial("{}: {}".format, failure.place)
+    match error:
+        case LoginError() | Refused():
+            complain(say(error))
+            return EXIT_DIFFERS
+        case TlsFailed():
+            raise TlsFailed(say(error), certificate=error.certificate) from error
+        case ConnectFailed() | ConnectionLost():
+            raise type(error)(say(error)) from error
+        case NetError():
+            raise NetError(say(error)) from error
+    assert error is not None
+    raise error

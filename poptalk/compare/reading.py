@@ -1,0 +1,292 @@
+"""Asking a server what it has in a mailbox: STAT, LIST, UIDL, and on request every message.
+
+A reading ends without QUIT, so the server never enters the UPDATE state, and nothing is removed
+(RFC 1939 §6).  Messages are hashed as they come, and never held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from poptalk.compare.hashing import Hashing
+from poptalk.compare.survey import Digests, Message, Survey
+from poptalk.login.methods import applicant, find_method, make_talk
+from poptalk.net.destination import Destination
+from poptalk.net.errors import ConnectionLost
+from poptalk.net.link import Link
+from poptalk.protocol.capabilities import parse_capability
+from poptalk.protocol.logins import LoginError, LoginRefused, Method, choose
+from poptalk.protocol.replies import Status, StatusLine, parse_status_line, timestamp_of
+from poptalk.protocol.secrets import SpokenSecrets
+from poptalk.protocol.stuffing import Unstuffer
+from poptalk.script.conversation import Conversation
+from poptalk.script.hearing import Heard
+
+MOST_MESSAGES = 1_000_000
+"""Lines taken of a listing: whoever sends more wants our memory."""
+
+MOST_LINE_OCTETS = 4096
+"""Longest line of a listing that is taken; RFC 1939 §3 allows 512."""
+
+ALL_LINES = 2**31 - 1
+"""What TOP is asked for where the whole message is meant: the largest number that servers take."""
+
+
+class Fetch(Enum):
+    """How messages are fetched; the values are the options of the command line."""
+
+    RETR = "--bodies"
+    TOP = "--top"
+
+
+class Refused(Exception):
+    """The server says no to something without which there is no survey; the sentence names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A server, and who logs in there."""
+
+    place: str
+    """What the table calls it."""
+    destination: Destination
+    user: str
+    secret: str
+    mechanism: str | None = None
+    """The way to log in; None for the best one."""
+
+    def __repr__(self) -> str:
+        """Leave the secret out: a repr ends up in tracebacks."""
+        return f"Side({self.place!r}, {self.user!r})"
+
+
+class Reading:
+    """One server being asked.
+
+    Args:
+        side: the server.
+        timeout: seconds for a connection, a TLS handshake or a reply.
+        fetch: how messages are fetched; None where they are not.
+        warn: takes a sentence.
+    """
+
+    def __init__(
+        self, side: Side, *, timeout: float, fetch: Fetch | None, warn: Callable[[str], None]
+    ) -> None:
+        self.doing = "connecting"
+        """What goes on now, in a few words: for whoever waits."""
+        self._side = side
+        self._timeout = timeout
+        self._fetch = fetch
+        self._warn = warn
+        self._link: Link | None = None
+        self._interrupted = False
+        self._remarks: list[str] = []
+
+    @property
+    def place(self) -> str:
+        """What the table calls the server."""
+        return self._side.place
+
+    def interrupt(self) -> None:
+        """End the reading from another thread."""
+        self._interrupted = True
+        if self._link is not None:
+            self._link.interrupt()
+
+    def run(self) -> Survey:
+        """Connect, log in, ask, and hang up without QUIT.
+
+        Raises:
+            NetError: no connection, no TLS, or the connection was lost.
+            LoginError: the login did not come about.
+            Refused: the server says no to LIST.
+        """
+        destination = self._side.destination
+        settings = destination.tls_settings() if destination.tls else None
+        with Link.open(destination.target, timeout=self._timeout, tls=settings) as link:
+            self._link = link
+            if self._interrupted:
+                link.interrupt()
+            talk = Conversation(link, tls_settings=destination.tls_settings)
+            self._log_in(talk)
+            return self._survey(talk)
+
+    # The login.
+
+    def _log_in(self, talk: Conversation) -> None:
+        self.doing = "logging in"
+        greeting = parse_status_line(talk.greeting().lines[0])
+        if greeting.status is not Status.OK:
+            raise Refused(f"it greets with {_words(greeting)}")
+        if self._side.destination.starttls:
+            talk.require_tls()
+        destination = self._side.destination
+        who = applicant(
+            self._side.user, self._side.secret, host=destination.host, port=destination.port
+        )
+        timestamp = timestamp_of(greeting.line)
+        method = self._method(talk, timestamp=timestamp)
+        encrypted = talk.session.encrypted
+        if method.readable and not encrypted and not destination.is_loopback:
+            self._warn(f"{self.place}: a password crosses the network in clear")
+        login = make_talk(method, who, timestamp=timestamp)
+        reply = _status(talk.ask(next(login)))
+        try:
+            while True:
+                reply = _status(talk.ask(login.send(reply)))
+        except StopIteration:
+            return
+        except LoginRefused:
+            secrets = SpokenSecrets()
+            secrets.remember(who.secret)
+            said = secrets.mask(reply.line).decode("utf-8", "surrogateescape")
+            raise LoginError(
+                f"{self._side.user} was not let in with {method.name}: {said}"
+            ) from None
+
+    def _method(self, talk: Conversation, *, timestamp: bytes | None) -> Method:
+        """Return the way to log in that was named, or the best one."""
+        if self._side.mechanism is not None:
+            return find_method(self._side.mechanism)
+        listing: list[bytes] = []
+        offered = _is_ok(_ask(talk, b"CAPA", body=_Lines(listing.append).feed))
+        capabilities = {each.tag: each for each in map(parse_capability, listing)}
+        sasl = capabilities.get(b"SASL")
+        method = choose(
+            mechanisms=sasl.parameters if sasl is not None else None,
+            user_pass=not offered or b"USER" in capabilities,
+            timestamp=timestamp is not None,
+            encrypted=talk.session.encrypted,
+            token=False,
+        )
+        if method is None:
+            raise LoginError(
+                "the server offers no way to log in with a password here; STLS or TLS may change "
+                "that, and --mechanism names one that it does not list"
+            )
+        return method
+
+    # The survey.
+
+    def _survey(self, talk: Conversation) -> Survey:
+        self.doing = "asking STAT"
+        count, octets = self._totals(talk)
+        self.doing = "asking LIST"
+        sizes: dict[int, int | None] = {}
+        listing = _ask(talk, b"LIST", body=_Lines(lambda line: _note_size(line, sizes)).feed)
+        if not _is_ok(listing):
+            raise Refused(f"LIST was answered with {_words(_status(listing))}")
+        self.doing = "asking UIDL"
+        names: dict[int, bytes] = {}
+        unique = _ask(talk, b"UIDL", body=_Lines(lambda line: _note_name(line, names)).feed)
+        messages = [
+            Message(
+                number=number,
+                octets=size,
+                unique_id=names.get(number),
+                digests=self._digests(talk, number, of=len(sizes)) if self._fetch else None,
+            )
+            for number, size in sizes.items()
+        ]
+        return Survey(
+            place=self.place,
+            count=count,
+            octets=octets,
+            messages=tuple(messages),
+            has_unique_ids=_is_ok(unique),
+            remarks=tuple(self._remarks),
+        )
+
+    def _totals(self, talk: Conversation) -> tuple[int | None, int | None]:
+        reply = _status(talk.ask(b"STAT"))
+        numbers = [int(word) for word in reply.words[:2] if _is_number(word)]
+        if reply.status is not Status.OK or len(numbers) < 2:
+            self._remarks.append(f"{self.place}: STAT was answered with {_words(reply)}")
+            return None, None
+        return numbers[0], numbers[1]
+
+    def _digests(self, talk: Conversation, number: int, *, of: int) -> Digests | None:
+        self.doing = f"message {number:,} of {of:,}"
+        command = f"RETR {number}" if self._fetch is Fetch.RETR else f"TOP {number} {ALL_LINES}"
+        hashing = Hashing()
+        unstuffer = Unstuffer()
+        reply = _ask(
+            talk,
+            command.encode("ascii"),
+            body=lambda data: hashing.feed(unstuffer.feed(data)),
+        )
+        if not _is_ok(reply):
+            self._remarks.append(
+                f"{self.place}: message {number} was not given: {_words(_status(reply))}"
+            )
+            return None
+        return hashing.digests()
+
+
+class _Lines:
+    """Parts the octets of a listing into lines.
+
+    Args:
+        take: called with each line, without its end; the lone dot is none.
+    """
+
+    def __init__(self, take: Callable[[bytes], object]) -> None:
+        self._take = take
+        self._unstuffer = Unstuffer()
+        self._rest = b""
+        self._count = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take octets as they crossed the wire.
+
+        Raises:
+            Refused: the listing, or a line of it, is longer than any mailbox makes it.
+        """
+        *lines, self._rest = (self._rest + self._unstuffer.feed(data)).split(b"\n")
+        self._count += len(lines)
+        if self._count > MOST_MESSAGES:
+            raise Refused(f"a listing has more than {MOST_MESSAGES:,} lines; this is no mailbox")
+        if max(map(len, (*lines, self._rest))) > MOST_LINE_OCTETS:
+            raise Refused(f"a listing has a line of more than {MOST_LINE_OCTETS:,} octets")
+        for line in lines:
+            self._take(line.removesuffix(b"\r"))
+
+
+def _note_size(line: bytes, sizes: dict[int, int | None]) -> None:
+    number, *rest = line.split() or [b""]
+    if _is_number(number):
+        sizes[int(number)] = int(rest[0]) if rest and _is_number(rest[0]) else None
+
+
+def _note_name(line: bytes, names: dict[int, bytes]) -> None:
+    number, _, name = line.partition(b" ")
+    if _is_number(number):
+        names[int(number)] = name
+
+
+def _is_number(word: bytes) -> bool:
+    # Sixteen digits are more than any mailbox needs, and less than Python refuses to convert.
+    return word.isdigit() and len(word) <= 16
+
+
+def _ask(talk: Conversation, line: bytes, *, body: Callable[[bytes], object]) -> Heard:
+    heard = talk.ask(line, body=body)
+    if not heard.complete:
+        command = line.decode("ascii")
+        raise ConnectionLost(f"{talk.ending} in the middle of the reply to {command}")
+    return heard
+
+
+def _status(heard: Heard) -> StatusLine:
+    return parse_status_line(heard.lines[0])
+
+
+def _is_ok(heard: Heard) -> bool:
+    return _status(heard).status is Status.OK
+
+
+def _words(reply: StatusLine) -> str:
+    return reply.line.decode("utf-8", "surrogateescape")

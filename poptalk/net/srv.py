@@ -1,0 +1,199 @@
+"""Finding a domain's POP3 server in the DNS (RFC 6186), by way of the optional dnspython.
+
+A domain publishes SRV records (RFC 2782) under two names: ``_pop3s._tcp`` for TLS at once and
+``_pop3._tcp`` for the port where STLS may follow.  TLS at once is taken where both are there.  A
+target of "." says that the service is not offered.
+
+What the DNS says is not signed as a rule: whoever can forge an answer can name a server of their own,
+with a good certificate for its name.  So the remarks tell which name the certificate has to be for,
+and whether that name belongs to the domain.
+"""
+
+from __future__ import annotations
+
+from random import randrange
+from typing import TYPE_CHECKING
+
+from poptalk.net.destination import BadDestination
+from poptalk.net.errors import ConnectFailed, printable
+from poptalk.protocol.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dns.resolver import Resolver
+
+TLS_SERVICE = "_pop3s._tcp"
+CLEAR_SERVICE = "_pop3._tcp"
+
+NOT_OFFERED = "."
+"""The target that says so (RFC 2782)."""
+
+MOST_NAMED = 5
+"""How many records a remark lists; a domain has one or two."""
+
+
+class Record(Value):
+    """An SRV record.
+
+    Args:
+        target: the server's name without the dot at its end; "." for not offered.
+        port: where it listens.
+        priority: the least is tried first.
+        weight: how large a share of the clients it wants among those of its priority.
+    """
+
+    target: str
+    port: int
+    priority: int = 0
+    weight: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{printable(self.target)} port {self.port} "
+            f"(priority {self.priority}, weight {self.weight})"
+        )
+
+
+class Service(Value):
+    """The server that was chosen.
+
+    Args:
+        host: its name, for which the certificate must be.
+        port: its port.
+        tls: whether TLS begins at once.
+        remarks: sentences about what was found.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    remarks: tuple[str, ...]
+
+
+def find_service(
+    domain: str,
+    *,
+    timeout: float,
+    tls: bool | None = None,
+    resolver: Resolver | None = None,
+    chance: Callable[[int], int] = randrange,
+) -> Service:
+    """Look up a domain's POP3 server.
+
+    Args:
+        domain: such as ``example.org``; of a mail address, what follows the ``@`` counts.
+        timeout: seconds for each of the two look-ups.
+        tls: True or False for a server with or without TLS at once alone; None for either.
+        resolver: whom to ask; None for the system's.
+        chance: gives a number from 0 up to, but not including, its argument.
+
+    Raises:
+        BadDestination: the domain is none, or dnspython is not installed.
+        ConnectFailed: the domain names no such server, or the name service does not answer.
+    """
+    domain = domain.rpartition("@")[2].removesuffix(".")
+    services = {None: (TLS_SERVICE, CLEAR_SERVICE), True: (TLS_SERVICE,), False: (CLEAR_SERVICE,)}
+    remarks = []
+    for service in services[tls]:
+        name = f"{service}.{domain}"
+        records = in_order(_ask(name, timeout=timeout, resolver=resolver), chance=chance)
+        remarks.append(_found(name, records))
+        offered = [record for record in records if record.target != NOT_OFFERED]
+        if offered:
+            best = offered[0]
+            remarks.append(_certificate(best.target, domain))
+            return Service(
+                host=best.target,
+                port=best.port,
+                tls=service == TLS_SERVICE,
+                remarks=tuple(remarks),
+            )
+    raise ConnectFailed(
+        f"The domain {printable(domain)} names no POP3 server that would do: {'; '.join(remarks)}. "
+        "Its server may be there all the same: ask for its name, and give that."
+    )
+
+
+def in_order(records: Sequence[Record], *, chance: Callable[[int], int]) -> list[Record]:
+    """Put records into the order in which they are to be tried (RFC 2782).
+
+    Args:
+        records: in any order.
+        chance: gives a number from 0 up to, but not including, its argument.
+    """
+    ordered: list[Record] = []
+    for priority in sorted({record.priority for record in records}):
+        # Those without weight first, so that they have a chance at all, if a small one.
+        left = sorted((r for r in records if r.priority == priority), key=lambda r: r.weight)
+        while left:
+            mark = chance(sum(record.weight for record in left) + 1)
+            for record in left:
+                mark -= record.weight
+                if mark <= 0:
+                    break
+            left.remove(record)
+            ordered.append(record)
+    return ordered
+
+
+def _found(name: str, records: Sequence[Record]) -> str:
+    if not records:
+        return f"{printable(name)} has no SRV record"
+    if all(record.target == NOT_OFFERED for record in records):
+        return f'{printable(name)} says that the service is not offered (its target is ".")'
+    more = f", and {len(records) - MOST_NAMED} more" if len(records) > MOST_NAMED else ""
+    return f"{printable(name)} is {', '.join(map(str, records[:MOST_NAMED]))}{more}"
+
+
+def _certificate(host: str, domain: str) -> str:
+    shown = printable(host)
+    if f".{host}".lower().endswith(f".{domain}".lower()):
+        return f"the certificate must be for {shown}"
+    return (
+        f"the certificate must be for {shown}, which is outside of {printable(domain)}: the DNS alone "
+        "vouches for it, so make sure that it is the right one before a password goes there"
+    )
+
+
+def _ask(name: str, *, timeout: float, resolver: Resolver | None) -> list[Record]:
+    """Ask for the records of a name; a name that is not there has none."""
+    try:
+        import dns.exception
+        import dns.resolver
+    except ImportError:
+        raise BadDestination(
+            "SRV records are looked up by dnspython, which is not installed: pip install 'poptalk[srv]'"
+        ) from None
+    shown = printable(name)
+    try:
+        answer = (resolver or dns.resolver.get_default_resolver()).resolve(
+            f"{name}.", "SRV", lifetime=timeout
+        )
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except dns.exception.Timeout:
+        raise ConnectFailed(
+            f"{shown} was not found in time: the name service does not answer. "
+            "Is this machine on the network? The server's own name or address may work."
+        ) from None
+    except (dns.resolver.NoNameservers, dns.resolver.NoResolverConfiguration) as error:
+        raise ConnectFailed(
+            f"{shown} cannot be looked up now ({printable(str(error))}): the name service has no "
+            "answer. Try again, or give the server's own name."
+        ) from None
+    except dns.exception.DNSException as error:
+        # Labels that are empty or too long, and what else is no name.
+        raise BadDestination(
+            f"{shown} is no name to look up ({printable(str(error))}): "
+            "give a domain such as example.org"
+        ) from None
+    return [
+        Record(
+            target=data.target.to_text().removesuffix(".") or NOT_OFFERED,
+            port=data.port,
+            priority=data.priority,
+            weight=data.weight,
+        )
+        for data in answer
+    ]

@@ -1,0 +1,181 @@
+"""The server that a dialogue is replayed against, and who logs in there."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from poptalk.login.methods import applicant, make_mechanism
+from poptalk.login.options import source_named
+from poptalk.login.sources import PASSWORD_VARIABLE, Ask, NoPassword, Wanted, find_password
+from poptalk.net.destination import Destination, UsageError
+from poptalk.net.link import Link
+from poptalk.notation.dialogue import ClientLine, Dialogue
+from poptalk.notation.known import REASONS, Known
+from poptalk.notation.responses import Responses, parse_response_name
+from poptalk.practice.embedded import practice_server
+from poptalk.protocol.logins import METHODS, ClientMechanism, LoginError
+from poptalk.script.options import DEFAULT_PERSONA
+from poptalk.script.practising import Timestamps, account_for
+
+_NEED_NO_PASSWORD = frozenset({"user", "host"})
+_NEED_A_USER = frozenset({"user", "plain", "cram-md5"})
+_MAY_BE_GIVEN = frozenset({"user", "host"})
+"""The known names that `--var` may set; the others hold secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """A server, and who logs in there."""
+
+    destination: Destination
+    connect: Callable[[], Link]
+    known: Known
+    responses: Responses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the command line says of the placeholders."""
+
+    user: str | None = None
+    host: str | None = None
+    values: Mapping[str, str]
+    """Of all names but those two."""
+
+
+def read_values(texts: list[str], *, user: str | None) -> Given:
+    """Read what `--var` was given.
+
+    Args:
+        texts: each as `NAME=VALUE`.
+        user: what `--user` was given.
+
+    Raises:
+        UsageError: a text has no name, or names a secret; or a value cannot stand in a line.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError("--var takes NAME=VALUE, such as --var message=3")
+        if parse_response_name(name) or (name in REASONS and name not in _MAY_BE_GIVEN):
+            raise UsageError(
+                f"--var {name}=... would show a secret to every user of this machine, or is worked "
+                f"out by poptalk itself: give the password in the environment variable "
+                f"{PASSWORD_VARIABLE}"
+            )
+        if set(value) & set("\r\n\0"):
+            raise UsageError(f"the value of {name} holds a line end or NUL; a line holds neither")
+        values[name] = value
+    host = values.pop("host", None)
+    return Given(user=values.pop("user", user), host=host, values=values)
+
+
+@contextmanager
+def serving(
+    options: Namespace, given: Given, dialogue: Dialogue, destination: Destination | None
+) -> Iterator[Serving]:
+    """Make ready what a dialogue is replayed against.
+
+    Args:
+        options: as `poptalk.script.options` has them, with `tls` and `timeout`.
+        given: what the command line says of the placeholders.
+        dialogue: what is replayed.
+        destination: the server; None for a practice server of the dialogue's own.
+
+    Raises:
+        UsageError: a user's name or a password is missing, or there is no such account.
+    """
+    if destination is not None:
+        yield _live(options, given, dialogue, destination)
+        return
+    account = account_for(dialogue, user=given.user)
+    timestamps = Timestamps(dialogue)
+    with practice_server(
+        persona=options.persona or DEFAULT_PERSONA,
+        maildrop=options.maildrop,
+        tls=options.tls,
+        starttls=options.starttls,
+        timestamp=timestamps,
+        token=account.password,
+    ) as practice:
+
+        def connect() -> Link:
+            timestamps.turn_to_next()
+            return _connect(practice, options.timeout)
+
+        known = Known(
+            user=account.name, password=account.password, host=given.host or practice.host
+        )
+        yield _serving(practice, connect, known)
+
+
+def _live(
+    options: Namespace, given: Given, dialogue: Dialogue, destination: Destination
+) -> Serving:
+    user = given.user or destination.user
+    needed = _needed(dialogue) - set(given.values)
+    if user is None and any(_needs_a_user(name) for name in needed):
+        raise UsageError(f"{dialogue.name} needs a user's name: say --user NAME")
+    password = None
+    if needed - _NEED_NO_PASSWORD:
+        wanted = Wanted(user=user or "the user", host=destination.host)
+        password = _password(options, dialogue, wanted)
+    known = Known(user=user, password=password, host=given.host or destination.host)
+    return _serving(destination, partial(_connect, destination, options.timeout), known)
+
+
+def _serving(destination: Destination, connect: Callable[[], Link], known: Known) -> Serving:
+    def make(name: str) -> ClientMechanism:
+        if known.user is None or (known.password is None and METHODS[name].need.password):
+            raise LoginError(f"{name} needs a user's name and a password or a token")
+        who = applicant(
+            known.user, known.password or "", host=destination.host, port=destination.port
+        )
+        return make_mechanism(name, who)
+
+    return Serving(destination=destination, connect=connect, known=known, responses=Responses(make))
+
+
+def _connect(destination: Destination, timeout: float) -> Link:
+    settings = destination.tls_settings() if destination.tls else None
+    return Link.open(destination.target, timeout=timeout, tls=settings)
+
+
+def _needed(dialogue: Dialogue) -> frozenset[str]:
+    """Find the known placeholders for which values must be sent."""
+    lines = (step.pattern for step in dialogue.steps if isinstance(step, ClientLine))
+    parts = (part for line in lines for part in line.placeholders)
+    return frozenset(
+        part.name
+        for part in parts
+        if part.name is not None
+        and part.default is None
+        and (part.name in REASONS or parse_response_name(part.name))
+    )
+
+
+def _needs_a_user(name: str) -> bool:
+    return name in _NEED_A_USER or parse_response_name(name) is not None
+
+
+def _password(options: Namespace, dialogue: Dialogue, wanted: Wanted) -> str:
+    """Find the password: where the options say, in the environment, or by asking at a terminal."""
+    try:
+        return find_password(wanted, source_named(options), ask=_ask())
+    except NoPassword as error:
+        raise UsageError(f"{dialogue.name} needs a password: {error}") from error
+
+
+def _ask() -> Ask | None:
+    """Return what asks at the terminal without echo; None where there is none."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    from getpass import getpass
+
+    return getpass

@@ -1,0 +1,101 @@
+"""A log for machines: one JSON object a line, for each line that was said and what lies between.
+
+Every object has `time` (ISO 8601), `ms` (milliseconds since the log was begun) and `event`:
+
+- `open`: `server`, `tls`
+- `tls`: `version`, `cipher`, `verified`, `pinned`, `name`, `sha256` (of the certificate), `upgraded`
+- `client`: `line`, secrets as stars; `sasl` where it answers a challenge of AUTH
+- `server`: `line`, `octets`; `status` where the line has one, and `code`
+- `end`: of a reply: `ok`, and of one with several lines `octets` behind the first
+- `close`: `by`, `how`, `clean`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from poptalk.protocol.commands import MASK
+from poptalk.protocol.replies import Status, parse_status_line
+from poptalk.shell.log import Log, Now, now_here
+from poptalk.terminal.safe import harmless
+
+if TYPE_CHECKING:
+    from poptalk.net.errors import Ending
+    from poptalk.net.tls import TlsFacts
+    from poptalk.protocol.events import ReplyEnd, Sent
+
+Field = str | int | float | bool | None
+
+
+class JsonLog(Log):
+    """A log as JSON Lines."""
+
+    def __init__(self, name: str, *, now: Now = now_here) -> None:
+        super().__init__(name, now=now)
+        self._begun = now()
+
+    def opened(self, where: str, *, encrypted: bool) -> None:
+        """Write where to."""
+        self._put("open", {"server": harmless(where), "tls": encrypted})
+
+    def tls(self, facts: TlsFacts, *, upgraded: bool) -> None:
+        """Write all the facts."""
+        self._put(
+            "tls",
+            {
+                "version": facts.version,
+                "cipher": facts.cipher,
+                "verified": facts.verified,
+                "pinned": facts.pinned,
+                "name": facts.server_name,
+                "sha256": hashlib.sha256(facts.chain[0]).hexdigest() if facts.chain else None,
+                "upgraded": upgraded,
+            },
+        )
+
+    def client(self, event: Sent, *, stand_in: bytes | None = None) -> None:
+        """Write the line with stars in place of its secret."""
+        line = event.line
+        if event.secret is not None:
+            shown = MASK if stand_in is None else stand_in
+            line = line[: event.secret.start] + shown + line[event.secret.stop :]
+        said: dict[str, Field] = {"line": harmless(line)}
+        if event.sasl:
+            said["sasl"] = True
+        self._put("client", said)
+
+    def server_line(self, line: bytes) -> None:
+        """Write the line, and what it begins with."""
+        parsed = parse_status_line(line)
+        said: dict[str, Field] = {"line": harmless(line), "octets": len(line)}
+        if parsed.status is not Status.OTHER:
+            said["status"] = parsed.status.value
+        if parsed.code is not None:
+            said["code"] = harmless(parsed.code)
+        self._put("server", said)
+
+    def _line(self, line: bytes) -> None:
+        self._put("server", {"line": harmless(line), "octets": len(line)}, flush=False)
+
+    def reply_end(self, event: ReplyEnd) -> None:
+        """Write how large the reply was."""
+        said: dict[str, Field] = {"ok": event.ok}
+        if event.body_octets:
+            said["octets"] = event.body_octets
+        self._put("end", said)
+
+    def ended(self, ending: Ending) -> None:
+        """Write whose doing it was."""
+        self._put("close", {"by": ending.by.value, "how": ending.how, "clean": ending.clean})
+
+    def _put(self, event: str, fields: Mapping[str, Field], *, flush: bool = True) -> None:
+        now = self._now()
+        since = (now - self._begun).total_seconds() * 1000
+        head = {"time": now.isoformat(timespec="milliseconds"), "ms": round(since, 3)}
+        written = json.dumps({**head, "event": event, **fields}, ensure_ascii=False)
+        self._file.write(written + "\n")
+        if flush:
+            self._file.flush()

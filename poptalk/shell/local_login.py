@@ -1,0 +1,136 @@
+"""The local commands that help to log in: done for you, or typed by hand with a little arithmetic."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+from poptalk.protocol.logins import CramMd5, LoginError, apop_digest, credential
+from poptalk.protocol.replies import Status
+from poptalk.protocol.sasl_lines import NotBase64, decode, encode
+from poptalk.shell import escapes
+from poptalk.shell.base import Shell
+from poptalk.shell.errand import Plan, ask
+from poptalk.shell.local_error import LocalError
+from poptalk.shell.logging_in import begin_login, request_of
+from poptalk.shell.registry import local
+from poptalk.terminal.safe import harmless, harmless_pieces
+
+_FLAGS = ("--two-step", "--oauth")
+
+
+@local("login USER [MECHANISM]")
+def _login(shell: Shell, argument: str) -> None:
+    """Log in, with the best that the server offers or with the mechanism that is named.
+
+    The password is asked for, unless POPTALK_PASSWORD or an option such as --password-command gives
+    it. --two-step sends AUTH and its first response in two lines, --oauth takes a token.
+    """
+    try:
+        words = shlex.split(argument)
+    except ValueError as error:
+        raise LocalError(str(error)) from error
+    flags = {word for word in words if word.startswith("--")}
+    if unknown := flags - {*_FLAGS}:
+        raise LocalError(f"{min(unknown)} is not known here; {' and '.join(_FLAGS)} are")
+    names = [word for word in words if word not in flags]
+    if not 1 <= len(names) <= 2:
+        raise LocalError("say who: :login bob, or :login bob PLAIN; the password is asked for")
+    request = request_of(
+        names[0],
+        names[1] if names[1:] else None,
+        two_step="--two-step" in flags,
+        token="--oauth" in flags,
+        source=shell.source,
+    )
+    begin_login(shell, request)
+
+
+@local("b64 TEXT")
+def _b64(shell: Shell, argument: str) -> None:
+    r"""Encode in base64, or decode with -d.
+
+    The escapes of :send are understood: :b64 \0bob\0jones makes the answer to AUTH PLAIN. What is
+    typed is masked; the result is not. :b64 -d shows what stands in base64.
+    """
+    word, _, rest = argument.partition(" ")
+    if word == "-d":
+        shell.say([harmless_pieces(_decoded(rest.strip(" ")))])
+    elif argument:
+        _show_line(shell, encode(escapes.decode(argument)))
+    else:
+        raise LocalError(r"give a text, such as :b64 \0bob\0jones, or :b64 -d and base64")
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return decode(text.encode("utf-8", "surrogateescape"))
+    except NotBase64 as error:
+        raise LocalError(f"this is no base64: {str(error).lower()}") from error
+
+
+def _show_line(shell: Shell, line: bytes) -> None:
+    """Show a line that is to be typed, with nothing around it that would be copied along."""
+    shell.say([[("text", harmless(line))]])
+
+
+@local("apop USER [PASSWORD]")
+def _apop(shell: Shell, argument: str) -> None:
+    """Show the APOP line for this session.
+
+    It is made of the timestamp in the greeting and of the password, which is asked for if it is not
+    given, and masked.
+    """
+    timestamp = shell.dialogue.session.timestamp
+    if timestamp is None:
+        why = (
+            "none counts that came before TLS" if shell.dialogue.session.encrypted else "none came"
+        )
+        raise LocalError(f"APOP needs the <timestamp> of a greeting, and {why} [RFC 1939 §7]")
+
+    def line(user: bytes, password: bytes) -> bytes:
+        return b"APOP %b %b" % (user, apop_digest(timestamp, password))
+
+    _with_password(shell, "apop", argument, line)
+
+
+@local("cram USER [PASSWORD]")
+def _cram(shell: Shell, argument: str) -> None:
+    """Show the answer to the challenge of CRAM-MD5.
+
+    Type AUTH CRAM-MD5 first. The password is asked for if it is not given, and masked.
+    """
+    last = shell.dialogue.last
+    if last is None or last.status_line.status is not Status.CHALLENGE:
+        raise LocalError("there is no challenge to be answered: AUTH CRAM-MD5 asks for one")
+    try:
+        challenge = decode(last.status_line.text)
+    except NotBase64 as error:
+        raise LocalError("the challenge is no base64, so nothing answers it; * gives up") from error
+
+    def line(user: bytes, password: bytes) -> bytes:
+        return encode(CramMd5(user, password).respond(challenge))
+
+    _with_password(shell, "cram", argument, line)
+
+
+def _with_password(
+    shell: Shell, name: str, argument: str, line: Callable[[bytes, bytes], bytes]
+) -> None:
+    """Show a line that is made of a name and a password, and ask for the password if need be."""
+    user, _, password = argument.partition(" ")
+    if not user:
+        raise LocalError(f"say who: :{name} bob; the password is asked for")
+    if not password and not shell.can_ask:
+        raise LocalError(f"there is nobody to ask: :{name} {user} PASSWORD")
+
+    def plan() -> Plan:
+        given = password or (yield from ask(f"Password of {user}: "))
+        try:
+            octets = credential(user, "name"), credential(given, "password")
+        except LoginError as error:
+            raise LocalError(str(error)) from error
+        shell.dialogue.remark("this is to be typed, or pasted:")
+        _show_line(shell, line(*octets))
+
+    shell.run_errand(plan(), name=name, speaks=False)

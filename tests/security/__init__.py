@@ -1,0 +1,1 @@
+"""What attackers are known to do to mail programs, and poptalk's answers."""
