@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.proofs import PasswordProof
-from poptalk.protocol.server import _HANDLERS, Limits, ServerSession
+from poptalk.protocol.server import _HANDLERS, ServerSession
 from poptalk.protocol.server_events import (
     CommandReceived,
     CommitRequested,
@@ -223,7 +224,7 @@ def test_a_line_without_end_is_bounded_and_ends_the_session() -> None:
     assert answer.startswith(b"-ERR line too long")
     assert answer.count(b"-ERR") == 1
     assert ended(desk) is EndReason.LINE_TOO_LONG
-    assert desk.session._intake.waiting <= 1024
+    assert desk.session._conversation.intake.waiting <= 1024
 
 
 # States and logging in.
