@@ -89,8 +89,8 @@ class Host(Protocol):
     refusal_seconds: float
     deadlines: Deadlines
 
-    def new_timestamp(self) -> bytes:
-        """Return an APOP timestamp that no other session has."""
+    def new_timestamp(self) -> bytes | None:
+        """Return an APOP timestamp that no other session has, None where the greeting shows none."""
 
     def find_account(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for."""
@@ -332,6 +332,9 @@ class Connection(asyncio.Protocol):
         match event:
             case LoginAttempt():
                 self._log_in(event)
+            case SessionEnded():
+                self._how = event.because
+                self._close()
             case LoginWithdrawn():
                 self._release()
                 self._lease = None
@@ -344,9 +347,6 @@ class Connection(asyncio.Protocol):
             case TlsRequested():
                 self._tls = self._new_tls()
                 self._wait(self._host.patience.handshake_seconds, DropReason.NO_HANDSHAKE)
-            case SessionEnded():
-                self._how = event.because
-                self._close()
 
     def _log_in(self, attempt: LoginAttempt) -> None:
         refusal = self._open_maildrop(attempt)
@@ -455,7 +455,8 @@ class Connection(asyncio.Protocol):
         # From now on `_paused` tells whether anything is still queued.
         self._transport.set_write_buffer_limits(high=0)
         self._transport.write_eof()
-        self._transport.resume_reading()
+        if not self._reading:
+            self._transport.resume_reading()
         self._linger()
 
     def _linger(self) -> None:

@@ -39,6 +39,7 @@ from poptalk.practice.seam import DriverSeam
 from poptalk.practice.witness import Begin, DropReason, Visit, Witness
 from poptalk.protocol.limits import Limits
 from poptalk.protocol.server_events import LoginAttempt
+from poptalk.protocol.texts import Occasion
 
 if TYPE_CHECKING:
     import ssl
@@ -131,7 +132,8 @@ class Server:
         self.refusal_seconds: float = self.persona.refusal_seconds if slow_refusals else 0
         self._hosts = (host,) if isinstance(host, str) else tuple(host)
         self._asked_for = (port, tls_port)
-        self.new_timestamp = timestamp
+        self._make_timestamp = timestamp
+        self._greets_with_timestamp = self.persona.texts.mentions(Occasion.GREETING, "timestamp")
         self.faults = _fault_plan(faults, self.accounts, seed=fault_seed)
         self._stores = _stores(
             self.accounts,
@@ -326,6 +328,10 @@ class Server:
             return self._certificates
 
     # What connections ask for.
+
+    def new_timestamp(self) -> bytes | None:
+        """Return an APOP timestamp that no other session has, None where the greeting shows none."""
+        return self._make_timestamp() if self._greets_with_timestamp else None
 
     def find_account(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for, or None."""

@@ -63,6 +63,10 @@ class Wait(Enum):
     """The last reply has been made; after that nothing is waited for any more."""
 
 
+_GREETING, _TRANSACTION, _IN_A_ROW = State.GREETING, State.TRANSACTION, ErrorsCounted.IN_A_ROW
+"""Looked up once, as every reply asks for them."""
+
+
 class Conversation:
     """One session's state, and the replies that wait to be pulled.
 
@@ -128,7 +132,7 @@ class Conversation:
 
     def capability_lines(self) -> tuple[bytes, ...]:
         """Return the answer to CAPA here and now, without line ends."""
-        logged_in = self.state is State.TRANSACTION
+        logged_in = self.state is _TRANSACTION
         lines = self.capabilities.lines(encrypted=self.encrypted, logged_in=logged_in)
         return self.seam.capabilities(lines, logged_in=logged_in)
 
@@ -153,7 +157,7 @@ class Conversation:
 
     def complain(self, occasion: Occasion, **fields: Field) -> None:
         """Answer a command in the negative; end the session if it was wrong too often in a row."""
-        logged_in = self.state is State.TRANSACTION
+        logged_in = self.state is _TRANSACTION
         limit = self.limits.errors_after_login if logged_in else self.limits.errors_before_login
         self._errors += 1
         is_last = self._errors >= limit
@@ -166,13 +170,13 @@ class Conversation:
         self.end(EndReason.TOO_MANY_ERRORS)
 
     def _send_line(self, indicator: bytes, text: bytes) -> None:
-        if indicator == OK and self.habits.errors_counted is ErrorsCounted.IN_A_ROW:
+        if indicator == OK and self.habits.errors_counted is _IN_A_ROW:
             self._errors = 0
         self.queue_line(b"%b %b\r\n" % (indicator, text) if text else indicator + b"\r\n")
 
     def queue_line(self, line: bytes) -> None:
         """Send a line with its CRLF, as the seam wants it."""
-        if self.state is State.GREETING:
+        if self.state is _GREETING:
             line = self.seam.greeting(line)
         else:
             line = self.seam.reply(self.command, line)

@@ -76,6 +76,10 @@ MAX_OUTPUT_WAITING = 65_536
 _BEHIND_ANSWERS = (TlsRequested, SessionEnded)
 """Events that show once the answer in front of them has been pulled."""
 
+_NOTHING, _TLS, _END, _START_TLS = Wait.NOTHING, Wait.TLS, Wait.END, Effect.START_TLS
+"""Looked up once: before Python 3.12 a member of an Enum takes as long to be read as a function to be
+called, and these are read at every command."""
+
 _LIMITS, _HABITS, _TEXTS, _SEAM = Limits(), Habits(), Texts(), Seam()
 
 
@@ -152,7 +156,7 @@ class ServerSession:
     def wants_input(self) -> bool:
         """Whether more octets should be read from the client now."""
         session = self._conversation
-        return session.waits_for is not Wait.END and session.intake.waiting < MAX_INPUT_WAITING
+        return session.waits_for is not _END and session.intake.waiting < MAX_INPUT_WAITING
 
     @property
     def deleted(self) -> frozenset[int]:
@@ -179,10 +183,10 @@ class ServerSession:
     def receive_data(self, data: bytes) -> None:
         """Take octets of the client, cut anywhere; none that follow a final QUIT are looked at."""
         session = self._conversation
-        if session.waits_for is Wait.END or not data:
+        if session.waits_for is _END or not data:
             return
         session.intake.feed(data)
-        if session.waits_for is Wait.TLS:
+        if session.waits_for is _TLS:
             self._refuse_residue()
         else:
             self._proceed()
@@ -210,6 +214,8 @@ class ServerSession:
             Exception: whatever the maildrop raises while a message is read; the reply cannot be
                 completed then, and the connection must be closed.
         """
+        if not self._has_output():
+            return None
         parts: list[bytes | memoryview] = []
         size = 0
         while size < limit:
@@ -288,11 +294,18 @@ class ServerSession:
     def _ready(self) -> bool:
         session = self._conversation
         return (
-            session.waits_for is Wait.NOTHING
+            session.waits_for is _NOTHING
             and session.output_waiting < MAX_OUTPUT_WAITING
             # Behind a body the commands wait: what they answer may depend on when they are answered.
             and (not session.output or isinstance(session.output[-1], bytes))
         )
+
+    def _has_output(self) -> bool:
+        """Tell whether something may be pulled, carrying out commands where nothing is left."""
+        session = self._conversation
+        if not session.output and (self._input_over or session.intake.waiting):
+            self._proceed()
+        return bool(session.output) or self._spare is not None
 
     def _next_part(self) -> bytes | memoryview | None:
         if self._spare is not None:
@@ -300,12 +313,7 @@ class ServerSession:
             return part
         session = self._conversation
         output = session.output
-        while True:
-            if not output:
-                if self._input_over or session.intake.waiting:
-                    self._proceed()
-                if not output:
-                    return None
+        while self._has_output():
             item = output[0]
             if isinstance(item, bytes):
                 session.output_waiting -= len(item)
@@ -319,6 +327,7 @@ class ServerSession:
                 output.popleft()
             elif chunk:
                 return chunk
+        return None
 
     def _pass_on(self, event: TlsRequested | SessionEnded) -> None:
         """Make an event known whose answer has been pulled."""
@@ -402,9 +411,9 @@ class ServerSession:
             before = session.state is State.AUTHORIZATION
             occasion = Occasion.LOGIN_FIRST if before else Occasion.ALREADY_LOGGED_IN
             session.complain(occasion, keyword=verb.name)
-        elif verb.effect is Effect.START_TLS and session.encrypted:
+        elif verb.effect is _START_TLS and session.encrypted:
             session.complain(Occasion.TLS_ACTIVE)
-        elif verb.effect is Effect.START_TLS and session.utf8:
+        elif verb.effect is _START_TLS and session.utf8:
             session.complain(Occasion.STLS_AFTER_UTF8)
         elif verb.capability is not None and verb.capability not in session.offered:
             self._complain_unknown(command)

@@ -45,7 +45,7 @@ class Signature(NamedTuple):
     @classmethod
     def of(cls, status: os.stat_result) -> Signature:
         """Read it off a file's status."""
-        return cls(inode=status.st_ino, octets=status.st_size, written=status.st_mtime_ns)
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Snapshot(ABC):
@@ -98,8 +98,11 @@ class Snapshot(ABC):
             MessageUnavailable: it cannot be read or is not what it was; also while iterating.
         """
         blocks = self._checked_blocks(number)
-        # The first block is read at once, so that a missing file is found before the answer.
+        # The first block is read at once, so that a missing file is found before the answer; and where
+        # that is all, what else could be wrong is found as well.
         first = next(blocks, b"")
+        if len(first) == self._sizes[number - 1]:
+            return (first, *blocks)
         return itertools.chain((first,), blocks)
 
     # What a driver asks for.
