@@ -247,7 +247,10 @@ def _connect(options: ConnectOptions) -> int:
     from poptalk.shell.practising import practice_server
 
     with practice_server(
-        persona=options.persona, maildrop=options.maildrop, tls=options.tls
+        persona=options.persona,
+        maildrop=options.maildrop,
+        faults=options.faults or (),
+        tls=options.tls,
     ) as destination:
         return _talk(options, destination)
 
@@ -257,8 +260,10 @@ def _destination(options: ConnectOptions) -> Destination:
 
     from poptalk.shell.destination import UsageError, parse_destination
 
-    if options.persona or options.maildrop:
-        raise UsageError("--persona and --maildrop are for the practice server: give no target")
+    if options.persona or options.maildrop or options.faults:
+        raise UsageError(
+            "--persona, --maildrop and --fault are for the practice server: give no target"
+        )
     if options.ca_file:
         from poptalk.net.tls import TlsSettings, client_context
 

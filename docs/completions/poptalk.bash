@@ -7,9 +7,9 @@
 
 _shtab_poptalk_subparsers=(connect serve)
 
-_shtab_poptalk_connect_option_strings=(-h --help --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop)
-_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --user --users --token --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault --fault-seed --list-faults --connections --loop --quiet --log --json)
-_shtab_poptalk_option_strings=(-h --help --version --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop)
+_shtab_poptalk_connect_option_strings=(-h --help --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop --fault)
+_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --fault --user --users --token --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault-seed --list-faults --connections --loop --quiet --log --json)
+_shtab_poptalk_option_strings=(-h --help --version --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop --fault)
 
 _shtab_poptalk_connect_pos_0_COMPGEN=_poptalk_hosts
 _shtab_poptalk_connect___ca_file_COMPGEN=_shtab_compgen_files

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.options import DEFAULT_PERSONA
 from poptalk.practice.persona import PersonaError
@@ -39,7 +40,11 @@ class PracticeDestination(Destination):
 
 @contextmanager
 def practice_server(
-    *, persona: str | None, maildrop: str | None, tls: bool = False
+    *,
+    persona: str | None,
+    maildrop: str | None,
+    faults: Sequence[str] = (),
+    tls: bool = False,
 ) -> Iterator[PracticeDestination]:
     """Run a practice server as long as the context lasts.
 
@@ -47,18 +52,20 @@ def practice_server(
         persona: a name or a file, None for `DEFAULT_PERSONA`.
         maildrop: where the mail is, as `poptalk.practice.maildrop.locate` takes it; None for that of the
             lessons.
+        faults: what it does wrong, as `poptalk.practice.server.Server` takes it.
         tls: whether to speak TLS from the first octet on.
 
     Raises:
-        BadDestination: the persona or the folder cannot be used.
+        BadDestination: the persona, the folder or a fault cannot be used.
     """
     try:
         server = Server(
             persona=persona or DEFAULT_PERSONA,
             maildrop=maildrop,
             tls_port=0 if tls else None,
+            faults=faults,
         )
-    except (PersonaError, MaildropError, FileNotFoundError) as error:
+    except (FaultError, PersonaError, MaildropError, FileNotFoundError) as error:
         raise BadDestination(str(error)) from error
     with ThreadedServer(server):
         port = server.tls_port if tls else server.port
