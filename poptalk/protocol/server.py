@@ -214,14 +214,12 @@ class ServerSession:
             Exception: whatever the maildrop raises while a message is read; the reply cannot be
                 completed then, and the connection must be closed.
         """
-        if not self._has_output():
-            return None
         parts: list[bytes | memoryview] = []
         size = 0
-        while size < limit:
+        while size < limit and self._has_output():
             part = self._next_part()
             if part is None:
-                break
+                continue
             if parts and (len(part) >= JOINED_OCTETS or size + len(part) > limit):
                 self._spare = part
                 break
@@ -303,31 +301,32 @@ class ServerSession:
     def _has_output(self) -> bool:
         """Tell whether something may be pulled, carrying out commands where nothing is left."""
         session = self._conversation
-        if not session.output and (self._input_over or session.intake.waiting):
+        if session.output or self._spare is not None:
+            return True
+        if self._input_over or session.intake.waiting:
             self._proceed()
-        return bool(session.output) or self._spare is not None
+        return bool(session.output)
 
     def _next_part(self) -> bytes | memoryview | None:
+        """Take what stands first in the output; None for what has no octets (any more)."""
         if self._spare is not None:
             part, self._spare = self._spare, None
             return part
         session = self._conversation
         output = session.output
-        while self._has_output():
-            item = output[0]
-            if isinstance(item, bytes):
-                session.output_waiting -= len(item)
-                return output.popleft()  # type: ignore[return-value]
-            if isinstance(item, _BEHIND_ANSWERS):
-                output.popleft()
-                self._pass_on(item)
-                return None
-            chunk = next(item, None)
-            if chunk is None:
-                output.popleft()
-            elif chunk:
-                return chunk
-        return None
+        item = output[0]
+        if isinstance(item, bytes):
+            session.output_waiting -= len(item)
+            output.popleft()
+            return item
+        if isinstance(item, _BEHIND_ANSWERS):
+            output.popleft()
+            self._pass_on(item)
+            return None
+        chunk = next(item, None)
+        if chunk is None:
+            output.popleft()
+        return chunk or None
 
     def _pass_on(self, event: TlsRequested | SessionEnded) -> None:
         """Make an event known whose answer has been pulled."""

@@ -158,11 +158,9 @@ class Transaction:
     def _listing(self, field: Callable[[int], bytes]) -> Iterator[bytes]:
         count, deleted, gone = self._maildrop.count, self.deleted, self._gone
         for first in range(1, count + 1, LISTING_LINES):
-            numbers = [
-                number
-                for number in range(first, min(first + LISTING_LINES, count + 1))
-                if number not in deleted and number not in gone
-            ]
+            numbers: Iterable[int] = range(first, min(first + LISTING_LINES, count + 1))
+            if deleted or gone:
+                numbers = [n for n in numbers if n not in deleted and n not in gone]
             try:
                 yield b"".join([b"%d %b\r\n" % (number, field(number)) for number in numbers])
             except MessageUnavailable:
