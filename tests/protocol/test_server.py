@@ -541,6 +541,15 @@ def test_implicit_tls_offers_no_stls() -> None:
     assert b"STLS" not in Desk(encrypted=True).send(b"CAPA\r\n")
 
 
+def test_a_driver_with_nobody_who_looks_on_is_not_told_of_input() -> None:
+    desk = Desk()
+    desk.session.tells_input = False
+    assert desk.send(b"NOOP\r\nAUTH\r\n" + b"x" * 2000 + b"\r\n").count(b"-ERR") == 3
+    assert desk.told == []
+    desk.send(b"USER mrose\r\nPASS tanstaaf\r\n")
+    assert [type(event) for event in desk.told] == [LoginAttempt]
+
+
 # Misuse, secrets, and anything at all.
 
 
