@@ -247,8 +247,15 @@ def _seconds(text: str) -> float:
 
 def run_implied(options: ConnectOptions) -> int:
     """Do what is meant without a command: on a terminal, and with nowhere to go, the lessons."""
-    somewhere = options.target or options.persona or options.maildrop or options.tls
-    if somewhere or not _on_terminal():
+    for_lessons = ConnectOptions(
+        target=options.target,
+        plain=options.plain,
+        color=options.color,
+        theme=options.theme,
+        timeout=options.timeout,
+    )
+    # Whoever gives an option that lessons do not know wants something else.
+    if options.target or options != for_lessons or not _on_terminal():
         return run_connect(options)
     return _carried_out(lambda: _open_lessons(None, options, None))
 
@@ -295,7 +302,10 @@ def _connect(options: ConnectOptions) -> int:
     from poptalk.practice.embedded import practice_server
 
     with practice_server(
-        persona=options.persona, maildrop=options.maildrop, tls=options.tls
+        persona=options.persona,
+        maildrop=options.maildrop,
+        faults=options.faults or (),
+        tls=options.tls,
     ) as destination:
         return _talk(options, destination)
 
@@ -303,8 +313,10 @@ def _connect(options: ConnectOptions) -> int:
 def _destination(options: ConnectOptions | argparse.Namespace) -> Destination:
     from poptalk.net.destination import UsageError
 
-    if options.persona or options.maildrop:
-        raise UsageError("--persona and --maildrop are for the practice server: give no target")
+    if options.persona or options.maildrop or options.faults:
+        raise UsageError(
+            "--persona, --maildrop and --fault are for the practice server: give no target"
+        )
     return _server(options)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from poptalk.net.destination import BadDestination, Destination
+from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.options import DEFAULT_PERSONA
 from poptalk.practice.persona import PersonaError
@@ -35,6 +36,7 @@ def practice_server(
     *,
     persona: str | None,
     maildrop: str | None,
+    faults: Sequence[str] = (),
     tls: bool = False,
     timestamp: Callable[[], bytes] = fresh_timestamp,
 ) -> Iterator[PracticeDestination]:
@@ -44,11 +46,12 @@ def practice_server(
         persona: a name or a file, None for `DEFAULT_PERSONA`.
         maildrop: where the mail is, as `poptalk.practice.maildrop.locate` takes it; None for that of the
             lessons.
+        faults: what it does wrong, as `poptalk.practice.server.Server` takes it.
         tls: whether to speak TLS from the first octet on.
         timestamp: makes the APOP timestamps, as for `Server`.
 
     Raises:
-        BadDestination: the persona or the folder cannot be used.
+        BadDestination: the persona, the folder or a fault cannot be used.
     """
     try:
         server = Server(
@@ -56,8 +59,9 @@ def practice_server(
             maildrop=maildrop,
             tls_port=0 if tls else None,
             timestamp=timestamp,
+            faults=faults,
         )
-    except (PersonaError, MaildropError, FileNotFoundError) as error:
+    except (FaultError, PersonaError, MaildropError, FileNotFoundError) as error:
         raise BadDestination(str(error)) from error
     with ThreadedServer(server):
         port = server.tls_port if tls else server.port

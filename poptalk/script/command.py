@@ -182,6 +182,7 @@ def _practice_server(options: Namespace, dialogue: Dialogue) -> Iterator[_Server
     with practice_server(
         persona=options.persona or DEFAULT_PERSONA,
         maildrop=options.maildrop,
+        faults=options.faults or (),
         tls=options.tls,
         timestamp=timestamps,
     ) as destination:

@@ -13,12 +13,10 @@ from poptalk.net.destination import UsageError
 from poptalk.notation.directions import Side
 from poptalk.notation.mask import mask_sent
 from poptalk.notation.pattern import Literal
+from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
 from poptalk.notation.writer import DialogueWriter
 from poptalk.protocol.events import Sent
 from poptalk.terminal.safe import harmless
-
-MAX_LINE_LOGGED = 65536
-"""Octets written of one line; mail lines are shorter by far."""
 
 
 class DialogueLog:
@@ -36,7 +34,7 @@ class DialogueLog:
             descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
         )
         self._writer = DialogueWriter(self._write)
-        self._partial = b""
+        self._lines = ServerLines()
         self._exchange = 0
         self._step = 0
         """Which response of an AUTH the last line was, an initial one included."""
@@ -62,10 +60,8 @@ class DialogueLog:
 
     def server_data(self, data: bytes) -> None:
         """Write octets of a multi-line reply, as they crossed the wire, cut anywhere."""
-        *lines, rest = (self._partial + data).split(b"\n")
-        self._partial = rest[:MAX_LINE_LOGGED]
-        for line in lines:
-            self._writer.server(harmless(line.removesuffix(b"\r")[:MAX_LINE_LOGGED]))
+        for line in self._lines.feed(data):
+            self._writer.server(harmless(line[:MAX_LINE_LOGGED]))
         self._file.flush()
 
     def direction(self, side: Side, text: str) -> None:

@@ -37,3 +37,5 @@ class ConnectOptions(Value):
     local_commands: bool = False
     persona: str | None = None
     maildrop: str | None = None
+    faults: Sequence[str] | None = None
+    """What the practice server does wrong."""
