@@ -206,6 +206,10 @@ class OneMessage:
         """Return the size of the message."""
         return sum(map(len, self._chunks))
 
+    def octets_in_all(self) -> int | None:
+        """Return the size of all messages."""
+        return self.octets(1)
+
     def unique_id(self, _number: int) -> bytes:
         """Return its unique-id."""
         return b"1"

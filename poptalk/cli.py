@@ -338,10 +338,15 @@ def _seconds(text: str) -> float:
 
 def run_implied(options: ConnectOptions) -> int:
     """Do what is meant without a command: on a terminal, and with nowhere to go, the lessons."""
-    server = options.target or options.srv or options.save or options.socket or options.login
-    tls = options.tls or options.starttls
-    somewhere = server or options.lines or options.persona or options.maildrop or tls
-    if somewhere or not _on_terminal():
+    for_lessons = ConnectOptions(
+        target=options.target,
+        plain=options.plain,
+        color=options.color,
+        theme=options.theme,
+        timeout=options.timeout,
+    )
+    # Whoever gives an option that lessons do not know wants something else.
+    if options.target or options != for_lessons or not _on_terminal():
         return run_connect(options)
     return _carried_out(lambda: _open_lessons(None, options, None))
 
@@ -412,6 +417,7 @@ def _connect(options: ConnectOptions) -> int:
     with practice_server(
         persona=options.persona,
         maildrop=options.maildrop,
+        faults=options.faults or (),
         tls=options.tls,
         starttls=options.starttls,
     ) as destination:
@@ -449,8 +455,10 @@ def _save(name: str, destination: Destination) -> None:
 def _destination(options: ConnectOptions | argparse.Namespace) -> Destination:
     from poptalk.net.destination import UsageError
 
-    if options.persona or options.maildrop:
-        raise UsageError("--persona and --maildrop are for the practice server: give no target")
+    if options.persona or options.maildrop or options.faults:
+        raise UsageError(
+            "--persona, --maildrop and --fault are for the practice server: give no target"
+        )
     return _server(options)
 
 

@@ -9,16 +9,16 @@ _shtab_poptalk_lessons_subparsers=(list check new record watch)
 _shtab_poptalk_subparsers=(learn connect run serve lessons)
 
 _shtab_poptalk_learn_option_strings=(-h --help --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme)
-_shtab_poptalk_connect_option_strings=(-h --help --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop)
-_shtab_poptalk_run_option_strings=(-h --help --exact --quiet --user --persona --maildrop --color --tls --insecure --ca-file -4 -6 --timeout)
-_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --user --users --token --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault --fault-seed --list-faults --connections --loop --quiet --log --json)
+_shtab_poptalk_connect_option_strings=(-h --help --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop --fault)
+_shtab_poptalk_run_option_strings=(-h --help --exact --quiet --user --persona --maildrop --fault --color --tls --insecure --ca-file -4 -6 --timeout)
+_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --fault --user --users --token --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault-seed --list-faults --connections --loop --quiet --log --json)
 _shtab_poptalk_lessons_list_option_strings=(-h --help --paths)
 _shtab_poptalk_lessons_check_option_strings=(-h --help --format --output --ignore)
 _shtab_poptalk_lessons_new_option_strings=(-h --help)
 _shtab_poptalk_lessons_record_option_strings=(-h --help --mailbox --persona --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme)
 _shtab_poptalk_lessons_watch_option_strings=(-h --help)
 _shtab_poptalk_lessons_option_strings=(-h --help)
-_shtab_poptalk_option_strings=(-h --help --version --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop)
+_shtab_poptalk_option_strings=(-h --help --version --tls --insecure --ca-file -4 -6 --timeout --log --plain --color --theme --local-commands --persona --maildrop --fault)
 
 _shtab_poptalk_learn_pos_1_COMPGEN=_poptalk_hosts
 _shtab_poptalk_learn___ca_file_COMPGEN=_shtab_compgen_files

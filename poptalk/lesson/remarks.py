@@ -72,16 +72,16 @@ def on_style(command: Command) -> str:
 
 
 def at_length(command: Command, status_line: StatusLine) -> str:
-    """Say more about a command and its reply: its rules, and what a response code means."""
-    parts = []
-    if status_line.status is Status.ERR and status_line.code is not None:
-        row = find_response_code(status_line.code)
-        if row is not None:
-            parts.append(f"`[{row.name.decode('ascii')}]`: {row.meaning} ({row.clause}).")
-    if command.verb is not None:
-        verb = command.verb
-        parts.append(f"`{verb.syntax}`: {verb.summary}. {verb.details} ({verb.clause})")
-    return " ".join(parts)
+    """Say more about a command: its form, and its rules.
+
+    What `:why` says of the reply itself stands above it (`protocol.explain`), and after a -ERR the rules
+    are among that.
+    """
+    verb = command.verb
+    if verb is None:
+        return ""
+    rules = "" if status_line.status is Status.ERR else f" {verb.details}"
+    return f"`{verb.syntax}`: {verb.summary}.{rules} ({verb.clause})"
 
 
 def filled(source: str, bindings: Bindings) -> str:
@@ -197,7 +197,7 @@ def unknown(command: Command, *, secret: str | None = None) -> str:
     meant = near_verb(word)
     if meant is None or word.lower() == (secret or "").lower():
         return "The server does not know this word. `:help` lists the commands there are."
-    if word.startswith(meant):
+    if word.startswith(meant) and word.removeprefix(meant).isdigit():
         return f"The server does not know `{word}`. A blank parts `{meant}` from what follows."
     return f"The server does not know `{word}`. Did you mean `{meant}`?"
 

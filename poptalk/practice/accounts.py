@@ -96,7 +96,7 @@ class AccountBook:
         name = prepare(attempt.name)
         account, credentials = self._accounts.get(name or b"", (None, self._nobody))
         proof = attempt.proof
-        if isinstance(proof, PasswordProof):
+        if isinstance(proof, PasswordProof) and not proof.password.isascii():
             proof = PasswordProof(password=prepare(proof.password) or b"")
         return account if proof.matches(credentials) else None
 

@@ -26,6 +26,12 @@ class AnotherMaildrop:
         """Return the size of a message in octets."""
         return self._maildrop.octets(number)
 
+    def octets_in_all(self) -> int | None:
+        """Return the size of all messages together, None while some have not been counted."""
+        if self._maildrop.octets_in_all() is None:
+            return None
+        return sum(map(self.octets, range(1, self.count + 1)))
+
     def unique_id(self, number: int) -> bytes:
         """Return the unique-id of a message."""
         return self._maildrop.unique_id(number)

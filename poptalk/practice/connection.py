@@ -8,8 +8,10 @@ while the client does not read, and nothing is read while the core has enough to
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -20,14 +22,16 @@ from poptalk.practice.persona import Persona
 from poptalk.practice.seam import DriverSeam, Ending
 from poptalk.practice.unique_ids import RenamedMaildrop
 from poptalk.practice.witness import DropReason, How, Witness
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.sasl import Mechanisms
-from poptalk.protocol.server import Limits, ServerSession
+from poptalk.protocol.server import ServerSession
 from poptalk.protocol.server_events import (
     CommitRequested,
     LoginAttempt,
     LoginWithdrawn,
     ServerEvent,
     SessionEnded,
+    SizesRequested,
     TlsRequested,
 )
 from poptalk.protocol.states import State
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
     from poptalk.net.tls import TlsLayer
     from poptalk.practice.certificates import Certificates
+    from poptalk.practice.deadlines import Deadlines
     from poptalk.protocol.maildrop import Maildrop
 
 
@@ -82,9 +87,10 @@ class Host(Protocol):
     limits: Limits
     mechanisms: Mechanisms
     refusal_seconds: float
+    deadlines: Deadlines
 
-    def new_timestamp(self) -> bytes:
-        """Return an APOP timestamp that no other session has."""
+    def new_timestamp(self) -> bytes | None:
+        """Return an APOP timestamp that no other session has, None where the greeting shows none."""
 
     def find_account(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for."""
@@ -123,6 +129,9 @@ class Connection(asyncio.Protocol):
     Args:
         host: the server.
         implicit_tls: whether TLS begins at once (RFC 8314 §3).
+
+    Attributes:
+        deadline: until when something has to happen, by the clock of the loop.
     """
 
     def __init__(self, host: Host, *, implicit_tls: bool = False) -> None:
@@ -143,12 +152,8 @@ class Connection(asyncio.Protocol):
         """What the core told and the witnesses know, and is still to be acted upon."""
         self._how: How | None = None
         """How the session ended."""
-        self._outlet = Outlet(
-            deliver=self._seam.deliver,
-            write=self._write,
-            end=self._end_early,
-            released=self._pump,
-        )
+        self._outlet: Outlet | None = None
+        """What carries out the wishes of the seam, once it has one."""
         self._tls: TlsLayer | None = self._new_tls() if implicit_tls else None
         self._lease: Lease | None = None
         self._committing = False
@@ -157,10 +162,9 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._input_over = False
         self._closing = False
-        self._deadline = 0.0
+        self.deadline = math.inf
         self._overdue = DropReason.NO_LOGIN
         """What it is called if nothing happens before the deadline."""
-        self._timer: asyncio.TimerHandle | None = None
         self._refusing: asyncio.TimerHandle | None = None
         """A refusal of a login that is still to be told."""
 
@@ -170,11 +174,13 @@ class Connection(asyncio.Protocol):
         """Greet the client, or turn it away."""
         # That of uvloop is one by what it does, and not by its class.
         self._transport = transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
         transport.set_write_buffer_limits(high=MAX_QUEUED_OCTETS)
         self._wait_for_login()
         # None where the client is gone already.
         address, port = (transport.get_extra_info("peername") or ("unknown", 0))[:2]
         self._witnesses = self._host.witnesses(address, port, implicit_tls=self._tls is not None)
+        self._session.tells_input = bool(self._witnesses)
         if self._host.admit(self, address):
             if self._tls is None:
                 self._session.greet()
@@ -211,11 +217,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Give back what the session held; without QUIT nothing is removed (RFC 1939 §6)."""
         self._closing = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self.deadline = math.inf
         if self._refusing is not None:
             self._refusing.cancel()
-        self._outlet.cancel()
+        if self._outlet is not None:
+            self._outlet.cancel()
         self._release()
         for witness in self._witnesses:
             witness.ended(self._how or DropReason.CLIENT_VANISHED)
@@ -238,6 +244,7 @@ class Connection(asyncio.Protocol):
         """Drop the connection; without QUIT nothing is removed (RFC 1939 §6)."""
         self._how = self._how or reason
         self._closing = True
+        self.deadline = math.inf
         self._transport.abort()
 
     @property
@@ -249,51 +256,63 @@ class Connection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Act on events and hand out octets, as long as there are some and the client takes them."""
-        self._learn()
-        self._act_on_events()
-        while not (self._closing or self._paused or self._outlet.holding):
+        session = self._session
+        chunk: bytes | memoryview | None = b""
+        while True:
+            # The witnesses hear of a command before its answer.
+            if events := session.events():
+                self._learn(events)
+            if chunk:
+                self._send(chunk)
+            # What stands behind an answer shows once the answer is out.
+            if self._outlet is not None and self._outlet.holding:
+                break
+            if self._untreated:
+                self._act_on_events()
+            elif chunk is None:
+                break
+            if self._closing or self._paused:
+                break
             try:
-                chunk = self._session.next_chunk()
+                chunk = session.next_chunk()
             except OSError:
                 # Half a message is out; cutting the connection is the one honest thing left.
                 self.drop(DropReason.MESSAGE_BROKE)
                 return
-            self._learn()
-            if chunk is not None:
-                self._outlet.send(chunk)
-            elif not self._untreated:
-                break
-            # What stands behind an answer shows once the answer is out.
-            self._act_on_events()
-        self._read_if_wanted()
+        if session.wants_input is not self._reading:
+            self._read_if_wanted()
 
-    def _learn(self) -> None:
-        """Let the witnesses know what the session tells: commands before their answers."""
-        events = self._session.events()
-        if not events:
-            return
+    def _learn(self, events: Sequence[ServerEvent]) -> None:
+        """Let the witnesses know what the session tells."""
         self._untreated += events
         for witness in self._witnesses:
             for event in events:
                 witness.told(event)
 
     def _act_on_events(self) -> None:
-        """Act on what the session has told, unless an answer in front of it is held up."""
-        if self._outlet.holding:
-            return
+        """Act on what the session has told."""
         events, self._untreated = self._untreated, []
         for event in events:
             self._act_on(event)
 
     def _read_if_wanted(self) -> None:
-        wanted = self._session.wants_input
-        if wanted == self._reading or self._closing:
+        if self._closing:
             return
-        self._reading = wanted
-        if wanted:
+        self._reading = self._session.wants_input
+        if self._reading:
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
+
+    def _send(self, chunk: bytes | memoryview) -> None:
+        """Let octets of replies leave as the seam says."""
+        actions = self._seam.deliver(chunk)
+        if actions is None:
+            self._write(chunk)
+            return
+        if self._outlet is None:
+            self._outlet = Outlet(write=self._write, end=self._end_early, released=self._pump)
+        self._outlet.carry_out(actions)
 
     def _write(self, chunk: bytes | memoryview) -> None:
         for witness in self._witnesses:
@@ -313,18 +332,21 @@ class Connection(asyncio.Protocol):
         match event:
             case LoginAttempt():
                 self._log_in(event)
+            case SessionEnded():
+                self._how = event.because
+                self._close()
             case LoginWithdrawn():
                 self._release()
                 self._lease = None
+            case SizesRequested():
+                assert self._lease is not None
+                self._count_sizes(self._lease)
             case CommitRequested():
                 assert self._lease is not None
                 self._commit(self._lease, event.numbers)
             case TlsRequested():
                 self._tls = self._new_tls()
                 self._wait(self._host.patience.handshake_seconds, DropReason.NO_HANDSHAKE)
-            case SessionEnded():
-                self._how = event.because
-                self._close()
 
     def _log_in(self, attempt: LoginAttempt) -> None:
         refusal = self._open_maildrop(attempt)
@@ -341,7 +363,7 @@ class Connection(asyncio.Protocol):
         if not self._host.refusal_seconds:
             self._session.refuse(refusal)
             return
-        self._refusing = asyncio.get_running_loop().call_later(
+        self._refusing = self._loop.call_later(
             self._host.refusal_seconds, self._refuse_now, refusal
         )
 
@@ -374,6 +396,22 @@ class Connection(asyncio.Protocol):
             witness.logged_in(account)
         return None
 
+    def _count_sizes(self, lease: Lease) -> None:
+        """Have all messages counted in a thread, because that means reading them."""
+        maildrop = lease.maildrop
+        counting = self._loop.run_in_executor(None, maildrop.count_octets, self._is_there)
+        counting.add_done_callback(self._sizes_counted)
+
+    def _is_there(self) -> bool:
+        return not self._closing
+
+    def _sizes_counted(self, counting: asyncio.Future[None]) -> None:
+        counting.result()
+        if not self._closing:
+            self._session.sizes_counted()
+            self._pump()
+            self._wait_for_commands()
+
     def _commit(self, lease: Lease, numbers: tuple[int, ...]) -> None:
         """Remove messages; in a thread if that means waiting for a disk, which others need not."""
         if not lease.writes:
@@ -381,7 +419,7 @@ class Connection(asyncio.Protocol):
             self._session.committed()
             return
         self._committing = True
-        commit = asyncio.get_running_loop().run_in_executor(None, lease.commit, numbers)
+        commit = self._loop.run_in_executor(None, lease.commit, numbers)
         commit.add_done_callback(self._committed)
 
     def _committed(self, commit: asyncio.Future[None]) -> None:
@@ -417,7 +455,8 @@ class Connection(asyncio.Protocol):
         # From now on `_paused` tells whether anything is still queued.
         self._transport.set_write_buffer_limits(high=0)
         self._transport.write_eof()
-        self._transport.resume_reading()
+        if not self._reading:
+            self._transport.resume_reading()
         self._linger()
 
     def _linger(self) -> None:
@@ -487,19 +526,11 @@ class Connection(asyncio.Protocol):
             self._wait(self._host.patience.idle_seconds, DropReason.IDLE)
 
     def _wait(self, seconds: float, overdue: DropReason) -> None:
-        """Set the time at which the connection is dropped; the one timer is moved, not replaced."""
-        loop = asyncio.get_running_loop()
+        """Set the time at which the connection is dropped."""
         self._overdue = overdue
-        self._deadline = loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._deadline:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = loop.call_at(self._deadline, self._time_is_up)
+        self.deadline = self._loop.time() + seconds
+        self._host.deadlines.note(self.deadline)
 
-    def _time_is_up(self) -> None:
+    def time_is_up(self) -> None:
         """Drop a connection that has been silent, without a word and without UPDATE (RFC 1939 §3)."""
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._deadline:
-            self._timer = loop.call_at(self._deadline, self._time_is_up)
-            return
         self.drop(self._overdue)

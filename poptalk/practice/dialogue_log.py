@@ -16,6 +16,7 @@ from poptalk.net.errors import reason
 from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_command, mask_sasl_line
 from poptalk.notation.pattern import Literal, Placeholder
+from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
 from poptalk.notation.writer import DialogueWriter
 from poptalk.practice.witness import DropReason, How, Visit, Witness
 from poptalk.protocol.secrets import SpokenSecrets
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from poptalk.practice.accounts import Account
     from poptalk.protocol.commands import Command
     from poptalk.protocol.server_events import ServerEvent
-
-MAX_LINE_LOGGED = 65_536
-"""Octets written of one line; the lines of letters are shorter by far."""
 
 _MAIL = (b"RETR", b"TOP")
 """Commands that are answered with a message, whose text is no echo of a secret."""
@@ -130,8 +128,7 @@ class _Scribe(Witness):
         self._mechanism = b""
         self._step = 0
         """Which response of an AUTH the last line was, an initial one included."""
-        self._partial = b""
-        """The last line of the server, whose end has not come."""
+        self._lines = ServerLines()
         self._begun = False
         self._turn()
         self._direct(Side.CLIENT, Action.OPEN)
@@ -159,18 +156,17 @@ class _Scribe(Witness):
         self._log.flush()
 
     def sent(self, octets: bytes | memoryview) -> None:
-        *lines, rest = (self._partial + bytes(octets)).split(b"\n")
-        self._partial = rest[:MAX_LINE_LOGGED]
+        lines = self._lines.feed(octets)
         if lines:
             self._turn()
         for line in lines:
-            self._server(line.removesuffix(b"\r"))
+            self._server(line)
         self._log.flush()
 
     def ended(self, how: How) -> None:
-        if self._partial:
+        if self._lines.rest:
             self._turn()
-            self._server(self._partial)
+            self._server(self._lines.rest)
             self._comment("that line had no end")
         self._turn()
         self._direct(Side.CLIENT if how in _BY_CLIENT else Side.SERVER, Action.CLOSE)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from poptalk.net.destination import BadDestination, Destination
+from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.options import DEFAULT_PERSONA
 from poptalk.practice.persona import PersonaError
@@ -35,6 +36,7 @@ def practice_server(
     *,
     persona: str | None,
     maildrop: str | None,
+    faults: Sequence[str] = (),
     tls: bool = False,
     starttls: bool = False,
     timestamp: Callable[[], bytes] = fresh_timestamp,
@@ -46,13 +48,14 @@ def practice_server(
         persona: a name or a file, None for `DEFAULT_PERSONA`.
         maildrop: where the mail is, as `poptalk.practice.maildrop.locate` takes it; None for that of the
             lessons.
+        faults: what it does wrong, as `poptalk.practice.server.Server` takes it.
         tls: whether to speak TLS from the first octet on.
         starttls: whether the client is to begin with STLS.
         timestamp: makes the APOP timestamps, as for `Server`.
         token: the OAuth access token that is right for every account, None for none.
 
     Raises:
-        BadDestination: the persona or the folder cannot be used.
+        BadDestination: the persona, the folder or a fault cannot be used.
     """
     try:
         server = Server(
@@ -61,8 +64,9 @@ def practice_server(
             tls_port=0 if tls else None,
             timestamp=timestamp,
             token=token,
+            faults=faults,
         )
-    except (PersonaError, MaildropError, FileNotFoundError) as error:
+    except (FaultError, PersonaError, MaildropError, FileNotFoundError) as error:
         raise BadDestination(str(error)) from error
     with ThreadedServer(server):
         port = server.tls_port if tls else server.port

@@ -49,6 +49,15 @@ def add_practice_arguments(parser: argparse.ArgumentParser) -> None:
         "two of them, say eml:PATH, maildir:PATH or mbox:PATH (default: bob has the article's three "
         "messages, mrose those of RFC 1939)",
     )
+    parser.add_argument(
+        "--fault",
+        dest="faults",
+        metavar="[WHO=]NAME[:VALUE]",
+        action="append",
+        help="do something wrong, as a server did that broke a client: no-final-dot, slow:5s; for one "
+        "account: bob=locked; for the third connection: '#3=reset'; may be given again (poptalk "
+        "serve --list-faults tells them all)",
+    )
 
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,15 +130,6 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take as long to refuse a login as the persona's real server does, some seconds "
         "(default: no time at all)",
-    )
-    parser.add_argument(
-        "--fault",
-        dest="faults",
-        metavar="[WHO=]NAME[:VALUE]",
-        action="append",
-        default=[],
-        help="do something wrong, as a server did that broke a client: no-final-dot, slow:5s; for one "
-        "account: bob=locked; for the third connection: '#3=reset'; may be given again",
     )
     parser.add_argument(
         "--fault-seed",

@@ -1,7 +1,4 @@
-"""The one place where a connection to the practice server writes.
-
-Octets of replies leave as the seam says: at once, unless it asks for pauses, or for an early end.
-"""
+"""How octets of replies leave where the seam has its say: with pauses, or with an early end."""
 
 from __future__ import annotations
 
@@ -16,7 +13,6 @@ class Outlet:
     """Carries out the actions by which octets leave.
 
     Args:
-        deliver: returns the actions for octets.
         write: writes octets, encrypted where that is due.
         end: ends the connection early.
         released: called when octets may follow again after a pause.
@@ -25,17 +21,15 @@ class Outlet:
         holding: whether a pause goes on: nothing may be sent, and what stands behind must wait.
     """
 
-    __slots__ = ("_actions", "_deliver", "_end", "_released", "_timer", "_write", "holding")
+    __slots__ = ("_actions", "_end", "_released", "_timer", "_write", "holding")
 
     def __init__(
         self,
         *,
-        deliver: Callable[[bytes | memoryview], Iterable[Action]],
         write: Callable[[bytes | memoryview], None],
         end: Callable[[Ending], None],
         released: Callable[[], None],
     ) -> None:
-        self._deliver = deliver
         self._write = write
         self._end = end
         self._released = released
@@ -43,9 +37,9 @@ class Outlet:
         self._timer: asyncio.TimerHandle | None = None
         self.holding = False
 
-    def send(self, octets: bytes | memoryview) -> None:
-        """Let octets leave; not to be called during a pause."""
-        self._actions = iter(self._deliver(octets))
+    def carry_out(self, actions: Iterable[Action]) -> None:
+        """Do one thing after the other; not to be called during a pause."""
+        self._actions = iter(actions)
         self._carry_on()
 
     def cancel(self) -> None:

@@ -20,8 +20,8 @@ from poptalk.protocol.capabilities import (
     parse_capability,
 )
 from poptalk.protocol.habits import HABITS, Habits
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.replies import Status
-from poptalk.protocol.server import Limits
 from poptalk.protocol.texts import WORDINGS, Occasion, TextError, Texts
 from poptalk.toml_file import Table, TomlError, TomlFile
 

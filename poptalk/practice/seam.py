@@ -68,10 +68,11 @@ class DriverSeam(Seam):
         del certificates
         return None
 
-    def deliver(self, octets: bytes | memoryview) -> Iterable[Action]:
-        """Return how octets of replies leave; in TLS they are encrypted after this.
+    def deliver(self, octets: bytes | memoryview) -> Iterable[Action] | None:
+        """Return how octets of replies leave; None for as they are, and at once.
 
-        A pause behind the last octet also holds up what stands behind it, such as the end of the
-        session, or TLS.
+        In TLS they are encrypted after this.  A pause behind the last octet also holds up what stands
+        behind it, such as the end of the session, or TLS.
         """
-        return (octets,)
+        del octets
+        return None

@@ -101,7 +101,7 @@ def _serve(
             tls_port=options.tls_port,
             patience=_patience(options),
             slow_refusals=options.slow_refusals,
-            faults=options.faults,
+            faults=options.faults or (),
             fault_seed=options.fault_seed,
             witnesses=_witnesses(options, log, say=say),
         )

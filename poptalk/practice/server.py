@@ -27,6 +27,7 @@ from poptalk.paths import mailbox_directory
 from poptalk.practice.accounts import ACCOUNTS, Account, AccountBook
 from poptalk.practice.connection import Connection, Patience
 from poptalk.practice.crowd import Crowd
+from poptalk.practice.deadlines import Deadlines
 from poptalk.practice.listening import BACKLOG, Listener, listen
 from poptalk.practice.login_delay import LoginDelays, announced_delay
 from poptalk.practice.maildrop import Lease, MaildropError, Store, locate
@@ -36,8 +37,9 @@ from poptalk.practice.persona import LoginDelay, Persona, SecondSession, load_pe
 from poptalk.practice.record import Record, RecordedSession
 from poptalk.practice.seam import DriverSeam
 from poptalk.practice.witness import Begin, DropReason, Visit, Witness
-from poptalk.protocol.server import Limits
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.server_events import LoginAttempt
+from poptalk.protocol.texts import Occasion
 
 if TYPE_CHECKING:
     import ssl
@@ -121,6 +123,8 @@ class Server:
         self.accounts = tuple(accounts)
         self._account_book = AccountBook(self.accounts, token=token)
         self._delays = LoginDelays()
+        self._delay_in_clear = _login_delay(self.persona, encrypted=False)
+        self._delay_in_tls = _login_delay(self.persona, encrypted=True)
         self._clock = clock
         self.mechanisms = make_mechanisms(timestamp)
         self.patience = patience or Patience()
@@ -128,7 +132,8 @@ class Server:
         self.refusal_seconds: float = self.persona.refusal_seconds if slow_refusals else 0
         self._hosts = (host,) if isinstance(host, str) else tuple(host)
         self._asked_for = (port, tls_port)
-        self.new_timestamp = timestamp
+        self._make_timestamp = timestamp
+        self._greets_with_timestamp = self.persona.texts.mentions(Occasion.GREETING, "timestamp")
         self.faults = _fault_plan(faults, self.accounts, seed=fault_seed)
         self._make_stores = functools.partial(
             _stores,
@@ -146,6 +151,7 @@ class Server:
             most=self.patience.connections,
             most_of_one_address=self.patience.connections_per_address,
         )
+        self.deadlines = Deadlines(self._crowd)
         self.listeners: tuple[Listener, ...] = ()
         """The ports that were taken."""
         self._serving: list[asyncio.Server] = []
@@ -238,6 +244,7 @@ class Server:
         for connection in self._crowd:
             connection.drop(DropReason.STOPPED)
         await self._crowd.gone()
+        self.deadlines.cancel()
         for serving in self._serving:
             await serving.wait_closed()
         self._serving.clear()
@@ -343,21 +350,18 @@ class Server:
 
     # What connections ask for.
 
+    def new_timestamp(self) -> bytes | None:
+        """Return an APOP timestamp that no other session has, None where the greeting shows none."""
+        return self._make_timestamp() if self._greets_with_timestamp else None
+
     def find_account(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for, or None."""
         return self._account_book.find(attempt)
 
     def login_too_soon(self, account: Account, *, encrypted: bool) -> bool:
         """Tell whether an account must wait before it may log in again, as the persona has it."""
-        if self.persona.login_delay is LoginDelay.IGNORED:
-            return False
-        # What is announced after the login is meant for this user (RFC 2449 §6.5).
-        situations = [
-            self.persona.capabilities.lines(encrypted=encrypted, logged_in=logged_in)
-            for logged_in in (True, False)
-        ]
-        delay = next(filter(None, map(announced_delay, situations)), 0)
-        return self._delays.too_soon(account, delay=delay, now=self._clock())
+        delay = self._delay_in_tls if encrypted else self._delay_in_clear
+        return delay > 0 and self._delays.too_soon(account, delay=delay, now=self._clock())
 
     def logged_in(self, account: Account) -> None:
         """Take note that an account logs in now."""
@@ -369,7 +373,7 @@ class Server:
         Raises:
             MaildropLocked: one session at a time may have it, and another one does.
         """
-        return self._stores[account].open()
+        return self._stores[account.name].open()
 
     def new_seam(self) -> DriverSeam:
         """Return what meddles with the next connection."""
@@ -391,6 +395,18 @@ class Server:
         self._crowd.forget(connection)
 
 
+def _login_delay(persona: Persona, *, encrypted: bool) -> int:
+    """Return the seconds that must lie between two logins, 0 if it does not matter."""
+    if persona.login_delay is LoginDelay.IGNORED:
+        return 0
+    # What is announced after the login is meant for this user (RFC 2449 §6.5).
+    situations = [
+        persona.capabilities.lines(encrypted=encrypted, logged_in=logged_in)
+        for logged_in in (True, False)
+    ]
+    return next(filter(None, map(announced_delay, situations)), 0)
+
+
 def _fault_plan(
     faults: Sequence[str], accounts: Sequence[Account], *, seed: int | None
 ) -> FaultPlan | None:
@@ -408,22 +424,22 @@ def _stores(
     shared: bool,
     writable: bool,
     one_at_a_time: bool,
-) -> dict[Account, Store]:
-    """Make the maildrops; accounts with the same folder have the same one."""
+) -> dict[str, Store]:
+    """Make the maildrops by name of account; accounts with the same folder have the same one."""
     if writable and maildrop is None:
         raise MaildropError(
             "There is nothing to write to: the letters of the lessons are not to be deleted, so name "
             "a maildrop of your own as well (--maildrop)."
         )
     places = {
-        account: maildrop if maildrop is not None else mailbox_directory(account.mailbox)
+        account.name: maildrop if maildrop is not None else mailbox_directory(account.mailbox)
         for account in accounts
     }
     stores = {
         place: Store(locate(place), shared=shared, writable=writable, one_at_a_time=one_at_a_time)
         for place in set(places.values())
     }
-    return {account: stores[place] for account, place in places.items()}
+    return {name: stores[place] for name, place in places.items()}
 
 
 class ThreadedServer:

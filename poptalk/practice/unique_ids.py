@@ -80,6 +80,10 @@ class RenamedMaildrop(AnotherMaildrop):
         super().__init__(maildrop)
         self._form = form
 
+    def octets_in_all(self) -> int | None:
+        """Return the size of all messages together, None while some have not been counted."""
+        return self._maildrop.octets_in_all()
+
     def unique_id(self, number: int) -> bytes:
         """Return the unique-id of a message."""
         return self._form.make(super().unique_id(number))

@@ -21,7 +21,7 @@ BLANKS = (b" ", b"\t")
 """What parts words; tabs are no blanks to RFC 1939 §3, but to many servers."""
 
 
-class Span(Value):
+class Span(Value, often=True):
     """A range of octets in a line: from `start` up to, not including, `stop`."""
 
     start: int
@@ -37,7 +37,7 @@ def masked(line: bytes, secret: Span | None) -> bytes:
     return line if secret is None else line[: secret.start] + MASK + line[secret.stop :]
 
 
-class Command(Value):
+class Command(Value, often=True):
     """A command line, without its line end."""
 
     line: bytes
@@ -81,22 +81,30 @@ def parse_command(line: bytes) -> Command:
     Returns:
         The parts.  Never raises: an odd line is a command whose verb is None.
     """
-    words = _words(line)
+    bare = _BARE.get(line)
+    if bare is not None:
+        return bare
+    words = [word for word in line.replace(b"\t", b" ").split(b" ") if word]
     if not words:
         return Command(line=line, keyword=b"", verb=None, arguments=(), secret=None)
-    keyword = line[words[0]].upper()
+    keyword = words[0].upper()
     verb = VERBS.get(keyword)
-    given = words[1:]
-    secret = None
-    if verb is not None and verb.arguments:
-        given = _join_rest(verb.arguments, given, line, words[0].stop)
-        secret = _secret(verb.arguments, given, len(line))
+    if keyword in _INTRICATE and verb is not None:
+        return _parse_intricate(line, keyword, verb)
+    arguments = tuple(words[1:])
+    return Command(line=line, keyword=keyword, verb=verb, arguments=arguments, secret=None)
+
+
+def _parse_intricate(line: bytes, keyword: bytes, verb: Verb) -> Command:
+    """Take a command apart for which it matters where its words stand in the line."""
+    first, *given = _words(line)
+    given = _join_rest(verb.arguments, given, line, first.stop)
     return Command(
         line=line,
         keyword=keyword,
         verb=verb,
         arguments=tuple([line[word] for word in given]),
-        secret=secret,
+        secret=_secret(verb.arguments, given, len(line)),
     )
 
 
@@ -134,6 +142,20 @@ def _secret(arguments: tuple[Argument, ...], given: list[Range], length: int) ->
         if argument.secret:
             return Span(start=word.start, stop=length)
     return None
+
+
+_INTRICATE = frozenset(
+    verb.name
+    for verb in VERBS.values()
+    if any(argument.rest or argument.secret for argument in verb.arguments)
+)
+"""The commands with a secret, or with an argument that takes the rest of the line."""
+
+_BARE = {
+    verb.name: Command(line=verb.name, keyword=verb.name, verb=verb, arguments=(), secret=None)
+    for verb in VERBS.values()
+}
+"""Commands that are a keyword and nothing else, as most are, taken apart beforehand."""
 
 
 def expects_argument(line_so_far: bytes) -> Argument | None:

@@ -121,6 +121,10 @@ class LastError(Enum):
     """Both, which makes two replies to one command."""
 
 
+_TAKEN, _WHOLE, _REFUSED = StrayBlanks.TAKEN, Numbers.WHOLE, ExtraArguments.REFUSED
+"""Looked up once, as every command asks for them."""
+
+
 class Habits(Value):
     """The habits of one server, as far as the core has them."""
 
@@ -139,7 +143,7 @@ class Habits(Value):
 
     def number(self, command: Command, index: int = 0) -> int | None:
         """Return an argument that is there as a number, None where it is none."""
-        if self.numbers is Numbers.WHOLE:
+        if self.numbers is _WHOLE:
             return command.number(index)
         argument = command.arguments[index]
         stop = next((at for at, octet in enumerate(argument) if octet not in b"0123456789"), None)
@@ -151,7 +155,7 @@ class Habits(Value):
 
     def refuses_blanks(self, command: Command) -> bool:
         """Tell whether a command is refused for blanks in front of it or behind it."""
-        if self.stray_blanks is StrayBlanks.TAKEN:
+        if self.stray_blanks is _TAKEN:
             return False
         if command.line.startswith(BLANKS):
             return True
@@ -163,7 +167,7 @@ class Habits(Value):
     def without_extra(self, command: Command) -> Command:
         """Return a command without the arguments that are ignored."""
         habit, verb = self.extra_arguments, command.verb
-        if habit is ExtraArguments.REFUSED or verb is None:
+        if habit is _REFUSED or verb is None:
             return command
         if verb.arguments and habit is ExtraArguments.IGNORED_IF_BARE:
             return command

@@ -10,15 +10,6 @@ from __future__ import annotations
 from poptalk.protocol.values import Value
 
 
-class Line(Value):
-    """A complete command line."""
-
-    content: bytes
-    """Octets without the line end."""
-    end: bytes
-    """CRLF, or LF alone."""
-
-
 class OverlongLine(Value):
     """A line that was thrown away."""
 
@@ -26,6 +17,11 @@ class OverlongLine(Value):
     """How many were thrown away so far."""
     complete: bool
     """Whether its end has come; what follows an incomplete one cannot be made sense of."""
+
+
+def parted(line: bytes) -> tuple[bytes, bytes]:
+    """Return the content of a line and its end, which is CRLF, or LF alone."""
+    return (line[:-2], b"\r\n") if line.endswith(b"\r\n") else (line[:-1], b"\n")
 
 
 class Intake:
@@ -38,56 +34,75 @@ class Intake:
         line_end: the octets that end a line; where they are LF alone, a CR in front belongs to them.
     """
 
+    __slots__ = (
+        "_at",
+        "_discarded",
+        "_line_end",
+        "_octets",
+        "_searched",
+        "_thrown_away",
+        "longest",
+    )
+
     def __init__(self, *, longest: int, discarded: int, line_end: bytes = b"\n") -> None:
         self.longest = longest
         self._line_end = line_end
         self._discarded = discarded
-        self._octets = bytearray()
+        self._octets: bytes | bytearray = b""
+        self._at = 0
+        """Octets at the front that lines have been made of: cutting them off at every line would copy
+        the rest each time."""
         self._searched = 0
-        """Octets at the front in which no line end begins, so that slow input costs no more."""
+        """Where to search on: no line end begins before, so that slow input costs no more."""
         self._thrown_away = 0
 
     @property
     def waiting(self) -> int:
         """Octets that no line has been made of yet."""
-        return len(self._octets)
+        return len(self._octets) - self._at
 
     def feed(self, data: bytes) -> None:
         """Add octets, cut anywhere."""
-        self._octets += data
+        if self._at == len(self._octets):
+            # Most often a command comes alone and in one piece, which then is not copied.
+            self._octets = data
+            self._searched = 0
+        else:
+            if self._at or isinstance(self._octets, bytes):
+                # What grows octet by octet must not be copied each time.
+                self._octets = bytearray(self._octets[self._at :])
+                self._searched -= self._at
+            self._octets += data
+        self._at = 0
 
-    def next_line(self) -> Line | OverlongLine | None:
-        """Return the next line, or None until more has come."""
-        if not self._octets and not self._thrown_away:
+    def next_line(self) -> bytes | OverlongLine | None:
+        """Return the next line with its line end, or None until more has come."""
+        octets, start = self._octets, self._at
+        if start == len(octets):
             return None
-        found = self._octets.find(self._line_end, self._searched)
+        found = octets.find(self._line_end, self._searched)
         if found < 0:
             return self._without_end()
-        stop = found + len(self._line_end)
-        line = bytes(self._octets[:stop])
-        del self._octets[:stop]
-        self._searched = 0
-        thrown_away, self._thrown_away = self._thrown_away, 0
-        if thrown_away or len(line) > self.longest:
-            return OverlongLine(octets=thrown_away + len(line), complete=True)
-        end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
-        return Line(content=line[: -len(end)], end=end)
+        stop = self._at = self._searched = found + len(self._line_end)
+        if self._thrown_away or stop - start > self.longest:
+            thrown_away, self._thrown_away = self._thrown_away, 0
+            return OverlongLine(octets=thrown_away + stop - start, complete=True)
+        return bytes(octets[start:stop])
 
     def _without_end(self) -> OverlongLine | None:
-        if self._thrown_away or len(self._octets) >= self.longest:
-            self._thrown_away += len(self._octets)
+        if self._thrown_away or self.waiting >= self.longest:
             # Half of a line end may have come, and is kept.
-            half = self._octets[-1:] if self._octets[-1:] == self._line_end[:-1] else b""
-            self._octets[:] = half
-            self._thrown_away -= len(half)
-        self._searched = max(0, len(self._octets) - len(self._line_end) + 1)
+            half = self._line_end[:-1]
+            kept = len(half) if half and self._octets.endswith(half) else 0
+            self._thrown_away += self.waiting - kept
+            self._octets, self._at = half[:kept], 0
+        self._searched = max(self._at, len(self._octets) - len(self._line_end) + 1)
         if self._thrown_away > self._discarded:
             return OverlongLine(octets=self._thrown_away, complete=False)
         return None
 
     def take_rest(self) -> bytes:
         """Return all octets that no line has been made of, and forget them."""
-        rest = bytes(self._octets)
-        self._octets.clear()
-        self._searched = 0
+        rest = bytes(self._octets[self._at :])
+        self._octets, self._at, self._searched = b"", 0, 0
         return rest

@@ -24,7 +24,7 @@ class MessageUnavailable(OSError):
 class Maildrop(Protocol):
     """The messages of one session, numbered from 1, the same as long as it lasts (RFC 1939 §4).
 
-    All but `count` and `has_dot_lines` may raise `MessageUnavailable`.
+    All but `count`, `octets_in_all` and `has_dot_lines` may raise `MessageUnavailable`.
     """
 
     @property
@@ -33,6 +33,12 @@ class Maildrop(Protocol):
 
     def octets(self, number: int) -> int:
         """Return the size of a message in octets, each line end counted as two (RFC 1939 §11)."""
+
+    def octets_in_all(self) -> int | None:
+        """Return the size of all messages together, None while some have not been counted.
+
+        Those that have not been counted take time, because they must be read.
+        """
 
     def unique_id(self, number: int) -> bytes:
         """Return the unique-id of a message: 1 to 70 octets from 0x21 to 0x7E (RFC 1939 §7)."""

@@ -41,7 +41,7 @@ class _Hidden(Value):
         return f"{type(self).__name__}(...)"
 
 
-class PasswordProof(_Hidden):
+class PasswordProof(_Hidden, often=True):
     """The password itself: PASS, and the mechanisms PLAIN and LOGIN."""
 
     password: bytes
@@ -95,5 +95,4 @@ class CramMd5Proof(_Hidden):
 
 def _same(given: bytes, known: bytes) -> bool:
     """Compare secrets by their digests, which have one length: `compare_digest` tells a length."""
-    digests = (hashlib.sha256(octets).digest() for octets in (given, known))
-    return hmac.compare_digest(*digests)
+    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(known).digest())

@@ -1,6 +1,7 @@
 """What the server core tells the one who drives it.
 
-Three of the events wait for an answer: `LoginAttempt`, `CommitRequested` and `TlsRequested`.
+Four of the events wait for an answer: `LoginAttempt`, `SizesRequested`, `CommitRequested` and
+`TlsRequested`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from poptalk.protocol.proofs import Proof
 
 
-class CommandReceived(Value):
+class CommandReceived(Value, often=True):
     """A command line has come; its answer follows."""
 
     command: Command
@@ -47,7 +48,7 @@ class ResponseReceived(Value):
         return f"ResponseReceived({MASK!r}, end={self.end!r})"
 
 
-class LoginAttempt(Value):
+class LoginAttempt(Value, often=True):
     """Somebody wants to log in: answer with ``accept`` or ``refuse``."""
 
     name: bytes
@@ -62,6 +63,13 @@ class LoginWithdrawn(Value):
 
     A client that finds the server's last challenge wrong gives up before it is told the outcome; with
     SCRAM it finds out there whether the server knows the password (RFC 5802 §3).
+    """
+
+
+class SizesRequested(Value):
+    """The sizes of all messages are needed for an answer; answer with ``sizes_counted``.
+
+    Not all of them have been counted, and counting means reading, for which nobody else should wait.
     """
 
 
@@ -101,7 +109,7 @@ class EndReason(Enum):
     TURNED_AWAY = "turned away with the greeting"
 
 
-class SessionEnded(Value):
+class SessionEnded(Value, often=True):
     """The last octet has been handed out: close the connection."""
 
     because: EndReason
@@ -113,6 +121,7 @@ ServerEvent = (
     | ResponseReceived
     | LoginAttempt
     | LoginWithdrawn
+    | SizesRequested
     | CommitRequested
     | TlsRequested
     | PlaintextAfterStls

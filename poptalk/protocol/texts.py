@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Field = bytes | int | str | Callable[[], int]
-    """What is filled into a text; a number that takes work to find is only asked for if it is in it."""
+    Field = bytes | int | str | Callable[[], int] | Callable[[], str]
+    """What is filled into a text; what takes work to find is only asked for if it is in it."""
 
 MAX_FIELD_OCTETS = 80
 """Most octets that are filled in for a field; names and numbers have fewer, a timestamp about 60."""
@@ -32,6 +32,9 @@ MAX_SHOWN_OCTETS = 40
 
 class Occasion(Enum):
     """Why a server speaks; the values are the keys of a persona file."""
+
+    # Each reply is looked up by its occasion, and the hash that Enum makes of a name takes longer.
+    __hash__ = object.__hash__
 
     GREETING = "greeting"
     USER_ACCEPTED = "user-accepted"
@@ -267,17 +270,21 @@ class Texts:
             occasion: why the server speaks.
             values: at least the fields of the occasion.
         """
-        pieces = self._pieces[occasion]
-        if len(pieces) == 1:
-            return pieces[0]
-        # Literal text and names of fields take turns, and a literal comes first.
-        out = list(pieces)
-        for at in range(1, len(pieces), 2):
-            value = values[pieces[at].decode("ascii")]
+        literals, fields = self._pieces[occasion]
+        if not fields:
+            return literals[0]
+        # Literal text and fields take turns, and a literal comes first.
+        out = literals[:1]
+        for field, literal in zip(fields, literals[1:], strict=True):
+            value = values[field]
             value = value() if callable(value) else value
             filled_in = value if isinstance(value, bytes) else str(value).encode("ascii")
-            out[at] = filled_in[:MAX_FIELD_OCTETS]
+            out += (filled_in[:MAX_FIELD_OCTETS], literal)
         return b"".join(out).strip(b" ")
+
+    def mentions(self, occasion: Occasion, field: str) -> bool:
+        """Tell whether a field stands in the text for an occasion."""
+        return field in self._pieces[occasion][1]
 
 
 def _text_for(occasion: Occasion, own: Mapping[Occasion, str]) -> str:
@@ -287,8 +294,8 @@ def _text_for(occasion: Occasion, own: Mapping[Occasion, str]) -> str:
     return own.get(occasion, wording.text)
 
 
-def _parse(occasion: Occasion, text: str) -> tuple[bytes, ...]:
-    """Part a text into literals and names of fields, which take turns."""
+def _parse(occasion: Occasion, text: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """Part a text into literals and names of fields, which take turns; a literal comes first."""
     if not text.isascii() or not text.isprintable():
         raise TextError("a text is printable ASCII on one line (RFC 1939 §3)")
     if len(text) + MAX_FIELD_OCTETS * text.count("{") > MAX_TEXT_OCTETS:
@@ -298,7 +305,7 @@ def _parse(occasion: Occasion, text: str) -> tuple[bytes, ...]:
         )
     allowed = WORDINGS[occasion].fields
     first, *parts = text.split("{")
-    pieces = [first]
+    literals, fields = [first], []
     for part in parts:
         name, brace, literal = part.partition("}")
         if not brace or name not in allowed:
@@ -306,10 +313,11 @@ def _parse(occasion: Occasion, text: str) -> tuple[bytes, ...]:
             raise TextError(
                 f'"{{{part}" is no field here; the fields of {occasion.value} are {known}'
             )
-        pieces += [name, literal]
-    if any("}" in literal for literal in pieces[::2]):
+        literals.append(literal)
+        fields.append(name)
+    if any("}" in literal for literal in literals):
         raise TextError('"}" stands alone; braces are only for fields such as {number}')
-    return tuple(piece.encode("ascii") for piece in pieces)
+    return tuple(literal.encode("ascii") for literal in literals), tuple(fields)
 
 
 def shown(octets: bytes) -> bytes:

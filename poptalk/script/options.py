@@ -43,4 +43,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         f"{DEFAULT_PERSONA}, with the example texts of RFC 1939)",
     )
     add("--maildrop", metavar="[FORMAT:]PATH", help="the practice server's mail, as for connect")
+    add(
+        "--fault",
+        dest="faults",
+        metavar="[WHO=]NAME[:VALUE]",
+        action="append",
+        help="what the practice server does wrong, as for connect",
+    )
     add("--color", choices=COLOR_FLAGS, default="auto", help="colours (%(default)s)")

@@ -99,6 +99,7 @@ def serving(
     with practice_server(
         persona=options.persona or DEFAULT_PERSONA,
         maildrop=options.maildrop,
+        faults=options.faults or (),
         tls=options.tls,
         starttls=options.starttls,
         timestamp=timestamps,

@@ -1,99 +1,34 @@
-"""The coach: carries out what the tutor of a lesson asks for, and tells it what happens.
+"""The coach: sits beside the learner in a lesson, between the keyboard and the tutor.
 
-The tutor decides and does nothing; here are the queue of its cues, the connection, the screen and the
-prompt.  A cue that leads to something, such as `Send`, holds the queue up until that has come.  What
-the learner types meanwhile waits its turn, and so do lines that are pasted: each is sent when the one
-before it is answered, unless patience has run out.
+What is typed is the tutor's where it awaits an answer or an empty line, and everything else is sent.
+While poptalk is at work, or a reply is due, lines wait their turn, so that pasted ones are sent one
+by one, each when the one before it is answered, unless patience has run out.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from poptalk.lesson.cues import (
-    Ask,
-    Comment,
-    CommentKind,
-    Connect,
-    Cue,
-    Finish,
-    HangUp,
-    Heading,
-    Keep,
-    Manner,
-    Prove,
-    Say,
-    Send,
-    Wait,
-)
-from poptalk.lesson.happenings import (
-    Answered,
-    CannotConnect,
-    Connected,
-    Ended,
-    Happening,
-    Proved,
-    TlsBegun,
-    Waited,
-)
+from poptalk.lesson.cues import CommentKind, Cue
 from poptalk.lesson.tutor import SILENCES, Awaiting, Tutor
-from poptalk.net.errors import CLOSED_BY_SERVER, TlsFailed
 from poptalk.protocol.commands import parse_command
-from poptalk.protocol.events import Event
 from poptalk.protocol.oddities import OddityKind
 from poptalk.protocol.verbs import Effect
 from poptalk.shell.base import LOCAL_PREFIX, Shell, wire_line
 from poptalk.shell.companion import Companion, Wish
-from poptalk.shell.ear import Ear
-from poptalk.shell.lesson_view import LessonView
-from poptalk.shell.proving import Proof
+from poptalk.shell.errands import Errands, Office
 from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.lesson.document import Lesson
-    from poptalk.lesson.progress import ProgressEvent
     from poptalk.net.errors import Ending, NetError
-    from poptalk.protocol.client import ClientSession
     from poptalk.shell.lesson_room import LessonRoom
-
-_LEADS_TO: dict[type[Cue], tuple[type[Happening], ...]] = {
-    Send: (Answered, Ended),
-    Connect: (Connected, CannotConnect),
-    HangUp: (Ended,),
-    Wait: (Waited,),
-    Prove: (Proved,),
-}
-"""What each cue that holds the queue up leads to."""
-
-
-GOODBYE_SECONDS = 0.5
-"""How long a server may take to hang up after QUIT until the lesson goes on without that."""
+    from poptalk.shell.lesson_view import LessonView
 
 _SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STATE})
 """What the shell would say before the answer, and the tutor says below it."""
-
-
-class Office(Protocol):
-    """What a coach asks of those who have all the lessons: see `school.School`."""
-
-    versions: str
-    """Of poptalk and of what it runs on, one line for reports."""
-
-    def keep(self, event: ProgressEvent) -> None:
-        """Keep what the learner has done."""
-
-    def after_lesson(self) -> str:
-        """Return what can be done after a lesson, in a sentence."""
-
-    def next_lesson(self) -> None:
-        """Go on to the lesson behind this one."""
-
-    def show_menu(self) -> None:
-        """Leave the lesson for the list of lessons."""
 
 
 class Coach(Companion):
@@ -127,44 +62,50 @@ class Coach(Companion):
         self._room = room
         self._office = office
         self._view = view
-        self._queue: deque[Cue] = deque()
-        self._pending: Cue | None = None
-        """The cue whose happening is awaited."""
-        self._working = False
-        self._ear = Ear(encrypted=False)
-        self._making_room = False
-        """Whether the end of the connection is the beginning of the next one."""
-        self._reopening = False
-        self._goodbye: ClientSession | None = None
-        """The session in which QUIT was answered, and the server should hang up."""
+        self._errands = Errands(
+            shell,
+            tutor=tutor,
+            room=room,
+            office=office,
+            view=view,
+            may_send=self._may_send,
+            done=self._release,
+        )
         self.held: deque[str] = deque()
         self._patient = True
         """Whether what is typed waits for the reply that is due."""
+        self._reopening = False
         self._to_be_confirmed: bytes | None = None
         """A QUIT that would delete somebody's mail."""
-        self._choices = 0
-        self.finished = False
-        """Whether the lesson has come to its end."""
-        self._gone = False
 
     def begin(self) -> None:
         """Begin, or resume, the lesson."""
-        self._shell.dialogue.listeners.append(self._hear)
+        dialogue = self._shell.dialogue
+        dialogue.listeners.append(self._errands.hear)
         # A lesson about a broken server leaves it to the learner to see what is wrong.
         faults = self._lesson.faults
-        self._shell.dialogue.unremarked = frozenset(OddityKind) if faults else _SAID_BY_THE_TUTOR
-        self._carry_out(self._tutor.begin())
+        dialogue.unremarked = frozenset(OddityKind) if faults else _SAID_BY_THE_TUTOR
+        self._errands.carry_out(self._tutor.begin())
 
     def end(self) -> None:
         """Hang up, and be of no further influence."""
-        self._gone = True
-        self._queue.clear()
+        self._errands.over = True
         self.held.clear()
-        self._shell.dialogue.unremarked = ()
-        if self._hear in self._shell.dialogue.listeners:
-            self._shell.dialogue.listeners.remove(self._hear)
-        self._hang_up_unseen()
-        self._shell.dialogue.hidden = self._shell.connected
+        dialogue = self._shell.dialogue
+        dialogue.unremarked = ()
+        if self._errands.hear in dialogue.listeners:
+            dialogue.listeners.remove(self._errands.hear)
+        self._errands.hang_up_unseen()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the lesson has come to its end."""
+        return self._tutor.awaiting is Awaiting.OVER
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was heard has been told, and nothing is under way."""
+        return not self._errands.busy and self._errands.all_told
 
     # What the learner does.
 
@@ -178,14 +119,12 @@ class Coach(Companion):
             self._office.next_lesson()
         elif (cues := self._tutor.entered(text)) is not None:
             self._echo(text)
-            self._carry_out(cues)
+            self._errands.carry_out(cues)
         elif not self._shell.connected:
-            self._comment(CommentKind.CLOSED, f"no connection stands; {self._advice}")
-        elif self._deletes_for_good(wire_line(text)):
-            self._ask_before(wire_line(text))
+            self._view.comment(CommentKind.CLOSED, f"no connection stands; {self._advice}")
         else:
             self._patient = True
-            return False
+            return not self._may_send(wire_line(text))
         return True
 
     def grant(self, wish: Wish) -> None:
@@ -197,7 +136,7 @@ class Coach(Companion):
         elif self._must_wait or self.held:
             self.held.append(f"{LOCAL_PREFIX}{wish.value}")
         else:
-            self._carry_out(self._wishes[wish]())
+            self._errands.carry_out(self._wishes[wish]())
 
     @property
     def _wishes(self) -> dict[Wish, Callable[[], Sequence[Cue]]]:
@@ -217,29 +156,25 @@ class Coach(Companion):
         if self._shell.connected:
             self._reopening = True
             self._shell.close()
-        elif not self._busy:
-            self._carry_out(self._tutor.open())
+        elif not self._errands.busy:
+            self._errands.carry_out(self._tutor.open())
 
     def interrupted(self) -> None:
         """Wait no longer: neither with what is typed nor for what poptalk itself has sent."""
         self.held.clear()
         self._patient = False
         self._to_be_confirmed = None
-        if isinstance(self._pending, Send):
-            self._ear.give_up()
-            self._tell()
+        self._errands.give_up()
 
     def left(self) -> None:
         """Say what is kept."""
-        if self._gone:
-            return
-        self._gone = True
         where = self._tutor.prompt.replace("/", " of ")
         kept = f"step {where} is kept" if where and not self.finished else "what you did is kept"
         words = f"{kept}; `poptalk` goes on from there."
         if self._shell.connected and self._shell.dialogue.session.marked:
             words = f"nothing is deleted, as no QUIT was sent; {words}"
-        self._comment(CommentKind.NEWS, words)
+        self._view.comment(CommentKind.NEWS, words)
+        self._errands.over = True
         self._shell.dialogue.hidden = True
 
     @property
@@ -248,7 +183,7 @@ class Coach(Companion):
         if self.finished:
             return "the lesson is over, and Enter goes on."
         if self._tutor.awaiting is Awaiting.CHOICE:
-            return f"the question wants a number, 1 to {self._choices}."
+            return f"the question wants a number, 1 to {self._errands.choices}."
         if self._tutor.awaiting is Awaiting.PAUSE:
             return "Enter goes on."
         return "Enter opens one."
@@ -259,260 +194,75 @@ class Coach(Companion):
             self._view.interrupted()
             self._shell.say([[("client", "> "), ("text", harmless(text))]])
 
-    # What happens.
-
-    def listened(self) -> None:
-        """Tell the tutor what was heard."""
-        session = self._shell.dialogue.session
-        if session.farewell and self._shell.connected and session is not self._goodbye:
-            # The end of the connection follows, and belongs above what is said of the QUIT.
-            self._goodbye = session
-            self._shell.after(GOODBYE_SECONDS, self._tell)
-        elif session is not self._goodbye or not self._shell.connected:
-            self._tell()
-
-    def _tell(self) -> None:
-        # What is told may lead to the next connection, which has an ear of its own.
-        heard = self._ear.heard
-        while heard and not self._gone:
-            self._happened(heard.popleft())
-        self._release()
-
-    def tls_begun(self) -> None:
-        """Tell the tutor of TLS."""
-        self._ear.tls_begun()
-        self._tell()
-        self._happened(TlsBegun())
-        self._release()
-
-    def failed(self, error: NetError) -> None:
-        """Tell the tutor that there is no connection, and show the certificate that is the reason."""
-        if isinstance(error, TlsFailed):
-            for line in error.certificate:
-                self._shell.dialogue.remark(line)
-        reason = str(error)
-        end = "" if reason.endswith((".", "?")) else "."
-        self._happened(CannotConnect(reason=f"{reason[:1].upper()}{reason[1:]}{end}"))
-
-    def ended(self, ending: Ending) -> None:
-        """Tell the tutor, unless the connection had to make room for another."""
-        if self._gone:
-            return
-        if self._making_room and isinstance(self._pending, Connect):
-            self._making_room = False
-            self._open(self._pending)
-            return
-        in_vain = isinstance(self._pending, Connect)
-        self._ear.heard.append(
-            CannotConnect(reason=f"{ending}.") if in_vain else self._ending(ending)
-        )
-        self._tell()
-        if self._reopening:
-            self._reopening = False
-            self._carry_out(self._tutor.open())
-        self._release()
-
-    def _ending(self, ending: Ending) -> Ended:
-        return Ended(ending=ending, state=self._ear.state, marked=self._ear.marked)
-
-    def silence(self, seconds: float) -> None:
-        """Let the tutor say what the silence may mean; what is typed waits no longer."""
-        self._patient = False
-        cues = self._tutor.silence(seconds, lines=self._ear.lines_so_far)
-        self._queue.extendleft(reversed(cues))
-        self._work(although_pending=len(cues))
-        self._release()
-
-    def _hear(self, event: Event) -> None:
-        self._view.interrupted()
-        self._ear.take(event)
-
-    def _happened(self, happening: Happening) -> None:
-        if self._gone:
-            return
-        if self._pending is not None and self._is_outcome(happening):
-            self._pending = None
-            self._shell.dialogue.hidden = False
-        self._carry_out(self._tutor.tell(happening))
-
-    def _is_outcome(self, happening: Happening) -> bool:
-        """Whether this is what the pending cue leads to, and not the answer to a line before it."""
-        pending = self._pending
-        if isinstance(pending, Send) and isinstance(happening, Answered):
-            return pending.line == happening.line
-        return isinstance(happening, _LEADS_TO[type(pending)]) if pending is not None else False
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether everything that was heard has been told, and nothing is under way."""
-        return not self._busy and not self._ear.heard
-
-    @property
-    def _busy(self) -> bool:
-        return self._pending is not None or bool(self._queue)
+    # What waits.
 
     @property
     def _must_wait(self) -> bool:
         """Whether what is typed has to wait: poptalk is at work, or a reply is due."""
         due = self._shell.connected and not self._shell.dialogue.settled
-        return self._busy or (self._patient and due)
+        return self._errands.busy or (self._patient and due)
 
     def _release(self) -> None:
         """Let the lines that waited go, as far as they need not wait any more."""
-        while self.held and not self._gone and not self._working:
-            if self._must_wait:
-                return
+        while self.held and not self._must_wait and not self._errands.over:
             waiting, self.held = self.held, deque()
             self._shell.enter(waiting.popleft())
             self.held.extend(waiting)
 
-    # Cues.
+    # What happens.
 
-    def _carry_out(self, cues: Sequence[Cue]) -> None:
-        self._queue.extend(cues)
-        self._work()
+    def listened(self) -> None:
+        """Pass on what was heard."""
+        self._errands.listened()
 
-    def _work(self, *, although_pending: int = 0) -> None:
-        """Carry out cues until one has to be waited for.
+    def tls_begun(self) -> None:
+        """Pass on that TLS has begun."""
+        self._errands.tls_begun()
 
-        Args:
-            although_pending: how many may be carried out while another is waited for.
-        """
-        if self._working:
-            return
-        self._working = True
-        try:
-            while (
-                self._queue and (self._pending is None or although_pending > 0) and not self._gone
-            ):
-                although_pending -= 1
-                cue = self._queue.popleft()
-                if type(cue) in _LEADS_TO:
-                    self._pending = cue
-                self._perform(cue)
-        finally:
-            self._working = False
+    def failed(self, error: NetError) -> None:
+        """Pass on that there is no connection."""
+        self._errands.failed(error)
 
-    def _perform(self, cue: Cue) -> None:
-        match cue:
-            case Say() | Heading() | Comment() | Ask():
-                self._show(cue)
-            case Keep(event=event):
-                self._office.keep(event)
-            case Finish():
-                self.finished = True
-                self._view.comment(CommentKind.NEWS, self._office.after_lesson())
-            case Send(line=line, manner=manner):
-                self._send(line, manner)
-            case Connect():
-                self._connect(cue)
-            case HangUp():
-                self._shell.close()
-            case Wait(seconds=seconds):
-                self._shell.after(seconds, lambda: self._later(Waited()))
-            case Prove():
-                self._prove(cue)
+    def ended(self, ending: Ending) -> None:
+        """Pass on that the connection is gone, and open the next one if that was the learner's wish."""
+        self._to_be_confirmed = None
+        self._errands.ended(ending)
+        if self._reopening:
+            self._reopening = False
+            self._errands.carry_out(self._tutor.open())
 
-    def _show(self, cue: Say | Heading | Comment | Ask) -> None:
-        if isinstance(cue, Ask):
-            self._choices = len(cue.question.choices)
-        if isinstance(cue, Heading) and cue.level > 1:
-            where = self._tutor.prompt.replace("/", " of ")
-            cue = replace(cue, text=f"Step {where}: {cue.text}")
-        self._view.show(cue)
-
-    def _later(self, happening: Happening) -> None:
-        self._happened(happening)
+    def silence(self, seconds: float) -> None:
+        """Let the tutor explain it; what is typed waits no longer."""
+        self._patient = False
+        self._errands.silence(seconds)
         self._release()
-
-    def _send(self, line: bytes, manner: Manner) -> None:
-        if not self._shell.connected:
-            self._happened(self._ending(self._shell.dialogue.ending or CLOSED_BY_SERVER))
-        elif self._deletes_for_good(line):
-            self._ask_before(line)
-        else:
-            self._transmit(line, manner)
-
-    def _transmit(self, line: bytes, manner: Manner) -> None:
-        self._patient = True
-        with self._shown(manner):
-            self._shell.send_line(line)
-
-    @contextmanager
-    def _shown(self, manner: Manner) -> Iterator[None]:
-        """Show what is sent, also in a shell that need not since the keys were echoed; or nothing."""
-        dialogue = self._shell.dialogue
-        shows_sent = dialogue.shows_sent
-        dialogue.shows_sent = True
-        dialogue.hidden = manner is Manner.FOLDED
-        try:
-            yield
-        finally:
-            dialogue.shows_sent = shows_sent
-
-    def _connect(self, cue: Connect) -> None:
-        if self._shell.connected:
-            self._making_room = True
-            self._hang_up_unseen()
-        else:
-            self._open(cue)
-
-    def _hang_up_unseen(self) -> None:
-        """Close the connection; the screen shows the dialogue again when that has come about."""
-        self._shell.dialogue.hidden = True
-        self._shell.close()
-
-    def _open(self, cue: Connect) -> None:
-        self._shell.dialogue.hidden = cue.manner is Manner.FOLDED
-        destination = self._room.destination(fresh=cue.fresh, number=cue.number)
-        self._ear = Ear(encrypted=destination.tls)
-        self._shell.open(destination)
-
-    def _prove(self, cue: Prove) -> None:
-        proof = Proof(cue.dialogue, room=self._room, bindings=cue.bindings)
-
-        def show() -> None:
-            if not self._gone:
-                columns = self._shell.dialogue.size()[1]
-                self._view.interrupted()
-                self._shell.say(proof.lines(columns=columns))
-                self._later(Proved(difference=proof.difference))
-
-        self._shell.aside(proof.run, show)
-
-    def _comment(self, kind: CommentKind, text: str) -> None:
-        self._view.comment(kind, text)
 
     # Somebody's mail.
 
-    def _deletes_for_good(self, line: bytes) -> bool:
-        """Whether a line is the QUIT that removes marked messages from a live server."""
+    def _may_send(self, line: bytes) -> bool:
+        """Let a line pass, but ask before the QUIT that removes messages from a live server."""
         verb = parse_command(line).verb
-        marked = self._shell.dialogue.session.marked
-        return (
-            self._room.live and bool(marked) and verb is not None and verb.effect is Effect.FAREWELL
-        )
-
-    def _ask_before(self, line: bytes) -> None:
-        self._to_be_confirmed = line
         count = len(self._shell.dialogue.session.marked)
+        farewell = verb is not None and verb.effect is Effect.FAREWELL
+        if not (self._room.live and count and farewell):
+            return True
+        self._to_be_confirmed = line
         what = "1 message" if count == 1 else f"{count} messages"
-        self._comment(
+        self._view.comment(
             CommentKind.NEWS,
             f"this QUIT removes {what} from your server, and nobody can bring them back. "
             "`yes` sends it; anything else does not.",
         )
+        return False
 
     def _confirmed(self, text: str) -> None:
         line, self._to_be_confirmed = self._to_be_confirmed, None
         assert line is not None
         if text.strip().lower() in ("yes", "y"):
-            self._transmit(line, Manner.TYPED)
+            self._errands.transmit(line)
             return
-        self._comment(CommentKind.NEWS, "not sent. `RSET` takes the marks back.")
-        if isinstance(self._pending, Send):
-            self._pending = None
-            self._carry_out(self._tutor.reset())
+        self._view.comment(CommentKind.NEWS, "not sent. `RSET` takes the marks back.")
+        self._errands.drop()
 
     # The prompt.
 
@@ -525,7 +275,7 @@ class Coach(Companion):
         where = f"{self._tutor.prompt} " if self._tutor.prompt else ""
         awaiting = self._tutor.awaiting
         if awaiting is Awaiting.CHOICE:
-            return f"{where}answer 1-{self._choices}> "
+            return f"{where}answer 1-{self._errands.choices}> "
         if awaiting is Awaiting.PAUSE:
             return f"{where}Enter goes on> "
         if awaiting is Awaiting.CLOSED:

@@ -159,7 +159,9 @@ def _live_shell(options: ConnectOptions) -> LiveShell:
         timeout=options.timeout,
         history_path=str(state_directory() / "history"),
     )
-    shell.dialogue.log = open_log(options.log, log_format=options.log_format) if options.log else None
+    shell.dialogue.log = (
+        open_log(options.log, log_format=options.log_format) if options.log else None
+    )
     _settle_in(shell, options)
     return shell
 

@@ -17,6 +17,7 @@ from poptalk.net.errors import EndedBy
 from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_sent
 from poptalk.notation.pattern import Literal
+from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
 from poptalk.notation.writer import DialogueWriter
 from poptalk.terminal.safe import harmless
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.protocol.events import ReplyEnd, Sent
-
-MAX_LINE_LOGGED = 65536
-"""Octets written of one line; mail lines are shorter by far."""
 
 PAUSE_SECONDS = 0.1
 """After a pause of this length, the time is written in front of a reply as well."""
@@ -64,7 +62,7 @@ class Log(ABC):
         self._file = open(  # noqa: SIM115 - closed by `close` and `abandon`
             descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
         )
-        self._partial = b""
+        self._lines = ServerLines()
 
     @abstractmethod
     def opened(self, where: str, *, encrypted: bool) -> None:
@@ -111,10 +109,8 @@ class Log(ABC):
 
     def server_data(self, data: bytes) -> None:
         """Write octets of a multi-line reply, as they crossed the wire, cut anywhere."""
-        *lines, rest = (self._partial + data).split(b"\n")
-        self._partial = rest[:MAX_LINE_LOGGED]
-        for line in lines:
-            self._line(line.removesuffix(b"\r")[:MAX_LINE_LOGGED])
+        for line in self._lines.feed(data):
+            self._line(line[:MAX_LINE_LOGGED])
         self._file.flush()
 
     def close(self) -> None:

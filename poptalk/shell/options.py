@@ -72,3 +72,5 @@ class ConnectOptions(Value):
     keyring: bool = False
     persona: str | None = None
     maildrop: str | None = None
+    faults: Sequence[str] | None = None
+    """What the practice server does wrong."""

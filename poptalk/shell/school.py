@@ -91,7 +91,7 @@ class School:
         """Say what comes next."""
         following = self._following()
         if following is None:
-            return "that was the last lesson; Enter shows them all, Ctrl-D leaves."
+            return "the lesson is over. Enter shows all lessons, Ctrl-D leaves."
         return (
             f"next comes lesson {following.number}, {_title(following)}. Enter begins it, `:menu` "
             "shows all lessons, Ctrl-D leaves."
@@ -130,7 +130,10 @@ class School:
         try:
             lesson = load_lesson(find_lesson(word))
         except LessonNotFound as error:
-            self._view.comment(CommentKind.NEWS, f"{error} Type a number; Ctrl-D leaves.")
+            # The list of all lessons stands above; a near miss is worth naming.
+            sentence = str(error)
+            named = sentence if sentence.endswith("?") else f"{sentence.partition(';')[0]}."
+            self._view.comment(CommentKind.NEWS, f"{named} Type a number; `:map` shows the list.")
         except LessonErrors as errors:
             for fault in errors.faults:
                 self._shell.dialogue.warn(str(fault))

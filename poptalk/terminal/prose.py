@@ -258,17 +258,16 @@ def _filled(words: Sequence[_Word], width: int, *, hanging: int = 0) -> list[Fra
             rows.append(list(margin))
             used, at_margin = hanging, True
         gap = "" if at_margin else " "
-        rows[-1] += _with_gap(gap, word)
+        if gap:
+            same = rows[-1][-1][0] == word[0][0]
+            rows[-1].append((word[0][0] if same else "text", gap))
+        rows[-1] += word
         used += len(gap) + needed
         if used > width:
             *whole, rest = _broken(rows.pop(), width, margin)
             rows += [*whole, rest]
             used = _cells(rest)
     return [_joined(row) for row in rows] if words else []
-
-
-def _with_gap(gap: str, word: _Word) -> Fragments:
-    return [("text", gap), *word] if gap else word
 
 
 def _broken(row: Fragments, width: int, margin: Fragments) -> list[Fragments]:

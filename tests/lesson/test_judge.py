@@ -115,7 +115,7 @@ def test_a_refusal_is_explained_by_its_code() -> None:
     verdict = verdict_on(LOGIN, "PASS jones", "-ERR [IN-USE] locked", state=State.AUTHORIZATION)
     assert verdict.kind is VerdictKind.REFUSED
     assert "another session has the maildrop open" in verdict.text
-    assert "RFC 2449" in verdict.why
+    assert "`PASS password`" in verdict.why
 
 
 def test_a_message_that_is_marked() -> None:

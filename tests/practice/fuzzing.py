@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from poptalk.protocol.commands import parse_command
-from poptalk.protocol.server import Limits
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.verbs import VERBS
 
 SECONDS = 60

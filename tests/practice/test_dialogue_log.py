@@ -11,7 +11,8 @@ import pytest
 
 from poptalk.notation.dialogue import AnyLines, ClientLine, Comment, ServerLine
 from poptalk.notation.reader import parse_dialogue
-from poptalk.practice.dialogue_log import MAX_LINE_LOGGED, CannotLog, DialogueLog
+from poptalk.notation.server_lines import MAX_LINE_LOGGED
+from poptalk.practice.dialogue_log import CannotLog, DialogueLog
 from poptalk.practice.server import Server
 from poptalk.practice.witness import Visit
 from poptalk.protocol.commands import parse_command

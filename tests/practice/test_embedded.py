@@ -60,10 +60,24 @@ def test_a_folder_and_a_persona_of_ones_own(tmp_path: Path) -> None:
         assert pty.wait_exit() == 0
 
 
+def test_it_does_wrong_what_it_is_asked_to() -> None:
+    with on_a_terminal("--fault", "plus-err", "--fault", "mrose=locked") as pty:
+        pty.wait_for("ready")
+        pty.send("USER mrose\rPASS tanstaaf\r")
+        pty.wait_for("+ERR")
+        pty.send(CTRL_D)
+        assert pty.wait_exit() == 0
+
+
 def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
     with (
         pytest.raises(BadDestination, match="nobody"),
         practice_server(persona="nobody", maildrop=None),
+    ):
+        pass
+    with (
+        pytest.raises(BadDestination, match="no-final-dot"),
+        practice_server(persona=None, maildrop=None, faults=["no-final-dott"]),
     ):
         pass
     with (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from poptalk.practice.server import Server
-from poptalk.protocol.server import Limits
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.server_events import SessionEnded
 from poptalk.protocol.stuffing import stuff
 from poptalk.protocol.verbs import VERBS

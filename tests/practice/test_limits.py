@@ -14,7 +14,8 @@ from poptalk.practice import connection as connection_module
 from poptalk.practice.connection import Patience
 from poptalk.practice.server import Server
 from poptalk.practice.witness import DropReason, How, Visit, Witness
-from poptalk.protocol.server import MAX_INPUT_WAITING, Limits
+from poptalk.protocol.limits import Limits
+from poptalk.protocol.server import MAX_INPUT_WAITING
 from poptalk.protocol.server_events import EndReason
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
@@ -258,7 +259,7 @@ def test_little_is_queued_for_a_reader_who_does_not_read(large_maildrop: Path) -
             slow.sock.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 slow.sock.sendall(b"NOOP\r\n" * 3_000_000)
-            assert max(each._session._intake.waiting for each in server._crowd) < (
+            assert max(each._session._conversation.intake.waiting for each in server._crowd) < (
                 MAX_INPUT_WAITING + 300_000
             )
             assert other.say(b"NOOP") == b"+OK"

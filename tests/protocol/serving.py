@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
 from poptalk.protocol.habits import Habits
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.proofs import Credentials
 from poptalk.protocol.sasl import Mechanism
-from poptalk.protocol.server import Limits, ServerSession
+from poptalk.protocol.server import ServerSession
 from poptalk.protocol.server_events import (
     CommitRequested,
     LoginAttempt,
     ServerEvent,
+    SizesRequested,
     TlsRequested,
 )
 from poptalk.protocol.texts import Occasion, Texts
@@ -43,6 +45,9 @@ class MemoryMaildrop:
 
     def octets(self, number: int) -> int:
         return len(self.messages[number - 1])
+
+    def octets_in_all(self) -> int | None:
+        return sum(map(len, self.messages))
 
     def unique_id(self, number: int) -> bytes:
         return b"id-%d" % number
@@ -83,6 +88,7 @@ class Desk:
         self.told: list[ServerEvent] = []
         self.locked = False
         self.commits = True
+        self.counts = True
         self.begins_tls = True
         if greet:
             self.session.greet()
@@ -120,6 +126,9 @@ class Desk:
         match event:
             case LoginAttempt():
                 self.decide(event)
+            case SizesRequested():
+                if self.counts:
+                    self.session.sizes_counted()
             case CommitRequested():
                 if self.commits:
                     self.session.committed()

@@ -22,7 +22,7 @@ from poptalk.protocol.habits import (
     StrayBlanks,
     UserName,
 )
-from poptalk.protocol.server import Limits
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.server_events import EndReason, SessionEnded
 from tests.protocol.serving import Desk
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.proofs import PasswordProof
-from poptalk.protocol.server import _HANDLERS, Limits, ServerSession
+from poptalk.protocol.server import _HANDLERS, ServerSession
 from poptalk.protocol.server_events import (
     CommandReceived,
     CommitRequested,
@@ -223,7 +224,7 @@ def test_a_line_without_end_is_bounded_and_ends_the_session() -> None:
     assert answer.startswith(b"-ERR line too long")
     assert answer.count(b"-ERR") == 1
     assert ended(desk) is EndReason.LINE_TOO_LONG
-    assert desk.session._intake.waiting <= 1024
+    assert desk.session._conversation.intake.waiting <= 1024
 
 
 # States and logging in.
@@ -538,6 +539,15 @@ def test_octets_in_clear_that_reach_the_core_instead_of_tls_are_refused() -> Non
 
 def test_implicit_tls_offers_no_stls() -> None:
     assert b"STLS" not in Desk(encrypted=True).send(b"CAPA\r\n")
+
+
+def test_a_driver_with_nobody_who_looks_on_is_not_told_of_input() -> None:
+    desk = Desk()
+    desk.session.tells_input = False
+    assert desk.send(b"NOOP\r\nAUTH\r\n" + b"x" * 2000 + b"\r\n").count(b"-ERR") == 3
+    assert desk.told == []
+    desk.send(b"USER mrose\r\nPASS tanstaaf\r\n")
+    assert [type(event) for event in desk.told] == [LoginAttempt]
 
 
 # Misuse, secrets, and anything at all.

@@ -10,8 +10,8 @@ import pytest
 from poptalk.protocol.capabilities import CapabilityLists
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.events import Challenge
+from poptalk.protocol.limits import Limits
 from poptalk.protocol.sasl import CramMd5, Login, Mechanism, OAuthBearer, Plain, XOAuth2
-from poptalk.protocol.server import Limits
 from poptalk.protocol.server_events import (
     EndReason,
     LoginAttempt,

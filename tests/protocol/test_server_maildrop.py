@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from poptalk.protocol.maildrop import MessageUnavailable
+from poptalk.protocol.server_events import SizesRequested
 from poptalk.protocol.texts import Occasion, Texts
 from tests.protocol.serving import LETTERS, Desk, MemoryMaildrop
 
@@ -29,6 +30,9 @@ class RecordingMaildrop(MemoryMaildrop):
         self.asked.append(number)
         self._look(number)
         return super().octets(number)
+
+    def octets_in_all(self) -> int | None:
+        return None
 
     def unique_id(self, number: int) -> bytes:
         self._look(number)
@@ -71,6 +75,62 @@ def test_no_size_is_asked_for_unless_a_reply_says_it() -> None:
     assert desk.send(b"STAT\r\nDELE 1\r\nSTAT\r\n").endswith(b"+OK 1 %d\r\n" % SIZES[1])
     assert asked(desk)[5:] == [1]
     assert desk.send(b"RSET\r\nSTAT\r\n").endswith(b"+OK 3 %d\r\n" % sum(SIZES))
+
+
+WANTING_SIZES = Texts(
+    {
+        Occasion.LOGGED_IN: "in",
+        Occasion.UNIQUE_IDS_FOLLOW: "{octets} octets",
+        Occasion.FAREWELL: "{octets} octets left",
+        Occasion.NO_SUCH_MESSAGE: "there are {octets} octets of others",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("texts", "command"),
+    [
+        (WITHOUT_SIZES, b"STAT"),
+        (WITHOUT_SIZES, b"LIST"),
+        (Texts({Occasion.LOGGED_IN: "in"}), b"RSET"),
+        *((WANTING_SIZES, command) for command in (b"UIDL", b"QUIT", b"RETR 9", b"LIST 9")),
+    ],
+)
+def test_an_answer_with_all_sizes_waits_until_they_are_counted(
+    texts: Texts, command: bytes
+) -> None:
+    desk = logged_in(texts)
+    desk.counts = False
+    assert desk.send(command + b"\r\nSTAT\r\n") == b""
+    assert desk.told[-1] == SizesRequested()
+    assert asked(desk) == []
+    desk.session.sizes_counted()
+    assert desk.pull()
+    # Once is enough, even if a message could not be read.
+    desk.send(b"STAT\r\n")
+    assert desk.told.count(SizesRequested()) == 1
+
+
+@pytest.mark.parametrize("command", [b"NOOP", b"UIDL", b"DELE 1", b"LIST 2", b"RETR 1", b"QUIT"])
+def test_an_answer_without_them_does_not_wait(command: bytes) -> None:
+    desk = logged_in(WITHOUT_SIZES)
+    desk.counts = False
+    assert desk.send(command + b"\r\n").startswith(b"+OK")
+
+
+def test_a_welcome_that_says_the_sum_waits_too() -> None:
+    desk = Desk()
+    desk.maildrop = RecordingMaildrop()
+    desk.counts = False
+    assert desk.send(b"USER mrose\r\nPASS tanstaaf\r\nSTAT\r\n").count(b"\r\n") == 1
+    desk.session.sizes_counted()
+    assert desk.pull().count(b"+OK") == 2
+
+
+def test_a_maildrop_that_is_counted_is_not_counted_again() -> None:
+    desk = Desk().log_in()
+    assert desk.send(b"STAT\r\nLIST\r\n").count(b"+OK") == 2
+    assert SizesRequested() not in desk.told
 
 
 def test_a_reply_that_says_the_sum_has_it() -> None:

@@ -72,3 +72,10 @@ def test_what_a_client_sent_is_shown_short_and_harmless() -> None:
     assert shown(b"bob") == b"bob"
     assert shown(b"[AUTH]\x1b\xff<a@b>\x00") == b"?AUTH????a@b??"
     assert len(shown(b"x" * 1000)) == 40
+
+
+def test_what_a_text_mentions() -> None:
+    texts = Texts({Occasion.LOGGED_IN: "{name} has {messages}"})
+    assert texts.mentions(Occasion.LOGGED_IN, "messages")
+    assert not texts.mentions(Occasion.LOGGED_IN, "octets")
+    assert not texts.mentions(Occasion.NOTHING_DONE, "octets")

@@ -39,6 +39,7 @@ from poptalk.protocol.server_events import (
     LoginAttempt,
     ServerEvent,
     SessionEnded,
+    SizesRequested,
 )
 from poptalk.protocol.states import State
 from tests.protocol.serving import TIMESTAMP
@@ -120,6 +121,9 @@ class BackToBack:
                     self.server.refuse(event.if_wrong)
                 else:
                     self.server.accept(self._maildrop)
+            case SizesRequested():
+                self._maildrop.count_octets(lambda: True)
+                self.server.sizes_counted()
             case CommitRequested():
                 self.removed = event.numbers
                 self.server.committed()

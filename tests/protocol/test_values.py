@@ -30,6 +30,38 @@ class OtherPoint(Value):
     y: int = 2
 
 
+class OftenPoint(Value, often=True):
+    """A value whose constructor is written out."""
+
+    x: int
+    y: int = 2
+
+
+class OftenLabelled(OftenPoint, often=True):
+    """One that inherits fields."""
+
+    label: str = "none"
+
+
+def test_a_constructor_that_is_written_out_does_the_same() -> None:
+    point = OftenPoint(x=1)
+    assert (point.x, point.y) == (1, 2)
+    assert point == OftenPoint(x=1, y=2) != OftenPoint(x=2)
+    assert repr(point) == "OftenPoint(x=1, y=2)"
+    labelled = OftenLabelled(x=1, label="here")
+    assert (labelled.x, labelled.y, labelled.label) == (1, 2, "here")
+    with pytest.raises(AttributeError):
+        point.x = 2  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        OftenPoint(1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("given", [{}, {"y": 1}, {"x": 1, "z": 2}])
+def test_a_constructor_that_is_written_out_refuses_the_same(given: dict[str, int]) -> None:
+    with pytest.raises(TypeError):
+        OftenPoint(**given)
+
+
 def test_fields_and_defaults() -> None:
     assert (Point(x=1).x, Point(x=1).y) == (1, 2)
     assert Point(x=1, y=5).y == 5

@@ -102,7 +102,7 @@ def test_ctrl_c_gives_the_prompt_back_in_the_linear_shell(tmp_path: Path) -> Non
         pty.wait_for("AUTHORIZATION")
         for line in ("USER bob", "PASS jones", "LIST"):
             pty.send(f"{line}\r")
-        pty.wait_for("3 25")
+        pty.wait_for("3 148")
         pty.send(CTRL_C)
         pty.wait_until(lambda: pty.text.endswith("1/1 TRANSACTION bob@practice>"))
         pty.send(":close\r")
@@ -145,7 +145,7 @@ def test_in_a_pipe_poptalk_alone_is_the_practice_server() -> None:
 def test_what_cannot_be_is_one_sentence(
     tmp_path: Path, arguments: tuple[object, ...], said: str
 ) -> None:
-    with learn(tmp_path, "learn", *arguments) as pty:
+    with learn(tmp_path, "learn", *arguments, columns=120) as pty:
         assert pty.wait_exit() == 2
         assert said in " ".join(pty.text.split())
 

@@ -228,13 +228,13 @@ def test_the_beginning_of_a_line_shows_once() -> None:
 
 def test_forty_columns() -> None:
     with plain(columns=40, rows=60) as pty:
-        pty.wait_for("AUTHORIZATION practice>")
+        pty.wait_for("AUTHORIZATION>")
         pty.send("USER bob\rPASS jones\rLIST\r")
-        pty.wait_for("S: .\nTRANSACTION bob@practice>")
+        pty.wait_for("S: .\nTRANSACTION>")
         pty.send(":why\r")
         pty.wait_for("# is not part of it [RFC 1939 §3]\nTRANSACTION")
         pty.send(":help\r:help TOP\r")
-        pty.wait_for("    S: .\nTRANSACTION bob@practice>")
+        pty.wait_for("    S: .\nTRANSACTION>")
         pty.send("QUIT\r")
         pty.wait_for("(closed)>")
         assert "number and size of each message, or of one" in " ".join(

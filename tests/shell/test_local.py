@@ -6,6 +6,7 @@ import pytest
 
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell.local import LOCAL_COMMANDS
+from poptalk.shell.registry import commands_of
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import LiveTest, in_order, live, practising
 
@@ -55,7 +56,7 @@ async def test_every_local_command_is_in_the_help_with_a_sentence() -> None:
     with answering() as server:
         async with live(server, rows=100) as shell:
             text = await told(shell, ":help :")
-            for command in LOCAL_COMMANDS.values():
+            for command in commands_of(shell.shell):
                 assert f":{command.usage} {command.summary}" in text
                 assert command.summary[0].isupper()
                 assert command.details.endswith(".")

@@ -8,7 +8,8 @@ import pytest
 from poptalk.net.destination import UsageError
 from poptalk.notation.dialogue import ClientLine, Comment, Direction, ServerLine
 from poptalk.notation.reader import parse_dialogue
-from poptalk.shell.log import MAX_LINE_LOGGED, DialogueLog, open_log
+from poptalk.notation.server_lines import MAX_LINE_LOGGED
+from poptalk.shell.log import DialogueLog, open_log
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import live, practising
 

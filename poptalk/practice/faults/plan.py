@@ -271,7 +271,8 @@ def _encoded_by(fault: Fault, command: Command | None, encode: Encode) -> Encode
 
 def _passed_on(fault: Fault, actions: Iterator[Action]) -> Iterator[Action]:
     for action in actions:
-        if isinstance(action, bytes | memoryview):
-            yield from fault.deliver(action)
-        else:
+        changed = fault.deliver(action) if isinstance(action, bytes | memoryview) else None
+        if changed is None:
             yield action
+        else:
+            yield from changed

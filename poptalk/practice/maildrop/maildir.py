@@ -59,11 +59,18 @@ class MaildirSnapshot(Snapshot):
         self.paths = paths
         self.written = written
         self._folder = folder
+        self._beginning = os.path.join(folder, "")
+        """What stands in front of each of the paths."""
+        self._unique_ids: list[bytes | None] = [None] * len(paths)
         self._searched = written
 
     def unique_id(self, number: int) -> bytes:
         """Return the unique-id of a message: its unique name, or a hash of it (RFC 1939 §7)."""
-        return unique_id_of_name(unique_name(self.paths[number - 1]))
+        known = self._unique_ids[number - 1]
+        if known is None:
+            known = unique_id_of_name(unique_name(self.paths[number - 1]))
+            self._unique_ids[number - 1] = known
+        return known
 
     def key(self, number: int) -> Hashable:
         """Return the unique name of a message."""
@@ -82,14 +89,15 @@ class MaildirSnapshot(Snapshot):
             return self._open_path(number)
 
     def _open_path(self, number: int) -> BinaryIO:
-        return open(os.path.join(self._folder, self.paths[number - 1]), "rb", buffering=0)
+        return open(self._beginning + self.paths[number - 1], "rb", buffering=0)
 
     def _search(self) -> None:
         """Find files that have moved; list the folders again only if they have changed."""
-        written = _times_of_change(self._folder)
+        written = _times_of_change(_subfolders(self._folder))
         if written != self._searched:
             self._searched = written if _is_past(written) else ()
             there = {unique_name(path): path for path in _list(self._folder)}
+            # A new list, as another thread may be reading the old one.
             self.paths = [there.get(unique_name(path), path) for path in self.paths]
 
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
@@ -118,10 +126,12 @@ class Maildir:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._journal = Journal(folder)
+        # Every login asks when they have changed, and putting paths together takes longer than that.
+        self._subfolders = _subfolders(folder)
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the messages; no message is opened, and nothing is listed if nothing has changed."""
-        written = _times_of_change(self._folder)
+        written = _times_of_change(self._subfolders)
         if isinstance(before, MaildirSnapshot) and before.written == written:
             return before
         trusted = written if _is_past(written) else ()
@@ -189,10 +199,13 @@ def _order(name: str) -> tuple[int, str]:
     return (int(time_of_delivery[0]) if time_of_delivery else 0, name)
 
 
-def _times_of_change(folder: Path) -> tuple[int, ...]:
-    """Return when the folders were last written to, in nanoseconds."""
-    # Every login asks, and a Path takes longer to be put together than the file system to answer.
-    return tuple(os.stat(os.path.join(folder, name)).st_mtime_ns for name in FOLDERS)
+def _subfolders(folder: Path) -> tuple[str, ...]:
+    return tuple(os.path.join(folder, name) for name in FOLDERS)
+
+
+def _times_of_change(subfolders: Iterable[str]) -> tuple[int, ...]:
+    """Return when folders were last written to, in nanoseconds."""
+    return tuple([os.stat(subfolder).st_mtime_ns for subfolder in subfolders])
 
 
 def _is_past(written: tuple[int, ...]) -> bool:

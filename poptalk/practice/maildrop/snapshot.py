@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import BinaryIO, NamedTuple
 
 from poptalk.practice.maildrop.text import Measure, canonical_blocks, measure, stored_blocks
 from poptalk.protocol.maildrop import MessageUnavailable
@@ -27,9 +27,10 @@ UNKNOWN = -1
 """The size of a message that nobody has asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
+class Signature(NamedTuple):
     """What changes when somebody writes to a file, or puts another in its place.
+
+    A tuple, because two are made whenever a message is read.
 
     Args:
         inode: which file it is.
@@ -44,7 +45,7 @@ class Signature:
     @classmethod
     def of(cls, status: os.stat_result) -> Signature:
         """Read it off a file's status."""
-        return cls(inode=status.st_ino, octets=status.st_size, written=status.st_mtime_ns)
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Snapshot(ABC):
@@ -58,6 +59,10 @@ class Snapshot(ABC):
         self.count = count
         self._sizes = array("q", [UNKNOWN]) * count
         self._dots = bytearray(b"\1") * count
+        self._in_all: int | None = None
+        """The octets of all messages, once they are counted and somebody has asked."""
+        self._counting = threading.Lock()
+        """Held by whoever counts all messages, so that nobody reads them a second time."""
         self._contradicted: set[int] = set()
         """Messages whose size was not what their name said."""
 
@@ -71,6 +76,12 @@ class Snapshot(ABC):
         """
         size = self._sizes[number - 1]
         return size if size != UNKNOWN else self._count_octets(number)
+
+    def octets_in_all(self) -> int | None:
+        """Return the octets of all messages, None while some have not been counted."""
+        if self._in_all is None and UNKNOWN not in self._sizes:
+            self._in_all = sum(self._sizes)
+        return self._in_all
 
     @abstractmethod
     def unique_id(self, number: int) -> bytes:
@@ -87,9 +98,32 @@ class Snapshot(ABC):
             MessageUnavailable: it cannot be read or is not what it was; also while iterating.
         """
         blocks = self._checked_blocks(number)
-        # The first block is read at once, so that a missing file is found before the answer.
+        # The first block is read at once, so that a missing file is found before the answer; and where
+        # that is all, what else could be wrong is found as well.
         first = next(blocks, b"")
+        if len(first) == self._sizes[number - 1]:
+            return (first, *blocks)
         return itertools.chain((first,), blocks)
+
+    # What a driver asks for.
+
+    def count_octets(self, wanted: Callable[[], bool]) -> None:
+        """Count all messages that have not been counted; those that cannot be read are left out.
+
+        That takes time, in which others go on: it may be called in another thread, and while one
+        session counts, the next waits for it instead of reading everything as well.
+
+        Args:
+            wanted: tells whether to go on.
+        """
+        with self._counting:
+            for number in range(1, self.count + 1):
+                if not wanted():
+                    return
+                try:
+                    self.octets(number)
+                except MessageUnavailable:
+                    continue
 
     # What a store asks for.
 
@@ -128,10 +162,10 @@ class Snapshot(ABC):
         del number, file
         return False
 
-    def _stored_octets(self, number: int) -> int | None:
-        """Return how many octets of the file are the message, None for all to its end."""
+    def _stored_octets(self, number: int, file: Signature) -> int:
+        """Return how many octets of the file are the message; all of it, if there is no other."""
         del number
-        return None
+        return file.octets
 
     def _told_octets(self, number: int) -> int | None:
         """Return the size in octets if it can be told without reading the message."""
@@ -169,7 +203,8 @@ class Snapshot(ABC):
                 before = Signature.of(os.fstat(file.fileno()))
                 if not self._is_as_listed(number, file):
                     raise _changed(number)
-                yield from canonical_blocks(stored_blocks(file, self._stored_octets(number)))
+                octets = self._stored_octets(number, before)
+                yield from canonical_blocks(stored_blocks(file, octets))
                 written_to = Signature.of(os.fstat(file.fileno())) != before
                 if written_to and not self._is_whole(number, file):
                     raise _changed(number)
@@ -188,6 +223,7 @@ class Snapshot(ABC):
         if announced not in (UNKNOWN, sent):
             self._contradicted.add(number)
             self._sizes[number - 1] = UNKNOWN
+            self._in_all = None
             raise MessageUnavailable(
                 f"Message {number} has not the {announced} octets that were announced."
             )
@@ -223,6 +259,16 @@ class Selection:
     def octets(self, number: int) -> int:
         """Return the size of a message in octets (RFC 1939 §11)."""
         return self._snapshot.octets(self._numbers[number - 1])
+
+    def octets_in_all(self) -> int | None:
+        """Return the octets of all messages, None while some have not been counted."""
+        if self._snapshot.octets_in_all() is None:
+            return None
+        return sum(map(self._snapshot.octets, self._numbers))
+
+    def count_octets(self, wanted: Callable[[], bool]) -> None:
+        """Count all messages that have not been counted, as `Snapshot.count_octets` does."""
+        self._snapshot.count_octets(wanted)
 
     def unique_id(self, number: int) -> bytes:
         """Return the unique-id of a message (RFC 1939 §7)."""

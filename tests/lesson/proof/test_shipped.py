@@ -1,19 +1,18 @@
-"""The lessons that come with poptalk: nothing is wrong with them, and it takes little to know that."""
+"""The lessons that come with poptalk: nothing is wrong with them.
+
+How long it takes to know that is measured by `benchmarks.lessons_check`.
+"""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 
 from poptalk.lesson.proof.command import check
 from poptalk.lesson.proof.prove import prove
 from poptalk.lesson.shelf import lesson_files
-
-SECONDS = 20.0
-"""How long all of them may take on a machine that is busy; on one that is not, it is three."""
 
 
 @pytest.mark.parametrize("path", lesson_files(), ids=lambda path: path.stem)
@@ -24,8 +23,6 @@ def test_a_shipped_lesson_passes(path: Path) -> None:
 def test_the_shipped_lessons_pass() -> None:
     said: list[str] = []
     options = Namespace(paths=[], format="text", output=None, ignore="")
-    began = perf_counter()
     assert check(options, say=said.append, complain=said.append) == 0
-    assert perf_counter() - began < SECONDS
     [summary] = said
     assert summary.startswith(f"{len(lesson_files())} lessons, all right (")

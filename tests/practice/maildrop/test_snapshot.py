@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from poptalk.practice.maildrop import Format, Store, text
-from poptalk.practice.maildrop.snapshot import Selection
+from poptalk.practice.maildrop.eml import EmlSnapshot
+from poptalk.practice.maildrop.snapshot import Selection, Snapshot
 from poptalk.protocol.maildrop import Maildrop, MessageUnavailable
 from tests.practice.maildrop.letters import (
     LETTERS,
@@ -204,3 +205,33 @@ def test_a_selection_numbers_anew(tmp_path: Path) -> None:
     assert some.octets(2) == snapshot.octets(4)
     assert some.has_dot_lines(1) is snapshot.has_dot_lines(2)
     assert some.number_in_snapshot(2) == 4
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_the_octets_in_all_are_known_once_all_are_counted(format_: Format, tmp_path: Path) -> None:
+    maildrop = opened(tmp_path / "mail", list(numbered_letters(3)), format_)
+    assert isinstance(maildrop, Snapshot)
+    sizes = [len(content(maildrop, number)) for number in (1, 2, 3)]
+    # An mbox is read through when it is opened.
+    assert maildrop.octets_in_all() in (None, sum(sizes))
+    maildrop.count_octets(lambda: True)
+    assert maildrop.octets_in_all() == sum(sizes)
+    assert Selection(maildrop, [1, 3]).octets_in_all() == sizes[0] + sizes[2]
+
+
+def test_counting_stops_when_nobody_wants_it(tmp_path: Path) -> None:
+    maildrop = opened(tmp_path / "mail", list(numbered_letters(3)), Format.MAILDIR)
+    assert isinstance(maildrop, Snapshot)
+    maildrop.count_octets(lambda: not maildrop.is_counted(2))
+    assert [maildrop.is_counted(number) for number in (1, 2, 3)] == [True, True, False]
+    assert maildrop.octets_in_all() is None
+    assert Selection(maildrop, [1, 2]).octets_in_all() is None
+
+
+def test_what_cannot_be_read_is_left_out_and_the_octets_in_all_stay_unknown(tmp_path: Path) -> None:
+    maildrop = opened(tmp_path / "mail", list(numbered_letters(3)), Format.EML)
+    assert isinstance(maildrop, EmlSnapshot)
+    maildrop.path(2).unlink()
+    maildrop.count_octets(lambda: True)
+    assert [maildrop.is_counted(number) for number in (1, 2, 3)] == [True, False, True]
+    assert maildrop.octets_in_all() is None
