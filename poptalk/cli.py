@@ -216,7 +216,6 @@ def _add_one_liner_arguments(parser: argparse.ArgumentParser) -> None:
         "-e",
         dest="lines",
         action="append",
-        default=[],
         metavar="LINE",
         help="send LINE, in place of the lines of standard input (repeatable); no secret, as every "
         "user of this machine can read it",
@@ -310,7 +309,6 @@ def _add_tls_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--pin",
         action="append",
-        default=[],
         metavar="SHA256",
         help="the certificate, or with sha256// the public key, that it must be (repeatable)",
     )
@@ -479,7 +477,7 @@ def _server(options: ConnectOptions | argparse.Namespace) -> Destination:
         ca_file=options.ca_file,
         client_cert=options.client_cert,
         client_key=options.client_key,
-        pins=tuple(options.pin),
+        pins=tuple(options.pin or ()),
         tls_min=options.tls_min,
         keylog=options.keylog,
         connect_timeout=options.connect_timeout,
@@ -555,7 +553,10 @@ def _learn(options: argparse.Namespace) -> int:
         )
     if "://" in (options.lesson or ""):
         raise UsageError(f"name the lesson first: poptalk learn 3 {options.lesson}")
-    return _open_lessons(options.lesson, _shell_options(options), _own_server(options))
+    server = _own_server(options)
+    if server is not None and server.starttls:
+        raise UsageError("in a lesson it is you who types STLS: leave --starttls out, or say --tls")
+    return _open_lessons(options.lesson, _shell_options(options), server)
 
 
 def _own_server(options: argparse.Namespace) -> Destination | None:
@@ -727,10 +728,12 @@ def _diff(options: argparse.Namespace) -> int:
     from poptalk.compare.options import target_words
     from poptalk.terminal.screen import complain, say
 
-    destinations = [
-        _server(Namespace(**{**vars(options), "target": target_words(target)}))
-        for target in (options.a, options.b)
-    ]
+    destinations = []
+    for target in (options.a, options.b):
+        # One of the two may begin with TLS at once, and the other with STLS.
+        starttls = options.starttls and not target.startswith(("pop3s:", "pops:"))
+        named = {**vars(options), "target": target_words(target), "starttls": starttls}
+        destinations.append(_server(Namespace(**named)))
     return diff(options, destinations, say=say, complain=complain)
 
 

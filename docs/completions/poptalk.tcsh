@@ -9,26 +9,46 @@
 
 complete poptalk \
         'c/--ca-file=/f/' \
+        'c/--client-cert=/f/' \
+        'c/--client-key=/f/' \
+        'c/--tls-min=/(1.0 1.1 1.2 1.3)/' \
+        'c/--keylog=/f/' \
         'c/--log=/f/' \
+        'c/--log-format=/(notation jsonl)/' \
         'c/--color=/(auto always never)/' \
         'c/--theme=/(neutral mono)/' \
+        'c/--password-file=/f/' \
+        'c/--netrc=/f/' \
         'c/--persona=/f/' \
+        'c/--junit=/f/' \
+        'c/--password-file-a=/f/' \
+        'c/--password-file-b=/f/' \
         'c/--users=/f/' \
         'c/--loop=/(auto uvloop asyncio)/' \
         'c/--format=/(text junit)/' \
         'c/--output=/f/' \
-        'c/--/(ca-file color connections exact fault fault-seed format help ignore insecure json list-faults list-personas listen local-commands log loop mailbox maildrop output paths persona plain port quiet shared slow-refusals theme timeout tls tls-port token user users version writable)/' \
-        'c/-/(- 4 6 h)/' \
+        'c/--/(after-login bodies ca-file client-cert client-key color connect-timeout connections drop-after exact explain fault fault-seed format help ignore insecure json junit keylog keyring list-faults list-personas listen local-commands log log-format login loop mailbox maildrop mechanism netrc oauth output password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet save shared slow-refusals socket source srv starttls theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
+        'c/-/(- 4 6 e h)/' \
         'n/--ca-file/f/' \
+        'n/--client-cert/f/' \
+        'n/--client-key/f/' \
+        'n/--tls-min/(1.0 1.1 1.2 1.3)/' \
+        'n/--keylog/f/' \
         'n/--log/f/' \
+        'n/--log-format/(notation jsonl)/' \
         'n/--color/(auto always never)/' \
         'n/--theme/(neutral mono)/' \
+        'n/--password-file/f/' \
+        'n/--netrc/f/' \
         'n/--persona/f/' \
+        'n/--junit/f/' \
+        'n/--password-file-a/f/' \
+        'n/--password-file-b/f/' \
         'n/--users/f/' \
         'n/--loop/(auto uvloop asyncio)/' \
         'n/--format/(text junit)/' \
         'n/--output/f/' \
-        'p/1/(learn connect run serve lessons)/' \
+        'p/1/(learn connect run diff serve lessons)/' \
         'n/connect/x:host/' \
         'n/run/f/' \
         'n/lessons/(list check new record watch)/' \

@@ -6,9 +6,11 @@ A reading ends without QUIT, so the server never enters the UPDATE state, and no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from poptalk.compare.hashing import Hashing
 from poptalk.compare.survey import Digests, Message, Survey
@@ -17,6 +19,7 @@ from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
 from poptalk.protocol.capabilities import parse_capability
+from poptalk.protocol.events import Exchange
 from poptalk.protocol.logins import LoginError, LoginRefused, Method, choose
 from poptalk.protocol.replies import Status, StatusLine, parse_status_line, timestamp_of
 from poptalk.protocol.secrets import SpokenSecrets
@@ -29,6 +32,9 @@ MOST_MESSAGES = 1_000_000
 
 MOST_LINE_OCTETS = 4096
 """Longest line of a listing that is taken; RFC 1939 §3 allows 512."""
+
+WINDOW = 8
+"""Messages asked for ahead where the server allows it: then the way there and back counts an eighth."""
 
 ALL_LINES = 2**31 - 1
 """What TOP is asked for where the whole message is meant: the largest number that servers take."""
@@ -84,6 +90,8 @@ class Reading:
         self._link: Link | None = None
         self._interrupted = False
         self._remarks: list[str] = []
+        self._window = 1
+        """How many messages are asked for before the first of them has come."""
 
     @property
     def place(self) -> str:
@@ -148,12 +156,14 @@ class Reading:
             ) from None
 
     def _method(self, talk: Conversation, *, timestamp: bytes | None) -> Method:
-        """Return the way to log in that was named, or the best one."""
-        if self._side.mechanism is not None:
-            return find_method(self._side.mechanism)
+        """Return the way to log in that was named, or the best one; note what CAPA says beside."""
         listing: list[bytes] = []
         offered = _is_ok(_ask(talk, b"CAPA", body=_Lines(listing.append).feed))
         capabilities = {each.tag: each for each in map(parse_capability, listing)}
+        if b"PIPELINING" in capabilities:
+            self._window = WINDOW
+        if self._side.mechanism is not None:
+            return find_method(self._side.mechanism)
         sasl = capabilities.get(b"SASL")
         method = choose(
             mechanisms=sasl.parameters if sasl is not None else None,
@@ -182,12 +192,13 @@ class Reading:
         self.doing = "asking UIDL"
         names: dict[int, bytes] = {}
         unique = _ask(talk, b"UIDL", body=_Lines(lambda line: _note_name(line, names)).feed)
+        digests = dict(self._digests(talk, [*sizes])) if self._fetch else {}
         messages = [
             Message(
                 number=number,
                 octets=size,
                 unique_id=names.get(number),
-                digests=self._digests(talk, number, of=len(sizes)) if self._fetch else None,
+                digests=digests.get(number),
             )
             for number, size in sizes.items()
         ]
@@ -208,22 +219,36 @@ class Reading:
             return None, None
         return numbers[0], numbers[1]
 
-    def _digests(self, talk: Conversation, number: int, *, of: int) -> Digests | None:
-        self.doing = f"message {number:,} of {of:,}"
+    def _digests(
+        self, talk: Conversation, numbers: Sequence[int]
+    ) -> Iterator[tuple[int, Digests | None]]:
+        """Fetch messages and hash them; some are asked for ahead where the server allows that.
+
+        What is asked for ahead is a few short lines, so that neither side waits for the other to
+        read (RFC 2449 §6.6).
+        """
+        asked: deque[tuple[int, Exchange, Hashing]] = deque()
+        to_come = iter(numbers)
+        for count in range(len(numbers)):
+            self.doing = f"message {count + 1:,} of {len(numbers):,}"
+            for number in islice(to_come, self._window - len(asked)):
+                asked.append((number, *self._ask_for(talk, number)))
+            number, exchange, hashing = asked.popleft()
+            reply = _whole(talk, talk.answer(exchange))
+            if _is_ok(reply):
+                yield number, hashing.digests()
+            else:
+                words = _words(_status(reply))
+                self._remarks.append(f"{self.place}: message {number} was not given: {words}")
+
+    def _ask_for(self, talk: Conversation, number: int) -> tuple[Exchange, Hashing]:
         command = f"RETR {number}" if self._fetch is Fetch.RETR else f"TOP {number} {ALL_LINES}"
         hashing = Hashing()
         unstuffer = Unstuffer()
-        reply = _ask(
-            talk,
-            command.encode("ascii"),
-            body=lambda data: hashing.feed(unstuffer.feed(data)),
+        exchange = talk.say(
+            command.encode("ascii"), body=lambda data: hashing.feed(unstuffer.feed(data))
         )
-        if not _is_ok(reply):
-            self._remarks.append(
-                f"{self.place}: message {number} was not given: {_words(_status(reply))}"
-            )
-            return None
-        return hashing.digests()
+        return exchange, hashing
 
 
 class _Lines:
@@ -273,9 +298,14 @@ def _is_number(word: bytes) -> bool:
 
 
 def _ask(talk: Conversation, line: bytes, *, body: Callable[[bytes], object]) -> Heard:
-    heard = talk.ask(line, body=body)
+    return _whole(talk, talk.ask(line, body=body))
+
+
+def _whole(talk: Conversation, heard: Heard) -> Heard:
+    """Return a reply that is complete; one that broke off is the end of the survey."""
     if not heard.complete:
-        command = line.decode("ascii")
+        verb = heard.exchange.command.verb if heard.exchange is not None else None
+        command = verb.keyword if verb is not None else "a line"
         raise ConnectionLost(f"{talk.ending} in the middle of the reply to {command}")
     return heard
 

@@ -130,14 +130,15 @@ def _count(left: Survey, right: Survey) -> Verdict:
     for survey in (left, right):
         if survey.count is not None and survey.count != len(survey.messages):
             details.append(
-                f"{survey.place}: STAT counts {survey.count}, LIST has {len(survey.messages)} lines"
+                f"{survey.place}: STAT counts {survey.count:,}, LIST has "
+                f"{len(survey.messages):,} lines"
             )
     same = len(left.messages) == len(right.messages)
     return Verdict(
         subject="messages",
         outcome=Outcome.SAME if same and not details else Outcome.DIFFERS,
-        left=str(len(left.messages)),
-        right=str(len(right.messages)),
+        left=f"{len(left.messages):,}",
+        right=f"{len(right.messages):,}",
         details=tuple(details),
     )
 
@@ -203,8 +204,8 @@ def _unique_ids(left: Survey, right: Survey) -> Verdict:
     return Verdict(
         subject="set of unique-ids",
         outcome=outcome,
-        left=f"{len(old - new)} only here" if old - new else str(len(old)),
-        right=f"{len(new - old)} only here" if new - old else str(len(new)),
+        left=f"{len(old - new):,} only here" if old - new else f"{len(old):,}",
+        right=f"{len(new - old):,} only here" if new - old else f"{len(new):,}",
         details=tuple(details),
     )
 
@@ -224,7 +225,7 @@ def _order(pairing: Pairing) -> Verdict:
         subject="order",
         outcome=outcome,
         left=f"by {pairing.by}",
-        right=f"{len(moved)} elsewhere" if moved else "",
+        right=f"{len(moved):,} elsewhere" if moved else "",
         details=(
             *(
                 f"message {pair.left.number} has become {pair.right.number}"

@@ -38,6 +38,7 @@ class Aspect(Enum):
     STATUS_LINE = "the status line"
     BODY_LINE = "the line"
     CAPABILITY = "the capability"
+    MECHANISM = "a challenge of the mechanism"
     END = "the end of the reply"
     CLOSE = "the server to close the connection"
 

@@ -132,6 +132,8 @@ def _one_line_fields(command: Command, status_line: StatusLine) -> Sequence[Fiel
     """Return the fields of a reply of one line; a description is one of a listing's lines alone."""
     if command.verb is None or status_line.status is not Status.OK or command.multi_line:
         return ()
+    if command.verb.challenges:
+        return ()  # The mechanisms of AUTH are listed where it has no argument, a line each.
     return [field for field in command.verb.fields if field.kind is not FieldKind.REST]
 
 

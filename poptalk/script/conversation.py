@@ -10,7 +10,7 @@ from poptalk.net.link import Link
 from poptalk.net.tls import TlsFacts
 from poptalk.net.tls_settings import TlsSettings
 from poptalk.protocol.client import ClientSession
-from poptalk.protocol.events import BodyChunk, Event, Sent, TlsRequested
+from poptalk.protocol.events import BodyChunk, Event, Exchange, Sent, TlsRequested
 from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.states import State
 from poptalk.script.hearing import Heard, Hearing
@@ -30,7 +30,8 @@ class Conversation:
         self.heard = Hearing()
         self._tls_settings = tls_settings
         self._tls_requested: TlsRequested | None = None
-        self._body: Callable[[bytes], object] | None = None
+        self._bodies: dict[int, Callable[[bytes], object]] = {}
+        """Who takes the octets of a reply, by the number of its exchange."""
 
     @property
     def ending(self) -> Ending | None:
@@ -43,7 +44,11 @@ class Conversation:
         return self._tls_requested is not None
 
     def ask(self, line: bytes, *, body: Callable[[bytes], object] | None = None) -> Heard:
-        """Send a line, and wait for its whole reply or for a challenge.
+        """Send a line, and wait for its whole reply or for a challenge: `say`, then `answer`."""
+        return self.answer(self.say(line, body=body))
+
+    def say(self, line: bytes, *, body: Callable[[bytes], object] | None = None) -> Exchange:
+        """Send a line.
 
         Args:
             line: octets without a line end.
@@ -51,19 +56,34 @@ class Conversation:
                 wire, dots stuffed, lone dot included, cut anywhere; they are not kept then.
 
         Returns:
+            What `answer` takes.
+
+        Raises:
+            ConnectionLost: the server takes nothing any more.
+        """
+        exchange = self.observe(line).exchange
+        if body is not None:
+            self._bodies[exchange.number] = body
+        self.transmit(line)
+        return exchange
+
+    def answer(self, exchange: Exchange) -> Heard:
+        """Wait for the whole reply to a command, or for a challenge.
+
+        Args:
+            exchange: the command.
+
+        Returns:
             The reply; one that is not complete where the server hung up in the middle of it.
 
         Raises:
             ConnectionLost: the server hung up without a word of a reply, or fell silent.
         """
-        sent = self.observe(line)
-        self._body = body
-        self.transmit(line)
-        while (reply := self.heard.reply_to(sent.exchange)) is None:
+        while (reply := self.heard.reply_to(exchange)) is None:
             if self.ending is not None:
                 raise ConnectionLost(f"{self.ending} and did not answer; connect again.")
             self.listen()
-        self._body = None
+        self._bodies.pop(exchange.number, None)
         return reply
 
     def greeting(self) -> Heard:
@@ -161,8 +181,8 @@ class Conversation:
 
     def _noted(self, events: Sequence[Event]) -> Sequence[Event]:
         for event in events:
-            if self._body is not None and isinstance(event, BodyChunk):
-                self._body(event.data)
+            if isinstance(event, BodyChunk) and event.exchange.number in self._bodies:
+                self._bodies[event.exchange.number](event.data)
             else:
                 self.heard.take(event)
             if isinstance(event, TlsRequested):

@@ -34,7 +34,7 @@ from poptalk.notation.pattern import FillError, Pattern
 from poptalk.notation.responses import Responses, parse_response_name
 from poptalk.protocol.commands import Command
 from poptalk.protocol.events import Challenge, Event, Exchange, Greeting
-from poptalk.protocol.logins import LoginError
+from poptalk.protocol.logins import LoginBroken, LoginError
 from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Effect
@@ -210,6 +210,10 @@ class Replay:
         try:
             bindings |= self._responses_in(act.step.pattern, answers=act.answers_challenge)
             text = act.step.pattern.fill(bindings)
+        except LoginBroken:
+            raise _Differs(
+                _no_challenge(act.step.line, self._known.challenge), command=act.command
+            ) from None
         except (FillError, LoginError) as error:
             raise self._error(act.step.line, str(error)) from None
         self._remember(act.step.pattern.match(text, bindings) or {})
@@ -517,6 +521,12 @@ def _refused(at: int, heard: Heard) -> Difference:
     ok = f"'{Status.OK.value}'"
     came = _text(heard.lines[0])
     return Difference(line=at, aspect=Aspect.INDICATOR, expected=ok, came=came)
+
+
+def _no_challenge(at: int, challenge: bytes | None) -> Difference:
+    """Say that the challenge before a line is none that its mechanism allows."""
+    came = _text(challenge) if challenge is not None else None
+    return Difference(line=at, aspect=Aspect.MECHANISM, expected="", came=came)
 
 
 def _still_there(at: int) -> Difference:

@@ -156,6 +156,8 @@ class Transcript:
         step = self._steps.get(line)
         if aspect is Aspect.END:
             return [("note", "nothing more")]
+        if aspect is Aspect.MECHANISM:
+            return [("note", "a challenge that the line behind it can answer")]
         if aspect is Aspect.CLOSE:
             return [("note", "S: <close connection>")]
         if isinstance(step, ClientLine):

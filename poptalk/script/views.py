@@ -57,6 +57,12 @@ def _views(differed: Differed) -> Iterator[tuple[str, Clause | None]]:
             )
         case Aspect.CAPABILITY:
             yield from _of_the_capability(difference.expected)
+        case Aspect.MECHANISM:
+            yield (
+                "the server does not keep to the mechanism, or cannot prove that it knows the "
+                "password: nothing that it says can be relied upon",
+                None,
+            )
         case Aspect.END:
             yield "a reply ends with its one line, or with the lone dot", _REPLIES
         case Aspect.CLOSE:

@@ -17,6 +17,8 @@ from prompt_toolkit.layout.processors import (
     TransformationInput,
 )
 
+import poptalk.shell.local  # noqa: F401 - it enters the commands that are offered
+from poptalk.protocol.logins import METHODS
 from poptalk.protocol.verbs import VERBS, Argument, ArgumentKind, Verb
 from poptalk.shell.base import LOCAL_PREFIX, Shell, wire_line
 from poptalk.shell.registry import commands_of
@@ -25,6 +27,8 @@ from poptalk.terminal.safe import harmless
 
 _TAKES_A_PATH = ("save", "log")
 _TAKES_A_COMMAND = ("help",)
+_TAKES_A_METHOD = "login"
+"""Its second word is a way to log in."""
 
 
 class LineCompleter(Completer):
@@ -95,8 +99,16 @@ class LineCompleter(Completer):
             for topic in topics:
                 if topic.startswith((argument.upper(), argument)):
                     yield Completion(topic, start_position=-len(argument))
+        elif name == _TAKES_A_METHOD and " " in argument:
+            yield from _methods(argument.split(" ")[-1])
         elif name in _TAKES_A_PATH:
             yield from self._paths.get_completions(Document(argument), complete_event)
+
+
+def _methods(typed: str) -> Iterator[Completion]:
+    for method in METHODS.values():
+        if method.name.startswith(typed.upper()):
+            yield Completion(method.name, start_position=-len(typed), display_meta=method.summary)
 
 
 def _meta(verb: Verb, shell: Shell) -> str:

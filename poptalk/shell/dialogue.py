@@ -42,6 +42,7 @@ from poptalk.shell.explaining import (
 )
 from poptalk.shell.facts import Facts
 from poptalk.shell.kept import KeptReply
+from poptalk.shell.recent import Recent
 from poptalk.terminal.fold import UNLIMITED, BodyView, Budget
 from poptalk.terminal.render import NoteKind, client_line, note, status_line
 from poptalk.terminal.safe import Fragments
@@ -49,7 +50,7 @@ from poptalk.terminal.safe import Fragments
 if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
-    from poptalk.shell.log import Log
+    from poptalk.shell.log import FileLog, Log
 
 UNSOLICITED_LINES_SHOWN = 50
 """Lines that answer nothing and are shown between two commands; a flood beyond is only counted."""
@@ -72,7 +73,7 @@ class Dialogue:
         show: Callable[[Iterable[Fragments]], None],
         clock: Callable[[], float],
         size: Callable[[], tuple[int, int]] | None = None,
-        log: Log | None = None,
+        log: FileLog | None = None,
         complain: Callable[[str], None] | None = None,
     ) -> None:
         """Make a dialogue that is not connected.
@@ -104,6 +105,8 @@ class Dialogue:
         self.tls: TlsFacts | None = None
         """What came of the handshake; None in clear."""
         self.log = log
+        self.recent = Recent()
+        """What was said last, for `:report`."""
         self.milliseconds: float | None = None
         """Time from the last command that was answered to the first line of its reply."""
         self.listeners: list[Callable[[Event], None]] = []
@@ -320,7 +323,7 @@ class Dialogue:
             self._show(list(as_much_as_fits(self, explained_reply(self, reply))))
 
     def _on_unsolicited(self, event: Unsolicited) -> None:
-        self._log(lambda log: log.server_data(self._secrets.mask(event.data)))
+        self._log(lambda log: log.unasked(self._secrets.mask(event.data)))
         room = UNSOLICITED_LINES_SHOWN - self._unsolicited_shown
         *lines, rest = event.data.split(b"\n", max(room, 0))
         for line in lines:
@@ -424,6 +427,7 @@ class Dialogue:
 
     def _log(self, write: Callable[[Log], None]) -> None:
         """Write to the log; a disk that is full ends the log, not the session."""
+        write(self.recent)
         if self.log is None:
             return
         try:

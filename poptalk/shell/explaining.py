@@ -64,10 +64,10 @@ def beside(dialogue: Dialogue, part: str, meaning: str) -> list[Fragments]:
     lines = dialogue.note(meaning)
     if not part:
         return lines
-    head: Fragments = [("keyword", part), ("note", "  ")]
+    head = ("keyword", part)
     if len(lines) == 1 and cells(part + "  " + plain_text(lines[0])) < dialogue.size()[1]:
-        return [head + lines[0]]
-    return [head, *lines]
+        return [[head, ("note", "  "), *lines[0]]]
+    return [[head], *lines]
 
 
 # While `:explain on` holds.
@@ -129,6 +129,8 @@ def _response(sent: Sent) -> bytes | None:
 
 def _is_misled(dialogue: Dialogue, sent: Sent) -> bool:
     """Tell whether what is usually the name may be the password here."""
+    if sent.step != 1:
+        return False
     last = dialogue.last
     challenge = last.status_line.text if sent.sasl and last is not None else b""
     return asks_for_password(sent.exchange.command.arguments[0], challenge)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from poptalk.protocol.commands import MASK
 from poptalk.protocol.replies import Status, parse_status_line
-from poptalk.shell.log import Log, Now, now_here
+from poptalk.shell.log import FileLog, Now, now_here
 from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Field = str | int | float | bool | None
 
 
-class JsonLog(Log):
+class JsonLog(FileLog):
     """A log as JSON Lines."""
 
     def __init__(self, name: str, *, now: Now = now_here) -> None:

@@ -161,8 +161,13 @@ class LiveShell(Shell):
             TlsFailed: the server does not offer it, or it did not come about.
         """
         outcome: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+        def conclude(error: Exception | None) -> None:
+            if not outcome.done():  # Ctrl-C has ended the waiting first.
+                outcome.set_result(error)
+
         try:
-            self.run_errand(require_tls(self), name="starttls", then=outcome.set_result)
+            self.run_errand(require_tls(self), name="starttls", then=conclude)
             async with asyncio.timeout(self._timeout):
                 error = await outcome
         except TimeoutError:
@@ -180,6 +185,8 @@ class LiveShell(Shell):
 
     def _offer_half_typed(self) -> None:
         buffer = self.session.default_buffer
+        if self.errand is not None:
+            return  # What stands in the line may be the answer to a question.
         if not buffer.text and self.half_typed:
             buffer.insert_text(self.half_typed)
             self.half_typed = ""

@@ -265,7 +265,8 @@ def _open(shell: Shell, argument: str) -> None:
     """Connect to a server, or again to the last.
 
     A URL will do too (:open pop3s://mail.example.org), the name of a saved server (:open work), and
-    --tls, --starttls and --insecure are understood. What was said on the command line of proxy, certificates and the like still holds.
+    --tls, --starttls and --insecure are understood. What was said on the command line of proxy,
+    certificates and the like still holds.
     """
     try:
         words = shlex.split(argument)
@@ -422,4 +423,5 @@ def _quit(shell: Shell, _argument: str) -> None:
 # They enter their commands, which :help lists behind those above.
 import poptalk.shell.local_login  # noqa: E402
 import poptalk.shell.local_messages  # noqa: E402
+import poptalk.shell.local_report  # noqa: E402
 import poptalk.shell.local_seeing  # noqa: E402, F401

@@ -7,7 +7,8 @@ from poptalk.shell.companion import Wish
 from poptalk.shell.registry import local
 
 
-def _grant(shell: Shell, wish: Wish) -> None:
+def grant(shell: Shell, wish: Wish) -> None:
+    """Have the companion do something."""
     assert shell.companion is not None, "run_local refuses these commands outside lessons"
     shell.companion.grant(wish)
 
@@ -18,7 +19,7 @@ def _hint(shell: Shell, _argument: str) -> None:
 
     Each one says more than the one before; the last is the answer itself.
     """
-    _grant(shell, Wish.HINT)
+    grant(shell, Wish.HINT)
 
 
 @local("skip", in_lessons=True)
@@ -28,7 +29,7 @@ def _skip(shell: Shell, _argument: str) -> None:
     The answer is typed for you, and it is said why it is one. At a question the right choice is
     shown, at a pause the lesson goes on.
     """
-    _grant(shell, Wish.SKIP)
+    grant(shell, Wish.SKIP)
 
 
 @local("back", in_lessons=True)
@@ -37,7 +38,7 @@ def _back(shell: Shell, _argument: str) -> None:
 
     The mail is made as it was then.
     """
-    _grant(shell, Wish.BACK)
+    grant(shell, Wish.BACK)
 
 
 @local("reset", in_lessons=True)
@@ -46,28 +47,19 @@ def _reset(shell: Shell, _argument: str) -> None:
 
     The mail is made as it was when the step began.
     """
-    _grant(shell, Wish.RESET)
+    grant(shell, Wish.RESET)
 
 
 @local("state", in_lessons=True)
 def _state(shell: Shell, _argument: str) -> None:
     """Say where the session and the lesson stand."""
-    _grant(shell, Wish.STATE)
+    grant(shell, Wish.STATE)
 
 
 @local("map", in_lessons=True)
 def _map(shell: Shell, _argument: str) -> None:
     """List the steps of the lesson, or all lessons."""
-    _grant(shell, Wish.MAP)
-
-
-@local("report", in_lessons=True)
-def _report(shell: Shell, _argument: str) -> None:
-    """Show a text with which a fault of a lesson can be reported.
-
-    It holds the step, the versions and what was said last, without the password.
-    """
-    _grant(shell, Wish.REPORT)
+    grant(shell, Wish.MAP)
 
 
 @local("menu", in_lessons=True)
@@ -76,4 +68,4 @@ def _menu(shell: Shell, _argument: str) -> None:
 
     What is done is kept, and the lesson goes on from there.
     """
-    _grant(shell, Wish.MENU)
+    grant(shell, Wish.MENU)

@@ -21,7 +21,7 @@ _FLAGS = ("--two-step", "--oauth")
 
 @local("login USER [MECHANISM]")
 def _login(shell: Shell, argument: str) -> None:
-    """Log in, with the best that the server offers or with the mechanism that is named.
+    """Log in, the best way that is offered or as you say.
 
     The password is asked for, unless POPTALK_PASSWORD or an option such as --password-command gives
     it. --two-step sends AUTH and its first response in two lines, --oauth takes a token.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @local("explain [on|off]")
 def _explain(shell: Shell, argument: str) -> None:
-    """Explain everything that is said, as :why does, from now on.
+    """Explain everything from now on, as :why does.
 
     The lines of AUTH are shown with their base64 undone below them, passwords as stars. :explain off
     ends it.

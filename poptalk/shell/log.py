@@ -41,28 +41,7 @@ def now_here() -> datetime:
 
 
 class Log(ABC):
-    """A log file, made with mode 0600 because mail is private.
-
-    Every method that writes raises OSError when it cannot.
-    """
-
-    def __init__(self, name: str, *, now: Now = now_here) -> None:
-        """Open the file, adding to it if it exists.
-
-        Args:
-            name: the file.
-            now: gives the time.
-
-        Raises:
-            OSError: when it cannot be opened.
-        """
-        self.name = name
-        self._now = now
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._file = open(  # noqa: SIM115 - closed by `close` and `abandon`
-            descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
-        )
-        self._lines = ServerLines()
+    """Takes note of a session.  Every method may raise OSError where that is not possible."""
 
     @abstractmethod
     def opened(self, where: str, *, encrypted: bool) -> None:
@@ -104,6 +83,36 @@ class Log(ABC):
         """Write that the connection is gone."""
 
     @abstractmethod
+    def server_data(self, data: bytes) -> None:
+        """Write octets of a multi-line reply, as they crossed the wire, cut anywhere."""
+
+    def unasked(self, data: bytes) -> None:
+        """Write whole lines that answer nothing, their ends included."""
+        self.server_data(data)
+
+
+class FileLog(Log):
+    """A log file, made with mode 0600 because mail is private."""
+
+    def __init__(self, name: str, *, now: Now = now_here) -> None:
+        """Open the file, adding to it if it exists.
+
+        Args:
+            name: the file.
+            now: gives the time.
+
+        Raises:
+            OSError: when it cannot be opened.
+        """
+        self.name = name
+        self._now = now
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = open(  # noqa: SIM115 - closed by `close` and `abandon`
+            descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
+        )
+        self._lines = ServerLines()
+
+    @abstractmethod
     def _line(self, line: bytes) -> None:
         """Write a line that stands in a reply or alone; `server_data` flushes it."""
 
@@ -129,7 +138,7 @@ class Log(ABC):
             pass
 
 
-class DialogueLog(Log):
+class DialogueLog(FileLog):
     """A log in the notation, with secrets as placeholders: it can be replayed.
 
     Comments hold the time: before each line of the client, and before replies that were waited for.
@@ -203,7 +212,7 @@ class DialogueLog(Log):
             self._writer.comment(now.strftime("%H:%M:%S.") + f"{now.microsecond // 1000:03}")
 
 
-def open_log(name: str, *, log_format: str = LOG_FORMATS[0]) -> Log:
+def open_log(name: str, *, log_format: str = LOG_FORMATS[0]) -> FileLog:
     """Open a log file that was named on the command line.
 
     Args:
@@ -219,7 +228,7 @@ def open_log(name: str, *, log_format: str = LOG_FORMATS[0]) -> Log:
         raise UsageError(f"the log {name} cannot be written: {error.strerror}") from error
 
 
-def make_log(name: str, *, log_format: str = LOG_FORMATS[0]) -> Log:
+def make_log(name: str, *, log_format: str = LOG_FORMATS[0]) -> FileLog:
     """Open a log file.
 
     Args:

@@ -35,7 +35,7 @@ class ConnectOptions(Value):
     tls_name: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
-    pin: Sequence[str] = ()
+    pin: Sequence[str] | None = None
     tls_min: str | None = None
     keylog: str | None = None
     source: str | None = None
@@ -51,7 +51,7 @@ class ConnectOptions(Value):
     color: ColorFlag = "auto"
     theme: str = "neutral"
     local_commands: bool = False
-    lines: Sequence[str] = ()
+    lines: Sequence[str] | None = None
     """Lines to send in place of those of standard input."""
     after_login: bool = False
     """Whether standard output has nothing but what comes behind the login."""

@@ -18,6 +18,7 @@ from poptalk.compare.options import target_words
 from poptalk.paths import mailbox_directory
 from poptalk.practice.accounts import BOB
 from poptalk.practice.server import Server, ThreadedServer
+from tests.servers import certificates
 from tests.servers.dovecot import DOVECOT_MISSING, Dovecot, start_dovecot
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, Expect, Flood, ScriptedServer, Send
@@ -169,6 +170,29 @@ def test_what_is_sent(servers: ExitStack, option: list[str], fetching: bytes) ->
     login = b"CAPA\r\nUSER bob\r\nPASS jones\r\n"
     for server in (first, second):
         assert server.received == login + b"STAT\r\nLIST\r\nUIDL\r\n" + fetching
+
+
+def test_letters_are_asked_for_ahead_where_that_is_allowed(
+    servers: ExitStack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A server that answers nothing until it has been asked for both is answered (RFC 2449 §6.6)."""
+    letters = b"+OK\r\nA: 1\r\n\r\none\r\n.\r\n-ERR gone\r\n"
+    steps = [
+        Send(b"+OK\r\n"),
+        *(Expect(b"CAPA\r\n"), Send(b"+OK\r\nUSER\r\nPIPELINING\r\n.\r\n")),
+        *(Expect(b"USER bob\r\n"), Send(b"+OK\r\n"), Expect(b"PASS jones\r\n"), Send(b"+OK\r\n")),
+        *(Expect(b"STAT\r\n"), Send(b"+OK 2 26\r\n")),
+        *(Expect(b"LIST\r\n"), Send(b"+OK\r\n1 13\r\n2 13\r\n.\r\n")),
+        *(Expect(b"UIDL\r\n"), Send(b"+OK\r\n1 a\r\n2 b\r\n.\r\n")),
+        *(Expect(b"RETR 1\r\nRETR 2\r\n"), Send(letters)),
+    ]
+    server = servers.enter_context(ScriptedServer(steps))
+    assert (
+        diff("--bodies", "--timeout", "5", f"{server.host}:{server.port}", practice(servers)) == 1
+    )
+    out = capfd.readouterr().out
+    assert "#! A: message 2 was not given: -ERR gone" in out
+    assert "LIST says" not in out
 
 
 def test_each_side_has_its_own_user_and_password(
@@ -349,6 +373,32 @@ def test_passwords_are_asked_for_one_after_the_other(
 )
 def test_a_server_in_one_word(target: str, words: list[str]) -> None:
     assert target_words(target) == words
+
+
+def test_one_with_stls_and_the_other_with_tls_at_once(
+    servers: ExitStack, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    identity = certificates.authority(tmp_path)
+    answers = {**ANSWERS, b"STLS": b"+OK\r\n"}
+    secured = servers.enter_context(
+        RecordingServer(reply=by_keyword(ANSWERS), tls=identity.server_context)
+    )
+    clear = servers.enter_context(RecordingServer(reply=by_keyword(answers)))
+    assert (
+        diff(
+            "--starttls",
+            "--insecure",
+            "--timeout",
+            "2",
+            f"pop3s://{secured.host}:{secured.port}",
+            f"{clear.host}:{clear.port}",
+        )
+        == 4
+    )
+    # The recording server begins no TLS of its own: what counts is what it was asked for.
+    assert clear.received.startswith(b"STLS\r\n")
+    assert b"USER bob" not in clear.received
+    assert "B: " in capfd.readouterr().err
 
 
 # A real server.

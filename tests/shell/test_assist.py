@@ -83,9 +83,12 @@ async def test_mechanisms_after_capa(shell: LiveTest) -> None:
 
 async def test_local_commands_and_help_topics(shell: LiveTest) -> None:
     assert offered(shell, ":") == [f":{c.name}" for c in commands_of(shell.shell)]
-    assert offered(shell, ":re") == [":reveal"]
+    assert offered(shell, ":rev") == [":reveal"]
     assert offered(shell, ":help re") == [":help RETR"]
     assert offered(shell, ":help :l") == [":help :last", ":help :log", ":help :login"]
+    assert offered(shell, ":login bob scram-sha-2") == [":login bob SCRAM-SHA-256"]
+    assert offered(shell, ":login b") == []
+    assert offered(shell, ":apop bob x") == []
     assert offered(shell, ":why ") == []
     assert offered(shell, "::") == []
 

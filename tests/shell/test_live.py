@@ -310,7 +310,7 @@ async def test_quit_with_a_colon_leaves_and_sends_nothing() -> None:
 
 async def test_ctrl_bracket_begins_a_local_command() -> None:
     with answering() as server:
-        async with live(server) as shell:
+        async with live(server, rows=60) as shell:
             shell.send(CTRL_BRACKET + "help :")
             await shell.until(lambda: shell.line == ":help :")
             await shell.enter("", until=":reveal [on|off]")

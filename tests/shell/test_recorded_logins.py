@@ -141,15 +141,31 @@ def test_two_logins_in_one_recording(practice: tuple[str, ...], tmp_path: Path) 
     assert main(["run", str(log), *practice, "--user", "bob"]) == 0
 
 
-def test_scram_is_not_taken_in_by_a_server_without_proof(
+def test_a_server_that_proves_nothing_is_not_believed(
     practice: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """SCRAM: it knows what to ask, and nothing of the password (RFC 5802 §3)."""
     log = tmp_path / "session.pop3"
     assert record(log, *practice, "--mechanism", "SCRAM-SHA-256") == 0
-    log.write_text(log.read_text().replace("{scram-sha-256-2}", "{scram-sha-256-1}"))
     capfd.readouterr()
-    assert main(["run", str(log), *practice, "--user", "bob"]) == 1
-    assert hides_its_secrets(capfd.readouterr().out)
+    with RecordingServer(reply=an_impostor) as server:
+        assert main(["run", str(log), *map(str, at(server)), "--user", "bob"]) == 1
+    out = capfd.readouterr().out
+    assert "expected a challenge of the mechanism" in out
+    assert "or cannot prove that it knows the" in out
+    assert hides_its_secrets(out)
+    assert b"STAT" not in server.received
+
+
+def an_impostor(line: bytes) -> bytes:
+    """Answer as SCRAM lays it down, with a proof made of nothing."""
+    if line == b"CAPA":
+        return b"+OK\r\n.\r\n"
+    response = base64.b64decode(line.split()[-1])
+    if response.startswith(b"n,,"):
+        nonce = response.partition(b"r=")[2]
+        return b"+ " + base64.b64encode(b"r=" + nonce + b"x,s=c2FsdA==,i=4096") + b"\r\n"
+    return b"+ " + base64.b64encode(b"v=" + base64.b64encode(bytes(32))) + b"\r\n"
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)

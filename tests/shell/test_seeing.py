@@ -72,7 +72,7 @@ async def test_tls_after_the_login_is_too_late(practice: Server) -> None:
     async with live(way(practice), rows=60) as shell:
         await shell.ask("USER bob")
         await shell.ask("PASS jones")
-        await shell.enter(":tls", until="STLS is for AUTHORIZATION only")
+        await shell.enter(":tls", until="is for AUTHORIZATION only")
 
 
 # Capabilities.
@@ -152,6 +152,8 @@ async def test_each_line_of_auth_is_undone_with_stars(practice: Server) -> None:
         await shell.see("TRANSACTION")
         text = said(shell)
         assert f"C: AUTH PLAIN {stars} bob the name ******** the password S: +OK" in text
+        assert "you are in: the maildrop is locked for you" in text
+        assert "a SASL mechanism" not in text
         assert response not in shell.terminal.raw
         assert "jones" not in shell.terminal.raw
 

@@ -22,7 +22,7 @@ from tests.servers.scripted import (
     Step,
 )
 from tests.shell.black_box import at, on_a_terminal, piped, said_once
-from tests.shell.shells import live, place
+from tests.shell.shells import CTRL_C, live, place
 
 GREETING = Send(b"+OK ready\r\n")
 STLS = Expect(b"STLS\r\n")
@@ -161,6 +161,21 @@ async def test_what_is_typed_while_it_begins_goes_through_tls(identity: ServerId
             await shell.enter("PASS jones")
             go.set()
             await shell.until(lambda: server.received == b"STLS\r\nPASS jones\r\n")
+
+
+async def test_ctrl_c_gives_up_the_wait_for_tls() -> None:
+    never = threading.Event()
+    with ScriptedServer([GREETING, STLS, Pause(never)]) as server, RecordingServer() as first:
+        async with live(first, rows=40) as shell:
+            destination = place(server)
+            given = {name: getattr(destination, name) for name in type(destination)._fields}
+            shell.shell.open(type(destination)(**{**given, "starttls": True}))
+            await shell.until(lambda: server.received == b"STLS\r\n")
+            shell.send(CTRL_C)
+            await shell.see("gave up connecting")
+            await shell.see("(closed)")
+            assert "a fault in poptalk" not in shell.text
+            assert shell.shell.errand is None
 
 
 def test_both_ways_exclude_each_other() -> None:
