@@ -7,7 +7,6 @@ may have something more to say before the client is told.
 from __future__ import annotations
 
 from poptalk.protocol.capabilities import parse_capability
-from poptalk.protocol.conversation import Wait
 from poptalk.protocol.habits import AfterWrongPassword, UserName
 from poptalk.protocol.proofs import ApopProof, PasswordProof
 from poptalk.protocol.sasl import (
@@ -18,6 +17,7 @@ from poptalk.protocol.sasl import (
     malformed,
 )
 from poptalk.protocol.sasl_lines import CANCEL, EMPTY_INITIAL_RESPONSE
+from poptalk.protocol.server_conversation import Wait
 from poptalk.protocol.server_events import EndReason, LoginAttempt, LoginWithdrawn
 from poptalk.protocol.texts import Occasion, shown
 from poptalk.protocol.values import Value
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from poptalk.protocol.commands import Command
-    from poptalk.protocol.conversation import Conversation
     from poptalk.protocol.maildrop import Maildrop
     from poptalk.protocol.sasl import Mechanisms
+    from poptalk.protocol.server_conversation import ServerConversation
 
 
 class Accepted(Value, often=True):
@@ -74,7 +74,7 @@ class Authorization:
         *("_name", "exchange", "timestamp"),
     )
 
-    def __init__(self, conversation: Conversation, *, mechanisms: Mechanisms) -> None:
+    def __init__(self, conversation: ServerConversation, *, mechanisms: Mechanisms) -> None:
         self.timestamp: bytes | None = None
         self._conversation = conversation
         self._mechanisms = mechanisms

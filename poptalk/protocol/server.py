@@ -24,7 +24,6 @@ from __future__ import annotations
 from poptalk.protocol.authorization import Authorization
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
 from poptalk.protocol.commands import Command, parse_command
-from poptalk.protocol.conversation import Conversation, Wait
 from poptalk.protocol.habits import BehindLogin, Capa, Habits, Last
 from poptalk.protocol.intake import OverlongLine, parted
 from poptalk.protocol.international import find_language
@@ -32,6 +31,7 @@ from poptalk.protocol.limits import Limits
 from poptalk.protocol.maildrop import MessageUnavailable
 from poptalk.protocol.replies import timestamp_of
 from poptalk.protocol.seam import Seam
+from poptalk.protocol.server_conversation import ServerConversation, Wait
 from poptalk.protocol.server_events import (
     CommandReceived,
     CommitRequested,
@@ -119,7 +119,7 @@ class ServerSession:
         habits: Habits | None = None,
         seam: Seam | None = None,
     ) -> None:
-        self._conversation = Conversation(
+        self._conversation = ServerConversation(
             texts=texts or _TEXTS,
             capabilities=capabilities,
             limits=limits or _LIMITS,

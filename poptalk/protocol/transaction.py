@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from poptalk.protocol.commands import Command
-    from poptalk.protocol.conversation import Conversation
     from poptalk.protocol.maildrop import Maildrop
+    from poptalk.protocol.server_conversation import ServerConversation
     from poptalk.protocol.texts import Field
 
 LISTING_LINES = 1_000
@@ -48,7 +48,7 @@ class Transaction:
         "deleted",
     )
 
-    def __init__(self, conversation: Conversation, maildrop: Maildrop) -> None:
+    def __init__(self, conversation: ServerConversation, maildrop: Maildrop) -> None:
         self.deleted: set[int] = set()
         self._conversation = conversation
         self._maildrop = maildrop

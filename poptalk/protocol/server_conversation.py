@@ -2,8 +2,8 @@
 
 Commands before the login are carried out by `authorization`, those after it by `transaction`, and the
 few that work in both states by `server`, which also reads them.  Each of them answers through here:
-every status line is made by `Conversation.reply` or `Conversation.reply_with_data`, and every body
-leaves through `Conversation.send_body`.
+every status line is made by `ServerConversation.reply` or `ServerConversation.reply_with_data`, and
+every body leaves through `ServerConversation.send_body`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _GREETING, _TRANSACTION, _IN_A_ROW = State.GREETING, State.TRANSACTION, ErrorsCo
 """Looked up once, as every reply asks for them."""
 
 
-class Conversation:
+class ServerConversation:
     """One session's state, and the replies that wait to be pulled.
 
     Args:
