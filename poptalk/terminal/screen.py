@@ -123,10 +123,7 @@ class LinearScreen:
     @property
     def columns(self) -> int:
         """Cells in a row; `DEFAULT_COLUMNS` where the stream is no terminal."""
-        try:
-            return os.get_terminal_size(self._stream.fileno()).columns or DEFAULT_COLUMNS
-        except (OSError, ValueError):
-            return DEFAULT_COLUMNS
+        return _columns(self._stream)
 
     def show(self, lines: Iterable[Fragments]) -> None:
         """Write whole lines, on rows of their own also where a prompt waits for an answer.
@@ -358,7 +355,7 @@ def complain(text: str, *, stream: TextIO | None = None) -> None:
 
     Args:
         text: the sentence; further lines are indented.  Made harmless here, since it may quote what
-            a stranger sent.
+            a stranger sent, and wrapped where it goes to a terminal.
         stream: another stream than standard error.
 
     A standard error that is closed is passed over in silence: there is nowhere left to say so.
@@ -369,12 +366,41 @@ def complain(text: str, *, stream: TextIO | None = None) -> None:
     if stream is None:  # as under pythonw
         return
     sentence, *details = map(harmless, text.split("\n"))
-    lines = [f"poptalk: {sentence}\n", *(f"  {detail}\n" for detail in details)]
     try:
-        stream.write(_fitting("".join(lines), stream.encoding))
+        columns = _columns(stream) if stream.isatty() else None
+        lines = [
+            *_rows(f"poptalk: {sentence}", columns),
+            *(row for detail in details for row in _rows(detail, columns, indent="  ")),
+        ]
+        stream.write(_fitting("".join(f"{line}\n" for line in lines), stream.encoding))
         stream.flush()
     except (OSError, ValueError):
         pass
+
+
+def _rows(text: str, columns: int | None, *, indent: str = "") -> list[str]:
+    """Part a line at its blanks where it is longer than a row.
+
+    Args:
+        text: harmless text.
+        columns: cells in a row; None for rows without an end.
+        indent: stands before each row.
+    """
+    if columns is None:
+        return [indent + text]
+    from poptalk.terminal.width import cells, wrap
+
+    room = max(columns - len(indent), 1)
+    # What fits keeps its blanks, which may align it with its neighbours.
+    return [indent + row for row in ([text] if cells(text) <= room else wrap(text, room))]
+
+
+def _columns(stream: TextIO) -> int:
+    """Return how many cells a row of a stream has."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_COLUMNS
+    except (OSError, ValueError):
+        return DEFAULT_COLUMNS
 
 
 class Progress:
@@ -410,7 +436,7 @@ class Progress:
             from poptalk.terminal.safe import harmless
             from poptalk.terminal.width import cut
 
-            self._write("\r\x1b[K" + cut(harmless(text), self._columns() - 1))
+            self._write("\r\x1b[K" + cut(harmless(text), _columns(self._stream) - 1))
         else:
             complain(text, stream=self._stream)
 
@@ -419,12 +445,6 @@ class Progress:
         if self._rewrites and self._shown:
             self._write("\r\x1b[K")
             self._shown = ""
-
-    def _columns(self) -> int:
-        try:
-            return os.get_terminal_size(self._stream.fileno()).columns or DEFAULT_COLUMNS
-        except (OSError, ValueError):
-            return DEFAULT_COLUMNS
 
     def _write(self, text: str) -> None:
         try:

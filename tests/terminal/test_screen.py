@@ -1,10 +1,14 @@
 """Ways out: octets to pipes, lines to terminals that are not redrawn, sentences to standard error."""
 
 import errno
+import fcntl
 import io
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -214,6 +218,21 @@ def test_a_complaint_is_one_harmless_sentence() -> None:
     stream = io.StringIO()
     complain("The server said '\x1b[2J'.\nIt is odd.", stream=stream)
     assert stream.getvalue() == "poptalk: The server said '\\x1b[2J'.\n  It is odd.\n"
+
+
+def test_a_complaint_is_wrapped_on_a_terminal() -> None:
+    """At blanks: a terminal by itself would break it in the middle of a word."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 24, 0, 0))
+    with open(theirs, "w", encoding="utf-8") as stream:
+        complain("The certificate is for another host.\nnames    mail.example", stream=stream)
+        shown = os.read(ours, 4096).decode("utf-8").splitlines()
+    os.close(ours)
+    assert shown == [
+        "poptalk: The certificate",
+        "is for another host.",
+        "  names    mail.example",
+    ]
 
 
 def test_a_complaint_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
