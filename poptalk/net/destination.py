@@ -222,8 +222,12 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise BadDestination(f"this URL cannot be read: {error}") from error
+    except ValueError:
+        # The error quotes what it takes for the port, and that may be part of a password.
+        raise BadDestination(
+            "this URL cannot be read: behind the host stands a port from 1 to 65535, as in "
+            "pop3://host:110, and an address of IPv6 is in brackets"
+        ) from None
     if parts.scheme not in _SCHEMES:
         raise BadDestination("the URL must begin with pop3:// or pop3s://")
     if parts.password is not None:
@@ -234,13 +238,18 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise BadDestination("a POP3 URL ends after the port: pop3://user@host:110")
     user, _, rest = (parts.username or "").partition(";")
+    user = unquote(user)
+    if set(user) & set("\r\n\0"):
+        raise BadDestination(
+            "the name in this URL holds a line end or NUL, which no login can carry"
+        )
     name, equals, mechanism = rest.partition("=")
     if name.upper() != "AUTH" or not equals or mechanism == "*":
         mechanism = ""
     return (
         parts.hostname or "",
         port,
-        unquote(user) or None,
+        user or None,
         unquote(mechanism).upper().removeprefix("+") or None,
         _SCHEMES[parts.scheme],
     )

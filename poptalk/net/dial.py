@@ -267,7 +267,7 @@ def start_look_up(
     """
     if target.path is not None:
         return [Address(family=socket.AF_UNIX, sockaddr=(target.path,))]
-    host = _encoded(target)
+    host = host_name(target)
     try:
         return _addresses(target, host, socket.AI_NUMERICHOST)
     except socket.gaierror as error:
@@ -358,10 +358,16 @@ def _addresses(target: Target, host: bytes, flags: int) -> list[Address]:
     )
 
 
-def _encoded(target: Target) -> bytes:
-    """Return the host in the form of the name service, or raise ConnectFailed.
+def host_name(target: Target) -> bytes:
+    """Return the host in the form of the name service, without brackets.
 
     As bytes, it spares getaddrinfo the import of the IDNA codec.
+
+    Args:
+        target: the address to dial.
+
+    Raises:
+        ConnectFailed: the host is none, or the port; control characters are in no name.
     """
     host = bare_host(target.host)
     shown = printable(host)

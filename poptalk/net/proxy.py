@@ -11,7 +11,7 @@ import os
 import socket
 from urllib.parse import quote, unquote, urlsplit
 
-from poptalk.net.dial import Deadline, Target, bare_host, dial
+from poptalk.net.dial import Deadline, Target, dial, host_name
 from poptalk.net.errors import ConnectFailed, printable, reason
 from poptalk.protocol.values import Value
 
@@ -67,8 +67,12 @@ def parse_proxy(url: str, *, from_command_line: bool = True) -> Proxy:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise BadProxy(f"this proxy cannot be read: {error}") from error
+    except ValueError:
+        # The error quotes what it takes for the port, and that may be part of a password.
+        raise BadProxy(
+            "this proxy cannot be read: its port is a number from 1 to 65535, and in its password / "
+            "is written as %2F"
+        ) from None
     if parts.scheme not in SCHEMES or not parts.hostname:
         raise BadProxy(
             f"a proxy is written as {', '.join(f'{scheme}://HOST:PORT' for scheme in SCHEMES)}"
@@ -139,8 +143,9 @@ def _dial_by_socks(proxy: Proxy, target: Target, timeout: float | None) -> socke
         rdns=proxy.scheme == "socks5h",
     )
     source = None if target.source is None else (target.source, 0)
+    host = host_name(target).decode("ascii")
     try:
-        return socks.connect(bare_host(target.host), target.port, timeout, local_addr=source)
+        return socks.connect(host, target.port, timeout, local_addr=source)
     except ProxyConnectionError as error:
         raise ConnectFailed(f"{_begin(proxy)} cannot be reached: {reason(error)}.") from error
     except ProxyError as error:
@@ -149,6 +154,7 @@ def _dial_by_socks(proxy: Proxy, target: Target, timeout: float | None) -> socke
 
 def _dial_by_connect(proxy: Proxy, target: Target, timeout: float | None) -> socket.socket:
     """Ask an HTTP proxy for the target (RFC 9110 §9.3.6)."""
+    request = _connect_request(proxy, target)
     deadline = Deadline(timeout)
     way = Target(host=proxy.host, port=proxy.port, family=target.family, source=target.source)
     try:
@@ -157,8 +163,8 @@ def _dial_by_connect(proxy: Proxy, target: Target, timeout: float | None) -> soc
         raise ConnectFailed(f"{_begin(proxy)} cannot be reached: {error}") from error
     try:
         sock.settimeout(deadline.left())
-        sock.sendall(_connect_request(proxy, target))
-        status = _read_header(sock).partition(b"\r\n")[0]
+        sock.sendall(request)
+        status = _read_header(sock, deadline).partition(b"\r\n")[0]
         version, _, outcome = status.partition(b" ")
         if not version.startswith(b"HTTP/"):
             raise ConnectFailed(f"{_begin(proxy)} does not speak HTTP. Is it a proxy of this kind?")
@@ -171,9 +177,10 @@ def _dial_by_connect(proxy: Proxy, target: Target, timeout: float | None) -> soc
 
 
 def _connect_request(proxy: Proxy, target: Target) -> bytes:
+    """Write the request; a host that is none raises ConnectFailed, as it could add lines to it."""
     from base64 import b64encode
 
-    host = bare_host(target.host)
+    host = host_name(target).decode("ascii")
     where = f"[{host}]:{target.port}" if ":" in host else f"{host}:{target.port}"
     lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
     if proxy.user is not None:
@@ -182,14 +189,19 @@ def _connect_request(proxy: Proxy, target: Target) -> bytes:
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode("utf-8")
 
 
-def _read_header(sock: socket.socket) -> bytes:
+def _read_header(sock: socket.socket, deadline: Deadline) -> bytes:
     """Read up to the empty line, and not an octet further: what follows is the server's.
+
+    Args:
+        sock: the connection to the proxy.
+        deadline: when all of it must have come, however slowly it trickles in.
 
     Raises:
         OSError: the proxy hung up, or its header does not end.
     """
     header = b""
     while not header.endswith(b"\r\n\r\n"):
+        sock.settimeout(deadline.left())
         octet = sock.recv(1)
         if not octet or len(header) >= MOST_ANSWER_OCTETS:
             raise ConnectionResetError(0, "its answer did not come to an end")

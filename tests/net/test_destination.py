@@ -141,3 +141,17 @@ def test_the_way_goes_into_target_and_terms() -> None:
 def test_ways_that_make_no_sense(way: Way, said: str) -> None:
     with pytest.raises(BadDestination, match=said):
         parse_destination(["host"], way).check_tls_files()
+
+
+def test_a_url_that_cannot_be_read_is_not_quoted() -> None:
+    """What looks like its port is the beginning of a password with a slash."""
+    with pytest.raises(BadDestination) as refused:
+        parse_destination(["pop3://bob:jo/nes@host"])
+    assert "'jo'" not in str(refused.value)
+
+
+@pytest.mark.parametrize("end", ["%0D%0A", "%0A", "%0D", "%00"])
+def test_a_name_in_a_url_is_one_line(end: str) -> None:
+    """It is offered as a line to be sent: what stands behind a line end would be a command."""
+    with pytest.raises(BadDestination, match="holds a line end or NUL"):
+        parse_destination([f"pop3://bob{end}DELE%201@host"])

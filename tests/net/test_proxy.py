@@ -124,6 +124,46 @@ def test_a_proxy_that_says_nothing(scheme: str) -> None:
             dial(Target(host="127.0.0.1", port=110, proxy=mute), timeout=0.2)
 
 
+def test_a_proxy_whose_answer_trickles_in() -> None:
+    """Each octet comes in time, and all of them together do not."""
+    given_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            client, _ = listener.accept()
+            with client:
+                for _ in range(200):
+                    if given_up.wait(0.02):
+                        return
+                    client.sendall(b"H")
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        slow = Proxy(scheme="http", host="127.0.0.1", port=listener.getsockname()[1])
+        with pytest.raises(ConnectFailed, match=r"did not reach .* within 0\.2 s"):
+            dial(Target(host="127.0.0.1", port=110, proxy=slow), timeout=0.2)
+        given_up.set()
+        thread.join(SECONDS)
+
+
+@pytest.mark.parametrize("scheme", KINDS)
+@pytest.mark.parametrize("host", ["a\r\nX: y", "a\nb", "a\0b", "a b"])
+def test_a_host_that_would_add_a_line_is_told_to_no_proxy(scheme: str, host: str) -> None:
+    with (
+        running(KINDS[scheme]()) as proxy,
+        pytest.raises(ConnectFailed, match="is no host name"),
+    ):
+        dial(by_way_of(proxy, scheme, 110, host=host), timeout=SECONDS)
+    assert proxy.asked == []
+
+
+def test_a_proxy_that_cannot_be_read_is_not_quoted() -> None:
+    """What looks like its port is the beginning of a password with a slash."""
+    with pytest.raises(BadProxy) as refused:
+        parse_proxy("http://ann:se/cret@127.0.0.1:1080", from_command_line=False)
+    assert "'se'" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "url", ["", "ftp://x", "socks5://", "http://x:99999", "proxy.example:1080", "socks5://a:b@c"]
 )
