@@ -20,7 +20,7 @@ plan's own affair.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from poptalk.net.errors import ConnectionLost, NetError
@@ -43,7 +43,8 @@ class Interrupted(LocalError):
 class Line:
     """A step: a line for the server, without its end."""
 
-    octets: bytes
+    octets: bytes = field(repr=False)
+    """Left out of the repr: it may be a password, and a repr ends up in tracebacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
