@@ -85,9 +85,9 @@ def _parse_and_run(name: str, words: Sequence[str], *, implied: bool) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands: for `--help`, the man page and the shell completions."""
-    from argparse import ArgumentParser
+    from poptalk.shell.usage import Parser
 
-    parser = ArgumentParser(
+    parser = Parser(
         prog="poptalk",
         usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
         description=DESCRIPTION,
@@ -160,9 +160,11 @@ class Command:
             name: the command.
             words: what stands there.
         """
-        from argparse import ArgumentParser, Namespace
+        from argparse import Namespace
 
-        parser = ArgumentParser(prog=f"poptalk {name}", **self.texts())
+        from poptalk.shell.usage import Parser
+
+        parser = Parser(prog=f"poptalk {name}", **self.texts())
         subcommands = self.add_arguments(parser)
         # Intermixed: `HOST --tls PORT` is understood as well.
         if not subcommands:
