@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from email import message_from_bytes
-from email.errors import HeaderParseError
+from email.errors import HeaderParseError, MessageDefect
 from email.header import decode_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.policy import compat32
 from html.parser import HTMLParser
+from itertools import islice
+from typing import Self
 
 MOST_PARTS = 500
 """Parts of a tree that are shown; real mail has a dozen, and a bomb of nested parts has thousands."""
 
 
+class NestedTooDeeplyDefect(MessageDefect):
+    """Parts stand within parts to a depth that only mail has that was made to hurt."""
+
+
 def parse(octets: bytes) -> Message:
-    """Read a message.
+    """Read a message; of one whose parts are nested too deeply, the header and a body in one piece.
 
     Args:
         octets: as it is stored, byte-stuffing undone; the header alone will do.
     """
     # The older policy: the newer one raises on header fields that it cannot make sense of.
-    return message_from_bytes(octets, policy=compat32)
+    try:
+        return message_from_bytes(octets, policy=compat32)
+    except RecursionError:
+        message = BytesHeaderParser(policy=compat32).parsebytes(octets)
+        message.defects.append(NestedTooDeeplyDefect())
+        return message
 
 
 # Header fields.
@@ -110,10 +122,9 @@ class Part:
 
 def parts(message: Message) -> Iterator[Part]:
     """Give the tree from its root, each part before its own parts; `MOST_PARTS` at most."""
-    for count, (depth, node) in enumerate(_walk(message, 0)):
-        if count >= MOST_PARTS:
-            return
-        yield _part(node, depth)
+    sizes = {id(leaf): _Sizes.of(leaf) for leaf in _leaves(message)}
+    for depth, node in islice(_walk(message, 0), MOST_PARTS):
+        yield _part(node, depth, [sizes[id(leaf)] for leaf in _leaves(node)])
 
 
 def _walk(message: Message, depth: int) -> Iterator[tuple[int, Message]]:
@@ -126,8 +137,23 @@ def _walk(message: Message, depth: int) -> Iterator[tuple[int, Message]]:
             pending.extend((level + 1, child) for child in reversed(children))
 
 
-def _part(node: Message, depth: int) -> Part:
-    leaves = [leaf for _, leaf in _walk(node, 0) if not leaf.is_multipart()]
+def _leaves(node: Message) -> list[Message]:
+    return [leaf for _, leaf in _walk(node, 0) if not leaf.is_multipart()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sizes:
+    """Octets of a part without parts, found once: each part around it counts them as well."""
+
+    stored: int
+    decoded: int
+
+    @classmethod
+    def of(cls, leaf: Message) -> Self:
+        return cls(stored=len(_stored(leaf)), decoded=len(_content(leaf)))
+
+
+def _part(node: Message, depth: int, sizes: Sequence[_Sizes]) -> Part:
     name = node.get_filename()
     encoding = node.get("Content-Transfer-Encoding")
     return Part(
@@ -136,8 +162,8 @@ def _part(node: Message, depth: int) -> Part:
         charset=_charset(node),
         encoding=_characters(str(encoding)).strip().lower() if encoding else None,
         name=decode_words(name) if name else None,
-        octets=sum(len(_stored(leaf)) for leaf in leaves),
-        decoded_octets=sum(len(_content(leaf)) for leaf in leaves),
+        octets=sum(each.stored for each in sizes),
+        decoded_octets=sum(each.decoded for each in sizes),
         defects=tuple(_in_words(defect) for defect in node.defects),
     )
 
@@ -188,8 +214,7 @@ def readable_text(message: Message) -> ReadableText | None:
 
     None where it has neither.
     """
-    leaves = [leaf for _, leaf in _walk(message, 0) if not leaf.is_multipart()]
-    texts = [leaf for leaf in leaves if leaf.get_content_disposition() != "attachment"]
+    texts = [leaf for leaf in _leaves(message) if leaf.get_content_disposition() != "attachment"]
     for content_type in ("text/plain", "text/html"):
         for leaf in texts:
             if leaf.get_content_type() == content_type:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,4 +133,22 @@ def test_no_piece_of_a_letter_does_either(start: int, stop: int) -> None:
     message = parse(LETTER[:start] + LETTER[stop:])
     list(header_fields(message))
     list(parts(message))
+    readable_text(message)
+
+
+@pytest.mark.parametrize(
+    "level",
+    [
+        b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n',
+        b"Content-Type: message/rfc822\r\nX: %d %d\r\n\r\n",
+    ],
+    ids=["parts", "messages"],
+)
+def test_parts_nested_without_end(level: bytes) -> None:
+    """Python's own reader goes as deep as they do, and gives up."""
+    message = parse(b"".join(level % (n, n) for n in range(5_000)) + b"\r\nhi\r\n")
+    [part] = parts(message)
+    assert part.defects == ("nested too deeply",)
+    assert part.octets > 5_000
+    assert next(header_fields(message)).name == "Content-Type"
     readable_text(message)
