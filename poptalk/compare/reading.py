@@ -21,7 +21,7 @@ from poptalk.net.link import Link
 from poptalk.protocol.capabilities import parse_capability
 from poptalk.protocol.events import Exchange
 from poptalk.protocol.logins import LoginError, LoginRefused, Method, choose
-from poptalk.protocol.replies import Status, StatusLine, parse_status_line, timestamp_of
+from poptalk.protocol.replies import Status, StatusLine, parse_status_line
 from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.protocol.stuffing import Unstuffer
 from poptalk.script.conversation import Conversation
@@ -135,25 +135,35 @@ class Reading:
         who = applicant(
             self._side.user, self._side.secret, host=destination.host, port=destination.port
         )
-        timestamp = timestamp_of(greeting.line)
+        # What a greeting said before STLS may be anybody's: the session forgets it (RFC 2595 §4).
+        timestamp = talk.session.timestamp
         method = self._method(talk, timestamp=timestamp)
         encrypted = talk.session.encrypted
         if method.readable and not encrypted and not destination.is_loopback:
             self._warn(f"{self.place}: a password crosses the network in clear")
         login = make_talk(method, who, timestamp=timestamp)
-        reply = _status(talk.ask(next(login)))
+        secrets = SpokenSecrets()
+        secrets.remember(who.secret)
+        line = next(login)
         try:
             while True:
-                reply = _status(talk.ask(login.send(reply)))
+                reply = self._say(talk, line, secrets)
+                line = login.send(reply)
         except StopIteration:
             return
         except LoginRefused:
-            secrets = SpokenSecrets()
-            secrets.remember(who.secret)
             said = secrets.mask(reply.line).decode("utf-8", "surrogateescape")
             raise LoginError(
                 f"{self._side.user} was not let in with {method.name}: {said}"
             ) from None
+
+    def _say(self, talk: Conversation, line: bytes, secrets: SpokenSecrets) -> StatusLine:
+        """Send a line of the login, and remember what the server must not be quoted with."""
+        heard = talk.ask(line)
+        secret = heard.exchange.command.secret if heard.exchange is not None else None
+        if secret is not None:
+            secrets.remember(line[secret.start : secret.stop])
+        return _status(heard)
 
     def _method(self, talk: Conversation, *, timestamp: bytes | None) -> Method:
         """Return the way to log in that was named, or the best one; note what CAPA says beside."""

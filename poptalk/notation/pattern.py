@@ -238,8 +238,10 @@ def _value_of(placeholder: Placeholder, bindings: Bindings) -> str:
         raise FillError(
             f"'{{{name}}}' has no value, because {reason}; give one with '{{{name}=...}}'."
         )
-    if "\n" in value or "\r" in value:
-        raise FillError(f"The value of '{{{name}}}' holds a line end; one line is sent at a time.")
+    if set(value) & set("\r\n\0"):
+        raise FillError(
+            f"The value of '{{{name}}}' holds a line end or NUL; one line is sent at a time."
+        )
     return value
 
 

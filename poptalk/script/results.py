@@ -8,13 +8,14 @@ from pathlib import Path
 from poptalk.notation.exchanges import ExpectedReply
 from poptalk.protocol.commands import Command
 from poptalk.protocol.events import Sent
+from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.script.junit import Case, Result, Suite
 from poptalk.script.occurrences import Agreed, Differed, Occurrence, Opened
 from poptalk.script.views import views
 
 
 class Results:
-    """Gathers what came of each exchange.
+    """Gathers what came of each exchange; what a server repeats of a password is masked.
 
     Args:
         clock: seconds, such as ``time.monotonic``.
@@ -24,9 +25,13 @@ class Results:
         self._clock = clock
         self._begun = self._since = clock()
         self._cases: list[Case] = []
+        self._secrets = SpokenSecrets()
 
     def take(self, occurrence: Occurrence) -> None:
         """Take note of what happens; most of it is no result."""
+        if isinstance(occurrence, Sent) and occurrence.secret is not None:
+            secret = occurrence.secret
+            self._secrets.remember(occurrence.line[secret.start : secret.stop])
         match occurrence:
             case Opened() | Sent():
                 self._since = self._clock()
@@ -70,11 +75,15 @@ class Results:
             Case(
                 name=where,
                 result=result,
-                messages=messages,
+                messages=tuple(map(self._masked, messages)),
                 line=line,
                 seconds=self._clock() - self._since,
             )
         )
+
+    def _masked(self, message: str) -> str:
+        octets = message.encode("utf-8", "surrogateescape")
+        return self._secrets.mask(octets).decode("utf-8", "surrogateescape")
 
 
 def _name(expected: ExpectedReply) -> str:

@@ -18,7 +18,7 @@ from poptalk.notation.dialogue import ClientLine, Dialogue
 from poptalk.notation.known import REASONS, Known
 from poptalk.notation.responses import Responses, parse_response_name
 from poptalk.practice.embedded import practice_server
-from poptalk.protocol.logins import METHODS, ClientMechanism, LoginError
+from poptalk.protocol.logins import METHODS, ClientMechanism, LoginError, credential
 from poptalk.script.options import DEFAULT_PERSONA
 from poptalk.script.practising import Timestamps, account_for
 
@@ -119,16 +119,29 @@ def serving(
 def _live(
     options: Namespace, given: Given, dialogue: Dialogue, destination: Destination
 ) -> Serving:
-    user = given.user or destination.user
+    user = _one_line(given.user or destination.user, "name")
     needed = _needed(dialogue) - set(given.values)
     if user is None and any(_needs_a_user(name) for name in needed):
         raise UsageError(f"{dialogue.name} needs a user's name: say --user NAME")
     password = None
     if needed - _NEED_NO_PASSWORD:
         wanted = Wanted(user=user or "the user", host=destination.host)
-        password = _password(options, dialogue, wanted)
+        password = _one_line(_password(options, dialogue, wanted), "password")
     known = Known(user=user, password=password, host=given.host or destination.host)
     return _serving(destination, partial(_connect, destination, options.timeout), known)
+
+
+def _one_line(text: str | None, what: str) -> str | None:
+    """Return a name or a password that a line can carry, also in base64.
+
+    Raises:
+        UsageError: it holds CR, LF or NUL.
+    """
+    try:
+        credential(text or "", what)
+    except LoginError as error:
+        raise UsageError(str(error)) from error
+    return text
 
 
 def _serving(destination: Destination, connect: Callable[[], Link], known: Known) -> Serving:

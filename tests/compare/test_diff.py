@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from poptalk.practice.server import Server, ThreadedServer
 from tests.servers import certificates
 from tests.servers.dovecot import DOVECOT_MISSING, Dovecot, start_dovecot
 from tests.servers.recording import RecordingServer, by_keyword
-from tests.servers.scripted import Close, Expect, Flood, ScriptedServer, Send
+from tests.servers.scripted import Answer, Close, Expect, Flood, ScriptedServer, Send
 from tests.shell.black_box import TIMEOUT, environment, on_a_terminal, poptalk
 
 LETTERS = mailbox_directory("letters")
@@ -238,6 +239,33 @@ def test_1_a_login_that_is_refused(
     assert capfd.readouterr().err == (
         "poptalk: B: bob was not let in with USER: -ERR **** is wrong\n"
     )
+
+
+def _repeat(line: bytes) -> bytes:
+    if line == b"CAPA":
+        return b"+OK\r\nSASL PLAIN\r\n.\r\n"
+    return b"-ERR not " + line + b"\r\n"
+
+
+def test_a_refusal_is_quoted_without_the_password(
+    servers: ExitStack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = servers.enter_context(ScriptedServer([Send(b"+OK\r\n"), Answer(_repeat)]))
+    assert diff(practice(servers), f"{server.host}:{server.port}") == 1
+    sent = base64.b64encode(f"\0bob\0{BOB.password}".encode())
+    assert sent in server.received
+    said = capfd.readouterr().err
+    assert "B: bob was not let in with PLAIN: -ERR not AUTH PLAIN ****" in said
+    assert sent.decode() not in said
+
+
+def test_the_timestamp_from_before_tls_is_not_believed(
+    servers: ExitStack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever made it up could be told a digest of the password with it (RFC 2595 §4)."""
+    options = ("--starttls", "--insecure", "--mechanism", "APOP")
+    assert diff(*options, practice(servers), practice(servers)) == 1
+    assert "APOP needs a <timestamp>" in capfd.readouterr().err
 
 
 def test_1_list_is_refused(servers: ExitStack, capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,10 +13,11 @@ from poptalk.cli import main
 from poptalk.script.source import part_words
 from tests.script.test_run import SESSION, run
 from tests.servers.recording import RecordingServer, by_keyword
-from tests.servers.scripted import Close, Expect, ScriptedServer, Send
+from tests.servers.scripted import Answer, Close, Expect, ScriptedServer, Send
 from tests.shell.black_box import at
 
 GOOD = "S: +OK\nC: NOOP\nS: +OK\nC: QUIT\nS: +OK\n"
+LOGIN = "C: USER bob\nS: +OK\nC: PASS {password}\nS: +OK\n"
 OTHER = "S: +OK\nC: NOOP\nS: -ERR\n"
 
 
@@ -231,3 +232,51 @@ def test_4_stls_is_never_left_out(tmp_path: Path) -> None:
     assert finished.code == 4
     assert "refuses STLS: -ERR unknown command" in finished.stderr
     assert server.received == b"STLS\r\n"
+
+
+# Secrets.
+
+
+def _repeat(line: bytes) -> bytes:
+    return b"-ERR not " + line + b"\r\n" if line.startswith(b"PASS") else b"+OK\r\n"
+
+
+def test_results_hold_no_password_that_a_server_repeats(tmp_path: Path) -> None:
+    results = tmp_path / "results.xml"
+    with ScriptedServer([Send(b"+OK\r\n"), Answer(_repeat)]) as server:
+        finished = run(
+            *scripts(tmp_path, a=LOGIN),
+            *at(server),
+            "--junit",
+            results,
+            POPTALK_PASSWORD="Zq7Vx9Wk",
+        )
+        assert b"PASS Zq7Vx9Wk\r\n" in server.received
+    assert finished.code == 1
+    assert "but '-ERR not PASS ****' came" in results.read_text()
+    assert "Zq7Vx9Wk" not in finished.stdout.decode() + finished.stderr + results.read_text()
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize("what", ["name", "password"])
+def test_no_name_and_no_password_ends_a_line(tmp_path: Path, what: str, end: str) -> None:
+    """What stands behind the line end would be a command; in base64, too, it has no place."""
+    values = {"name": "bob", "password": "jones"} | {what: f"x{end}DELE 1"}
+    with RecordingServer() as server:
+        dialogue = scripts(tmp_path, a="C: AUTH PLAIN {plain}\n")
+        arguments = (*dialogue, *at(server), "--user", values["name"])
+        finished = run(*arguments, POPTALK_PASSWORD=values["password"])
+    assert finished.code == 2
+    assert f"this {what} holds a line end or NUL" in finished.stderr
+    assert server.received == b""
+
+
+def test_no_value_that_a_server_gave_ends_a_line(tmp_path: Path) -> None:
+    """A bare CR and NUL stand within a line that came, and in none that is sent."""
+    for end in (b"\r", b"\0"):
+        with RecordingServer(greeting=b"+OK a" + end + b"DELE 1\r\n") as server:
+            dialogue = scripts(tmp_path, a="S: +OK {what...}\nC: NOOP {what}\n")
+            finished = run(*dialogue, *at(server), "--exact")
+        assert finished.code == 2
+        assert "holds a line end or NUL" in finished.stderr
+        assert server.received == b""
