@@ -22,8 +22,11 @@ PACKAGE = Path(poptalk.__file__).parent
 ROOMS = ("cli", "shell", "lesson", "script", "practice", "terminal", "net", "notation", "protocol")
 """Each may import what stands behind it."""
 
-NO_PATHS = ("notation", "protocol")
-"""The rooms that may not ask where files lie (`poptalk.paths`)."""
+SHARED = ("exit_codes", "paths")
+"""What a program ends with, and where files lie: modules beside the rooms."""
+
+NO_FILES = ("notation", "protocol")
+"""The rooms that may not use what is shared: they know of no files, and of no program."""
 
 PURE = ("notation", "protocol")
 
@@ -85,12 +88,12 @@ def in_rooms(*rooms: str) -> list[str]:
 def allowed_rooms(room: str) -> set[str]:
     """Return the rooms of which modules of a room may import."""
     rooms = {"", *ROOMS[ROOMS.index(room) :]}
-    return rooms if room in NO_PATHS else rooms | {"paths"}
+    return rooms if room in NO_FILES else rooms | set(SHARED)
 
 
 def test_every_room_is_known() -> None:
     rooms = {room_of(module) for module in MODULES}
-    assert rooms == {"", "__main__", "paths", *ROOMS}
+    assert rooms == {"", "__main__", *SHARED, *ROOMS}
 
 
 @pytest.mark.parametrize("module", in_rooms(*ROOMS))
@@ -100,7 +103,7 @@ def test_the_arrows_point_one_way(module: str) -> None:
     assert {name for name in used if room_of(name) not in allowed} == set()
 
 
-@pytest.mark.parametrize("module", ["poptalk", "poptalk.paths"])
+@pytest.mark.parametrize("module", ["poptalk", *(f"poptalk.{name}" for name in SHARED)])
 def test_what_every_room_may_use_uses_none(module: str) -> None:
     assert [name for name in imports(MODULES[module]) if name.startswith("poptalk")] == []
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.lesson.codes import CODES
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.prove import Report, prove
@@ -36,7 +37,7 @@ def check(options: argparse.Namespace, *, say: Show, complain: Show) -> int:
         paths = lessons_at([Path(path) for path in options.paths])
     except UsageError as error:
         complain(str(error))
-        return 2
+        return EXIT_USAGE
     reports = [without(prove(path), ignored) for path in paths]
     failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
     text = _junit(reports) if options.format == "junit" else "\n".join(_lines(reports))
@@ -44,8 +45,8 @@ def check(options: argparse.Namespace, *, say: Show, complain: Show) -> int:
         _put(text, options.output, say)
     except OSError as error:
         complain(f"{options.output} cannot be written ({reason(error)}); name another file.")
-        return 2
-    return int(failed)
+        return EXIT_USAGE
+    return EXIT_NO if failed else EXIT_OK
 
 
 def read_codes(text: str) -> frozenset[str]:
