@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from poptalk.notation.dialogue import ClientLine, Dialogue
+from poptalk.notation.known import Known
 from poptalk.protocol.commands import parse_command
 from poptalk.protocol.verbs import Effect
 
@@ -137,6 +138,11 @@ class Lesson:
     def step(self, slug: str) -> Step | None:
         """Return the step with an id, None if there is none."""
         return next((step for step in self.steps if step.slug == slug), None)
+
+    @property
+    def known(self) -> Known:
+        """Who the learner is on the lesson's practice server."""
+        return Known(user=self.user, password=self.password)
 
     @property
     def deletes(self) -> bool:

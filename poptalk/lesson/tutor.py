@@ -94,7 +94,7 @@ class Tutor:
         self._record = Record(lesson)
         self._session = LessonSession(
             lesson,
-            known if known is not None else Known(user=lesson.user, password=lesson.password),
+            known if known is not None else lesson.known,
             live=live,
             later_letters=later_letters,
             when_lost=lambda: self._record.keep(EventKind.LOST),

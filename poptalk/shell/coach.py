@@ -23,8 +23,8 @@ from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.lesson.document import Lesson
+    from poptalk.lesson.room import Room
     from poptalk.net.errors import Ending, NetError
-    from poptalk.shell.lesson_room import LessonRoom
     from poptalk.shell.lesson_view import LessonView
 
 _SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STATE})
@@ -52,7 +52,7 @@ class Coach(Companion):
         *,
         lesson: Lesson,
         tutor: Tutor,
-        room: LessonRoom,
+        room: Room,
         office: Office,
         view: LessonView,
     ) -> None:

@@ -10,12 +10,12 @@ from poptalk.lesson.document import Lesson
 from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.mailbox import LATER, MailboxError, find_mailbox
 from poptalk.lesson.reader import load_lesson
+from poptalk.lesson.room import LiveRoom
 from poptalk.lesson.shelf import LessonNotFound, find_lesson
 from poptalk.net.destination import Destination, UsageError
 from poptalk.notation.known import Known
 from poptalk.script.command import PASSWORD_VARIABLE
 from poptalk.shell.interactive import run_accompanied
-from poptalk.shell.lesson_room import LiveRoom
 from poptalk.shell.options import ConnectOptions
 from poptalk.shell.school import School
 

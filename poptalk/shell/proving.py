@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from poptalk.lesson.room import Room
 from poptalk.net.destination import UsageError
 from poptalk.net.errors import NetError
-from poptalk.net.link import Link
 from poptalk.notation.dialogue import Dialogue
 from poptalk.script.occurrences import Occurrence
-from poptalk.script.replay import Replay
 from poptalk.script.transcript import Transcript
 from poptalk.terminal.safe import Fragment, Fragments
-
-if TYPE_CHECKING:
-    from poptalk.shell.lesson_room import LessonRoom
 
 SECONDS = 5.0
 """How long the second connection may be silent: its dialogue is short, and the server near."""
@@ -33,9 +28,7 @@ class Proof:
         bindings: what the lesson has captured.
     """
 
-    def __init__(
-        self, dialogue: Dialogue, *, room: LessonRoom, bindings: Mapping[str, str]
-    ) -> None:
+    def __init__(self, dialogue: Dialogue, *, room: Room, bindings: Mapping[str, str]) -> None:
         self.difference: str | None = None
         """The first thing that was not as the lesson says, one sentence; None if all was."""
         self._dialogue = dialogue
@@ -45,15 +38,7 @@ class Proof:
 
     def run(self) -> None:
         """Go through the dialogue; what goes wrong is the difference."""
-        destination = self._room.aside()
-        settings = destination.tls_settings() if destination.tls else None
-        replay = Replay(
-            self._dialogue,
-            connect=lambda: Link.open(destination.target, timeout=SECONDS, tls=settings),
-            tls_settings=destination.tls_settings,
-            known=self._room.known,
-            bindings=self._bindings,
-        )
+        replay = self._room.second_connection(self._dialogue, self._bindings, timeout=SECONDS)
         try:
             with replay:
                 self._occurrences += replay.run()

@@ -17,11 +17,11 @@ from poptalk.lesson.cues import CommentKind
 from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.progress import LessonState, ProgressLog
 from poptalk.lesson.reader import load_lesson
+from poptalk.lesson.room import Room
 from poptalk.lesson.shelf import LessonNotFound, Place, curriculum, find_lesson
 from poptalk.lesson.tutor import Tutor
 from poptalk.paths import state_directory
 from poptalk.shell.coach import Coach
-from poptalk.shell.lesson_room import LessonRoom, PracticeRoom
 from poptalk.shell.lesson_view import LessonView
 from poptalk.shell.menu import Entry, Menu
 
@@ -46,7 +46,7 @@ class School:
 
     versions = VERSIONS
 
-    def __init__(self, *, first: Lesson | None = None, room: LessonRoom | None = None) -> None:
+    def __init__(self, *, first: Lesson | None = None, room: Room | None = None) -> None:
         self._first = first
         self._first_room = room
         self._log = ProgressLog(state_directory() / PROGRESS_FILE)
@@ -140,10 +140,10 @@ class School:
         else:
             self._teach(lesson, None)
 
-    def _teach(self, lesson: Lesson, room: LessonRoom | None) -> None:
+    def _teach(self, lesson: Lesson, room: Room | None) -> None:
         self._dismiss()
         try:
-            room = room or PracticeRoom(self._open.enter_context(Classroom(lesson)))
+            room = room or self._open.enter_context(Classroom(lesson))
         except ClassroomError as error:
             self._shell.dialogue.warn(str(error))
             self.show_menu()

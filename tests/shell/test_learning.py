@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.lesson.room import LiveRoom
 from poptalk.net.destination import Destination
 from poptalk.notation.known import Known
 from poptalk.paths import state_directory
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.shell.coach import Coach
-from poptalk.shell.lesson_room import LiveRoom
 from poptalk.shell.menu import Menu
 from poptalk.shell.school import PROGRESS_FILE
 from poptalk.terminal.theme import MONO

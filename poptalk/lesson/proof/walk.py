@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from poptalk.lesson.document import Lesson, Step
-from poptalk.lesson.rehearsal import Rehearsal, Room
+from poptalk.lesson.rehearsal import Rehearsal
 from poptalk.lesson.replaying import Place
+from poptalk.lesson.room import Room
 from poptalk.lesson.turns import Turn
 from poptalk.lesson.tutor import Awaiting, Tutor
 from poptalk.notation.exchanges import Send
@@ -42,7 +43,7 @@ class Walk:
 
     def __init__(self, lesson: Lesson, room: Room, *, at: str | None = None) -> None:
         self.rehearsal = Rehearsal(
-            Tutor(lesson, position=at, later_letters=room.has_later_letters), room
+            Tutor(lesson, position=at, later_letters=room.later_letters), room
         )
 
     @property
