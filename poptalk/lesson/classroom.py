@@ -8,7 +8,6 @@ rests upon.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from poptalk.lesson.document import Lesson
+from poptalk.lesson.front_matter import line_of_key
 from poptalk.lesson.mailbox import Mailbox, MailboxError, find_mailbox
 from poptalk.lesson.room import Room
 from poptalk.net.destination import UsageError
@@ -200,13 +200,3 @@ def _check_faults(lesson: Lesson) -> None:
         # The option of `poptalk serve` is a key here.
         sentence = str(error).replace("--fault ", "fault ")
         raise ClassroomError(lesson, "fault", sentence) from error
-
-
-def line_of_key(path: Path, key: str) -> int:
-    """Return the line of a front matter key in a lesson's file; 1 where it does not stand there."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return 1
-    wanted = re.compile(rf"{key}\s*:")
-    return next((number for number, line in enumerate(lines, 1) if wanted.match(line)), 1)

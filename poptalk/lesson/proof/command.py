@@ -11,7 +11,7 @@ from poptalk.lesson.codes import CODES
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.prove import Report, prove
 from poptalk.lesson.proof.subject import ADVICE
-from poptalk.lesson.shelf import lesson_files
+from poptalk.lesson.shelf import SUFFIX, lesson_files
 from poptalk.net.destination import UsageError
 from poptalk.net.errors import reason
 
@@ -76,9 +76,11 @@ def lessons_at(paths: Sequence[Path]) -> list[Path]:
             raise UsageError(
                 f"{path} does not exist; name a lesson's file, or a folder of lessons."
             )
-        inside = sorted(path.glob("*.md")) if path.is_dir() else [path]
+        inside = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
         if not inside:
-            raise UsageError(f"{path} has no lesson in it; a lesson is a file that ends in .md.")
+            raise UsageError(
+                f"{path} has no lesson in it; a lesson is a file that ends in {SUFFIX}."
+            )
         found += inside
     return found
 

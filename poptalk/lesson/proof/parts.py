@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poptalk.lesson.classroom import line_of_key
 from poptalk.lesson.document import BlockKind, Question
 from poptalk.lesson.errors import LessonFault, near_miss
+from poptalk.lesson.front_matter import line_of_key
 from poptalk.lesson.proof.subject import Subject
 from poptalk.lesson.remarks import filled
+from poptalk.lesson.shelf import SUFFIX
 from poptalk.notation.dialogue import ClientLine, Dialogue, ServerLine
 
 
@@ -72,7 +73,7 @@ def _captured(dialogue: Dialogue) -> Iterator[str]:
 def check_earlier_lessons(subject: Subject) -> Iterator[LessonFault]:
     """Find lessons that should come before and are not there (PT033)."""
     lesson = subject.lesson
-    known = sorted(path.stem for path in lesson.path.parent.glob("*.md"))
+    known = sorted(path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}"))
     for name in lesson.after:
         if name not in known:
             yield subject.fault(
