@@ -60,17 +60,22 @@ def _list(options: argparse.Namespace, *, columns: int, say: Callable[[str], Non
 def _new(
     options: argparse.Namespace, *, say: Callable[[str], None], complain: Callable[[str], None]
 ) -> int:
-    from poptalk.lesson.skeleton import CannotWrite, write_skeleton
+    from poptalk.lesson.new_lesson import (
+        CannotWrite,
+        begin_lesson,
+        lesson_path,
+        title_of,
+        what_is_left,
+    )
+    from poptalk.lesson.skeleton import skeleton
 
+    path = lesson_path(options.name)
     try:
-        path = write_skeleton(options.name)
+        begin_lesson(path, skeleton(title_of(path.stem)))
     except CannotWrite as error:
         complain(str(error))
         return EXIT_USAGE
-    say(
-        f"{path} is begun. What is left to be written is marked with TODO; this shows it as you go:"
-    )
-    say(f"  poptalk lessons watch {path}")
+    say(f"{path} is begun. {what_is_left(path)}")
     return EXIT_OK
 
 
