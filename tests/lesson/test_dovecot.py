@@ -14,7 +14,7 @@ import pytest
 
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.mailbox import Mailbox, find_mailbox
-from poptalk.lesson.proof.walk import Walk
+from poptalk.lesson.proof.pupil import Pupil
 from poptalk.lesson.reader import load_lesson
 from poptalk.lesson.room import Room
 from poptalk.lesson.shelf import lesson_files
@@ -72,16 +72,16 @@ def room(lesson: Lesson, dovecot: Dovecot, tmp_path: Path) -> Iterator[RealServe
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_lesson_passes_on_a_real_server(lesson: Lesson, room: RealServer) -> None:
-    walk = Walk(lesson, room)
+    pupil = Pupil(lesson, room)
     try:
-        walk.begin()
-        while not walk.over:
-            walk.go_on()
+        pupil.begin()
+        while not pupil.over:
+            pupil.go_on()
     finally:
-        walk.close()
-    assert walk.rehearsal.finished
-    assert walk.rehearsal.differences == []
-    assert walk.rehearsal.surprises == []
+        pupil.close()
+    assert pupil.rehearsal.finished
+    assert pupil.rehearsal.differences == []
+    assert pupil.rehearsal.surprises == []
 
 
 def test_some_lessons_only_read() -> None:
