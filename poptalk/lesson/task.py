@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from poptalk.lesson import ladder, remarks
+from poptalk.lesson.bookkeeper import Bookkeeper
 from poptalk.lesson.cues import Comment, CommentKind, Cue, Manner
 from poptalk.lesson.document import Block
 from poptalk.lesson.happenings import Answered, Connected, Ended
 from poptalk.lesson.judge import Verdict, VerdictKind, judge, judge_free
 from poptalk.lesson.ladder import Ladder
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.record import Record
 from poptalk.lesson.replaying import Place
 from poptalk.lesson.seen import Seen, message_of
 from poptalk.lesson.session import OTHER_GREETING, LessonSession
@@ -47,7 +47,7 @@ class Task:
         block: the block.
         place: where it stands in the lesson.
         session: the session.
-        record: what is noted of the step.
+        bookkeeper: writes down what is done in the step.
         later: the turns of the step behind this block.
     """
 
@@ -56,7 +56,7 @@ class Task:
         block: Block,
         place: Place,
         session: LessonSession,
-        record: Record,
+        bookkeeper: Bookkeeper,
         *,
         later: tuple[Turn, ...] = (),
     ) -> None:
@@ -65,7 +65,7 @@ class Task:
         self._later = later
         self._place = place
         self._session = session
-        self._record = record
+        self._bookkeeper = bookkeeper
         self._ladder = Ladder(block.hints)
         self._index = 0
         self._reached = 0
@@ -121,7 +121,7 @@ class Task:
 
     def _judge(self, answered: Answered) -> Walk[None]:
         """Say what a line means for the task."""
-        self._record.attempts += 1
+        self._bookkeeper.attempts += 1
         verdict = self._verdict(self._turns[self._reached], answered)
         if verdict.kind is VerdictKind.WANTED:
             self._index = self._reached
@@ -201,9 +201,9 @@ class Task:
         """Comment on a line that is not the awaited one, and offer help where that happens often."""
         if verdict.is_miss:
             self._misses += 1
-            yield self._record.keep(EventKind.MISSED)
+            yield self._bookkeeper.keep(EventKind.MISSED)
         elif verdict.kind is VerdictKind.ASIDE:
-            yield self._record.keep(EventKind.ASIDE)
+            yield self._bookkeeper.keep(EventKind.ASIDE)
         text = self._on_effect(answered, verdict)
         if text:
             yield Comment(kind=_KINDS.get(verdict.kind, CommentKind.NOT_YET), text=text)
@@ -249,7 +249,7 @@ class Task:
         if self._misses == MISSES_BEFORE_HINT_IS_NAMED:
             yield Comment(kind=CommentKind.HINT, text="`:hint` helps.")
         elif self._misses == MISSES_BEFORE_FIRST_HINT and self._ladder.rung == 0:
-            yield self._record.keep(EventKind.HINTED)
+            yield self._bookkeeper.keep(EventKind.HINTED)
             yield self.climb()
         elif self._misses >= MISSES_BEFORE_SKIP_IS_OFFERED and self._misses % 2 == 0:
             text = "Shall we do it together? `:skip` sends the answer and says why it is one."
@@ -257,7 +257,7 @@ class Task:
 
     def _do_together(self) -> Walk[None]:
         """Send the answer in the learner's place, say why it is one, and go on in any case."""
-        self._record.shown = True
+        self._bookkeeper.shown = True
         turn, session = self.turn, self._session
         assert isinstance(turn.act, Line)
         if self.verdict is not None and self.verdict.kind is VerdictKind.UNJUDGED:
@@ -308,7 +308,7 @@ class Task:
         if isinstance(message, Connected):
             self._session.opened()
         else:
-            self._record.shown |= message is Request.SKIP
+            self._bookkeeper.shown |= message is Request.SKIP
             yield from self._session.connect(Manner.TYPED)
         yield from self._check_greeting(turn)
         if len(self._turns) > 1:
@@ -325,7 +325,7 @@ class Task:
         while session.seen.is_open:
             message = yield from session.next(Awaiting.COMMAND, may_end=True)
             if message is Request.SKIP:
-                self._record.shown = True
+                self._bookkeeper.shown = True
                 yield from session.hang_up()
             elif isinstance(message, Answered):
                 yield from free_remark(message, session.before)
