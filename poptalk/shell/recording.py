@@ -15,6 +15,7 @@ from poptalk.exit_codes import EXIT_OK
 from poptalk.lesson.classroom import Classroom, ClassroomError
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.new_lesson import begin_lesson, lesson_path, title_of, what_is_left
+from poptalk.lesson.recorded_lesson import write_lesson
 from poptalk.lesson.recording import Recording
 from poptalk.net.destination import Destination, UsageError
 from poptalk.practice.accounts import BOB
@@ -63,7 +64,9 @@ def record(
         finally:
             if recording.exchanges:
                 title = title_of(path.stem)
-                text = recording.lesson(title=title, mailbox=mailbox, persona=persona, where=where)
+                text = write_lesson(
+                    recording, title=title, mailbox=mailbox, persona=persona, where=where
+                )
                 path.write_text(text, encoding="utf-8", newline="\n")
     say(_result(path, recording))
     return EXIT_OK
