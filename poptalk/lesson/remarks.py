@@ -24,8 +24,11 @@ from poptalk.protocol.verbs import VERBS, Argument, ArgumentKind, Clause, Effect
 MAX_CHARACTERS = 150
 """Longest sentence: two lines on 80 columns, with the word in front of it."""
 
-TUTOR_WORDS = ("hint", "why", "skip", "back", "reset", "map", "state", "report", "help", "last")
-"""What a learner may type without its colon."""
+TUTOR_WORDS = (
+    *("hint", "why", "skip", "back", "reset", "state", "map", "report", "menu"),
+    *("help", "raw", "more", "open", "close", "reveal"),
+)
+"""Local commands that a learner may type without the colon; a test compares them with the shell's."""
 
 SECRET_NAMES = frozenset(REASONS) - {"user", "host"}
 """Placeholders whose values are never written into a comment."""

@@ -31,6 +31,11 @@ _SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STA
 """What the shell would say before the answer, and the tutor says below it."""
 
 
+def is_yes(answer: str) -> bool:
+    """Tell whether an answer to a question of yes or no is a yes; whatever is unclear is a no."""
+    return answer.strip().lower() in ("yes", "y")
+
+
 class Coach(Companion):
     """Runs one lesson in a shell.
 
@@ -258,7 +263,7 @@ class Coach(Companion):
     def _confirmed(self, text: str) -> None:
         line, self._to_be_confirmed = self._to_be_confirmed, None
         assert line is not None
-        if text.strip().lower() in ("yes", "y"):
+        if is_yes(text):
             self._errands.transmit(line)
             return
         self._view.comment(CommentKind.NEWS, "not sent. `RSET` takes the marks back.")

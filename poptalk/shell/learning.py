@@ -15,6 +15,7 @@ from poptalk.lesson.shelf import LessonNotFound, find_lesson
 from poptalk.net.destination import Destination, UsageError
 from poptalk.notation.known import Known
 from poptalk.script.command import PASSWORD_VARIABLE
+from poptalk.shell.coach import is_yes
 from poptalk.shell.interactive import run_accompanied
 from poptalk.shell.options import ConnectOptions
 from poptalk.shell.school import School
@@ -89,8 +90,8 @@ def needs_its_own_server(lesson: Lesson) -> str | None:
 
 
 def _agrees(lesson: Lesson, destination: Destination, ask: Ask) -> bool:
-    answer = ask(
+    question = (
         f"{lesson.title}: this lesson marks messages as deleted, and here they are your own mail on "
         f"{destination.name}.\nYou will be asked again before QUIT removes them. Go on? yes or no: "
     )
-    return answer.strip().lower() in ("yes", "y")
+    return is_yes(ask(question))
