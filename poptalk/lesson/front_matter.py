@@ -14,6 +14,7 @@ from pathlib import Path
 
 from poptalk.lesson.errors import near_miss
 from poptalk.lesson.markup.source import Source
+from poptalk.lesson.options import DEFAULT_PERSONA
 from poptalk.notation.pattern import unwritable
 from poptalk.practice.accounts import BOB
 from poptalk.protocol.commands import MASK
@@ -64,7 +65,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "persona": Key(
         meaning="how the practice server speaks",
-        default="plain",
+        default=DEFAULT_PERSONA,
         pattern=_NAME,
         form="a name that 'poptalk serve --list-personas' tells",
     ),

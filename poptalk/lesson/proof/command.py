@@ -9,6 +9,7 @@ from pathlib import Path
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.lesson.codes import CODES
 from poptalk.lesson.errors import LessonFault
+from poptalk.lesson.options import JUNIT
 from poptalk.lesson.proof.prove import Report, prove
 from poptalk.lesson.proof.subject import ADVICE
 from poptalk.lesson.shelf import SUFFIX, lesson_files
@@ -40,7 +41,7 @@ def check(options: argparse.Namespace, *, say: Show, complain: Show) -> int:
         return EXIT_USAGE
     reports = [without(prove(path), ignored) for path in paths]
     failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
-    text = _junit(reports) if options.format == "junit" else "\n".join(_lines(reports))
+    text = _junit(reports) if options.format == JUNIT else "\n".join(_lines(reports))
     try:
         _put(text, options.output, say)
     except OSError as error:
