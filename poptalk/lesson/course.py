@@ -6,6 +6,7 @@ The walk yields cues until it must wait; `task` does the tasks, `session` has th
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from poptalk.lesson import situations
 from poptalk.lesson.bookkeeper import Bookkeeper
@@ -154,7 +155,7 @@ class Course:
         parts = turns(block.dialogue)
         index = 0
         while index < len(parts):
-            place = Place(step=self.place.step, item=self.place.item, turn=index)
+            place = replace(self.place, turn=index)
             turn = parts[index]
             if not turn.opens and not turn.closes:
                 yield from self._ready(place, manner)

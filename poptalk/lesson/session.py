@@ -32,6 +32,8 @@ from poptalk.notation.pattern import Bindings, FillError
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Effect
 
+OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
+
 
 class LessonSession:
     """The learner's connection to the server, one after the other, and what is known of it.
@@ -287,9 +289,6 @@ class LessonSession:
             yield from self.perform(turn, Manner.FOLDED)
             if self.lost:
                 return
-
-
-OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
 
 
 def _ends_session(turn: Turn) -> bool:

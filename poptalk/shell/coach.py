@@ -196,7 +196,7 @@ class Coach(Companion):
     def _echo(self, text: str) -> None:
         """Show an answer that was typed, where the line of the prompt is gone."""
         if text and self._shell.dialogue.shows_sent:
-            self._view.interrupted()
+            self._view.something_else_shown()
             self._shell.say([[("client", "> "), ("text", harmless(text))]])
 
     # What waits.

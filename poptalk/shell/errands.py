@@ -144,7 +144,7 @@ class Errands:
 
     def hear(self, event: Event) -> None:
         """Take note of an event; see `Dialogue.listeners`."""
-        self._view.interrupted()
+        self._view.something_else_shown()
         self._ear.take(event)
 
     def listened(self) -> None:
@@ -333,7 +333,7 @@ class Errands:
         def show() -> None:
             if not self.over:
                 columns = self._shell.dialogue.size()[1]
-                self._view.interrupted()
+                self._view.something_else_shown()
                 self._shell.say(proof.lines(columns=columns))
                 self._later(Proved(difference=proof.difference))
 
