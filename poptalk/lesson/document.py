@@ -6,7 +6,7 @@ Prose is kept as its Markdown source: what it looks like is the screen's matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -61,6 +61,13 @@ class Block:
     """The rungs of the ladder without the last one, which is the answer itself."""
     mistakes: tuple[Mistake, ...] = ()
 
+    @property
+    def deletes(self) -> bool:
+        """Whether one of its lines marks messages as deleted."""
+        lines = (step for step in self.dialogue.steps if isinstance(step, ClientLine))
+        verbs = (parse_command(line.payload.encode("utf-8")).verb for line in lines)
+        return any(verb is not None and verb.effect is Effect.MARK for verb in verbs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -106,9 +113,7 @@ class Step:
 
     def blocks(self, *kinds: BlockKind) -> Iterator[Block]:
         """Give the blocks of certain kinds, of every kind where none is named."""
-        for item in self.items:
-            if isinstance(item, Block) and (not kinds or item.kind in kinds):
-                yield item
+        return _blocks(self.items, kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +149,21 @@ class Lesson:
         """Who the learner is on the lesson's practice server."""
         return Known(user=self.user, password=self.password)
 
+    def items(self) -> Iterator[Item]:
+        """Give everything in the lesson, in its order."""
+        yield from self.introduction
+        for step in self.steps:
+            yield from step.items
+
+    def blocks(self, *kinds: BlockKind) -> Iterator[Block]:
+        """Give the blocks of certain kinds, of every kind where none is named."""
+        return _blocks(self.items(), kinds)
+
     @property
     def deletes(self) -> bool:
-        """Whether a line that the learner is to send marks messages as deleted."""
-        steps = (
-            client_line
-            for step in self.steps
-            for block in step.blocks(BlockKind.TASK, BlockKind.SHOW)
-            for client_line in block.dialogue.steps
-            if isinstance(client_line, ClientLine)
-        )
-        verbs = (parse_command(step.payload.encode("utf-8")).verb for step in steps)
-        return any(verb is not None and verb.effect is Effect.MARK for verb in verbs)
+        """Whether any line, whoever is to send it, marks messages as deleted."""
+        return any(block.deletes for block in self.blocks())
+
+
+def _blocks(items: Iterable[Item], kinds: Collection[BlockKind]) -> Iterator[Block]:
+    return (item for item in items if isinstance(item, Block) and (not kinds or item.kind in kinds))

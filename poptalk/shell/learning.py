@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from getpass import getpass
 
-from poptalk.lesson.document import Lesson
+from poptalk.lesson.document import BlockKind, Lesson
 from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.mailbox import LATER, MailboxError, find_mailbox
 from poptalk.lesson.reader import load_lesson
@@ -80,6 +80,8 @@ def needs_its_own_server(lesson: Lesson) -> str | None:
     """Return why a lesson cannot run on somebody's server, as a clause; None if it can."""
     if lesson.faults:
         return "which does wrong what the lesson is about"
+    if any(block.deletes for block in lesson.blocks(BlockKind.PROOF)):
+        return "where a second connection may delete letters"
     try:
         mailbox = find_mailbox(lesson.mailbox, beside=lesson.path)
     except MailboxError:

@@ -8,6 +8,8 @@ from poptalk.lesson.room import Room
 from poptalk.net.destination import UsageError
 from poptalk.net.errors import NetError
 from poptalk.notation.dialogue import Dialogue
+from poptalk.protocol.events import Sent
+from poptalk.protocol.verbs import Effect
 from poptalk.script.occurrences import Occurrence
 from poptalk.script.transcript import Transcript
 from poptalk.terminal.safe import Fragment, Fragments
@@ -41,11 +43,24 @@ class Proof:
         replay = self._room.second_connection(self._dialogue, self._bindings, timeout=SECONDS)
         try:
             with replay:
-                self._occurrences += replay.run()
+                for occurrence in replay.run():
+                    self._refuse_to_delete(occurrence)
+                    self._occurrences.append(occurrence)
         except (NetError, UsageError) as error:
             self.difference = str(error)
         else:
             self.difference = str(replay.difference) if replay.difference is not None else None
+
+    def _refuse_to_delete(self, occurrence: Occurrence) -> None:
+        """Stop before a line that marks somebody's mail: nobody could be asked before the QUIT.
+
+        Raises:
+            UsageError: it is such a line; it has not been sent yet.
+        """
+        if self._room.live and isinstance(occurrence, Sent) and not occurrence.sasl:
+            verb = occurrence.exchange.command.verb
+            if verb is not None and verb.effect is Effect.MARK:
+                raise UsageError("This would delete a message of yours, so it was stopped.")
 
     def lines(self, *, columns: int) -> list[Fragments]:
         """Return the second connection's dialogue, each line marked.

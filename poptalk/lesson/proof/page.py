@@ -49,7 +49,7 @@ def check_columns(subject: Subject) -> Iterator[LessonFault]:
 
 def check_comments(subject: Subject) -> Iterator[LessonFault]:
     """Find comments on mistakes that are longer than two lines (PT032)."""
-    for block in subject.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(BlockKind.TASK):
         for mistake in block.mistakes:
             length = len(" ".join(_texts(mistake.comment)))
             if length > MAX_CHARACTERS:

@@ -15,7 +15,7 @@ from poptalk.notation.dialogue import ClientLine, Dialogue, ServerLine
 
 def check_hints(subject: Subject) -> Iterator[LessonFault]:
     """Find tasks without a hint (PT030)."""
-    for block in subject.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(BlockKind.TASK):
         if not block.hints:
             yield subject.fault(
                 "PT030",
@@ -27,7 +27,7 @@ def check_hints(subject: Subject) -> Iterator[LessonFault]:
 
 def check_questions(subject: Subject) -> Iterator[LessonFault]:
     """Find questions without one right choice, and wrong choices without a reply (PT024)."""
-    for item in subject.items():
+    for item in subject.lesson.items():
         if not isinstance(item, Question):
             continue
         right = sum(choice.right for choice in item.choices)
@@ -50,7 +50,7 @@ def check_questions(subject: Subject) -> Iterator[LessonFault]:
 
 def check_names(subject: Subject) -> Iterator[LessonFault]:
     """Find comments on mistakes with a name in braces that stands for nothing (PT028)."""
-    for block in subject.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(BlockKind.TASK):
         for mistake in block.mistakes:
             captured = dict.fromkeys(_captured(mistake.dialogue), "")
             if "{" in filled(mistake.comment.source, captured):

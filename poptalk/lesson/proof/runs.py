@@ -97,11 +97,10 @@ def _surprises(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
 
 def _line_that_sends(subject: Subject, sent: bytes, bindings: Bindings) -> int:
     """Find the line of a `show` or `setup` block that has led to a line; 1 where there is none."""
-    for kind in (BlockKind.SHOW, BlockKind.SETUP):
-        for block in subject.blocks(kind):
-            for turn in turns(block.dialogue):
-                if isinstance(turn.act, Send) and isinstance(
-                    match_client(turn.act.step, sent, bindings), Agreement
-                ):
-                    return turn.act.step.line
+    for block in subject.lesson.blocks(BlockKind.SHOW, BlockKind.SETUP):
+        for turn in turns(block.dialogue):
+            if isinstance(turn.act, Send) and isinstance(
+                match_client(turn.act.step, sent, bindings), Agreement
+            ):
+                return turn.act.step.line
     return 1
