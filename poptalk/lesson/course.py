@@ -205,10 +205,11 @@ class Course:
                 case Request.CONNECT:
                     yield Comment(kind=CommentKind.NEWS, text=OPENED_LATER)
                 case Request.GO_ON:
-                    text = f"Answer with a number, {_range(question)}."
+                    text = f"Answer with {_number(question)}."
                     yield Comment(kind=CommentKind.NEWS, text=text)
                 case Answered():
-                    yield from free_remark(message, self._session.before)
+                    text = f"The server does not know this; the question wants {_number(question)}."
+                    yield from free_remark(message, self._session.before, if_unknown=text)
                 case _:
                     pass
         self.question = self.ladder = None
@@ -248,6 +249,10 @@ class Course:
 def _reply(choice: Choice) -> Comment:
     kind = CommentKind.DONE if choice.right else CommentKind.NOT_YET
     return Comment(kind=kind, text=choice.reply or ("Right." if choice.right else "Not this one."))
+
+
+def _number(question: Question) -> str:
+    return f"a number, {_range(question)}"
 
 
 def _range(question: Question) -> str:

@@ -23,6 +23,7 @@ from poptalk.notation.dialogue import Direction
 from poptalk.notation.directions import Side
 from poptalk.notation.exchanges import Send as Line
 from poptalk.protocol.commands import parse_command
+from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Effect
 
 MISSES_BEFORE_HINT_IS_NAMED = 2
@@ -93,7 +94,8 @@ class Task:
         """Show the next hint."""
         session = self._session
         answer = ladder.answer_to(self.turn, session.bindings, live=session.live)
-        return Comment(kind=CommentKind.HINT, text=self._ladder.climb(answer))
+        text = self._ladder.climb(answer, nudge=ladder.nudge_to(self.turn))
+        return Comment(kind=CommentKind.HINT, text=text)
 
     def walk(self) -> Walk[None]:
         """Await all turns."""
@@ -122,31 +124,34 @@ class Task:
     def _judge(self, answered: Answered) -> Walk[None]:
         """Say what a line means for the task."""
         self._bookkeeper.attempts += 1
-        verdict = self._verdict(self._turns[self._reached], answered)
+        verdict = self._verdict(self._reached, answered)
         if verdict.kind is VerdictKind.WANTED:
             self._index = self._reached
         elif self._index != self._reached:
-            verdict = self._verdict(self.turn, answered)
+            verdict = self._verdict(self._index, answered)
         self.verdict = verdict
         if verdict.kind is VerdictKind.WANTED:
-            yield from self._passed(verdict)
+            yield from self._passed(answered, verdict)
             return
         yield from self._remark(answered, verdict)
         self._index = self._rewound()
 
-    def _verdict(self, turn: Turn, answered: Answered) -> Verdict:
+    def _verdict(self, at: int, answered: Answered) -> Verdict:
+        """Judge a line by the turn with an index."""
         session = self._session
         return judge(
-            turn,
+            self._turns[at],
             answered,
             session.bindings,
             mistakes=self._mistakes,
+            done=self._turns[:at],
+            later=self._turns[at + 1 :],
             seen=session.before,
             spoilt=session.before.marked - session.lesson_marks,
             live=session.live,
         )
 
-    def _passed(self, verdict: Verdict) -> Walk[None]:
+    def _passed(self, answered: Answered, verdict: Verdict) -> Walk[None]:
         turn = self.turn
         self._session.take(turn, verdict)
         if isinstance(turn.act, Line):
@@ -158,7 +163,10 @@ class Task:
                     and placeholder.default is not None
                 ):
                     self._session.chosen[name] = verdict.bindings[name]
-        yield self._done(f"`{turn.keyword}`" if turn.keyword else "the response", verdict.text)
+        # The keyword that was sent: it may be the one of an `or` line.
+        keyword = parse_command(answered.line).keyword.decode("utf-8", "replace")
+        what = "the response" if answered.sasl else f"`{keyword}`"
+        yield self._done(what, self._session.once(verdict.text))
         self._go_on()
 
     def _done(self, what: str, remark: str = "") -> Comment:
@@ -174,7 +182,7 @@ class Task:
         self._index += 1
         self._reached = max(self._reached, self._index)
         self._misses = 0
-        self._ladder.start_over()
+        self._ladder.next_turn()
 
     def _rewound(self) -> int:
         """Find the turn to be done now, as a refusal may have undone one before it.
@@ -217,7 +225,7 @@ class Task:
         session = self._session
         command = parse_command(answered.line)
         effect = command.verb.effect if command.verb is not None else Effect.NOTHING
-        if effect is Effect.FAREWELL:
+        if effect is Effect.FAREWELL and verdict.text != remarks.COMES_LATER:
             return ""  # The end of the connection, which follows, explains it.
         if effect is Effect.UNMARK_ALL and session.lesson_marks:
             return "That took back the lesson's own `DELE` as well: `:reset` brings it back."
@@ -322,13 +330,15 @@ class Task:
     def _await_end(self, direction: Direction) -> Walk[None]:
         """Wait until the connection is closed by whoever is to close it."""
         session = self._session
-        while session.seen.is_open:
+        while session.seen.state is not State.CLOSED:
             message = yield from session.next(Awaiting.COMMAND, may_end=True)
             if message is Request.SKIP:
                 self._bookkeeper.shown = True
                 yield from session.hang_up()
             elif isinstance(message, Answered):
-                yield from free_remark(message, session.before)
+                self._bookkeeper.attempts += 1
+                self.verdict = self._verdict(self._index, message)
+                yield from self._remark(message, self.verdict)
             elif isinstance(message, Ended) and not _is_by(direction.side, message):
                 yield from session.explain_end(message)
                 yield from session.ready(self.place)
@@ -336,11 +346,20 @@ class Task:
         self._go_on()
 
 
-def free_remark(answered: Answered, seen: Seen) -> Iterator[Cue]:
-    """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted."""
+def free_remark(answered: Answered, seen: Seen, *, if_unknown: str = "") -> Iterator[Cue]:
+    """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
+
+    Args:
+        answered: the line and its reply.
+        seen: the session before it.
+        if_unknown: what is said of a line that is nothing like a command.
+    """
     verdict = judge_free(answered, seen=seen)
-    if verdict.text:
-        yield Comment(kind=CommentKind.ASIDE, text=verdict.text)
+    text = verdict.text
+    if if_unknown and text in (remarks.NO_COMMAND, remarks.A_NUMBER_ALONE):
+        text = if_unknown
+    if text:
+        yield Comment(kind=CommentKind.ASIDE, text=text)
 
 
 def _begins(turn: Turn, line: bytes) -> bool:
