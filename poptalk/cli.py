@@ -11,6 +11,15 @@ import os
 import sys
 
 from poptalk import __version__
+from poptalk.exit_codes import (
+    EXIT_CANNOT_CONNECT,
+    EXIT_CONNECTION_LOST,
+    EXIT_INTERRUPTED,
+    EXIT_NO,
+    EXIT_TLS,
+    EXIT_USAGE,
+    MEANINGS,
+)
 from poptalk.shell.options import ConnectOptions
 
 TYPE_CHECKING = False
@@ -24,34 +33,14 @@ if TYPE_CHECKING:
     from poptalk.net.proxy import Proxy
     from poptalk.terminal.screen import ScreenClosed
 
-EXIT_OK = 0
-EXIT_NO = 1
-"""The answer is no: -ERR in a piped session, a mismatch, a failed check."""
-EXIT_USAGE = 2
-EXIT_CANNOT_CONNECT = 3
-EXIT_TLS = 4
-EXIT_CONNECTION_LOST = 5
-EXIT_INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells have it."""
-
-EXIT_CODES = f"""\
-exit codes:
-  {EXIT_OK}    all well
-  {EXIT_NO}    the answer is no (-ERR in a piped session, a difference, a failed check)
-  {EXIT_USAGE}    the command line is wrong
-  {EXIT_CANNOT_CONNECT}    cannot connect (name, refused, time-out)
-  {EXIT_TLS}    TLS or certificate
-  {EXIT_CONNECTION_LOST}    connection lost in mid-session
-  {EXIT_INTERRUPTED}  interrupted with Ctrl-C
-"""
+EXIT_CODES = "exit codes:\n" + "".join(
+    f"  {code:<5}{meaning}\n" for code, meaning in MEANINGS.items()
+)
 
 DESCRIPTION = (
     "A Telnet-style raw protocol teaching shell for POP3: what you type goes to the server as it is, "
     "and what the server says comes back coloured and, on request, explained."
 )
-
-DEFAULT_COLUMNS = 80
-"""Width of the help where no terminal says how wide it is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,6 +106,8 @@ def help_formatter(prog: str) -> argparse.HelpFormatter:
 
 
 def _columns() -> int:
+    from poptalk.terminal.screen import DEFAULT_COLUMNS
+
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):
         return int(columns)

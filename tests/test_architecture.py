@@ -35,11 +35,11 @@ ROOMS = (
 )
 """Each may import what stands behind it."""
 
-SHARED = ("paths", "toml_file")
-"""Where files lie, and how those are read that people write: modules beside the rooms."""
+SHARED = ("exit_codes", "paths", "toml_file")
+"""What a program ends with, where files lie, and how those are read that people write."""
 
 NO_FILES = ("notation", "protocol")
-"""The rooms that may not use what is shared: they know of no files."""
+"""The rooms that may not use what is shared: they know of no files, and of no program."""
 
 PURE = ("notation", "protocol")
 

@@ -16,6 +16,7 @@ from poptalk.compare.reading import Fetch, Reading, Refused, Side
 from poptalk.compare.survey import Survey
 from poptalk.compare.table import as_json, summary, table
 from poptalk.compare.verdicts import MOST_EXAMPLES, Outcome, Verdict, compare
+from poptalk.exit_codes import EXIT_NO
 from poptalk.login.methods import find_method
 from poptalk.login.sources import (
     PASSWORD_VARIABLE,
@@ -34,9 +35,6 @@ from poptalk.terminal.render import NoteKind, note
 from poptalk.terminal.safe import Fragments
 from poptalk.terminal.screen import LinearScreen, Progress, ScreenClosed
 from poptalk.terminal.theme import NEUTRAL
-
-EXIT_DIFFERS = 1
-"""The answer is no: the mailboxes are not the same, or one of them could not be read."""
 
 Complain = Callable[[str], None]
 
@@ -90,7 +88,7 @@ def diff(
         say(json.dumps(as_json(verdicts, by_place, where=where), indent=2))
     else:
         _show(screen, verdicts, surveys, where=where)
-    return EXIT_DIFFERS if any(each.outcome is Outcome.DIFFERS for each in verdicts) else 0
+    return EXIT_NO if any(each.outcome is Outcome.DIFFERS for each in verdicts) else 0
 
 
 def _screen(options: Namespace) -> LinearScreen:
@@ -196,7 +194,7 @@ def _failed(failure: ReadingFailed, *, complain: Complain) -> int:
     match error:
         case LoginError() | Refused():
             complain(say(error))
-            return EXIT_DIFFERS
+            return EXIT_NO
         case TlsFailed():
             raise TlsFailed(say(error), certificate=error.certificate) from error
         case ConnectFailed() | ConnectionLost():

@@ -8,7 +8,6 @@ rests upon.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from poptalk.lesson.document import Lesson
+from poptalk.lesson.front_matter import line_of_key
 from poptalk.lesson.mailbox import Mailbox, MailboxError, find_mailbox
+from poptalk.lesson.room import Room
 from poptalk.net.destination import UsageError
 from poptalk.practice.accounts import Account, AccountError
 from poptalk.practice.embedded import PracticeDestination
@@ -52,7 +53,7 @@ class ClassroomError(UsageError):
         super().__init__(f"{lesson.path}:{self.line}: {sentence}")
 
 
-class Classroom:
+class Classroom(Room):
     """The practice server of a lesson, as a context manager: it runs as long as the context lasts.
 
     Args:
@@ -64,6 +65,7 @@ class Classroom:
 
     def __init__(self, lesson: Lesson) -> None:
         self.lesson = lesson
+        self.known = lesson.known
         self._open = ExitStack()
         self._following = 1
         """The number of the next connection of the lesson."""
@@ -74,6 +76,7 @@ class Classroom:
             self._mailbox = self._lay_out(Path(opening.enter_context(directory)))
             self._server = opening.enter_context(ThreadedServer(self._new_server()))
             self._open = opening.pop_all()
+        self.later_letters = self._mailbox.has_later
         return self
 
     def __exit__(
@@ -83,6 +86,10 @@ class Classroom:
         traceback: TracebackType | None,
     ) -> None:
         self._open.close()
+
+    def destination(self, *, fresh: bool, number: int) -> PracticeDestination:
+        """Return where to connect to, everything made as at first if that is asked for."""
+        return self.fresh(connection=number) if fresh else self.again(connection=number)
 
     def fresh(self, *, connection: int = 1) -> PracticeDestination:
         """Make everything as it was at first, and return where to connect to.
@@ -115,11 +122,6 @@ class Classroom:
         lets no letters in.
         """
         return self.again(connection=ASIDE)
-
-    @property
-    def has_later_letters(self) -> bool:
-        """Whether letters come in once a session that was logged in has ended with QUIT."""
-        return self._mailbox.has_later
 
     # Making the server.
 
@@ -198,13 +200,3 @@ def _check_faults(lesson: Lesson) -> None:
         # The option of `poptalk serve` is a key here.
         sentence = str(error).replace("--fault ", "fault ")
         raise ClassroomError(lesson, "fault", sentence) from error
-
-
-def line_of_key(path: Path, key: str) -> int:
-    """Return the line of a front matter key in a lesson's file; 1 where it does not stand there."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return 1
-    wanted = re.compile(rf"{key}\s*:")
-    return next((number for number, line in enumerate(lines, 1) if wanted.match(line)), 1)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from poptalk.exit_codes import EXIT_OK, EXIT_USAGE
 from poptalk.lesson.shelf import LessonNotFound, curriculum, find_lesson
 from poptalk.terminal.screen import LinearScreen
-
-OK, USAGE = 0, 2
-"""Exit codes: all well, and it cannot be meant like that."""
 
 
 def lessons(
@@ -48,7 +46,7 @@ def lessons(
                 return _watch(options, screen=screen)
     except (LessonNotFound, FileNotFoundError) as error:
         complain(str(error))
-        return USAGE
+        return EXIT_USAGE
 
 
 def _list(options: argparse.Namespace, *, columns: int, say: Callable[[str], None]) -> int:
@@ -56,24 +54,29 @@ def _list(options: argparse.Namespace, *, columns: int, say: Callable[[str], Non
 
     for row in list_lessons(curriculum(), columns=columns, paths=options.paths):
         say(row)
-    return OK
+    return EXIT_OK
 
 
 def _new(
     options: argparse.Namespace, *, say: Callable[[str], None], complain: Callable[[str], None]
 ) -> int:
-    from poptalk.lesson.skeleton import CannotWrite, write_skeleton
+    from poptalk.lesson.new_lesson import (
+        CannotWrite,
+        begin_lesson,
+        lesson_path,
+        title_of,
+        what_is_left,
+    )
+    from poptalk.lesson.skeleton import skeleton
 
+    path = lesson_path(options.name)
     try:
-        path = write_skeleton(options.name)
+        begin_lesson(path, skeleton(title_of(path.stem)))
     except CannotWrite as error:
         complain(str(error))
-        return USAGE
-    say(
-        f"{path} is begun. What is left to be written is marked with TODO; this shows it as you go:"
-    )
-    say(f"  poptalk lessons watch {path}")
-    return OK
+        return EXIT_USAGE
+    say(f"{path} is begun. {what_is_left(path)}")
+    return EXIT_OK
 
 
 def _watch(options: argparse.Namespace, *, screen: LinearScreen) -> int:
@@ -85,4 +88,4 @@ def _watch(options: argparse.Namespace, *, screen: LinearScreen) -> int:
     except KeyboardInterrupt:
         # How it is ended.
         pass
-    return OK
+    return EXIT_OK

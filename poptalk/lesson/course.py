@@ -6,8 +6,10 @@ The walk yields cues until it must wait; `task` does the tasks, `session` has th
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from poptalk.lesson import situations
+from poptalk.lesson.bookkeeper import Bookkeeper
 from poptalk.lesson.cues import Ask, Comment, CommentKind, Finish, Heading, Manner, Prove, Say
 from poptalk.lesson.document import (
     Block,
@@ -23,7 +25,6 @@ from poptalk.lesson.happenings import Answered, Proved
 from poptalk.lesson.judge import Verdict, VerdictKind
 from poptalk.lesson.ladder import Ladder, answer_to_question
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.record import Record
 from poptalk.lesson.replaying import Place, items_at
 from poptalk.lesson.session import LessonSession
 from poptalk.lesson.task import Task, free_remark
@@ -40,16 +41,21 @@ class Course:
     Args:
         lesson: the lesson.
         session: its session.
-        record: what is noted of it.
+        bookkeeper: writes down what is done in it.
         passed: slugs of the steps that are done.
     """
 
     def __init__(
-        self, lesson: Lesson, session: LessonSession, record: Record, *, passed: Collection[str]
+        self,
+        lesson: Lesson,
+        session: LessonSession,
+        bookkeeper: Bookkeeper,
+        *,
+        passed: Collection[str],
     ) -> None:
         self._lesson = lesson
         self._session = session
-        self._record = record
+        self._bookkeeper = bookkeeper
         self.passed = set(passed)
         self.place = Place(step=-1)
         self.task: Task | None = None
@@ -85,7 +91,7 @@ class Course:
             yield from self._step(index)
             if index < last:
                 yield from self._pause()
-        yield self._record.end()
+        yield self._bookkeeper.end()
         yield Finish()
         while True:
             message = yield from self._session.next(Awaiting.OVER)
@@ -96,11 +102,11 @@ class Course:
         step = self._lesson.steps[index]
         self.place = Place(step=index)
         yield Heading(text=step.title, level=2)
-        yield self._record.enter(step)
+        yield self._bookkeeper.enter(step)
         yield from self._items(index)
         self.place = Place(step=index, item=len(step.items))
         self.passed.add(step.slug)
-        yield self._record.leave()
+        yield self._bookkeeper.leave()
 
     def _items(self, step: int) -> Walk[None]:
         for index, item in enumerate(items_at(self._lesson, step)):
@@ -125,7 +131,7 @@ class Course:
 
     def _task(self, block: Block) -> Walk[None]:
         self.task = Task(
-            block, self.place, self._session, self._record, later=self._turns_behind(self.place)
+            block, self.place, self._session, self._bookkeeper, later=self._turns_behind(self.place)
         )
         yield from self.task.walk()
         self.verdict = self.task.verdict
@@ -149,7 +155,7 @@ class Course:
         parts = turns(block.dialogue)
         index = 0
         while index < len(parts):
-            place = Place(step=self.place.step, item=self.place.item, turn=index)
+            place = replace(self.place, turn=index)
             turn = parts[index]
             if not turn.opens and not turn.closes:
                 yield from self._ready(place, manner)
@@ -190,7 +196,7 @@ class Course:
                 case Chosen():
                     answered = yield from self._answer(question, message.number)
                 case Request.SKIP:
-                    self._record.shown = answered = True
+                    self._bookkeeper.shown = answered = True
                     text = answer_to_question(question)
                     yield Comment(kind=CommentKind.HINT, text=text)
                     yield from self._reply_of(question)
@@ -199,10 +205,11 @@ class Course:
                 case Request.CONNECT:
                     yield Comment(kind=CommentKind.NEWS, text=OPENED_LATER)
                 case Request.GO_ON:
-                    text = f"Answer with a number, {_range(question)}."
+                    text = f"Answer with {_number(question)}."
                     yield Comment(kind=CommentKind.NEWS, text=text)
                 case Answered():
-                    yield from free_remark(message, self._session.before)
+                    text = f"The server does not know this; the question wants {_number(question)}."
+                    yield from free_remark(message, self._session.before, if_unknown=text)
                 case _:
                     pass
         self.question = self.ladder = None
@@ -214,9 +221,9 @@ class Course:
             yield Comment(kind=CommentKind.NOT_YET, text=text)
             return False
         choice = question.choices[number - 1]
-        self._record.attempts += 1
+        self._bookkeeper.attempts += 1
         if not choice.right:
-            yield self._record.keep(EventKind.MISSED)
+            yield self._bookkeeper.keep(EventKind.MISSED)
         yield _reply(choice)
         return choice.right
 
@@ -242,6 +249,10 @@ class Course:
 def _reply(choice: Choice) -> Comment:
     kind = CommentKind.DONE if choice.right else CommentKind.NOT_YET
     return Comment(kind=kind, text=choice.reply or ("Right." if choice.right else "Not this one."))
+
+
+def _number(question: Question) -> str:
+    return f"a number, {_range(question)}"
 
 
 def _range(question: Question) -> str:

@@ -6,12 +6,13 @@ Prose is kept as its Markdown source: what it looks like is the screen's matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from poptalk.notation.dialogue import ClientLine, Dialogue
+from poptalk.notation.known import Known
 from poptalk.protocol.commands import parse_command
 from poptalk.protocol.verbs import Effect
 
@@ -60,6 +61,13 @@ class Block:
     """The rungs of the ladder without the last one, which is the answer itself."""
     mistakes: tuple[Mistake, ...] = ()
 
+    @property
+    def deletes(self) -> bool:
+        """Whether one of its lines marks messages as deleted."""
+        lines = (step for step in self.dialogue.steps if isinstance(step, ClientLine))
+        verbs = (parse_command(line.payload.encode("utf-8")).verb for line in lines)
+        return any(verb is not None and verb.effect is Effect.MARK for verb in verbs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -105,9 +113,7 @@ class Step:
 
     def blocks(self, *kinds: BlockKind) -> Iterator[Block]:
         """Give the blocks of certain kinds, of every kind where none is named."""
-        for item in self.items:
-            if isinstance(item, Block) and (not kinds or item.kind in kinds):
-                yield item
+        return _blocks(self.items, kinds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +145,25 @@ class Lesson:
         return next((step for step in self.steps if step.slug == slug), None)
 
     @property
+    def known(self) -> Known:
+        """Who the learner is on the lesson's practice server."""
+        return Known(user=self.user, password=self.password)
+
+    def items(self) -> Iterator[Item]:
+        """Give everything in the lesson, in its order."""
+        yield from self.introduction
+        for step in self.steps:
+            yield from step.items
+
+    def blocks(self, *kinds: BlockKind) -> Iterator[Block]:
+        """Give the blocks of certain kinds, of every kind where none is named."""
+        return _blocks(self.items(), kinds)
+
+    @property
     def deletes(self) -> bool:
-        """Whether a line that the learner is to send marks messages as deleted."""
-        steps = (
-            client_line
-            for step in self.steps
-            for block in step.blocks(BlockKind.TASK, BlockKind.SHOW)
-            for client_line in block.dialogue.steps
-            if isinstance(client_line, ClientLine)
-        )
-        verbs = (parse_command(step.payload.encode("utf-8")).verb for step in steps)
-        return any(verb is not None and verb.effect is Effect.MARK for verb in verbs)
+        """Whether any line, whoever is to send it, marks messages as deleted."""
+        return any(block.deletes for block in self.blocks())
+
+
+def _blocks(items: Iterable[Item], kinds: Collection[BlockKind]) -> Iterator[Block]:
+    return (item for item in items if isinstance(item, Block) and (not kinds or item.kind in kinds))

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from poptalk.lesson.codes import CODES
+from poptalk.net.errors import reason
 from poptalk.terminal.safe import harmless
 
 MAX_QUOTED_CHARACTERS = 100
@@ -57,6 +58,11 @@ class LessonErrors(ValueError):
     def __init__(self, faults: Iterable[LessonFault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.line_number, fault.code)))
         super().__init__("\n".join(map(str, self.faults)))
+
+
+def why_not(error: OSError | ValueError) -> str:
+    """Say in a few words why a file cannot be opened; a ValueError is about its name."""
+    return reason(error) if isinstance(error, OSError) else "its name cannot be one"
 
 
 def near_miss(word: str, known: Collection[str], *, form: str = "{}") -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from poptalk.lesson.errors import near_miss
 from poptalk.lesson.markup.source import Source
+from poptalk.lesson.options import DEFAULT_PERSONA
 from poptalk.notation.pattern import unwritable
 from poptalk.practice.accounts import BOB
 from poptalk.protocol.commands import MASK
@@ -63,7 +65,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "persona": Key(
         meaning="how the practice server speaks",
-        default="plain",
+        default=DEFAULT_PERSONA,
         pattern=_NAME,
         form="a name that 'poptalk serve --list-personas' tells",
     ),
@@ -152,6 +154,26 @@ def read_front_matter(source: Source) -> FrontMatter:
                 quote="",
             )
     return FrontMatter(values=_complete(written), lines=end + 1)
+
+
+def line_of_key(path: Path, key: str) -> int:
+    """Return the line of a key in a lesson's file, counted from 1; 1 where it does not stand there.
+
+    Args:
+        path: the file, which somebody may be writing meanwhile.
+        key: one of `KEYS`.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return 1
+    found = (number for number, line in enumerate(lines, 1) if _key_of(line) == key)
+    return next(found, 1)
+
+
+def _key_of(line: str) -> str | None:
+    found = _LINE.fullmatch(line.strip())
+    return found["key"] if found is not None else None
 
 
 def _complete(written: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from poptalk.notation.match import Agreement, Difference, match_client, match_re
 from poptalk.notation.pattern import Bindings, Literal
 from poptalk.protocol.commands import MASK, Command, parse_command
 from poptalk.protocol.replies import Status, parse_status_line
+from poptalk.protocol.verbs import Effect
 
 
 class VerdictKind(Enum):
@@ -74,6 +75,8 @@ def judge(
     bindings: Bindings,
     *,
     mistakes: Sequence[Mistake] = (),
+    done: Sequence[Turn] = (),
+    later: Sequence[Turn] = (),
     seen: Seen | None = None,
     spoilt: Collection[int] = (),
     live: bool = False,
@@ -85,12 +88,14 @@ def judge(
         answered: what was sent, and the reply.
         bindings: what the lesson has captured so far, and the known values.
         mistakes: the author's, in their order; the first that matches speaks.
+        done: what was awaited before, in the same block.
+        later: what will be awaited after it, in the same block.
         seen: the session before the line was sent; what it has not seen is not explained.
         spoilt: messages that the learner marked, though the lesson did not ask for it.
         live: whether the server is somebody else's, whose mail differs from the lesson's.
     """
     seen = seen if seen is not None else Seen()
-    case = _Case(turn, answered, bindings, seen)
+    case = _Case(turn, answered, bindings, seen, done=done, later=later)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
         return case.cut_off()
     if case.is_wanted and isinstance(case.reply, Agreement):
@@ -116,8 +121,19 @@ def judge_free(answered: Answered, *, seen: Seen | None = None) -> Verdict:
 class _Case:
     """One line before the judge."""
 
-    def __init__(self, turn: Turn, answered: Answered, bindings: Bindings, seen: Seen) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        answered: Answered,
+        bindings: Bindings,
+        seen: Seen,
+        *,
+        done: Sequence[Turn],
+        later: Sequence[Turn],
+    ) -> None:
         self._turn = turn
+        self._done = done
+        self._later = later
         self._answered = answered
         self._bindings = bindings
         self._seen = seen
@@ -175,8 +191,9 @@ class _Case:
         turn = next(turn for turn in turns(mistake.dialogue) if isinstance(turn.act, Send))
         assert isinstance(turn.act, Send)
         found = _match_line(turn.act, self._answered, self._bindings)
-        if self.is_wanted and found is not None and found.keys() > self._bindings.keys():
-            # `LIST {n:int}` is about any other number than the right one.
+        is_of_the_block = self.is_wanted or self._fits(self._done) or self._fits(self._later)
+        if is_of_the_block and found is not None and found.keys() > self._bindings.keys():
+            # `LIST {n:int}` is about any other number than those that the block is about.
             return None
         reply = self._match_reply(turn, found)
         if not isinstance(reply, Agreement):
@@ -223,12 +240,16 @@ class _Case:
         if verb is None:
             return self._unknown()
         before = self._answered.before
+        if self._fits(self._later):
+            return self._verdict(VerdictKind.ASIDE, remarks.COMES_LATER)
         if not self._is_ok:
             if before not in verb.states:
                 text = remarks.wrong_state(command, before, self._seen)
                 return self._verdict(VerdictKind.WRONG_STATE, text)
             if remarks.lacks_user(command, self._seen):
                 return self._verdict(VerdictKind.WRONG_STATE, remarks.PASS_WITHOUT_USER)
+        if self._is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
+            return self._verdict(VerdictKind.ASIDE, remarks.DONE_ALREADY)
         if self._is_awaited_verb or (not self._is_ok and remarks.arguments_are_wrong(command)):
             text = remarks.wrong_arguments(
                 command, self._awaited if self._is_awaited_verb else None
@@ -238,6 +259,14 @@ class _Case:
             text = remarks.refused(command, self._status_line, self._seen)
             return self._verdict(VerdictKind.REFUSED, text)
         return self._verdict(VerdictKind.ASIDE, remarks.aside(command, self._awaited))
+
+    def _fits(self, others: Sequence[Turn]) -> bool:
+        """Tell whether line and reply are what another turn awaits."""
+        for other in others:
+            found = _match_awaited(other, self._answered, self._bindings)
+            if isinstance(self._match_reply(other, found), Agreement):
+                return True
+        return False
 
     @property
     def _is_awaited_verb(self) -> bool:
@@ -249,6 +278,9 @@ class _Case:
         if not self._answered.line:
             # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
             return self._verdict(VerdictKind.ASIDE, remarks.EMPTY_LINE)
+        if remarks.is_for_poptalk(self._command):
+            # Who asks for help has made no mistake.
+            return self._verdict(VerdictKind.ASIDE, remarks.unknown(self._command))
         text = remarks.unknown(self._command, secret=self._bindings.get("password"))
         return self._verdict(VerdictKind.UNKNOWN, text, why=remarks.UNKNOWN_AT_LENGTH)
 

@@ -24,21 +24,42 @@ _DIRECTIONS = {
 
 
 class Ladder:
-    """The hints to one thing that is awaited."""
+    """The hints to a question, or to a block of which one turn after the other is awaited.
+
+    The author's are about the whole block, so that none is shown twice.
+    """
 
     def __init__(self, hints: Sequence[Prose]) -> None:
         self._hints = hints
+        self._used = 0
+        """How many of the author's hints were shown."""
         self.rung = 0
-        """How many hints were shown."""
+        """How many hints were shown to what is awaited now."""
 
-    def climb(self, answer: str) -> str:
-        """Return the next hint: the answer once the author's are used up, and from then on."""
-        at, self.rung = self.rung, self.rung + 1
-        return " ".join(self._hints[at].source.split()) if at < len(self._hints) else answer
+    def climb(self, answer: str, *, nudge: str = "") -> str:
+        """Return the next hint: the answer once the author's are used up, and from then on.
 
-    def start_over(self) -> None:
-        """Go back to the foot: something else is awaited."""
+        Args:
+            answer: what is to be done.
+            nudge: less than the answer; a first hint where the author's were used up before.
+        """
+        is_first, self.rung = self.rung == 0, self.rung + 1
+        if self._used < len(self._hints):
+            self._used += 1
+            return " ".join(self._hints[self._used - 1].source.split())
+        return nudge if is_first and nudge and self._hints else answer
+
+    def next_turn(self) -> None:
+        """Take note that something else is awaited now."""
         self.rung = 0
+
+
+def nudge_to(turn: Turn) -> str:
+    """Say what a turn does, and not how it is written; empty where that is not known."""
+    verb = turn.act.command.verb if isinstance(turn.act, Send) else None
+    if verb is None or (isinstance(turn.act, Send) and turn.act.answers_challenge):
+        return ""
+    return f"What is due now: {verb.summary}."
 
 
 def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:

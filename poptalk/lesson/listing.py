@@ -11,7 +11,7 @@ from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.front_matter import read_front_matter
 from poptalk.lesson.markup.source import Source
 from poptalk.lesson.reader import read_text
-from poptalk.lesson.shelf import Place
+from poptalk.lesson.shelf import ShelvedLesson
 from poptalk.terminal.width import wrap
 
 MOST_COLUMNS = 100
@@ -24,36 +24,36 @@ NOT_YET = "Not a lesson yet; poptalk lessons check tells why."
 """What is said in place of a summary that cannot be read."""
 
 
-def list_lessons(places: Sequence[Place], *, columns: int, paths: bool) -> Iterator[str]:
+def list_lessons(lessons: Sequence[ShelvedLesson], *, columns: int, paths: bool) -> Iterator[str]:
     """Give the rows of the list.
 
     Args:
-        places: the lessons.
+        lessons: those to be listed.
         columns: cells in a row of the terminal.
         paths: whether to tell where each lesson lies.
     """
-    digits = len(str(max((place.number for place in places), default=0)))
+    digits = len(str(max((lesson.number for lesson in lessons), default=0)))
     indent = " " * (digits + 2)
     room = max(FEWEST_COLUMNS, min(columns, MOST_COLUMNS)) - len(indent)
-    for place in places:
-        first, *others = _paragraphs(place)
+    for lesson in lessons:
+        first, *others = _paragraphs(lesson)
         rows = [row for text in others for row in wrap(text, room)]
         title, *more = wrap(first, room)
-        yield f"{place.number:>{digits}}  {title}"
+        yield f"{lesson.number:>{digits}}  {title}"
         yield from (f"{indent}{row}" for row in (*more, *rows))
         if paths:
             # Never wrapped: it is there to be copied.
-            yield f"{indent}{place.path}"
+            yield f"{indent}{lesson.path}"
 
 
-def _paragraphs(place: Place) -> list[str]:
+def _paragraphs(lesson: ShelvedLesson) -> list[str]:
     """Return what is said of a lesson: its title and its minutes, and its summary."""
     try:
-        source = Source(read_text(place.path), path=place.path)
+        source = Source(read_text(lesson.path), path=lesson.path)
     except LessonErrors:
-        return [place.name, NOT_YET]
+        return [lesson.name, NOT_YET]
     front = read_front_matter(source)
     if source.faults:
-        return [place.name, NOT_YET]
+        return [lesson.name, NOT_YET]
     minutes = "1 minute" if front.minutes == 1 else f"{front.minutes} minutes"
     return [f"{front['title']} ({minutes})", front["summary"]]

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
             """Make one for a program of that name."""
 
 
-FORMATS = ("text", "junit")
+TEXT, JUNIT = "text", "junit"
 """How `lessons check` tells what it found."""
+
+DEFAULT_PERSONA = "plain"
+"""How the practice server of a lesson speaks unless the lesson says otherwise."""
+
+DEFAULT_MAILBOX = "article"
+"""The letters of a lesson that is recorded, unless others are named."""
 
 
 def add_lessons_arguments(
@@ -67,9 +73,9 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=FORMATS,
-        default=FORMATS[0],
-        help="a line for each finding, or JUnit XML for a build server (default: text)",
+        choices=(TEXT, JUNIT),
+        default=TEXT,
+        help="a line for each finding, or JUnit XML for a build server (default: %(default)s)",
     )
     parser.add_argument(
         "--output", metavar="FILE", help="write the findings there (default: standard output)"
@@ -82,16 +88,15 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_new(parser: argparse.ArgumentParser) -> None:
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    """Add the name of a lesson that is new."""
     parser.add_argument(
         "name", metavar="NAME", help="the file to write, with or without .md; it must not exist yet"
     )
 
 
 def _add_record(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "name", metavar="NAME", help="the file to write, with or without .md; it must not exist yet"
-    )
+    _add_name(parser)
     parser.add_argument(
         "target",
         nargs="*",
@@ -101,12 +106,15 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mailbox",
         metavar="FOLDER",
-        default="article",
+        default=DEFAULT_MAILBOX,
         help="the lesson's folder of letters: mailboxes/FOLDER beside it, or one that comes with "
-        "poptalk (default: article)",
+        "poptalk (default: %(default)s)",
     )
     parser.add_argument(
-        "--persona", metavar="NAME", default="plain", help="how its practice server speaks (plain)"
+        "--persona",
+        metavar="NAME",
+        default=DEFAULT_PERSONA,
+        help="how its practice server speaks (%(default)s)",
     )
 
 
@@ -120,7 +128,7 @@ RECORD = "record"
 ACTIONS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "list": ("list the lessons, with what each is about", _add_list),
     "check": ("prove that lessons work: their syntax, answers, mistakes and hints", _add_check),
-    "new": ("write the beginning of a lesson, with comments that explain the format", _add_new),
+    "new": ("write the beginning of a lesson, with comments that explain the format", _add_name),
     RECORD: ("make a lesson of a session that is typed, each command a step", _add_record),
     "watch": ("show and check a lesson again whenever it is saved, until Ctrl-C", _add_watch),
 }

@@ -17,7 +17,7 @@ from pathlib import Path
 from markdown_it.token import Token
 
 from poptalk.lesson.document import Block, BlockKind, Lesson, Mistake, Prose
-from poptalk.lesson.errors import LessonErrors, LessonFault
+from poptalk.lesson.errors import LessonErrors, LessonFault, why_not
 from poptalk.lesson.front_matter import read_front_matter
 from poptalk.lesson.markup import fences
 from poptalk.lesson.markup.choices import is_question, read_question
@@ -27,7 +27,6 @@ from poptalk.lesson.markup.placeholders import check_placeholders
 from poptalk.lesson.markup.quotes import is_tip, read_tip
 from poptalk.lesson.markup.section import Section
 from poptalk.lesson.markup.source import Source
-from poptalk.net.errors import reason
 from poptalk.notation.dialogue import ClientLine, Comment, Dialogue, Direction
 from poptalk.terminal.markdown import make_parser
 
@@ -63,8 +62,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             octets = file.read(MAX_LESSON_OCTETS + 1)
     except (OSError, ValueError) as error:
-        why = reason(error) if isinstance(error, OSError) else "its name cannot be one"
-        raise _unreadable(path, f"the file cannot be read ({why})") from None
+        raise _unreadable(path, f"the file cannot be read ({why_not(error)})") from None
     if b"\0" in octets:
         raise _unreadable(path, "the file is no text")
     if len(octets) > MAX_LESSON_OCTETS:

@@ -1,29 +1,24 @@
-"""A session as it goes, and the lesson that is made of it: events of the client core in, Markdown out.
+"""A session while it is recorded: events of the client core in, dialogues for a lesson out.
 
-Each command becomes a step, and what only this server said, on this day, is left out or given a name:
-words for people, sizes and numbers, the lines of bodies, secrets.  What an author must still write is
-marked with TODO, as in the lesson that `poptalk lessons new` begins.
+What only this server said, on this day, is left out or given a name: words for people, sizes and
+numbers, the lines of bodies, secrets.  `recorded_lesson` makes the document of it.
 """
 
 from __future__ import annotations
 
-import re
-import textwrap
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from poptalk.lesson.front_matter import MOST_MINUTES
 from poptalk.net.errors import EndedBy, Ending
-from poptalk.notation.dialogue import AnyLines, ClientLine, Dialogue, Direction, ServerLine, Step
+from poptalk.notation.dialogue import AnyLines, ClientLine, Direction, ServerLine, Step
 from poptalk.notation.directions import Action, Side
 from poptalk.notation.exchanges import TERMINATOR
-from poptalk.notation.known import REASONS, Known
+from poptalk.notation.known import REASONS
 from poptalk.notation.mask import mask_sent
 from poptalk.notation.pattern import Kind, Literal, Part, Placeholder, make_pattern
-from poptalk.notation.writer import format_dialogue
 from poptalk.practice.accounts import Account
 from poptalk.protocol.commands import Command
 from poptalk.protocol.events import (
@@ -40,12 +35,6 @@ from poptalk.protocol.replies import Status, StatusLine
 from poptalk.protocol.verbs import ArgumentKind, Effect, Field, FieldKind
 from poptalk.terminal.safe import harmless
 
-PROSE_COLUMNS = 72
-"""As wide as lessons are written."""
-
-MINUTES_PER_STEP = 1
-"""How long a step takes a beginner, as a first guess."""
-
 _DIGITS = (FieldKind.MESSAGE, FieldKind.COUNT, FieldKind.OCTETS)
 
 _WRONG = {"password": "wrong", "apop": "0" * 32}
@@ -60,17 +49,9 @@ _LOGIN_RESPONSES = 2
 _OPEN = Direction(side=Side.CLIENT, action=Action.OPEN)
 _NEGOTIATE_TLS = Direction(side=Side.CLIENT, action=Action.NEGOTIATE_TLS)
 
-_BLOCK_MARK = re.compile(
-    r"(?=#{1,6}(?:\s|$)|>|`{3}|~{3}|[-+*](?:\s|$)|<|\||\[|=+\s*$|(?:[-*_]\s*){2,}$)"
-    r"|(?<=[0-9])(?=[.)](?:\s|$))"
-)
-"""The places in a line of Markdown where a backslash makes it a line of a paragraph."""
-
-_NUMBERED = re.compile(r"[0-9]+")
-
 
 @dataclass(slots=True, kw_only=True)
-class _Recorded:
+class RecordedCommand:
     """A command, what stands above it, and what was said until the next one."""
 
     exchange: Exchange
@@ -87,6 +68,7 @@ class _Recorded:
 
     @property
     def said_farewell(self) -> bool:
+        """Whether it was a QUIT that was answered with +OK (RFC 1939 §6)."""
         verb = self.exchange.command.verb
         is_farewell = verb is not None and verb.effect is Effect.FAREWELL
         return is_farewell and self.ended and not self.refused
@@ -102,10 +84,11 @@ class Recording:
     """
 
     def __init__(self, *, account: Account, user: str | None = None) -> None:
-        self._account = account
+        self.account = account
         self._user = user or account.name
-        self._recorded: list[_Recorded] = []
-        self._prose: list[str] = []
+        self._recorded: list[RecordedCommand] = []
+        self.prose: list[str] = []
+        """Paragraphs that stand above the next command."""
         self._names: Counter[str] = Counter()
         self._greeted = False
         self._before: list[Step] = []
@@ -124,7 +107,7 @@ class Recording:
         Args:
             text: one line of inline Markdown.
         """
-        self._prose.append(text)
+        self.prose.append(text)
 
     def take(self, event: Event) -> None:
         """Take note of what happened."""
@@ -159,10 +142,10 @@ class Recording:
             recorded = self._of(event.exchange)
         else:
             self._settle()
-            recorded = _Recorded(
-                exchange=event.exchange, prose=tuple(self._prose), lines=[*self._before]
+            recorded = RecordedCommand(
+                exchange=event.exchange, prose=tuple(self.prose), lines=[*self._before]
             )
-            self._prose.clear()
+            self.prose.clear()
             self._before = []
             self._recorded.append(recorded)
         if recorded is not None:
@@ -194,7 +177,7 @@ class Recording:
             self._recorded[-1].lines += self._after
         self._after = []
 
-    def _of(self, exchange: Exchange) -> _Recorded | None:
+    def _of(self, exchange: Exchange) -> RecordedCommand | None:
         return next((r for r in reversed(self._recorded) if r.exchange is exchange), None)
 
     def _add(self, exchange: Exchange, step: Step) -> None:
@@ -205,7 +188,7 @@ class Recording:
     # Generalising.
 
     def _generalised_part(
-        self, part: Part, recorded: _Recorded, event: Sent
+        self, part: Part, recorded: RecordedCommand, event: Sent
     ) -> Sequence[str | Part]:
         """Make a part of a line that was sent right for the lesson's account."""
         if isinstance(part, Literal):
@@ -224,12 +207,12 @@ class Recording:
             return (text,)
         return (keyword + blank, Placeholder(name="user"), space + others)
 
-    def _response(self, recorded: _Recorded) -> Placeholder:
+    def _response(self, recorded: RecordedCommand) -> Placeholder:
         """Write an answer to a challenge that a replay cannot work out: only those of LOGIN can be."""
         recorded.responses += 1
         mechanism = recorded.exchange.command.arguments[0].upper()
         if mechanism == b"LOGIN" and recorded.responses <= _LOGIN_RESPONSES:
-            spoken = (self._account.name, self._account.password)[recorded.responses - 1]
+            spoken = (self.account.name, self.account.password)[recorded.responses - 1]
             value = b64encode(spoken.encode("utf-8")).decode("ascii")
             return Placeholder(name=self._named("login"), default=value)
         recorded.repeatable = False
@@ -273,94 +256,12 @@ class Recording:
         count = self._names[name]
         return name if count == 1 else f"{name}-{count}"
 
-    # Writing.
-
-    def lesson(self, *, title: str, mailbox: str, persona: str, where: str | None = None) -> str:
-        """Write the lesson.
-
-        Args:
-            title: what it is called.
-            mailbox: the folder of letters that it is to run on.
-            persona: of the practice server.
-            where: the server on which it was recorded, if that was no practice server.
-
-        Returns:
-            The whole document.
-        """
-        head = [
-            "---",
-            f"title: {title}",
-            "summary: TODO one line for the list of lessons",
-            f"minutes: {min(max(1, MINUTES_PER_STEP * self.exchanges), MOST_MINUTES)}",
-            f"mailbox: {mailbox}",
-            f"persona: {persona}",
-            f"user: {self._account.name}",
-            f"password: {self._account.password}",
-        ]
-        if where is not None:
-            head.append(f"# Recorded on {harmless(where)}; does the mailbox have such letters?")
-        steps = (self._step(number, one) for number, one in enumerate(self._finished(), 1))
-        parts = [
-            "\n".join([*head, "---"]),
-            f"# {title}",
-            "TODO what this lesson is about, in two or three sentences.",
-            *steps,
-            *(_paragraph(text) for text in self._prose),
-        ]
-        return "\n\n".join(parts) + "\n"
-
-    def _finished(self) -> Iterator[_Recorded]:
+    def commands(self) -> Iterator[RecordedCommand]:
         """Give what was recorded, a reply without its end closed off by the end of the connection."""
         yield from self._recorded[:-1]
         for last in self._recorded[-1:]:
             closing = self._after or [Direction(side=Side.CLIENT, action=Action.CLOSE)]
             yield last if last.ended else replace(last, lines=[*last.lines, *closing])
-
-    def _step(self, number: int, one: _Recorded) -> str:
-        command = one.exchange.command
-        keyword = command.verb.keyword if command.verb is not None else "something else"
-        prose = [_paragraph(text) for text in (*one.prose, *_cautions(one))]
-        dialogue = format_dialogue(Dialogue(steps=tuple(one.lines)))
-        return "\n\n".join(
-            (
-                f"## Step {number}: {keyword}",
-                *(prose or [_paragraph(f"TODO a task. What was typed: {self._typed(one)}.")]),
-                f"```pop3\n{dialogue}```",
-                "> [!TIP]\n> TODO a nudge, but not the answer.",
-            )
-        )
-
-    def _typed(self, one: _Recorded) -> str:
-        """Quote what a learner would type in a step, local commands included."""
-        known = Known(user=self._account.name, password=self._account.password)
-        lines = [_as_typed(step, known.bindings()) for step in one.lines]
-        return ", then ".join(
-            f"`{line}`" if line else "an empty line" for line in lines if line is not None
-        )
-
-
-def _cautions(one: _Recorded) -> Iterator[str]:
-    if not one.repeatable:
-        mechanism = harmless(one.exchange.command.arguments[0].upper())
-        yield f"TODO take this step out: the answers of {mechanism} are other ones each time."
-
-
-def _as_typed(step: Step, bindings: Mapping[str, str]) -> str | None:
-    """Return what a learner types for a line of a dialogue; None for what the server does."""
-    match step:
-        case ClientLine():
-            return "".join(_value(part, bindings) for part in step.pattern.parts)
-        case Direction(action=Action.OPEN):
-            return ":open"
-        case Direction(action=Action.CLOSE, side=Side.CLIENT):
-            return ":close"
-    return None
-
-
-def _value(part: Part, bindings: Mapping[str, str]) -> str:
-    if isinstance(part, Literal):
-        return part.text
-    return bindings.get(part.name or "") or part.default or part.source
 
 
 def _data_fields(command: Command) -> Sequence[Field]:
@@ -375,17 +276,3 @@ def _status(status_line: StatusLine) -> ServerLine:
     if status_line.status is Status.OTHER:
         return ServerLine(pattern=make_pattern(Placeholder(name=None, kind=Kind.REST)))
     return ServerLine(pattern=make_pattern(status_line.status.value))
-
-
-def _paragraph(text: str) -> str:
-    """Wrap a paragraph, in which no line begins another kind of block."""
-    rows = textwrap.wrap(
-        harmless(text), PROSE_COLUMNS, break_long_words=False, break_on_hyphens=False
-    )
-    return "\n".join(map(_plain_row, rows))
-
-
-def _plain_row(row: str) -> str:
-    number = _NUMBERED.match(row)
-    at = number.end() if number else 0
-    return f"{row[:at]}\\{row[at:]}" if _BLOCK_MARK.match(row, at) else row

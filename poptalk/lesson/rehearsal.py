@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from time import monotonic
-from typing import Protocol
 
 from poptalk.lesson.cues import (
     Ask,
@@ -28,7 +27,7 @@ from poptalk.lesson.cues import (
     Send,
     Wait,
 )
-from poptalk.lesson.document import Lesson, Question
+from poptalk.lesson.document import Question
 from poptalk.lesson.happenings import (
     Answered,
     CannotConnect,
@@ -40,16 +39,15 @@ from poptalk.lesson.happenings import (
     Waited,
 )
 from poptalk.lesson.progress import ProgressEvent
+from poptalk.lesson.room import Room
 from poptalk.lesson.tutor import SILENCES, Tutor
-from poptalk.net.destination import Destination
 from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsFailed
 from poptalk.net.link import Link
-from poptalk.notation.known import Known
 from poptalk.protocol.events import Closed, Event, Sent, StateChanged
 from poptalk.protocol.states import State
 from poptalk.script.conversation import Conversation
 from poptalk.script.hearing import Heard
-from poptalk.script.replay import Replay, ScriptError
+from poptalk.script.replay import ScriptError
 
 PATIENCE_SECONDS = 5.0
 """How long a reply may take; on loopback it takes a millisecond, and some faults are slow on purpose."""
@@ -59,25 +57,6 @@ SILENCE_SECONDS = 0.2
 
 MOST_OCTETS_SHOWN = 65_536
 """How much of one reply is remembered as having been seen: more than anybody reads."""
-
-
-class Room(Protocol):
-    """Where a lesson takes place: a `Classroom`, or a real server."""
-
-    lesson: Lesson
-
-    @property
-    def has_later_letters(self) -> bool:
-        """Whether letters come in once a session that was logged in has ended with QUIT."""
-
-    def fresh(self, *, connection: int = 1) -> Destination:
-        """Make the maildrop as it was at first, and return where to connect to."""
-
-    def again(self, *, connection: int | None = None) -> Destination:
-        """Return where to connect to, with the maildrop as it is."""
-
-    def aside(self) -> Destination:
-        """Return where to connect to for a proof."""
 
 
 class Rehearsal:
@@ -228,8 +207,7 @@ class Rehearsal:
     def _connect(self, cue: Connect) -> None:
         self.close()
         self._talk = None
-        find = self._room.fresh if cue.fresh else self._room.again
-        destination = find(connection=cue.number)
+        destination = self._room.destination(fresh=cue.fresh, number=cue.number)
         try:
             link = Link.open(destination.target, timeout=PATIENCE_SECONDS)
             self._talk = Conversation(link, tls_settings=destination.tls_settings)
@@ -343,15 +321,7 @@ class Rehearsal:
             self._note_end(talk, talk.listen(patience=left) or ())
 
     def _prove(self, cue: Prove) -> None:
-        lesson = self._room.lesson
-        destination = self._room.aside()
-        replay = Replay(
-            cue.dialogue,
-            connect=lambda: Link.open(destination.target, timeout=PATIENCE_SECONDS),
-            tls_settings=destination.tls_settings,
-            known=Known(user=lesson.user, password=lesson.password),
-            bindings=cue.bindings,
-        )
+        replay = self._room.second_connection(cue.dialogue, cue.bindings, timeout=PATIENCE_SECONDS)
         difference, line = None, cue.dialogue.steps[0].line
         with replay:
             try:

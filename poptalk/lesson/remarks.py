@@ -24,8 +24,11 @@ from poptalk.protocol.verbs import VERBS, Argument, ArgumentKind, Clause, Effect
 MAX_CHARACTERS = 150
 """Longest sentence: two lines on 80 columns, with the word in front of it."""
 
-TUTOR_WORDS = ("hint", "why", "skip", "back", "reset", "map", "state", "report", "help", "last")
-"""What a learner may type without its colon."""
+TUTOR_WORDS = (
+    *("hint", "why", "skip", "back", "reset", "state", "map", "report", "menu"),
+    *("help", "raw", "more", "open", "close", "reveal"),
+)
+"""Local commands that a learner may type without the colon; a test compares them with the shell's."""
 
 SECRET_NAMES = frozenset(REASONS) - {"user", "host"}
 """Placeholders whose values are never written into a comment."""
@@ -47,7 +50,11 @@ UNKNOWN_AT_LENGTH = (
     "A command begins with a keyword of three or four letters (RFC 1939 §3). Whatever else is sent "
     "gets `-ERR`, and nothing has changed. `:help` lists the commands."
 )
-EMPTY_LINE = "An empty line was sent, and is no command. No harm done; the step waits for one."
+EMPTY_LINE = "An empty line is no command. No harm done; the step waits for one."
+NO_COMMAND = "The server does not know this word. `:help` lists the commands there are."
+COMES_LATER = "That comes later in this step; something else is first."
+DONE_ALREADY = "That is done already; the step waits for what comes next."
+A_NUMBER_ALONE = "A number alone is no command: the word for what to do stands in front of it."
 GAVE_UP = "`*` gives the exchange up. It begins again with `AUTH`."
 OTHER_RESPONSE = "The server took this answer to its challenge. This step waits for another one."
 
@@ -192,14 +199,21 @@ def unknown(command: Command, *, secret: str | None = None) -> str:
     if not command.keyword:
         return "A line of blanks is sent too, and is no command."
     word = command.keyword.decode("utf-8", "replace")
-    if word.lower() in TUTOR_WORDS:
+    if word.isdigit() and not command.arguments:
+        return A_NUMBER_ALONE
+    if is_for_poptalk(command):
         return f"Without its colon a line goes to the server. For poptalk write `:{word.lower()}`."
     meant = near_verb(word)
     if meant is None or word.lower() == (secret or "").lower():
-        return "The server does not know this word. `:help` lists the commands there are."
+        return NO_COMMAND
     if word.startswith(meant) and word.removeprefix(meant).isdigit():
         return f"The server does not know `{word}`. A blank parts `{meant}` from what follows."
     return f"The server does not know `{word}`. Did you mean `{meant}`?"
+
+
+def is_for_poptalk(command: Command) -> bool:
+    """Tell whether a line is a local command that lacks its colon."""
+    return command.keyword.decode("utf-8", "replace").lower() in TUTOR_WORDS
 
 
 def near_verb(word: str) -> str | None:
@@ -209,6 +223,8 @@ def near_verb(word: str) -> str | None:
     if glued and glued[1] in names:
         return glued[1]
     near = [name for name in names if _one_edit_apart(word, name)]
+    # `PASSWORD`, `DELETE`: a command as it would be written out.
+    near += [name for name in names if word.startswith(name)]
     return next(iter(near or get_close_matches(word, names, n=1, cutoff=0.7)), None)
 
 

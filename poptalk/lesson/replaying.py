@@ -152,8 +152,7 @@ def _turns_before(lesson: Lesson, place: Place) -> Iterator[Turn]:
 def _turns_from(lesson: Lesson, place: Place) -> Iterator[Turn]:
     for step in range(place.step, len(lesson.steps)):
         start = place.item if step == place.step else 0
-        found = list(_turns_of(items_at(lesson, step)[start:], proofs=True))
-        yield from found
+        yield from _turns_of(items_at(lesson, step)[start:], proofs=True)
 
 
 def _turns_of(items: Iterable[Item], *, proofs: bool = False) -> Iterator[Turn]:

@@ -32,6 +32,8 @@ from poptalk.notation.pattern import Bindings, FillError
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Effect
 
+OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
+
 
 class LessonSession:
     """The learner's connection to the server, one after the other, and what is known of it.
@@ -70,6 +72,8 @@ class LessonSession:
         """Whether the connection ended before its time, and has not been brought back."""
         self.hangs_up_if_silent = False
         """Whether the reply under way has no end, and is meant to be cut off."""
+        self._said: set[str] = set()
+        """Remarks that are worth making once."""
         self._count = 0
         """How many connections the lesson has opened."""
         self._is_used = True
@@ -100,6 +104,13 @@ class LessonSession:
         if isinstance(message, Ended) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
+
+    def once(self, remark: str) -> str:
+        """Return a remark, or nothing where it was made before."""
+        if remark in self._said:
+            return ""
+        self._said.add(remark)
+        return remark
 
     def explain_end(self, ended: Ended) -> Walk[None]:
         """Say that the connection is gone, and what that means."""
@@ -274,6 +285,8 @@ class LessonSession:
         parts = [
             part for part in (news, f"replayed {situations.named(sent)}" if sent else "") if part
         ]
+        if not parts and self.seen.is_open:
+            parts = ["connected again"]
         if parts:
             text = "; ".join(parts)
             yield Comment(kind=CommentKind.NEWS, text=f"{text[0].upper()}{text[1:]}.")
@@ -287,9 +300,6 @@ class LessonSession:
             yield from self.perform(turn, Manner.FOLDED)
             if self.lost:
                 return
-
-
-OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
 
 
 def _ends_session(turn: Turn) -> bool:

@@ -20,8 +20,8 @@ class LessonNotFound(LookupError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a lesson of the curriculum lies, and what it is called.
+class ShelvedLesson:
+    """A lesson of the curriculum, not read yet: where it lies, and what it is called.
 
     Args:
         path: its file.
@@ -39,7 +39,7 @@ class Place:
         return self.path.stem
 
 
-def curriculum(folder: Path | None = None) -> list[Place]:
+def curriculum(folder: Path | None = None) -> list[ShelvedLesson]:
     """Return the lessons of a folder that have a number, in its order.
 
     Args:
@@ -48,17 +48,17 @@ def curriculum(folder: Path | None = None) -> list[Place]:
     Raises:
         FileNotFoundError: the installation is incomplete.
     """
-    places = []
+    found = []
     for path in (folder or lessons_directory()).glob(f"*{SUFFIX}"):
-        found = _STEM.fullmatch(path.stem)
-        if found is not None and path.is_file():
-            places.append(Place(path=path, number=int(found["number"]), name=found["name"]))
-    return sorted(places, key=lambda place: (place.number, place.name))
+        stem = _STEM.fullmatch(path.stem)
+        if stem is not None and path.is_file():
+            found.append(ShelvedLesson(path=path, number=int(stem["number"]), name=stem["name"]))
+    return sorted(found, key=lambda lesson: (lesson.number, lesson.name))
 
 
 def lesson_files(folder: Path | None = None) -> list[Path]:
     """Return the files of `curriculum`."""
-    return [place.path for place in curriculum(folder)]
+    return [lesson.path for lesson in curriculum(folder)]
 
 
 def find_lesson(word: str) -> Path:
@@ -79,16 +79,16 @@ def find_lesson(word: str) -> Path:
             f"There is no file {word}; give the path of a lesson, or a name that "
             "'poptalk lessons list' tells."
         )
-    places = curriculum()
-    for place in places:
-        if _is_called(place, word.casefold()):
-            return place.path
+    lessons = curriculum()
+    for lesson in lessons:
+        if _is_called(lesson, word.casefold()):
+            return lesson.path
     raise LessonNotFound(
-        f'There is no lesson "{word}"; {near_miss(word, [place.id for place in places])}'
+        f'There is no lesson "{word}"; {near_miss(word, [lesson.id for lesson in lessons])}'
     )
 
 
-def _is_called(place: Place, word: str) -> bool:
+def _is_called(lesson: ShelvedLesson, word: str) -> bool:
     if word.isascii() and word.isdigit():
-        return len(word) < 10 and int(word) == place.number
-    return word in (place.id.casefold(), place.name.casefold())
+        return len(word) < 10 and int(word) == lesson.number
+    return word in (lesson.id.casefold(), lesson.name.casefold())

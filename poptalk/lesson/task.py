@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from poptalk.lesson import ladder, remarks
+from poptalk.lesson.bookkeeper import Bookkeeper
 from poptalk.lesson.cues import Comment, CommentKind, Cue, Manner
 from poptalk.lesson.document import Block
 from poptalk.lesson.happenings import Answered, Connected, Ended
 from poptalk.lesson.judge import Verdict, VerdictKind, judge, judge_free
 from poptalk.lesson.ladder import Ladder
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.record import Record
 from poptalk.lesson.replaying import Place
 from poptalk.lesson.seen import Seen, message_of
 from poptalk.lesson.session import OTHER_GREETING, LessonSession
@@ -23,6 +23,7 @@ from poptalk.notation.dialogue import Direction
 from poptalk.notation.directions import Side
 from poptalk.notation.exchanges import Send as Line
 from poptalk.protocol.commands import parse_command
+from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Effect
 
 MISSES_BEFORE_HINT_IS_NAMED = 2
@@ -47,7 +48,7 @@ class Task:
         block: the block.
         place: where it stands in the lesson.
         session: the session.
-        record: what is noted of the step.
+        bookkeeper: writes down what is done in the step.
         later: the turns of the step behind this block.
     """
 
@@ -56,7 +57,7 @@ class Task:
         block: Block,
         place: Place,
         session: LessonSession,
-        record: Record,
+        bookkeeper: Bookkeeper,
         *,
         later: tuple[Turn, ...] = (),
     ) -> None:
@@ -65,7 +66,7 @@ class Task:
         self._later = later
         self._place = place
         self._session = session
-        self._record = record
+        self._bookkeeper = bookkeeper
         self._ladder = Ladder(block.hints)
         self._index = 0
         self._reached = 0
@@ -93,7 +94,8 @@ class Task:
         """Show the next hint."""
         session = self._session
         answer = ladder.answer_to(self.turn, session.bindings, live=session.live)
-        return Comment(kind=CommentKind.HINT, text=self._ladder.climb(answer))
+        text = self._ladder.climb(answer, nudge=ladder.nudge_to(self.turn))
+        return Comment(kind=CommentKind.HINT, text=text)
 
     def walk(self) -> Walk[None]:
         """Await all turns."""
@@ -121,32 +123,35 @@ class Task:
 
     def _judge(self, answered: Answered) -> Walk[None]:
         """Say what a line means for the task."""
-        self._record.attempts += 1
-        verdict = self._verdict(self._turns[self._reached], answered)
+        self._bookkeeper.attempts += 1
+        verdict = self._verdict(self._reached, answered)
         if verdict.kind is VerdictKind.WANTED:
             self._index = self._reached
         elif self._index != self._reached:
-            verdict = self._verdict(self.turn, answered)
+            verdict = self._verdict(self._index, answered)
         self.verdict = verdict
         if verdict.kind is VerdictKind.WANTED:
-            yield from self._passed(verdict)
+            yield from self._passed(answered, verdict)
             return
         yield from self._remark(answered, verdict)
         self._index = self._rewound()
 
-    def _verdict(self, turn: Turn, answered: Answered) -> Verdict:
+    def _verdict(self, at: int, answered: Answered) -> Verdict:
+        """Judge a line by the turn with an index."""
         session = self._session
         return judge(
-            turn,
+            self._turns[at],
             answered,
             session.bindings,
             mistakes=self._mistakes,
+            done=self._turns[:at],
+            later=self._turns[at + 1 :],
             seen=session.before,
             spoilt=session.before.marked - session.lesson_marks,
             live=session.live,
         )
 
-    def _passed(self, verdict: Verdict) -> Walk[None]:
+    def _passed(self, answered: Answered, verdict: Verdict) -> Walk[None]:
         turn = self.turn
         self._session.take(turn, verdict)
         if isinstance(turn.act, Line):
@@ -158,7 +163,10 @@ class Task:
                     and placeholder.default is not None
                 ):
                     self._session.chosen[name] = verdict.bindings[name]
-        yield self._done(f"`{turn.keyword}`" if turn.keyword else "the response", verdict.text)
+        # The keyword that was sent: it may be the one of an `or` line.
+        keyword = parse_command(answered.line).keyword.decode("utf-8", "replace")
+        what = "the response" if answered.sasl else f"`{keyword}`"
+        yield self._done(what, self._session.once(verdict.text))
         self._go_on()
 
     def _done(self, what: str, remark: str = "") -> Comment:
@@ -174,7 +182,7 @@ class Task:
         self._index += 1
         self._reached = max(self._reached, self._index)
         self._misses = 0
-        self._ladder.start_over()
+        self._ladder.next_turn()
 
     def _rewound(self) -> int:
         """Find the turn to be done now, as a refusal may have undone one before it.
@@ -201,9 +209,9 @@ class Task:
         """Comment on a line that is not the awaited one, and offer help where that happens often."""
         if verdict.is_miss:
             self._misses += 1
-            yield self._record.keep(EventKind.MISSED)
+            yield self._bookkeeper.keep(EventKind.MISSED)
         elif verdict.kind is VerdictKind.ASIDE:
-            yield self._record.keep(EventKind.ASIDE)
+            yield self._bookkeeper.keep(EventKind.ASIDE)
         text = self._on_effect(answered, verdict)
         if text:
             yield Comment(kind=_KINDS.get(verdict.kind, CommentKind.NOT_YET), text=text)
@@ -217,7 +225,7 @@ class Task:
         session = self._session
         command = parse_command(answered.line)
         effect = command.verb.effect if command.verb is not None else Effect.NOTHING
-        if effect is Effect.FAREWELL:
+        if effect is Effect.FAREWELL and verdict.text != remarks.COMES_LATER:
             return ""  # The end of the connection, which follows, explains it.
         if effect is Effect.UNMARK_ALL and session.lesson_marks:
             return "That took back the lesson's own `DELE` as well: `:reset` brings it back."
@@ -249,7 +257,7 @@ class Task:
         if self._misses == MISSES_BEFORE_HINT_IS_NAMED:
             yield Comment(kind=CommentKind.HINT, text="`:hint` helps.")
         elif self._misses == MISSES_BEFORE_FIRST_HINT and self._ladder.rung == 0:
-            yield self._record.keep(EventKind.HINTED)
+            yield self._bookkeeper.keep(EventKind.HINTED)
             yield self.climb()
         elif self._misses >= MISSES_BEFORE_SKIP_IS_OFFERED and self._misses % 2 == 0:
             text = "Shall we do it together? `:skip` sends the answer and says why it is one."
@@ -257,7 +265,7 @@ class Task:
 
     def _do_together(self) -> Walk[None]:
         """Send the answer in the learner's place, say why it is one, and go on in any case."""
-        self._record.shown = True
+        self._bookkeeper.shown = True
         turn, session = self.turn, self._session
         assert isinstance(turn.act, Line)
         if self.verdict is not None and self.verdict.kind is VerdictKind.UNJUDGED:
@@ -308,7 +316,7 @@ class Task:
         if isinstance(message, Connected):
             self._session.opened()
         else:
-            self._record.shown |= message is Request.SKIP
+            self._bookkeeper.shown |= message is Request.SKIP
             yield from self._session.connect(Manner.TYPED)
         yield from self._check_greeting(turn)
         if len(self._turns) > 1:
@@ -322,13 +330,15 @@ class Task:
     def _await_end(self, direction: Direction) -> Walk[None]:
         """Wait until the connection is closed by whoever is to close it."""
         session = self._session
-        while session.seen.is_open:
+        while session.seen.state is not State.CLOSED:
             message = yield from session.next(Awaiting.COMMAND, may_end=True)
             if message is Request.SKIP:
-                self._record.shown = True
+                self._bookkeeper.shown = True
                 yield from session.hang_up()
             elif isinstance(message, Answered):
-                yield from free_remark(message, session.before)
+                self._bookkeeper.attempts += 1
+                self.verdict = self._verdict(self._index, message)
+                yield from self._remark(message, self.verdict)
             elif isinstance(message, Ended) and not _is_by(direction.side, message):
                 yield from session.explain_end(message)
                 yield from session.ready(self.place)
@@ -336,11 +346,20 @@ class Task:
         self._go_on()
 
 
-def free_remark(answered: Answered, seen: Seen) -> Iterator[Cue]:
-    """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted."""
+def free_remark(answered: Answered, seen: Seen, *, if_unknown: str = "") -> Iterator[Cue]:
+    """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
+
+    Args:
+        answered: the line and its reply.
+        seen: the session before it.
+        if_unknown: what is said of a line that is nothing like a command.
+    """
     verdict = judge_free(answered, seen=seen)
-    if verdict.text:
-        yield Comment(kind=CommentKind.ASIDE, text=verdict.text)
+    text = verdict.text
+    if if_unknown and text in (remarks.NO_COMMAND, remarks.A_NUMBER_ALONE):
+        text = if_unknown
+    if text:
+        yield Comment(kind=CommentKind.ASIDE, text=text)
 
 
 def _begins(turn: Turn, line: bytes) -> bool:

@@ -22,13 +22,13 @@ from collections import deque
 from collections.abc import Collection
 
 from poptalk.lesson import ladder, situations
+from poptalk.lesson.bookkeeper import Bookkeeper
 from poptalk.lesson.course import Course
 from poptalk.lesson.cues import Comment, CommentKind, Cue, HangUp, Say
 from poptalk.lesson.document import Lesson, Step
 from poptalk.lesson.happenings import Answered, Happening
 from poptalk.lesson.judge import Verdict
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.record import Record
 from poptalk.lesson.replaying import Place
 from poptalk.lesson.report import EXCHANGES_REPORTED, write_report
 from poptalk.lesson.session import LessonSession
@@ -91,15 +91,15 @@ class Tutor:
         later_letters: bool = False,
     ) -> None:
         self._lesson = lesson
-        self._record = Record(lesson)
+        self._bookkeeper = Bookkeeper(lesson)
         self._session = LessonSession(
             lesson,
-            known if known is not None else Known(user=lesson.user, password=lesson.password),
+            known if known is not None else lesson.known,
             live=live,
             later_letters=later_letters,
-            when_lost=lambda: self._record.keep(EventKind.LOST),
+            when_lost=lambda: self._bookkeeper.keep(EventKind.LOST),
         )
-        self._course = Course(lesson, self._session, self._record, passed=passed)
+        self._course = Course(lesson, self._session, self._bookkeeper, passed=passed)
         slugs = [step.slug for step in lesson.steps]
         self._start = Place(step=slugs.index(position) if position in slugs[1:] else -1)
         self._walk: Walk[None] | None = None
@@ -217,7 +217,7 @@ class Tutor:
             comment = course.task.climb()
         else:
             return [Comment(kind=CommentKind.HINT, text=_HINTS[self._awaiting])]
-        return [self._record.keep(EventKind.HINTED), comment]
+        return [self._bookkeeper.keep(EventKind.HINTED), comment]
 
     def why(self) -> list[Cue]:
         """Explain the last verdict at more length, or what is awaited."""

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.net.dial import is_loopback
 from poptalk.net.errors import reason
 from poptalk.practice.accounts import (
@@ -35,9 +36,6 @@ from poptalk.practice.session_lines import SessionLines
 from poptalk.practice.witness import Begin
 from poptalk.protocol.commands import MASK
 
-OK, FAILED, USAGE = 0, 1, 2
-"""Exit codes: all well, it did not work, and it cannot be meant like that."""
-
 FINISH_SECONDS = 8.0
 """How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
 
@@ -62,18 +60,18 @@ def serve(
     if options.list_personas:
         for line in list_personas():
             say(line)
-        return OK
+        return EXIT_OK
     if options.list_faults:
         for line in list_faults():
             say(line)
-        return OK
+        return EXIT_OK
     log: DialogueLog | None = None
     try:
         log = DialogueLog(options.log, complain=complain) if options.log else None
         return _serve(options, log, say=say, complain=complain)
     except CannotLog as error:
         complain(str(error))
-        return USAGE
+        return EXIT_USAGE
     finally:
         if log is not None:
             log.close()
@@ -114,12 +112,12 @@ def _serve(
         FileNotFoundError,
     ) as error:
         complain(str(error))
-        return USAGE
+        return EXIT_USAGE
     try:
         server.listen()
     except CannotListen as error:
         complain(_why_not(error))
-        return FAILED
+        return EXIT_NO
     for host in hosts:
         if not is_loopback(host) and any(map(is_public, server.accounts)):
             complain(
@@ -132,7 +130,7 @@ def _serve(
     except KeyboardInterrupt:
         # Where signals cannot be handled in the loop (Windows), Ctrl-C ends up here.
         pass
-    return OK
+    return EXIT_OK
 
 
 def _accounts(options: argparse.Namespace, *, complain: Callable[[str], None]) -> list[Account]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from poptalk.exit_codes import EXIT_NO
 from poptalk.net.destination import Destination, UsageError
 from poptalk.net.errors import ConnectionLost, NetError
 from poptalk.notation.dialogue import Dialogue
@@ -25,9 +26,6 @@ from poptalk.terminal.color import use_color
 from poptalk.terminal.render import note
 from poptalk.terminal.screen import LinearScreen, ScreenClosed
 from poptalk.terminal.theme import NEUTRAL
-
-EXIT_DIFFERS = 1
-"""The answer is no: something was not as written."""
 
 Complain = Callable[[str], None]
 Fail = Callable[[NetError], int]
@@ -153,7 +151,7 @@ class _Run:
             reached = isinstance(error, ConnectionLost)
             self._results.stopped(str(error))
         if self._replay.difference is not None:
-            exit_code = EXIT_DIFFERS
+            exit_code = EXIT_NO
         elif not exit_code:
             self._transcript.conclude(_result(self._replay))
         suite = self._results.suite(Path(self._dialogue.name))

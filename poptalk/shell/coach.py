@@ -23,12 +23,17 @@ from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.lesson.document import Lesson
+    from poptalk.lesson.room import Room
     from poptalk.net.errors import Ending, NetError
-    from poptalk.shell.lesson_room import LessonRoom
     from poptalk.shell.lesson_view import LessonView
 
 _SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STATE})
 """What the shell would say before the answer, and the tutor says below it."""
+
+
+def is_yes(answer: str) -> bool:
+    """Tell whether an answer to a question of yes or no is a yes; whatever is unclear is a no."""
+    return answer.strip().lower() in ("yes", "y")
 
 
 class Coach(Companion):
@@ -52,7 +57,7 @@ class Coach(Companion):
         *,
         lesson: Lesson,
         tutor: Tutor,
-        room: LessonRoom,
+        room: Room,
         office: Office,
         view: LessonView,
     ) -> None:
@@ -191,7 +196,7 @@ class Coach(Companion):
     def _echo(self, text: str) -> None:
         """Show an answer that was typed, where the line of the prompt is gone."""
         if text and self._shell.dialogue.shows_sent:
-            self._view.interrupted()
+            self._view.something_else_shown()
             self._shell.say([[("client", "> "), ("text", harmless(text))]])
 
     # What waits.
@@ -258,7 +263,7 @@ class Coach(Companion):
     def _confirmed(self, text: str) -> None:
         line, self._to_be_confirmed = self._to_be_confirmed, None
         assert line is not None
-        if text.strip().lower() in ("yes", "y"):
+        if is_yes(text):
             self._errands.transmit(line)
             return
         self._view.comment(CommentKind.NEWS, "not sent. `RSET` takes the marks back.")

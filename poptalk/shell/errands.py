@@ -44,12 +44,12 @@ from poptalk.shell.proving import Proof
 
 if TYPE_CHECKING:
     from poptalk.lesson.progress import ProgressEvent
+    from poptalk.lesson.room import Room
     from poptalk.lesson.tutor import Tutor
     from poptalk.net.errors import Ending, NetError
     from poptalk.protocol.client import ClientSession
     from poptalk.protocol.events import Event
     from poptalk.shell.base import Shell
-    from poptalk.shell.lesson_room import LessonRoom
     from poptalk.shell.lesson_view import LessonView
 
 GOODBYE_SECONDS = 0.5
@@ -103,7 +103,7 @@ class Errands:
         shell: Shell,
         *,
         tutor: Tutor,
-        room: LessonRoom,
+        room: Room,
         office: Office,
         view: LessonView,
         may_send: Callable[[bytes], bool],
@@ -144,7 +144,7 @@ class Errands:
 
     def hear(self, event: Event) -> None:
         """Take note of an event; see `Dialogue.listeners`."""
-        self._view.interrupted()
+        self._view.something_else_shown()
         self._ear.take(event)
 
     def listened(self) -> None:
@@ -333,7 +333,7 @@ class Errands:
         def show() -> None:
             if not self.over:
                 columns = self._shell.dialogue.size()[1]
-                self._view.interrupted()
+                self._view.something_else_shown()
                 self._shell.say(proof.lines(columns=columns))
                 self._later(Proved(difference=proof.difference))
 

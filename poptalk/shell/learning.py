@@ -6,16 +6,17 @@ import os
 from collections.abc import Callable
 from getpass import getpass
 
-from poptalk.lesson.document import Lesson
+from poptalk.lesson.document import BlockKind, Lesson
 from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.mailbox import LATER, MailboxError, find_mailbox
 from poptalk.lesson.reader import load_lesson
+from poptalk.lesson.room import LiveRoom
 from poptalk.lesson.shelf import LessonNotFound, find_lesson
 from poptalk.login.sources import PASSWORD_VARIABLE
 from poptalk.net.destination import Destination, UsageError
 from poptalk.notation.known import Known
+from poptalk.shell.coach import is_yes
 from poptalk.shell.interactive import run_accompanied
-from poptalk.shell.lesson_room import LiveRoom
 from poptalk.shell.options import ConnectOptions
 from poptalk.shell.school import School
 
@@ -79,6 +80,8 @@ def needs_its_own_server(lesson: Lesson) -> str | None:
     """Return why a lesson cannot run on somebody's server, as a clause; None if it can."""
     if lesson.faults:
         return "which does wrong what the lesson is about"
+    if any(block.deletes for block in lesson.blocks(BlockKind.PROOF)):
+        return "where a second connection may delete letters"
     try:
         mailbox = find_mailbox(lesson.mailbox, beside=lesson.path)
     except MailboxError:
@@ -89,8 +92,8 @@ def needs_its_own_server(lesson: Lesson) -> str | None:
 
 
 def _agrees(lesson: Lesson, destination: Destination, ask: Ask) -> bool:
-    answer = ask(
+    question = (
         f"{lesson.title}: this lesson marks messages as deleted, and here they are your own mail on "
         f"{destination.name}.\nYou will be asked again before QUIT removes them. Go on? yes or no: "
     )
-    return answer.strip().lower() in ("yes", "y")
+    return is_yes(ask(question))

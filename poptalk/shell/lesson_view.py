@@ -36,8 +36,8 @@ class LessonView:
         self._below_gap = False
         """Whether an empty row is the last thing on the screen."""
 
-    def interrupted(self) -> None:
-        """Take note that something else was shown."""
+    def something_else_shown(self) -> None:
+        """Take note that a row of somebody else stands below what was shown last."""
         self._below_gap = False
 
     def show(self, cue: Heading | Say | Comment | Ask) -> None:

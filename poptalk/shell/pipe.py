@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 
+from poptalk.exit_codes import EXIT_NO
 from poptalk.net.errors import CLOSED_BY_US, ConnectionLost
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.commands import parse_command
@@ -34,9 +35,6 @@ _READ_OCTETS = 65536
 
 FAREWELL_SECONDS = 2.0
 """How long a server may take to close after QUIT; the session is over, and some never do."""
-
-EXIT_REFUSED = 1
-"""The answer is no: a command was answered with something else than +OK."""
 
 
 class Tally:
@@ -149,7 +147,7 @@ class Pipe:
         if not self._logged_in():
             self.link.close()
             self._note_ending()
-            return EXIT_REFUSED
+            return EXIT_NO
         self._raw = raw
         go = self._send_at_once if self.at_once else self._send_each
         if not go(lines, answered=self.face.session.answered):
@@ -250,7 +248,7 @@ class Pipe:
 
     def _exit_code(self) -> int:
         refused = self.face.refused or self.face.session.greeted is not Status.OK
-        return EXIT_REFUSED if refused else 0
+        return EXIT_NO if refused else 0
 
     def _hear_out(self) -> None:
         """Take what the server says behind its +OK to QUIT, until it closes or has nothing to say."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from poptalk.lesson.room import Room
 from poptalk.net.destination import UsageError
 from poptalk.net.errors import NetError
-from poptalk.net.link import Link
 from poptalk.notation.dialogue import Dialogue
+from poptalk.protocol.events import Sent
+from poptalk.protocol.verbs import Effect
 from poptalk.script.occurrences import Occurrence
-from poptalk.script.replay import Replay
 from poptalk.script.transcript import Transcript
 from poptalk.terminal.safe import Fragment, Fragments
-
-if TYPE_CHECKING:
-    from poptalk.shell.lesson_room import LessonRoom
 
 SECONDS = 5.0
 """How long the second connection may be silent: its dialogue is short, and the server near."""
@@ -33,9 +30,7 @@ class Proof:
         bindings: what the lesson has captured.
     """
 
-    def __init__(
-        self, dialogue: Dialogue, *, room: LessonRoom, bindings: Mapping[str, str]
-    ) -> None:
+    def __init__(self, dialogue: Dialogue, *, room: Room, bindings: Mapping[str, str]) -> None:
         self.difference: str | None = None
         """The first thing that was not as the lesson says, one sentence; None if all was."""
         self._dialogue = dialogue
@@ -45,22 +40,27 @@ class Proof:
 
     def run(self) -> None:
         """Go through the dialogue; what goes wrong is the difference."""
-        destination = self._room.aside()
-        settings = destination.tls_settings() if destination.tls else None
-        replay = Replay(
-            self._dialogue,
-            connect=lambda: Link.open(destination.target, timeout=SECONDS, tls=settings),
-            tls_settings=destination.tls_settings,
-            known=self._room.known,
-            bindings=self._bindings,
-        )
+        replay = self._room.second_connection(self._dialogue, self._bindings, timeout=SECONDS)
         try:
             with replay:
-                self._occurrences += replay.run()
+                for occurrence in replay.run():
+                    self._refuse_to_delete(occurrence)
+                    self._occurrences.append(occurrence)
         except (NetError, UsageError) as error:
             self.difference = str(error)
         else:
             self.difference = str(replay.difference) if replay.difference is not None else None
+
+    def _refuse_to_delete(self, occurrence: Occurrence) -> None:
+        """Stop before a line that marks somebody's mail: nobody could be asked before the QUIT.
+
+        Raises:
+            UsageError: it is such a line; it has not been sent yet.
+        """
+        if self._room.live and isinstance(occurrence, Sent) and not occurrence.sasl:
+            verb = occurrence.exchange.command.verb
+            if verb is not None and verb.effect is Effect.MARK:
+                raise UsageError("This would delete a message of yours, so it was stopped.")
 
     def lines(self, *, columns: int) -> list[Fragments]:
         """Return the second connection's dialogue, each line marked.

@@ -11,11 +11,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poptalk.exit_codes import EXIT_OK
 from poptalk.lesson.classroom import Classroom, ClassroomError
 from poptalk.lesson.document import Lesson
+from poptalk.lesson.new_lesson import begin_lesson, lesson_path, title_of, what_is_left
+from poptalk.lesson.recorded_lesson import write_lesson
 from poptalk.lesson.recording import Recording
-from poptalk.lesson.shelf import SUFFIX
-from poptalk.lesson.skeleton import title_of
 from poptalk.net.destination import Destination, UsageError
 from poptalk.practice.accounts import BOB
 from poptalk.protocol.events import Closed, Event
@@ -52,7 +53,7 @@ def record(
         NetError: the first connection failed.
         ScreenClosed: the terminal is gone.
     """
-    path = Path(name if name.endswith(SUFFIX) else name + SUFFIX)
+    path = lesson_path(name)
     recording = Recording(account=BOB, user=destination.user if destination else None)
     where = None if destination is None else str(destination)
     with _reserved(path), _connection(path, destination, mailbox, persona) as way:
@@ -63,10 +64,12 @@ def record(
         finally:
             if recording.exchanges:
                 title = title_of(path.stem)
-                text = recording.lesson(title=title, mailbox=mailbox, persona=persona, where=where)
+                text = write_lesson(
+                    recording, title=title, mailbox=mailbox, persona=persona, where=where
+                )
                 path.write_text(text, encoding="utf-8", newline="\n")
     say(_result(path, recording))
-    return 0
+    return EXIT_OK
 
 
 _WELCOME = (
@@ -79,10 +82,7 @@ def _result(path: Path, recording: Recording) -> str:
     if not recording.exchanges:
         return f"Nothing was sent, and {path} was not written."
     count = f"{recording.exchanges} step{'' if recording.exchanges == 1 else 's'}"
-    return (
-        f"{path} is written, with {count}. What is left to be written is marked with TODO:\n"
-        f"  poptalk lessons watch {path}"
-    )
+    return f"{path} is written, with {count}. {what_is_left(path)}"
 
 
 def _listen(shell: Shell, recording: Recording) -> None:
@@ -100,13 +100,7 @@ def _listen(shell: Shell, recording: Recording) -> None:
 @contextmanager
 def _reserved(path: Path) -> Iterator[None]:
     """Make the file, so that nobody else does meanwhile; take it away if it stays empty."""
-    try:
-        path.open("x").close()
-    except FileExistsError:
-        raise UsageError(f"{path} is there already; give another name") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "its name cannot be one"
-        raise UsageError(f"{path} cannot be written ({why}); give another name") from None
+    begin_lesson(path)
     try:
         yield
     finally:

@@ -17,11 +17,11 @@ from poptalk.lesson.cues import CommentKind
 from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.progress import LessonState, ProgressLog
 from poptalk.lesson.reader import load_lesson
-from poptalk.lesson.shelf import LessonNotFound, Place, curriculum, find_lesson
+from poptalk.lesson.room import Room
+from poptalk.lesson.shelf import LessonNotFound, ShelvedLesson, curriculum, find_lesson
 from poptalk.lesson.tutor import Tutor
 from poptalk.paths import state_directory
 from poptalk.shell.coach import Coach
-from poptalk.shell.lesson_room import LessonRoom, PracticeRoom
 from poptalk.shell.lesson_view import LessonView
 from poptalk.shell.menu import Entry, Menu
 
@@ -46,7 +46,7 @@ class School:
 
     versions = VERSIONS
 
-    def __init__(self, *, first: Lesson | None = None, room: LessonRoom | None = None) -> None:
+    def __init__(self, *, first: Lesson | None = None, room: Room | None = None) -> None:
         self._first = first
         self._first_room = room
         self._log = ProgressLog(state_directory() / PROGRESS_FILE)
@@ -73,7 +73,7 @@ class School:
         else:
             self._teach(self._first, self._first_room)
 
-    # What a coach asks: see `coach.Office`.
+    # What a coach asks: see `errands.Office`.
 
     def keep(self, event: ProgressEvent) -> None:
         """Append to the learner's progress; a disk that is full costs a warning, not the lesson."""
@@ -140,10 +140,10 @@ class School:
         else:
             self._teach(lesson, None)
 
-    def _teach(self, lesson: Lesson, room: LessonRoom | None) -> None:
+    def _teach(self, lesson: Lesson, room: Room | None) -> None:
         self._dismiss()
         try:
-            room = room or PracticeRoom(self._open.enter_context(Classroom(lesson)))
+            room = room or self._open.enter_context(Classroom(lesson))
         except ClassroomError as error:
             self._shell.dialogue.warn(str(error))
             self.show_menu()
@@ -174,27 +174,27 @@ class School:
 
     # The list.
 
-    def _following(self) -> Place | None:
-        places = curriculum()
-        ids = [place.id for place in places]
+    def _following(self) -> ShelvedLesson | None:
+        lessons = curriculum()
+        ids = [lesson.id for lesson in lessons]
         if self._lesson is None or self._lesson.name not in ids:
             return None
-        rest = places[ids.index(self._lesson.name) + 1 :]
+        rest = lessons[ids.index(self._lesson.name) + 1 :]
         return rest[0] if rest else None
 
     def _entries(self) -> list[Entry]:
         """Return those lessons that can be read: one that is being written is no reason to stop."""
         entries = []
         progress = self._log.read()
-        for place in curriculum():
+        for shelved in curriculum():
             try:
-                lesson = load_lesson(place.path)
+                lesson = load_lesson(shelved.path)
             except LessonErrors:
                 continue
             done = progress.of(lesson)
             entry = Entry(
-                number=place.number,
-                id=place.id,
+                number=shelved.number,
+                id=shelved.id,
                 title=lesson.title,
                 minutes=lesson.minutes,
                 done=done.state is LessonState.DONE,
@@ -214,8 +214,8 @@ class School:
         return next((entry for entry in entries if not entry.done), entries[0])
 
 
-def _title(place: Place) -> str:
+def _title(shelved: ShelvedLesson) -> str:
     try:
-        return load_lesson(place.path).title
+        return load_lesson(shelved.path).title
     except LessonErrors:
-        return place.name
+        return shelved.name

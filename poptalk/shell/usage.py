@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-EXIT_USAGE = 2
-"""As argparse has it."""
+from poptalk.exit_codes import EXIT_USAGE
 
 MOST_USAGE_LINES = 3
 """A list of options that is no longer than this helps more than it hides."""

@@ -122,9 +122,9 @@ def test_a_session_from_before_lets_no_letters_in(classroom: Classroom) -> None:
 
 
 def test_it_tells_whether_letters_come(classroom: Classroom, folder: Path) -> None:
-    assert classroom.has_later_letters
+    assert classroom.later_letters
     with Classroom(lesson(folder, mailbox="rfc1939")) as other:
-        assert not other.has_later_letters
+        assert not other.later_letters
 
 
 LOCKED_LOGIN = b"-ERR"

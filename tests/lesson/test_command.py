@@ -47,8 +47,9 @@ def test_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, said, complained = done("new", "mine")
     assert (code, complained) == (0, [])
-    assert said[0].startswith("mine.md is begun.")
-    assert said[1] == "  poptalk lessons watch mine.md"
+    first, second = said[0].split("\n")
+    assert first.startswith("mine.md is begun.")
+    assert second == "  poptalk lessons watch mine.md"
     assert (tmp_path / "mine.md").is_file()
 
 

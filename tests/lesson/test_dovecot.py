@@ -14,8 +14,9 @@ import pytest
 
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.mailbox import Mailbox, find_mailbox
-from poptalk.lesson.proof.walk import Walk
+from poptalk.lesson.proof.pupil import Pupil
 from poptalk.lesson.reader import load_lesson
+from poptalk.lesson.room import Room
 from poptalk.lesson.shelf import lesson_files
 from poptalk.net.destination import Destination
 from tests.servers.dovecot import USERS, Dovecot
@@ -42,26 +43,23 @@ def why_not(lesson: Lesson) -> str | None:
 LESSONS = [lesson for lesson in map(load_lesson, lesson_files()) if why_not(lesson) is None]
 
 
-class RealServer:
-    """Where a lesson takes place on a Dovecot (`poptalk.lesson.rehearsal.Room`)."""
-
-    has_later_letters = False
+class RealServer(Room):
+    """Dovecot with the letters of a lesson."""
 
     def __init__(self, lesson: Lesson, dovecot: Dovecot) -> None:
-        self.lesson = lesson
+        self.known = lesson.known
+        self._user = lesson.user
         self._dovecot = dovecot
 
-    def fresh(self, *, connection: int = 1) -> Destination:
-        self._dovecot.reset(self.lesson.user)
-        return self.again(connection=connection)
+    def destination(self, *, fresh: bool, number: int) -> Destination:
+        if fresh:
+            self._dovecot.reset(self._user)
+        return self.aside()
 
-    def again(self, *, connection: int | None = None) -> Destination:
+    def aside(self) -> Destination:
         return Destination(
             host=self._dovecot.host, port=self._dovecot.port, ca_file=str(self._dovecot.ca_file)
         )
-
-    def aside(self) -> Destination:
-        return self.again()
 
 
 @pytest.fixture
@@ -74,16 +72,16 @@ def room(lesson: Lesson, dovecot: Dovecot, tmp_path: Path) -> Iterator[RealServe
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_lesson_passes_on_a_real_server(lesson: Lesson, room: RealServer) -> None:
-    walk = Walk(lesson, room)
+    pupil = Pupil(lesson, room)
     try:
-        walk.begin()
-        while not walk.over:
-            walk.go_on()
+        pupil.begin()
+        while not pupil.over:
+            pupil.go_on()
     finally:
-        walk.close()
-    assert walk.rehearsal.finished
-    assert walk.rehearsal.differences == []
-    assert walk.rehearsal.surprises == []
+        pupil.close()
+    assert pupil.rehearsal.finished
+    assert pupil.rehearsal.differences == []
+    assert pupil.rehearsal.surprises == []
 
 
 def test_some_lessons_only_read() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.front_matter import KEYS, FrontMatter, read_front_matter
+from poptalk.lesson.front_matter import KEYS, FrontMatter, line_of_key, read_front_matter
 from poptalk.lesson.markup.source import Source
 
 NEEDED = "title: A title\nsummary: A summary\nminutes: 5\nmailbox: letters\n"
@@ -64,3 +64,17 @@ def test_minutes_that_are_wrong_are_none() -> None:
     source = Source("---\nminutes: soon\n---\n", path=Path("x.md"))
     assert read_front_matter(source).minutes == 0
     assert source.faults
+
+
+def test_the_line_of_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "lesson.md"
+    path.write_text(f"---\n{NEEDED}fault: locked\n---\n", encoding="utf-8-sig", newline="\r\n")
+    assert line_of_key(path, "fault") == 6
+    assert line_of_key(path, "title") == 2
+
+
+def test_the_line_of_a_key_that_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "lesson.md"
+    assert line_of_key(path, "persona") == 1
+    path.write_text(f"---\n{NEEDED}---\n", encoding="utf-8")
+    assert line_of_key(path, "persona") == 1

@@ -11,12 +11,14 @@ import pytest
 from poptalk.lesson.document import Block, Lesson, Prose
 from poptalk.lesson.proof.prove import prove
 from poptalk.lesson.reader import read_lesson
-from poptalk.lesson.recording import PROSE_COLUMNS, Recording
+from poptalk.lesson.recorded_lesson import write_lesson
+from poptalk.lesson.recording import Recording
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
 from poptalk.notation.writer import format_dialogue
 from poptalk.practice.accounts import BOB
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.events import Event
+from poptalk.terminal.prose import MOST_COLUMNS
 
 LOGIN = (("USER bob", "+OK hello"), ("PASS jones", "+OK 3 messages (6183 octets)"))
 FAREWELL = ("QUIT", "+OK bye")
@@ -57,7 +59,7 @@ class Author:
 
     @property
     def text(self) -> str:
-        return self.recording.lesson(title="A lesson", mailbox="article", persona="plain")
+        return write_lesson(self.recording, title="A lesson", mailbox="article", persona="plain")
 
     @property
     def lesson(self) -> Lesson:
@@ -234,14 +236,18 @@ def test_no_line_is_too_wide() -> None:
     author = Author()
     author.recording.add_prose("word " * 40)
     author.say(("NOOP", "+OK"), ("AUTH PLAIN", "+ "), ("AGJvYgBqb25lcw==", "+OK"))
-    assert max(map(len, author.text.splitlines())) <= PROSE_COLUMNS
+    assert max(map(len, author.text.splitlines())) <= MOST_COLUMNS
 
 
 def test_a_live_server_leaves_no_name_and_no_password_behind() -> None:
     author = Author(Recording(account=BOB, user="rose@mail.example.org"))
     author.say(("USER rose@mail.example.org", "+OK"), ("PASS sesame", "+OK"))
-    text = author.recording.lesson(
-        title="T", mailbox="article", persona="plain", where="mail.example.org port 110"
+    text = write_lesson(
+        author.recording,
+        title="T",
+        mailbox="article",
+        persona="plain",
+        where="mail.example.org port 110",
     )
     assert "# Recorded on mail.example.org port 110; does the mailbox have such letters?" in text
     assert "sesame" not in text

@@ -32,7 +32,7 @@ def rehearse(body: str, folder: Path, *, front: str = "") -> Iterator[Rehearsal]
     text = f"---\n{FRONT}{front}---\n# A lesson\n\n## One\n\n{body}"
     lesson = read_lesson(text, name="lesson", path=folder / "lesson.md")
     with Classroom(lesson) as classroom:
-        rehearsal = Rehearsal(Tutor(lesson, later_letters=classroom.has_later_letters), classroom)
+        rehearsal = Rehearsal(Tutor(lesson, later_letters=classroom.later_letters), classroom)
         try:
             rehearsal.begin()
             yield rehearsal

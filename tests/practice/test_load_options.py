@@ -12,9 +12,10 @@ import sys
 
 import pytest
 
+from poptalk.exit_codes import EXIT_USAGE
 from poptalk.practice.loops import loop_factory
 from poptalk.practice.options import Loop, add_serve_arguments
-from poptalk.practice.serve import USAGE, serve
+from poptalk.practice.serve import serve
 from poptalk.practice.server import Server
 from tests.practice.test_serve import SECONDS, running
 
@@ -54,7 +55,7 @@ def test_uvloop_that_is_missing_is_a_mistake_in_the_command(
     said: list[str] = []
     complaints: list[str] = []
     options = parser.parse_args(["--loop", "uvloop"])
-    assert serve(options, say=said.append, complain=complaints.append) == USAGE
+    assert serve(options, say=said.append, complain=complaints.append) == EXIT_USAGE
     assert complaints == [
         "uvloop is not installed; try pip install 'poptalk[fast]', or --loop asyncio."
     ]

@@ -12,8 +12,8 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 
 from poptalk.lesson.reader import load_lesson
+from poptalk.lesson.room import Room
 from poptalk.shell.coach import Coach
-from poptalk.shell.lesson_room import LessonRoom
 from poptalk.shell.live import LiveShell
 from poptalk.shell.school import School
 from poptalk.terminal.theme import NEUTRAL
@@ -79,7 +79,7 @@ async def learning(
     rows: int = 24,
     color: bool = True,
     theme: Theme = NEUTRAL,
-    room: LessonRoom | None = None,
+    room: Room | None = None,
 ) -> AsyncIterator[Learner]:
     """Learn a lesson, or choose one from the menu; leave with Ctrl-D unless the test does."""
     terminal = Terminal(columns, rows)

@@ -181,6 +181,16 @@ def test_somebodys_own_server_asks_for_what_it_needs(tmp_path: Path) -> None:
     assert "jones" not in kept
 
 
+def test_a_proof_that_deletes_needs_the_practice_server(tmp_path: Path) -> None:
+    lesson = tmp_path / "lesson.md"
+    front = "title: T\nsummary: S\nminutes: 1\nmailbox: letters\n"
+    block = "```pop3 proof\nC: DELE 1\nS: +OK\n```\n"
+    lesson.write_text(f"---\n{front}---\n# T\n\n## One\n\n{block}", encoding="utf-8")
+    with learn(tmp_path, "learn", lesson, "127.0.0.1", columns=120) as pty:
+        assert pty.wait_exit() == 2
+        assert "where a second connection may delete letters" in " ".join(pty.text.split())
+
+
 def test_a_no_before_a_lesson_that_deletes_is_a_no(tmp_path: Path) -> None:
     with learn(tmp_path, "learn", SHORT, "127.0.0.1", "1", POPTALK_PASSWORD="x") as pty:
         pty.wait_for("Go on? yes or no:")

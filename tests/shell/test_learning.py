@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.lesson.room import LiveRoom
 from poptalk.net.destination import Destination
 from poptalk.notation.known import Known
 from poptalk.paths import state_directory
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.shell.coach import Coach
-from poptalk.shell.lesson_room import LiveRoom
 from poptalk.shell.menu import Menu
 from poptalk.shell.school import PROGRESS_FILE
 from poptalk.terminal.theme import MONO
@@ -419,6 +419,20 @@ async def test_quit_behind_dele_asks_on_a_live_server() -> None:
             await learner.says("S: +OK 2 ")
             await learner.does("QUIT", "yes")
             await learner.says("the server closed the connection")
+
+
+async def test_quit_in_a_setup_asks_on_a_live_server(tmp_path: Path) -> None:
+    front = "title: T\nsummary: S\nminutes: 1\nmailbox: letters\n"
+    lines = ("USER {user}", "PASS {password}", "DELE 1", "QUIT")
+    block = "".join(f"C: {line}\nS: +OK\n" for line in lines)
+    lesson = tmp_path / "lesson.md"
+    steps = f"## One\n\nRead.\n\n## Two\n\n```pop3 setup\n{block}```\n"
+    lesson.write_text(f"---\n{front}---\n# T\n\n{steps}", encoding="utf-8")
+    with ThreadedServer(Server(shared=True)) as server:
+        async with learning(lesson, room=live_room(server)) as learner:
+            learner.send(ENTER)
+            await learner.says("this QUIT removes 1 message from your server")
+            await learner.until(lambda: learner.prompt == "yes or no>")
 
 
 async def test_on_a_live_server_nothing_is_replayed_but_the_login() -> None:

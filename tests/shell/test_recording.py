@@ -116,7 +116,7 @@ def test_a_session_that_is_ended_from_outside_is_kept(tmp_path: Path) -> None:
     [
         (("there.md",), "there.md is there already; give another name"),
         (("there",), "there.md is there already; give another name"),
-        (("no/such/folder.md",), "cannot be written (No such file or directory)"),
+        (("no/such/folder.md",), "cannot be written (no such file or directory)"),
         (("a.md", "--mailbox", "nowhere"), "nowhere"),
         (("a.md", "--persona", "nobody"), "nobody"),
         (("a.md", "--tls"), "are for your own server: name it as well"),

@@ -6,11 +6,13 @@ import argparse
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.lesson.codes import CODES
 from poptalk.lesson.errors import LessonFault
+from poptalk.lesson.options import JUNIT
 from poptalk.lesson.proof.prove import Report, prove
 from poptalk.lesson.proof.subject import ADVICE
-from poptalk.lesson.shelf import lesson_files
+from poptalk.lesson.shelf import SUFFIX, lesson_files
 from poptalk.net.destination import UsageError
 from poptalk.net.errors import reason
 
@@ -36,16 +38,16 @@ def check(options: argparse.Namespace, *, say: Show, complain: Show) -> int:
         paths = lessons_at([Path(path) for path in options.paths])
     except UsageError as error:
         complain(str(error))
-        return 2
+        return EXIT_USAGE
     reports = [without(prove(path), ignored) for path in paths]
     failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
-    text = _junit(reports) if options.format == "junit" else "\n".join(_lines(reports))
+    text = _junit(reports) if options.format == JUNIT else "\n".join(_lines(reports))
     try:
         _put(text, options.output, say)
     except OSError as error:
         complain(f"{options.output} cannot be written ({reason(error)}); name another file.")
-        return 2
-    return int(failed)
+        return EXIT_USAGE
+    return EXIT_NO if failed else EXIT_OK
 
 
 def read_codes(text: str) -> frozenset[str]:
@@ -75,9 +77,11 @@ def lessons_at(paths: Sequence[Path]) -> list[Path]:
             raise UsageError(
                 f"{path} does not exist; name a lesson's file, or a folder of lessons."
             )
-        inside = sorted(path.glob("*.md")) if path.is_dir() else [path]
+        inside = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
         if not inside:
-            raise UsageError(f"{path} has no lesson in it; a lesson is a file that ends in .md.")
+            raise UsageError(
+                f"{path} has no lesson in it; a lesson is a file that ends in {SUFFIX}."
+            )
         found += inside
     return found
 

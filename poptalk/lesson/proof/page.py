@@ -12,17 +12,13 @@ from markdown_it.token import Token
 from poptalk.lesson.document import Block, BlockKind, Prose, Question, Step
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.subject import Subject
+from poptalk.lesson.remarks import MAX_CHARACTERS
 from poptalk.terminal.markdown import make_parser
+from poptalk.terminal.prose import MOST_COLUMNS
 from poptalk.terminal.width import cells, wrap
-
-COLUMNS = 72
-"""Cells of a line that is shown as it is written: what RFCs have, and 80 columns leave room for."""
 
 MOST_LINES_BEFORE_CONTACT = 6
 """Lines of prose before the learner types something: more is skipped, and then missed."""
-
-MOST_COMMENT_CHARACTERS = 150
-"""A comment on a mistake: two lines of 80 columns, the word in front of it included."""
 
 _TODO = re.compile(r"\bTODO\b")
 
@@ -42,26 +38,26 @@ def check_columns(subject: Subject) -> Iterator[LessonFault]:
         if token.map is None or token.type not in ("fence", "code_block", "table_open"):
             continue
         for index in range(*token.map):
-            if cells(subject.lines[index]) > COLUMNS:
+            if cells(subject.lines[index]) > MOST_COLUMNS:
                 yield subject.fault(
                     "PT040",
                     index + 1,
-                    f"a line that is shown as it is written has more than {COLUMNS} columns",
+                    f"a line that is shown as it is written has more than {MOST_COLUMNS} columns",
                     "shorten it, or write 'S: ...' for what the learner sees anyway",
                 )
 
 
 def check_comments(subject: Subject) -> Iterator[LessonFault]:
     """Find comments on mistakes that are longer than two lines (PT032)."""
-    for block in subject.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(BlockKind.TASK):
         for mistake in block.mistakes:
             length = len(" ".join(_texts(mistake.comment)))
-            if length > MOST_COMMENT_CHARACTERS:
+            if length > MAX_CHARACTERS:
                 yield subject.fault(
                     "PT032",
                     mistake.comment.line,
                     f"this comment on a mistake has {length} characters",
-                    f"say what happened and what to do in {MOST_COMMENT_CHARACTERS}, two lines, "
+                    f"say what happened and what to do in {MAX_CHARACTERS}, two lines, "
                     "and leave the rest to a hint",
                 )
 
@@ -87,7 +83,7 @@ def _lines_before_contact(step: Step) -> int:
         if isinstance(item, Question) or (isinstance(item, Block) and item.kind is BlockKind.TASK):
             return rows
         if isinstance(item, Prose):
-            rows += sum(len(wrap(text, COLUMNS)) for text in _texts(item))
+            rows += sum(len(wrap(text, MOST_COLUMNS)) for text in _texts(item))
     return 0
 
 

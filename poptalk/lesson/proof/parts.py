@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poptalk.lesson.classroom import line_of_key
 from poptalk.lesson.document import BlockKind, Question
 from poptalk.lesson.errors import LessonFault, near_miss
+from poptalk.lesson.front_matter import line_of_key
 from poptalk.lesson.proof.subject import Subject
 from poptalk.lesson.remarks import filled
+from poptalk.lesson.shelf import SUFFIX
 from poptalk.notation.dialogue import ClientLine, Dialogue, ServerLine
 
 
 def check_hints(subject: Subject) -> Iterator[LessonFault]:
     """Find tasks without a hint (PT030)."""
-    for block in subject.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(BlockKind.TASK):
         if not block.hints:
             yield subject.fault(
                 "PT030",
@@ -26,7 +27,7 @@ def check_hints(subject: Subject) -> Iterator[LessonFault]:
 
 def check_questions(subject: Subject) -> Iterator[LessonFault]:
     """Find questions without one right choice, and wrong choices without a reply (PT024)."""
-    for item in subject.items():
+    for item in subject.lesson.items():
         if not isinstance(item, Question):
             continue
         right = sum(choice.right for choice in item.choices)
@@ -49,7 +50,7 @@ def check_questions(subject: Subject) -> Iterator[LessonFault]:
 
 def check_names(subject: Subject) -> Iterator[LessonFault]:
     """Find comments on mistakes with a name in braces that stands for nothing (PT028)."""
-    for block in subject.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(BlockKind.TASK):
         for mistake in block.mistakes:
             captured = dict.fromkeys(_captured(mistake.dialogue), "")
             if "{" in filled(mistake.comment.source, captured):
@@ -72,7 +73,7 @@ def _captured(dialogue: Dialogue) -> Iterator[str]:
 def check_earlier_lessons(subject: Subject) -> Iterator[LessonFault]:
     """Find lessons that should come before and are not there (PT033)."""
     lesson = subject.lesson
-    known = sorted(path.stem for path in lesson.path.parent.glob("*.md"))
+    known = sorted(path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}"))
     for name in lesson.after:
         if name not in known:
             yield subject.fault(

@@ -25,7 +25,8 @@ from poptalk.lesson.proof.parts import (
 )
 from poptalk.lesson.proof.runs import check_runs
 from poptalk.lesson.proof.subject import Check, Subject
-from poptalk.lesson.reader import load_lesson
+from poptalk.lesson.reader import read_lesson, read_text
+from poptalk.lesson.shelf import SUFFIX
 
 CHECKS: tuple[Check, ...] = (
     check_todos,
@@ -64,11 +65,12 @@ def prove(path: Path) -> Report:
 
 def _faults(path: Path) -> Iterator[LessonFault]:
     try:
-        lesson = load_lesson(path)
-        lines = tuple(path.read_text(encoding="utf-8-sig").splitlines())
+        text = read_text(path)
+        lesson = read_lesson(text, name=path.stem, path=path)
     except LessonErrors as error:
         yield from error.faults
         return
+    lines = tuple(Source(text, path=path).lines)
     subject = Subject(lesson=lesson, lines=lines, earlier=tuple(_texts_before(lesson)))
     for check in CHECKS:
         yield from _guarded(check, subject)
@@ -91,13 +93,13 @@ def _texts_before(lesson: Lesson) -> Iterator[str]:
     """Give the texts of the lessons that come before, as far as they can be read."""
     waiting, found = list(lesson.after), set()
     while waiting:
-        path = lesson.path.parent / f"{waiting.pop()}.md"
+        path = lesson.path.parent / f"{waiting.pop()}{SUFFIX}"
         if path in found:
             continue
         found.add(path)
         try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError):
+            text = read_text(path)
+        except LessonErrors:
             # It has a report of its own.
             continue
         yield text

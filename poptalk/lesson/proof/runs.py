@@ -1,6 +1,6 @@
 """What happens when a lesson is run: its answers pass, nothing else does, each mistake has its say.
 
-One walk goes through the whole lesson.  Then each step that it passed is proved by itself (`trials`).
+One pupil does the whole lesson.  Then each step that was passed is proved by itself (`trials`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from poptalk.lesson.classroom import Classroom, ClassroomError
 from poptalk.lesson.document import BlockKind, Step
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.needs import riddles
+from poptalk.lesson.proof.pupil import MOST_ACTIONS, Pupil, Stuck
 from poptalk.lesson.proof.subject import Subject
 from poptalk.lesson.proof.trials import StepProof
-from poptalk.lesson.proof.walk import MOST_ACTIONS, Stuck, Walk
 from poptalk.lesson.turns import turns
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, match_client
@@ -35,42 +35,42 @@ def check_runs(subject: Subject) -> Iterator[LessonFault]:
 def _whole_lesson(
     subject: Subject, classroom: Classroom
 ) -> Generator[LessonFault, None, list[Step]]:
-    """Walk through the lesson from its beginning; return the steps that were passed."""
+    """Do the lesson from its beginning; return the steps that were passed."""
     steps = subject.lesson.steps
-    walk = Walk(subject.lesson, classroom)
+    pupil = Pupil(subject.lesson, classroom)
     try:
-        walk.begin()
+        pupil.begin()
         for _ in range(MOST_ACTIONS):
-            if walk.over:
+            if pupil.over:
                 break
-            yield from _riddles(subject, walk)
-            walk.go_on()
+            yield from _riddles(subject, pupil)
+            pupil.go_on()
         else:
             raise Stuck(None, f"it asks for more than {MOST_ACTIONS} things")
     except Stuck as stuck:
-        line = stuck.line or (walk.tutor.step.line if walk.tutor.step else 1)
+        line = stuck.line or (pupil.tutor.step.line if pupil.tutor.step else 1)
         yield subject.fault("PT020", line, "the answer does not pass", stuck.last_words)
     finally:
-        walk.close()
-    for line, sentence in walk.rehearsal.differences:
+        pupil.close()
+    for line, sentence in pupil.rehearsal.differences:
         yield subject.fault("PT027", line, "this proof does not hold", sentence.rstrip("."))
-    yield from _surprises(subject, walk)
-    if walk.over:
+    yield from _surprises(subject, pupil)
+    if pupil.over:
         return list(steps)
-    return list(steps[: _index(steps, walk.tutor.step)])
+    return list(steps[: _index(steps, pupil.tutor.step)])
 
 
 def _index(steps: Sequence[Step], step: Step | None) -> int:
     return next((index for index, each in enumerate(steps) if each is step), 0)
 
 
-def _riddles(subject: Subject, walk: Walk) -> Iterator[LessonFault]:
+def _riddles(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
     """Find words of the line that is due which the learner has not been shown (PT025)."""
-    turn = walk.turn
+    turn = pupil.turn
     if turn is None or not isinstance(turn.act, Send):
         return
-    shown = "\n".join(walk.rehearsal.shown)
-    step, bindings = turn.act.step, walk.tutor.bindings
+    shown = "\n".join(pupil.rehearsal.shown)
+    step, bindings = turn.act.step, pupil.tutor.bindings
     for word in riddles(step, bindings, shown=shown, earlier=subject.earlier):
         yield subject.fault(
             "PT025",
@@ -81,10 +81,10 @@ def _riddles(subject: Subject, walk: Walk) -> Iterator[LessonFault]:
         )
 
 
-def _surprises(subject: Subject, walk: Walk) -> Iterator[LessonFault]:
+def _surprises(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
     """Find what poptalk itself did, and what went otherwise than the lesson says (PT034)."""
-    for sent, came in walk.rehearsal.surprises:
-        line = 1 if sent is None else _line_that_sends(subject, sent, walk.tutor.bindings)
+    for sent, came in pupil.rehearsal.surprises:
+        line = 1 if sent is None else _line_that_sends(subject, sent, pupil.tutor.bindings)
         yield subject.fault(
             "PT034",
             line,
@@ -97,11 +97,10 @@ def _surprises(subject: Subject, walk: Walk) -> Iterator[LessonFault]:
 
 def _line_that_sends(subject: Subject, sent: bytes, bindings: Bindings) -> int:
     """Find the line of a `show` or `setup` block that has led to a line; 1 where there is none."""
-    for kind in (BlockKind.SHOW, BlockKind.SETUP):
-        for block in subject.blocks(kind):
-            for turn in turns(block.dialogue):
-                if isinstance(turn.act, Send) and isinstance(
-                    match_client(turn.act.step, sent, bindings), Agreement
-                ):
-                    return turn.act.step.line
+    for block in subject.lesson.blocks(BlockKind.SHOW, BlockKind.SETUP):
+        for turn in turns(block.dialogue):
+            if isinstance(turn.act, Send) and isinstance(
+                match_client(turn.act.step, sent, bindings), Agreement
+            ):
+                return turn.act.step.line
     return 1

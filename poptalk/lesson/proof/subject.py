@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from poptalk.lesson.document import Block, BlockKind, Item, Lesson
+from poptalk.lesson.document import Lesson
 from poptalk.lesson.errors import LessonFault
 
 ADVICE = frozenset({"PT031"})
@@ -43,16 +43,6 @@ class Subject:
             problem=problem,
             advice=advice,
         )
-
-    def items(self) -> Iterator[Item]:
-        """Give everything in the lesson, in its order."""
-        yield from self.lesson.introduction
-        for step in self.lesson.steps:
-            yield from step.items
-
-    def blocks(self, kind: BlockKind) -> Iterator[Block]:
-        """Give the blocks of a kind."""
-        return (item for item in self.items() if isinstance(item, Block) and item.kind is kind)
 
 
 Check = Callable[[Subject], Iterator[LessonFault]]

@@ -1,7 +1,7 @@
 """What a learner may try in a step: nothing, something else, what is accepted as well, each mistake.
 
 The step is begun by itself, as after a break, and tried at each of its turns.  After a try that has
-changed the session, another walk leads from the beginning of the step to the same turn.
+changed the session, another pupil goes from the beginning of the step to the same turn.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from poptalk.lesson.classroom import Classroom
 from poptalk.lesson.document import Block, BlockKind, Mistake, Step
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.instances import instances
+from poptalk.lesson.proof.pupil import Pupil, Stuck
 from poptalk.lesson.proof.subject import Subject
-from poptalk.lesson.proof.walk import Stuck, Walk
 from poptalk.lesson.replaying import Place
 from poptalk.lesson.turns import turns
 from poptalk.notation.dialogue import ClientLine
@@ -49,18 +49,18 @@ class StepProof:
     Args:
         subject: the lesson.
         classroom: its practice server.
-        step: one that a walk through the whole lesson has passed.
+        step: one that a pupil who did the whole lesson has passed.
     """
 
     def __init__(self, subject: Subject, classroom: Classroom, step: Step) -> None:
         self._subject = subject
         self._classroom = classroom
         self._step = step
-        self._walk: Walk | None = None
+        self._pupil: Pupil | None = None
         self._spoiled = False
-        """Whether a try has changed the session, so that another walk is due."""
+        """Whether a try has changed the session, so that another pupil is due."""
         self._tried = False
-        """Whether anything was tried in this walk: if it gets stuck, that may be the cause."""
+        """Whether this pupil has tried anything: if they get stuck, that may be the cause."""
         self._spots: list[Spot] = []
         """The lines that the learner is to send."""
 
@@ -83,63 +83,63 @@ class StepProof:
         finally:
             self._leave()
 
-    # Walking.
+    # Going to a line that is due.
 
     def _find_turns(self) -> None:
-        """Walk through the step alone, and note the lines that are to be sent."""
-        walk = self._new_walk()
-        while walk.go_to_turn(self._step):
-            send = walk.turn.act if walk.turn is not None else None
+        """Go through the step alone, and note the lines that are to be sent."""
+        pupil = self._new_pupil()
+        while pupil.go_to_turn(self._step):
+            send = pupil.turn.act if pupil.turn is not None else None
             # Whatever answers a challenge is an answer: nothing else can be tried there.
             if isinstance(send, Send) and not send.answers_challenge:
-                self._spots.append(Spot(place=walk.tutor.place, send=send))
-            walk.go_on()
+                self._spots.append(Spot(place=pupil.tutor.place, send=send))
+            pupil.go_on()
 
-    def _new_walk(self) -> Walk:
+    def _new_pupil(self) -> Pupil:
         self._leave()
-        self._walk = Walk(self._subject.lesson, self._classroom, at=self._step.slug)
+        self._pupil = Pupil(self._subject.lesson, self._classroom, at=self._step.slug)
         self._spoiled = self._tried = False
-        self._walk.begin()
-        return self._walk
+        self._pupil.begin()
+        return self._pupil
 
-    def _at(self, spot: Spot) -> Walk:
+    def _at(self, spot: Spot) -> Pupil:
         """Stand at a line that is due, where nothing that was tried before can be noticed."""
-        walk = self._walk
-        if walk is not None and not self._spoiled and self._is_before(walk, spot):
+        pupil = self._pupil
+        if pupil is not None and not self._spoiled and self._is_before(pupil, spot):
             try:
-                walk.go_to_turn(self._step, spot.place)
+                pupil.go_to_turn(self._step, spot.place)
             except Stuck:
                 if not self._tried:
                     raise
-            if _is_at(walk, spot):
-                return walk
-        walk = self._new_walk()
-        walk.go_to_turn(self._step, spot.place)
-        if not _is_at(walk, spot):
+            if _is_at(pupil, spot):
+                return pupil
+        pupil = self._new_pupil()
+        pupil.go_to_turn(self._step, spot.place)
+        if not _is_at(pupil, spot):
             raise Stuck(spot.step.line, "it was asked for at the first time, and not at the second")
-        return walk
+        return pupil
 
-    def _is_before(self, walk: Walk, spot: Spot) -> bool:
-        return not walk.over and walk.tutor.step is self._step and walk.tutor.place <= spot.place
+    def _is_before(self, pupil: Pupil, spot: Spot) -> bool:
+        return not pupil.over and pupil.tutor.step is self._step and pupil.tutor.place <= spot.place
 
     def _leave(self) -> None:
-        if self._walk is not None:
-            self._walk.close()
-            self._walk = None
+        if self._pupil is not None:
+            self._pupil.close()
+            self._pupil = None
 
-    def _try(self, walk: Walk, line: str) -> bool:
+    def _try(self, pupil: Pupil, line: str) -> bool:
         """Send a line; tell whether the lesson took it for the one that it awaits."""
-        before = walk.situation
-        moved = walk.send(line)
+        before = pupil.situation
+        moved = pupil.send(line)
         self._tried = True
-        self._spoiled = walk.situation != before
+        self._spoiled = pupil.situation != before
         return moved
 
     # What is tried.
 
     def _try_nothing(self, spot: Spot) -> Iterator[LessonFault]:
-        walk = self._at(spot)
-        if walk.fall_silent():
+        pupil = self._at(spot)
+        if pupil.fall_silent():
             yield self._subject.fault(
                 "PT021",
                 spot.step.line,
@@ -149,7 +149,7 @@ class StepProof:
             return
         if any(pattern.text.upper() == NOTHING for pattern in _patterns(spot.step)):
             return
-        if self._try(walk, NOTHING):
+        if self._try(pupil, NOTHING):
             yield self._subject.fault(
                 "PT021",
                 spot.step.line,
@@ -159,14 +159,14 @@ class StepProof:
 
     def _try_what_is_accepted(self, spot: Spot) -> Iterator[LessonFault]:
         for pattern in spot.step.alternatives:
-            walk = self._at(spot)
-            line = next(instances(pattern, walk.tutor.bindings), None)
-            if line is None or not self._try(walk, line):
+            pupil = self._at(spot)
+            line = next(instances(pattern, pupil.tutor.bindings), None)
+            if line is None or not self._try(pupil, line):
                 yield self._subject.fault(
                     "PT022",
                     spot.step.line,
                     f"'{pattern.source}' is to be accepted as well, and does not pass",
-                    walk.last_words,
+                    pupil.last_told,
                 )
 
     def _try_mistakes(self, block: Block) -> Iterator[LessonFault]:
@@ -195,33 +195,33 @@ class StepProof:
         assert isinstance(turn.act, Send)
         reason = NO_LINE
         for line in instances(turn.act.step.pattern, self._at(spot).tutor.bindings):
-            walk = self._at(spot)
-            if _is_answer(walk, spot.step, line):
+            pupil = self._at(spot)
+            if _is_answer(pupil, spot.step, line):
                 reason = f"'{line}' is the answer itself" if reason == NO_LINE else reason
                 continue
-            self._try(walk, line)
-            verdict = walk.tutor.verdict
+            self._try(pupil, line)
+            verdict = pupil.tutor.verdict
             if verdict is not None and verdict.mistake is mistake:
                 return None
             if verdict is not None and verdict.mistake is not None:
                 first = verdict.mistake.line
                 reason = f"'{line}' is met by the one in line {first}, which comes first"
             elif reason == NO_LINE:
-                reason = f"'{line}' gets: {walk.last_words}"
-            if walk.fell_silent:
+                reason = f"'{line}' gets: {pupil.last_told}"
+            if pupil.waits_in_vain:
                 # A server that breaks down over it does so again, and each time takes long.
                 break
         return reason
 
 
-def _is_at(walk: Walk, spot: Spot) -> bool:
-    act = walk.turn.act if walk.turn is not None else None
+def _is_at(pupil: Pupil, spot: Spot) -> bool:
+    act = pupil.turn.act if pupil.turn is not None else None
     return isinstance(act, Send) and act.step is spot.step
 
 
-def _is_answer(walk: Walk, step: ClientLine, line: str) -> bool:
+def _is_answer(pupil: Pupil, step: ClientLine, line: str) -> bool:
     octets = line.encode("utf-8", "surrogateescape")
-    return isinstance(match_client(step, octets, walk.tutor.bindings), Agreement)
+    return isinstance(match_client(step, octets, pupil.tutor.bindings), Agreement)
 
 
 def _patterns(step: ClientLine) -> Sequence[Pattern]:

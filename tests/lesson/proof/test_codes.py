@@ -121,6 +121,13 @@ def test_one_thing_wrong_is_one_finding(
     assert str(found[0]).startswith(f"{tmp_path / 'lesson.md'}:{found[0].line_number}: {code} ")
 
 
+def test_only_line_ends_part_lines(tmp_path: Path) -> None:
+    # Editors count a form feed and U+2028 as characters of a line.
+    text = with_change("It is gone.", "It is gone.\u2028Really.\x0cSo there.\nTODO: say more.")
+    [fault] = faults_of(text, tmp_path)
+    assert (fault.code, fault.line_number) == ("PT060", line_of(text, "TODO"))
+
+
 AFTERWARDS = """
 ```pop3 proof
 C: USER {user}

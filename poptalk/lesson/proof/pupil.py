@@ -1,10 +1,11 @@
-"""Somebody who does what a lesson asks for, and nothing else."""
+"""A pupil who does what a lesson asks for, and nothing else."""
 
 from __future__ import annotations
 
 from poptalk.lesson.document import Lesson, Step
-from poptalk.lesson.rehearsal import Rehearsal, Room
+from poptalk.lesson.rehearsal import Rehearsal
 from poptalk.lesson.replaying import Place
+from poptalk.lesson.room import Room
 from poptalk.lesson.turns import Turn
 from poptalk.lesson.tutor import Awaiting, Tutor
 from poptalk.notation.exchanges import Send
@@ -28,12 +29,12 @@ class Stuck(Exception):
         self.last_words = last_words
 
 
-class Walk:
-    """A way through a lesson, or through the rest of it.
+class Pupil:
+    """Somebody who goes through a lesson, or through the rest of it.
 
     Args:
         lesson: the lesson.
-        room: where it takes place.
+        room: where it takes place; open as long as the pupil is there.
         at: the slug of the step to begin with; None for the beginning.
 
     Attributes:
@@ -42,7 +43,7 @@ class Walk:
 
     def __init__(self, lesson: Lesson, room: Room, *, at: str | None = None) -> None:
         self.rehearsal = Rehearsal(
-            Tutor(lesson, position=at, later_letters=room.has_later_letters), room
+            Tutor(lesson, position=at, later_letters=room.later_letters), room
         )
 
     @property
@@ -66,13 +67,13 @@ class Walk:
         return (self.rehearsal.state, self.rehearsal.marked, self.tutor.awaiting)
 
     @property
-    def last_words(self) -> str:
+    def last_told(self) -> str:
         """What the tutor said last, as the end of a sentence."""
         comments = self.rehearsal.comments
         return comments[-1].text.rstrip(".") if comments else "the tutor says nothing to it"
 
     @property
-    def fell_silent(self) -> bool:
+    def waits_in_vain(self) -> bool:
         """Whether the last reply had no end."""
         answered = self.rehearsal.answered
         return answered is not None and not answered.complete
@@ -82,14 +83,14 @@ class Walk:
         self.rehearsal.begin()
 
     def close(self) -> None:
-        """End the walk where it is."""
+        """Leave the lesson where it is."""
         self.rehearsal.close()
 
     def go_to_turn(self, within: Step, place: Place | None = None) -> bool:
         """Go on to a line that the learner is to send.
 
         Args:
-            within: the step at whose end the walk ends.
+            within: the step at whose end the pupil stops.
             place: of the line; None for the next one.
 
         Returns:
@@ -123,7 +124,7 @@ class Walk:
             case _:
                 went_on = False
         if not went_on:
-            raise Stuck(self._line(), self.last_words)
+            raise Stuck(self._line(), self.last_told)
 
     def send(self, line: str) -> bool:
         """Type a line; tell whether the lesson took it for what it awaits."""

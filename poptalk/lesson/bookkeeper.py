@@ -1,4 +1,4 @@
-"""What is written into the learner's progress while a lesson runs."""
+"""Who writes down what is done in a lesson: the events that go into the learner's progress."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from poptalk.lesson.document import Lesson, Step
 from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
 
 
-class Record:
-    """The step that is being done, and how often something was tried in it.
+class Bookkeeper:
+    """Knows the step that is being done, and how often something was tried in it.
 
     Args:
         lesson: the lesson.

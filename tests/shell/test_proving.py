@@ -1,0 +1,64 @@
+"""A proof on the learner's own server takes nothing away from there."""
+
+from __future__ import annotations
+
+import pytest
+
+from poptalk.lesson.room import LiveRoom
+from poptalk.net.destination import Destination
+from poptalk.net.link import Link
+from poptalk.notation.known import Known
+from poptalk.notation.reader import parse_dialogue
+from poptalk.practice.server import Server, ThreadedServer
+from poptalk.script.conversation import Conversation
+from poptalk.shell.proving import Proof
+from poptalk.terminal.render import plain_text
+
+LOGIN = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK\n"
+TIMEOUT = 5.0
+
+
+class Room(LiveRoom):
+    """A server of the learner's, with the letters of the article."""
+
+    def __init__(self, server: Server, *, live: bool) -> None:
+        destination = Destination(host=server.host, port=server.port)
+        super().__init__(destination, Known(user="bob", password="jones"))
+        self.live = live
+
+    def count(self) -> int:
+        """Return how many messages there are."""
+        destination = self.aside()
+        talk = Conversation(
+            Link.open(destination.target, timeout=TIMEOUT), tls_settings=destination.tls_settings
+        )
+        try:
+            talk.greeting()
+            for line in (b"USER bob", b"PASS jones"):
+                talk.ask(line)
+            return int(talk.ask(b"STAT").lines[0].split()[1])
+        finally:
+            talk.ask(b"QUIT")
+            talk.close()
+
+
+@pytest.mark.parametrize("line", ["DELE 1", "{word=dele} 1"])
+def test_it_stops_before_somebodys_letter_is_marked(line: str) -> None:
+    dialogue = parse_dialogue(f"{LOGIN}C: {line}\nS: +OK\nC: QUIT\nS: +OK\n", name="t")
+    with ThreadedServer(Server(shared=True)) as server:
+        room = Room(server, live=True)
+        proof = Proof(dialogue, room=room, bindings={})
+        proof.run()
+        assert proof.difference == "This would delete a message of yours, so it was stopped."
+        assert "dele" not in "".join(map(plain_text, proof.lines(columns=80))).lower()
+        assert room.count() == 3
+
+
+def test_on_the_practice_server_it_may() -> None:
+    dialogue = parse_dialogue(f"{LOGIN}C: DELE 1\nS: +OK\nC: QUIT\nS: +OK\n", name="t")
+    with ThreadedServer(Server(shared=True)) as server:
+        room = Room(server, live=False)
+        proof = Proof(dialogue, room=room, bindings={})
+        proof.run()
+        assert proof.difference is None
+        assert room.count() == 2
