@@ -36,7 +36,10 @@ CLEAR_KEPT = 512
 
 INSECURE = "--insecure goes on without proof of who answers"
 PORT_ADVICE = "Is this a port for TLS? POP3 over TLS is 995, STLS is typed on 110."
-_UPDATE = "poptalk speaks TLS 1.2 and 1.3: the server may be too old, or have no certificate."
+_UPDATE = (
+    "poptalk speaks TLS 1.2 and 1.3, or what --tls-min says: the server may be too old, or have no "
+    "certificate."
+)
 
 _OLD_VERSION = (
     "UNSUPPORTED_PROTOCOL",
