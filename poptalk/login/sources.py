@@ -11,6 +11,7 @@ import os
 import shlex
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from enum import Enum
 
@@ -79,6 +80,15 @@ def find_password(wanted: Wanted, source: Source | None, *, ask: Ask | None) -> 
             f"source ({', '.join(kind.value for kind in Kind)})"
         )
     return ask(question(wanted))
+
+
+def asker() -> Ask | None:
+    """Return what asks at the terminal without echo; None where there is none."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    from getpass import getpass
+
+    return getpass
 
 
 def must_be_asked(source: Source | None) -> bool:
