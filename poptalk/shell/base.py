@@ -13,9 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poptalk.net.destination import Destination, password_in_url
-from poptalk.protocol.commands import Command, Span, parse_command
+from poptalk.protocol.commands import Command, Span, may_become_command, parse_command
 from poptalk.protocol.states import State
-from poptalk.protocol.verbs import VERBS
 from poptalk.shell import escapes
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.errand import Errand, Plan, Then
@@ -194,6 +193,11 @@ class Shell(ABC):
             self.dialogue.warn(
                 "this password crosses the network in clear; STLS or --tls would protect it"
             )
+        if not self.answering_auth and self.dialogue.session.is_stray_secret(parse_command(line)):
+            self.dialogue.remark(
+                "this is no command and may be a password, so it is hidden; PASS belongs in front of "
+                "one, and :reveal shows it"
+            )
         self.transmit(line + b"\r\n")
 
     def password_in_clear(self, line: bytes) -> bool:
@@ -212,7 +216,7 @@ class Shell(ABC):
             return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
         begun = self.dialogue.session.unfinished
         command = parse_command(begun + line)
-        if self.dialogue.session.is_late_answer(command):
+        if self.dialogue.session.is_stray_secret(command):
             return Span(start=0, stop=len(line))
         secret = command.secret
         if secret is None:
@@ -279,6 +283,18 @@ class Shell(ABC):
         if secret is None:
             return None
         return len(line[: secret.start].decode("utf-8", "surrogateescape"))
+
+    def must_be_forgotten(self, text: str) -> bool:
+        """Whether a line may not enter the history: it holds a secret, or looks like a stray one.
+
+        Where a login is to come, what is no command may be a password that was typed, or pasted, after
+        a question that never came.
+        """
+        if self.secret_in_text(text) is not None:
+            return True
+        if self.dialogue.session.state is not State.AUTHORIZATION:
+            return False
+        return bool(text) and not _begins_command(text)
 
     def _secret_in_local(self, text: str) -> int | None:
         """Look into the escapes: `:send` can send a PASS too; and into the URL of `:open`."""
@@ -388,11 +404,7 @@ def typed_text(line: bytes) -> str:
 
 def _begins_command(text: str) -> bool:
     """Whether text is a local command, or what may become a command of POP3."""
-    keywords = [verb.keyword for verb in VERBS.values()]
-    word, *others = text.upper().split(" ")
-    if text.startswith(LOCAL_PREFIX) or (others and word in keywords):
-        return True
-    return not others and any(name.startswith(word) for name in keywords)
+    return text.startswith(LOCAL_PREFIX) or may_become_command(wire_line(text))
 
 
 def wire_line(text: str) -> bytes:

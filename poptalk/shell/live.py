@@ -66,9 +66,7 @@ class LiveShell(Shell):
             style=ptk_style(theme),
             color_depth=ptk_color_depth(color=color),
             include_default_pygments_style=False,
-            history=SecretlessHistory(
-                history_path, holds_secret=lambda text: self.secret_in_text(text) is not None
-            ),
+            history=SecretlessHistory(history_path, holds_secret=self.must_be_forgotten),
             completer=LineCompleter(self),
             complete_while_typing=False,
             input_processors=[TypedLine(self)],
