@@ -403,6 +403,10 @@ def _give_up_output(closed: ScreenClosed) -> int:
 
 
 def _connect(options: ConnectOptions) -> int:
+    if options.log_format != LOG_FORMATS[0] and not options.log:
+        from poptalk.net.destination import UsageError
+
+        raise UsageError("--log-format is for --log FILE")
     if options.srv:
         options = _located(options, options.srv)
     if options.target or options.socket:
@@ -733,14 +737,13 @@ def _diff(options: argparse.Namespace) -> int:
     from argparse import Namespace
 
     from poptalk.compare.command import diff
-    from poptalk.compare.options import target_words
     from poptalk.terminal.screen import complain, say
 
     destinations = []
     for target in (options.a, options.b):
         # One of the two may begin with TLS at once, and the other with STLS.
         starttls = options.starttls and not target.startswith(("pop3s:", "pops:"))
-        named = {**vars(options), "target": target_words(target), "starttls": starttls}
+        named = {**vars(options), "target": [target], "starttls": starttls}
         destinations.append(_server(Namespace(**named)))
     return diff(options, destinations, say=say, complain=complain)
 

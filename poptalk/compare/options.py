@@ -11,13 +11,6 @@ SIDES = ("A", "B")
 """What the two servers are called, in the options and in the table."""
 
 
-def target_words(target: str) -> list[str]:
-    """Part HOST:PORT, so that one word may name a server; an address of IPv6 needs brackets then."""
-    host, colon, port = target.rpartition(":")
-    plain = ":" not in host or (host.startswith("[") and host.endswith("]"))
-    return [host, port] if colon and plain and "://" not in target else [target]
-
-
 def add_diff_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the two servers, who logs in there, and what is compared."""
     add = parser.add_argument

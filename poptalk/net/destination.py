@@ -210,11 +210,16 @@ def usual_port(*, tls: bool) -> int:
 
 
 def _typed(words: Sequence[str], way: Way) -> Destination:
+    words = target_words(words[0]) if len(words) == 1 else words
     host, port, user, mechanism, tls = words[0], None, None, None, way.tls
     if "://" in host:
         host, port, user, mechanism, scheme_tls = _parse_url(host)
         tls = tls or scheme_tls
     if len(words) == 2:
+        if words[0].isdigit() and not words[1].isdigit():
+            raise BadDestination(
+                f"the host comes first, and the port behind it: {words[1]} {words[0]}"
+            )
         port = _parse_port(words[1])
     if not bare_host(host):
         raise BadDestination("the host is empty: give a name such as mail.example.org")
@@ -227,6 +232,13 @@ def _typed(words: Sequence[str], way: Way) -> Destination:
         mechanism=mechanism,
         label=way.path if way.path is not None and host == "localhost" else None,
     )
+
+
+def target_words(target: str) -> list[str]:
+    """Part HOST:PORT, as many write it; an address of IPv6 needs brackets then."""
+    host, colon, port = target.rpartition(":")
+    plain = ":" not in host or (host.startswith("[") and host.endswith("]"))
+    return [host, port] if colon and plain and "://" not in target else [target]
 
 
 def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]:

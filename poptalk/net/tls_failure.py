@@ -207,6 +207,12 @@ def handshake_failed(error: ssl.SSLError, *, peer: str, server_side: bool) -> Tl
 
 def session_broke(error: ssl.SSLError, *, peer: str) -> TlsFailed:
     """Return the error for an established TLS session that stopped working."""
+    if error.reason is None and "system lib" in str(error):
+        # Of all that OpenSSL does with a session held in memory, only that needs the system.
+        return TlsFailed(
+            f"The TLS session with {peer} broke off here: the key log cannot be written to. Is the "
+            "disk full? It goes on without --keylog."
+        )
     return TlsFailed(f"The TLS session with {peer} broke: {_words(error)}. Connect again.")
 
 

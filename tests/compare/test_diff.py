@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli import main
-from poptalk.compare.options import target_words
+from poptalk.net.destination import target_words
 from poptalk.paths import mailbox_directory
 from poptalk.practice.accounts import BOB
 from poptalk.practice.server import Server, ThreadedServer
