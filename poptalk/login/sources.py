@@ -79,7 +79,13 @@ def find_password(wanted: Wanted, source: Source | None, *, ask: Ask | None) -> 
             f"there is no terminal to ask for the password at: set {PASSWORD_VARIABLE}, or name a "
             f"source ({', '.join(kind.value for kind in Kind)})"
         )
-    return ask(question(wanted))
+    try:
+        given = ask(question(wanted))
+    except EOFError:
+        given = ""
+    if not given:
+        raise NoPassword("no password was given")
+    return given
 
 
 def asker() -> Ask | None:
@@ -146,11 +152,18 @@ def _from_command(_wanted: Wanted, command: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise NoPassword(f"{words[0]} did not end within {COMMAND_SECONDS} s") from error
+        raise NoPassword(
+            f"the password command {words[0]} did not end within {COMMAND_SECONDS} s"
+        ) from error
     except OSError as error:
-        raise NoPassword(f"{words[0]} cannot be run ({error.strerror})") from error
+        raise NoPassword(
+            f"the password command {words[0]} cannot be run ({error.strerror})"
+        ) from error
     if finished.returncode:
-        raise NoPassword(f"{words[0]} ended with {finished.returncode}")
+        raise NoPassword(
+            f"the password command {words[0]} failed (exit code {finished.returncode}); nothing it "
+            "printed was taken for a password"
+        )
     return _first_line(finished.stdout[:MOST_OCTETS], words[0])
 
 
@@ -185,7 +198,10 @@ def _from_keyring(wanted: Wanted, _detail: str) -> str:
     try:
         found: str | None = keyring.get_password(f"poptalk:{wanted.host}", wanted.user)
     except KeyringError as error:
-        raise NoPassword(f"the keyring cannot be opened ({type(error).__name__})") from error
+        raise NoPassword(
+            f"the keyring cannot be opened ({type(error).__name__}): is there one on this machine, and "
+            "is it unlocked?"
+        ) from error
     if not found:
         raise NoPassword(
             f"the keyring has no password: keyring set poptalk:{wanted.host} {wanted.user}"
