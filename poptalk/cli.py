@@ -20,7 +20,7 @@ from poptalk.exit_codes import (
     EXIT_USAGE,
     MEANINGS,
 )
-from poptalk.shell.options import ConnectOptions
+from poptalk.shell.options import LOG_FORMATS, ConnectOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -241,12 +241,15 @@ def _count(text: str) -> int:
 
 def _add_screen_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every command has that opens the shell."""
+    from poptalk.terminal.color import COLOR_FLAGS
+    from poptalk.terminal.theme import THEMES
+
     usual = ConnectOptions()
     add = parser.add_argument
     add("--log", metavar="FILE", help="write the dialogue to FILE, secrets masked")
     add(
         "--log-format",
-        choices=("notation", "jsonl"),
+        choices=LOG_FORMATS,
         default=usual.log_format,
         help="what to write there: C: and S: lines that poptalk run replays, or JSON for machines "
         "(%(default)s)",
@@ -254,15 +257,17 @@ def _add_screen_arguments(parser: argparse.ArgumentParser) -> None:
     add("--plain", action="store_true", help="never redraw: for screen readers and odd terminals")
     add(
         "--color",
-        choices=("auto", "always", "never"),
+        choices=COLOR_FLAGS,
         default=usual.color,
         help="colours (%(default)s)",
     )
-    add("--theme", choices=("neutral", "mono"), default=usual.theme, help="styles (%(default)s)")
+    add("--theme", choices=tuple(THEMES), default=usual.theme, help="styles (%(default)s)")
 
 
 def _add_network_arguments(parser: argparse.ArgumentParser, *, timeout_help: str) -> None:
     """Add what every command has that speaks with a server."""
+    from poptalk.net.destination import PROXY_VARIABLE
+
     add = parser.add_argument
     add("--tls", action="store_true", help="begin with TLS (port 995)")
     add("--starttls", action="store_true", help="begin with STLS, and go no further without TLS")
@@ -289,12 +294,14 @@ def _add_network_arguments(parser: argparse.ArgumentParser, *, timeout_help: str
         "--proxy",
         metavar="URL",
         help="go by way of socks5://, socks5h:// or http://HOST:PORT (default: the environment "
-        "variable POPTALK_PROXY)",
+        f"variable {PROXY_VARIABLE})",
     )
 
 
 def _add_tls_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what TLS is to be like, whichever way it begins."""
+    from poptalk.net.destination import TLS_VERSIONS
+
     add = parser.add_argument
     add("--insecure", action="store_true", help="take any certificate")
     add("--ca-file", metavar="FILE", help="PEM file of the authorities to trust")
@@ -309,7 +316,7 @@ def _add_tls_arguments(parser: argparse.ArgumentParser) -> None:
     add("--client-key", metavar="FILE", help="PEM file of its key, if that is another file")
     add(
         "--tls-min",
-        choices=("1.0", "1.1", "1.2", "1.3"),
+        choices=TLS_VERSIONS,
         help="the least version of TLS (default: 1.2)",
     )
     add("--keylog", metavar="FILE", help="add the keys of the session to FILE, for Wireshark")
@@ -387,6 +394,10 @@ def _give_up_output(closed: ScreenClosed) -> int:
 
 
 def _connect(options: ConnectOptions) -> int:
+    if options.log_format != LOG_FORMATS[0] and not options.log:
+        from poptalk.net.destination import UsageError
+
+        raise UsageError("--log-format is for --log FILE")
     if options.srv:
         options = _located(options, options.srv)
     if options.target or options.socket:
@@ -400,9 +411,9 @@ def _connect(options: ConnectOptions) -> int:
         raise UsageError("--save is for a server of your own: give a target")
     _refuse_without_server(options)
     if options.tls and options.starttls:
-        from poptalk.net.destination import UsageError
+        from poptalk.net.destination import TLS_TWICE, UsageError
 
-        raise UsageError("--tls and --starttls exclude each other: choose one of them")
+        raise UsageError(TLS_TWICE)
     from poptalk.practice.embedded import practice_server
 
     with practice_server(
@@ -454,14 +465,12 @@ def _destination(options: ConnectOptions | argparse.Namespace) -> Destination:
 
 
 def _server(options: ConnectOptions | argparse.Namespace) -> Destination:
-    import socket
-
-    from poptalk.net.destination import Way, parse_destination
+    from poptalk.net.destination import FAMILIES, Way, parse_destination
 
     way = Way(
         tls=options.tls,
         starttls=options.starttls,
-        family={None: 0, 4: socket.AF_INET, 6: socket.AF_INET6}[options.family],
+        family=0 if options.family is None else FAMILIES[options.family],
         source=options.source,
         path=options.socket,
         proxy=_proxy(options),
@@ -481,9 +490,10 @@ def _server(options: ConnectOptions | argparse.Namespace) -> Destination:
 
 
 def _proxy(options: ConnectOptions | argparse.Namespace) -> Proxy | None:
-    if options.proxy is None and not os.environ.get("POPTALK_PROXY"):
+    from poptalk.net.destination import PROXY_VARIABLE, UsageError
+
+    if options.proxy is None and not os.environ.get(PROXY_VARIABLE):
         return None  # To read one costs a piped session the import of urllib.
-    from poptalk.net.destination import UsageError
     from poptalk.net.proxy import BadProxy, parse_proxy, proxy_of_environment
 
     try:
@@ -718,14 +728,13 @@ def _diff(options: argparse.Namespace) -> int:
     from argparse import Namespace
 
     from poptalk.compare.command import diff
-    from poptalk.compare.options import target_words
     from poptalk.terminal.screen import complain, say
 
     destinations = []
     for target in (options.a, options.b):
         # One of the two may begin with TLS at once, and the other with STLS.
         starttls = options.starttls and not target.startswith(("pop3s:", "pops:"))
-        named = {**vars(options), "target": target_words(target), "starttls": starttls}
+        named = {**vars(options), "target": [target], "starttls": starttls}
         destinations.append(_server(Namespace(**named)))
     return diff(options, destinations, say=say, complain=complain)
 

@@ -20,14 +20,15 @@ from poptalk.exit_codes import EXIT_NO
 from poptalk.login.methods import find_method
 from poptalk.login.sources import (
     PASSWORD_VARIABLE,
-    Ask,
     Kind,
     NoPassword,
     Source,
     Wanted,
+    asker,
     find_password,
 )
 from poptalk.net.destination import Destination, UsageError
+from poptalk.net.dial import bare_host
 from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
 from poptalk.protocol.logins import LoginError
 from poptalk.terminal.color import use_color
@@ -60,27 +61,10 @@ def diff(
         _side(options, place, destination)
         for place, destination in zip(SIDES, destinations, strict=True)
     ]
-    fetch = Fetch.TOP if options.top else Fetch.RETR if options.bodies else None
-    progress = Progress(clock=time.monotonic)
-
-    def warn(sentence: str) -> None:
-        progress.clear()
-        complain(sentence)
-
-    left, right = (Reading(side, timeout=options.timeout, fetch=fetch, warn=warn) for side in sides)
     try:
-        surveys = read_both(
-            left,
-            right,
-            tick=lambda: progress.tell(
-                "; ".join(f"{each.place}: {each.doing}" for each in (left, right))
-            ),
-        )
+        surveys = _read(options, sides, complain=complain)
     except ReadingFailed as failure:
-        progress.clear()
         return _failed(failure, complain=complain)
-    finally:
-        progress.clear()
     verdicts = list(compare(*surveys))
     where = {side.place: _where(side) for side in sides}
     if options.json:
@@ -89,6 +73,31 @@ def diff(
     else:
         _show(screen, verdicts, surveys, where=where)
     return EXIT_NO if any(each.outcome is Outcome.DIFFERS for each in verdicts) else 0
+
+
+def _read(
+    options: Namespace, sides: Sequence[Side], *, complain: Complain
+) -> tuple[Survey, Survey]:
+    """Read both servers, and show how far that has come.
+
+    Raises:
+        ReadingFailed: one of them could not be read.
+    """
+    fetch = Fetch.TOP if options.top else Fetch.RETR if options.bodies else None
+    progress = Progress(clock=time.monotonic)
+
+    def warn(sentence: str) -> None:
+        progress.clear()
+        complain(sentence)
+
+    def tick() -> None:
+        progress.tell("; ".join(f"{each.place}: {each.doing}" for each in (left, right)))
+
+    left, right = (Reading(side, timeout=options.timeout, fetch=fetch, warn=warn) for side in sides)
+    try:
+        return read_both(left, right, tick=tick)
+    finally:
+        progress.clear()
 
 
 def _screen(options: Namespace) -> LinearScreen:
@@ -143,8 +152,8 @@ def _side(options: Namespace, place: str, destination: Destination) -> Side:
         needs_secret = method is None or method.need.password or method.need.token
         secret = ""
         if needs_secret:
-            wanted = Wanted(user=user, host=destination.host)
-            secret = find_password(wanted, _source(options, place), ask=_ask())
+            wanted = Wanted(user=user, host=bare_host(destination.host))
+            secret = find_password(wanted, _source(options, place), ask=asker())
     except (LoginError, NoPassword) as error:
         raise UsageError(f"{place}: {error}") from error
     return Side(
@@ -173,15 +182,6 @@ def _source(options: Namespace, place: str) -> Source | None:
         return Source(kind=Kind.KEYRING)
     variable = f"{PASSWORD_VARIABLE}_{place}"
     return Source(kind=Kind.VARIABLE, detail=variable) if os.environ.get(variable) else None
-
-
-def _ask() -> Ask | None:
-    """Return what asks at the terminal without echo; None where there is none."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        return None
-    from getpass import getpass
-
-    return getpass
 
 
 # What went wrong.

@@ -11,13 +11,6 @@ SIDES = ("A", "B")
 """What the two servers are called, in the options and in the table."""
 
 
-def target_words(target: str) -> list[str]:
-    """Part HOST:PORT, so that one word may name a server; an address of IPv6 needs brackets then."""
-    host, colon, port = target.rpartition(":")
-    plain = ":" not in host or (host.startswith("[") and host.endswith("]"))
-    return [host, port] if colon and plain and "://" not in target else [target]
-
-
 def add_diff_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the two servers, who logs in there, and what is compared."""
     add = parser.add_argument
@@ -38,22 +31,7 @@ def add_diff_arguments(parser: argparse.ArgumentParser) -> None:
         help="how to log in on both, such as PLAIN or APOP (default: the best that each offers)",
     )
     for side in SIDES:
-        letter = side.lower()
-        source = parser.add_mutually_exclusive_group()
-        source.add_argument(
-            f"--password-env-{letter}",
-            metavar="VARIABLE",
-            help=f"the environment variable with the password of {side} (default: "
-            f"{PASSWORD_VARIABLE}_{side}, else {PASSWORD_VARIABLE}, else it is asked for)",
-        )
-        source.add_argument(
-            f"--password-file-{letter}", metavar="FILE", help=f"a file with the password of {side}"
-        )
-        source.add_argument(
-            f"--password-command-{letter}",
-            metavar="COMMAND",
-            help=f"a command that prints the password of {side}",
-        )
+        _add_source_of(side, parser)
     add("--netrc", action="store_true", help="take the passwords from ~/.netrc")
     add("--keyring", action="store_true", help="take the passwords from the system's keyring")
     add(
@@ -69,3 +47,23 @@ def add_diff_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--json", action="store_true", help="write JSON in place of a table")
     add("--color", choices=COLOR_FLAGS, default="auto", help="colours (%(default)s)")
+
+
+def _add_source_of(side: str, parser: argparse.ArgumentParser) -> None:
+    """Add where the password of one side comes from."""
+    letter = side.lower()
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        f"--password-env-{letter}",
+        metavar="VARIABLE",
+        help=f"the environment variable with the password of {side} (default: "
+        f"{PASSWORD_VARIABLE}_{side}, else {PASSWORD_VARIABLE}, else it is asked for)",
+    )
+    source.add_argument(
+        f"--password-file-{letter}", metavar="FILE", help=f"a file with the password of {side}"
+    )
+    source.add_argument(
+        f"--password-command-{letter}",
+        metavar="COMMAND",
+        help=f"a command that prints the password of {side}",
+    )

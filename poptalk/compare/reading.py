@@ -16,6 +16,7 @@ from poptalk.compare.hashing import Hashing
 from poptalk.compare.survey import Digests, Message, Survey
 from poptalk.login.methods import applicant, find_method, make_talk
 from poptalk.net.destination import Destination
+from poptalk.net.dial import bare_host
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
 from poptalk.protocol.capabilities import parse_capability
@@ -133,7 +134,10 @@ class Reading:
             talk.require_tls()
         destination = self._side.destination
         who = applicant(
-            self._side.user, self._side.secret, host=destination.host, port=destination.port
+            self._side.user,
+            self._side.secret,
+            host=bare_host(destination.host),
+            port=destination.port,
         )
         # What a greeting said before STLS may be anybody's: the session forgets it (RFC 2595 §4).
         timestamp = talk.session.timestamp

@@ -64,7 +64,8 @@ def tidied(command: Command) -> bytes:
 
     What takes the rest of the line keeps its blanks: they are part of a password (RFC 1939 §7).
     """
-    keyword = command.line.split(None, 1)[0] if command.keyword else b""
+    words = command.line.replace(b"\t", b" ").split(b" ")
+    keyword = next(filter(None, words), b"")
     return b" ".join((keyword, *command.arguments))
 
 

@@ -69,13 +69,14 @@ def find_method(name: str) -> Method:
     """Return the method of a name, in any case.
 
     Raises:
-        LoginError: there is none; the sentence names a near one, or all.
+        LoginError: there is none; the sentence names a near one, and all.  What was given is not
+            quoted, since people type their password there.
     """
     method = METHODS.get(name.upper())
     if method is None:
         near = get_close_matches(name.upper(), METHODS, n=1)
         meant = f"is {near[0]} meant? " if near else ""
-        raise LoginError(f"{name!r} is no way to log in: {meant}there are {', '.join(METHODS)}")
+        raise LoginError(f"that is no way to log in: {meant}there are {', '.join(METHODS)}")
     return method
 
 

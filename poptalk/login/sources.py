@@ -11,6 +11,7 @@ import os
 import shlex
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from enum import Enum
 
@@ -78,7 +79,22 @@ def find_password(wanted: Wanted, source: Source | None, *, ask: Ask | None) -> 
             f"there is no terminal to ask for the password at: set {PASSWORD_VARIABLE}, or name a "
             f"source ({', '.join(kind.value for kind in Kind)})"
         )
-    return ask(question(wanted))
+    try:
+        given = ask(question(wanted))
+    except EOFError:
+        given = ""
+    if not given:
+        raise NoPassword("no password was given")
+    return given
+
+
+def asker() -> Ask | None:
+    """Return what asks at the terminal without echo; None where there is none."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    from getpass import getpass
+
+    return getpass
 
 
 def must_be_asked(source: Source | None) -> bool:
@@ -136,11 +152,18 @@ def _from_command(_wanted: Wanted, command: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise NoPassword(f"{words[0]} did not end within {COMMAND_SECONDS} s") from error
+        raise NoPassword(
+            f"the password command {words[0]} did not end within {COMMAND_SECONDS} s"
+        ) from error
     except OSError as error:
-        raise NoPassword(f"{words[0]} cannot be run ({error.strerror})") from error
+        raise NoPassword(
+            f"the password command {words[0]} cannot be run ({error.strerror})"
+        ) from error
     if finished.returncode:
-        raise NoPassword(f"{words[0]} ended with {finished.returncode}")
+        raise NoPassword(
+            f"the password command {words[0]} failed (exit code {finished.returncode}); nothing it "
+            "printed was taken for a password"
+        )
     return _first_line(finished.stdout[:MOST_OCTETS], words[0])
 
 
@@ -175,7 +198,10 @@ def _from_keyring(wanted: Wanted, _detail: str) -> str:
     try:
         found: str | None = keyring.get_password(f"poptalk:{wanted.host}", wanted.user)
     except KeyringError as error:
-        raise NoPassword(f"the keyring cannot be opened ({type(error).__name__})") from error
+        raise NoPassword(
+            f"the keyring cannot be opened ({type(error).__name__}): is there one on this machine, and "
+            "is it unlocked?"
+        ) from error
     if not found:
         raise NoPassword(
             f"the keyring has no password: keyring set poptalk:{wanted.host} {wanted.user}"

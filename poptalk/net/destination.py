@@ -6,12 +6,14 @@ A password in a URL is refused: it would stand in the history of the shell, and 
 
 from __future__ import annotations
 
+import socket
+
 from poptalk.net.dial import Target, bare_host, is_loopback
 from poptalk.protocol.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from poptalk.net.proxy import Proxy
     from poptalk.net.tls_settings import TlsSettings
@@ -21,6 +23,17 @@ POP3_PORT = 110
 
 POP3S_PORT = 995
 """RFC 8314 §3.3, implicit TLS."""
+
+PROXY_VARIABLE = "POPTALK_PROXY"
+"""The environment variable from which a proxy is taken: there a password is seen by nobody else."""
+
+FAMILIES: Mapping[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
+"""The address families by the version of IP that people name."""
+
+TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+"""What may be asked for as the least version of TLS, the oldest first."""
+
+TLS_TWICE = "TLS at once and STLS exclude each other: choose one of them"
 
 _SCHEMES = {"pop": False, "pop3": False, "pops": True, "pop3s": True}
 """Schemes of a URL, and whether TLS begins at once."""
@@ -57,7 +70,7 @@ class Way(Value):
     pins: tuple[str, ...] = ()
     """As `tls_settings.parse_pin` reads them."""
     tls_min: str | None = None
-    """The least version of TLS; None for the usual one."""
+    """The least version of TLS, one of `TLS_VERSIONS`; None for the usual one."""
     keylog: str | None = None
     connect_timeout: float | None = None
     """Seconds until the connection must stand; None where the general limit holds."""
@@ -159,7 +172,7 @@ def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
         raise BadDestination("give a host and perhaps a port, or a URL such as pop3s://host")
     destination = (_find_saved(words[0], way) if len(words) == 1 else None) or _typed(words, way)
     if destination.tls and destination.starttls:
-        raise BadDestination("TLS at once and STLS exclude each other: choose one of them")
+        raise BadDestination(TLS_TWICE)
     if destination.client_key and not destination.client_cert:
         raise BadDestination("a client key is of no use without --client-cert")
     return destination
@@ -197,11 +210,16 @@ def usual_port(*, tls: bool) -> int:
 
 
 def _typed(words: Sequence[str], way: Way) -> Destination:
+    words = target_words(words[0]) if len(words) == 1 else words
     host, port, user, mechanism, tls = words[0], None, None, None, way.tls
     if "://" in host:
         host, port, user, mechanism, scheme_tls = _parse_url(host)
         tls = tls or scheme_tls
     if len(words) == 2:
+        if words[0].isdigit() and not words[1].isdigit():
+            raise BadDestination(
+                f"the host comes first, and the port behind it: {words[1]} {words[0]}"
+            )
         port = _parse_port(words[1])
     if not bare_host(host):
         raise BadDestination("the host is empty: give a name such as mail.example.org")
@@ -214,6 +232,13 @@ def _typed(words: Sequence[str], way: Way) -> Destination:
         mechanism=mechanism,
         label=way.path if way.path is not None and host == "localhost" else None,
     )
+
+
+def target_words(target: str) -> list[str]:
+    """Part HOST:PORT, as many write it; an address of IPv6 needs brackets then."""
+    host, colon, port = target.rpartition(":")
+    plain = ":" not in host or (host.startswith("[") and host.endswith("]"))
+    return [host, port] if colon and plain and "://" not in target else [target]
 
 
 def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]:

@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poptalk.net.destination import (
     DIRECT,
+    FAMILIES,
+    PROXY_VARIABLE,
+    TLS_TWICE,
+    TLS_VERSIONS,
     BadDestination,
     Destination,
     Way,
@@ -57,9 +60,6 @@ FILES: Mapping[str, str] = {
 """Keys with a file: ``~`` is the home directory, and what is relative lies beside the configuration."""
 
 OTHERS = ("port", "insecure", "pins", "tls-min", "proxy", "family")
-
-FAMILIES: Mapping[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
-"""What ``family`` may be: a version of IP, as with -4 and -6."""
 
 KEYS = (*TEXTS, *TRUTHS, *FILES, *OTHERS)
 """All of them.  A key log is none: who wants one wants it once."""
@@ -123,7 +123,7 @@ def _read_entry(entry: Table, *, folder: Path) -> dict[str, Any]:
     if not fields.setdefault("host", "localhost"):
         raise entry.mistake("host", "it is empty")
     if fields.get("tls") and fields.get("starttls"):
-        raise entry.mistake("starttls", "TLS at once and STLS exclude each other")
+        raise entry.mistake("starttls", TLS_TWICE)
     return fields
 
 
@@ -140,10 +140,10 @@ def _read_other(entry: Table, key: str) -> dict[str, Any]:
         return {"family": FAMILIES[number]}
     if key == "proxy":
         return {"proxy": _read_proxy(entry, key)}
-    from poptalk.net.tls_settings import VERSIONS, parse_pin
-
     if key == "tls-min":
-        return {"tls_min": entry.choice(key, VERSIONS)}
+        return {"tls_min": entry.choice(key, TLS_VERSIONS)}
+    from poptalk.net.tls_settings import parse_pin
+
     pins = entry.texts(key)
     for pin in pins:
         try:
@@ -162,7 +162,7 @@ def _read_proxy(entry: Table, key: str) -> Proxy:
         raise entry.mistake(
             key,
             "a password has no place in this file; put the proxy's URL into the environment variable "
-            "POPTALK_PROXY",
+            f"{PROXY_VARIABLE}",
         )
     return proxy
 

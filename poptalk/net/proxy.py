@@ -11,15 +11,13 @@ import os
 import socket
 from urllib.parse import quote, unquote, urlsplit
 
+from poptalk.net.destination import PROXY_VARIABLE
 from poptalk.net.dial import Deadline, Target, dial, host_name
 from poptalk.net.errors import ConnectFailed, printable, reason
 from poptalk.protocol.values import Value
 
 SCHEMES = {"socks5": 1080, "socks5h": 1080, "http": 8080}
 """What a proxy may be, and its usual port; with `socks5h` the proxy looks names up."""
-
-VARIABLE = "POPTALK_PROXY"
-"""The environment variable from which a proxy is taken: there a password is seen by nobody else."""
 
 MOST_ANSWER_OCTETS = 16 * 1024
 """How long the header of a proxy's answer may be."""
@@ -80,7 +78,7 @@ def parse_proxy(url: str, *, from_command_line: bool = True) -> Proxy:
     if parts.password is not None and from_command_line:
         raise BadProxy(
             "a proxy's password on the command line is seen by every user of this machine: "
-            f"put the URL into the environment variable {VARIABLE}"
+            f"put the URL into the environment variable {PROXY_VARIABLE}"
         )
     return Proxy(
         scheme=parts.scheme,
@@ -97,7 +95,7 @@ def proxy_of_environment() -> Proxy | None:
     Raises:
         BadProxy: it cannot be used.
     """
-    url = os.environ.get(VARIABLE)
+    url = os.environ.get(PROXY_VARIABLE)
     return parse_proxy(url, from_command_line=False) if url else None
 
 

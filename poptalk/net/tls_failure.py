@@ -36,7 +36,10 @@ CLEAR_KEPT = 512
 
 INSECURE = "--insecure goes on without proof of who answers"
 PORT_ADVICE = "Is this a port for TLS? POP3 over TLS is 995, STLS is typed on 110."
-_UPDATE = "poptalk speaks TLS 1.2 and 1.3: the server may be too old, or have no certificate."
+_UPDATE = (
+    "poptalk speaks TLS 1.2 and 1.3, or what --tls-min says: the server may be too old, or have no "
+    "certificate."
+)
 
 _OLD_VERSION = (
     "UNSUPPORTED_PROTOCOL",
@@ -92,9 +95,29 @@ def _verdict(
         facts: what it says, None where it cannot be read.
         alone: whether the server sent no other certificate beside its own.
     """
-    from poptalk.net.certificate import list_names, moment
-
     code = error.verify_code
+    if code in (HAS_EXPIRED, NOT_YET_VALID):
+        return _out_of_time(code, facts)
+    if code in (SELF_SIGNED, SELF_SIGNED_IN_CHAIN, *UNKNOWN_ISSUER):
+        return _not_vouched_for(code, facts, alone=alone)
+    if code in WRONG_NAME:
+        from poptalk.net.certificate import list_names
+
+        names = f"it is for {list_names(facts.names)}, " if facts else ""
+        return (
+            f"is for another host: {names}not for {server_name}",
+            f"Connect under a name that it is for, if that is the same server; {INSECURE}",
+        )
+    return (
+        f"did not pass: {printable(error.verify_message)}",
+        f"Is the right authority named with --ca-file? {INSECURE}",
+    )
+
+
+def _out_of_time(code: int, facts: CertificateFacts | None) -> tuple[str, str]:
+    """As `_verdict`, for dates that are wrong."""
+    from poptalk.net.certificate import moment
+
     if code == HAS_EXPIRED:
         # The expired one may stand higher in the chain, which this certificate does not show.
         when = f" on {moment(facts.valid_until)}" if facts else ""
@@ -102,12 +125,12 @@ def _verdict(
             f"(or of its issuer) has expired; its own time ends{when}" if facts else "has expired",
             f"The server needs a new one, or the clock here is wrong; {INSECURE}",
         )
-    if code == NOT_YET_VALID:
-        when = f"; its own time begins on {moment(facts.valid_from)}" if facts else ""
-        return (
-            f"is not yet valid{when}",
-            f"Is the clock here right, and the server's? {INSECURE}",
-        )
+    when = f"; its own time begins on {moment(facts.valid_from)}" if facts else ""
+    return f"is not yet valid{when}", f"Is the clock here right, and the server's? {INSECURE}"
+
+
+def _not_vouched_for(code: int, facts: CertificateFacts | None, *, alone: bool) -> tuple[str, str]:
+    """As `_verdict`, for a chain that leads to nobody who is trusted."""
     if code == SELF_SIGNED:
         return (
             "is self-signed, so nobody vouches for it",
@@ -118,28 +141,17 @@ def _verdict(
             "goes back to an authority that signed itself and is not trusted here",
             f"If that authority is yours, name its certificate with --ca-file; {INSECURE}",
         )
-    if code in UNKNOWN_ISSUER and alone:
+    if alone:
         signed_by = f" by {facts.issuer}" if facts else ""
         return (
             f"came alone, and was signed{signed_by}, which is unknown here",
             "The server should send the certificates in between as well (its chain); or the "
             f"authority is your own, then name its certificate with --ca-file; {INSECURE}",
         )
-    if code in UNKNOWN_ISSUER:
-        return (
-            "leads up to an authority that is unknown here",
-            "If that authority is yours, name its certificate with --ca-file; perhaps the server "
-            f"leaves out a certificate in between; {INSECURE}",
-        )
-    if code in WRONG_NAME:
-        names = f"it is for {list_names(facts.names)}, " if facts else ""
-        return (
-            f"is for another host: {names}not for {server_name}",
-            f"Connect under a name that it is for, if that is the same server; {INSECURE}",
-        )
     return (
-        f"did not pass: {printable(error.verify_message)}",
-        f"Is the right authority named with --ca-file? {INSECURE}",
+        "leads up to an authority that is unknown here",
+        "If that authority is yours, name its certificate with --ca-file; perhaps the server "
+        f"leaves out a certificate in between; {INSECURE}",
     )
 
 
@@ -195,6 +207,12 @@ def handshake_failed(error: ssl.SSLError, *, peer: str, server_side: bool) -> Tl
 
 def session_broke(error: ssl.SSLError, *, peer: str) -> TlsFailed:
     """Return the error for an established TLS session that stopped working."""
+    if error.reason is None and "system lib" in str(error):
+        # Of all that OpenSSL does with a session held in memory, only that needs the system.
+        return TlsFailed(
+            f"The TLS session with {peer} broke off here: the key log cannot be written to. Is the "
+            "disk full? It goes on without --keylog."
+        )
     return TlsFailed(f"The TLS session with {peer} broke: {_words(error)}. Connect again.")
 
 

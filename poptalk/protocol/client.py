@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from poptalk.protocol.commands import Command, Span, parse_command
+from poptalk.protocol.commands import Command, Span, may_become_command, parse_command
 from poptalk.protocol.events import (
     BodyChunk,
     Challenge,
@@ -134,12 +134,19 @@ class ClientSession:
         """The beginning of a line that was sent without its end."""
         return self._unsent
 
-    def is_late_answer(self, command: Command) -> bool:
-        """Tell whether a line would be an answer to an AUTH that was refused: secret all the same.
+    def is_stray_secret(self, command: Command) -> bool:
+        """Tell whether a line that is no command is likely to be a secret, and must be hidden as one.
 
-        A script sends its answers unseen, and a server that knows no AUTH takes them for commands.
+        It is, between a name or an AUTH that was refused and the end of the login: a script sends its
+        answers unseen, and a server that knows no AUTH takes them for commands; and people type, or
+        paste, the password without its PASS, or misspell that.  What may become a command is none.
         """
-        return self._auth_refused and command.verb is None and bool(decode_base64(command.line))
+        if command.verb is not None or self.state is not State.AUTHORIZATION:
+            return False
+        if self._auth_refused and decode_base64(command.line):
+            return True
+        begun = self._auth_refused or self.user is not None
+        return begun and bool(command.line) and not may_become_command(command.line)
 
     @property
     def in_body(self) -> bool:
@@ -188,7 +195,7 @@ class ClientSession:
             self._sasl_line_sent(auth, line, end)
             return
         command = parse_command(line)
-        if self.is_late_answer(command):
+        if self.is_stray_secret(command):
             command = _masked(command, Span(start=0, stop=len(line)))
         elif command.verb is not None:
             self._auth_refused = False

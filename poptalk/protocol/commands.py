@@ -95,6 +95,14 @@ def parse_command(line: bytes) -> Command:
     return Command(line=line, keyword=keyword, verb=verb, arguments=arguments, secret=None)
 
 
+def may_become_command(line: bytes) -> bool:
+    """Tell whether a line begins with a known keyword, or is itself the beginning of one."""
+    keyword, blank, _rest = line.upper().partition(b" ")
+    if blank:
+        return keyword in VERBS
+    return any(known.startswith(keyword) for known in VERBS)
+
+
 def _parse_intricate(line: bytes, keyword: bytes, verb: Verb) -> Command:
     """Take a command apart for which it matters where its words stand in the line."""
     first, *given = _words(line)

@@ -11,6 +11,7 @@ from binascii import Error, a2b_base64, b2a_base64
 from itertools import pairwise
 
 from poptalk.protocol.commands import MASK
+from poptalk.protocol.events import Challenge
 
 _WORD_ONLY_BELOW = 4
 """Secrets shorter than this are masked as whole words only: else every "a" of a reply would go."""
@@ -31,6 +32,19 @@ class SpokenSecrets:
         # RFC 4616 §2: authzid NUL authcid NUL passwd; only the last part is secret.
         self._spoken.add(decoded.rpartition(b"\0")[2])
         self._spoken.discard(b"")
+
+    def hear(self, challenge: Challenge) -> None:
+        """Keep the signature with which a server of SCRAM proves itself (RFC 5802 §3).
+
+        It is made of the password as the client's proof is: with the nonces and the salt, which stand
+        in the challenge before, it lets whoever has it try passwords.
+        """
+        arguments = challenge.exchange.command.arguments
+        signature = challenge.status_line.text
+        if not arguments or not arguments[0].upper().startswith(b"SCRAM-"):
+            return
+        if (decode_base64(signature) or b"").startswith(b"v="):
+            self.remember(signature)
 
     def mask(self, line: bytes) -> bytes:
         """Return a reply line with every echo of a secret replaced by `MASK`."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Sequence
 
-from poptalk.net.errors import ConnectionLost, Ending, TlsFailed
+from poptalk.net.errors import ConnectionLost, Ending
 from poptalk.net.link import Link
+from poptalk.net.stls import STLS, stls_refused
 from poptalk.net.tls import TlsFacts
 from poptalk.net.tls_settings import TlsSettings
 from poptalk.protocol.client import ClientSession
@@ -159,11 +160,10 @@ class Conversation:
             ConnectionLost: the server hung up, or fell silent.
             TlsFailed: STLS was refused, or TLS did not come about; the connection is closed.
         """
-        reply = parse_status_line(self.ask(b"STLS").lines[0])
+        reply = parse_status_line(self.ask(STLS).lines[0])
         if reply.status is not Status.OK:
             self.close()
-            answer = reply.line.decode("utf-8", "surrogateescape")
-            raise TlsFailed(f"{self.link.target} refuses STLS: {answer}")
+            raise stls_refused(reply)
         return self.begin_tls()
 
     def close(self) -> Sequence[Event]:

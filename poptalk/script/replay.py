@@ -22,8 +22,9 @@ from types import TracebackType
 from typing import Self
 
 from poptalk.net.destination import UsageError
-from poptalk.net.errors import ConnectionLost, TlsFailed
+from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
+from poptalk.net.stls import STLS, stls_refused
 from poptalk.net.tls_settings import TlsSettings
 from poptalk.notation.dialogue import AnyLines, Dialogue, Direction, ServerLine
 from poptalk.notation.directions import Action, Side
@@ -339,14 +340,13 @@ class Replay:
 
     def _require_tls(self, at: int, talk: Conversation) -> Occurrences:
         """Send STLS where the dialogue has none; without TLS there is nothing to go on with."""
-        sent = talk.observe(_STLS)
+        sent = talk.observe(STLS)
         yield sent
-        talk.transmit(_STLS)
+        talk.transmit(STLS)
         heard = yield from self._hear(sent.exchange, line=at)
         if not talk.tls_is_due:
             talk.close()
-            answer = heard.lines[0].decode("utf-8", "surrogateescape")
-            raise TlsFailed(f"{talk.link.target} refuses STLS: {answer}")
+            raise stls_refused(parse_status_line(heard.lines[0]))
         yield from self._begin_tls()
 
     def _begin_tls(self) -> Occurrences:
@@ -464,7 +464,6 @@ class Replay:
 
 
 _GREETING = "the greeting"
-_STLS = b"STLS"
 
 
 def _answered(acts: Sequence[Act]) -> dict[int, int]:

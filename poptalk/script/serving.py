@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +10,9 @@ from functools import partial
 
 from poptalk.login.methods import applicant, make_mechanism
 from poptalk.login.options import source_named
-from poptalk.login.sources import PASSWORD_VARIABLE, Ask, NoPassword, Wanted, find_password
+from poptalk.login.sources import PASSWORD_VARIABLE, NoPassword, Wanted, asker, find_password
 from poptalk.net.destination import Destination, UsageError
+from poptalk.net.dial import bare_host
 from poptalk.net.link import Link
 from poptalk.notation.dialogue import ClientLine, Dialogue
 from poptalk.notation.known import REASONS, Known
@@ -125,7 +125,7 @@ def _live(
         raise UsageError(f"{dialogue.name} needs a user's name: say --user NAME")
     password = None
     if needed - _NEED_NO_PASSWORD:
-        wanted = Wanted(user=user or "the user", host=destination.host)
+        wanted = Wanted(user=user or "the user", host=bare_host(destination.host))
         password = _one_line(_password(options, dialogue, wanted), "password")
     known = Known(user=user, password=password, host=given.host or destination.host)
     return _serving(destination, partial(_connect, destination, options.timeout), known)
@@ -149,7 +149,10 @@ def _serving(destination: Destination, connect: Callable[[], Link], known: Known
         if known.user is None or (known.password is None and METHODS[name].need.password):
             raise LoginError(f"{name} needs a user's name and a password or a token")
         who = applicant(
-            known.user, known.password or "", host=destination.host, port=destination.port
+            known.user,
+            known.password or "",
+            host=bare_host(destination.host),
+            port=destination.port,
         )
         return make_mechanism(name, who)
 
@@ -181,15 +184,6 @@ def _needs_a_user(name: str) -> bool:
 def _password(options: Namespace, dialogue: Dialogue, wanted: Wanted) -> str:
     """Find the password: where the options say, in the environment, or by asking at a terminal."""
     try:
-        return find_password(wanted, source_named(options), ask=_ask())
+        return find_password(wanted, source_named(options), ask=asker())
     except NoPassword as error:
         raise UsageError(f"{dialogue.name} needs a password: {error}") from error
-
-
-def _ask() -> Ask | None:
-    """Return what asks at the terminal without echo; None where there is none."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        return None
-    from getpass import getpass
-
-    return getpass

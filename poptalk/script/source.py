@@ -54,9 +54,16 @@ def read_dialogue(name: str) -> Dialogue:
         )
     shown = "standard input" if name == STANDARD_INPUT else name
     try:
-        dialogue = parse_dialogue(_read(name), name=shown)
+        text = _read(name)
+        if text.startswith('{"time"'):
+            raise UsageError(
+                f"{shown} is a log as JSON, for programs; run replays what --log writes without "
+                "--log-format jsonl"
+            )
+        dialogue = parse_dialogue(text, name=shown)
     except OSError as error:
-        raise UsageError(f"{shown} cannot be read: {error.strerror}") from error
+        order = "" if _is_file(name) else "; the dialogue comes first, and the server behind it"
+        raise UsageError(f"{shown} cannot be read: {error.strerror}{order}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{shown} is not UTF-8, from octet {error.start:,} on") from error
     except NotationError as error:

@@ -70,6 +70,8 @@ class Transcript:
         if isinstance(occurrence, Sent) and occurrence.secret is not None:
             secret = occurrence.secret
             self._secrets.remember(occurrence.line[secret.start : secret.stop])
+        if isinstance(occurrence, Challenge):
+            self._secrets.hear(occurrence)
         if isinstance(occurrence, Differed):
             self._show(self._difference(occurrence))
         elif not self._quiet:

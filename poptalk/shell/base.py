@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poptalk.net.destination import Destination, password_in_url
-from poptalk.protocol.commands import Command, Span, parse_command
+from poptalk.net.destination import Destination
+from poptalk.protocol.commands import Command, Span, may_become_command, parse_command
 from poptalk.protocol.states import State
-from poptalk.protocol.verbs import VERBS
 from poptalk.shell import escapes
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.errand import Errand, Plan, Then
 from poptalk.shell.local_error import LocalError
+from poptalk.shell.local_secrets import secret_in_argument
 from poptalk.terminal.anatomy import LOCAL_MARK
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
     from poptalk.lesson.recording import Recording
-    from poptalk.login.sources import Source
+    from poptalk.login.sources import Ask, Source
     from poptalk.shell.companion import Companion
 
 LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
@@ -45,10 +45,6 @@ SHORT_QUESTION = "Password: "
 
 _END_AN_ERRAND = frozenset({":close", ":quit"})
 """What does not wait until poptalk has done what it is at."""
-
-
-_SECRET_BEHIND = {":b64": 0, ":apop": 1, ":cram": 1}
-"""Local commands with a secret among their arguments, and how many words stand before it."""
 
 
 class Shell(ABC):
@@ -72,6 +68,8 @@ class Shell(ABC):
     """Where passwords come from, None for the usual."""
     can_ask: bool = True
     """Whether there is somebody who can be asked for a password."""
+    ask: Ask | None = None
+    """Asks at the terminal, where standard output is for the server; None where that cannot be."""
 
     # What the local commands need of a driver.
 
@@ -194,6 +192,11 @@ class Shell(ABC):
             self.dialogue.warn(
                 "this password crosses the network in clear; STLS or --tls would protect it"
             )
+        if not self.answering_auth and self.dialogue.session.is_stray_secret(parse_command(line)):
+            self.dialogue.remark(
+                "this is no command and may be a password, so it is hidden; PASS belongs in front of "
+                "one, and :reveal shows it"
+            )
         self.transmit(line + b"\r\n")
 
     def password_in_clear(self, line: bytes) -> bool:
@@ -212,7 +215,7 @@ class Shell(ABC):
             return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
         begun = self.dialogue.session.unfinished
         command = parse_command(begun + line)
-        if self.dialogue.session.is_late_answer(command):
+        if self.dialogue.session.is_stray_secret(command):
             return Span(start=0, stop=len(line))
         secret = command.secret
         if secret is None:
@@ -280,18 +283,26 @@ class Shell(ABC):
             return None
         return len(line[: secret.start].decode("utf-8", "surrogateescape"))
 
+    def must_be_forgotten(self, text: str) -> bool:
+        """Whether a line may not enter the history: it holds a secret, or looks like a stray one.
+
+        Where a login is to come, what is no command may be a password that was typed, or pasted, after
+        a question that never came.
+        """
+        if self.secret_in_text(text) is not None:
+            return True
+        if self.dialogue.session.state is not State.AUTHORIZATION:
+            return False
+        return bool(text) and not _begins_command(text)
+
     def _secret_in_local(self, text: str) -> int | None:
-        """Look into the escapes: `:send` can send a PASS too; and into the URL of `:open`."""
+        """Look into the escapes: `:send` can send a PASS too."""
         name, blank, argument = text.partition(" ")
-        if name == ":open":
-            start = password_in_url(argument)
-            return None if start is None else len(name + blank) + start
-        if name in _SECRET_BEHIND and blank:
-            words = argument.split(" ", _SECRET_BEHIND[name])
-            behind = len(words) > _SECRET_BEHIND[name]
-            return len(text) - len(words[-1]) if behind else None
-        if name != ":send" or not blank:
+        if not blank:
             return None
+        if name != ":send":
+            start = secret_in_argument(name, argument)
+            return None if start is None else len(name + blank) + start
         first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
         secret = self.secret_of(first) is not None
         secret = secret or any(parse_command(line).secret is not None for line in others)
@@ -388,11 +399,7 @@ def typed_text(line: bytes) -> str:
 
 def _begins_command(text: str) -> bool:
     """Whether text is a local command, or what may become a command of POP3."""
-    keywords = [verb.keyword for verb in VERBS.values()]
-    word, *others = text.upper().split(" ")
-    if text.startswith(LOCAL_PREFIX) or (others and word in keywords):
-        return True
-    return not others and any(name.startswith(word) for name in keywords)
+    return text.startswith(LOCAL_PREFIX) or may_become_command(wire_line(text))
 
 
 def wire_line(text: str) -> bytes:

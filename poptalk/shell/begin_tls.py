@@ -1,26 +1,16 @@
-"""TLS by STLS, first of all and required (`--starttls`): never a quiet way on without it.
-
-Nothing that a server says in clear is believed, so nothing is asked for either: STLS is sent at once,
-and its +OK is the whole offer (RFC 2595 §4).
-"""
+"""TLS by STLS, first of all and required (`--starttls`), in a shell: an errand."""
 
 from __future__ import annotations
 
-from poptalk.net.errors import ConnectionLost, NetError, TlsFailed, printable
-from poptalk.protocol.replies import Status
+from typing import TYPE_CHECKING
 
-TYPE_CHECKING = False
+from poptalk.net.stls import STLS, not_greeted, stls_refused
+from poptalk.protocol.replies import Status
+from poptalk.shell.errand import exchange, quiet
+
 if TYPE_CHECKING:
-    from poptalk.protocol.client import ClientSession
-    from poptalk.protocol.replies import StatusLine
     from poptalk.shell.base import Shell
     from poptalk.shell.errand import Plan
-
-STLS = b"STLS"
-
-NOT_TO_BE_TRUSTED = "the connection is closed, as nothing on it can be trusted"
-
-_WITHOUT = "Nothing else was sent, since --starttls goes no further without TLS"
 
 
 def require_tls(shell: Shell) -> Plan:
@@ -32,8 +22,6 @@ def require_tls(shell: Shell) -> Plan:
     Raises:
         TlsFailed: the server did not say +OK, to its greeting or to STLS.
     """
-    from poptalk.shell.errand import exchange, quiet
-
     yield from quiet()
     if shell.dialogue.session.greeted is not Status.OK:
         raise not_greeted()
@@ -41,60 +29,3 @@ def require_tls(shell: Shell) -> Plan:
     if reply.status_line.status is not Status.OK:
         raise stls_refused(reply.status_line)
     yield from quiet()
-
-
-def not_greeted() -> TlsFailed:
-    """Return the error for a server that does not welcome anybody."""
-    return TlsFailed(f"The greeting was no +OK, so STLS was not sent. {_WITHOUT}.")
-
-
-def stls_refused(status_line: StatusLine | None = None) -> TlsFailed:
-    """Return the error for a server that does not begin TLS.
-
-    Args:
-        status_line: what it said to STLS, where that is not shown anyhow.
-    """
-    words = "" if status_line is None else status_line.line.decode("utf-8", "backslashreplace")
-    said = f" ({printable(words)})" if words else ""
-    return TlsFailed(
-        f"The server did not take STLS{said}. {_WITHOUT}. Perhaps it has TLS on port 995 (--tls); "
-        "if it used to take STLS, somebody on the way may be answering in its place."
-    )
-
-
-def injected(residue: bytes) -> TlsFailed:
-    """Return the error for octets in clear behind the +OK to STLS.
-
-    Args:
-        residue: those octets.
-    """
-    return TlsFailed(
-        f"response injection: {len(residue):,} octets came in clear behind the +OK to STLS "
-        f"[RFC 2595 §4]; {NOT_TO_BE_TRUSTED}"
-    )
-
-
-def no_tls_in_time(seconds: float) -> NetError:
-    """Return the error for a server that lets one wait for TLS.
-
-    Args:
-        seconds: how long was waited.
-    """
-    return TlsFailed(
-        f"TLS did not begin within {seconds:g} s. {_WITHOUT}. A longer --timeout may help; a port "
-        "that expects TLS at once, such as 995, wants --tls."
-    )
-
-
-def failure(error: Exception, session: ClientSession) -> NetError:
-    """Return the error for TLS that did not come about, whatever the reason.
-
-    Args:
-        error: what ended the attempt.
-        session: the session in which it was made.
-    """
-    if isinstance(error, TlsFailed) or (session.greeted is None and isinstance(error, NetError)):
-        return error
-    if isinstance(error, ConnectionLost):
-        return TlsFailed(f"TLS did not begin: {error} {_WITHOUT}.")
-    return TlsFailed(f"TLS did not begin: {error}.")

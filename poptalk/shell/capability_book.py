@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from poptalk.net.stls import STLS
 from poptalk.protocol.capability_changes import CapabilityAnswer
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.states import State
-
-_STLS = b"STLS"
 
 MOST_ANSWERS = 16
 """How many answers are kept: there are four situations."""
@@ -68,7 +67,7 @@ class CapabilityBook:
         """
         if answer.encrypted or answer.logged_in:
             return False
-        offers = _STLS in answer.parameters()
+        offers = STLS in answer.parameters()
         was_offered = self._where in self._offered_stls
         if offers:
             self._offered_stls.add(self._where)

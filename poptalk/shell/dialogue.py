@@ -290,6 +290,7 @@ class Dialogue:
         self._measure(event.exchange)
         kept.complete = True
         self._keep(kept)
+        self._secrets.hear(event)
         self._show_status(event.status_line)
         self._explain(kept)
 

@@ -14,15 +14,10 @@ from time import monotonic
 from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
 from poptalk.net.link import Link
+from poptalk.net.stls import NOT_TO_BE_TRUSTED, failure, injected, no_tls_in_time
 from poptalk.protocol.events import TlsRequested
 from poptalk.shell.base import Shell
-from poptalk.shell.begin_tls import (
-    NOT_TO_BE_TRUSTED,
-    failure,
-    injected,
-    no_tls_in_time,
-    require_tls,
-)
+from poptalk.shell.begin_tls import require_tls
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.line_input import LineInput
 from poptalk.terminal.safe import Fragments

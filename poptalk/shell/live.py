@@ -17,16 +17,11 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from poptalk.net.connection import Connection, connect
 from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed
+from poptalk.net.stls import NOT_TO_BE_TRUSTED, failure, injected, no_tls_in_time
 from poptalk.protocol.events import TlsRequested
 from poptalk.shell.assist import LineCompleter, TypedLine
 from poptalk.shell.base import LOCAL_PREFIX, Shell
-from poptalk.shell.begin_tls import (
-    NOT_TO_BE_TRUSTED,
-    failure,
-    injected,
-    no_tls_in_time,
-    require_tls,
-)
+from poptalk.shell.begin_tls import require_tls
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
 from poptalk.shell.keys import key_bindings
@@ -66,9 +61,7 @@ class LiveShell(Shell):
             style=ptk_style(theme),
             color_depth=ptk_color_depth(color=color),
             include_default_pygments_style=False,
-            history=SecretlessHistory(
-                history_path, holds_secret=lambda text: self.secret_in_text(text) is not None
-            ),
+            history=SecretlessHistory(history_path, holds_secret=self.must_be_forgotten),
             completer=LineCompleter(self),
             complete_while_typing=False,
             input_processors=[TypedLine(self)],

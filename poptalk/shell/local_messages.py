@@ -9,6 +9,7 @@ from email.message import Message
 from poptalk.mail.message import MOST_PARTS, header_fields, parse, parts, readable_text
 from poptalk.mail.trace import trace
 from poptalk.protocol.replies import Status
+from poptalk.protocol.states import State
 from poptalk.shell.base import Shell
 from poptalk.shell.errand import Plan, Steps, aside, exchange
 from poptalk.shell.kept import KeptReply
@@ -114,7 +115,7 @@ def _fetch_and_show(shell: Shell, command: bytes | None, reading: Reading, *, ag
         reading: what is made of it.
         again: what shows all of it, where it is folded; empty for all of it now.
     """
-    reply = shell.dialogue.last if command is None else (yield from fetched(command))
+    reply = shell.dialogue.last if command is None else (yield from fetched(shell, command))
     assert reply is not None
     if reply.octets > MOST_OCTETS:
         raise LocalError(f"it is larger than {MOST_OCTETS:,} octets; :save keeps it in a file")
@@ -126,10 +127,11 @@ def _fetch_and_show(shell: Shell, command: bytes | None, reading: Reading, *, ag
     shell.say(_folded(shell, rows, budget, again))
 
 
-def fetched(command: bytes) -> Steps[KeptReply]:
+def fetched(shell: Shell, command: bytes) -> Steps[KeptReply]:
     """Fetch a message, in a plan.
 
     Args:
+        shell: where it is said.
         command: RETR or TOP.
 
     Raises:
@@ -137,6 +139,8 @@ def fetched(command: bytes) -> Steps[KeptReply]:
     """
     reply = yield from exchange(command)
     if reply.status_line.status is not Status.OK:
+        if shell.dialogue.session.state is State.AUTHORIZATION:
+            raise LocalError("no message can be fetched before the login; :login NAME does that")
         word = command.split()[0].decode("ascii")
         advice = "; RETR gives all of it" if word == "TOP" else ""
         raise LocalError(f"the server does not give it{advice}")
@@ -206,7 +210,7 @@ def _save(shell: Shell, argument: str) -> None:
 
 
 def _fetch_and_save(shell: Shell, number: str, name: str) -> Plan:
-    reply = yield from fetched(f"RETR {number}".encode("ascii"))
+    reply = yield from fetched(shell, f"RETR {number}".encode("ascii"))
     try:
         write_body(shell, reply, name)
     except OSError as error:

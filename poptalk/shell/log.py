@@ -19,6 +19,7 @@ from poptalk.notation.mask import mask_sent
 from poptalk.notation.pattern import Literal
 from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
 from poptalk.notation.writer import DialogueWriter
+from poptalk.shell.options import LOG_FORMATS
 from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 0.1
 """After a pause of this length, the time is written in front of a reply as well."""
-
-LOG_FORMATS = ("notation", "jsonl")
-"""What `--log-format` takes, the usual one first."""
 
 Now = Callable[[], datetime]
 
@@ -197,7 +195,7 @@ class DialogueLog(FileLog):
     def _comment(self, text: str) -> None:
         """Write a comment with the day and the time."""
         self._told = self._now()
-        self._writer.comment(f"{self._told.isoformat(timespec='seconds')} {text}")
+        self._writer.comment(f"{self._told.isoformat(timespec='seconds')} {harmless(text)}")
         self._file.flush()
 
     def _tell_time(self, *, after: float = 0.0) -> None:

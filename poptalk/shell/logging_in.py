@@ -162,7 +162,7 @@ def log_in(shell: Shell, request: LoginRequest) -> Plan:
         talk = yield from _talk(shell, request, method, secret)
         yield from _carry_out(shell.dialogue, method, talk)
     except LoginRefused as refusal:
-        raise Refused(_meaning(refusal)) from refusal
+        raise Refused(_meaning(refusal) + _not_offered(shell.dialogue, request)) from refusal
     except LoginBroken as error:
         raise Broken(f"{error}; the connection is closed") from error
     except NoPassword as error:
@@ -211,7 +211,7 @@ def _secret(shell: Shell, request: LoginRequest) -> Steps[str]:
             raise NoSecret("no password was given, and nothing was sent")
     else:
         # A command may take its time, and a keyring may ask its owner.
-        secret = yield from aside(partial(find_password, wanted, request.source, ask=None))
+        secret = yield from aside(partial(find_password, wanted, request.source, ask=shell.ask))
     credential(secret, "password")
     return secret
 
@@ -329,6 +329,23 @@ def _meaning(refusal: LoginRefused) -> str:
     code = find_response_code(status_line.code) if status_line.code is not None else None
     words = f": {code.meaning} [{code.clause}]" if code is not None else ""
     return f"{refusal}{words}"
+
+
+def _not_offered(dialogue: Dialogue, request: LoginRequest) -> str:
+    """Say, of a mechanism that was named and refused, whether the server has it at all.
+
+    Some answer as if the password were wrong.
+    """
+    method = request.method
+    if method is None or not method.sasl:
+        return ""
+    answer = dialogue.capabilities.now(dialogue.session)
+    if answer is None:
+        return f"; or the server has no {method.name}: :capa tells what it has"
+    offered = answer.parameters().get(b"SASL", ())
+    if method.name.encode("ascii") in map(bytes.upper, offered):
+        return ""
+    return f"; {method.name} is nothing that it lists in CAPA"
 
 
 def _tell_reason(dialogue: Dialogue, challenge: bytes) -> None:

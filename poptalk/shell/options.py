@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 60.0
 """Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
 
+LOG_FORMATS = ("notation", "jsonl")
+"""What a log may be written as, the usual one first."""
+
 
 class ConnectOptions(Value):
     """The options of `connect`; `--help` says what each means."""
@@ -46,7 +49,7 @@ class ConnectOptions(Value):
     """4 or 6 for that version of IP alone; None for both."""
     timeout: float = DEFAULT_TIMEOUT
     log: str | None = None
-    log_format: str = "notation"
+    log_format: str = LOG_FORMATS[0]
     plain: bool = False
     color: ColorFlag = "auto"
     theme: str = "neutral"

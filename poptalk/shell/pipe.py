@@ -224,7 +224,7 @@ class Pipe:
         Raises:
             TlsFailed: the server does not offer it, or it did not come about.
         """
-        from poptalk.shell.begin_tls import STLS, failure, not_greeted, stls_refused
+        from poptalk.net.stls import STLS, failure, not_greeted, stls_refused
 
         session = self.face.session
         if session.greeted is not Status.OK:
@@ -292,7 +292,7 @@ class Pipe:
 
     def _start_tls(self, request: TlsRequested) -> None:
         if request.residue:
-            from poptalk.shell.begin_tls import injected
+            from poptalk.net.stls import injected
 
             self.link.close()
             raise injected(request.residue)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from time import sleep
 
+from poptalk.login.sources import asker
 from poptalk.net.destination import Destination
 from poptalk.shell.base import Shell
 from poptalk.shell.dialogue import Dialogue
@@ -28,6 +29,8 @@ class ScriptedShell(Shell):
         self._pipe = pipe
         self._screen = screen
         self._leaving = False
+        # With -e nothing is read from standard input, and it may be a terminal.
+        self.ask = asker()
 
     def carry_out(self, text: str) -> bool:
         """Carry out a local command, given without its colon; False when the script is to end."""

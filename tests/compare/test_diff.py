@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli import main
-from poptalk.compare.options import target_words
+from poptalk.net.destination import target_words
 from poptalk.paths import mailbox_directory
 from poptalk.practice.accounts import BOB
 from poptalk.practice.server import Server, ThreadedServer
@@ -307,7 +307,7 @@ def test_3_nobody_listens(servers: ExitStack, capfd: pytest.CaptureFixture[str])
 def test_4_stls_is_never_left_out(servers: ExitStack, capfd: pytest.CaptureFixture[str]) -> None:
     place, server = recording(servers)
     assert diff("--starttls", place, practice(servers)) == 4
-    assert "refuses STLS: -ERR unknown command" in capfd.readouterr().err
+    assert "did not take STLS (-ERR unknown command)" in capfd.readouterr().err
     assert server.received == b"STLS\r\n"
 
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from poptalk.lesson.document import Mistake, Prose
 from poptalk.lesson.happenings import Answered
 from poptalk.lesson.judge import MISSES, Verdict, VerdictKind, judge, judge_free
-from poptalk.lesson.remarks import MAX_CHARACTERS
+from poptalk.lesson.remarks import MAX_CHARACTERS, tidied
 from poptalk.lesson.seen import Seen
 from poptalk.lesson.turns import Turn, turns
 from poptalk.notation.reader import parse_dialogue
+from poptalk.protocol.commands import parse_command
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import VERBS
 
@@ -295,6 +296,12 @@ def test_a_password_that_was_typed_is_in_no_comment(secret: str) -> None:
             answer = answered(line, "-ERR", state=State.AUTHORIZATION)
             verdict = judge(awaited(dialogue), answer, KNOWN, seen=Seen(named=True))
             assert secret not in (verdict.text + verdict.why).lower()
+
+
+def test_what_looks_like_a_blank_and_is_none_is_a_word() -> None:
+    """RFC 1939 §3 knows blanks alone; Python takes a vertical tab for one as well."""
+    assert tidied(parse_command(b"\x0b")) == b"\x0b"
+    assert tidied(parse_command(b" STAT\x0b\t1")) == b"STAT\x0b 1"
 
 
 def test_a_password_at_the_wrong_place_is_not_quoted() -> None:

@@ -110,7 +110,7 @@ def test_a_command_gives_its_first_line(secret_file: Path) -> None:
         ("", "is empty"),
         ("'", "cannot be read"),
         ("/nowhere/at/all", "cannot be run"),
-        (f"{sys.executable} -c 'raise SystemExit(3)'", "ended with 3"),
+        (f"{sys.executable} -c 'raise SystemExit(3)'", "failed .exit code 3."),
         (f"{sys.executable} -c ''", "first line is empty"),
     ],
 )

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from poptalk.net.connection import connect
+from poptalk.net.destination import PROXY_VARIABLE
 from poptalk.net.dial import Target, dial
 from poptalk.net.errors import ConnectFailed, Ending, TlsFailed
 from poptalk.net.link import Link
-from poptalk.net.proxy import VARIABLE, BadProxy, Proxy, parse_proxy, proxy_of_environment
+from poptalk.net.proxy import BadProxy, Proxy, parse_proxy, proxy_of_environment
 from poptalk.net.tls import TlsFacts
 from tests.servers.proxies import HttpProxy, SocksProxy, running
 from tests.servers.proxies import Proxy as RunningProxy
@@ -83,7 +84,7 @@ def test_a_name_and_a_password_for_the_proxy(
     scheme: str, server: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running(KINDS[scheme]()) as proxy:
-        monkeypatch.setenv(VARIABLE, f"{scheme}://ann:s%20ecret@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv(PROXY_VARIABLE, f"{scheme}://ann:s%20ecret@127.0.0.1:{proxy.port}")
         known = proxy_of_environment()
         assert greeted(Target(host="127.0.0.1", port=server, proxy=known)) == GREETING
         assert proxy.credentials in (

@@ -19,12 +19,13 @@ from poptalk.net.dial import Target
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
 from poptalk.net.tls_settings import TlsSettings
-from poptalk.notation.directions import Side
+from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_command, mask_sasl_line
 from poptalk.notation.writer import DialogueWriter
 from poptalk.paths import mailbox_directory
 from poptalk.protocol.commands import Command, parse_command
 from poptalk.protocol.replies import Status, parse_status_line
+from poptalk.protocol.sasl_lines import CANCEL
 from poptalk.script.conversation import Conversation
 from poptalk.script.hearing import Heard
 from poptalk.terminal.safe import harmless
@@ -68,8 +69,6 @@ SESSIONS: tuple[tuple[bytes, ...], ...] = (
     AFTER_STLS,
 )
 
-CANCEL = b"*"
-
 MAILDROP = mailbox_directory("article")
 
 
@@ -112,7 +111,7 @@ class Recorder:
                 break
             if self._conversation.tls_is_due:
                 self._conversation.begin_tls()
-                self._writer.direction(Side.CLIENT, "negotiate TLS")
+                self._writer.direction(Side.CLIENT, write_direction(Action.NEGOTIATE_TLS))
             if self._conversation.ending is not None:
                 break
         self._conversation.close()

@@ -32,6 +32,9 @@ def answering() -> RecordingServer:
 
 async def told(shell: LiveTest, line: str) -> str:
     """Enter a local command, and return what it has said, in one line."""
+    # Before the terminal has answered where its cursor is, there is no bottom line.
+    await shell.until(lambda: shell.shell.session.app.renderer.height_is_known)
+    await shell.drawn()
     before = len(shell.said())
     await shell.enter(line)
     await shell.drawn()

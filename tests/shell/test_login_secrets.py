@@ -124,6 +124,8 @@ def test_a_line_end_in_a_password_is_refused(
         on_a_terminal(*at(server), "--login", "bob", *options) as pty,
     ):
         pty.wait_for("this password holds a line end or NUL")
+        # Before the prompt the terminal is not the shell's, and would take Ctrl-D for itself.
+        pty.wait_for("AUTHORIZATION")
         pty.send("\x04")
         assert pty.wait_exit() == 0
         assert server.received == b""
@@ -143,5 +145,23 @@ def test_typed_ahead_of_the_question(options: tuple[str, ...]) -> None:
         assert f"PASS {PASSWORD}\r\n".encode() in server.received
         pty.send("\x1b[A\x1b[A\x03\x04")
         assert pty.wait_exit() == 0
+    files = written_files(Path.home())
+    assert_nowhere("USER", without_escapes(bytes(pty.raw)), *files.values())
+
+
+@SHELLS
+def test_typed_behind_the_name(options: tuple[str, ...]) -> None:
+    """`:login bob PASSWORD` is refused, and was typed all the same."""
+    with (
+        ScriptedServer([Send(GREETING), Answer(repeat)]) as server,
+        on_a_terminal(*at(server), *options, rows=40) as pty,
+    ):
+        pty.wait_for("AUTHORIZATION")
+        for key in f":login bob {PASSWORD}\r":
+            pty.send(key)
+        pty.wait_for("that is no way to log in")
+        pty.send("\x1b[A\x1b[A\x03\x04")
+        assert pty.wait_exit() == 0
+        assert server.received == b""
     files = written_files(Path.home())
     assert_nowhere("USER", without_escapes(bytes(pty.raw)), *files.values())

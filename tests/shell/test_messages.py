@@ -75,8 +75,11 @@ async def test_what_cannot_be_read(before: str, command: str, sentence: str) -> 
 
 
 async def test_a_message_that_is_not_given() -> None:
-    with RecordingServer(reply=by_keyword({})) as server:
+    answers = by_keyword({b"USER": b"+OK\r\n", b"PASS": b"+OK\r\n"})
+    with RecordingServer(reply=answers) as server:
         async with live(server) as shell:
+            await shell.ask("USER bob")
+            await shell.ask("PASS jones")
             await shell.enter(":headers 7", until="does not give it; RETR gives all of it")
             await shell.enter(":structure 7", until=":structure: the server does not give it")
 

@@ -177,3 +177,16 @@ def test_no_secret_in_a_log_for_machines(
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert hides_its_secrets("\n".join(str(line.get("line", "")) for line in lines))
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("log_format", ["notation", "jsonl"])
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+def test_the_signature_of_the_server_is_a_secret_as_well(
+    mechanism: str, log_format: str, practice: tuple[str, ...], tmp_path: Path
+) -> None:
+    """With the nonces and the salt of the challenge before it, passwords could be tried on it."""
+    log = tmp_path / "session"
+    assert record(log, *practice, "--mechanism", mechanism, "--log-format", log_format) == 0
+    words = log.read_text().replace('"', " ").split()
+    challenges = [text for word in words if (text := _decoded(word)).startswith((b"r=", b"v="))]
+    assert [text[:2] for text in challenges] == [b"r="]

@@ -23,6 +23,7 @@ from poptalk.net.destination import BadDestination, parse_destination
 from poptalk.net.dial import Target
 from poptalk.net.errors import ConnectFailed, ConnectionLost
 from poptalk.net.link import Link
+from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, Expect, Pause, Reset, ScriptedServer, Send, Step
 from tests.servers.terminal import Pty
 from tests.shell.black_box import (
@@ -429,3 +430,51 @@ def test_an_open_with_a_password_is_not_remembered(
         pty.send(b"\x04")
         assert pty.wait_exit() == 0
     assert_secret((PASSWORD,), files=the_files(folders), seen=bytes(pty.raw))
+
+
+STRAY = "Zq7Vx9Wk4Jy8Hm"
+
+
+@pytest.mark.parametrize("line", [STRAY, f"PSAS {STRAY}", f"{STRAY} with blanks"])
+@pytest.mark.parametrize("options", [(), ("--plain",)], ids=["live", "linear"])
+def test_a_password_without_its_pass(
+    line: str, options: tuple[str, ...], folders: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """It is sent, as everything is, but it is hidden where PASS would be, and it is said why."""
+    log = tmp_path / "log"
+    answers = by_keyword({b"USER": b"+OK\r\n", b"NOOP": b"-ERR not yet\r\n"})
+    with (
+        RecordingServer(reply=answers) as server,
+        on_a_terminal(*at(server), *options, "--log", log, rows=40) as pty,
+    ):
+        pty.wait_for("AUTHORIZATION 127.0.0.1>")
+        pty.send("USER bob\r")
+        pty.wait_for("AUTHORIZATION bob@")
+        pty.send(f"{line}\r")
+        pty.wait_for("may be a password, so it is hidden")
+        pty.send("NOOP\r")
+        pty.wait_for("not yet")
+        pty.send("\x04")
+        assert pty.wait_exit() == 0
+        assert f"\r\n{line}\r\n".encode() in server.received
+    assert STRAY not in without_escapes(bytes(pty.raw)).decode()
+    assert STRAY not in log.read_text()
+    assert not [name for name, text in the_files(folders).items() if STRAY.encode() in text]
+
+
+def test_a_password_after_a_login_that_was_no_login_is_not_remembered(
+    folders: tuple[Path, ...],
+) -> None:
+    """The question for it never came: the mechanism was misspelt."""
+    with (
+        RecordingServer(reply=by_keyword({b"NOOP": b"-ERR not yet\r\n"})) as server,
+        on_a_terminal(*at(server), rows=40) as pty,
+    ):
+        pty.wait_for("AUTHORIZATION 127.0.0.1>")
+        pty.send(f":login bob CRAM\r{STRAY}\rNOOP\r")
+        pty.wait_for("not yet")
+        pty.send("\x04")
+        assert pty.wait_exit() == 0
+    kept = b"".join(the_files(folders).values())
+    assert b"NOOP" in kept
+    assert STRAY.encode() not in kept

@@ -1,10 +1,16 @@
-"""A command line that cannot be understood: one sentence, exit code 2, and no value repeated."""
+"""What one does wrong at night: one sentence with what is right, exit code 2, no value repeated."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from poptalk.cli import main
+from poptalk.practice.server import Server, ThreadedServer
+from tests.servers.recording import RecordingServer, by_keyword
+from tests.servers.scripted import Answer, ScriptedServer, Send
+from tests.shell.black_box import at, on_a_terminal, piped
 
 SENTENCES = [
     (["h", "--stattls"], "there is no option --stattls: is --starttls meant?"),
@@ -50,3 +56,80 @@ def test_a_password_that_was_given_is_not_repeated(
     said = complaint(["mail.example.org", *words], capsys)
     assert "a password never stands on the command line" in said
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["110", "localhost"], "the host comes first, and the port behind it: localhost 110"),
+        (["localhost", "--log-format", "jsonl"], "--log-format is for --log FILE"),
+        (["run", "localhost", "110"], "the dialogue comes first, and the server behind it"),
+    ],
+)
+def test_an_order_that_is_wrong(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_log_for_programs_is_no_script(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "session.jsonl"
+    assert main(["-e", "QUIT", "--log", str(log), "--log-format", "jsonl"]) == 0
+    capsys.readouterr()
+    assert main(["run", str(log)]) == 2
+    assert "is a log as JSON, for programs" in capsys.readouterr().err
+
+
+def test_host_and_port_in_one_word() -> None:
+    with RecordingServer(closing_keyword=b"QUIT") as server:
+        assert piped(b"QUIT\n", f"{server.host}:{server.port}").code == 0
+
+
+def test_the_password_is_asked_for_with_lines_on_the_command_line() -> None:
+    keywords = (b"USER", b"PASS", b"NOOP", b"QUIT")
+    answers = by_keyword(dict.fromkeys(keywords, b"+OK\r\n"))
+    with (
+        RecordingServer(reply=answers, closing_keyword=b"QUIT") as server,
+        on_a_terminal(*at(server), "--login", "bob", "-e", "NOOP", "-e", "QUIT") as pty,
+    ):
+        pty.wait_for("Password of bob")
+        pty.send("jones\r")
+        assert pty.wait_exit() == 0
+        assert b"PASS jones\r\nNOOP\r\n" in server.received
+    assert b"jones" not in bytes(pty.raw)
+
+
+def test_a_mechanism_that_is_not_there_is_not_a_wrong_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dovecot answers a mechanism that it does not know as it does a wrong password."""
+    monkeypatch.setenv("POPTALK_PASSWORD", "jones")
+    refuse = Answer(lambda _line: b"-ERR [AUTH] Unsupported authentication mechanism.\r\n")
+    with ScriptedServer([Send(b"+OK ready\r\n"), refuse]) as server:
+        finished = piped(b"", *at(server), "--login", "bob", "--mechanism", "PLAIN")
+    assert finished.code == 1
+    assert "; or the server has no PLAIN: :capa tells what it has" in finished.stderr
+
+
+def test_letters_before_the_login() -> None:
+    with (
+        RecordingServer(reply=by_keyword({b"TOP": b"-ERR not yet\r\n"})) as server,
+        on_a_terminal(*at(server)) as pty,
+    ):
+        pty.wait_for("AUTHORIZATION")
+        pty.send(":headers 1\r")
+        pty.wait_for("no message can be fetched before the login")
+        pty.send("\x04")
+        assert pty.wait_exit() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_key_log_on_a_full_disk() -> None:
+    options = ("--starttls", "--insecure", "--keylog", "/dev/full")
+    with ThreadedServer(Server()) as server:
+        finished = piped(b"CAPA\nQUIT\n", server.host, server.port, *options)
+    assert finished.code == 4
+    assert "the key log cannot be written to" in finished.stderr
