@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from poptalk.lesson.cues import CommentKind, Cue
 from poptalk.lesson.tutor import SILENCES, Awaiting, Tutor
 from poptalk.protocol.commands import parse_command
-from poptalk.protocol.oddities import OddityKind
 from poptalk.protocol.verbs import Effect
 from poptalk.shell.base import LOCAL_PREFIX, Shell, wire_line
 from poptalk.shell.companion import Companion, Wish
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from poptalk.lesson.room import Room
     from poptalk.net.errors import Ending, NetError
     from poptalk.shell.lesson_view import LessonView
-
-_SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STATE})
-"""What the shell would say before the answer, and the tutor says below it."""
 
 
 def is_yes(answer: str) -> bool:
@@ -87,9 +83,6 @@ class Coach(Companion):
         """Begin, or resume, the lesson."""
         dialogue = self._shell.dialogue
         dialogue.listeners.append(self._errands.hear)
-        # A lesson about a broken server leaves it to the learner to see what is wrong.
-        faults = self._lesson.faults
-        dialogue.unremarked = frozenset(OddityKind) if faults else _SAID_BY_THE_TUTOR
         self._errands.carry_out(self._tutor.begin())
 
     def end(self) -> None:
@@ -112,6 +105,10 @@ class Coach(Companion):
         """Whether everything that was heard has been told, and nothing is under way."""
         return not self._errands.busy and self._errands.all_told
 
+    def wants_a_line(self, *, due: bool) -> bool:
+        """Tell whether a prompt is in place: not while poptalk works or waits for a server to close."""
+        return self.is_idle and not (due and self._patient)
+
     # What the learner does.
 
     def take(self, text: str) -> bool:
@@ -126,7 +123,8 @@ class Coach(Companion):
             self._echo(text)
             self._errands.carry_out(cues)
         elif not self._shell.connected:
-            self._view.comment(CommentKind.CLOSED, f"no connection stands; {self._advice}")
+            self._echo(text)
+            self._view.comment(*self._advice)
         else:
             self._patient = True
             return not self._may_send(wire_line(text))
@@ -174,29 +172,29 @@ class Coach(Companion):
     def left(self) -> None:
         """Say what is kept."""
         where = self._tutor.prompt.replace("/", " of ")
-        kept = f"step {where} is kept" if where and not self.finished else "what you did is kept"
+        kept = f"Step {where} is kept" if where and not self.finished else "What you did is kept"
         words = f"{kept}; `poptalk` goes on from there."
         if self._shell.connected and self._shell.dialogue.session.marked:
-            words = f"nothing is deleted, as no QUIT was sent; {words}"
+            words = f"Nothing is deleted, as no `QUIT` was sent. {words}"
         self._view.comment(CommentKind.NEWS, words)
         self._errands.over = True
         self._shell.dialogue.hidden = True
 
     @property
-    def _advice(self) -> str:
+    def _advice(self) -> tuple[CommentKind, str]:
         """Say what may be typed where nothing can be sent."""
         if self.finished:
-            return "the lesson is over, and Enter goes on."
+            return CommentKind.NEWS, "The lesson is over, and Enter goes on."
         if self._tutor.awaiting is Awaiting.CHOICE:
-            return f"the question wants a number, 1 to {self._errands.choices}."
+            choices = self._errands.choices
+            return CommentKind.NEWS, f"The question wants a number, 1 to {choices}."
         if self._tutor.awaiting is Awaiting.PAUSE:
-            return "Enter goes on."
-        return "Enter opens one."
+            return CommentKind.CLOSED, "Not sent, as no connection stands. Enter goes on."
+        return CommentKind.CLOSED, "Not sent, as no connection stands. Enter opens one."
 
     def _echo(self, text: str) -> None:
         """Show an answer that was typed, where the line of the prompt is gone."""
         if text and self._shell.dialogue.shows_sent:
-            self._view.something_else_shown()
             self._shell.say([[("client", "> "), ("text", harmless(text))]])
 
     # What waits.
@@ -255,7 +253,7 @@ class Coach(Companion):
         what = "1 message" if count == 1 else f"{count} messages"
         self._view.comment(
             CommentKind.NEWS,
-            f"this QUIT removes {what} from your server, and nobody can bring them back. "
+            f"This `QUIT` removes {what} from your server, and nobody can bring them back. "
             "`yes` sends it; anything else does not.",
         )
         return False
@@ -266,7 +264,7 @@ class Coach(Companion):
         if is_yes(text):
             self._errands.transmit(line)
             return
-        self._view.comment(CommentKind.NEWS, "not sent. `RSET` takes the marks back.")
+        self._view.comment(CommentKind.NEWS, "Not sent. `RSET` takes the marks back.")
         self._errands.drop()
 
     # The prompt.
