@@ -67,6 +67,8 @@ class Classroom(Room):
         self.lesson = lesson
         self.known = lesson.known
         self._open = ExitStack()
+        self._wrong: tuple[int | None, ...] = ()
+        """The connections that have a fault; None stands for all of them."""
         self._following = 1
         """The number of the next connection of the lesson."""
 
@@ -115,6 +117,10 @@ class Classroom(Room):
             host=self._server.host, port=self._server.port, label="practice", server=self._server
         )
 
+    def does_wrong(self, number: int) -> bool:
+        """Tell whether one of the lesson's connections has a fault."""
+        return number in self._wrong or None in self._wrong
+
     def aside(self) -> PracticeDestination:
         """Return where to connect to with one connection that is none of the lesson's own: a proof.
 
@@ -135,7 +141,7 @@ class Classroom(Room):
     def _new_server(self) -> Server:
         lesson = self.lesson
         persona = _load_persona(lesson)
-        _check_faults(lesson)
+        self._wrong = _connections_with_faults(lesson)
         try:
             return Server(
                 persona=persona,
@@ -189,14 +195,15 @@ def _load_persona(lesson: Lesson) -> Persona:
         raise ClassroomError(lesson, "persona", str(error)) from error
 
 
-def _check_faults(lesson: Lesson) -> None:
+def _connections_with_faults(lesson: Lesson) -> tuple[int | None, ...]:
     if not lesson.faults:
-        return
+        return ()
     from poptalk.practice.faults.plan import FaultError, FaultPlan
 
     try:
-        FaultPlan(lesson.faults, accounts=[lesson.user], seed=CHANCE)
+        plan = FaultPlan(lesson.faults, accounts=[lesson.user], seed=CHANCE)
     except FaultError as error:
         # The option of `poptalk serve` is a key here.
         sentence = str(error).replace("--fault ", "fault ")
         raise ClassroomError(lesson, "fault", sentence) from error
+    return tuple(rule.connection for rule in plan.rules)

@@ -229,6 +229,8 @@ class _Case:
             text = remarks.refused(self._command, self._status_line, self._seen)
             return self._verdict(VerdictKind.REFUSED, text)
         why = str(self.reply) if isinstance(self.reply, Difference) else ""
+        if self._turn.is_refusal and not spoilt:
+            return self._verdict(VerdictKind.UNJUDGED, remarks.TAKEN, why=why)
         text = remarks.other_reply(spoilt, live=live)
         return self._verdict(VerdictKind.UNJUDGED, text, why=why)
 

@@ -53,6 +53,7 @@ UNKNOWN_AT_LENGTH = (
 EMPTY_LINE = "An empty line is no command. No harm done; the step waits for one."
 NO_COMMAND = "The server does not know this word. `:help` lists the commands there are."
 COMES_LATER = "That comes later in this step; something else is first."
+TAKEN = "The server took it, and the step is about a refusal. `:reset` begins the step anew."
 DONE_ALREADY = "That is done already; the step waits for what comes next."
 A_NUMBER_ALONE = "A number alone is no command: the word for what to do stands in front of it."
 GAVE_UP = "`*` gives the exchange up. It begins again with `AUTH`."
@@ -232,7 +233,8 @@ def near_verb(word: str) -> str | None:
 def reason(command: Command) -> str:
     """Say why a command is the answer: what it does."""
     if command.verb is None:
-        return "Done. This is no command of POP3 that poptalk knows."
+        word = command.keyword.decode("utf-8", "replace")
+        return f"`{word}` is no command of POP3, and the answer says so."
     return f"`{command.verb.keyword}`: {command.verb.summary} ({command.verb.clause})."
 
 

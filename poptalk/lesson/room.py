@@ -34,6 +34,14 @@ class Room(ABC):
             number: which connection of the lesson it will be, from 1.
         """
 
+    def does_wrong(self, number: int) -> bool:  # noqa: ARG002 - what nobody knows of is no fault
+        """Tell whether the server has a fault, on purpose, on one of the lesson's connections.
+
+        Args:
+            number: which one, from 1.
+        """
+        return False
+
     @abstractmethod
     def aside(self) -> Destination:
         """Return where to connect to with one connection that is none of the lesson's own."""

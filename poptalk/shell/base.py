@@ -101,6 +101,10 @@ class Shell(ABC):
     def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         """Do work that waits for others, and then something on the screen."""
 
+    def shown(self) -> int:
+        """Return how often anything was written, by which one can tell whether anybody else wrote."""
+        return 0
+
     @property
     @abstractmethod
     def connected(self) -> bool:

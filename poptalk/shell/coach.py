@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 from poptalk.lesson.cues import CommentKind, Cue
 from poptalk.lesson.tutor import SILENCES, Awaiting, Tutor
 from poptalk.protocol.commands import parse_command
-from poptalk.protocol.oddities import OddityKind
 from poptalk.protocol.verbs import Effect
 from poptalk.shell.base import LOCAL_PREFIX, Shell, wire_line
 from poptalk.shell.companion import Companion, Wish
-from poptalk.shell.errands import Errands, Office
+from poptalk.shell.cue_queue import CueQueue, Office
 from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from poptalk.lesson.room import Room
     from poptalk.net.errors import Ending, NetError
     from poptalk.shell.lesson_view import LessonView
-
-_SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STATE})
-"""What the shell would say before the answer, and the tutor says below it."""
 
 
 def is_yes(answer: str) -> bool:
@@ -67,7 +63,7 @@ class Coach(Companion):
         self._room = room
         self._office = office
         self._view = view
-        self._errands = Errands(
+        self._cues = CueQueue(
             shell,
             tutor=tutor,
             room=room,
@@ -86,21 +82,18 @@ class Coach(Companion):
     def begin(self) -> None:
         """Begin, or resume, the lesson."""
         dialogue = self._shell.dialogue
-        dialogue.listeners.append(self._errands.hear)
-        # A lesson about a broken server leaves it to the learner to see what is wrong.
-        faults = self._lesson.faults
-        dialogue.unremarked = frozenset(OddityKind) if faults else _SAID_BY_THE_TUTOR
-        self._errands.carry_out(self._tutor.begin())
+        dialogue.listeners.append(self._cues.hear)
+        self._cues.carry_out(self._tutor.begin())
 
     def end(self) -> None:
         """Hang up, and be of no further influence."""
-        self._errands.over = True
+        self._cues.over = True
         self.held.clear()
         dialogue = self._shell.dialogue
         dialogue.unremarked = ()
-        if self._errands.hear in dialogue.listeners:
-            dialogue.listeners.remove(self._errands.hear)
-        self._errands.hang_up_unseen()
+        if self._cues.hear in dialogue.listeners:
+            dialogue.listeners.remove(self._cues.hear)
+        self._cues.hang_up_unseen()
 
     @property
     def finished(self) -> bool:
@@ -110,7 +103,11 @@ class Coach(Companion):
     @property
     def is_idle(self) -> bool:
         """Whether everything that was heard has been told, and nothing is under way."""
-        return not self._errands.busy and self._errands.all_told
+        return not self._cues.busy and self._cues.all_told
+
+    def wants_a_line(self, *, due: bool) -> bool:
+        """Tell whether a prompt is in place: not while poptalk works or waits for a server to close."""
+        return self.is_idle and not (due and self._patient)
 
     # What the learner does.
 
@@ -124,9 +121,10 @@ class Coach(Companion):
             self._office.next_lesson()
         elif (cues := self._tutor.entered(text)) is not None:
             self._echo(text)
-            self._errands.carry_out(cues)
+            self._cues.carry_out(cues)
         elif not self._shell.connected:
-            self._view.comment(CommentKind.CLOSED, f"no connection stands; {self._advice}")
+            self._echo(text)
+            self._view.comment(*self._advice)
         else:
             self._patient = True
             return not self._may_send(wire_line(text))
@@ -141,7 +139,7 @@ class Coach(Companion):
         elif self._must_wait or self.held:
             self.held.append(f"{LOCAL_PREFIX}{wish.value}")
         else:
-            self._errands.carry_out(self._wishes[wish]())
+            self._cues.carry_out(self._wishes[wish]())
 
     @property
     def _wishes(self) -> dict[Wish, Callable[[], Sequence[Cue]]]:
@@ -161,42 +159,42 @@ class Coach(Companion):
         if self._shell.connected:
             self._reopening = True
             self._shell.close()
-        elif not self._errands.busy:
-            self._errands.carry_out(self._tutor.open())
+        elif not self._cues.busy:
+            self._cues.carry_out(self._tutor.open())
 
     def interrupted(self) -> None:
         """Wait no longer: neither with what is typed nor for what poptalk itself has sent."""
         self.held.clear()
         self._patient = False
         self._to_be_confirmed = None
-        self._errands.give_up()
+        self._cues.give_up()
 
     def left(self) -> None:
         """Say what is kept."""
         where = self._tutor.prompt.replace("/", " of ")
-        kept = f"step {where} is kept" if where and not self.finished else "what you did is kept"
+        kept = f"Step {where} is kept" if where and not self.finished else "What you did is kept"
         words = f"{kept}; `poptalk` goes on from there."
         if self._shell.connected and self._shell.dialogue.session.marked:
-            words = f"nothing is deleted, as no QUIT was sent; {words}"
+            words = f"Nothing is deleted, as no `QUIT` was sent. {words}"
         self._view.comment(CommentKind.NEWS, words)
-        self._errands.over = True
+        self._cues.over = True
         self._shell.dialogue.hidden = True
 
     @property
-    def _advice(self) -> str:
+    def _advice(self) -> tuple[CommentKind, str]:
         """Say what may be typed where nothing can be sent."""
         if self.finished:
-            return "the lesson is over, and Enter goes on."
+            return CommentKind.NEWS, "The lesson is over, and Enter goes on."
         if self._tutor.awaiting is Awaiting.CHOICE:
-            return f"the question wants a number, 1 to {self._errands.choices}."
+            choices = self._cues.choices
+            return CommentKind.NEWS, f"The question wants a number, 1 to {choices}."
         if self._tutor.awaiting is Awaiting.PAUSE:
-            return "Enter goes on."
-        return "Enter opens one."
+            return CommentKind.CLOSED, "Not sent, as no connection stands. Enter goes on."
+        return CommentKind.CLOSED, "Not sent, as no connection stands. Enter opens one."
 
     def _echo(self, text: str) -> None:
         """Show an answer that was typed, where the line of the prompt is gone."""
         if text and self._shell.dialogue.shows_sent:
-            self._view.something_else_shown()
             self._shell.say([[("client", "> "), ("text", harmless(text))]])
 
     # What waits.
@@ -205,11 +203,11 @@ class Coach(Companion):
     def _must_wait(self) -> bool:
         """Whether what is typed has to wait: poptalk is at work, or a reply is due."""
         due = self._shell.connected and not self._shell.dialogue.settled
-        return self._errands.busy or (self._patient and due)
+        return self._cues.busy or (self._patient and due)
 
     def _release(self) -> None:
         """Let the lines that waited go, as far as they need not wait any more."""
-        while self.held and not self._must_wait and not self._errands.over:
+        while self.held and not self._must_wait and not self._cues.over:
             waiting, self.held = self.held, deque()
             self._shell.enter(waiting.popleft())
             self.held.extend(waiting)
@@ -218,28 +216,28 @@ class Coach(Companion):
 
     def listened(self) -> None:
         """Pass on what was heard."""
-        self._errands.listened()
+        self._cues.listened()
 
     def tls_begun(self) -> None:
         """Pass on that TLS has begun."""
-        self._errands.tls_begun()
+        self._cues.tls_begun()
 
     def failed(self, error: NetError) -> None:
         """Pass on that there is no connection."""
-        self._errands.failed(error)
+        self._cues.failed(error)
 
     def ended(self, ending: Ending) -> None:
         """Pass on that the connection is gone, and open the next one if that was the learner's wish."""
         self._to_be_confirmed = None
-        self._errands.ended(ending)
+        self._cues.ended(ending)
         if self._reopening:
             self._reopening = False
-            self._errands.carry_out(self._tutor.open())
+            self._cues.carry_out(self._tutor.open())
 
     def silence(self, seconds: float) -> None:
         """Let the tutor explain it; what is typed waits no longer."""
         self._patient = False
-        self._errands.silence(seconds)
+        self._cues.silence(seconds)
         self._release()
 
     # Somebody's mail.
@@ -255,7 +253,7 @@ class Coach(Companion):
         what = "1 message" if count == 1 else f"{count} messages"
         self._view.comment(
             CommentKind.NEWS,
-            f"this QUIT removes {what} from your server, and nobody can bring them back. "
+            f"This `QUIT` removes {what} from your server, and nobody can bring them back. "
             "`yes` sends it; anything else does not.",
         )
         return False
@@ -264,10 +262,10 @@ class Coach(Companion):
         line, self._to_be_confirmed = self._to_be_confirmed, None
         assert line is not None
         if is_yes(text):
-            self._errands.transmit(line)
+            self._cues.transmit(line)
             return
-        self._view.comment(CommentKind.NEWS, "not sent. `RSET` takes the marks back.")
-        self._errands.drop()
+        self._view.comment(CommentKind.NEWS, "Not sent. `RSET` takes the marks back.")
+        self._cues.drop()
 
     # The prompt.
 
@@ -280,7 +278,7 @@ class Coach(Companion):
         where = f"{self._tutor.prompt} " if self._tutor.prompt else ""
         awaiting = self._tutor.awaiting
         if awaiting is Awaiting.CHOICE:
-            return f"{where}answer 1-{self._errands.choices}> "
+            return f"{where}answer 1-{self._cues.choices}> "
         if awaiting is Awaiting.PAUSE:
             return f"{where}Enter goes on> "
         if awaiting is Awaiting.CLOSED:

@@ -62,6 +62,14 @@ class Companion(ABC):
             short: whether the screen is narrow.
         """
 
+    def wants_a_line(self, *, due: bool) -> bool:
+        """Tell whether something may be typed now, so that a prompt is in place.
+
+        Args:
+            due: whether the server owes a reply.
+        """
+        return not due
+
     def facts(self) -> Sequence[str]:
         """Return what the bottom line says first."""
         return ()

@@ -47,8 +47,20 @@ def _escape(part: str) -> bytes:
 
 
 def decode_leniently(text: str) -> bytes:
-    """Return the octets, reading what is no escape as it stands: for a line still being typed."""
-    try:
-        return decode(text)
-    except BadEscape:
-        return text.encode("utf-8", "surrogateescape")
+    r"""Return the octets, reading what is no escape as it stands: for a line still being typed.
+
+    Every other escape counts all the same: a secret stays one while the `\` behind it is typed.
+    """
+    octets = b""
+    rest = text
+    while rest:
+        literal, backslash, behind = rest.partition("\\")
+        octets += literal.encode("utf-8", "surrogateescape")
+        length = 3 if behind.startswith("x") else 1
+        try:
+            octets += decode(backslash + behind[:length])
+        except BadEscape:
+            octets += backslash.encode("ascii")
+            length = 0
+        rest = behind[length:]
+    return octets

@@ -93,7 +93,8 @@ def needs_its_own_server(lesson: Lesson) -> str | None:
 
 def _agrees(lesson: Lesson, destination: Destination, ask: Ask) -> bool:
     question = (
-        f"{lesson.title}: this lesson marks messages as deleted, and here they are your own mail on "
-        f"{destination.name}.\nYou will be asked again before QUIT removes them. Go on? yes or no: "
+        f"{lesson.title}: this lesson marks messages as deleted,\n"
+        f"and here they are your own mail on {destination.name}.\n"
+        "You will be asked again before QUIT removes them. Go on? yes or no: "
     )
     return is_yes(ask(question))

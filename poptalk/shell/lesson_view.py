@@ -33,12 +33,8 @@ class LessonView:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._below_gap = False
-        """Whether an empty row is the last thing on the screen."""
-
-    def something_else_shown(self) -> None:
-        """Take note that a row of somebody else stands below what was shown last."""
-        self._below_gap = False
+        self._shown_to_gap: int | None = None
+        """What the shell had shown when an empty row was the last thing; None if none ever was."""
 
     def show(self, cue: Heading | Say | Comment | Ask) -> None:
         """Show what a cue asks for."""
@@ -69,7 +65,6 @@ class LessonView:
         columns = self._shell.dialogue.size()[1]
         word = (_STYLE_OF_COMMENT[kind], kind.value)
         self._shell.say(render_comment(word, text, columns=columns))
-        self._below_gap = False
 
     def literal(self, text: str) -> None:
         """Show text that is to be copied, as it is."""
@@ -83,6 +78,6 @@ class LessonView:
         """Show lines between empty rows."""
         if not lines:
             return
-        self._shell.say(lines if self._below_gap else [[], *lines])
-        self._shell.say([[]])
-        self._below_gap = True
+        below_gap = self._shell.shown() == self._shown_to_gap
+        self._shell.say([*lines, []] if below_gap else [[], *lines, []])
+        self._shown_to_gap = self._shell.shown()

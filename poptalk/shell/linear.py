@@ -167,6 +167,10 @@ class LinearShell(Shell):
         """Show lines of poptalk's own."""
         self._screen.show(lines)
 
+    def shown(self) -> int:
+        """Return how often anything was written; a prompt and what is typed count as well."""
+        return self._screen.shown
+
     # The loop.
 
     def run(self) -> int:
@@ -225,10 +229,14 @@ class LinearShell(Shell):
         """Write the prompt, unless it stands there already; nothing while a reply is due."""
         if self._screen.at_prompt:
             return
-        due = self.connected and not self.dialogue.settled and not self.asked
-        if although_due or not due:
+        if although_due or self._wants_a_line():
             prompt = self.prompt_within(self.dialogue.size()[1])
             self._screen.prompt([("prompt", prompt), ("text", self._keys.shown_text())])
+
+    def _wants_a_line(self) -> bool:
+        """Whether a prompt is due: no reply is awaited, and the companion is not at work."""
+        due = self.connected and not self.dialogue.settled and not self.asked
+        return not due if self.companion is None else self.companion.wants_a_line(due=due)
 
     def _act_on_lines(self) -> None:
         while not self._leaving:

@@ -222,6 +222,10 @@ class LiveShell(Shell):
         """Show lines of poptalk's own."""
         self.screen.show(lines)
 
+    def shown(self) -> int:
+        """Return how often lines were shown."""
+        return self.screen.shown
+
     # The run.
 
     async def run(self) -> None:

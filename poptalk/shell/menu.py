@@ -17,11 +17,10 @@ from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import cells, wrap
 
 GREETING = (
-    "Welcome to poptalk. Here you learn to speak POP3, the language in which mail is fetched from "
-    "a server. You type, a real server answers, and nothing can be broken: the mail is made up, and "
-    "made anew for each lesson."
+    "Welcome to poptalk. Here you learn to speak POP3, the language in which mail is fetched. You "
+    "type, a server answers, and nothing can be broken."
 )
-"""What a newcomer reads first."""
+"""What a newcomer reads first; with all lessons below it, it is to fit on 24 rows."""
 
 _WIDE_COLUMNS = 60
 """Cells from which on a lesson has its minutes and its mark in columns of their own."""
@@ -92,7 +91,8 @@ class Menu(Companion):
         entry = self._suggested
         verb = "goes on with" if entry.begun and not entry.done else "begins"
         return (
-            f"Enter {verb} lesson {entry.number}, {entry.title}. A number takes another lesson. "
+            f"Enter {verb} lesson {entry.number}, {as_sentence(entry.title)} A number takes another "
+            "lesson. "
             "Ctrl-D leaves, at any time; what is done is kept."
         )
 
@@ -114,7 +114,7 @@ class Menu(Companion):
 
     def reopen(self) -> None:
         """Say that a lesson comes first."""
-        self._view.comment(CommentKind.NEWS, "choose a lesson; it opens its own connection.")
+        self._view.comment(CommentKind.NEWS, "Choose a lesson; it opens its own connection.")
 
     def prompt(self, usual: str, *, short: bool) -> str:  # noqa: ARG002 - there is no session
         """Ask for a number."""
@@ -124,6 +124,11 @@ class Menu(Companion):
     def facts(self) -> Sequence[str]:
         """Return what can be done here."""
         return ("Enter: the next lesson", "Ctrl-D: leave")
+
+
+def as_sentence(title: str) -> str:
+    """End a title with a full stop, unless it ends with a mark of its own."""
+    return title if title.endswith(("?", "!", ".")) else f"{title}."
 
 
 def _row(entry: Entry, *, columns: int) -> list[Fragments]:

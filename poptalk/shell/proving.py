@@ -10,7 +10,7 @@ from poptalk.net.errors import NetError
 from poptalk.notation.dialogue import Dialogue
 from poptalk.protocol.events import Sent
 from poptalk.protocol.verbs import Effect
-from poptalk.script.occurrences import Occurrence
+from poptalk.script.occurrences import Differed, Occurrence
 from poptalk.script.transcript import Transcript
 from poptalk.terminal.safe import Fragment, Fragments
 
@@ -72,5 +72,7 @@ class Proof:
         width = columns - len(MARK[1])
         transcript = Transcript(self._dialogue, show=lines.extend, columns=width, quiet=False)
         for occurrence in self._occurrences:
-            transcript.take(occurrence)
+            # A difference names the lesson's file; the learner is told of it in a sentence.
+            if not isinstance(occurrence, Differed):
+                transcript.take(occurrence)
         return [[MARK, *line] for line in lines]

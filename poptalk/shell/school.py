@@ -23,7 +23,7 @@ from poptalk.lesson.tutor import Tutor
 from poptalk.paths import state_directory
 from poptalk.shell.coach import Coach
 from poptalk.shell.lesson_view import LessonView
-from poptalk.shell.menu import Entry, Menu
+from poptalk.shell.menu import Entry, Menu, as_sentence
 
 if TYPE_CHECKING:
     from poptalk.lesson.document import Lesson
@@ -73,7 +73,7 @@ class School:
         else:
             self._teach(self._first, self._first_room)
 
-    # What a coach asks: see `errands.Office`.
+    # What a coach asks: see `cue_queue.Office`.
 
     def keep(self, event: ProgressEvent) -> None:
         """Append to the learner's progress; a disk that is full costs a warning, not the lesson."""
@@ -91,10 +91,11 @@ class School:
         """Say what comes next."""
         following = self._following()
         if following is None:
-            return "the lesson is over. Enter shows all lessons, Ctrl-D leaves."
+            return "The lesson is over. Enter shows all lessons, Ctrl-D leaves."
+        title = as_sentence(_title(following))
         return (
-            f"next comes lesson {following.number}, {_title(following)}. Enter begins it, `:menu` "
-            "shows all lessons, Ctrl-D leaves."
+            f"Next comes lesson {following.number}, {title} Enter begins it, `:menu` shows all "
+            "lessons, Ctrl-D leaves."
         )
 
     def next_lesson(self) -> None:

@@ -119,6 +119,8 @@ class LinearScreen:
         self._end = SGR_RESET
         self.at_prompt = False
         """Whether a prompt or what was typed stands there, with the cursor behind it."""
+        self.shown = 0
+        """How often something was written: by it one can tell whether anything else was."""
 
     @property
     def columns(self) -> int:
@@ -166,6 +168,7 @@ class LinearScreen:
         return "".join(pieces)
 
     def _write(self, text: str) -> None:
+        self.shown += 1
         try:
             self._stream.write(_fitting(text, self._stream.encoding))
             self._stream.flush()
@@ -191,6 +194,8 @@ class LiveScreen:
 
         self._app = app
         self._style = ptk_style(theme)
+        self.shown = 0
+        """How often lines were shown: by it one can tell whether anybody else has shown any."""
         self._gathered: list[Fragment] = []
         self._scheduled: asyncio.Handle | None = None
         self._holds = 0
@@ -212,6 +217,7 @@ class LiveScreen:
         Raises:
             ScreenClosed: nothing can be written any more.
         """
+        self.shown += 1
         for line in lines:
             self._gathered += line
             self._gathered.append(("text", "\n"))

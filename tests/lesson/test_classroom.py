@@ -212,3 +212,12 @@ def test_what_cannot_be_had_is_told_with_its_line(
     assert caught.value.line == 3
     assert said in caught.value.sentence
     assert str(caught.value) == f"{wrong.path}:3: {caught.value.sentence}"
+
+
+def test_the_connections_with_a_fault_are_known(folder: Path) -> None:
+    with Classroom(lesson(folder, faults=("#2=plus-err",))) as classroom:
+        assert [classroom.does_wrong(number) for number in (1, 2, 3)] == [False, True, False]
+    with Classroom(lesson(folder, faults=("plus-err",))) as classroom:
+        assert classroom.does_wrong(7)
+    with Classroom(lesson(folder)) as classroom:
+        assert not classroom.does_wrong(1)

@@ -78,7 +78,7 @@ def verdict_on(dialogue: str, line: str, *lines: str, state: State = State.TRANS
         (RETR_2, "LIST 9", ["-ERR no"], VerdictKind.REFUSED, "is there a message 9?"),
         (RETR_2, "UIDL", ["-ERR no"], VerdictKind.REFUSED, "`CAPA` lists"),
         ("C: STAT\nS: +OK 2 320", "STAT", ["+OK 3 1"], VerdictKind.UNJUDGED, "`:skip` goes on"),
-        ("C: STAT\nS: -ERR", "STAT", ["+OK 3 1"], VerdictKind.UNJUDGED, "`:skip` goes on"),
+        ("C: STAT\nS: -ERR", "STAT", ["+OK 3 1"], VerdictKind.UNJUDGED, "about a refusal"),
     ],
 )
 def test_verdicts(

@@ -34,7 +34,6 @@ def test_escapes_stand_for_octets(text: str, octets: bytes) -> None:
     ("text", "advice"),
     [
         ("\\", "for a backslash"),
-        (r"a\\\ ".rstrip(), "for a backslash"),
         (r"\x", "two hex digits"),
         (r"\x1", "two hex digits"),
         (r"\xg0", "two hex digits"),
@@ -46,6 +45,19 @@ def test_what_is_no_escape_is_refused_with_advice(text: str, advice: str) -> Non
     with pytest.raises(BadEscape, match=advice):
         decode(text)
     assert decode_leniently(text) == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("a\\\\\\", b"a\\\\"),
+        (r"A\r\nB" + "\\", b"A\r\nB\\"),
+        (r"A\qB\n", b"A\\qB\n"),
+        (r"\x4\x41\x", rb"\x4A\x"),
+    ],
+)
+def test_what_is_no_escape_does_not_spoil_the_others(text: str, octets: bytes) -> None:
+    assert decode_leniently(text) == octets
 
 
 @given(st.binary(max_size=200))

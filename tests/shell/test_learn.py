@@ -109,6 +109,24 @@ def test_ctrl_c_gives_the_prompt_back_in_the_linear_shell(tmp_path: Path) -> Non
         pty.wait_for("done: Closed (4 of 4).")
 
 
+def test_no_prompt_is_written_that_nobody_could_use(tmp_path: Path) -> None:
+    with learn(tmp_path, "learn", LESSONS / "folded.md", "--plain") as pty:
+        pty.wait_for("1/2 (closed) Enter opens>")
+        pty.send("\r")
+        pty.wait_for("1/2 AUTHORIZATION practice>")
+        pty.send("QUIT\r")
+        pty.wait_for("1/2 Enter goes on>")
+        pty.send("\r")
+        pty.wait_for("2/2 TRANSACTION bob@practice>")
+        prompts = [line for line in pty.history() if "> " in f"{line} " and line[:1].isdigit()]
+        assert [line.strip() for line in prompts] == [
+            "1/2 (closed) Enter opens>",
+            "1/2 AUTHORIZATION practice> QUIT",
+            "1/2 Enter goes on>",
+            "2/2 TRANSACTION bob@practice>",
+        ]
+
+
 @pytest.mark.parametrize("arguments", [(), ("--plain",), ("learn",), ("--theme", "mono")])
 def test_poptalk_alone_opens_the_lessons(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     with learn(tmp_path, *arguments, rows=40) as pty:

@@ -12,7 +12,9 @@ from poptalk.net.destination import Destination
 from poptalk.notation.known import Known
 from poptalk.paths import state_directory
 from poptalk.practice.server import Server, ThreadedServer
+from poptalk.protocol.oddities import OddityKind
 from poptalk.shell.coach import Coach
+from poptalk.shell.cue_queue import SAID_BY_THE_TUTOR
 from poptalk.shell.menu import Menu
 from poptalk.shell.school import PROGRESS_FILE
 from poptalk.terminal.theme import MONO
@@ -60,7 +62,7 @@ async def test_a_lesson_from_beginning_to_end(columns: int) -> None:
         assert "(closed) Enter" in learner.prompt
         await learner.does("", *LOGGED_IN)
         await learner.says("That was all.")
-        await learner.says("the lesson is over. Enter shows all lessons")
+        await learner.says("The lesson is over. Enter shows all lessons")
         assert "jones" not in learner.words.replace("the password is jones", "")
         assert all(len(line) <= columns for line in learner.terminal.lines())
 
@@ -258,7 +260,7 @@ async def test_a_cut_is_explained_and_enter_brings_everything_back() -> None:
         await learner.says("closed: You closed the connection in TRANSACTION.")
         await learner.says("message 3 stays")
         await learner.does("STAT")
-        await learner.says("no connection stands; Enter opens one.")
+        await learner.says("Not sent, as no connection stands. Enter opens one.")
         await learner.does("")
         await learner.says("poptalk: Replayed USER, PASS, STAT")
         assert "3/4 TRANSACTION" in learner.prompt
@@ -323,6 +325,40 @@ async def test_silence_is_explained_while_it_lasts(monkeypatch: pytest.MonkeyPat
         await learner.until(lambda: learner.coach.finished)
 
 
+async def test_after_a_silence_a_line_is_wanted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Coach, "silences", (0.05,))
+    async with learning(LESSONS / "endless.md") as learner:
+        await learner.does(*LOGGED_IN)
+        assert not learner.coach.wants_a_line(due=True)
+        learner.send("LIST\r")
+        await learner.says("poptalk: Waiting:")
+        assert learner.coach.wants_a_line(due=True)
+
+
+async def test_what_cannot_be_sent_is_shown_all_the_same() -> None:
+    async with learning(LESSONS / "folded.md") as learner:
+        await learner.does("USER bob")
+        await learner.says("> USER bob closed: Not sent, as no connection stands. Enter opens one.")
+
+
+async def test_oddities_are_named_where_the_server_has_no_fault() -> None:
+    async with learning(LESSONS / "folded.md") as learner:
+        dialogue = learner.shell.dialogue
+        await learner.does("")
+        assert set(dialogue.unremarked) == set(OddityKind)
+        await learner.does("QUIT", "")
+        assert set(dialogue.unremarked) == SAID_BY_THE_TUTOR
+
+
+async def test_an_empty_row_parts_what_others_show_from_the_next_step() -> None:
+    async with learning() as learner:
+        await learner.does(*LOGGED_IN, ":raw", "")
+        rows = [row.rstrip() for row in learner.terminal.history()]
+        step = next(at for at, row in enumerate(rows) if row.startswith("Step 2 of 4"))
+        assert not rows[step - 1]
+        assert rows[step - 2]
+
+
 async def test_ctrl_c_gives_the_line_back_while_the_server_is_silent() -> None:
     async with learning(LESSONS / "endless.md") as learner:
         await learner.does(*LOGGED_IN)
@@ -371,7 +407,7 @@ async def test_leaving_says_what_is_kept_and_coming_back_goes_on_there() -> None
         await learner.does(*LOGGED_IN, "")
         learner.send(CTRL_D)
         await learner.left()
-        await learner.says("poptalk: step 2 of 4 is kept")
+        await learner.says("poptalk: Step 2 of 4 is kept")
     async with learning() as learner:
         await learner.says("poptalk: Step 2 of 4: resumed; replayed USER, PASS.")
         assert "Step 1 of 4" not in learner.words
@@ -414,7 +450,7 @@ async def test_quit_behind_dele_asks_on_a_live_server() -> None:
             await learner.does("QUIT")
             assert learner.prompt == "yes or no>"
             await learner.does("no")
-            await learner.says("not sent.")
+            await learner.says("Not sent.")
             await learner.does("STAT")
             await learner.says("S: +OK 2 ")
             await learner.does("QUIT", "yes")
@@ -431,7 +467,7 @@ async def test_quit_in_a_setup_asks_on_a_live_server(tmp_path: Path) -> None:
     with ThreadedServer(Server(shared=True)) as server:
         async with learning(lesson, room=live_room(server)) as learner:
             learner.send(ENTER)
-            await learner.says("this QUIT removes 1 message from your server")
+            await learner.says("This QUIT removes 1 message from your server")
             await learner.until(lambda: learner.prompt == "yes or no>")
 
 

@@ -11,7 +11,7 @@ from poptalk.lesson.reader import load_lesson
 from poptalk.lesson.shelf import curriculum
 from poptalk.paths import state_directory
 from poptalk.shell.coach import Coach
-from poptalk.shell.menu import Menu
+from poptalk.shell.menu import Menu, as_sentence
 from poptalk.shell.school import PROGRESS_FILE
 from tests.shell.learners import learning
 from tests.shell.shells import CTRL_D
@@ -48,6 +48,19 @@ async def test_a_newcomer_is_greeted_and_sees_all_lessons(columns: int) -> None:
         await learner.says(f"Enter begins lesson 1, {FIRST.title}.")
         assert learner.prompt == f"lesson 1-{len(curriculum())}>"
         assert "[done]" not in learner.words
+
+
+async def test_on_24_rows_the_greeting_is_still_there() -> None:
+    async with learning(None, rows=24) as learner:
+        await learner.says("Welcome to poptalk.")
+        assert any("Welcome to poptalk." in row for row in learner.terminal.screen.display)
+
+
+@pytest.mark.parametrize(
+    ("title", "sentence"), [("Reading", "Reading."), ("What can you do?", "What can you do?")]
+)
+def test_a_title_ends_a_sentence(title: str, sentence: str) -> None:
+    assert as_sentence(title) == sentence
 
 
 async def test_enter_takes_the_first_lesson() -> None:
@@ -109,7 +122,7 @@ async def test_after_a_lesson_enter_goes_on_to_the_next() -> None:
     async with learning(FIRST.path, rows=40) as learner:
         while not learner.coach.finished:
             await learner.does(":skip")
-        await learner.says(f"next comes lesson 2, {SECOND.title}.")
+        await learner.says(f"Next comes lesson 2, {SECOND.title}.")
         await learner.does("")
         await learner.says(f"Step 1 of {len(SECOND.steps)}")
         await learner.does(":menu")

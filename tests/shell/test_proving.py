@@ -62,3 +62,15 @@ def test_on_the_practice_server_it_may() -> None:
         proof.run()
         assert proof.difference is None
         assert room.count() == 2
+
+
+def test_what_came_otherwise_is_told_in_a_sentence_and_names_no_file() -> None:
+    dialogue = parse_dialogue(f"{LOGIN}C: STAT\nS: +OK 9 {{n:int}}\n", name="/somewhere/lesson.md")
+    with ThreadedServer(Server(shared=True)) as server:
+        proof = Proof(dialogue, room=Room(server, live=False), bindings={})
+        proof.run()
+    rows = list(map(plain_text, proof.lines(columns=80)))
+    assert "2nd S: +OK 3 6183" in rows
+    assert not any("lesson.md" in row for row in rows)
+    assert proof.difference is not None
+    assert "+OK 3 6183" in proof.difference

@@ -34,6 +34,7 @@ from tests.shell.black_box import (
     without_escapes,
     written_files,
 )
+from tests.shell.shells import live
 
 PASSWORD = b"Zq7Vx9Wk4Jy"
 DIGEST = b"c4c9334bac560ecc979e58001b3e22fb"
@@ -223,6 +224,16 @@ def test_a_login_in_a_pipe_to_a_terminal(way: str, folders: tuple[Path, ...]) ->
         pty.wait_exit()
         assert "C: NOOP" in pty.text
     assert_secret(tried.secrets, files=the_files(folders), seen=bytes(pty.raw))
+
+
+@pytest.mark.parametrize("way", SENT)
+async def test_a_secret_among_escapes_is_one_after_each_key(way: str) -> None:
+    text = SENT[way].decode()
+    begun = min(text.find(secret.decode()) for secret in (PASSWORD, PLAIN) if secret in SENT[way])
+    with script(()) as server:
+        async with live(server) as shell:
+            for typed in range(begun + 1, len(text) + 1):
+                assert shell.shell.secret_in_text(text[:typed]) is not None, text[:typed]
 
 
 @SHELLS

@@ -39,6 +39,7 @@ from poptalk.lesson.happenings import (
     Waited,
 )
 from poptalk.net.errors import CLOSED_BY_SERVER, TlsFailed
+from poptalk.protocol.oddities import OddityKind
 from poptalk.shell.ear import Ear
 from poptalk.shell.proving import Proof
 
@@ -52,7 +53,10 @@ if TYPE_CHECKING:
     from poptalk.shell.base import Shell
     from poptalk.shell.lesson_view import LessonView
 
-GOODBYE_SECONDS = 0.5
+SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STATE})
+"""What the shell would say before the answer, and the tutor says below it."""
+
+GOODBYE_SECONDS = 1.0
 """How long a server may take to hang up after QUIT until the lesson goes on without that."""
 
 _LEADS_TO: dict[type[Cue], tuple[type[Happening], ...]] = {
@@ -84,7 +88,7 @@ class Office(Protocol):
         """Leave the lesson for the list of lessons."""
 
 
-class Errands:
+class CueQueue:
     """The hands and the ears of a tutor.
 
     Args:
@@ -144,7 +148,6 @@ class Errands:
 
     def hear(self, event: Event) -> None:
         """Take note of an event; see `Dialogue.listeners`."""
-        self._view.something_else_shown()
         self._ear.take(event)
 
     def listened(self) -> None:
@@ -325,6 +328,9 @@ class Errands:
         self._shell.dialogue.hidden = cue.manner is Manner.FOLDED
         destination = self._room.destination(fresh=cue.fresh, number=cue.number)
         self._ear = Ear(encrypted=destination.tls)
+        # Where something is wrong on purpose, it is for the learner to see what.
+        wrong = self._room.does_wrong(cue.number)
+        self._shell.dialogue.unremarked = frozenset(OddityKind) if wrong else SAID_BY_THE_TUTOR
         self._shell.open(destination)
 
     def _prove(self, cue: Prove) -> None:
@@ -333,7 +339,6 @@ class Errands:
         def show() -> None:
             if not self.over:
                 columns = self._shell.dialogue.size()[1]
-                self._view.something_else_shown()
                 self._shell.say(proof.lines(columns=columns))
                 self._later(Proved(difference=proof.difference))
 
