@@ -512,7 +512,7 @@ class ClientSession:
             _CONCLUSIONS[effect](self, exchange.command)
             if _challenges(exchange):
                 self.user = None if pending.name is None else _as_text(pending.name)
-        elif effect is Effect.LOGIN:
+        elif effect is Effect.LOGIN and self.state is State.AUTHORIZATION:
             self.user = None
             self._auth_refused = _challenges(exchange)
 

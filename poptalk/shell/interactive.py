@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ WELCOME = (
 
 _LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
 """Values of TERM that promise no cursor movement."""
+
+TIDYING_SECONDS = 2.0
+"""How long the shell may take to give the terminal back before a further signal counts."""
 
 _SIGNAL_BASE = 128
 """What shells add to the number of a signal to make an exit code of it."""
@@ -115,11 +119,15 @@ def _is_linear(options: ConnectOptions) -> bool:
 
 def _end_tidily() -> None:
     """Let SIGTERM and SIGHUP end the shell by an exception: death would leave the terminal raw."""
+    begun = -TIDYING_SECONDS
 
     def end(number: int, _frame: FrameType | None) -> None:
-        # Once is enough: a second signal must not interrupt the tidying up.
-        signal.signal(number, signal.SIG_IGN)
-        raise SystemExit(_SIGNAL_BASE + number)
+        nonlocal begun
+        # A second signal must not interrupt the tidying up.  A later one counts again, in case that
+        # the exception was raised where it could not end anything.
+        if monotonic() - begun >= TIDYING_SECONDS:
+            begun = monotonic()
+            raise SystemExit(_SIGNAL_BASE + number)
 
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

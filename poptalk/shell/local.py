@@ -133,8 +133,9 @@ _LABEL_CELLS = 8
 def _overview(shell: Shell) -> Iterator[Fragments]:
     state = shell.dialogue.session.state
     columns = shell.dialogue.size()[1]
-    yield from shell.dialogue.note("What you type goes to the server as it is. Legal now:")
     legal = [verb for verb in VERBS.values() if state in verb.states and not verb.relic]
+    now = "Legal now:" if legal else "There is no session now; :open begins one."
+    yield from shell.dialogue.note(f"What you type goes to the server as it is. {now}")
     yield from _table([(verb.syntax, verb.summary) for verb in legal], columns, style="keyword")
     others = [verb.keyword for verb in VERBS.values() if verb not in legal and not verb.relic]
     relics = [verb.keyword for verb in VERBS.values() if verb.relic]

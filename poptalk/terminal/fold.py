@@ -101,8 +101,9 @@ class BodyView:
         if complete and not self._dot_held:
             self._count_hidden(-1, -len(self._tail.rpartition(b".")[2]) - 1)
         if self.folded:
+            lines = "line" if self.hidden_lines == 1 else "lines"
             yield from note(
-                f"{self.hidden_lines:,} more lines, {self.hidden_octets:,} octets{self._advice}",
+                f"{self.hidden_lines:,} more {lines}, {self.hidden_octets:,} octets{self._advice}",
                 columns=self._budget.columns,
             )
         if complete:

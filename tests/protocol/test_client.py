@@ -243,6 +243,14 @@ class TestStates:
         assert session.user is None
         assert session.state is State.AUTHORIZATION
 
+    def test_a_login_that_is_refused_after_the_login_changes_nothing(self) -> None:
+        session = greeted()
+        for line, reply in ((b"USER bob", b"+OK"), (b"PASS x", b"+OK"), (b"PASS y", b"-ERR")):
+            session.send(line + b"\r\n")
+            session.receive_data(reply + b"\r\n")
+        assert session.user == "bob"
+        assert session.state is State.TRANSACTION
+
     def test_apop_names_the_user(self) -> None:
         session = after(b"APOP mrose c4c9334bac560ecc979e58001b3e22fb", start=greeted)()
         events = session.receive_data(b"+OK\r\n")

@@ -95,6 +95,15 @@ async def test_help_explains_every_command(row: Verb) -> None:
             assert ("relic" in text) == (row.relic is not None)
 
 
+async def test_help_without_a_session() -> None:
+    with answering() as server:
+        async with live(server, rows=60) as shell:
+            await shell.enter(":close", until="(closed)")
+            text = await told(shell, ":help")
+            assert "There is no session now; :open begins one." in text.replace("# ", "")
+            assert "Legal now" not in text
+
+
 async def test_help_for_what_is_none() -> None:
     with answering() as server:
         async with live(server) as shell:

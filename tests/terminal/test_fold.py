@@ -54,7 +54,7 @@ def test_a_reply_that_was_cut_short_has_no_dot() -> None:
     lines = shown(view(1), [b"line 0\r\nline 1\r\nhal"], complete=False)
     assert lines == [
         "S: line 0",
-        "# 1 more lines, 11 octets",
+        "# 1 more line, 11 octets",
     ]
 
 
