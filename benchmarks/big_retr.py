@@ -26,8 +26,8 @@ from benchmarks.harness import (
     print_heading,
     print_table,
     range_of,
-    ratio,
     run_process,
+    times_the_rate,
 )
 from benchmarks.installed import Installed, add_arguments, installed
 from benchmarks.messages import KINDS
@@ -137,12 +137,11 @@ def rows(results: Results, *, octets: int) -> Iterator[list[str]]:
 
 
 def _rate_ratio(samples: list[Sample], reference: list[Sample] | None) -> str:
-    """Write how many times the rate of another program this one has."""
-    if reference is None:
-        return "-"
-    # The octets are the same, so that the quotient of rates is that of times, turned over.
-    times = ratio((s.transfer for s in reference), (s.transfer for s in samples))
-    return f"{times.median:.2f}"
+    """Write how many times the rate of another program this one has: the octets are the same."""
+    return times_the_rate(
+        (sample.transfer for sample in samples),
+        None if reference is None else (sample.transfer for sample in reference),
+    )
 
 
 if __name__ == "__main__":

@@ -240,6 +240,19 @@ def time_rows(results: Results, *, reference: str) -> Iterator[list[str]]:
         yield row
 
 
+def times_the_rate(seconds: Iterable[float], reference: Iterable[float] | None) -> str:
+    """Write how many times the rate of a reference something has, a dash where there is none.
+
+    Args:
+        seconds: how long it took, round by round.
+        reference: how long the reference took for as much.
+    """
+    if reference is None:
+        return "-"
+    # Rates are times turned over.
+    return f"{ratio(reference, seconds).median:.2f}"
+
+
 def time_columns(first: str, *, reference: str, cpu: bool) -> list[str]:
     """Return the heads of the columns that `time_rows` fills."""
     compared = [f"of {reference}", "min .. max"]

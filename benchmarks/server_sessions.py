@@ -30,7 +30,7 @@ from benchmarks.harness import (
     print_heading,
     print_table,
     range_of,
-    ratio,
+    times_the_rate,
 )
 from benchmarks.maildirs import make_eml_folder, make_maildir
 from benchmarks.pop3_servers import (
@@ -147,11 +147,10 @@ def rows(results: Results, loads: list[Load]) -> Iterator[list[str]]:
 
 def times(samples: list[Sample], reference: list[Sample] | None) -> str:
     """Write how many times as many sessions there were as with another server."""
-    if reference is None:
-        return "-"
-    # Rates are times turned over.
-    quotient = ratio((s.seconds for s in reference), (s.seconds for s in samples))
-    return f"{quotient.median:.2f}"
+    return times_the_rate(
+        (sample.seconds for sample in samples),
+        None if reference is None else (sample.seconds for sample in reference),
+    )
 
 
 if __name__ == "__main__":

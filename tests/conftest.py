@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.servers.dovecot import DOVECOT_MISSING, Dovecot, start_dovecot
+from tests.servers.dovecot import Dovecot, dovecot_or_skip
 
 ARTICLE_MAILDROP = Path(__file__).parent.parent / "lessons" / "mailboxes" / "article"
 
@@ -48,15 +47,7 @@ def article_maildrop() -> Path:
 @pytest.fixture(scope="session")
 def _running_dovecot(article_maildrop: Path) -> Iterator[Dovecot]:
     """Run a real Dovecot for the whole test run."""
-    if DOVECOT_MISSING is not None:
-        pytest.skip(DOVECOT_MISSING)
-    # Not below pytest's own directory: that path is long, and closed to other accounts.
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="poptalk-dovecot-", ignore_cleanup_errors=True
-        ) as directory,
-        start_dovecot(article_maildrop, Path(directory)) as running,
-    ):
+    with dovecot_or_skip(article_maildrop) as running:
         yield running
 
 

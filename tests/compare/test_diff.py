@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +19,7 @@ from poptalk.paths import mailbox_directory
 from poptalk.practice.accounts import BOB
 from poptalk.practice.server import Server, ThreadedServer
 from tests.servers import certificates
-from tests.servers.dovecot import DOVECOT_MISSING, Dovecot, start_dovecot
+from tests.servers.dovecot import Dovecot, dovecot_or_skip
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Answer, Close, Expect, Flood, ScriptedServer, Send
 from tests.shell.black_box import TIMEOUT, environment, on_a_terminal, poptalk
@@ -434,14 +433,7 @@ def test_one_with_stls_and_the_other_with_tls_at_once(
 
 @pytest.fixture
 def dovecot_with_letters() -> Iterator[Dovecot]:
-    if DOVECOT_MISSING is not None:
-        pytest.skip(DOVECOT_MISSING)
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="poptalk-dovecot-", ignore_cleanup_errors=True
-        ) as directory,
-        start_dovecot(LETTERS, Path(directory)) as running,
-    ):
+    with dovecot_or_skip(LETTERS) as running:
         yield running
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from poptalk.cli import main
 from poptalk.paths import mailbox_directory
 from poptalk.protocol.verbs import VERBS
 from tests.script.test_run import TRANSCRIPTS
-from tests.servers.dovecot import DOVECOT_MISSING, Dovecot, start_dovecot
+from tests.servers.dovecot import Dovecot, dovecot_or_skip
 
 RFC_SESSION = (TRANSCRIPTS / "rfc1939-section-10.pop3").read_text()
 RFC_LOGIN = "APOP mrose c4c9334bac560ecc979e58001b3e22fb"
@@ -20,14 +19,7 @@ RFC_LOGIN = "APOP mrose c4c9334bac560ecc979e58001b3e22fb"
 
 @pytest.fixture(scope="module")
 def _with_the_messages_of_the_rfc() -> Iterator[Dovecot]:
-    if DOVECOT_MISSING is not None:
-        pytest.skip(DOVECOT_MISSING)
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="poptalk-dovecot-", ignore_cleanup_errors=True
-        ) as directory,
-        start_dovecot(mailbox_directory("rfc1939"), Path(directory)) as running,
-    ):
+    with dovecot_or_skip(mailbox_directory("rfc1939")) as running:
         yield running
 
 

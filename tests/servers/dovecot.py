@@ -20,11 +20,14 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from tests.servers import certificates
 from tests.servers.account import Account
@@ -176,6 +179,25 @@ def _missing() -> str | None:
 
 DOVECOT_MISSING: str | None = _missing()
 """Why the tests with a real Dovecot cannot run here; None where they can."""
+
+
+@contextlib.contextmanager
+def dovecot_or_skip(maildrop: Path) -> Iterator[Dovecot]:
+    """Run a Dovecot for a fixture; skip its tests, with the reason, where there is none.
+
+    Args:
+        maildrop: as for `start_dovecot`.
+    """
+    if DOVECOT_MISSING is not None:
+        pytest.skip(DOVECOT_MISSING)
+    # Not below pytest's own directory: that path is long, and closed to other accounts.
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="poptalk-dovecot-", ignore_cleanup_errors=True
+        ) as directory,
+        start_dovecot(maildrop, Path(directory)) as running,
+    ):
+        yield running
 
 
 @contextlib.contextmanager
