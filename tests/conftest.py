@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,13 @@ XDG_DIRECTORIES = (
 # Whatever of these a developer has set would change colours, redrawing or poptalk itself.
 UNSET = ("NO_COLOR", "FORCE_COLOR")
 UNSET_PREFIXES = ("CLICOLOR", "POPTALK_", "PROMPT_TOOLKIT_")
+
+
+def pytest_configure() -> None:
+    """Undo what `nohup` and `&` leave: programs that tests start would ignore these signals, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

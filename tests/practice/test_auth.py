@@ -304,9 +304,9 @@ def test_secrets_that_others_can_read_are_warned_about(tmp_path: Path) -> None:
     ("option", "value", "sentence"),
     [
         ("--user", "sesame", "--user: NAME:PASSWORD is needed"),
-        ("--users", "/nonexistent", "/nonexistent cannot be read"),
+        ("--users", "/dev/null/missing", "/dev/null/missing cannot be read"),
         ("--token", "", "cannot be used"),
-        ("--token", "@/nonexistent", "/nonexistent cannot be read"),
+        ("--token", "@/dev/null/missing", "/dev/null/missing cannot be read"),
     ],
 )
 def test_options_that_cannot_be_used(option: str, value: str, sentence: str) -> None:

@@ -123,7 +123,7 @@ def test_an_address_of_another_machine() -> None:
     ("option", "value", "word"),
     [
         ("--persona", "outlook", 'no persona "outlook"; there are courier, cyrus, dovecot'),
-        ("--maildrop", "/nonexistent", "/nonexistent does not exist"),
+        ("--maildrop", "/dev/null/missing", "/dev/null/missing does not exist"),
     ],
 )
 def test_what_cannot_be_used(option: str, value: str, word: str) -> None:
