@@ -10,7 +10,7 @@ from poptalk.practice.maildrop.locks import SessionLock
 from poptalk.practice.maildrop.snapshot import Snapshot
 
 
-class Source(Protocol):
+class Storage(Protocol):
     """A maildrop on the disk, in one of the formats."""
 
     def scan(self, before: Snapshot | None) -> Snapshot:
