@@ -24,6 +24,7 @@ import os
 import re
 import secrets
 import tempfile
+import weakref
 from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -31,7 +32,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from poptalk.practice.maildrop.errors import CommitRefused, MaildropError, MaildropLocked
 from poptalk.practice.maildrop.journal import (
@@ -74,7 +75,6 @@ class MboxSnapshot(Snapshot):
         signature: its state when it was read.
         starts: where the line in front of each message begins.
         stops: where each message ends, without the empty line after it.
-        copy: the temporary file at `path`, if it is one; it goes when the snapshot does.
     """
 
     def __init__(
@@ -83,13 +83,11 @@ class MboxSnapshot(Snapshot):
         signature: Signature,
         starts: array[int],
         stops: array[int],
-        copy: IO[bytes] | None = None,
     ) -> None:
         super().__init__(len(starts))
         self.signature = signature
         self.starts = starts
         self._path = path
-        self._copy = copy
         self._stops = stops
         self._bodies = array("q", [0]) * len(starts)
         self._digests: list[bytes] = []
@@ -379,14 +377,19 @@ class Mbox:
 
     def _copied(self, file: BinaryIO) -> MboxSnapshot:
         """List a copy in which is done what the journal says; the disk is left as it is."""
-        copy = tempfile.NamedTemporaryFile(prefix="poptalk-")  # noqa: SIM115 - the snapshot keeps it
-        with open_journal(self._journal) as journal:
-            state, rewrite = Rewrite.read(journal, self._journal)
-            copy.writelines(self._new_content(file, journal, rewrite))
-            copy.writelines(_part(file, self._end_of_old(file, state, rewrite), None))
-        copy.flush()
-        with open(copy.name, "rb") as read:
-            return _read(Path(copy.name), read, copy)
+        descriptor, name = tempfile.mkstemp(prefix="poptalk-")
+        try:
+            with os.fdopen(descriptor, "w+b") as copy, open_journal(self._journal) as journal:
+                state, rewrite = Rewrite.read(journal, self._journal)
+                copy.writelines(self._new_content(file, journal, rewrite))
+                copy.writelines(_part(file, self._end_of_old(file, state, rewrite), None))
+                copy.flush()
+                snapshot = _read(Path(name).resolve(), copy)
+        except BaseException:
+            os.unlink(name)
+            raise
+        weakref.finalize(snapshot, os.unlink, name)
+        return snapshot
 
     def _new_content(self, file: BinaryIO, journal: BinaryIO, rewrite: Rewrite) -> Iterator[bytes]:
         """Return what is left of an mbox.
@@ -457,7 +460,7 @@ def _part(file: BinaryIO, start: int, stop: int | None) -> Iterator[bytes]:
     yield from stored_blocks(file, None if stop is None else stop - start)
 
 
-def _read(path: Path, file: BinaryIO, copy: IO[bytes] | None = None) -> MboxSnapshot:
+def _read(path: Path, file: BinaryIO) -> MboxSnapshot:
     """List an open file."""
     signature = Signature.of(os.fstat(file.fileno()))
     starts, stops = array("q"), array("q")
@@ -473,7 +476,7 @@ def _read(path: Path, file: BinaryIO, copy: IO[bytes] | None = None) -> MboxSnap
             stops.append(stop)
             starts.append(start)
         stops.append(_last_stop(file, signature.octets))
-    snapshot = MboxSnapshot(path, signature, starts, stops, copy)
+    snapshot = MboxSnapshot(path, signature, starts, stops)
     snapshot.read(file)
     return snapshot
 
