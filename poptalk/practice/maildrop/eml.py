@@ -94,7 +94,7 @@ class EmlFolder:
     def __init__(self, folder: Path) -> None:
         # Nobody can put a link in its place from now on.
         self._folder = folder.resolve()
-        self._journal = Journal(self._folder, may_name=_is_message)
+        self._journal = Journal(self._folder)
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the files; none is opened."""
@@ -137,18 +137,13 @@ class EmlFolder:
             return False
         return unique_id_of(hasher).decode("ascii") == going[name]
 
-    def _files_of(self, entries: Mapping[str, str]) -> list[tuple[str, str]]:
-        there = [entry.name for entry in list_files(self._folder)]
-        return [(".", name) for name in there if self._is_going(name, entries)]
-
-
-def _is_message(name: str) -> bool:
-    return name.lower().endswith(".eml")
+    def _files_of(self, entries: Mapping[str, str]) -> dict[str, list[str]]:
+        return {".": [name for name, _ in _list(self._folder) if self._is_going(name, entries)]}
 
 
 def _list(folder: Path) -> Iterator[tuple[str, Signature]]:
     for entry in list_files(folder):
-        if _is_message(entry.name):
+        if entry.name.lower().endswith(".eml"):
             try:
                 signature = Signature.of(entry.stat(follow_symlinks=False))
             except FileNotFoundError:

@@ -43,13 +43,11 @@ class Journal:
 
     Args:
         folder: where the messages are, or the folders that they are in.
-        may_name: tells whether a name can be that of a message.
     """
 
-    def __init__(self, folder: Path, *, may_name: Callable[[str], bool]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / JOURNAL_NAME
-        self._may_name = may_name
 
     def entries(self) -> dict[str, str]:
         """Return what is being deleted, a unique-id by name; nothing if there is no journal.
@@ -66,10 +64,13 @@ class Journal:
             stored = file.read(MAX_JOURNAL_OCTETS)
         try:
             entries = json.loads(stored)
-            if isinstance(entries, dict) and all(map(self._is_entry, entries, entries.values())):
+            if isinstance(entries, dict) and all(
+                isinstance(unique_id, str) and _is_plain(name)
+                for name, unique_id in entries.items()
+            ):
                 return entries
-        except (ValueError, RecursionError):
-            pass
+        except (ValueError, RecursionError) as error:
+            raise damaged(self._path) from error
         raise damaged(self._path)
 
     def write(self, entries: Mapping[str, str]) -> Steps:
@@ -82,23 +83,20 @@ class Journal:
             blocks = [json.dumps(dict(entries)).encode("ascii")]
             yield from write_journal(JOURNAL_NAME, blocks, folder=folder)
 
-    def clear_away(self, find: Callable[[Mapping[str, str]], Iterable[tuple[str, str]]]) -> Steps:
+    def clear_away(self, find: Callable[[Mapping[str, str]], Mapping[str, Iterable[str]]]) -> Steps:
         """Remove the files of what the journal names, then the journal.
 
         Args:
-            find: returns the folder (relative to this one) and the name of each file that is left.
+            find: returns the names of the files that are left, by folder (relative to this one).
         """
         entries = self.entries()
         with opened_folder(self._folder) as folder:
             remove_file(JOURNAL_NAME + UNFINISHED, folder=folder)
-            changed = set()
-            for subfolder, name in find(entries) if entries else ():
+            for subfolder, names in find(entries).items() if entries else ():
                 with opened_folder(subfolder, within=folder) as there:
-                    remove_file(name, folder=there)
-                changed.add(subfolder)
-                yield f"{name} is removed"
-            for subfolder in changed:
-                with opened_folder(subfolder, within=folder) as there:
+                    for name in names:
+                        remove_file(name, folder=there)
+                        yield f"{name} is removed"
                     os.fsync(there)
             yield "the removal is on the disk"
             if remove_file(JOURNAL_NAME, folder=folder):
@@ -106,11 +104,8 @@ class Journal:
                 os.fsync(folder)
                 yield "the end of the journal is on the disk"
 
-    def _is_entry(self, name: str, unique_id: object) -> bool:
-        return isinstance(unique_id, str) and is_plain(name) and self._may_name(name)
 
-
-def is_plain(name: str) -> bool:
+def _is_plain(name: str) -> bool:
     """Tell whether a name can only be that of something in the folder itself."""
     return (
         name not in ("", ".", "..")

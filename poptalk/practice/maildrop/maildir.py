@@ -127,7 +127,7 @@ class Maildir:
     def __init__(self, folder: Path) -> None:
         # Nobody can put a link in its place from now on.
         self._folder = folder = folder.resolve()
-        self._journal = Journal(folder, may_name=_may_be_unique_name)
+        self._journal = Journal(folder)
         # Every login asks when they have changed, and putting paths together takes longer than that.
         self._subfolders = _subfolders(folder)
 
@@ -167,9 +167,13 @@ class Maildir:
             yield from self._journal.write(entries)
             yield from self.clear_away()
 
-    def _files_of(self, entries: Mapping[str, str]) -> list[tuple[str, str]]:
-        there = [path for path in _list(self._folder) if unique_name(path) in entries]
-        return [(subfolder, name) for subfolder, _, name in (path.partition("/") for path in there)]
+    def _files_of(self, entries: Mapping[str, str]) -> dict[str, list[str]]:
+        files: dict[str, list[str]] = {subfolder: [] for subfolder in FOLDERS}
+        for path in _list(self._folder):
+            if unique_name(path) in entries:
+                subfolder, _, name = path.partition("/")
+                files[subfolder].append(name)
+        return files
 
 
 def unique_name(path: str) -> str:
@@ -179,10 +183,6 @@ def unique_name(path: str) -> str:
         path: the folder, ``/`` and the name, whose flags follow a colon.
     """
     return path.partition("/")[2].partition(":")[0]
-
-
-def _may_be_unique_name(name: str) -> bool:
-    return not name.startswith(".") and ":" not in name
 
 
 def unique_id_of_name(name: str) -> bytes:

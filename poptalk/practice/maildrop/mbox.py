@@ -19,17 +19,15 @@ readers take the part from the journal, and the next session that may write fini
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import secrets
+import struct
 import tempfile
 import weakref
 from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -60,8 +58,8 @@ FROM = b"From "
 READINGS = 10
 """How often a file is listed that another program is writing to, before that is given up."""
 
-MAX_HEADER_OCTETS = 1000
-"""A journal's first line has a third of this."""
+Blocks = Callable[[], Iterable[bytes]]
+"""Makes a part of a file, each time the same."""
 
 _BOUNDARY = re.compile(rb"\n\r?\n" + FROM)
 _LONGEST_BOUNDARY = len(b"\n\r\n" + FROM)
@@ -158,59 +156,87 @@ class MboxSnapshot(Snapshot):
         return self._is_as_listed(number, file)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrite:
-    """The first line of a journal: how an mbox is changed.  The rest of the journal is its new end.
-
-    A digit comes before it, as the one thing about a journal that changes: see `CUTTING`.
-
-    Args:
-        start: where the new end belongs.
-        old_octets: the size of the mbox before; other programs may have delivered after that.
-        new_octets: its size without the messages.
-        content_hash: a hash of all of the new mbox.
-        mark: random octets, in hex digits, that show that the mbox has not been cut yet.
-    """
-
-    start: int
-    old_octets: int
-    new_octets: int
-    content_hash: str
-    mark: str
-
-    @classmethod
-    def read(cls, journal: BinaryIO, path: Path) -> tuple[bytes, Rewrite]:
-        """Return the state of a journal and its first line; go to the octet after that.
-
-        Raises:
-            MaildropError: it is damaged.
-        """
-        line = journal.readline(MAX_HEADER_OCTETS)
-        with suppress(ValueError, TypeError, RecursionError):
-            rewrite = cls(**json.loads(line[1:]))
-            sizes = (0, rewrite.start, rewrite.new_octets, rewrite.old_octets)
-            if (
-                line[:1] in (COPYING, CUTTING)
-                and all(type(size) is int for size in sizes)
-                and sorted(sizes) == list(sizes)
-                and len(bytes.fromhex(rewrite.mark)) == MARK_OCTETS
-                and os.fstat(journal.fileno()).st_size
-                == len(line) + rewrite.new_octets - rewrite.start
-            ):
-                return line[:1], rewrite
-        raise damaged(path)
-
-    @property
-    def marking(self) -> bytes:
-        """The mark, as far as there is room for it in the part that is cut off."""
-        return bytes.fromhex(self.mark)[: self.old_octets - self.new_octets]
-
-
 COPYING, CUTTING = b"1", b"2"
 """The state of a journal.  Until the second one the mbox has not become shorter.  From then on it either
 has the mark where it is to be cut, or it has been cut: new mail can hide neither."""
 
 MARK_OCTETS = 16
+
+_HEADER = struct.Struct(f">cQQ{MARK_OCTETS}s64s")
+"""The state, where the new end of the mbox belongs, the size of the old mbox, the mark, and a hash of
+the new mbox.  The rest of a journal is that new end."""
+
+
+class Rewrite:
+    """An mbox and the journal that says how it changes.
+
+    Args:
+        path: the journal.
+        mbox: the mbox, open for reading.
+        journal: the journal, open for reading.
+
+    Attributes:
+        start: where the new end belongs.
+        new_octets: the size of the mbox without the messages.
+        old_end: where the part of the mbox that the journal knows ends now, and newer mail begins.
+        mark: random octets to be written where the mbox is to be cut, as far as there is room.
+
+    Raises:
+        MaildropError: the journal, or the mbox before the place where it changes, is damaged.
+    """
+
+    def __init__(self, path: Path, mbox: BinaryIO, journal: BinaryIO) -> None:
+        self._mbox, self._journal = mbox, journal
+        header = journal.read(_HEADER.size)
+        octets = os.fstat(mbox.fileno()).st_size
+        if len(header) < _HEADER.size:
+            raise damaged(path)
+        state, self.start, old_octets, mark, content_hash = _HEADER.unpack(header)
+        self.new_octets = self.start + os.fstat(journal.fileno()).st_size - _HEADER.size
+        self.mark = mark[: old_octets - self.new_octets]
+        self.old_end = old_octets
+        if state == CUTTING and self.new_octets <= octets:
+            mbox.seek(self.new_octets)
+            if octets < old_octets or mbox.read(len(self.mark)) != self.mark:
+                self.old_end = self.new_octets
+        if (
+            state not in (COPYING, CUTTING)
+            or self.new_octets > old_octets
+            or self.old_end > octets
+            or _hash(chain(_part(mbox, 0, self.start), self.new_end())) != content_hash
+        ):
+            raise damaged(path)
+
+    def new_end(self) -> Iterator[bytes]:
+        """Return what follows `start` in the new mbox."""
+        return _part(self._journal, _HEADER.size, None)
+
+    def new_end_and_newer_mail(self) -> Iterator[bytes]:
+        """Return that, and what other programs have delivered after the process died."""
+        return chain(self.new_end(), _part(self._mbox, self.old_end, None))
+
+    def carry_out(self) -> Steps:
+        """Write the new end of the mbox, and cut it off there."""
+        mbox, journal = self._mbox, self._journal
+        at = self.start
+        for block in self.new_end():
+            mbox.seek(at)
+            at += mbox.write(block)
+            mbox.flush()
+            yield "a part of the mbox has moved up"
+        mbox.seek(self.new_octets)
+        mbox.write(self.mark)
+        mbox.flush()
+        yield "the mbox is marked"
+        os.fsync(mbox.fileno())
+        journal.seek(0)
+        journal.write(CUTTING)
+        journal.flush()
+        yield "the journal says that the mbox is cut"
+        os.fsync(journal.fileno())
+        os.ftruncate(mbox.fileno(), self.new_octets)
+        yield "the mbox is cut"
+        os.fsync(mbox.fileno())
 
 
 class Mbox:
@@ -293,83 +319,37 @@ class Mbox:
             def new_end() -> Iterator[bytes]:
                 for number in kept:
                     yield from _part(file, edges[number - 1], edges[number])
-
-            def unchanged() -> Iterator[bytes]:
                 if Signature.of(os.fstat(file.fileno())) != now.signature:
                     raise CommitRefused(f"{self._path} was changed in spite of its locks.")
-                yield b""
 
-            yield from self._commit(
-                file,
-                folder,
-                start=edges[first - 1],
-                old_octets=now.signature.octets,
-                new_end=lambda: chain(new_end(), unchanged()),
-            )
+            yield from self._commit(file, folder, edges[first - 1], edges[-1], new_end)
             yield from self._finish(file, folder)
         yield "delivery goes on"
 
     def _commit(
-        self,
-        file: BinaryIO,
-        folder: int,
-        *,
-        start: int,
-        old_octets: int,
-        new_end: Callable[[], Iterable[bytes]],
+        self, file: BinaryIO, folder: int, start: int, octets: int, new_end: Blocks
     ) -> Steps:
-        """Write a journal.
-
-        Args:
-            file: the mbox, with all locks.
-            folder: the descriptor of its folder.
-            start: where the file changes.
-            old_octets: its size.
-            new_end: makes what is to follow `start`, each time the same.
-        """
-        hasher = hashlib.blake2b()
-        new_octets = 0
-        for block in chain(_part(file, 0, start), new_end()):
-            hasher.update(block)
-            new_octets += len(block)
-        rewrite = Rewrite(
-            start=start,
-            old_octets=old_octets,
-            new_octets=new_octets,
-            content_hash=hasher.hexdigest(),
-            mark=secrets.token_hex(MARK_OCTETS),
-        )
-        line = COPYING + json.dumps(asdict(rewrite)).encode("ascii") + b"\n"
-        yield from write_journal(self._journal.name, chain([line], new_end()), folder=folder)
+        """Write a journal for an mbox of so many octets, with a new end from `start` on."""
+        content_hash = _hash(chain(_part(file, 0, start), new_end()))
+        mark = secrets.token_bytes(MARK_OCTETS)
+        header = _HEADER.pack(COPYING, start, octets, mark, content_hash)
+        return write_journal(self._journal.name, chain([header], new_end()), folder=folder)
 
     def _finish(self, file: BinaryIO, folder: int) -> Steps:
         """Do what the journal says; begun again from any point, it comes to the same end."""
-        while True:
+        finished = False
+        while not finished:
             with open_journal(self._journal, os.O_RDWR, folder=folder) as journal:
-                state, rewrite = Rewrite.read(journal, self._journal)
-                end = journal.tell()
-                # Before anything is written.
-                for _ in self._new_content(file, journal, rewrite):
-                    pass
+                rewrite = Rewrite(self._journal, file, journal)
                 octets = os.fstat(file.fileno()).st_size
-                old_end = self._end_of_old(file, state, rewrite)
-                if old_end == rewrite.new_octets:
-                    break
-                if octets > old_end:
-                    # Mail was delivered after the process died, and moves up with the rest.
+                finished = octets == rewrite.old_end or rewrite.old_end == rewrite.new_octets
+                if not finished:
+                    # Newer mail moves up with the rest.
                     yield from self._commit(
-                        file,
-                        folder,
-                        start=rewrite.start,
-                        old_octets=octets,
-                        new_end=lambda: chain(
-                            _part(journal, end, None),  # noqa: B023 - it is called at once
-                            _part(file, old_end, octets),  # noqa: B023
-                        ),
+                        file, folder, rewrite.start, octets, rewrite.new_end_and_newer_mail
                     )
-                    continue
-                yield from _cut(file, journal, end, rewrite)
-            break
+                elif rewrite.old_end != rewrite.new_octets:
+                    yield from rewrite.carry_out()
         remove_file(self._journal.name, folder=folder)
         yield "the journal is removed"
         os.fsync(folder)
@@ -380,9 +360,9 @@ class Mbox:
         descriptor, name = tempfile.mkstemp(prefix="poptalk-")
         try:
             with os.fdopen(descriptor, "w+b") as copy, open_journal(self._journal) as journal:
-                state, rewrite = Rewrite.read(journal, self._journal)
-                copy.writelines(self._new_content(file, journal, rewrite))
-                copy.writelines(_part(file, self._end_of_old(file, state, rewrite), None))
+                rewrite = Rewrite(self._journal, file, journal)
+                copy.writelines(_part(file, 0, rewrite.start))
+                copy.writelines(rewrite.new_end_and_newer_mail())
                 copy.flush()
                 snapshot = _read(Path(name).resolve(), copy)
         except BaseException:
@@ -390,32 +370,6 @@ class Mbox:
             raise
         weakref.finalize(snapshot, os.unlink, name)
         return snapshot
-
-    def _new_content(self, file: BinaryIO, journal: BinaryIO, rewrite: Rewrite) -> Iterator[bytes]:
-        """Return what is left of an mbox.
-
-        Raises:
-            MaildropError: the journal, or the mbox before the place where it changes, is damaged.
-        """
-        hasher = hashlib.blake2b()
-        new_end = _part(journal, journal.tell(), None)
-        for block in chain(_part(file, 0, rewrite.start), new_end):
-            hasher.update(block)
-            yield block
-        if hasher.hexdigest() != rewrite.content_hash:
-            raise damaged(self._journal)
-
-    def _end_of_old(self, file: BinaryIO, state: bytes, rewrite: Rewrite) -> int:
-        """Return where what the journal knows of the mbox ends, and newer mail begins."""
-        file.seek(rewrite.new_octets)
-        octets = os.fstat(file.fileno()).st_size
-        if state == CUTTING and (
-            octets < rewrite.old_octets or file.read(len(rewrite.marking)) != rewrite.marking
-        ):
-            return rewrite.new_octets
-        if octets < rewrite.old_octets:
-            raise damaged(self._journal)
-        return rewrite.old_octets
 
     def _journal_state(self) -> tuple[Signature, bytes] | None:
         """Return what changes when a session begins, goes on with and ends rewriting the mbox."""
@@ -429,29 +383,11 @@ class Mbox:
         return self._path.with_name(f".{self._path.name}.poptalk-{what}")
 
 
-def _cut(file: BinaryIO, journal: BinaryIO, end: int, rewrite: Rewrite) -> Steps:
-    """Give an mbox its new end."""
-    file.seek(rewrite.start)
-    for block in _part(journal, end, None):
-        file.write(block)
-        file.flush()
-        yield "a part of the mbox has moved up"
-    file.seek(rewrite.new_octets)
-    file.write(rewrite.marking)
-    file.flush()
-    yield "the mbox is marked"
-    os.fsync(file.fileno())
-    yield "the new end of the mbox is on the disk"
-    journal.seek(0)
-    journal.write(CUTTING)
-    journal.flush()
-    yield "the journal says that the mbox is cut"
-    os.fsync(journal.fileno())
-    yield "that is on the disk"
-    os.ftruncate(file.fileno(), rewrite.new_octets)
-    yield "the mbox is cut"
-    os.fsync(file.fileno())
-    yield "the mbox is on the disk"
+def _hash(blocks: Iterable[bytes]) -> bytes:
+    hasher = hashlib.blake2b()
+    for block in blocks:
+        hasher.update(block)
+    return hasher.digest()
 
 
 def _part(file: BinaryIO, start: int, stop: int | None) -> Iterator[bytes]:

@@ -76,7 +76,7 @@ class Store:
         """Remove messages as far as a session of this store may.
 
         Raises:
-            CommitRefused: the maildrop was changed by somebody else; nothing was removed.
+            CommitRefused: another program has changed the maildrop; nothing was removed.
             OSError: as `Storage.remove` does.
         """
         if self._writable:
@@ -156,7 +156,7 @@ class Lease:
         These are the words of RFC 1939 §6.  From a private maildrop nothing is removed.
 
         Raises:
-            CommitRefused: the maildrop was changed by somebody else; nothing was removed.
+            CommitRefused: another program has changed the maildrop; nothing was removed.
             OSError: the disk failed; what was begun is finished when the maildrop is next opened.
         """
         try:
@@ -185,7 +185,7 @@ def _require_writable(location: Location) -> None:
     for path in needed:
         if not os.access(path, os.W_OK):
             raise MaildropError(
-                f"The maildrop {location.path} cannot be written to: {path} belongs to somebody else. "
+                f"The maildrop {location.path} cannot be written to: {path} belongs to another user. "
                 "Without --writable it can be read."
             )
 

@@ -3,8 +3,8 @@
     python -m tests.practice.maildrop.delivering MBOX ORDER
 
 For each number on standard input the message of that number is delivered.  ``opened`` is printed once
-the mbox is open and before any lock is taken, ``holding`` once the first lock is taken, and ``delivered``
-at the end.  ORDER is ``fcntl`` or ``dot-lock``: which lock comes first.
+the mbox is open and before any lock is taken, ``holding`` once the first lock is taken, ``delivered`` at
+the end.  ORDER is ``fcntl`` or ``dot-lock``: which lock comes first.
 """
 
 from __future__ import annotations

@@ -249,7 +249,9 @@ def test_a_maildrop_that_cannot_be_written_to_is_refused_at_once(
 ) -> None:
     path = write_eml(tmp_path / "mail", numbered_letters(1))
     monkeypatch.setattr(os, "access", lambda *_arguments: False)
-    with pytest.raises(MaildropError, match=r"cannot be written to: .*mail belongs to somebody"):
+    with pytest.raises(
+        MaildropError, match=r"cannot be written to: .*mail belongs to another user"
+    ):
         Store(locate(path), writable=True)
     assert Store(locate(path)).open().maildrop.count == 1
 
