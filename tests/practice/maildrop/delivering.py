@@ -12,12 +12,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-import time
 from typing import BinaryIO
 
 from tests.practice.maildrop.letters import from_line
-
-POLL_SECONDS = 0.002
 
 
 def say(word: str) -> None:
@@ -32,7 +29,7 @@ def take_dot_lock(path: str) -> None:
         try:
             os.close(os.open(f"{path}.lock", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         except FileExistsError:
-            time.sleep(POLL_SECONDS)
+            os.sched_yield()
         else:
             return
 
