@@ -2,8 +2,10 @@
 
 Mail stays where it is.  A maildrop is listed when a session opens it, a message is read when its size
 or its unique-id is first asked for (then both are remembered), and read again, block by block, when
-it is sent.  Octets are never parsed and written anew: what changes is the line end, which is CRLF on
-the wire however it is stored.
+it is sent.  Octets are never parsed and written again: only the line end changes, which is CRLF on the
+wire however it is stored.  Only regular files are read: a symbolic link in a maildrop is not followed,
+and a FIFO is no message, so a stranger who owns the folder can neither show other files nor stop the
+server.
 
 - `location` recognises what lies at a path; `eml`, `maildir` and `mbox` know one format each.
 - `snapshot` is what they have in common: messages as they were found, sizes, blocks.  It keeps the
@@ -13,7 +15,7 @@ the wire however it is stored.
   session at a time, "an exclusive-access lock" (RFC 1939 §4), and what one session deletes the next
   does not find.  A writable one is shared as well, among all processes, and deletes on the disk.
 - `journal` and `locks` make that deletion whole: all messages of a QUIT are removed or none, whenever
-  the process dies.
+  the process dies, and no mail is lost that other programs deliver meanwhile, if they take the locks.
 """
 
 from poptalk.practice.maildrop.errors import CommitRefused, MaildropError, MaildropLocked

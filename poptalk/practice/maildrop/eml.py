@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +19,9 @@ from poptalk.practice.maildrop.snapshot import Signature, Snapshot
 from poptalk.practice.maildrop.text import (
     Measure,
     canonical_blocks,
+    list_files,
     measure,
+    open_message,
     stored_blocks,
     unique_id_of,
 )
@@ -27,7 +29,7 @@ from poptalk.practice.maildrop.text import (
 LOCK_NAME = ".poptalk-lock"
 
 MAX_MESSAGE_OCTETS = 2 * 1024 * 1024 * 1024
-"""Largest file that is taken as a message: more is a mistake in the name of the folder."""
+"""Largest file that counts as a message: more is a mistake in the name of the folder."""
 
 Listing = tuple[tuple[str, Signature], ...]
 """Name and state of each file."""
@@ -70,7 +72,7 @@ class EmlSnapshot(Snapshot):
         self._unique_ids[number - 1] = older._unique_ids[before - 1]
 
     def _open(self, number: int) -> BinaryIO:
-        return open(self.path(number), "rb", buffering=0)
+        return open_message(str(self._folder), self.listing[number - 1][0])
 
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
         return Signature.of(os.fstat(file.fileno())) == self.listing[number - 1][1]
@@ -83,22 +85,23 @@ class EmlSnapshot(Snapshot):
 
 
 class EmlFolder:
-    """A folder of ``.eml`` files (`poptalk.practice.maildrop.source.Source`).
+    """A folder of ``.eml`` files (`poptalk.practice.maildrop.source.Storage`).
 
     Args:
         folder: its path.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._journal = Journal(folder)
+        # Nobody can put a link in its place from now on.
+        self._folder = folder.resolve()
+        self._journal = Journal(self._folder)
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the files; none is opened."""
         # The journal first: if it goes in between, so have the files that it named.
         going = self._journal.entries()
         files = (file for file in _list(self._folder) if not self._is_going(file[0], going))
-        listing = tuple(sorted(files, key=_name))
+        listing = tuple(sorted(files))
         if isinstance(before, EmlSnapshot) and before.listing == listing:
             return before
         snapshot = EmlSnapshot(self._folder, listing)
@@ -123,31 +126,34 @@ class EmlFolder:
             yield from self.clear_away()
 
     def _is_going(self, name: str, going: Mapping[str, str]) -> bool:
-        return name in going and _is_still(self._folder / name, going[name])
+        """Tell whether the journal names a file; a new one of the same name is another message."""
+        if name not in going:
+            return False
+        hasher = _hasher(name)
+        try:
+            with open_message(str(self._folder), name) as file:
+                measure(canonical_blocks(stored_blocks(file)), hasher=hasher)
+        except FileNotFoundError:
+            return False
+        return unique_id_of(hasher).decode("ascii") == going[name]
 
-    def _files_of(self, entries: Mapping[str, str]) -> Sequence[Path]:
-        """Return the files that a journal names; one that has come since under the name is not it."""
-        return [self._folder / name for name in entries if self._is_going(name, entries)]
-
-
-def _name(file: tuple[str, Signature]) -> str:
-    return file[0]
+    def _files_of(self, entries: Mapping[str, str]) -> dict[str, list[str]]:
+        return {".": [name for name, _ in _list(self._folder) if self._is_going(name, entries)]}
 
 
 def _list(folder: Path) -> Iterator[tuple[str, Signature]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.lower().endswith(".eml") and entry.is_file():
-                try:
-                    signature = Signature.of(entry.stat())
-                except FileNotFoundError:
-                    continue
-                if signature.octets > MAX_MESSAGE_OCTETS:
-                    raise MaildropError(
-                        f"{entry.path} has {signature.octets:,} octets, too many for a message. "
-                        "Is it one?"
-                    )
-                yield entry.name, signature
+    for entry in list_files(folder):
+        if entry.name.lower().endswith(".eml"):
+            try:
+                signature = Signature.of(entry.stat(follow_symlinks=False))
+            except FileNotFoundError:
+                continue
+            if signature.octets > MAX_MESSAGE_OCTETS:
+                raise MaildropError(
+                    f"{folder / entry.name} has {signature.octets:,} octets, too many for a message. "
+                    "Is it one?"
+                )
+            yield entry.name, signature
 
 
 def _entries(snapshot: EmlSnapshot, numbers: Iterable[int]) -> dict[str, str]:
@@ -156,9 +162,9 @@ def _entries(snapshot: EmlSnapshot, numbers: Iterable[int]) -> dict[str, str]:
     for number in numbers:
         name, signature = snapshot.listing[number - 1]
         try:
-            as_listed = Signature.of(snapshot.path(number).stat()) == signature
+            as_listed = Signature.of(snapshot.path(number).lstat()) == signature
         except FileNotFoundError:
-            # Somebody else has removed it, which is what the client wants.
+            # Another program has removed it, which is what the client wants.
             continue
         if not as_listed:
             raise CommitRefused(f"{name} has changed since it was listed, so nothing was deleted.")
@@ -168,14 +174,3 @@ def _entries(snapshot: EmlSnapshot, numbers: Iterable[int]) -> dict[str, str]:
 
 def _hasher(name: str) -> hashlib.blake2b:
     return hashlib.blake2b(os.fsencode(name))
-
-
-def _is_still(path: Path, unique_id: str) -> bool:
-    """Tell whether a file is there and has that unique-id."""
-    hasher = _hasher(path.name)
-    try:
-        with path.open("rb") as file:
-            measure(canonical_blocks(stored_blocks(file)), hasher=hasher)
-    except FileNotFoundError:
-        return False
-    return unique_id_of(hasher).decode("ascii") == unique_id

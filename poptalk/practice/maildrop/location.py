@@ -10,11 +10,11 @@ from poptalk.practice.maildrop.eml import EmlFolder
 from poptalk.practice.maildrop.errors import MaildropError
 from poptalk.practice.maildrop.maildir import FOLDERS, Maildir
 from poptalk.practice.maildrop.mbox import Mbox
-from poptalk.practice.maildrop.source import Source
+from poptalk.practice.maildrop.source import Storage
 
 
 class Format(Enum):
-    """The formats of maildrops; the values are what may stand in front of a path."""
+    """The formats of maildrops; the values are what may be put in front of a path."""
 
     EML = "eml"
     MAILDIR = "maildir"
@@ -33,7 +33,7 @@ class Location:
     path: Path
     format: Format
 
-    def source(self) -> Source:
+    def storage(self) -> Storage:
         """Return what can list it."""
         match self.format:
             case Format.EML:
@@ -92,13 +92,13 @@ def _recognise(path: Path) -> Format:
 
 def _check(named: Format, path: Path) -> Format:
     if named is Format.MBOX and not path.is_file():
-        raise MaildropError(f"{path} is no mbox, because it is not a file.")
+        raise MaildropError(f"{path} is not an mbox, because it is not a file.")
     if named is Format.EML and not path.is_dir():
         raise MaildropError(
-            f"{path} is no folder. An eml maildrop is a folder with .eml files in it."
+            f"{path} is not a folder. An eml maildrop is a folder with .eml files in it."
         )
     if named is Format.MAILDIR and not _is_maildir(path):
-        raise MaildropError(f"{path} is no Maildir, which is a folder with {_LIST} in it.")
+        raise MaildropError(f"{path} is not a Maildir, which is a folder with {_LIST} in it.")
     return named
 
 

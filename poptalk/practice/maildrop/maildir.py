@@ -2,9 +2,9 @@
 
 The name up to the colon never changes, and the file is never written to again.  So the name is identity
 enough: listing a Maildir opens no message, and the unique-id is the name itself where RFC 1939 §7
-allows it, else a hash of it.  What stands behind the colon are flags, and a program that reads mail
-changes them, and moves files from ``new`` to ``cur``, while a session is open: a file that is not where
-it was is looked for under its unique name.  This server sets no flags and moves nothing.
+allows it, else a hash of it.  After the colon there are flags.  A program that reads mail changes them,
+and moves files from ``new`` to ``cur``, while a session is open: a file that is not where it was is
+looked for under its unique name.  This server sets no flags and moves nothing.
 
 Some programs write the size into the name (``,W=`` is the size with each line end counted as two); then
 a message is not read to be counted, only its last octet.
@@ -23,7 +23,7 @@ from typing import BinaryIO
 from poptalk.practice.maildrop.journal import Journal, Steps
 from poptalk.practice.maildrop.locks import SessionLock
 from poptalk.practice.maildrop.snapshot import Snapshot
-from poptalk.practice.maildrop.text import unique_id_of
+from poptalk.practice.maildrop.text import list_files, open_message, unique_id_of
 
 FOLDERS = ("new", "cur")
 """Where messages are; what is in ``tmp`` is not yet delivered."""
@@ -60,7 +60,7 @@ class MaildirSnapshot(Snapshot):
         self.written = written
         self._folder = folder
         self._beginning = os.path.join(folder, "")
-        """What stands in front of each of the paths."""
+        """What each of the paths begins with."""
         self._unique_ids: list[bytes | None] = [None] * len(paths)
         self._searched = written
 
@@ -89,7 +89,8 @@ class MaildirSnapshot(Snapshot):
             return self._open_path(number)
 
     def _open_path(self, number: int) -> BinaryIO:
-        return open(self._beginning + self.paths[number - 1], "rb", buffering=0)
+        subfolder, _, name = self.paths[number - 1].partition("/")
+        return open_message(self._beginning + subfolder, name)
 
     def _search(self) -> None:
         """Find files that have moved; list the folders again only if they have changed."""
@@ -117,14 +118,15 @@ class MaildirSnapshot(Snapshot):
 
 
 class Maildir:
-    """A Maildir (`poptalk.practice.maildrop.source.Source`).
+    """A Maildir (`poptalk.practice.maildrop.source.Storage`).
 
     Args:
         folder: the one that has ``new`` and ``cur`` in it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        # Nobody can put a link in its place from now on.
+        self._folder = folder = folder.resolve()
         self._journal = Journal(folder)
         # Every login asks when they have changed, and putting paths together takes longer than that.
         self._subfolders = _subfolders(folder)
@@ -161,12 +163,17 @@ class Maildir:
         assert isinstance(snapshot, MaildirSnapshot)
         names = [unique_name(snapshot.paths[number - 1]) for number in numbers]
         entries = {name: unique_id_of_name(name).decode("ascii") for name in names}
-        yield from self._journal.write(entries)
-        yield from self.clear_away()
+        if entries:
+            yield from self._journal.write(entries)
+            yield from self.clear_away()
 
-    def _files_of(self, entries: Mapping[str, str]) -> Iterator[Path]:
-        going = [path for path in _list(self._folder) if unique_name(path) in entries]
-        return (self._folder / path for path in going)
+    def _files_of(self, entries: Mapping[str, str]) -> dict[str, list[str]]:
+        files: dict[str, list[str]] = {subfolder: [] for subfolder in FOLDERS}
+        for path in _list(self._folder):
+            if unique_name(path) in entries:
+                subfolder, _, name = path.partition("/")
+                files[subfolder].append(name)
+        return files
 
 
 def unique_name(path: str) -> str:
@@ -187,10 +194,9 @@ def unique_id_of_name(name: str) -> bytes:
 
 def _list(folder: Path) -> Iterator[str]:
     for subfolder in FOLDERS:
-        with os.scandir(folder / subfolder) as entries:
-            for entry in entries:
-                if not entry.name.startswith(".") and entry.is_file():
-                    yield f"{subfolder}/{entry.name}"
+        for entry in list_files(folder / subfolder):
+            if not entry.name.startswith("."):
+                yield f"{subfolder}/{entry.name}"
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -1,13 +1,19 @@
-"""An mbox: one file, each message behind a line that begins with ``From`` and a blank.
+"""An mbox: one file, each message after a line that begins with ``From`` and a space.
 
-A message begins at the top of the file and behind each empty line that such a line follows; the empty
-line belongs to neither.  What the line says, and whether the program that stored a letter put ``>`` in
-front of a ``From`` of the letter's own, is left as it is: several rules are about, and none can be
-told from the file.  The module ``mailbox`` reads an mbox as well, but does not tell where in the file
-a message lies, and whoever rewrites the file exactly has to know.
+A message begins at the top of the file and after each empty line that is followed by such a line; the
+empty line belongs to neither.  That line, and a ``>`` that the program which stored a message put in
+front of a ``From`` of the message's own, are left as they are: there are several rules, and the file
+doesn't say which was used.  The module ``mailbox`` reads an mbox as well, but doesn't say where in the
+file a message is, and a program that rewrites the file exactly has to know.
 
-The unique-id is a hash of that line and the content, with a number behind it for the second and further
+The unique-id is a hash of that line and the content, with a number after it for the second and further
 of messages that are the same in both.
+
+Messages are deleted in place, under all locks.  A new file under the old name would be simpler and never
+half done, but programs that have the old one open, and wait for its lock, would deliver into a file that
+no one reads any more.  So the part of the mbox that changes is first written into a journal beside it;
+the moment in which that gets its name is the moment of the deletion.  If the process dies after that,
+readers take the part from the journal, and the next session that may write finishes the work.
 """
 
 from __future__ import annotations
@@ -15,28 +21,45 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
+import struct
+import tempfile
+import weakref
 from array import array
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from poptalk.practice.maildrop.errors import CommitRefused, MaildropError
-from poptalk.practice.maildrop.journal import Steps, sync_folder
+from poptalk.practice.maildrop.errors import CommitRefused, MaildropError, MaildropLocked
+from poptalk.practice.maildrop.journal import (
+    UNFINISHED,
+    Steps,
+    damaged,
+    open_journal,
+    remove_file,
+    write_journal,
+)
 from poptalk.practice.maildrop.locks import SessionLock, delivery_stopped, remove_stale_dot_lock
 from poptalk.practice.maildrop.snapshot import Signature, Snapshot
 from poptalk.practice.maildrop.text import (
     canonical_blocks,
     measure,
+    open_message,
+    opened_folder,
     stored_blocks,
     unique_id_of,
 )
 
 FROM = b"From "
-"""How the line in front of a message begins."""
+"""The beginning of the line in front of a message."""
 
-READINGS = 3
-"""How often a file is listed that is written to meanwhile, before that is given up."""
+READINGS = 10
+"""How often a file is listed that another program is writing to, before that is given up."""
+
+Blocks = Callable[[], Iterable[bytes]]
+"""Makes a part of a file, each time the same."""
 
 _BOUNDARY = re.compile(rb"\n\r?\n" + FROM)
 _LONGEST_BOUNDARY = len(b"\n\r\n" + FROM)
@@ -49,11 +72,15 @@ class MboxSnapshot(Snapshot):
         path: the file.
         signature: its state when it was read.
         starts: where the line in front of each message begins.
-        stops: where each message ends, an empty line behind it excluded.
+        stops: where each message ends, without the empty line after it.
     """
 
     def __init__(
-        self, path: Path, signature: Signature, starts: array[int], stops: array[int]
+        self,
+        path: Path,
+        signature: Signature,
+        starts: array[int],
+        stops: array[int],
     ) -> None:
         super().__init__(len(starts))
         self.signature = signature
@@ -100,13 +127,13 @@ class MboxSnapshot(Snapshot):
         return unique_id_of(hasher)
 
     def _seek_body(self, number: int, file: BinaryIO, hasher: hashlib.blake2b) -> int:
-        """Go behind the line in front of a message, and return where that is."""
+        """Go to the octet after the line in front of a message, and return its position."""
         file.seek(self.starts[number - 1])
         hasher.update(file.readline().rstrip(b"\r\n"))
         return file.tell()
 
     def _open(self, number: int) -> BinaryIO:
-        file = self._path.open("rb")
+        file = open_message(str(self._path.parent), self._path.name, buffering=-1)
         file.seek(self._bodies[number - 1])
         return file
 
@@ -115,7 +142,7 @@ class MboxSnapshot(Snapshot):
         return max(self._stops[number - 1] - self._bodies[number - 1], 0)
 
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
-        """Compare the message, if the file has changed: most often there is new mail behind it."""
+        """Compare the message, if the file has changed: most often there is just new mail."""
         if Signature.of(os.fstat(file.fileno())) == self.signature:
             return True
         hasher = hashlib.blake2b()
@@ -129,28 +156,123 @@ class MboxSnapshot(Snapshot):
         return self._is_as_listed(number, file)
 
 
+COPYING, CUTTING = b"1", b"2"
+"""The state of a journal.  Until the second one the mbox has not become shorter.  From then on it either
+has the mark where it is to be cut, or it has been cut: new mail can hide neither."""
+
+MARK_OCTETS = 16
+
+_HEADER = struct.Struct(f">cQQ{MARK_OCTETS}s64s")
+"""The state, where the new end of the mbox belongs, the size of the old mbox, the mark, and a hash of
+the new mbox.  The rest of a journal is that new end."""
+
+
+class Rewrite:
+    """An mbox and the journal that says how it changes.
+
+    Args:
+        path: the journal.
+        mbox: the mbox, open for reading.
+        journal: the journal, open for reading.
+
+    Attributes:
+        start: where the new end belongs.
+        new_octets: the size of the mbox without the messages.
+        old_end: where the part of the mbox that the journal knows ends now, and newer mail begins.
+        mark: random octets to be written where the mbox is to be cut, as far as there is room.
+
+    Raises:
+        MaildropError: the journal, or the mbox before the place where it changes, is damaged.
+    """
+
+    def __init__(self, path: Path, mbox: BinaryIO, journal: BinaryIO) -> None:
+        self._mbox, self._journal = mbox, journal
+        header = journal.read(_HEADER.size)
+        octets = os.fstat(mbox.fileno()).st_size
+        if len(header) < _HEADER.size:
+            raise damaged(path)
+        state, self.start, old_octets, mark, content_hash = _HEADER.unpack(header)
+        self.new_octets = self.start + os.fstat(journal.fileno()).st_size - _HEADER.size
+        self.mark = mark[: old_octets - self.new_octets]
+        self.old_end = old_octets
+        if state == CUTTING and self.new_octets <= octets:
+            mbox.seek(self.new_octets)
+            if octets < old_octets or mbox.read(len(self.mark)) != self.mark:
+                self.old_end = self.new_octets
+        if (
+            state not in (COPYING, CUTTING)
+            or self.new_octets > old_octets
+            or self.old_end > octets
+            or _hash(chain(_part(mbox, 0, self.start), self.new_end())) != content_hash
+        ):
+            raise damaged(path)
+
+    def new_end(self) -> Iterator[bytes]:
+        """Return what follows `start` in the new mbox."""
+        return _part(self._journal, _HEADER.size, None)
+
+    def new_end_and_newer_mail(self) -> Iterator[bytes]:
+        """Return that, and what other programs have delivered after the process died."""
+        return chain(self.new_end(), _part(self._mbox, self.old_end, None))
+
+    def carry_out(self) -> Steps:
+        """Write the new end of the mbox, and cut it off there."""
+        mbox, journal = self._mbox, self._journal
+        at = self.start
+        for block in self.new_end():
+            mbox.seek(at)
+            at += mbox.write(block)
+            mbox.flush()
+            yield "a part of the mbox has moved up"
+        mbox.seek(self.new_octets)
+        mbox.write(self.mark)
+        mbox.flush()
+        yield "the mbox is marked"
+        os.fsync(mbox.fileno())
+        journal.seek(0)
+        journal.write(CUTTING)
+        journal.flush()
+        yield "the journal says that the mbox is cut"
+        os.fsync(journal.fileno())
+        os.ftruncate(mbox.fileno(), self.new_octets)
+        yield "the mbox is cut"
+        os.fsync(mbox.fileno())
+
+
 class Mbox:
-    """An mbox (`poptalk.practice.maildrop.source.Source`).
+    """An mbox (`poptalk.practice.maildrop.source.Storage`).
 
     Args:
         path: the file.
     """
 
     def __init__(self, path: Path) -> None:
-        # Renaming a new file over a symbolic link would replace the link.
+        # Nobody can put a link in its place from now on.
         self._path = path.resolve()
-        self._draft = self._beside("draft")
+        self._journal = self._beside("journal")
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """Read the file once, unless it has not changed."""
         for _ in range(READINGS):
-            with self._path.open("rb") as file:
+            journal = self._journal_state()
+            with open_message(str(self._path.parent), self._path.name, buffering=-1) as file:
                 signature = Signature.of(os.fstat(file.fileno()))
-                if isinstance(before, MboxSnapshot) and before.signature == signature:
+                if (
+                    journal is None
+                    and isinstance(before, MboxSnapshot)
+                    and before.signature == signature
+                ):
                     return before
-                snapshot = _read(self._path, file)
-                if Signature.of(os.fstat(file.fileno())) == signature:
-                    return snapshot
+                try:
+                    snapshot = _read(self._path, file) if journal is None else self._copied(file)
+                except (MaildropError, FileNotFoundError):
+                    # That may be so because a session is just rewriting it.
+                    if self._journal_state() == journal:
+                        raise
+                    continue
+                unchanged = Signature.of(os.fstat(file.fileno())) == signature
+            if unchanged and self._journal_state() == journal:
+                return snapshot
         raise MaildropError(f"{self._path} is written to all the time, so it cannot be listed.")
 
     def lock(self) -> SessionLock:
@@ -158,54 +280,120 @@ class Mbox:
         return SessionLock(self._beside("lock"))
 
     def clear_away(self) -> Steps:
-        """Forget a new mbox that did not get its name, and let delivery go on."""
-        self._draft.unlink(missing_ok=True)
-        remove_stale_dot_lock(self._path)
-        yield "what was left behind is removed"
+        """Finish what the journal says, and let delivery go on.
+
+        Raises:
+            MaildropLocked: something is to be finished, and another program is using the mbox.
+        """
+        with opened_folder(self._path.parent) as folder:
+            remove_file(self._journal.name + UNFINISHED, folder=folder)
+            remove_stale_dot_lock(self._path, folder=folder)
+            yield "what was left behind is removed"
+            if self._journal_state() is not None:
+                try:
+                    with delivery_stopped(self._path, folder=folder, seconds=0) as file:
+                        yield from self._finish(file, folder)
+                except CommitRefused as error:
+                    raise MaildropLocked from error
 
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
-        """Write an mbox without some messages and put it in the place of the old one."""
+        """Cut messages out of the file, in place; mail that is new since the snapshot is kept."""
         assert isinstance(snapshot, MboxSnapshot)
-        with delivery_stopped(self._path) as file:
+        gone = frozenset(numbers)
+        if not gone:
+            return
+        with (
+            opened_folder(self._path.parent) as folder,
+            delivery_stopped(self._path, folder=folder) as file,
+        ):
             yield "delivery is stopped"
             now = _read(self._path, file)
             if not now.begins_with(snapshot):
                 raise CommitRefused(
                     f"{self._path} has changed since it was listed, so nothing was deleted."
                 )
-            try:
-                yield from self._write_draft(file, now, leave_out=frozenset(numbers))
-                if Signature.of(self._path.stat()) != now.signature:
+            edges = [*now.starts, now.signature.octets]
+            first = min(gone)
+            kept = [n for n in range(first, now.count + 1) if n not in gone]
+
+            def new_end() -> Iterator[bytes]:
+                for number in kept:
+                    yield from _part(file, edges[number - 1], edges[number])
+                if Signature.of(os.fstat(file.fileno())) != now.signature:
                     raise CommitRefused(f"{self._path} was changed in spite of its locks.")
-                self._draft.replace(self._path)
-            finally:
-                self._draft.unlink(missing_ok=True)
-            yield "the new mbox has its name"
-            sync_folder(self._path.parent)
-            yield "the name of the new mbox is on the disk"
+
+            yield from self._commit(file, folder, edges[first - 1], edges[-1], new_end)
+            yield from self._finish(file, folder)
         yield "delivery goes on"
 
-    def _write_draft(
-        self, file: BinaryIO, now: MboxSnapshot, *, leave_out: frozenset[int]
+    def _commit(
+        self, file: BinaryIO, folder: int, start: int, octets: int, new_end: Blocks
     ) -> Steps:
-        status = os.fstat(file.fileno())
-        edges = [*now.starts, status.st_size]
-        with self._draft.open("wb") as draft:
-            os.fchmod(draft.fileno(), status.st_mode & 0o7777)
-            os.fchown(draft.fileno(), status.st_uid, status.st_gid)
-            yield "a new mbox is begun"
-            for number in range(1, now.count + 1):
-                if number not in leave_out:
-                    file.seek(edges[number - 1])
-                    draft.writelines(stored_blocks(file, edges[number] - edges[number - 1]))
-                    yield f"message {number} is in the new mbox"
-            draft.flush()
-            yield "the new mbox is written"
-            os.fsync(draft.fileno())
-        yield "the new mbox is on the disk"
+        """Write a journal for an mbox of so many octets, with a new end from `start` on."""
+        content_hash = _hash(chain(_part(file, 0, start), new_end()))
+        mark = secrets.token_bytes(MARK_OCTETS)
+        header = _HEADER.pack(COPYING, start, octets, mark, content_hash)
+        return write_journal(self._journal.name, chain([header], new_end()), folder=folder)
+
+    def _finish(self, file: BinaryIO, folder: int) -> Steps:
+        """Do what the journal says; begun again from any point, it comes to the same end."""
+        finished = False
+        while not finished:
+            with open_journal(self._journal, os.O_RDWR, folder=folder) as journal:
+                rewrite = Rewrite(self._journal, file, journal)
+                octets = os.fstat(file.fileno()).st_size
+                finished = octets == rewrite.old_end or rewrite.old_end == rewrite.new_octets
+                if not finished:
+                    # Newer mail moves up with the rest.
+                    yield from self._commit(
+                        file, folder, rewrite.start, octets, rewrite.new_end_and_newer_mail
+                    )
+                elif rewrite.old_end != rewrite.new_octets:
+                    yield from rewrite.carry_out()
+        remove_file(self._journal.name, folder=folder)
+        yield "the journal is removed"
+        os.fsync(folder)
+        yield "the end of the journal is on the disk"
+
+    def _copied(self, file: BinaryIO) -> MboxSnapshot:
+        """List a copy in which is done what the journal says; the disk is left as it is."""
+        descriptor, name = tempfile.mkstemp(prefix="poptalk-")
+        try:
+            with os.fdopen(descriptor, "w+b") as copy, open_journal(self._journal) as journal:
+                rewrite = Rewrite(self._journal, file, journal)
+                copy.writelines(_part(file, 0, rewrite.start))
+                copy.writelines(rewrite.new_end_and_newer_mail())
+                copy.flush()
+                snapshot = _read(Path(name).resolve(), copy)
+        except BaseException:
+            os.unlink(name)
+            raise
+        weakref.finalize(snapshot, os.unlink, name)
+        return snapshot
+
+    def _journal_state(self) -> tuple[Signature, bytes] | None:
+        """Return what changes when a session begins, goes on with and ends rewriting the mbox."""
+        try:
+            with open_journal(self._journal) as journal:
+                return Signature.of(os.fstat(journal.fileno())), journal.read(1)
+        except FileNotFoundError:
+            return None
 
     def _beside(self, what: str) -> Path:
         return self._path.with_name(f".{self._path.name}.poptalk-{what}")
+
+
+def _hash(blocks: Iterable[bytes]) -> bytes:
+    hasher = hashlib.blake2b()
+    for block in blocks:
+        hasher.update(block)
+    return hasher.digest()
+
+
+def _part(file: BinaryIO, start: int, stop: int | None) -> Iterator[bytes]:
+    """Read a part of a file, None for all the rest."""
+    file.seek(start)
+    yield from stored_blocks(file, None if stop is None else stop - start)
 
 
 def _read(path: Path, file: BinaryIO) -> MboxSnapshot:
@@ -216,7 +404,7 @@ def _read(path: Path, file: BinaryIO) -> MboxSnapshot:
         file.seek(0)
         if file.read(len(FROM)) != FROM:
             raise MaildropError(
-                f'{path} is no mbox, because it does not begin with "From ". '
+                f'{path} is not an mbox, because it does not begin with "From ". '
                 "A single message goes into a folder, as a file that ends in .eml."
             )
         starts.append(0)
@@ -246,7 +434,7 @@ def _boundaries(file: BinaryIO) -> Iterator[tuple[int, int]]:
 
 
 def _last_stop(file: BinaryIO, octets: int) -> int:
-    """Return where the last message ends, an empty line behind it excluded."""
+    """Return where the last message ends, without the empty line after it."""
     file.seek(max(octets - 3, 0))
     end = file.read(3)
     if end == b"\n\r\n":

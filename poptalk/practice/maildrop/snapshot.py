@@ -3,8 +3,8 @@
 A snapshot serves all sessions that find the maildrop unchanged.  It holds no mail: a message is read
 when its size is first asked for, and again, block by block, whenever it is sent.
 
-What if a file changes or vanishes meanwhile?  RFC 1939 promises a locked maildrop, and a folder that
-belongs to somebody cannot keep that promise, so this one does: a message that cannot be read, or is
+What if a file changes or vanishes meanwhile?  RFC 1939 promises a locked maildrop.  A folder that other
+programs write to cannot keep that promise, so this module does: a message that cannot be read, or is
 not the one that was listed, is `MessageUnavailable`.  Found before the answer, the client gets -ERR and
 the session goes on; found while octets are on their way, the connection is cut before the lone dot.
 As many octets as were announced, and the right ones, or no complete reply.
@@ -24,11 +24,11 @@ from poptalk.practice.maildrop.text import Measure, canonical_blocks, measure, s
 from poptalk.protocol.maildrop import MessageUnavailable
 
 UNKNOWN = -1
-"""The size of a message that nobody has asked for."""
+"""The size of a message that has not been counted."""
 
 
 class Signature(NamedTuple):
-    """What changes when somebody writes to a file, or puts another in its place.
+    """What changes when a program writes to a file, or puts another in its place.
 
     A tuple, because two are made whenever a message is read.
 
@@ -60,9 +60,9 @@ class Snapshot(ABC):
         self._sizes = array("q", [UNKNOWN]) * count
         self._dots = bytearray(b"\1") * count
         self._in_all: int | None = None
-        """The octets of all messages, once they are counted and somebody has asked."""
+        """The octets of all messages, once they are counted and have been asked for."""
         self._counting = threading.Lock()
-        """Held by whoever counts all messages, so that nobody reads them a second time."""
+        """Held while all messages are counted, so that no other session reads them a second time."""
         self._contradicted: set[int] = set()
         """Messages whose size was not what their name said."""
 
@@ -88,7 +88,7 @@ class Snapshot(ABC):
         """Return the unique-id of a message (RFC 1939 §7); MessageUnavailable as for `octets`."""
 
     def has_dot_lines(self, number: int) -> bool:
-        """Tell whether a line of the message begins with a dot; True where nobody has looked."""
+        """Tell whether a line of the message begins with a dot; True where that is unknown."""
         return bool(self._dots[number - 1])
 
     def chunks(self, number: int) -> Iterable[bytes]:
@@ -163,12 +163,12 @@ class Snapshot(ABC):
         return False
 
     def _stored_octets(self, number: int, file: Signature) -> int:
-        """Return how many octets of the file are the message; all of it, if there is no other."""
+        """Return how many octets of the file are the message; by default all of it."""
         del number
         return file.octets
 
     def _told_octets(self, number: int) -> int | None:
-        """Return the size in octets if it can be told without reading the message."""
+        """Return the size in octets if it is known without reading the message."""
         del number
         return None
 
@@ -230,7 +230,7 @@ class Snapshot(ABC):
 
 
 def _changed(number: int) -> MessageUnavailable:
-    return MessageUnavailable(f"Message {number} was changed by somebody else.")
+    return MessageUnavailable(f"Message {number} was changed by another program.")
 
 
 def _unavailable(number: int, error: OSError) -> MessageUnavailable:
@@ -240,7 +240,7 @@ def _unavailable(number: int, error: OSError) -> MessageUnavailable:
 
 
 class Selection:
-    """Some of the messages of a snapshot, numbered anew.
+    """Some of the messages of a snapshot, numbered from 1 again.
 
     Args:
         snapshot: where they are.

@@ -10,7 +10,7 @@ from poptalk.practice.maildrop.locks import SessionLock
 from poptalk.practice.maildrop.snapshot import Snapshot
 
 
-class Source(Protocol):
+class Storage(Protocol):
     """A maildrop on the disk, in one of the formats."""
 
     def scan(self, before: Snapshot | None) -> Snapshot:
@@ -18,7 +18,7 @@ class Source(Protocol):
 
         Args:
             before: what was found last time; returned again if nothing has changed, and otherwise
-                what it has counted is not counted anew.
+                what it has counted is not counted again.
 
         Raises:
             MaildropError: it is not of this format.
@@ -26,10 +26,15 @@ class Source(Protocol):
         """
 
     def lock(self) -> SessionLock:
-        """Lock the maildrop for a session that may delete; MaildropLocked if somebody else has."""
+        """Lock the maildrop for a session that may delete; MaildropLocked if another one has."""
 
     def clear_away(self) -> Steps:
-        """Finish or forget, under the lock, what a process was at when it died."""
+        """Finish or forget, under the lock, what a process was doing when it died.
+
+        Raises:
+            MaildropError: it left a journal that is damaged, or that another program has planted.
+            MaildropLocked: another program is using the maildrop.
+        """
 
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
         """Remove messages, under the lock; all or none, whenever the process dies.
@@ -39,7 +44,7 @@ class Source(Protocol):
             numbers: of messages in it.
 
         Raises:
-            CommitRefused: the maildrop was changed by somebody else; nothing was removed.
+            CommitRefused: another program has changed the maildrop; nothing was removed.
             OSError: what has been begun is finished when the maildrop is next opened, or was not
                 begun.
         """

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Collection, Hashable, Iterable
 
-from poptalk.practice.maildrop.errors import MaildropError, MaildropLocked
+from poptalk.practice.maildrop.errors import CommitRefused, MaildropError, MaildropLocked
 from poptalk.practice.maildrop.journal import Steps
 from poptalk.practice.maildrop.location import Format, Location
 from poptalk.practice.maildrop.locks import SessionLock, require_locks
@@ -42,7 +42,7 @@ class Store:
         one_at_a_time: bool = False,
     ) -> None:
         self.location = location
-        self._source = location.source()
+        self._storage = location.storage()
         self._shared = shared or writable
         self._one_at_a_time = one_at_a_time or self._shared
         self._writable = writable
@@ -76,11 +76,14 @@ class Store:
         """Remove messages as far as a session of this store may.
 
         Raises:
-            CommitRefused: the maildrop was changed by somebody else; nothing was removed.
-            OSError: as `Source.remove` does.
+            CommitRefused: another program has changed the maildrop; nothing was removed.
+            OSError: as `Storage.remove` does.
         """
         if self._writable:
-            carry_out(self._source.remove(snapshot, numbers))
+            try:
+                carry_out(self._storage.remove(snapshot, numbers))
+            except MaildropError as error:
+                raise CommitRefused(str(error)) from error
         elif self._shared:
             self._removed.update(map(snapshot.key, numbers))
 
@@ -90,11 +93,11 @@ class Store:
 
     def _lock(self) -> SessionLock:
         try:
-            lock = self._source.lock()
+            lock = self._storage.lock()
         except OSError as error:
             raise _unreadable(self.location, error) from error
         try:
-            carry_out(self._source.clear_away())
+            carry_out(self._storage.clear_away())
         except BaseException as error:
             lock.release()
             if isinstance(error, OSError):
@@ -104,7 +107,7 @@ class Store:
 
     def _scan(self, before: Snapshot | None) -> Snapshot:
         try:
-            return self._source.scan(before)
+            return self._storage.scan(before)
         except OSError as error:
             raise _unreadable(self.location, error) from error
 
@@ -153,7 +156,7 @@ class Lease:
         These are the words of RFC 1939 §6.  From a private maildrop nothing is removed.
 
         Raises:
-            CommitRefused: the maildrop was changed by somebody else; nothing was removed.
+            CommitRefused: another program has changed the maildrop; nothing was removed.
             OSError: the disk failed; what was begun is finished when the maildrop is next opened.
         """
         try:
@@ -182,7 +185,7 @@ def _require_writable(location: Location) -> None:
     for path in needed:
         if not os.access(path, os.W_OK):
             raise MaildropError(
-                f"The maildrop {location.path} cannot be written to: {path} belongs to somebody else. "
+                f"The maildrop {location.path} cannot be written to: {path} belongs to another user. "
                 "Without --writable it can be read."
             )
 

@@ -1,9 +1,13 @@
-"""Message text as it travels: every line ends in CRLF, the last one too."""
+"""Message text: read from regular files only, and sent with CRLF at the end of every line."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -12,6 +16,70 @@ BLOCK_OCTETS = 262_144
 
 DIGEST_OCTETS = 12
 """Octets of a hash in a unique-id, 24 hex digits: of the 70 that RFC 1939 §7 allows."""
+
+_NO_SURPRISES = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
+"""A link isn't followed, and a FIFO doesn't wait for another program."""
+
+_NOT_REGULAR = (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR)
+"""What systems call a link that isn't followed (two names), a socket, and a folder."""
+
+
+def open_regular(path: str, flags: int = os.O_RDONLY, *, folder: int | None = None) -> int:
+    """Open a regular file and nothing else, so that opening and reading never block.
+
+    Args:
+        path: its path, or its name in `folder`.
+        flags: as for `os.open`; a file that is made is private.
+        folder: the descriptor of an open folder.
+
+    Raises:
+        OSError: it cannot be opened, or is a link, a folder, a FIFO, a socket or a device.
+    """
+    try:
+        descriptor = os.open(path, flags | _NO_SURPRISES, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno in _NOT_REGULAR:
+            raise OSError(errno.EINVAL, "Not a regular file", path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file", path)
+    return descriptor
+
+
+@contextmanager
+def opened_folder(path: str | os.PathLike[str], *, within: int | None = None) -> Iterator[int]:
+    """Hold a folder open, so that nobody can exchange it for a link to another meanwhile.
+
+    Args:
+        path: its path, or its name in `within`; the last part of it must not be a link.
+        within: the descriptor of an open folder.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_message(folder: str, name: str, *, buffering: int = 0) -> BinaryIO:
+    """Open a file of a folder for reading, by default without a buffer."""
+    if os.open not in os.supports_dir_fd:  # pragma: no cover - Windows
+        return os.fdopen(open_regular(os.path.join(folder, name)), "rb", buffering)
+    with opened_folder(folder) as descriptor:
+        return os.fdopen(open_regular(name, folder=descriptor), "rb", buffering)
+
+
+def list_files(folder: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
+    """List the regular files of a folder."""
+    if os.scandir not in os.supports_fd:  # pragma: no cover - Windows
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
+        return
+    with opened_folder(folder) as descriptor, os.scandir(descriptor) as entries:
+        yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
 
 
 def canonical(text: bytes) -> bytes:
@@ -22,7 +90,7 @@ def canonical(text: bytes) -> bytes:
 
 
 def stored_blocks(file: BinaryIO, octets: int | None = None) -> Iterator[bytes]:
-    """Read a file from where it stands, in blocks.
+    """Read a file from its current position, in blocks.
 
     Args:
         file: open for reading.
@@ -39,7 +107,7 @@ def stored_blocks(file: BinaryIO, octets: int | None = None) -> Iterator[bytes]:
 
 
 def canonical_blocks(stored: Iterable[bytes]) -> Iterator[bytes]:
-    """Return stored octets with every line end as CRLF, and one behind the last line.
+    """Return stored octets with every line end as CRLF, and one after the last line.
 
     So are octets counted where a line end is stored as one character (RFC 1939 §11).
     """
@@ -59,7 +127,7 @@ def canonical_blocks(stored: Iterable[bytes]) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """What one reading of a message tells.
+    """What one reading of a message shows.
 
     Args:
         octets: how many it has in canonical form.
@@ -75,7 +143,7 @@ def measure(blocks: Iterable[bytes], *, hasher: hashlib.blake2b | None = None) -
 
     Args:
         blocks: the message in canonical form.
-        hasher: is fed what was read.
+        hasher: is fed with what was read.
     """
     octets, dots, last = 0, False, b"\n"
     for block in blocks:

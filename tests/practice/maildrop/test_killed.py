@@ -22,8 +22,10 @@ POINTS = {
     Format.MAILDIR: ("the journal has its name", "the removal is on the disk"),
     Format.MBOX: (
         "delivery is stopped",
-        "message 2 is in the new mbox",
-        "the new mbox has its name",
+        "the journal has its name",
+        "a part of the mbox has moved up",
+        "the mbox is marked",
+        "the mbox is cut",
     ),
 }
 """Some of the points that must be among those at which the process dies."""

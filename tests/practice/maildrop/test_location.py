@@ -49,9 +49,9 @@ def test_a_path_may_look_as_if_it_named_a_format(
     ("place", "sentence"),
     [
         ("nowhere", "does not exist. A maildrop is a folder of .eml files, a Maildir or an mbox."),
-        ("mbox:folder", "is no mbox, because it is not a file."),
-        ("eml:file", "is no folder. An eml maildrop is a folder with .eml files in it."),
-        ("maildir:folder", "is no Maildir, which is a folder with new and cur in it."),
+        ("mbox:folder", "is not an mbox, because it is not a file."),
+        ("eml:file", "is not a folder. An eml maildrop is a folder with .eml files in it."),
+        ("maildir:folder", "is not a Maildir, which is a folder with new and cur in it."),
         ("/dev/null", "is neither a folder nor a file, so no mail can be read from it."),
     ],
 )
@@ -69,6 +69,6 @@ def test_what_cannot_be_is_explained(
 def test_a_file_that_is_no_mbox_is_explained(tmp_path: Path) -> None:
     (tmp_path / "letter").write_bytes(LETTER)
     with pytest.raises(
-        MaildropError, match='letter is no mbox, because it does not begin with "Fr'
+        MaildropError, match='letter is not an mbox, because it does not begin with "Fr'
     ):
         Store(locate(str(tmp_path / "letter")))

@@ -197,10 +197,10 @@ def test_an_mbox_that_was_changed_otherwise_is_left_alone(
 def test_a_change_in_spite_of_the_locks_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "mail"
     store = make_store(path, numbered_letters(3), format_=Format.MBOX, writable=True)
-    source, snapshot = store.location.source(), store.open().maildrop
+    source, snapshot = store.location.storage(), store.open().maildrop
     assert isinstance(snapshot, module.MboxSnapshot)
     steps = source.remove(snapshot, [1])
-    assert "a new mbox is begun" in steps
+    assert "the journal is begun" in steps
     with path.open("ab") as file:
         file.write(from_line(4) + b"new\n\n")
     with pytest.raises(CommitRefused, match="in spite of its locks"):
@@ -221,7 +221,9 @@ def test_a_delivery_in_progress_is_waited_for_and_then_given_up(
     lease = store.open()
     lock = tmp_path / "mail.lock"
     lock.write_text("4711\n")
-    with pytest.raises(CommitRefused, match=r"mail\.lock is there: somebody else is at it"):
+    with pytest.raises(
+        CommitRefused, match=r"mail\.lock is there: another program is using the mbox"
+    ):
         lease.commit([1])
     assert lock.read_text() == "4711\n"
     store.open().release()
@@ -267,7 +269,7 @@ def test_nobody_delivers_while_the_mbox_is_rewritten(tmp_path: Path) -> None:
     store = make_store(path, numbered_letters(3), format_=Format.MBOX, writable=True)
     snapshot = store.open().maildrop
     assert isinstance(snapshot, module.MboxSnapshot)
-    steps = store.location.source().remove(snapshot, [1])
+    steps = store.location.storage().remove(snapshot, [1])
     assert next(steps) == "delivery is stopped"
     assert (tmp_path / "mail.lock").read_bytes() == b"%d\npoptalk\n" % os.getpid()
     # Those who know no dot-lock meet the other one; it does not count within a process.
