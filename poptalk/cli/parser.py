@@ -1,0 +1,218 @@
+"""The parser of the command line, made from the table of options, and what is said of mistakes.
+
+A mistake is answered with one sentence.  argparse would print every option in front of it, a screenful
+in which the mistake is lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from poptalk import __version__
+from poptalk.cli.options import COMMANDS, CliCommand
+from poptalk.exit_codes import EXIT_USAGE, MEANINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poptalk.cli.options import Option
+
+EXIT_CODES = "exit codes:\n" + "".join(
+    f"  {code:<5}{meaning}\n" for code, meaning in MEANINGS.items()
+)
+
+DESCRIPTION = (
+    "A Telnet-style raw protocol teaching shell for POP3: what you type goes to the server as it is, "
+    "and what the server says comes back coloured and, on request, explained."
+)
+
+
+def parse(name: str, words: Sequence[str]) -> dict[str, Any]:
+    """Parse the words after a command; return the fields that were given.
+
+    Args:
+        name: the command.
+        words: the words after it.
+
+    Raises:
+        SystemExit: after `--help`, and after a mistake that has been explained.
+    """
+    command = COMMANDS[name]
+    parser: argparse.ArgumentParser = Parser(prog=f"poptalk {name}", **_texts(command))
+    add_arguments(parser, command)
+    given = argparse.Namespace()
+    if command.actions is not None:
+        # With a first word that is no action this explains the mistake, and ends.
+        given.action = words[0] if words[:1] and words[0] in command.actions else ""
+        if not given.action:
+            parser.parse_args(words)
+        parser, words = subparsers(parser)[given.action], words[1:]
+    # Intermixed: `HOST --tls PORT` is understood as well.
+    fields = vars(parser.parse_intermixed_args(words, given))
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands: for `--help`, the man page and the shell completions."""
+    parser = Parser(
+        prog="poptalk",
+        usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
+        description=DESCRIPTION,
+        epilog=(
+            "Without a command: with a target, connect is meant; alone, learn.  In a pipe, and with\n"
+            "connect alone, the practice server is opened: USER bob, PASS jones, LIST, RETR 3, QUIT.\n"
+            "\n" + EXIT_CODES
+        ),
+        formatter_class=help_formatter,
+    )
+    parser.add_argument("--version", action="version", version=f"poptalk {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        add_arguments(commands.add_parser(name, help=command.summary, **_texts(command)), command)
+    return parser
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: CliCommand) -> None:
+    """Add the options of a command, and its subcommands."""
+    exclusive: dict[str, Any] = {}
+    for option in command.options:
+        place: Any = parser
+        if option.exclusive is not None:
+            if option.exclusive not in exclusive:
+                exclusive[option.exclusive] = parser.add_mutually_exclusive_group()
+            place = exclusive[option.exclusive]
+        place.add_argument(*option.flags or (option.field,), **_keywords(option))
+    if command.actions is None:
+        return
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+    for name, action in command.actions.items():
+        add_arguments(
+            actions.add_parser(name, help=action.summary, **_texts(action)),
+            action,
+        )
+
+
+def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of the subcommands by name, for which argparse has no public name."""
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            return action.choices
+    return {}
+
+
+_COLUMNS = ("help", "metavar", "type", "choices", "nargs", "action", "const")
+"""Columns of the table that argparse takes as they are."""
+
+
+def _keywords(option: Option) -> dict[str, Any]:
+    given = {name: getattr(option, name) for name in _COLUMNS}
+    given = {name: value for name, value in given.items() if value is not None}
+    if option.flags:
+        given["dest"] = option.field
+    # What was not given is left out.
+    return {**given, "default": argparse.SUPPRESS}
+
+
+def _texts(command: CliCommand) -> dict[str, Any]:
+    """Return what a parser says of a command."""
+    texts: dict[str, Any] = {
+        "description": f"{command.summary[:1].upper()}{command.summary[1:]}.",
+        "formatter_class": help_formatter,
+    }
+    if command.example:
+        texts["epilog"] = f"example:\n{command.example}\n{EXIT_CODES}"
+    return texts
+
+
+def help_formatter(prog: str) -> argparse.HelpFormatter:
+    """Make a formatter of the terminal's width, which is found without shutil.
+
+    argparse makes one for each argument that is added, whether help is asked for or not, and shutil
+    brings zlib, bz2 and lzma: to import them costs a piped session a tenth of its time.
+    """
+    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    from poptalk.terminal.screen import DEFAULT_COLUMNS
+
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns or DEFAULT_COLUMNS
+    except (OSError, ValueError):
+        return DEFAULT_COLUMNS
+
+
+# Mistakes.
+
+MOST_USAGE_LINES = 3
+"""A list of options that is no longer than this helps more than it hides."""
+
+_UNKNOWN = "unrecognized arguments: "
+"""How argparse begins to say that words are too many."""
+
+_AMBIGUOUS = "ambiguous option: "
+"""How it begins to say that an option may be one of several; the value after `=` comes next."""
+
+_NO_OPTIONS = {
+    "--host": "the server is a word of its own, as in poptalk mail.example.org 110",
+    "--port": "the port is a word behind the host, as in poptalk mail.example.org 110",
+    "--user": "whoever is to log in is named with --login USER",
+    "--username": "whoever is to log in is named with --login USER",
+    "--password": "a password never stands on the command line, where others can read it: it is asked "
+    "for, or comes from --password-file, --password-command or POPTALK_PASSWORD",
+    "--ssl": "TLS from the first octet is --tls",
+    "--stls": "STLS first of all is --starttls",
+}
+"""What other programs call it, and what poptalk has instead."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one sentence what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with the exit code of a wrong command line."""
+        from poptalk.terminal.screen import complain
+
+        usage = self.format_usage()
+        short = usage if usage.count("\n") <= MOST_USAGE_LINES else ""
+        complain(f"{self._explained(message)}; {self.prog} --help tells all there is")
+        if short:
+            complain(short.rstrip())
+        raise SystemExit(EXIT_USAGE)
+
+    def _explained(self, message: str) -> str:
+        """Say which option may be meant by one that does not exist, without the value beside it.
+
+        The value may be a password, and this sentence may end up in a build log.
+        """
+        if not message.startswith((_UNKNOWN, _AMBIGUOUS)):
+            return message
+        word = message.removeprefix(_UNKNOWN).removeprefix(_AMBIGUOUS).split(" ")[0]
+        option = word.partition("=")[0]
+        if not option.startswith("-"):
+            return f"{word} is a word too many here"
+        return f"there is no option {option}{self._meant(option)}"
+
+    def _meant(self, option: str) -> str:
+        known = self._option_string_actions
+        instead = _NO_OPTIONS.get(option)
+        if instead is not None and _options_in(instead) <= set(known):
+            return f": {instead}"
+        begun = [name for name in known if name.startswith(option)]
+        if begun[1:]:
+            return f": it may be {', '.join(begun)}"
+        from difflib import get_close_matches
+
+        near = get_close_matches(option, known, n=1)
+        return f": is {near[0]} meant?" if near else ""
+
+
+def _options_in(text: str) -> set[str]:
+    return {word.rstrip(",") for word in text.split() if word.startswith("--")}
