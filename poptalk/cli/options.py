@@ -50,6 +50,8 @@ class Option(Value, often=True):
     """The name of a group of options of which only one may be given."""
     own_server: bool = False
     """Whether it makes no sense with the practice server."""
+    weakens: bool = False
+    """Whether it switches a check off, and so is never suggested after a mistake."""
 
     def but(self, **changes: Any) -> Option:
         """Return the same option with some columns changed, for a command that words it its own way."""
@@ -130,7 +132,9 @@ TIMEOUT = _value(
 REACHING = (
     _switch("--tls", "begin with TLS (port 995)"),
     _switch("--starttls", "begin with STLS, and go no further without TLS"),
-    _switch("--insecure", "take any certificate", field="verify", action="store_false"),
+    _switch(
+        "--insecure", "take any certificate", field="verify", action="store_false", weakens=True
+    ),
     _value("--ca-file", "FILE", "PEM file of the authorities to trust", own_server=True),
     _value(
         "--tls-name",

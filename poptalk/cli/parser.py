@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from poptalk import __version__
-from poptalk.cli.options import COMMANDS, CliCommand
+from poptalk.cli.options import COMMANDS, REACHING, CliCommand
 from poptalk.exit_codes import EXIT_USAGE, MEANINGS
 
 if TYPE_CHECKING:
@@ -160,17 +160,28 @@ _UNKNOWN = "unrecognized arguments: "
 _AMBIGUOUS = "ambiguous option: "
 """How it begins to say that an option may be one of several; the value after `=` comes next."""
 
+_USER = ("--login USER logs in",)
+_MORE = (
+    "--explain says what everything means, and --log FILE keeps the dialogue",
+    "--log FILE keeps the dialogue",
+)
 _NO_OPTIONS = {
-    "--host": "the server is a word of its own, as in poptalk mail.example.org 110",
-    "--port": "the port is a word behind the host, as in poptalk mail.example.org 110",
-    "--user": "whoever is to log in is named with --login USER",
-    "--username": "whoever is to log in is named with --login USER",
-    "--password": "a password never stands on the command line, where others can read it: it is asked "
-    "for, or comes from --password-file, --password-command or POPTALK_PASSWORD",
-    "--ssl": "TLS from the first octet is --tls",
-    "--stls": "STLS first of all is --starttls",
+    "--host": ("the server is a word of its own, as in poptalk mail.example.org 110",),
+    "--port": ("the port is a word after the host, as in poptalk mail.example.org 110",),
+    "--user": _USER,
+    "--username": _USER,
+    "--password": (
+        "a password on the command line could be read by others: it is asked for, or comes from "
+        "--password-file, --password-command or POPTALK_PASSWORD",
+    ),
+    "--ssl": ("TLS from the first octet is --tls",),
+    "--secure": ("TLS from the first octet is --tls, and STLS first of all is --starttls",),
+    "--stls": ("STLS first of all is --starttls",),
+    "--verbose": _MORE,
+    "--debug": _MORE,
+    "-v": _MORE,
 }
-"""What other programs call it, and what poptalk has instead."""
+"""What other programs call it, and what poptalk has instead; the first that the command has counts."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -202,16 +213,19 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, option: str) -> str:
         known = self._option_string_actions
-        instead = _NO_OPTIONS.get(option)
-        if instead is not None and _options_in(instead) <= set(known):
-            return f": {instead}"
-        begun = [name for name in known if name.startswith(option)]
-        if begun[1:]:
-            return f": it may be {', '.join(begun)}"
+        for instead in _NO_OPTIONS.get(option, ()):
+            if _options_in(instead) <= set(known):
+                return f": {instead}"
         from difflib import get_close_matches
 
+        begun = [name for name in known if name.startswith(option) and name not in _WEAKENING]
+        if begun[1:]:
+            return f": it may be {', '.join(begun)}"
         near = get_close_matches(option, known, n=1)
-        return f": is {near[0]} meant?" if near else ""
+        return f": is {near[0]} meant?" if near and near[0] not in _WEAKENING else ""
+
+
+_WEAKENING = {flag for row in REACHING if row.weakens for flag in row.flags}
 
 
 def _options_in(text: str) -> set[str]:

@@ -14,8 +14,14 @@ from tests.shell.black_box import at, on_a_terminal, piped
 
 SENTENCES = [
     (["h", "--stattls"], "there is no option --stattls: is --starttls meant?"),
-    (["h", "--port", "110"], "the port is a word behind the host"),
-    (["h", "--user", "bob"], "whoever is to log in is named with --login USER"),
+    (["h", "--port", "110"], "the port is a word after the host"),
+    (["h", "--user", "bob"], "--login USER logs in"),
+    (["h", "--secure"], "TLS from the first octet is --tls, and STLS first of all is --starttls"),
+    (["h", "--verbose"], "--explain says what everything means, and --log FILE keeps the dialogue"),
+    (["h", "--debug"], "--explain says what everything means, and --log FILE keeps the dialogue"),
+    (["h", "-v"], "--explain says what everything means, and --log FILE keeps the dialogue"),
+    (["serve", "--debug"], "there is no option --debug: --log FILE keeps the dialogue"),
+    (["diff", "a", "b", "-v"], "there is no option -v; poptalk diff --help"),
     (["h", "--ssl"], "TLS from the first octet is --tls"),
     (["h", "--xyzzy"], "there is no option --xyzzy; poptalk connect --help"),
     (["h", "--password-", "x"], "it may be --password-env, --password-file, --password-command"),
@@ -45,6 +51,15 @@ def test_one_sentence(words: list[str], sentence: str, capsys: pytest.CaptureFix
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("option", ["--insecur3", "--inscure", "--insecure-tls", "--nsecure"])
+def test_no_option_that_switches_a_check_off_is_suggested(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"there is no option {option}; poptalk connect --help" in complaint(
+        ["h", option], capsys
+    )
+
+
 def test_a_short_list_of_what_there_is_stays(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: poptalk lessons" in complaint(["lessons", "lsit"], capsys)
 
@@ -54,7 +69,7 @@ def test_a_password_that_was_given_is_not_repeated(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = complaint(["mail.example.org", *words], capsys)
-    assert "a password never stands on the command line" in said
+    assert "a password on the command line could be read by others" in said
     assert "hunter2" not in said
 
 
