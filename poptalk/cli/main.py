@@ -44,38 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] and words[0] in ("-h", "--help", "--version"):
-        from poptalk.cli.parser import build_parser
-
-        build_parser().parse_args(words)
-    implied = not words or words[0] not in RUN
-    name = "connect" if implied else words.pop(0)
-    try:
-        given: Given = {"target": words}
-        if name != "connect" or any(word.startswith("-") for word in words):
-            from poptalk.cli.parser import parse
-
-            given = parse(name, words)
-        # A terminal and nowhere to go: the lessons, unless an option says more than they know.
-        if implied and _on_terminal() and not given.get("target") and not set(given) - _LESSONS:
-            name = "learn"
-        return _carry_out(RUN[name], given)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-
-
-_LESSONS = {"target", "timeout", "plain", "color", "theme"}
-
-
-def _carry_out(command: Callable[[Given], int], given: Given) -> int:
-    """Carry out a command; say what stops it, and return the exit code of that."""
     from poptalk.net.destination import UsageError
     from poptalk.net.errors import NetError
     from poptalk.terminal.screen import ScreenClosed, complain
 
     try:
-        return command(given)
+        return _carry_out(list(sys.argv[1:] if arguments is None else arguments))
     except NetError as error:
         return _stopped_by(error)
     except UsageError as error:
@@ -83,6 +57,29 @@ def _carry_out(command: Callable[[Given], int], given: Given) -> int:
         return EXIT_USAGE
     except ScreenClosed as closed:
         return _give_up_output(closed)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _carry_out(words: list[str]) -> int:
+    if words[:1] and words[0] in ("-h", "--help", "--version"):
+        from poptalk.cli.parser import build_parser
+
+        build_parser().parse_args(words)
+    implied = not words or words[0] not in RUN
+    name = "connect" if implied else words.pop(0)
+    given: Given = {"target": words}
+    if name != "connect" or any(word.startswith("-") for word in words):
+        from poptalk.cli.parser import parse
+
+        given = parse(name, words)
+    # A terminal and nowhere to go: the lessons, unless an option says more than they know.
+    if implied and _on_terminal() and not given.get("target") and not set(given) - _LESSONS:
+        name = "learn"
+    return RUN[name](given)
+
+
+_LESSONS = {"target", "timeout", "plain", "color", "theme"}
 
 
 def _stopped_by(error: NetError) -> int:

@@ -187,6 +187,18 @@ _NO_OPTIONS = {
 class Parser(argparse.ArgumentParser):
     """A parser that says in one sentence what is wrong."""
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the help or the version; argparse would not notice that it cannot be written.
+
+        Raises:
+            ScreenClosed: nothing can be written.
+        """
+        from poptalk.terminal.screen import ScreenClosed, say
+
+        if file is None:
+            raise ScreenClosed("The output was closed before poptalk was started.")
+        say(message.rstrip("\n"), stream=file)
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end with the exit code of a wrong command line."""
         from poptalk.terminal.screen import complain
