@@ -21,7 +21,7 @@ import shtab
 
 from poptalk import __version__
 from poptalk.cli.options import COMMANDS
-from poptalk.cli.parser import EXIT_CODES, add_arguments, build_parser
+from poptalk.cli.parser import DESCRIPTION, EXIT_CODES, add_arguments, build_parser
 from poptalk.practice.persona import shipped_personas
 from poptalk.protocol.verbs import VERBS
 from poptalk.shell.local import LOCAL_COMMANDS
@@ -160,7 +160,7 @@ def manual() -> Iterator[str]:
     yield f'.TH POPTALK 1 "" "poptalk {__version__}" "User Commands"'
     yield from section("NAME", ["poptalk \\- talk POP3 by hand, and understand the answers"])
     yield from section("SYNOPSIS", synopsis(parser))
-    yield from section("DESCRIPTION", paragraphs(parser.description or "", WITHOUT_A_COMMAND))
+    yield from section("DESCRIPTION", paragraphs(DESCRIPTION, WITHOUT_A_COMMAND))
     yield from section("OPTIONS", options(parser))
     for name, command in commands(parser).items():
         yield from section(f"POPTALK {name.upper()}", about_command(name, command))

@@ -29,6 +29,19 @@ DESCRIPTION = (
 )
 
 
+DOORS = (
+    ("poptalk", "learn POP3 in lessons; no account or server needed"),
+    ("poptalk HOST [PORT]", "talk to a server by hand (port 110)"),
+    ("poptalk pop3s://me@HOST", "the same, with TLS from the start (port 995)"),
+    ("poptalk NAME", "talk to a server that was saved with --save NAME"),
+    ("... | poptalk HOST", "send the lines of a pipe, one after each reply"),
+)
+"""The ways in that most people come for, each with what it does."""
+
+MOST_USED = ("--tls", "--starttls", "--login", "--log")
+"""The options that most people come for."""
+
+
 def parse(name: str, words: Sequence[str]) -> dict[str, Any]:
     """Parse the words after a command; return the fields that were given.
 
@@ -58,13 +71,20 @@ def parse(name: str, words: Sequence[str]) -> dict[str, Any]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands: for `--help`, the man page and the shell completions."""
+    from textwrap import fill
+
     parser = Parser(
         prog="poptalk",
         usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
-        description=DESCRIPTION,
+        description=f"{fill(DESCRIPTION, _columns() - 2)}\n\n{_rows('start here', DOORS)}",
         epilog=(
-            "Without a command: with a target, connect is meant; alone, learn.  In a pipe, and with\n"
-            "connect alone, the practice server is opened: USER bob, PASS jones, LIST, RETR 3, QUIT.\n"
+            f"{_rows('options that most people come for', _most_used())}"
+            "\n"
+            "poptalk connect --help lists all options of a session, and poptalk COMMAND --help\n"
+            "those of a command, with an example.\n"
+            "\n"
+            "Without a server, poptalk connect and poptalk in a pipe open the practice server:\n"
+            "USER bob, PASS jones, LIST, RETR 3, QUIT.\n"
             "\n" + EXIT_CODES
         ),
         formatter_class=help_formatter,
@@ -74,6 +94,16 @@ def build_parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         add_arguments(commands.add_parser(name, help=command.summary, **_texts(command)), command)
     return parser
+
+
+def _most_used() -> list[tuple[str, str]]:
+    rows = {flag: row for row in COMMANDS["connect"].options for flag in row.flags}
+    return [(f"{flag} {rows[flag].metavar or ''}".rstrip(), rows[flag].help) for flag in MOST_USED]
+
+
+def _rows(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    width = max(len(term) for term, _ in rows) + 2
+    return f"{title}:\n" + "".join(f"  {term:<{width}}{meaning}\n" for term, meaning in rows)
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: CliCommand) -> None:
