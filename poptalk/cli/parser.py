@@ -80,10 +80,10 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=(
             f"{_rows('options that most people come for', _most_used())}"
             "\n"
-            "poptalk connect --help lists all options of a session, and poptalk COMMAND --help\n"
+            "poptalk connect --help lists all options of a session, poptalk COMMAND --help\n"
             "those of a command, with an example.\n"
             "\n"
-            "Without a server, poptalk connect and poptalk in a pipe open the practice server:\n"
+            "With no server named, poptalk connect (or a pipe) opens the practice server:\n"
             "USER bob, PASS jones, LIST, RETR 3, QUIT.\n"
             "\n" + EXIT_CODES
         ),
