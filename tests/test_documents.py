@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from poptalk import __version__
-from poptalk.cli import COMMANDS, EXIT_CODES, build_parser
+from poptalk.cli.options import COMMANDS
+from poptalk.cli.parser import EXIT_CODES, build_parser, parse
 from poptalk.notation.dialogue import AnyLines, ClientLine, ServerLine
 from poptalk.notation.reader import parse_dialogue
 from poptalk.practice.accounts import ACCOUNTS
@@ -153,7 +154,7 @@ def test_command_lines_are_found() -> None:
 def test_every_command_line_is_understood(words: list[str]) -> None:
     if words[:1] not in (["--help"], ["--version"]):
         name = words.pop(0) if words[:1] and words[0] in COMMANDS else "connect"
-        COMMANDS[name].parse(name, words)
+        parse(name, words)
     else:
         with pytest.raises(SystemExit, match="0"):
             build_parser().parse_args(words)

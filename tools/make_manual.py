@@ -20,7 +20,8 @@ from pathlib import Path
 import shtab
 
 from poptalk import __version__
-from poptalk.cli import COMMANDS, EXIT_CODES, build_parser
+from poptalk.cli.options import COMMANDS
+from poptalk.cli.parser import DESCRIPTION, EXIT_CODES, add_arguments, build_parser
 from poptalk.practice.persona import shipped_personas
 from poptalk.protocol.verbs import VERBS
 from poptalk.shell.local import LOCAL_COMMANDS
@@ -118,7 +119,7 @@ def completed_parser() -> argparse.ArgumentParser:
     The target is suppressed there: shtab would take it for all that can be the first word.
     """
     parser = build_parser()
-    COMMANDS["connect"].add_arguments(parser)
+    add_arguments(parser, COMMANDS["connect"])
     for action in actions(parser):
         if action.dest == "target":
             action.help = argparse.SUPPRESS
@@ -159,7 +160,7 @@ def manual() -> Iterator[str]:
     yield f'.TH POPTALK 1 "" "poptalk {__version__}" "User Commands"'
     yield from section("NAME", ["poptalk \\- talk POP3 by hand, and understand the answers"])
     yield from section("SYNOPSIS", synopsis(parser))
-    yield from section("DESCRIPTION", paragraphs(parser.description or "", WITHOUT_A_COMMAND))
+    yield from section("DESCRIPTION", paragraphs(DESCRIPTION, WITHOUT_A_COMMAND))
     yield from section("OPTIONS", options(parser))
     for name, command in commands(parser).items():
         yield from section(f"POPTALK {name.upper()}", about_command(name, command))

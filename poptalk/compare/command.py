@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from poptalk.compare.both import ReadingFailed, read_both
-from poptalk.compare.options import SIDES
 from poptalk.compare.reading import Fetch, Reading, Refused, Side
 from poptalk.compare.survey import Survey
 from poptalk.compare.table import as_json, summary, table
@@ -27,26 +25,49 @@ from poptalk.login.sources import (
     asker,
     find_password,
 )
-from poptalk.net.destination import Destination, UsageError
+from poptalk.net.destination import DEFAULT_TIMEOUT, Destination, UsageError
 from poptalk.net.dial import bare_host
 from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
 from poptalk.protocol.logins import LoginError
-from poptalk.terminal.color import use_color
+from poptalk.protocol.values import Value
 from poptalk.terminal.render import NoteKind, note
 from poptalk.terminal.safe import Fragments
-from poptalk.terminal.screen import LinearScreen, Progress, ScreenClosed
-from poptalk.terminal.theme import NEUTRAL
+from poptalk.terminal.screen import LinearScreen, Progress
+
+if TYPE_CHECKING:
+    from poptalk.terminal.color import ColorFlag
 
 Complain = Callable[[str], None]
 
+SIDES = ("A", "B")
+"""What the two servers are called, in the options and in the table."""
+
+
+class DiffSettings(Value):
+    """What `poptalk diff` was asked for; `--help` says what each field means."""
+
+    user: str | None = None
+    user_a: str | None = None
+    user_b: str | None = None
+    mechanism: str | None = None
+    password_source: Source | None = None
+    """Of both passwords, where the next two say nothing."""
+    password_source_a: Source | None = None
+    password_source_b: Source | None = None
+    bodies: bool = False
+    top: bool = False
+    json: bool = False
+    color: ColorFlag = "auto"
+    timeout: float = DEFAULT_TIMEOUT
+
 
 def diff(
-    options: Namespace, destinations: Sequence[Destination], *, say: Complain, complain: Complain
+    options: DiffSettings, destinations: Sequence[Destination], *, say: Complain, complain: Complain
 ) -> int:
     """Compare one mailbox on two servers, and show what differs; return the exit code.
 
     Args:
-        options: as `poptalk.compare.options` has them, with `timeout`.
+        options: what was asked for.
         destinations: the two servers.
         say: writes a line on standard output.
         complain: says a sentence on standard error.
@@ -56,7 +77,7 @@ def diff(
         NetError: no connection, no TLS, or a connection was lost.
         ScreenClosed: standard output is gone.
     """
-    screen = _screen(options)
+    screen = LinearScreen.of_output(color=options.color)
     sides = [
         _side(options, place, destination)
         for place, destination in zip(SIDES, destinations, strict=True)
@@ -76,7 +97,7 @@ def diff(
 
 
 def _read(
-    options: Namespace, sides: Sequence[Side], *, complain: Complain
+    options: DiffSettings, sides: Sequence[Side], *, complain: Complain
 ) -> tuple[Survey, Survey]:
     """Read both servers, and show how far that has come.
 
@@ -98,13 +119,6 @@ def _read(
         return read_both(left, right, tick=tick)
     finally:
         progress.clear()
-
-
-def _screen(options: Namespace) -> LinearScreen:
-    if sys.stdout is None:
-        raise ScreenClosed("The output was closed before poptalk was started.")
-    color = use_color(options.color, os.environ, isatty=sys.stdout.isatty())
-    return LinearScreen(sys.stdout, theme=NEUTRAL, color=color)
 
 
 def _where(side: Side) -> str:
@@ -133,7 +147,7 @@ def _show(
 # Who logs in.
 
 
-def _side(options: Namespace, place: str, destination: Destination) -> Side:
+def _side(options: DiffSettings, place: str, destination: Destination) -> Side:
     """Find out who logs in on a server, and with what password.
 
     Raises:
@@ -165,21 +179,12 @@ def _side(options: Namespace, place: str, destination: Destination) -> Side:
     )
 
 
-def _source(options: Namespace, place: str) -> Source | None:
+def _source(options: DiffSettings, place: str) -> Source | None:
     """Return the source of a server's password that was named; None for what is usual."""
-    letter = place.lower()
-    named = {
-        Kind.VARIABLE: getattr(options, f"password_env_{letter}"),
-        Kind.FILE: getattr(options, f"password_file_{letter}"),
-        Kind.COMMAND: getattr(options, f"password_command_{letter}"),
-    }
-    for kind, detail in named.items():
-        if detail is not None:
-            return Source(kind=kind, detail=detail)
-    if options.netrc:
-        return Source(kind=Kind.NETRC)
-    if options.keyring:
-        return Source(kind=Kind.KEYRING)
+    own: Source | None = getattr(options, f"password_source_{place.lower()}")
+    named = own or options.password_source
+    if named is not None:
+        return named
     variable = f"{PASSWORD_VARIABLE}_{place}"
     return Source(kind=Kind.VARIABLE, detail=variable) if os.environ.get(variable) else None
 

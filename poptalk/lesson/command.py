@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
+from typing import Any
 
 from poptalk.exit_codes import EXIT_OK, EXIT_USAGE
 from poptalk.lesson.shelf import LessonNotFound, curriculum, find_lesson
@@ -11,19 +11,21 @@ from poptalk.terminal.screen import LinearScreen
 
 
 def lessons(
-    options: argparse.Namespace,
+    action: str,
     *,
     screen: LinearScreen,
     say: Callable[[str], None],
     complain: Callable[[str], None],
+    **given: Any,
 ) -> int:
     """Carry out a subcommand of `poptalk lessons`.
 
     Args:
-        options: as `options.add_lessons_arguments` parses them.
+        action: the subcommand.
         screen: for what has styles.
         say: prints lines and flushes them.
         complain: prints a sentence where errors go.
+        given: what the command line says besides.
 
     Returns:
         The exit code: 0 if all is well, 1 if a lesson is found to be wrong, 2 for a lesson that is
@@ -33,33 +35,31 @@ def lessons(
         ScreenClosed: nothing can be printed any more.
     """
     try:
-        match options.action:
+        match action:
             case "list":
-                return _list(options, columns=screen.columns, say=say)
+                return _list(columns=screen.columns, say=say, **given)
             case "check":
                 from poptalk.lesson.proof.command import check
 
-                return check(options, say=say, complain=complain)
+                return check(say=say, complain=complain, **given)
             case "new":
-                return _new(options, say=say, complain=complain)
+                return _new(say=say, complain=complain, **given)
             case _:
-                return _watch(options, screen=screen)
+                return _watch(screen=screen, **given)
     except (LessonNotFound, FileNotFoundError) as error:
         complain(str(error))
         return EXIT_USAGE
 
 
-def _list(options: argparse.Namespace, *, columns: int, say: Callable[[str], None]) -> int:
+def _list(*, columns: int, say: Callable[[str], None], paths: bool = False) -> int:
     from poptalk.lesson.listing import list_lessons
 
-    for row in list_lessons(curriculum(), columns=columns, paths=options.paths):
+    for row in list_lessons(curriculum(), columns=columns, paths=paths):
         say(row)
     return EXIT_OK
 
 
-def _new(
-    options: argparse.Namespace, *, say: Callable[[str], None], complain: Callable[[str], None]
-) -> int:
+def _new(*, name: str, say: Callable[[str], None], complain: Callable[[str], None]) -> int:
     from poptalk.lesson.new_lesson import (
         CannotWrite,
         begin_lesson,
@@ -69,22 +69,22 @@ def _new(
     )
     from poptalk.lesson.skeleton import skeleton
 
-    path = lesson_path(options.name)
+    file = lesson_path(name)
     try:
-        begin_lesson(path, skeleton(title_of(path.stem)))
+        begin_lesson(file, skeleton(title_of(file.stem)))
     except CannotWrite as error:
         complain(str(error))
         return EXIT_USAGE
-    say(f"{path} is begun. {what_is_left(path)}")
+    say(f"{file} is begun. {what_is_left(file)}")
     return EXIT_OK
 
 
-def _watch(options: argparse.Namespace, *, screen: LinearScreen) -> int:
-    path = find_lesson(options.path)
+def _watch(*, path: str, screen: LinearScreen) -> int:
+    lesson = find_lesson(path)
     from poptalk.lesson.watch import watch
 
     try:
-        watch(path, screen=screen)
+        watch(lesson, screen=screen)
     except KeyboardInterrupt:
         # How it is ended.
         pass

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from poptalk.lesson.errors import near_miss
 from poptalk.lesson.markup.source import Source
-from poptalk.lesson.options import DEFAULT_PERSONA
 from poptalk.notation.pattern import unwritable
 from poptalk.practice.accounts import BOB
 from poptalk.protocol.commands import MASK
+
+DEFAULT_PERSONA = "plain"
+"""How the practice server of a lesson speaks unless the lesson says otherwise."""
 
 FENCE = "---"
 """The line above and below the front matter."""

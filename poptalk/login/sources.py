@@ -8,14 +8,18 @@ elsewhere.  A token is a password to all of this.
 from __future__ import annotations
 
 import os
-import shlex
 import stat
-import subprocess
 import sys
-from collections.abc import Callable
 from enum import Enum
 
 from poptalk.protocol.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Ask = Callable[[str], str]
+    """Asks at the terminal without echo; takes the question."""
 
 PASSWORD_VARIABLE = "POPTALK_PASSWORD"
 
@@ -24,9 +28,6 @@ MOST_OCTETS = 64 * 1024
 
 COMMAND_SECONDS = 120
 """How long a command may take: it may have to ask its user for a passphrase elsewhere."""
-
-Ask = Callable[[str], str]
-"""Asks at the terminal without echo; takes the question."""
 
 
 class NoPassword(Exception):
@@ -128,7 +129,9 @@ def _from_file(_wanted: Wanted, path: str) -> str:
             mode = os.fstat(file.fileno()).st_mode
             # A pipe, as of a shell's <(...), belongs to nobody else.
             if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise NoPassword(f"{path} can be read by others: chmod 600 {shlex.quote(path)}")
+                from shlex import quote
+
+                raise NoPassword(f"{path} can be read by others: chmod 600 {quote(path)}")
             octets = file.read(MOST_OCTETS)
     except OSError as error:
         raise NoPassword(f"{path} cannot be read ({error.strerror})") from error
@@ -136,6 +139,9 @@ def _from_file(_wanted: Wanted, path: str) -> str:
 
 
 def _from_command(_wanted: Wanted, command: str) -> str:
+    import shlex
+    import subprocess
+
     try:
         words = shlex.split(command)
     except ValueError as error:

@@ -27,6 +27,9 @@ POP3S_PORT = 995
 PROXY_VARIABLE = "POPTALK_PROXY"
 """The environment variable from which a proxy is taken: there a password is seen by nobody else."""
 
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
+
 FAMILIES: Mapping[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 """The address families by the version of IP that people name."""
 
@@ -159,9 +162,8 @@ def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
     """Read a target as it was typed.
 
     Args:
-        words: a host and perhaps a port, or a URL; with a unix socket nothing, or a host alone; or
-            the name under which a server was saved (`poptalk.net.named`), with nothing behind it.
-        way: how to get there; of a saved server, what is to be other than saved.
+        words: a host and perhaps a port, or a URL; with a unix socket nothing, or a host alone.
+        way: how to get there.
 
     Raises:
         BadDestination: in one sentence, with what would be right.
@@ -170,7 +172,15 @@ def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
         words = words or ("localhost",)
     if not 1 <= len(words) <= 2:
         raise BadDestination("give a host and perhaps a port, or a URL such as pop3s://host")
-    destination = (_find_saved(words[0], way) if len(words) == 1 else None) or _typed(words, way)
+    return consistent(_typed(words, way))
+
+
+def consistent(destination: Destination) -> Destination:
+    """Return a destination whose parts go together.
+
+    Raises:
+        BadDestination: they do not.
+    """
     if destination.tls and destination.starttls:
         raise BadDestination(TLS_TWICE)
     if destination.client_key and not destination.client_cert:
@@ -185,23 +195,6 @@ def is_plain_name(word: str) -> bool:
     """
     bare = word.replace("-", "").replace("_", "")
     return bare.isascii() and bare.isalnum() and word != "localhost"
-
-
-def is_saved(words: Sequence[str]) -> bool:
-    """Tell whether a target as it was typed is the name of a saved server.
-
-    Raises:
-        BadDestination: what is saved under that name has a mistake.
-    """
-    return len(words) == 1 and _find_saved(words[0], DIRECT) is not None
-
-
-def _find_saved(word: str, way: Way) -> Destination | None:
-    if not is_plain_name(word):
-        return None
-    from poptalk.net.named import find_server
-
-    return find_server(word, way)
 
 
 def usual_port(*, tls: bool) -> int:

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,9 @@ from poptalk.net.destination import (
     BadDestination,
     Destination,
     Way,
+    consistent,
     is_plain_name,
+    parse_destination,
     usual_port,
 )
 from poptalk.net.errors import printable
@@ -36,38 +40,117 @@ from poptalk.paths import config_directory
 from poptalk.toml_file import Table, TomlError, TomlFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
 FILE_NAME = "servers.toml"
 
-TEXTS: Mapping[str, str] = {
-    "host": "host",
-    "user": "user",
-    "mechanism": "mechanism",
-    "tls-name": "server_name",
-    "source": "source",
+Read = Callable[[Table, str], Any]
+"""Reads the value of a key into that of a field."""
+
+
+def _pins(entry: Table, key: str) -> tuple[str, ...]:
+    from poptalk.net.tls_settings import parse_pin
+
+    pins = entry.texts(key)
+    for pin in pins:
+        try:
+            parse_pin(pin)
+        except ValueError as error:
+            raise entry.mistake(key, str(error)) from error
+    return tuple(pins)
+
+
+def _proxy(entry: Table, key: str) -> Proxy:
+    try:
+        proxy = parse_proxy(entry.text(key), from_command_line=False)
+    except BadProxy as error:
+        raise entry.mistake(key, str(error)) from error
+    if proxy.password is not None:
+        raise entry.mistake(
+            key,
+            "a password has no place in this file; put the proxy's URL into the environment variable "
+            f"{PROXY_VARIABLE}",
+        )
+    return proxy
+
+
+def _family(entry: Table, key: str) -> int:
+    number = entry.whole_number(key, least=4, most=6)
+    if number not in FAMILIES:
+        raise entry.mistake(key, "4 or 6 is needed, for that version of IP alone")
+    return FAMILIES[number]
+
+
+def _file(entry: Table, key: str) -> str:
+    """Read a path: `~` is the home directory, and a relative one starts beside the configuration."""
+    return str(servers_file().parent / Path(entry.text(key)).expanduser())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """A key of an entry."""
+
+    field: str
+    """The field of a destination that it fills."""
+    read: Read = Table.text
+    write: Callable[[Any], Any] = str
+    """Gives the value to write."""
+
+
+KEYS = {
+    "host": _Key(field="host"),
+    "port": _Key(
+        field="port",
+        read=lambda entry, key: entry.whole_number(key, least=1, most=65_535),
+        write=int,
+    ),
+    "socket": _Key(field="path", read=_file, write=os.path.abspath),
+    "user": _Key(field="user"),
+    "mechanism": _Key(field="mechanism"),
+    "tls": _Key(field="tls", read=Table.truth, write=bool),
+    "starttls": _Key(field="starttls", read=Table.truth, write=bool),
+    "insecure": _Key(
+        field="verify",
+        read=lambda entry, key: not entry.truth(key),
+        write=lambda verify: not verify,
+    ),
+    "ca-file": _Key(field="ca_file", read=_file, write=os.path.abspath),
+    "tls-name": _Key(field="server_name"),
+    "pins": _Key(field="pins", read=_pins, write=list),
+    "client-cert": _Key(field="client_cert", read=_file, write=os.path.abspath),
+    "client-key": _Key(field="client_key", read=_file, write=os.path.abspath),
+    "tls-min": _Key(field="tls_min", read=lambda entry, key: entry.choice(key, TLS_VERSIONS)),
+    "family": _Key(
+        field="family",
+        read=_family,
+        write=lambda family: next(number for number, each in FAMILIES.items() if each == family),
+    ),
+    "source": _Key(field="source"),
+    "proxy": _Key(field="proxy", read=_proxy, write=lambda proxy: proxy.url),
 }
-"""Keys with a text, and the field of a destination that each fills."""
+"""The fields of a destination that may be saved, each under the name of its option.
 
-TRUTHS: Mapping[str, str] = {"tls": "tls", "starttls": "starttls"}
-
-FILES: Mapping[str, str] = {
-    "ca-file": "ca_file",
-    "client-cert": "client_cert",
-    "client-key": "client_key",
-    "socket": "path",
-}
-"""Keys with a file: ``~`` is the home directory, and what is relative lies beside the configuration."""
-
-OTHERS = ("port", "insecure", "pins", "tls-min", "proxy", "family")
-
-KEYS = (*TEXTS, *TRUTHS, *FILES, *OTHERS)
-"""All of them.  A key log is none: who wants one wants it once."""
+A key log has no key: nobody wants one every time.
+"""
 
 
 def servers_file() -> Path:
     """Return where the named servers are kept; the file need not exist."""
     return config_directory() / FILE_NAME
+
+
+def find_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
+    """Read a target that may be the name of a saved server, or as `parse_destination` takes it.
+
+    Args:
+        words: the target.
+        way: how to get there; of a saved server, what is to be other than saved.
+
+    Raises:
+        BadDestination: in one sentence, with what would be right.
+    """
+    saved = find_server(words[0], way) if len(words) == 1 else None
+    return saved or parse_destination(words, way)
 
 
 def find_server(name: str, way: Way = DIRECT) -> Destination | None:
@@ -81,16 +164,16 @@ def find_server(name: str, way: Way = DIRECT) -> Destination | None:
         BadDestination: a mistake in the file, with its line and key.
     """
     path = servers_file()
-    if not path.exists():
+    if not is_plain_name(name) or not path.exists():
         return None
     try:
         file = TomlFile.read(path)
         if name not in file.names:
             return None
-        kept = _read_entry(file.table(file.names).table(name, allowed=KEYS), folder=path.parent)
+        kept = _read_entry(file.table(file.names).table(name, allowed=KEYS))
     except TomlError as error:
         raise BadDestination(str(error)) from error
-    return _join(name, kept, way)
+    return consistent(_join(name, kept, way))
 
 
 def _join(name: str, kept: dict[str, Any], way: Way) -> Destination:
@@ -106,18 +189,9 @@ def _join(name: str, kept: dict[str, Any], way: Way) -> Destination:
     return Destination(**fields)
 
 
-def _read_entry(entry: Table, *, folder: Path) -> dict[str, Any]:
+def _read_entry(entry: Table) -> dict[str, Any]:
     """Read an entry into the fields of a destination."""
-    fields: dict[str, Any] = {}
-    for key in entry:
-        if key in TEXTS:
-            fields[TEXTS[key]] = entry.text(key)
-        elif key in TRUTHS:
-            fields[TRUTHS[key]] = entry.truth(key)
-        elif key in FILES:
-            fields[FILES[key]] = str(folder / Path(entry.text(key)).expanduser())
-        else:
-            fields.update(_read_other(entry, key))
+    fields = {KEYS[key].field: KEYS[key].read(entry, key) for key in entry}
     if "host" not in fields and "path" not in fields:
         raise entry.mistake("host", 'missing: name the server, such as host = "mail.example.org"')
     if not fields.setdefault("host", "localhost"):
@@ -125,46 +199,6 @@ def _read_entry(entry: Table, *, folder: Path) -> dict[str, Any]:
     if fields.get("tls") and fields.get("starttls"):
         raise entry.mistake("starttls", TLS_TWICE)
     return fields
-
-
-def _read_other(entry: Table, key: str) -> dict[str, Any]:
-    """Read one of the keys that have a form of their own."""
-    if key == "port":
-        return {"port": entry.whole_number(key, least=1, most=65_535)}
-    if key == "insecure":
-        return {"verify": not entry.truth(key)}
-    if key == "family":
-        number = entry.whole_number(key, least=4, most=6)
-        if number not in FAMILIES:
-            raise entry.mistake(key, "4 or 6 is needed, for that version of IP alone")
-        return {"family": FAMILIES[number]}
-    if key == "proxy":
-        return {"proxy": _read_proxy(entry, key)}
-    if key == "tls-min":
-        return {"tls_min": entry.choice(key, TLS_VERSIONS)}
-    from poptalk.net.tls_settings import parse_pin
-
-    pins = entry.texts(key)
-    for pin in pins:
-        try:
-            parse_pin(pin)
-        except ValueError as error:
-            raise entry.mistake(key, str(error)) from error
-    return {"pins": tuple(pins)}
-
-
-def _read_proxy(entry: Table, key: str) -> Proxy:
-    try:
-        proxy = parse_proxy(entry.text(key), from_command_line=False)
-    except BadProxy as error:
-        raise entry.mistake(key, str(error)) from error
-    if proxy.password is not None:
-        raise entry.mistake(
-            key,
-            "a password has no place in this file; put the proxy's URL into the environment variable "
-            f"{PROXY_VARIABLE}",
-        )
-    return proxy
 
 
 # Saving.
@@ -225,38 +259,16 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _entry(name: str, destination: Destination) -> Iterator[str]:
+    """Give the lines of an entry: what is other than usual, and host and port wherever they count."""
     yield f"[{name}]"
-    for key, value in _values(destination):
-        yield f"{key} = {_toml(value)}"
-
-
-def _values(destination: Destination) -> Iterator[tuple[str, str | int | list[str]]]:
-    """Give the keys of an entry that are other than usual; host and port wherever they count."""
-    if destination.path is None:
-        yield "host", destination.host
-        yield "port", destination.port
-    for key, field in (*TEXTS.items(), *TRUTHS.items(), ("tls-min", "tls_min")):
-        value = getattr(destination, field)
-        if value and field != "host":
-            yield key, value
-    for key, field in FILES.items():
-        if getattr(destination, field):
-            yield key, os.path.abspath(getattr(destination, field))
-    yield from _other_values(destination)
-
-
-def _other_values(destination: Destination) -> Iterator[tuple[str, str | int | list[str]]]:
-    if not destination.verify:
-        yield "insecure", True
-    if destination.pins:
-        yield "pins", list(destination.pins)
-    if destination.proxy is not None and destination.proxy.password is None:
-        yield "proxy", destination.proxy.url
-    for number, family in FAMILIES.items():
-        if destination.family == family:
-            yield "family", number
+    for key, row in KEYS.items():
+        value = getattr(destination, row.field)
+        without_use = row.field in ("host", "port") and destination.path is not None
+        secret = row.field == "proxy" and value is not None and value.password is not None
+        if value != Destination._defaults.get(row.field) and not without_use and not secret:
+            # JSON's form of these values is TOML's as well.
+            yield f"{key} = {_toml(row.write(value))}"
 
 
 def _toml(value: str | int | list[str]) -> str:
-    """Write a value; what JSON writes of these is TOML as well."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")

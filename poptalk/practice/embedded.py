@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from poptalk.net.destination import BadDestination, Destination
 from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.maildrop import MaildropError
-from poptalk.practice.options import DEFAULT_PERSONA
 from poptalk.practice.persona import PersonaError
 from poptalk.practice.server import Server, ThreadedServer, fresh_timestamp
+from poptalk.practice.settings import DEFAULT_PERSONA
 
 if TYPE_CHECKING:
     from poptalk.net.tls_settings import TlsSettings
@@ -34,8 +34,8 @@ class PracticeDestination(Destination):
 @contextmanager
 def practice_server(
     *,
-    persona: str | None,
-    maildrop: str | None,
+    persona: str | None = None,
+    maildrop: str | None = None,
     faults: Sequence[str] = (),
     tls: bool = False,
     starttls: bool = False,

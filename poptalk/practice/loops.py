@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from poptalk.practice.options import Loop
-
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
@@ -17,21 +15,21 @@ class LoopMissing(Exception):
     """The loop that was asked for is not installed, explained in one sentence."""
 
 
-def loop_factory(loop: Loop) -> LoopFactory:
+def loop_factory(loop: str) -> LoopFactory:
     """Return what makes event loops, for `asyncio.Runner`.
 
     Args:
-        loop: which kind of loop.
+        loop: one of `settings.LOOPS`.
 
     Raises:
         LoopMissing: it is not installed.
     """
-    if loop is Loop.ASYNCIO:
+    if loop == "asyncio":
         return asyncio.new_event_loop
     try:
         import uvloop
     except ImportError:
-        if loop is Loop.UVLOOP:
+        if loop == "uvloop":
             raise LoopMissing(
                 "uvloop is not installed; try pip install 'poptalk[fast]', or --loop asyncio."
             ) from None

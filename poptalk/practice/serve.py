@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import signal
@@ -29,10 +28,10 @@ from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.listening import CannotListen
 from poptalk.practice.loops import LoopMissing, loop_factory
 from poptalk.practice.maildrop import MaildropError
-from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK, Loop
 from poptalk.practice.persona import PersonaError, list_personas
 from poptalk.practice.server import Server
 from poptalk.practice.session_lines import SessionLines
+from poptalk.practice.settings import ServeSettings
 from poptalk.practice.witness import Begin
 from poptalk.protocol.commands import MASK
 
@@ -41,7 +40,7 @@ FINISH_SECONDS = 8.0
 
 
 def serve(
-    options: argparse.Namespace,
+    options: ServeSettings,
     *,
     say: Callable[[str], None],
     complain: Callable[[str], None],
@@ -49,7 +48,7 @@ def serve(
     """Run a practice server until Ctrl-C or SIGTERM; a second one ends its sessions at once.
 
     Args:
-        options: as `options.add_serve_arguments` parses them.
+        options: what was asked for.
         say: prints a line and flushes it.
         complain: prints a sentence where errors and warnings go.
 
@@ -78,17 +77,17 @@ def serve(
 
 
 def _serve(
-    options: argparse.Namespace,
+    options: ServeSettings,
     log: DialogueLog | None,
     *,
     say: Callable[[str], None],
     complain: Callable[[str], None],
 ) -> int:
-    hosts = options.listen or [LOOPBACK]
+    hosts = options.listen
     try:
-        new_loop = loop_factory(Loop(options.loop))
+        new_loop = loop_factory(options.loop)
         server = Server(
-            persona=options.persona or DEFAULT_PERSONA,
+            persona=options.persona,
             maildrop=options.maildrop,
             accounts=_accounts(options, complain=complain),
             token=_token(options, complain=complain),
@@ -99,7 +98,7 @@ def _serve(
             tls_port=options.tls_port,
             patience=_patience(options),
             slow_refusals=options.slow_refusals,
-            faults=options.faults or (),
+            faults=options.faults,
             fault_seed=options.fault_seed,
             witnesses=_witnesses(options, log, say=say),
         )
@@ -133,7 +132,7 @@ def _serve(
     return EXIT_OK
 
 
-def _accounts(options: argparse.Namespace, *, complain: Callable[[str], None]) -> list[Account]:
+def _accounts(options: ServeSettings, *, complain: Callable[[str], None]) -> list[Account]:
     """Return who may log in: those that were given, and only where there are none, bob and mrose."""
     given = [parse_account(text, source="--user") for text in options.users]
     for file in map(Path, options.user_files):
@@ -142,13 +141,13 @@ def _accounts(options: argparse.Namespace, *, complain: Callable[[str], None]) -
     return given or list(ACCOUNTS)
 
 
-def _patience(options: argparse.Namespace) -> Patience:
+def _patience(options: ServeSettings) -> Patience:
     if options.connections is None:
         return Patience()
     return Patience(connections=options.connections, connections_per_address=options.connections)
 
 
-def _token(options: argparse.Namespace, *, complain: Callable[[str], None]) -> str | None:
+def _token(options: ServeSettings, *, complain: Callable[[str], None]) -> str | None:
     if options.token is None:
         return None
     token = read_token(options.token)
@@ -166,7 +165,7 @@ def _warn_of_readers(file: Path, *, complain: Callable[[str], None]) -> None:
 
 
 def _witnesses(
-    options: argparse.Namespace, log: DialogueLog | None, *, say: Callable[[str], None]
+    options: ServeSettings, log: DialogueLog | None, *, say: Callable[[str], None]
 ) -> list[Begin]:
     witnesses: list[Begin] = [] if log is None else [log.begin]
     # Whoever asks for JSON reads one line and no more.

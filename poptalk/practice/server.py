@@ -32,10 +32,10 @@ from poptalk.practice.listening import BACKLOG, Listener, listen
 from poptalk.practice.login_delay import LoginDelays, announced_delay
 from poptalk.practice.maildrop import Lease, MaildropError, Store, locate
 from poptalk.practice.mechanisms import make_mechanisms
-from poptalk.practice.options import DEFAULT_PERSONA, LOOPBACK
 from poptalk.practice.persona import LoginDelay, Persona, SecondSession, load_persona
 from poptalk.practice.record import Record, RecordedSession
 from poptalk.practice.seam import DriverSeam
+from poptalk.practice.settings import DEFAULT_PERSONA, LOOPBACK
 from poptalk.practice.witness import Begin, DropReason, Visit, Witness
 from poptalk.protocol.limits import Limits
 from poptalk.protocol.server_events import LoginAttempt

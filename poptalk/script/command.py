@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +16,11 @@ from poptalk.script.junit import Suite, junit
 from poptalk.script.occurrences import Occurrence, Opened, TlsBegun
 from poptalk.script.replay import Replay
 from poptalk.script.results import Results
-from poptalk.script.serving import Given, Serving, read_values, serving
+from poptalk.script.serving import Given, RunSettings, Serving, read_values, serving
 from poptalk.script.source import STANDARD_INPUT, read_dialogue
 from poptalk.script.transcript import Transcript
-from poptalk.terminal.color import use_color
 from poptalk.terminal.render import note
-from poptalk.terminal.screen import LinearScreen, ScreenClosed
-from poptalk.terminal.theme import NEUTRAL
+from poptalk.terminal.screen import LinearScreen
 
 Complain = Callable[[str], None]
 Fail = Callable[[NetError], int]
@@ -43,7 +38,7 @@ class _Done:
 
 
 def run_scripts(
-    options: Namespace,
+    options: RunSettings,
     files: Sequence[str],
     destination: Destination | None,
     *,
@@ -55,7 +50,7 @@ def run_scripts(
     All are read before anything is sent.  A server that cannot be reached ends the run.
 
     Args:
-        options: as `poptalk.script.options` has them, with `tls`, `starttls` and `timeout`.
+        options: what was asked for.
         files: the dialogues.
         destination: the server; None for a practice server for each dialogue.
         complain: says a sentence on standard error.
@@ -70,9 +65,9 @@ def run_scripts(
     """
     if files.count(STANDARD_INPUT) > 1:
         raise UsageError("- is standard input, which can be read once")
-    given = read_values(options.var, user=options.user)
+    given = read_values(options.variables, user=options.user)
     dialogues = [read_dialogue(file) for file in files]
-    screen = _screen(options)
+    screen = LinearScreen.of_output(color=options.color)
     done: list[_Done] = []
     for dialogue in dialogues:
         if len(dialogues) > 1 and not options.quiet:
@@ -108,7 +103,7 @@ class _Run:
 
     def __init__(
         self,
-        options: Namespace,
+        options: RunSettings,
         given: Given,
         dialogue: Dialogue,
         server: Serving,
@@ -167,13 +162,6 @@ def _result(replay: Replay) -> str:
     if replay.compared:
         return f"{count}, all as written"
     return f"{count}, none refused; there are no S: lines to compare with"
-
-
-def _screen(options: Namespace) -> LinearScreen:
-    if sys.stdout is None:
-        raise ScreenClosed("The output was closed before poptalk was started.")
-    color = use_color(options.color, os.environ, isatty=sys.stdout.isatty())
-    return LinearScreen(sys.stdout, theme=NEUTRAL, color=color)
 
 
 def _write(name: str, text: str) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from poptalk.login.methods import applicant, make_mechanism
-from poptalk.login.options import source_named
-from poptalk.login.sources import PASSWORD_VARIABLE, NoPassword, Wanted, asker, find_password
-from poptalk.net.destination import Destination, UsageError
+from poptalk.login.sources import (
+    PASSWORD_VARIABLE,
+    NoPassword,
+    Source,
+    Wanted,
+    asker,
+    find_password,
+)
+from poptalk.net.destination import DEFAULT_TIMEOUT, Destination, UsageError
 from poptalk.net.dial import bare_host
 from poptalk.net.link import Link
 from poptalk.notation.dialogue import ClientLine, Dialogue
@@ -19,13 +25,37 @@ from poptalk.notation.known import REASONS, Known
 from poptalk.notation.responses import Responses, parse_response_name
 from poptalk.practice.embedded import practice_server
 from poptalk.protocol.logins import METHODS, ClientMechanism, LoginError, credential
-from poptalk.script.options import DEFAULT_PERSONA
+from poptalk.protocol.values import Value
 from poptalk.script.practising import Timestamps, account_for
+
+if TYPE_CHECKING:
+    from poptalk.terminal.color import ColorFlag
 
 _NEED_NO_PASSWORD = frozenset({"user", "host"})
 _NEED_A_USER = frozenset({"user", "plain", "cram-md5"})
 _MAY_BE_GIVEN = frozenset({"user", "host"})
 """The known names that `--var` may set; the others hold secrets."""
+
+
+class RunSettings(Value):
+    """What `poptalk run` was asked for; `--help` says what each field means."""
+
+    exact: bool = False
+    quiet: bool = False
+    times: bool = False
+    junit: str | None = None
+    variables: Sequence[str] = ()
+    user: str | None = None
+    password_source: Source | None = None
+    persona: str = "plain"
+    """With the example texts of RFC 1939, so that sessions out of the RFCs agree to the letter."""
+    maildrop: str | None = None
+    faults: Sequence[str] = ()
+    tls: bool = False
+    """Of the practice server, as `starttls`: a destination has its own."""
+    starttls: bool = False
+    color: ColorFlag = "auto"
+    timeout: float = DEFAULT_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +78,7 @@ class Given:
     """Of all names but those two."""
 
 
-def read_values(texts: list[str], *, user: str | None) -> Given:
+def read_values(texts: Sequence[str], *, user: str | None) -> Given:
     """Read what `--var` was given.
 
     Args:
@@ -78,12 +108,12 @@ def read_values(texts: list[str], *, user: str | None) -> Given:
 
 @contextmanager
 def serving(
-    options: Namespace, given: Given, dialogue: Dialogue, destination: Destination | None
+    options: RunSettings, given: Given, dialogue: Dialogue, destination: Destination | None
 ) -> Iterator[Serving]:
     """Make ready what a dialogue is replayed against.
 
     Args:
-        options: as `poptalk.script.options` has them, with `tls` and `timeout`.
+        options: what was asked for.
         given: what the command line says of the placeholders.
         dialogue: what is replayed.
         destination: the server; None for a practice server of the dialogue's own.
@@ -97,9 +127,9 @@ def serving(
     account = account_for(dialogue, user=given.user)
     timestamps = Timestamps(dialogue)
     with practice_server(
-        persona=options.persona or DEFAULT_PERSONA,
+        persona=options.persona,
         maildrop=options.maildrop,
-        faults=options.faults or (),
+        faults=options.faults,
         tls=options.tls,
         starttls=options.starttls,
         timestamp=timestamps,
@@ -117,7 +147,7 @@ def serving(
 
 
 def _live(
-    options: Namespace, given: Given, dialogue: Dialogue, destination: Destination
+    options: RunSettings, given: Given, dialogue: Dialogue, destination: Destination
 ) -> Serving:
     user = _one_line(given.user or destination.user, "name")
     needed = _needed(dialogue) - set(given.values)
@@ -181,9 +211,9 @@ def _needs_a_user(name: str) -> bool:
     return name in _NEED_A_USER or parse_response_name(name) is not None
 
 
-def _password(options: Namespace, dialogue: Dialogue, wanted: Wanted) -> str:
+def _password(options: RunSettings, dialogue: Dialogue, wanted: Wanted) -> str:
     """Find the password: where the options say, in the environment, or by asking at a terminal."""
     try:
-        return find_password(wanted, source_named(options), ask=asker())
+        return find_password(wanted, options.password_source, ask=asker())
     except NoPassword as error:
         raise UsageError(f"{dialogue.name} needs a password: {error}") from error

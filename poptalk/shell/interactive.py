@@ -11,11 +11,10 @@ from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from poptalk.login.options import source_named
 from poptalk.net.destination import Destination
 from poptalk.practice.embedded import PracticeDestination
 from poptalk.shell.logging_in import begin_login, opening_request
-from poptalk.shell.options import ConnectOptions
+from poptalk.shell.settings import ConnectOptions
 from poptalk.terminal.color import use_color
 from poptalk.terminal.theme import theme_named
 
@@ -176,7 +175,7 @@ def _live_shell(options: ConnectOptions) -> LiveShell:
 
 def _settle_in(shell: Shell, options: ConnectOptions) -> None:
     """Tell a shell what it has to know of the options."""
-    shell.source = source_named(options)
+    shell.source = options.password_source
     shell.dialogue.explain = options.explain
 
 

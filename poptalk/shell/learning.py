@@ -17,8 +17,8 @@ from poptalk.net.destination import Destination, UsageError
 from poptalk.notation.known import Known
 from poptalk.shell.coach import is_yes
 from poptalk.shell.interactive import run_accompanied
-from poptalk.shell.options import ConnectOptions
 from poptalk.shell.school import School
+from poptalk.shell.settings import ConnectOptions
 
 Ask = Callable[[str], str]
 """Asks a question on the terminal, and returns the answer."""

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Collection, Iterator
 
 import poptalk.shell.local_lesson
-from poptalk.net.destination import DIRECT, BadDestination, Way, is_saved, parse_destination
+from poptalk.net.destination import DIRECT, BadDestination, Way
+from poptalk.net.named import find_destination, find_server
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell import escapes
 from poptalk.shell.base import LOCAL_PREFIX, Shell
@@ -285,10 +286,10 @@ def _open(shell: Shell, argument: str) -> None:
         shell.companion.reopen()
         return
     if places:
-        # What is saved says everything of its server: the way of before is that of another.
-        before = None if is_saved(places) else shell.destination
-        way = _way_to_another(before or DIRECT, places[0], flags)
-        destination = parse_destination(places, way)
+        # A saved server brings its own way: that of the session is for another server.
+        saved = len(places) == 1 and find_server(places[0]) is not None
+        before = DIRECT if saved or shell.destination is None else shell.destination
+        destination = find_destination(places, _way_to_another(before, places[0], flags))
     elif shell.destination is None:
         raise LocalError("name a server: :open mail.example.org 110")
     elif flags:

@@ -19,7 +19,7 @@ from poptalk.notation.mask import mask_sent
 from poptalk.notation.pattern import Literal
 from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
 from poptalk.notation.writer import DialogueWriter
-from poptalk.shell.options import LOG_FORMATS
+from poptalk.shell.settings import LOG_FORMATS
 from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:

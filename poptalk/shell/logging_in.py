@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poptalk.login.methods import applicant, find_method, make_talk
-from poptalk.login.options import source_named
 from poptalk.login.sources import NoPassword, Source, Wanted, find_password, must_be_asked, question
 from poptalk.net.destination import Destination, UsageError
 from poptalk.net.dial import bare_host
@@ -37,7 +36,7 @@ from poptalk.shell.local_error import LocalError
 if TYPE_CHECKING:
     from poptalk.shell.base import Shell
     from poptalk.shell.dialogue import Dialogue
-    from poptalk.shell.options import ConnectOptions
+    from poptalk.shell.settings import ConnectOptions
 
 
 class Refused(LocalError):
@@ -130,7 +129,7 @@ def opening_request(options: ConnectOptions, destination: Destination) -> LoginR
             options.mechanism or destination.mechanism,
             two_step=options.two_step,
             token=options.oauth,
-            source=source_named(options),
+            source=options.password_source,
         )
     except LocalError as error:
         raise UsageError(str(error)) from error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from poptalk.net.link import Link
-    from poptalk.shell.options import ConnectOptions
+    from poptalk.shell.settings import ConnectOptions
 
 CRLF = b"\r\n"
 

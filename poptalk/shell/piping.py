@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from poptalk.net.destination import Destination
     from poptalk.shell.dialogue import Dialogue
     from poptalk.shell.one_liner import GivenLines
-    from poptalk.shell.options import ConnectOptions
+    from poptalk.shell.settings import ConnectOptions
     from poptalk.terminal.safe import Fragments
     from poptalk.terminal.screen import LinearScreen
 
@@ -181,12 +181,11 @@ def _login(
 def _local_commands(
     pipe: Pipe, options: ConnectOptions, destination: Destination, *, aside: Aside | None
 ) -> Callable[[str], bool]:
-    from poptalk.login.options import source_named
     from poptalk.shell.scripted import ScriptedShell
 
     screen = _screen(options)
     shell = ScriptedShell(pipe=pipe, destination=destination, screen=screen)
-    shell.source = source_named(options)
+    shell.source = options.password_source
 
     def carry_out(text: str) -> bool:
         if aside is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from poptalk.exit_codes import EXIT_OK
 from poptalk.lesson.classroom import Classroom, ClassroomError
 from poptalk.lesson.document import Lesson
+from poptalk.lesson.front_matter import DEFAULT_PERSONA
 from poptalk.lesson.new_lesson import begin_lesson, lesson_path, title_of, what_is_left
 from poptalk.lesson.recorded_lesson import write_lesson
 from poptalk.lesson.recording import Recording
@@ -21,12 +22,15 @@ from poptalk.net.destination import Destination, UsageError
 from poptalk.practice.accounts import BOB
 from poptalk.protocol.events import Closed, Event
 from poptalk.shell.interactive import run_interactive
-from poptalk.shell.options import ConnectOptions
+from poptalk.shell.settings import ConnectOptions
 
 if TYPE_CHECKING:
     from poptalk.shell.base import Shell
 
 Say = Callable[[str], None]
+
+DEFAULT_MAILBOX = "article"
+"""The letters of a lesson that is recorded, unless others are named."""
 
 
 def record(
@@ -34,8 +38,8 @@ def record(
     options: ConnectOptions,
     destination: Destination | None,
     *,
-    mailbox: str,
-    persona: str,
+    mailbox: str = DEFAULT_MAILBOX,
+    persona: str = DEFAULT_PERSONA,
     say: Say,
 ) -> int:
     """Open the shell, and write what was said into a new lesson; return the exit code.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.application import Application
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
+    from poptalk.terminal.color import ColorFlag
     from poptalk.terminal.safe import Fragment, Fragments
     from poptalk.terminal.theme import Theme
 
@@ -121,6 +122,24 @@ class LinearScreen:
         """Whether a prompt or what was typed stands there, with the cursor behind it."""
         self.shown = 0
         """How often something was written: by it one can tell whether anything else was."""
+
+    @classmethod
+    def of_output(cls, *, color: ColorFlag = "auto") -> LinearScreen:
+        """Make a screen of standard output.
+
+        Args:
+            color: the value of `--color`.
+
+        Raises:
+            ScreenClosed: it was closed before the start.
+        """
+        from poptalk.terminal.color import use_color
+        from poptalk.terminal.theme import NEUTRAL
+
+        if sys.stdout is None:
+            raise ScreenClosed("The output was closed before poptalk was started.")
+        colored = use_color(color, os.environ, isatty=sys.stdout.isatty())
+        return cls(sys.stdout, theme=NEUTRAL, color=colored)
 
     @property
     def columns(self) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 
-from poptalk.cli import COMMANDS, build_parser, main
+from poptalk.cli import main
+from poptalk.cli.options import LESSONS
+from poptalk.cli.parser import parse
 from poptalk.lesson.command import lessons
-from poptalk.lesson.options import ACTIONS
 from poptalk.lesson.shelf import curriculum
 from poptalk.terminal.screen import LinearScreen
 from poptalk.terminal.theme import NEUTRAL
@@ -17,16 +17,14 @@ from tests.servers.terminal import Terminal
 from tests.shell.black_box import piped
 
 
-def parsed(*words: str) -> argparse.Namespace:
-    return build_parser().parse_args(["lessons", *words])
-
-
 def done(*words: str, columns: int = 80) -> tuple[int, list[str], list[str]]:
     """Return the exit code, what was said and what was complained of."""
     said: list[str] = []
     complained: list[str] = []
     screen = LinearScreen(Terminal(columns), theme=NEUTRAL, color=False)
-    code = lessons(parsed(*words), screen=screen, say=said.append, complain=complained.append)
+    code = lessons(
+        **parse("lessons", words), screen=screen, say=said.append, complain=complained.append
+    )
     return code, said, complained
 
 
@@ -80,18 +78,17 @@ def test_what_cannot_be_meant(words: list[str], capsys: pytest.CaptureFixture[st
     assert "usage: poptalk lessons" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("action", LESSONS)
 def test_every_action_has_its_help(action: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["lessons", action, "--help"])
-    summary, _ = ACTIONS[action]
-    assert summary[1:] in " ".join(capsys.readouterr().out.split())
+    assert LESSONS[action].summary[1:] in " ".join(capsys.readouterr().out.split())
 
 
 def test_options_may_stand_before_the_target_and_behind_it() -> None:
-    record = COMMANDS["lessons"].parse("lessons", ["record", "x", "--tls", "pop.example", "995"])
-    assert (record.action, record.name, record.tls) == ("record", "x", True)
-    assert record.target == ["pop.example", "995"]
+    given = parse("lessons", ["record", "x", "--tls", "pop.example", "995"])
+    target = ("pop.example", "995")
+    assert given == {"action": "record", "name": "x", "tls": True, "target": target}
 
 
 def test_the_whole_process(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.cli.options import LESSONS
 from poptalk.lesson.codes import CODES
 from poptalk.lesson.document import Block, BlockKind, Item, Prose, Question, SpeakerNote
 from poptalk.lesson.front_matter import KEYS
 from poptalk.lesson.markup.fences import WORDS
-from poptalk.lesson.options import ACTIONS
 from poptalk.lesson.reader import read_lesson
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
@@ -55,4 +55,4 @@ def test_the_table_of_blocks() -> None:
 def test_the_commands_exist() -> None:
     named = set(re.findall(r"poptalk lessons (\w+)", GUIDE))
     assert named
-    assert named <= set(ACTIONS)
+    assert named <= set(LESSONS)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import BadDestination, Destination, Way, parse_destination
-from poptalk.net.named import find_server, save_server, servers_file
+from poptalk.net.destination import BadDestination, Destination, Way
+from poptalk.net.named import find_destination, find_server, save_server, servers_file
 from poptalk.net.proxy import Proxy, parse_proxy
 
 
@@ -40,7 +40,7 @@ def test_a_name_stands_for_all_that_was_saved() -> None:
         pins = ["sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
         """
     ).parent
-    work = parse_destination(["work"])
+    work = find_destination(["work"])
     assert (work.host, work.port, work.tls, work.starttls) == ("mail.example.org", 995, True, False)
     assert (work.user, work.mechanism, work.name) == ("bob", "PLAIN", "work")
     assert (work.server_name, work.verify, work.tls_min) == ("pop.example.org", False, "1.3")
@@ -52,15 +52,15 @@ def test_a_name_stands_for_all_that_was_saved() -> None:
 
 def test_what_is_typed_goes_before_what_is_saved() -> None:
     write('[work]\nhost = "h"\nstarttls = true\nsource = "127.0.0.1"\ntls-min = "1.3"\n')
-    assert parse_destination(["work"]).starttls
-    typed = parse_destination(["work"], Way(tls=True, tls_min="1.2"))
+    assert find_destination(["work"]).starttls
+    typed = find_destination(["work"], Way(tls=True, tls_min="1.2"))
     assert (typed.tls, typed.starttls, typed.port) == (True, False, 995)
     assert (typed.tls_min, typed.source) == ("1.2", "127.0.0.1")
 
 
 def test_a_unix_socket_needs_no_host(tmp_path: Path) -> None:
     write(f'[near]\nsocket = "{tmp_path}/pop3"\n')
-    near = parse_destination(["near"])
+    near = find_destination(["near"])
     assert (near.path, near.host, near.name) == (f"{tmp_path}/pop3", "localhost", "near")
 
 
@@ -71,7 +71,7 @@ def test_a_unix_socket_needs_no_host(tmp_path: Path) -> None:
 )
 def test_what_is_no_name_is_a_host(words: list[str]) -> None:
     write('[work]\nhost = "elsewhere"\n["work."]\nhost = "elsewhere"\n[localhost]\nhost = "no"\n')
-    assert parse_destination(words).host == words[0].removeprefix("pop3://")
+    assert find_destination(words).host == words[0].removeprefix("pop3://")
 
 
 def test_without_the_file_every_word_is_a_host() -> None:
@@ -100,7 +100,7 @@ def test_without_the_file_every_word_is_a_host() -> None:
 def test_a_mistake_is_told_with_its_line(text: str, line: int, said: str) -> None:
     path = write(text)
     with pytest.raises(BadDestination) as refused:
-        parse_destination(["work"])
+        find_destination(["work"])
     assert str(refused.value).startswith(f"{path}, line {line}")
     assert said in str(refused.value)
     assert "jones" not in str(refused.value)
@@ -109,7 +109,7 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, said: str) -> Non
 def test_the_password_of_a_proxy_is_refused_and_not_repeated() -> None:
     write('[work]\nhost = "h"\nproxy = "http://bob:jones@proxy.example.org"\n')
     with pytest.raises(BadDestination, match="POPTALK_PROXY") as refused:
-        parse_destination(["work"])
+        find_destination(["work"])
     assert "jones" not in str(refused.value)
 
 
@@ -148,7 +148,7 @@ def test_what_is_saved_is_what_is_found() -> None:
 def test_a_unix_socket_is_saved() -> None:
     save_server("near", Destination(host="localhost", port=110, path="/run/pop3"))
     assert 'host = "' not in servers_file().read_text()
-    assert parse_destination(["near"]).path == "/run/pop3"
+    assert find_destination(["near"]).path == "/run/pop3"
 
 
 def test_the_file_is_for_its_owner_and_keeps_what_is_there() -> None:

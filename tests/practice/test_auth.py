@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import shutil
@@ -15,12 +14,13 @@ from pathlib import Path
 import pytest
 from scramp import ScramClient  # type: ignore[import-untyped]
 
+from poptalk.cli.parser import parse
 from poptalk.practice.accounts import Account
 from poptalk.practice.maildrop import MaildropError
-from poptalk.practice.options import add_serve_arguments
 from poptalk.practice.persona import Persona, load_persona
 from poptalk.practice.serve import serve
 from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.settings import ServeSettings
 from poptalk.protocol.capabilities import CapabilityLists
 from tests.practice.talking import SECONDS, Talk, greeted
 
@@ -254,8 +254,6 @@ def test_response_codes_are_given_where_they_are_announced_only() -> None:
 
 def served(*options: str) -> tuple[int, list[str], list[str]]:
     """Run the command and end it at once; return the exit code, what it said, its complaints."""
-    parser = argparse.ArgumentParser()
-    add_serve_arguments(parser)
     said: list[str] = []
     complaints: list[str] = []
 
@@ -264,7 +262,7 @@ def served(*options: str) -> tuple[int, list[str], list[str]]:
             signal.raise_signal(signal.SIGINT)
         said.append(line)
 
-    code = serve(parser.parse_args(options), say=say, complain=complaints.append)
+    code = serve(ServeSettings(**parse("serve", options)), say=say, complain=complaints.append)
     return code, said, complaints
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -11,11 +10,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from poptalk.cli.parser import parse
 from poptalk.practice.faults.catalogue import FAULTS
 from poptalk.practice.faults.fault import Fault
 from poptalk.practice.faults.listing import COLUMNS, list_faults
-from poptalk.practice.options import add_serve_arguments
 from poptalk.practice.serve import serve
+from poptalk.practice.settings import ServeSettings
 from tests.practice.talking import SECONDS
 
 ISSUE = """
@@ -28,10 +28,8 @@ ISSUE = """
 
 def served(*words: str) -> tuple[int, list[str]]:
     """Run the command in this process; it must end by itself."""
-    parser = argparse.ArgumentParser()
-    add_serve_arguments(parser)
     said: list[str] = []
-    code = serve(parser.parse_args(words), say=said.append, complain=said.append)
+    code = serve(ServeSettings(**parse("serve", words)), say=said.append, complain=said.append)
     return code, said
 
 

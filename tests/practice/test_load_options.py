@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -12,15 +11,16 @@ import sys
 
 import pytest
 
+from poptalk.cli.parser import parse
 from poptalk.exit_codes import EXIT_USAGE
 from poptalk.practice.loops import loop_factory
-from poptalk.practice.options import Loop, add_serve_arguments
 from poptalk.practice.serve import serve
 from poptalk.practice.server import Server
+from poptalk.practice.settings import ServeSettings
 from tests.practice.test_serve import SECONDS, running
 
 
-def loop_of(choice: Loop) -> str:
+def loop_of(choice: str) -> str:
     """Return the library of the event loop that a choice leads to."""
     libraries = []
 
@@ -33,28 +33,26 @@ def loop_of(choice: Loop) -> str:
 
 
 def test_asyncios_own_loop_is_used_when_it_is_asked_for() -> None:
-    assert loop_of(Loop.ASYNCIO) == "asyncio"
+    assert loop_of("asyncio") == "asyncio"
 
 
 def test_uvloop_is_used_where_it_is_installed() -> None:
     pytest.importorskip("uvloop", reason="uvloop is not installed (pip install 'poptalk[fast]')")
-    assert loop_of(Loop.AUTO) == loop_of(Loop.UVLOOP) == "uvloop"
+    assert loop_of("auto") == loop_of("uvloop") == "uvloop"
 
 
 def test_without_uvloop_there_is_asyncios_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert loop_of(Loop.AUTO) == "asyncio"
+    assert loop_of("auto") == "asyncio"
 
 
 def test_uvloop_that_is_missing_is_a_mistake_in_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    parser = argparse.ArgumentParser()
-    add_serve_arguments(parser)
     said: list[str] = []
     complaints: list[str] = []
-    options = parser.parse_args(["--loop", "uvloop"])
+    options = ServeSettings(loop="uvloop")
     assert serve(options, say=said.append, complain=complaints.append) == EXIT_USAGE
     assert complaints == [
         "uvloop is not installed; try pip install 'poptalk[fast]', or --loop asyncio."
@@ -76,7 +74,7 @@ def test_a_session_on_uvloop() -> None:
         client.pass_("tanstaaf")
         replies.extend([client.stat(), client.retr(1)[2], client.quit()[:3]])
 
-    with asyncio.Runner(loop_factory=loop_factory(Loop.UVLOOP)) as runner:
+    with asyncio.Runner(loop_factory=loop_factory("uvloop")) as runner:
         runner.run(session())
     assert replies == [(2, 320), 120, b"+OK"]
 
@@ -101,8 +99,6 @@ def test_as_many_connections_as_asked_for_and_no_more() -> None:
 def test_a_number_of_connections_that_makes_no_sense(
     number: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parser = argparse.ArgumentParser()
-    add_serve_arguments(parser)
     with pytest.raises(SystemExit):
-        parser.parse_args([f"--connections={number}"])
+        parse("serve", [f"--connections={number}"])
     assert "a number from 1 to 1,000,000 is needed" in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import poplib
@@ -19,19 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.practice.options import add_serve_arguments
+from poptalk.cli.parser import parse
 from poptalk.practice.serve import serve
 from poptalk.practice.server import Server
+from poptalk.practice.settings import ServeSettings
 from tests.practice.test_server import has_ipv6
 
 PROGRAM = """
-import argparse, sys
-from poptalk.practice.options import add_serve_arguments
-from poptalk.practice.serve import serve
-from poptalk.terminal.screen import complain, say
-parser = argparse.ArgumentParser()
-add_serve_arguments(parser)
-sys.exit(serve(parser.parse_args(), say=say, complain=complain))
+import sys
+from poptalk.cli import main
+sys.exit(main(["serve", *sys.argv[1:]]))
 """
 SECONDS = 20
 
@@ -89,10 +85,10 @@ def test_the_table_says_what_a_person_needs() -> None:
 
 def refused(*options: str) -> tuple[int, list[str]]:
     """Return the exit code and the complaints of options that cannot work."""
-    parser = argparse.ArgumentParser()
-    add_serve_arguments(parser)
     complaints: list[str] = []
-    code = serve(parser.parse_args(options), say=complaints.append, complain=complaints.append)
+    code = serve(
+        ServeSettings(**parse("serve", options)), say=complaints.append, complain=complaints.append
+    )
     return code, complaints
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.cli import EXIT_CODES
+from poptalk.cli.parser import EXIT_CODES
 from tests.servers import certificates
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, Expect, Reset, ScriptedServer, Send

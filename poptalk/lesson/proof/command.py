@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.lesson.codes import CODES
 from poptalk.lesson.errors import LessonFault
-from poptalk.lesson.options import JUNIT
 from poptalk.lesson.proof.prove import Report, prove
 from poptalk.lesson.proof.subject import ADVICE
 from poptalk.lesson.shelf import SUFFIX, lesson_files
@@ -20,12 +18,22 @@ Show = Callable[[str], None]
 """Shows a line."""
 
 
-def check(options: argparse.Namespace, *, say: Show, complain: Show) -> int:
+def check(
+    *,
+    paths: Sequence[str] = (),
+    ignore: str = "",
+    format: str = "text",
+    output: str | None = None,
+    say: Show,
+    complain: Show,
+) -> int:
     """Prove lessons.
 
     Args:
-        options: `paths` (none: all that are shipped), `ignore` (codes, parted by commas), `format`
-            (`text` or `junit`) and `output` (the file for it, None for standard output).
+        paths: lessons and folders; none for all that are shipped.
+        ignore: codes that do not count, separated by commas.
+        format: of the result, `text` or `junit`.
+        output: the file for it, None for standard output.
         say: shows a line of the result.
         complain: shows why nothing could be checked.
 
@@ -34,18 +42,18 @@ def check(options: argparse.Namespace, *, say: Show, complain: Show) -> int:
         does not exist, or the file cannot be written.
     """
     try:
-        ignored = read_codes(options.ignore or "")
-        paths = lessons_at([Path(path) for path in options.paths])
+        ignored = read_codes(ignore)
+        lessons = lessons_at([Path(path) for path in paths])
     except UsageError as error:
         complain(str(error))
         return EXIT_USAGE
-    reports = [without(prove(path), ignored) for path in paths]
+    reports = [without(prove(path), ignored) for path in lessons]
     failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
-    text = _junit(reports) if options.format == JUNIT else "\n".join(_lines(reports))
+    text = _junit(reports) if format == "junit" else "\n".join(_lines(reports))
     try:
-        _put(text, options.output, say)
+        _put(text, output, say)
     except OSError as error:
-        complain(f"{options.output} cannot be written ({reason(error)}); name another file.")
+        complain(f"{output} cannot be written ({reason(error)}); name another file.")
         return EXIT_USAGE
     return EXIT_NO if failed else EXIT_OK
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
@@ -26,13 +25,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*paths: Path, **options: str | None) -> tuple[int, list[str], list[str]]:
+def run(*paths: Path, **options: str) -> tuple[int, list[str], list[str]]:
     """Run the command; return its exit code, what it says, and what it complains of."""
-    values: dict[str, object] = {"format": "text", "output": None, "ignore": ""}
     said: list[str] = []
     complaints: list[str] = []
-    given = Namespace(paths=[str(path) for path in paths], **(values | options))
-    return check(given, say=said.append, complain=complaints.append), said, complaints
+    given = [str(path) for path in paths]
+    code = check(paths=given, say=said.append, complain=complaints.append, **options)
+    return code, said, complaints
 
 
 def test_a_good_lesson(folder: Path) -> None:

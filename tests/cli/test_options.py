@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 
 import pytest
 
-from poptalk.cli import COMMANDS
-from poptalk.shell.options import ConnectOptions
+from poptalk.cli.parser import parse
 from tests.servers.recording import RecordingServer
 from tests.shell.black_box import environment
 
 
 @pytest.mark.parametrize("words", [[], ["mail.example.org"], ["mail.example.org", "110"]])
 def test_words_without_options_need_no_parser(words: list[str]) -> None:
-    parser = argparse.ArgumentParser()
-    COMMANDS["connect"].add_arguments(parser)
-    parsed = ConnectOptions(**vars(parser.parse_intermixed_args(words)))
-    assert parsed == ConnectOptions(target=words)
+    assert parse("connect", words) == ({"target": tuple(words)} if words else {})
 
 
 @pytest.mark.parametrize("arguments", [[], ["--timeout", "9"]])

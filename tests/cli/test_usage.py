@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,14 @@ from tests.shell.black_box import at, on_a_terminal, piped
 
 SENTENCES = [
     (["h", "--stattls"], "there is no option --stattls: is --starttls meant?"),
-    (["h", "--port", "110"], "the port is a word behind the host"),
-    (["h", "--user", "bob"], "whoever is to log in is named with --login USER"),
+    (["h", "--port", "110"], "the port is a word after the host"),
+    (["h", "--user", "bob"], "--login USER logs in"),
+    (["h", "--secure"], "TLS from the first octet is --tls, and STLS first of all is --starttls"),
+    (["h", "--verbose"], "--explain says what everything means, and --log FILE keeps the dialogue"),
+    (["h", "--debug"], "--explain says what everything means, and --log FILE keeps the dialogue"),
+    (["h", "-v"], "--explain says what everything means, and --log FILE keeps the dialogue"),
+    (["serve", "--debug"], "there is no option --debug: --log FILE keeps the dialogue"),
+    (["diff", "a", "b", "-v"], "there is no option -v; poptalk diff --help"),
     (["h", "--ssl"], "TLS from the first octet is --tls"),
     (["h", "--xyzzy"], "there is no option --xyzzy; poptalk connect --help"),
     (["h", "--password-", "x"], "it may be --password-env, --password-file, --password-command"),
@@ -45,6 +53,15 @@ def test_one_sentence(words: list[str], sentence: str, capsys: pytest.CaptureFix
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("option", ["--insecur3", "--inscure", "--insecure-tls", "--nsecure"])
+def test_no_option_that_switches_a_check_off_is_suggested(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"there is no option {option}; poptalk connect --help" in complaint(
+        ["h", option], capsys
+    )
+
+
 def test_a_short_list_of_what_there_is_stays(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: poptalk lessons" in complaint(["lessons", "lsit"], capsys)
 
@@ -54,7 +71,7 @@ def test_a_password_that_was_given_is_not_repeated(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = complaint(["mail.example.org", *words], capsys)
-    assert "a password never stands on the command line" in said
+    assert "a password on the command line could be read by others" in said
     assert "hunter2" not in said
 
 
@@ -124,6 +141,19 @@ def test_letters_before_the_login() -> None:
         pty.wait_for("no message can be fetched before the login")
         pty.send("\x04")
         assert pty.wait_exit() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"]], ids=" ".join)
+def test_help_on_a_full_disk(words: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "poptalk", *words]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("poptalk: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

@@ -1,0 +1,343 @@
+"""The commands: each is a function that takes the fields that were given, and returns an exit code.
+
+A piped session is a whole process, so nothing heavy is imported at the top: the parser is loaded where
+there is an option to parse, and what a command needs is imported inside it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from poptalk.exit_codes import (
+    EXIT_CANNOT_CONNECT,
+    EXIT_CONNECTION_LOST,
+    EXIT_INTERRUPTED,
+    EXIT_NO,
+    EXIT_TLS,
+    EXIT_USAGE,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TypeVar
+
+    from poptalk.net.destination import Destination
+    from poptalk.net.errors import NetError
+    from poptalk.net.proxy import Proxy
+    from poptalk.protocol.values import Value
+    from poptalk.shell.settings import ConnectOptions
+    from poptalk.terminal.screen import ScreenClosed
+
+    V = TypeVar("V", bound=Value)
+    Given = Mapping[str, Any]
+    """What was given on the command line, by the fields of the table of options."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run poptalk.
+
+    Args:
+        arguments: the command line without the program's name; None takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    from poptalk.net.destination import UsageError
+    from poptalk.net.errors import NetError
+    from poptalk.terminal.screen import ScreenClosed, complain
+
+    try:
+        return _carry_out(list(sys.argv[1:] if arguments is None else arguments))
+    except NetError as error:
+        return _stopped_by(error)
+    except UsageError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except ScreenClosed as closed:
+        return _give_up_output(closed)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _carry_out(words: list[str]) -> int:
+    if words[:1] and words[0] in ("-h", "--help", "--version"):
+        from poptalk.cli.parser import build_parser
+
+        build_parser().parse_args(words)
+    implied = not words or words[0] not in RUN
+    name = "connect" if implied else words.pop(0)
+    given: Given = {"target": words}
+    if name != "connect" or any(word.startswith("-") for word in words):
+        from poptalk.cli.parser import parse
+
+        given = parse(name, words)
+    # A terminal and nowhere to go: the lessons, unless an option says more than they know.
+    if implied and _on_terminal() and not given.get("target") and not set(given) - _LESSONS:
+        name = "learn"
+    return RUN[name](given)
+
+
+_LESSONS = {"target", "timeout", "plain", "color", "theme"}
+
+
+def _stopped_by(error: NetError) -> int:
+    """Say what stopped a session, and return the exit code."""
+    from poptalk.net.errors import ConnectFailed, TlsFailed
+    from poptalk.terminal.screen import complain
+
+    certificate = error.certificate if isinstance(error, TlsFailed) else ()
+    complain("\n".join((str(error), *certificate)))
+    if isinstance(error, ConnectFailed):
+        return EXIT_CANNOT_CONNECT
+    return EXIT_TLS if isinstance(error, TlsFailed) else EXIT_CONNECTION_LOST
+
+
+def _give_up_output(closed: ScreenClosed) -> int:
+    """Say that standard output is gone, and return the exit code."""
+    from poptalk.terminal.screen import abandon, complain
+
+    if sys.stdout is not None:
+        abandon(sys.stdout)
+    complain(str(closed))
+    return EXIT_NO
+
+
+def _filled(kind: type[V], given: Given, **more: Any) -> V:
+    """Make a value of those of its fields that were given."""
+    fields = {name: given[name] for name in kind._fields if name in given}
+    return kind(**fields | more)
+
+
+def _on_terminal() -> bool:
+    # A stream that was closed before the start is None.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+# Where to connect.
+
+
+def _server(given: Given, words: Sequence[str]) -> Destination:
+    """Return the server that a target names, saved servers first."""
+    from poptalk.net.destination import Way, is_plain_name, parse_destination
+
+    find = parse_destination
+    if len(words) == 1 and is_plain_name(words[0]):
+        from poptalk.net.named import find_destination as find
+    destination = find(words, _filled(Way, given, proxy=_proxy(given.get("proxy"))))
+    destination.check_tls_files()
+    return destination
+
+
+def _proxy(url: str | None) -> Proxy | None:
+    from poptalk.net.destination import PROXY_VARIABLE, UsageError
+
+    if url is None and not os.environ.get(PROXY_VARIABLE):
+        return None  # To read one costs a piped session the import of urllib.
+    from poptalk.net.proxy import BadProxy, parse_proxy, proxy_of_environment
+
+    try:
+        return proxy_of_environment() if url is None else parse_proxy(url)
+    except BadProxy as error:
+        raise UsageError(str(error)) from error
+
+
+def _own_server(given: Given, words: Sequence[str], *refused: str) -> Destination | None:
+    """Return the server that was named; None where the practice server is meant.
+
+    Args:
+        given: what was given.
+        words: the target.
+        refused: fields that the practice server refuses here, beside those that it always does.
+
+    Raises:
+        UsageError: an option belongs to the other of the two.
+    """
+    from poptalk.net.destination import UsageError
+
+    if words or "path" in given:
+        return _server(given, words)
+    if set(given) - {"target"}:
+        from poptalk.cli.options import REACHING
+
+        for option in REACHING:
+            if option.field in given and (option.own_server or option.field in refused):
+                raise UsageError(
+                    f"{option.flags[0]} and the like are for your own server: name it as well"
+                )
+    return None
+
+
+def _refuse_practice_options(given: Given) -> None:
+    if not given.keys().isdisjoint(("persona", "maildrop", "faults")):
+        from poptalk.net.destination import UsageError
+
+        raise UsageError(
+            "--persona, --maildrop and --fault are for the practice server: give no target"
+        )
+
+
+# The commands.
+
+
+def connect(given: Given) -> int:
+    """Open the shell, or carry out a pipe."""
+    from poptalk.net.destination import TLS_TWICE, UsageError
+    from poptalk.shell.settings import LOG_FORMATS, ConnectOptions
+
+    options = _filled(ConnectOptions, given)
+    if options.log_format != LOG_FORMATS[0] and not options.log:
+        raise UsageError("--log-format is for --log FILE")
+    if "srv" in given:
+        given = _located(given, given["srv"], timeout=options.timeout)
+    destination = _own_server(given, given.get("target", ()))
+    if destination is not None:
+        _refuse_practice_options(given)
+        if "save" in given:
+            _save(given["save"], destination)
+        return _talk(options, destination)
+    if "save" in given:
+        raise UsageError("--save is for a server of your own: give a target")
+    if "tls" in given and "starttls" in given:
+        raise UsageError(TLS_TWICE)
+    from poptalk.practice.embedded import practice_server
+
+    about = ("persona", "maildrop", "faults", "tls", "starttls")
+    with practice_server(**{name: given[name] for name in about if name in given}) as practice:
+        return _talk(options, practice)
+
+
+def _located(given: Given, domain: str, *, timeout: float) -> Given:
+    """Put the server that the DNS names for a domain in place of the target, and say what was found."""
+    from poptalk.net.destination import UsageError
+    from poptalk.net.srv import find_service
+    from poptalk.terminal.screen import complain
+
+    if given.get("target") or "path" in given:
+        raise UsageError("--srv looks for the server: leave the target out")
+    wanted = True if "tls" in given else False if "starttls" in given else None
+    found = find_service(domain, timeout=timeout, tls=wanted)
+    for remark in found.remarks:
+        complain(remark)
+    return {**given, "target": [found.host, str(found.port)], "tls": found.tls}
+
+
+def _save(name: str, destination: Destination) -> None:
+    from poptalk.net.destination import UsageError
+    from poptalk.net.named import save_server
+    from poptalk.terminal.screen import complain
+
+    if name in RUN:
+        raise UsageError(f"{name} is a command of poptalk: choose another name for the server")
+    path = save_server(name, destination)
+    complain(f"saved in {path}: poptalk {name} connects there from now on")
+
+
+def _talk(options: ConnectOptions, destination: Destination) -> int:
+    in_shell = _on_terminal() and not options.lines
+    if options.lines or options.after_login or options.pipeline or options.drop_after is not None:
+        from poptalk.shell.one_liner import check_wishes
+
+        check_wishes(options, in_shell=in_shell)
+    if in_shell:
+        from poptalk.shell.interactive import run_interactive
+
+        return run_interactive(options, destination)
+    from poptalk.shell.piping import run_pipe
+
+    return run_pipe(options, destination)
+
+
+def learn(given: Given) -> int:
+    """Open the lessons."""
+    from poptalk.net.destination import UsageError
+    from poptalk.shell.settings import ConnectOptions
+
+    lesson = given.get("lesson")
+    if not _on_terminal():
+        raise UsageError(
+            "learn needs a terminal, for both input and output; poptalk lessons list tells what "
+            "there is"
+        )
+    if "://" in (lesson or ""):
+        raise UsageError(f"name the lesson first: poptalk learn 3 {lesson}")
+    server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
+    if server is not None and server.starttls:
+        raise UsageError("in a lesson it is you who types STLS: leave --starttls out, or say --tls")
+    from poptalk.shell import learning
+
+    return learning.learn(lesson, _filled(ConnectOptions, given), server)
+
+
+def run(given: Given) -> int:
+    """Replay dialogues, and compare."""
+    from poptalk.script.command import run_scripts
+    from poptalk.script.serving import RunSettings
+    from poptalk.script.source import part_words
+    from poptalk.terminal.screen import complain
+
+    files, target = part_words([given["file"], *given.get("target", ())])
+    destination = None
+    if target or "path" in given:
+        _refuse_practice_options(given)
+        destination = _server(given, target)
+    settings = _filled(RunSettings, given)
+    return run_scripts(settings, files, destination, complain=complain, fail=_stopped_by)
+
+
+def diff(given: Given) -> int:
+    """Compare one mailbox on two servers."""
+    from poptalk.compare import command
+    from poptalk.terminal.screen import complain, say
+
+    destinations = []
+    for target in (given["a"], given["b"]):
+        # One of the two may begin with TLS at once, and the other with STLS.
+        at_once = target.startswith(("pop3s:", "pops:"))
+        destinations.append(_server({**given, "starttls": False} if at_once else given, [target]))
+    settings = _filled(command.DiffSettings, given)
+    return command.diff(settings, destinations, say=say, complain=complain)
+
+
+def serve(given: Given) -> int:
+    """Run the practice server until it is interrupted."""
+    from poptalk.practice import serve
+    from poptalk.practice.settings import ServeSettings
+    from poptalk.terminal.screen import complain, say
+
+    return serve.serve(_filled(ServeSettings, given), say=say, complain=complain)
+
+
+def lessons(given: Given) -> int:
+    """Carry out `poptalk lessons ...`."""
+    if given["action"] == "record":
+        return _record(given)
+    from poptalk.lesson import command
+    from poptalk.terminal.screen import LinearScreen, complain, say
+
+    return command.lessons(**given, screen=LinearScreen.of_output(), say=say, complain=complain)
+
+
+def _record(given: Given) -> int:
+    from poptalk.net.destination import UsageError
+    from poptalk.shell.recording import record
+    from poptalk.shell.settings import ConnectOptions
+    from poptalk.terminal.screen import say
+
+    if not _on_terminal():
+        raise UsageError("lessons record needs a terminal, for both input and output")
+    server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
+    lesson = {name: given[name] for name in ("mailbox", "persona") if name in given}
+    return record(given["name"], _filled(ConnectOptions, given), server, say=say, **lesson)
+
+
+RUN: Mapping[str, Callable[[Given], int]] = {
+    "learn": learn,
+    "connect": connect,
+    "run": run,
+    "diff": diff,
+    "serve": serve,
+    "lessons": lessons,
+}
+"""The function of each command, since the table of options is not loaded for a plain HOST PORT."""

@@ -1,0 +1,643 @@
+"""The table of options, and which command takes which.
+
+Each option is described once, and nothing else lists them: the parser, `--help`, the manual page, the
+completions and the advice after a mistake are all made from here.
+
+A field that was not given is missing from what is parsed.  The defaults are those of the value that a
+command fills with its fields: `Way` (how to reach a server), `ConnectOptions` (the shell),
+`ServeSettings`, `RunSettings` and `DiffSettings`.  Which of them servers.toml may hold is written
+beside `Way`, in `poptalk.net.named`, since `:open` reads that file too.
+"""
+
+from __future__ import annotations
+
+from poptalk.login.sources import PASSWORD_VARIABLE, Kind, Source
+from poptalk.net.destination import DEFAULT_TIMEOUT, FAMILIES, PROXY_VARIABLE, TLS_VERSIONS
+from poptalk.practice.settings import DEFAULT_PERSONA, LOOPBACK, LOOPS
+from poptalk.protocol.values import Value
+from poptalk.shell.settings import LOG_FORMATS
+from poptalk.terminal.color import COLOR_FLAGS
+from poptalk.terminal.theme import THEMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+HIGHEST_PORT = 65_535
+
+MOST_CONNECTIONS = 1_000_000
+"""More files than Linux lets a process open."""
+
+
+class Option(Value, often=True):
+    """An option, or an argument without a flag."""
+
+    flags: tuple[str, ...] = ()
+    """How it is written; empty for an argument that is recognised by its place."""
+    field: str
+    """The name under which its value is found after parsing."""
+    help: str
+    metavar: str | None = None
+    type: Callable[[str], Any] | None = None
+    """Checks and converts the value."""
+    choices: tuple[str, ...] | None = None
+    nargs: str | None = None
+    action: str | None = None
+    """As argparse has it; None for an option with one value."""
+    const: Any = None
+    exclusive: str | None = None
+    """The name of a group of options of which only one may be given."""
+    own_server: bool = False
+    """Whether it makes no sense with the practice server."""
+    weakens: bool = False
+    """Whether it switches a check off, and so is never suggested after a mistake."""
+
+    def but(self, **changes: Any) -> Option:
+        """Return the same option with some columns changed, for a command that words it its own way."""
+        return Option(**{name: getattr(self, name) for name in Option._fields} | changes)
+
+
+def _argument(field: str, metavar: str, text: str, **more: Any) -> Option:
+    return Option(field=field, metavar=metavar, help=text, **more)
+
+
+def _value(flag: str, metavar: str | None, text: str, **more: Any) -> Option:
+    return Option(
+        **{"flags": (flag,), "field": _field(flag), "metavar": metavar, "help": text} | more
+    )
+
+
+def _switch(flag: str, text: str, **more: Any) -> Option:
+    return Option(
+        **{"flags": (flag,), "field": _field(flag), "action": "store_true", "help": text} | more
+    )
+
+
+def _field(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
+
+
+def _wrong(sentence: str) -> Exception:
+    from argparse import ArgumentTypeError
+
+    return ArgumentTypeError(sentence)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < 1e6:
+        raise _wrong(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    raise _wrong(f"{text!r} is no number of replies")
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT:
+        return int(text)
+    raise _wrong(f"a port is a number from 0 (any) to {HIGHEST_PORT}")
+
+
+def _connections(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) <= MOST_CONNECTIONS:
+        return int(text)
+    raise _wrong(f"a number from 1 to {MOST_CONNECTIONS:,} is needed")
+
+
+# How to reach a server.
+
+TARGET = _argument(
+    "target",
+    "HOST [PORT] | URL",
+    "the server, or the NAME under which it was saved; without it the practice server is started "
+    "and opened",
+    nargs="*",
+)
+
+TIMEOUT = _value(
+    "--timeout",
+    "SECONDS",
+    f"for connecting, for TLS, and for a reply ({DEFAULT_TIMEOUT:g})",
+    type=_seconds,
+)
+
+REACHING = (
+    _switch("--tls", "begin with TLS (port 995)"),
+    _switch("--starttls", "begin with STLS, and go no further without TLS"),
+    _switch(
+        "--insecure", "take any certificate", field="verify", action="store_false", weakens=True
+    ),
+    _value("--ca-file", "FILE", "PEM file of the authorities to trust", own_server=True),
+    _value(
+        "--tls-name",
+        "HOST",
+        "the name that the certificate must be for",
+        field="server_name",
+        own_server=True,
+    ),
+    _value(
+        "--pin",
+        "SHA256",
+        "the certificate, or with sha256// the public key, that it must be (repeatable)",
+        field="pins",
+        action="append",
+        own_server=True,
+    ),
+    _value("--client-cert", "FILE", "PEM file of the certificate to show", own_server=True),
+    _value("--client-key", "FILE", "PEM file of its key, if that is another file", own_server=True),
+    _value(
+        "--tls-min",
+        None,
+        "the least version of TLS (default: 1.2)",
+        choices=TLS_VERSIONS,
+        own_server=True,
+    ),
+    _value(
+        "--keylog", "FILE", "add the keys of the session to FILE, for Wireshark", own_server=True
+    ),
+    *(
+        _switch(
+            f"-{version}",
+            f"IPv{version} only",
+            field="family",
+            action="store_const",
+            const=family,
+            exclusive="family",
+        )
+        for version, family in FAMILIES.items()
+    ),
+    TIMEOUT,
+    _value(
+        "--connect-timeout",
+        "SECONDS",
+        "for connecting alone (default: as --timeout)",
+        type=_seconds,
+    ),
+    _value("--source", "ADDRESS", "connect from this address of this machine", own_server=True),
+    _value("--socket", "PATH", "connect to a unix socket", field="path"),
+    _value(
+        "--proxy",
+        "URL",
+        "go by way of socks5://, socks5h:// or http://HOST:PORT (default: the environment variable "
+        f"{PROXY_VARIABLE})",
+        own_server=True,
+    ),
+)
+
+REACHING_ONLY = tuple(
+    row.but(help=f"for connecting, and for TLS ({DEFAULT_TIMEOUT:g})") if row is TIMEOUT else row
+    for row in REACHING
+)
+"""For commands in which somebody types: nothing waits for a reply but they."""
+
+# What the screen shows, and what is kept.
+
+COLOR = _value("--color", None, "colours (auto)", choices=COLOR_FLAGS)
+
+SCREEN = (
+    _value("--log", "FILE", "write the dialogue to FILE, secrets masked"),
+    _value(
+        "--log-format",
+        None,
+        "what to write there: C: and S: lines that poptalk run replays, or JSON for machines "
+        f"({LOG_FORMATS[0]})",
+        choices=LOG_FORMATS,
+    ),
+    _switch("--plain", "never redraw: for screen readers and odd terminals"),
+    COLOR,
+    _value("--theme", None, "styles (neutral)", choices=tuple(THEMES)),
+)
+
+# Who logs in.
+
+MECHANISM = _value("--mechanism", "NAME", "how, such as PLAIN or APOP (default: the best there is)")
+
+
+def _password(kind: Kind, metavar: str, text: str, *, of: str = "") -> Option:
+    """Return an option that names the source of a password.
+
+    Args:
+        kind: the kind of source.
+        metavar: what its value is called.
+        text: the help.
+        of: the server that the password is for, where there are two.
+    """
+    suffix = f"-{of.lower()}" if of else ""
+    return _value(
+        f"{kind.value}{suffix}",
+        metavar,
+        text,
+        field=f"password_source{suffix}".replace("-", "_"),
+        type=lambda detail: Source(kind=kind, detail=detail),
+        exclusive=f"password{suffix}",
+    )
+
+
+NETRC = _password(Kind.NETRC, "FILE", "take the password from FILE (default: ~/.netrc)").but(
+    nargs="?", const=Source(kind=Kind.NETRC)
+)
+
+KEYRING = _switch(
+    Kind.KEYRING.value,
+    "take the password from the keyring",
+    field="password_source",
+    action="store_const",
+    const=Source(kind=Kind.KEYRING),
+    exclusive="password",
+)
+
+PASSWORD = (
+    _password(
+        Kind.VARIABLE,
+        "VARIABLE",
+        f"the environment variable with the password (default: {PASSWORD_VARIABLE}, else it is asked "
+        "for)",
+    ),
+    _password(Kind.FILE, "FILE", "the file whose first line is the password"),
+    _password(Kind.COMMAND, "COMMAND", "the command that prints the password"),
+    NETRC,
+    KEYRING,
+)
+
+LOGIN = (
+    _value("--login", "USER", "log in right after the greeting, and after --starttls"),
+    MECHANISM,
+    _switch("--two-step", "AUTH and its first response in two lines, as Exchange Online wants it"),
+    _switch("--oauth", "the secret is an OAuth token and no password"),
+    *PASSWORD,
+)
+
+# The practice server.
+
+PERSONA = _value(
+    "--persona",
+    "NAME|FILE",
+    "how the practice server speaks and behaves: like exchange, plain, dovecot, ... (poptalk serve "
+    "--list-personas tells them all), or as a .toml file of your own says "
+    f"(default: {DEFAULT_PERSONA})",
+)
+MAILDROP = _value(
+    "--maildrop",
+    "[FORMAT:]PATH",
+    "everybody's mail there: a folder of .eml files, a Maildir or an mbox; where it could be two of "
+    "them, say eml:PATH, maildir:PATH or mbox:PATH (default: bob has the article's three messages, "
+    "mrose those of RFC 1939)",
+)
+FAULT = _value(
+    "--fault",
+    "[WHO=]NAME[:VALUE]",
+    "do something wrong, as a server did that broke a client: no-final-dot, slow:5s; for one account: "
+    "bob=locked; for the third connection: '#3=reset'; may be given again (poptalk serve "
+    "--list-faults tells them all)",
+    field="faults",
+    action="append",
+)
+
+PRACTICE = (PERSONA, MAILDROP, FAULT)
+
+# The commands.
+
+CONNECT = (
+    TARGET,
+    _value("--srv", "DOMAIN", "the server that the DNS names for DOMAIN"),
+    _value("--save", "NAME", "save the server: from then on, NAME is enough"),
+    *(
+        row.but(help=f"for connecting, for TLS, and for a reply in a pipe ({DEFAULT_TIMEOUT:g})")
+        if row is TIMEOUT
+        else row
+        for row in REACHING
+    ),
+    *SCREEN,
+    _switch("--explain", "say what everything means, as :explain on does"),
+    _switch("--local-commands", "in a pipe too, ':' begins a local command"),
+    Option(
+        flags=("-e",),
+        field="lines",
+        action="append",
+        metavar="LINE",
+        help="send LINE, in place of the lines of standard input (repeatable); no secret, as every "
+        "user of this machine can read it",
+    ),
+    _switch(
+        "--after-login",
+        "with --login: standard output has only what comes behind the login",
+    ),
+    _switch("--pipeline", "in a pipe and with -e: send all lines before anything is read"),
+    _value(
+        "--drop-after",
+        "N",
+        "in a pipe and with -e: hang up without QUIT after N replies",
+        type=_count,
+    ),
+    *LOGIN,
+    *PRACTICE,
+)
+
+LEARN = (
+    _argument(
+        "lesson",
+        "LESSON",
+        "its number, its name, or a file (default: a list to choose from)",
+        nargs="?",
+    ),
+    TARGET.but(help="your own server, for this lesson (default: the lesson's practice server)"),
+    *REACHING_ONLY,
+    *SCREEN,
+)
+
+RUN = (
+    _argument("file", "FILE", "a dialogue of C: and S: lines; - is standard input"),
+    TARGET.but(
+        help="more dialogues (whatever ends in .pop3, or is a file), and then the server; without it "
+        "a practice server is started for each",
+    ),
+    _switch("--exact", "compare everything, words for people too"),
+    _switch("--quiet", "show differences only"),
+    _switch("--times", "show beside each reply how long it took"),
+    _value("--junit", "FILE", "write the results as JUnit XML, for a build server"),
+    _value(
+        "--var",
+        "NAME=VALUE",
+        "the value of {NAME}, before any line captures one (repeatable)",
+        field="variables",
+        action="append",
+    ),
+    _value("--user", "NAME", "who {user} is, and who logs in"),
+    *PASSWORD,
+    PERSONA.but(
+        help="how the practice server speaks, as for connect (default: plain, with the example texts "
+        "of RFC 1939)"
+    ),
+    MAILDROP.but(help="the practice server's mail, as for connect"),
+    FAULT.but(help="what the practice server does wrong, as for connect"),
+    COLOR,
+    *REACHING,
+)
+
+
+def _sources_of(side: str) -> tuple[Option, ...]:
+    """Return where the password of one of two servers comes from."""
+    return (
+        _password(
+            Kind.VARIABLE,
+            "VARIABLE",
+            f"the environment variable with the password of {side} (default: "
+            f"{PASSWORD_VARIABLE}_{side}, else {PASSWORD_VARIABLE}, else it is asked for)",
+            of=side,
+        ),
+        _password(Kind.FILE, "FILE", f"a file with the password of {side}", of=side),
+        _password(
+            Kind.COMMAND, "COMMAND", f"a command that prints the password of {side}", of=side
+        ),
+    )
+
+
+_A_SERVER = "HOST, HOST:PORT, a URL such as pop3s://me@HOST, or a saved name"
+
+DIFF = (
+    _argument("a", "A", f"the first server, in a migration the old one: {_A_SERVER}"),
+    _argument("b", "B", f"the second: {_A_SERVER}"),
+    _value("--user", "NAME", "who logs in, on both servers"),
+    _value("--user-a", "NAME", "who logs in on A"),
+    _value("--user-b", "NAME", "who logs in on B"),
+    MECHANISM.but(
+        help="how to log in on both, such as PLAIN or APOP (default: the best that each offers)"
+    ),
+    *_sources_of("A"),
+    *_sources_of("B"),
+    NETRC.but(
+        help="take the passwords from ~/.netrc",
+        metavar=None,
+        type=None,
+        nargs=None,
+        action="store_const",
+        exclusive=None,
+    ),
+    KEYRING.but(help="take the passwords from the system's keyring", exclusive=None),
+    _switch(
+        "--bodies",
+        "fetch every message with RETR as well, and compare hashes of header and body; a few servers "
+        "then note that it was read",
+    ),
+    _switch("--top", "as --bodies, but with TOP, which no server takes for reading"),
+    _switch("--json", "write JSON in place of a table"),
+    COLOR,
+    *REACHING,
+)
+
+SERVE = (
+    *PRACTICE,
+    _value(
+        "--user",
+        "NAME:PASSWORD",
+        "who may log in, in place of bob and mrose, whose passwords everybody knows; every user of "
+        "this machine can read the list of processes and this password in it, so --users is better "
+        "for one that matters; may be given again",
+        field="users",
+        action="append",
+    ),
+    _value(
+        "--users",
+        "FILE",
+        "the same from a file, one name:password a line; a line that begins with # is a comment",
+        field="user_files",
+        action="append",
+    ),
+    _value(
+        "--token",
+        "TOKEN|@FILE",
+        "the access token with which AUTH XOAUTH2 and OAUTHBEARER let every account in (default: no "
+        "token is right)",
+    ),
+    _switch(
+        "--shared",
+        "one maildrop for everyone, one session at a time; DELE lasts (default: a copy for each "
+        "session)",
+    ),
+    _switch(
+        "--writable",
+        "QUIT deletes on the disk what DELE marked; one session at a time has the maildrop (default: "
+        "nothing on the disk is ever changed)",
+    ),
+    _value(
+        "--listen",
+        "ADDRESS",
+        f"listen on another address than {LOOPBACK}, for others to connect; everybody knows the "
+        "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
+        action="append",
+    ),
+    _value("--port", "PORT", "the port in clear (default: a free one)", type=_port),
+    _value(
+        "--tls-port",
+        "PORT",
+        "the port for TLS from the first octet (default: a free one)",
+        type=_port,
+    ),
+    _switch("--list-personas", "tell how the practice server can speak, and end"),
+    _switch(
+        "--slow-refusals",
+        "take as long to refuse a login as the persona's real server does, some seconds (default: no "
+        "time at all)",
+    ),
+    _value(
+        "--fault-seed",
+        "NUMBER",
+        "what the chance in faults begins with, to see the same again (default: any)",
+        type=int,
+    ),
+    _switch(
+        "--list-faults",
+        "tell what every fault does, where it was seen and who suffers, and end",
+    ),
+    _value(
+        "--connections",
+        "NUMBER",
+        "how many connections there may be, wherever they come from, for tests under load (default: "
+        "256, half of them from one address)",
+        type=_connections,
+    ),
+    _value(
+        "--loop",
+        None,
+        "the event loop: auto is uvloop where it is installed (default: auto)",
+        choices=LOOPS,
+    ),
+    _switch("--quiet", "print no line about each session at its end"),
+    _value("--log", "FILE", "add every session's dialogue to a file, secrets masked"),
+    _switch(
+        "--json",
+        "print host, ports, accounts (null for a password that is not public) and the file of the "
+        "certificate authority as one line of JSON, and nothing else",
+    ),
+)
+
+NEW_LESSON = _argument(
+    "name", "NAME", "the file to write, with or without .md; it must not exist yet"
+)
+
+
+class CliCommand(Value):
+    """A command of the command line."""
+
+    summary: str
+    """One line."""
+    example: str = ""
+    """Command lines that work."""
+    options: Sequence[Option] = ()
+    """In the order of `--help`."""
+    actions: Mapping[str, CliCommand] | None = None
+    """Its subcommands by name; which one was given is `action` of what is parsed."""
+
+
+LESSONS: Mapping[str, CliCommand] = {
+    "list": CliCommand(
+        summary="list the lessons, with what each is about",
+        options=(_switch("--paths", "tell also where each lesson lies"),),
+    ),
+    "check": CliCommand(
+        summary="prove that lessons work: their syntax, answers, mistakes and hints",
+        options=(
+            _argument(
+                "paths",
+                "PATH",
+                "lessons, or folders of them (default: those that come with poptalk)",
+                nargs="*",
+            ),
+            _value(
+                "--format",
+                None,
+                "a line for each finding, or JUnit XML for a build server (default: text)",
+                choices=("text", "junit"),
+            ),
+            _value("--output", "FILE", "write the findings there (default: standard output)"),
+            _value(
+                "--ignore",
+                "CODES",
+                "codes that do not count, parted by commas, such as PT031,PT040",
+            ),
+        ),
+    ),
+    "new": CliCommand(
+        summary="write the beginning of a lesson, with comments that explain the format",
+        options=(NEW_LESSON,),
+    ),
+    "record": CliCommand(
+        summary="make a lesson of a session that is typed, each command a step",
+        options=(
+            NEW_LESSON,
+            TARGET.but(
+                help="where to record (default: the practice server, with the mailbox of the lesson)"
+            ),
+            _value(
+                "--mailbox",
+                "FOLDER",
+                "the lesson's folder of letters: mailboxes/FOLDER beside it, or one that comes with "
+                "poptalk (default: article)",
+            ),
+            PERSONA.but(metavar="NAME", help="how its practice server speaks (plain)"),
+            *REACHING_ONLY,
+            *SCREEN,
+        ),
+    ),
+    "watch": CliCommand(
+        summary="show and check a lesson again whenever it is saved, until Ctrl-C",
+        options=(_argument("path", "FILE", "the lesson"),),
+    ),
+}
+
+COMMANDS: Mapping[str, CliCommand] = {
+    "learn": CliCommand(
+        summary="learn POP3, lesson by lesson",
+        example=(
+            "  poptalk learn\n"
+            "  poptalk learn 3\n"
+            "  poptalk learn reading pop3s://me@mail.example.org\n"
+        ),
+        options=LEARN,
+    ),
+    "connect": CliCommand(
+        summary="talk to a server by hand, or to the practice server",
+        example=(
+            "  poptalk mail.example.org\n"
+            "  poptalk pop3s://mail.example.org\n"
+            "  printf 'USER bob\\nPASS jones\\nSTAT\\nQUIT\\n' | poptalk HOST 110\n"
+        ),
+        options=CONNECT,
+    ),
+    "run": CliCommand(
+        summary="replay a dialogue of C: and S: lines, and compare what comes with what it says",
+        example=(
+            "  poptalk run session.pop3\n"
+            "  poptalk run session.pop3 mail.example.org --user me\n"
+            "  poptalk run --exact session.pop3 pop3s://me@mail.example.org\n"
+        ),
+        options=RUN,
+    ),
+    "diff": CliCommand(
+        summary="compare one mailbox on two servers, without changing anything there",
+        example=(
+            "  poptalk diff --user me pop3s://old.example.org pop3s://new.example.org\n"
+            "  poptalk diff --bodies --user-a me --user-b me@example.org old.example.org new:1110\n"
+        ),
+        options=DIFF,
+    ),
+    "serve": CliCommand(
+        summary="run the practice server on its own",
+        example="  poptalk serve --port 1110 --persona plain\n",
+        options=SERVE,
+    ),
+    "lessons": CliCommand(
+        summary="list lessons, check them, write new ones",
+        example="  poptalk lessons list\n  poptalk lessons new my-lesson.md\n",
+        actions=LESSONS,
+    ),
+}
+"""Every command by its name, in the order of `--help`."""

@@ -1,0 +1,274 @@
+"""The parser of the command line, made from the table of options, and what is said of mistakes.
+
+A mistake is answered with one sentence.  argparse would print every option in front of it, a screenful
+in which the mistake is lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from poptalk import __version__
+from poptalk.cli.options import COMMANDS, REACHING, CliCommand
+from poptalk.exit_codes import EXIT_USAGE, MEANINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poptalk.cli.options import Option
+
+EXIT_CODES = "exit codes:\n" + "".join(
+    f"  {code:<5}{meaning}\n" for code, meaning in MEANINGS.items()
+)
+
+DESCRIPTION = (
+    "A Telnet-style raw protocol teaching shell for POP3: what you type goes to the server as it is, "
+    "and what the server says comes back coloured and, on request, explained."
+)
+
+
+DOORS = (
+    ("poptalk", "learn POP3 in lessons; no account or server needed"),
+    ("poptalk HOST [PORT]", "talk to a server by hand (port 110)"),
+    ("poptalk pop3s://me@HOST", "the same, with TLS from the start (port 995)"),
+    ("poptalk NAME", "talk to a server that was saved with --save NAME"),
+    ("... | poptalk HOST", "send the lines of a pipe, one after each reply"),
+)
+"""The ways in that most people come for, each with what it does."""
+
+MOST_USED = ("--tls", "--starttls", "--login", "--log")
+"""The options that most people come for."""
+
+
+def parse(name: str, words: Sequence[str]) -> dict[str, Any]:
+    """Parse the words after a command; return the fields that were given.
+
+    Args:
+        name: the command.
+        words: the words after it.
+
+    Raises:
+        SystemExit: after `--help`, and after a mistake that has been explained.
+    """
+    command = COMMANDS[name]
+    parser: argparse.ArgumentParser = Parser(prog=f"poptalk {name}", **_texts(command))
+    add_arguments(parser, command)
+    given = argparse.Namespace()
+    if command.actions is not None:
+        # With a first word that is no action this explains the mistake, and ends.
+        given.action = words[0] if words[:1] and words[0] in command.actions else ""
+        if not given.action:
+            parser.parse_args(words)
+        parser, words = subparsers(parser)[given.action], words[1:]
+    # Intermixed: `HOST --tls PORT` is understood as well.
+    fields = vars(parser.parse_intermixed_args(words, given))
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands: for `--help`, the man page and the shell completions."""
+    from textwrap import fill
+
+    parser = Parser(
+        prog="poptalk",
+        usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
+        description=f"{fill(DESCRIPTION, _columns() - 2)}\n\n{_rows('start here', DOORS)}",
+        epilog=(
+            f"{_rows('options that most people come for', _most_used())}"
+            "\n"
+            "poptalk connect --help lists all options of a session, poptalk COMMAND --help\n"
+            "those of a command, with an example.\n"
+            "\n"
+            "With no server named, poptalk connect (or a pipe) opens the practice server:\n"
+            "USER bob, PASS jones, LIST, RETR 3, QUIT.\n"
+            "\n" + EXIT_CODES
+        ),
+        formatter_class=help_formatter,
+    )
+    parser.add_argument("--version", action="version", version=f"poptalk {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        add_arguments(commands.add_parser(name, help=command.summary, **_texts(command)), command)
+    return parser
+
+
+def _most_used() -> list[tuple[str, str]]:
+    rows = {flag: row for row in COMMANDS["connect"].options for flag in row.flags}
+    return [(f"{flag} {rows[flag].metavar or ''}".rstrip(), rows[flag].help) for flag in MOST_USED]
+
+
+def _rows(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    width = max(len(term) for term, _ in rows) + 2
+    return f"{title}:\n" + "".join(f"  {term:<{width}}{meaning}\n" for term, meaning in rows)
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: CliCommand) -> None:
+    """Add the options of a command, and its subcommands."""
+    exclusive: dict[str, Any] = {}
+    for option in command.options:
+        place: Any = parser
+        if option.exclusive is not None:
+            if option.exclusive not in exclusive:
+                exclusive[option.exclusive] = parser.add_mutually_exclusive_group()
+            place = exclusive[option.exclusive]
+        place.add_argument(*option.flags or (option.field,), **_keywords(option))
+    if command.actions is None:
+        return
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+    for name, action in command.actions.items():
+        add_arguments(
+            actions.add_parser(name, help=action.summary, **_texts(action)),
+            action,
+        )
+
+
+def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of the subcommands by name, for which argparse has no public name."""
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            return action.choices
+    return {}
+
+
+_COLUMNS = ("help", "metavar", "type", "choices", "nargs", "action", "const")
+"""Columns of the table that argparse takes as they are."""
+
+
+def _keywords(option: Option) -> dict[str, Any]:
+    given = {name: getattr(option, name) for name in _COLUMNS}
+    given = {name: value for name, value in given.items() if value is not None}
+    if option.flags:
+        given["dest"] = option.field
+    # What was not given is left out.
+    return {**given, "default": argparse.SUPPRESS}
+
+
+def _texts(command: CliCommand) -> dict[str, Any]:
+    """Return what a parser says of a command."""
+    texts: dict[str, Any] = {
+        "description": f"{command.summary[:1].upper()}{command.summary[1:]}.",
+        "formatter_class": help_formatter,
+    }
+    if command.example:
+        texts["epilog"] = f"example:\n{command.example}\n{EXIT_CODES}"
+    return texts
+
+
+def help_formatter(prog: str) -> argparse.HelpFormatter:
+    """Make a formatter of the terminal's width, which is found without shutil.
+
+    argparse makes one for each argument that is added, whether help is asked for or not, and shutil
+    brings zlib, bz2 and lzma: to import them costs a piped session a tenth of its time.
+    """
+    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    from poptalk.terminal.screen import DEFAULT_COLUMNS
+
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns or DEFAULT_COLUMNS
+    except (OSError, ValueError):
+        return DEFAULT_COLUMNS
+
+
+# Mistakes.
+
+MOST_USAGE_LINES = 3
+"""A list of options that is no longer than this helps more than it hides."""
+
+_UNKNOWN = "unrecognized arguments: "
+"""How argparse begins to say that words are too many."""
+
+_AMBIGUOUS = "ambiguous option: "
+"""How it begins to say that an option may be one of several; the value after `=` comes next."""
+
+_USER = ("--login USER logs in",)
+_MORE = (
+    "--explain says what everything means, and --log FILE keeps the dialogue",
+    "--log FILE keeps the dialogue",
+)
+_NO_OPTIONS = {
+    "--host": ("the server is a word of its own, as in poptalk mail.example.org 110",),
+    "--port": ("the port is a word after the host, as in poptalk mail.example.org 110",),
+    "--user": _USER,
+    "--username": _USER,
+    "--password": (
+        "a password on the command line could be read by others: it is asked for, or comes from "
+        "--password-file, --password-command or POPTALK_PASSWORD",
+    ),
+    "--ssl": ("TLS from the first octet is --tls",),
+    "--secure": ("TLS from the first octet is --tls, and STLS first of all is --starttls",),
+    "--stls": ("STLS first of all is --starttls",),
+    "--verbose": _MORE,
+    "--debug": _MORE,
+    "-v": _MORE,
+}
+"""What other programs call it, and what poptalk has instead; the first that the command has counts."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one sentence what is wrong."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the help or the version; argparse would not notice that it cannot be written.
+
+        Raises:
+            ScreenClosed: nothing can be written.
+        """
+        from poptalk.terminal.screen import ScreenClosed, say
+
+        if file is None:
+            raise ScreenClosed("The output was closed before poptalk was started.")
+        say(message.rstrip("\n"), stream=file)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with the exit code of a wrong command line."""
+        from poptalk.terminal.screen import complain
+
+        usage = self.format_usage()
+        short = usage if usage.count("\n") <= MOST_USAGE_LINES else ""
+        complain(f"{self._explained(message)}; {self.prog} --help tells all there is")
+        if short:
+            complain(short.rstrip())
+        raise SystemExit(EXIT_USAGE)
+
+    def _explained(self, message: str) -> str:
+        """Say which option may be meant by one that does not exist, without the value beside it.
+
+        The value may be a password, and this sentence may end up in a build log.
+        """
+        if not message.startswith((_UNKNOWN, _AMBIGUOUS)):
+            return message
+        word = message.removeprefix(_UNKNOWN).removeprefix(_AMBIGUOUS).split(" ")[0]
+        option = word.partition("=")[0]
+        if not option.startswith("-"):
+            return f"{word} is a word too many here"
+        return f"there is no option {option}{self._meant(option)}"
+
+    def _meant(self, option: str) -> str:
+        known = self._option_string_actions
+        for instead in _NO_OPTIONS.get(option, ()):
+            if _options_in(instead) <= set(known):
+                return f": {instead}"
+        from difflib import get_close_matches
+
+        begun = [name for name in known if name.startswith(option) and name not in _WEAKENING]
+        if begun[1:]:
+            return f": it may be {', '.join(begun)}"
+        near = get_close_matches(option, known, n=1)
+        return f": is {near[0]} meant?" if near and near[0] not in _WEAKENING else ""
+
+
+_WEAKENING = {flag for row in REACHING if row.weakens for flag in row.flags}
+
+
+def _options_in(text: str) -> set[str]:
+    return {word.rstrip(",") for word in text.split() if word.startswith("--")}
