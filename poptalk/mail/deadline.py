@@ -13,7 +13,7 @@ class TooLong(Exception):
     """Reading takes longer than a view may take, or was stopped."""
 
 
-class Deadline:
+class TimeLimit:
     """The moment at which reading ends; it is asked between pieces of work that are short themselves."""
 
     def __init__(self, seconds: float = SECONDS) -> None:

@@ -17,7 +17,7 @@ from math import inf
 
 from poptalk.mail.bulk import KEPT, Bulk
 from poptalk.mail.charset import Decoded, decode
-from poptalk.mail.deadline import Deadline, TooLong
+from poptalk.mail.deadline import TimeLimit, TooLong
 from poptalk.mail.header import (
     LONGEST_MIME_FIELD,
     MOST_OCTETS,
@@ -68,7 +68,7 @@ class Letter:
     root: Message
     bulk: Bulk
     """What the parser has not seen of its body."""
-    deadline: Deadline
+    deadline: TimeLimit
     """Of the view that it was read for."""
 
 
@@ -82,7 +82,7 @@ class _SafePolicy(Compat32):
     simplest form; the originals stay in `Message.raw_items`.
     """
 
-    deadline = Deadline(inf)
+    deadline = TimeLimit(inf)
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         self.deadline.check()  # All fields of a part are read in one go, and there may be a million.
@@ -118,7 +118,7 @@ def _simplest_type(value: str) -> str:
     return f'{found.value}; boundary="{escaped}"'
 
 
-def parse(octets: bytes, *, deadline: Deadline | None = None) -> Letter:
+def parse(octets: bytes, *, deadline: TimeLimit | None = None) -> Letter:
     """Read a message; of one whose parts are nested too deeply, the header and a body in one piece.
 
     Args:
@@ -128,7 +128,7 @@ def parse(octets: bytes, *, deadline: Deadline | None = None) -> Letter:
     Raises:
         TooLong: it took too long.
     """
-    deadline = deadline or Deadline(inf)
+    deadline = deadline or TimeLimit(inf)
     header = read_header(octets)
     bulk = Bulk(octets[header.end :])
     body = memoryview(_spaces_before_colons_removed(octets[: header.end], bulk.condensed))
@@ -426,7 +426,7 @@ def _is_broken(leaf: _Node) -> bool:
     return leaf.content_type.startswith(("multipart/", "message/"))
 
 
-def _text_of(leaf: _Node, deadline: Deadline) -> ReadableText:
+def _text_of(leaf: _Node, deadline: TimeLimit) -> ReadableText:
     content = leaf.decoded(leaf.stored)
     octets = content.octets[:_MOST_OCTETS_OF_TEXT]
     decoded: Decoded = decode(octets, leaf.charset)

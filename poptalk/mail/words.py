@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from poptalk.mail.deadline import Deadline
+from poptalk.mail.deadline import TimeLimit
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
@@ -26,7 +26,7 @@ class Words:
 
 
 def words_of(
-    content_type: str, text: str, parameter: Callable[[str], str], deadline: Deadline
+    content_type: str, text: str, parameter: Callable[[str], str], deadline: TimeLimit
 ) -> Words:
     """Make a text readable.
 
@@ -170,7 +170,7 @@ _CELLS = frozenset({"td", "th"})
 _RULE = "-" * 20
 
 
-def _from_html(html: str, deadline: Deadline) -> Words:
+def _from_html(html: str, deadline: TimeLimit) -> Words:
     before = monotonic()
     from justhtml import stream  # It takes as long to import as a session takes to start.
 

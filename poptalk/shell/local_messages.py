@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from poptalk.mail.deadline import Deadline
+from poptalk.mail.deadline import TimeLimit
 from poptalk.protocol.replies import Status
 from poptalk.protocol.states import State
 from poptalk.shell.base import Shell
@@ -117,7 +117,7 @@ def _fetch_and_show(shell: Shell, command: bytes | None, name: str, *, again: st
         raise LocalError(f"it is larger than {MOST_OCTETS:,} octets; :save keeps it in a file")
     octets = b"".join(reply.content())
     columns = shell.dialogue.size()[1]
-    deadline = Deadline()
+    deadline = TimeLimit()
     try:
         rows = yield from aside(lambda: view(name, octets, columns=columns, deadline=deadline))
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
-from poptalk.mail.deadline import Deadline, TooLong
+from poptalk.mail.deadline import TimeLimit, TooLong
 from poptalk.mail.header import HeaderField, header_fields, read_header
 from poptalk.mail.message import MOST_PARTS, Part, parse, parts, readable_text
 from poptalk.mail.summary import Summary
@@ -38,7 +38,7 @@ AS_IT_IS = "RETR shows it as it is, and :save keeps it in a file"
 
 
 def view(
-    name: str, octets: bytes, *, columns: int, deadline: Deadline | None = None
+    name: str, octets: bytes, *, columns: int, deadline: TimeLimit | None = None
 ) -> list[Fragments]:
     """Show a message in one of the `VIEWS`; whatever the octets are, in rows and within two seconds.
 
@@ -48,7 +48,7 @@ def view(
         columns: cells in a row of the screen.
         deadline: when to give up; None for one that begins now.
     """
-    deadline = deadline or Deadline()
+    deadline = deadline or TimeLimit()
     rows: list[Fragments] = []
     try:
         for row in VIEWS[name](octets, columns, deadline):
@@ -67,7 +67,7 @@ def _remark(text: str, columns: int) -> Iterator[Fragments]:
     return _hanging([], "note", harmless(text), columns=columns)
 
 
-def _headers(octets: bytes, columns: int, _deadline: Deadline) -> Iterator[Fragments]:
+def _headers(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Fragments]:
     header = read_header(octets)
     for remark in header.remarks:
         yield from _remark(remark, columns)
@@ -76,14 +76,14 @@ def _headers(octets: bytes, columns: int, _deadline: Deadline) -> Iterator[Fragm
     yield from header_rows(header_fields(header), columns=columns)
 
 
-def _structure(octets: bytes, columns: int, deadline: Deadline) -> Iterator[Fragments]:
+def _structure(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
     tree = [*parts(parse(octets, deadline=deadline))]
     yield from structure_rows(tree, columns=columns)
     if len(tree) == MOST_PARTS:
         yield from _remark(f"{MOST_PARTS} parts are shown, and there are more", columns)
 
 
-def _text(octets: bytes, columns: int, deadline: Deadline) -> Iterator[Fragments]:
+def _text(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
     found = readable_text(parse(octets, deadline=deadline))
     if found is None:
         yield from _remark("no part of it is text; :structure shows what there is", columns)
@@ -95,7 +95,7 @@ def _text(octets: bytes, columns: int, deadline: Deadline) -> Iterator[Fragments
     yield from text_rows(found.text.strip("\r\n"), columns=columns)
 
 
-def _trace(octets: bytes, columns: int, _deadline: Deadline) -> Iterator[Fragments]:
+def _trace(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Fragments]:
     hops = trace(read_header(octets))
     if not hops:
         yield from _remark("no Received field: nobody says how it came", columns)
@@ -104,7 +104,7 @@ def _trace(octets: bytes, columns: int, _deadline: Deadline) -> Iterator[Fragmen
         yield from _remark(f"{MOST_HOPS} Received fields are read; there may be more", columns)
 
 
-VIEWS: dict[str, Callable[[bytes, int, Deadline], Iterator[Fragments]]] = {
+VIEWS: dict[str, Callable[[bytes, int, TimeLimit], Iterator[Fragments]]] = {
     "headers": _headers,
     "structure": _structure,
     "text": _text,

@@ -11,7 +11,7 @@ from time import thread_time
 
 import pytest
 
-from poptalk.mail.deadline import Deadline
+from poptalk.mail.deadline import TimeLimit
 from poptalk.mail.message import parse, parts, readable_text
 from poptalk.terminal.reading import VIEWS, view
 from poptalk.terminal.render import plain_text
@@ -69,7 +69,7 @@ def test_no_view_takes_long(octets: bytes, name: str) -> None:
 
 
 def test_a_view_that_takes_too_long_says_so() -> None:
-    stopped = Deadline()
+    stopped = TimeLimit()
     stopped.stop()
     (first, *_) = view("text", LETTER, columns=200, deadline=stopped)
     assert plain_text(first) == (
@@ -103,7 +103,7 @@ def test_a_long_attachment_is_left_out_of_the_parsing_and_is_counted(
             *(b"--b", b"", b"Bye", b"--b--", b""),
         ]
     )
-    message = parse(octets, deadline=Deadline(60))
+    message = parse(octets, deadline=TimeLimit(60))
     assert len(message.bulk.condensed) < 200_000
     tree = list(parts(message))
     assert [part.content_type for part in tree] == ["multipart/mixed"] + ["text/plain"] * 3
@@ -116,7 +116,7 @@ def test_a_long_attachment_is_left_out_of_the_parsing_and_is_counted(
 
 def test_a_long_text_is_whole() -> None:
     text = b"".join(b"line %d\r\n" % n for n in range(60_000))
-    message = parse(b"Subject: x\r\n\r\n" + text, deadline=Deadline(60))
+    message = parse(b"Subject: x\r\n\r\n" + text, deadline=TimeLimit(60))
     found = readable_text(message)
     assert found is not None
     assert found.text == text.decode()

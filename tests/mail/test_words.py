@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.mail.deadline import Deadline, TooLong
+from poptalk.mail.deadline import TimeLimit, TooLong
 from poptalk.mail.words import MOST_HTML, words_of
 
 
 def html(text: str) -> str:
-    return words_of("text/html", text, lambda _: "", Deadline(60)).text
+    return words_of("text/html", text, lambda _: "", TimeLimit(60)).text
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_html(source: str, text: str) -> None:
 
 
 def test_html_without_end_is_cut_with_a_remark() -> None:
-    words = words_of("text/html", "<p>a</p>" * MOST_HTML, lambda _: "", Deadline(60))
+    words = words_of("text/html", "<p>a</p>" * MOST_HTML, lambda _: "", TimeLimit(60))
     assert words.remarks == ("only the first 262,144 characters of the HTML are read",)
 
 
 def test_html_can_be_stopped() -> None:
-    deadline = Deadline(60)
+    deadline = TimeLimit(60)
     deadline.stop()
     with pytest.raises(TooLong):
         words_of("text/html", "<p>a", lambda _: "", deadline)
@@ -64,7 +64,7 @@ def test_html_can_be_stopped() -> None:
 )
 def test_flowed(text: str, delsp: str, expected: str) -> None:
     parameters = {"format": "flowed", "delsp": delsp}
-    found = words_of("text/plain", text, lambda name: parameters.get(name, ""), Deadline(60))
+    found = words_of("text/plain", text, lambda name: parameters.get(name, ""), TimeLimit(60))
     assert found.text == expected
 
 
@@ -91,7 +91,7 @@ END:VCALENDAR\r
 
 
 def test_a_calendar_in_words() -> None:
-    found = words_of("text/calendar", CALENDAR, lambda _: "", Deadline(60))
+    found = words_of("text/calendar", CALENDAR, lambda _: "", TimeLimit(60))
     assert found.text == (
         "Method: REQUEST\n\n"
         "What: Planning, with tea\n"
@@ -104,4 +104,4 @@ def test_a_calendar_in_words() -> None:
 
 
 def test_a_calendar_that_is_none_stays_as_it_is() -> None:
-    assert words_of("text/calendar", "hello", lambda _: "", Deadline(60)).text == "hello"
+    assert words_of("text/calendar", "hello", lambda _: "", TimeLimit(60)).text == "hello"
