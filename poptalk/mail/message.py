@@ -1,99 +1,204 @@
-"""A message taken apart: its header fields, the tree of its parts, and the text for reading."""
+"""A message taken apart: its header, the tree of its parts, and the text for reading."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import binascii
+import re
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from email import message_from_bytes
-from email.errors import HeaderParseError, MessageDefect
-from email.header import decode_header
+from email.errors import MessageDefect
+from email.feedparser import BytesFeedParser
 from email.message import Message
-from email.parser import BytesHeaderParser
-from email.policy import compat32
-from html.parser import HTMLParser
+from email.policy import Compat32
+from functools import lru_cache
 from itertools import islice
-from typing import Self
+from math import inf
+
+from poptalk.mail.bulk import KEPT, Bulk
+from poptalk.mail.charset import Decoded, decode
+from poptalk.mail.deadline import TimeLimit, TooLong
+from poptalk.mail.header import (
+    LONGEST_MIME_FIELD,
+    MOST_OCTETS,
+    RawHeader,
+    WithParameters,
+    is_name,
+    read_header,
+    with_parameters,
+)
+from poptalk.mail.words import HTML_TYPES, words_of
 
 MOST_PARTS = 500
 """Parts of a tree that are shown; real mail has a dozen, and a bomb of nested parts has thousands."""
 
+_MOST_PARTS_READ = 2_000
+"""Parts after which the parser is stopped: what it has made by then is shown."""
+
+_FEW_PARTS = 30
+_CHUNK = 64 * 1024
+_SMALL_CHUNK = 512
+"""Octets that the parser is given between two looks at the clock: few at the beginning, and of a message
+with more than `_FEW_PARTS`, since each line is compared with the boundary of every part around it."""
+
+_MOST_BOUNDARIES = 200
+
 
 class NestedTooDeeplyDefect(MessageDefect):
-    """Parts stand within parts to a depth that only mail has that was made to hurt."""
+    """Parts within parts to a depth that only mail has that was made to hurt."""
 
 
-def parse(octets: bytes) -> Message:
+class TooManyPartsDefect(MessageDefect):
+    """More parts than any mail has that was not made to hurt."""
+
+
+class CouldNotBeReadDefect(MessageDefect):
+    """Python's `email` has raised what it should not; its argument says what."""
+
+
+class _TooManyParts(Exception):
+    """Raised within the parser, to stop it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message that was read."""
+
+    header: RawHeader
+    root: Message
+    bulk: Bulk
+    """What the parser has not seen of its body."""
+    deadline: TimeLimit
+    """Of the view that it was read for."""
+
+
+# The door to Python's `email`.
+
+
+class _SafePolicy(Compat32):
+    """Shows the parser of `email` only such fields as it cannot stumble over.
+
+    The fields that steer the parsing are read by `header.with_parameters`, and given to it in their
+    simplest form; the originals stay in `Message.raw_items`.
+    """
+
+    deadline = TimeLimit(inf)
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        self.deadline.check()  # All fields of a part are read in one go, and there may be a million.
+        return super().header_source_parse(sourcelines)
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        match name.lower():
+            case "content-type":
+                return _simplest_type(value)
+            case "content-transfer-encoding":
+                return _token(value)
+        return ""
+
+
+def _octets(value: str) -> bytes:
+    return value[:LONGEST_MIME_FIELD].encode("utf-8", "surrogateescape")
+
+
+def _token(value: str) -> str:
+    words = _octets(value).split(b";", 1)[0].split(None, 1)
+    return words[0].decode("ascii", "replace").strip("\"'").lower() if words else ""
+
+
+@lru_cache(maxsize=64)
+def _simplest_type(value: str) -> str:
+    """Return a content type with its boundary as its only parameter."""
+    found = with_parameters(_octets(value))
+    boundary = found.get("boundary")
+    if not boundary or not found.value.startswith("multipart/"):
+        return found.value
+    boundary = boundary.encode("utf-8", "surrogateescape").decode("ascii", "surrogateescape")
+    escaped = boundary.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{found.value}; boundary="{escaped}"'
+
+
+def parse(octets: bytes, *, deadline: TimeLimit | None = None) -> Letter:
     """Read a message; of one whose parts are nested too deeply, the header and a body in one piece.
 
     Args:
         octets: as it is stored, byte-stuffing undone; the header alone will do.
+        deadline: when to give up; None for never.
+
+    Raises:
+        TooLong: it took too long.
     """
-    # The older policy: the newer one raises on header fields that it cannot make sense of.
+    deadline = deadline or TimeLimit(inf)
+    header = read_header(octets)
+    bulk = Bulk(octets[header.end :])
+    body = memoryview(_spaces_before_colons_removed(octets[: header.end], bulk.condensed))
+    policy = _SafePolicy(deadline=deadline)  # type: ignore[call-arg] # policies take what they have
     try:
-        return message_from_bytes(octets, policy=compat32)
+        root = _parsed(header, body, policy)
+    except TooLong:
+        raise
     except RecursionError:
-        message = BytesHeaderParser(policy=compat32).parsebytes(octets)
-        message.defects.append(NestedTooDeeplyDefect())
-        return message
+        root = _in_one_piece(header, body, policy, NestedTooDeeplyDefect())
+    except Exception as error:  # noqa: BLE001 - nothing in a message may end the session
+        root = _in_one_piece(header, body, policy, CouldNotBeReadDefect(repr(error)[:200]))
+    return Letter(header=header, root=root, bulk=bulk, deadline=deadline)
 
 
-# Header fields.
+def _parsed(header: RawHeader, body: memoryview, policy: _SafePolicy) -> Message:
+    made: list[Message] = []
 
+    def make(policy: _SafePolicy = policy) -> Message:
+        if len(made) >= _MOST_PARTS_READ:
+            raise _TooManyParts
+        made.append(Message(policy=policy))
+        return made[-1]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderField:
-    """One field of a header (RFC 5322 §2.2)."""
-
-    name: str
-    value: str
-    """Unfolded, encoded words decoded (RFC 2047)."""
-    encoded: bool
-    """Whether anything had to be decoded, so that the raw value looks different."""
-
-
-def header_fields(message: Message) -> Iterator[HeaderField]:
-    """Give the fields in their order."""
-    for name, raw in message.raw_items():
-        text = " ".join(str(raw).split())
-        value = decode_words(text)
-        yield HeaderField(name=_characters(name), value=value, encoded=value != _characters(text))
-
-
-def decode_words(text: str) -> str:
-    """Decode the encoded words of a header's value; what cannot be decoded stays (RFC 2047 §6.3)."""
+    parser = BytesFeedParser(make, policy=policy)
+    made.clear()  # The parser tries its factory once.
     try:
-        pieces = decode_header(text)
-    except (HeaderParseError, ValueError):
-        return _characters(text)
-    decoded = "".join(
-        _decode(piece, charset) if isinstance(piece, bytes) else _characters(piece)
-        for piece, charset in pieces
+        known = (name + b": " + value + b"\r\n" for name, value in header.fields if is_name(name))
+        parser.feed(b"".join(known) + b"\r\n")
+        at = 0
+        while at < len(body):
+            policy.deadline.check()
+            size = _CHUNK if at >= KEPT and len(made) <= _FEW_PARTS else _SMALL_CHUNK
+            parser.feed(bytes(body[at : at + size]))
+            at += size
+        return parser.close()
+    except _TooManyParts:
+        made[0].defects.append(TooManyPartsDefect())
+        return made[0]
+
+
+def _in_one_piece(
+    header: RawHeader, body: memoryview, policy: _SafePolicy, defect: MessageDefect
+) -> Message:
+    message = Message(policy=policy)
+    for name, value in header.fields:
+        message.set_raw(name.decode("ascii", "replace"), value.decode("ascii", "surrogateescape"))
+    message.set_payload(bytes(body).decode("ascii", "surrogateescape"))
+    message.defects.append(defect)
+    return message
+
+
+_CANDIDATE = re.compile(rb"\n[!-9;-~]++[ \t]++:")
+_BOUNDARY = re.compile(rb"(?i)boundary\s{0,9}=\s{0,9}(?:\"([^\"\r\n]{1,200})|([^\";\s]{1,200}))")
+_SPACED = re.compile(rb"(?m)^([!-9;-~]++)[ \t]++:")
+
+
+def _spaces_before_colons_removed(header: bytes, body: bytes) -> bytes:
+    """Return the body with the fields of its parts as `email` knows them (RFC 5322 §4.5.8)."""
+    if _CANDIDATE.search(body) is None:
+        return body
+    found = islice(_BOUNDARY.finditer(header[:MOST_OCTETS] + body), _MOST_BOUNDARIES)
+    boundaries = {match[1] or match[2] for match in found}
+    if not boundaries:
+        return body
+    any_of = b"|".join(re.escape(boundary.rstrip()) for boundary in boundaries)
+    block = re.compile(
+        rb"(?m)^--(?:%s)[ \t]*\r?\n(?:[!-9;-~]++[ \t]*+:[^\n]*\n|[ \t]++[^\r\n][^\n]*\n)*+" % any_of
     )
-    return decoded or _characters(text)
-
-
-def _decode(octets: bytes, charset: str | None) -> str:
-    """Decode octets; those that are not in the charset, or all if nobody knows it, as Latin-1."""
-    for name in (charset or "utf-8", "utf-8"):
-        try:
-            return octets.decode(name)
-        except (LookupError, ValueError):
-            continue
-    return octets.decode("latin-1")
-
-
-def _characters(text: str) -> str:
-    """Undo the surrogates by which `email` keeps octets that are not ASCII."""
-    return _decode(text.encode("ascii", "surrogateescape"), None) if _surrogates(text) else text
-
-
-def _surrogates(text: str) -> bool:
-    try:
-        text.encode("ascii", "surrogateescape")
-    except UnicodeEncodeError:
-        return False
-    return not text.isascii()
+    return block.sub(lambda match: _SPACED.sub(rb"\1:", match[0]), body, count=_MOST_PARTS_READ)
 
 
 # The tree.
@@ -120,15 +225,43 @@ class Part:
     """What is wrong with it, a sentence each."""
 
 
-def parts(message: Message) -> Iterator[Part]:
-    """Give the tree from its root, each part before its own parts; `MOST_PARTS` at most."""
-    sizes = {id(leaf): _Sizes.of(leaf) for leaf in _leaves(message)}
-    for depth, node in islice(_walk(message, 0), MOST_PARTS):
-        yield _part(node, depth, [sizes[id(leaf)] for leaf in _leaves(node)])
+def parts(letter: Letter) -> Iterator[Part]:
+    """Give the tree from its root, each part before its own parts; `MOST_PARTS` at most.
+
+    Raises:
+        TooLong: it took too long.
+    """
+    nodes = [(depth, _Node(node, letter.bulk)) for depth, node in _walk(letter.root)]
+    stored, decoded = [0] * len(nodes), [0] * len(nodes)
+    remarks: dict[int, tuple[str, ...]] = {}
+    open_nodes: list[int] = []
+    for index, (depth, node) in enumerate(nodes):
+        letter.deadline.check()
+        del open_nodes[depth:]
+        open_nodes.append(index)
+        if node.is_leaf:
+            octets = node.stored
+            content = node.decoded(octets)
+            size, decoded_size = len(octets), len(content.octets)
+            remarks[index] = content.remarks
+            for around in open_nodes:
+                stored[around] += size
+                decoded[around] += decoded_size
+    for index, (depth, node) in enumerate(nodes[:MOST_PARTS]):
+        yield Part(
+            depth=depth,
+            content_type=node.content_type,
+            charset=node.charset,
+            encoding=node.encoding or None,
+            name=node.name,
+            octets=stored[index],
+            decoded_octets=decoded[index],
+            defects=(*map(_in_words, node.message.defects), *remarks.get(index, ())),
+        )
 
 
-def _walk(message: Message, depth: int) -> Iterator[tuple[int, Message]]:
-    pending = [(depth, message)]
+def _walk(message: Message) -> Iterator[tuple[int, Message]]:
+    pending = [(0, message)]
     while pending:
         level, node = pending.pop()
         yield level, node
@@ -137,62 +270,102 @@ def _walk(message: Message, depth: int) -> Iterator[tuple[int, Message]]:
             pending.extend((level + 1, child) for child in reversed(children))
 
 
-def _leaves(node: Message) -> list[Message]:
-    return [leaf for _, leaf in _walk(node, 0) if not leaf.is_multipart()]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sizes:
-    """Octets of a part without parts, found once: each part around it counts them as well."""
-
-    stored: int
-    decoded: int
-
-    @classmethod
-    def of(cls, leaf: Message) -> Self:
-        return cls(stored=len(_stored(leaf)), decoded=len(_content(leaf)))
+class _Content:
+    octets: bytes
+    remarks: tuple[str, ...] = ()
 
 
-def _part(node: Message, depth: int, sizes: Sequence[_Sizes]) -> Part:
-    name = node.get_filename()
-    encoding = node.get("Content-Transfer-Encoding")
-    return Part(
-        depth=depth,
-        content_type=_characters(node.get_content_type()),
-        charset=_charset(node),
-        encoding=_characters(str(encoding)).strip().lower() if encoding else None,
-        name=decode_words(name) if name else None,
-        octets=sum(each.stored for each in sizes),
-        decoded_octets=sum(each.decoded for each in sizes),
-        defects=tuple(_in_words(defect) for defect in node.defects),
-    )
+class _Node:
+    """One part, its fields read in the careful way."""
+
+    def __init__(self, message: Message, bulk: Bulk) -> None:
+        self.message = message
+        self._bulk = bulk
+        self.is_leaf = not message.is_multipart()
+        self.content_type = message.get_content_type()
+        self._type = self._field("content-type")
+        self._disposition = self._field("content-disposition")
+        self.encoding = str(message.get("Content-Transfer-Encoding", ""))
+
+    def _field(self, name: str) -> WithParameters:
+        values = (value for each, value in self.message.raw_items() if each.lower() == name)
+        return with_parameters(_octets(next(values, "")))
+
+    @property
+    def charset(self) -> str | None:
+        words = (self._type.get("charset") or "").split()
+        return words[0].lower() if words else None
+
+    @property
+    def name(self) -> str | None:
+        return self._disposition.get("filename") or self._type.get("name")
+
+    @property
+    def is_attachment(self) -> bool:
+        return self._disposition.value == "attachment"
+
+    def parameter(self, name: str) -> str:
+        """Return a parameter of the content type, in lower case; empty where it is missing."""
+        return (self._type.get(name) or "").strip().lower()
+
+    @property
+    def stored(self) -> bytes:
+        """The body as it is stored."""
+        bare = copy(self.message)
+        del bare["Content-Transfer-Encoding"]
+        content = bare.get_payload(decode=True)
+        return self._bulk.restored(content) if isinstance(content, bytes) else b""
+
+    def decoded(self, stored: bytes) -> _Content:
+        """Undo the Content-Transfer-Encoding."""
+        match self.encoding:
+            case "base64":
+                return _from_base64(stored)
+            case "quoted-printable":
+                return _Content(octets=binascii.a2b_qp(stored))
+            case "x-uuencode" | "uuencode" | "uue" | "x-uue":
+                return _from_uu(stored)
+            case "" | "7bit" | "8bit" | "binary":
+                return _Content(octets=stored)
+        return _Content(
+            octets=stored, remarks=(f'the encoding "{self.encoding[:40]}" isn\'t known',)
+        )
 
 
-def _charset(node: Message) -> str | None:
-    # A parameter of RFC 2231 comes as three values.
-    charset = node.get_param("charset")
-    value = charset[2] if isinstance(charset, tuple) else charset
-    return _characters(value).lower() if isinstance(value, str) else None
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
-def _stored(leaf: Message) -> bytes:
-    """Return the body as it is stored: what would be its content if nothing were encoded."""
-    bare = copy(leaf)
-    del bare["Content-Transfer-Encoding"]
-    content = bare.get_payload(decode=True)
-    return content if isinstance(content, bytes) else b""
-
-
-def _content(leaf: Message) -> bytes:
+def _from_base64(stored: bytes) -> _Content:
+    """Decode base64 up to its padding; other characters within are passed over (RFC 2045 §6.8)."""
     try:
-        content = leaf.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError):
-        content = None
-    return content if isinstance(content, bytes) else _stored(leaf)
+        return _Content(octets=binascii.a2b_base64(stored, strict_mode=False))
+    except ValueError:
+        pass
+    digits = _NOT_BASE64.sub(b"", stored.split(b"=", 1)[0])
+    digits = digits[: len(digits) - (len(digits) % 4 == 1)]
+    octets = binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+    return _Content(octets=octets, remarks=("the base64 is cut off or damaged",))
+
+
+def _from_uu(stored: bytes) -> _Content:
+    pieces = []
+    lines = stored.splitlines()
+    begin = next((n + 1 for n, line in enumerate(lines) if line.startswith(b"begin ")), 0)
+    for line in lines[begin:]:
+        if line.strip() in (b"end", b"`", b""):
+            continue
+        try:
+            pieces.append(binascii.a2b_uu(line))
+        except ValueError:
+            return _Content(octets=b"".join(pieces), remarks=("the uuencoded text is damaged",))
+    return _Content(octets=b"".join(pieces))
 
 
 def _in_words(defect: Exception) -> str:
     """Turn the name of a defect into words: `StartBoundaryNotFoundDefect` says all there is."""
+    if isinstance(defect, CouldNotBeReadDefect):
+        return f"this part could not be read: {defect.args[0]}"
     letters = type(defect).__name__.removesuffix("Defect")
     return "".join(f" {c.lower()}" if c.isupper() else c for c in letters).strip()
 
@@ -207,64 +380,60 @@ class ReadableText:
     text: str
     source: str
     """Where it was found: a content type."""
+    remarks: tuple[str, ...] = ()
+    """What could not be decoded, and what was left out."""
 
 
-def readable_text(message: Message) -> ReadableText | None:
-    """Return the text of a message: its first plain part, else its first HTML part without tags.
+_MOST_OCTETS_OF_TEXT = 1024 * 1024
+"""Octets of one part that are decoded for reading: four hundred pages."""
 
-    None where it has neither.
+
+def readable_text(letter: Letter) -> ReadableText | None:
+    """Return the text of a message.
+
+    The first plain part that says anything, else the first HTML part, else any other text; of a message
+    whose parts cannot be told apart, all of it.  None where it has none of them.
+
+    Raises:
+        TooLong: it took too long.
     """
-    texts = [leaf for leaf in _leaves(message) if leaf.get_content_disposition() != "attachment"]
-    for content_type in ("text/plain", "text/html"):
-        for leaf in texts:
-            if leaf.get_content_type() == content_type:
-                text = _decode(_content(leaf), _charset(leaf))
-                readable = _without_tags(text) if content_type == "text/html" else text
-                return ReadableText(text=readable, source=content_type)
-    return None
+    leaves = [_Node(node, letter.bulk) for _, node in _walk(letter.root) if not node.is_multipart()]
+    texts = [leaf for leaf in leaves if not leaf.is_attachment]
+    first: ReadableText | None = None
+    for kind in (_is_plain, _is_html, _is_other_text, _is_broken):
+        for leaf in filter(kind, texts):
+            letter.deadline.check()
+            found = _text_of(leaf, letter.deadline)
+            if found.text.strip():
+                return found
+            first = first or found
+    return first
 
 
-def _without_tags(html: str) -> str:
-    reader = _TextOfHtml()
-    try:
-        reader.feed(html)
-        reader.close()
-    except (ValueError, AssertionError):
-        return html
-    lines = ("".join(reader.pieces)).split("\n")
-    return "\n".join(" ".join(line.split()) for line in lines).strip("\n")
+def _is_plain(leaf: _Node) -> bool:
+    return leaf.content_type == "text/plain"
 
 
-class _TextOfHtml(HTMLParser):
-    """Keeps the text of a document, a line for each block, and where a link leads to."""
+def _is_html(leaf: _Node) -> bool:
+    return leaf.content_type in HTML_TYPES
 
-    _BLOCKS = frozenset(
-        {"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "table", "blockquote"}
-    )
-    _UNSEEN = frozenset({"script", "style", "title", "head"})
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._unseen = 0
-        self._link: str | None = None
+def _is_other_text(leaf: _Node) -> bool:
+    return leaf.content_type.startswith("text/") and not _is_plain(leaf) and not _is_html(leaf)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self._UNSEEN:
-            self._unseen += 1
-        elif tag in self._BLOCKS:
-            self.pieces.append("\n")
-        elif tag == "a":
-            self._link = dict(attrs).get("href")
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._UNSEEN:
-            self._unseen = max(0, self._unseen - 1)
-        elif tag == "a" and self._link:
-            # Where a link leads is what a reader of suspicious mail looks for.
-            self.pieces.append(f" <{self._link}>")
-            self._link = None
+def _is_broken(leaf: _Node) -> bool:
+    return leaf.content_type.startswith(("multipart/", "message/"))
 
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.pieces.append(" ".join(data.splitlines()))
+
+def _text_of(leaf: _Node, deadline: TimeLimit) -> ReadableText:
+    content = leaf.decoded(leaf.stored)
+    octets = content.octets[:_MOST_OCTETS_OF_TEXT]
+    decoded: Decoded = decode(octets, leaf.charset)
+    words = words_of(leaf.content_type, decoded.text, leaf.parameter, deadline)
+    remarks = [*content.remarks, *decoded.remarks, *words.remarks]
+    if len(octets) < len(content.octets):
+        remarks.append(f"only the first {len(octets):,} octets of it are shown")
+    if _is_broken(leaf):
+        remarks.insert(0, f"the parts of this {leaf.content_type} could not be told apart")
+    return ReadableText(text=words.text, source=leaf.content_type, remarks=tuple(remarks))

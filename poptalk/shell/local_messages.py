@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from email.message import Message
+from collections.abc import Iterable
 
-from poptalk.mail.message import MOST_PARTS, header_fields, parse, parts, readable_text
-from poptalk.mail.trace import trace
+from poptalk.mail.deadline import TimeLimit
 from poptalk.protocol.replies import Status
 from poptalk.protocol.states import State
 from poptalk.shell.base import Shell
@@ -16,7 +14,7 @@ from poptalk.shell.kept import KeptReply
 from poptalk.shell.local_error import LocalError
 from poptalk.shell.registry import local
 from poptalk.terminal.fold import UNLIMITED, Budget
-from poptalk.terminal.reading import header_rows, structure_rows, text_rows, trace_rows
+from poptalk.terminal.reading import view
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments, harmless
 
@@ -25,9 +23,6 @@ MOST_OCTETS = 64 * 1024 * 1024
 
 _ALL = "all"
 
-Reading = Callable[[Message, int], "list[Fragments]"]
-"""Makes rows of a message, for so many columns."""
-
 
 @local("headers [N] [all]")
 def _headers(shell: Shell, argument: str) -> None:
@@ -35,7 +30,7 @@ def _headers(shell: Shell, argument: str) -> None:
 
     It is fetched with TOP N 0, which everybody can see above what poptalk reads there.
     """
-    _read(shell, "headers", argument, fetch="TOP {} 0", reading=_read_headers)
+    _read(shell, "headers", argument, fetch="TOP {} 0")
 
 
 @local("structure [N] [all]")
@@ -44,7 +39,7 @@ def _structure(shell: Shell, argument: str) -> None:
 
     It is fetched with RETR.
     """
-    _read(shell, "structure", argument, fetch="RETR {}", reading=_read_structure)
+    _read(shell, "structure", argument, fetch="RETR {}")
 
 
 @local("text [N] [all]")
@@ -52,24 +47,25 @@ def _text(shell: Shell, argument: str) -> None:
     """Read the text of message N, or of the message that came last, decoded.
 
     The first part that is plain text, else the first that is HTML, without its tags and with the places
-    that its links lead to. It is fetched with RETR.
+    that its links lead to, else any other text. It is fetched with RETR.
     """
-    _read(shell, "text", argument, fetch="RETR {}", reading=_read_text)
+    _read(shell, "text", argument, fetch="RETR {}")
 
 
 @local("trace [N] [all]")
 def _trace(shell: Shell, argument: str) -> None:
     """Show the way that message N, or the message that came last, says it has come.
 
-    The Received fields in the order of time, with the delays between them. It is fetched with TOP N 0.
+    The Received fields in the order of time, with addresses, queue ids and the delays between them. It
+    is fetched with TOP N 0.
     """
-    _read(shell, "trace", argument, fetch="TOP {} 0", reading=_read_trace)
+    _read(shell, "trace", argument, fetch="TOP {} 0")
 
 
 # Fetching.
 
 
-def _read(shell: Shell, name: str, argument: str, *, fetch: str, reading: Reading) -> None:
+def _read(shell: Shell, name: str, argument: str, *, fetch: str) -> None:
     """Fetch a message, if one is named, and show what is read there."""
     words = argument.split()
     whole = _ALL in words
@@ -80,7 +76,7 @@ def _read(shell: Shell, name: str, argument: str, *, fetch: str, reading: Readin
     if command is None:
         _check(shell.dialogue.last, fetch, name)
     again = f":{name}{f' {numbers[0]}' if numbers else ''} {_ALL}"
-    plan = _fetch_and_show(shell, command, reading, again="" if whole else again)
+    plan = _fetch_and_show(shell, command, name, again="" if whole else again)
     shell.run_errand(plan, name=name, speaks=command is not None)
 
 
@@ -106,13 +102,13 @@ def _check(reply: KeptReply | None, fetch: str, name: str) -> None:
         )
 
 
-def _fetch_and_show(shell: Shell, command: bytes | None, reading: Reading, *, again: str) -> Plan:
-    """Carry a reading out.
+def _fetch_and_show(shell: Shell, command: bytes | None, name: str, *, again: str) -> Plan:
+    """Fetch a message and show a view of it.
 
     Args:
         shell: where it is shown.
         command: what fetches the message; None for the last reply.
-        reading: what is made of it.
+        name: of the view.
         again: what shows all of it, where it is folded; empty for all of it now.
     """
     reply = shell.dialogue.last if command is None else (yield from fetched(shell, command))
@@ -121,7 +117,11 @@ def _fetch_and_show(shell: Shell, command: bytes | None, reading: Reading, *, ag
         raise LocalError(f"it is larger than {MOST_OCTETS:,} octets; :save keeps it in a file")
     octets = b"".join(reply.content())
     columns = shell.dialogue.size()[1]
-    rows = yield from aside(lambda: reading(parse(octets), columns))
+    deadline = TimeLimit()
+    try:
+        rows = yield from aside(lambda: view(name, octets, columns=columns, deadline=deadline))
+    finally:
+        deadline.stop()  # Ctrl-C ends the plan here, while a thread may be reading still.
     budget = shell.dialogue.screenful() if again else Budget(row_count=UNLIMITED, columns=columns)
     shell.dialogue.remark("what poptalk reads there:")
     shell.say(_folded(shell, rows, budget, again))
@@ -153,39 +153,6 @@ def _folded(shell: Shell, rows: list[Fragments], budget: Budget, again: str) -> 
             yield from shell.dialogue.note(f"{len(rows) - count:,} more rows: {again}")
             return
         yield row
-
-
-# Reading.
-
-
-def _read_headers(message: Message, columns: int) -> list[Fragments]:
-    return [*header_rows(header_fields(message), columns=columns)] or _nothing("no header field")
-
-
-def _read_structure(message: Message, columns: int) -> list[Fragments]:
-    tree = [*parts(message)]
-    rows = [*structure_rows(tree, columns=columns)]
-    if len(tree) == MOST_PARTS:
-        rows += _nothing(f"{MOST_PARTS} parts are shown, and there are more")
-    return rows
-
-
-def _read_text(message: Message, columns: int) -> list[Fragments]:
-    found = readable_text(message)
-    if found is None:
-        return _nothing("no part of it is text; :structure shows what there is")
-    return [*text_rows(found.text.strip("\r\n"), columns=columns)]
-
-
-def _read_trace(message: Message, columns: int) -> list[Fragments]:
-    hops = trace(message)
-    if not hops:
-        return _nothing("no Received field: nobody says how it came")
-    return [*trace_rows(hops, columns=columns)]
-
-
-def _nothing(text: str) -> list[Fragments]:
-    return [[("note", f"| {text}")]]
 
 
 # Saving.

@@ -6,13 +6,16 @@ Everything in it is a stranger's, and made harmless.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
-from poptalk.mail.message import HeaderField, Part
-from poptalk.mail.trace import Hop
+from poptalk.mail.deadline import TimeLimit, TooLong
+from poptalk.mail.header import HeaderField, header_fields, read_header
+from poptalk.mail.message import MOST_PARTS, Part, parse, parts, readable_text
+from poptalk.mail.summary import Summary
+from poptalk.mail.trace import MOST_HOPS, Hop, trace
 from poptalk.terminal.safe import Fragments, harmless
-from poptalk.terminal.width import cells, wrap
+from poptalk.terminal.width import cells, cut, wrap
 
 BAR = ("note", "| ")
 
@@ -29,6 +32,84 @@ _FEWEST_CELLS = 16
 
 _LONGEST_NUMBER = 12
 """Characters of a part's number; a longer one is shown by its end."""
+
+
+AS_IT_IS = "RETR shows it as it is, and :save keeps it in a file"
+
+
+def view(
+    name: str, octets: bytes, *, columns: int, deadline: TimeLimit | None = None
+) -> list[Fragments]:
+    """Show a message in one of the `VIEWS`; whatever the octets are, in rows and within two seconds.
+
+    Args:
+        name: of the view.
+        octets: the message, byte-stuffing undone; for "headers" and "trace" the header will do.
+        columns: cells in a row of the screen.
+        deadline: when to give up; None for one that begins now.
+    """
+    deadline = deadline or TimeLimit()
+    rows: list[Fragments] = []
+    try:
+        for row in VIEWS[name](octets, columns, deadline):
+            rows.append(row)
+            deadline.check()
+    except TooLong:
+        what = "the rest of it" if rows else "it"
+        rows += _remark(f"reading {what} takes too long; {AS_IT_IS}", columns)
+    except Exception as error:  # noqa: BLE001 - nothing in a message may end the session
+        shown = harmless(repr(error), limit=200)
+        rows += _remark(f"this message could not be read: {shown}; {AS_IT_IS}", columns)
+    return rows
+
+
+def _remark(text: str, columns: int) -> Iterator[Fragments]:
+    return _hanging([], "note", harmless(text), columns=columns)
+
+
+def _headers(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Fragments]:
+    header = read_header(octets)
+    for remark in header.remarks:
+        yield from _remark(remark, columns)
+    if not header.fields:
+        yield from _remark("no header field", columns)
+    yield from header_rows(header_fields(header), columns=columns)
+
+
+def _structure(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
+    tree = [*parts(parse(octets, deadline=deadline))]
+    yield from structure_rows(tree, columns=columns)
+    if len(tree) == MOST_PARTS:
+        yield from _remark(f"{MOST_PARTS} parts are shown, and there are more", columns)
+
+
+def _text(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
+    found = readable_text(parse(octets, deadline=deadline))
+    if found is None:
+        yield from _remark("no part of it is text; :structure shows what there is", columns)
+        return
+    for remark in found.remarks:
+        yield from _remark(remark, columns)
+    if not found.text.strip():
+        yield from _remark("its text is empty", columns)
+    yield from text_rows(found.text.strip("\r\n"), columns=columns)
+
+
+def _trace(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Fragments]:
+    hops = trace(read_header(octets))
+    if not hops:
+        yield from _remark("no Received field: nobody says how it came", columns)
+    yield from trace_rows(hops, columns=columns)
+    if len(hops) == MOST_HOPS:
+        yield from _remark(f"{MOST_HOPS} Received fields are read; there may be more", columns)
+
+
+VIEWS: dict[str, Callable[[bytes, int, TimeLimit], Iterator[Fragments]]] = {
+    "headers": _headers,
+    "structure": _structure,
+    "text": _text,
+    "trace": _trace,
+}
 
 
 def people_size(octets: int) -> str:
@@ -63,7 +144,8 @@ def header_rows(fields: Iterable[HeaderField], *, columns: int) -> Iterator[Frag
     """
     for field in fields:
         name = harmless(field.name)
-        value = harmless(field.value) + (" (decoded)" if field.encoded else "")
+        said = ["decoded"] * field.encoded + [harmless(remark) for remark in field.remarks]
+        value = harmless(field.value) + (f" ({'; '.join(said)})" if said else "")
         yield from _hanging([("header", f"{name}: ")], "body", value, columns=columns)
 
 
@@ -131,9 +213,14 @@ def trace_rows(hops: Sequence[Hop], *, columns: int) -> Iterator[Fragments]:
         head: Fragments = [("number", f"{number} ")]
         receiver = hop.receiver or "a host that does not say its name"
         yield from _hanging(head, "body", harmless(receiver), columns=columns)
-        sender = f"from {hop.sender}" if hop.sender else ""
-        protocol = f"with {hop.protocol}" if hop.protocol else ""
-        how = " ".join(filter(None, (sender, protocol)))
+        address = f"[{hop.address}]" if hop.address else ""
+        known = (
+            ("from", " ".join(filter(None, (hop.sender, address)))),
+            ("with", hop.protocol),
+            ("id", hop.queue_id),
+            ("for", hop.recipient),
+        )
+        how = " ".join(f"{word} {value}" for word, value in known if value)
         when = hop.when.strftime("%Y-%m-%d %H:%M:%S %z") if hop.when else "no date to be read"
         for text in filter(None, (how, when)):
             yield from _hanging([("body", _HANGING)], "body", harmless(text), columns=columns)
@@ -167,3 +254,51 @@ def _hanging(
         first, *others = wrap(text, max(1, room - max(taken, cells(hanging))))
         yield [BAR, *head, (style, first)]
         yield from ([BAR, (style, hanging + row)] for row in others)
+
+
+# A table of messages.
+
+_DATE = "%Y-%m-%d %H:%M"
+_DATE_CELLS = 16
+_SIZE_CELLS = 10
+_FEWEST_OF_A_TEXT = 3
+
+
+def summary_rows(summaries: Sequence[Summary], *, columns: int) -> Iterator[Fragments]:
+    """Show messages in a table of number, date, size, sender and subject, each in one row.
+
+    Args:
+        summaries: in the order in which they are shown.
+        columns: cells in a row of the screen.
+    """
+    number_cells = max((len(str(each.number)) for each in summaries), default=1)
+    rest = columns - cells(BAR[1]) - number_cells - _DATE_CELLS - _SIZE_CELLS - 4
+    sender_cells = max(_FEWEST_OF_A_TEXT, rest // 3)
+    subject_cells = max(_FEWEST_OF_A_TEXT, rest - sender_cells)
+    for each in summaries:
+        size = people_size(each.size) if each.size is not None else ""
+        yield [
+            BAR,
+            ("number", f"{each.number:>{number_cells}} "),
+            ("body", _cell(_local(each), _DATE_CELLS)),
+            ("octets", f"{size:>{_SIZE_CELLS}} "),
+            ("body", _cell(each.sender, sender_cells)),
+            ("body", _cell(each.subject, subject_cells).rstrip()),
+        ]
+
+
+def _local(each: Summary) -> str:
+    """Write a date in the zone of this machine, so that the dates of a table compare."""
+    if each.when is None:
+        return each.date or "no date"
+    try:
+        return each.when.astimezone().strftime(_DATE)
+    except (OSError, OverflowError, ValueError):
+        return each.when.strftime(_DATE)
+
+
+def _cell(text: str, width: int) -> str:
+    shown = harmless(text)
+    if cells(shown) > width:
+        shown = cut(shown, width - 1) + "\N{HORIZONTAL ELLIPSIS}"
+    return shown + " " * (width + 1 - cells(shown))

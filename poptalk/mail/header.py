@@ -1,0 +1,299 @@
+"""The header of a message: its fields, the encoded words in them, their parameters, their dates.
+
+Real headers break RFC 5322 in known ways.  A space before the colon is allowed by its §4.5.8; a line
+among the fields that isn't one (programs that wrap badly write such) is passed over with a remark.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import unquote_to_bytes
+
+from poptalk.mail.charset import Decoded, decode
+
+MOST_OCTETS = 256 * 1024
+"""Octets of a header that are read; large ones of real mail have 30,000."""
+
+LONGEST_FIELD = 64 * 1024
+"""Octets of one field that are read; a To field with a thousand addresses has 40,000."""
+
+LONGEST_MIME_FIELD = 8 * 1024
+"""Octets that are read of a field with parameters; long file names in pieces take 1,000."""
+
+_LONGEST_DATE = 120
+_MOST_SECTIONS = 100
+"""Pieces of a parameter (RFC 2231 §3) that are put together."""
+
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_ODD_FIELD = re.compile(rb"([^\x00-\x20:][^\x00-\x1f:]{0,75}):")
+"""What is no name of a field but was meant as one: with spaces, or with octets above 127."""
+_SURE_FIELD = re.compile(
+    rb"(?i)(?:received|return-path|from|to|cc|bcc|subject|date|message-id|mime-version|content-[a-z-]+"
+    rb"|x-[!-9;-~]+|reply-to|sender|references|in-reply-to|list-[a-z-]+|dkim-signature"
+    rb"|authentication-results|delivered-to)[ \t]*:"
+)
+"""A field that shows that the header goes on, whatever came before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawHeader:
+    """A header taken apart, nothing decoded."""
+
+    fields: tuple[tuple[bytes, bytes], ...]
+    """Names, and values with their line ends inside."""
+    end: int
+    """Where the body begins, after the empty line."""
+    remarks: tuple[str, ...]
+    """What is wrong with it."""
+
+
+def read_header(octets: bytes) -> RawHeader:
+    """Read the fields at the beginning of a message or of a part.
+
+    Args:
+        octets: the message, or the header alone.
+    """
+    end = _end(octets)
+    lines = octets[: min(end, MOST_OCTETS)].rstrip(b"\r\n").splitlines(keepends=True)
+    remarks = []
+    if end > MOST_OCTETS:
+        remarks.append(f"the header is longer than {MOST_OCTETS:,} octets; the rest isn't read")
+    kept = _end_of_fields(lines)
+    if kept < len(lines):
+        remarks.append("no empty line ends the header")
+        end = sum(map(len, lines[:kept]))
+    fields: list[tuple[bytes, list[bytes]]] = []
+    junk = 0
+    for line in lines[:kept]:
+        match = _field(line)
+        if match is not None:
+            fields.append((match[1], [line[match.end() :]]))
+        elif line[:1] in (b" ", b"\t") and fields:
+            fields[-1][1].append(line)
+        elif line.strip() and not line.startswith((b"From ", b">From ")):  # They begin an mbox.
+            junk += 1
+    if junk:
+        one = "1 line of the header isn't a field"
+        remarks.append(one if junk == 1 else f"{junk:,} lines of the header aren't fields")
+    values = [(name, b"".join(value)) for name, value in fields]
+    if any(len(value) > LONGEST_FIELD for _, value in values):
+        remarks.append(
+            f"a field is longer than {LONGEST_FIELD:,} octets; the rest of it isn't read"
+        )
+    cut = tuple(
+        (name, value[:LONGEST_FIELD].lstrip(b" \t").rstrip(b"\r\n")) for name, value in values
+    )
+    return RawHeader(fields=cut, end=end, remarks=tuple(remarks))
+
+
+def _end(octets: bytes) -> int:
+    """Return where the first empty line ends, with line ends of any kind; the length without one."""
+    if octets.startswith((b"\r\n", b"\n", b"\r")):
+        return 2 if octets.startswith(b"\r\n") else 1
+    end = len(octets)
+    for empty in (b"\n\r\n", b"\n\n", b"\r\r"):
+        at = octets.find(empty, 0, end)
+        if at >= 0:
+            end = at + len(empty)
+    return end
+
+
+def _field(line: bytes) -> re.Match[bytes] | None:
+    if line.startswith((b"From ", b">From ")):
+        return None
+    return _FIELD.match(line) or _ODD_FIELD.match(line)
+
+
+def is_name(octets: bytes) -> bool:
+    """Whether octets can be the name of a field (RFC 5322 §2.2)."""
+    return _FIELD.fullmatch(octets + b":") is not None
+
+
+def _end_of_fields(lines: list[bytes]) -> int:
+    """Return how many lines are the header's where no empty line may end it.
+
+    A line that is no field ends the header, as in Python's `email`, unless a well-known field comes
+    after it.
+    """
+    sure = [index for index, line in enumerate(lines) if _SURE_FIELD.match(line)]
+    after = sure[-1] + 1 if sure else 0
+    for index in range(after, len(lines)):
+        line = lines[index]
+        if line[:1] not in (b" ", b"\t") and _field(line) is None and index:
+            return index
+    return len(lines)
+
+
+# Fields as people read them.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderField:
+    """One field of a header (RFC 5322 §2.2)."""
+
+    name: str
+    value: str
+    """Unfolded, encoded words decoded (RFC 2047)."""
+    encoded: bool
+    """Whether anything had to be decoded, so that the raw value looks different."""
+    remarks: tuple[str, ...] = ()
+    """What could not be decoded."""
+
+
+def header_fields(header: RawHeader) -> Iterator[HeaderField]:
+    """Give the fields in their order."""
+    for name, raw in header.fields:
+        text = b" ".join(raw.split())
+        plain = decode(text, None).text
+        words = decode_words(text)
+        yield HeaderField(
+            name=decode(name, None).text,
+            value=words.text,
+            encoded=words.text != plain,
+            remarks=words.remarks,
+        )
+
+
+def first_value(header: RawHeader, name: bytes) -> bytes | None:
+    """Return the value of the first field of a name, unfolded; None where there is none."""
+    for each, raw in header.fields:
+        if each.lower() == name:
+            return b" ".join(raw.split())
+    return None
+
+
+# Encoded words.
+
+_WORD = re.compile(rb"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,40})?\?([bBqQ])\?([^?]*)\?=")
+_BETWEEN_WORDS = re.compile(rb"\s+")
+_HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+
+
+def decode_words(text: bytes) -> Decoded:
+    """Decode the encoded words of an unfolded value; a bad one stays as it is (RFC 2047 §6.3)."""
+    pieces: list[tuple[str | None, bytes]] = []  # Octets with their charset; None outside of words.
+    at = 0
+    for match in _WORD.finditer(text):
+        octets = _octets_of_word(match)
+        if octets is None:
+            continue
+        between = text[at : match.start()]
+        charset = match[1].decode("ascii", "replace").lower()
+        after_word = bool(pieces) and pieces[-1][0] is not None
+        if between and not (after_word and between.isspace()):  # RFC 2047 §6.2
+            pieces.append((None, between))
+            after_word = False
+        if after_word and pieces[-1][0] == charset:
+            # A character may be cut in two, against RFC 2047 §5.
+            pieces[-1] = (charset, pieces[-1][1] + octets)
+        else:
+            pieces.append((charset, octets))
+        at = match.end()
+    if text[at:] or not pieces:
+        pieces.append((None, text[at:]))
+    decoded = [decode(octets, charset) for charset, octets in pieces]
+    remarks = dict.fromkeys(remark for piece in decoded for remark in piece.remarks)
+    return Decoded(text="".join(piece.text for piece in decoded), remarks=tuple(remarks))
+
+
+def _octets_of_word(match: re.Match[bytes]) -> bytes | None:
+    """Undo the encoding of an encoded word; None where it is not what it says."""
+    if match[2] in b"qQ":
+        return _HEX.sub(
+            lambda found: bytes.fromhex(found[1].decode()), match[3].replace(b"_", b" ")
+        )
+    digits = b"".join(match[3].split()).rstrip(b"=")
+    if _NOT_BASE64.search(digits) or len(digits) % 4 == 1:
+        return None
+    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+
+
+# Fields with parameters.
+
+_PARAMETER = re.compile(
+    rb"[;\s]\s?([^\s;=\"*]+)(?:\*(\d{1,3}))?(\*)?\s?=\s?"
+    rb"(?:\"((?:[^\"\\]|\\.)*+)(?:\"|\Z)|([^;]*?)(?=;|\Z|\s[\w-]+[*\d]*\s?=))",
+    re.DOTALL,
+)
+"""Of an unfolded value.  Without quotes it ends at a semicolon, or where the next name begins: programs
+forget the semicolon, and the quotes of file names with spaces."""
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithParameters:
+    """A value such as ``text/plain; charset=utf-8`` (RFC 2045 §5.1)."""
+
+    value: str
+    """In lower case."""
+    parameters: dict[str, Decoded]
+    """By name in lower case; the first of a name counts."""
+
+    def get(self, name: str) -> str | None:
+        """Return the text of a parameter; None where it is missing."""
+        found = self.parameters.get(name)
+        return found.text if found else None
+
+
+def with_parameters(raw: bytes) -> WithParameters:
+    """Read a value with parameters; of a parameter in pieces, the pieces in their order (RFC 2231)."""
+    raw = b" ".join(raw[:LONGEST_MIME_FIELD].split())
+    value = raw.split(b";", 1)[0].replace(b" / ", b"/").split(None, 1)
+    plain: dict[str, bytes] = {}
+    sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
+    for match in _PARAMETER.finditer(raw):
+        name = match[1].decode("ascii", "replace").lower()
+        octets = _ESCAPED.sub(rb"\1", match[4]) if match[4] is not None else match[5].strip()
+        if match[2] is None and match[3] is None:
+            plain.setdefault(name, octets)
+        elif len(sections.setdefault(name, {})) < _MOST_SECTIONS:
+            sections[name].setdefault(int(match[2] or 0), (octets, match[3] is not None))
+    parameters = {name: _plain_parameter(octets) for name, octets in plain.items()}
+    parameters.update((name, _joined(pieces)) for name, pieces in sections.items())
+    return WithParameters(
+        value=value[0].decode("ascii", "replace").lower() if value else "", parameters=parameters
+    )
+
+
+def _plain_parameter(octets: bytes) -> Decoded:
+    # Encoded words are not allowed within quotes (RFC 2047 §5), and nearly all senders put them there.
+    return decode_words(b" ".join(octets.split()))
+
+
+def _joined(pieces: dict[int, tuple[bytes, bool]]) -> Decoded:
+    first, extended = pieces[min(pieces)]
+    charset: str | None = None
+    if extended and first.count(b"'") >= 2:
+        label, _, first = first.split(b"'", 2)
+        charset = label.decode("ascii", "replace")
+    octets = b""
+    for index, number in enumerate(sorted(pieces)):
+        piece, is_extended = pieces[number]
+        piece = piece if index else first
+        octets += unquote_to_bytes(piece) if is_extended else piece
+    return decode(octets, charset)
+
+
+# Dates.
+
+
+def read_date(text: str) -> datetime | None:
+    """Read a date (RFC 5322 §3.3); None where that is not possible.
+
+    Args:
+        text: of a Date field, or of the end of a Received field.
+    """
+    try:
+        when = parsedate_to_datetime(text[:_LONGEST_DATE].strip())
+        # "-0000" says that nothing is known of the zone (RFC 5322 §3.3).
+        when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
+        return None
+    # Near the years 1 and 9999 a date has no place in other zones.
+    return when if 1 < when.year < 9999 else None

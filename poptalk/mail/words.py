@@ -1,0 +1,303 @@
+"""The text of one part as people read it: HTML without tags, lines that flow, calendars in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from poptalk.mail.deadline import TimeLimit
+
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+MOST_HTML = 256 * 1024
+"""Characters of HTML that are read: mail programs cut off at 100,000, and of these the worst that was
+found (``&`` alone) takes half a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A text, and what is to be said about it."""
+
+    text: str
+    remarks: tuple[str, ...] = ()
+
+
+def words_of(
+    content_type: str, text: str, parameter: Callable[[str], str], deadline: TimeLimit
+) -> Words:
+    """Make a text readable.
+
+    Args:
+        content_type: in lower case.
+        text: of the part, decoded.
+        parameter: returns a parameter of its content type.
+        deadline: when to give up.
+
+    Raises:
+        TooLong: it took too long.
+    """
+    if content_type in HTML_TYPES:
+        return _from_html(text, deadline)
+    if content_type == "text/calendar":
+        return Words(text=_from_calendar(text))
+    if content_type == "text/plain" and parameter("format") == "flowed":
+        return Words(text=_unflowed(text, delete_space=parameter("delsp") == "yes"))
+    return Words(text=text)
+
+
+# format=flowed.
+
+_SIGNATURE = "-- "
+
+
+def _unflowed(text: str, *, delete_space: bool) -> str:
+    """Join the lines that flow (RFC 3676 §4.1 to §4.5)."""
+    paragraphs: list[list[str]] = []
+    depth_before, flows = -1, False
+    for line in re.split(r"\r\n|\r|\n", text):
+        quoted = line.lstrip(">")
+        depth = len(line) - len(quoted)
+        words = quoted.removeprefix(" ")  # Space-stuffing, §4.4.
+        is_signature = words == _SIGNATURE
+        if flows and depth == depth_before and not is_signature:
+            paragraphs[-1].append(words)
+        else:
+            paragraphs.append([">" * depth + " " * bool(depth), words])
+        flows = words.endswith(" ") and not is_signature
+        if flows and delete_space:
+            paragraphs[-1][-1] = words[:-1]
+        depth_before = depth
+    return "\n".join("".join(pieces) for pieces in paragraphs)
+
+
+# Calendars.
+
+_CALENDAR = {
+    "METHOD": "Method",
+    "SUMMARY": "What",
+    "DTSTART": "From",
+    "DTEND": "To",
+    "DUE": "Due",
+    "DURATION": "Duration",
+    "RRULE": "Repeats",
+    "LOCATION": "Where",
+    "ORGANIZER": "Organizer",
+    "ATTENDEE": "Attendee",
+    "STATUS": "Status",
+    "URL": "URL",
+    "DESCRIPTION": "Description",
+}
+"""Properties that are shown, and what they are called."""
+
+_PROPERTY = re.compile(r'([A-Za-z0-9-]+)((?:;(?:[^":;]|"[^"]*")*)*+):(.*)', re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?\Z")
+
+
+def _from_calendar(text: str) -> str:
+    """Show what an event or a task says (RFC 5545 §3.1, §3.8); the text as it is where it has none."""
+    within: list[str] = []
+    rows: list[str] = []
+    for line in re.sub(r"(?:\r\n|\r|\n)[ \t]", "", text).splitlines():
+        match = _PROPERTY.match(line)
+        if match is None:
+            continue
+        name, parameters, value = match[1].upper(), match[2], match[3]
+        if name == "BEGIN":
+            within.append(value.strip().upper())
+            if within[-1] in ("VEVENT", "VTODO") and rows:
+                rows.append("")
+        elif name == "END":
+            del within[-1:]
+        elif name in _CALENDAR and within and within[-1] in ("VCALENDAR", "VEVENT", "VTODO"):
+            rows.append(f"{_CALENDAR[name]}: {_calendar_value(name, parameters, value)}")
+    return "\n".join(rows) or text
+
+
+def _calendar_value(name: str, parameters: str, value: str) -> str:
+    if name in ("DTSTART", "DTEND", "DUE"):
+        zone = re.search(r';TZID="?([^";:]+)', parameters, re.IGNORECASE)
+        return _moment(value.strip()) + (f" ({zone[1]})" if zone else "")
+    if name in ("ORGANIZER", "ATTENDEE"):
+        called = re.search(r';CN=(?:"([^"]*)"|([^;:]*))', parameters, re.IGNORECASE)
+        address = re.sub(r"(?i)^mailto:", "", value.strip())
+        return f"{called[1] or called[2]} <{address}>" if called else address
+    return _ESCAPE.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
+
+
+def _moment(value: str) -> str:
+    """Write a DATE-TIME or DATE (RFC 5545 §3.3.4, §3.3.5) as people do."""
+    match = _MOMENT.match(value)
+    if match is None:
+        return value
+    year, month, day, hour, minute, utc = match.groups()
+    day_of_week = ""
+    try:
+        day_of_week = datetime(int(year), int(month), int(day)).strftime("%a ")
+    except ValueError:
+        pass
+    time = f" {hour}:{minute}" if hour else ""
+    return f"{day_of_week}{year}-{month}-{day}{time}{' UTC' if utc else ''}"
+
+
+# HTML.
+
+_SPACES = re.compile(r"[ \t\n\f\r]+")
+_UNSEEN = frozenset({"script", "style", "title", "template", "noframes"})
+_BLOCKS = frozenset(
+    (
+        *(
+            "address",
+            "article",
+            "aside",
+            "blockquote",
+            "body",
+            "caption",
+            "center",
+            "dd",
+            "div",
+            "dl",
+        ),
+        *("dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "html", "legend"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "main", "nav", "ol", "option", "p", "pre", "section"),
+        *("table", "tbody", "tfoot", "thead", "tr", "ul"),
+    )
+)
+_CELLS = frozenset({"td", "th"})
+_RULE = "-" * 20
+
+
+def _from_html(html: str, deadline: TimeLimit) -> Words:
+    before = monotonic()
+    from justhtml import stream  # It takes as long to import as a session takes to start.
+
+    deadline.extend(monotonic() - before)
+    layout = _Layout()
+    remarks: tuple[str, ...] = ()
+    if len(html) > MOST_HTML:
+        remarks = (f"only the first {MOST_HTML:,} characters of the HTML are read",)
+    for count, event in enumerate(stream(html[:MOST_HTML])):
+        if count % 100 == 0:
+            deadline.check()
+        match event:
+            case ("start", (tag, attributes)):
+                layout.start(tag.lower(), attributes)
+            case ("end", tag):
+                layout.end(tag.lower())
+            case ("text", text):
+                layout.text(text)
+    return Words(text=layout.finished(), remarks=remarks)
+
+
+class _Layout:
+    """Puts the text of a document into lines: blocks apart, cells apart, and where links lead to."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._line_empty = True
+        self._space = False
+        """Whether a space is due before the next word."""
+        self._unseen: str | None = None
+        self._pre = 0
+        self._links: list[tuple[str, int]] = []
+
+    def start(self, tag: str, attributes: dict[str, str | None]) -> None:
+        """Take a start tag."""
+        if self._unseen:
+            return
+        if tag in _UNSEEN:
+            self._unseen = tag
+        elif tag == "br":
+            self._new_line()
+        elif tag == "hr":
+            self._break()
+            self._word(_RULE)
+            self._break()
+        elif tag == "li":
+            self._break()
+            self._word("*")
+            self._space = True
+        elif tag in _CELLS:
+            self._cell()
+        elif tag == "img" and (attributes.get("alt") or "").strip():
+            self.text(f"[{attributes['alt']}]")
+        elif tag == "a":
+            self._link_ended()
+            self._links.append(((attributes.get("href") or "").strip(), len(self._pieces)))
+        self._border(tag)
+        self._pre += tag == "pre"
+
+    def end(self, tag: str) -> None:
+        """Take an end tag."""
+        if self._unseen:
+            self._unseen = None if tag == self._unseen else self._unseen
+            return
+        if tag == "a":
+            self._link_ended()
+        self._border(tag)
+        self._pre = max(0, self._pre - (tag == "pre"))
+
+    def text(self, text: str) -> None:
+        """Take text."""
+        if self._unseen:
+            return
+        if self._pre:
+            self._preformatted(text)
+            return
+        text = text.replace("\xa0", " ")
+        words = _SPACES.sub(" ", text)
+        if words[:1] == " ":
+            self._space = True
+        if words.strip(" "):
+            self._word(words.strip(" "))
+            self._space = words[-1:] == " "
+
+    def finished(self) -> str:
+        """Return the lines."""
+        self._link_ended()
+        return "\n".join(line.rstrip() for line in "".join(self._pieces).split("\n")).strip("\n")
+
+    def _border(self, tag: str) -> None:
+        if tag in _BLOCKS:
+            self._break()
+
+    def _cell(self) -> None:
+        if not self._line_empty:
+            self._pieces.append("  ")
+            self._space = False
+
+    def _word(self, word: str) -> None:
+        if self._space and not self._line_empty:
+            self._pieces.append(" ")
+        self._pieces.append(word)
+        self._line_empty = self._space = False
+
+    def _preformatted(self, text: str) -> None:
+        for index, line in enumerate(text.split("\n")):
+            if index:
+                self._new_line()
+            if line:
+                self._word(line.rstrip("\r"))
+
+    def _new_line(self) -> None:
+        self._pieces.append("\n")
+        self._line_empty, self._space = True, False
+
+    def _break(self) -> None:
+        """Begin a line, unless one has just begun."""
+        if not self._line_empty:
+            self._new_line()
+
+    def _link_ended(self) -> None:
+        """Say where a link leads to: what a reader of suspicious mail looks for."""
+        if not self._links:
+            return
+        target, since = self._links.pop()
+        shown = " ".join("".join(self._pieces[since:]).split())
+        if target and not target.startswith("#") and target not in (shown, f"mailto:{shown}"):
+            was_due, self._space = self._space, True
+            self._word(f"<{target}>")
+            self._space = was_due

@@ -1,0 +1,73 @@
+"""A message in one row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poptalk.mail.summary import summary
+from poptalk.terminal.reading import summary_rows
+from poptalk.terminal.render import plain_text
+from poptalk.terminal.width import cells
+
+HEADER = (
+    b"Received: from a by b; Tue, 6 Jan 2026 10:00:00 +0000\r\n"
+    b"From: =?utf-8?Q?Zo=C3=AB?= <zoe@club.example>\r\n"
+    b"Date: Mon, 5 Jan 2026 23:30:00 -0500\r\n"
+    b"Subject: a\r\n folded subject\r\n\r\n"
+)
+
+
+def test_what_a_row_is_made_of() -> None:
+    found = summary(3, HEADER, size=1903)
+    assert (found.number, found.size) == (3, 1903)
+    assert found.sender == "Zoë <zoe@club.example>"
+    assert found.subject == "a folded subject"
+    assert found.is_from("ZOE@club")
+    assert not found.is_from("bob")
+
+
+def test_dates_compare_by_real_time() -> None:
+    found = summary(3, HEADER, size=None)
+    assert found.when == datetime(2026, 1, 6, 4, 30, tzinfo=UTC)
+    berlin = timezone(timedelta(hours=1))
+    assert found.is_older_than(datetime(2026, 1, 6, 5, 31, tzinfo=berlin))
+    assert not found.is_older_than(datetime(2026, 1, 6, 5, 30, tzinfo=berlin))
+
+
+@pytest.mark.parametrize("date", [b"", b"Date: some day\r\n"])
+def test_without_a_date_that_of_the_last_host_counts(date: bytes) -> None:
+    long_path = b"Received: from a by " + b"b" * 3000 + b"; Tue, 6 Jan 2026 10:00:00 +0000\r\n"
+    found = summary(1, long_path + date + b"\r\n", size=None)
+    assert found.when == datetime(2026, 1, 6, 10, tzinfo=UTC)
+
+
+def test_without_any_date_nothing_is_older() -> None:
+    found = summary(1, b"Date: some day\r\n\r\n", size=None)
+    assert found.when is None
+    assert found.date == "some day"
+    assert not found.is_older_than(datetime(9000, 1, 1, tzinfo=UTC))
+
+
+def test_the_table_at_sixty_columns() -> None:
+    here = datetime(2026, 1, 6, 4, 30, tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    hostile = b"From: \x1b[2J\r\nSubject: " + "漢字".encode() * 50 + b"\r\nDate: x\r\n\r\n"
+    table = [
+        summary(3, HEADER, size=1903),
+        summary(12, hostile, size=None),
+        summary(4, b"", size=1),
+    ]
+    rows = [plain_text(row) for row in summary_rows(table, columns=60)]
+    assert rows[0] == f"|  3 {here}     1.9 kB Zoë <zo… a folded subject"
+    assert rows[1].startswith(r"| 12 x                           \x1b[2J  漢字")
+    assert max(map(cells, rows)) <= 60
+
+
+@given(st.binary(max_size=300), st.integers(40, 200))
+def test_any_octets_make_a_harmless_row(octets: bytes, columns: int) -> None:
+    (row,) = summary_rows([summary(1, b"Date: " + octets, size=None)], columns=columns)
+    assert plain_text(row).isprintable()
+    assert cells(plain_text(row)) <= columns
