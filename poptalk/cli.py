@@ -511,9 +511,10 @@ def _talk(options: ConnectOptions, destination: Destination) -> int:
         from poptalk.shell.piping import run_pipe
 
         return run_pipe(options, destination)
-    from poptalk.shell.interactive import run_interactive
+    from poptalk.shell.interactive import WELCOME, run_interactive
 
-    return run_interactive(options, destination)
+    is_practice = not options.target and not options.socket
+    return run_interactive(options, destination, welcome=WELCOME if is_practice else ())
 
 
 def _on_terminal() -> bool:

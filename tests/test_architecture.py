@@ -16,6 +16,7 @@ import pytest
 
 import poptalk
 from tests.servers.recording import RecordingServer
+from tests.servers.terminal import Pty
 
 PACKAGE = Path(poptalk.__file__).parent
 
@@ -189,13 +190,18 @@ sys.exit(code)
 """
 
 
-def run(*arguments: str, typed: bytes = b"") -> tuple[bytes, set[str]]:
-    """Run poptalk; return its output, and the top-level names of all modules that it loaded."""
+def listing_modules(*arguments: str) -> list[str]:
+    """Return the command that runs poptalk and then writes the modules it loaded to standard error."""
     # Without site: an editable installation and coverage load what poptalk itself does not.
     path = [str(PACKAGE.parent), *(entry for entry in sys.path if entry)]
     code = f"import sys; sys.path[:0] = {path!r}\n{LIST_MODULES}"
+    return [sys.executable, "-I", "-S", "-c", code, *arguments]
+
+
+def run(*arguments: str, typed: bytes = b"") -> tuple[bytes, set[str]]:
+    """Run poptalk; return its output, and the top-level names of all modules that it loaded."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, *arguments],
+        listing_modules(*arguments),
         input=typed,
         capture_output=True,
         timeout=SECONDS,
@@ -220,3 +226,25 @@ def test_a_piped_session_is_light() -> None:
     assert output.startswith(b"+OK")
     assert "socket" in loaded
     assert loaded & HEAVY_FOR_A_PIPE == set()
+
+
+@pytest.mark.parametrize("option", [(), ("--plain",)])
+def test_a_session_on_a_terminal_loads_no_practice_server(
+    tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    listed = tmp_path / "modules"
+    with RecordingServer(closing_keyword=b"QUIT") as server:
+        program = listing_modules(server.host, str(server.port), *option)
+        redirect = ["sh", "-c", 'exec "$@" 2>"$0"', str(listed), *program]
+        with Pty(redirect, env={"XDG_STATE_HOME": str(tmp_path)}) as terminal:
+            terminal.wait_for("+OK recording server ready")
+            terminal.send("QUIT\r")
+            terminal.wait_until(lambda: server.received == b"QUIT\r\n")
+            terminal.wait_for("(closed)")
+            terminal.send("\x04")
+            assert terminal.wait_exit() == 0
+    loaded = set(listed.read_text(encoding="utf-8").split())
+    assert "poptalk.shell.interactive" in loaded
+    # The parser reads the options of every command, which are text and no server.
+    loaded -= {"poptalk.practice", "poptalk.practice.options"}
+    assert {name for name in loaded if room_of(name) in ("practice", "lesson", "script")} == set()
