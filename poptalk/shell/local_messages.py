@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from email.message import Message
+from typing import TYPE_CHECKING
 
-from poptalk.mail.message import MOST_PARTS, header_fields, parse, parts, readable_text
-from poptalk.mail.trace import trace
 from poptalk.protocol.replies import Status
 from poptalk.protocol.states import State
 from poptalk.shell.base import Shell
@@ -16,16 +14,18 @@ from poptalk.shell.kept import KeptReply
 from poptalk.shell.local_error import LocalError
 from poptalk.shell.registry import local
 from poptalk.terminal.fold import UNLIMITED, Budget
-from poptalk.terminal.reading import header_rows, structure_rows, text_rows, trace_rows
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments, harmless
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 MOST_OCTETS = 64 * 1024 * 1024
 """The longest message that is read: what is made of it needs several times its octets of memory."""
 
 _ALL = "all"
 
-Reading = Callable[[Message, int], "list[Fragments]"]
+Reading = Callable[["Message", int], "list[Fragments]"]
 """Makes rows of a message, for so many columns."""
 
 
@@ -115,6 +115,8 @@ def _fetch_and_show(shell: Shell, command: bytes | None, reading: Reading, *, ag
         reading: what is made of it.
         again: what shows all of it, where it is folded; empty for all of it now.
     """
+    from poptalk.mail.message import parse
+
     reply = shell.dialogue.last if command is None else (yield from fetched(shell, command))
     assert reply is not None
     if reply.octets > MOST_OCTETS:
@@ -155,14 +157,20 @@ def _folded(shell: Shell, rows: list[Fragments], budget: Budget, again: str) -> 
         yield row
 
 
-# Reading.
+# Reading.  The library for mail is a tenth of a start, and loaded when the first message is read.
 
 
 def _read_headers(message: Message, columns: int) -> list[Fragments]:
+    from poptalk.mail.message import header_fields
+    from poptalk.terminal.reading import header_rows
+
     return [*header_rows(header_fields(message), columns=columns)] or _nothing("no header field")
 
 
 def _read_structure(message: Message, columns: int) -> list[Fragments]:
+    from poptalk.mail.message import MOST_PARTS, parts
+    from poptalk.terminal.reading import structure_rows
+
     tree = [*parts(message)]
     rows = [*structure_rows(tree, columns=columns)]
     if len(tree) == MOST_PARTS:
@@ -171,6 +179,9 @@ def _read_structure(message: Message, columns: int) -> list[Fragments]:
 
 
 def _read_text(message: Message, columns: int) -> list[Fragments]:
+    from poptalk.mail.message import readable_text
+    from poptalk.terminal.reading import text_rows
+
     found = readable_text(message)
     if found is None:
         return _nothing("no part of it is text; :structure shows what there is")
@@ -178,6 +189,9 @@ def _read_text(message: Message, columns: int) -> list[Fragments]:
 
 
 def _read_trace(message: Message, columns: int) -> list[Fragments]:
+    from poptalk.mail.trace import trace
+    from poptalk.terminal.reading import trace_rows
+
     hops = trace(message)
     if not hops:
         return _nothing("no Received field: nobody says how it came")

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from poptalk.mail.message import HeaderField, Part
-from poptalk.mail.trace import Hop
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import cells, wrap
+
+if TYPE_CHECKING:
+    from poptalk.mail.message import HeaderField, Part
+    from poptalk.mail.trace import Hop
 
 BAR = ("note", "| ")
 
