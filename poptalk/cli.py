@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from poptalk.net.destination import Destination
+    from poptalk.net.destination import Destination, Proxy
     from poptalk.net.errors import NetError
-    from poptalk.net.proxy import Proxy
     from poptalk.terminal.screen import ScreenClosed
 
 EXIT_CODES = "exit codes:\n" + "".join(
@@ -490,16 +489,9 @@ def _server(options: ConnectOptions | argparse.Namespace) -> Destination:
 
 
 def _proxy(options: ConnectOptions | argparse.Namespace) -> Proxy | None:
-    from poptalk.net.destination import PROXY_VARIABLE, UsageError
+    from poptalk.net.destination import parse_proxy, proxy_of_environment
 
-    if options.proxy is None and not os.environ.get(PROXY_VARIABLE):
-        return None  # To read one costs a piped session the import of urllib.
-    from poptalk.net.proxy import BadProxy, parse_proxy, proxy_of_environment
-
-    try:
-        return proxy_of_environment() if options.proxy is None else parse_proxy(options.proxy)
-    except BadProxy as error:
-        raise UsageError(str(error)) from error
+    return proxy_of_environment() if options.proxy is None else parse_proxy(options.proxy)
 
 
 def _talk(options: ConnectOptions, destination: Destination) -> int:

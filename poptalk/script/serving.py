@@ -11,8 +11,7 @@ from functools import partial
 from poptalk.login.methods import applicant, make_mechanism
 from poptalk.login.options import source_named
 from poptalk.login.sources import PASSWORD_VARIABLE, NoPassword, Wanted, asker, find_password
-from poptalk.net.destination import Destination, UsageError
-from poptalk.net.dial import bare_host
+from poptalk.net.destination import Destination, UsageError, bare_host
 from poptalk.net.link import Link
 from poptalk.notation.dialogue import ClientLine, Dialogue
 from poptalk.notation.known import REASONS, Known

@@ -11,9 +11,17 @@ import pytest
 import trustme
 
 from poptalk.net.certificate import public_key_of
+from poptalk.net.destination import TLS_VERSIONS
 from poptalk.net.errors import TlsFailed
 from poptalk.net.tls import TlsLayer, client_layer
-from poptalk.net.tls_settings import Pin, TlsSettings, client_context, parse_pin
+from poptalk.net.tls_settings import (
+    USUAL_MINIMUM,
+    VERSIONS,
+    Pin,
+    TlsSettings,
+    client_context,
+    parse_pin,
+)
 from tests.net.joined import JoinedLayers
 from tests.servers import certificates
 from tests.servers.certificates import ServerIdentity
@@ -145,3 +153,8 @@ def test_a_file_that_cannot_be_used(given: dict[str, str], said: str, tmp_path: 
     paths = {name: str(tmp_path / path) for name, path in given.items()}
     with pytest.raises(TlsFailed, match=said):
         client_context(TlsSettings(server_name="x", **paths))  # type: ignore[arg-type]
+
+
+def test_the_versions_that_may_be_asked_for_are_those_that_are_known() -> None:
+    assert tuple(VERSIONS) == TLS_VERSIONS
+    assert USUAL_MINIMUM in VERSIONS
