@@ -103,6 +103,12 @@ def _verdict(
     if code in WRONG_NAME:
         from poptalk.net.certificate import list_names
 
+        if facts and not facts.names:
+            return (
+                "names no host: it has no subject alternative names, and a common name "
+                "is not enough (RFC 9525)",
+                f"The server needs a new certificate, with its name in that field; {INSECURE}",
+            )
         names = f"it is for {list_names(facts.names)}, " if facts else ""
         return (
             f"is for another host: {names}not for {server_name}",

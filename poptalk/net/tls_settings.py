@@ -136,6 +136,8 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
         context.minimum_version = VERSIONS[settings.minimum]
     else:
         _speak_old_versions(context, settings.minimum)
+    # RFC 9525: a certificate without alternative names is for no host, whatever its common name.
+    context.hostname_checks_common_name = False
     # Otherwise a server could make a write wait for a read in the middle of a session.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if settings.ca_file is not None:

@@ -158,3 +158,9 @@ def test_a_file_that_cannot_be_used(given: dict[str, str], said: str, tmp_path: 
 def test_the_versions_that_may_be_asked_for_are_those_that_are_known() -> None:
     assert tuple(VERSIONS) == TLS_VERSIONS
     assert USUAL_MINIMUM in VERSIONS
+
+
+def test_a_certificate_with_a_common_name_alone_is_refused(tmp_path: Path) -> None:
+    identity = certificates.common_name_only(tmp_path)
+    with pytest.raises(TlsFailed, match="names no host: it has no subject alternative names"):
+        join(identity, settings(identity))
