@@ -42,6 +42,13 @@ STAT_REPLY = b"6183"
 QUERY, ANSWER = b"\x1b[6n", b"\x1b[1;1R"
 """What a program sends to learn where the cursor is, and what a terminal answers."""
 
+END_OF_INPUT = b"\x04"
+"""What Ctrl-D types."""
+
+TOOLKIT = "import prompt_toolkit"
+IMPORTS = "import poptalk.cli, poptalk.shell.interactive, poptalk.shell.live"
+"""What a session on a terminal imports, with all that these import."""
+
 
 def main() -> None:
     """Measure, and print the tables."""
@@ -58,6 +65,7 @@ def main() -> None:
         print_heading("Start-up", {"poptalk": ours.version(), **peers.versions()})
         clear = Place(host=server.facts["host"], port=server.facts["port"])
         tls = replace(clear, port=server.facts["tls_port"], ca_file=server.facts["ca_file"])
+        compare_with_toolkit(ours, clear, rounds=options.rounds)
         for where, place in (("in clear", clear), ("TLS", tls)):
             compare(ours, place, Path(folder), where=where, rounds=options.rounds)
 
@@ -95,6 +103,22 @@ def compare(ours: Installed, place: Place, folder: Path, *, where: str, rounds: 
     show("From the start to the greeting, on a terminal", live)
 
 
+def compare_with_toolkit(ours: Installed, place: Place, *, rounds: int) -> None:
+    """Print the table of a start on a terminal, which cannot take less than prompt_toolkit does."""
+    contenders = [
+        Contender(name=TOOLKIT, measure=partial(run_process, [ours.python, "-c", TOOLKIT])),
+        Contender(name="all imports", measure=partial(run_process, [ours.python, "-c", IMPORTS])),
+        Contender(
+            name="start, greeting, Ctrl-D", measure=partial(visit, peers.poptalk(ours, place))
+        ),
+    ]
+    print_table(
+        "A session on a terminal beside the import of prompt_toolkit",
+        time_columns("what", reference=TOOLKIT, cpu=True),
+        time_rows(in_turn(contenders, rounds=rounds), reference=TOOLKIT),
+    )
+
+
 def session(peer: Peer, typed: Path, output: Path) -> Sample:
     """Measure a piped session from the start of the process to its end."""
     sample = run_process(peer.argv, typed=typed if peer.reads_lines else None, output=output)
@@ -103,11 +127,47 @@ def session(peer: Peer, typed: Path, output: Path) -> Sample:
     return sample
 
 
+def visit(peer: Peer) -> Sample:
+    """Measure a session on a terminal that is left when the greeting has been shown."""
+    ours, theirs = _terminal()
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        peer.argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        _wait_for_greeting(ours, ours)
+        os.write(ours, END_OF_INPUT)
+        _read_to_the_end(ours)
+        _, status, usage = os.wait4(process.pid, 0)
+    finally:
+        os.close(ours)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise BenchmarkError(f"{peer.name} ended with {process.returncode}.")
+    return Sample(time.perf_counter() - begun, usage.ru_utime + usage.ru_stime)
+
+
+def _terminal() -> tuple[int, int]:
+    """Open a terminal of the usual size; return our side and the program's."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    return ours, theirs
+
+
+def _read_to_the_end(reading: int) -> None:
+    """Read until the program has closed the terminal."""
+    try:
+        while os.read(reading, 65536):
+            pass
+    except OSError:  # how Linux says that a terminal has been left
+        pass
+
+
 def greeting(peer: Peer, *, terminal: bool) -> Sample:
     """Measure the time until the greeting comes out of a program, whose input stays open."""
     if terminal:
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        ours, theirs = _terminal()
         stdin = stdout = theirs
         typing = os.dup(ours)
     else:

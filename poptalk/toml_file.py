@@ -33,6 +33,10 @@ class TomlFile:
             self._content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise self._syntax_error(error) from error
+        except ValueError:  # Python reads no decimal number of more than 4,300 digits.
+            raise TomlError(f"{source} cannot be read: a number is too long.") from None
+        except RecursionError:
+            raise TomlError(f"{source} cannot be read: brackets are nested too deeply.") from None
 
     @classmethod
     def read(cls, path: Path) -> TomlFile:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 import poptalk
 from tests.servers.recording import RecordingServer
+from tests.servers.terminal import Pty
 
 PACKAGE = Path(poptalk.__file__).parent
 
@@ -109,35 +110,53 @@ def test_every_room_is_known() -> None:
     assert rooms == {"", "__main__", *SHARED, *ROOMS}
 
 
-@pytest.mark.parametrize("module", in_rooms(*ROOMS))
-def test_the_arrows_point_one_way(module: str) -> None:
-    used = {name for name in imports(MODULES[module]) if name.split(".")[0] == "poptalk"}
-    allowed = allowed_rooms(room_of(module))
-    assert {name for name in used if room_of(name) not in allowed} == set()
+def forbidden(modules: Iterable[str], is_wrong: Callable[[str, str], bool]) -> list[str]:
+    """List the imports of some modules that are wrong, each as a line for a message."""
+    return [
+        f"{module} imports {name}"
+        for module in modules
+        for name in imports(MODULES[module])
+        if is_wrong(module, name)
+    ]
 
 
-@pytest.mark.parametrize("module", ["poptalk", *(f"poptalk.{name}" for name in SHARED)])
-def test_what_every_room_may_use_uses_none(module: str) -> None:
-    assert [name for name in imports(MODULES[module]) if name.startswith("poptalk")] == []
+def is_ours(name: str) -> bool:
+    """Tell whether a name is that of a module of poptalk."""
+    return name.split(".")[0] == "poptalk"
+
+
+def test_the_arrows_point_one_way() -> None:
+    assert not forbidden(
+        in_rooms(*ROOMS),
+        lambda module, name: is_ours(name) and room_of(name) not in allowed_rooms(room_of(module)),
+    )
+
+
+def test_what_every_room_may_use_uses_none() -> None:
+    shared = [module for module in MODULES if room_of(module) in SHARED]
+    assert not forbidden(shared, lambda module, name: is_ours(name) and name != module)
 
 
 def test_the_package_itself_imports_nothing() -> None:
     assert list(imports(MODULES["poptalk"])) == []
 
 
-@pytest.mark.parametrize("module", in_rooms(*PURE))
-def test_the_core_has_no_input_and_no_output(module: str) -> None:
-    assert {name.split(".")[0] for name in imports(MODULES[module])} & NOT_PURE == set()
+def test_the_core_has_no_input_and_no_output() -> None:
+    assert not forbidden(in_rooms(*PURE), lambda _, name: name.split(".")[0] in NOT_PURE)
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) not in TOOLKIT_ROOMS])
-def test_prompt_toolkit_stays_in_its_rooms(module: str) -> None:
-    assert "prompt_toolkit" not in {name.split(".")[0] for name in imports(MODULES[module])}
+def test_prompt_toolkit_stays_in_its_rooms() -> None:
+    others = [module for module in MODULES if room_of(module) not in TOOLKIT_ROOMS]
+    assert not forbidden(others, lambda _, name: name.split(".")[0] == "prompt_toolkit")
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m != PRINTING_MODULE])
-def test_one_module_prints(module: str) -> None:
-    assert list(_printing(MODULES[module])) == []
+def test_one_module_prints() -> None:
+    assert not [
+        f"{module}, {found}"
+        for module, tree in MODULES.items()
+        if module != PRINTING_MODULE
+        for found in _printing(tree)
+    ]
 
 
 def _printing(tree: ast.AST) -> Iterator[str]:
@@ -189,13 +208,18 @@ sys.exit(code)
 """
 
 
-def run(*arguments: str, typed: bytes = b"") -> tuple[bytes, set[str]]:
-    """Run poptalk; return its output, and the top-level names of all modules that it loaded."""
+def listing_modules(*arguments: str) -> list[str]:
+    """Return the command that runs poptalk and then writes the modules it loaded to standard error."""
     # Without site: an editable installation and coverage load what poptalk itself does not.
     path = [str(PACKAGE.parent), *(entry for entry in sys.path if entry)]
     code = f"import sys; sys.path[:0] = {path!r}\n{LIST_MODULES}"
+    return [sys.executable, "-I", "-S", "-c", code, *arguments]
+
+
+def run(*arguments: str, typed: bytes = b"") -> tuple[bytes, set[str]]:
+    """Run poptalk; return its output, and the top-level names of all modules that it loaded."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, *arguments],
+        listing_modules(*arguments),
         input=typed,
         capture_output=True,
         timeout=SECONDS,
@@ -220,3 +244,25 @@ def test_a_piped_session_is_light() -> None:
     assert output.startswith(b"+OK")
     assert "socket" in loaded
     assert loaded & HEAVY_FOR_A_PIPE == set()
+
+
+@pytest.mark.parametrize("option", [(), ("--plain",)])
+def test_a_session_on_a_terminal_loads_no_practice_server(
+    tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    listed = tmp_path / "modules"
+    with RecordingServer(closing_keyword=b"QUIT") as server:
+        program = listing_modules(server.host, str(server.port), *option)
+        redirect = ["sh", "-c", 'exec "$@" 2>"$0"', str(listed), *program]
+        with Pty(redirect, env={"XDG_STATE_HOME": str(tmp_path)}) as terminal:
+            terminal.wait_for("+OK recording server ready")
+            terminal.send("QUIT\r")
+            terminal.wait_until(lambda: server.received == b"QUIT\r\n")
+            terminal.wait_for("(closed)")
+            terminal.send("\x04")
+            assert terminal.wait_exit() == 0
+    loaded = set(listed.read_text(encoding="utf-8").split())
+    assert "poptalk.shell.interactive" in loaded
+    # The parser reads the options of every command, which are text and no server.
+    loaded -= {"poptalk.practice", "poptalk.practice.options"}
+    assert {name for name in loaded if room_of(name) in ("practice", "lesson", "script")} == set()

@@ -6,7 +6,6 @@ there is an option to parse, and what a command needs is imported inside it.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from poptalk.exit_codes import (
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
-    from poptalk.net.destination import Destination
+    from poptalk.net.destination import Destination, Proxy
     from poptalk.net.errors import NetError
-    from poptalk.net.proxy import Proxy
     from poptalk.protocol.values import Value
     from poptalk.shell.settings import ConnectOptions
     from poptalk.terminal.screen import ScreenClosed
@@ -131,16 +129,9 @@ def _server(given: Given, words: Sequence[str]) -> Destination:
 
 
 def _proxy(url: str | None) -> Proxy | None:
-    from poptalk.net.destination import PROXY_VARIABLE, UsageError
+    from poptalk.net.destination import parse_proxy, proxy_of_environment
 
-    if url is None and not os.environ.get(PROXY_VARIABLE):
-        return None  # To read one costs a piped session the import of urllib.
-    from poptalk.net.proxy import BadProxy, parse_proxy, proxy_of_environment
-
-    try:
-        return proxy_of_environment() if url is None else parse_proxy(url)
-    except BadProxy as error:
-        raise UsageError(str(error)) from error
+    return proxy_of_environment() if url is None else parse_proxy(url)
 
 
 def _own_server(given: Given, words: Sequence[str], *refused: str) -> Destination | None:
@@ -205,7 +196,7 @@ def connect(given: Given) -> int:
 
     about = ("persona", "maildrop", "faults", "tls", "starttls")
     with practice_server(**{name: given[name] for name in about if name in given}) as practice:
-        return _talk(options, practice)
+        return _talk(options, practice, is_practice=True)
 
 
 def _located(given: Given, domain: str, *, timeout: float) -> Given:
@@ -234,16 +225,16 @@ def _save(name: str, destination: Destination) -> None:
     complain(f"saved in {path}: poptalk {name} connects there from now on")
 
 
-def _talk(options: ConnectOptions, destination: Destination) -> int:
+def _talk(options: ConnectOptions, destination: Destination, *, is_practice: bool = False) -> int:
     in_shell = _on_terminal() and not options.lines
     if options.lines or options.after_login or options.pipeline or options.drop_after is not None:
         from poptalk.shell.one_liner import check_wishes
 
         check_wishes(options, in_shell=in_shell)
     if in_shell:
-        from poptalk.shell.interactive import run_interactive
+        from poptalk.shell.interactive import WELCOME, run_interactive
 
-        return run_interactive(options, destination)
+        return run_interactive(options, destination, welcome=WELCOME if is_practice else ())
     from poptalk.shell.piping import run_pipe
 
     return run_pipe(options, destination)

@@ -25,8 +25,7 @@ from poptalk.login.sources import (
     asker,
     find_password,
 )
-from poptalk.net.destination import DEFAULT_TIMEOUT, Destination, UsageError
-from poptalk.net.dial import bare_host
+from poptalk.net.destination import DEFAULT_TIMEOUT, Destination, UsageError, bare_host
 from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
 from poptalk.protocol.logins import LoginError
 from poptalk.protocol.values import Value

@@ -15,8 +15,7 @@ from itertools import islice
 from poptalk.compare.hashing import Hashing
 from poptalk.compare.survey import Digests, Message, Survey
 from poptalk.login.methods import applicant, find_method, make_talk
-from poptalk.net.destination import Destination
-from poptalk.net.dial import bare_host
+from poptalk.net.destination import Destination, bare_host
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
 from poptalk.protocol.capabilities import parse_capability

@@ -163,9 +163,8 @@ def _names(certificate: x509.Certificate) -> Iterable[str]:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
-        # Without the extension OpenSSL goes by the common name, so that is what it is for.
-        common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-        return [str(attribute.value) for attribute in common]
+        # A common name is no name of a host (RFC 9525).
+        return []
     return [
         *extension.value.get_values_for_type(x509.DNSName),
         *map(str, extension.value.get_values_for_type(x509.IPAddress)),

@@ -18,11 +18,11 @@ import threading
 from typing import Protocol, cast
 
 from poptalk.net import tls_failure
+from poptalk.net.destination import Target
 from poptalk.net.dial import (
     Address,
     Attempts,
     Deadline,
-    Target,
     address_text,
     addresses_of,
     dial,

@@ -6,16 +6,16 @@ A password in a URL is refused: it would stand in the history of the shell, and 
 
 from __future__ import annotations
 
+import os
 import socket
 
-from poptalk.net.dial import Target, bare_host, is_loopback
+from poptalk.net.errors import peer_name, printable
 from poptalk.protocol.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from poptalk.net.proxy import Proxy
     from poptalk.net.tls_settings import TlsSettings
 
 POP3_PORT = 110
@@ -29,6 +29,8 @@ PROXY_VARIABLE = "POPTALK_PROXY"
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
+PROXY_SCHEMES = {"socks5": 1080, "socks5h": 1080, "http": 8080}
+"""What a proxy may be, and its usual port; with `socks5h` the proxy looks names up."""
 
 FAMILIES: Mapping[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 """The address families by the version of IP that people name."""
@@ -48,6 +50,63 @@ class UsageError(Exception):
 
 class BadDestination(UsageError):
     """What was asked for is no place to connect to."""
+
+
+class BadProxy(UsageError):
+    """The proxy that was asked for cannot be used."""
+
+
+class Proxy(Value):
+    """A proxy."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None = None
+    password: str | None = None
+
+    def __str__(self) -> str:
+        return f"the proxy {self.scheme}://{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its URL, with the user and without the password."""
+        from urllib.parse import quote
+
+        user = "" if self.user is None else f"{quote(self.user, safe='')}@"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{user}{host}:{self.port}"
+
+    def __repr__(self) -> str:
+        """Leave the password out: a repr ends up in tracebacks."""
+        return f"Proxy({self})"
+
+
+class Target(Value):
+    """Where to connect to.
+
+    Args:
+        host: a name, an IPv4 or an IPv6 address, the last with or without brackets.
+        port: a TCP port, 1 to 65535.
+        family: 0 for IPv6 and IPv4, or ``socket.AF_INET`` or ``socket.AF_INET6`` for one alone.
+        source: the address of this machine to connect from, None for any.
+        path: a unix socket, which takes the place of host and port; None for TCP.
+        proxy: by whose way to go, None for the direct one.
+        connect_timeout: seconds until the connection must stand, None where the general limit holds.
+    """
+
+    host: str
+    port: int
+    family: int = 0
+    source: str | None = None
+    path: str | None = None
+    proxy: Proxy | None = None
+    connect_timeout: float | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"the socket {printable(self.path)}"
+        return peer_name(bare_host(self.host), self.port)
 
 
 class Way(Value):
@@ -289,3 +348,78 @@ def _parse_port(word: str) -> int:
     if word.isascii() and word.isdigit() and 1 <= int(word[:6]) <= 65535:
         return int(word)
     raise BadDestination(f"{word!r} is no port: a number from 1 to 65535, such as 110 or 995")
+
+
+def parse_proxy(url: str, *, from_command_line: bool = True) -> Proxy:
+    """Read a proxy's URL.
+
+    Args:
+        url: such as ``socks5h://127.0.0.1:1080``.
+        from_command_line: whether a password in it is refused, since all users of the machine can
+            read it in the list of processes.
+
+    Raises:
+        BadProxy: it cannot be used.
+    """
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # The error quotes what it takes for the port, and that may be part of a password.
+        raise BadProxy(
+            "this proxy cannot be read: its port is a number from 1 to 65535, and in its password / "
+            "is written as %2F"
+        ) from None
+    if parts.scheme not in PROXY_SCHEMES or not parts.hostname:
+        raise BadProxy(
+            f"a proxy is written as {', '.join(f'{scheme}://HOST:PORT' for scheme in PROXY_SCHEMES)}"
+        )
+    if parts.password is not None and from_command_line:
+        raise BadProxy(
+            "a proxy's password on the command line is seen by every user of this machine: "
+            f"put the URL into the environment variable {PROXY_VARIABLE}"
+        )
+    return Proxy(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port or PROXY_SCHEMES[parts.scheme],
+        user=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+    )
+
+
+def proxy_of_environment() -> Proxy | None:
+    """Return the proxy that the environment names, None for none.
+
+    Raises:
+        BadProxy: it cannot be used.
+    """
+    url = os.environ.get(PROXY_VARIABLE)
+    return parse_proxy(url, from_command_line=False) if url else None
+
+
+def bare_host(host: str) -> str:
+    """Return `host` without the brackets that an IPv6 address wears in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` never leaves this machine; nothing is looked up.
+
+    Args:
+        host: an address, or a name, of which only ``localhost`` and names below it count.
+    """
+    bare = bare_host(host).partition("%")[0].removesuffix(".").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            packed = socket.inet_pton(family, bare)
+        except (OSError, ValueError):
+            continue
+        # ::ffff:127.0.0.1 is an IPv4 address that came in by an IPv6 socket.
+        mapped = packed.removeprefix(bytes(10) + b"\xff\xff")
+        return packed == bytes(15) + b"\x01" or (len(mapped) == 4 and mapped[0] == 127)
+    return False

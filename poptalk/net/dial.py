@@ -13,14 +13,13 @@ import errno
 import socket
 import time
 
-from poptalk.net.errors import ConnectFailed, peer_name, printable, reason
+from poptalk.net.destination import Target, bare_host
+from poptalk.net.errors import ConnectFailed, printable, reason
 from poptalk.protocol.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from poptalk.net.proxy import Proxy
 
 # What the DNS allows, in octets.
 LABEL_LIMIT = 63
@@ -34,33 +33,6 @@ _UNKNOWN = {
     for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY", "EAI_FAMILY")
     if hasattr(socket, name)
 }
-
-
-class Target(Value):
-    """Where to connect to.
-
-    Args:
-        host: a name, an IPv4 or an IPv6 address, the last with or without brackets.
-        port: a TCP port, 1 to 65535.
-        family: 0 for IPv6 and IPv4, or ``socket.AF_INET`` or ``socket.AF_INET6`` for one alone.
-        source: the address of this machine to connect from, None for any.
-        path: a unix socket, which takes the place of host and port; None for TCP.
-        proxy: by whose way to go, None for the direct one.
-        connect_timeout: seconds until the connection must stand, None where the general limit holds.
-    """
-
-    host: str
-    port: int
-    family: int = 0
-    source: str | None = None
-    path: str | None = None
-    proxy: Proxy | None = None
-    connect_timeout: float | None = None
-
-    def __str__(self) -> str:
-        if self.path is not None:
-            return f"the socket {printable(self.path)}"
-        return peer_name(bare_host(self.host), self.port)
 
 
 class Address(Value):
@@ -396,28 +368,3 @@ def host_name(target: Target) -> bytes:
     if len(name) > NAME_LIMIT:
         raise ConnectFailed(f'"{shown}" is no host name: one has at most {NAME_LIMIT} characters.')
     return name
-
-
-def bare_host(host: str) -> str:
-    """Return `host` without the brackets that an IPv6 address wears in a URL."""
-    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` never leaves this machine; nothing is looked up.
-
-    Args:
-        host: an address, or a name, of which only ``localhost`` and names below it count.
-    """
-    bare = bare_host(host).partition("%")[0].removesuffix(".").lower()
-    if bare == "localhost" or bare.endswith(".localhost"):
-        return True
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            packed = socket.inet_pton(family, bare)
-        except (OSError, ValueError):
-            continue
-        # ::ffff:127.0.0.1 is an IPv4 address that came in by an IPv6 socket.
-        mapped = packed.removeprefix(bytes(10) + b"\xff\xff")
-        return packed == bytes(15) + b"\x01" or (len(mapped) == 4 and mapped[0] == 127)
-    return False

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import socket
 
-from poptalk.net.dial import Deadline, Target, address_text, dial
+from poptalk.net.destination import Target
+from poptalk.net.dial import Deadline, address_text, dial
 from poptalk.net.errors import (
     CLOSED_BY_SERVER,
     CLOSED_BY_US,

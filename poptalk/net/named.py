@@ -27,15 +27,17 @@ from poptalk.net.destination import (
     TLS_TWICE,
     TLS_VERSIONS,
     BadDestination,
+    BadProxy,
     Destination,
+    Proxy,
     Way,
     consistent,
     is_plain_name,
     parse_destination,
+    parse_proxy,
     usual_port,
 )
 from poptalk.net.errors import printable
-from poptalk.net.proxy import BadProxy, Proxy, parse_proxy
 from poptalk.paths import config_directory
 from poptalk.toml_file import Table, TomlError, TomlFile
 

@@ -7,96 +7,14 @@ http.client does, reads on and drops what stands behind that answer.
 
 from __future__ import annotations
 
-import os
 import socket
-from urllib.parse import quote, unquote, urlsplit
 
-from poptalk.net.destination import PROXY_VARIABLE
-from poptalk.net.dial import Deadline, Target, dial, host_name
+from poptalk.net.destination import Proxy, Target
+from poptalk.net.dial import Deadline, dial, host_name
 from poptalk.net.errors import ConnectFailed, printable, reason
-from poptalk.protocol.values import Value
-
-SCHEMES = {"socks5": 1080, "socks5h": 1080, "http": 8080}
-"""What a proxy may be, and its usual port; with `socks5h` the proxy looks names up."""
 
 MOST_ANSWER_OCTETS = 16 * 1024
 """How long the header of a proxy's answer may be."""
-
-
-class BadProxy(ValueError):
-    """What was given is no proxy; `str(error)` says what would be right."""
-
-
-class Proxy(Value):
-    """A proxy."""
-
-    scheme: str
-    host: str
-    port: int
-    user: str | None = None
-    password: str | None = None
-
-    def __str__(self) -> str:
-        return f"the proxy {self.scheme}://{self.host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """Its URL, with the user and without the password."""
-        user = "" if self.user is None else f"{quote(self.user, safe='')}@"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{user}{host}:{self.port}"
-
-    def __repr__(self) -> str:
-        """Leave the password out: a repr ends up in tracebacks."""
-        return f"Proxy({self})"
-
-
-def parse_proxy(url: str, *, from_command_line: bool = True) -> Proxy:
-    """Read a proxy's URL.
-
-    Args:
-        url: such as ``socks5h://127.0.0.1:1080``.
-        from_command_line: whether a password in it is refused, since all users of the machine can
-            read it in the list of processes.
-
-    Raises:
-        BadProxy: it cannot be used.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        # The error quotes what it takes for the port, and that may be part of a password.
-        raise BadProxy(
-            "this proxy cannot be read: its port is a number from 1 to 65535, and in its password / "
-            "is written as %2F"
-        ) from None
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise BadProxy(
-            f"a proxy is written as {', '.join(f'{scheme}://HOST:PORT' for scheme in SCHEMES)}"
-        )
-    if parts.password is not None and from_command_line:
-        raise BadProxy(
-            "a proxy's password on the command line is seen by every user of this machine: "
-            f"put the URL into the environment variable {PROXY_VARIABLE}"
-        )
-    return Proxy(
-        scheme=parts.scheme,
-        host=parts.hostname,
-        port=port or SCHEMES[parts.scheme],
-        user=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
-    )
-
-
-def proxy_of_environment() -> Proxy | None:
-    """Return the proxy that the environment names, None for none.
-
-    Raises:
-        BadProxy: it cannot be used.
-    """
-    url = os.environ.get(PROXY_VARIABLE)
-    return parse_proxy(url, from_command_line=False) if url else None
 
 
 def dial_through(proxy: Proxy, target: Target, *, timeout: float | None) -> socket.socket:

@@ -5,13 +5,12 @@ A domain publishes SRV records (RFC 2782) under two names: ``_pop3s._tcp`` for T
 target of "." says that the service is not offered.
 
 What the DNS says is not signed as a rule: whoever can forge an answer can name a server of their own,
-with a good certificate for its name.  So the remarks tell which name the certificate has to be for,
+with a good certificate for its name.  So the remarks say which name the certificate has to be for,
 and whether that name belongs to the domain.
 """
 
 from __future__ import annotations
 
-from random import randrange
 from typing import TYPE_CHECKING
 
 from poptalk.net.destination import BadDestination
@@ -19,8 +18,9 @@ from poptalk.net.errors import ConnectFailed, printable
 from poptalk.protocol.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from dns.rdtypes.IN.SRV import SRV
     from dns.resolver import Resolver
 
 TLS_SERVICE = "_pop3s._tcp"
@@ -31,28 +31,6 @@ NOT_OFFERED = "."
 
 MOST_NAMED = 5
 """How many records a remark lists; a domain has one or two."""
-
-
-class Record(Value):
-    """An SRV record.
-
-    Args:
-        target: the server's name without the dot at its end; "." for not offered.
-        port: where it listens.
-        priority: the least is tried first.
-        weight: how large a share of the clients it wants among those of its priority.
-    """
-
-    target: str
-    port: int
-    priority: int = 0
-    weight: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{printable(self.target)} port {self.port} "
-            f"(priority {self.priority}, weight {self.weight})"
-        )
 
 
 class Service(Value):
@@ -77,7 +55,6 @@ def find_service(
     timeout: float,
     tls: bool | None = None,
     resolver: Resolver | None = None,
-    chance: Callable[[int], int] = randrange,
 ) -> Service:
     """Look up a domain's POP3 server.
 
@@ -86,7 +63,6 @@ def find_service(
         timeout: seconds for each of the two look-ups.
         tls: True or False for a server with or without TLS at once alone; None for either.
         resolver: whom to ask; None for the system's.
-        chance: gives a number from 0 up to, but not including, its argument.
 
     Raises:
         BadDestination: the domain is none, or dnspython is not installed.
@@ -97,14 +73,13 @@ def find_service(
     remarks = []
     for service in services[tls]:
         name = f"{service}.{domain}"
-        records = in_order(_ask(name, timeout=timeout, resolver=resolver), chance=chance)
+        records = _ask(name, timeout=timeout, resolver=resolver)
         remarks.append(_found(name, records))
-        offered = [record for record in records if record.target != NOT_OFFERED]
-        if offered:
-            best = offered[0]
-            remarks.append(_certificate(best.target, domain))
+        best = next((record for record in records if _host(record) != NOT_OFFERED), None)
+        if best is not None:
+            remarks.append(_certificate(_host(best), domain))
             return Service(
-                host=best.target,
+                host=_host(best),
                 port=best.port,
                 tls=service == TLS_SERVICE,
                 remarks=tuple(remarks),
@@ -115,35 +90,24 @@ def find_service(
     )
 
 
-def in_order(records: Sequence[Record], *, chance: Callable[[int], int]) -> list[Record]:
-    """Put records into the order in which they are to be tried (RFC 2782).
-
-    Args:
-        records: in any order.
-        chance: gives a number from 0 up to, but not including, its argument.
-    """
-    ordered: list[Record] = []
-    for priority in sorted({record.priority for record in records}):
-        # Those without weight first, so that they have a chance at all, if a small one.
-        left = sorted((r for r in records if r.priority == priority), key=lambda r: r.weight)
-        while left:
-            mark = chance(sum(record.weight for record in left) + 1)
-            for record in left:
-                mark -= record.weight
-                if mark <= 0:
-                    break
-            left.remove(record)
-            ordered.append(record)
-    return ordered
+def _host(record: SRV) -> str:
+    """Return the server's name without the dot at its end; "." for not offered."""
+    host: str = record.target.to_text(omit_final_dot=True)
+    return host
 
 
-def _found(name: str, records: Sequence[Record]) -> str:
+def _found(name: str, records: Sequence[SRV]) -> str:
     if not records:
         return f"{printable(name)} has no SRV record"
-    if all(record.target == NOT_OFFERED for record in records):
+    if all(_host(record) == NOT_OFFERED for record in records):
         return f'{printable(name)} says that the service is not offered (its target is ".")'
     more = f", and {len(records) - MOST_NAMED} more" if len(records) > MOST_NAMED else ""
-    return f"{printable(name)} is {', '.join(map(str, records[:MOST_NAMED]))}{more}"
+    named = ", ".join(
+        f"{printable(_host(record))} port {record.port} "
+        f"(priority {record.priority}, weight {record.weight})"
+        for record in records[:MOST_NAMED]
+    )
+    return f"{printable(name)} is {named}{more}"
 
 
 def _certificate(host: str, domain: str) -> str:
@@ -156,8 +120,8 @@ def _certificate(host: str, domain: str) -> str:
     )
 
 
-def _ask(name: str, *, timeout: float, resolver: Resolver | None) -> list[Record]:
-    """Ask for the records of a name; a name that is not there has none."""
+def _ask(name: str, *, timeout: float, resolver: Resolver | None) -> list[SRV]:
+    """Look up the records of a name, in the order of RFC 2782; a name that does not exist has none."""
     try:
         import dns.exception
         import dns.resolver
@@ -188,12 +152,5 @@ def _ask(name: str, *, timeout: float, resolver: Resolver | None) -> list[Record
             f"{shown} is no name to look up ({printable(str(error))}): "
             "give a domain such as example.org"
         ) from None
-    return [
-        Record(
-            target=data.target.to_text().removesuffix(".") or NOT_OFFERED,
-            port=data.port,
-            priority=data.priority,
-            weight=data.weight,
-        )
-        for data in answer
-    ]
+    records: list[SRV] = answer.rrset.processing_order()
+    return records

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ssl
 
 from poptalk.net import tls_failure
-from poptalk.net.dial import bare_host
 from poptalk.net.errors import TlsFailed, printable
 from poptalk.net.tls_settings import Pin, TlsSettings, client_context
 from poptalk.protocol.values import Value
@@ -321,4 +320,4 @@ class TlsLayer:
 
 def _certificate_name(host: str) -> str:
     """Return `host` as a certificate writes it: no brackets, no zone of an address, no last dot."""
-    return bare_host(host).partition("%")[0].removesuffix(".")
+    return host.removeprefix("[").removesuffix("]").partition("%")[0].removesuffix(".")

@@ -52,6 +52,11 @@ _NO_CIPHER = (
     "NO_SHARED_CIPHER",
     "TLSV1_ALERT_INSUFFICIENT_SECURITY",
 )
+_WEAK_KEYS = ("DH_KEY_TOO_SMALL", "BAD_DH_VALUE", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL")
+_WEAK = "--tls-min 1.0 accepts weak keys too, to look at a server that should be retired."
+_CLIENT_CERTIFICATE = "The server wants a certificate of yours: name its file with --client-cert."
+_NO_CLIENT_CERTIFICATE = "CERTIFICATE_REQUIRED"
+"""The end of OpenSSL's reason for the alert of RFC 8446 §6.2."""
 
 
 def verification_failed(
@@ -103,6 +108,12 @@ def _verdict(
     if code in WRONG_NAME:
         from poptalk.net.certificate import list_names
 
+        if facts and not facts.names:
+            return (
+                "names no host: it has no subject alternative names, and a common name "
+                "is not enough (RFC 9525)",
+                f"The server needs a new certificate, with its name in that field; {INSECURE}",
+            )
         names = f"it is for {list_names(facts.names)}, " if facts else ""
         return (
             f"is for another host: {names}not for {server_name}",
@@ -199,6 +210,10 @@ def handshake_failed(error: ssl.SSLError, *, peer: str, server_side: bool) -> Tl
         said, advice = "the two sides have no version of TLS in common", _UPDATE
     elif error.reason in _NO_CIPHER:
         said, advice = "the two sides have no cipher in common", _UPDATE
+    elif error.reason in _WEAK_KEYS:
+        said, advice = f"the server's keys are too weak ({_words(error)})", _WEAK
+    elif (error.reason or "").endswith(_NO_CLIENT_CERTIFICATE):
+        said, advice = _words(error), _CLIENT_CERTIFICATE
     else:
         said, advice = _words(error), PORT_ADVICE
     ending = "." if server_side else f". {advice}"
@@ -213,7 +228,10 @@ def session_broke(error: ssl.SSLError, *, peer: str) -> TlsFailed:
             f"The TLS session with {peer} broke off here: the key log cannot be written to. Is the "
             "disk full? It goes on without --keylog."
         )
-    return TlsFailed(f"The TLS session with {peer} broke: {_words(error)}. Connect again.")
+    # In TLS 1.3 the server looks at our certificate after our side of the handshake is done.
+    wanted = (error.reason or "").endswith(_NO_CLIENT_CERTIFICATE)
+    advice = _CLIENT_CERTIFICATE if wanted else "Connect again."
+    return TlsFailed(f"The TLS session with {peer} broke: {_words(error)}. {advice}")
 
 
 def ending_of_session(failure: TlsFailed) -> Ending:

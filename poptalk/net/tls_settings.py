@@ -13,7 +13,6 @@ import ssl
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 
-from poptalk.net.destination import TLS_VERSIONS
 from poptalk.net.errors import TlsFailed, printable
 from poptalk.protocol.values import Value
 
@@ -29,18 +28,12 @@ PEM_HEADER = b"-----BEGIN CERTIFICATE-----"
 PUBLIC_KEY_PREFIX = "sha256//"
 """Begins the pin of a public key in base64, as curl writes it."""
 
-_VERSIONS: Mapping[str, ssl.TLSVersion] = dict(
-    zip(
-        TLS_VERSIONS,
-        (
-            ssl.TLSVersion.TLSv1,
-            ssl.TLSVersion.TLSv1_1,
-            ssl.TLSVersion.TLSv1_2,
-            ssl.TLSVersion.TLSv1_3,
-        ),
-        strict=True,
-    )
-)
+VERSIONS: Mapping[str, ssl.TLSVersion] = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
 
 USUAL_MINIMUM = "1.2"
 """RFC 8997: versions 1.0 and 1.1 are for looking at servers that should be retired."""
@@ -110,7 +103,7 @@ class TlsSettings(Value):
         client_cert: a PEM file with the certificate, and the chain, that the client shows.
         client_key: a PEM file with its key; None where it stands in the same file.
         pins: of which one must match, whatever else is verified; empty for none.
-        minimum: the least version of TLS, one of `TLS_VERSIONS`.
+        minimum: the least version of TLS, one of `VERSIONS`.
         keylog: a file to which the session's secrets are written for Wireshark; None for none.
     """
 
@@ -140,9 +133,11 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
             "its END line?"
         ) from None
     if settings.minimum >= USUAL_MINIMUM:
-        context.minimum_version = _VERSIONS[settings.minimum]
+        context.minimum_version = VERSIONS[settings.minimum]
     else:
         _speak_old_versions(context, settings.minimum)
+    # RFC 9525: a certificate without alternative names is for no host, whatever its common name.
+    context.hostname_checks_common_name = False
     # Otherwise a server could make a write wait for a read in the middle of a session.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if settings.ca_file is not None:
@@ -163,7 +158,7 @@ def _speak_old_versions(context: ssl.SSLContext, minimum: str) -> None:
     with warnings.catch_warnings():
         # Python warns its programmers of these versions; whoever asks for one knows.
         warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = _VERSIONS[minimum]
+        context.minimum_version = VERSIONS[minimum]
     context.set_ciphers(_EVERY_CIPHER)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
-from poptalk.net.dial import is_loopback
+from poptalk.net.destination import is_loopback
 from poptalk.net.errors import reason
 from poptalk.practice.accounts import (
     ACCOUNTS,

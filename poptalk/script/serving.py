@@ -17,8 +17,7 @@ from poptalk.login.sources import (
     asker,
     find_password,
 )
-from poptalk.net.destination import DEFAULT_TIMEOUT, Destination, UsageError
-from poptalk.net.dial import bare_host
+from poptalk.net.destination import DEFAULT_TIMEOUT, Destination, UsageError, bare_host
 from poptalk.net.link import Link
 from poptalk.notation.dialogue import ClientLine, Dialogue
 from poptalk.notation.known import REASONS, Known

@@ -12,7 +12,6 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from poptalk.net.destination import Destination
-from poptalk.practice.embedded import PracticeDestination
 from poptalk.shell.logging_in import begin_login, opening_request
 from poptalk.shell.settings import ConnectOptions
 from poptalk.terminal.color import use_color
@@ -28,7 +27,7 @@ WELCOME = (
     "Type USER bob, Enter, then PASS jones, then LIST, and RETR 3. QUIT says goodbye.",
     ":help lists what can be typed, :why explains the last answer, Ctrl-D leaves.",
 )
-"""What a newcomer reads first."""
+"""What a newcomer to the practice server reads first."""
 
 _LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
 """Values of TERM that promise no cursor movement."""
@@ -45,7 +44,7 @@ def run_interactive(
     destination: Destination,
     *,
     prepare: Callable[[Shell], None] | None = None,
-    welcome: Sequence[str] | None = None,
+    welcome: Sequence[str] = (),
 ) -> int:
     """Open the shell on a terminal; return the exit code.
 
@@ -53,14 +52,13 @@ def run_interactive(
         options: how it looks, and how long it waits.
         destination: where it connects to.
         prepare: is given the shell before it connects.
-        welcome: what is said first, where that is not what newcomers read.
+        welcome: what is said first.
 
     Raises:
         NetError: the first connection failed.
         ScreenClosed: the terminal is gone.
     """
     _end_tidily()
-    welcome = _welcome(destination) if welcome is None else welcome
     prepare = prepare or _as_it_is
     request = opening_request(options, destination)
 
@@ -218,7 +216,3 @@ def _size() -> tuple[int, int]:
     except OSError:
         size = shutil.get_terminal_size()
     return size.lines, size.columns
-
-
-def _welcome(destination: Destination) -> tuple[str, ...]:
-    return WELCOME if isinstance(destination, PracticeDestination) else ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from poptalk.mail.deadline import TimeLimit
 from poptalk.protocol.replies import Status
 from poptalk.protocol.states import State
 from poptalk.shell.base import Shell
@@ -14,7 +13,6 @@ from poptalk.shell.kept import KeptReply
 from poptalk.shell.local_error import LocalError
 from poptalk.shell.registry import local
 from poptalk.terminal.fold import UNLIMITED, Budget
-from poptalk.terminal.reading import view
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments, harmless
 
@@ -111,6 +109,10 @@ def _fetch_and_show(shell: Shell, command: bytes | None, name: str, *, again: st
         name: of the view.
         again: what shows all of it, where it is folded; empty for all of it now.
     """
+    # The libraries for mail are a tenth of a start, and loaded when the first message is read.
+    from poptalk.mail.deadline import TimeLimit
+    from poptalk.terminal.reading import view
+
     reply = shell.dialogue.last if command is None else (yield from fetched(shell, command))
     assert reply is not None
     if reply.octets > MOST_OCTETS:

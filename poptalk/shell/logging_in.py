@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from poptalk.login.methods import applicant, find_method, make_talk
 from poptalk.login.sources import NoPassword, Source, Wanted, find_password, must_be_asked, question
-from poptalk.net.destination import Destination, UsageError
-from poptalk.net.dial import bare_host
+from poptalk.net.destination import Destination, UsageError, bare_host
 from poptalk.protocol.capability_changes import CapabilityAnswer
 from poptalk.protocol.codes import find_response_code
 from poptalk.protocol.logins import (

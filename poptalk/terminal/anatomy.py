@@ -101,12 +101,11 @@ def _style_of_argument(verb: Verb | None, index: int) -> str:
     return _STYLE_OF_ARGUMENT[verb.arguments[min(index, len(verb.arguments) - 1)].kind]
 
 
-def typed_parts(line: bytes, *, answering: bool = False) -> list[Part]:
+def typed_parts(line: bytes) -> list[Part]:
     """Take apart what is typed at poptalk's own prompt.
 
     Args:
         line: octets of the line so far.
-        answering: whether the server waits for an answer within AUTH.
 
     Returns:
         The parts; of `:word ...` the word has the style "local", of `::text` the first colon.
@@ -116,7 +115,7 @@ def typed_parts(line: bytes, *, answering: bool = False) -> list[Part]:
     if line.startswith(LOCAL_MARK):
         word = _BLANKS.split(line, maxsplit=1)[0]
         return [("local", word), *([("text", line[len(word) :])] if line != word else [])]
-    return answer_parts(line) if answering else command_parts(line, parse_command(line).secret)
+    return command_parts(line, parse_command(line).secret)
 
 
 def answer_parts(line: bytes) -> list[Part]:

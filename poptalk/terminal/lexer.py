@@ -1,4 +1,4 @@
-"""Pygments lexers: dialogues in the notation, a line as it is typed, a status line.
+"""A Pygments lexer for dialogues in the notation.
 
 `Pop3Lexer` is registered as the entry point `pop3`, so that Markdown tools and `pygmentize -l pop3`
 colour the dialogues of the documentation.  The tokens are sub-types of Pygments' own, so that every
@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pygments.lexer import Lexer
 from pygments.token import Comment, Error, Generic, Keyword, Literal, Name, Number, Text
 from pygments.token import _TokenType as TokenType
-from pygments.util import get_bool_opt
 
 from poptalk.notation.directions import direction_text
 from poptalk.notation.pattern import PatternError, Placeholder, parse_pattern
@@ -29,7 +28,6 @@ from poptalk.terminal.anatomy import (
     data_parts,
     header_parts,
     status_parts,
-    typed_parts,
 )
 
 STYLE_OF_TOKEN: dict[TokenType, str] = {
@@ -72,39 +70,6 @@ Piece = tuple[TokenType, str]
 """What a part of a line is, and its text."""
 
 
-class Pop3CommandLexer(Lexer):
-    """Colours what is typed at poptalk's prompt.
-
-    Options:
-        answering: whether a line is an answer within AUTH, and secret as a whole.
-    """
-
-    name = "POP3 command"
-    aliases: ClassVar[list[str]] = ["pop3-command"]
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._answering = get_bool_opt(options, "answering", default=False)
-
-    def get_tokens_unprocessed(self, text: str) -> Iterator[Token]:
-        """Yield the tokens of a command, a local one or an answer."""
-        return _by_lines(text, self._pieces)
-
-    def _pieces(self, line: str) -> Iterable[Piece]:
-        return _pieces(typed_parts(_encoded(line), answering=self._answering))
-
-
-class Pop3ReplyLexer(Lexer):
-    """Colours status lines."""
-
-    name = "POP3 reply"
-    aliases: ClassVar[list[str]] = ["pop3-reply"]
-
-    def get_tokens_unprocessed(self, text: str) -> Iterator[Token]:
-        """Yield the tokens of the first line of a reply."""
-        return _by_lines(text, lambda line: _pieces(status_parts(_encoded(line))))
-
-
 class Pop3Lexer(Lexer):
     """Colours whole dialogues in the notation of `poptalk.notation`."""
 
@@ -115,25 +80,21 @@ class Pop3Lexer(Lexer):
 
     def get_tokens_unprocessed(self, text: str) -> Iterator[Token]:
         """Yield the tokens of a dialogue."""
-        return _by_lines(text, _Dialogue().pieces)
+        pieces_of = _Dialogue().pieces
+        at = 0
+        for line in text.split("\n"):
+            if at:
+                yield at - 1, Text, "\n"
+            for token, piece in pieces_of(line):
+                if piece:
+                    yield at, token, piece
+                    at += len(piece)
+            at += 1
 
     @staticmethod
     def analyse_text(text: str) -> float:
         """Guess whether a text is a dialogue: it begins with a greeting."""
         return 0.9 if text.lstrip().startswith("S: +OK") else 0.0
-
-
-def _by_lines(text: str, pieces_of: Callable[[str], Iterable[Piece]]) -> Iterator[Token]:
-    """Divide a text line by line; empty pieces are left out."""
-    at = 0
-    for line in text.split("\n"):
-        if at:
-            yield at - 1, Text, "\n"
-        for token, piece in pieces_of(line):
-            if piece:
-                yield at, token, piece
-                at += len(piece)
-        at += 1
 
 
 class _Dialogue:

@@ -145,7 +145,7 @@ def header_rows(fields: Iterable[HeaderField], *, columns: int) -> Iterator[Frag
     for field in fields:
         name = harmless(field.name)
         said = ["decoded"] * field.encoded + [harmless(remark) for remark in field.remarks]
-        value = harmless(field.value) + (f" ({'; '.join(said)})" if said else "")
+        value = harmless(field.value, joiners=True) + (f" ({'; '.join(said)})" if said else "")
         yield from _hanging([("header", f"{name}: ")], "body", value, columns=columns)
 
 
@@ -196,7 +196,7 @@ def text_rows(text: str, *, columns: int) -> Iterator[Fragments]:
     """
     room = max(1, columns - cells(BAR[1]))
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        shown = harmless(line.expandtabs(_TAB).rstrip())
+        shown = harmless(line.expandtabs(_TAB).rstrip(), joiners=True)
         rows = [shown] if cells(shown) <= room else wrap(shown, room)
         for row in rows:
             yield [BAR, ("body", row)] if row else [("note", BAR[1].rstrip())]

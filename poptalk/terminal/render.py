@@ -71,18 +71,17 @@ def client_line(
     return fragments
 
 
-def typed_line(text: str, *, answering: bool = False) -> Fragments:
+def typed_line(text: str) -> Fragments:
     """Colour what stands at the prompt, a secret included: masking it there is the shell's part.
 
     Args:
         text: the line so far.
-        answering: whether the server waits for an answer within AUTH.
 
     Returns:
         Fragments that, joined, are the text, unchanged: prompt_toolkit shows control characters in
         its input line as `^X` by itself.
     """
-    parts = typed_parts(text.encode("utf-8", "surrogatepass"), answering=answering)
+    parts = typed_parts(text.encode("utf-8", "surrogatepass"))
     return [(style, octets.decode("utf-8", "surrogatepass")) for style, octets in parts]
 
 

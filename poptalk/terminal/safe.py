@@ -50,40 +50,56 @@ _SHAPELESS = frozenset(
 """Characters that `str.isprintable` lets pass although they draw nothing: fillers, the blank braille
 pattern, and the variation selectors, in which whole texts can be hidden."""
 
+_JOINERS = "\u200c\u200d"
+"""ZERO WIDTH NON-JOINER and ZERO WIDTH JOINER."""
+
+_VIRAMA = 9
+"""The canonical combining class of the signs that join consonants of Indic scripts."""
+
 _NAMED = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 _MARK = "mark"
 """What `_escape_of` says of a combining mark: whether it is shown depends on its neighbours."""
 
 
-def harmless(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS) -> str:
+def harmless(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS, joiners: bool = False) -> str:
     """Make one line safe to print.
 
     Args:
         data: the line, without its line end.
         limit: octets (of a `str`: characters) to show; the text says how many were left out.
+        joiners: whether joiners stay where a script or an emoji needs them: for a message as people
+            read it, never for what a server said.
 
     Returns:
-        Text that `str.isprintable` holds for.
+        Text that `str.isprintable` holds for, joiners apart.
     """
-    return "".join(text for _, text in harmless_pieces(data, limit=limit))
+    return "".join(text for _, text in harmless_pieces(data, limit=limit, joiners=joiners))
 
 
-def harmless_pieces(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS) -> Fragments:
+def harmless_pieces(
+    data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS, joiners: bool = False
+) -> Fragments:
     """Make one line safe to print, and tell its escapes from its text.
 
     Args:
         data: the line, without its line end.
         limit: octets (of a `str`: characters) to show.
+        joiners: as for `harmless`.
 
     Returns:
         Pieces with the styles "text" and "control", and at the end of a longer line "note" with how
         much was left out.  Empty for an empty line.
     """
+    shown = _cut(data, limit) if len(data) > limit else data
+    text = shown if isinstance(shown, str) else shown.decode("utf-8", "surrogateescape")
+    if _is_plain(text):
+        pieces = [("text", text)] if text else []
+    else:
+        pieces = _joined(_character_pieces(text, joiners=joiners))
     if len(data) > limit:
-        shown = _cut(data, limit)
-        return [*_pieces(_decoded(shown)), ("note", _left_out(data, shown))]
-    return _pieces(_decoded(data))
+        pieces.append(("note", _left_out(data, shown)))
+    return pieces
 
 
 def octet_pieces(data: bytes, *, limit: int = MAX_SHOWN_OCTETS) -> Fragments:
@@ -110,10 +126,6 @@ def _octet_piece(octet: int) -> Fragment:
     return "control", _NAMED.get(chr(octet), f"\\x{octet:02x}")
 
 
-def _decoded(data: bytes | str) -> str:
-    return data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
-
-
 def _cut(data: bytes | str, limit: int) -> bytes | str:
     """Cut a line, but not within a UTF-8 sequence: half of one would look broken."""
     stop = limit
@@ -129,12 +141,6 @@ def _cut(data: bytes | str, limit: int) -> bytes | str:
 def _left_out(data: bytes | str, shown: bytes | str) -> str:
     unit = "octets" if isinstance(data, bytes) else "characters"
     return f" [{len(data) - len(shown):,} more {unit}]"
-
-
-def _pieces(text: str) -> Fragments:
-    if _is_plain(text):
-        return [("text", text)] if text else []
-    return _joined(_character_pieces(text))
 
 
 def _is_plain(text: str) -> bool:
@@ -168,13 +174,15 @@ def _numbered(character: str) -> str:
     return f"\\u{{{number:x}}}"
 
 
-def _character_pieces(text: str) -> Iterator[Fragment]:
+def _character_pieces(text: str, *, joiners: bool) -> Iterator[Fragment]:
     """Go through the characters one by one; a mark needs a character before it to stand on."""
     marks = MAX_MARKS
-    for character in text:
+    for index, character in enumerate(text):
         escape = _escape_of(character)
         if escape == _MARK and marks < MAX_MARKS:
             marks += 1
+            yield "text", character
+        elif joiners and character in _JOINERS and _joins(text, index):
             yield "text", character
         elif escape:
             marks = MAX_MARKS
@@ -182,6 +190,29 @@ def _character_pieces(text: str) -> Iterator[Fragment]:
         else:
             marks = 0
             yield "text", character
+
+
+def _joins(text: str, index: int) -> bool:
+    """Tell whether a joiner is where a script or an emoji needs one, so that it hides nothing.
+
+    RFC 5892 appendix A allows both after a virama, and the non-joiner between letters that join, as
+    in Persian.  The joiner also comes before a virama (the ya-phalaa of Bengali) and between the
+    pictures of an emoji.
+    """
+    before, after = text[index - 1 : index], text[index + 1 : index + 2]
+    if not before:
+        return False
+    if unicodedata.combining(before) == _VIRAMA:
+        return True
+    if not after:
+        return False
+    if text[index] == "\u200c":
+        # Letters of the scripts that join, Arabic, Syriac and Thaana, are those of class AL.
+        return unicodedata.bidirectional(before) == unicodedata.bidirectional(after) == "AL"
+    if unicodedata.combining(after) == _VIRAMA:
+        return unicodedata.category(before) == "Lo"
+    is_picture = unicodedata.category(before) == "So" or "\U0001f3fb" <= before <= "\U0001f3ff"
+    return is_picture and unicodedata.category(after) == "So"
 
 
 def _joined(pieces: Iterable[Fragment]) -> Fragments:

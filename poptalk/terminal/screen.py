@@ -188,11 +188,7 @@ class LinearScreen:
 
     def _write(self, text: str) -> None:
         self.shown += 1
-        try:
-            self._stream.write(_fitting(text, self._stream.encoding))
-            self._stream.flush()
-        except (OSError, ValueError) as error:
-            raise _closed(error) from None
+        _write_out(self._stream, text)
 
 
 class LiveScreen:
@@ -217,7 +213,6 @@ class LiveScreen:
         """How often lines were shown: by it one can tell whether anybody else has shown any."""
         self._gathered: list[Fragment] = []
         self._scheduled: asyncio.Handle | None = None
-        self._holds = 0
         self._ask_again = False
         self._closed: ScreenClosed | None = None
         # A terminal that does not answer is no fault of the user's: no warning on the screen.
@@ -242,11 +237,13 @@ class LiveScreen:
             self._gathered.append(("text", "\n"))
         if not self._app.is_running or self._closed:
             self.flush()
-        elif self._scheduled is None and not self._holds:
-            self._schedule()
+        elif self._scheduled is None:
+            import asyncio
+
+            self._scheduled = asyncio.get_running_loop().call_soon(self._flush_scheduled)
 
     def flush(self) -> None:
-        """Write what was gathered, now; while a hold lasts, nothing.
+        """Write what was gathered, now.
 
         Raises:
             ScreenClosed: nothing can be written any more.
@@ -256,7 +253,7 @@ class LiveScreen:
             self._scheduled = None
         if self._closed is not None:
             raise self._closed
-        if self._gathered and not self._holds:
+        if self._gathered:
             fragments, self._gathered = self._gathered, []
             try:
                 self._print_above(fragments)
@@ -285,23 +282,6 @@ class LiveScreen:
             app.invalidate()
         else:
             renderer.report_absolute_cursor_row(row)
-
-    def hold(self) -> Hold:
-        """Keep lines back while another program has the terminal.
-
-        It goes around prompt_toolkit's own `in_terminal`, so that the lines that came meanwhile are
-        written when the prompt has the terminal back::
-
-            with screen.hold():
-                async with in_terminal():
-                    ...
-        """
-        return Hold(self)
-
-    def _schedule(self) -> None:
-        import asyncio
-
-        self._scheduled = asyncio.get_running_loop().call_soon(self._flush_scheduled)
 
     def _flush_scheduled(self) -> None:
         """Flush; hand a failure to whoever waits for the prompt, as nobody waits for this."""
@@ -335,23 +315,6 @@ class LiveScreen:
         app.invalidate()
 
 
-class Hold:
-    """The time in which a `LiveScreen` keeps its lines back; holds may be nested."""
-
-    __slots__ = ("_screen",)
-
-    def __init__(self, screen: LiveScreen) -> None:
-        self._screen = screen
-
-    def __enter__(self) -> None:
-        self._screen.flush()
-        self._screen._holds += 1
-
-    def __exit__(self, *_failure: object) -> None:
-        self._screen._holds -= 1
-        self._screen.flush()
-
-
 def say(text: str, *, stream: TextIO | None = None) -> None:
     """Write lines of poptalk's own on standard output, and have them out before this returns.
 
@@ -368,11 +331,7 @@ def say(text: str, *, stream: TextIO | None = None) -> None:
     if stream is None:  # as under pythonw
         return
     lines = [f"{harmless(line, limit=len(text))}\n" for line in text.split("\n")]
-    try:
-        stream.write(_fitting("".join(lines), stream.encoding))
-        stream.flush()
-    except (OSError, ValueError) as error:
-        raise _closed(error) from None
+    _write_out(stream, "".join(lines))
 
 
 def complain(text: str, *, stream: TextIO | None = None) -> None:
@@ -397,9 +356,8 @@ def complain(text: str, *, stream: TextIO | None = None) -> None:
             *_rows(f"poptalk: {sentence}", columns),
             *(row for detail in details for row in _rows(detail, columns, indent="  ")),
         ]
-        stream.write(_fitting("".join(f"{line}\n" for line in lines), stream.encoding))
-        stream.flush()
-    except (OSError, ValueError):
+        _write_out(stream, "".join(f"{line}\n" for line in lines))
+    except (ScreenClosed, ValueError):  # a closed stream does not say whether it is a terminal
         pass
 
 
@@ -473,9 +431,8 @@ class Progress:
 
     def _write(self, text: str) -> None:
         try:
-            self._stream.write(_fitting(text, self._stream.encoding))
-            self._stream.flush()
-        except (OSError, ValueError):
+            _write_out(self._stream, text)
+        except ScreenClosed:
             pass
 
 
@@ -521,3 +478,16 @@ def _fitting(text: str, encoding: str | None) -> str:
     if text.isascii() or encoding is None or encoding.lower().startswith("utf"):
         return text
     return text.encode(encoding, _ESCAPE_MISSING).decode(encoding)
+
+
+def _write_out(stream: TextIO, text: str) -> None:
+    """Write a text, and have it out before this returns.
+
+    Raises:
+        ScreenClosed: nothing can be written any more.
+    """
+    try:
+        stream.write(_fitting(text, stream.encoding))
+        stream.flush()
+    except (OSError, ValueError) as error:
+        raise _closed(error) from None

@@ -17,92 +17,56 @@ if TYPE_CHECKING:
 
     Theme = Mapping[str, str]
 
-NEUTRAL: Theme = {
+_STYLES = {
     # What stands in a line of a dialogue.
-    "text": "",
-    "client": "bold",  # the mark `C:`
-    "server": "",  # the mark `S:`
-    "ok": "ansigreen",
-    "err": "ansired bold",
-    "challenge": "ansimagenta",
-    "odd": "ansired",  # a first line without an indicator that POP3 knows
-    "code": "ansimagenta",  # a response code, brackets included
-    "keyword": "ansicyan",
-    "relic": "ansicyan italic",
-    "unknown": "",
-    "argument": "",
-    "number": "ansicyan",
-    "octets": "ansimagenta",
-    "uid": "ansicyan",
-    "timestamp": "ansimagenta",
-    "secret": "italic",
-    "control": "ansimagenta underline",  # an escape in place of what cannot be shown
-    "dot": "ansimagenta bold",  # the lone dot, and the one that was stuffed
-    "header": "ansicyan",
-    "body": "",
+    "text": ("", ""),
+    "client": ("bold", "bold"),  # the mark `C:`
+    "server": ("", ""),  # the mark `S:`
+    "ok": ("ansigreen", "bold"),
+    "err": ("ansired bold", "bold underline"),
+    "challenge": ("ansimagenta", "bold"),
+    "odd": ("ansired", "underline"),  # a first line without an indicator that POP3 knows
+    "code": ("ansimagenta", "underline"),  # a response code, brackets included
+    "keyword": ("ansicyan", "bold"),
+    "relic": ("ansicyan italic", "bold italic"),
+    "unknown": ("", ""),
+    "argument": ("", ""),
+    "number": ("ansicyan", ""),
+    "octets": ("ansimagenta", ""),
+    "uid": ("ansicyan", ""),
+    "timestamp": ("ansimagenta", "underline"),
+    "secret": ("italic", "italic"),
+    "control": ("ansimagenta underline", "underline"),  # an escape in place of what cannot be shown
+    "dot": ("ansimagenta bold", "bold"),  # the lone dot, and the one that was stuffed
+    "header": ("ansicyan", "bold"),
+    "body": ("", ""),
     # What the notation adds.
-    "placeholder": "ansimagenta",
-    "direction": "italic",
-    "error": "ansired underline",
+    "placeholder": ("ansimagenta", "italic"),
+    "direction": ("italic", "italic"),
+    "error": ("ansired underline", "underline"),
     # What poptalk says itself.
-    "note": "italic",
-    "warn": "ansired",
-    "hint": "italic",
-    "local": "ansigreen",  # a `:` command, which sends nothing
-    "heading": "bold",
-    "prompt": "bold",
-    "toolbar": "italic",
+    "note": ("italic", "italic"),
+    "warn": ("ansired", "bold"),
+    "hint": ("italic", "italic"),
+    "local": ("ansigreen", "underline"),  # a `:` command, which sends nothing
+    "heading": ("bold", "bold"),
+    "prompt": ("bold", "bold"),
+    "toolbar": ("italic", "italic"),
     # What a lesson says: its prose, and the words in front of comments.
-    "strong": "bold",
-    "emphasis": "italic",
-    "done": "ansigreen",
-    "notyet": "ansired",
-    "aside": "ansicyan",
-    "advice": "ansimagenta",
-    "news": "italic",
+    "strong": ("bold", "bold"),
+    "emphasis": ("italic", "italic"),
+    "done": ("ansigreen", "bold"),
+    "notyet": ("ansired", "bold underline"),
+    "aside": ("ansicyan", "underline"),
+    "advice": ("ansimagenta", "underline"),
+    "news": ("italic", "italic"),
 }
+"""What each part looks like in the two themes."""
+
+NEUTRAL: Theme = {name: neutral for name, (neutral, _) in _STYLES.items()}
 """The default: for dark and light terminals alike."""
 
-MONO: Theme = {
-    "text": "",
-    "client": "bold",
-    "server": "",
-    "ok": "bold",
-    "err": "bold underline",
-    "challenge": "bold",
-    "odd": "underline",
-    "code": "underline",
-    "keyword": "bold",
-    "relic": "bold italic",
-    "unknown": "",
-    "argument": "",
-    "number": "",
-    "octets": "",
-    "uid": "",
-    "timestamp": "underline",
-    "secret": "italic",
-    "control": "underline",
-    "dot": "bold",
-    "header": "bold",
-    "body": "",
-    "placeholder": "italic",
-    "direction": "italic",
-    "error": "underline",
-    "note": "italic",
-    "warn": "bold",
-    "hint": "italic",
-    "local": "underline",
-    "heading": "bold",
-    "prompt": "bold",
-    "toolbar": "italic",
-    "strong": "bold",
-    "emphasis": "italic",
-    "done": "bold",
-    "notyet": "bold underline",
-    "aside": "underline",
-    "advice": "underline",
-    "news": "italic",
-}
+MONO: Theme = {name: mono for name, (_, mono) in _STYLES.items()}
 """Bold, underline and italic only."""
 
 THEMES: Mapping[str, Theme] = {"neutral": NEUTRAL, "mono": MONO}
@@ -122,45 +86,36 @@ _SGR = {
 SGR_RESET = "\x1b[0m"
 """Ends what `sgr` began."""
 
-_PLAIN = "bg:default fg:default noreverse"
-
-_TOOLKIT_RULES = (
-    ("completion-menu", _PLAIN),
-    ("completion-menu.completion", _PLAIN),
-    ("completion-menu.completion.current", "bg:default fg:default reverse"),
-    ("completion-menu.meta.completion", f"{_PLAIN} italic"),
-    ("completion-menu.meta.completion.current", f"{_PLAIN} bold italic"),
-    ("completion-menu.multi-column-meta", f"{_PLAIN} italic"),
-    ("completion-toolbar", _PLAIN),
-    ("completion-toolbar.arrow", f"{_PLAIN} bold"),
-    ("completion-toolbar.completion", _PLAIN),
-    ("completion-toolbar.completion.current", "bg:default fg:default reverse"),
-    ("readline-like-completions.completion fuzzymatch.outside", _PLAIN),
-    ("completion-menu.completion fuzzymatch.outside", _PLAIN),
-    ("scrollbar.background", "bg:default"),
-    ("scrollbar.button", "bg:default reverse"),
-    ("bottom-toolbar", _PLAIN),
-    ("auto-suggestion", "fg:default italic"),
-    ("validation-toolbar", "bg:default fg:default bold"),
-    ("window-too-small", "bg:default fg:default bold"),
-    ("search", "bg:default fg:default underline"),
-    ("cursor-column", "bg:default"),
-    ("color-column", "bg:default"),
-    ("matching-bracket.other", "bg:default fg:default underline"),
-    ("matching-bracket.cursor", "bg:default fg:default underline"),
-    ("multiple-cursors", "bg:default fg:default underline"),
-    ("line-number", "fg:default"),
-    ("tilde", "fg:default"),
-    ("trailing-whitespace", "fg:default underline"),
-    ("tab", "fg:default underline"),
-    ("aborting", "fg:default"),
-    ("exiting", "fg:default"),
-    ("digraph", "fg:default underline"),
-    ("control-character", "fg:default underline"),
-    ("nbsp", "fg:default underline"),
-)
+_TOOLKIT_LOOKS: Mapping[str, str] = {
+    "bg:default fg:default noreverse": (
+        "completion-menu, completion-menu.completion, completion-toolbar, bottom-toolbar, "
+        "completion-toolbar.completion, completion-menu.completion fuzzymatch.outside, "
+        "readline-like-completions.completion fuzzymatch.outside"
+    ),
+    "bg:default fg:default reverse": (
+        "completion-menu.completion.current, completion-toolbar.completion.current"
+    ),
+    "bg:default fg:default noreverse italic": (
+        "completion-menu.meta.completion, completion-menu.multi-column-meta"
+    ),
+    "bg:default fg:default noreverse bold italic": "completion-menu.meta.completion.current",
+    "bg:default fg:default noreverse bold": "completion-toolbar.arrow",
+    "bg:default": "scrollbar.background, cursor-column, color-column",
+    "bg:default reverse": "scrollbar.button",
+    "bg:default fg:default bold": "validation-toolbar, window-too-small",
+    "bg:default fg:default underline": (
+        "search, matching-bracket.other, matching-bracket.cursor, multiple-cursors"
+    ),
+    "fg:default": "line-number, tilde, aborting, exiting",
+    "fg:default italic": "auto-suggestion",
+    "fg:default underline": "trailing-whitespace, tab, digraph, control-character, nbsp",
+}
 """What prompt_toolkit draws by itself, without its backgrounds and its fixed shades.  Reverse stays
 where it is the only way to see what is selected."""
+
+_TOOLKIT_RULES = [
+    (name, look) for look, names in _TOOLKIT_LOOKS.items() for name in names.split(", ")
+]
 
 
 def theme_named(name: str) -> Theme:

@@ -1,22 +1,22 @@
 """How much room text takes on a screen, in cells: wide characters take two, combining marks none.
 
-The texts are harmless ones (`safe`), without control characters.
+What a reader sees as one character, such as a family of emoji, can be several code points: widths are
+those of such graphemes, as wcwidth finds and measures them.  The texts are harmless ones (`safe`),
+without control characters.
 """
 
 from __future__ import annotations
 
-from wcwidth import wcwidth
+from wcwidth import iter_graphemes, wcswidth
 
 
 def cells(text: str) -> int:
     """Count the cells that a text takes in one row."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_cells_of, text))
+    return len(text) if text.isascii() else sum(map(_width, iter_graphemes(text)))
 
 
-def _cells_of(character: str) -> int:
-    return max(0, wcwidth(character))
+def _width(grapheme: str) -> int:
+    return max(0, wcswidth(grapheme))
 
 
 def rows(text: str, columns: int) -> int:
@@ -32,8 +32,7 @@ def rows(text: str, columns: int) -> int:
     if text.isascii():
         return max(1, -(-len(text) // columns))
     count, used = 1, 0
-    for character in text:
-        width = _cells_of(character)
+    for width in map(_width, iter_graphemes(text)):
         if used + width > columns:
             count, used = count + 1, 0
         used += width
@@ -48,27 +47,31 @@ def cut(text: str, columns: int) -> str:
         columns: cells in the row; may be 0.
 
     Returns:
-        The beginning; marks stay with the character that they belong to.
+        The beginning; it ends between two graphemes.
     """
     if text.isascii():
         return text[: max(0, columns)]
-    used = 0
-    for index, character in enumerate(text):
-        used += _cells_of(character)
-        if used > columns:
-            return text[:index]
-    return text
+    end = 0
+    for grapheme in iter_graphemes(text):
+        columns -= _width(grapheme)
+        if columns < 0:
+            break
+        end += len(grapheme)
+    return text[:end]
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Part a text into rows, at blanks where there are any.
+    """Split a text into rows, at spaces where there are any.
+
+    wcwidth's own `wrap` would begin a word that is longer than a row in the row before it, and a link
+    is easier to read and to copy from the start of a row.
 
     Args:
-        text: words; runs of blanks between them count as one.
+        text: words; runs of spaces between them count as one.
         columns: cells in a row, at least 1.
 
     Returns:
-        The rows without blanks at their ends, at least one.  A word that is longer than a row is
+        The rows without spaces at their ends, at least one.  A word that is longer than a row is
         broken; only a wide character alone in a row of one cell is wider than the row.
     """
     lines = [""]
@@ -79,15 +82,12 @@ def wrap(text: str, columns: int) -> list[str]:
             continue
         if lines[-1]:
             lines.append("")
-        lines[-1:] = _broken(word, columns)
+        while cells(word) > columns:
+            # A wide character alone may be too wide for a row of one cell.
+            lines[-1] = cut(word, columns) or next(iter_graphemes(word))
+            word = word[len(lines[-1]) :]
+            lines.append("")
+        lines[-1] = word
+        if not word:
+            lines.pop()
     return lines
-
-
-def _broken(word: str, columns: int) -> list[str]:
-    """Break a word that is longer than a row."""
-    pieces = []
-    while word:
-        piece = cut(word, columns) or word[0]
-        pieces.append(piece)
-        word = word[len(piece) :]
-    return pieces

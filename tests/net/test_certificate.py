@@ -66,8 +66,8 @@ def test_the_days_that_are_left(now: datetime.datetime, said: str) -> None:
     assert any(line.endswith(f"({said})") for line in lines)
 
 
-def test_without_names_the_common_name_is_what_it_is_for() -> None:
-    assert read_certificate(make("mail.example.org")).names == ("mail.example.org",)
+def test_a_common_name_is_no_name_of_a_host() -> None:
+    assert read_certificate(make("mail.example.org")).names == ()
 
 
 def test_a_hostile_name_cannot_draw_on_the_screen() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from poptalk.net.connection import Connection, Listener, connect
-from poptalk.net.dial import Target
+from poptalk.net.destination import Target
 from poptalk.net.errors import ConnectFailed, EndedBy, Ending, TlsFailed
 from poptalk.net.tls import TlsFacts
 from poptalk.net.tls_settings import TlsSettings

@@ -8,8 +8,8 @@ from poptalk.net.destination import (
     UsageError,
     Way,
     parse_destination,
+    parse_proxy,
 )
-from poptalk.net.proxy import parse_proxy
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from poptalk.net.dial import Address, Attempts, Deadline, Target, dial, is_loopback
+from poptalk.net.destination import Target, is_loopback
+from poptalk.net.dial import Address, Attempts, Deadline, dial
 from poptalk.net.errors import ConnectFailed
 from tests.servers.recording import RecordingServer
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.dial import Target
+from poptalk.net.destination import Target
 from poptalk.net.errors import ConnectFailed, ConnectionLost, EndedBy, Ending, TlsFailed
 from poptalk.net.link import Link
 from poptalk.net.tls import TlsLayer

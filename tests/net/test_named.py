@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import BadDestination, Destination, Way
+from poptalk.net.destination import BadDestination, Destination, Proxy, Way, parse_proxy
 from poptalk.net.named import find_destination, find_server, save_server, servers_file
-from poptalk.net.proxy import Proxy, parse_proxy
 
 
 def write(text: str) -> Path:

@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 
 from poptalk.net.connection import connect
-from poptalk.net.destination import PROXY_VARIABLE
-from poptalk.net.dial import Target, dial
+from poptalk.net.destination import (
+    PROXY_VARIABLE,
+    BadProxy,
+    Proxy,
+    Target,
+    parse_proxy,
+    proxy_of_environment,
+)
+from poptalk.net.dial import dial
 from poptalk.net.errors import ConnectFailed, Ending, TlsFailed
 from poptalk.net.link import Link
-from poptalk.net.proxy import BadProxy, Proxy, parse_proxy, proxy_of_environment
 from poptalk.net.tls import TlsFacts
 from tests.servers.proxies import HttpProxy, SocksProxy, running
 from tests.servers.proxies import Proxy as RunningProxy

@@ -11,9 +11,18 @@ import pytest
 import trustme
 
 from poptalk.net.certificate import public_key_of
+from poptalk.net.destination import TLS_VERSIONS
 from poptalk.net.errors import TlsFailed
 from poptalk.net.tls import TlsLayer, client_layer
-from poptalk.net.tls_settings import Pin, TlsSettings, client_context, parse_pin
+from poptalk.net.tls_failure import handshake_failed
+from poptalk.net.tls_settings import (
+    USUAL_MINIMUM,
+    VERSIONS,
+    Pin,
+    TlsSettings,
+    client_context,
+    parse_pin,
+)
 from tests.net.joined import JoinedLayers
 from tests.servers import certificates
 from tests.servers.certificates import ServerIdentity
@@ -145,3 +154,39 @@ def test_a_file_that_cannot_be_used(given: dict[str, str], said: str, tmp_path: 
     paths = {name: str(tmp_path / path) for name, path in given.items()}
     with pytest.raises(TlsFailed, match=said):
         client_context(TlsSettings(server_name="x", **paths))  # type: ignore[arg-type]
+
+
+def test_the_versions_that_may_be_asked_for_are_those_that_are_known() -> None:
+    assert tuple(VERSIONS) == TLS_VERSIONS
+    assert USUAL_MINIMUM in VERSIONS
+
+
+def test_a_certificate_with_a_common_name_alone_is_refused(tmp_path: Path) -> None:
+    identity = certificates.common_name_only(tmp_path)
+    with pytest.raises(TlsFailed, match="names no host: it has no subject alternative names"):
+        join(identity, settings(identity))
+
+
+def test_a_server_that_wants_a_client_certificate_says_which_option_names_it(
+    tmp_path: Path,
+) -> None:
+    identity = certificates.authority(tmp_path)
+    identity.server_context.verify_mode = ssl.CERT_REQUIRED
+    client = client_layer(settings(identity), peer=PEER, upgrading=False)
+    server = TlsLayer(identity.server_context, server_side=True)
+    client.receive_data(b"")
+    server.receive_data(client.data_to_send())
+    client.receive_data(server.data_to_send())
+    with pytest.raises(TlsFailed):
+        server.receive_data(client.data_to_send())
+    with pytest.raises(TlsFailed, match=r"certificate required.* --client-cert"):
+        client.receive_data(server.data_to_send())
+
+
+def test_weak_keys_are_told_from_a_wrong_port() -> None:
+    error = ssl.SSLError(1, "dh key too small")
+    error.reason = "DH_KEY_TOO_SMALL"
+    failure = str(handshake_failed(error, peer=PEER, server_side=False))
+    assert "too weak (dh key too small)" in failure
+    assert "--tls-min 1.0" in failure
+    assert "port for TLS" not in failure

@@ -11,6 +11,7 @@ import datetime
 import ipaddress
 import ssl
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,11 +70,23 @@ def unknown_issuer(directory: Path) -> ServerIdentity:
 
 def self_signed(directory: Path) -> ServerIdentity:
     """Make a certificate for the loopback names that vouches for itself; the file names another."""
+    addresses = [ipaddress.ip_address(address) for address in LOOPBACK_NAMES[1:]]
+    names = [x509.DNSName(LOOPBACK_NAMES[0]), *map(x509.IPAddress, addresses)]
+    _, context = _self_signed(directory, names)
+    return ServerIdentity(authority(directory).ca_file, context)
+
+
+def common_name_only(directory: Path) -> ServerIdentity:
+    """Make a certificate that is trusted, and names localhost as its subject's common name alone."""
+    return ServerIdentity(*_self_signed(directory, []))
+
+
+def _self_signed(directory: Path, names: Sequence[x509.GeneralName]) -> tuple[Path, ssl.SSLContext]:
+    """Return a file with a certificate that signed itself, and the context of its server."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    addresses = [ipaddress.ip_address(address) for address in LOOPBACK_NAMES[1:]]
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -81,14 +94,10 @@ def self_signed(directory: Path) -> ServerIdentity:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName(LOOPBACK_NAMES[0]), *map(x509.IPAddress, addresses)]
-            ),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
     )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
     pem_file = directory / f"self-signed-{uuid.uuid4().hex}.pem"
     pem_file.write_bytes(
         key.private_bytes(
@@ -100,7 +109,9 @@ def self_signed(directory: Path) -> ServerIdentity:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem_file)
-    return ServerIdentity(authority(directory).ca_file, context)
+    certificate_file = pem_file.with_suffix(".crt")
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return certificate_file, context
 
 
 def write_files(directory: Path) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from poptalk.net.dial import Target
+from poptalk.net.destination import Target
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
 from poptalk.net.tls_settings import TlsSettings

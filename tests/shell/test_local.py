@@ -1,5 +1,6 @@
 """The local commands: lines that never reach the server."""
 
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ ANSWERS = by_keyword(
     }
 )
 
+MARKS = count()
+"""Numbers for lines between which a command has said what it has to say, however often it is drawn."""
+
 
 def answering() -> RecordingServer:
     return RecordingServer(greeting=b"+OK ready <1.2@host>\r\n", reply=ANSWERS)
@@ -32,15 +36,14 @@ def answering() -> RecordingServer:
 
 async def told(shell: LiveTest, line: str) -> str:
     """Enter a local command, and return what it has said, in one line."""
-    # Before the terminal has answered where its cursor is, there is no bottom line.
-    await shell.until(lambda: shell.shell.session.app.renderer.height_is_known)
-    await shell.drawn()
-    before = len(shell.said())
+    before, after = (f"mark {next(MARKS)}" for _ in range(2))
+    shell.shell.dialogue.remark(before)
     await shell.enter(line)
-    await shell.drawn()
-    # The prompt and the bottom line are said again.
-    words = " ".join(shell.said()[before - 2 : -2]).split()
-    return " ".join(word for word in words if word != "#!")
+    shell.shell.dialogue.remark(after)
+    await shell.until(lambda: f"# {after}" in shell.said())
+    said = shell.said()
+    lines = said[said.index(f"# {before}") + 1 : said.index(f"# {after}")]
+    return " ".join(word for word in " ".join(lines).split() if word != "#!")
 
 
 async def test_no_local_command_sends_anything(tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import BadDestination, parse_destination
-from poptalk.net.dial import Target
+from poptalk.net.destination import BadDestination, Target, parse_destination
 from poptalk.net.errors import ConnectFailed, ConnectionLost
 from poptalk.net.link import Link
 from tests.servers.recording import RecordingServer, by_keyword

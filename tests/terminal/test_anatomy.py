@@ -35,7 +35,7 @@ def test_the_joined_parts_are_the_line(line: bytes) -> None:
     for parts in (
         command_parts(line, parse_command(line).secret),
         typed_parts(line),
-        typed_parts(line, answering=True),
+        answer_parts(line),
         status_parts(line),
         status_parts(line, VERBS[b"STAT"].fields),
         status_parts(line, ()),
@@ -74,7 +74,6 @@ def test_typed_lines(line: bytes, parts: list[Part]) -> None:
 def test_answers_are_secret_but_for_the_cancel() -> None:
     assert answer_parts(b"Ym9i") == [("secret", b"Ym9i")]
     assert answer_parts(b"*") == [("unknown", b"*")]
-    assert typed_parts(b"Ym9i", answering=True) == answer_parts(b"Ym9i")
     assert answer_parts(b"") == []
 
 

@@ -8,26 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygments.formatters.html import HtmlFormatter
 from pygments.formatters.terminal256 import Terminal256Formatter
-from pygments.lexer import Lexer
 from pygments.token import Error
 
 from poptalk.protocol.verbs import VERBS
 from poptalk.terminal.lexer import (
     STYLE_OF_TOKEN,
     TOKEN_OF_STYLE,
-    Pop3CommandLexer,
     Pop3Lexer,
-    Pop3ReplyLexer,
 )
 
 TRANSCRIPTS = sorted((Path(__file__).parent.parent / "transcripts").glob("*.pop3"))
 
-LEXERS: dict[str, Lexer] = {
-    "dialogue": Pop3Lexer(stripnl=False, ensurenl=False),
-    "command": Pop3CommandLexer(stripnl=False, ensurenl=False),
-    "answer": Pop3CommandLexer(stripnl=False, ensurenl=False, answering=True),
-    "reply": Pop3ReplyLexer(stripnl=False, ensurenl=False),
-}
+LEXER = Pop3Lexer(stripnl=False, ensurenl=False)
 
 fragments = st.one_of(
     st.sampled_from(["C: ", "S: ", "or ", "# ", "\n", "\r\n", "  ", "+OK ", "-ERR ", "[IN-USE] "]),
@@ -38,22 +30,21 @@ fragments = st.one_of(
 texts = st.one_of(st.text(st.characters()), st.lists(fragments, max_size=20).map("".join))
 
 
-def styles(lexer: Lexer, text: str) -> list[tuple[str, str]]:
+def styles(text: str) -> list[tuple[str, str]]:
     """Name what stands in a text, without its blanks."""
-    tokens = lexer.get_tokens_unprocessed(text)
+    tokens = LEXER.get_tokens_unprocessed(text)
     return [(STYLE_OF_TOKEN[token], piece) for _, token, piece in tokens if piece.strip()]
 
 
 def dialogue(text: str) -> list[tuple[str, str]]:
     marks = {"client", "server"}
-    return [found for found in styles(LEXERS["dialogue"], text) if found[0] not in marks]
+    return [found for found in styles(text) if found[0] not in marks]
 
 
-@pytest.mark.parametrize("name", LEXERS)
 @given(text=texts)
-def test_the_joined_tokens_are_the_text(name: str, text: str) -> None:
+def test_the_joined_tokens_are_the_text(text: str) -> None:
     at = 0
-    for index, token, piece in LEXERS[name].get_tokens_unprocessed(text):
+    for index, token, piece in LEXER.get_tokens_unprocessed(text):
         assert index == at
         assert piece
         assert token in STYLE_OF_TOKEN
@@ -163,26 +154,7 @@ def test_stage_directions() -> None:
 
 @pytest.mark.parametrize("line", ["STAT", "C:STAT", "x: y", "order", "S; +OK"])
 def test_a_line_without_a_mark_is_an_error(line: str) -> None:
-    assert styles(LEXERS["dialogue"], line) == [("error", line)]
-
-
-def test_typed_lines() -> None:
-    assert styles(LEXERS["command"], "PASS two words") == [
-        ("keyword", "PASS"),
-        ("secret", "two words"),
-    ]
-    assert styles(LEXERS["command"], ":help RETR") == [("local", ":help"), ("text", " RETR")]
-    assert styles(LEXERS["answer"], "RETR 1") == [("secret", "RETR 1")]
-
-
-def test_replies() -> None:
-    assert styles(LEXERS["reply"], "-ERR [SYS/TEMP] in 5 minutes") == [
-        ("err", "-ERR"),
-        ("code", "[SYS/TEMP]"),
-        ("text", "in"),
-        ("number", "5"),
-        ("text", "minutes"),
-    ]
+    assert styles(line) == [("error", line)]
 
 
 @pytest.mark.parametrize("formatter", [HtmlFormatter(), Terminal256Formatter()])

@@ -212,21 +212,6 @@ async def test_what_is_printed_holds_no_control_characters_of_strangers() -> Non
             assert hostile not in stage.terminal.raw
 
 
-async def test_lines_wait_while_another_program_has_the_terminal() -> None:
-    async with staged() as stage:
-        stage.ask()
-        await stage.type("ST")
-        stage.screen.show([body_line(b"first")])
-        with stage.screen.hold():
-            assert "S: first" in stage.shown()
-            with stage.screen.hold():
-                stage.screen.show([body_line(b"second")])
-            stage.screen.flush()
-            await asyncio.sleep(0)
-            assert "second" not in stage.terminal.raw
-        await stage.terminal.settle_text("S: first\nS: second\npop3> ST")
-
-
 async def test_flush_writes_at_once() -> None:
     async with staged() as stage:
         stage.ask()

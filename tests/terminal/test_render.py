@@ -54,7 +54,6 @@ def test_printable_lines_are_shown_as_they_are(text: str) -> None:
 @given(st.text())
 def test_a_typed_line_is_only_coloured(text: str) -> None:
     assert plain_text(typed_line(text)) == text
-    assert plain_text(typed_line(text, answering=True)) == text
 
 
 @pytest.mark.parametrize("password", [b"x", b"jones", b"a b c", b"\xff" * 30])

@@ -136,3 +136,52 @@ def test_plain_ascii_is_fast() -> None:
         harmless_pieces(line)
     # 0.5 µs a line where this was written: a hundred times that is a lost fast path, not a slow day.
     assert time.perf_counter() - begin < 1
+
+
+# Joiners, in a message as people read it.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\U0001f469\u200d\U0001f469\u200d\U0001f467",  # a family
+        "\U0001f468\U0001f3fd\u200d\U0001f680",  # an astronaut with a skin tone
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, "I want"
+        "\u0915\u094d\u200d\u0937 \u0915\u094d\u200c\u0937",  # Devanagari, a half form and none
+        "\u0dc1\u0dca\u200d\u0dbb\u0dd3",  # Sinhala, "Sri"
+        "\u09b0\u200d\u09cd\u09af",  # Bengali, a ya-phalaa after ra
+    ],
+)
+def test_joiners_stay_where_a_script_needs_them(text: str) -> None:
+    assert harmless(text, joiners=True) == text
+    escaped = text.replace("\u200c", r"\u{200c}").replace("\u200d", r"\u{200d}")
+    assert r"\u{200" in harmless(text)
+    assert harmless(text).replace(r"\u{9cd}", "\u09cd") == escaped
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pay\u200dpal",
+        "\u200da",
+        "a\u200c",
+        "1\u200c2",
+        "\U0001f469\u200d",
+        "\U0001f469\u200da",
+        "\u0645\u200c",
+        "\u0645\u200c\u200c\u062e",
+        "\u0645\u200d\u062e",
+        "\u05d0\u200c\u05d1",
+    ],
+)
+def test_joiners_that_would_hide_something_are_shown(text: str) -> None:
+    shown = harmless(text, joiners=True)
+    assert shown.isprintable()
+    assert shown == harmless(text)
+
+
+@given(st.text(st.sampled_from("aक\u094d\u0301م\u200c\u200d\u202e\u2066\u200f\u061c\U0001f469")))
+def test_nothing_but_joiners_passes(text: str) -> None:
+    shown = harmless(text, joiners=True)
+    assert shown.replace("\u200c", "").replace("\u200d", "").isprintable()
+    assert not any(joiner * 2 in shown for joiner in "\u200c\u200d")

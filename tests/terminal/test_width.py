@@ -4,16 +4,32 @@ import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wcwidth import iter_graphemes
 
 from poptalk.terminal.safe import harmless
 from poptalk.terminal.width import cells, cut, rows, wrap
+
+FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
+"""Two women and a girl, joined: one grapheme."""
 
 texts = st.text().map(harmless)
 columns = st.integers(min_value=1, max_value=20)
 
 
 @pytest.mark.parametrize(
-    ("text", "width"), [("", 0), ("abc", 3), ("中文", 4), ("e\u0301", 1), ("\U0001f600!", 3)]
+    ("text", "width"),
+    [
+        ("", 0),
+        ("abc", 3),
+        ("中文", 4),
+        ("e\u0301", 1),
+        ("\U0001f600!", 3),
+        (FAMILY, 2),
+        ("\U0001f44d\U0001f3fd", 2),
+        ("\U0001f1e9\U0001f1ea", 2),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", 7),
+        ("\u0915\u094d\u200d\u0937", 2),
+    ],
 )
 def test_cells(text: str, width: int) -> None:
     assert cells(text) == width
@@ -41,6 +57,8 @@ def test_cut() -> None:
     assert cut("abc", 0) == ""
     assert cut("a中文", 2) == "a"
     assert cut("ae\u0301x", 2) == "ae\u0301"
+    assert cut(f"a{FAMILY}b", 2) == "a"
+    assert cut(f"a{FAMILY}b", 3) == f"a{FAMILY}"
 
 
 @given(texts, st.integers(min_value=0, max_value=20))
@@ -48,7 +66,8 @@ def test_a_cut_is_the_longest_beginning_that_fits(text: str, width: int) -> None
     beginning = cut(text, width)
     assert text.startswith(beginning)
     assert cells(beginning) <= width
-    assert beginning == text or cells(text[: len(beginning) + 1]) > width
+    following = next(iter_graphemes(text[len(beginning) :]), "")
+    assert beginning == text or cells(beginning + following) > width
 
 
 def test_wrap() -> None:
@@ -57,6 +76,7 @@ def test_wrap() -> None:
     assert wrap("a abcdefghij b", 4) == ["a", "abcd", "efgh", "ij b"]
     assert wrap("中", 1) == ["中"]
     assert wrap("中文中 文", 4) == ["中文", "中", "文"]
+    assert wrap(FAMILY * 3, 5) == [FAMILY * 2, FAMILY]
 
 
 @given(texts, columns)

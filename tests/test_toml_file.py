@@ -1,0 +1,18 @@
+"""TOML files that people write: what the parser of Python's library does not explain."""
+
+import pytest
+
+from poptalk.toml_file import TomlError, TomlFile
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"port = {'1' * 5000}", "a number is too long"),
+        (f"pins = {'[' * 100_000}", "brackets are nested too deeply"),
+        ("port = ", "line 1: no TOML"),
+    ],
+)
+def test_what_cannot_be_read_is_a_sentence(text: str, why: str) -> None:
+    with pytest.raises(TomlError, match=f"^servers.toml.*{why}"):
+        TomlFile(text, source="servers.toml")
