@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from poptalk.login.sources import PASSWORD_VARIABLE, Kind, Source
 from poptalk.net.destination import DEFAULT_TIMEOUT, FAMILIES, PROXY_VARIABLE, TLS_VERSIONS
-from poptalk.practice.settings import DEFAULT_PERSONA, LOOPBACK, LOOPS
 from poptalk.protocol.values import Value
 from poptalk.shell.settings import LOG_FORMATS
 from poptalk.terminal.color import COLOR_FLAGS
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 HIGHEST_PORT = 65_535
+
+LOOPS = ("auto", "uvloop", "asyncio")
+"""The event loops that the practice server can run on; auto is uvloop if it is installed."""
 
 MOST_CONNECTIONS = 1_000_000
 """More files than Linux lets a process open."""
@@ -282,7 +284,7 @@ PERSONA = _value(
     "NAME|FILE",
     "how the practice server speaks and behaves: like exchange, plain, dovecot, ... (poptalk serve "
     "--list-personas tells them all), or as a .toml file of your own says "
-    f"(default: {DEFAULT_PERSONA})",
+    "(default: exchange)",
 )
 MAILDROP = _value(
     "--maildrop",
@@ -470,7 +472,7 @@ SERVE = (
     _value(
         "--listen",
         "ADDRESS",
-        f"listen on another address than {LOOPBACK}, for others to connect; everybody knows the "
+        "listen on another address than 127.0.0.1, for others to connect; everybody knows the "
         "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
         action="append",
     ),

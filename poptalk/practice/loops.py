@@ -19,7 +19,7 @@ def loop_factory(loop: str) -> LoopFactory:
     """Return what makes event loops, for `asyncio.Runner`.
 
     Args:
-        loop: one of `settings.LOOPS`.
+        loop: auto, uvloop or asyncio.
 
     Raises:
         LoopMissing: it is not installed.

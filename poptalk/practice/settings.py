@@ -1,6 +1,7 @@
 """The settings of `poptalk serve`, and their defaults.
 
-The table of options reads them for `--help`, so this module imports nothing heavy.
+The table of options names some of these defaults in its help, and a test compares the two: a session
+with another server is to load nothing of this room.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ LOOPBACK = "127.0.0.1"
 
 DEFAULT_PERSONA = "exchange"
 """How it speaks by default: as in the article that poptalk began with."""
-
-LOOPS = ("auto", "uvloop", "asyncio")
-"""The event loops that a server can run on; auto is uvloop's if it is installed."""
 
 
 class ServeSettings(Value):
@@ -35,7 +33,7 @@ class ServeSettings(Value):
     tls_port: int = 0
     slow_refusals: bool = False
     connections: int | None = None
-    loop: str = LOOPS[0]
+    loop: str = "auto"
     list_personas: bool = False
     list_faults: bool = False
     quiet: bool = False

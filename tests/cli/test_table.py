@@ -72,6 +72,7 @@ def test_a_flag_has_one_meaning(command: CliCommand) -> None:
         (COMMANDS["run"], "color", RunSettings().color),
         (COMMANDS["diff"], "color", DiffSettings().color),
         (COMMANDS["serve"], "loop", ServeSettings().loop),
+        (COMMANDS["serve"], "persona", ServeSettings().persona),
         (LESSONS["record"], "persona", DEFAULT_PERSONA),
         (LESSONS["record"], "mailbox", DEFAULT_MAILBOX),
     ],
