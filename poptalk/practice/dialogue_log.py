@@ -45,7 +45,7 @@ class CannotLog(Exception):
     """A log that cannot be opened, explained in one sentence."""
 
 
-class DialogueLog:
+class ServerLog:
     """A file with the dialogues of all sessions.
 
     Args:
@@ -69,12 +69,12 @@ class DialogueLog:
             ) from error
         self._file = open(descriptor, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
         self._over = False
-        self._turn: _Scribe | None = None
+        self._turn: _SessionLog | None = None
         """Whose lines were written last."""
 
     def begin(self, visit: Visit) -> Witness:
         """Begin to log a session."""
-        return _Scribe(self, visit)
+        return _SessionLog(self, visit)
 
     def close(self) -> None:
         """Close the file."""
@@ -102,7 +102,7 @@ class DialogueLog:
             except OSError as error:
                 self._give_up(error)
 
-    def take_turn(self, scribe: _Scribe) -> bool:
+    def take_turn(self, scribe: _SessionLog) -> bool:
         """Let a session write; tell whether another one wrote since it did."""
         changed, self._turn = self._turn is not scribe, scribe
         return changed
@@ -115,10 +115,10 @@ class DialogueLog:
         )
 
 
-class _Scribe(Witness):
+class _SessionLog(Witness):
     """Writes down one session."""
 
-    def __init__(self, log: DialogueLog, visit: Visit) -> None:
+    def __init__(self, log: ServerLog, visit: Visit) -> None:
         self._log = log
         self._visit = visit
         self._writer = DialogueWriter(log.write)

@@ -23,7 +23,7 @@ from poptalk.practice.accounts import (
     read_token,
 )
 from poptalk.practice.connection import Patience
-from poptalk.practice.dialogue_log import CannotLog, DialogueLog
+from poptalk.practice.dialogue_log import CannotLog, ServerLog
 from poptalk.practice.faults.listing import list_faults
 from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.listening import CannotListen
@@ -65,9 +65,9 @@ def serve(
         for line in list_faults():
             say(line)
         return EXIT_OK
-    log: DialogueLog | None = None
+    log: ServerLog | None = None
     try:
-        log = DialogueLog(options.log, complain=complain) if options.log else None
+        log = ServerLog(options.log, complain=complain) if options.log else None
         return _serve(options, log, say=say, complain=complain)
     except CannotLog as error:
         complain(str(error))
@@ -79,7 +79,7 @@ def serve(
 
 def _serve(
     options: argparse.Namespace,
-    log: DialogueLog | None,
+    log: ServerLog | None,
     *,
     say: Callable[[str], None],
     complain: Callable[[str], None],
@@ -166,7 +166,7 @@ def _warn_of_readers(file: Path, *, complain: Callable[[str], None]) -> None:
 
 
 def _witnesses(
-    options: argparse.Namespace, log: DialogueLog | None, *, say: Callable[[str], None]
+    options: argparse.Namespace, log: ServerLog | None, *, say: Callable[[str], None]
 ) -> list[Begin]:
     witnesses: list[Begin] = [] if log is None else [log.begin]
     # Whoever asks for JSON reads one line and no more.

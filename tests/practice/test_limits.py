@@ -30,12 +30,12 @@ class Endings:
     def begin(self, visit: Visit) -> Witness:
         endings = self
 
-        class Ending(Witness):
+        class EarlyEnd(Witness):
             def ended(self, how: How) -> None:
                 endings.told.append(how)
                 endings._one_more.release()
 
-        return Ending()
+        return EarlyEnd()
 
     def ended_within(self, seconds: float) -> bool:
         """Tell whether one more session ends within a time."""
@@ -240,7 +240,7 @@ def large_maildrop(tmp_path: Path) -> Path:
 
 def buffered(server: Server) -> list[int]:
     """Return the octets that are queued in this process, connection by connection."""
-    return [each._transport.get_write_buffer_size() for each in server._crowd]
+    return [each._transport.get_write_buffer_size() for each in server.connections]
 
 
 def test_little_is_queued_for_a_reader_who_does_not_read(large_maildrop: Path) -> None:
@@ -259,9 +259,9 @@ def test_little_is_queued_for_a_reader_who_does_not_read(large_maildrop: Path) -
             slow.sock.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 slow.sock.sendall(b"NOOP\r\n" * 3_000_000)
-            assert max(each._session._conversation.intake.waiting for each in server._crowd) < (
-                MAX_INPUT_WAITING + 300_000
-            )
+            assert max(
+                each._session._conversation.reader.waiting for each in server.connections
+            ) < (MAX_INPUT_WAITING + 300_000)
             assert other.say(b"NOOP") == b"+OK"
 
 

@@ -18,8 +18,8 @@ from poptalk.practice.persona import (
     shipped_personas,
 )
 from poptalk.practice.server import Server
-from poptalk.protocol.habits import HABITS
-from poptalk.protocol.texts import WORDINGS, Occasion
+from poptalk.protocol.habits import QUIRKS
+from poptalk.protocol.texts import Occasion
 from tests.practice.replaying import replay
 from tests.practice.talking import SECONDS, connected, greeted
 
@@ -109,10 +109,10 @@ def test_what_each_announces_is_what_works(name: str) -> None:
 def test_plain_says_what_the_core_says_by_itself() -> None:
     """The file repeats the RFC's words, so that who copies it sees what can be changed."""
     plain = load_persona("plain")
-    values = {field: f"<{field}>" for row in WORDINGS.values() for field in row.fields}
-    for occasion, wording in WORDINGS.items():
-        text = wording.text
-        for field in wording.fields:
+    values = {field: f"<{field}>" for row in Occasion for field in row.fields}
+    for occasion in Occasion:
+        text = occasion.text
+        for field in occasion.fields:
             text = text.replace(f"{{{field}}}", values[field])
         assert plain.texts.fill(occasion, values) == text.encode()
 
@@ -122,7 +122,7 @@ def test_plain_does_what_the_server_does_where_nothing_is_said() -> None:
     nothing_said = parse_persona(
         GOOD.partition("[habits]")[0], name="nothing", source="nothing.toml"
     )
-    assert plain.habits == nothing_said.habits
+    assert plain.quirks == nothing_said.quirks
     assert plain.limits == nothing_said.limits
     assert plain.second_session is nothing_said.second_session
     assert plain.login_delay is nothing_said.login_delay
@@ -133,19 +133,19 @@ def test_the_schema_names_every_occasion_field_habit_and_value() -> None:
     comment = " ".join(line for line in text.splitlines() if line.startswith("#"))
     words = comment.replace(",", " ").replace(";", " ").replace(":", " ").split()
     assert not [o.value for o in Occasion if o.value not in words]
-    fields = {field for row in WORDINGS.values() for field in row.fields}
+    fields = {field for row in Occasion for field in row.fields}
     assert not [field for field in fields if f"{{{field}}}" not in comment]
-    for habit, kind in HABITS.items():
+    for habit, kind in QUIRKS.items():
         assert habit.replace("_", "-") in words
         assert not [value.value for value in kind if f'"{value.value}"' not in words]
     _, _, behind = text.partition("[habits]\n")
-    assert all(f"{habit.replace('_', '-')} = " in behind for habit in HABITS)
+    assert all(f"{habit.replace('_', '-')} = " in behind for habit in QUIRKS)
 
 
 def test_exchange_speaks_as_in_the_article_and_offers_no_apop() -> None:
     exchange = load_persona("exchange")
     greeting = exchange.texts.fill(Occasion.GREETING, {})
-    assert greeting == b"Microsoft Exchange POP3 server version 5.0.1457.10 ready"
+    assert greeting == b"Microsoft AuthExchange POP3 server version 5.0.1457.10 ready"
     assert exchange.capabilities.clear == (b"TOP", b"UIDL", b"USER", b"STLS")
 
 
@@ -225,18 +225,18 @@ def mistake(text: str) -> Iterator[list[str]]:
         ('"EXPIRE 60 USER"', '" A  B"', 'clear.before-login: " A  B" is no capability'),
         ('"EXPIRE 60 USER"', '""', "clear.before-login: a capability has 1 to 510 octets"),
         ('"TOP", "EXPIRE 60 USER"', '\n"TOP",\n7', "line 6, capabilities.clear.before-login: a list"),
-        ('"answered"', '"unknwon"', "line 12, habits.capa: 'unknwon' is no value here; is \"unk"),
+        ('"answered"', '"unknwon"', "line 12, quirks.capa: 'unknwon' is no value here; is \"unk"),
         ('"answered"', '"unknwon"', "meant? Allowed here are answered, unknown."),
-        ('"answered"', "true", "habits.capa: True is no value here; allowed here are answered, unknown"),
-        ("capa =", "cappa =", 'line 12, habits.cappa: no such key; is "capa" meant?'),
-        ('"{hex}"', '"UID"', "line 13, habits.unique-ids: at least one {hex}"),
-        ('"{hex}"', '"{digit}"', "line 13, habits.unique-ids: only {hex}"),
-        ('"{hex}"', '"a {hex}"', "line 13, habits.unique-ids: a unique-id has no blanks"),
-        ('"{hex}"', '"' + "{hex}" * 5 + '"', "line 13, habits.unique-ids: a unique-id has 70 octets"),
+        ('"answered"', "true", "quirks.capa: True is no value here; allowed here are answered, unknown"),
+        ("capa =", "cappa =", 'line 12, quirks.cappa: no such key; is "capa" meant?'),
+        ('"{hex}"', '"UID"', "line 13, quirks.unique-ids: at least one {hex}"),
+        ('"{hex}"', '"{digit}"', "line 13, quirks.unique-ids: only {hex}"),
+        ('"{hex}"', '"a {hex}"', "line 13, quirks.unique-ids: a unique-id has no blanks"),
+        ('"{hex}"', '"' + "{hex}" * 5 + '"', "line 13, quirks.unique-ids: a unique-id has 70 octets"),
         ('unique-ids = "{hex}"', "refusal-seconds = 61", "refusal-seconds: a whole number from 0 to 60"),
         ("= 3", "= true", "line 15, limits.failed-logins: a whole number from 1 to 1000"),
         ("failed-logins = 3", "line-octets = 63", "line 15, limits.line-octets: a whole number from 64"),
-        ("[habits]", "[[habits]]", "line 11, habits: a table is needed, with the keys capa"),
+        ("[habits]", "[[habits]]", "line 11, quirks: a table is needed, with the keys capa"),
         ("[texts]", "[texts", "line 3: no TOML at column 7 (Expected ']'"),
         ("[limits]", "[texts]", "line 14: no TOML at column 7 (Cannot declare ('texts',) twice"),
         ("failed-logins = 3\n", "failed-logins = [", "line 15: no TOML at the end"),
