@@ -12,6 +12,7 @@ import pytest
 from poptalk.notation.dialogue import AnyLines, ClientLine, Comment, ServerLine
 from poptalk.notation.reader import parse_dialogue
 from poptalk.notation.server_lines import MAX_LINE_LOGGED
+from poptalk.practice.accounts import BOB
 from poptalk.practice.dialogue_log import CannotLog, ServerLog
 from poptalk.practice.server import Server
 from poptalk.practice.witness import Visit
@@ -97,6 +98,51 @@ def test_secrets_are_placeholders(
     for response in responses:
         session.response(response)
     assert lines(log, path)[1:] == written
+
+
+@pytest.mark.parametrize(
+    ("begun", "line"),
+    [
+        (b"USER bob", b"sesame"),
+        (b"USER bob", b"PAS sesame"),
+        (b"USER bob", b"PASSsesame"),
+        (b"USER bob", b"PASS:sesame"),
+        (b"USER bob", b"PASSWORD sesame"),
+        (b"USER bob", b"=sesame"),
+        (b"user bob", b"  sesame  "),
+        (b"USER bob", b"USER bob sesame"),
+        (b"NOOP", b"USER bob sesame and more"),
+        (b"NOOP", b"APOP bob c4c9334bac560ecc979e58001b3e22fb sesame"),
+        (b"AUTH PLAIN", b"sesame=="),
+        (b"AUTH CRAM-MD5", b"c2VzYW1l"),
+    ],
+)
+def test_a_password_in_the_wrong_place_is_hidden(
+    log: ServerLog, path: Path, begun: bytes, line: bytes
+) -> None:
+    session = Session(log)
+    session.client(begun)
+    session.server(b"-ERR no\r\n")
+    session.client(line)
+    session.server(b"-ERR you sent %b\r\n" % line.split(b" ")[-1])
+    log.close()
+    text = path.read_text()
+    assert "sesame" not in text
+    assert "c2VzYW1l" not in text
+    assert line.decode() not in text
+
+
+def test_other_mistakes_are_logged_as_they_were_made(log: ServerLog, path: Path) -> None:
+    session = Session(log)
+    session.client(b"HELO example")
+    session.client(b"USER bob")
+    session.client(b"STA")
+    session.client(b"LIST 1 2")
+    session.scribe.logged_in(BOB)
+    session.client(b"RETRR 1")
+    assert lines(log, path)[1:] == [
+        "C: HELO example", "C: USER bob", "C: STA", "C: LIST 1 2", "C: RETRR 1"
+    ]  # fmt: skip
 
 
 def test_an_echo_of_a_secret_is_hidden_and_a_letter_is_not(log: ServerLog, path: Path) -> None:
