@@ -50,6 +50,10 @@ MAX_QUEUED_OCTETS = 65_536
 on top.  Dovecot stops at 4,096, but writes in small pieces; more would only cost memory."""
 
 
+TURN_SECONDS = 0.01
+"""How long one client is served before the others have their turn; a reply takes a fraction of that."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long, and for how many, a server waits.
@@ -114,6 +118,8 @@ class ServerConnection(asyncio.Protocol):
         self.deadline = math.inf
         self._overdue = DropReason.NO_LOGIN
         """Why the connection is dropped if nothing happens before the deadline."""
+        self._next_turn: asyncio.Handle | None = None
+        """The rest of what there is to answer, put off so that others have their turn."""
         self._refusing: asyncio.TimerHandle | None = None
         """A refusal of a login that is still to be sent."""
 
@@ -205,7 +211,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _pump(self) -> None:
         """Act on events and hand out octets, as long as there are some and the client takes them."""
-        session = self._session
+        session, turn_ends = self._session, self._loop.time() + TURN_SECONDS
         chunk: bytes | memoryview | None = b""
         while True:
             # The observers hear of a command before its answer.
@@ -220,7 +226,7 @@ class ServerConnection(asyncio.Protocol):
                 self._act_on_events()
             elif chunk is None:
                 break
-            if self._closing or self._paused:
+            if self._closing or self._paused or (chunk and self._turn_is_over(turn_ends)):
                 break
             try:
                 chunk = session.next_chunk()
@@ -230,6 +236,19 @@ class ServerConnection(asyncio.Protocol):
                 return
         if session.wants_input is not self._reading:
             self._read_if_wanted()
+
+    def _turn_is_over(self, turn_ends: float) -> bool:
+        """Tell whether the others have their turn now; then this client has another one after them."""
+        if self._loop.time() < turn_ends:
+            return False
+        if self._next_turn is None:
+            self._next_turn = self._loop.call_soon(self._take_turn)
+        return True
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        if not self._closing and not self._paused:
+            self._pump()
 
     def _learn(self, events: Sequence[ServerEvent]) -> None:
         """Tell the observers about events."""

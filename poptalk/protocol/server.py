@@ -73,6 +73,10 @@ MAX_INPUT_WAITING = 16_384
 MAX_OUTPUT_WAITING = 65_536
 """Octets of replies that may wait to be pulled before the next command is looked at."""
 
+MAX_REPLIES_AT_ONCE = 64
+"""Parts of replies that are made in one go: a client that sends thousands of commands at once must not
+keep the driver from its other clients until all are answered."""
+
 _BEHIND_ANSWERS = (StlsAnswered, SessionEnded)
 """Events that show once the answer in front of them has been pulled."""
 
@@ -216,7 +220,7 @@ class ServerSession:
         """
         parts: list[bytes | memoryview] = []
         size = 0
-        while size < limit and self._has_output():
+        while size < limit and len(parts) < MAX_REPLIES_AT_ONCE and self._has_output():
             part = self._next_part()
             if part is None:
                 continue
@@ -294,6 +298,7 @@ class ServerSession:
         return (
             session.waits_for is _NOTHING
             and session.output_waiting < MAX_OUTPUT_WAITING
+            and len(session.output) < MAX_REPLIES_AT_ONCE
             # Behind a body the commands wait: what they answer may depend on when they are answered.
             and (not session.output or isinstance(session.output[-1], bytes))
         )

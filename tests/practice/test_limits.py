@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from poptalk.practice.connection import Patience
 from poptalk.practice.server import Server
 from poptalk.practice.witness import DropReason, How, Visit, Witness
 from poptalk.protocol.limits import Limits
-from poptalk.protocol.server import MAX_INPUT_WAITING
+from poptalk.protocol.server import MAX_INPUT_WAITING, MAX_REPLIES_AT_ONCE
 from poptalk.protocol.server_events import EndReason
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
@@ -297,3 +298,36 @@ def test_a_slow_reader_gets_everything_though_quit_is_answered(
         with sock.makefile("rb") as file:
             assert file.read().endswith(b"x\r\n.\r\n+OK host closing connection\r\n")
         assert endings.wait_for(1) == [EndReason.QUIT]
+
+
+# Clients that send thousands of commands at once.
+
+
+async def test_one_who_sends_thousands_of_commands_does_not_keep_the_others_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "TURN_SECONDS", 0)
+    answered: list[int] = []
+
+    class Answers(Witness):
+        def __init__(self, visit: Visit) -> None:
+            self.number = visit.number
+
+        def sent(self, octets: bytes | memoryview) -> None:
+            answered.append(self.number)
+
+    many = 5_000
+    async with Server(witnesses=[Answers]) as server:
+        greedy, _ = greedy_streams = await asyncio.open_connection(server.host, server.port)
+        other, _ = other_streams = await asyncio.open_connection(server.host, server.port)
+        assert (await greedy.readline()).startswith(b"+OK")
+        assert (await other.readline()).startswith(b"+OK")
+        # The loop runs again only when the commands of both are there.
+        greedy_streams[1].write(b"USER bob\r\n" * many)
+        other_streams[1].write(b"USER bob\r\n")
+        assert (await other.readline()).startswith(b"+OK")
+        for _ in range(many):
+            assert (await greedy.readline()).startswith(b"+OK")
+        greedy_streams[1].close()
+        other_streams[1].close()
+    assert answered.index(2, 2) < len(answered) - many // MAX_REPLIES_AT_ONCE // 2

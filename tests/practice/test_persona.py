@@ -145,7 +145,7 @@ def test_the_schema_names_every_occasion_field_habit_and_value() -> None:
 def test_exchange_speaks_as_in_the_article_and_offers_no_apop() -> None:
     exchange = load_persona("exchange")
     greeting = exchange.texts.fill(Occasion.GREETING, {})
-    assert greeting == b"Microsoft AuthExchange POP3 server version 5.0.1457.10 ready"
+    assert greeting == b"Microsoft Exchange POP3 server version 5.0.1457.10 ready"
     assert exchange.capabilities.clear == (b"TOP", b"UIDL", b"USER", b"STLS")
 
 
@@ -225,18 +225,18 @@ def mistake(text: str) -> Iterator[list[str]]:
         ('"EXPIRE 60 USER"', '" A  B"', 'clear.before-login: " A  B" is no capability'),
         ('"EXPIRE 60 USER"', '""', "clear.before-login: a capability has 1 to 510 octets"),
         ('"TOP", "EXPIRE 60 USER"', '\n"TOP",\n7', "line 6, capabilities.clear.before-login: a list"),
-        ('"answered"', '"unknwon"', "line 12, quirks.capa: 'unknwon' is no value here; is \"unk"),
+        ('"answered"', '"unknwon"', "line 12, habits.capa: 'unknwon' is no value here; is \"unk"),
         ('"answered"', '"unknwon"', "meant? Allowed here are answered, unknown."),
-        ('"answered"', "true", "quirks.capa: True is no value here; allowed here are answered, unknown"),
-        ("capa =", "cappa =", 'line 12, quirks.cappa: no such key; is "capa" meant?'),
-        ('"{hex}"', '"UID"', "line 13, quirks.unique-ids: at least one {hex}"),
-        ('"{hex}"', '"{digit}"', "line 13, quirks.unique-ids: only {hex}"),
-        ('"{hex}"', '"a {hex}"', "line 13, quirks.unique-ids: a unique-id has no blanks"),
-        ('"{hex}"', '"' + "{hex}" * 5 + '"', "line 13, quirks.unique-ids: a unique-id has 70 octets"),
+        ('"answered"', "true", "habits.capa: True is no value here; allowed here are answered, unknown"),
+        ("capa =", "cappa =", 'line 12, habits.cappa: no such key; is "capa" meant?'),
+        ('"{hex}"', '"UID"', "line 13, habits.unique-ids: at least one {hex}"),
+        ('"{hex}"', '"{digit}"', "line 13, habits.unique-ids: only {hex}"),
+        ('"{hex}"', '"a {hex}"', "line 13, habits.unique-ids: a unique-id has no blanks"),
+        ('"{hex}"', '"' + "{hex}" * 5 + '"', "line 13, habits.unique-ids: a unique-id has 70 octets"),
         ('unique-ids = "{hex}"', "refusal-seconds = 61", "refusal-seconds: a whole number from 0 to 60"),
         ("= 3", "= true", "line 15, limits.failed-logins: a whole number from 1 to 1000"),
         ("failed-logins = 3", "line-octets = 63", "line 15, limits.line-octets: a whole number from 64"),
-        ("[habits]", "[[habits]]", "line 11, quirks: a table is needed, with the keys capa"),
+        ("[habits]", "[[habits]]", "line 11, habits: a table is needed, with the keys capa"),
         ("[texts]", "[texts", "line 3: no TOML at column 7 (Expected ']'"),
         ("[limits]", "[texts]", "line 14: no TOML at column 7 (Cannot declare ('texts',) twice"),
         ("failed-logins = 3\n", "failed-logins = [", "line 15: no TOML at the end"),

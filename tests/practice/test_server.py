@@ -18,7 +18,7 @@ from poptalk.protocol.replies import timestamp_of
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
 ARTICLE = """
-+OK Microsoft AuthExchange POP3 server version 5.0.1457.10 ready
++OK Microsoft Exchange POP3 server version 5.0.1457.10 ready
 USER bob
 +OK name is a valid mailbox
 PASS jones
