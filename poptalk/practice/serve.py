@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import json
+import math
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.net.dial import is_loopback
@@ -35,6 +39,11 @@ from poptalk.practice.server import Server
 from poptalk.practice.session_lines import SessionLines
 from poptalk.practice.witness import Begin
 from poptalk.protocol.commands import MASK
+
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+COMPLAIN_SECONDS = 60.0
+"""Least time between two sentences about the same trouble."""
 
 FINISH_SECONDS = 8.0
 """How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
@@ -203,6 +212,36 @@ class _Signals:
         (self.at_once if self.stop.is_set() else self.stop).set()
 
 
+class OutOfFiles:
+    """Reports errors of the event loop; that no more files can be opened in one sentence, now and then.
+
+    asyncio reports that many times a second, each time with a traceback.
+
+    Args:
+        complain: prints a sentence where errors and warnings go.
+        clock: seconds that only rise.
+    """
+
+    def __init__(
+        self, complain: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._complain = complain
+        self._clock = clock
+        self._quiet_until = -math.inf
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Report an error, as `asyncio.loop.set_exception_handler` has it."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_MORE_FILES:
+            loop.default_exception_handler(context)
+        elif self._clock() >= self._quiet_until:
+            self._quiet_until = self._clock() + COMPLAIN_SECONDS
+            self._complain(
+                f"A connection must wait ({reason(error)}). The server accepts it as soon as others "
+                "end; ulimit -n tells how many files it may open, and --connections limits them."
+            )
+
+
 async def _run(
     server: Server,
     *,
@@ -212,6 +251,7 @@ async def _run(
 ) -> None:
     signals = _Signals()
     signals.listen()
+    asyncio.get_running_loop().set_exception_handler(OutOfFiles(complain))
     # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
     for line in [_json(server)] if as_json else _table(server):
         say(line)
