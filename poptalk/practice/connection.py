@@ -1,8 +1,8 @@
 """One connection to the practice server: octets between a socket, TLS and the server core.
 
-The core is `poptalk.protocol.server`; TLS is a layer of its own, so that what came in clear behind
-STLS is a value that can be refused, and not a buffer that somebody forgot.  Nothing is written
-while the client does not read, and nothing is read while the core has enough to do.
+The core is `poptalk.protocol.server`; TLS is a layer of its own, so that octets that came in the clear
+after STLS are a value that can be refused, and not a forgotten buffer.  Nothing is written while the
+client does not read, and nothing is read while the core has enough to do.
 """
 
 from __future__ import annotations
@@ -13,17 +13,13 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from poptalk.practice.accounts import Account
-from poptalk.practice.maildrop import CommitRefused, Lease, MaildropError, MaildropLocked
-from poptalk.practice.outlet import Outlet
-from poptalk.practice.persona import Persona
-from poptalk.practice.seam import DriverSeam, Ending
+from poptalk.practice.maildrop import CommitRefused, Lease
+from poptalk.practice.outlet import Throttle
+from poptalk.practice.seam import EarlyEnd
 from poptalk.practice.unique_ids import RenamedMaildrop
 from poptalk.practice.witness import DropReason, How, Witness
-from poptalk.protocol.limits import Limits
-from poptalk.protocol.sasl import Mechanisms
 from poptalk.protocol.server import ServerSession
 from poptalk.protocol.server_events import (
     CommitRequested,
@@ -32,17 +28,14 @@ from poptalk.protocol.server_events import (
     ServerEvent,
     SessionEnded,
     SizesRequested,
-    TlsRequested,
+    StlsAnswered,
 )
 from poptalk.protocol.states import State
 from poptalk.protocol.texts import Occasion
 
 if TYPE_CHECKING:
-    import ssl
-
     from poptalk.net.tls import TlsLayer
-    from poptalk.practice.certificates import Certificates
-    from poptalk.practice.deadlines import Deadlines
+    from poptalk.practice.server import Server
     from poptalk.protocol.maildrop import Maildrop
 
 
@@ -50,11 +43,15 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER with a time of zero: closing a socket resets the connection."""
 
 LINGER_SECONDS = 2.0
-"""How long the client may take to close its side after the last reply; most do at once."""
+"""How long the client may take to close its side after the last reply; most do so at once."""
 
 MAX_QUEUED_OCTETS = 65_536
-"""Octets that wait for a slow reader before no more are pulled from the core; one chunk of the core may
-come on top.  Dovecot stops at 4,096, but writes in small pieces; more would only cost memory."""
+"""Octets that wait for a slow reader until no more are pulled from the core, one chunk of which may come
+on top.  Dovecot stops at 4,096, but writes in small pieces; more would only cost memory."""
+
+
+TURN_SECONDS = 0.01
+"""How long one client is served before the others have their turn; a reply takes a fraction of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +63,10 @@ class Patience:
             a learner reads in between.
         idle_seconds: between two commands after the login; at least ten minutes (RFC 1939 §3).  Also
             how long a reader may take nothing of what waits for it.
-        handshake_seconds: for TLS, in which nobody types: half of what asyncio allows, for slow lines.
+        handshake_seconds: for TLS, during which nothing is typed: half of what asyncio allows.
         connections: at the same time: a class of thirty with a few windows each.
         connections_per_address: of these, so that one program gone wild leaves room for others; half,
-            because a class may sit behind one router.
+            because a class may share one router.
     """
 
     login_seconds: float = 1800
@@ -79,114 +76,72 @@ class Patience:
     connections_per_address: int = 128
 
 
-class Host(Protocol):
-    """What a connection needs of the server that it belongs to."""
-
-    persona: Persona
-    patience: Patience
-    limits: Limits
-    mechanisms: Mechanisms
-    refusal_seconds: float
-    deadlines: Deadlines
-
-    def new_timestamp(self) -> bytes | None:
-        """Return an APOP timestamp that no other session has, None where the greeting shows none."""
-
-    def find_account(self, attempt: LoginAttempt) -> Account | None:
-        """Return the account that an attempt to log in is right for."""
-
-    def login_too_soon(self, account: Account, *, encrypted: bool) -> bool:
-        """Tell whether an account must wait before it may log in again (RFC 2449 §6.5)."""
-
-    def logged_in(self, account: Account) -> None:
-        """Take note that an account logs in now."""
-
-    def open_maildrop(self, account: Account) -> Lease:
-        """Open an account's maildrop; MaildropLocked if somebody else has it open."""
-
-    def tls_context(self) -> ssl.SSLContext:
-        """Return the settings of the server's side of TLS."""
-
-    def certificates(self) -> Certificates:
-        """Return the authority that signs the server's certificates."""
-
-    def new_seam(self) -> DriverSeam:
-        """Return what meddles with the next connection."""
-
-    def admit(self, connection: Connection, address: str) -> bool:
-        """Take note of a connection from an address; tell whether there is room for it."""
-
-    def witnesses(self, address: str, port: int, *, implicit_tls: bool) -> tuple[Witness, ...]:
-        """Return those who look on at a connection from an address and port."""
-
-    def forget(self, connection: Connection) -> None:
-        """Take note that a connection is gone."""
-
-
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     """One connection to the practice server.
 
     Args:
-        host: the server.
+        server: the server that accepted it.
         implicit_tls: whether TLS begins at once (RFC 8314 §3).
 
     Attributes:
         deadline: until when something has to happen, by the clock of the loop.
     """
 
-    def __init__(self, host: Host, *, implicit_tls: bool = False) -> None:
-        self._host = host
-        self._seam = host.new_seam()
+    def __init__(self, server: Server, *, implicit_tls: bool = False) -> None:
+        self._server = server
+        self._hooks = server.new_hooks()
         self._session = ServerSession(
-            texts=host.persona.texts,
-            capabilities=host.persona.capabilities,
-            timestamp=host.new_timestamp(),
+            texts=server.persona.texts,
+            capabilities=server.persona.capabilities,
+            timestamp=server.new_timestamp(),
             encrypted=implicit_tls,
-            limits=host.limits,
-            mechanisms=host.mechanisms,
-            habits=host.persona.habits,
-            seam=self._seam,
+            limits=server.limits,
+            mechanisms=server.mechanisms,
+            quirks=server.persona.quirks,
+            hooks=self._hooks,
         )
         self._witnesses: tuple[Witness, ...] = ()
-        self._untreated: list[ServerEvent] = []
-        """What the core told and the witnesses know, and is still to be acted upon."""
+        self._pending: list[ServerEvent] = []
+        """Events that the observers know and that are still to be acted upon."""
         self._how: How | None = None
         """How the session ended."""
-        self._outlet: Outlet | None = None
-        """What carries out the wishes of the seam, once it has one."""
+        self._throttle: Throttle | None = None
+        """What delays octets, once the hooks ask for that."""
         self._tls: TlsLayer | None = self._new_tls() if implicit_tls else None
         self._lease: Lease | None = None
         self._committing = False
-        """Whether messages are being removed; whoever does that gives the lease back."""
+        """Whether messages are being removed; the lease is given back after that."""
         self._paused = False
         self._reading = True
         self._input_over = False
         self._closing = False
         self.deadline = math.inf
         self._overdue = DropReason.NO_LOGIN
-        """What it is called if nothing happens before the deadline."""
+        """Why the connection is dropped if nothing happens before the deadline."""
+        self._next_turn: asyncio.Handle | None = None
+        """The rest of what there is to answer, put off so that others have their turn."""
         self._refusing: asyncio.TimerHandle | None = None
-        """A refusal of a login that is still to be told."""
+        """A refusal of a login that is still to be sent."""
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client, or turn it away."""
-        # That of uvloop is one by what it does, and not by its class.
+        # uvloop's has the methods, but not the class.
         self._transport = transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
         transport.set_write_buffer_limits(high=MAX_QUEUED_OCTETS)
         self._wait_for_login()
-        # None where the client is gone already.
+        # None if the client has already gone.
         address, port = (transport.get_extra_info("peername") or ("unknown", 0))[:2]
-        self._witnesses = self._host.witnesses(address, port, implicit_tls=self._tls is not None)
+        self._witnesses = self._server.witnesses(address, port, implicit_tls=self._tls is not None)
         self._session.tells_input = bool(self._witnesses)
-        if self._host.admit(self, address):
+        if self._server.connections.admit(self, address):
             if self._tls is None:
                 self._session.greet()
         else:
             # Nothing is waited for: those who are turned away must not become a crowd themselves.
-            # Where TLS comes first they hear nothing, for a handshake costs what is short.
+            # Where TLS comes first they hear nothing, because a handshake would cost too much.
             self._input_over = True
             self._session.turn_away(Occasion.TOO_MANY_CONNECTIONS)
         self._pump()
@@ -220,19 +175,19 @@ class Connection(asyncio.Protocol):
         self.deadline = math.inf
         if self._refusing is not None:
             self._refusing.cancel()
-        if self._outlet is not None:
-            self._outlet.cancel()
+        if self._throttle is not None:
+            self._throttle.cancel()
         self._release()
         for witness in self._witnesses:
             witness.ended(self._how or DropReason.CLIENT_VANISHED)
-        self._host.forget(self)
+        self._server.connections.forget(self)
 
     def pause_writing(self) -> None:
         """Stop pulling output: the client does not read."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Go on: the client has read, which shows that it is there."""
+        """Go on: the client has read, so it is still there."""
         self._paused = False
         if self._closing:
             self._linger()
@@ -249,49 +204,61 @@ class Connection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether there is something to finish: somebody is logged in, or the last words go out."""
+        """Whether there is something to finish: a user is logged in, or the last words go out."""
         return self._session.state not in (State.GREETING, State.AUTHORIZATION)
 
     # Between the session and the transport.
 
     def _pump(self) -> None:
         """Act on events and hand out octets, as long as there are some and the client takes them."""
-        session = self._session
+        session, turn_ends = self._session, self._loop.time() + TURN_SECONDS
         chunk: bytes | memoryview | None = b""
         while True:
-            # The witnesses hear of a command before its answer.
+            # The observers hear of a command before its answer.
             if events := session.events():
                 self._learn(events)
             if chunk:
                 self._send(chunk)
-            # What stands behind an answer shows once the answer is out.
-            if self._outlet is not None and self._outlet.holding:
+            # What follows an answer shows once the answer is out.
+            if self._throttle is not None and self._throttle.holding:
                 break
-            if self._untreated:
+            if self._pending:
                 self._act_on_events()
             elif chunk is None:
                 break
-            if self._closing or self._paused:
+            if self._closing or self._paused or (chunk and self._turn_is_over(turn_ends)):
                 break
             try:
                 chunk = session.next_chunk()
             except OSError:
-                # Half a message is out; cutting the connection is the one honest thing left.
+                # Half a message is out; only cutting the connection is honest now.
                 self.drop(DropReason.MESSAGE_BROKE)
                 return
         if session.wants_input is not self._reading:
             self._read_if_wanted()
 
+    def _turn_is_over(self, turn_ends: float) -> bool:
+        """Tell whether the others have their turn now; then this client has another one after them."""
+        if self._loop.time() < turn_ends:
+            return False
+        if self._next_turn is None:
+            self._next_turn = self._loop.call_soon(self._take_turn)
+        return True
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        if not self._closing and not self._paused:
+            self._pump()
+
     def _learn(self, events: Sequence[ServerEvent]) -> None:
-        """Let the witnesses know what the session tells."""
-        self._untreated += events
+        """Tell the observers about events."""
+        self._pending += events
         for witness in self._witnesses:
             for event in events:
                 witness.told(event)
 
     def _act_on_events(self) -> None:
-        """Act on what the session has told."""
-        events, self._untreated = self._untreated, []
+        events, self._pending = self._pending, []
         for event in events:
             self._act_on(event)
 
@@ -305,14 +272,14 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _send(self, chunk: bytes | memoryview) -> None:
-        """Let octets of replies leave as the seam says."""
-        actions = self._seam.deliver(chunk)
+        """Let octets of replies leave as the hooks say."""
+        actions = self._hooks.deliver(chunk)
         if actions is None:
             self._write(chunk)
             return
-        if self._outlet is None:
-            self._outlet = Outlet(write=self._write, end=self._end_early, released=self._pump)
-        self._outlet.carry_out(actions)
+        if self._throttle is None:
+            self._throttle = Throttle(write=self._write, end=self._end_early, released=self._pump)
+        self._throttle.carry_out(actions)
 
     def _write(self, chunk: bytes | memoryview) -> None:
         for witness in self._witnesses:
@@ -344,66 +311,40 @@ class Connection(asyncio.Protocol):
             case CommitRequested():
                 assert self._lease is not None
                 self._commit(self._lease, event.numbers)
-            case TlsRequested():
+            case StlsAnswered():
                 self._tls = self._new_tls()
-                self._wait(self._host.patience.handshake_seconds, DropReason.NO_HANDSHAKE)
+                self._wait(self._server.patience.handshake_seconds, DropReason.NO_HANDSHAKE)
 
     def _log_in(self, attempt: LoginAttempt) -> None:
-        refusal = self._open_maildrop(attempt)
-        if refusal is not None:
-            self._refuse(refusal)
-        elif self._lease is not None:
-            maildrop: Maildrop = self._lease.maildrop
-            if self._host.persona.unique_ids is not None:
-                maildrop = RenamedMaildrop(maildrop, self._host.persona.unique_ids)
-            self._session.accept(self._seam.maildrop(maildrop))
+        server = self._server
+        answer = server.log_in(attempt, self._hooks, encrypted=self._session.encrypted)
+        if isinstance(answer, Occasion):
+            if server.refusal_seconds:
+                self._refusing = self._loop.call_later(server.refusal_seconds, self._refuse, answer)
+            else:
+                self._session.refuse(answer)
+            return
+        account, self._lease = answer
+        for witness in self._witnesses:
+            witness.logged_in(account)
+        maildrop: Maildrop = self._lease.maildrop
+        if server.persona.unique_ids is not None:
+            maildrop = RenamedMaildrop(maildrop, server.persona.unique_ids)
+        self._session.accept(self._hooks.maildrop(maildrop))
 
     def _refuse(self, refusal: Occasion) -> None:
         """Refuse a login, after as long as the server takes for that."""
-        if not self._host.refusal_seconds:
+        if not self._closing:
             self._session.refuse(refusal)
-            return
-        self._refusing = self._loop.call_later(
-            self._host.refusal_seconds, self._refuse_now, refusal
-        )
-
-    def _refuse_now(self, refusal: Occasion) -> None:
-        if self._closing:
-            return
-        self._session.refuse(refusal)
-        self._pump()
-
-    def _open_maildrop(self, attempt: LoginAttempt) -> Occasion | None:
-        """Open the maildrop that an attempt is right for, or return why not."""
-        account = self._host.find_account(attempt)
-        if account is None:
-            return attempt.if_wrong
-        if self._host.login_too_soon(account, encrypted=self._session.encrypted):
-            return Occasion.LOGIN_TOO_SOON
-        refusal = self._seam.refused_login(account)
-        if refusal is not None:
-            return refusal
-        try:
-            self._lease = self._host.open_maildrop(account)
-        except MaildropLocked:
-            return Occasion.MAILDROP_LOCKED
-        except MaildropError:
-            return Occasion.TROUBLE_LASTING
-        except OSError:
-            return Occasion.TROUBLE_PASSING
-        self._host.logged_in(account)
-        for witness in self._witnesses:
-            witness.logged_in(account)
-        return None
+            self._pump()
 
     def _count_sizes(self, lease: Lease) -> None:
         """Have all messages counted in a thread, because that means reading them."""
         maildrop = lease.maildrop
-        counting = self._loop.run_in_executor(None, maildrop.count_octets, self._is_there)
+        counting = self._loop.run_in_executor(
+            None, maildrop.count_octets, lambda: not self._closing
+        )
         counting.add_done_callback(self._sizes_counted)
-
-    def _is_there(self) -> bool:
-        return not self._closing
 
     def _sizes_counted(self, counting: asyncio.Future[None]) -> None:
         counting.result()
@@ -413,7 +354,7 @@ class Connection(asyncio.Protocol):
             self._wait_for_commands()
 
     def _commit(self, lease: Lease, numbers: tuple[int, ...]) -> None:
-        """Remove messages; in a thread if that means waiting for a disk, which others need not."""
+        """Remove messages; in a thread if that means waiting for a disk, so that others need not."""
         if not lease.writes:
             lease.commit(numbers)
             self._session.committed()
@@ -436,7 +377,7 @@ class Connection(asyncio.Protocol):
             self._lease.release()
 
     def _close(self) -> None:
-        """Close in good order: all that was written goes out, and what still comes is read.
+        """Close in good order: everything written goes out, and what still arrives is read.
 
         Closing at once while octets of the client are unread would reset the connection, which can
         cost the client our last words.
@@ -462,14 +403,14 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         """Wait until the client has taken what is queued, and then for its side to be closed."""
         assert self._how is not None
-        seconds = self._host.patience.idle_seconds if self._paused else LINGER_SECONDS
+        seconds = self._server.patience.idle_seconds if self._paused else LINGER_SECONDS
         self._wait(seconds, DropReason.IDLE)
 
-    def _end_early(self, ending: Ending) -> None:
-        """End the connection where it stands: no goodbye of TLS, and no UPDATE (RFC 1939 §6)."""
+    def _end_early(self, ending: EarlyEnd) -> None:
+        """End the connection at once: no goodbye of TLS, and no UPDATE (RFC 1939 §6)."""
         self._closing = True
         self._how = self._how or DropReason.FAULT
-        if ending is Ending.CLOSE:
+        if ending is EarlyEnd.CLOSE:
             self._release()
             self._hang_up()
             return
@@ -482,11 +423,11 @@ class Connection(asyncio.Protocol):
     def _new_tls(self) -> TlsLayer:
         from poptalk.net.tls import TlsLayer
 
-        context = self._seam.tls_context(self._host.certificates)
-        return TlsLayer(context or self._host.tls_context(), server_side=True)
+        context = self._hooks.tls_context(self._server.certificates)
+        return TlsLayer(context or self._server.tls_context(), server_side=True)
 
     def _decrypted(self, data: bytes) -> bytes:
-        """Return the plaintext of `data`; empty while hands are shaken, and when TLS has failed."""
+        """Return the plaintext of `data`; empty during the handshake, and when TLS has failed."""
         from poptalk.net.errors import TlsFailed
 
         assert self._tls is not None
@@ -514,22 +455,22 @@ class Connection(asyncio.Protocol):
     # Time.
 
     def _wait_for_login(self) -> None:
-        patience = self._host.patience
+        patience = self._server.patience
         if self._tls is not None and not self._tls.established:
             self._wait(patience.handshake_seconds, DropReason.NO_HANDSHAKE)
         else:
             self._wait(patience.login_seconds, DropReason.NO_LOGIN)
 
     def _wait_for_commands(self) -> None:
-        """Begin the inactivity timer of a session that is logged in anew (RFC 1939 §3)."""
+        """Restart the inactivity timer of a session that is logged in (RFC 1939 §3)."""
         if self._session.state is State.TRANSACTION and not self._closing:
-            self._wait(self._host.patience.idle_seconds, DropReason.IDLE)
+            self._wait(self._server.patience.idle_seconds, DropReason.IDLE)
 
     def _wait(self, seconds: float, overdue: DropReason) -> None:
         """Set the time at which the connection is dropped."""
         self._overdue = overdue
         self.deadline = self._loop.time() + seconds
-        self._host.deadlines.note(self.deadline)
+        self._server.deadlines.note(self.deadline)
 
     def time_is_up(self) -> None:
         """Drop a connection that has been silent, without a word and without UPDATE (RFC 1939 §3)."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from poptalk.practice.connection import Connection
+    from poptalk.practice.connection import ServerConnection
 
 
-class Crowd:
+class ConnectionLimits:
     """The connections of one server.
 
     Args:
@@ -22,17 +22,17 @@ class Crowd:
     def __init__(self, *, most: int, most_of_one_address: int) -> None:
         self._most = most
         self._most_of_one_address = most_of_one_address
-        self._present: set[Connection] = set()
-        self._admitted: dict[Connection, str] = {}
+        self._present: set[ServerConnection] = set()
+        self._admitted: dict[ServerConnection, str] = {}
         """Those that count, each with its address."""
         self._by_address: Counter[str] = Counter()
         self._nobody = asyncio.Event()
         self._nobody.set()
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[ServerConnection]:
         return iter(tuple(self._present))
 
-    def admit(self, connection: Connection, address: str) -> bool:
+    def admit(self, connection: ServerConnection, address: str) -> bool:
         """Take note of a connection; tell whether there is room for it.
 
         One that is turned away takes nobody's place, for as long as its refusal is on the way.
@@ -46,7 +46,7 @@ class Crowd:
         self._by_address[address] += 1
         return True
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ServerConnection) -> None:
         """Take note that a connection is gone."""
         self._present.discard(connection)
         address = self._admitted.pop(connection, None)

@@ -16,7 +16,7 @@ GRAIN_SECONDS = 0.05
 """Least time between two looks at everybody; so late may a connection be dropped."""
 
 
-class Mortal(Protocol):
+class HasDeadline(Protocol):
     """What has a deadline."""
 
     deadline: float
@@ -33,7 +33,7 @@ class Deadlines:
         present: those there are, whenever it is asked.
     """
 
-    def __init__(self, present: Iterable[Mortal]) -> None:
+    def __init__(self, present: Iterable[HasDeadline]) -> None:
         self._present = present
         self._timer: asyncio.TimerHandle | None = None
         self._next_look = math.inf

@@ -19,7 +19,8 @@ from poptalk.notation.pattern import Literal, Placeholder
 from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
 from poptalk.notation.writer import DialogueWriter
 from poptalk.practice.witness import DropReason, How, Visit, Witness
-from poptalk.protocol.secrets import SpokenSecrets
+from poptalk.protocol.commands import Command, Span
+from poptalk.protocol.secrets import SpokenSecrets, is_stray_secret
 from poptalk.protocol.server_events import (
     CommandReceived,
     EndReason,
@@ -27,12 +28,13 @@ from poptalk.protocol.server_events import (
     PlaintextAfterStls,
     ResponseReceived,
 )
+from poptalk.protocol.states import State
+from poptalk.protocol.verbs import Effect
 from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.notation.pattern import Part
     from poptalk.practice.accounts import Account
-    from poptalk.protocol.commands import Command
     from poptalk.protocol.server_events import ServerEvent
 
 _MAIL = (b"RETR", b"TOP")
@@ -45,7 +47,7 @@ class CannotLog(Exception):
     """A log that cannot be opened, explained in one sentence."""
 
 
-class DialogueLog:
+class ServerLog:
     """A file with the dialogues of all sessions.
 
     Args:
@@ -69,12 +71,12 @@ class DialogueLog:
             ) from error
         self._file = open(descriptor, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
         self._over = False
-        self._turn: _Scribe | None = None
+        self._turn: _SessionLog | None = None
         """Whose lines were written last."""
 
     def begin(self, visit: Visit) -> Witness:
         """Begin to log a session."""
-        return _Scribe(self, visit)
+        return _SessionLog(self, visit)
 
     def close(self) -> None:
         """Close the file."""
@@ -102,7 +104,7 @@ class DialogueLog:
             except OSError as error:
                 self._give_up(error)
 
-    def take_turn(self, scribe: _Scribe) -> bool:
+    def take_turn(self, scribe: _SessionLog) -> bool:
         """Let a session write; tell whether another one wrote since it did."""
         changed, self._turn = self._turn is not scribe, scribe
         return changed
@@ -115,10 +117,10 @@ class DialogueLog:
         )
 
 
-class _Scribe(Witness):
+class _SessionLog(Witness):
     """Writes down one session."""
 
-    def __init__(self, log: DialogueLog, visit: Visit) -> None:
+    def __init__(self, log: ServerLog, visit: Visit) -> None:
         self._log = log
         self._visit = visit
         self._writer = DialogueWriter(log.write)
@@ -130,6 +132,8 @@ class _Scribe(Witness):
         """Which response of an AUTH the last line was, an initial one included."""
         self._lines = ServerLines()
         self._begun = False
+        self._named = self._auth = self._logged_in = False
+        """Whether USER and AUTH were sent, and whether a login was right."""
         self._turn()
         self._direct(Side.CLIENT, Action.OPEN)
         log.flush()
@@ -148,6 +152,7 @@ class _Scribe(Witness):
                 self._comment(f"{len(event.residue):,} octets came in clear behind STLS")
 
     def logged_in(self, account: Account) -> None:
+        self._logged_in = True
         self._comment(f"the login is right, for {account.name}")
 
     def tls_began(self) -> None:
@@ -175,6 +180,8 @@ class _Scribe(Witness):
     # Lines.
 
     def _command(self, command: Command) -> None:
+        if not self._logged_in:
+            command = self._without_stray_secrets(command)
         self._mail = command.keyword in _MAIL
         self._step = 0
         if command.verb is not None and command.verb.challenges:
@@ -182,6 +189,34 @@ class _Scribe(Witness):
             self._step = len(command.arguments) - 1
         secret = b"" if command.secret is None else command.line[command.secret.start :]
         self._client(mask_command(command), secret)
+
+    def _without_stray_secrets(self, command: Command) -> Command:
+        """Hide a secret that was sent where the table of commands has none."""
+        verb, line = command.verb, command.line
+        start = None
+        if verb is None:
+            if is_stray_secret(command, named=self._named, auth_refused=self._auth):
+                start = 0
+        else:
+            self._named |= verb.effect is Effect.NAME
+            self._auth |= verb.challenges
+            extra = line.split(None, len(verb.arguments) + 1)[len(verb.arguments) + 1 :]
+            if extra and State.TRANSACTION not in verb.states:
+                start = line.rindex(extra[0])
+        if start is None:
+            return command
+        # A server may repeat only some of the words.
+        for word in line[start:].split():
+            self._secrets.remember(word)
+        if command.secret is not None:
+            return command
+        return Command(
+            line=line,
+            keyword=command.keyword,
+            verb=verb,
+            arguments=command.arguments,
+            secret=Span(start=start, stop=len(line)),
+        )
 
     def _response(self, line: bytes) -> None:
         self._step += 1

@@ -27,7 +27,7 @@ class CannotListen(OSError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class ListeningPort:
     """A port that was taken: the system accepts connections from now on, and keeps them for us.
 
     Args:
@@ -47,13 +47,13 @@ class Listener:
         return port
 
 
-def listen(host: str, port: int, *, implicit_tls: bool) -> Listener:
+def listen(host: str, port: int, *, implicit_tls: bool) -> ListeningPort:
     """Take a port.
 
     Args:
         host: an address of this machine, or a name for one.
         port: 0 for any that is free.
-        implicit_tls: as in `Listener`.
+        implicit_tls: as in `ListeningPort`.
 
     Raises:
         CannotListen: it is taken or forbidden, or the address is not one of this machine.
@@ -62,7 +62,7 @@ def listen(host: str, port: int, *, implicit_tls: bool) -> Listener:
         sock = _listening_socket(host, port)
     except OSError as error:
         raise CannotListen(host, port, error) from error
-    return Listener(host=host, implicit_tls=implicit_tls, socket=sock)
+    return ListeningPort(host=host, implicit_tls=implicit_tls, socket=sock)
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

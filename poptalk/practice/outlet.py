@@ -6,10 +6,10 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator
 
-from poptalk.practice.seam import Action, Ending, Pause
+from poptalk.practice.seam import Action, EarlyEnd, Pause
 
 
-class Outlet:
+class Throttle:
     """Carries out the actions by which octets leave.
 
     Args:
@@ -27,7 +27,7 @@ class Outlet:
         self,
         *,
         write: Callable[[bytes | memoryview], None],
-        end: Callable[[Ending], None],
+        end: Callable[[EarlyEnd], None],
         released: Callable[[], None],
     ) -> None:
         self._write = write
@@ -54,7 +54,7 @@ class Outlet:
             if isinstance(action, Pause):
                 self._hold(action.seconds)
                 return
-            if isinstance(action, Ending):
+            if isinstance(action, EarlyEnd):
                 self._actions = iter(())
                 self._end(action)
                 return

@@ -19,10 +19,10 @@ from poptalk.protocol.capabilities import (
     CapabilityLists,
     parse_capability,
 )
-from poptalk.protocol.habits import HABITS, Habits
+from poptalk.protocol.habits import QUIRKS, Quirks
 from poptalk.protocol.limits import Limits
 from poptalk.protocol.replies import Status
-from poptalk.protocol.texts import WORDINGS, Occasion, TextError, Texts
+from poptalk.protocol.texts import Occasion, TextError, Texts
 from poptalk.toml_file import Table, TomlError, TomlFile
 
 _SITUATIONS = {
@@ -45,10 +45,10 @@ _LIMITS = {
 }
 """The keys of the limits, each with its field, and the least and the most that it can be."""
 
-_CORE_HABITS = {field.replace("_", "-"): field for field in HABITS}
+_CORE_QUIRKS = {field.replace("_", "-"): field for field in QUIRKS}
 """The keys of the habits that the core has, each with its field."""
 
-_DRIVER_HABITS = ("second-session", "login-delay", "refusal-seconds", "unique-ids")
+_DRIVER_QUIRKS = ("second-session", "login-delay", "refusal-seconds", "unique-ids")
 """The keys of those that are up to the driver."""
 
 MAX_REFUSAL_SECONDS = 60
@@ -65,7 +65,7 @@ class SecondSession(Enum):
     """`[IN-USE]`, though each session of this server could have a maildrop of its own."""
 
 
-class LoginDelay(Enum):
+class AnnouncedDelay(Enum):
     """What is done about a LOGIN-DELAY that is announced (RFC 2449 §6.5)."""
 
     KEPT = "kept"
@@ -85,7 +85,7 @@ class Persona:
         description: one line for people.
         texts: its words by occasion.
         capabilities: its answers to CAPA.
-        habits: what it does differently from others, as far as the core does it.
+        quirks: what it does differently from others, as far as the core does it.
         limits: how much it puts up with.
         second_session: what happens to a login while the same account has a session.
         login_delay: what is done about a LOGIN-DELAY that is announced.
@@ -97,10 +97,10 @@ class Persona:
     description: str
     texts: Texts
     capabilities: CapabilityLists
-    habits: Habits = Habits()  # noqa: RUF009 - it is frozen
+    quirks: Quirks = Quirks()  # noqa: RUF009 - it is frozen
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     second_session: SecondSession = SecondSession.LET_IN
-    login_delay: LoginDelay = LoginDelay.KEPT
+    login_delay: AnnouncedDelay = AnnouncedDelay.KEPT
     refusal_seconds: int = 0
     unique_ids: UniqueIdForm | None = None
 
@@ -167,18 +167,18 @@ def parse_persona(text: str, *, name: str, source: str) -> Persona:
 
 def _persona(toml: TomlFile, *, name: str) -> Persona:
     file = toml.table(["description", "texts", "capabilities", "habits", "limits"])
-    habits = file.optional_table("habits", allowed=[*_CORE_HABITS, *_DRIVER_HABITS])
+    quirks = file.optional_table("habits", allowed=[*_CORE_QUIRKS, *_DRIVER_QUIRKS])
     return Persona(
         name=name,
         description=_description(file),
         texts=_texts(file.table("texts", allowed=[*_ANY, *(each.value for each in Occasion)])),
         capabilities=_capabilities(file),
-        habits=_habits(habits),
+        quirks=_quirks(quirks),
         limits=_limits(file.optional_table("limits", allowed=_LIMITS)),
-        second_session=_choice(habits, "second-session", SecondSession.LET_IN),
-        login_delay=_choice(habits, "login-delay", LoginDelay.KEPT),
-        refusal_seconds=_number(habits, "refusal-seconds", least=0, most=MAX_REFUSAL_SECONDS) or 0,
-        unique_ids=_unique_ids(habits),
+        second_session=_choice(quirks, "second-session", SecondSession.LET_IN),
+        login_delay=_choice(quirks, "login-delay", AnnouncedDelay.KEPT),
+        refusal_seconds=_number(quirks, "refusal-seconds", least=0, most=MAX_REFUSAL_SECONDS) or 0,
+        unique_ids=_unique_ids(quirks),
     )
 
 
@@ -201,8 +201,8 @@ def _texts(table: Table) -> Texts:
             raise table.mistake(key, "no fields here, as occasions differ in what they have")
         left_out = {
             occasion: text
-            for occasion, wording in WORDINGS.items()
-            if wording.status is status and occasion not in own and wording.like not in own
+            for occasion in Occasion
+            if occasion.status is status and not {occasion.value, occasion.like} & set(table)
         }
         _check_text(table, key, left_out)
         own |= left_out
@@ -216,13 +216,13 @@ def _check_text(table: Table, key: str, texts: Mapping[Occasion, str]) -> None:
         raise table.mistake(key, str(error)) from error
 
 
-def _habits(table: Table) -> Habits:
+def _quirks(table: Table) -> Quirks:
     values: dict[str, Any] = {
         field: kind(table.choice(key, [value.value for value in kind]))
-        for (key, field), kind in zip(_CORE_HABITS.items(), HABITS.values(), strict=True)
+        for (key, field), kind in zip(_CORE_QUIRKS.items(), QUIRKS.values(), strict=True)
         if key in table
     }
-    return Habits(**values)
+    return Quirks(**values)
 
 
 def _choice(table: Table, key: str, default: E) -> E:

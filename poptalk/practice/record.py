@@ -33,7 +33,7 @@ class RecordedSession:
     ended: str | None = None
 
 
-class Record:
+class SessionRecords:
     """The sessions of a server, in the order in which they came."""
 
     def __init__(self) -> None:
@@ -43,10 +43,10 @@ class Record:
         """Add a session."""
         session = RecordedSession(address=visit.address)
         self.sessions.append(session)
-        return _Recorder(session)
+        return _SessionRecorder(session)
 
 
-class _Recorder(Witness):
+class _SessionRecorder(Witness):
     """Writes down one session."""
 
     def __init__(self, session: RecordedSession) -> None:

@@ -1,8 +1,8 @@
-"""The seam of the practice server: all places at which somebody may meddle with a session.
+"""The hooks of the practice server: all places at which a session can be changed.
 
-To those of the core (`poptalk.protocol.seam`) come the driver's own: who may log in, which maildrop
+To those of the core (`poptalk.protocol.seam`) the driver adds its own: who may log in, which maildrop
 is shown, which certificate, and how octets leave.  Octets leave in *actions*: octets themselves, a
-`Pause`, an `Ending`.  The driver carries them out and asks for no reason.
+`Pause`, an `EarlyEnd`.  The driver carries them out without asking why.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from poptalk.protocol.seam import Seam
+from poptalk.protocol.seam import SessionHooks
 
 if TYPE_CHECKING:
     import ssl
@@ -25,17 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Nothing leaves for a while.
-
-    Args:
-        seconds: how long; infinity for ever.
-    """
+    """Nothing leaves for a number of seconds, or forever if it is infinity."""
 
     seconds: float
 
 
-class Ending(Enum):
-    """The end of a connection in the middle of whatever is going on; nothing is removed."""
+class EarlyEnd(Enum):
+    """The end of a connection in the middle of a session; nothing is removed."""
 
     CLOSE = auto()
     """In good order, as TCP sees it (FIN)."""
@@ -43,36 +39,28 @@ class Ending(Enum):
     """With a reset (RST)."""
 
 
-Action = bytes | memoryview | Pause | Ending
+Action = bytes | memoryview | Pause | EarlyEnd
 """What the driver does next."""
 
 
-class DriverSeam(Seam):
-    """What may be changed about one session by its driver; this one changes nothing."""
+class ServerHooks(SessionHooks):
+    """What can be changed about one session by its driver; this object changes nothing."""
 
-    def refused_login(self, account: Account) -> Occasion | None:
-        """Return why an attempt with the right proof is refused all the same; None to go on."""
-        del account
+    def refused_login(self, _account: Account) -> Occasion | None:
+        """Return the reason to refuse a login that is right; None to go on."""
         return None
 
     def maildrop(self, maildrop: Maildrop) -> Maildrop:
         """Return the maildrop that the session sees."""
         return maildrop
 
-    def tls_context(self, certificates: Callable[[], Certificates]) -> ssl.SSLContext | None:
-        """Return the settings of the server's side of TLS; None for the usual ones.
-
-        Args:
-            certificates: returns the authority that signs the server's certificates.
-        """
-        del certificates
+    def tls_context(self, _certificates: Callable[[], Certificates]) -> ssl.SSLContext | None:
+        """Return the settings of the server's side of TLS; None for the usual ones."""
         return None
 
-    def deliver(self, octets: bytes | memoryview) -> Iterable[Action] | None:
-        """Return how octets of replies leave; None for as they are, and at once.
+    def deliver(self, _octets: bytes | memoryview) -> Iterable[Action] | None:
+        """Return how octets of replies leave, before TLS encrypts them; None for unchanged, at once.
 
-        In TLS they are encrypted after this.  A pause behind the last octet also holds up what stands
-        behind it, such as the end of the session, or TLS.
+        A pause after the last octet also delays what follows it, such as the end of the session, or TLS.
         """
-        del octets
         return None

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import math
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.net.destination import is_loopback
@@ -22,7 +26,7 @@ from poptalk.practice.accounts import (
     read_token,
 )
 from poptalk.practice.connection import Patience
-from poptalk.practice.dialogue_log import CannotLog, DialogueLog
+from poptalk.practice.dialogue_log import CannotLog, ServerLog
 from poptalk.practice.faults.listing import list_faults
 from poptalk.practice.faults.plan import FaultError
 from poptalk.practice.listening import CannotListen
@@ -34,6 +38,11 @@ from poptalk.practice.session_lines import SessionLines
 from poptalk.practice.settings import ServeSettings
 from poptalk.practice.witness import Begin
 from poptalk.protocol.commands import MASK
+
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+COMPLAIN_SECONDS = 60.0
+"""Least time between two sentences about the same trouble."""
 
 FINISH_SECONDS = 8.0
 """How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
@@ -64,9 +73,9 @@ def serve(
         for line in list_faults():
             say(line)
         return EXIT_OK
-    log: DialogueLog | None = None
+    log: ServerLog | None = None
     try:
-        log = DialogueLog(options.log, complain=complain) if options.log else None
+        log = ServerLog(options.log, complain=complain) if options.log else None
         return _serve(options, log, say=say, complain=complain)
     except CannotLog as error:
         complain(str(error))
@@ -78,7 +87,7 @@ def serve(
 
 def _serve(
     options: ServeSettings,
-    log: DialogueLog | None,
+    log: ServerLog | None,
     *,
     say: Callable[[str], None],
     complain: Callable[[str], None],
@@ -165,7 +174,7 @@ def _warn_of_readers(file: Path, *, complain: Callable[[str], None]) -> None:
 
 
 def _witnesses(
-    options: ServeSettings, log: DialogueLog | None, *, say: Callable[[str], None]
+    options: ServeSettings, log: ServerLog | None, *, say: Callable[[str], None]
 ) -> list[Begin]:
     witnesses: list[Begin] = [] if log is None else [log.begin]
     # Whoever asks for JSON reads one line and no more.
@@ -202,6 +211,36 @@ class _Signals:
         (self.at_once if self.stop.is_set() else self.stop).set()
 
 
+class OutOfFiles:
+    """Reports errors of the event loop; that no more files can be opened in one sentence, now and then.
+
+    asyncio reports that many times a second, each time with a traceback.
+
+    Args:
+        complain: prints a sentence where errors and warnings go.
+        clock: seconds that only rise.
+    """
+
+    def __init__(
+        self, complain: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._complain = complain
+        self._clock = clock
+        self._quiet_until = -math.inf
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Report an error, as `asyncio.loop.set_exception_handler` has it."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _NO_MORE_FILES:
+            loop.default_exception_handler(context)
+        elif self._clock() >= self._quiet_until:
+            self._quiet_until = self._clock() + COMPLAIN_SECONDS
+            self._complain(
+                f"A connection must wait ({reason(error)}). The server accepts it as soon as others "
+                "end; ulimit -n tells how many files it may open, and --connections limits them."
+            )
+
+
 async def _run(
     server: Server,
     *,
@@ -211,6 +250,7 @@ async def _run(
 ) -> None:
     signals = _Signals()
     signals.listen()
+    asyncio.get_running_loop().set_exception_handler(OutOfFiles(complain))
     # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
     for line in [_json(server)] if as_json else _table(server):
         say(line)

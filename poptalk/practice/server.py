@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING, Self
 
 from poptalk.paths import mailbox_directory
 from poptalk.practice.accounts import ACCOUNTS, Account, AccountBook
-from poptalk.practice.connection import Connection, Patience
-from poptalk.practice.crowd import Crowd
+from poptalk.practice.connection import Patience, ServerConnection
+from poptalk.practice.crowd import ConnectionLimits
 from poptalk.practice.deadlines import Deadlines
-from poptalk.practice.listening import BACKLOG, Listener, listen
+from poptalk.practice.listening import BACKLOG, ListeningPort, listen
 from poptalk.practice.login_delay import LoginDelays, announced_delay
-from poptalk.practice.maildrop import Lease, MaildropError, Store, locate
+from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Store, locate
 from poptalk.practice.mechanisms import make_mechanisms
-from poptalk.practice.persona import LoginDelay, Persona, SecondSession, load_persona
-from poptalk.practice.record import Record, RecordedSession
-from poptalk.practice.seam import DriverSeam
+from poptalk.practice.persona import AnnouncedDelay, Persona, SecondSession, load_persona
+from poptalk.practice.record import RecordedSession, SessionRecords
+from poptalk.practice.seam import ServerHooks
 from poptalk.practice.settings import DEFAULT_PERSONA, LOOPBACK
 from poptalk.practice.witness import Begin, DropReason, Visit, Witness
 from poptalk.protocol.limits import Limits
@@ -123,8 +123,9 @@ class Server:
         self.accounts = tuple(accounts)
         self._account_book = AccountBook(self.accounts, token=token)
         self._delays = LoginDelays()
-        self._delay_in_clear = _login_delay(self.persona, encrypted=False)
-        self._delay_in_tls = _login_delay(self.persona, encrypted=True)
+        self._seconds_between_logins = [
+            _login_delay(self.persona, encrypted=encrypted) for encrypted in (False, True)
+        ]
         self._clock = clock
         self.mechanisms = make_mechanisms(timestamp)
         self.patience = patience or Patience()
@@ -144,15 +145,15 @@ class Server:
             one_at_a_time=self.persona.second_session is SecondSession.REFUSED,
         )
         self._stores = self._make_stores()
-        self._record = Record() if record else None
-        self._begin_witnesses = (*witnesses, *([self._record.begin] if self._record else []))
+        self._records = SessionRecords() if record else None
+        self._begin_witnesses = (*witnesses, *([self._records.begin] if self._records else []))
         self._visits = itertools.count(1)
-        self._crowd = Crowd(
+        self.connections = ConnectionLimits(
             most=self.patience.connections,
             most_of_one_address=self.patience.connections_per_address,
         )
-        self.deadlines = Deadlines(self._crowd)
-        self.listeners: tuple[Listener, ...] = ()
+        self.deadlines = Deadlines(self.connections)
+        self.listeners: tuple[ListeningPort, ...] = ()
         """The ports that were taken."""
         self._serving: list[asyncio.Server] = []
         self._thread: ThreadedServer | None = None
@@ -227,7 +228,7 @@ class Server:
         loop = asyncio.get_running_loop()
         for listener in self.listeners:
             serving = await loop.create_server(
-                functools.partial(Connection, self, implicit_tls=listener.implicit_tls),
+                functools.partial(ServerConnection, self, implicit_tls=listener.implicit_tls),
                 sock=listener.socket,
                 backlog=BACKLOG,
             )
@@ -241,9 +242,9 @@ class Server:
         traceback: TracebackType | None,
     ) -> None:
         self.take_no_more()
-        for connection in self._crowd:
+        for connection in self.connections:
             connection.drop(DropReason.STOPPED)
-        await self._crowd.gone()
+        await self.connections.gone()
         self.deadlines.cancel()
         for serving in self._serving:
             await serving.wait_closed()
@@ -262,18 +263,18 @@ class Server:
             seconds: how long to wait; the sessions that are left end when the server is left.
         """
         self.take_no_more()
-        for connection in self._crowd:
+        for connection in self.connections:
             if not connection.busy:
                 connection.drop(DropReason.STOPPED)
         try:
-            await asyncio.wait_for(self._crowd.gone(), seconds)
+            await asyncio.wait_for(self.connections.gone(), seconds)
         except TimeoutError:
             pass
 
     @property
     def busy(self) -> int:
         """How many sessions are logged in now."""
-        return sum(connection.busy for connection in self._crowd)
+        return sum(connection.busy for connection in self.connections)
 
     def take_no_more(self) -> None:
         """Refuse connections from now on; those that there are go on."""
@@ -294,9 +295,9 @@ class Server:
         Raises:
             RuntimeError: the server was made without ``record=True``, and kept nothing.
         """
-        if self._record is None:
+        if self._records is None:
             raise RuntimeError("Nothing is recorded; make the server with Server(record=True).")
-        return tuple(self._record.sessions)
+        return tuple(self._records.sessions)
 
     # For lessons, which are begun more than once.
 
@@ -354,30 +355,39 @@ class Server:
         """Return an APOP timestamp that no other session has, None where the greeting shows none."""
         return self._make_timestamp() if self._greets_with_timestamp else None
 
-    def find_account(self, attempt: LoginAttempt) -> Account | None:
-        """Return the account that an attempt to log in is right for, or None."""
-        return self._account_book.find(attempt)
+    def log_in(
+        self, attempt: LoginAttempt, hooks: ServerHooks, *, encrypted: bool
+    ) -> tuple[Account, Lease] | Occasion:
+        """Open the maildrop for which an attempt to log in is right, or return why it is refused.
 
-    def login_too_soon(self, account: Account, *, encrypted: bool) -> bool:
-        """Tell whether an account must wait before it may log in again, as the persona has it."""
-        delay = self._delay_in_tls if encrypted else self._delay_in_clear
-        return delay > 0 and self._delays.too_soon(account, delay=delay, now=self._clock())
-
-    def logged_in(self, account: Account) -> None:
-        """Take note that an account logs in now."""
-        self._delays.logged_in(account, now=self._clock())
-
-    def open_maildrop(self, account: Account) -> Lease:
-        """Open an account's maildrop for a session.
-
-        Raises:
-            MaildropLocked: one session at a time may have it, and another one does.
+        Args:
+            attempt: the attempt.
+            hooks: those of its session.
+            encrypted: whether it came inside TLS.
         """
-        return self._stores[account.name].open()
+        account = self._account_book.find(attempt)
+        if account is None:
+            return attempt.if_wrong
+        delay, now = self._seconds_between_logins[encrypted], self._clock()
+        if delay and self._delays.too_soon(account, delay=delay, now=now):
+            return Occasion.LOGIN_TOO_SOON
+        refusal = hooks.refused_login(account)
+        if refusal is not None:
+            return refusal
+        try:
+            lease = self._stores[account.name].open()
+        except MaildropLocked:
+            return Occasion.MAILDROP_LOCKED
+        except MaildropError:
+            return Occasion.TROUBLE_LASTING
+        except OSError:
+            return Occasion.TROUBLE_PASSING
+        self._delays.logged_in(account, now=now)
+        return account, lease
 
-    def new_seam(self) -> DriverSeam:
+    def new_hooks(self) -> ServerHooks:
         """Return what meddles with the next connection."""
-        return DriverSeam() if self.faults is None else self.faults.begin()
+        return ServerHooks() if self.faults is None else self.faults.begin()
 
     def witnesses(self, address: str, port: int, *, implicit_tls: bool) -> tuple[Witness, ...]:
         """Return those who look on at a connection from an address and port."""
@@ -386,18 +396,10 @@ class Server:
         visit = Visit(number=next(self._visits), host=address, port=port, implicit_tls=implicit_tls)
         return tuple(begin(visit) for begin in self._begin_witnesses)
 
-    def admit(self, connection: Connection, address: str) -> bool:
-        """Take note of a connection from an address; tell whether there is room for it."""
-        return self._crowd.admit(connection, address)
-
-    def forget(self, connection: Connection) -> None:
-        """Take note that a connection is gone."""
-        self._crowd.forget(connection)
-
 
 def _login_delay(persona: Persona, *, encrypted: bool) -> int:
     """Return the seconds that must lie between two logins, 0 if it does not matter."""
-    if persona.login_delay is LoginDelay.IGNORED:
+    if persona.login_delay is AnnouncedDelay.IGNORED:
         return 0
     # What is announced after the login is meant for this user (RFC 2449 §6.5).
     situations = [

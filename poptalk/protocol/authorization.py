@@ -17,7 +17,7 @@ from poptalk.protocol.sasl import (
     malformed,
 )
 from poptalk.protocol.sasl_lines import CANCEL, EMPTY_INITIAL_RESPONSE
-from poptalk.protocol.server_conversation import Wait
+from poptalk.protocol.server_conversation import Awaiting
 from poptalk.protocol.server_events import EndReason, LoginAttempt, LoginWithdrawn
 from poptalk.protocol.texts import Occasion, shown
 from poptalk.protocol.values import Value
@@ -40,7 +40,7 @@ class Accepted(Value, often=True):
     maildrop: Maildrop
 
 
-class Exchange:
+class AuthExchange:
     """AUTH under way.
 
     Args:
@@ -83,13 +83,13 @@ class Authorization:
         self._just_named: bytes | None = None
         """The same for the command that is being carried out, which may be the last to know it."""
         self._attempt: LoginAttempt | None = None
-        self.exchange: Exchange | None = None
+        self.exchange: AuthExchange | None = None
         self._failed_logins = 0
 
     def begin_command(self) -> None:
         """Take note that a command comes, which may use up the name."""
         self._just_named = self._name
-        if self._conversation.habits.user_name is UserName.ONE_COMMAND:
+        if self._conversation.quirks.user_name is UserName.ONE_COMMAND:
             # "Immediately after a successful USER command" (RFC 1939 §7): the next uses it up.
             self._name = None
 
@@ -125,15 +125,15 @@ class Authorization:
             self._refuse_login(occasion)
 
     def _answered_attempt(self) -> LoginAttempt:
-        self._conversation.answered(Wait.LOGIN)
+        self._conversation.answered(Awaiting.LOGIN)
         attempt, self._attempt = self._attempt, None
         assert attempt is not None
         return attempt
 
     def _attempt_login(self, attempt: LoginAttempt) -> None:
         self._attempt = attempt
-        self._conversation.seam.login_attempted(attempt.name)
-        self._conversation.ask(attempt, Wait.LOGIN)
+        self._conversation.hooks.login_attempted(attempt.name)
+        self._conversation.ask(attempt, Awaiting.LOGIN)
 
     def _refuse_login(self, occasion: Occasion) -> None:
         self._end_exchange()
@@ -143,21 +143,21 @@ class Authorization:
         if self._failed_logins >= session.limits.failed_logins:
             session.reply(Occasion.TOO_MANY_LOGINS, limit=session.limits.failed_logins)
             session.end(EndReason.TOO_MANY_LOGINS)
-        elif session.habits.after_wrong_password is AfterWrongPassword.CLOSED:
+        elif session.quirks.after_wrong_password is AfterWrongPassword.CLOSED:
             session.reply(occasion, name=name)
             session.end(EndReason.TOO_MANY_LOGINS)
         else:
-            alone = session.habits.after_wrong_password is AfterWrongPassword.PASSWORD_ALONE
+            alone = session.quirks.after_wrong_password is AfterWrongPassword.PASSWORD_ALONE
             self._name = self._just_named if alone else None
             session.complain(occasion, name=name)
-        session.seam.login_refused()
+        session.hooks.login_refused()
 
     # USER, PASS and APOP.
 
     def on_user(self, command: Command) -> None:
         """Remember a name."""
         session = self._conversation
-        if self._just_named is not None and session.habits.user_name is UserName.KEPT_AND_FINAL:
+        if self._just_named is not None and session.quirks.user_name is UserName.KEPT_AND_FINAL:
             session.complain(Occasion.USER_TWICE)
             return
         # Any name is taken, so that nobody finds out which mailboxes exist (RFC 1939 §7 permits it).
@@ -201,7 +201,7 @@ class Authorization:
             occasion = Occasion.MECHANISM_NEEDS_TLS if needs_tls else Occasion.MECHANISM_UNKNOWN
             session.complain(occasion, mechanism=shown(name))
             return
-        self.exchange = Exchange(name, self._mechanisms[name]())
+        self.exchange = AuthExchange(name, self._mechanisms[name]())
         if len(command.arguments) == 1:
             self._ask(self.exchange.mechanism.challenge())
         else:
@@ -213,7 +213,7 @@ class Authorization:
         names = (name for offer in offers if offer.tag == b"SASL" for name in offer.parameters)
         return [name.upper() for name in names if name.upper() in self._mechanisms]
 
-    def _take_initial_response(self, exchange: Exchange, command: Command) -> None:
+    def _take_initial_response(self, exchange: AuthExchange, command: Command) -> None:
         response = command.arguments[1]
         if not exchange.mechanism.client_first:
             self._break_off(exchange, Occasion.INITIAL_RESPONSE_UNWANTED)
@@ -225,7 +225,7 @@ class Authorization:
 
     def _ask(self, challenge: bytes) -> None:
         """Send a challenge; the next line is a response, whatever it says."""
-        self._conversation.intake.longest = self._conversation.limits.sasl_line
+        self._conversation.reader.longest = self._conversation.limits.sasl_line
         self._conversation.queue_line(encode_challenge(challenge))
 
     def take_response(self, line: bytes) -> Accepted | None:
@@ -245,7 +245,7 @@ class Authorization:
             return None
         return self._respond(exchange, line)
 
-    def _respond(self, exchange: Exchange, line: bytes) -> Accepted | None:
+    def _respond(self, exchange: AuthExchange, line: bytes) -> Accepted | None:
         """Act on a response, which is still in base64."""
         try:
             if line == CANCEL:
@@ -278,19 +278,19 @@ class Authorization:
         self._ask(challenge)
         return True
 
-    def _break_off(self, exchange: Exchange, occasion: Occasion) -> None:
+    def _break_off(self, exchange: AuthExchange, occasion: Occasion) -> None:
         """End AUTH without a login; the session stays as it was."""
         self._withdraw(exchange)
         self._conversation.complain(
             occasion, mechanism=shown(exchange.name), limit=MAX_COMMAND_OCTETS
         )
 
-    def _withdraw(self, exchange: Exchange) -> None:
+    def _withdraw(self, exchange: AuthExchange) -> None:
         self._end_exchange()
-        self._conversation.seam.login_refused()
+        self._conversation.hooks.login_refused()
         if isinstance(exchange.outcome, Accepted):
             self._conversation.events.append(LoginWithdrawn())
 
     def _end_exchange(self) -> None:
         self.exchange = None
-        self._conversation.intake.longest = self._conversation.limits.line
+        self._conversation.reader.longest = self._conversation.limits.line

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from poptalk.protocol.commands import Command, Span, may_become_command, parse_command
+from poptalk.protocol.commands import Command, Span, parse_command
 from poptalk.protocol.events import (
     BodyChunk,
     Challenge,
@@ -47,7 +47,7 @@ from poptalk.protocol.replies import (
     parse_status_line,
     timestamp_of,
 )
-from poptalk.protocol.secrets import decode_base64
+from poptalk.protocol.secrets import is_stray_secret
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import MAX_COMMAND_OCTETS, ArgumentKind, Effect
 
@@ -135,18 +135,10 @@ class ClientSession:
         return self._unsent
 
     def is_stray_secret(self, command: Command) -> bool:
-        """Tell whether a line that is no command is likely to be a secret, and must be hidden as one.
-
-        It is, between a name or an AUTH that was refused and the end of the login: a script sends its
-        answers unseen, and a server that knows no AUTH takes them for commands; and people type, or
-        paste, the password without its PASS, or misspell that.  What may become a command is none.
-        """
-        if command.verb is not None or self.state is not State.AUTHORIZATION:
-            return False
-        if self._auth_refused and decode_base64(command.line):
-            return True
-        begun = self._auth_refused or self.user is not None
-        return begun and bool(command.line) and not may_become_command(command.line)
+        """Tell whether a line that is no command is likely to be a secret, and must be hidden as one."""
+        return self.state is State.AUTHORIZATION and is_stray_secret(
+            command, named=self.user is not None, auth_refused=self._auth_refused
+        )
 
     @property
     def in_body(self) -> bool:

@@ -125,7 +125,7 @@ _TAKEN, _WHOLE, _REFUSED = StrayBlanks.TAKEN, Numbers.WHOLE, ExtraArguments.REFU
 """Looked up once, as every command asks for them."""
 
 
-class Habits(Value):
+class Quirks(Value):
     """The habits of one server, as far as the core has them."""
 
     capa: Capa = Capa.ANSWERED
@@ -180,5 +180,5 @@ class Habits(Value):
         )
 
 
-HABITS: dict[str, type[Enum]] = {name: type(getattr(Habits(), name)) for name in Habits._fields}
+QUIRKS: dict[str, type[Enum]] = {name: type(getattr(Quirks(), name)) for name in Quirks._fields}
 """Each habit by its name, with the values that it can have."""

@@ -24,7 +24,7 @@ def parted(line: bytes) -> tuple[bytes, bytes]:
     return (line[:-2], b"\r\n") if line.endswith(b"\r\n") else (line[:-1], b"\n")
 
 
-class Intake:
+class LineReader:
     """A reader of lines.
 
     Args:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from binascii import Error, a2b_base64, b2a_base64
 from itertools import pairwise
 
-from poptalk.protocol.commands import MASK
+from poptalk.protocol.commands import MASK, Command, may_become_command
 from poptalk.protocol.events import Challenge
 
 _WORD_ONLY_BELOW = 4
@@ -52,6 +52,26 @@ class SpokenSecrets:
             if secret in line:
                 line = _mask_one(line, secret)
         return line
+
+
+def is_stray_secret(command: Command, *, named: bool, auth_refused: bool) -> bool:
+    """Tell whether a line before the login that is no command is likely to be a secret.
+
+    It is after a name, or an AUTH that was refused: a script sends its answers blindly, and a server
+    that does not know AUTH takes them for commands; and people type or paste the password without its
+    PASS, or misspell that.  A line that may become a command is none.
+
+    Args:
+        command: the line.
+        named: whether a name was given.
+        auth_refused: whether an AUTH was refused.
+    """
+    line = command.line
+    if command.verb is not None or not line:
+        return False
+    if auth_refused and decode_base64(line):
+        return True
+    return (named or auth_refused) and not may_become_command(line)
 
 
 def decode_base64(line: bytes) -> bytes | None:

@@ -9,7 +9,7 @@ Octets go in, events come out, and output is pulled::
 Because the caller pulls, a reply of a gigabyte needs no memory, and the pace at which the client reads
 is the pace at which the message is read.  Commands are answered one after the other: while a long
 reply is handed out, or a login is being decided, those behind it wait.  An event that belongs behind
-an answer (`TlsRequested`, `SessionEnded`) appears once that answer has been pulled, so look at
+an answer (`StlsAnswered`, `SessionEnded`) appears once that answer has been pulled, so look at
 `events` again after every chunk.
 
 Which command is legal when, and with how many arguments, comes from the table in `verbs`; what is said
@@ -24,14 +24,14 @@ from __future__ import annotations
 from poptalk.protocol.authorization import Authorization
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
 from poptalk.protocol.commands import Command, parse_command
-from poptalk.protocol.habits import BehindLogin, Capa, Habits, Last
+from poptalk.protocol.habits import BehindLogin, Capa, Last, Quirks
 from poptalk.protocol.intake import OverlongLine, parted
 from poptalk.protocol.international import find_language
 from poptalk.protocol.limits import Limits
 from poptalk.protocol.maildrop import MessageUnavailable
 from poptalk.protocol.replies import timestamp_of
-from poptalk.protocol.seam import Seam
-from poptalk.protocol.server_conversation import ServerConversation, Wait
+from poptalk.protocol.seam import SessionHooks
+from poptalk.protocol.server_conversation import Awaiting, ServerConversation
 from poptalk.protocol.server_events import (
     CommandReceived,
     CommitRequested,
@@ -42,7 +42,7 @@ from poptalk.protocol.server_events import (
     ServerEvent,
     SessionEnded,
     SizesRequested,
-    TlsRequested,
+    StlsAnswered,
 )
 from poptalk.protocol.states import State
 from poptalk.protocol.texts import LANGUAGES, Occasion, Texts, shown
@@ -73,14 +73,18 @@ MAX_INPUT_WAITING = 16_384
 MAX_OUTPUT_WAITING = 65_536
 """Octets of replies that may wait to be pulled before the next command is looked at."""
 
-_BEHIND_ANSWERS = (TlsRequested, SessionEnded)
+MAX_REPLIES_AT_ONCE = 64
+"""Parts of replies that are made in one go: a client that sends thousands of commands at once must not
+keep the driver from its other clients until all are answered."""
+
+_BEHIND_ANSWERS = (StlsAnswered, SessionEnded)
 """Events that show once the answer in front of them has been pulled."""
 
-_NOTHING, _TLS, _END, _START_TLS = Wait.NOTHING, Wait.TLS, Wait.END, Effect.START_TLS
+_NOTHING, _TLS, _END, _START_TLS = Awaiting.NOTHING, Awaiting.TLS, Awaiting.END, Effect.START_TLS
 """Looked up once: before Python 3.12 a member of an Enum takes as long to be read as a function to be
 called, and these are read at every command."""
 
-_LIMITS, _HABITS, _TEXTS, _SEAM = Limits(), Habits(), Texts(), Seam()
+_LIMITS, _QUIRKS, _TEXTS, _HOOKS = Limits(), Quirks(), Texts(), SessionHooks()
 
 
 class ServerSession:
@@ -94,8 +98,8 @@ class ServerSession:
         encrypted: whether the session began inside TLS (RFC 8314 §3).
         limits: how much is put up with.
         mechanisms: what AUTH can do.  Offered are those that stand behind SASL in the capabilities.
-        habits: what is done differently from server to server.
-        seam: changes what this session does; by default nothing.
+        quirks: what is done differently from server to server.
+        hooks: changes what this session does; by default nothing.
 
     Attributes:
         tells_input: whether `CommandReceived`, `OverlongLineReceived` and `ResponseReceived` are among
@@ -116,15 +120,15 @@ class ServerSession:
         encrypted: bool = False,
         limits: Limits | None = None,
         mechanisms: Mechanisms | None = None,
-        habits: Habits | None = None,
-        seam: Seam | None = None,
+        quirks: Quirks | None = None,
+        hooks: SessionHooks | None = None,
     ) -> None:
         self._conversation = ServerConversation(
             texts=texts or _TEXTS,
             capabilities=capabilities,
             limits=limits or _LIMITS,
-            habits=habits or _HABITS,
-            seam=seam or _SEAM,
+            quirks=quirks or _QUIRKS,
+            hooks=hooks or _HOOKS,
             encrypted=encrypted,
         )
         self._authorization = Authorization(self._conversation, mechanisms=mechanisms or {})
@@ -156,7 +160,7 @@ class ServerSession:
     def wants_input(self) -> bool:
         """Whether more octets should be read from the client now."""
         session = self._conversation
-        return session.waits_for is not _END and session.intake.waiting < MAX_INPUT_WAITING
+        return session.waits_for is not _END and session.reader.waiting < MAX_INPUT_WAITING
 
     @property
     def deleted(self) -> frozenset[int]:
@@ -172,7 +176,7 @@ class ServerSession:
         seen = timestamp_of(greeting) if isinstance(greeting, bytes) else None
         self._authorization.timestamp = seen
         session.state = State.AUTHORIZATION
-        session.waits_for = Wait.NOTHING
+        session.waits_for = Awaiting.NOTHING
         self._proceed()
 
     def turn_away(self, occasion: Occasion) -> None:
@@ -185,7 +189,7 @@ class ServerSession:
         session = self._conversation
         if session.waits_for is _END or not data:
             return
-        session.intake.feed(data)
+        session.reader.feed(data)
         if session.waits_for is _TLS:
             self._refuse_residue()
         else:
@@ -216,7 +220,7 @@ class ServerSession:
         """
         parts: list[bytes | memoryview] = []
         size = 0
-        while size < limit and self._has_output():
+        while size < limit and len(parts) < MAX_REPLIES_AT_ONCE and self._has_output():
             part = self._next_part()
             if part is None:
                 continue
@@ -247,7 +251,7 @@ class ServerSession:
 
     def sizes_counted(self) -> None:
         """Answer a `SizesRequested`: they are, as far as the messages can be read."""
-        self._conversation.answered(Wait.SIZES)
+        self._conversation.answered(Awaiting.SIZES)
         postponed, self._postponed = self._postponed, None
         assert postponed is not None
         postponed()
@@ -255,18 +259,18 @@ class ServerSession:
 
     def committed(self) -> None:
         """Answer a `CommitRequested`: the messages are gone (RFC 1939 §6)."""
-        self._conversation.answered(Wait.COMMIT)
+        self._conversation.answered(Awaiting.COMMIT)
         self._say_farewell()
 
     def commit_failed(self) -> None:
         """Answer a `CommitRequested`: not all of the messages could be removed (RFC 1939 §6)."""
-        self._conversation.answered(Wait.COMMIT)
+        self._conversation.answered(Awaiting.COMMIT)
         self._conversation.reply(Occasion.SOME_NOT_REMOVED)
         self._conversation.end(EndReason.QUIT)
 
     def tls_established(self) -> None:
         """Take note that TLS has begun: nothing said in clear counts any longer (RFC 2595 §4)."""
-        self._conversation.answered(Wait.TLS)
+        self._conversation.answered(Awaiting.TLS)
         self._conversation.encrypted = True
         self._authorization.forget()
         self._conversation.learn_what_is_offered()
@@ -277,7 +281,7 @@ class ServerSession:
         """Carry out the commands that have come, as far as they may be carried out now."""
         session = self._conversation
         while self._ready():
-            line = session.intake.next_line()
+            line = session.reader.next_line()
             if line is None:
                 if self._input_over:
                     session.end(EndReason.CLIENT_GONE)
@@ -294,6 +298,7 @@ class ServerSession:
         return (
             session.waits_for is _NOTHING
             and session.output_waiting < MAX_OUTPUT_WAITING
+            and len(session.output) < MAX_REPLIES_AT_ONCE
             # Behind a body the commands wait: what they answer may depend on when they are answered.
             and (not session.output or isinstance(session.output[-1], bytes))
         )
@@ -303,7 +308,7 @@ class ServerSession:
         session = self._conversation
         if session.output or self._spare is not None:
             return True
-        if self._input_over or session.intake.waiting:
+        if self._input_over or session.reader.waiting:
             self._proceed()
         return bool(session.output)
 
@@ -328,7 +333,7 @@ class ServerSession:
             output.popleft()
         return chunk or None
 
-    def _pass_on(self, event: TlsRequested | SessionEnded) -> None:
+    def _pass_on(self, event: StlsAnswered | SessionEnded) -> None:
         """Make an event known whose answer has been pulled."""
         if isinstance(event, SessionEnded):
             self._conversation.state = State.CLOSED
@@ -342,7 +347,7 @@ class ServerSession:
         command = parse_command(content)
         if self.tells_input:
             session.events.append(CommandReceived(command=command, end=end))
-        session.command = command = session.habits.without_extra(session.seam.command(command))
+        session.command = command = session.quirks.without_extra(session.hooks.command(command))
         if self._transaction is None:
             self._authorization.begin_command()
         elif self._transaction.needs_sizes(command):
@@ -362,18 +367,18 @@ class ServerSession:
 
     def _handler(self, command: Command) -> Handler | None:
         """Return what carries a command out, None if this server does not know it."""
-        habits = self._conversation.habits
+        quirks = self._conversation.quirks
         unknown = (
-            (command.keyword == b"CAPA" and habits.capa is Capa.UNKNOWN)
-            or (command.keyword == b"LAST" and habits.last is Last.UNKNOWN)
-            or habits.refuses_blanks(command)
+            (command.keyword == b"CAPA" and quirks.capa is Capa.UNKNOWN)
+            or (command.keyword == b"LAST" and quirks.last is Last.UNKNOWN)
+            or quirks.refuses_blanks(command)
         )
         return None if unknown else _HANDLERS.get(command.keyword)
 
     def _have_sizes_counted(self, then: Callable[[], None]) -> None:
         """Go on once all messages are counted."""
         self._postponed = then
-        self._conversation.ask(SizesRequested(), Wait.SIZES)
+        self._conversation.ask(SizesRequested(), Awaiting.SIZES)
 
     def _take_response(self, line: bytes) -> None:
         content, end = parted(line)
@@ -388,7 +393,7 @@ class ServerSession:
         if self.tells_input:
             session.events.append(OverlongLineReceived(octets=line.octets))
         session.command = None
-        limit = session.intake.longest
+        limit = session.reader.longest
         self._authorization.give_up()
         self._overlong_lines += 1
         if self._overlong_lines < session.limits.overlong_lines and line.complete:
@@ -416,7 +421,7 @@ class ServerSession:
             session.complain(Occasion.STLS_AFTER_UTF8)
         elif verb.capability is not None and verb.capability not in session.offered:
             self._complain_unknown(command)
-        elif (refusal := session.seam.refusal(command)) is not None:
+        elif (refusal := session.hooks.refusal(command)) is not None:
             session.complain(refusal)
         else:
             return self._refused_for_arguments(verb, command.arguments)
@@ -449,8 +454,8 @@ class ServerSession:
 
     def _enter_transaction(self, login: Accepted) -> None:
         session = self._conversation
-        if session.habits.behind_login is BehindLogin.LOST:
-            session.intake.take_rest()
+        if session.quirks.behind_login is BehindLogin.LOST:
+            session.reader.take_rest()
         transaction = Transaction(session, login.maildrop)
         if transaction.needs_sizes_for(Occasion.LOGGED_IN):
             self._have_sizes_counted(lambda: self._welcome(login, transaction))
@@ -472,9 +477,9 @@ class ServerSession:
     def _refuse_residue(self) -> None:
         """End the session, because octets in clear came where TLS was to begin (RFC 2595 §4)."""
         session = self._conversation
-        residue = session.intake.take_rest()
+        residue = session.reader.take_rest()
         session.events.append(PlaintextAfterStls(residue=residue))
-        if session.output and isinstance(session.output[-1], TlsRequested):
+        if session.output and isinstance(session.output[-1], StlsAnswered):
             session.output.pop()
         else:
             session.reply(Occasion.OCTETS_BEHIND_STLS, octets=len(residue))
@@ -509,26 +514,23 @@ class ServerSession:
             text = session.texts.fill(Occasion.LANGUAGE_CHOSEN, {})
             session.reply_with_data(b"%b %b" % (tag, text))
 
-    def on_utf8(self, command: Command) -> None:
+    def on_utf8(self, _command: Command) -> None:
         """Accept UTF-8 in headers from now on."""
-        del command
         self._conversation.utf8 = True
         self._conversation.reply(Occasion.UTF8_ENABLED)
 
-    def on_stls(self, command: Command) -> None:
+    def on_stls(self, _command: Command) -> None:
         """Let TLS begin behind the answer."""
-        del command
         session = self._conversation
-        session.waits_for = Wait.TLS
-        if session.intake.waiting:
+        session.waits_for = Awaiting.TLS
+        if session.reader.waiting:
             self._refuse_residue()
             return
         session.reply(Occasion.TLS_BEGINS)
-        session.output.append(TlsRequested())
+        session.output.append(StlsAnswered())
 
-    def on_quit(self, command: Command) -> None:
+    def on_quit(self, _command: Command) -> None:
         """End the session; in TRANSACTION the marked messages are removed first."""
-        del command
         session, transaction = self._conversation, self._transaction
         if transaction is None:
             session.reply(Occasion.FAREWELL_BEFORE_LOGIN)
@@ -537,7 +539,7 @@ class ServerSession:
         session.state = State.UPDATE
         if transaction.deleted:
             numbers = tuple(sorted(transaction.deleted))
-            session.ask(CommitRequested(numbers=numbers), Wait.COMMIT)
+            session.ask(CommitRequested(numbers=numbers), Awaiting.COMMIT)
         else:
             self._say_farewell()
 

@@ -15,11 +15,11 @@ from functools import lru_cache
 from poptalk.protocol.capabilities import parse_capability
 from poptalk.protocol.codes import RESPONSE_CODES
 from poptalk.protocol.habits import ErrorsCounted, LastError, LineEnds
-from poptalk.protocol.intake import Intake
+from poptalk.protocol.intake import LineReader
 from poptalk.protocol.server_events import EndReason, SessionEnded
 from poptalk.protocol.states import State
 from poptalk.protocol.stuffing import stuff, terminate
-from poptalk.protocol.texts import WORDINGS, Occasion
+from poptalk.protocol.texts import Occasion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,30 +27,28 @@ if TYPE_CHECKING:
 
     from poptalk.protocol.capabilities import CapabilityLists
     from poptalk.protocol.commands import Command
-    from poptalk.protocol.habits import Habits
+    from poptalk.protocol.habits import Quirks
     from poptalk.protocol.limits import Limits
-    from poptalk.protocol.seam import Seam
-    from poptalk.protocol.server_events import ServerEvent, TlsRequested
+    from poptalk.protocol.seam import SessionHooks
+    from poptalk.protocol.server_events import ServerEvent, StlsAnswered
     from poptalk.protocol.texts import Field, Texts
 
-    Part = bytes | Iterator[bytes] | TlsRequested | SessionEnded
+    Part = bytes | Iterator[bytes] | StlsAnswered | SessionEnded
     """What waits to be pulled: octets, a body, and events that belong behind them."""
 
 OK = b"+OK"
 
-_INDICATORS = {
-    occasion: wording.status.value.encode("ascii") for occasion, wording in WORDINGS.items()
-}
+_INDICATORS = {occasion: occasion.status.value.encode("ascii") for occasion in Occasion}
 
 _CODES = {
-    occasion: (wording.code, RESPONSE_CODES[wording.code].capability)
-    for occasion, wording in WORDINGS.items()
-    if wording.code is not None
+    occasion: (occasion.code, RESPONSE_CODES[occasion.code].capability)
+    for occasion in Occasion
+    if occasion.code is not None
 }
 """The response code of an occasion, and the capability with which it may be sent."""
 
 
-class Wait(Enum):
+class Awaiting(Enum):
     """What a session waits for from its driver."""
 
     NOTHING = auto()
@@ -74,8 +72,8 @@ class ServerConversation:
         texts: what is said.
         capabilities: what is offered.
         limits: how much is put up with.
-        habits: what is done differently from server to server.
-        seam: changes what this session does.
+        quirks: what is done differently from server to server.
+        hooks: changes what this session does.
         encrypted: whether the session began inside TLS (RFC 8314 §3).
 
     Attributes:
@@ -83,7 +81,7 @@ class ServerConversation:
         command: what is being answered, None where it could not be read.
         offered: the tags of the capabilities that are offered here and now.
         utf8: whether UTF8 was sent (RFC 6856 §2.1).
-        intake: the reader of lines.
+        reader: makes lines of octets.
         events: what has happened and was not told yet.
         output: what waits to be pulled.
         output_waiting: octets of replies among it, bodies not counted.
@@ -91,8 +89,8 @@ class ServerConversation:
     """
 
     __slots__ = (
-        *("capabilities", "command", "encrypted", "events", "habits", "intake", "limits"),
-        *("offered", "output", "output_waiting", "seam", "state", "texts", "utf8", "waits_for"),
+        *("capabilities", "command", "encrypted", "events", "hooks", "limits", "offered"),
+        *("output", "output_waiting", "quirks", "reader", "state", "texts", "utf8", "waits_for"),
         "_errors",
     )
 
@@ -102,29 +100,29 @@ class ServerConversation:
         texts: Texts,
         capabilities: CapabilityLists,
         limits: Limits,
-        habits: Habits,
-        seam: Seam,
+        quirks: Quirks,
+        hooks: SessionHooks,
         encrypted: bool,
     ) -> None:
         self.texts = texts
         self.capabilities = capabilities
         self.limits = limits
-        self.habits = habits
-        self.seam = seam
+        self.quirks = quirks
+        self.hooks = hooks
         self.encrypted = encrypted
         self.state = State.GREETING
         self.command: Command | None = None
         self.offered: frozenset[bytes] = frozenset()
         self.utf8 = False
-        self.intake = Intake(
+        self.reader = LineReader(
             longest=limits.line,
             discarded=limits.discarded,
-            line_end=b"\n" if habits.line_ends is LineEnds.CRLF_OR_LF else b"\r\n",
+            line_end=b"\n" if quirks.line_ends is LineEnds.CRLF_OR_LF else b"\r\n",
         )
         self.events: list[ServerEvent] = []
         self.output: deque[Part] = deque()
         self.output_waiting = 0
-        self.waits_for = Wait.GREETING
+        self.waits_for = Awaiting.GREETING
         self._errors = 0
         self.learn_what_is_offered()
 
@@ -134,7 +132,7 @@ class ServerConversation:
         """Return the answer to CAPA here and now, without line ends."""
         logged_in = self.state is _TRANSACTION
         lines = self.capabilities.lines(encrypted=self.encrypted, logged_in=logged_in)
-        return self.seam.capabilities(lines, logged_in=logged_in)
+        return self.hooks.capabilities(lines, self.state)
 
     def learn_what_is_offered(self) -> None:
         """Look at the capabilities anew, because TLS or the login has changed them."""
@@ -161,46 +159,46 @@ class ServerConversation:
         limit = self.limits.errors_after_login if logged_in else self.limits.errors_before_login
         self._errors += 1
         is_last = self._errors >= limit
-        if not is_last or self.habits.last_error is not LastError.TOLD:
+        if not is_last or self.quirks.last_error is not LastError.TOLD:
             self.reply(occasion, **fields)
         if not is_last:
             return
-        if self.habits.last_error is not LastError.ANSWERED:
+        if self.quirks.last_error is not LastError.ANSWERED:
             self.reply(Occasion.TOO_MANY_ERRORS, limit=limit)
         self.end(EndReason.TOO_MANY_ERRORS)
 
     def _send_line(self, indicator: bytes, text: bytes) -> None:
-        if indicator == OK and self.habits.errors_counted is _IN_A_ROW:
+        if indicator == OK and self.quirks.errors_counted is _IN_A_ROW:
             self._errors = 0
         self.queue_line(b"%b %b\r\n" % (indicator, text) if text else indicator + b"\r\n")
 
     def queue_line(self, line: bytes) -> None:
-        """Send a line with its CRLF, as the seam wants it."""
+        """Send a line with its CRLF, as the hooks want it."""
         if self.state is _GREETING:
-            line = self.seam.greeting(line)
+            line = self.hooks.greeting(line)
         else:
-            line = self.seam.reply(self.command, line)
+            line = self.hooks.reply(self.command, line)
         self.output.append(line)
         self.output_waiting += len(line)
 
     def send_body(self, chunks: Iterable[bytes], *, dot_lines: bool = True) -> None:
         """Send the lines behind a status line, and the lone dot."""
         encode = stuff if dot_lines else terminate
-        self.output.append(self.seam.body(self.command, chunks, encode))
+        self.output.append(self.hooks.body(self.command, chunks, encode))
 
     def end(self, because: EndReason) -> None:
         """End the session once everything said so far has been pulled."""
-        self.waits_for = Wait.END
+        self.waits_for = Awaiting.END
         self.output.append(SessionEnded(because=because))
 
     # The driver.
 
-    def ask(self, event: ServerEvent, wait: Wait) -> None:
+    def ask(self, event: ServerEvent, wait: Awaiting) -> None:
         """Tell an event that the driver has to answer."""
         self.waits_for = wait
         self.events.append(event)
 
-    def answered(self, waited_for: Wait) -> None:
+    def answered(self, waited_for: Awaiting) -> None:
         """Check that an answer of the driver was waited for.
 
         Raises:
@@ -208,7 +206,7 @@ class ServerConversation:
         """
         if self.waits_for is not waited_for:
             raise RuntimeError(f"the session waits for {self.waits_for}, not for {waited_for}")
-        self.waits_for = Wait.NOTHING
+        self.waits_for = Awaiting.NOTHING
 
 
 @lru_cache(maxsize=64)

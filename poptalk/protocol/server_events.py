@@ -1,7 +1,7 @@
 """What the server core tells the one who drives it.
 
 Four of the events wait for an answer: `LoginAttempt`, `SizesRequested`, `CommitRequested` and
-`TlsRequested`.
+`StlsAnswered`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class CommitRequested(Value):
     """Message-numbers in rising order."""
 
 
-class TlsRequested(Value):
+class StlsAnswered(Value):
     """The positive answer to STLS has been handed out: the next octets are TLS, both ways.
 
     Answer with ``tls_established`` once the handshake is done.
@@ -123,7 +123,7 @@ ServerEvent = (
     | LoginWithdrawn
     | SizesRequested
     | CommitRequested
-    | TlsRequested
+    | StlsAnswered
     | PlaintextAfterStls
     | SessionEnded
 )

@@ -131,9 +131,8 @@ class Transaction:
 
     # STAT, LIST and UIDL.
 
-    def on_stat(self, command: Command) -> None:
+    def on_stat(self, _command: Command) -> None:
         """Tell how many messages there are, and how many octets."""
-        del command
         # Counting may find that messages are gone, so the octets come first.
         octets = self.octets_left()
         self._conversation.reply_with_data(b"%d %d" % (self.count_left(), octets))
@@ -193,7 +192,7 @@ class Transaction:
     def on_top(self, command: Command) -> None:
         """Send the beginning of a message."""
         session = self._conversation
-        lines = session.habits.number(command, 1)
+        lines = session.quirks.number(command, 1)
         if lines is None and command.verb is not None:
             argument = shown(command.arguments[1])
             session.complain(Occasion.NO_LINE_COUNT, syntax=command.verb.syntax, argument=argument)
@@ -210,7 +209,7 @@ class Transaction:
     def _message(self, command: Command) -> int | None:
         """Return the message-number of a command; answer it in the negative if there is none."""
         session = self._conversation
-        number = session.habits.number(command)
+        number = session.quirks.number(command)
         count = self._maildrop.count
         if number is None and command.verb is not None:
             argument = shown(command.arguments[0])
@@ -254,8 +253,8 @@ class Transaction:
     def on_dele(self, command: Command) -> None:
         """Mark a message."""
         session = self._conversation
-        number = session.habits.number(command)
-        if number in self.deleted and session.habits.dele_again is DeleAgain.ACCEPTED:
+        number = session.quirks.number(command)
+        if number in self.deleted and session.quirks.dele_again is DeleAgain.ACCEPTED:
             session.reply(Occasion.MESSAGE_MARKED, number=number)
             return
         number = self._message(command)
@@ -266,24 +265,21 @@ class Transaction:
         self.deleted.add(number)
         session.reply(Occasion.MESSAGE_MARKED, number=number)
 
-    def on_rset(self, command: Command) -> None:
+    def on_rset(self, _command: Command) -> None:
         """Take all marks back."""
-        del command
         if self._octets_counted is not None:
             self._octets_counted += sum(map(self._octets, self.deleted))
         self.deleted.clear()
         self._highest = 0
         self._conversation.reply(Occasion.MARKS_TAKEN_BACK, **self.fields())
 
-    def on_last(self, command: Command) -> None:
+    def on_last(self, _command: Command) -> None:
         """Tell the highest message-number that was retrieved."""
-        del command
-        highest = self._conversation.habits.last is Last.HIGHEST
+        highest = self._conversation.quirks.last is Last.HIGHEST
         self._conversation.reply_with_data(b"%d" % (self._highest if highest else 0))
 
-    def on_noop(self, command: Command) -> None:
+    def on_noop(self, _command: Command) -> None:
         """Do nothing."""
-        del command
         self._conversation.reply(Occasion.NOTHING_DONE)
 
     # The end.

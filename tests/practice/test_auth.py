@@ -15,8 +15,7 @@ import pytest
 from scramp import ScramClient  # type: ignore[import-untyped]
 
 from poptalk.cli.parser import parse
-from poptalk.practice.accounts import Account
-from poptalk.practice.maildrop import MaildropError
+from poptalk.practice.maildrop import MaildropError, Store
 from poptalk.practice.persona import Persona, load_persona
 from poptalk.practice.serve import serve
 from poptalk.practice.server import Server, ThreadedServer
@@ -230,10 +229,10 @@ def test_without_a_delay_nobody_waits(lines: tuple[bytes, ...]) -> None:
 def test_a_maildrop_that_cannot_be_opened(
     trouble: Exception, code: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_server: Server, _account: Account) -> None:
+    def fail(_store: Store) -> None:
         raise trouble
 
-    monkeypatch.setattr(Server, "open_maildrop", fail)
+    monkeypatch.setattr(Store, "open", fail)
     with ThreadedServer(Server(persona="plain")) as server, greeted(server) as talk:
         assert talk.say(b"AUTH PLAIN " + PLAIN_BOB).startswith(b"-ERR [%b]" % code)
         assert talk.log_in().startswith(b"-ERR [%b]" % code)

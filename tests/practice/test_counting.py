@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.practice.connection import ServerConnection
 from poptalk.practice.maildrop.snapshot import Snapshot
 from poptalk.practice.server import Server
 from tests.practice.maildrop.letters import numbered_letters, write_maildir
@@ -92,15 +93,20 @@ def test_two_who_need_the_sizes_at_once_count_them_once(gate: Gate, maildir: Pat
         assert sorted(gate.counted) == list(range(1, COUNT + 1))
 
 
-def test_nobody_counts_for_a_client_that_has_gone(gate: Gate, maildir: Path) -> None:
+def test_nobody_counts_for_a_client_that_has_gone(
+    gate: Gate, maildir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended = threading.Event()
 
-    class Watching(Server):
-        def forget(self, connection: object) -> None:
-            super().forget(connection)  # type: ignore[arg-type]
-            ended.set()
+    server = Server(maildrop=maildir)
+    forget = server.connections.forget
 
-    with Watching(maildrop=maildir) as server:
+    def forgotten(connection: ServerConnection) -> None:
+        forget(connection)
+        ended.set()
+
+    monkeypatch.setattr(server.connections, "forget", forgotten)
+    with server:
         with greeted(server) as talk:
             assert talk.log_in().startswith(b"+OK")
             talk.sock.sendall(b"LIST\r\n")

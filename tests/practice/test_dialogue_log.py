@@ -12,7 +12,8 @@ import pytest
 from poptalk.notation.dialogue import AnyLines, ClientLine, Comment, ServerLine
 from poptalk.notation.reader import parse_dialogue
 from poptalk.notation.server_lines import MAX_LINE_LOGGED
-from poptalk.practice.dialogue_log import CannotLog, DialogueLog
+from poptalk.practice.accounts import BOB
+from poptalk.practice.dialogue_log import CannotLog, ServerLog
 from poptalk.practice.server import Server
 from poptalk.practice.witness import Visit
 from poptalk.protocol.commands import parse_command
@@ -30,7 +31,7 @@ def no_complaint(sentence: str) -> None:
 class Session:
     """A session told to a log by hand."""
 
-    def __init__(self, log: DialogueLog, visit: Visit = FIRST) -> None:
+    def __init__(self, log: ServerLog, visit: Visit = FIRST) -> None:
         self.scribe = log.begin(visit)
 
     def client(self, line: bytes) -> None:
@@ -49,17 +50,17 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def log(path: Path) -> DialogueLog:
-    return DialogueLog(str(path), complain=no_complaint)
+def log(path: Path) -> ServerLog:
+    return ServerLog(str(path), complain=no_complaint)
 
 
-def lines(log: DialogueLog, path: Path) -> list[str]:
+def lines(log: ServerLog, path: Path) -> list[str]:
     """Close the log and return its lines, without comments and empty ones."""
     log.close()
     return [line for line in path.read_text().splitlines() if line[:2] in ("C:", "S:")]
 
 
-def test_a_session_reads_as_the_rfc_writes_it(log: DialogueLog, path: Path) -> None:
+def test_a_session_reads_as_the_rfc_writes_it(log: ServerLog, path: Path) -> None:
     session = Session(log)
     session.server(b"+OK ready\r\n")
     session.client(b"CAPA")
@@ -90,7 +91,7 @@ def test_a_session_reads_as_the_rfc_writes_it(log: DialogueLog, path: Path) -> N
     ],
 )  # fmt: skip
 def test_secrets_are_placeholders(
-    log: DialogueLog, path: Path, command: bytes, responses: list[bytes], written: list[str]
+    log: ServerLog, path: Path, command: bytes, responses: list[bytes], written: list[str]
 ) -> None:
     session = Session(log)
     session.client(command)
@@ -99,7 +100,52 @@ def test_secrets_are_placeholders(
     assert lines(log, path)[1:] == written
 
 
-def test_an_echo_of_a_secret_is_hidden_and_a_letter_is_not(log: DialogueLog, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("begun", "line"),
+    [
+        (b"USER bob", b"sesame"),
+        (b"USER bob", b"PAS sesame"),
+        (b"USER bob", b"PASSsesame"),
+        (b"USER bob", b"PASS:sesame"),
+        (b"USER bob", b"PASSWORD sesame"),
+        (b"USER bob", b"=sesame"),
+        (b"user bob", b"  sesame  "),
+        (b"USER bob", b"USER bob sesame"),
+        (b"NOOP", b"USER bob sesame and more"),
+        (b"NOOP", b"APOP bob c4c9334bac560ecc979e58001b3e22fb sesame"),
+        (b"AUTH PLAIN", b"sesame=="),
+        (b"AUTH CRAM-MD5", b"c2VzYW1l"),
+    ],
+)
+def test_a_password_in_the_wrong_place_is_hidden(
+    log: ServerLog, path: Path, begun: bytes, line: bytes
+) -> None:
+    session = Session(log)
+    session.client(begun)
+    session.server(b"-ERR no\r\n")
+    session.client(line)
+    session.server(b"-ERR you sent %b\r\n" % line.split(b" ")[-1])
+    log.close()
+    text = path.read_text()
+    assert "sesame" not in text
+    assert "c2VzYW1l" not in text
+    assert line.decode() not in text
+
+
+def test_other_mistakes_are_logged_as_they_were_made(log: ServerLog, path: Path) -> None:
+    session = Session(log)
+    session.client(b"HELO example")
+    session.client(b"USER bob")
+    session.client(b"STA")
+    session.client(b"LIST 1 2")
+    session.scribe.logged_in(BOB)
+    session.client(b"RETRR 1")
+    assert lines(log, path)[1:] == [
+        "C: HELO example", "C: USER bob", "C: STA", "C: LIST 1 2", "C: RETRR 1"
+    ]  # fmt: skip
+
+
+def test_an_echo_of_a_secret_is_hidden_and_a_letter_is_not(log: ServerLog, path: Path) -> None:
     session = Session(log)
     session.client(b"PASS tanstaaf")
     session.server(b"PASS tanstaaf-ERR no\r\n")
@@ -113,7 +159,7 @@ def test_an_echo_of_a_secret_is_hidden_and_a_letter_is_not(log: DialogueLog, pat
     assert written[-1] == "S: +OK ****"
 
 
-def test_hostile_octets_are_harmless(log: DialogueLog, path: Path) -> None:
+def test_hostile_octets_are_harmless(log: ServerLog, path: Path) -> None:
     session = Session(log)
     session.client(b"USER \x1b]0;evil\x07\xff{user}")
     session.server(b"-ERR \x9b31m ...\r\n...\r\n<the server sends nothing>\r\n")
@@ -128,7 +174,7 @@ def test_hostile_octets_are_harmless(log: DialogueLog, path: Path) -> None:
     assert len(payloads) == 4
 
 
-def test_lines_cut_anywhere_are_put_together(log: DialogueLog, path: Path) -> None:
+def test_lines_cut_anywhere_are_put_together(log: ServerLog, path: Path) -> None:
     octets = b"+OK\r\none\r\n.two\r\n\r\n.\r\n"
     session = Session(log)
     for octet in octets:
@@ -136,7 +182,7 @@ def test_lines_cut_anywhere_are_put_together(log: DialogueLog, path: Path) -> No
     assert lines(log, path)[1:] == ["S: +OK", "S: one", "S: .two", "S:", "S: ."]
 
 
-def test_a_last_line_without_an_end_is_told(log: DialogueLog, path: Path) -> None:
+def test_a_last_line_without_an_end_is_told(log: ServerLog, path: Path) -> None:
     session = Session(log)
     session.server(b"+OK half a li")
     session.scribe.ended(EndReason.CLIENT_GONE)
@@ -144,7 +190,7 @@ def test_a_last_line_without_an_end_is_told(log: DialogueLog, path: Path) -> Non
     assert "that line had no end" in path.read_text()
 
 
-def test_a_line_without_an_end_costs_no_memory(log: DialogueLog, path: Path) -> None:
+def test_a_line_without_an_end_costs_no_memory(log: ServerLog, path: Path) -> None:
     session = Session(log)
     for _ in range(100):
         session.server(b"x" * MAX_LINE_LOGGED)
@@ -152,7 +198,7 @@ def test_a_line_without_an_end_costs_no_memory(log: DialogueLog, path: Path) -> 
     assert len(max(lines(log, path), key=len)) < 2 * MAX_LINE_LOGGED
 
 
-def test_sessions_take_turns(log: DialogueLog, path: Path) -> None:
+def test_sessions_take_turns(log: ServerLog, path: Path) -> None:
     one, two = Session(log, FIRST), Session(log, SECOND)
     one.server(b"+OK one\r\n")
     one.client(b"NOOP")
@@ -178,7 +224,7 @@ def test_sessions_take_turns(log: DialogueLog, path: Path) -> None:
 
 def test_a_log_is_added_to_and_is_private(path: Path) -> None:
     for _ in range(2):
-        log = DialogueLog(str(path), complain=no_complaint)
+        log = ServerLog(str(path), complain=no_complaint)
         Session(log).server(b"+OK\r\n")
         log.close()
     assert path.read_text().count("S: +OK\n") == 2
@@ -187,13 +233,13 @@ def test_a_log_is_added_to_and_is_private(path: Path) -> None:
 
 def test_a_log_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CannotLog, match=r"cannot be written \(no such file or directory\)"):
-        DialogueLog(str(tmp_path / "missing" / "log"), complain=no_complaint)
+        ServerLog(str(tmp_path / "missing" / "log"), complain=no_complaint)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_told_once() -> None:
     sentences: list[str] = []
-    log = DialogueLog("/dev/full", complain=sentences.append)
+    log = ServerLog("/dev/full", complain=sentences.append)
     session = Session(log)
     for _ in range(3):
         session.client(b"NOOP")
@@ -206,7 +252,7 @@ def test_a_full_disk_is_told_once() -> None:
 # From real sessions.
 
 
-def test_commands_stand_before_their_answers(log: DialogueLog, path: Path) -> None:
+def test_commands_stand_before_their_answers(log: ServerLog, path: Path) -> None:
     with Server(witnesses=[log.begin]) as server:
         with greeted(server) as talk:
             talk.log_in()
@@ -228,9 +274,7 @@ def test_commands_stand_before_their_answers(log: DialogueLog, path: Path) -> No
     assert not any(isinstance(step, AnyLines) for step in steps)
 
 
-def test_the_password_that_a_faulty_server_echoes_is_not_logged(
-    log: DialogueLog, path: Path
-) -> None:
+def test_the_password_that_a_faulty_server_echoes_is_not_logged(log: ServerLog, path: Path) -> None:
     with (
         Server(persona="plain", faults=["echo-password"], witnesses=[log.begin]) as server,
         greeted(server) as talk,
@@ -241,7 +285,7 @@ def test_the_password_that_a_faulty_server_echoes_is_not_logged(
     assert "tanstaaf" not in path.read_text()
 
 
-def test_every_session_of_many_is_whole(log: DialogueLog, path: Path) -> None:
+def test_every_session_of_many_is_whole(log: ServerLog, path: Path) -> None:
     with Server(witnesses=[log.begin]) as server:
         for _, _ in itertools.product(range(3), range(3)):
             with greeted(server) as one, greeted(server) as two:

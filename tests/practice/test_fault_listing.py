@@ -41,9 +41,9 @@ def test_the_list_tells_everything_of_every_fault() -> None:
     text = " ".join(" ".join(lines).split())
     for kind in FAULTS.values():
         about = kind.about
-        for part in (about.name, about.summary, about.seen, about.sentence, about.suffers):
+        for part in (about.name, about.server, about.seen, about.quote, about.client):
             assert " ".join(part.split()) in text
-        assert f'{about.stance.value} {about.clause}: "' in text
+        assert f'{about.stance} {about.clause}: "' in text
 
 
 def test_no_fault_of_the_issue_is_missing() -> None:
@@ -54,9 +54,9 @@ def test_no_fault_of_the_issue_is_missing() -> None:
 def test_a_row_is_one_sentence_long(kind: type[Fault]) -> None:
     about = kind.about
     assert about.name == about.name.lower()
-    assert len(about.summary) <= 80
-    assert not about.summary.endswith(".")
-    assert not about.suffers.endswith(".")
+    assert len(about.server) <= 80
+    assert not about.server.endswith(".")
+    assert not about.client.endswith(".")
 
 
 @pytest.mark.parametrize(

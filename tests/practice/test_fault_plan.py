@@ -33,7 +33,7 @@ DIALOGUE = (
 )
 """Whatever a fault can show itself in, without TLS."""
 
-LATER = [name for name, kind in FAULTS.items() if not kind.before_login]
+LATER = [name for name, kind in FAULTS.items() if not kind.about.before_login]
 
 
 # Reading rules.
@@ -72,16 +72,16 @@ def test_a_rule_is_read(
         ("bbo=slow", 'there is no account "bbo"; there are bob, mrose.'),
         ("#0=slow", "connections are counted from #1."),
         ("#x=slow", "connections are counted from #1."),
-        ("no-dot-stuffing:3", "no-dot-stuffing takes nothing behind its name."),
-        ("slow:", "behind the colon goes a time of at most 3600 seconds, such as 2s or 200ms."),
-        ("slow:-1s", "goes a time"),
-        ("slow:nan", "goes a time"),
-        ("slow:2h", "goes a time"),
-        ("drop-after:-1", "goes a number of octets from 0 to"),
-        ("drop-after:many", "goes a number of octets"),
-        ("no-final-dot:XYZZY", "goes a command of POP3, such as RETR."),
-        ("bad-certificate:old", "goes one of self-signed, expired, wrong-host."),
-        ("bob=stls-refused", "acts before anybody has said his name"),
+        ("no-dot-stuffing:3", "no-dot-stuffing takes nothing after its name."),
+        ("slow:", "after the colon comes a time of at most 3600 seconds, such as 2s or 200ms."),
+        ("slow:-1s", "comes a time"),
+        ("slow:nan", "comes a time"),
+        ("slow:2h", "comes a time"),
+        ("drop-after:-1", "comes a number of octets from 0 to"),
+        ("drop-after:many", "comes a number of octets"),
+        ("no-final-dot:XYZZY", "comes a command of POP3, such as RETR."),
+        ("bad-certificate:old", "comes one of self-signed, expired, wrong-host."),
+        ("bob=stls-refused", "acts before anyone has given a name"),
         ("bob=bad-certificate", "Give it to all, or to a connection, such as #1."),
     ],
 )

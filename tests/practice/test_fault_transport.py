@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from poptalk.practice.faults.fault import Fault
 from poptalk.practice.faults.plan import FaultPlan, read_rule
 from poptalk.practice.faults.transport import DRIP_OCTETS
-from poptalk.practice.seam import Action, Ending, Pause
+from poptalk.practice.seam import Action, EarlyEnd, Pause
 from poptalk.practice.server import Server, ThreadedServer
 from tests.practice.talking import SECONDS, connected, greeted
 
@@ -63,18 +63,18 @@ def test_the_terminator_is_split_wherever_the_stream_is_cut(cuts: list[int]) -> 
 @given(cuts, st.integers(0, len(STREAM) + 3))
 def test_what_happens_after_some_octets_happens_there(cuts: list[int], after: int) -> None:
     actions = delivered(begun(f"drop-after:{after}"), STREAM, cuts)
-    happened = Ending.CLOSE in actions
+    happened = EarlyEnd.CLOSE in actions
     assert happened == (after <= len(STREAM))
     if happened:
-        assert octets(actions[: actions.index(Ending.CLOSE)]) == STREAM[:after]
+        assert octets(actions[: actions.index(EarlyEnd.CLOSE)]) == STREAM[:after]
 
 
 @pytest.mark.parametrize(
     ("rule", "happens"),
     [
         ("stall:3", Pause(seconds=math.inf)),
-        ("drop-after:3", Ending.CLOSE),
-        ("reset:3", Ending.RESET),
+        ("drop-after:3", EarlyEnd.CLOSE),
+        ("reset:3", EarlyEnd.RESET),
     ],
 )
 def test_what_happens(rule: str, happens: Action) -> None:
@@ -102,7 +102,7 @@ def test_each_connection_has_chance_of_its_own_from_the_seed() -> None:
 def test_faults_of_the_way_act_one_after_the_other() -> None:
     faults = FaultPlan(["drop-after:20", "slow:3s", "drip:1s"], accounts=(), seed=1).begin()
     actions = list(faults.deliver(STREAM))
-    ended = actions.index(Ending.CLOSE)
+    ended = actions.index(EarlyEnd.CLOSE)
     assert octets(actions[:ended]) == STREAM[:20]
     assert {Pause(seconds=3), Pause(seconds=1)} <= set(actions[:ended])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from poptalk.practice.connection import Patience
 from poptalk.practice.server import Server
 from poptalk.practice.witness import DropReason, How, Visit, Witness
 from poptalk.protocol.limits import Limits
-from poptalk.protocol.server import MAX_INPUT_WAITING
+from poptalk.protocol.server import MAX_INPUT_WAITING, MAX_REPLIES_AT_ONCE
 from poptalk.protocol.server_events import EndReason
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
@@ -30,12 +31,12 @@ class Endings:
     def begin(self, visit: Visit) -> Witness:
         endings = self
 
-        class Ending(Witness):
+        class EarlyEnd(Witness):
             def ended(self, how: How) -> None:
                 endings.told.append(how)
                 endings._one_more.release()
 
-        return Ending()
+        return EarlyEnd()
 
     def ended_within(self, seconds: float) -> bool:
         """Tell whether one more session ends within a time."""
@@ -240,7 +241,7 @@ def large_maildrop(tmp_path: Path) -> Path:
 
 def buffered(server: Server) -> list[int]:
     """Return the octets that are queued in this process, connection by connection."""
-    return [each._transport.get_write_buffer_size() for each in server._crowd]
+    return [each._transport.get_write_buffer_size() for each in server.connections]
 
 
 def test_little_is_queued_for_a_reader_who_does_not_read(large_maildrop: Path) -> None:
@@ -259,9 +260,9 @@ def test_little_is_queued_for_a_reader_who_does_not_read(large_maildrop: Path) -
             slow.sock.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 slow.sock.sendall(b"NOOP\r\n" * 3_000_000)
-            assert max(each._session._conversation.intake.waiting for each in server._crowd) < (
-                MAX_INPUT_WAITING + 300_000
-            )
+            assert max(
+                each._session._conversation.reader.waiting for each in server.connections
+            ) < (MAX_INPUT_WAITING + 300_000)
             assert other.say(b"NOOP") == b"+OK"
 
 
@@ -297,3 +298,36 @@ def test_a_slow_reader_gets_everything_though_quit_is_answered(
         with sock.makefile("rb") as file:
             assert file.read().endswith(b"x\r\n.\r\n+OK host closing connection\r\n")
         assert endings.wait_for(1) == [EndReason.QUIT]
+
+
+# Clients that send thousands of commands at once.
+
+
+async def test_one_who_sends_thousands_of_commands_does_not_keep_the_others_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "TURN_SECONDS", 0)
+    answered: list[int] = []
+
+    class Answers(Witness):
+        def __init__(self, visit: Visit) -> None:
+            self.number = visit.number
+
+        def sent(self, octets: bytes | memoryview) -> None:
+            answered.append(self.number)
+
+    many = 5_000
+    async with Server(witnesses=[Answers]) as server:
+        greedy, _ = greedy_streams = await asyncio.open_connection(server.host, server.port)
+        other, _ = other_streams = await asyncio.open_connection(server.host, server.port)
+        assert (await greedy.readline()).startswith(b"+OK")
+        assert (await other.readline()).startswith(b"+OK")
+        # The loop runs again only when the commands of both are there.
+        greedy_streams[1].write(b"USER bob\r\n" * many)
+        other_streams[1].write(b"USER bob\r\n")
+        assert (await other.readline()).startswith(b"+OK")
+        for _ in range(many):
+            assert (await greedy.readline()).startswith(b"+OK")
+        greedy_streams[1].close()
+        other_streams[1].close()
+    assert answered.index(2, 2) < len(answered) - many // MAX_REPLIES_AT_ONCE // 2

@@ -18,8 +18,8 @@ from poptalk.practice.persona import (
     shipped_personas,
 )
 from poptalk.practice.server import Server
-from poptalk.protocol.habits import HABITS
-from poptalk.protocol.texts import WORDINGS, Occasion
+from poptalk.protocol.habits import QUIRKS
+from poptalk.protocol.texts import Occasion
 from tests.practice.replaying import replay
 from tests.practice.talking import SECONDS, connected, greeted
 
@@ -109,10 +109,10 @@ def test_what_each_announces_is_what_works(name: str) -> None:
 def test_plain_says_what_the_core_says_by_itself() -> None:
     """The file repeats the RFC's words, so that who copies it sees what can be changed."""
     plain = load_persona("plain")
-    values = {field: f"<{field}>" for row in WORDINGS.values() for field in row.fields}
-    for occasion, wording in WORDINGS.items():
-        text = wording.text
-        for field in wording.fields:
+    values = {field: f"<{field}>" for row in Occasion for field in row.fields}
+    for occasion in Occasion:
+        text = occasion.text
+        for field in occasion.fields:
             text = text.replace(f"{{{field}}}", values[field])
         assert plain.texts.fill(occasion, values) == text.encode()
 
@@ -122,7 +122,7 @@ def test_plain_does_what_the_server_does_where_nothing_is_said() -> None:
     nothing_said = parse_persona(
         GOOD.partition("[habits]")[0], name="nothing", source="nothing.toml"
     )
-    assert plain.habits == nothing_said.habits
+    assert plain.quirks == nothing_said.quirks
     assert plain.limits == nothing_said.limits
     assert plain.second_session is nothing_said.second_session
     assert plain.login_delay is nothing_said.login_delay
@@ -133,13 +133,13 @@ def test_the_schema_names_every_occasion_field_habit_and_value() -> None:
     comment = " ".join(line for line in text.splitlines() if line.startswith("#"))
     words = comment.replace(",", " ").replace(";", " ").replace(":", " ").split()
     assert not [o.value for o in Occasion if o.value not in words]
-    fields = {field for row in WORDINGS.values() for field in row.fields}
+    fields = {field for row in Occasion for field in row.fields}
     assert not [field for field in fields if f"{{{field}}}" not in comment]
-    for habit, kind in HABITS.items():
+    for habit, kind in QUIRKS.items():
         assert habit.replace("_", "-") in words
         assert not [value.value for value in kind if f'"{value.value}"' not in words]
     _, _, behind = text.partition("[habits]\n")
-    assert all(f"{habit.replace('_', '-')} = " in behind for habit in HABITS)
+    assert all(f"{habit.replace('_', '-')} = " in behind for habit in QUIRKS)
 
 
 def test_exchange_speaks_as_in_the_article_and_offers_no_apop() -> None:

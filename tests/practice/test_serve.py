@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import poplib
 import re
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli.parser import parse
-from poptalk.practice.serve import serve
+from poptalk.practice.serve import COMPLAIN_SECONDS, OutOfFiles, serve
 from poptalk.practice.server import Server
 from poptalk.practice.settings import ServeSettings
 from tests.practice.test_server import has_ipv6
@@ -348,3 +349,23 @@ def test_an_output_that_takes_nothing_is_said_in_one_sentence() -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith(b"poptalk: The output could not be written")
     assert ended.stderr.count(b"\n") == 1
+
+
+async def test_running_out_of_files_is_told_now_and_then() -> None:
+    now = 0.0
+    said: list[str] = []
+    others: list[object] = []
+    loop = asyncio.get_running_loop()
+    handler = OutOfFiles(said.append, clock=lambda: now)
+    loop.set_exception_handler(handler)
+    full = {"message": "", "exception": OSError(errno.EMFILE, "Too many open files")}
+    for _ in range(500):
+        loop.call_exception_handler(full)
+    assert len(said) == 1
+    assert "too many open files" in said[0]
+    now = COMPLAIN_SECONDS
+    loop.call_exception_handler(full)
+    assert len(said) == 2
+    loop.default_exception_handler = others.append  # type: ignore[assignment,method-assign]
+    loop.call_exception_handler({"message": "another"})
+    assert (len(said), len(others)) == (2, 1)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
-from poptalk.protocol.habits import Habits
+from poptalk.protocol.habits import Quirks
 from poptalk.protocol.limits import Limits
 from poptalk.protocol.proofs import Credentials
 from poptalk.protocol.sasl import Mechanism
@@ -16,7 +16,7 @@ from poptalk.protocol.server_events import (
     LoginAttempt,
     ServerEvent,
     SizesRequested,
-    TlsRequested,
+    StlsAnswered,
 )
 from poptalk.protocol.texts import Occasion, Texts
 
@@ -71,7 +71,7 @@ class Desk:
         capabilities: CapabilityLists = FULL_CAPABILITIES,
         limits: Limits | None = None,
         mechanisms: Mapping[bytes, Callable[[], Mechanism]] | None = None,
-        habits: Habits | None = None,
+        quirks: Quirks | None = None,
         encrypted: bool = False,
         greet: bool = True,
     ) -> None:
@@ -82,7 +82,7 @@ class Desk:
             encrypted=encrypted,
             limits=limits,
             mechanisms=mechanisms,
-            habits=habits,
+            quirks=quirks,
         )
         self.maildrop = MemoryMaildrop(messages)
         self.told: list[ServerEvent] = []
@@ -134,7 +134,7 @@ class Desk:
                     self.session.committed()
                 else:
                     self.session.commit_failed()
-            case TlsRequested():
+            case StlsAnswered():
                 if self.begins_tls:
                     self.session.tls_established()
             case _:

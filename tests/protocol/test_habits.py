@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from poptalk.protocol.habits import (
-    HABITS,
+    QUIRKS,
     AfterWrongPassword,
     BehindLogin,
     Capa,
     DeleAgain,
     ErrorsCounted,
     ExtraArguments,
-    Habits,
     Last,
     LastError,
     LineEnds,
     Numbers,
+    Quirks,
     StrayBlanks,
     UserName,
 )
@@ -100,20 +100,20 @@ DIALOGUES: list[tuple[dict[str, Any], bytes, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("habits", "sent", "answered"), DIALOGUES)
-def test_what_is_answered(habits: dict[str, Any], sent: bytes, answered: str) -> None:
-    assert indicators(Desk(habits=Habits(**habits)).send(sent)) == answered
+@pytest.mark.parametrize(("quirks", "sent", "answered"), DIALOGUES)
+def test_what_is_answered(quirks: dict[str, Any], sent: bytes, answered: str) -> None:
+    assert indicators(Desk(quirks=Quirks(**quirks)).send(sent)) == answered
 
 
 def test_every_value_of_every_habit_is_tested() -> None:
-    tested = {value for habits, _, _ in DIALOGUES for value in habits.values()}
+    tested = {value for quirks, _, _ in DIALOGUES for value in quirks.values()}
     tested |= {Last.HIGHEST, ErrorsCounted.IN_ALL, LastError.ANSWERED, LastError.ANSWERED_AND_TOLD}
-    by_default = {getattr(Habits(), habit) for habit in HABITS}
-    assert tested | by_default == {value for kind in HABITS.values() for value in kind}
+    by_default = {getattr(Quirks(), habit) for habit in QUIRKS}
+    assert tested | by_default == {value for kind in QUIRKS.values() for value in kind}
 
 
 def test_last_is_the_highest_that_was_retrieved() -> None:
-    desk = Desk(habits=Habits(last=Last.HIGHEST)).log_in()
+    desk = Desk(quirks=Quirks(last=Last.HIGHEST)).log_in()
     answers = [desk.send(b"LAST\r\n")]
     for line in (b"RETR 2\r\n", b"RETR 1\r\n", b"TOP 3 0\r\n", b"RETR 9\r\n", b"RSET\r\n"):
         desk.send(line)
@@ -129,8 +129,8 @@ def test_last_is_the_highest_that_was_retrieved() -> None:
     ],
 )
 def test_errors_are_counted(counted: ErrorsCounted, sent: bytes, answered: str) -> None:
-    habits, limits = Habits(errors_counted=counted), Limits(errors_after_login=3)
-    assert indicators(Desk(habits=habits, limits=limits).log_in().send(sent)) == answered
+    habits, limits = Quirks(errors_counted=counted), Limits(errors_after_login=3)
+    assert indicators(Desk(quirks=habits, limits=limits).log_in().send(sent)) == answered
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_errors_are_counted(counted: ErrorsCounted, sent: bytes, answered: str) 
     ],
 )
 def test_the_last_error(last: LastError, texts: list[bytes]) -> None:
-    desk = Desk(habits=Habits(last_error=last), limits=Limits(errors_before_login=1))
+    desk = Desk(quirks=Quirks(last_error=last), limits=Limits(errors_before_login=1))
     answers = desk.send(b"XYZZY\r\n").splitlines()
     assert [answer.removeprefix(b"-ERR ")[:15] for answer in answers] == texts
     assert desk.told[-1] == SessionEnded(because=EndReason.TOO_MANY_ERRORS)
@@ -150,10 +150,10 @@ def test_the_last_error(last: LastError, texts: list[bytes]) -> None:
 
 def test_cuts_change_nothing_where_only_crlf_ends_a_line() -> None:
     octets = b"USER mr\nose\r\n\r\n" + b"x" * 30 + b"\r\nNOOP\r\r\n"
-    habits, limits = Habits(line_ends=LineEnds.CRLF), Limits(line=20, overlong_lines=9)
-    whole = Desk(habits=habits, limits=limits).send(octets)
+    habits, limits = Quirks(line_ends=LineEnds.CRLF), Limits(line=20, overlong_lines=9)
+    whole = Desk(quirks=habits, limits=limits).send(octets)
     assert indicators(whole) == "+---"
     for cut in range(len(octets)):
-        desk = Desk(habits=habits, limits=limits)
+        desk = Desk(quirks=habits, limits=limits)
         assert desk.send_cut(octets, [cut]) == whole
-    assert Desk(habits=habits, limits=limits).send_cut(octets, range(1, len(octets))) == whole
+    assert Desk(quirks=habits, limits=limits).send_cut(octets, range(1, len(octets))) == whole

@@ -7,17 +7,17 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.protocol.intake import Intake, OverlongLine, parted
+from poptalk.protocol.intake import LineReader, OverlongLine, parted
 
 
 def lines_of(
     pieces: list[bytes], *, longest: int = 20, line_end: bytes = b"\n"
 ) -> list[bytes | OverlongLine]:
-    intake = Intake(longest=longest, discarded=300, line_end=line_end)
+    reader = LineReader(longest=longest, discarded=300, line_end=line_end)
     found = []
     for piece in pieces:
-        intake.feed(piece)
-        while (line := intake.next_line()) is not None:
+        reader.feed(piece)
+        while (line := reader.next_line()) is not None:
             found.append(line)
     return found
 
@@ -54,11 +54,11 @@ def test_an_overlong_line_is_counted_whole_and_the_next_is_intact() -> None:
 
 
 def test_a_line_without_end_is_given_up() -> None:
-    intake = Intake(longest=20, discarded=100)
+    reader = LineReader(longest=20, discarded=100)
     for _ in range(6):
-        intake.feed(b"x" * 19)
-        last = intake.next_line()
-        assert intake.waiting <= 20
+        reader.feed(b"x" * 19)
+        last = reader.next_line()
+        assert reader.waiting <= 20
     assert last == OverlongLine(octets=114, complete=False)
 
 
@@ -78,18 +78,18 @@ def test_where_only_crlf_ends_a_line_cuts_change_nothing(
 
 
 def test_the_rest_is_taken_whole() -> None:
-    intake = Intake(longest=20, discarded=100)
-    intake.feed(b"STLS\r\nCA\r\nPA")
-    intake.next_line()
-    assert intake.take_rest() == b"CA\r\nPA"
-    assert intake.next_line() is None
+    reader = LineReader(longest=20, discarded=100)
+    reader.feed(b"STLS\r\nCA\r\nPA")
+    reader.next_line()
+    assert reader.take_rest() == b"CA\r\nPA"
+    assert reader.next_line() is None
 
 
 def test_octets_one_by_one_cost_no_more_than_their_number() -> None:
-    intake = Intake(longest=1_000_000, discarded=1)
+    reader = LineReader(longest=1_000_000, discarded=1)
     started = time.perf_counter()
     for _ in range(100_000):
-        intake.feed(b"x")
-        assert intake.next_line() is None
+        reader.feed(b"x")
+        assert reader.next_line() is None
     # Searching from the front each time would take minutes.
     assert time.perf_counter() - started < 5

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from poptalk.protocol.commands import Command, parse_command
-from poptalk.protocol.seam import Seam
+from poptalk.protocol.seam import SessionHooks
 from poptalk.protocol.server import ServerSession
 from poptalk.protocol.server_events import LoginAttempt
+from poptalk.protocol.states import State
 from poptalk.protocol.texts import Occasion
 from tests.protocol.serving import MemoryMaildrop
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from poptalk.protocol.seam import Encode
 
 
-class Marking(Seam):
+class Marking(SessionHooks):
     """Changes everything a little, and keeps a diary."""
 
     def __init__(self) -> None:
@@ -25,8 +26,8 @@ class Marking(Seam):
     def greeting(self, line: bytes) -> bytes:
         return b"greeting " + line
 
-    def capabilities(self, lines: tuple[bytes, ...], *, logged_in: bool) -> tuple[bytes, ...]:
-        return (b"UIDL", b"USER") if logged_in else (b"USER",)
+    def capabilities(self, lines: tuple[bytes, ...], state: State) -> tuple[bytes, ...]:
+        return (b"UIDL", b"USER") if state is State.TRANSACTION else (b"USER",)
 
     def command(self, command: Command) -> Command:
         return parse_command(b"NOOP") if command.keyword == b"XYZZY" else command
@@ -68,8 +69,8 @@ def talk(session: ServerSession, octets: bytes) -> bytes:
         answer += chunk
 
 
-def started(seam: Seam | None = None) -> tuple[ServerSession, bytes]:
-    session = ServerSession(seam=seam)
+def started(hooks: SessionHooks | None = None) -> tuple[ServerSession, bytes]:
+    session = ServerSession(hooks=hooks)
     session.greet()
     return session, talk(session, b"")
 
@@ -86,7 +87,7 @@ def test_every_line_and_body_passes_the_seam() -> None:
 
 
 def test_what_is_turned_away_passes_the_greeting_too() -> None:
-    session = ServerSession(seam=Marking())
+    session = ServerSession(hooks=Marking())
     session.turn_away(Occasion.TOO_MANY_CONNECTIONS)
     assert talk(session, b"").startswith(b"greeting -ERR")
 
@@ -115,11 +116,11 @@ def test_the_seam_knows_whose_session_it_is() -> None:
 def test_the_seam_that_comes_with_the_core_changes_nothing() -> None:
     """Whatever is not overridden is as it was, also beside something that is."""
 
-    class Silent(Seam):
+    class Silent(SessionHooks):
         pass
 
     octets = b"CAPA\r\nUSER mrose\r\nPASS x\r\nLIST\r\nRETR 1\r\nTOP 1 0\r\nRSET\r\nQUIT\r\n"
-    sessions = [started(seam) for seam in (None, Seam(), Silent())]
+    sessions = [started(seam) for seam in (None, SessionHooks(), Silent())]
     answers = {greeting + talk(session, octets) for session, greeting in sessions}
     assert len(answers) == 1
     assert answers.pop().count(b"\r\n.\r\n") == 4

@@ -21,7 +21,7 @@ from poptalk.protocol.server_events import (
     PlaintextAfterStls,
     ServerEvent,
     SessionEnded,
-    TlsRequested,
+    StlsAnswered,
 )
 from poptalk.protocol.states import State
 from poptalk.protocol.texts import Occasion, Texts
@@ -224,7 +224,7 @@ def test_a_line_without_end_is_bounded_and_ends_the_session() -> None:
     assert answer.startswith(b"-ERR line too long")
     assert answer.count(b"-ERR") == 1
     assert ended(desk) is EndReason.LINE_TOO_LONG
-    assert desk.session._conversation.intake.waiting <= 1024
+    assert desk.session._conversation.reader.waiting <= 1024
 
 
 # States and logging in.
@@ -490,7 +490,7 @@ def test_a_command_without_its_capability_is_unknown() -> None:
 def test_stls_forgets_the_name_and_the_timestamp_and_is_refused_a_second_time() -> None:
     desk = Desk()
     assert desk.send(b"USER mrose\r\nSTLS\r\n").endswith(b"+OK Begin TLS negotiation\r\n")
-    assert desk.told[-1] == TlsRequested()
+    assert desk.told[-1] == StlsAnswered()
     assert desk.session.encrypted
     assert desk.send(b"PASS tanstaaf\r\n").startswith(b"-ERR PASS goes right behind USER")
     assert b"STLS" not in desk.send(b"CAPA\r\n")
@@ -503,10 +503,10 @@ def test_stls_forgets_the_name_and_the_timestamp_and_is_refused_a_second_time() 
 def test_tls_is_asked_for_only_when_the_answer_was_pulled() -> None:
     desk = Desk()
     desk.session.receive_data(b"STLS\r\n")
-    assert TlsRequested() not in desk.session.events()
+    assert StlsAnswered() not in desk.session.events()
     assert bytes(desk.session.next_chunk() or b"") == b"+OK Begin TLS negotiation\r\n"
     assert desk.session.next_chunk() is None
-    assert desk.session.events() == [TlsRequested()]
+    assert desk.session.events() == [StlsAnswered()]
 
 
 @pytest.mark.parametrize("residue", [b"CAPA\r\n", b"NO", b"\x16\x03\x01"])

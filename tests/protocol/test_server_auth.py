@@ -20,7 +20,7 @@ from poptalk.protocol.server_events import (
     SessionEnded,
 )
 from poptalk.protocol.states import State
-from poptalk.protocol.texts import WORDINGS, Occasion
+from poptalk.protocol.texts import Occasion
 from tests.protocol.serving import CREDENTIALS, TIMESTAMP, Desk
 
 ALWAYS = (b"USER", b"RESP-CODES", b"AUTH-RESP-CODE", b"UTF8 USER", b"LANG", b"TOP")
@@ -67,11 +67,10 @@ def desk(
 
 def err(occasion: Occasion, mechanism: bytes = b"PLAIN", **fields: bytes) -> bytes:
     """Return the negative answer to be expected."""
-    wording = WORDINGS[occasion]
-    text = wording.text.encode().replace(b"{mechanism}", mechanism)
+    text = occasion.text.encode().replace(b"{mechanism}", mechanism)
     for field, value in fields.items():
         text = text.replace(b"{%b}" % field.encode(), value)
-    code = b"" if wording.code is None else b"[%b] " % wording.code
+    code = b"" if occasion.code is None else b"[%b] " % occasion.code
     return b"-ERR %b%b\r\n" % (code, text)
 
 
@@ -284,9 +283,11 @@ def test_the_client_may_go_in_the_middle() -> None:
 
 def test_plaintext_mechanisms_may_wait_for_tls() -> None:
     session = desk(capabilities=NO_PLAINTEXT_IN_CLEAR)
-    assert session.send(b"AUTH PLAIN\r\n") == b"-ERR %b\r\n" % WORDINGS[
-        Occasion.MECHANISM_NEEDS_TLS
-    ].text.encode().replace(b"{mechanism}", b"PLAIN")
+    assert session.send(
+        b"AUTH PLAIN\r\n"
+    ) == b"-ERR %b\r\n" % Occasion.MECHANISM_NEEDS_TLS.text.encode().replace(
+        b"{mechanism}", b"PLAIN"
+    )
     assert session.send(b"AUTH\r\n").splitlines()[1:-1] == [b"CRAM-MD5"]
     assert session.send(b"STLS\r\n").startswith(b"+OK")
     assert session.send(b"AUTH PLAIN\r\n") == b"+ \r\n"

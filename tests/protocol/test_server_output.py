@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 
-from poptalk.protocol.server import MAX_INPUT_WAITING
+from poptalk.protocol.server import MAX_INPUT_WAITING, MAX_REPLIES_AT_ONCE
 from tests.protocol.serving import Desk
 
 MEGABYTE = 1024 * 1024
@@ -105,3 +105,10 @@ def test_replies_that_nobody_pulls_do_not_pile_up() -> None:
     desk.session.receive_data(b"LIST 1\r\n" * 100_000)
     assert desk.session._conversation.output_waiting < 70_000
     assert desk.pull().count(b"+OK 1 42\r\n") == 100_000
+
+
+def test_few_of_many_commands_are_answered_in_one_go() -> None:
+    desk = Desk()
+    desk.session.receive_data(b"NOOP\r\n" * 10_000)
+    chunks = iter(desk.session.next_chunk, None)
+    assert all(bytes(chunk).count(b"\r\n") <= MAX_REPLIES_AT_ONCE for chunk in chunks)

@@ -8,7 +8,6 @@ from poptalk.protocol.codes import RESPONSE_CODES
 from poptalk.protocol.replies import MAX_REPLY_OCTETS, Status
 from poptalk.protocol.texts import (
     MAX_FIELD_OCTETS,
-    WORDINGS,
     Occasion,
     TextError,
     Texts,
@@ -16,15 +15,20 @@ from poptalk.protocol.texts import (
 )
 
 
-def test_every_occasion_has_words_in_the_order_of_the_enumeration() -> None:
-    assert list(WORDINGS) == list(Occasion)
+def test_the_key_of_an_occasion_is_its_name() -> None:
+    assert [o.value for o in Occasion] == [o.name.lower().replace("_", "-") for o in Occasion]
+
+
+def test_an_occasion_is_like_one_that_there_is() -> None:
+    for occasion in Occasion:
+        assert occasion.like is None or Occasion(occasion.like).status is occasion.status
 
 
 def test_the_default_words_can_be_used_and_name_only_registered_codes() -> None:
     Texts()
-    for wording in WORDINGS.values():
-        assert wording.status in (Status.OK, Status.ERR)
-        assert wording.code is None or wording.code in RESPONSE_CODES
+    for occasion in Occasion:
+        assert occasion.status in (Status.OK, Status.ERR)
+        assert occasion.code is None or occasion.code in RESPONSE_CODES
 
 
 def test_fields_are_filled_in() -> None:

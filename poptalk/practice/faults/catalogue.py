@@ -1,53 +1,26 @@
-"""Every fault by its name.
-
-The order is that of the listing, and that in which the faults of one session act: what is said is
-changed first, then how it is spelt, then how it travels.  In a body, those that leave out stuffing work
-nearest to the wire, so they come first.
-"""
+"""Every fault by its name: what `faults.toml` says about it, with the class that does it."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from importlib import resources
 
 from poptalk.practice.faults import access, bodies, mail, replies, tls, transport
-from poptalk.practice.faults.fault import Fault
+from poptalk.practice.faults.fault import About, Fault
 
-_KINDS: tuple[type[Fault], ...] = (
-    bodies.NoDotStuffing,
-    bodies.TopNoDotStuffing,
-    bodies.ChunkNoDotStuffing,
-    bodies.BareLf,
-    bodies.NoFinalDot,
-    bodies.ExtraLine,
-    mail.UidlReused,
-    mail.UidlSpaces,
-    mail.WrongOctets,
-    mail.LongLine,
-    mail.EscapeMail,
-    replies.ListIgnoresArgument,
-    replies.UidlWithoutNumber,
-    replies.CapaChangesAfterLogin,
-    replies.EscapeGreeting,
-    replies.GreetingErr,
-    replies.GreetingBare,
-    replies.EchoPassword,
-    replies.PlusErr,
-    replies.LowerCaseStatus,
-    replies.DoubleReply,
-    replies.LateReply,
-    access.Locked,
-    access.LoginDelay,
-    tls.StlsInjection,
-    tls.StlsRefused,
-    tls.StlsStripped,
-    tls.BadCertificate,
-    transport.SplitTerminator,
-    transport.Drip,
-    transport.Slow,
-    transport.Stall,
-    transport.DropAfter,
-    transport.Reset,
-)
 
-FAULTS: Mapping[str, type[Fault]] = {kind.about.name: kind for kind in _KINDS}
-"""Every fault by its name."""
+def _load() -> dict[str, type[Fault]]:
+    classes: dict[str, type[Fault]] = {}
+    for module in (access, bodies, mail, replies, tls, transport):
+        classes |= vars(module)
+    text = resources.files("poptalk.practice.faults").joinpath("faults.toml")
+    faults = {}
+    for name, said in tomllib.loads(text.read_text(encoding="utf-8")).items():
+        fault = faults[name] = classes["".join(map(str.capitalize, name.split("-")))]
+        fault.about = About(name=name, **said)
+    return faults
+
+
+FAULTS: Mapping[str, type[Fault]] = _load()
+"""Every fault by its name, in the order of the list, which is also that in which they act."""

@@ -1,4 +1,4 @@
-"""What every fault has: a name, a story, and a place at the seam of the session.
+"""A fault: a class that overrides a few hooks of the session, and its row in `faults.toml`.
 
 Most faults are one method long.  A `Fault` is made once for the server, and each session works with a
 shallow copy: what a copy assigns is the session's own, and what it changes in place (a dictionary made
@@ -9,66 +9,42 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from enum import Enum
 from random import Random
 from typing import Any, ClassVar, Self
 
 from poptalk.practice.faults.parameters import Parameter
-from poptalk.practice.seam import DriverSeam
-from poptalk.protocol.verbs import Clause
-
-
-class Stance(Enum):
-    """How a fault stands to the rule that is quoted for it."""
-
-    BREAKS = "breaks"
-    KEEPS = "keeps"
-    """The server is in the right, and clients break all the same."""
-    TESTS = "tests"
-    """The rule is one for clients, and shows whether they keep it."""
+from poptalk.practice.seam import ServerHooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What is to be said about a fault.
-
-    Args:
-        name: as ``--fault`` takes it.
-        summary: what the server does, in one line.
-        seen: where that happened in public, or what stands for it.
-        clause: where the rule stands.
-        sentence: the rule, word for word, blanks and line ends aside.
-        suffers: what becomes of a client.
-        stance: whether the rule is broken.
-    """
+    """A row of `faults.toml`, which explains the fields."""
 
     name: str
-    summary: str
+    server: str
     seen: str
-    clause: Clause
-    sentence: str
-    suffers: str
-    stance: Stance = Stance.BREAKS
+    clause: str
+    quote: str
+    client: str
+    stance: str = "breaks"
+    excludes: str | None = None
+    before_login: bool = False
 
 
-class Fault(DriverSeam):
+class Fault(ServerHooks):
     """Something that the server does wrong; each subclass overrides what it changes.
 
     Args:
-        value: what `parameter` has read, None where there is none.
+        value: what `parameter` has read, None if the fault has none.
 
     Attributes:
-        about: what is to be said about it.
-        parameter: what may stand behind its name and a colon, None for nothing.
-        excludes: the thing that it changes and that only one fault in a session can change, or None.
-        before_login: whether it acts before anybody can have said his name.
+        about: its row in the table, set when the table is loaded.
+        parameter: what may follow its name and a colon, None for nothing.
         chance: from the seed of the server and the number of the connection.
     """
 
     about: ClassVar[About]
     parameter: ClassVar[Parameter | None] = None
-    excludes: ClassVar[str | None] = None
-    before_login: ClassVar[bool] = False
     chance: Random
 
     def __init__(self, value: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""What may stand behind the name of a fault: ``slow:2s``, ``drop-after:500``, ``no-final-dot:UIDL``."""
+"""What may follow the name of a fault: ``slow:2s``, ``drop-after:500``, ``no-final-dot:UIDL``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from poptalk.protocol.verbs import VERBS
 
 MAX_SECONDS = 3600.0
-"""Longest pause or delay: by then every client has gone."""
+"""Longest pause or delay: by then every client has given up."""
 
 MAX_OCTETS = 1_000_000_000
 """Largest position and difference in octets: more than any reply of a practice server has."""
@@ -18,12 +18,12 @@ MAX_OCTETS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """What may stand behind a fault's name and a colon.
+    """What may follow a fault's name and a colon.
 
     Args:
         name: for the listing.
-        default: what is taken if nothing is given, as one would write it.
-        read: returns the value of a text; ValueError with what would be right otherwise.
+        default: the value if none is given, as a user would write it.
+        read: returns the value of a text; raises ValueError with what would be right otherwise.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Which session gets which faults: ``--fault`` read, checked, and carried out.
 
 A rule is ``[WHO=]NAME[:PARAMETER]``: ``no-final-dot`` for all, ``bob=slow:2s`` for one account,
-``#3=reset`` for the third connection.  A fault for an account begins when somebody gives its name with
-a password, whether it is right or not, and ends if he is refused.
+``#3=reset`` for the third connection.  A fault for an account begins when a client gives its name with
+a password, right or wrong, and ends if the login is refused.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial, reduce
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from poptalk.practice.accounts import Account
 from poptalk.practice.faults.catalogue import FAULTS
 from poptalk.practice.faults.fault import Fault
-from poptalk.practice.seam import Action, DriverSeam
+from poptalk.practice.seam import Action, ServerHooks
 from poptalk.protocol.commands import Command
 from poptalk.protocol.maildrop import Maildrop
+from poptalk.protocol.states import State
 from poptalk.protocol.texts import Occasion
 
 if TYPE_CHECKING:
@@ -30,13 +32,13 @@ if TYPE_CHECKING:
     from poptalk.protocol.seam import Encode
 
 SEED_BITS = 32
-"""Size of a seed that nobody chose: short enough to be typed again."""
+"""Size of a random seed: short enough to type again."""
 
 _ORDER = {name: place for place, name in enumerate(FAULTS)}
 
 
 class FaultError(Exception):
-    """A fault that cannot be had, explained in one sentence."""
+    """A fault that cannot be used, explained in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ class FaultPlan:
     Args:
         rules: as ``--fault`` takes them.
         accounts: the names of those who can log in.
-        seed: what chance begins with, None for any number.
+        seed: the beginning of chance, None for any number.
 
     Attributes:
         seed: the number with which everything happens again.
@@ -95,7 +97,7 @@ class FaultPlan:
     def begin(self) -> SessionFaults:
         """Return the faults of the next connection."""
         number = next(self._numbers)
-        # Of its own for each connection, so that it does not matter who else is there.
+        # One for each connection, so that other connections make no difference.
         chance = Random(f"{self.seed} {number}")
         always: list[Fault] = []
         by_account: dict[bytes, list[Fault]] = {}
@@ -119,29 +121,26 @@ def read_rule(text: str, *, accounts: Sequence[str]) -> Rule:
         accounts: the names of those who can log in.
 
     Raises:
-        FaultError: it cannot be read; the sentence says what would be near.
+        FaultError: it cannot be read; the sentence suggests what was meant.
     """
     who, _, what = text.rpartition("=")
     fault = _read_fault(text, what)
     if not who:
         return Rule(text=text, fault=fault)
     if who.startswith("#"):
-        return Rule(text=text, fault=fault, connection=_connection_number(text, who[1:]))
+        digits = who[1:]
+        if not (digits.isascii() and digits.isdigit() and int(digits) > 0):
+            raise FaultError(f"--fault {text}: connections are counted from #1.")
+        return Rule(text=text, fault=fault, connection=int(digits))
     if who not in accounts:
         known = f"there are {', '.join(accounts)}" if accounts else "there is none"
         raise FaultError(f'--fault {text}: there is no account "{who}"; {known}.')
-    if fault.before_login:
+    if fault.about.before_login:
         raise FaultError(
-            f"--fault {text}: {fault.about.name} acts before anybody has said his name, so it "
+            f"--fault {text}: {fault.about.name} acts before anyone has given a name, so it "
             "cannot be for one account. Give it to all, or to a connection, such as #1."
         )
     return Rule(text=text, fault=fault, account=who)
-
-
-def _connection_number(text: str, digits: str) -> int:
-    if digits.isascii() and digits.isdigit() and int(digits) > 0:
-        return int(digits)
-    raise FaultError(f"--fault {text}: connections are counted from #1.")
 
 
 def _read_fault(text: str, what: str) -> Fault:
@@ -154,12 +153,12 @@ def _read_fault(text: str, what: str) -> Fault:
     parameter = kind.parameter
     if parameter is None:
         if colon:
-            raise FaultError(f"--fault {text}: {name} takes nothing behind its name.")
+            raise FaultError(f"--fault {text}: {name} takes nothing after its name.")
         return kind()
     try:
         return kind(parameter.read(given if colon else parameter.default))
     except ValueError as error:
-        raise FaultError(f"--fault {text}: behind the colon goes {error}.") from error
+        raise FaultError(f"--fault {text}: after the colon comes {error}.") from error
 
 
 def _check_together(one: Rule, other: Rule) -> None:
@@ -170,15 +169,15 @@ def _check_together(one: Rule, other: Rule) -> None:
         raise FaultError(
             f"--fault {one.text} and --fault {other.text} are the same fault twice in one session."
         )
-    changed = one.fault.excludes
-    if changed is not None and changed == other.fault.excludes:
+    changed = one.fault.about.excludes
+    if changed is not None and changed == other.fault.about.excludes:
         raise FaultError(
             f"--fault {one.text} and --fault {other.text} contradict each other: both change "
             f"{changed}, and a session can have only one that does."
         )
 
 
-class SessionFaults(DriverSeam):
+class SessionFaults(ServerHooks):
     """The faults of one session as one: each works on what the one before has left.
 
     Args:
@@ -196,80 +195,67 @@ class SessionFaults(DriverSeam):
         self._acting = _in_order([*self._always, *self._by_account.get(name, ())])
 
     def login_refused(self) -> None:
-        """Go back to the faults that are nobody's."""
+        """Go back to the faults that are for no account."""
         self._acting = self._always
 
     def refused_login(self, account: Account) -> Occasion | None:
         """Return the first reason to refuse a login."""
-        reasons = (fault.refused_login(account) for fault in self._acting)
-        return next((reason for reason in reasons if reason is not None), None)
+        return _first(fault.refused_login(account) for fault in self._acting)
 
     def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Return what all faults leave of a maildrop."""
-        for fault in self._acting:
-            maildrop = fault.maildrop(maildrop)
-        return maildrop
+        """Return the maildrop after all faults."""
+        return reduce(lambda seen, fault: fault.maildrop(seen), self._acting, maildrop)
 
     def tls_context(self, certificates: Callable[[], Certificates]) -> ssl.SSLContext | None:
         """Return the first settings that a fault wants."""
-        wanted = (fault.tls_context(certificates) for fault in self._acting)
-        return next((context for context in wanted if context is not None), None)
+        return _first(fault.tls_context(certificates) for fault in self._acting)
 
     def deliver(self, octets: bytes | memoryview) -> Iterator[Action]:
         """Return how octets leave: what passes one fault reaches the next."""
-        actions: Iterator[Action] = iter((bytes(octets),))
-        for fault in self._acting:
-            actions = _passed_on(fault, actions)
-        return actions
+        return reduce(_passed_on, self._acting, iter((bytes(octets),)))
 
     def greeting(self, line: bytes) -> bytes:
-        """Return what all faults make of the greeting."""
-        for fault in self._acting:
-            line = fault.greeting(line)
-        return line
+        """Return the greeting after all faults."""
+        return reduce(lambda line, fault: fault.greeting(line), self._acting, line)
 
-    def capabilities(self, lines: tuple[bytes, ...], *, logged_in: bool) -> tuple[bytes, ...]:
-        """Return what all faults leave of the capabilities."""
-        for fault in self._acting:
-            lines = fault.capabilities(lines, logged_in=logged_in)
-        return lines
+    def capabilities(self, lines: tuple[bytes, ...], state: State) -> tuple[bytes, ...]:
+        """Return the capabilities after all faults."""
+        return reduce(lambda lines, fault: fault.capabilities(lines, state), self._acting, lines)
 
     def command(self, command: Command) -> Command:
-        """Return what all faults make of a command."""
-        for fault in self._acting:
-            command = fault.command(command)
-        return command
+        """Return the command after all faults."""
+        return reduce(lambda command, fault: fault.command(command), self._acting, command)
 
     def refusal(self, command: Command) -> Occasion | None:
         """Return the first reason to refuse a command."""
-        reasons = (fault.refusal(command) for fault in self._acting)
-        return next((reason for reason in reasons if reason is not None), None)
+        return _first(fault.refusal(command) for fault in self._acting)
 
     def reply(self, command: Command | None, line: bytes) -> bytes:
-        """Return what all faults make of the first line of a reply."""
-        for fault in self._acting:
-            line = fault.reply(command, line)
-        return line
+        """Return the first line of a reply after all faults."""
+        return reduce(lambda line, fault: fault.reply(command, line), self._acting, line)
 
     def body(
         self, command: Command | None, chunks: Iterable[bytes], encode: Encode
     ) -> Iterator[bytes]:
-        """Return what all faults make of a body: each encodes by asking the one before."""
+        """Return a body after all faults: each encodes by asking the one before."""
         for fault in self._acting:
-            encode = _encoded_by(fault, command, encode)
+            encode = partial(fault.body, command, encode=encode)
         return encode(chunks)
 
 
+T = TypeVar("T")
+
+
+def _first(answers: Iterable[T | None]) -> T | None:
+    return next((answer for answer in answers if answer is not None), None)
+
+
 def _in_order(faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    """Order faults as the catalogue does."""
+    """Order faults as the table does."""
     return tuple(sorted(faults, key=lambda fault: _ORDER[fault.about.name]))
 
 
-def _encoded_by(fault: Fault, command: Command | None, encode: Encode) -> Encode:
-    return lambda chunks: fault.body(command, chunks, encode)
-
-
-def _passed_on(fault: Fault, actions: Iterator[Action]) -> Iterator[Action]:
+def _passed_on(actions: Iterator[Action], fault: Fault) -> Iterator[Action]:
     for action in actions:
         changed = fault.deliver(action) if isinstance(action, bytes | memoryview) else None
         if changed is None:
