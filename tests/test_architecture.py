@@ -263,6 +263,4 @@ def test_a_session_on_a_terminal_loads_no_practice_server(
             assert terminal.wait_exit() == 0
     loaded = set(listed.read_text(encoding="utf-8").split())
     assert "poptalk.shell.interactive" in loaded
-    # The parser reads the options of every command, which are text and no server.
-    loaded -= {"poptalk.practice", "poptalk.practice.options"}
     assert {name for name in loaded if room_of(name) in ("practice", "lesson", "script")} == set()
