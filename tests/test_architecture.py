@@ -32,16 +32,18 @@ ROOMS = (
     "mail",
     "notation",
     "protocol",
+    "transcript",
+    "pop3",
 )
 """Each may import what stands behind it."""
 
 SHARED = ("exit_codes", "paths", "toml_file")
 """What a program ends with, where files lie, and how those are read that people write."""
 
-NO_FILES = ("notation", "protocol")
+NO_FILES = ("notation", "protocol", "transcript", "pop3")
 """The rooms that may not use what is shared: they know of no files, and of no program."""
 
-PURE = ("notation", "protocol")
+PURE = ("notation", "protocol", "transcript", "pop3")
 
 NOT_PURE = {"asyncio", "socket", "ssl", "time", "random", "os", "threading"}
 """What would bring input, output, time or chance into a core that has them handed in."""

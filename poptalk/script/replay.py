@@ -29,7 +29,7 @@ from poptalk.net.tls_settings import TlsSettings
 from poptalk.notation.dialogue import AnyLines, Dialogue, Direction, ServerLine
 from poptalk.notation.directions import Action, Side
 from poptalk.notation.exchanges import TERMINATOR, Act, ExpectedReply, Send, exchanges
-from poptalk.notation.known import Known
+from poptalk.notation.known import PLAIN_FOR, Known
 from poptalk.notation.match import Aspect, Comparison, Difference, match_reply
 from poptalk.notation.pattern import FillError, Pattern
 from poptalk.notation.responses import Responses, parse_response_name
@@ -42,6 +42,7 @@ from poptalk.protocol.verbs import Effect
 from poptalk.script.conversation import Conversation
 from poptalk.script.hearing import Heard
 from poptalk.script.occurrences import Agreed, Differed, Ended, Occurrence, Opened, TlsBegun
+from poptalk.transcript.octets import octets_of, text_of
 
 SILENCE_SECONDS = 1.0
 """How long a server must be silent until a reply without its lone dot is taken for all there is, where
@@ -190,6 +191,9 @@ class Replay:
         talk = yield from self._ready(at)
         if self._starttls and not talk.session.encrypted and not _starts_tls(act.command):
             yield from self._require_tls(at, talk)
+        # The server reads nothing after AUTH as a command before it has answered (RFC 5034 §4).
+        while talk.session.answering_auth and not talk.session.challenge_open:
+            yield from self._listen(at, awaited="the reply to AUTH")
         self._refuse_unasked(self._compared_at, aspect=Aspect.END)
         line = self._filled(act)
         self._any_unasked = False
@@ -217,8 +221,12 @@ class Replay:
             ) from None
         except (FillError, LoginError) as error:
             raise self._error(act.step.line, str(error)) from None
+        if "\n" in text[:-1]:
+            raise self._error(
+                act.step.line, "a line end within a line; write two lines, each with its own 'C:'."
+            )
         self._remember(act.step.pattern.match(text, bindings) or {})
-        return text.encode("utf-8", "surrogateescape")
+        return octets_of(text)
 
     def _responses_in(self, pattern: Pattern, *, answers: bool) -> dict[str, str]:
         """Work out the responses of AUTH that stand in a line.
@@ -227,16 +235,15 @@ class Replay:
             pattern: the line.
             answers: whether it answers a challenge.
         """
-        if self._responses is None:
-            return {}
         challenge = self._known.challenge if answers else None
-        if answers and not pattern.source and challenge is not None:
+        worked_out: dict[str, str | None] = {}
+        for part in pattern.placeholders:
+            if part.name == PLAIN_FOR:
+                worked_out[PLAIN_FOR] = self._known.plain_for(part.default or "")
+            elif part.name is not None and self._responses is not None:
+                worked_out[part.name] = self._responses.work_out(part.name, challenge)
+        if self._responses is not None and answers and not pattern.source and challenge is not None:
             self._responses.say_nothing(challenge)
-        worked_out = {
-            part.name: self._responses.work_out(part.name, challenge)
-            for part in pattern.placeholders
-            if part.name is not None
-        }
         return {name: value for name, value in worked_out.items() if value is not None}
 
     def _expect(self, index: int, act: ExpectedReply) -> Occurrences:
@@ -436,14 +443,14 @@ class Replay:
         self.bindings = {
             name: value
             for name, value in found.items()
-            if name not in known and parse_response_name(name) is None
+            if name not in known and name != PLAIN_FOR and parse_response_name(name) is None
         }
 
     def _refuse_unasked(self, at: int, *, aspect: Aspect) -> None:
         """Let a line that answers nothing be a difference, unless the dialogue allows for any."""
         while self._talk is not None and (unasked := self._talk.heard.unasked()) is not None:
             if not self._any_unasked:
-                came = _text(unasked.lines[0])
+                came = text_of(unasked.lines[0])
                 raise _Differs(Difference(line=at, aspect=aspect, expected="", came=came))
 
     # What went wrong.
@@ -518,19 +525,15 @@ def _keyword(command: Command) -> str:
 def _refused(at: int, heard: Heard) -> Difference:
     """Say that a line was refused of which the dialogue says nothing."""
     ok = f"'{Status.OK.value}'"
-    came = _text(heard.lines[0])
+    came = text_of(heard.lines[0])
     return Difference(line=at, aspect=Aspect.INDICATOR, expected=ok, came=came)
 
 
 def _no_challenge(at: int, challenge: bytes | None) -> Difference:
     """Say that the challenge before a line is none that its mechanism allows."""
-    came = _text(challenge) if challenge is not None else None
+    came = text_of(challenge) if challenge is not None else None
     return Difference(line=at, aspect=Aspect.MECHANISM, expected="", came=came)
 
 
 def _still_there(at: int) -> Difference:
     return Difference(line=at, aspect=Aspect.CLOSE, expected="", came=None)
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")

@@ -15,7 +15,7 @@ from poptalk.net.destination import Destination, UsageError
 from poptalk.net.dial import bare_host
 from poptalk.net.link import Link
 from poptalk.notation.dialogue import ClientLine, Dialogue
-from poptalk.notation.known import REASONS, Known
+from poptalk.notation.known import PLAIN_FOR, REASONS, Known
 from poptalk.notation.responses import Responses, parse_response_name
 from poptalk.practice.embedded import practice_server
 from poptalk.protocol.logins import METHODS, ClientMechanism, LoginError, credential
@@ -23,7 +23,7 @@ from poptalk.script.options import DEFAULT_PERSONA
 from poptalk.script.practising import Timestamps, account_for
 
 _NEED_NO_PASSWORD = frozenset({"user", "host"})
-_NEED_A_USER = frozenset({"user", "plain", "cram-md5"})
+_NEED_A_USER = frozenset({"user", "plain", PLAIN_FOR, "cram-md5"})
 _MAY_BE_GIVEN = frozenset({"user", "host"})
 """The known names that `--var` may set; the others hold secrets."""
 
@@ -172,7 +172,7 @@ def _needed(dialogue: Dialogue) -> frozenset[str]:
         part.name
         for part in parts
         if part.name is not None
-        and part.default is None
+        and (part.default is None or part.name == PLAIN_FOR)
         and (part.name in REASONS or parse_response_name(part.name))
     )
 
