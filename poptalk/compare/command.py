@@ -17,7 +17,6 @@ from poptalk.compare.survey import Survey
 from poptalk.compare.table import as_json, summary, table
 from poptalk.compare.verdicts import MOST_EXAMPLES, Outcome, Verdict, compare
 from poptalk.exit_codes import EXIT_NO
-from poptalk.login.methods import find_method
 from poptalk.login.sources import (
     PASSWORD_VARIABLE,
     Kind,
@@ -30,7 +29,8 @@ from poptalk.login.sources import (
 from poptalk.net.destination import Destination, UsageError
 from poptalk.net.dial import bare_host
 from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
-from poptalk.protocol.logins import LoginError
+from poptalk.pop3.sasl.mechanism import LoginError
+from poptalk.pop3.sasl.table import find_method
 from poptalk.terminal.color import use_color
 from poptalk.terminal.render import NoteKind, note
 from poptalk.terminal.safe import Fragments

@@ -8,9 +8,11 @@ APOP, the last challenge that of CRAM-MD5.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from poptalk.protocol.logins import CramMd5, Plain, apop_digest
+from poptalk.pop3.sasl.base64 import NotBase64, decode, encode
+from poptalk.pop3.sasl.login import apop_digest
+from poptalk.pop3.sasl.mechanism import Applicant
+from poptalk.pop3.sasl.simple import CramMd5Client, plain_message
 from poptalk.protocol.replies import Status, parse_status_line, timestamp_of
-from poptalk.protocol.sasl_lines import NotBase64, decode, encode
 from poptalk.transcript.octets import octets_of, unescaped
 
 REASONS: Mapping[str, str] = {
@@ -71,7 +73,7 @@ class Known:
         if self.user is None or self.password is None:
             return None
         name, password = octets_of(self.user), octets_of(self.password)
-        return encode(Plain(name, password, identity=identity).message()).decode("ascii")
+        return encode(plain_message(name, password, identity=identity)).decode("ascii")
 
     def _cram_md5(self) -> str | None:
         if self.user is None or self.password is None or self.challenge is None:
@@ -83,5 +85,6 @@ class Known:
             question = decode(status.text)
         except NotBase64:
             return None
-        answer = CramMd5(octets_of(self.user), octets_of(self.password)).respond(question)
+        who = Applicant(user=octets_of(self.user), secret=octets_of(self.password))
+        answer = CramMd5Client(who).respond(question)
         return encode(answer).decode("ascii")

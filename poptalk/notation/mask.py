@@ -10,9 +10,9 @@ import re
 from poptalk.notation.known import PLAIN_FOR
 from poptalk.notation.pattern import Literal, Part, Placeholder
 from poptalk.notation.responses import response_name
+from poptalk.pop3.sasl.base64 import NotBase64, decode
 from poptalk.protocol.commands import Command, parse_command
 from poptalk.protocol.events import Sent
-from poptalk.protocol.sasl_lines import NotBase64, decode
 from poptalk.protocol.verbs import ArgumentKind
 from poptalk.transcript.octets import text_of, unescaped
 

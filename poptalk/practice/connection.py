@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
+from poptalk.pop3.sasl.mechanism import ServerMechanisms
 from poptalk.practice.accounts import Account
 from poptalk.practice.maildrop import CommitRefused, Lease, MaildropError, MaildropLocked
 from poptalk.practice.outlet import Outlet
@@ -23,7 +24,6 @@ from poptalk.practice.seam import DriverSeam, Ending
 from poptalk.practice.unique_ids import RenamedMaildrop
 from poptalk.practice.witness import DropReason, How, Witness
 from poptalk.protocol.limits import Limits
-from poptalk.protocol.sasl import Mechanisms
 from poptalk.protocol.server import ServerSession
 from poptalk.protocol.server_events import (
     CommitRequested,
@@ -85,7 +85,7 @@ class Host(Protocol):
     persona: Persona
     patience: Patience
     limits: Limits
-    mechanisms: Mechanisms
+    mechanisms: ServerMechanisms
     refusal_seconds: float
     deadlines: Deadlines
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from poptalk.pop3.sasl.base64 import NotBase64, decode
+from poptalk.pop3.sasl.table import challenge_parts
 from poptalk.protocol.capabilities import CAPABILITIES, parse_capability
 from poptalk.protocol.codes import find_response_code
 from poptalk.protocol.commands import Command
 from poptalk.protocol.replies import Status, StatusLine, timestamp_of
-from poptalk.protocol.sasl_lines import NotBase64, decode
-from poptalk.protocol.sasl_meaning import challenge_parts
 from poptalk.protocol.values import Value
 from poptalk.protocol.verbs import ArgumentKind, Clause, Effect, Field, FieldKind, Verb
 

@@ -33,9 +33,9 @@ from poptalk.notation.known import PLAIN_FOR, Known
 from poptalk.notation.match import Aspect, Comparison, Difference, match_reply
 from poptalk.notation.pattern import FillError, Pattern
 from poptalk.notation.responses import Responses, parse_response_name
+from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError
 from poptalk.protocol.commands import Command
 from poptalk.protocol.events import Challenge, Event, Exchange, Greeting
-from poptalk.protocol.logins import LoginBroken, LoginError
 from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Effect

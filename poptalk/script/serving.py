@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from poptalk.login.methods import applicant, make_mechanism
 from poptalk.login.options import source_named
 from poptalk.login.sources import PASSWORD_VARIABLE, NoPassword, Wanted, asker, find_password
 from poptalk.net.destination import Destination, UsageError
@@ -17,8 +16,9 @@ from poptalk.net.link import Link
 from poptalk.notation.dialogue import ClientLine, Dialogue
 from poptalk.notation.known import PLAIN_FOR, REASONS, Known
 from poptalk.notation.responses import Responses, parse_response_name
+from poptalk.pop3.sasl.mechanism import ClientMechanism, LoginError, applicant, credential
+from poptalk.pop3.sasl.table import METHODS, make_mechanism
 from poptalk.practice.embedded import practice_server
-from poptalk.protocol.logins import METHODS, ClientMechanism, LoginError, credential
 from poptalk.script.options import DEFAULT_PERSONA
 from poptalk.script.practising import Timestamps, account_for
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from poptalk.pop3.sasl.base64 import NotBase64, decode
+from poptalk.pop3.sasl.mechanism import STARS
+from poptalk.pop3.sasl.table import asks_for_password, response_parts, stand_in
 from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply, explain_unasked
-from poptalk.protocol.sasl_lines import NotBase64, decode
-from poptalk.protocol.sasl_meaning import STARS, asks_for_password, response_parts, stand_in
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import cells

@@ -23,9 +23,9 @@ from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_command, mask_sasl_line
 from poptalk.notation.writer import DialogueWriter
 from poptalk.paths import mailbox_directory
+from poptalk.pop3.sasl.base64 import CANCEL
 from poptalk.protocol.commands import Command, parse_command
 from poptalk.protocol.replies import Status, parse_status_line
-from poptalk.protocol.sasl_lines import CANCEL
 from poptalk.script.conversation import Conversation
 from poptalk.script.hearing import Heard
 from tests.servers.dovecot import DOVECOT_MISSING, start_dovecot
