@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -31,11 +30,9 @@ from poptalk.net.dial import bare_host
 from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
 from poptalk.pop3.sasl.mechanism import LoginError
 from poptalk.pop3.sasl.table import find_method
-from poptalk.terminal.color import use_color
 from poptalk.terminal.render import NoteKind, note
 from poptalk.terminal.safe import Fragments
-from poptalk.terminal.screen import LinearScreen, Progress, ScreenClosed
-from poptalk.terminal.theme import NEUTRAL
+from poptalk.terminal.screen import LinearScreen, Progress, report_screen
 
 Complain = Callable[[str], None]
 
@@ -56,7 +53,7 @@ def diff(
         NetError: no connection, no TLS, or a connection was lost.
         ScreenClosed: standard output is gone.
     """
-    screen = _screen(options)
+    screen = report_screen(options.color)
     sides = [
         _side(options, place, destination)
         for place, destination in zip(SIDES, destinations, strict=True)
@@ -98,13 +95,6 @@ def _read(
         return read_both(left, right, tick=tick)
     finally:
         progress.clear()
-
-
-def _screen(options: Namespace) -> LinearScreen:
-    if sys.stdout is None:
-        raise ScreenClosed("The output was closed before poptalk was started.")
-    color = use_color(options.color, os.environ, isatty=sys.stdout.isatty())
-    return LinearScreen(sys.stdout, theme=NEUTRAL, color=color)
 
 
 def _where(side: Side) -> str:

@@ -30,7 +30,7 @@ from poptalk.notation.dialogue import AnyLines, Dialogue, Direction, ServerLine
 from poptalk.notation.directions import Action, Side
 from poptalk.notation.exchanges import TERMINATOR, Act, ExpectedReply, Send, exchanges
 from poptalk.notation.known import PLAIN_FOR, Known
-from poptalk.notation.match import Aspect, Comparison, Difference, match_reply
+from poptalk.notation.match import Agreement, Aspect, Comparison, Difference, match_reply
 from poptalk.notation.pattern import FillError, Pattern
 from poptalk.notation.responses import Responses, parse_response_name
 from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError
@@ -206,7 +206,7 @@ class Replay:
             return
         heard = yield from self._hear(sent.exchange, line=at)
         if parse_status_line(heard.lines[0]).status not in (Status.OK, Status.CHALLENGE):
-            raise _Differs(_refused(at, heard), command=act.command)
+            raise _Differs(_refused(at, heard.lines[0]), command=act.command)
         self.exchanges += 1
 
     def _filled(self, act: Send) -> bytes:
@@ -216,9 +216,9 @@ class Replay:
             bindings |= self._responses_in(act.step.pattern, answers=act.answers_challenge)
             text = act.step.pattern.fill(bindings)
         except LoginBroken:
-            raise _Differs(
-                _no_challenge(act.step.line, self._known.challenge), command=act.command
-            ) from None
+            came = self._known.challenge
+            difference = _unlike(act.step.line, Aspect.MECHANISM, came)
+            raise _Differs(difference, command=act.command) from None
         except (FillError, LoginError) as error:
             raise self._error(act.step.line, str(error)) from None
         if "\n" in text[:-1]:
@@ -267,7 +267,11 @@ class Replay:
             heard = greeting or talk.heard.unasked()
             if heard is None:
                 yield from self._listen(at, awaited=_GREETING if _is_fresh(talk) else "a line")
-            elif greeting or not self._any_unasked or self._agrees(act, heard):
+            elif (
+                greeting
+                or not self._any_unasked
+                or not isinstance(self._match(act, heard), Difference)
+            ):
                 break
         self._compare(act, heard)
         yield Agreed(expected=act, heard=heard)
@@ -280,7 +284,7 @@ class Replay:
             try:
                 events = talk.listen()
             except ConnectionLost:
-                raise _Differs(_still_there(at)) from None
+                raise _Differs(_unlike(at, Aspect.CLOSE, None)) from None
             yield from self._noted(events or ())
         self._refuse_unasked(at, aspect=Aspect.CLOSE)
         yield from self._hang_up()
@@ -340,7 +344,7 @@ class Replay:
             yield from self._listen(at, awaited=_GREETING)
         greeting = talk.heard.greeting()
         if greeting is not None and parse_status_line(greeting.lines[0]).status is not Status.OK:
-            raise _Differs(_refused(at, greeting))
+            raise _Differs(_refused(at, greeting.lines[0]))
         if talk.tls_is_due:
             yield from self._begin_tls()
         return talk
@@ -426,9 +430,6 @@ class Replay:
         bindings = {**self.bindings, **self._known.bindings()}
         return match_reply(act, heard.lines, bindings, exact=self._exact)
 
-    def _agrees(self, act: ExpectedReply, heard: Heard) -> bool:
-        return not isinstance(self._match(act, heard), Difference)
-
     def _compare(self, act: ExpectedReply, heard: Heard) -> None:
         result = self._match(act, heard)
         if isinstance(result, Difference):
@@ -450,8 +451,7 @@ class Replay:
         """Let a line that answers nothing be a difference, unless the dialogue allows for any."""
         while self._talk is not None and (unasked := self._talk.heard.unasked()) is not None:
             if not self._any_unasked:
-                came = text_of(unasked.lines[0])
-                raise _Differs(Difference(line=at, aspect=aspect, expected="", came=came))
+                raise _Differs(_unlike(at, aspect, unasked.lines[0]))
 
     # What went wrong.
 
@@ -522,18 +522,11 @@ def _keyword(command: Command) -> str:
     return command.verb.keyword if command.verb is not None else "this line"
 
 
-def _refused(at: int, heard: Heard) -> Difference:
-    """Say that a line was refused of which the dialogue says nothing."""
-    ok = f"'{Status.OK.value}'"
-    came = text_of(heard.lines[0])
-    return Difference(line=at, aspect=Aspect.INDICATOR, expected=ok, came=came)
+def _unlike(at: int, aspect: Aspect, came: bytes | None, expected: str = "") -> Difference:
+    came_text = text_of(came) if came is not None else None
+    return Difference(line=at, aspect=aspect, expected=expected, came=came_text)
 
 
-def _no_challenge(at: int, challenge: bytes | None) -> Difference:
-    """Say that the challenge before a line is none that its mechanism allows."""
-    came = text_of(challenge) if challenge is not None else None
-    return Difference(line=at, aspect=Aspect.MECHANISM, expected="", came=came)
-
-
-def _still_there(at: int) -> Difference:
-    return Difference(line=at, aspect=Aspect.CLOSE, expected="", came=None)
+def _refused(at: int, came: bytes) -> Difference:
+    """Say that a line was refused for which the dialogue has no reply."""
+    return _unlike(at, Aspect.INDICATOR, came, f"'{Status.OK.value}'")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.application import Application
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
+    from poptalk.terminal.color import ColorFlag
     from poptalk.terminal.safe import Fragment, Fragments
     from poptalk.terminal.theme import Theme
 
@@ -100,6 +101,24 @@ class RawOutput:
         import select
 
         select.select([], [self._raw], [])
+
+
+def report_screen(color: ColorFlag) -> LinearScreen:
+    """Return standard output as the screen of a report.
+
+    Args:
+        color: one of `color.COLOR_FLAGS`.
+
+    Raises:
+        ScreenClosed: there is none.
+    """
+    from poptalk.terminal.color import use_color
+    from poptalk.terminal.theme import NEUTRAL
+
+    if sys.stdout is None:
+        raise ScreenClosed("The output was closed before poptalk was started.")
+    colored = use_color(color, os.environ, isatty=sys.stdout.isatty())
+    return LinearScreen(sys.stdout, theme=NEUTRAL, color=colored)
 
 
 class LinearScreen:
