@@ -30,7 +30,7 @@ from poptalk.notation.dialogue import AnyLines, Dialogue, Direction, ServerLine
 from poptalk.notation.directions import Action, Side
 from poptalk.notation.exchanges import TERMINATOR, Act, ExpectedReply, Send, exchanges
 from poptalk.notation.known import PLAIN_FOR, Known
-from poptalk.notation.match import Agreement, Aspect, Comparison, Difference, match_reply
+from poptalk.notation.match import Aspect, Comparison, Difference, match_reply
 from poptalk.notation.pattern import FillError, Pattern
 from poptalk.notation.responses import Responses, parse_response_name
 from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError
