@@ -73,7 +73,7 @@ _ROWS = (
     ),
     RegisteredCapability(
         tag=b"STLS",
-        meaning="the command STLS works, here and now",
+        meaning="the command STLS is offered; it is legal before the login only",
         clause=Clause(rfc=2595, section="4"),
     ),
     RegisteredCapability(

@@ -34,7 +34,9 @@ def explained_reply(dialogue: Dialogue, reply: KeptReply) -> Iterator[Fragments]
         return _shown(dialogue, explain_greeting(reply.status_line))
     command = reply.exchange.command
     lines = reply.lines(most=MOST_LINES)
-    return _shown(dialogue, explain_reply(command, reply.status_line, lines))
+    return _shown(
+        dialogue, explain_reply(command, reply.status_line, lines, complete=reply.complete)
+    )
 
 
 def explained_unasked(dialogue: Dialogue, line: StatusLine) -> Iterator[Fragments]:

@@ -59,7 +59,7 @@ def escaped(text: str, *, ends_line: bool = False) -> str:
     if kept.isascii() and kept.isprintable():
         written = _doubled(kept)
     else:
-        runs = ((hidden, "".join(run)) for hidden, run in groupby(kept, _is_hidden))
+        runs = ((hidden, "".join(run)) for hidden, run in groupby(kept, is_hidden))
         written = "".join(_in_hex(run) if hidden else _doubled(run) for hidden, run in runs)
     return written + _in_hex(text[len(kept) :])
 
@@ -78,7 +78,8 @@ def _in_hex(text: str) -> str:
     return f"{{0x{octets_of(text).hex()}}}" if text else ""
 
 
-def _is_hidden(character: str) -> bool:
+def is_hidden(character: str) -> bool:
+    """Tell whether a screen would not show a character, or would show others in another order."""
     visible = character.isprintable() or character == "\t" or character in _SPACES
     return not visible or character in SHAPELESS
 
@@ -107,4 +108,4 @@ def json_object(fields: Mapping[str, object]) -> str:
     written = json.dumps(fields, ensure_ascii=False)
     if written.isascii() and written.isprintable():
         return written
-    return "".join(json.dumps(c)[1:-1] if _is_hidden(c) else c for c in written)
+    return "".join(json.dumps(c)[1:-1] if is_hidden(c) else c for c in written)
