@@ -210,10 +210,7 @@ class Reading:
         digests = dict(self._digests(talk, [*sizes])) if self._fetch else {}
         messages = [
             Message(
-                number=number,
-                octets=size,
-                unique_id=names.get(number),
-                digests=digests.get(number),
+                number=number, octets=size, unique_id=names.get(number), digests=digests.get(number)
             )
             for number, size in sizes.items()
         ]

@@ -15,12 +15,7 @@ from itertools import zip_longest
 from poptalk.notation.dialogue import AnyLines, ClientLine, ServerLine
 from poptalk.notation.exchanges import TERMINATOR, ExpectedReply
 from poptalk.notation.mask import masked
-from poptalk.notation.pattern import (
-    Bindings,
-    Literal,
-    Pattern,
-    make_pattern,
-)
+from poptalk.notation.pattern import Bindings, Literal, Pattern, make_pattern
 from poptalk.protocol.commands import Command
 from poptalk.protocol.replies import Status, StatusLine, parse_status_line
 from poptalk.protocol.verbs import Field, FieldKind

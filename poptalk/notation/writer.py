@@ -7,14 +7,7 @@ not.
 
 from collections.abc import Callable
 
-from poptalk.notation.dialogue import (
-    AnyLines,
-    ClientLine,
-    Comment,
-    Dialogue,
-    Direction,
-    ServerLine,
-)
+from poptalk.notation.dialogue import AnyLines, ClientLine, Comment, Dialogue, Direction, ServerLine
 from poptalk.notation.directions import (
     FORMS,
     Side,

@@ -57,7 +57,7 @@ _EFFECTS = {
 }
 
 _REFUSED_EFFECTS = {
-    Effect.FAREWELL: "some of the marked messages may be left; the server hangs up all the same",
+    Effect.FAREWELL: "some of the marked messages may be left; the server hangs up all the same"
 }
 """What a negative reply has changed, where it does change something."""
 
@@ -105,11 +105,7 @@ def explain_unasked(status_line: StatusLine) -> Iterator[Explanation]:
 
 
 def explain_reply(
-    command: Command,
-    status_line: StatusLine,
-    lines: Iterable[bytes] = (),
-    *,
-    complete: bool = True,
+    command: Command, status_line: StatusLine, lines: Iterable[bytes] = (), *, complete: bool = True
 ) -> Iterator[Explanation]:
     """Explain a reply, part by part.
 
@@ -231,9 +227,7 @@ def _fields(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
     people = b" ".join(words[len(fields) :])
     if people:
         yield Explanation(
-            part=people,
-            meaning="words for people; no program may rely on them",
-            clause=_STATUS,
+            part=people, meaning="words for people; no program may rely on them", clause=_STATUS
         )
 
 

@@ -59,11 +59,7 @@ class _Differs(Exception):
     """Something is not as the dialogue says."""
 
     def __init__(
-        self,
-        difference: Difference,
-        *,
-        command: Command | None = None,
-        octets_left_out: int = 0,
+        self, difference: Difference, *, command: Command | None = None, octets_left_out: int = 0
     ) -> None:
         super().__init__(str(difference))
         self.difference = difference
@@ -376,12 +372,7 @@ class Replay:
     # Listening.
 
     def _hear(
-        self,
-        exchange: Exchange,
-        *,
-        line: int,
-        unended: bool = False,
-        patience: float | None = None,
+        self, exchange: Exchange, *, line: int, unended: bool = False, patience: float | None = None
     ) -> Generator[Occurrence, None, Heard]:
         """Wait for the whole reply to a command.
 
