@@ -15,7 +15,6 @@ from poptalk.compare.survey import Survey
 from poptalk.compare.table import as_json, summary, table
 from poptalk.compare.verdicts import MOST_EXAMPLES, Outcome, Verdict, compare
 from poptalk.exit_codes import EXIT_NO
-from poptalk.login.methods import find_method
 from poptalk.login.sources import (
     PASSWORD_VARIABLE,
     Kind,
@@ -27,7 +26,6 @@ from poptalk.login.sources import (
 )
 from poptalk.net.destination import DEFAULT_TIMEOUT, Destination, UsageError, bare_host
 from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
-from poptalk.protocol.logins import LoginError
 from poptalk.protocol.values import Value
 from poptalk.terminal.render import NoteKind, note
 from poptalk.terminal.safe import Fragments
@@ -35,6 +33,8 @@ from poptalk.terminal.screen import LinearScreen, Progress
 
 if TYPE_CHECKING:
     from poptalk.terminal.color import ColorFlag
+from poptalk.pop3.sasl.mechanism import LoginError
+from poptalk.pop3.sasl.table import find_method
 
 Complain = Callable[[str], None]
 

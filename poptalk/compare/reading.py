@@ -14,13 +14,14 @@ from itertools import islice
 
 from poptalk.compare.hashing import Hashing
 from poptalk.compare.survey import Digests, Message, Survey
-from poptalk.login.methods import applicant, find_method, make_talk
 from poptalk.net.destination import Destination, bare_host
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
+from poptalk.pop3.sasl.login import make_talk
+from poptalk.pop3.sasl.mechanism import LoginError, LoginRefused, Method, applicant
+from poptalk.pop3.sasl.table import choose, find_method
 from poptalk.protocol.capabilities import parse_capability
 from poptalk.protocol.events import Exchange
-from poptalk.protocol.logins import LoginError, LoginRefused, Method, choose
 from poptalk.protocol.replies import Status, StatusLine, parse_status_line
 from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.protocol.stuffing import Unstuffer
@@ -208,10 +209,7 @@ class Reading:
         digests = dict(self._digests(talk, [*sizes])) if self._fetch else {}
         messages = [
             Message(
-                number=number,
-                octets=size,
-                unique_id=names.get(number),
-                digests=digests.get(number),
+                number=number, octets=size, unique_id=names.get(number), digests=digests.get(number)
             )
             for number, size in sizes.items()
         ]

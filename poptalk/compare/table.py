@@ -57,10 +57,7 @@ def _rows(verdicts: Sequence[Verdict], places: Sequence[str], room: int) -> Iter
 
 def _list(verdicts: Sequence[Verdict], places: Sequence[str], room: int) -> Iterator[Fragments]:
     for verdict in verdicts:
-        yield [
-            (_STYLES[verdict.outcome], verdict.outcome.value),
-            ("text", f": {verdict.subject}"),
-        ]
+        yield [(_STYLES[verdict.outcome], verdict.outcome.value), ("text", f": {verdict.subject}")]
         sides = zip(places, (verdict.left, verdict.right), strict=True)
         values = [f"{place} {value}" for place, value in sides if value]
         yield from _paragraphs(values, room=room, indent=_INDENT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -59,6 +59,10 @@ class Pairing:
     only_right: tuple[Message, ...]
 
 
+def _outcome(*, differs: bool, known: bool) -> Outcome:
+    return Outcome.DIFFERS if differs else Outcome.SAME if known else Outcome.UNKNOWN
+
+
 def compare(left: Survey, right: Survey) -> Iterator[Verdict]:
     """Compare two views of one mailbox.
 
@@ -74,55 +78,57 @@ def compare(left: Survey, right: Survey) -> Iterator[Verdict]:
     yield _sizes(left, right, pairing)
     if any(message.digests for message in (*left.messages, *right.messages)):
         yield _truth(left, right)
-        yield _content(pairing)
+        yield _content(left, right, pairing)
 
 
 def pair_up(left: Survey, right: Survey) -> Pairing:
     """Recognise the messages of one survey in the other.
 
-    By unique-id where both have the same, else by their content where it was fetched, else by their
-    place in the list: that is all that is left.
+    First by unique-id, then, of what is left, by the content where it was fetched.  Where neither
+    finds any, the place in the list is all there is to go by.
     """
-    if set(left.unique_ids()) & set(right.unique_ids()):
-        return _pair_by(left, right, by="unique-id", key=lambda each: each.unique_id)
-    if all(each.digests for each in (*left.messages, *right.messages)):
-        return _pair_by(left, right, by="content", key=_body_of)
-    pairs = tuple(
-        Pair(left=mine, right=theirs)
-        for mine, theirs in zip(left.messages, right.messages, strict=False)
-    )
-    return Pairing(
-        pairs=pairs,
-        by="place in the list",
-        only_left=left.messages[len(pairs) :],
-        only_right=right.messages[len(pairs) :],
-    )
+    pairs: list[Pair] = []
+    rest = (left.messages, right.messages)
+    used: list[str] = []
+    for by, key in (("unique-id", _unique_id_of), ("content", _body_of)):
+        found = _pair_by(*rest, key=key)
+        if found:
+            used.append(by)
+            pairs += found
+            rest = (_without(rest[0], found), _without(rest[1], found))
+    if not pairs and not all(each.digests for each in (*left.messages, *right.messages)):
+        pairs = [Pair(left=a, right=b) for a, b in zip(*rest, strict=False)]
+        used.append("place in the list")
+        rest = (rest[0][len(pairs) :], rest[1][len(pairs) :])
+    places = {id(message): place for place, message in enumerate(left.messages)}
+    pairs.sort(key=lambda pair: places[id(pair.left)])
+    by = " and ".join(used) or "content"
+    return Pairing(pairs=tuple(pairs), by=by, only_left=rest[0], only_right=rest[1])
+
+
+def _unique_id_of(message: Message) -> bytes | None:
+    return message.unique_id
 
 
 def _body_of(message: Message) -> bytes | None:
     return None if message.digests is None else message.digests.body
 
 
-def _pair_by(left: Survey, right: Survey, *, by: str, key: _Key) -> Pairing:
+def _pair_by(left: Sequence[Message], right: Sequence[Message], *, key: _Key) -> list[Pair]:
     """Pair messages with the same key; of several with one key, in their order."""
-    waiting: dict[bytes | None, list[Message]] = {}
-    for message in right.messages:
-        waiting.setdefault(key(message), []).append(message)
-    pairs: list[Pair] = []
-    only_left: list[Message] = []
-    for message in left.messages:
-        found = waiting.get(key(message)) if key(message) is not None else None
-        if found:
-            pairs.append(Pair(left=message, right=found.pop(0)))
-        else:
-            only_left.append(message)
-    paired = {id(pair.right) for pair in pairs}
-    return Pairing(
-        pairs=tuple(pairs),
-        by=by,
-        only_left=tuple(only_left),
-        only_right=tuple(each for each in right.messages if id(each) not in paired),
-    )
+    waiting: dict[bytes | None, deque[Message]] = {}
+    for message in right:
+        waiting.setdefault(key(message), deque()).append(message)
+    return [
+        Pair(left=message, right=found.popleft())
+        for message in left
+        if key(message) is not None and (found := waiting.get(key(message)))
+    ]
+
+
+def _without(messages: Sequence[Message], pairs: Iterable[Pair]) -> tuple[Message, ...]:
+    paired = {id(message) for pair in pairs for message in (pair.left, pair.right)}
+    return tuple(message for message in messages if id(message) not in paired)
 
 
 def _count(left: Survey, right: Survey) -> Verdict:
@@ -145,11 +151,10 @@ def _count(left: Survey, right: Survey) -> Verdict:
 
 def _legality(left: Survey, right: Survey) -> Verdict:
     details = [*_illegal(left), *_illegal(right)]
-    known = left.has_unique_ids or right.has_unique_ids
-    outcome = Outcome.DIFFERS if details else Outcome.SAME if known else Outcome.UNKNOWN
+    known = left.has_unique_ids and right.has_unique_ids
     return Verdict(
         subject="unique-ids are legal",
-        outcome=outcome,
+        outcome=_outcome(differs=bool(details), known=known),
         left=_legal_in_words(left),
         right=_legal_in_words(right),
         details=tuple(details),
@@ -211,46 +216,62 @@ def _unique_ids(left: Survey, right: Survey) -> Verdict:
 
 
 def _order(pairing: Pairing) -> Verdict:
-    places = {id(pair.right): pair for pair in pairing.pairs}
-    by_right = sorted(places.values(), key=lambda pair: pair.right.number)
+    by_right = sorted(pairing.pairs, key=lambda pair: pair.right.number)
     moved = [
         pair
         for pair, expected in zip(pairing.pairs, by_right, strict=True)
         if pair.right.number != expected.right.number
     ]
     outcome = Outcome.DIFFERS if moved else Outcome.SAME
-    if pairing.by == "place in the list":
+    if pairing.by == "place in the list" or not pairing.pairs:
         outcome = Outcome.UNKNOWN
+    details = [f"message {pair.left.number} has become {pair.right.number}" for pair in moved]
     return Verdict(
         subject="order",
         outcome=outcome,
         left=f"by {pairing.by}",
         right=f"{len(moved):,} elsewhere" if moved else "",
-        details=(
-            *(
-                f"message {pair.left.number} has become {pair.right.number}"
-                for pair in moved[:MOST_EXAMPLES]
-            ),
-            *_more(moved),
-        ),
+        details=_shortened(details),
     )
 
 
 def _sizes(left: Survey, right: Survey, pairing: Pairing) -> Verdict:
-    other = [pair for pair in pairing.pairs if pair.left.octets != pair.right.octets]
+    """Compare the sizes of paired messages, and those of the others taken together."""
+    other = [
+        f"message {pair.left.number}: {_octets(pair.left)} and {_octets(pair.right)} octets"
+        for pair in pairing.pairs
+        if pair.left.octets != pair.right.octets
+    ]
+    rest = [
+        Counter(each.octets for each in only) for only in (pairing.only_left, pairing.only_right)
+    ]
+    unread = any(each.octets is None for each in (*left.messages, *right.messages))
+    unpaired = [*_unpaired(left, right, pairing)]
     return Verdict(
         subject="sizes",
-        outcome=Outcome.DIFFERS if other else Outcome.SAME,
+        outcome=_outcome(
+            differs=bool(other) or (all(rest) and rest[0] != rest[1]),
+            known=not unpaired and not unread,
+        ),
         left=_total(left),
         right=_total(right),
         details=(
-            *(
-                f"message {pair.left.number}: {_octets(pair.left)} and {_octets(pair.right)} octets"
-                for pair in other[:MOST_EXAMPLES]
-            ),
-            *_more(other),
+            *_shortened(other),
+            *(f"{each}, so its size was not compared" for each in unpaired),
         ),
     )
+
+
+def _unpaired(left: Survey, right: Survey, pairing: Pairing) -> Iterator[str]:
+    """Name the messages that were found on one server only."""
+    sides = (
+        (left.place, pairing.only_left, right.place),
+        (right.place, pairing.only_right, left.place),
+    )
+    for place, only, other in sides:
+        if only:
+            numbers = _numbers([each.number for each in only])
+            yield f"{place}: no message on {other} is recognised as message {numbers}"
 
 
 def _truth(left: Survey, right: Survey) -> Verdict:
@@ -263,9 +284,10 @@ def _truth(left: Survey, right: Survey) -> Verdict:
         for each in messages[:MOST_EXAMPLES]
         if each.digests is not None
     ]
+    all_fetched = all(each.digests for each in (*left.messages, *right.messages))
     return Verdict(
         subject="sizes are true",
-        outcome=Outcome.DIFFERS if details else Outcome.SAME,
+        outcome=_outcome(differs=bool(details), known=all_fetched),
         left=_wrong_in_words(wrong[left.place]),
         right=_wrong_in_words(wrong[right.place]),
         details=tuple(details),
@@ -283,20 +305,31 @@ def _wrong_in_words(messages: Sequence[Message]) -> str:
     return f"{len(messages):,} wrong" if messages else "yes"
 
 
-def _content(pairing: Pairing) -> Verdict:
-    bodies, headers = [], []
+def _content(left: Survey, right: Survey, pairing: Pairing) -> Verdict:
+    """Compare the messages themselves; one without a counterpart is a difference as well."""
+    bodies, headers, unread = [], [], []
+    refused = 0
     for pair in pairing.pairs:
         mine, theirs = pair.left.digests, pair.right.digests
-        if mine is None or theirs is None or mine.body != theirs.body:
+        if mine is None or theirs is None:
+            unread.append(pair)
+            refused += (mine is None) is not (theirs is None)
+        elif mine.body != theirs.body:
             bodies.append(pair)
         elif mine.header != theirs.header:
             headers.append(pair)
-    details = [*_named("the body of", bodies), *_named("only the header of", headers)]
+    unpaired = [*_unpaired(left, right, pairing)]
+    details = [*_named("the body of", bodies), *_named("only the header of", headers), *unpaired]
+    if unread:
+        numbers = _numbers([pair.left.number for pair in unread])
+        details.append(f"message {numbers} did not come from both servers, so it was not compared")
+    differs = bool(bodies or headers or unpaired or refused)
+    compared = len(pairing.pairs) - len(unread)
     return Verdict(
         subject="content",
-        outcome=Outcome.DIFFERS if details else Outcome.SAME,
-        left=f"{len(pairing.pairs):,} compared",
-        right=f"{len(bodies):,} bodies, {len(headers):,} headers" if details else "",
+        outcome=_outcome(differs=differs, known=not unread),
+        left=f"{compared:,} compared",
+        right=f"{len(bodies):,} bodies, {len(headers):,} headers" if differs else "",
         details=tuple(details),
     )
 
@@ -307,9 +340,10 @@ def _named(what: str, pairs: Sequence[Pair]) -> Iterable[str]:
         yield f"{what} message {numbers} is not the same"
 
 
-def _more(pairs: Sequence[Pair]) -> Iterable[str]:
-    if len(pairs) > MOST_EXAMPLES:
-        yield f"and {len(pairs) - MOST_EXAMPLES:,} more"
+def _shortened(details: Sequence[str]) -> tuple[str, ...]:
+    """Keep the first of very many sentences."""
+    more = len(details) - MOST_EXAMPLES
+    return (*details[:MOST_EXAMPLES], *([f"and {more:,} more"] if more > 0 else ()))
 
 
 def _numbers(numbers: Sequence[int]) -> str:

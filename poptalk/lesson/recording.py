@@ -33,7 +33,7 @@ from poptalk.protocol.events import (
 )
 from poptalk.protocol.replies import Status, StatusLine
 from poptalk.protocol.verbs import ArgumentKind, Effect, Field, FieldKind
-from poptalk.terminal.safe import harmless
+from poptalk.transcript.octets import text_of
 
 _DIGITS = (FieldKind.MESSAGE, FieldKind.COUNT, FieldKind.OCTETS)
 
@@ -192,8 +192,9 @@ class Recording:
     ) -> Sequence[str | Part]:
         """Make a part of a line that was sent right for the lesson's account."""
         if isinstance(part, Literal):
-            text = harmless(part.text)
-            return (text,) if event.sasl else self._with_user(text, event.exchange.command)
+            if event.sasl:
+                return (part,)
+            return self._with_user(part.text, event.exchange.command)
         if part.name in REASONS:
             return (part,)
         return (self._response(recorded),)
@@ -246,7 +247,7 @@ class Recording:
     def _generalised(self, field_: Field, word: bytes, command: Command) -> Part:
         """Give what the server chose a name; what the client has named, stays."""
         if word in command.arguments:
-            return Literal(text=harmless(word))
+            return Literal(text=text_of(word))
         kind = Kind.INT if field_.kind in _DIGITS and word.isdigit() else Kind.WORD
         return Placeholder(name=self._named(field_.name), kind=kind)
 

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from poptalk.lesson.happenings import Answered
 from poptalk.notation.mask import mask_command, mask_sasl_line
-from poptalk.notation.pattern import Literal, Part
 from poptalk.notation.writer import DialogueWriter
 from poptalk.protocol.commands import Command, parse_command
 from poptalk.protocol.secrets import SpokenSecrets
-from poptalk.terminal.safe import harmless
 
 EXCHANGES_REPORTED = 8
 """Exchanges that are remembered: enough to see what led to the trouble, short enough to be read."""
@@ -68,7 +66,7 @@ def _write_exchanges(writer: DialogueWriter, exchanges: Iterable[Answered]) -> N
             step = len(auth.arguments) > 1
             parts = mask_command(auth)
             _remember(secrets, auth)
-        writer.client(*map(_harmless, parts))
+        writer.client(*parts)
         _write_reply(writer, answered, secrets)
 
 
@@ -79,13 +77,9 @@ def _remember(secrets: SpokenSecrets, command: Command) -> None:
 
 def _write_reply(writer: DialogueWriter, answered: Answered, secrets: SpokenSecrets) -> None:
     for line in answered.lines[:_LINES_REPORTED]:
-        writer.server(harmless(secrets.mask(line)))
+        writer.received(secrets.mask(line))
     if len(answered.lines) > _LINES_REPORTED:
         writer.any_lines()
-        writer.server(harmless(secrets.mask(answered.lines[-1])))
+        writer.received(secrets.mask(answered.lines[-1]))
     if not answered.complete:
         writer.comment("the reply broke off here")
-
-
-def _harmless(part: Part) -> Part:
-    return Literal(text=harmless(part.text)) if isinstance(part, Literal) else part

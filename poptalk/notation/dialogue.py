@@ -21,8 +21,8 @@ class ClientLine:
 
     @property
     def payload(self) -> str:
-        """The line as it is sent, without CRLF; placeholders stay in their braces."""
-        return self.pattern.text
+        """The line as it is sent, without its line end; placeholders stay in their braces."""
+        return self.pattern.text.removesuffix("\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,8 @@ class ServerLine:
 
     @property
     def payload(self) -> str:
-        """The line as it is received, without CRLF; placeholders stay in their braces."""
-        return self.pattern.text
+        """The line as it is received, without its line end; placeholders stay in their braces."""
+        return self.pattern.text.removesuffix("\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Which reply answers which command: the lines of a dialogue, put together for a replay.
+"""Finds which reply answers which command, for a replay.
 
 POP3 answers in order, so a queue of outstanding commands is all it takes; pipelined commands
 (RFC 2449 §6.6) are no special case.  Where a reply ends follows from the command table: a positive
@@ -13,6 +13,7 @@ from poptalk.notation.dialogue import AnyLines, ClientLine, Comment, Dialogue, D
 from poptalk.notation.directions import Action
 from poptalk.protocol.commands import Command, parse_command
 from poptalk.protocol.replies import Status, parse_status_line
+from poptalk.transcript.octets import octets_of
 
 TERMINATOR = "."
 """The line that ends a multi-line reply (RFC 1939 §3)."""
@@ -88,7 +89,12 @@ class _Exchanges:
             command, self._challenged = self._challenged, None
             self._outstanding.appendleft(command)
             return Send(step=step, command=command, answers_challenge=True)
-        command = parse_command(step.payload.encode("utf-8", "surrogateescape"))
+        command = parse_command(octets_of(step.payload))
+        last = self._outstanding[-1] if self._outstanding else None
+        if last is not None and command.verb is None and _asks_for_responses(last):
+            # Sent ahead of the challenge that it answers.
+            self._outstanding.append(last)
+            return Send(step=step, command=last, answers_challenge=True)
         self._outstanding.append(command)
         return Send(step=step, command=command)
 
@@ -114,8 +120,9 @@ class _Exchanges:
         command = self._answers
         if command is None:
             return False
-        status = parse_status_line(first.payload.encode("utf-8", "surrogateescape")).status
-        if status is Status.CHALLENGE and command.verb is not None and command.verb.challenges:
+        status = parse_status_line(octets_of(first.payload)).status
+        ahead = bool(self._outstanding) and self._outstanding[0] is command
+        if status is Status.CHALLENGE and _asks_for_responses(command) and not ahead:
             self._challenged = command
         return status is Status.OK and command.multi_line
 
@@ -133,3 +140,8 @@ class _Exchanges:
         if isinstance(last, AnyLines):
             while self._outstanding:
                 yield ExpectedReply(answers=self._outstanding.popleft(), steps=(last,))
+
+
+def _asks_for_responses(command: Command) -> bool:
+    """Whether a command is an AUTH with a mechanism, whose lines are its responses."""
+    return command.verb is not None and command.verb.challenges and bool(command.arguments)

@@ -1,16 +1,19 @@
 """The placeholders that have a value before any line has captured one.
 
 A dialogue names what differs from account to account and from session to session, `{user}` or
-`{apop}`, and whoever replays it works the values out from the session so far: the greeting brings
-the timestamp of APOP, the last challenge that of CRAM-MD5.
+`{apop}`.  A replay works the values out from the session so far: the greeting brings the timestamp of
+APOP, the last challenge that of CRAM-MD5.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from poptalk.protocol.logins import CramMd5, Plain, apop_digest
+from poptalk.pop3.sasl.base64 import NotBase64, decode, encode
+from poptalk.pop3.sasl.login import apop_digest
+from poptalk.pop3.sasl.mechanism import Applicant
+from poptalk.pop3.sasl.simple import CramMd5Client, plain_message
 from poptalk.protocol.replies import Status, parse_status_line, timestamp_of
-from poptalk.protocol.sasl_lines import NotBase64, decode, encode
+from poptalk.transcript.octets import octets_of, unescaped
 
 REASONS: Mapping[str, str] = {
     "user": "no user name was given",
@@ -19,8 +22,12 @@ REASONS: Mapping[str, str] = {
     "apop": "it needs a user's password and a greeting that holds a <timestamp>",
     "plain": "it needs a user name and a password",
     "cram-md5": "it needs a user name, a password and a challenge from the server",
+    "plain-for": "it needs a user name and a password",
 }
 """Every name that is known beforehand, and why it may still have no value."""
+
+PLAIN_FOR = "plain-for"
+"""`{plain-for=team}` is the response of PLAIN for another authorization identity, which is no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +58,22 @@ class Known:
         timestamp = timestamp_of(self.greeting)
         if timestamp is None or self.password is None:
             return None
-        return apop_digest(timestamp, _octets(self.password)).decode("ascii")
+        return apop_digest(timestamp, octets_of(self.password)).decode("ascii")
 
-    def _plain(self) -> str | None:
+    def plain_for(self, identity: str) -> str | None:
+        """Return PLAIN's response for another identity; None without a name or a password.
+
+        Args:
+            identity: as `{plain-for=...}` has it: text, or `0x` and hexadecimal digits.
+        """
+        decoded = unescaped(identity)
+        return self._plain(octets_of(identity if decoded is None else decoded))
+
+    def _plain(self, identity: bytes = b"") -> str | None:
         if self.user is None or self.password is None:
             return None
-        message = Plain(_octets(self.user), _octets(self.password)).message()
-        return encode(message).decode("ascii")
+        name, password = octets_of(self.user), octets_of(self.password)
+        return encode(plain_message(name, password, identity=identity)).decode("ascii")
 
     def _cram_md5(self) -> str | None:
         if self.user is None or self.password is None or self.challenge is None:
@@ -69,9 +85,6 @@ class Known:
             question = decode(status.text)
         except NotBase64:
             return None
-        answer = CramMd5(_octets(self.user), _octets(self.password)).respond(question)
+        who = Applicant(user=octets_of(self.user), secret=octets_of(self.password))
+        answer = CramMd5Client(who).respond(question)
         return encode(answer).decode("ascii")
-
-
-def _octets(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

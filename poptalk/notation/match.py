@@ -15,15 +15,11 @@ from itertools import zip_longest
 from poptalk.notation.dialogue import AnyLines, ClientLine, ServerLine
 from poptalk.notation.exchanges import TERMINATOR, ExpectedReply
 from poptalk.notation.mask import masked
-from poptalk.notation.pattern import (
-    Bindings,
-    Literal,
-    Pattern,
-    make_pattern,
-)
+from poptalk.notation.pattern import Bindings, Literal, Pattern, make_pattern
 from poptalk.protocol.commands import Command
 from poptalk.protocol.replies import Status, StatusLine, parse_status_line
 from poptalk.protocol.verbs import Field, FieldKind
+from poptalk.transcript.octets import octets_of, text_of
 
 Lines = Sequence[ServerLine | AnyLines]
 
@@ -66,7 +62,7 @@ class Difference:
     """Which field it is, for Aspect.FIELD."""
 
     def __str__(self) -> str:
-        came = "nothing more" if self.came is None else f"'{self.came}'"
+        came = "nothing more" if self.came is None else f"'{make_pattern(self.came).source}'"
         return f"Line {self.line}: expected {self.wanted}, but {came} came."
 
     @property
@@ -95,7 +91,7 @@ def match_client(
         answers_challenge: whether the line is a SASL response, which has no keyword.
         exact: whether the case of the keyword counts.
     """
-    text = _text(line)
+    text = text_of(line)
     compare = Pattern.match if exact or answers_challenge else _match_in_any_case
     patterns = (step.pattern, *step.alternatives)
     for pattern in patterns:
@@ -148,26 +144,26 @@ def _match_status(
     step: ServerLine, line: bytes, bindings: Bindings, *, command: Command | None, exact: bool
 ) -> Comparison:
     """Compare a status line: the indicator, the response code, the fields that are data."""
-    wanted = parse_status_line(_octets(step.payload))
+    wanted = parse_status_line(octets_of(step.payload))
     came = parse_status_line(line)
     if exact or wanted.status is Status.OTHER:
         return _match_in_full(step, Aspect.STATUS_LINE, line, bindings)
     if came.status is not wanted.status:
         return _difference(step, Aspect.INDICATOR, line, f"'{wanted.status.value}'")
     if step.pattern.placeholders:
-        found = step.pattern.match(_text(line), bindings)
+        found = step.pattern.match(text_of(line), bindings)
         if found is None and b" " not in line:
             # "+OK" alone leaves nothing for the placeholder of "+OK {...}", its blank included.
-            found = step.pattern.match(_text(line) + " ", bindings)
+            found = step.pattern.match(text_of(line) + " ", bindings)
         return _agreement(step, Aspect.STATUS_LINE, line, found)
     if wanted.code is not None and not _has_code(came, wanted.code):
-        return _difference(step, Aspect.CODE, line, f"'[{_text(wanted.code)}]'")
+        return _difference(step, Aspect.CODE, line, f"'[{text_of(wanted.code)}]'")
     fields = _data_fields(command) if wanted.status is Status.OK else ()
     for field, want, got in zip_longest(fields, wanted.words, came.words):
         if field is None or want is None:
             break
         if want != got:
-            wanted_field = f"'{field.name}' = {_text(want)}"
+            wanted_field = f"'{field.name}' = {text_of(want)}"
             return _difference(step, Aspect.FIELD, line, wanted_field, field=field)
     return Agreement(bindings=dict(bindings))
 
@@ -213,7 +209,7 @@ def _match_lines(
     if not others:
         end = steps[-1].line if steps else line
         if len(lines) > at:
-            return Difference(line=end, aspect=Aspect.END, expected="", came=_text(lines[at]))
+            return Difference(line=end, aspect=Aspect.END, expected="", came=text_of(lines[at]))
         return result
     last = others[-1]
     return _match_run(last, lines[max(at, len(lines) - len(last)) :], result.bindings)
@@ -263,7 +259,7 @@ def _match_capabilities(
     """Compare the lines of CAPA as a set, their tags in any case (RFC 2449 §5)."""
     wanted = [s for s in steps if isinstance(s, ServerLine) and s.payload != TERMINATOR]
     ends = [s for s in steps if isinstance(s, ServerLine) and s.payload == TERMINATOR]
-    left = [_text(line) for line in lines if line != b"."]
+    left = [text_of(line) for line in lines if line != b"."]
     found = dict(bindings)
     # Lines without placeholders choose first: nothing else fits them.
     for step in sorted(wanted, key=lambda step: len(step.pattern.placeholders)):
@@ -283,7 +279,7 @@ def _match_capabilities(
 
 
 def _match_in_full(step: ServerLine, aspect: Aspect, line: bytes, bindings: Bindings) -> Comparison:
-    return _agreement(step, aspect, line, step.pattern.match(_text(line), bindings))
+    return _agreement(step, aspect, line, step.pattern.match(text_of(line), bindings))
 
 
 def _agreement(
@@ -306,7 +302,7 @@ def _difference(
         line=step.line,
         aspect=aspect,
         expected=f"'{step.pattern.source}'" if expected is None else expected,
-        came=None if came is None else _text(came),
+        came=None if came is None else text_of(came),
         field=field,
     )
 
@@ -329,12 +325,4 @@ def _without_secret(pattern: Pattern) -> str:
     """Write a pattern for a message, a secret that stands in it in clear masked."""
     if pattern.placeholders:
         return pattern.source
-    return make_pattern(*masked(_octets(pattern.text))).source
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
-
-
-def _octets(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return make_pattern(*masked(octets_of(pattern.text))).source

@@ -1,9 +1,11 @@
 """A line of a dialogue: literal text, with placeholders in braces.
 
 `{name}` stands for one word, `{name:int}` for digits, `{name...}` for the rest of the line, `{...}`
-for the same without a name, `{{` and `}}` for braces.  `{}` stands for nothing: it keeps a line
-apart from what it would mean without it (`{}...` is three dots, not "any lines").  The first use of
-a name captures, a later use must be equal.
+for the same without a name, `{{` and `}}` for braces, `{0x1b}` for octets that text cannot show.
+`{}` is nothing: it keeps a line apart from what it would mean without it (`{}...` is three dots, not
+"any lines").  The first use of a name captures, a later use must be equal.
+
+A line ends in CRLF; one that ends in LF alone is written with that LF, `{0x0a}`, at its end.
 
 A line is never a regular expression.  A placeholder ends at the first place where the text that
 follows it stands, and takes all it can where another placeholder follows at once, so that matching
@@ -17,6 +19,7 @@ from enum import Enum
 
 from poptalk.notation.known import REASONS
 from poptalk.notation.responses import reason_for_none
+from poptalk.transcript.octets import escaped, joined, unescaped
 
 Bindings = Mapping[str, str]
 """What the placeholders stand for, by name."""
@@ -65,8 +68,8 @@ class Literal:
 
     @property
     def source(self) -> str:
-        """The text as a dialogue writes it, braces doubled."""
-        return self.text.replace("{", "{{").replace("}", "}}")
+        """The text as a dialogue writes it: braces doubled, octets without a shape in hexadecimal."""
+        return escaped(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,16 @@ class Pattern:
     @property
     def source(self) -> str:
         """The pattern as a dialogue writes it."""
+        if self.parts and isinstance(self.parts[-1], Literal):
+            end = escaped(self.parts[-1].text, ends_line=True)
+            return "".join(part.source for part in self.parts[:-1]) + end
         return "".join(part.source for part in self.parts)
+
+    @property
+    def ends_in_lf(self) -> bool:
+        """Whether the line brings an LF of its own in place of CRLF."""
+        last = self.parts[-1] if self.parts else None
+        return isinstance(last, Literal) and last.text.endswith("\n")
 
     @property
     def text(self) -> str:
@@ -141,13 +153,15 @@ class Pattern:
         """Compare a line with the pattern.
 
         Args:
-            text: the line, without its line end.
+            text: the line, without its line end, which is not compared.
             bindings: what was captured before; left as it is.
 
         Returns:
             The bindings with what this line captured, or None where the line does not match.
         """
         found = dict(bindings)
+        if self.ends_in_lf:
+            text = text.removesuffix("\n") + "\n"
         at = 0
         for index, part in enumerate(self.parts):
             value = _known_text(part, found)
@@ -170,7 +184,7 @@ class Pattern:
             bindings: values by name; a default in the pattern stands in for a missing one.
 
         Returns:
-            The line, without a line end.
+            The line, without CRLF; an LF alone is there.
 
         Raises:
             FillError: where a placeholder has no value, or one that would break the line.
@@ -251,14 +265,14 @@ def make_pattern(*parts: str | Part) -> Pattern:
     Args:
         parts: a `str` stands for itself, braces included.
     """
-    joined: list[Part] = []
+    together: list[Part] = []
     for part in parts:
         new = Literal(text=part) if isinstance(part, str) else part
-        if isinstance(new, Literal) and joined and isinstance(joined[-1], Literal):
-            joined[-1] = Literal(text=joined[-1].text + new.text)
+        if isinstance(new, Literal) and together and isinstance(together[-1], Literal):
+            together[-1] = Literal(text=joined(together[-1].text + new.text))
         elif new != Literal(text=""):
-            joined.append(new)
-    return Pattern(parts=tuple(joined))
+            together.append(new)
+    return Pattern(parts=tuple(together))
 
 
 def parse_pattern(source: str) -> Pattern:
@@ -280,16 +294,21 @@ def parse_pattern(source: str) -> Pattern:
         if token in ("{{", "}}"):
             parts.append(token[0])
         elif token.startswith("{"):
-            parts.extend(_parse_placeholder(token[1:-1]))
+            octets = unescaped(token[1:-1])
+            parts.extend(_parse_placeholder(token[1:-1]) if octets is None else [octets])
         else:
             parts.append(token)
     return make_pattern(*parts)
 
 
 def _parse_placeholder(inside: str) -> list[Part]:
-    """Read what stands between two braces; nothing stands for nothing."""
+    """Read what a placeholder has between its braces; `{}` is nothing."""
     if not inside:
         return []
+    if inside[:2].lower() == "0x":
+        raise PatternError(
+            f"'{{{inside}}}' is no octet", "write two hexadecimal digits for each, as in '{0x1b}'"
+        )
     found = _INSIDE.fullmatch(inside)
     if not found or found["type"] not in (None, "int") or (found["rest"] and found["type"]):
         raise PatternError(
@@ -301,7 +320,7 @@ def _parse_placeholder(inside: str) -> list[Part]:
 
 
 def unwritable(text: str) -> str | None:
-    """Find the first character that cannot stand in a dialogue.
+    """Find the first character that no line of a dialogue may hold as it is.
 
     Args:
         text: one line.

@@ -27,6 +27,7 @@ from poptalk.notation.mask import masked
 from poptalk.notation.pattern import Pattern, PatternError, make_pattern, parse_pattern, unwritable
 from poptalk.protocol.commands import parse_command
 from poptalk.protocol.replies import Status, parse_status_line
+from poptalk.transcript.octets import escaped
 
 ANY_LINES = "..."
 """The payload of an `S:` line that stands for any number of lines."""
@@ -136,8 +137,8 @@ class _Reader:
             raise self._error(
                 number,
                 source,
-                f"the character U+{ord(strange):04X} cannot stand in a dialogue",
-                "take it out, or put a placeholder such as '{...}' in its place",
+                f"the character U+{ord(strange):04X} cannot be seen in a dialogue",
+                f"write its octets instead, '{escaped(strange)}'",
             )
         line = _mark(number, source)
         if line is not None:
@@ -279,7 +280,7 @@ def _nearest(text: str) -> tuple[str, str]:
     problem = "a line begins with 'C:', 'S:', 'or' or '#'"
     first, _, rest = text.partition(" ")
     if text[:2] in ("C:", "S:"):
-        return "one blank stands behind 'C:' and 'S:'", f"write '{text[:2]} {_safe(text[2:])}'"
+        return "a space comes after 'C:' and 'S:'", f"write '{text[:2]} {_safe(text[2:])}'"
     if first.lower() in _FOREIGN_MARKERS:
         return problem, f"write '{_FOREIGN_MARKERS[first.lower()]} {_safe(rest.strip())}'"
     if text.startswith(_FOREIGN_COMMENTS):

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from poptalk.protocol.logins import METHODS, ClientMechanism
+from poptalk.pop3.sasl.base64 import NotBase64, decode, encode
+from poptalk.pop3.sasl.mechanism import ClientMechanism
+from poptalk.pop3.sasl.table import METHODS
 from poptalk.protocol.replies import Status, parse_status_line
-from poptalk.protocol.sasl_lines import NotBase64, decode, encode
 
 MakeMechanism = Callable[[str], ClientMechanism]
 """Makes a mechanism by its name, for whoever logs in."""

@@ -1,19 +1,13 @@
 """Writing a dialogue, line by line as a session goes on, so that it is read back equal.
 
-What would mean something else when read (braces, three dots, a body line that looks like a stage
-direction, a first line with an indent of its own) is written so that it does not.
+Any octets can be written.  What would mean something else when read (braces, three dots, a body line
+that looks like a stage direction, a first line with an indent of its own) is written so that it does
+not.
 """
 
 from collections.abc import Callable
 
-from poptalk.notation.dialogue import (
-    AnyLines,
-    ClientLine,
-    Comment,
-    Dialogue,
-    Direction,
-    ServerLine,
-)
+from poptalk.notation.dialogue import AnyLines, ClientLine, Comment, Dialogue, Direction, ServerLine
 from poptalk.notation.directions import (
     FORMS,
     Side,
@@ -21,11 +15,13 @@ from poptalk.notation.directions import (
     parse_direction,
     write_direction,
 )
-from poptalk.notation.pattern import Part, Pattern, make_pattern, unwritable
+from poptalk.notation.pattern import Kind, Part, Pattern, Placeholder, make_pattern, unwritable
 from poptalk.notation.reader import ANY_LINES
+from poptalk.notation.server_lines import MAX_LINE_LOGGED
+from poptalk.transcript.octets import text_of
 
 _NOTHING = "{}"
-"""A placeholder for nothing: it stands between a marker and what would be read as something else."""
+"""Goes between a marker and text that would otherwise be read as something else."""
 
 
 class DialogueWriter:
@@ -40,25 +36,32 @@ class DialogueWriter:
         self._anchored = False
         """Whether the block has a line without an indent, so that others may have one."""
 
-    def client(self, *parts: str | Part) -> None:
+    def client(self, *parts: str | Part, end: bytes = b"\r\n") -> None:
         """Write a line from the client.
 
         Args:
-            parts: text, which stands for itself, and placeholders for what is not to be shown.
-
-        Raises:
-            ValueError: for a control character other than the tab, and for octets that are not
-                UTF-8: make the text harmless first.
+            parts: text, which is literal, and placeholders for secrets.
+            end: CRLF, or the LF that the line ends in.
         """
-        self._line(Side.CLIENT.value, make_pattern(*parts))
+        self._line(Side.CLIENT.value, make_pattern(*parts, *_own_end(end)))
 
     def alternative(self, *parts: str | Part) -> None:
         """Write an `or` line, right after the client's line.  Arguments as for `client`."""
         self._line("or", make_pattern(*parts))
 
-    def server(self, *parts: str | Part) -> None:
+    def server(self, *parts: str | Part, end: bytes = b"\r\n") -> None:
         """Write a line from the server.  Arguments as for `client`."""
-        self._line(Side.SERVER.value, make_pattern(*parts))
+        self._line(Side.SERVER.value, make_pattern(*parts, *_own_end(end)))
+
+    def received(self, line: bytes) -> None:
+        """Write a line from the server; of a very long one the beginning.
+
+        Args:
+            line: octets as `ServerLines` gives them: without CRLF, but with an LF alone.
+        """
+        cut = len(line) > MAX_LINE_LOGGED
+        rest = (Placeholder(name=None, kind=Kind.REST),) if cut else ()
+        self.server(text_of(line[:MAX_LINE_LOGGED]), *rest)
 
     def any_lines(self, description: str | None = None) -> None:
         """Write that the server sends lines that are not shown.
@@ -129,17 +132,21 @@ class DialogueWriter:
         strange = unwritable(line)
         if strange is not None:
             raise ValueError(
-                f"The character U+{ord(strange):04X} cannot stand in a dialogue; "
-                "make the text harmless before it is written."
+                f"A comment or a placeholder cannot hold the character U+{ord(strange):04X}; "
+                "write it as octets, or leave it out."
             )
         self._write(line + "\n")
+
+
+def _own_end(end: bytes) -> tuple[str, ...]:
+    return () if end == b"\r\n" else (end.decode("ascii"),)
 
 
 def format_dialogue(dialogue: Dialogue) -> str:
     """Write a whole dialogue to a string.
 
     Raises:
-        ValueError: for a character that cannot stand in a dialogue.
+        ValueError: a comment or a placeholder holds a control character.
     """
     written: list[str] = []
     DialogueWriter(written.append).dialogue(dialogue)

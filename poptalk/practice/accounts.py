@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from poptalk.protocol.proofs import Credentials, PasswordProof
+from poptalk.pop3.sasl.proofs import Credentials, PasswordProof
 from poptalk.protocol.server_events import LoginAttempt
 
 

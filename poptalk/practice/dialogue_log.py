@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from poptalk.net.errors import reason
 from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_command, mask_sasl_line
-from poptalk.notation.pattern import Literal, Placeholder
-from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
+from poptalk.notation.pattern import Placeholder
+from poptalk.notation.server_lines import ServerLines
 from poptalk.notation.writer import DialogueWriter
 from poptalk.practice.witness import DropReason, How, Visit, Witness
 from poptalk.protocol.commands import Command, Span
@@ -226,15 +226,13 @@ class _SessionLog(Witness):
         if any(isinstance(part, Placeholder) for part in parts):
             self._secrets.remember(secret)
         self._turn()
-        self._writer.client(
-            *(Literal(text=harmless(p.text)) if isinstance(p, Literal) else p for p in parts)
-        )
+        self._writer.client(*parts)
         self._log.flush()
 
     def _server(self, line: bytes) -> None:
         if not self._mail:
             line = self._secrets.mask(line)
-        self._writer.server(harmless(line[:MAX_LINE_LOGGED]))
+        self._writer.received(line)
 
     def _direct(self, side: Side, action: Action) -> None:
         self._writer.direction(side, write_direction(action))

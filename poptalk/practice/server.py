@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from poptalk.paths import mailbox_directory
+from poptalk.pop3.sasl.table import server_mechanisms
 from poptalk.practice.accounts import ACCOUNTS, Account, AccountBook
 from poptalk.practice.connection import Patience, ServerConnection
 from poptalk.practice.crowd import ConnectionLimits
@@ -31,7 +32,6 @@ from poptalk.practice.deadlines import Deadlines
 from poptalk.practice.listening import BACKLOG, ListeningPort, listen
 from poptalk.practice.login_delay import LoginDelays, announced_delay
 from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Store, locate
-from poptalk.practice.mechanisms import make_mechanisms
 from poptalk.practice.persona import AnnouncedDelay, Persona, SecondSession, load_persona
 from poptalk.practice.record import RecordedSession, SessionRecords
 from poptalk.practice.seam import ServerHooks
@@ -57,6 +57,10 @@ def fresh_timestamp() -> bytes:
     """Return an APOP timestamp that was never used: `<process.session.random@host>` (RFC 1939 §7)."""
     unique = f"{os.getpid()}.{next(_sessions)}.{secrets.token_hex(6)}"
     return f"<{unique}@{TIMESTAMP_HOST}>".encode("ascii")
+
+
+NONCE_OCTETS = 18
+"""144 random bits, 24 characters: too many to guess."""
 
 
 class Server:
@@ -127,7 +131,11 @@ class Server:
             _login_delay(self.persona, encrypted=encrypted) for encrypted in (False, True)
         ]
         self._clock = clock
-        self.mechanisms = make_mechanisms(timestamp)
+        self.mechanisms = server_mechanisms(
+            timestamp,
+            new_nonce=lambda: secrets.token_urlsafe(NONCE_OCTETS),
+            salt_key=secrets.token_bytes(32),
+        )
         self.patience = patience or Patience()
         self.limits = limits or self.persona.limits
         self.refusal_seconds: float = self.persona.refusal_seconds if slow_refusals else 0

@@ -6,17 +6,18 @@ may have something more to say before the client is told.
 
 from __future__ import annotations
 
-from poptalk.protocol.capabilities import parse_capability
-from poptalk.protocol.habits import AfterWrongPassword, UserName
-from poptalk.protocol.proofs import ApopProof, PasswordProof
-from poptalk.protocol.sasl import (
-    Mechanism,
+from poptalk.pop3.sasl.base64 import CANCEL, EMPTY_INITIAL_RESPONSE
+from poptalk.pop3.sasl.mechanism import (
+    Claim,
+    Flaw,
     SaslFailure,
+    ServerMechanism,
     decode_response,
     encode_challenge,
-    malformed,
 )
-from poptalk.protocol.sasl_lines import CANCEL, EMPTY_INITIAL_RESPONSE
+from poptalk.pop3.sasl.proofs import ApopProof, PasswordProof
+from poptalk.protocol.capabilities import parse_capability
+from poptalk.protocol.habits import AfterWrongPassword, UserName
 from poptalk.protocol.server_conversation import Awaiting
 from poptalk.protocol.server_events import EndReason, LoginAttempt, LoginWithdrawn
 from poptalk.protocol.texts import Occasion, shown
@@ -27,9 +28,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from poptalk.pop3.sasl.mechanism import ServerMechanisms
     from poptalk.protocol.commands import Command
     from poptalk.protocol.maildrop import Maildrop
-    from poptalk.protocol.sasl import Mechanisms
     from poptalk.protocol.server_conversation import ServerConversation
 
 
@@ -51,7 +52,7 @@ class AuthExchange:
         outcome: what the login came to, while the mechanism has more to say before it is told.
     """
 
-    def __init__(self, name: bytes, mechanism: Mechanism) -> None:
+    def __init__(self, name: bytes, mechanism: ServerMechanism) -> None:
         self.name = name
         self.mechanism = mechanism
         self.outcome: Accepted | Occasion | None = None
@@ -74,7 +75,7 @@ class Authorization:
         *("_name", "exchange", "timestamp"),
     )
 
-    def __init__(self, conversation: ServerConversation, *, mechanisms: Mechanisms) -> None:
+    def __init__(self, conversation: ServerConversation, *, mechanisms: ServerMechanisms) -> None:
         self.timestamp: bytes | None = None
         self._conversation = conversation
         self._mechanisms = mechanisms
@@ -249,19 +250,19 @@ class Authorization:
         """Act on a response, which is still in base64."""
         try:
             if line == CANCEL:
-                raise SaslFailure(Occasion.AUTH_CANCELLED)
+                raise SaslFailure(Flaw.CANCELLED)
             response = decode_response(line)
             if isinstance(exchange.outcome, Accepted):
                 if response:
-                    raise malformed()
+                    raise SaslFailure
                 self._end_exchange()
                 return exchange.outcome
             answer = exchange.mechanism.respond(response)
         except SaslFailure as failure:
-            self._break_off(exchange, failure.occasion)
+            self._break_off(exchange, Occasion(failure.flaw.value))
             return None
-        if isinstance(answer, LoginAttempt):
-            self._attempt_login(answer)
+        if isinstance(answer, Claim):
+            self._attempt_login(LoginAttempt(name=answer.name, proof=answer.proof))
         else:
             self._ask(answer)
         return None

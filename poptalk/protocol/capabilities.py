@@ -24,9 +24,7 @@ class RegisteredCapability(Value):
 
 _ROWS = (
     RegisteredCapability(
-        tag=b"TOP",
-        meaning="the command TOP works",
-        clause=Clause(rfc=2449, section="6.1"),
+        tag=b"TOP", meaning="the command TOP works", clause=Clause(rfc=2449, section="6.1")
     ),
     RegisteredCapability(
         tag=b"USER",
@@ -62,9 +60,7 @@ _ROWS = (
         clause=Clause(rfc=2449, section="6.7"),
     ),
     RegisteredCapability(
-        tag=b"UIDL",
-        meaning="the command UIDL works",
-        clause=Clause(rfc=2449, section="6.8"),
+        tag=b"UIDL", meaning="the command UIDL works", clause=Clause(rfc=2449, section="6.8")
     ),
     RegisteredCapability(
         tag=b"IMPLEMENTATION",
@@ -73,7 +69,7 @@ _ROWS = (
     ),
     RegisteredCapability(
         tag=b"STLS",
-        meaning="the command STLS works, here and now",
+        meaning="the command STLS is offered; it is legal before the login only",
         clause=Clause(rfc=2595, section="4"),
     ),
     RegisteredCapability(

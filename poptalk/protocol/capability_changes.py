@@ -136,9 +136,7 @@ _WITH_LOGIN: _Reasons = {
 _USUAL_WITH_LOGIN = {
     Difference.CAME: _Why(why="it may: some are for TRANSACTION only", clause=_AFTER_LOGIN),
     Difference.WENT: _Why(
-        why="what is listed before the login must be listed after it",
-        clause=_AFTER_LOGIN,
-        odd=True,
+        why="what is listed before the login must be listed after it", clause=_AFTER_LOGIN, odd=True
     ),
     Difference.CHANGED: _Why(
         why="only a capability whose definition says so may change at the login",

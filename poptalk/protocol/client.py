@@ -224,7 +224,7 @@ class ClientSession:
 
     def _responded(self, auth: _Pending, response: bytes) -> None:
         """Count a response, and look for the name in it."""
-        from poptalk.protocol.sasl_meaning import asks_for_password, name_in
+        from poptalk.pop3.sasl.table import asks_for_password, name_in
 
         auth.step += 1
         mechanism = auth.exchange.command.arguments[0]

@@ -40,7 +40,10 @@ _ROWS = (
     ),
     ResponseCode(
         name=b"SYS/TEMP",
-        meaning="the server has a trouble that will pass; try again later",
+        meaning=(
+            "a fault of the server, which it calls temporary; it says nothing against the name or the "
+            "password"
+        ),
         capability=b"RESP-CODES",
         clause=Clause(rfc=3206, section="4"),
     ),

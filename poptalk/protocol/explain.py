@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from poptalk.pop3.sasl.base64 import NotBase64, decode
+from poptalk.pop3.sasl.table import challenge_parts
 from poptalk.protocol.capabilities import CAPABILITIES, parse_capability
 from poptalk.protocol.codes import find_response_code
 from poptalk.protocol.commands import Command
 from poptalk.protocol.replies import Status, StatusLine, timestamp_of
-from poptalk.protocol.sasl_lines import NotBase64, decode
-from poptalk.protocol.sasl_meaning import challenge_parts
 from poptalk.protocol.values import Value
 from poptalk.protocol.verbs import ArgumentKind, Clause, Effect, Field, FieldKind, Verb
+from poptalk.transcript.octets import is_hidden
 
 MOST_LINES = 8
 """Lines of a listing that are explained; the others say the same with other numbers."""
@@ -45,7 +46,10 @@ _INDICATORS = {
 
 _EFFECTS = {
     Effect.NAME: "the server has taken the name and waits for PASS; it has promised nothing yet",
-    Effect.LOGIN: "you are in: the maildrop is locked for you, the state is now TRANSACTION",
+    Effect.LOGIN: (
+        "you are in: the state is now TRANSACTION. The server is to lock the maildrop, which many "
+        "servers leave out"
+    ),
     Effect.START_TLS: "from the next octet on this connection speaks TLS",
     Effect.MARK: "the message is marked; it goes when QUIT is answered, not before",
     Effect.UNMARK_ALL: "no message is marked as deleted any more",
@@ -53,7 +57,7 @@ _EFFECTS = {
 }
 
 _REFUSED_EFFECTS = {
-    Effect.FAREWELL: "some of the marked messages may be left; the server hangs up all the same",
+    Effect.FAREWELL: "some of the marked messages may be left; the server hangs up all the same"
 }
 """What a negative reply has changed, where it does change something."""
 
@@ -93,15 +97,15 @@ def explain_unasked(status_line: StatusLine) -> Iterator[Explanation]:
     yield Explanation(
         part=_words_for_people(status_line),
         meaning=(
-            "said unasked: in POP3 a server only answers. Most often it is a farewell in words, "
-            "such as after a time without commands, and the connection closes"
+            "said unasked: in POP3 a server only answers. It may be a farewell, such as after a time "
+            "without commands, or what is left of a reply that ended too early"
         ),
         clause=Clause(rfc=1939, section="3"),
     )
 
 
 def explain_reply(
-    command: Command, status_line: StatusLine, lines: Iterable[bytes] = ()
+    command: Command, status_line: StatusLine, lines: Iterable[bytes] = (), *, complete: bool = True
 ) -> Iterator[Explanation]:
     """Explain a reply, part by part.
 
@@ -109,6 +113,7 @@ def explain_reply(
         command: what it answers.
         status_line: its first line.
         lines: the first lines of a multi-line reply, without line ends and byte-stuffing.
+        complete: whether its lone dot has come.
 
     Returns:
         The parts in the order of the wire, then what the reply has changed.
@@ -121,7 +126,7 @@ def explain_reply(
     multi_line = status_line.status is Status.OK and command.multi_line
     yield from _fields(command, status_line)
     if multi_line:
-        yield from _body(command, lines)
+        yield from _body(command, lines, complete=complete)
     if status_line.status is Status.OK:
         yield from _done(command)
     elif status_line.status is Status.ERR:
@@ -222,9 +227,7 @@ def _fields(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
     people = b" ".join(words[len(fields) :])
     if people:
         yield Explanation(
-            part=people,
-            meaning="words for people; no program may rely on them",
-            clause=_STATUS,
+            part=people, meaning="words for people; no program may rely on them", clause=_STATUS
         )
 
 
@@ -235,7 +238,7 @@ def _meaning(field: Field, word: bytes) -> str:
     return field.meaning
 
 
-def _body(command: Command, lines: Iterable[bytes]) -> Iterator[Explanation]:
+def _body(command: Command, lines: Iterable[bytes], *, complete: bool) -> Iterator[Explanation]:
     verb = command.verb
     if verb is None:
         return
@@ -243,11 +246,15 @@ def _body(command: Command, lines: Iterable[bytes]) -> Iterator[Explanation]:
     if verb.fields:
         for index, line in enumerate(lines):
             if verb.name != b"CAPA" and index >= MOST_LINES:
+                yield Explanation(part=b"", meaning="the lines after these hold the same fields")
                 break
             yield from _line(command, line)
-    yield Explanation(
-        part=b".", meaning="the lone dot: the reply ends here; it is not part of it", clause=_STATUS
-    )
+    if complete:
+        meaning = "the lone dot: the reply ends here; it is not part of it"
+        yield Explanation(part=b".", meaning=meaning, clause=_STATUS)
+    else:
+        meaning = "the lone dot that ends the reply has not come: more lines may follow"
+        yield Explanation(part=b"", meaning=meaning, clause=_STATUS)
 
 
 def _what_follows(command: Command, verb: Verb) -> Explanation:
@@ -282,7 +289,11 @@ def _line(command: Command, line: bytes) -> Iterator[Explanation]:
     elif command.verb is not None and line:
         words = line.split(None, len(command.verb.fields) - 1)
         named = zip(command.verb.fields, words, strict=False)
-        text = ", ".join(
-            f"{field.name} {word.decode('ascii', 'backslashreplace')}" for field, word in named
-        )
+        text = ", ".join(f"{field.name} {_legible(word)}" for field, word in named)
         yield Explanation(part=line, meaning=text)
+
+
+def _legible(word: bytes) -> str:
+    """Return a word as text: UTF-8 as it is (RFC 6856), escapes for what has no shape."""
+    text = word.decode("utf-8", "backslashreplace")
+    return "".join(ascii(c)[1:-1] if is_hidden(c) or c == "\t" else c for c in text)

@@ -75,8 +75,7 @@ FACTS: dict[OddityKind, OddityFact] = {
         clause=_STATUS,
     ),
     OddityKind.BARE_LF: OddityFact(
-        sentence="the line ends in LF alone; POP3 lines end in CRLF",
-        clause=_STATUS,
+        sentence="the line ends in LF alone; POP3 lines end in CRLF", clause=_STATUS
     ),
     OddityKind.BARE_LF_BEFORE_DOT: OddityFact(
         sentence="the last line before the lone dot ends in LF alone; the reply is taken as ended",
@@ -87,8 +86,7 @@ FACTS: dict[OddityKind, OddityFact] = {
         clause=Clause(rfc=5034, section="4"),
     ),
     OddityKind.UNSOLICITED: OddityFact(
-        sentence="the server speaks without having been asked",
-        clause=_STATUS,
+        sentence="the server speaks without having been asked", clause=_STATUS
     ),
     OddityKind.DATA_AFTER_QUIT: OddityFact(
         sentence="the server goes on talking after its answer to QUIT",
@@ -102,12 +100,10 @@ FACTS: dict[OddityKind, OddityFact] = {
         clause=Clause(rfc=2595, section="4"),
     ),
     OddityKind.REPLY_CUT_SHORT: OddityFact(
-        sentence="the connection ended in the middle of a reply",
-        clause=_STATUS,
+        sentence="the connection ended in the middle of a reply", clause=_STATUS
     ),
     OddityKind.UNKNOWN_COMMAND: OddityFact(
-        sentence="not a command of POP3 that poptalk knows; sent all the same",
-        clause=_STATUS,
+        sentence="not a command of POP3 that poptalk knows; sent all the same", clause=_STATUS
     ),
     OddityKind.RELIC: OddityFact(sentence="a relic; few servers know it"),
     OddityKind.WRONG_STATE: OddityFact(
@@ -122,8 +118,7 @@ FACTS: dict[OddityKind, OddityFact] = {
         clause=_STATUS,
     ),
     OddityKind.SENT_CONTROL: OddityFact(
-        sentence="sent with octets in it that are not printable ASCII",
-        clause=_STATUS,
+        sentence="sent with octets in it that are not printable ASCII", clause=_STATUS
     ),
     OddityKind.LOST_IN_TLS: OddityFact(
         sentence=(

@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from poptalk.pop3.sasl.mechanism import ServerMechanisms
     from poptalk.protocol.authorization import Accepted
     from poptalk.protocol.maildrop import Maildrop
-    from poptalk.protocol.sasl import Mechanisms
 
     Handler = Callable[[Any, Command], None]
     """A method that carries a command out, of the object that does so in its state."""
@@ -119,7 +119,7 @@ class ServerSession:
         timestamp: bytes | None = None,
         encrypted: bool = False,
         limits: Limits | None = None,
-        mechanisms: Mechanisms | None = None,
+        mechanisms: ServerMechanisms | None = None,
         quirks: Quirks | None = None,
         hooks: SessionHooks | None = None,
     ) -> None:

@@ -14,8 +14,8 @@ from poptalk.protocol.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from poptalk.pop3.sasl.proofs import Proof
     from poptalk.protocol.commands import Command
-    from poptalk.protocol.proofs import Proof
 
 
 class CommandReceived(Value, often=True):

@@ -146,9 +146,7 @@ _MESSAGE = Argument(name="msg", kind=ArgumentKind.MESSAGE)
 _OPTIONAL_MESSAGE = Argument(name="msg", kind=ArgumentKind.MESSAGE, optional=True)
 
 _NUMBER_FIELD = Field(
-    name="message",
-    kind=FieldKind.MESSAGE,
-    meaning="the message-number, valid in this session only",
+    name="message", kind=FieldKind.MESSAGE, meaning="the message-number, valid in this session only"
 )
 _OCTETS_FIELD = Field(
     name="octets",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from poptalk.exit_codes import EXIT_NO
@@ -73,11 +74,8 @@ def run_scripts(
         if len(dialogues) > 1 and not options.quiet:
             screen.show(note(f"{dialogue.name}:"))
         with serving(options, given, dialogue, destination) as server:
-            done.append(
-                _Run(options, given, dialogue, server, screen=screen, complain=complain).finish(
-                    fail
-                )
-            )
+            replay = partial(_replay, options, given, dialogue, server)
+            done.append(replay(screen=screen, complain=complain, fail=fail))
         if not done[-1].reached:
             break
     if options.junit is not None:
@@ -98,63 +96,49 @@ def _summary(dialogues: Sequence[Dialogue], done: Sequence[_Done]) -> str:
     return f"{len(dialogues)} dialogues, {len(wrong)} not as written: {', '.join(wrong)}{not_run}"
 
 
-class _Run:
-    """One dialogue being replayed and shown."""
-
-    def __init__(
-        self,
-        options: RunSettings,
-        given: Given,
-        dialogue: Dialogue,
-        server: Serving,
-        *,
-        screen: LinearScreen,
-        complain: Complain,
-    ) -> None:
-        self._dialogue = dialogue
-        self._transcript = Transcript(
-            dialogue,
-            show=screen.show,
-            columns=screen.columns,
-            quiet=options.quiet,
-            clock=time.monotonic if options.times else None,
-        )
-        self._guard = _PasswordGuard(server.destination, complain=complain)
-        self._results = Results(clock=time.monotonic)
-        self._replay = Replay(
-            dialogue,
-            connect=server.connect,
-            tls_settings=server.destination.tls_settings,
-            known=server.known,
-            responses=server.responses,
-            bindings=given.values,
-            exact=options.exact,
-            starttls=server.destination.starttls,
-        )
-
-    def finish(self, fail: Fail) -> _Done:
-        """Replay the dialogue to its end."""
-        exit_code = 0
-        reached = True
+def _replay(
+    options: RunSettings,
+    given: Given,
+    dialogue: Dialogue,
+    server: Serving,
+    *,
+    screen: LinearScreen,
+    complain: Complain,
+    fail: Fail,
+) -> _Done:
+    """Replay a dialogue to its end, and show it."""
+    clock = time.monotonic if options.times else None
+    transcript = Transcript(
+        dialogue, show=screen.show, columns=screen.columns, quiet=options.quiet, clock=clock
+    )
+    guard = _PasswordGuard(server.destination, complain=complain)
+    results = Results(clock=time.monotonic)
+    exit_code, reached = 0, True
+    with Replay(
+        dialogue,
+        connect=server.connect,
+        tls_settings=server.destination.tls_settings,
+        known=server.known,
+        responses=server.responses,
+        bindings=given.values,
+        exact=options.exact,
+        starttls=server.destination.starttls,
+    ) as replay:
         try:
-            for occurrence in self._occurrences():
-                self._results.take(occurrence)
-                self._guard.take(occurrence)
-                self._transcript.take(occurrence)
+            for occurrence in replay.run():
+                results.take(occurrence)
+                guard.take(occurrence)
+                transcript.take(occurrence)
         except NetError as error:
             exit_code = fail(error)
             reached = isinstance(error, ConnectionLost)
-            self._results.stopped(str(error))
-        if self._replay.difference is not None:
-            exit_code = EXIT_NO
-        elif not exit_code:
-            self._transcript.conclude(_result(self._replay))
-        suite = self._results.suite(Path(self._dialogue.name))
-        return _Done(exit_code=exit_code, suite=suite, reached=reached)
-
-    def _occurrences(self) -> Iterator[Occurrence]:
-        with self._replay:
-            yield from self._replay.run()
+            results.stopped(str(error))
+    if replay.difference is not None:
+        exit_code = EXIT_NO
+    elif not exit_code:
+        transcript.conclude(_result(replay))
+    suite = results.suite(Path(dialogue.name))
+    return _Done(exit_code=exit_code, suite=suite, reached=reached)
 
 
 def _result(replay: Replay) -> str:

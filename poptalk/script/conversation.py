@@ -105,19 +105,19 @@ class Conversation:
         Whoever shows the event first shows it before anything can answer it.
         """
         sent = None
-        for event in self._noted(self.session.send(line + b"\r\n")):
+        for event in self._noted(self.session.send(_with_end(line))):
             if isinstance(event, Sent):
                 sent = event
         assert sent is not None
         return sent
 
     def transmit(self, line: bytes) -> None:
-        """Send a line with CRLF behind it.
+        """Send a line with CRLF after it, unless it ends in an LF of its own.
 
         Raises:
             ConnectionLost: the server takes nothing any more.
         """
-        self.link.send(line + b"\r\n")
+        self.link.send(_with_end(line))
 
     def listen(self, *, patience: float | None = None) -> Sequence[Event] | None:
         """Take what the server says next, at least its end.
@@ -188,3 +188,7 @@ class Conversation:
             if isinstance(event, TlsRequested):
                 self._tls_requested = event
         return events
+
+
+def _with_end(line: bytes) -> bytes:
+    return line if line.endswith(b"\n") else line + b"\r\n"

@@ -29,19 +29,20 @@ from poptalk.net.tls_settings import TlsSettings
 from poptalk.notation.dialogue import AnyLines, Dialogue, Direction, ServerLine
 from poptalk.notation.directions import Action, Side
 from poptalk.notation.exchanges import TERMINATOR, Act, ExpectedReply, Send, exchanges
-from poptalk.notation.known import Known
+from poptalk.notation.known import PLAIN_FOR, Known
 from poptalk.notation.match import Aspect, Comparison, Difference, match_reply
 from poptalk.notation.pattern import FillError, Pattern
 from poptalk.notation.responses import Responses, parse_response_name
+from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError
 from poptalk.protocol.commands import Command
 from poptalk.protocol.events import Challenge, Event, Exchange, Greeting
-from poptalk.protocol.logins import LoginBroken, LoginError
 from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Effect
 from poptalk.script.conversation import Conversation
 from poptalk.script.hearing import Heard
 from poptalk.script.occurrences import Agreed, Differed, Ended, Occurrence, Opened, TlsBegun
+from poptalk.transcript.octets import octets_of, text_of
 
 SILENCE_SECONDS = 1.0
 """How long a server must be silent until a reply without its lone dot is taken for all there is, where
@@ -58,11 +59,7 @@ class _Differs(Exception):
     """Something is not as the dialogue says."""
 
     def __init__(
-        self,
-        difference: Difference,
-        *,
-        command: Command | None = None,
-        octets_left_out: int = 0,
+        self, difference: Difference, *, command: Command | None = None, octets_left_out: int = 0
     ) -> None:
         super().__init__(str(difference))
         self.difference = difference
@@ -190,6 +187,9 @@ class Replay:
         talk = yield from self._ready(at)
         if self._starttls and not talk.session.encrypted and not _starts_tls(act.command):
             yield from self._require_tls(at, talk)
+        # The server reads nothing after AUTH as a command before it has answered (RFC 5034 §4).
+        while talk.session.answering_auth and not talk.session.challenge_open:
+            yield from self._listen(at, awaited="the reply to AUTH")
         self._refuse_unasked(self._compared_at, aspect=Aspect.END)
         line = self._filled(act)
         self._any_unasked = False
@@ -202,7 +202,7 @@ class Replay:
             return
         heard = yield from self._hear(sent.exchange, line=at)
         if parse_status_line(heard.lines[0]).status not in (Status.OK, Status.CHALLENGE):
-            raise _Differs(_refused(at, heard), command=act.command)
+            raise _Differs(_refused(at, heard.lines[0]), command=act.command)
         self.exchanges += 1
 
     def _filled(self, act: Send) -> bytes:
@@ -212,13 +212,17 @@ class Replay:
             bindings |= self._responses_in(act.step.pattern, answers=act.answers_challenge)
             text = act.step.pattern.fill(bindings)
         except LoginBroken:
-            raise _Differs(
-                _no_challenge(act.step.line, self._known.challenge), command=act.command
-            ) from None
+            came = self._known.challenge
+            difference = _unlike(act.step.line, Aspect.MECHANISM, came)
+            raise _Differs(difference, command=act.command) from None
         except (FillError, LoginError) as error:
             raise self._error(act.step.line, str(error)) from None
+        if "\n" in text[:-1]:
+            raise self._error(
+                act.step.line, "a line end within a line; write two lines, each with its own 'C:'."
+            )
         self._remember(act.step.pattern.match(text, bindings) or {})
-        return text.encode("utf-8", "surrogateescape")
+        return octets_of(text)
 
     def _responses_in(self, pattern: Pattern, *, answers: bool) -> dict[str, str]:
         """Work out the responses of AUTH that stand in a line.
@@ -227,16 +231,15 @@ class Replay:
             pattern: the line.
             answers: whether it answers a challenge.
         """
-        if self._responses is None:
-            return {}
         challenge = self._known.challenge if answers else None
-        if answers and not pattern.source and challenge is not None:
+        worked_out: dict[str, str | None] = {}
+        for part in pattern.placeholders:
+            if part.name == PLAIN_FOR:
+                worked_out[PLAIN_FOR] = self._known.plain_for(part.default or "")
+            elif part.name is not None and self._responses is not None:
+                worked_out[part.name] = self._responses.work_out(part.name, challenge)
+        if self._responses is not None and answers and not pattern.source and challenge is not None:
             self._responses.say_nothing(challenge)
-        worked_out = {
-            part.name: self._responses.work_out(part.name, challenge)
-            for part in pattern.placeholders
-            if part.name is not None
-        }
         return {name: value for name, value in worked_out.items() if value is not None}
 
     def _expect(self, index: int, act: ExpectedReply) -> Occurrences:
@@ -260,7 +263,11 @@ class Replay:
             heard = greeting or talk.heard.unasked()
             if heard is None:
                 yield from self._listen(at, awaited=_GREETING if _is_fresh(talk) else "a line")
-            elif greeting or not self._any_unasked or self._agrees(act, heard):
+            elif (
+                greeting
+                or not self._any_unasked
+                or not isinstance(self._match(act, heard), Difference)
+            ):
                 break
         self._compare(act, heard)
         yield Agreed(expected=act, heard=heard)
@@ -273,7 +280,7 @@ class Replay:
             try:
                 events = talk.listen()
             except ConnectionLost:
-                raise _Differs(_still_there(at)) from None
+                raise _Differs(_unlike(at, Aspect.CLOSE, None)) from None
             yield from self._noted(events or ())
         self._refuse_unasked(at, aspect=Aspect.CLOSE)
         yield from self._hang_up()
@@ -333,7 +340,7 @@ class Replay:
             yield from self._listen(at, awaited=_GREETING)
         greeting = talk.heard.greeting()
         if greeting is not None and parse_status_line(greeting.lines[0]).status is not Status.OK:
-            raise _Differs(_refused(at, greeting))
+            raise _Differs(_refused(at, greeting.lines[0]))
         if talk.tls_is_due:
             yield from self._begin_tls()
         return talk
@@ -365,12 +372,7 @@ class Replay:
     # Listening.
 
     def _hear(
-        self,
-        exchange: Exchange,
-        *,
-        line: int,
-        unended: bool = False,
-        patience: float | None = None,
+        self, exchange: Exchange, *, line: int, unended: bool = False, patience: float | None = None
     ) -> Generator[Occurrence, None, Heard]:
         """Wait for the whole reply to a command.
 
@@ -419,9 +421,6 @@ class Replay:
         bindings = {**self.bindings, **self._known.bindings()}
         return match_reply(act, heard.lines, bindings, exact=self._exact)
 
-    def _agrees(self, act: ExpectedReply, heard: Heard) -> bool:
-        return not isinstance(self._match(act, heard), Difference)
-
     def _compare(self, act: ExpectedReply, heard: Heard) -> None:
         result = self._match(act, heard)
         if isinstance(result, Difference):
@@ -436,15 +435,14 @@ class Replay:
         self.bindings = {
             name: value
             for name, value in found.items()
-            if name not in known and parse_response_name(name) is None
+            if name not in known and name != PLAIN_FOR and parse_response_name(name) is None
         }
 
     def _refuse_unasked(self, at: int, *, aspect: Aspect) -> None:
         """Let a line that answers nothing be a difference, unless the dialogue allows for any."""
         while self._talk is not None and (unasked := self._talk.heard.unasked()) is not None:
             if not self._any_unasked:
-                came = _text(unasked.lines[0])
-                raise _Differs(Difference(line=at, aspect=aspect, expected="", came=came))
+                raise _Differs(_unlike(at, aspect, unasked.lines[0]))
 
     # What went wrong.
 
@@ -515,22 +513,11 @@ def _keyword(command: Command) -> str:
     return command.verb.keyword if command.verb is not None else "this line"
 
 
-def _refused(at: int, heard: Heard) -> Difference:
-    """Say that a line was refused of which the dialogue says nothing."""
-    ok = f"'{Status.OK.value}'"
-    came = _text(heard.lines[0])
-    return Difference(line=at, aspect=Aspect.INDICATOR, expected=ok, came=came)
+def _unlike(at: int, aspect: Aspect, came: bytes | None, expected: str = "") -> Difference:
+    came_text = text_of(came) if came is not None else None
+    return Difference(line=at, aspect=aspect, expected=expected, came=came_text)
 
 
-def _no_challenge(at: int, challenge: bytes | None) -> Difference:
-    """Say that the challenge before a line is none that its mechanism allows."""
-    came = _text(challenge) if challenge is not None else None
-    return Difference(line=at, aspect=Aspect.MECHANISM, expected="", came=came)
-
-
-def _still_there(at: int) -> Difference:
-    return Difference(line=at, aspect=Aspect.CLOSE, expected="", came=None)
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
+def _refused(at: int, came: bytes) -> Difference:
+    """Say that a line was refused for which the dialogue has no reply."""
+    return _unlike(at, Aspect.INDICATOR, came, f"'{Status.OK.value}'")

@@ -1,17 +1,17 @@
-"""The results of a replay for build servers: a case for each exchange, with its seconds."""
+"""Gathers the results of a replay for build servers: a case for each exchange, with its seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from poptalk.notation.exchanges import ExpectedReply
 from poptalk.protocol.commands import Command
 from poptalk.protocol.events import Sent
 from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.script.junit import Case, Result, Suite
 from poptalk.script.occurrences import Agreed, Differed, Occurrence, Opened
 from poptalk.script.views import views
+from poptalk.transcript.octets import octets_of, text_of
 
 
 class Results:
@@ -36,7 +36,8 @@ class Results:
             case Opened() | Sent():
                 self._since = self._clock()
             case Agreed():
-                self._add(_name(occurrence.expected), occurrence.expected.steps[0].line)
+                expected = occurrence.expected
+                self._add(_keyword(expected.answers), expected.steps[0].line)
             case Differed():
                 difference = occurrence.difference
                 self._add(
@@ -75,19 +76,11 @@ class Results:
             Case(
                 name=where,
                 result=result,
-                messages=tuple(map(self._masked, messages)),
+                messages=tuple(text_of(self._secrets.mask(octets_of(m))) for m in messages),
                 line=line,
                 seconds=self._clock() - self._since,
             )
         )
-
-    def _masked(self, message: str) -> str:
-        octets = message.encode("utf-8", "surrogateescape")
-        return self._secrets.mask(octets).decode("utf-8", "surrogateescape")
-
-
-def _name(expected: ExpectedReply) -> str:
-    return _keyword(expected.answers)
 
 
 def _keyword(command: Command | None) -> str:

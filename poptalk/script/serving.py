@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poptalk.login.methods import applicant, make_mechanism
 from poptalk.login.sources import (
     PASSWORD_VARIABLE,
     NoPassword,
@@ -20,10 +19,11 @@ from poptalk.login.sources import (
 from poptalk.net.destination import DEFAULT_TIMEOUT, Destination, UsageError, bare_host
 from poptalk.net.link import Link
 from poptalk.notation.dialogue import ClientLine, Dialogue
-from poptalk.notation.known import REASONS, Known
+from poptalk.notation.known import PLAIN_FOR, REASONS, Known
 from poptalk.notation.responses import Responses, parse_response_name
+from poptalk.pop3.sasl.mechanism import ClientMechanism, LoginError, applicant, credential
+from poptalk.pop3.sasl.table import METHODS, make_mechanism
 from poptalk.practice.embedded import practice_server
-from poptalk.protocol.logins import METHODS, ClientMechanism, LoginError, credential
 from poptalk.protocol.values import Value
 from poptalk.script.practising import Timestamps, account_for
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from poptalk.terminal.color import ColorFlag
 
 _NEED_NO_PASSWORD = frozenset({"user", "host"})
-_NEED_A_USER = frozenset({"user", "plain", "cram-md5"})
+_NEED_A_USER = frozenset({"user", "plain", PLAIN_FOR, "cram-md5"})
 _MAY_BE_GIVEN = frozenset({"user", "host"})
 """The known names that `--var` may set; the others hold secrets."""
 
@@ -201,7 +201,7 @@ def _needed(dialogue: Dialogue) -> frozenset[str]:
         part.name
         for part in parts
         if part.name is not None
-        and part.default is None
+        and (part.default is None or part.name == PLAIN_FOR)
         and (part.name in REASONS or parse_response_name(part.name))
     )
 

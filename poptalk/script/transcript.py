@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from poptalk.notation.dialogue import ClientLine, Dialogue, ServerLine
 from poptalk.notation.match import Aspect
+from poptalk.notation.pattern import make_pattern
 from poptalk.protocol.events import (
     BodyChunk,
     Challenge,
@@ -24,6 +25,7 @@ from poptalk.script.views import views
 from poptalk.terminal.fold import BodyView, Budget
 from poptalk.terminal.render import NoteKind, client_line, note, status_line
 from poptalk.terminal.safe import Fragments
+from poptalk.transcript.octets import octets_of, text_of
 
 BODY_ROWS = 100
 """Rows shown of one reply: whoever replays a session looks at how it goes, not at the letters."""
@@ -143,7 +145,8 @@ class Transcript:
         if difference.came is None:
             yield [("note", _CAME), ("warn", "nothing more")]
         else:
-            yield [("note", _CAME), *self._status(_octets(difference.came))]
+            came = text_of(self._secrets.mask(octets_of(difference.came)))
+            yield [("note", _CAME), *status_line(octets_of(make_pattern(came).source))]
         if differed.octets_left_out:
             yield from note(
                 f"the reply was very long: {differed.octets_left_out:,} octets in its middle were not "
@@ -164,7 +167,7 @@ class Transcript:
             return [("note", "S: <close connection>")]
         if isinstance(step, ClientLine):
             return [("note", "no reply, so that any but a refusal will do")]
-        return status_line(_octets(step.pattern.source)) if isinstance(step, ServerLine) else []
+        return status_line(octets_of(step.pattern.source)) if isinstance(step, ServerLine) else []
 
 
 def _with_time(lines: Iterable[Fragments], time: str | None) -> Iterator[Fragments]:
@@ -173,7 +176,3 @@ def _with_time(lines: Iterable[Fragments], time: str | None) -> Iterator[Fragmen
     yield from others
     if last:
         yield [*last, ("note", f"  # {time}")] if time is not None else last
-
-
-def _octets(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

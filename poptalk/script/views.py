@@ -1,4 +1,4 @@
-"""What the RFCs say of a difference: how much it matters, and the clause to look it up in."""
+"""Says how much a difference matters by the RFCs, and which clause says so."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from poptalk.protocol.explain import explain_reply
 from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.verbs import Clause
 from poptalk.script.occurrences import Differed
+from poptalk.transcript.octets import octets_of
 
 _REPLIES = Clause(rfc=1939, section="3")
 _FOR_PEOPLE = Clause(rfc=1939, section="9")
@@ -39,9 +40,9 @@ def _views(differed: Differed) -> Iterator[tuple[str, Clause | None]]:
                 verb.clause if verb is not None else None,
             )
         case Aspect.INDICATOR if difference.came is not None and command is not None:
-            yield from _of_the_answer(command, _octets(difference.came))
+            yield from _of_the_answer(command, octets_of(difference.came))
         case Aspect.CODE:
-            yield "a response code is for programs, unlike the words behind it", _CODES
+            yield "a response code is for programs, unlike the words after it", _CODES
         case Aspect.STATUS_LINE:
             yield (
                 "only the indicator and the fields that a command defines count for programs; the "
@@ -66,7 +67,7 @@ def _views(differed: Differed) -> Iterator[tuple[str, Clause | None]]:
         case Aspect.END:
             yield "a reply ends with its one line, or with the lone dot", _REPLIES
         case Aspect.CLOSE:
-            yield "a server hangs up behind its answer to QUIT", _UPDATE
+            yield "a server hangs up after its answer to QUIT", _UPDATE
 
 
 def _of_the_answer(command: Command, line: bytes) -> Iterator[tuple[str, Clause | None]]:
@@ -79,13 +80,9 @@ def _of_the_answer(command: Command, line: bytes) -> Iterator[tuple[str, Clause 
 
 
 def _of_the_capability(expected: str) -> Iterator[tuple[str, Clause | None]]:
-    capability = parse_capability(_octets(expected.strip("'")))
+    capability = parse_capability(octets_of(expected.strip("'")))
     known = capability.registered
     if known is not None:
         yield f"{known.tag.decode('ascii')}: {known.meaning}", known.clause
     else:
         yield "not in the IANA registry of POP3 capabilities", _CAPABILITIES
-
-
-def _octets(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -18,7 +18,7 @@ from prompt_toolkit.layout.processors import (
 )
 
 import poptalk.shell.local  # noqa: F401 - it enters the commands that are offered
-from poptalk.protocol.logins import METHODS
+from poptalk.pop3.sasl.table import METHODS
 from poptalk.protocol.verbs import VERBS, Argument, ArgumentKind, Verb
 from poptalk.shell.base import LOCAL_PREFIX, Shell, wire_line
 from poptalk.shell.registry import commands_of

@@ -389,7 +389,8 @@ class Dialogue:
 
     def _show_status(self, parsed: StatusLine, *, fields: Sequence[Field] | None = None) -> None:
         self._show([status_line(self.mask(parsed.line), fields=fields)])
-        self._log(lambda log: log.server_line(self._secrets.mask(parsed.line)))
+        own_end = parsed.end if parsed.end != b"\r\n" else b""
+        self._log(lambda log: log.server_line(self._secrets.mask(parsed.line) + own_end))
 
     def _store(self, reply: KeptReply, data: bytes) -> None:
         """Keep octets of a reply; a disk that is full costs `:more` and `:save`, not the session."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from poptalk.pop3.sasl.base64 import NotBase64, decode
+from poptalk.pop3.sasl.mechanism import STARS
+from poptalk.pop3.sasl.table import asks_for_password, response_parts, stand_in
 from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply, explain_unasked
-from poptalk.protocol.sasl_lines import NotBase64, decode
-from poptalk.protocol.sasl_meaning import STARS, asks_for_password, response_parts, stand_in
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import cells
@@ -33,7 +34,9 @@ def explained_reply(dialogue: Dialogue, reply: KeptReply) -> Iterator[Fragments]
         return _shown(dialogue, explain_greeting(reply.status_line))
     command = reply.exchange.command
     lines = reply.lines(most=MOST_LINES)
-    return _shown(dialogue, explain_reply(command, reply.status_line, lines))
+    return _shown(
+        dialogue, explain_reply(command, reply.status_line, lines, complete=reply.complete)
+    )
 
 
 def explained_unasked(dialogue: Dialogue, line: StatusLine) -> Iterator[Fragments]:

@@ -6,14 +6,16 @@ Every object has `time` (ISO 8601), `ms` (milliseconds since the log was begun) 
 - `tls`: `version`, `cipher`, `verified`, `pinned`, `name`, `sha256` (of the certificate), `upgraded`
 - `client`: `line`, secrets as stars; `sasl` where it answers a challenge of AUTH
 - `server`: `line`, `octets`; `status` where the line has one, and `code`
-- `end`: of a reply: `ok`, and of one with several lines `octets` behind the first
+- `end`: of a reply: `ok`, and of one with several lines `octets` after the first
 - `close`: `by`, `how`, `clean`
+
+A `line` is without its CRLF; where it ended in LF alone, that LF is there.  A line that is not UTF-8
+also has `base64`, its exact octets; its `line` has U+FFFD for each octet that is not text.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from poptalk.protocol.commands import MASK
 from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.shell.log import FileLog, Now, now_here
 from poptalk.terminal.safe import harmless
+from poptalk.transcript.octets import json_line, json_object, text_of
 
 if TYPE_CHECKING:
     from poptalk.net.errors import Ending
@@ -62,23 +65,25 @@ class JsonLog(FileLog):
         if event.secret is not None:
             shown = MASK if stand_in is None else stand_in
             line = line[: event.secret.start] + shown + line[event.secret.stop :]
-        said: dict[str, Field] = {"line": harmless(line)}
+        own_end = event.end if event.end != b"\r\n" else b""
+        said: dict[str, Field] = {**json_line(line + own_end)}
         if event.sasl:
             said["sasl"] = True
         self._put("client", said)
 
     def server_line(self, line: bytes) -> None:
         """Write the line, and what it begins with."""
-        parsed = parse_status_line(line)
-        said: dict[str, Field] = {"line": harmless(line), "octets": len(line)}
+        parsed = parse_status_line(line.removesuffix(b"\n"))
+        said: dict[str, Field] = {**json_line(line), "octets": len(parsed.line)}
         if parsed.status is not Status.OTHER:
             said["status"] = parsed.status.value
         if parsed.code is not None:
-            said["code"] = harmless(parsed.code)
+            said["code"] = text_of(parsed.code)
         self._put("server", said)
 
     def _line(self, line: bytes) -> None:
-        self._put("server", {"line": harmless(line), "octets": len(line)}, flush=False)
+        octets = len(line.removesuffix(b"\n"))
+        self._put("server", {**json_line(line), "octets": octets}, flush=False)
 
     def reply_end(self, event: ReplyEnd) -> None:
         """Write how large the reply was."""
@@ -95,7 +100,6 @@ class JsonLog(FileLog):
         now = self._now()
         since = (now - self._begun).total_seconds() * 1000
         head = {"time": now.isoformat(timespec="milliseconds"), "ms": round(since, 3)}
-        written = json.dumps({**head, "event": event, **fields}, ensure_ascii=False)
-        self._file.write(written + "\n")
+        self._file.write(json_object({**head, "event": event, **fields}) + "\n")
         if flush:
             self._file.flush()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from poptalk.protocol.logins import CramMd5, LoginError, apop_digest, credential
+from poptalk.pop3.sasl.base64 import NotBase64, decode, encode
+from poptalk.pop3.sasl.login import apop_digest
+from poptalk.pop3.sasl.mechanism import Applicant, LoginError, credential
+from poptalk.pop3.sasl.simple import CramMd5Client
 from poptalk.protocol.replies import Status
-from poptalk.protocol.sasl_lines import NotBase64, decode, encode
 from poptalk.shell import escapes
 from poptalk.shell.base import Shell
 from poptalk.shell.errand import Plan, ask
@@ -109,7 +111,7 @@ def _cram(shell: Shell, argument: str) -> None:
         raise LocalError("the challenge is no base64, so nothing answers it; * gives up") from error
 
     def line(user: bytes, password: bytes) -> bytes:
-        return encode(CramMd5(user, password).respond(challenge))
+        return encode(CramMd5Client(Applicant(user=user, secret=password)).respond(challenge))
 
     _with_password(shell, "cram", argument, line)
 

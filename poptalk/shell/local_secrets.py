@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from poptalk.net.destination import password_in_url
-from poptalk.protocol.logins import METHODS
+from poptalk.pop3.sasl.table import METHODS
 
 _WORDS_BEFORE = {":b64": 0, ":apop": 1, ":cram": 1}
 """Commands with a secret among their arguments, and how many words stand before it."""

@@ -1,7 +1,7 @@
 """Writing a session to a file: in the project's notation here, as JSON in `json_log`.
 
-Each line is flushed as it is written, so that a session that ends badly has its log.  What the
-server says is made harmless first: people look at logs with `cat`.
+Each line is flushed as it is written, so that a session that ends badly has its log.  Every octet can
+be read back from it, and none can do harm: people look at logs with `cat`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from poptalk.net.destination import UsageError
 from poptalk.net.errors import EndedBy
 from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_sent
-from poptalk.notation.pattern import Literal
-from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
+from poptalk.notation.server_lines import ServerLines
 from poptalk.notation.writer import DialogueWriter
 from poptalk.shell.settings import LOG_FORMATS
 from poptalk.terminal.safe import harmless
@@ -70,7 +69,7 @@ class Log(ABC):
 
     @abstractmethod
     def server_line(self, line: bytes) -> None:
-        """Write the first line of a reply, a greeting or a challenge, given without its end."""
+        """Write the first line of a reply, a greeting or a challenge, without CRLF but with LF."""
 
     @abstractmethod
     def reply_end(self, event: ReplyEnd) -> None:
@@ -117,7 +116,7 @@ class FileLog(Log):
     def server_data(self, data: bytes) -> None:
         """Write octets of a multi-line reply, as they crossed the wire, cut anywhere."""
         for line in self._lines.feed(data):
-            self._line(line[:MAX_LINE_LOGGED])
+            self._line(line)
         self._file.flush()
 
     def close(self) -> None:
@@ -166,12 +165,7 @@ class DialogueLog(FileLog):
         """Write the line with placeholders in place of secrets."""
         del stand_in
         self._tell_time()
-        self._writer.client(
-            *(
-                Literal(text=harmless(part.text)) if isinstance(part, Literal) else part
-                for part in mask_sent(event, step=max(event.step, 1))
-            )
-        )
+        self._writer.client(*mask_sent(event, step=max(event.step, 1)), end=event.end)
         self._file.flush()
 
     def server_line(self, line: bytes) -> None:
@@ -181,13 +175,17 @@ class DialogueLog(FileLog):
         self._file.flush()
 
     def _line(self, line: bytes) -> None:
-        self._writer.server(harmless(line))
+        self._writer.received(line)
 
     def reply_end(self, event: ReplyEnd) -> None:
         """Write nothing: the lone dot says it, and a line alone needs no end."""
 
     def ended(self, ending: Ending) -> None:
         """Write the stage direction, and how it ended."""
+        if self._lines.rest:
+            self._line(self._lines.rest)
+            self._writer.comment("that line had no end")
+            self._lines = ServerLines()
         side = Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT
         self._writer.direction(side, write_direction(Action.CLOSE))
         self._comment(str(ending))

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poptalk.login.methods import applicant, find_method, make_talk
 from poptalk.login.sources import NoPassword, Source, Wanted, find_password, must_be_asked, question
 from poptalk.net.destination import Destination, UsageError, bare_host
-from poptalk.protocol.capability_changes import CapabilityAnswer
-from poptalk.protocol.codes import find_response_code
-from poptalk.protocol.logins import (
+from poptalk.pop3.sasl.base64 import NotBase64, decode
+from poptalk.pop3.sasl.login import Talk, make_talk
+from poptalk.pop3.sasl.mechanism import (
     LoginBroken,
     LoginError,
     LoginRefused,
     Method,
-    Talk,
-    choose,
+    applicant,
     credential,
 )
+from poptalk.pop3.sasl.table import choose, find_method
+from poptalk.protocol.capability_changes import CapabilityAnswer
+from poptalk.protocol.codes import find_response_code
 from poptalk.protocol.replies import Status, StatusLine
-from poptalk.protocol.sasl_lines import NotBase64, decode
 from poptalk.protocol.states import State
 from poptalk.shell.errand import Plan, Steps, Then, aside, ask, exchange, quiet, show_failure
 from poptalk.shell.local_error import LocalError

@@ -67,18 +67,14 @@ class Recent(Log):
         del stand_in
         if not event.sasl:
             self._exchanges.append(event.exchange)
+        parts = mask_sent(event, step=max(event.step, 1))
         self._writer.client(
-            *(
-                Literal(text=harmless(part.text[:MOST_OCTETS]))
-                if isinstance(part, Literal)
-                else part
-                for part in mask_sent(event, step=max(event.step, 1))
-            )
+            *(p.text[:MOST_OCTETS] if isinstance(p, Literal) else p for p in parts), end=event.end
         )
 
     def server_line(self, line: bytes) -> None:
         """Keep the line."""
-        self._writer.server(harmless(line[:MOST_OCTETS]))
+        self._writer.received(line[:MOST_OCTETS])
 
     def server_data(self, data: bytes) -> None:
         """Keep the beginning of a listing, and count a letter."""
@@ -89,7 +85,7 @@ class Recent(Log):
     def unasked(self, data: bytes) -> None:
         """Keep the first lines."""
         for line in data[: MOST_OCTETS * MOST_LINES_UNASKED].splitlines()[:MOST_LINES_UNASKED]:
-            self._writer.server(harmless(line[:MOST_OCTETS]))
+            self._writer.received(line[:MOST_OCTETS])
 
     def _is_listing(self) -> bool:
         verb = self._exchanges[0].command.verb if self._exchanges else None
@@ -108,7 +104,7 @@ class Recent(Log):
             return
         lines = body.splitlines()
         for line in lines[:MOST_LINES_OF_A_LISTING]:
-            self._writer.server(harmless(line[:MOST_OCTETS]))
+            self._writer.received(line[:MOST_OCTETS])
         if len(lines) > MOST_LINES_OF_A_LISTING or len(body) < octets:
             self._writer.any_lines(f"the server sends {octets:,} octets")
             self._writer.server(".")

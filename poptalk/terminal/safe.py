@@ -24,6 +24,8 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
+from poptalk.transcript.octets import SHAPELESS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,14 +43,6 @@ ten times as much would push the rest of the dialogue out of most scroll-back bu
 MAX_MARKS = 4
 """Combining marks shown in a row.  Living scripts need up to three or four on one letter; more of them
 climb over the lines above."""
-
-_SHAPELESS = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
-    + "".join(map(chr, range(0xFE00, 0xFE10)))
-    + "".join(map(chr, range(0xE0100, 0xE01F0)))
-)
-"""Characters that `str.isprintable` lets pass although they draw nothing: fillers, the blank braille
-pattern, and the variation selectors, in which whole texts can be hidden."""
 
 _JOINERS = "\u200c\u200d"
 """ZERO WIDTH NON-JOINER and ZERO WIDTH JOINER."""
@@ -160,7 +154,7 @@ def _escape_of(character: str) -> str:
 
     The cache is bounded, since a stranger chooses the characters.
     """
-    if character.isprintable() and character not in _SHAPELESS:
+    if character.isprintable() and character not in SHAPELESS:
         return _MARK if unicodedata.category(character) in ("Mn", "Me") else ""
     return _NAMED.get(character) or _numbered(character)
 

@@ -49,7 +49,45 @@ def test_the_same_is_the_same() -> None:
 
 
 def test_a_message_that_is_missing() -> None:
-    assert differing(survey(*THREE), survey(*THREE[:2])) == {"messages", "set of unique-ids"}
+    found = verdicts(survey(*THREE), survey(*THREE[:2], place="new"))
+    differ = {name for name, each in found.items() if each.outcome is Outcome.DIFFERS}
+    assert differ == {"messages", "set of unique-ids", "content"}
+    assert found["sizes"].outcome is Outcome.UNKNOWN
+    lost = "old: no message on new is recognised as message 3"
+    assert found["content"].details == (lost,)
+    assert found["sizes"].details == (f"{lost}, so its size was not compared",)
+
+
+def test_a_size_differs_whether_or_not_the_content_was_fetched() -> None:
+    """Messages that cannot be paired are compared all the same, with each other."""
+    for fetched in (False, True):
+        left = survey(message(1, octets=100, body=b"a" if fetched else None))
+        other = message(1, octets=120, unique_id=b"x", body=b"b" if fetched else None)
+        assert "sizes" in differing(left, survey(other, place="new"))
+
+
+def test_nothing_is_the_same_of_which_nothing_was_compared() -> None:
+    left = survey(message(1, body=b"a"))
+    right = survey(message(1, unique_id=b"x", body=b"b"), place="new")
+    found = verdicts(left, right)
+    assert found["content"].outcome is Outcome.DIFFERS
+    assert found["content"].left == "0 compared"
+    assert found["order"].outcome is Outcome.UNKNOWN
+    assert found["sizes"].outcome is Outcome.UNKNOWN
+
+
+def test_a_letter_with_another_unique_id_is_recognised_by_its_content() -> None:
+    left = survey(message(1, body=b"a"), message(2, body=b"b"))
+    right = survey(message(1, body=b"a"), message(2, unique_id=b"x", body=b"b"), place="new")
+    assert pair_up(left, right).by == "unique-id and content"
+    assert differing(left, right) == {"set of unique-ids"}
+
+
+def test_a_message_that_one_server_does_not_give_is_a_difference() -> None:
+    left, right = survey(message(1), message(2, body=b"b")), survey(*THREE[:2], place="new")
+    content = verdicts(left, right)["content"]
+    assert content.outcome is Outcome.DIFFERS
+    assert "message 1 did not come from both servers, so it was not compared" in content.details
 
 
 def test_messages_that_have_changed_places() -> None:

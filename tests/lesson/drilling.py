@@ -32,9 +32,9 @@ from poptalk.lesson.progress import EventKind
 from poptalk.lesson.reader import read_lesson
 from poptalk.lesson.tutor import Awaiting, Tutor
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US, Ending
+from poptalk.pop3.sasl.simple import PlainServer
 from poptalk.protocol.capabilities import CapabilityLists
 from poptalk.protocol.client import ClientSession
-from poptalk.protocol.sasl import Plain
 from poptalk.protocol.server_events import CommitRequested, SessionEnded
 from tests.protocol.serving import LETTERS, Desk
 
@@ -221,7 +221,7 @@ class Drill:
         self._client = ClientSession()
         self._unfinished = None
         self._desk = Desk(
-            messages=self._messages, capabilities=CAPABILITIES, mechanisms={b"PLAIN": Plain}
+            messages=self._messages, capabilities=CAPABILITIES, mechanisms={b"PLAIN": PlainServer}
         )
         self._client.receive_data(self._desk.greeting)
         self._tell(Connected(greeting=self._desk.greeting.removesuffix(b"\r\n")))

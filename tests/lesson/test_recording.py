@@ -255,12 +255,12 @@ def test_a_live_server_leaves_no_name_and_no_password_behind() -> None:
     assert read_lesson(text, name="t", path=Path("t.md")).user == "bob"
 
 
-def test_octets_that_no_dialogue_can_hold() -> None:
+def test_octets_without_a_shape() -> None:
     author = Author()
     author.session.send(b"")
     author.recording.take(*author.session.send(b"STA\x00T \xff\r\n")[:1])
     author.receive("-ERR")
-    assert author.dialogues == ["C: STA\\x00T \\xff | S: -ERR"]
+    assert author.dialogues == ["C: STA{0x00}T {0xff} | S: -ERR"]
 
 
 # The proof.

@@ -13,6 +13,7 @@ from poptalk.notation.dialogue import (
 )
 from poptalk.notation.directions import MAX_WAIT_SECONDS, Action, Side
 from poptalk.notation.pattern import Kind, Part, Pattern, Placeholder, make_pattern
+from poptalk.transcript.octets import text_of
 
 WRITABLE = st.characters(exclude_categories=("Cs", "Cc")) | st.just("\t")
 
@@ -38,7 +39,7 @@ AWKWARD = st.sampled_from(
 )
 """Lines that mean something else when nobody takes care."""
 
-TEXTS = AWKWARD | st.text(WRITABLE, max_size=30)
+TEXTS = AWKWARD | st.text(WRITABLE, max_size=30) | st.binary(max_size=9).map(text_of)
 
 WORDS = st.text("abcXYZ0159.-@", min_size=1, max_size=8)
 

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 
-from poptalk.notation.known import REASONS, Known
+from poptalk.notation.known import PLAIN_FOR, REASONS, Known
 
 GREETING = b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>"
 
@@ -27,7 +27,9 @@ def test_everything_has_a_value_in_the_end_and_a_reason_before() -> None:
     everything = Known(
         user="é", password="ü", host="localhost", greeting=GREETING, challenge=b"+ eA=="
     )
-    assert everything.bindings().keys() == REASONS.keys()
+    assert everything.bindings().keys() == REASONS.keys() - {PLAIN_FOR}
+    assert everything.plain_for("team")
+    assert Known(user="bob").plain_for("team") is None
     assert Known().bindings() == {}
 
 

@@ -208,10 +208,12 @@ def test_the_nearest_thing_that_would_be_right(line: str, advice: str) -> None:
         ("C: STAT {", "lone '{'", "write '{{'"),
         ("or {", "right under", "move it"),
         ("C: STAT\nor {", "lone '{'", "write '{{'"),
-        ("S: a\x1b[31m", "U+001B", "take it out"),
-        ("S: a\rb", "U+000D", "take it out"),
-        ("S: \udcff", "U+DCFF", "take it out"),
-        ("C: \x9b", "U+009B", "take it out"),
+        ("S: a\x1b[31m", "U+001B", "write its octets instead, '{0x1b}'"),
+        ("S: a\rb", "U+000D", "write its octets instead, '{0x0d}'"),
+        ("S: \udcff", "U+DCFF", "'{0xff}'"),
+        ("S: {0x1}", "no octet", "two hexadecimal digits for each"),
+        ("S: {0xgg}", "no octet", "two hexadecimal digits for each"),
+        ("C: \x9b", "U+009B", "'{0xc29b}'"),
     ],
 )
 def test_faults_say_what_to_do(text: str, problem: str, advice: str) -> None:

@@ -8,11 +8,14 @@ import pytest
 
 from poptalk.notation.pattern import FillError, Placeholder, make_pattern
 from poptalk.notation.responses import Responses, parse_response_name, response_name
-from poptalk.protocol.logins import METHODS, ClientMechanism, Login, LoginBroken, XOAuth2
+from poptalk.pop3.sasl.mechanism import Applicant, ClientMechanism, LoginBroken
+from poptalk.pop3.sasl.table import METHODS, make_mechanism
 
 
 def bobs(name: str) -> ClientMechanism:
-    return Login(b"bob", b"jones") if name == "LOGIN" else XOAuth2(b"bob", b"token")
+    return make_mechanism(
+        name, Applicant(user=b"bob", secret=b"jones" if name == "LOGIN" else b"token")
+    )
 
 
 def challenge(text: bytes) -> bytes:

@@ -19,9 +19,9 @@ def test_cuts_change_nothing(parts: list[bytes], data: st.DataObject) -> None:
     assert len(lines) == octets.count(b"\n")
 
 
-def test_line_ends_are_cut_off() -> None:
+def test_crlf_is_cut_off_and_lf_alone_stays() -> None:
     lines = ServerLines()
-    assert lines.feed(b"+OK\r\none\n\r\n.\r\nre") == [b"+OK", b"one", b"", b"."]
+    assert lines.feed(b"+OK\r\none\n\r\n.\r\nre") == [b"+OK", b"one\n", b"", b"."]
     assert lines.rest == b"re"
     assert lines.feed(b"st\r\r\n") == [b"rest\r"]
 
@@ -30,4 +30,4 @@ def test_a_line_without_an_end_takes_no_more_memory_than_is_written_of_it() -> N
     lines = ServerLines()
     for _ in range(5):
         assert lines.feed(b"x" * MAX_LINE_LOGGED) == []
-        assert len(lines.rest) == MAX_LINE_LOGGED
+        assert len(lines.rest) <= MAX_LINE_LOGGED + 1

@@ -2,13 +2,18 @@
 
 import pytest
 from hypothesis import example, given
+from hypothesis import strategies as st
 
 from poptalk.notation.dialogue import ClientLine, Dialogue, ServerLine
 from poptalk.notation.directions import Side
 from poptalk.notation.pattern import Placeholder, make_pattern
 from poptalk.notation.reader import parse_dialogue
+from poptalk.notation.server_lines import MAX_LINE_LOGGED, ServerLines
 from poptalk.notation.writer import DialogueWriter, format_dialogue
+from poptalk.transcript.octets import octets_of, text_of
 from tests.notation.strategies import DIALOGUES
+
+LINE_ENDS = st.sampled_from([b"\r\n", b"\n", b"\r\r\n"])
 
 
 def written(*calls: tuple[str, *tuple[object, ...]]) -> str:
@@ -71,11 +76,70 @@ def test_a_comment_of_two_lines() -> None:
     assert written(("comment", "one\n\n two")) == "# one\n#\n#  two\n"
 
 
-@pytest.mark.parametrize("text", ["\x1b[31m", "a\nb", "a\rb", "\udcff", "\x9b"])
-def test_what_cannot_stand_in_a_dialogue_is_refused(text: str) -> None:
-    for method in ("client", "server", "alternative"):
-        with pytest.raises(ValueError, match="make the text harmless"):
-            written((method, text))
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("\x1b[31m", "{0x1b}[31m"),
+        ("a\r\nb", "a{0x0d0a}b"),
+        ("\udcff", "{0xff}"),
+        ("\x9b", "{0xc29b}"),
+        ("\u202e\u200b", "{0xe280aee2808b}"),
+        ("a\tb \u65e5\xa0c", "a\tb \u65e5\xa0c"),
+        ("two  ", "two{0x2020}"),
+        ("\ud55c\u3164", "\ud55c{0xe385a4}"),
+        ("a\\x1b", "a\\x1b"),
+        ("{0x1b}", "{{0x1b}}"),
+    ],
+)
+def test_any_octet_can_be_written(text: str, source: str) -> None:
+    assert written(("client", text)) == f"C: {source}\n"
+    assert written(("server", text)) == f"S: {source}\n"
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m", "a\rb", "\udcff", "\x9b"])
+def test_a_comment_holds_no_octets_without_a_shape(text: str) -> None:
+    with pytest.raises(ValueError, match="comment or a placeholder cannot hold"):
+        written(("comment", text))
+
+
+OCTETS = st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))
+
+
+@given(OCTETS | st.sampled_from([b"...", b"<a b>", b" x", b"", b" ", b"\t", b"C: x", b"<a"]))
+def test_any_octets_are_read_back(octets: bytes) -> None:
+    text = written(("client", text_of(octets)), ("server", text_of(octets)))
+    assert all(line.isprintable() for line in text.replace("\t", "").split("\n") if line.isascii())
+    client, server = parse_dialogue(text).steps
+    assert isinstance(client, ClientLine)
+    assert isinstance(server, ServerLine)
+    assert octets_of(client.pattern.fill({})) == octets_of(server.pattern.text) == octets
+
+
+@given(st.lists(st.tuples(OCTETS.map(lambda octets: octets.replace(b"\n", b"")), LINE_ENDS)))
+def test_any_stream_is_read_back_with_its_line_ends(lines: list[tuple[bytes, bytes]]) -> None:
+    stream = b"".join(octets + end for octets, end in lines)
+    text: list[str] = []
+    writer = DialogueWriter(text.append)
+    for line in ServerLines().feed(stream):
+        writer.received(line)
+    read = [octets_of(step.pattern.text) for step in parse_dialogue("".join(text)).steps]  # type: ignore[union-attr]
+    assert b"".join(line if line.endswith(b"\n") else line + b"\r\n" for line in read) == stream
+
+
+def test_a_very_long_line_is_written_in_part_and_matches_as_a_whole() -> None:
+    line = b"x" * (MAX_LINE_LOGGED + 5)
+    (step,) = parse_dialogue(written(("received", line))).steps
+    assert isinstance(step, ServerLine)
+    assert step.pattern.match(line.decode(), {}) == {}
+
+
+def test_an_lf_alone_is_written_and_is_not_compared() -> None:
+    text = written(("received", b"+OK\n"))
+    assert text == "S: +OK{0x0a}\n"
+    (step,) = parse_dialogue(text).steps
+    assert isinstance(step, ServerLine)
+    assert step.payload == "+OK"
+    assert step.pattern.match("+OK", {}) == {}
 
 
 @pytest.mark.parametrize("text", ["negotiate", "stand on your head", "wait 2 minutes", "open > x"])

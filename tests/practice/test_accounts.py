@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.pop3.sasl.proofs import ApopProof, PasswordProof, TokenProof
 from poptalk.practice.accounts import (
     ACCOUNTS,
     BOB,
@@ -20,7 +21,6 @@ from poptalk.practice.accounts import (
     read_accounts,
     read_token,
 )
-from poptalk.protocol.proofs import ApopProof, PasswordProof, TokenProof
 from poptalk.protocol.server_events import LoginAttempt
 
 TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"

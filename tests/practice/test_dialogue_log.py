@@ -170,7 +170,7 @@ def test_hostile_octets_are_harmless(log: ServerLog, path: Path) -> None:
         for step in parse_dialogue(path.read_text(), name="log").steps
         if isinstance(step, ClientLine | ServerLine)
     ]
-    assert payloads[0] == r"USER \x1b]0;evil\x07\xff{user}"
+    assert payloads[0] == "USER \x1b]0;evil\x07\udcff{user}"
     assert len(payloads) == 4
 
 

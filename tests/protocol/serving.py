@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from poptalk.pop3.sasl.mechanism import ServerMechanism
+from poptalk.pop3.sasl.proofs import Credentials
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
 from poptalk.protocol.habits import Quirks
 from poptalk.protocol.limits import Limits
-from poptalk.protocol.proofs import Credentials
-from poptalk.protocol.sasl import Mechanism
 from poptalk.protocol.server import ServerSession
 from poptalk.protocol.server_events import (
     CommitRequested,
@@ -70,7 +70,7 @@ class Desk:
         texts: Texts | None = None,
         capabilities: CapabilityLists = FULL_CAPABILITIES,
         limits: Limits | None = None,
-        mechanisms: Mapping[bytes, Callable[[], Mechanism]] | None = None,
+        mechanisms: Mapping[bytes, Callable[[], ServerMechanism]] | None = None,
         quirks: Quirks | None = None,
         encrypted: bool = False,
         greet: bool = True,

@@ -53,6 +53,29 @@ def test_a_listing_is_explained_up_to_a_number_of_lines() -> None:
     assert meaning_of(b"1 10", explanations) == "message 1, octets 10"
     assert [e.part for e in explanations][-1] == b"."
     assert len([e for e in explanations if e.part in lines]) == MOST_LINES
+    assert explanations[-2].meaning == "the lines after these hold the same fields"
+
+
+def test_a_lone_dot_that_has_not_come_is_not_explained() -> None:
+    command, status = parse_command(b"RETR 1"), parse_status_line(b"+OK")
+    explanations = list(explain_reply(command, status, [b"Subject: x"], complete=False))
+    assert b"." not in [e.part for e in explanations]
+    assert "has not come" in explanations[-1].meaning
+
+
+def test_words_are_utf_8_and_nothing_hidden() -> None:
+    line = "ja 日本語".encode()
+    explanations = reply(b"LANG", b"+OK", line, b"xx \xff\x1b\xe2\x80\xae")
+    assert meaning_of(line, explanations) == "language ja, description 日本語"
+    assert explanations[-2].meaning == r"language xx, description \xff\x1b\u202e"
+
+
+def test_only_what_the_octets_show_is_claimed() -> None:
+    login = reply(b"PASS x", b"+OK")[-1].meaning
+    assert "locked for you" not in login
+    temporary = reply(b"PASS x", b"-ERR [SYS/TEMP] no home")
+    assert "will pass" not in meaning_of(b"[SYS/TEMP]", temporary)
+    assert "farewell" in list(explain_unasked(parse_status_line(b".")))[-1].meaning
 
 
 def test_all_capabilities_are_explained_known_or_not() -> None:

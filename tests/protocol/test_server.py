@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poptalk.pop3.sasl.proofs import PasswordProof
 from poptalk.protocol.capabilities import FULL_CAPABILITIES, CapabilityLists
 from poptalk.protocol.limits import Limits
-from poptalk.protocol.proofs import PasswordProof
 from poptalk.protocol.server import _HANDLERS, ServerSession
 from poptalk.protocol.server_events import (
     CommandReceived,

@@ -7,11 +7,18 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from poptalk.pop3.sasl.mechanism import ServerMechanism
+from poptalk.pop3.sasl.simple import (
+    CramMd5Server,
+    LoginServer,
+    OAuthBearerServer,
+    PlainServer,
+    XOAuth2Server,
+)
 from poptalk.protocol.capabilities import CapabilityLists
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.events import Challenge
 from poptalk.protocol.limits import Limits
-from poptalk.protocol.sasl import CramMd5, Login, Mechanism, OAuthBearer, Plain, XOAuth2
 from poptalk.protocol.server_events import (
     EndReason,
     LoginAttempt,
@@ -37,19 +44,19 @@ NO_PLAINTEXT_IN_CLEAR = CapabilityLists(
 """RFC 5034 §4 wants a server that can be set up so."""
 
 
-class Mutual(Plain):
+class Mutual(PlainServer):
     """PLAIN, but the server has a proof of its own, as SCRAM's has (RFC 5802 §3)."""
 
     def last_challenge(self, *, accepted: bool) -> bytes | None:
         return b"v=proof" if accepted else None
 
 
-MECHANISMS: Mapping[bytes, Callable[[], Mechanism]] = {
-    b"PLAIN": Plain,
-    b"LOGIN": Login,
-    b"CRAM-MD5": lambda: CramMd5(TIMESTAMP),
-    b"XOAUTH2": XOAuth2,
-    b"OAUTHBEARER": OAuthBearer,
+MECHANISMS: Mapping[bytes, Callable[[], ServerMechanism]] = {
+    b"PLAIN": PlainServer,
+    b"LOGIN": LoginServer,
+    b"CRAM-MD5": lambda: CramMd5Server(TIMESTAMP),
+    b"XOAUTH2": XOAuth2Server,
+    b"OAUTHBEARER": OAuthBearerServer,
     b"MUTUAL": Mutual,
 }
 
@@ -85,8 +92,8 @@ XOAUTH2 = b64encode(b"user=mrose\1auth=Bearer " + CREDENTIALS.token + b"\1\1")
 OAUTHBEARER = b64encode(b"n,a=mrose,\1auth=Bearer " + CREDENTIALS.token + b"\1\1")
 WRONG_XOAUTH2 = b64encode(b"user=mrose\1auth=Bearer stale\1\1")
 WRONG_BEARER = b64encode(b"n,a=mrose,\1auth=Bearer stale\1\1")
-XOAUTH2_REASON = b"+ %b\r\n" % b64encode(XOAuth2.refusal)
-BEARER_REASON = b"+ %b\r\n" % b64encode(OAuthBearer.refusal)
+XOAUTH2_REASON = b"+ %b\r\n" % b64encode(XOAuth2Server.refusal)
+BEARER_REASON = b"+ %b\r\n" % b64encode(OAuthBearerServer.refusal)
 
 DIALOGUES: dict[str, tuple[bytes, bytes]] = {
     "plain": (b"AUTH PLAIN\r\n%b\r\n" % RIGHT, b"+ \r\n" + OK),

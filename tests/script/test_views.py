@@ -41,7 +41,7 @@ ANSWERS = {
         ),
         ("C: CAPA\nS: +OK\nS: STLS\nS: .\n", ["STLS: the command STLS works", "[RFC 2595 §4]"]),
         ("C: CAPA\nS: +OK\nS: XYZ\nS: .\n", ["not in the IANA registry"]),
-        ("C: NOOP\nS: +OK\nS: <close connection>\n", ["hangs up behind its answer to QUIT"]),
+        ("C: NOOP\nS: +OK\nS: <close connection>\n", ["hangs up after its answer to QUIT"]),
     ],
 )
 def test_each_kind_of_difference(text: str, said: list[str]) -> None:

@@ -23,12 +23,11 @@ from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_command, mask_sasl_line
 from poptalk.notation.writer import DialogueWriter
 from poptalk.paths import mailbox_directory
+from poptalk.pop3.sasl.base64 import CANCEL
 from poptalk.protocol.commands import Command, parse_command
 from poptalk.protocol.replies import Status, parse_status_line
-from poptalk.protocol.sasl_lines import CANCEL
 from poptalk.script.conversation import Conversation
 from poptalk.script.hearing import Heard
-from poptalk.terminal.safe import harmless
 from tests.servers.dovecot import DOVECOT_MISSING, start_dovecot
 from tests.servers.unprivileged import PROGRAMS, start
 
@@ -124,7 +123,7 @@ class Recorder:
 
     def _heard(self, heard: Heard) -> None:
         for line in heard.lines:
-            self._writer.server(harmless(line))
+            self._writer.received(line)
         status = parse_status_line(heard.lines[0]).status
         challenged = status is Status.CHALLENGE and heard.exchange is not None
         self._challenged = heard.exchange.command if challenged and heard.exchange else None

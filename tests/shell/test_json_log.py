@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,17 +101,23 @@ async def test_tls_and_the_end_of_the_connection(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-async def test_what_a_hostile_server_says_is_harmless(tmp_path: Path) -> None:
+async def test_what_a_hostile_server_says_is_harmless_and_exact(tmp_path: Path) -> None:
     file = tmp_path / "log"
-    letter = b"+OK\r\n\x1b]0;title\x07 \xe2\x80\xae \xff\r\n.\r\n"
+    hostile = b"\x1b]0;title\x07 \xe2\x80\xae \xff"
+    letter = b"+OK\r\n" + hostile + b"\r\n\\xff\n.\r\n"
     with RecordingServer(reply=by_keyword({b"RETR": letter})) as server:
         async with live(server) as shell:
             await shell.enter(f":log --jsonl {file}", until="logging to")
             await shell.ask("RETR 1")
     assert all(line.isprintable() for line in file.read_text().splitlines())
-    assert {"event": "server", "line": r"\x1b]0;title\x07 \u{202e} \xff", "octets": 16} in (
-        without_time(file)
-    )
+    said = without_time(file)
+    assert {
+        "event": "server",
+        "line": "\x1b]0;title\x07 \u202e \ufffd",
+        "base64": b64encode(hostile).decode(),
+        "octets": 16,
+    } in said
+    assert {"event": "server", "line": "\\xff\n", "octets": 4} in said
 
 
 async def test_a_log_needs_a_name() -> None:

@@ -152,7 +152,7 @@ async def test_each_line_of_auth_is_undone_with_stars(practice: Server) -> None:
         await shell.see("TRANSACTION")
         text = said(shell)
         assert f"C: AUTH PLAIN {stars} bob the name ******** the password S: +OK" in text
-        assert "you are in: the maildrop is locked for you" in text
+        assert "you are in: the state is now TRANSACTION" in text
         assert "a SASL mechanism" not in text
         assert response not in shell.terminal.raw
         assert "jones" not in shell.terminal.raw

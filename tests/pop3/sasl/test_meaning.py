@@ -8,27 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.protocol.logins import METHODS, CramMd5, OAuthBearer, Plain, XOAuth2
-from poptalk.protocol.sasl_meaning import STARS, challenge_parts, response_parts, stand_in
+from poptalk.pop3.sasl.mechanism import STARS, Applicant
+from poptalk.pop3.sasl.simple import (
+    CramMd5Client,
+    oauthbearer_client,
+    plain_message,
+    xoauth2_client,
+)
+from poptalk.pop3.sasl.table import METHODS, challenge_parts, response_parts, stand_in
 
 SECRET = b"k1-secret"
+BOB = Applicant(user=b"bob", secret=SECRET, host=b"h", port=995)
+BEAR = Applicant(user=b"b ob", secret=SECRET)
 
 RESPONSES = (
-    (b"PLAIN", 1, Plain(b"bob", SECRET).message(), b"\0bob\0" + STARS),
-    (b"PLAIN", 1, Plain(b"bob", SECRET, identity=b"eve").message(), b"eve\0bob\0" + STARS),
+    (b"PLAIN", 1, plain_message(b"bob", SECRET), b"\0bob\0" + STARS),
+    (b"PLAIN", 1, plain_message(b"bob", SECRET, identity=b"eve"), b"eve\0bob\0" + STARS),
     (b"LOGIN", 1, b"bob", b"bob"),
     (b"login", 2, SECRET, STARS),
-    (b"CRAM-MD5", 1, CramMd5(b"b ob", SECRET).respond(b"<1@h>"), b"b ob " + STARS),
+    (b"CRAM-MD5", 1, CramMd5Client(BEAR).respond(b"<1@h>"), b"b ob " + STARS),
     (
         b"XOAUTH2",
         1,
-        XOAuth2(b"bob", SECRET).message(),
+        xoauth2_client(BOB).initial() or b"",
         b"user=bob\x01auth=Bearer " + STARS + b"\x01\x01",
     ),
     (
         b"OAUTHBEARER",
         1,
-        OAuthBearer(b"bob", SECRET, host=b"h", port=995).message(),
+        oauthbearer_client(BOB).initial() or b"",
         b"n,a=bob,\x01host=h\x01port=995\x01auth=Bearer " + STARS + b"\x01\x01",
     ),
     (b"OAUTHBEARER", 2, b"\x01", b"\x01"),

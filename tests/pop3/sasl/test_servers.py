@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.protocol.proofs import (
+from poptalk.pop3.sasl.mechanism import (
+    Claim,
+    Flaw,
+    SaslFailure,
+    ServerMechanism,
+    decode_response,
+    encode_challenge,
+)
+from poptalk.pop3.sasl.proofs import (
     ApopProof,
     CramMd5Proof,
     Credentials,
@@ -16,19 +24,13 @@ from poptalk.protocol.proofs import (
     Proof,
     TokenProof,
 )
-from poptalk.protocol.sasl import (
-    CramMd5,
-    Login,
-    Mechanism,
-    OAuthBearer,
-    Plain,
-    SaslFailure,
-    XOAuth2,
-    decode_response,
-    encode_challenge,
+from poptalk.pop3.sasl.simple import (
+    CramMd5Server,
+    LoginServer,
+    OAuthBearerServer,
+    PlainServer,
+    XOAuth2Server,
 )
-from poptalk.protocol.server_events import LoginAttempt
-from poptalk.protocol.texts import Occasion
 
 TIM = Credentials(password=b"tanstaaftanstaaf", token=b"vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==")
 OTHER = Credentials(password=b"xipj3plmq", token=b"another")
@@ -36,35 +38,35 @@ OTHER = Credentials(password=b"xipj3plmq", token=b"another")
 CHALLENGE = b"<1896.697170952@postoffice.reston.mci.net>"
 
 
-def attempt_of(mechanism: Mechanism, *responses: bytes) -> LoginAttempt:
+def attempt_of(mechanism: ServerMechanism, *responses: bytes) -> Claim:
     """Return what responses lead to."""
     answers = [mechanism.respond(response) for response in responses]
     attempt = answers[-1]
-    assert isinstance(attempt, LoginAttempt)
+    assert isinstance(attempt, Claim)
     return attempt
 
 
-def failure_of(mechanism: Mechanism, response: bytes) -> Occasion:
+def failure_of(mechanism: ServerMechanism, response: bytes) -> Flaw:
     """Return why a response ends the exchange."""
     with pytest.raises(SaslFailure) as failure:
         mechanism.respond(response)
-    return failure.value.occasion
+    return failure.value.flaw
 
 
 # The RFCs' examples.
 
 
 def test_plain_of_rfc_4616() -> None:
-    attempt = attempt_of(Plain(), b"\0tim\0tanstaaftanstaaf")
+    attempt = attempt_of(PlainServer(), b"\0tim\0tanstaaftanstaaf")
     assert attempt.name == b"tim"
     assert attempt.proof.matches(TIM)
     assert not attempt.proof.matches(OTHER)
-    assert failure_of(Plain(), b"Ursel\0Kurt\0xipj3plmq") is Occasion.OTHER_IDENTITY
-    assert attempt_of(Plain(), b"Kurt\0Kurt\0xipj3plmq").proof.matches(OTHER)
+    assert failure_of(PlainServer(), b"Ursel\0Kurt\0xipj3plmq") is Flaw.OTHER_IDENTITY
+    assert attempt_of(PlainServer(), b"Kurt\0Kurt\0xipj3plmq").proof.matches(OTHER)
 
 
 def test_login_of_the_draft() -> None:
-    mechanism = Login()
+    mechanism = LoginServer()
     assert mechanism.challenge() == b"Username:"
     assert mechanism.respond(b64decode(b"dGlt")) == b"Password:"
     attempt = attempt_of(mechanism, b64decode(b"dGFuc3RhYWZ0YW5zdGFhZg=="))
@@ -73,7 +75,7 @@ def test_login_of_the_draft() -> None:
 
 
 def test_cram_md5_of_rfc_2195() -> None:
-    mechanism = CramMd5(CHALLENGE)
+    mechanism = CramMd5Server(CHALLENGE)
     line = encode_challenge(mechanism.challenge())
     assert line == b"+ PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\r\n"
     response = decode_response(b"dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw")
@@ -88,7 +90,7 @@ def test_oauthbearer_of_rfc_7628() -> None:
         b"bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9QmVhcmVyI"
         b"HZGOWRmdDRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB"
     )
-    attempt = attempt_of(OAuthBearer(), decode_response(successful))
+    attempt = attempt_of(OAuthBearerServer(), decode_response(successful))
     assert attempt.name == b"user@example.com"
     assert attempt.proof.matches(TIM)
     assert not attempt.proof.matches(OTHER)
@@ -97,7 +99,7 @@ def test_oauthbearer_of_rfc_7628() -> None:
 def test_oauthbearer_that_asks_what_is_needed() -> None:
     """RFC 7628 §4.3: an empty field; the answer is a reason in JSON, and no login."""
     asks = b"bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9AQE="
-    mechanism = OAuthBearer()
+    mechanism = OAuthBearerServer()
     attempt = attempt_of(mechanism, decode_response(asks))
     assert not attempt.proof.matches(TIM)
     assert mechanism.last_challenge(accepted=False) == b'{"status":"invalid_token"}'
@@ -105,7 +107,7 @@ def test_oauthbearer_that_asks_what_is_needed() -> None:
 
 
 def test_xoauth2_as_google_lays_it_down() -> None:
-    mechanism = XOAuth2()
+    mechanism = XOAuth2Server()
     attempt = attempt_of(mechanism, b"user=tim@example.com\1auth=Bearer " + TIM.token + b"\1\1")
     assert attempt.name == b"tim@example.com"
     assert attempt.proof.matches(TIM)
@@ -113,7 +115,7 @@ def test_xoauth2_as_google_lays_it_down() -> None:
 
 
 def test_the_scheme_is_bearer_in_any_case() -> None:
-    attempt = attempt_of(OAuthBearer(), b"n,a=tim,\1auth=bEaReR " + TIM.token + b"\1\1")
+    attempt = attempt_of(OAuthBearerServer(), b"n,a=tim,\1auth=bEaReR " + TIM.token + b"\1\1")
     assert attempt.proof.matches(TIM)
 
 
@@ -133,12 +135,12 @@ def test_apop_of_rfc_1939() -> None:
     [b"", b"tim", b"\0tim", b"tim\0tanstaaftanstaaf", b"\0tim\0a\0b", b"\0\0secret", b"\0tim\0"],
 )
 def test_malformed_plain(response: bytes) -> None:
-    assert failure_of(Plain(), response) is Occasion.RESPONSE_MALFORMED
+    assert failure_of(PlainServer(), response) is Flaw.MALFORMED
 
 
 @pytest.mark.parametrize("response", [b"", b"tim", b"timb913a602c7eda7a495b4e6e7334d3890"])
 def test_malformed_cram_md5(response: bytes) -> None:
-    assert failure_of(CramMd5(CHALLENGE), response) is Occasion.RESPONSE_MALFORMED
+    assert failure_of(CramMd5Server(CHALLENGE), response) is Flaw.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_malformed_cram_md5(response: bytes) -> None:
      b"user=tim\1us3r=x\1auth=Bearer x\1\1", b"user=tim\1auth=Bearer x\1\1\1"],
 )  # fmt: skip
 def test_malformed_xoauth2(response: bytes) -> None:
-    assert failure_of(XOAuth2(), response) is Occasion.RESPONSE_MALFORMED
+    assert failure_of(XOAuth2Server(), response) is Flaw.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_malformed_xoauth2(response: bytes) -> None:
      b"n,a=t=im,\1auth=Bearer x\1\1", b"n,a=tim,x\1auth=Bearer x\1\1", b"n,,,\1auth=Bearer x\1\1"],
 )  # fmt: skip
 def test_malformed_oauthbearer(response: bytes) -> None:
-    assert failure_of(OAuthBearer(), response) is Occasion.RESPONSE_MALFORMED
+    assert failure_of(OAuthBearerServer(), response) is Flaw.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -172,22 +174,28 @@ def test_malformed_oauthbearer(response: bytes) -> None:
     ],
 )
 def test_the_name_in_a_gs2_header(header: bytes, name: bytes) -> None:
-    assert attempt_of(OAuthBearer(), header + b"\1auth=Bearer x\1\1").name == name
+    assert attempt_of(OAuthBearerServer(), header + b"\1auth=Bearer x\1\1").name == name
 
 
 def test_a_cram_md5_name_may_hold_blanks() -> None:
-    assert attempt_of(CramMd5(CHALLENGE), b"tim the bear 00").name == b"tim the bear"
+    assert attempt_of(CramMd5Server(CHALLENGE), b"tim the bear 00").name == b"tim the bear"
 
 
 @given(st.binary(max_size=60))
 def test_no_response_makes_a_mechanism_stumble(response: bytes) -> None:
-    for mechanism in (Plain(), Login(), CramMd5(CHALLENGE), XOAuth2(), OAuthBearer()):
+    for mechanism in (
+        PlainServer(),
+        LoginServer(),
+        CramMd5Server(CHALLENGE),
+        XOAuth2Server(),
+        OAuthBearerServer(),
+    ):
         try:
             answer = mechanism.respond(response)
         except SaslFailure:
             continue
-        assert isinstance(answer, bytes | LoginAttempt)
-        if isinstance(answer, LoginAttempt):
+        assert isinstance(answer, bytes | Claim)
+        if isinstance(answer, Claim):
             assert not answer.proof.matches(TIM)
 
 
@@ -203,7 +211,7 @@ def test_no_response_makes_a_mechanism_stumble(response: bytes) -> None:
 def test_what_is_no_base64(line: bytes) -> None:
     with pytest.raises(SaslFailure) as failure:
         decode_response(line)
-    assert failure.value.occasion is Occasion.RESPONSE_NOT_BASE64
+    assert failure.value.flaw is Flaw.NOT_BASE64
 
 
 @given(st.binary(max_size=100))
@@ -233,7 +241,7 @@ PROOFS: list[Proof] = [
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: type(proof).__name__)
 def test_a_proof_never_shows_what_it_holds(proof: Proof) -> None:
     credentials = Credentials(password=b"sesame", token=b"sesame")
-    shown = repr([proof, credentials, LoginAttempt(name=b"bob", proof=proof)])
+    shown = repr([proof, credentials, Claim(name=b"bob", proof=proof)])
     assert "sesame" not in shown
     assert "bob" in shown
 

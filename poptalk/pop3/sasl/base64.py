@@ -1,4 +1,4 @@
-"""The lines of AUTH: base64 and nothing else, and two that are not (RFC 5034 §4)."""
+"""The lines of AUTH: base64, and two that are not (RFC 5034 §4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EMPTY_INITIAL_RESPONSE = b"="
 
 
 class NotBase64(ValueError):
-    """A line that is no base64, by the strict rules of RFC 4648 §3.3 and §3.5."""
+    """A line that isn't base64, by the strict rules of RFC 4648 §3.3 and §3.5."""
 
 
 def decode(line: bytes) -> bytes:

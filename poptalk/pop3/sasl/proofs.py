@@ -1,8 +1,8 @@
-"""Proofs: what a client shows to be let in, and whether it is right.
+"""Proofs that a client knows its password, and whether they are right.
 
-USER and PASS, APOP and every SASL mechanism end in the same: a name, and a proof.  Whoever keeps the
-accounts looks the name up and asks the proof whether it `matches` the credentials found there, or, for
-a name that nobody has, credentials that nobody has: the work is the same, so the time tells nothing.
+USER and PASS, APOP and every SASL mechanism end in the same: a name and a proof.  The server looks the
+name up and asks the proof whether it `matches` the credentials of that account.  For an unknown name it
+asks about credentials that nobody has: the work is the same, so the time gives nothing away.
 
 Comparisons take as long for octets that are nearly right as for those that are not.
 """
@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Protocol
 
 from poptalk.protocol.values import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
+
 
 class Credentials(Value):
-    """What the server knows that only the named user should know as well."""
+    """The secrets that a user shares with the server."""
 
     password: bytes
     token: bytes
@@ -28,14 +33,14 @@ class Credentials(Value):
 
 
 class Proof(Protocol):
-    """What a client shows to be let in."""
+    """Shows that a client is who it says."""
 
     def matches(self, credentials: Credentials) -> bool:
-        """Tell whether whoever made the proof has the credentials."""
+        """Tell whether the proof was made with these credentials."""
 
 
 class _Hidden(Value):
-    """A value whose fields are nobody's business: a repr ends up in tracebacks."""
+    """A value whose fields are secret: a repr ends up in tracebacks."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.login.methods import applicant, find_method, make_talk
-from poptalk.protocol.logins import METHODS, BadCredential, LoginError
+from poptalk.pop3.sasl.login import make_talk
+from poptalk.pop3.sasl.mechanism import BadCredential, LoginError, applicant
+from poptalk.pop3.sasl.table import METHODS, find_method
 
 WHO = applicant("bob", "jones", host="mail.example.org", port=995)
 TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"

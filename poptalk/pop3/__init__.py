@@ -1,0 +1,1 @@
+"""POP3 itself, without input and output."""

@@ -1,0 +1,330 @@
+"""The mechanisms that need nothing but octets: PLAIN, LOGIN, CRAM-MD5, EXTERNAL, and two with a token.
+
+Each has its client, its server, and a reader that takes its responses apart, for explanations and to
+find the secret in them.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from poptalk.pop3.sasl.mechanism import (
+    Applicant,
+    Claim,
+    ClientMechanism,
+    Flaw,
+    LoginBroken,
+    OneMessage,
+    SaslFailure,
+    SaslPart,
+    ServerMechanism,
+)
+from poptalk.pop3.sasl.proofs import CramMd5Proof, PasswordProof, TokenProof
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from poptalk.pop3.sasl.mechanism import Parts
+
+
+# PLAIN: an identity to act as, a name and a password, separated by NUL (RFC 4616 §2).
+
+
+def plain_message(user: bytes, password: bytes, *, identity: bytes = b"") -> bytes:
+    """Return the response of PLAIN."""
+    return b"\0".join((identity, user, password))
+
+
+def plain_client(who: Applicant) -> ClientMechanism:
+    """Begin PLAIN."""
+    return OneMessage(b"PLAIN", plain_message(who.user, who.secret))
+
+
+class PlainServer(ServerMechanism):
+    """PLAIN, for a server in which nobody acts for another."""
+
+    def respond(self, response: bytes) -> Claim:
+        """Split the message."""
+        parts = response.split(b"\0")
+        if len(parts) != 3 or not all(parts[1:]):
+            raise SaslFailure
+        identity, name, password = parts
+        if identity not in (b"", name):
+            # Known from what the client sent alone, so it says nothing about the accounts.
+            raise SaslFailure(Flaw.OTHER_IDENTITY)
+        return Claim(name=name, proof=PasswordProof(password=password))
+
+
+def plain_parts(_step: int, octets: bytes) -> Parts | None:
+    """Read ``identity NUL name NUL password``."""
+    fields = octets.split(b"\0")
+    if len(fields) != 3:
+        return None
+    identity, name, password = fields
+    separator = SaslPart(octets=b"\0", meaning="")
+    first = (SaslPart(octets=identity, meaning="the identity to act as"),) if identity else ()
+    return (
+        *first,
+        separator,
+        SaslPart(octets=name, meaning="the name", name=name),
+        separator,
+        SaslPart(octets=password, meaning="the password", secret=True),
+    )
+
+
+# LOGIN: the name, then the password (draft-murchison-sasl-login-00 §2.2).
+
+
+class LoginClient(ClientMechanism):
+    """LOGIN: the name, then the password, whatever the questions say."""
+
+    name = b"LOGIN"
+
+    def __init__(self, who: Applicant) -> None:
+        self._answers = [who.user, who.secret]
+
+    def respond(self, _challenge: bytes) -> bytes:
+        """Give the next answer."""
+        if not self._answers:
+            raise LoginBroken("the server asks a third question, and LOGIN has two; cancelled")
+        return self._answers.pop(0)
+
+
+class LoginServer(ServerMechanism):
+    """LOGIN: the server speaks first, and asks both questions whatever the name is."""
+
+    client_first = False
+
+    def __init__(self) -> None:
+        self._name: bytes | None = None
+
+    def challenge(self) -> bytes:
+        """Ask for the name, in the words that a widely deployed client waits for (§2.2)."""
+        return b"Username:"
+
+    def respond(self, response: bytes) -> bytes | Claim:
+        """Take the name, then the password."""
+        if self._name is None:
+            self._name = response
+            return b"Password:"
+        return Claim(name=self._name, proof=PasswordProof(password=response))
+
+
+def login_parts(step: int, octets: bytes) -> Parts:
+    """Read the name or the password."""
+    if step == 1:
+        return (SaslPart(octets=octets, meaning="the name", name=octets),)
+    return (SaslPart(octets=octets, meaning="the password", secret=True),)
+
+
+# CRAM-MD5: the name, and a digest of a challenge that is never used twice (RFC 2195 §2).
+
+
+class CramMd5Client(ClientMechanism):
+    """CRAM-MD5: name and digest."""
+
+    name = b"CRAM-MD5"
+
+    def __init__(self, who: Applicant) -> None:
+        self._who = who
+        self._answered = False
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Answer the one challenge there is."""
+        if self._answered:
+            raise LoginBroken(
+                "the server sends a second challenge, and CRAM-MD5 has one; cancelled"
+            )
+        self._answered = True
+        digest = hmac.new(self._who.secret, challenge, "md5").hexdigest()
+        return self._who.user + b" " + digest.encode("ascii")
+
+
+class CramMd5Server(ServerMechanism):
+    """CRAM-MD5.
+
+    Args:
+        challenge: in the form of a msg-id, angle brackets included.
+    """
+
+    client_first = False
+
+    def __init__(self, challenge: bytes) -> None:
+        self._challenge = challenge
+
+    def challenge(self) -> bytes:
+        """Return the challenge."""
+        return self._challenge
+
+    def respond(self, response: bytes) -> Claim:
+        """Split name and digest at the last space: a name may hold some."""
+        name, space, digest = response.rpartition(b" ")
+        if not space:
+            raise SaslFailure
+        return Claim(name=name, proof=CramMd5Proof(challenge=self._challenge, digest=digest))
+
+
+def cram_md5_parts(_step: int, octets: bytes) -> Parts | None:
+    """Read ``name SP digest``."""
+    name, space, digest = octets.rpartition(b" ")
+    if not space:
+        return None
+    # With the challenge and the digest anybody can try passwords at home.
+    meaning = "HMAC-MD5 of the challenge, the key being the password"
+    return (
+        SaslPart(octets=name, meaning="the name", name=name),
+        SaslPart(octets=space, meaning=""),
+        SaslPart(octets=digest, meaning=meaning, secret=True),
+    )
+
+
+# EXTERNAL: the identity to act as, or nothing for the one that is known (RFC 4422 §A.1).
+
+
+def external_client(_who: Applicant) -> ClientMechanism:
+    """Begin EXTERNAL: the certificate says who it is, and a name would be another's to act for."""
+    return OneMessage(b"EXTERNAL", b"")
+
+
+def external_parts(_step: int, octets: bytes) -> Parts:
+    """Read the identity."""
+    return (SaslPart(octets=octets, meaning="the identity to act as"),)
+
+
+# XOAUTH2 and OAUTHBEARER: pairs separated by Ctrl-A, among them a token.
+
+_SEPARATOR = b"\x01"
+
+
+def xoauth2_client(who: Applicant) -> ClientMechanism:
+    """Begin XOAUTH2, as Google and Microsoft define it; there is no RFC."""
+    return OneMessage(b"XOAUTH2", b"user=%b\x01auth=Bearer %b\x01\x01" % (who.user, who.secret))
+
+
+def oauthbearer_client(who: Applicant) -> ClientMechanism:
+    """Begin OAUTHBEARER: the name in a GS2 header, host, port and token (RFC 7628 §3.1).
+
+    A failure comes as a challenge with JSON in it, and wants Ctrl-A as its answer (§3.2.3).
+    """
+    name = who.user.replace(b"=", b"=3D").replace(b",", b"=2C")  # RFC 5801 §4
+    message = b"n,a=%b,\x01host=%b\x01port=%d\x01auth=Bearer %b\x01\x01"
+    filled = message % (name, who.host, who.port, who.secret)
+    return OneMessage(b"OAUTHBEARER", filled, acknowledgement=_SEPARATOR)
+
+
+class XOAuth2Server(ServerMechanism):
+    """XOAUTH2: a name and a token."""
+
+    refusal = b'{"status":"401","schemes":"bearer"}'
+    """Says as JSON that a token is not right."""
+
+    def respond(self, response: bytes) -> Claim:
+        """Split the response: ``user=NAME^Aauth=Bearer TOKEN^A^A``."""
+        pairs = _pairs(response)
+        if b"user" not in pairs:
+            raise SaslFailure
+        return Claim(name=pairs[b"user"], proof=_token(pairs))
+
+    def last_challenge(self, *, accepted: bool) -> bytes | None:
+        """Say in JSON why it failed; whatever the client answers, -ERR follows."""
+        return None if accepted else self.refusal
+
+
+class OAuthBearerServer(XOAuth2Server):
+    """OAUTHBEARER: the same with a GS2 header in front, which holds the name (RFC 7628 §3.1)."""
+
+    refusal = b'{"status":"invalid_token"}'
+
+    def respond(self, response: bytes) -> Claim:
+        """Split the response: ``n,a=NAME,^Ahost=HOST^Aport=PORT^Aauth=Bearer TOKEN^A^A``.
+
+        Host and port are not looked at: "unknown key/value pairs MUST be ignored", and this server
+        does not know by which name it was called.
+        """
+        header, separator, pairs = response.partition(_SEPARATOR)
+        if not separator:
+            raise SaslFailure
+        return Claim(name=_gs2_identity(header), proof=_token(_pairs(pairs)))
+
+
+def _pairs(response: bytes) -> dict[bytes, bytes]:
+    """Read ``key=value^A`` any number of times, and the Ctrl-A that ends them (RFC 7628 §3.1)."""
+    parts = response.split(_SEPARATOR)
+    if len(parts) < 2 or parts[-1] or parts[-2]:
+        raise SaslFailure
+    pairs: dict[bytes, bytes] = {}
+    for line in parts[:-2]:
+        key, equals, value = line.partition(b"=")
+        if not (equals and key.isalpha()) or key in pairs:
+            raise SaslFailure
+        pairs[key] = value
+    return pairs
+
+
+def _token(pairs: Mapping[bytes, bytes]) -> TokenProof:
+    """Take the token out of the value of HTTP's Authorization field (RFC 7628 §3.1).
+
+    With an empty field a client asks what is needed (RFC 7628 §4.3); no token is empty.
+    """
+    scheme, _, token = pairs.get(b"auth", b"none").partition(b" ")
+    if scheme.lower() not in (b"bearer", b""):
+        raise SaslFailure
+    return TokenProof(token=token.strip(b" "))
+
+
+def _gs2_identity(header: bytes) -> bytes:
+    """Read the name out of a GS2 header; empty where it has none (RFC 5801 §4).
+
+    The flag in front says that there is no channel binding: `n` or `y`.
+    """
+    flag, *rest = header.split(b",")
+    if flag not in (b"n", b"y") or len(rest) != 2 or rest[1]:
+        raise SaslFailure
+    if not rest[0]:
+        return b""
+    if not rest[0].startswith(b"a="):
+        raise SaslFailure
+    name, *escapes = rest[0][2:].split(b"=")
+    for escape in escapes:
+        if escape[:2] not in _GS2_ESCAPES:
+            raise SaslFailure
+        name += _GS2_ESCAPES[escape[:2]] + escape[2:]
+    return name
+
+
+_GS2_ESCAPES = {b"2C": b",", b"3D": b"="}
+"""A comma separates the header, so a name has it escaped, and the escape as well (RFC 5801 §4)."""
+
+
+def bearer_parts(_step: int, octets: bytes) -> Parts | None:
+    """Read pairs separated by Ctrl-A, with or without a GS2 header (RFC 7628 §3.1)."""
+    if octets == _SEPARATOR:
+        return (SaslPart(octets=octets, meaning="Ctrl-A: the failure is acknowledged"),)
+    parts: list[SaslPart] = []
+    for field in octets.split(_SEPARATOR):
+        key, equals, value = field.partition(b"=")
+        if key == b"auth" and equals:
+            scheme, space, token = value.partition(b" ")
+            parts.append(
+                SaslPart(octets=b"auth=" + scheme + space, meaning="a bearer token follows")
+            )
+            parts.append(SaslPart(octets=token, meaning="the token", secret=True))
+        elif field:
+            name = unescaped_name(value.rstrip(b",")) if key in (b"user", b"n,a") else None
+            parts.append(SaslPart(octets=field, meaning=_PAIRS.get(key, "a field"), name=name))
+        parts.append(SaslPart(octets=_SEPARATOR, meaning=""))
+    return parts[:-1] if any(part.secret for part in parts) else None
+
+
+_PAIRS = {
+    b"user": "the name",
+    b"host": "the server that is meant",
+    b"port": "its port",
+    b"n,a": "no channel binding, and the name",
+}
+
+
+def unescaped_name(name: bytes) -> bytes:
+    """Undo the escapes of a name among commas and equals signs (RFC 5802 §5.1)."""
+    return name.replace(b"=2C", b",").replace(b"=3D", b"=")

@@ -1,0 +1,331 @@
+"""The table of all ways to log in: how each begins, what its lines mean, and which part is a secret."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from poptalk.pop3.sasl.base64 import CANCEL, EMPTY_INITIAL_RESPONSE, NotBase64, decode, encode
+from poptalk.pop3.sasl.mechanism import STARS, LoginError, Method, Need, SaslPart
+from poptalk.pop3.sasl.scram import (
+    ScramClient,
+    ScramServer,
+    salt_of,
+    scram_challenge_parts,
+    scram_parts,
+)
+from poptalk.pop3.sasl.simple import (
+    CramMd5Client,
+    CramMd5Server,
+    LoginClient,
+    LoginServer,
+    OAuthBearerServer,
+    PlainServer,
+    XOAuth2Server,
+    bearer_parts,
+    cram_md5_parts,
+    external_client,
+    external_parts,
+    login_parts,
+    oauthbearer_client,
+    plain_client,
+    plain_parts,
+    xoauth2_client,
+)
+from poptalk.protocol.verbs import Clause
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from poptalk.pop3.sasl.mechanism import (
+        Applicant,
+        ClientMechanism,
+        Parts,
+        ServerMechanism,
+        ServerMechanisms,
+    )
+
+_PASSWORD = Need(password=True)
+_TOKEN = Need(token=True)
+
+_ROWS = (
+    Method(
+        name="SCRAM-SHA-256",
+        need=_PASSWORD,
+        readable=False,
+        summary="both sides prove that they know the password, which never crosses",
+        clause=Clause(rfc=7677, section="3"),
+        client=partial(ScramClient, "SCRAM-SHA-256"),
+        response=scram_parts,
+    ),
+    Method(
+        name="SCRAM-SHA-1",
+        need=_PASSWORD,
+        readable=False,
+        summary="as SCRAM-SHA-256, with an older hash",
+        clause=Clause(rfc=5802, section="3"),
+        client=partial(ScramClient, "SCRAM-SHA-1"),
+        response=scram_parts,
+    ),
+    Method(
+        name="OAUTHBEARER",
+        need=_TOKEN,
+        readable=True,
+        summary="a token that somebody else has issued, instead of a password",
+        clause=Clause(rfc=7628, section="3"),
+        client=oauthbearer_client,
+        response=bearer_parts,
+        challenge="why the token was refused; Ctrl-A alone is the answer (RFC 7628 §3.2.3)",
+    ),
+    Method(
+        name="XOAUTH2",
+        need=_TOKEN,
+        readable=True,
+        summary="a token, in the form of Google and Microsoft; there is no RFC",
+        clause=Clause(rfc=5034, section="4"),
+        client=xoauth2_client,
+        response=bearer_parts,
+        challenge="why the token was refused; an empty line is the answer",
+    ),
+    Method(
+        name="CRAM-MD5",
+        need=_PASSWORD,
+        readable=False,
+        summary="a digest of the server's challenge and the password",
+        clause=Clause(rfc=2195, section="2"),
+        client=CramMd5Client,
+        response=cram_md5_parts,
+        challenge="the challenge: whoever knows the password can make the digest of it",
+    ),
+    Method(
+        name="APOP",
+        sasl=False,
+        need=_PASSWORD,
+        readable=False,
+        summary="a digest of the greeting's timestamp and the password; MD5, and broken today",
+        clause=Clause(rfc=1939, section="7"),
+    ),
+    Method(
+        name="PLAIN",
+        need=_PASSWORD,
+        readable=True,
+        summary="name and password in one line of base64, which hides nothing",
+        clause=Clause(rfc=4616, section="2"),
+        client=plain_client,
+        response=plain_parts,
+    ),
+    Method(
+        name="LOGIN",
+        need=_PASSWORD,
+        readable=True,
+        summary="name and password in two lines of base64; older than PLAIN, and no RFC has it",
+        clause=Clause(rfc=5034, section="4"),
+        client=LoginClient,
+        response=login_parts,
+        challenge="the question, in words that mean nothing: the name is asked for first",
+    ),
+    Method(
+        name="USER",
+        sasl=False,
+        need=_PASSWORD,
+        readable=True,
+        summary="USER and PASS, as they are",
+        clause=Clause(rfc=1939, section="7"),
+    ),
+    Method(
+        name="EXTERNAL",
+        need=Need(),
+        readable=False,
+        summary="who you are is known from elsewhere, such as a certificate in TLS",
+        clause=Clause(rfc=4422, section="A"),
+        client=external_client,
+        response=external_parts,
+    ),
+)
+
+METHODS: Mapping[str, Method] = {row.name: row for row in _ROWS}
+"""Every way to log in by its name, the best ones first where an eavesdropper may be about."""
+
+
+def find_method(name: str) -> Method:
+    """Return the method of a name, in any case.
+
+    Raises:
+        LoginError: there is none; the sentence names a near one, and all.  The name itself is not
+            quoted, since people type their password there.
+    """
+    method = METHODS.get(name.upper())
+    if method is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name.upper(), METHODS, n=1)
+        meant = f"is {near[0]} meant? " if near else ""
+        raise LoginError(f"that is no way to log in: {meant}there are {', '.join(METHODS)}")
+    return method
+
+
+def make_mechanism(name: str, who: Applicant) -> ClientMechanism:
+    """Begin an exchange.
+
+    Args:
+        name: as `METHODS` has it; neither USER nor APOP.
+        who: the client.
+
+    Raises:
+        LoginError: SCRAM cannot take the name or the password.
+    """
+    client = METHODS[name].client
+    assert client is not None
+    return client(who)
+
+
+def choose(
+    *,
+    mechanisms: Collection[bytes] | None,
+    user_pass: bool,
+    timestamp: bool,
+    encrypted: bool,
+    token: bool,
+) -> Method | None:
+    """Choose the best way to log in of those that a server offers.
+
+    Args:
+        mechanisms: what its SASL capability lists; None where it lists none, and then no client
+            should try AUTH (RFC 5034 §3).
+        user_pass: whether USER and PASS may be tried: they may where CAPA lists USER or is unknown.
+        timestamp: whether the greeting holds one, which is the offer of APOP (RFC 1939 §7).
+        encrypted: whether TLS hides what is sent.  Then PLAIN comes before digests: it works with
+            passwords that the server keeps hashed, and APOP must not use a greeting from before TLS.
+        token: whether there is a token in place of a password.
+
+    Returns:
+        None where nothing suits.  EXTERNAL is never chosen: whether it works cannot be known.
+    """
+    offered = {mechanism.upper().decode("ascii", "replace") for mechanism in mechanisms or ()}
+    offered |= {"USER"} if user_pass else set()
+    offered |= {"APOP"} if timestamp and not encrypted else set()
+    need = _TOKEN if token else _PASSWORD
+    suiting = [method for method in _ROWS if method.name in offered and method.need == need]
+    if encrypted:
+        suiting.sort(key=lambda method: method.name == "CRAM-MD5")
+    return suiting[0] if suiting else None
+
+
+def server_mechanisms(
+    new_challenge: Callable[[], bytes], *, new_nonce: Callable[[], str], salt_key: bytes
+) -> ServerMechanisms:
+    """Return the server's side of all mechanisms, the stronger ones last, as makers of exchanges.
+
+    Args:
+        new_challenge: returns a msg-id that was never used (RFC 2195 §2).
+        new_nonce: returns the server's part of a nonce for SCRAM, never used before.
+        salt_key: a secret of the server, of which the salts are made.
+    """
+
+    def scram(name: str) -> ServerMechanism:
+        return ScramServer(name, salt_of=partial(salt_of, salt_key), nonce=new_nonce())
+
+    return {
+        b"PLAIN": PlainServer,
+        b"LOGIN": LoginServer,
+        b"XOAUTH2": XOAuth2Server,
+        b"OAUTHBEARER": OAuthBearerServer,
+        b"CRAM-MD5": lambda: CramMd5Server(new_challenge()),
+        b"SCRAM-SHA-1": lambda: scram("SCRAM-SHA-1"),
+        b"SCRAM-SHA-256": lambda: scram("SCRAM-SHA-256"),
+    }
+
+
+# The meaning of the lines.
+
+
+def response_parts(mechanism: bytes, step: int, octets: bytes) -> Parts:
+    """Take a response of the client apart.
+
+    Args:
+        mechanism: its name, in any case.
+        step: which response of the exchange it is, from 1, an initial one included.
+        octets: base64 undone.
+
+    Returns:
+        All of the octets in their order.  Where the mechanism is not known, or does not allow the
+        response, one part, secret as a whole.
+    """
+    if not octets:
+        return ()
+    method = _method_named(mechanism)
+    read = method.response if method is not None else None
+    parts = read(step, octets) if read is not None else None
+    return parts or (SaslPart(octets=octets, meaning="a response", secret=True),)
+
+
+def challenge_parts(mechanism: bytes, octets: bytes) -> Parts:
+    """Take a challenge of the server apart; nothing in it is a secret of the user's.
+
+    Args:
+        mechanism: its name, in any case.
+        octets: base64 undone.
+    """
+    if not octets:
+        return ()
+    parts = scram_challenge_parts(octets) if mechanism.upper().startswith(b"SCRAM-") else None
+    method = _method_named(mechanism)
+    meaning = method.challenge if method is not None else "the server's words"
+    return parts or (SaslPart(octets=octets, meaning=meaning),)
+
+
+def _method_named(mechanism: bytes) -> Method | None:
+    return METHODS.get(mechanism.upper().decode("latin-1"))
+
+
+def name_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
+    """Return the name of the user that a response holds, None if it holds none.
+
+    Args:
+        mechanism: its name, in any case.
+        step: as for `response_parts`.
+        line: the response as it was sent, base64.
+    """
+    try:
+        parts = response_parts(mechanism, step, decode(line))
+    except NotBase64:
+        return None
+    return next((part.name for part in parts if part.name), None)
+
+
+def asks_for_password(mechanism: bytes, challenge: bytes) -> bool:
+    """Tell whether a challenge of LOGIN asks for something else than the name.
+
+    The name is asked for first, in words that mean nothing; but where a server asks for the password
+    first, the answer must not be taken for a name.
+
+    Args:
+        mechanism: its name, in any case.
+        challenge: base64.
+    """
+    if mechanism.upper() != b"LOGIN":
+        return False
+    try:
+        return b"pass" in decode(challenge).lower()
+    except NotBase64:
+        return True
+
+
+def stand_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
+    """Return a response with its secret replaced by stars, as base64 of the same form.
+
+    Args:
+        mechanism: its name, in any case.
+        step: as for `response_parts`.
+        line: the response as it was sent, base64.
+
+    Returns:
+        None where the line isn't base64, so that it must be hidden as a whole.
+    """
+    if line in (b"", CANCEL, EMPTY_INITIAL_RESPONSE):
+        return line
+    try:
+        parts = response_parts(mechanism, step, decode(line))
+    except NotBase64:
+        return None
+    return encode(b"".join(STARS if part.secret else part.octets for part in parts))

@@ -1,0 +1,1 @@
+"""Dialogues of `C:` and `S:` lines, and the octets in them."""

@@ -1,0 +1,1 @@
+"""`poptalk run`."""

@@ -1,0 +1,1 @@
+"""The dialogues, and the octets in them."""
