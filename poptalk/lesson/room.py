@@ -6,13 +6,9 @@ The practice server is `classroom.Classroom`; a `LiveRoom` is any other.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 
 from poptalk.net.destination import Destination
-from poptalk.net.link import Link
-from poptalk.notation.dialogue import Dialogue
 from poptalk.notation.known import Known
-from poptalk.script.replay import Replay
 
 
 class Room(ABC):
@@ -45,26 +41,6 @@ class Room(ABC):
     @abstractmethod
     def aside(self) -> Destination:
         """Return where to connect to with one connection that is none of the lesson's own."""
-
-    def second_connection(
-        self, dialogue: Dialogue, bindings: Mapping[str, str], *, timeout: float
-    ) -> Replay:
-        """Make a `pop3 proof` ready to be run, on a connection beside the lesson's own.
-
-        Args:
-            dialogue: what is to happen.
-            bindings: what the lesson has captured.
-            timeout: seconds that the server may be silent.
-        """
-        destination = self.aside()
-        settings = destination.tls_settings() if destination.tls else None
-        return Replay(
-            dialogue,
-            connect=lambda: Link.open(destination.target, timeout=timeout, tls=settings),
-            tls_settings=destination.tls_settings,
-            known=self.known,
-            bindings=bindings,
-        )
 
 
 class LiveRoom(Room):

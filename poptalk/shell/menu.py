@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from poptalk.lesson.cues import CommentKind
 from poptalk.shell.base import Shell
-from poptalk.shell.companion import Companion, Wish
+from poptalk.shell.companion import Companion
 from poptalk.shell.lesson_view import LessonView
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import cells, wrap
@@ -101,14 +101,14 @@ class Menu(Companion):
         self._choose(text.strip() or self._suggested.id)
         return True
 
-    def grant(self, wish: Wish) -> None:
+    def answer(self, command: str) -> None:
         """Show the list again, or say that there is no lesson yet."""
-        if wish in (Wish.MAP, Wish.MENU):
+        if command in ("map", "menu"):
             self.begin()
         else:
             self._view.comment(
                 CommentKind.NEWS,
-                f"`:{wish.value}` is for inside a lesson; choose one first, Enter takes "
+                f"`:{command}` is for inside a lesson; choose one first, Enter takes "
                 f"{self._suggested.number}.",
             )
 

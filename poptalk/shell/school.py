@@ -73,7 +73,7 @@ class School:
         else:
             self._teach(self._first, self._first_room)
 
-    # What a coach asks: see `cue_queue.Office`.
+    # What a coach asks: see `coach.Coach`.
 
     def keep(self, event: ProgressEvent) -> None:
         """Append to the learner's progress; a disk that is full costs a warning, not the lesson."""
@@ -160,7 +160,7 @@ class School:
             later_letters=room.later_letters,
         )
         self._coach = Coach(
-            self._shell, lesson=lesson, tutor=tutor, room=room, office=self, view=self._view
+            self._shell, lesson=lesson, tutor=tutor, room=room, school=self, view=self._view
         )
         self._shell.companion = self._coach
         self._coach.begin()

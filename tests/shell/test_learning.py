@@ -13,8 +13,7 @@ from poptalk.notation.known import Known
 from poptalk.paths import state_directory
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.protocol.oddities import OddityKind
-from poptalk.shell.coach import Coach
-from poptalk.shell.cue_queue import SAID_BY_THE_TUTOR
+from poptalk.shell.coach import SAID_BY_THE_TUTOR, Coach
 from poptalk.shell.menu import Menu
 from poptalk.shell.school import PROGRESS_FILE
 from poptalk.terminal.theme import MONO
