@@ -9,12 +9,12 @@ the shells and `lessons check` are thin drivers around one and the same tutor.  
   session, `watch` and `preview` show it.  `command` and `options` are `poptalk lessons`.
 - Between driver and tutor: `happenings` go in, `cues` come out.  `driver` carries the cues out, in
   their order, for the prompt and for the dry run alike; `second_connection` runs a `pop3 proof`.
-- The tutor: `tutor` is the door.  Behind it `course` does the steps, `task` what the learner does,
-  and `session` has the connection, all three as parts of one `walk`.
-- What the tutor knows: `turns` of a dialogue, what was `seen` of the session, what must be sent again
+- The tutor: `tutor` does the steps, `task` what the learner does, and `session` has the connection,
+  all three as parts of one `walk`.
+- What the tutor knows: `turns` of a dialogue, the state of the session (`seen`), what must be sent again
   (`replaying`).  `judge` gives verdicts.
 - What the tutor says: `remarks` on a line, `situations` of a session, hints (`ladder`), a `report`.
 - What is kept: the `bookkeeper` makes events, `progress` stores and reads them.
 - The server: a `room`, which is the lesson's own `classroom` with its `mailbox`, or a live one.
-- The proof: `rehearsal`, the dry run, runs a lesson without a screen, and `proof` tries everything in it.
+- The proof: `rehearsal` is the dry run, without a screen, and `proof` tries everything in it.
 """

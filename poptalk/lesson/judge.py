@@ -14,7 +14,7 @@ from enum import Enum
 from poptalk.lesson import remarks
 from poptalk.lesson.document import Mistake
 from poptalk.lesson.happenings import Answered
-from poptalk.lesson.seen import Seen
+from poptalk.lesson.seen import SessionState
 from poptalk.lesson.turns import Turn, turns
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, Difference, match_client, match_reply
@@ -77,7 +77,7 @@ def judge(
     mistakes: Sequence[Mistake] = (),
     done: Sequence[Turn] = (),
     later: Sequence[Turn] = (),
-    seen: Seen | None = None,
+    seen: SessionState | None = None,
     spoilt: Collection[int] = (),
     live: bool = False,
 ) -> Verdict:
@@ -94,7 +94,7 @@ def judge(
         spoilt: messages that the learner marked, though the lesson did not ask for it.
         live: whether the server is somebody else's, whose mail differs from the lesson's.
     """
-    seen = seen if seen is not None else Seen()
+    seen = seen if seen is not None else SessionState()
     case = _Case(turn, answered, bindings, seen, done=done, later=later)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
         return case.cut_off()
@@ -109,7 +109,7 @@ def judge(
     return case.something_else()
 
 
-def judge_free(answered: Answered, *, seen: Seen | None = None) -> Verdict:
+def judge_free(answered: Answered, *, seen: SessionState | None = None) -> Verdict:
     """Judge a line that nothing awaits: explain a mistake, and leave everything else alone."""
     nothing = Turn(act=None)
     verdict = judge(nothing, answered, {}, seen=seen)
@@ -126,7 +126,7 @@ class _Case:
         turn: Turn,
         answered: Answered,
         bindings: Bindings,
-        seen: Seen,
+        seen: SessionState,
         *,
         done: Sequence[Turn],
         later: Sequence[Turn],

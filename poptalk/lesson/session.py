@@ -20,7 +20,7 @@ from poptalk.lesson.happenings import (
 )
 from poptalk.lesson.judge import Verdict, VerdictKind, judge
 from poptalk.lesson.replaying import PastConnection, Place, connections, to_replay
-from poptalk.lesson.seen import Seen
+from poptalk.lesson.seen import SessionState, SessionTracker
 from poptalk.lesson.turns import Turn
 from poptalk.lesson.walk import Awaiting, Message, Request, Walk
 from poptalk.notation.dialogue import Direction
@@ -59,9 +59,7 @@ class LessonSession:
         self._later_letters = later_letters
         self._when_lost = when_lost
         self.live = live
-        self.seen = Seen(user=known)
-        self.before = self.seen
-        """The session before the last happening."""
+        self._tracker = SessionTracker(known)
         self.captured: Bindings = {}
         """What the placeholders of the lesson stand for."""
         self.chosen: dict[str, str] = {}
@@ -82,9 +80,19 @@ class LessonSession:
         """Whether an end of the connection would be the lesson's own doing."""
 
     @property
+    def seen(self) -> SessionState:
+        """The session as it is."""
+        return self._tracker.now
+
+    @property
+    def before(self) -> SessionState:
+        """The session before the last event."""
+        return self._tracker.before
+
+    @property
     def bindings(self) -> Bindings:
         """What all placeholders stand for."""
-        return {**self.captured, **self.seen.known.bindings()}
+        return {**self.captured, **self.seen.known}
 
     @property
     def spoilt(self) -> frozenset[int]:
@@ -100,7 +108,7 @@ class LessonSession:
         """
         message = yield awaiting
         if isinstance(message, Happening):
-            self.before, self.seen = self.seen, self.seen.after(message)
+            self._tracker.take(message)
         if isinstance(message, Ended) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
@@ -219,7 +227,7 @@ class LessonSession:
         self._may_end = self._may_end or _ends_session(turn)
 
     def _capture(self, bindings: Bindings) -> None:
-        known = self.seen.known.bindings()
+        known = self.seen.known
         self.captured = {name: value for name, value in bindings.items() if name not in known}
 
     def perform(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Walk[Verdict | None]:

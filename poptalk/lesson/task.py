@@ -14,7 +14,7 @@ from poptalk.lesson.judge import Verdict, VerdictKind, judge, judge_free
 from poptalk.lesson.ladder import Ladder
 from poptalk.lesson.progress import EventKind
 from poptalk.lesson.replaying import Place
-from poptalk.lesson.seen import Seen, message_of
+from poptalk.lesson.seen import SessionState, message_of
 from poptalk.lesson.session import OTHER_GREETING, LessonSession
 from poptalk.lesson.turns import Turn, turns
 from poptalk.lesson.walk import Awaiting, Request, Walk
@@ -346,7 +346,7 @@ class Task:
         self._go_on()
 
 
-def free_remark(answered: Answered, seen: Seen, *, if_unknown: str = "") -> Iterator[Cue]:
+def free_remark(answered: Answered, seen: SessionState, *, if_unknown: str = "") -> Iterator[Cue]:
     """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
 
     Args:

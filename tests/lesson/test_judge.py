@@ -10,7 +10,7 @@ from poptalk.lesson.document import Mistake, Prose
 from poptalk.lesson.happenings import Answered
 from poptalk.lesson.judge import MISSES, Verdict, VerdictKind, judge, judge_free
 from poptalk.lesson.remarks import MAX_CHARACTERS, tidied
-from poptalk.lesson.seen import Seen
+from poptalk.lesson.seen import SessionState
 from poptalk.lesson.turns import Turn, turns
 from poptalk.notation.reader import parse_dialogue
 from poptalk.protocol.commands import parse_command
@@ -93,16 +93,16 @@ def test_verdicts(
 
 def test_a_command_that_needs_a_login() -> None:
     answer = answered("LIST", "-ERR", state=State.AUTHORIZATION)
-    nobody = judge(awaited(RETR_2), answer, {}, seen=Seen(named=False))
+    nobody = judge(awaited(RETR_2), answer, {}, seen=SessionState(named=False))
     assert nobody.kind is VerdictKind.WRONG_STATE
     assert "you are in AUTHORIZATION: `USER` and `PASS` are missing" in nobody.text
-    named = judge(awaited(RETR_2), answer, {}, seen=Seen(named=True))
+    named = judge(awaited(RETR_2), answer, {}, seen=SessionState(named=True))
     assert "`PASS` is missing" in named.text
 
 
 def test_a_password_without_a_name() -> None:
     answer = answered("PASS jones", "-ERR", state=State.AUTHORIZATION)
-    verdict = judge(awaited(STAT), answer, {}, seen=Seen(named=False))
+    verdict = judge(awaited(STAT), answer, {}, seen=SessionState(named=False))
     assert verdict.kind is VerdictKind.WRONG_STATE
     assert "right after a `USER`" in verdict.text
 
@@ -123,7 +123,7 @@ def test_a_refusal_is_explained_by_its_code() -> None:
 
 def test_a_message_that_is_marked() -> None:
     answer = answered("RETR 2", "-ERR deleted")
-    verdict = judge(awaited(RETR_2), answer, {}, seen=Seen(marked=frozenset({2})))
+    verdict = judge(awaited(RETR_2), answer, {}, seen=SessionState(marked=frozenset({2})))
     assert "`RSET` takes marks back" in verdict.text
 
 
@@ -281,7 +281,7 @@ def test_every_line_gets_a_short_verdict_that_does_not_give_the_answer_away(
 ) -> None:
     answer = Answered(line=line, sasl=sasl, lines=(reply,), before=state, after=state)
     bindings = {"user": "bob", "password": "correct-horse"}
-    verdict = judge(awaited(dialogue), answer, bindings, seen=Seen(named=named))
+    verdict = judge(awaited(dialogue), answer, bindings, seen=SessionState(named=named))
     assert len(verdict.text) <= MAX_CHARACTERS
     assert "correct-horse" not in verdict.text + verdict.why
     assert "4711" not in verdict.text or b"4711" in line
@@ -294,7 +294,7 @@ def test_a_password_that_was_typed_is_in_no_comment(secret: str) -> None:
     for line in (f"PASS {secret}", f"AUTH PLAIN {secret}", f"APOP bob {secret}", secret):
         for dialogue in (RETR_2, LOGIN):
             answer = answered(line, "-ERR", state=State.AUTHORIZATION)
-            verdict = judge(awaited(dialogue), answer, KNOWN, seen=Seen(named=True))
+            verdict = judge(awaited(dialogue), answer, KNOWN, seen=SessionState(named=True))
             assert secret not in (verdict.text + verdict.why).lower()
 
 
@@ -307,5 +307,5 @@ def test_what_looks_like_a_blank_and_is_none_is_a_word() -> None:
 def test_a_password_at_the_wrong_place_is_not_quoted() -> None:
     """Somebody forgets PASS, and the password looks like a command."""
     answer = answered("stats", "-ERR", state=State.AUTHORIZATION)
-    verdict = judge(awaited(LOGIN), answer, {"password": "stats"}, seen=Seen(named=True))
+    verdict = judge(awaited(LOGIN), answer, {"password": "stats"}, seen=SessionState(named=True))
     assert "stats" not in verdict.text.lower()
