@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from poptalk.lesson.cues import Connect, Cue, HangUp, Manner, Prove, Send, Wait
 from poptalk.lesson.happenings import (
@@ -171,10 +172,10 @@ class Driver(ABC):
             case HangUp():
                 self.hang_up()
             case Wait():
-                self.after(cue.seconds, lambda: self.happened(Waited()))
+                self.after(cue.seconds, lambda: self.listened(Waited()))
             case Prove():
                 second = SecondConnection(cue.dialogue, room=self._room, bindings=cue.bindings)
-                self.prove(second, lambda: self.happened(Proved(difference=second.difference)))
+                self.prove(second, lambda: self.listened(Proved(difference=second.difference)))
             case _:
                 self.show(cue)
 
@@ -191,10 +192,21 @@ class Driver(ABC):
 
     # What happened.
 
-    def happened(self, *happenings: Happening) -> None:
-        """Tell the tutor what has come, and then these events."""
+    def hear(self, event: Event) -> None:
+        """Take note of an event of the session."""
+        self._replies.take(event)
+
+    def listened(self, *happenings: Happening, wait_for_end: bool = True) -> None:
+        """Tell the tutor what was heard, and then other events.
+
+        Args:
+            happenings: what else has happened.
+            wait_for_end: whether the reply to QUIT is told together with the end of the connection.
+        """
         replies = self._replies
         replies.events.extend(happenings)
+        if wait_for_end and not happenings and self._is_saying_goodbye():
+            return
         # What is told may lead to the next connection, which has a buffer of its own.
         while replies.events and not self.over:
             happening = replies.events.popleft()
@@ -204,28 +216,24 @@ class Driver(ABC):
             self.carry_out(self.tutor.tell(happening))
         self.settled()
 
-    def hear(self, event: Event) -> None:
-        """Take note of an event of the session."""
-        self._replies.take(event)
-
-    def listened(self) -> None:
-        """Tell the tutor what was heard."""
+    def _is_saying_goodbye(self) -> bool:
+        """Whether QUIT was answered just now: the end, which follows, belongs above the comment on it."""
         session = self.session
-        if session is None or not (session.farewell or session is self._goodbye):
-            self.happened()
-        elif session is not self._goodbye:
-            # The end of the connection follows, and belongs above the comment on the QUIT.
+        if session is None or not session.farewell:
+            return False
+        if session is not self._goodbye:
             self._goodbye = session
-            self.after(GOODBYE_SECONDS, self.happened)
+            self.after(GOODBYE_SECONDS, partial(self.listened, wait_for_end=False))
+        return True
 
     def tls_begun(self) -> None:
         """Tell the tutor of TLS."""
         self._replies.tls_begun()
-        self.happened(TlsBegun())
+        self.listened(TlsBegun())
 
     def failed(self, error: NetError) -> None:
         """Tell the tutor that there is no connection."""
-        self.happened(CannotConnect(reason=_sentence(str(error))))
+        self.listened(CannotConnect(reason=_sentence(str(error))))
 
     def ended(self, ending: Ending) -> None:
         """Tell the tutor that the connection is gone, unless it had to make room for another."""
@@ -236,10 +244,10 @@ class Driver(ABC):
             self._making_room = False
             self._open(self._pending)
         elif isinstance(self._pending, Connect):
-            self.happened(CannotConnect(reason=_sentence(str(ending))))
+            self.listened(CannotConnect(reason=_sentence(str(ending))))
         else:
             replies = self._replies
-            self.happened(Ended(ending=ending, state=replies.state, marked=replies.marked))
+            self.listened(Ended(ending=ending, state=replies.state, marked=replies.marked))
 
     def silence(self, seconds: float) -> None:
         """Let the tutor say what the silence may mean, at once: a line of its own may be pending."""
@@ -250,7 +258,7 @@ class Driver(ABC):
         """Wait no longer for the answer to a line that poptalk sent."""
         if isinstance(self._pending, Send):
             self._replies.give_up()
-            self.happened()
+            self.listened()
 
 
 def _is_outcome(pending: Cue, happening: Happening) -> bool:

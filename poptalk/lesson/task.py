@@ -99,59 +99,59 @@ class Task:
 
     def walk(self) -> Walk[None]:
         """Await all turns."""
-        yield from self._warn()
+        for number in sorted(self._session.spoilt & self._needed())[:1]:
+            # Something that was done before has spoilt this task.
+            yield Comment(kind=CommentKind.ASIDE, text=remarks.spoilt(number))
         while self._index < len(self._turns):
             match self.turn.act:
-                case Line():
-                    yield from self._await_line()
                 case Direction() as direction:
                     yield from self._await_direction(self.turn, direction)
                 case None:
                     yield from self._session.ready(self.place)
                     yield from self._check_greeting(self.turn)
                     self._go_on()
+                case Line() if not (yield from self._session.ready(self.place)):
+                    yield from self._do_together()
+                case Line():
+                    message = yield from self._session.next(Awaiting.COMMAND)
+                    if isinstance(message, Answered):
+                        # Where a refusal has undone a turn, the one that was due before still passes.
+                        verdict = self._judge(message, self._reached, self._index)
+                        yield from self._comment_on(message, verdict)
+                    elif message is Request.SKIP:
+                        yield from self._do_together()
 
-    def _await_line(self) -> Walk[None]:
-        if not (yield from self._session.ready(self.place)):
-            yield from self._do_together()
-            return
-        message = yield from self._session.next(Awaiting.COMMAND)
-        if isinstance(message, Answered):
-            yield from self._judge(message)
-        elif message is Request.SKIP:
-            yield from self._do_together()
-
-    def _judge(self, answered: Answered) -> Walk[None]:
-        """Say what a line means for the task."""
+    def _judge(self, answered: Answered, *indices: int) -> Verdict:
+        """Judge a line by the first of some turns that awaits it, else by the last of them."""
         self._bookkeeper.attempts += 1
-        verdict = self._verdict(self._reached, answered)
-        if verdict.kind is VerdictKind.WANTED:
-            self._index = self._reached
-        elif self._index != self._reached:
-            verdict = self._verdict(self._index, answered)
-        self.verdict = verdict
-        if verdict.kind is VerdictKind.WANTED:
-            yield from self._passed(answered, verdict)
-            return
-        yield from self._remark(answered, verdict)
-        self._index = self._rewound()
-
-    def _verdict(self, at: int, answered: Answered) -> Verdict:
-        """Judge a line by the turn with an index."""
         session = self._session
-        return judge(
-            self._turns[at],
-            answered,
-            session.bindings,
-            mistakes=self._mistakes,
-            done=self._turns[:at],
-            later=self._turns[at + 1 :],
-            seen=session.before,
-            spoilt=session.before.marked - session.lesson_marks,
-            live=session.live,
-        )
+        for at in dict.fromkeys(indices):
+            self.verdict = verdict = judge(
+                self._turns[at],
+                answered,
+                session.bindings,
+                mistakes=self._mistakes,
+                done=self._turns[:at],
+                later=self._turns[at + 1 :],
+                seen=session.before,
+                spoilt=session.before.marked - session.lesson_marks,
+                live=session.live,
+            )
+            if verdict.kind is VerdictKind.WANTED:
+                self._index = at
+                break
+        return verdict
 
-    def _passed(self, answered: Answered, verdict: Verdict) -> Walk[None]:
+    def _comment_on(self, answered: Answered, verdict: Verdict) -> Iterator[Cue]:
+        """Say what a line means for the task."""
+        if verdict.kind is VerdictKind.WANTED:
+            yield self._passed(answered, verdict)
+        else:
+            yield from self._remark(answered, verdict)
+            self._index = self._rewound()
+
+    def _passed(self, answered: Answered, verdict: Verdict) -> Comment:
+        """Go on to the next turn."""
         turn = self.turn
         self._session.take(turn, verdict)
         if isinstance(turn.act, Line):
@@ -166,8 +166,9 @@ class Task:
         # The keyword that was sent: it may be the one of an `or` line.
         keyword = parse_command(answered.line).keyword.decode("utf-8", "replace")
         what = "the response" if answered.sasl else f"`{keyword}`"
-        yield self._done(what, self._session.once(verdict.text))
+        comment = self._done(what, self._session.once(verdict.text))
         self._go_on()
+        return comment
 
     def _done(self, what: str, remark: str = "") -> Comment:
         """Say that a turn is done, and which one of how many."""
@@ -246,11 +247,6 @@ class Task:
                 number = message_of(parse_command(line.encode("utf-8", "surrogateescape")))
                 needed |= {number} if number is not None else set()
         return needed
-
-    def _warn(self) -> Iterator[Cue]:
-        """Say that something that was done before has spoilt this task."""
-        for number in sorted(self._session.spoilt & self._needed())[:1]:
-            yield Comment(kind=CommentKind.ASIDE, text=remarks.spoilt(number))
 
     def _offer(self) -> Iterator[Cue]:
         """Offer help by degrees."""
@@ -336,9 +332,7 @@ class Task:
                 self._bookkeeper.shown = True
                 yield from session.hang_up()
             elif isinstance(message, Answered):
-                self._bookkeeper.attempts += 1
-                self.verdict = self._verdict(self._index, message)
-                yield from self._remark(message, self.verdict)
+                yield from self._remark(message, self._judge(message, self._index))
             elif isinstance(message, Ended) and not _is_by(direction.side, message):
                 yield from session.explain_end(message)
                 yield from session.ready(self.place)

@@ -11,8 +11,10 @@ other, and tells it what happened::
     cues = tutor.hint()                     # `:hint`
 
 Everything typed that does not begin with a colon is sent first; the tutor hears of it by `Answered`,
-comments, and never holds anything back.  `awaiting` says what the learner is expected to do.  How
-the lesson runs stands in `course`; here is the door.
+comments, and never holds anything back.  `awaiting` says what the learner is expected to do.
+
+The lesson itself is one generator, `Tutor._lesson_from`, which yields cues until it must wait; `task`
+does the tasks, `session` has the connection.
 """
 
 from __future__ import annotations
@@ -20,19 +22,41 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Collection
+from dataclasses import replace
 
 from poptalk.lesson import ladder, situations
 from poptalk.lesson.bookkeeper import Bookkeeper
-from poptalk.lesson.course import Course
-from poptalk.lesson.cues import Comment, CommentKind, Cue, HangUp, Say
-from poptalk.lesson.document import Lesson, Step
-from poptalk.lesson.happenings import Answered, Happening
-from poptalk.lesson.judge import Verdict
+from poptalk.lesson.cues import (
+    Ask,
+    Comment,
+    CommentKind,
+    Cue,
+    Finish,
+    HangUp,
+    Heading,
+    Manner,
+    Prove,
+    Say,
+)
+from poptalk.lesson.document import (
+    Block,
+    BlockKind,
+    Choice,
+    Lesson,
+    Prose,
+    Question,
+    SpeakerNote,
+    Step,
+)
+from poptalk.lesson.happenings import Answered, Proved
+from poptalk.lesson.judge import Verdict, VerdictKind
+from poptalk.lesson.ladder import Ladder
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.replaying import Place
+from poptalk.lesson.replaying import Place, items_at
 from poptalk.lesson.report import EXCHANGES_REPORTED, write_report
 from poptalk.lesson.session import LessonSession
-from poptalk.lesson.turns import Turn
+from poptalk.lesson.task import Task, free_remark
+from poptalk.lesson.turns import Turn, turns
 from poptalk.lesson.walk import Awaiting, Chosen, Message, Request, Walk
 from poptalk.notation.known import Known
 from poptalk.notation.pattern import Bindings
@@ -42,6 +66,9 @@ __all__ = ["Awaiting", "SILENCES", "Tutor"]
 SILENCES = (3.0, situations.STUCK_SECONDS)
 """Seconds without a complete reply after which `silence` has something to say: soon enough that
 nobody wonders whether the program hangs, and then when patience has run out."""
+
+_OTHERWISE = "The server answered otherwise than the lesson says; `:why` tells how."
+_OPENED_LATER = "The lesson has closed the connection, and opens it again when it needs one."
 
 _CHOICE = re.compile(r"\s*(?:([0-9]{1,2})|([A-Za-z]))[.)]?\s*")
 """An answer to a question: `2`, `2.`, `b)`.  No command of POP3 looks like one."""
@@ -99,9 +126,16 @@ class Tutor:
             later_letters=later_letters,
             when_lost=lambda: self._bookkeeper.keep(EventKind.LOST),
         )
-        self._course = Course(lesson, self._session, self._bookkeeper, passed=passed)
+        self._passed = set(passed)
         slugs = [step.slug for step in lesson.steps]
-        self._start = Place(step=slugs.index(position) if position in slugs[1:] else -1)
+        self._place = Place(step=slugs.index(position) if position in slugs[1:] else -1)
+        self._task: Task | None = None
+        """The task that is awaited, None where something else is."""
+        self._question: Question | None = None
+        self._ladder = Ladder(())
+        """The hints to the question."""
+        self._verdict: Verdict | None = None
+        """The last one outside tasks."""
         self._walk: Walk[None] | None = None
         self._awaiting = Awaiting.BUSY
         self._exchanges: deque[Answered] = deque(maxlen=EXCHANGES_REPORTED)
@@ -118,31 +152,29 @@ class Tutor:
     @property
     def awaited(self) -> Turn | None:
         """The turn that the learner is to take; None where something else is awaited."""
-        return self._course.task.turn if self._course.task is not None else None
+        return self._task.turn if self._task is not None else None
 
     @property
     def place(self) -> Place:
         """How far the lesson has come; a mistake does not move it back."""
-        task = self._course.task
-        return task.reached if task is not None else self._course.place
+        return self._task.reached if self._task is not None else self._place
 
     @property
     def step(self) -> Step | None:
         """The step that is being done; None in the introduction."""
-        at = self._course.place.step
+        at = self._place.step
         return self._lesson.steps[at] if 0 <= at < len(self._lesson.steps) else None
 
     @property
     def prompt(self) -> str:
         """Where the learner is, in a few characters such as `2/5`; empty in the introduction."""
-        at = self._course.place.step
+        at = self._place.step
         return f"{at + 1}/{len(self._lesson.steps)}" if at >= 0 else ""
 
     @property
     def verdict(self) -> Verdict | None:
         """The last one on what is awaited, or on what poptalk sent in its place."""
-        task = self._course.task
-        return task.verdict if task is not None else self._course.verdict
+        return self._task.verdict if self._task is not None else self._verdict
 
     @property
     def bindings(self) -> Bindings:
@@ -153,13 +185,26 @@ class Tutor:
 
     def begin(self) -> list[Cue]:
         """Begin the lesson, or resume it at its position."""
-        return self._run_anew(self._course.begin(self._start))
+        start = self._place
+        count = len(self._lesson.steps)
+        news = f"step {start.step + 1} of {count}: resumed" if start.step > 0 else ""
+        return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
 
-    def tell(self, happening: Happening) -> list[Cue]:
-        """Take note of what happened."""
-        if isinstance(happening, Answered):
-            self._exchanges.append(happening)
-        return self._run(happening)
+    def tell(self, message: Message | None) -> list[Cue]:
+        """Take note of what happened, and let the walk go on up to the next thing to wait for."""
+        assert self._walk is not None, "A tutor must begin before it is told anything."
+        if isinstance(message, Answered):
+            self._exchanges.append(message)
+        cues: list[Cue] = []
+        # A generator that has not begun takes None, which is no message to one that has.
+        given = next(self._walk) if message is None else self._walk.send(message)
+        while not isinstance(given, Awaiting):
+            cues.append(given)
+            if isinstance(given, Comment):
+                self._said = given.text
+            given = next(self._walk)
+        self._awaiting = given
+        return cues
 
     def entered(self, text: str) -> list[Cue] | None:
         """Take a line that does not begin with a colon.
@@ -170,14 +215,14 @@ class Tutor:
         if self._awaiting not in (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED):
             return None
         if not text:
-            return self._run(Request.GO_ON)
+            return self.tell(Request.GO_ON)
         number = self._choice(text) if self._awaiting is Awaiting.CHOICE else None
-        return self._run(Chosen(number=number)) if number is not None else None
+        return self.tell(Chosen(number=number)) if number is not None else None
 
     def _choice(self, text: str) -> int | None:
         """Read the answer to a question; a letter is one only where there are so many choices."""
         found = _CHOICE.fullmatch(text)
-        question = self._course.question
+        question = self._question
         if found is None or question is None:
             return None
         if found[1]:
@@ -189,7 +234,7 @@ class Tutor:
         """Open the connection, as `:open` asks."""
         if self._session.seen.is_open:
             return [_news("A connection stands already. `:close` hangs up.")]
-        return self._run(Request.CONNECT)
+        return self.tell(Request.CONNECT)
 
     def silence(self, seconds: float, *, lines: int = 0) -> list[Cue]:
         """Comment on a reply that does not come to its end.
@@ -209,12 +254,11 @@ class Tutor:
 
     def hint(self) -> list[Cue]:
         """Show the next rung of the ladder, the last of which is the answer."""
-        course = self._course
-        if self._awaiting is Awaiting.CHOICE and course.question and course.ladder:
-            text = course.ladder.climb(ladder.answer_to_question(course.question))
+        if self._awaiting is Awaiting.CHOICE and self._question is not None:
+            text = self._ladder.climb(ladder.answer_to_question(self._question))
             comment = Comment(kind=CommentKind.HINT, text=text)
-        elif course.task is not None and not self._session.lost:
-            comment = course.task.climb()
+        elif self._task is not None and not self._session.lost:
+            comment = self._task.climb()
         else:
             return [Comment(kind=CommentKind.HINT, text=_HINTS[self._awaiting])]
         return [self._bookkeeper.keep(EventKind.HINTED), comment]
@@ -229,27 +273,27 @@ class Tutor:
         """Do what is awaited in the learner's place, and say why it is the answer."""
         if self._awaiting is Awaiting.OVER:
             return [_news(_HINTS[Awaiting.OVER])]
-        return self._run(Request.SKIP)
+        return self.tell(Request.SKIP)
 
     def back(self) -> list[Cue]:
         """Go back to the beginning of the step before."""
         first = -1 if self._lesson.introduction else 0
-        at = self._course.place.step
+        at = self._place.step
         if at <= first:
-            return self._again(first, "this is the beginning")
-        return self._again(at - 1, f"back at {self._name(at - 1)}")
+            return self._go_to(first, "this is the beginning")
+        return self._go_to(at - 1, f"back at {self._name(at - 1)}")
 
     def reset(self) -> list[Cue]:
         """Begin the step anew."""
-        at = self._course.place.step
-        return self._again(at, f"{self._name(at)} begins anew")
+        at = self._place.step
+        return self._go_to(at, f"{self._name(at)} begins anew")
 
     def map(self) -> list[Cue]:
         """Show all steps, and which are done."""
         lines = []
         for index, step in enumerate(self._lesson.steps):
-            state = "done" if step.slug in self._course.passed else "to do"
-            here = ", **you are here**" if index == self._course.place.step else ""
+            state = "done" if step.slug in self._passed else "to do"
+            here = ", **you are here**" if index == self._place.step else ""
             lines.append(f"{index + 1}. {step.title} ({state}{here})")
         return [Say(source="\n".join(lines))]
 
@@ -283,7 +327,7 @@ class Tutor:
         step = self.step
         if step is None:
             return f"`{self._lesson.name}`, at its beginning"
-        return f"`{self._lesson.name}#{step.slug}`, {self._name(self._course.place.step)}"
+        return f"`{self._lesson.name}#{step.slug}`, {self._name(self._place.step)}"
 
     def _name(self, index: int) -> str:
         count = len(self._lesson.steps)
@@ -291,29 +335,177 @@ class Tutor:
 
     # The walk.
 
-    def _again(self, step: int, news: str) -> list[Cue]:
-        return self._run_anew(self._course.again(Place(step=step), news))
-
-    def _run_anew(self, walk: Walk[None]) -> list[Cue]:
+    def _go_to(self, step: int, news: str) -> list[Cue]:
+        """Go to the beginning of a step, the session brought there if there is any news of it."""
         if self._walk is not None:
             self._walk.close()
-        self._walk = walk
-        return self._run(None)
+        self._walk = self._lesson_from(Place(step=step), news)
+        return self.tell(None)
 
-    def _run(self, message: Message | None) -> list[Cue]:
-        """Let the walk go on up to the next thing that must be waited for."""
-        assert self._walk is not None, "A tutor must begin before it is told anything."
-        cues: list[Cue] = []
-        # A generator that has not begun takes None, which is no message to one that has.
-        given = next(self._walk) if message is None else self._walk.send(message)
-        while not isinstance(given, Awaiting):
-            cues.append(given)
-            given = next(self._walk)
-        self._awaiting = given
-        for cue in cues:
-            if isinstance(cue, Comment):
-                self._said = cue.text
-        return cues
+    def _lesson_from(self, start: Place, news: str) -> Walk[None]:
+        """Do the steps from a place on, and stay at the end for ever."""
+        self._place = start
+        self._task = self._question = self._verdict = None
+        if news:
+            yield from self._session.restore(start, news)
+        last = len(self._lesson.steps) - 1
+        for index in range(start.step, last + 1):
+            step = self._lesson.steps[index] if index >= 0 else None
+            if step is not None:
+                self._place = Place(step=index)
+                yield Heading(text=step.title, level=2)
+                yield self._bookkeeper.enter(step)
+            for at, item in enumerate(items_at(self._lesson, index)):
+                self._place = Place(step=index, item=at)
+                self._verdict = None
+                if isinstance(item, Prose):
+                    yield Say(source=item.source)
+                elif not isinstance(item, SpeakerNote):
+                    yield from self._walk_of(item)
+                if self._task is not None:
+                    self._verdict, self._task = self._task.verdict, None
+            if step is not None:
+                self._place = Place(step=index, item=len(step.items))
+                self._passed.add(step.slug)
+                yield self._bookkeeper.leave()
+                if index < last:
+                    yield from self._pause()
+        yield from self._stay_at_the_end()
+
+    def _walk_of(self, item: Question | Block) -> Walk[None]:
+        """Return the walk through something that is to be done."""
+        if isinstance(item, Question):
+            return self._ask(item)
+        match item.kind:
+            case BlockKind.TASK:
+                later = self._turns_later()
+                self._task = Task(item, self._place, self._session, self._bookkeeper, later=later)
+                return self._task.walk()
+            case BlockKind.PROOF:
+                return self._prove(item)
+            case _:
+                return self._perform(item)
+
+    def _stay_at_the_end(self) -> Walk[None]:
+        yield self._bookkeeper.end()
+        yield Finish()
+        while True:
+            message = yield from self._session.next(Awaiting.OVER)
+            if isinstance(message, Answered):
+                yield from free_remark(message, self._session.before)
+
+    def _turns_later(self) -> tuple[Turn, ...]:
+        """Return the turns of the step after this item, up to where the connection is another."""
+        place = self._place
+        found: list[Turn] = []
+        for item in items_at(self._lesson, place.step)[place.item + 1 :]:
+            if isinstance(item, Block) and item.kind is not BlockKind.PROOF:
+                found += turns(item.dialogue)
+        opening = next((at for at, turn in enumerate(found) if turn.opens), len(found))
+        return tuple(found[:opening])
+
+    def _perform(self, block: Block) -> Walk[None]:
+        """Do a `show` or `setup` block."""
+        folded = block.kind is BlockKind.SETUP
+        manner = Manner.FOLDED if folded else Manner.TYPED
+        session = self._session
+        sent: list[str] = []
+        parts = turns(block.dialogue)
+        index = 0
+        while index < len(parts):
+            place = replace(self._place, turn=index)
+            turn = parts[index]
+            if turn.opens or turn.closes:
+                pass
+            elif session.lost or session.seen.is_open:
+                yield from session.ready(place)
+            else:
+                yield from session.connect(manner)
+            following = parts[index + 1] if index + 1 < len(parts) else None
+            verdict = yield from session.perform(turn, manner, endless=turn.is_endless(following))
+            if verdict is not None and verdict.kind is not VerdictKind.WANTED:
+                self._verdict = verdict
+                yield Comment(kind=CommentKind.UNJUDGED, text=_OTHERWISE)
+            if not session.lost:
+                sent += [turn.keyword] if turn.keyword else []
+                index += 1
+        if folded and sent:
+            yield Comment(kind=CommentKind.NEWS, text=f"Sent {situations.named(sent)}.")
+
+    def _prove(self, block: Block) -> Walk[None]:
+        yield Prove(dialogue=block.dialogue, bindings=dict(self._session.bindings))
+        message: Message | None = None
+        while not isinstance(message, Proved):
+            message = yield from self._session.next(Awaiting.BUSY)
+        if message.difference is not None:
+            yield Comment(kind=CommentKind.UNJUDGED, text=message.difference)
+
+    def _ask(self, question: Question) -> Walk[None]:
+        self._question, self._ladder = question, Ladder(question.hints)
+        yield Ask(question=question)
+        answered = False
+        while not answered:
+            message = yield from self._session.next(Awaiting.CHOICE)
+            match message:
+                case Chosen():
+                    answered = yield from self._answer(question, message.number)
+                case Request.SKIP:
+                    self._bookkeeper.shown = answered = True
+                    text = ladder.answer_to_question(question)
+                    yield Comment(kind=CommentKind.HINT, text=text)
+                    for choice in filter(lambda choice: choice.right, question.choices):
+                        yield _reply(choice)
+                case Request.GO_ON | Request.CONNECT if self._session.lost:
+                    yield from self._session.restore(self._place)
+                case Request.CONNECT:
+                    yield Comment(kind=CommentKind.NEWS, text=_OPENED_LATER)
+                case Request.GO_ON:
+                    text = f"Answer with a number, {_range(question)}."
+                    yield Comment(kind=CommentKind.NEWS, text=text)
+                case Answered():
+                    wanted = f"the question wants a number, {_range(question)}."
+                    yield from free_remark(
+                        message,
+                        self._session.before,
+                        if_unknown=f"The server does not know this; {wanted}",
+                    )
+                case _:
+                    pass
+        self._question = None
+
+    def _answer(self, question: Question, number: int) -> Walk[bool]:
+        """Reply to an answer; tell whether it is right."""
+        if not 1 <= number <= len(question.choices):
+            text = f"The choices are {_range(question)}."
+            yield Comment(kind=CommentKind.NOT_YET, text=text)
+            return False
+        choice = question.choices[number - 1]
+        self._bookkeeper.attempts += 1
+        if not choice.right:
+            yield self._bookkeeper.keep(EventKind.MISSED)
+        yield _reply(choice)
+        return choice.right
+
+    def _pause(self) -> Walk[None]:
+        """Wait for an empty line between two steps."""
+        message: Message | None = None
+        while message not in (Request.GO_ON, Request.SKIP):
+            message = yield from self._session.next(Awaiting.PAUSE)
+            if isinstance(message, Answered):
+                yield from free_remark(message, self._session.before)
+            elif isinstance(message, Request) and self._session.lost:
+                yield from self._session.restore(self._place)
+            elif message is Request.CONNECT:
+                yield Comment(kind=CommentKind.NEWS, text=_OPENED_LATER)
+
+
+def _reply(choice: Choice) -> Comment:
+    kind = CommentKind.DONE if choice.right else CommentKind.NOT_YET
+    return Comment(kind=kind, text=choice.reply or ("Right." if choice.right else "Not this one."))
+
+
+def _range(question: Question) -> str:
+    return f"1 to {len(question.choices)}"
 
 
 def _news(text: str) -> Comment:
