@@ -217,7 +217,7 @@ class Driver(ABC):
         self.settled()
 
     def _is_saying_goodbye(self) -> bool:
-        """Whether QUIT was answered just now: the end, which follows, belongs above the comment on it."""
+        """Whether QUIT was answered: the end, which follows, belongs above the comment on it."""
         session = self.session
         if session is None or not session.farewell:
             return False

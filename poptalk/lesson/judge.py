@@ -15,7 +15,7 @@ from poptalk.lesson import remarks
 from poptalk.lesson.document import Mistake
 from poptalk.lesson.happenings import Answered
 from poptalk.lesson.seen import SessionState
-from poptalk.lesson.turns import Turn, turns
+from poptalk.lesson.turns import Turn
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, Difference, match_client, match_reply
 from poptalk.notation.pattern import Bindings, Literal
@@ -139,7 +139,7 @@ class _Case:
         self._seen = seen
         self._command = parse_command(answered.line)
         self._status_line = parse_status_line(answered.lines[0] if answered.lines else b"")
-        found = _match_awaited(turn, answered, bindings)
+        found = self._match_awaited(turn)
         self.is_wanted = found is not None
         self.reply = self._match_reply(turn, found)
 
@@ -160,6 +160,29 @@ class _Case:
             for part in send.step.pattern.parts
         )
         return parse_command("".join(texts).encode("utf-8", "surrogateescape"))
+
+    def _match_awaited(self, turn: Turn) -> Bindings | None:
+        """Compare the line with the one of a turn; None also where that sends nothing."""
+        send = turn.act
+        if not isinstance(send, Send) or send.answers_challenge is not self._answered.sasl:
+            return None
+        return self._match_line(send)
+
+    def _match_line(self, send: Send) -> Bindings | None:
+        """Compare the line with one of the lesson's; spaces too many pass, with a comment."""
+        lines = [self._answered.line]
+        if not self._answered.sasl:
+            if send.command.verb not in (None, self._command.verb) and not send.step.alternatives:
+                return None
+            tidied = remarks.tidied(self._command)
+            lines += [tidied] if tidied != self._answered.line else []
+        for line in lines:
+            result = match_client(
+                send.step, line, self._bindings, answers_challenge=self._answered.sasl
+            )
+            if isinstance(result, Agreement):
+                return result.bindings
+        return None
 
     def _match_reply(self, turn: Turn, found: Bindings | None) -> Agreement | Difference | None:
         if found is None:
@@ -188,11 +211,14 @@ class _Case:
 
     def mistake(self, mistake: Mistake) -> Verdict | None:
         """Compare with a mistake of the author's; None where it is another one."""
-        turn = next(turn for turn in turns(mistake.dialogue) if isinstance(turn.act, Send))
+        turn = mistake.turn
         assert isinstance(turn.act, Send)
-        found = _match_line(turn.act, self._answered, self._bindings)
-        is_of_the_block = self.is_wanted or self._fits(self._done) or self._fits(self._later)
-        if is_of_the_block and found is not None and found.keys() > self._bindings.keys():
+        found = self._match_line(turn.act)
+        if found is None:
+            return None
+        if found.keys() > self._bindings.keys() and (
+            self.is_wanted or self._fits(self._done) or self._fits(self._later)
+        ):
             # `LIST {n:int}` is about any other number than those that the block is about.
             return None
         reply = self._match_reply(turn, found)
@@ -264,11 +290,10 @@ class _Case:
 
     def _fits(self, others: Sequence[Turn]) -> bool:
         """Tell whether line and reply are what another turn awaits."""
-        for other in others:
-            found = _match_awaited(other, self._answered, self._bindings)
-            if isinstance(self._match_reply(other, found), Agreement):
-                return True
-        return False
+        return any(
+            isinstance(self._match_reply(other, self._match_awaited(other)), Agreement)
+            for other in others
+        )
 
     @property
     def _is_awaited_verb(self) -> bool:
@@ -294,23 +319,3 @@ class _Case:
             return self._verdict(VerdictKind.ASIDE, remarks.OTHER_RESPONSE)
         text = remarks.refused_response(self._answered.line)
         return self._verdict(VerdictKind.WRONG_ARGUMENTS, text)
-
-
-def _match_awaited(turn: Turn, answered: Answered, bindings: Bindings) -> Bindings | None:
-    """Compare the line with the awaited one; None also where nothing is to be sent."""
-    send = turn.act
-    if not isinstance(send, Send) or send.answers_challenge is not answered.sasl:
-        return None
-    return _match_line(send, answered, bindings)
-
-
-def _match_line(send: Send, answered: Answered, bindings: Bindings) -> Bindings | None:
-    """Compare the line with one of the lesson's; blanks too many pass, with a remark."""
-    lines = [answered.line]
-    if not answered.sasl:
-        lines.append(remarks.tidied(parse_command(answered.line)))
-    for line in lines:
-        result = match_client(send.step, line, bindings, answers_challenge=answered.sasl)
-        if isinstance(result, Agreement):
-            return result.bindings
-    return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from poptalk.lesson.document import Block, BlockKind, Item, Lesson
-from poptalk.lesson.turns import Turn, turns
+from poptalk.lesson.turns import Turn
 from poptalk.notation.dialogue import ServerLine
 from poptalk.notation.exchanges import Send
 from poptalk.notation.known import REASONS
@@ -158,4 +158,4 @@ def _turns_from(lesson: Lesson, place: Place) -> Iterator[Turn]:
 def _turns_of(items: Iterable[Item], *, proofs: bool = False) -> Iterator[Turn]:
     for item in items:
         if isinstance(item, Block) and (proofs or item.kind is not BlockKind.PROOF):
-            yield from turns(item.dialogue)
+            yield from item.turns

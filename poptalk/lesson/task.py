@@ -16,7 +16,7 @@ from poptalk.lesson.progress import EventKind
 from poptalk.lesson.replaying import Place
 from poptalk.lesson.seen import SessionState, message_of
 from poptalk.lesson.session import OTHER_GREETING, LessonSession
-from poptalk.lesson.turns import Turn, turns
+from poptalk.lesson.turns import Turn
 from poptalk.lesson.walk import Awaiting, Request, Walk
 from poptalk.net.errors import EndedBy
 from poptalk.notation.dialogue import Direction
@@ -62,7 +62,7 @@ class Task:
         later: tuple[Turn, ...] = (),
     ) -> None:
         self._mistakes = block.mistakes
-        self._turns = turns(block.dialogue)
+        self._turns = block.turns
         self._later = later
         self._place = place
         self._session = session

@@ -56,7 +56,7 @@ from poptalk.lesson.replaying import Place, items_at
 from poptalk.lesson.report import EXCHANGES_REPORTED, write_report
 from poptalk.lesson.session import LessonSession
 from poptalk.lesson.task import Task, free_remark
-from poptalk.lesson.turns import Turn, turns
+from poptalk.lesson.turns import Turn
 from poptalk.lesson.walk import Awaiting, Chosen, Message, Request, Walk
 from poptalk.notation.known import Known
 from poptalk.notation.pattern import Bindings
@@ -400,7 +400,7 @@ class Tutor:
         found: list[Turn] = []
         for item in items_at(self._lesson, place.step)[place.item + 1 :]:
             if isinstance(item, Block) and item.kind is not BlockKind.PROOF:
-                found += turns(item.dialogue)
+                found += item.turns
         opening = next((at for at, turn in enumerate(found) if turn.opens), len(found))
         return tuple(found[:opening])
 
@@ -410,7 +410,7 @@ class Tutor:
         manner = Manner.FOLDED if folded else Manner.TYPED
         session = self._session
         sent: list[str] = []
-        parts = turns(block.dialogue)
+        parts = block.turns
         index = 0
         while index < len(parts):
             place = replace(self._place, turn=index)

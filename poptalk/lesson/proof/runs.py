@@ -14,7 +14,6 @@ from poptalk.lesson.proof.needs import riddles
 from poptalk.lesson.proof.pupil import MOST_ACTIONS, Pupil, Stuck
 from poptalk.lesson.proof.subject import Subject
 from poptalk.lesson.proof.trials import StepProof
-from poptalk.lesson.turns import turns
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, match_client
 from poptalk.notation.pattern import Bindings
@@ -98,7 +97,7 @@ def _surprises(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
 def _line_that_sends(subject: Subject, sent: bytes, bindings: Bindings) -> int:
     """Find the line of a `show` or `setup` block that has led to a line; 1 where there is none."""
     for block in subject.lesson.blocks(BlockKind.SHOW, BlockKind.SETUP):
-        for turn in turns(block.dialogue):
+        for turn in block.turns:
             if isinstance(turn.act, Send) and isinstance(
                 match_client(turn.act.step, sent, bindings), Agreement
             ):

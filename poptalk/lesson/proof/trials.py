@@ -17,7 +17,6 @@ from poptalk.lesson.proof.instances import instances
 from poptalk.lesson.proof.pupil import Pupil, Stuck
 from poptalk.lesson.proof.subject import Subject
 from poptalk.lesson.replaying import Place
-from poptalk.lesson.turns import turns
 from poptalk.notation.dialogue import ClientLine
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, match_client
@@ -191,10 +190,9 @@ class StepProof:
 
     def _why_not_met(self, mistake: Mistake, spot: Spot) -> str | None:
         """Make the mistake at a turn; say what came in its place, None if it had its say."""
-        (turn, *_) = turns(mistake.dialogue)
-        assert isinstance(turn.act, Send)
+        assert isinstance(mistake.turn.act, Send)
         reason = NO_LINE
-        for line in instances(turn.act.step.pattern, self._at(spot).tutor.bindings):
+        for line in instances(mistake.turn.act.step.pattern, self._at(spot).tutor.bindings):
             pupil = self._at(spot)
             if _is_answer(pupil, spot.step, line):
                 reason = f"'{line}' is the answer itself" if reason == NO_LINE else reason
@@ -233,8 +231,8 @@ def _is_in(step: ClientLine, block: Block) -> bool:
 
 
 def _verb(mistake: Mistake) -> Verb | None:
-    (turn, *_) = turns(mistake.dialogue)
-    return turn.act.command.verb if isinstance(turn.act, Send) else None
+    act = mistake.turn.act
+    return act.command.verb if isinstance(act, Send) else None
 
 
 def _likelihood(verb: Verb | None, spot: Spot) -> tuple[bool, Place]:
