@@ -37,7 +37,7 @@ def test_the_example_has_each_of_the_seven_things() -> None:
 
 
 def test_the_table_of_codes() -> None:
-    assert table("code") == CODES, "copy poptalk/lesson/codes.py to docs/lessons.md"
+    assert table("code") == CODES, "copy poptalk/lesson/faults.toml to docs/lessons.md"
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -54,13 +54,13 @@ def read_word(source: Source, fence: Token) -> BlockKind | str | None:
     line = (fence.map or (0, 0))[0]
     if words[0] != LANGUAGE:
         meant = " ".join((LANGUAGE, *words[1:]))
-        source.wrong("PT010", line, f"'{words[0]}' is no word for a block", f"write '{meant}'")
+        source.wrong("not-pop3", line, word=words[0], meant=meant)
     else:
         source.wrong(
-            "PT010",
+            "unknown-block",
             line,
-            f"there is no block '{LANGUAGE} {word}'",
-            near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'"),
+            word=word,
+            advice=near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'"),
         )
     return None
 
@@ -75,16 +75,13 @@ def read_dialogue(source: Source, fence: Token) -> Dialogue:
             dialogue = parse_dialogue("\n".join(lines), name=str(source.path), first_line=first + 1)
         except NotationError as error:
             line = error.line_number - 1
-            source.wrong("PT011", line, error.problem, error.advice, quote=error.line)
+            source.wrong(
+                "notation", line, quote=error.line, problem=error.problem, advice=error.advice
+            )
             _put_right(lines, line - first)
             continue
         if not any(isinstance(step, ClientLine | Direction) for step in dialogue.steps):
-            source.wrong(
-                "PT011",
-                opening,
-                "there is nothing to send in this block",
-                "write a 'C:' line, or 'text' in place of 'pop3' for a block that is only looked at",
-            )
+            source.wrong("nothing-to-send", opening)
         return dialogue
     return Dialogue(name=str(source.path), steps=())
 

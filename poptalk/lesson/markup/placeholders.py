@@ -27,10 +27,7 @@ def check_placeholders(source: Source, items: Iterable[Item]) -> None:
         scope = set(named) if item.kind is BlockKind.PROOF else named
         for line, placeholder in _without_value(item.dialogue, scope):
             source.wrong(
-                "PT018",
-                line - 1,
-                f"'{placeholder.source}' has no value to send",
-                _advice(placeholder, scope),
+                "no-value", line - 1, source=placeholder.source, advice=_advice(placeholder, scope)
             )
 
 

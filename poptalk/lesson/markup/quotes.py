@@ -29,10 +29,10 @@ def is_tip(source: Source, tokens: Sequence[Token]) -> bool:
     name = found["name"].strip().upper()
     if name not in ALERTS:
         source.wrong(
-            "PT010",
+            "unknown-alert",
             _begin(tokens),
-            f"there is no '[!{found['name']}]'",
-            near_miss(name, ALERTS, form="'[!{}]'"),
+            name=found["name"],
+            advice=near_miss(name, ALERTS, form="'[!{}]'"),
         )
     return name == TIP
 
@@ -42,17 +42,12 @@ def read_tip(source: Source, tokens: Sequence[Token]) -> Prose | None:
     begin, end = tokens[0].map or (0, 0)
     found = _alert(tokens)
     if found is not None and found["rest"].strip():
-        source.wrong(
-            "PT016",
-            begin,
-            "'> [!TIP]' has a line to itself",
-            "write the hint in the next line, behind another '> '",
-        )
+        source.wrong("tip-not-alone", begin)
         return None
     lines = [_QUOTE_MARK.sub("", line, count=1) for line in source.lines[begin + 1 : end]]
     text = "\n".join(lines).strip("\n")
     if not text.strip():
-        source.wrong("PT016", begin, "the tip is empty", "write the hint below, behind '> '")
+        source.wrong("empty-tip", begin)
         return None
     return Prose(line=begin + 2, source=text)
 

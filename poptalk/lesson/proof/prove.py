@@ -82,10 +82,7 @@ def _guarded(check: Check, subject: Subject) -> Iterator[LessonFault]:
         yield from check(subject)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
         yield subject.fault(
-            "PT099",
-            1,
-            f"{check.__name__} broke down with {type(error).__name__}: {error}",
-            "mend what is odd about the lesson, and report this",
+            "broken-check", 1, check=check.__name__, kind=type(error).__name__, error=error
         )
 
 

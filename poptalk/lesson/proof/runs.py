@@ -28,7 +28,7 @@ def check_runs(subject: Subject) -> Iterator[LessonFault]:
                 yield from StepProof(subject, classroom, step).findings()
     except ClassroomError as error:
         sentence = error.sentence.rstrip(".")
-        yield subject.fault("PT029", error.line, sentence, "the lesson cannot begin without it")
+        yield subject.fault("no-server", error.line, problem=sentence)
 
 
 def _whole_lesson(
@@ -48,11 +48,11 @@ def _whole_lesson(
             raise Stuck(None, f"it asks for more than {MOST_ACTIONS} things")
     except Stuck as stuck:
         line = stuck.line or (pupil.tutor.step.line if pupil.tutor.step else 1)
-        yield subject.fault("PT020", line, "the answer does not pass", stuck.last_words)
+        yield subject.fault("answer-refused", line, advice=stuck.last_words)
     finally:
         pupil.close()
     for line, sentence in pupil.rehearsal.differences:
-        yield subject.fault("PT027", line, "this proof does not hold", sentence.rstrip("."))
+        yield subject.fault("proof-fails", line, advice=sentence.rstrip("."))
     yield from _surprises(subject, pupil)
     if pupil.over:
         return list(steps)
@@ -71,13 +71,7 @@ def _riddles(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
     shown = "\n".join(pupil.rehearsal.shown)
     step, bindings = turn.act.step, pupil.tutor.bindings
     for word in riddles(step, bindings, shown=shown, earlier=subject.earlier):
-        yield subject.fault(
-            "PT025",
-            step.line,
-            f"nobody can know '{word}' here",
-            "name it in the text above, or let the server say it; a keyword may be known from a "
-            "lesson named in 'after:'",
-        )
+        yield subject.fault("riddle", step.line, word=word)
 
 
 def _surprises(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
@@ -85,12 +79,9 @@ def _surprises(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
     for sent, came in pupil.rehearsal.surprises:
         line = 1 if sent is None else _line_that_sends(subject, sent, pupil.tutor.bindings)
         yield subject.fault(
-            "PT034",
+            "other-answer" if sent else "other-greeting",
             line,
-            "the server does not answer what is written here"
-            if sent
-            else "the greeting is another",
-            f"it says '{came.decode('utf-8', 'replace')}'",
+            came=came.decode("utf-8", "replace"),
         )
 
 

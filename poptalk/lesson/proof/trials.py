@@ -74,10 +74,7 @@ class StepProof:
                 yield from self._try_mistakes(block)
         except Stuck as stuck:
             yield self._subject.fault(
-                "PT026",
-                stuck.line or self._step.line,
-                "a learner who begins here, after a break, cannot go on",
-                stuck.last_words,
+                "cannot-resume", stuck.line or self._step.line, advice=stuck.last_words
             )
         finally:
             self._leave()
@@ -139,21 +136,13 @@ class StepProof:
     def _try_nothing(self, spot: Spot) -> Iterator[LessonFault]:
         pupil = self._at(spot)
         if pupil.fall_silent():
-            yield self._subject.fault(
-                "PT021",
-                spot.step.line,
-                "the step goes on by itself",
-                "write a 'C:' line to wait for",
-            )
+            yield self._subject.fault("goes-on-alone", spot.step.line)
             return
         if any(pattern.text.upper() == NOTHING for pattern in _patterns(spot.step)):
             return
         if self._try(pupil, NOTHING):
             yield self._subject.fault(
-                "PT021",
-                spot.step.line,
-                f"'{NOTHING}' passes for '{spot.step.pattern.source}'",
-                "write a line that is the answer and nothing else",
+                "noop-passes", spot.step.line, source=spot.step.pattern.source
             )
 
     def _try_what_is_accepted(self, spot: Spot) -> Iterator[LessonFault]:
@@ -162,10 +151,10 @@ class StepProof:
             line = next(instances(pattern, pupil.tutor.bindings), None)
             if line is None or not self._try(pupil, line):
                 yield self._subject.fault(
-                    "PT022",
+                    "alternative-refused",
                     spot.step.line,
-                    f"'{pattern.source}' is to be accepted as well, and does not pass",
-                    pupil.last_told,
+                    source=pattern.source,
+                    advice=pupil.last_told,
                 )
 
     def _try_mistakes(self, block: Block) -> Iterator[LessonFault]:
@@ -182,10 +171,7 @@ class StepProof:
                 reasons.append(reason)
             else:
                 yield self._subject.fault(
-                    "PT023",
-                    mistake.line,
-                    f"this mistake is never met: {reasons[0] if reasons else NO_LINE}",
-                    "change it, put it in front of what comes before it, or take it away",
+                    "mistake-never-met", mistake.line, reason=reasons[0] if reasons else NO_LINE
                 )
 
     def _why_not_met(self, mistake: Mistake, spot: Spot) -> str | None:
