@@ -94,7 +94,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class QuizQuestion:
     """A question, to be answered before going on.  What is asked stands in the prose above it."""
 
     line: int = field(compare=False, default=0)
@@ -110,7 +110,7 @@ class SpeakerNote:
     text: str
 
 
-Item = Prose | Block | Question | SpeakerNote
+Item = Prose | Block | QuizQuestion | SpeakerNote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,18 +17,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from poptalk.lesson.cues import Connect, Cue, HangUp, Manner, Prove, Send, Wait
+from poptalk.lesson.cues import Connect, HangUp, LessonAction, Manner, Prove, SendLine, WaitSeconds
 from poptalk.lesson.happenings import (
     Answered,
     CannotConnect,
     Connected,
-    Ended,
-    Happening,
+    Disconnected,
+    LessonEvent,
     Proved,
-    TlsBegun,
+    SwitchedToTls,
     Waited,
 )
-from poptalk.lesson.room import Room
+from poptalk.lesson.room import LessonServer
 from poptalk.lesson.second_connection import SecondConnection
 from poptalk.lesson.tutor import Tutor
 from poptalk.net.destination import Destination
@@ -50,11 +50,11 @@ from poptalk.script.hearing import Hearing
 GOODBYE_SECONDS = 1.0
 """How long a server may take to hang up after QUIT before the lesson goes on without that."""
 
-_LEADS_TO: dict[type[Cue], tuple[type[Happening], ...]] = {
-    Send: (Answered, Ended),
+_LEADS_TO: dict[type[LessonAction], tuple[type[LessonEvent], ...]] = {
+    SendLine: (Answered, Disconnected),
     Connect: (Connected, CannotConnect),
-    HangUp: (Ended,),
-    Wait: (Waited,),
+    HangUp: (Disconnected,),
+    WaitSeconds: (Waited,),
     Prove: (Proved,),
 }
 """The events that each action leads to; the queue waits until one of them has come."""
@@ -65,16 +65,16 @@ class Driver(ABC):
 
     Args:
         tutor: the tutor, not begun yet.
-        room: where connections go.
+        lesson_server: where connections go.
     """
 
-    def __init__(self, tutor: Tutor, room: Room) -> None:
+    def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
         self.tutor = tutor
         self.over = False
         """Whether nothing is to be done or told any more."""
-        self._room = room
-        self._queue: deque[Cue] = deque()
-        self._pending: Cue | None = None
+        self._lesson_server = lesson_server
+        self._queue: deque[LessonAction] = deque()
+        self._pending: LessonAction | None = None
         """The action whose event is awaited."""
         self._working = False
         self._replies = ReplyBuffer(encrypted=False)
@@ -113,14 +113,14 @@ class Driver(ABC):
         """Run a dialogue on a second connection, and show it."""
 
     @abstractmethod
-    def show(self, cue: Cue) -> None:
+    def show(self, action: LessonAction) -> None:
         """Do what leads to no event: show something, keep progress."""
 
     def may_send(self, line: bytes) -> bool:  # noqa: ARG002 - most lines may
         """Tell whether a line may be sent now; one that may not is transmitted later, or dropped."""
         return True
 
-    def told(self, happening: Happening) -> None:
+    def told(self, event: LessonEvent) -> None:
         """Take note of what the tutor is about to be told."""
 
     def settled(self) -> None:
@@ -138,30 +138,30 @@ class Driver(ABC):
         """Whether the tutor knows everything that has come."""
         return not self._replies.events
 
-    def carry_out(self, cues: Sequence[Cue]) -> None:
+    def carry_out(self, actions: Sequence[LessonAction]) -> None:
         """Carry out actions, after those that wait, until one of them has to be waited for."""
-        self._queue.extend(cues)
+        self._queue.extend(actions)
         if self._working:
             return
         self._working = True
         try:
             while self._queue and self._pending is None and not self.over:
-                cue = self._queue.popleft()
-                self._pending = cue if type(cue) in _LEADS_TO else None
-                self._perform(cue)
+                action = self._queue.popleft()
+                self._pending = action if type(action) in _LEADS_TO else None
+                self._perform(action)
         finally:
             self._working = False
 
-    def _perform(self, cue: Cue) -> None:
-        match cue:
-            case Send():
+    def _perform(self, action: LessonAction) -> None:
+        match action:
+            case SendLine():
                 if self.session is None:
                     self.ended(self._ending)
-                elif self.may_send(cue.line):
-                    self.transmit(cue.line, cue.manner)
+                elif self.may_send(action.line):
+                    self.transmit(action.line, action.manner)
             case Connect():
                 if self.session is None:
-                    self._open(cue)
+                    self._open(action)
                 else:
                     self._making_room = True
                     self.hang_up(Manner.FOLDED)
@@ -171,22 +171,24 @@ class Driver(ABC):
                 )
             case HangUp():
                 self.hang_up()
-            case Wait():
-                self.after(cue.seconds, lambda: self.listened(Waited()))
+            case WaitSeconds():
+                self.after(action.seconds, lambda: self.listened(Waited()))
             case Prove():
-                second = SecondConnection(cue.dialogue, room=self._room, bindings=cue.bindings)
+                second = SecondConnection(
+                    action.dialogue, lesson_server=self._lesson_server, bindings=action.bindings
+                )
                 self.prove(second, lambda: self.listened(Proved(difference=second.difference)))
             case _:
-                self.show(cue)
+                self.show(action)
 
-    def _open(self, cue: Connect) -> None:
-        destination = self._room.destination(fresh=cue.fresh, number=cue.number)
+    def _open(self, action: Connect) -> None:
+        destination = self._lesson_server.destination(fresh=action.fresh, number=action.number)
         self._replies = ReplyBuffer(encrypted=destination.tls)
-        self.connect(destination, cue)
+        self.connect(destination, action)
 
     def drop(self) -> None:
         """Do without a line that was not sent; if poptalk was to send it, the step begins again."""
-        if isinstance(self._pending, Send):
+        if isinstance(self._pending, SendLine):
             self._pending = None
             self.carry_out(self.tutor.reset())
 
@@ -196,24 +198,24 @@ class Driver(ABC):
         """Take note of an event of the session."""
         self._replies.take(event)
 
-    def listened(self, *happenings: Happening, wait_for_end: bool = True) -> None:
+    def listened(self, *events: LessonEvent, wait_for_end: bool = True) -> None:
         """Tell the tutor what was heard, and then other events.
 
         Args:
-            happenings: what else has happened.
+            events: what else has happened.
             wait_for_end: whether the reply to QUIT is told together with the end of the connection.
         """
         replies = self._replies
-        replies.events.extend(happenings)
-        if wait_for_end and not happenings and self._is_saying_goodbye():
+        replies.events.extend(events)
+        if wait_for_end and not events and self._is_saying_goodbye():
             return
         # What is told may lead to the next connection, which has a buffer of its own.
         while replies.events and not self.over:
-            happening = replies.events.popleft()
-            if self._pending is not None and _is_outcome(self._pending, happening):
+            event = replies.events.popleft()
+            if self._pending is not None and _is_outcome(self._pending, event):
                 self._pending = None
-            self.told(happening)
-            self.carry_out(self.tutor.tell(happening))
+            self.told(event)
+            self.carry_out(self.tutor.tell(event))
         self.settled()
 
     def _is_saying_goodbye(self) -> bool:
@@ -229,7 +231,7 @@ class Driver(ABC):
     def tls_begun(self) -> None:
         """Tell the tutor of TLS."""
         self._replies.tls_begun()
-        self.listened(TlsBegun())
+        self.listened(SwitchedToTls())
 
     def failed(self, error: NetError) -> None:
         """Tell the tutor that there is no connection."""
@@ -247,25 +249,25 @@ class Driver(ABC):
             self.listened(CannotConnect(reason=_sentence(str(ending))))
         else:
             replies = self._replies
-            self.listened(Ended(ending=ending, state=replies.state, marked=replies.marked))
+            self.listened(Disconnected(ending=ending, state=replies.state, marked=replies.marked))
 
     def silence(self, seconds: float) -> None:
         """Let the tutor say what the silence may mean, at once: a line of its own may be pending."""
-        for cue in self.tutor.silence(seconds, lines=self._replies.lines_so_far):
-            self._perform(cue)
+        for action in self.tutor.silence(seconds, lines=self._replies.lines_so_far):
+            self._perform(action)
 
     def give_up(self) -> None:
         """Wait no longer for the answer to a line that poptalk sent."""
-        if isinstance(self._pending, Send):
+        if isinstance(self._pending, SendLine):
             self._replies.give_up()
             self.listened()
 
 
-def _is_outcome(pending: Cue, happening: Happening) -> bool:
+def _is_outcome(pending: LessonAction, event: LessonEvent) -> bool:
     """Tell whether this is what an action leads to, and not the answer to a line before it."""
-    if isinstance(pending, Send) and isinstance(happening, Answered):
-        return pending.line == happening.line
-    return isinstance(happening, _LEADS_TO[type(pending)])
+    if isinstance(pending, SendLine) and isinstance(event, Answered):
+        return pending.line == event.line
+    return isinstance(event, _LEADS_TO[type(pending)])
 
 
 def _sentence(text: str) -> str:
@@ -296,7 +298,7 @@ class ReplyBuffer:
         """Where the session stands, or stood when the connection ended."""
         self.marked: tuple[int, ...] = ()
         """Once it has ended: messages that stay although they were marked (RFC 1939 §6)."""
-        self.events: deque[Happening] = deque()
+        self.events: deque[LessonEvent] = deque()
         """What the tutor has not been told yet."""
         self._encrypted = encrypted
         self._hearing = Hearing()

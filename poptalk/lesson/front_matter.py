@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from poptalk.lesson.errors import near_miss
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.lesson.options import DEFAULT_PERSONA
 from poptalk.notation.pattern import unwritable
 from poptalk.practice.accounts import BOB
@@ -123,7 +123,7 @@ class FrontMatter:
         return tuple(part.strip() for part in self.values[key].split(",") if part.strip())
 
 
-def read_front_matter(source: Source) -> FrontMatter:
+def read_front_matter(source: LessonText) -> FrontMatter:
     """Read the front matter of a lesson; what is wrong with it is noted in the source."""
     lines = source.lines
     if lines[0].rstrip() != FENCE:
@@ -164,7 +164,7 @@ def _complete(written: Mapping[str, str]) -> dict[str, str]:
     return {key: written.get(key, about.default or "") for key, about in KEYS.items()}
 
 
-def _read_lines(source: Source, end: int) -> dict[str, str]:
+def _read_lines(source: LessonText, end: int) -> dict[str, str]:
     written: dict[str, str] = {}
     for number in range(1, end):
         line = source.lines[number].strip()
@@ -191,7 +191,7 @@ def _unquoted(value: str) -> str:
     return text
 
 
-def _read_value(source: Source, number: int, key: str, value: str) -> str:
+def _read_value(source: LessonText, number: int, key: str, value: str) -> str:
     """Check the form of a value; give it back, or an empty text where it is wrong."""
     about = KEYS[key]
     right = bool(value) and unwritable(value) is None

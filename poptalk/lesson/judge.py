@@ -24,7 +24,7 @@ from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.verbs import Effect
 
 
-class VerdictKind(Enum):
+class JudgementKind(Enum):
     """What became of a line, seen from the turn that is awaited."""
 
     WANTED = "wanted"
@@ -39,21 +39,21 @@ class VerdictKind(Enum):
 
 MISSES = frozenset(
     {
-        VerdictKind.WRONG_ARGUMENTS,
-        VerdictKind.WRONG_STATE,
-        VerdictKind.UNKNOWN,
-        VerdictKind.REFUSED,
-        VerdictKind.MISTAKE,
+        JudgementKind.WRONG_ARGUMENTS,
+        JudgementKind.WRONG_STATE,
+        JudgementKind.UNKNOWN,
+        JudgementKind.REFUSED,
+        JudgementKind.MISTAKE,
     }
 )
 """The verdicts that count; what is valid but not asked for, or cannot be judged, does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Judgement:
     """A judgement, and what is said about it."""
 
-    kind: VerdictKind
+    kind: JudgementKind
     text: str = ""
     """At most two lines on 80 columns, inline Markdown; empty where nothing need be said."""
     why: str = ""
@@ -80,7 +80,7 @@ def judge(
     seen: SessionState | None = None,
     spoilt: Collection[int] = (),
     live: bool = False,
-) -> Verdict:
+) -> Judgement:
     """Judge a line by the turn that is awaited.
 
     Args:
@@ -109,13 +109,13 @@ def judge(
     return case.something_else()
 
 
-def judge_free(answered: Answered, *, seen: SessionState | None = None) -> Verdict:
+def judge_free(answered: Answered, *, seen: SessionState | None = None) -> Judgement:
     """Judge a line that nothing awaits: explain a mistake, and leave everything else alone."""
     nothing = Turn(act=None)
     verdict = judge(nothing, answered, {}, seen=seen)
     if verdict.is_miss:
         return verdict
-    return Verdict(kind=VerdictKind.ASIDE)
+    return Judgement(kind=JudgementKind.ASIDE)
 
 
 class _Case:
@@ -191,25 +191,25 @@ class _Case:
             return Agreement(bindings=dict(found))
         return match_reply(turn.reply, self._answered.lines, found)
 
-    def _verdict(self, kind: VerdictKind, text: str, *, why: str = "") -> Verdict:
+    def _verdict(self, kind: JudgementKind, text: str, *, why: str = "") -> Judgement:
         why = why or remarks.at_length(self._command, self._status_line)
-        return Verdict(kind=kind, text=text, why=why, bindings=self._bindings)
+        return Judgement(kind=kind, text=text, why=why, bindings=self._bindings)
 
-    def cut_off(self) -> Verdict:
+    def cut_off(self) -> Judgement:
         """Judge nothing: the end of the reply is missing."""
-        return self._verdict(VerdictKind.UNJUDGED, remarks.CUT_OFF, why=remarks.CUT_OFF_AT_LENGTH)
+        return self._verdict(JudgementKind.UNJUDGED, remarks.CUT_OFF, why=remarks.CUT_OFF_AT_LENGTH)
 
-    def wanted(self, reply: Agreement) -> Verdict:
+    def wanted(self, reply: Agreement) -> Judgement:
         """Pass a line and a reply that are what the lesson awaits."""
         sasl = self._answered.sasl
-        return Verdict(
-            kind=VerdictKind.WANTED,
+        return Judgement(
+            kind=JudgementKind.WANTED,
             text="" if sasl else remarks.on_style(self._command),
             why=remarks.at_length(self._command, self._status_line),
             bindings=reply.bindings,
         )
 
-    def mistake(self, mistake: Mistake) -> Verdict | None:
+    def mistake(self, mistake: Mistake) -> Judgement | None:
         """Compare with a mistake of the author's; None where it is another one."""
         turn = mistake.turn
         assert isinstance(turn.act, Send)
@@ -224,8 +224,8 @@ class _Case:
         reply = self._match_reply(turn, found)
         if not isinstance(reply, Agreement):
             return None
-        return Verdict(
-            kind=VerdictKind.MISTAKE,
+        return Judgement(
+            kind=JudgementKind.MISTAKE,
             text=remarks.filled(mistake.comment.source, self._without_secrets(reply.bindings)),
             why=remarks.at_length(self._command, self._status_line),
             bindings=self._bindings,
@@ -245,22 +245,22 @@ class _Case:
             for name, value in found.items()
         }
 
-    def wanted_otherwise(self, spoilt: Collection[int], *, live: bool) -> Verdict:
+    def wanted_otherwise(self, spoilt: Collection[int], *, live: bool) -> Judgement:
         """Judge a line that is the awaited one, with a reply that is not."""
         verb, before = self._command.verb, self._answered.before
         if self._status_line.status is Status.ERR:
             if verb is not None and before not in verb.states and not self._answered.sasl:
                 text = remarks.wrong_state(self._command, before, self._seen)
-                return self._verdict(VerdictKind.WRONG_STATE, f"{text} `:reset` begins anew.")
+                return self._verdict(JudgementKind.WRONG_STATE, f"{text} `:reset` begins anew.")
             text = remarks.refused(self._command, self._status_line, self._seen)
-            return self._verdict(VerdictKind.REFUSED, text)
+            return self._verdict(JudgementKind.REFUSED, text)
         why = str(self.reply) if isinstance(self.reply, Difference) else ""
         if self._turn.is_refusal and not spoilt:
-            return self._verdict(VerdictKind.UNJUDGED, remarks.TAKEN, why=why)
+            return self._verdict(JudgementKind.UNJUDGED, remarks.TAKEN, why=why)
         text = remarks.other_reply(spoilt, live=live)
-        return self._verdict(VerdictKind.UNJUDGED, text, why=why)
+        return self._verdict(JudgementKind.UNJUDGED, text, why=why)
 
-    def something_else(self) -> Verdict:
+    def something_else(self) -> Judgement:
         """Judge a line that is not the awaited one."""
         if self._answered.sasl:
             return self._sasl_line()
@@ -269,24 +269,24 @@ class _Case:
             return self._unknown()
         before = self._answered.before
         if self._fits(self._later):
-            return self._verdict(VerdictKind.ASIDE, remarks.COMES_LATER)
+            return self._verdict(JudgementKind.ASIDE, remarks.COMES_LATER)
         if not self._is_ok:
             if before not in verb.states:
                 text = remarks.wrong_state(command, before, self._seen)
-                return self._verdict(VerdictKind.WRONG_STATE, text)
+                return self._verdict(JudgementKind.WRONG_STATE, text)
             if remarks.lacks_user(command, self._seen):
-                return self._verdict(VerdictKind.WRONG_STATE, remarks.PASS_WITHOUT_USER)
+                return self._verdict(JudgementKind.WRONG_STATE, remarks.PASS_WITHOUT_USER)
         if self._is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
-            return self._verdict(VerdictKind.ASIDE, remarks.DONE_ALREADY)
+            return self._verdict(JudgementKind.ASIDE, remarks.DONE_ALREADY)
         if self._is_awaited_verb or (not self._is_ok and remarks.arguments_are_wrong(command)):
             text = remarks.wrong_arguments(
                 command, self._awaited if self._is_awaited_verb else None
             )
-            return self._verdict(VerdictKind.WRONG_ARGUMENTS, text)
+            return self._verdict(JudgementKind.WRONG_ARGUMENTS, text)
         if not self._is_ok:
             text = remarks.refused(command, self._status_line, self._seen)
-            return self._verdict(VerdictKind.REFUSED, text)
-        return self._verdict(VerdictKind.ASIDE, remarks.aside(command, self._awaited))
+            return self._verdict(JudgementKind.REFUSED, text)
+        return self._verdict(JudgementKind.ASIDE, remarks.aside(command, self._awaited))
 
     def _fits(self, others: Sequence[Turn]) -> bool:
         """Tell whether line and reply are what another turn awaits."""
@@ -299,23 +299,23 @@ class _Case:
     def _is_awaited_verb(self) -> bool:
         return self._awaited is not None and self._awaited.verb is self._command.verb
 
-    def _unknown(self) -> Verdict:
+    def _unknown(self) -> Judgement:
         if self._is_ok:
-            return self._verdict(VerdictKind.ASIDE, remarks.UNKNOWN_TO_US)
+            return self._verdict(JudgementKind.ASIDE, remarks.UNKNOWN_TO_US)
         if not self._answered.line:
             # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
-            return self._verdict(VerdictKind.ASIDE, remarks.EMPTY_LINE)
+            return self._verdict(JudgementKind.ASIDE, remarks.EMPTY_LINE)
         if remarks.is_for_poptalk(self._command):
             # Who asks for help has made no mistake.
-            return self._verdict(VerdictKind.ASIDE, remarks.unknown(self._command))
+            return self._verdict(JudgementKind.ASIDE, remarks.unknown(self._command))
         text = remarks.unknown(self._command, secret=self._bindings.get("password"))
-        return self._verdict(VerdictKind.UNKNOWN, text, why=remarks.UNKNOWN_AT_LENGTH)
+        return self._verdict(JudgementKind.UNKNOWN, text, why=remarks.UNKNOWN_AT_LENGTH)
 
-    def _sasl_line(self) -> Verdict:
+    def _sasl_line(self) -> Judgement:
         """Judge an answer to a challenge that is not the awaited one."""
         if self._answered.line == b"*":
-            return self._verdict(VerdictKind.ASIDE, remarks.GAVE_UP)
+            return self._verdict(JudgementKind.ASIDE, remarks.GAVE_UP)
         if self._is_ok:
-            return self._verdict(VerdictKind.ASIDE, remarks.OTHER_RESPONSE)
+            return self._verdict(JudgementKind.ASIDE, remarks.OTHER_RESPONSE)
         text = remarks.refused_response(self._answered.line)
-        return self._verdict(VerdictKind.WRONG_ARGUMENTS, text)
+        return self._verdict(JudgementKind.WRONG_ARGUMENTS, text)

@@ -26,7 +26,7 @@ from poptalk.lesson.markup.headings import plain_text, slug
 from poptalk.lesson.markup.placeholders import check_placeholders
 from poptalk.lesson.markup.quotes import is_tip, read_tip
 from poptalk.lesson.markup.section import Section
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.notation.dialogue import ClientLine, Comment, Dialogue, Direction
 from poptalk.terminal.markdown import make_parser
 
@@ -87,9 +87,9 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_LESSON_OCTETS:
         raise _unreadable(path, _TOO_LARGE)
-    source = Source(text, path=path)
+    source = LessonText(text, path=path)
     front = read_front_matter(source)
-    sections = _Reader(source, title=front["title"], begin=front.lines).read()
+    sections = _LessonReader(source, title=front["title"], begin=front.lines).read()
     introduction, *steps = sections
     check_placeholders(source, (item for section in sections for item in section.items))
     if not steps:
@@ -124,7 +124,7 @@ def _unreadable(path: Path, problem: str, *, line: int = 0) -> LessonErrors:
     return LessonErrors([fault])
 
 
-class _Reader:
+class _LessonReader:
     """Walks through the blocks of a document.
 
     Args:
@@ -133,7 +133,7 @@ class _Reader:
         begin: the first line behind the front matter, counted from 0.
     """
 
-    def __init__(self, source: Source, *, title: str, begin: int) -> None:
+    def __init__(self, source: LessonText, *, title: str, begin: int) -> None:
         self._source = source
         self._title = title
         self._begin = begin

@@ -12,21 +12,21 @@ from time import monotonic
 
 from poptalk.lesson.cues import (
     Ask,
-    Comment,
-    CommentKind,
     Connect,
-    Cue,
+    Feedback,
+    FeedbackKind,
     Finish,
     Heading,
     Keep,
+    LessonAction,
     Manner,
     Say,
 )
-from poptalk.lesson.document import Question
+from poptalk.lesson.document import QuizQuestion
 from poptalk.lesson.driver import Driver
-from poptalk.lesson.happenings import Answered, Connected, Happening, Proved
+from poptalk.lesson.happenings import Answered, Connected, LessonEvent, Proved
 from poptalk.lesson.progress import ProgressEvent
-from poptalk.lesson.room import Room
+from poptalk.lesson.room import LessonServer
 from poptalk.lesson.second_connection import SecondConnection
 from poptalk.lesson.tutor import SILENCES, Tutor
 from poptalk.net.destination import Destination
@@ -47,12 +47,12 @@ MOST_OCTETS_SHOWN = 65_536
 """How much of one reply is remembered as having been seen: more than anybody reads."""
 
 
-class Rehearsal(Driver):
+class DryRun(Driver):
     """One run of a lesson, or of a part of it.
 
     Args:
         tutor: as it was made, not begun yet.
-        room: where it takes place.
+        lesson_server: where it takes place.
 
     Attributes:
         shown: what a learner has seen so far, prose, comments, lines and replies.
@@ -66,16 +66,16 @@ class Rehearsal(Driver):
         answered: the last line that was sent, with its reply; None before the first.
     """
 
-    def __init__(self, tutor: Tutor, room: Room) -> None:
-        super().__init__(tutor, room)
+    def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
+        super().__init__(tutor, lesson_server)
         self.shown: list[str] = []
-        self.comments: list[Comment] = []
+        self.comments: list[Feedback] = []
         self.progress: list[ProgressEvent] = []
         self.finished = False
         self.differences: list[tuple[int, str]] = []
         self.surprises: list[tuple[bytes | None, bytes]] = []
         self.answered: Answered | None = None
-        self.question: Question | None = None
+        self.question: QuizQuestion | None = None
         self._talk: Conversation | None = None
         self._manner = Manner.TYPED
         """How the line, or the connection, that is answered next is shown."""
@@ -108,9 +108,9 @@ class Rehearsal(Driver):
 
     def enter(self, line: str) -> None:
         """Type a line: an answer, Enter at a pause, or something for the server."""
-        cues = self.tutor.entered(line)
-        if cues is not None:
-            self.carry_out(cues)
+        actions = self.tutor.entered(line)
+        if actions is not None:
+            self.carry_out(actions)
         elif self._talk is not None:
             self._typing = True
             self.transmit(line.encode("utf-8", "surrogateescape"))
@@ -195,32 +195,32 @@ class Rehearsal(Driver):
             self.differences.append((second.line, second.difference))
         done()
 
-    def show(self, cue: Cue) -> None:
+    def show(self, action: LessonAction) -> None:
         """Keep what a learner would see, and what would be written down."""
-        match cue:
+        match action:
             case Say(source=text) | Heading(text=text):
                 self.shown.append(text)
-            case Comment():
-                self.comments.append(cue)
-                self.shown.append(cue.text)
-                if cue.kind is CommentKind.UNJUDGED and self._done is not None:
+            case Feedback():
+                self.comments.append(action)
+                self.shown.append(action.text)
+                if action.kind is FeedbackKind.UNJUDGED and self._done is not None:
                     self.surprises.append(self._done)
             case Ask():
-                self.question = cue.question
-                self.shown += [choice.text for choice in cue.question.choices]
+                self.question = action.question
+                self.shown += [choice.text for choice in action.question.choices]
             case Keep():
-                self.progress.append(cue.event)
+                self.progress.append(action.event)
             case Finish():
                 self.finished = True
 
-    def told(self, happening: Happening) -> None:
+    def told(self, event: LessonEvent) -> None:
         """Keep what a learner would see of the session."""
-        match happening:
+        match event:
             case Connected(greeting=greeting):
                 self._show([greeting])
                 self._done = None, greeting
             case Answered(line=line, lines=lines):
-                self.answered = happening
+                self.answered = event
                 self._show([line, *lines])
                 self._done = None if self._typing else (line, lines[0] if lines else b"")
                 self._typing = False

@@ -1,6 +1,6 @@
 """Where a lesson's connections go: to its own practice server, or to a server of the learner's.
 
-The practice server is `classroom.Classroom`; a `LiveRoom` is any other.
+The practice server is `classroom.Classroom`; a `LiveLessonServer` is any other.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from poptalk.net.destination import Destination
 from poptalk.notation.known import Known
 
 
-class Room(ABC):
+class LessonServer(ABC):
     """A server that a lesson runs on, and who the learner is there."""
 
     known: Known
@@ -30,7 +30,7 @@ class Room(ABC):
             number: which connection of the lesson it will be, from 1.
         """
 
-    def does_wrong(self, number: int) -> bool:  # noqa: ARG002 - what nobody knows of is no fault
+    def has_fault(self, number: int) -> bool:  # noqa: ARG002 - what nobody knows of is no fault
         """Tell whether the server has a fault, on purpose, on one of the lesson's connections.
 
         Args:
@@ -43,7 +43,7 @@ class Room(ABC):
         """Return where to connect to with one connection that is none of the lesson's own."""
 
 
-class LiveRoom(Room):
+class LiveLessonServer(LessonServer):
     """A server of the learner's.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from poptalk.lesson.room import Room
+from poptalk.lesson.room import LessonServer
 from poptalk.net.destination import UsageError
 from poptalk.net.errors import NetError
 from poptalk.net.link import Link
@@ -28,7 +28,7 @@ class SecondConnection:
 
     Args:
         dialogue: what is to happen.
-        room: whose server.
+        lesson_server: whose server.
         bindings: what the lesson has captured.
 
     Attributes:
@@ -36,23 +36,25 @@ class SecondConnection:
         line: where in the lesson's file.
     """
 
-    def __init__(self, dialogue: Dialogue, *, room: Room, bindings: Mapping[str, str]) -> None:
+    def __init__(
+        self, dialogue: Dialogue, *, lesson_server: LessonServer, bindings: Mapping[str, str]
+    ) -> None:
         self.difference: str | None = None
         self.line = dialogue.steps[0].line if dialogue.steps else 1
         self._dialogue = dialogue
-        self._room = room
+        self._lesson_server = lesson_server
         self._bindings = bindings
         self._occurrences: list[Occurrence] = []
 
     def run(self) -> None:
         """Go through the dialogue; anything that goes wrong is the difference."""
-        destination = self._room.aside()
+        destination = self._lesson_server.aside()
         settings = destination.tls_settings() if destination.tls else None
         replay = Replay(
             self._dialogue,
             connect=lambda: Link.open(destination.target, timeout=SECONDS, tls=settings),
             tls_settings=destination.tls_settings,
-            known=self._room.known,
+            known=self._lesson_server.known,
             bindings=self._bindings,
         )
         try:
@@ -72,7 +74,7 @@ class SecondConnection:
         Raises:
             UsageError: it is such a line; it has not been sent yet.
         """
-        if self._room.live and isinstance(occurrence, Sent) and not occurrence.sasl:
+        if self._lesson_server.live and isinstance(occurrence, Sent) and not occurrence.sasl:
             verb = occurrence.exchange.command.verb
             if verb is not None and verb.effect is Effect.MARK:
                 raise UsageError("This would delete a message of yours, so it was stopped.")

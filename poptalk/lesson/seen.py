@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from poptalk.lesson.happenings import Answered, Connected, Ended, Happening, TlsBegun
+from poptalk.lesson.happenings import Answered, Connected, Disconnected, LessonEvent, SwitchedToTls
 from poptalk.notation.known import Known
 from poptalk.notation.pattern import Bindings
 from poptalk.protocol.client import ClientSession
@@ -58,24 +58,24 @@ class SessionTracker:
         self._client = ClientSession()
         self.now = self.before = SessionState(known=user.bindings())
 
-    def take(self, happening: Happening) -> None:
+    def take(self, event: LessonEvent) -> None:
         """Take note of an event."""
         self.before = before = self.now
         greeting, challenge, named, state = before.greeting, None, False, None
-        match happening:
+        match event:
             case Connected():
-                greeting = happening.greeting
-                self._client = ClientSession(encrypted=happening.encrypted)
+                greeting = event.greeting
+                self._client = ClientSession(encrypted=event.encrypted)
                 self._client.receive_data(greeting + b"\r\n")
-            case TlsBegun():
+            case SwitchedToTls():
                 self._client.tls_established()
             case Answered():
-                state = happening.after
-                if happening.complete:
-                    named = any(map(_took_a_name, self._feed(happening)))
+                state = event.after
+                if event.complete:
+                    named = any(map(_took_a_name, self._feed(event)))
                 if self._client.challenge_open:
-                    challenge = happening.lines[0]
-            case Ended():
+                    challenge = event.lines[0]
+            case Disconnected():
                 self._client.receive_eof()
             case _:
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from poptalk.lesson.happenings import Ended
+from poptalk.lesson.happenings import Disconnected
 from poptalk.lesson.seen import SessionState
 from poptalk.net.errors import EndedBy
 from poptalk.protocol.states import State
@@ -34,7 +34,7 @@ def messages(numbers: Collection[int]) -> str:
     return f"messages {', '.join(most)} and {last}" if most else f"message {last}"
 
 
-def closed(ended: Ended, before: SessionState) -> str:
+def closed(ended: Disconnected, before: SessionState) -> str:
     """Say who closed the connection, in which state, and what becomes of marked messages.
 
     Args:

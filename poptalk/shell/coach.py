@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from poptalk.lesson.cues import (
     Ask,
-    Comment,
-    CommentKind,
     Connect,
-    Cue,
+    Feedback,
+    FeedbackKind,
     Finish,
     Heading,
     Keep,
+    LessonAction,
     Manner,
     Say,
 )
@@ -38,14 +38,14 @@ from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.lesson.document import Lesson
-    from poptalk.lesson.happenings import Happening
-    from poptalk.lesson.room import Room
+    from poptalk.lesson.happenings import LessonEvent
+    from poptalk.lesson.room import LessonServer
     from poptalk.lesson.second_connection import SecondConnection
     from poptalk.net.destination import Destination
     from poptalk.net.errors import Ending, NetError
     from poptalk.protocol.client import ClientSession
     from poptalk.shell.lesson_view import LessonView
-    from poptalk.shell.school import School
+    from poptalk.shell.school import LessonHost
 
 SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STATE})
 """What the shell would say before the answer, and the tutor says below it."""
@@ -56,15 +56,15 @@ def is_yes(answer: str) -> bool:
     return answer.strip().lower() in ("yes", "y")
 
 
-class Coach(Driver, Companion):
+class LessonController(Driver, Companion):
     """Runs one lesson in a shell.
 
     Args:
         shell: where the learner types.
         lesson: the lesson.
         tutor: its tutor, not begun.
-        room: where its connections go.
-        school: keeps what is done, and has the other lessons.
+        lesson_server: where its connections go.
+        host: keeps what is done, and has the other lessons.
         view: shows what the tutor says.
     """
 
@@ -77,15 +77,15 @@ class Coach(Driver, Companion):
         *,
         lesson: Lesson,
         tutor: Tutor,
-        room: Room,
-        school: School,
+        lesson_server: LessonServer,
+        host: LessonHost,
         view: LessonView,
     ) -> None:
-        super().__init__(tutor, room)
+        super().__init__(tutor, lesson_server)
         self._shell = shell
         self._dialogue = shell.dialogue
         self._lesson = lesson
-        self._school = school
+        self._host = host
         self._view = view
         self.held: deque[str] = deque()
         self._choices = 0
@@ -133,10 +133,10 @@ class Coach(Driver, Companion):
         elif self._must_wait:
             self.held.append(text)
         elif self.finished and not text:
-            self._school.next_lesson()
-        elif (cues := self.tutor.entered(text)) is not None:
+            self._host.next_lesson()
+        elif (actions := self.tutor.entered(text)) is not None:
             self._echo(text)
-            self.carry_out(cues)
+            self.carry_out(actions)
         elif not self._shell.connected:
             self._echo(text)
             self._view.comment(*self._advice)
@@ -149,13 +149,13 @@ class Coach(Driver, Companion):
         """Answer a local command of lessons."""
         tutor = self.tutor
         if command == "menu":
-            self._school.show_menu()
+            self._host.show_menu()
         elif command == "report":
-            self._view.literal(tutor.report(self._school.versions))
+            self._view.literal(tutor.report(self._host.versions))
         elif self._must_wait or self.held:
             self.held.append(LOCAL_PREFIX + command)
         else:
-            answers: dict[str, Callable[[], Sequence[Cue]]] = {
+            answers: dict[str, Callable[[], Sequence[LessonAction]]] = {
                 "hint": tutor.hint,
                 "why": tutor.why,
                 "skip": tutor.skip,
@@ -188,20 +188,20 @@ class Coach(Driver, Companion):
         words = f"{kept}; `poptalk` goes on from there."
         if self.session is not None and self.session.marked:
             words = f"Nothing is deleted, as no `QUIT` was sent. {words}"
-        self._view.comment(CommentKind.NEWS, words)
+        self._view.comment(FeedbackKind.NEWS, words)
         self.over = True
         self._dialogue.hidden = True
 
     @property
-    def _advice(self) -> tuple[CommentKind, str]:
+    def _advice(self) -> tuple[FeedbackKind, str]:
         """Say what may be typed where nothing can be sent."""
         if self.finished:
-            return CommentKind.NEWS, "The lesson is over, and Enter goes on."
+            return FeedbackKind.NEWS, "The lesson is over, and Enter goes on."
         if self.tutor.awaiting is Awaiting.CHOICE:
-            return CommentKind.NEWS, f"The question wants a number, 1 to {self._choices}."
+            return FeedbackKind.NEWS, f"The question wants a number, 1 to {self._choices}."
         if self.tutor.awaiting is Awaiting.PAUSE:
-            return CommentKind.CLOSED, "Not sent, as no connection stands. Enter goes on."
-        return CommentKind.CLOSED, "Not sent, as no connection stands. Enter opens one."
+            return FeedbackKind.CLOSED, "Not sent, as no connection stands. Enter goes on."
+        return FeedbackKind.CLOSED, "Not sent, as no connection stands. Enter opens one."
 
     def _echo(self, text: str) -> None:
         """Show an answer that was typed, where the line of the prompt is gone."""
@@ -244,7 +244,7 @@ class Coach(Driver, Companion):
         """Have the shell connect."""
         self._dialogue.hidden = connection.manner is Manner.FOLDED
         # Where something is wrong on purpose, it is for the learner to see it.
-        wrong = self._room.does_wrong(connection.number)
+        wrong = self._lesson_server.has_fault(connection.number)
         self._dialogue.unremarked = frozenset(OddityKind) if wrong else SAID_BY_THE_TUTOR
         self._shell.open(destination)
 
@@ -270,23 +270,23 @@ class Coach(Driver, Companion):
 
         self._shell.aside(second.run, show)
 
-    def show(self, cue: Cue) -> None:
+    def show(self, action: LessonAction) -> None:
         """Show what the tutor says, and keep what the learner has done."""
-        match cue:
+        match action:
             case Keep(event=event):
-                self._school.keep(event)
+                self._host.keep(event)
             case Finish():
-                self._view.comment(CommentKind.NEWS, self._school.after_lesson())
+                self._view.comment(FeedbackKind.NEWS, self._host.after_lesson())
             case Heading(text=text, level=level) if level > 1:
                 where = self.tutor.prompt.replace("/", " of ")
-                self._view.show(replace(cue, text=f"Step {where}: {text}"))
+                self._view.show(replace(action, text=f"Step {where}: {text}"))
             case Ask(question=question):
                 self._choices = len(question.choices)
-                self._view.show(cue)
-            case Heading() | Say() | Comment():
-                self._view.show(cue)
+                self._view.show(action)
+            case Heading() | Say() | Feedback():
+                self._view.show(action)
 
-    def told(self, happening: Happening) -> None:  # noqa: ARG002 - whatever it is
+    def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
         """Show the dialogue again, once what was folded is done."""
         if self._pending is None:
             self._dialogue.hidden = False
@@ -321,12 +321,12 @@ class Coach(Driver, Companion):
         verb = parse_command(line).verb
         count = len(self._dialogue.session.marked)
         farewell = verb is not None and verb.effect is Effect.FAREWELL
-        if not (self._room.live and count and farewell):
+        if not (self._lesson_server.live and count and farewell):
             return True
         self._to_be_confirmed = line
         what = "1 message" if count == 1 else f"{count} messages"
         self._view.comment(
-            CommentKind.NEWS,
+            FeedbackKind.NEWS,
             f"This `QUIT` removes {what} from your server, and nobody can bring them back. "
             "`yes` sends it; anything else does not.",
         )
@@ -338,7 +338,7 @@ class Coach(Driver, Companion):
         if is_yes(text):
             self.transmit(line)
             return
-        self._view.comment(CommentKind.NEWS, "Not sent. `RSET` takes the marks back.")
+        self._view.comment(FeedbackKind.NEWS, "Not sent. `RSET` takes the marks back.")
         self.drop()
 
     # The prompt.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from poptalk.lesson.cues import CommentKind
+from poptalk.lesson.cues import FeedbackKind
 from poptalk.shell.base import Shell
 from poptalk.shell.companion import Companion
 from poptalk.shell.lesson_view import LessonView
@@ -107,14 +107,14 @@ class Menu(Companion):
             self.begin()
         else:
             self._view.comment(
-                CommentKind.NEWS,
+                FeedbackKind.NEWS,
                 f"`:{command}` is for inside a lesson; choose one first, Enter takes "
                 f"{self._suggested.number}.",
             )
 
     def reopen(self) -> None:
         """Say that a lesson comes first."""
-        self._view.comment(CommentKind.NEWS, "Choose a lesson; it opens its own connection.")
+        self._view.comment(FeedbackKind.NEWS, "Choose a lesson; it opens its own connection.")
 
     def prompt(self, usual: str, *, short: bool) -> str:  # noqa: ARG002 - there is no session
         """Ask for a number."""

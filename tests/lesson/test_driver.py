@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from poptalk.lesson.driver import ReplyBuffer
-from poptalk.lesson.happenings import Answered, Connected, Happening
+from poptalk.lesson.happenings import Answered, Connected, LessonEvent
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.states import State
 
@@ -30,7 +30,7 @@ class Talk:
         for event in self.session.receive_eof():
             self.replies.take(event)
 
-    def heard(self) -> list[Happening]:
+    def heard(self) -> list[LessonEvent]:
         heard = list(self.replies.events)
         self.replies.events.clear()
         return heard

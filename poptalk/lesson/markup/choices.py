@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from markdown_it.token import Token
 
-from poptalk.lesson.document import Choice, Question
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.document import Choice, QuizQuestion
+from poptalk.lesson.markup.source import LessonText
 
 REPLY = " -- "
 """What parts a choice from what is said to whoever chooses it."""
@@ -25,7 +25,7 @@ def is_question(tokens: Sequence[Token]) -> bool:
     return any(_ALMOST_A_MARK.match(text) for text, _ in _items(tokens))
 
 
-def read_question(source: Source, tokens: Sequence[Token]) -> Question:
+def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
     """Read a task list.
 
     Args:
@@ -42,7 +42,7 @@ def read_question(source: Source, tokens: Sequence[Token]) -> Question:
     for line in _more_than_paragraphs(tokens):
         source.wrong("long-choice", line)
     choices = tuple(choice for choice in found if choice is not None)
-    return Question(line=begin + 1, choices=choices)
+    return QuizQuestion(line=begin + 1, choices=choices)
 
 
 def _begin(token: Token) -> int:
@@ -75,7 +75,7 @@ def _more_than_paragraphs(tokens: Sequence[Token]) -> Iterator[int]:
                 yield _begin(token)
 
 
-def _read_choice(source: Source, text: str, line: int) -> Choice | None:
+def _read_choice(source: LessonText, text: str, line: int) -> Choice | None:
     mark = _MARK.match(text)
     if mark is None:
         source.wrong("item-without-mark", line)

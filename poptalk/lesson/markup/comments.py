@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from markdown_it.token import Token
 
 from poptalk.lesson.document import SpeakerNote
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 
 NOTE = "note"
 """The word that makes a comment a speaker's note."""
@@ -31,7 +31,7 @@ def is_note(html: str) -> bool:
     return html.lstrip().startswith(BEGIN) and found is not None and found["word"] == NOTE
 
 
-def read_comment(source: Source, token: Token) -> SpeakerNote | None:
+def read_comment(source: LessonText, token: Token) -> SpeakerNote | None:
     """Read a comment; None for one that is no speaker's note."""
     line = (token.map or (0, 0))[0]
     inside, end, behind = token.content.strip().removeprefix(BEGIN).partition(END)

@@ -6,7 +6,7 @@ from markdown_it.token import Token
 
 from poptalk.lesson.document import BlockKind
 from poptalk.lesson.errors import near_miss
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.notation.dialogue import (
     ClientLine,
     Dialogue,
@@ -34,14 +34,14 @@ def is_pop3(fence: Token) -> bool:
     )
 
 
-def has_end(source: Source, fence: Token) -> bool:
+def has_end(source: LessonText, fence: Token) -> bool:
     """Tell whether a fenced block was closed, and not only by the end of what it stands in."""
     begin, end = fence.map or (0, 0)
     last = source.lines[end - 1].strip().lstrip("> \t")
     return end - begin > 1 and len(last) >= len(fence.markup) and not last.strip(fence.markup[0])
 
 
-def read_word(source: Source, fence: Token) -> BlockKind | str | None:
+def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
     """Read what stands behind the three back-quotes.
 
     Returns:
@@ -65,7 +65,7 @@ def read_word(source: Source, fence: Token) -> BlockKind | str | None:
     return None
 
 
-def read_dialogue(source: Source, fence: Token) -> Dialogue:
+def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
     """Read what stands between the fences; every line that is wrong is noted, and left out."""
     lines = fence.content.split("\n")
     opening = (fence.map or (0, 0))[0]

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from poptalk.lesson.document import Block, BlockKind, Item
 from poptalk.lesson.errors import near_miss
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.notation.dialogue import ClientLine, Dialogue, ServerLine
 from poptalk.notation.known import REASONS
 from poptalk.notation.pattern import Pattern, Placeholder
 
 
-def check_placeholders(source: Source, items: Iterable[Item]) -> None:
+def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:
     """Note every placeholder that is to be sent and has no value.
 
     Args:

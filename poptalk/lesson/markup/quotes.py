@@ -9,7 +9,7 @@ from markdown_it.token import Token
 
 from poptalk.lesson.document import Prose
 from poptalk.lesson.errors import near_miss
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 
 TIP = "TIP"
 """The alert that is a hint."""
@@ -21,7 +21,7 @@ _ALERT = re.compile(r"\[!(?P<name>[^\]\n]*)\][ \t]*(?P<rest>.*)")
 _QUOTE_MARK = re.compile(r"[ \t]*> ?")
 
 
-def is_tip(source: Source, tokens: Sequence[Token]) -> bool:
+def is_tip(source: LessonText, tokens: Sequence[Token]) -> bool:
     """Tell whether a quote, given with all its tokens, is a hint; note an alert that is unknown."""
     found = _alert(tokens)
     if found is None:
@@ -37,7 +37,7 @@ def is_tip(source: Source, tokens: Sequence[Token]) -> bool:
     return name == TIP
 
 
-def read_tip(source: Source, tokens: Sequence[Token]) -> Prose | None:
+def read_tip(source: LessonText, tokens: Sequence[Token]) -> Prose | None:
     """Read what a tip says; None where it says nothing, which is noted."""
     begin, end = tokens[0].map or (0, 0)
     found = _alert(tokens)

@@ -7,7 +7,7 @@ from pathlib import Path
 from poptalk.lesson.errors import LessonFault, make_fault
 
 
-class Source:
+class LessonText:
     """The lines of a file.
 
     Args:

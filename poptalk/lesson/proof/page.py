@@ -9,7 +9,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from poptalk.lesson.document import Block, BlockKind, Prose, Question, Step
+from poptalk.lesson.document import Block, BlockKind, Prose, QuizQuestion, Step
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.subject import Subject
 from poptalk.lesson.remarks import MAX_CHARACTERS
@@ -65,7 +65,9 @@ def _lines_before_contact(step: Step) -> int:
     """Count the rows of prose above the first task or question; 0 where there is none."""
     rows = 0
     for item in step.items:
-        if isinstance(item, Question) or (isinstance(item, Block) and item.kind is BlockKind.TASK):
+        if isinstance(item, QuizQuestion) or (
+            isinstance(item, Block) and item.kind is BlockKind.TASK
+        ):
             return rows
         if isinstance(item, Prose):
             rows += sum(len(wrap(text, MOST_COLUMNS)) for text in _texts(item))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poptalk.lesson.document import BlockKind, Question
+from poptalk.lesson.document import BlockKind, QuizQuestion
 from poptalk.lesson.errors import LessonFault, near_miss
 from poptalk.lesson.front_matter import line_of_key
 from poptalk.lesson.proof.subject import Subject
@@ -23,7 +23,7 @@ def check_hints(subject: Subject) -> Iterator[LessonFault]:
 def check_questions(subject: Subject) -> Iterator[LessonFault]:
     """Find questions without one right choice, and wrong choices without a reply (PT024)."""
     for item in subject.lesson.items():
-        if not isinstance(item, Question):
+        if not isinstance(item, QuizQuestion):
             continue
         right = sum(choice.right for choice in item.choices)
         if right != 1:
