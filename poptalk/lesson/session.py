@@ -142,8 +142,9 @@ class LessonSession:
             False where the learner asked, on the way, to have the next thing done for them.
         """
         for_themselves = True
-        while self._is_ending and not self._may_end:
-            # A QUIT that the lesson did not ask for: the end that follows is explained first.
+        while self.seen.farewell and self.seen.state is not State.CLOSED and not self._may_end:
+            # A QUIT that the lesson did not ask for: the end that follows is explained first
+            # (the server has yet to hang up, RFC 1939 §6).
             message = yield from self.next(Awaiting.COMMAND)
             if message is Request.SKIP:
                 for_themselves = False
@@ -157,11 +158,6 @@ class LessonSession:
         if not self.seen.is_open:
             yield from self.connect(Manner.TYPED)
         return for_themselves
-
-    @property
-    def _is_ending(self) -> bool:
-        """Whether QUIT was answered, and the server has yet to hang up (RFC 1939 §6)."""
-        return self.seen.farewell and self.seen.state is not State.CLOSED
 
     def connect(self, manner: Manner, *, number: int | None = None) -> Flow[None]:
         """Open a connection: the lesson's next one, or the one with a number."""

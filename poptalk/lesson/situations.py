@@ -44,7 +44,7 @@ def closed(ended: Disconnected, before: SessionState) -> str:
     if before.farewell:
         gone = ""
         if before.marked:
-            gone = f" {_capital(messages(before.marked))} went with it."
+            gone = f" M{messages(before.marked)[1:]} went with it."
         return f"`QUIT` was answered, so the session is over.{gone} {RECONNECT}"
     stays = ""
     if ended.marked:
@@ -73,7 +73,3 @@ def named(words: Sequence[str]) -> str:
     shown = ", ".join(f"`{word}`" for word in words[:MOST_WORDS])
     more = len(words) - MOST_WORDS
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

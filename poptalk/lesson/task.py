@@ -333,7 +333,9 @@ class Task:
                 yield from session.hang_up()
             elif isinstance(message, Answered):
                 yield from self._remark(message, self._judge(message, self._index))
-            elif isinstance(message, Disconnected) and not _is_by(direction.side, message):
+            elif isinstance(message, Disconnected) and not (
+                direction.side is Side.SERVER or message.ending.by is EndedBy.US
+            ):
                 yield from session.explain_end(message)
                 yield from session.ready(self.cursor)
         yield self._done("closed")
@@ -362,8 +364,3 @@ def _begins(turn: Turn, line: bytes) -> bool:
     """Tell whether a turn sends the command line that begins an exchange."""
     is_line = isinstance(turn.act, Line) and not turn.act.answers_challenge
     return is_line and isinstance(turn.act, Line) and turn.act.command.line == line
-
-
-def _is_by(side: Side, ended: Disconnected) -> bool:
-    """Tell whether an end is the one that a stage direction speaks of."""
-    return side is Side.SERVER or ended.ending.by is EndedBy.US

@@ -6,7 +6,7 @@ changed the session, another pupil goes from the beginning of the step to the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +20,6 @@ from poptalk.lesson.replaying import Cursor
 from poptalk.notation.dialogue import ClientLine
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, match_client
-from poptalk.notation.pattern import Pattern
 from poptalk.protocol.verbs import Verb
 
 NOTHING = "NOOP"
@@ -144,7 +143,10 @@ class StepMutations:
         if learner.fall_silent():
             yield self._subject.fault("goes-on-alone", due.step.line)
             return
-        if any(pattern.text.upper() == NOTHING for pattern in _patterns(due.step)):
+        if any(
+            pattern.text.upper() == NOTHING
+            for pattern in (due.step.pattern, *due.step.alternatives)
+        ):
             return
         if self._try(learner, NOTHING):
             yield self._subject.fault("noop-passes", due.step.line, source=due.step.pattern.source)
@@ -162,11 +164,16 @@ class StepMutations:
                 )
 
     def _try_mistakes(self, block: Block) -> Iterator[LessonFault]:
-        due_lines = [due for due in self._due_lines if _is_in(due.step, block)]
+        due_lines = [
+            due for due in self._due_lines if any(each is due.step for each in block.dialogue.steps)
+        ]
         for mistake in block.mistakes:
-            verb = _verb(mistake)
+            act = mistake.turn.act
+            assert isinstance(act, Send)
+            verb = act.command.verb
             # It is met where its own command is awaited, or at the end, where most is possible.
-            due_lines.sort(key=partial(_likelihood, verb), reverse=True)
+            last_first = sorted(due_lines, key=lambda due: due.cursor, reverse=True)
+            due_lines = sorted(last_first, key=partial(_has_other_verb, verb))
             reasons = []
             for due in due_lines:
                 reason = self._why_not_met(mistake, due)
@@ -212,18 +219,5 @@ def _is_answer(learner: DryRunLearner, step: ClientLine, line: str) -> bool:
     return isinstance(match_client(step, octets, learner.tutor.bindings), Agreement)
 
 
-def _patterns(step: ClientLine) -> Sequence[Pattern]:
-    return (step.pattern, *step.alternatives)
-
-
-def _is_in(step: ClientLine, block: Block) -> bool:
-    return any(each is step for each in block.dialogue.steps)
-
-
-def _verb(mistake: Mistake) -> Verb | None:
-    act = mistake.turn.act
-    return act.command.verb if isinstance(act, Send) else None
-
-
-def _likelihood(verb: Verb | None, due: DueLine) -> tuple[bool, Cursor]:
-    return due.send.command.verb is verb, due.cursor
+def _has_other_verb(verb: Verb | None, due: DueLine) -> bool:
+    return due.send.command.verb is not verb
