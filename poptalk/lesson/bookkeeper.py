@@ -7,7 +7,7 @@ from poptalk.lesson.document import Lesson, Step
 from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
 
 
-class Bookkeeper:
+class ProgressRecorder:
     """Knows the step that is being done, and how often something was tried in it.
 
     Args:

@@ -17,7 +17,7 @@ from typing import Self
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.front_matter import line_of_key
 from poptalk.lesson.mailbox import Mailbox, MailboxError, find_mailbox
-from poptalk.lesson.room import Room
+from poptalk.lesson.room import LessonServer
 from poptalk.net.destination import UsageError
 from poptalk.practice.accounts import Account, AccountError
 from poptalk.practice.embedded import PracticeDestination
@@ -34,7 +34,7 @@ ASIDE = 0
 """The number of a connection that is none of the lesson's own: no fault such as `#1=locked` meets it."""
 
 
-class ClassroomError(UsageError):
+class LessonServerError(UsageError):
     """A lesson whose practice server cannot be had.
 
     Args:
@@ -53,7 +53,7 @@ class ClassroomError(UsageError):
         super().__init__(f"{lesson.path}:{self.line}: {sentence}")
 
 
-class Classroom(Room):
+class PracticeLessonServer(LessonServer):
     """The practice server of a lesson, as a context manager: it runs as long as the context lasts.
 
     Args:
@@ -117,7 +117,7 @@ class Classroom(Room):
             host=self._server.host, port=self._server.port, label="practice", server=self._server
         )
 
-    def does_wrong(self, number: int) -> bool:
+    def has_fault(self, number: int) -> bool:
         """Tell whether one of the lesson's connections has a fault."""
         return number in self._wrong or None in self._wrong
 
@@ -136,7 +136,7 @@ class Classroom(Room):
             source = find_mailbox(self.lesson.mailbox, beside=self.lesson.path)
             return Mailbox(source, directory)
         except MailboxError as error:
-            raise ClassroomError(self.lesson, "mailbox", str(error)) from error
+            raise LessonServerError(self.lesson, "mailbox", str(error)) from error
 
     def _new_server(self) -> Server:
         lesson = self.lesson
@@ -153,9 +153,9 @@ class Classroom(Room):
                 witnesses=[self._begin],
             )
         except AccountError as error:
-            raise ClassroomError(lesson, "user", str(error)) from error
+            raise LessonServerError(lesson, "user", str(error)) from error
         except MaildropError as error:
-            raise ClassroomError(lesson, "mailbox", str(error)) from error
+            raise LessonServerError(lesson, "mailbox", str(error)) from error
 
     def _begin(self, visit: Visit) -> Witness:
         if visit.number == ASIDE:
@@ -192,7 +192,7 @@ def _load_persona(lesson: Lesson) -> Persona:
     try:
         return load_persona(name)
     except PersonaError as error:
-        raise ClassroomError(lesson, "persona", str(error)) from error
+        raise LessonServerError(lesson, "persona", str(error)) from error
 
 
 def _connections_with_faults(lesson: Lesson) -> tuple[int | None, ...]:
@@ -205,5 +205,5 @@ def _connections_with_faults(lesson: Lesson) -> tuple[int | None, ...]:
     except FaultError as error:
         # The option of `poptalk serve` is a key here.
         sentence = str(error).replace("--fault ", "fault ")
-        raise ClassroomError(lesson, "fault", sentence) from error
+        raise LessonServerError(lesson, "fault", sentence) from error
     return tuple(rule.connection for rule in plan.rules)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from poptalk.lesson.document import Question
+from poptalk.lesson.document import QuizQuestion
 from poptalk.lesson.progress import ProgressEvent
 from poptalk.notation.dialogue import Dialogue
 
 
-class CommentKind(Enum):
+class FeedbackKind(Enum):
     """What a comment is about; the value is the word in front of it, colours or not."""
 
     DONE = "done"
@@ -35,19 +35,19 @@ class Manner(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
+class LessonAction:
     """Base of all cues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Say(Cue):
+class Say(LessonAction):
     """Show prose, in Markdown."""
 
     source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heading(Cue):
+class Heading(LessonAction):
     """Show the title of the lesson or of a step."""
 
     text: str
@@ -56,23 +56,23 @@ class Heading(Cue):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comment(Cue):
+class Feedback(LessonAction):
     """Show a comment, below the server's answer: two lines at most on 80 columns."""
 
-    kind: CommentKind
+    kind: FeedbackKind
     text: str
     """May hold inline Markdown: `code` for what is typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask(Cue):
+class Ask(LessonAction):
     """Show the numbered choices of a question."""
 
-    question: Question
+    question: QuizQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Send(Cue):
+class SendLine(LessonAction):
     """Send a line; `Answered` follows, or `Ended`."""
 
     line: bytes
@@ -81,7 +81,7 @@ class Send(Cue):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connect(Cue):
+class Connect(LessonAction):
     """Close what is open, and connect; `Connected` follows, or `CannotConnect`."""
 
     fresh: bool
@@ -92,19 +92,19 @@ class Connect(Cue):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HangUp(Cue):
+class HangUp(LessonAction):
     """Close the connection without a word; `Ended` follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wait(Cue):
+class WaitSeconds(LessonAction):
     """Let time pass; `Waited` follows."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prove(Cue):
+class Prove(LessonAction):
     """Run a dialogue on a second connection, and show it; `Proved` follows."""
 
     dialogue: Dialogue
@@ -113,12 +113,12 @@ class Prove(Cue):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keep(Cue):
+class Keep(LessonAction):
     """Append an event to the learner's progress, at once."""
 
     event: ProgressEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finish(Cue):
+class Finish(LessonAction):
     """The lesson is over."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
+from poptalk.lesson.turns import Turn, turns
 from poptalk.notation.dialogue import ClientLine, Dialogue
 from poptalk.notation.known import Known
 from poptalk.protocol.commands import parse_command
@@ -39,7 +41,7 @@ class Prose:
     """Markdown, without the line end behind it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Mistake:
     """What is said when a certain line was sent and, perhaps, when a certain reply came."""
 
@@ -49,8 +51,13 @@ class Mistake:
     comment: Prose
     """May name what the dialogue captured, as `{n}`."""
 
+    @cached_property
+    def turn(self) -> Turn:
+        """The line, with the reply if there is one."""
+        return turns(self.dialogue)[0]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """A dialogue, and who does it."""
 
@@ -60,6 +67,11 @@ class Block:
     hints: tuple[Prose, ...] = ()
     """The rungs of the ladder without the last one, which is the answer itself."""
     mistakes: tuple[Mistake, ...] = ()
+
+    @cached_property
+    def turns(self) -> tuple[Turn, ...]:
+        """What the client does, each with the whole reply to it."""
+        return turns(self.dialogue)
 
     @property
     def deletes(self) -> bool:
@@ -82,7 +94,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class QuizQuestion:
     """A question, to be answered before going on.  What is asked stands in the prose above it."""
 
     line: int = field(compare=False, default=0)
@@ -98,7 +110,7 @@ class SpeakerNote:
     text: str
 
 
-Item = Prose | Block | Question | SpeakerNote
+Item = Prose | Block | QuizQuestion | SpeakerNote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

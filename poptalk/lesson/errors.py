@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from poptalk.lesson.codes import CODES
+from poptalk.lesson.codes import CODES, FAULTS
 from poptalk.net.errors import reason
 from poptalk.terminal.safe import harmless
 
@@ -46,6 +46,29 @@ class LessonFault:
         end = "" if self.advice.endswith("?") else "."
         place = f"{harmless(str(self.path))}:{self.line_number}"
         return f"{place}: {self.code} {harmless(self.problem)}{quote}; {harmless(self.advice)}{end}"
+
+
+def make_fault(
+    name: str, path: Path, line_number: int, line: str, values: Mapping[str, object]
+) -> LessonFault:
+    """Make a fault of `codes.FAULTS`.
+
+    Args:
+        name: which one.
+        path: the file.
+        line_number: the line in it, from 1.
+        line: the line itself.
+        values: what the names in braces stand for.
+    """
+    code, problem, advice = FAULTS[name]
+    return LessonFault(
+        code=code,
+        path=path,
+        line_number=line_number,
+        line=line,
+        problem=problem.format(**values),
+        advice=advice.format(**values),
+    )
 
 
 class LessonErrors(ValueError):

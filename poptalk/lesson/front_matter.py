@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from poptalk.lesson.errors import near_miss
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.notation.pattern import unwritable
 from poptalk.practice.accounts import BOB
 from poptalk.protocol.commands import MASK
@@ -125,36 +125,20 @@ class FrontMatter:
         return tuple(part.strip() for part in self.values[key].split(",") if part.strip())
 
 
-def read_front_matter(source: Source) -> FrontMatter:
+def read_front_matter(source: LessonText) -> FrontMatter:
     """Read the front matter of a lesson; what is wrong with it is noted in the source."""
     lines = source.lines
     if lines[0].rstrip() != FENCE:
-        source.wrong(
-            "PT002",
-            0,
-            f"a lesson begins with a line '{FENCE}'",
-            f"write '{FENCE}', lines such as 'title: ...', and '{FENCE}' again",
-        )
+        source.wrong("no-front-matter", 0)
         return FrontMatter(values=_complete({}), lines=0)
     end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() == FENCE), None)
     if end is None:
-        source.wrong(
-            "PT002",
-            0,
-            "the front matter has no end",
-            f"write a second line '{FENCE}' below its last key",
-        )
+        source.wrong("front-matter-without-end", 0)
         return FrontMatter(values=_complete({}), lines=0)
     written = _read_lines(source, end)
     for key, about in KEYS.items():
         if about.default is None and key not in written:
-            source.wrong(
-                "PT004",
-                end,
-                f"'{key}' is missing from the front matter",
-                f"write '{key}: ...' above this line: {about.meaning}",
-                quote="",
-            )
+            source.wrong("key-missing", end, quote="", key=key, meaning=about.meaning)
     return FrontMatter(values=_complete(written), lines=end + 1)
 
 
@@ -182,7 +166,7 @@ def _complete(written: Mapping[str, str]) -> dict[str, str]:
     return {key: written.get(key, about.default or "") for key, about in KEYS.items()}
 
 
-def _read_lines(source: Source, end: int) -> dict[str, str]:
+def _read_lines(source: LessonText, end: int) -> dict[str, str]:
     written: dict[str, str] = {}
     for number in range(1, end):
         line = source.lines[number].strip()
@@ -190,20 +174,13 @@ def _read_lines(source: Source, end: int) -> dict[str, str]:
             continue
         found = _LINE.fullmatch(line)
         if found is None:
-            source.wrong(
-                "PT002",
-                number,
-                "a line of the front matter is a key, a colon, a blank and a value",
-                f"the keys are {', '.join(KEYS)}",
-            )
+            source.wrong("no-key-line", number, keys=", ".join(KEYS))
             continue
         key = found["key"]
         if key not in KEYS:
-            source.wrong(
-                "PT003", number, f"there is no key '{key}'", near_miss(key, KEYS, form="'{}'")
-            )
+            source.wrong("unknown-key", number, key=key, advice=near_miss(key, KEYS, form="'{}'"))
         elif key in written:
-            source.wrong("PT005", number, f"'{key}' stands here a second time", "keep one of them")
+            source.wrong("key-twice", number, key=key)
         else:
             written[key] = _read_value(source, number, key, _unquoted(found["value"] or ""))
     return written
@@ -216,7 +193,7 @@ def _unquoted(value: str) -> str:
     return text
 
 
-def _read_value(source: Source, number: int, key: str, value: str) -> str:
+def _read_value(source: LessonText, number: int, key: str, value: str) -> str:
     """Check the form of a value; give it back, or an empty text where it is wrong."""
     about = KEYS[key]
     right = bool(value) and unwritable(value) is None
@@ -227,10 +204,10 @@ def _read_value(source: Source, number: int, key: str, value: str) -> str:
     if right:
         return value
     source.wrong(
-        "PT006",
+        "wrong-value" if value else "empty-value",
         number,
-        f"'{key}' has no such value" if value else f"'{key}' has no value",
-        f"write {about.form}" if about.default is None else f"write {about.form}, or leave it out",
         quote=f"{key}: {MASK.decode('ascii')}" if key == "password" else None,
+        key=key,
+        form=about.form if about.default is None else f"{about.form}, or leave it out",
     )
     return ""

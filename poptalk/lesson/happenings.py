@@ -10,12 +10,12 @@ from poptalk.protocol.states import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class LessonEvent:
     """Base of all happenings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connected(Happening):
+class Connected(LessonEvent):
     """A connection stands, and the greeting has come."""
 
     greeting: bytes
@@ -24,7 +24,7 @@ class Connected(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CannotConnect(Happening):
+class CannotConnect(LessonEvent):
     """No connection came about."""
 
     reason: str
@@ -32,7 +32,7 @@ class CannotConnect(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered(Happening):
+class Answered(LessonEvent):
     """A line was sent, by whomever, and its reply is complete; a SASL challenge is a reply too."""
 
     line: bytes
@@ -49,12 +49,12 @@ class Answered(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TlsBegun(Happening):
+class SwitchedToTls(LessonEvent):
     """STLS has led to TLS (RFC 2595 §4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended(Happening):
+class Disconnected(LessonEvent):
     """The connection is gone; a reply that it cut off was told before, as not complete."""
 
     ending: Ending
@@ -65,12 +65,12 @@ class Ended(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waited(Happening):
+class Waited(LessonEvent):
     """The time that a `Wait` asked for is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proved(Happening):
+class Proved(LessonEvent):
     """The second connection of a `Prove` has come to its end, and was shown."""
 
     difference: str | None = None

@@ -14,8 +14,8 @@ from enum import Enum
 from poptalk.lesson import remarks
 from poptalk.lesson.document import Mistake
 from poptalk.lesson.happenings import Answered
-from poptalk.lesson.seen import Seen
-from poptalk.lesson.turns import Turn, turns
+from poptalk.lesson.seen import SessionState
+from poptalk.lesson.turns import Turn
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, Difference, match_client, match_reply
 from poptalk.notation.pattern import Bindings, Literal
@@ -24,7 +24,7 @@ from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.verbs import Effect
 
 
-class VerdictKind(Enum):
+class JudgementKind(Enum):
     """What became of a line, seen from the turn that is awaited."""
 
     WANTED = "wanted"
@@ -39,21 +39,21 @@ class VerdictKind(Enum):
 
 MISSES = frozenset(
     {
-        VerdictKind.WRONG_ARGUMENTS,
-        VerdictKind.WRONG_STATE,
-        VerdictKind.UNKNOWN,
-        VerdictKind.REFUSED,
-        VerdictKind.MISTAKE,
+        JudgementKind.WRONG_ARGUMENTS,
+        JudgementKind.WRONG_STATE,
+        JudgementKind.UNKNOWN,
+        JudgementKind.REFUSED,
+        JudgementKind.MISTAKE,
     }
 )
 """The verdicts that count; what is valid but not asked for, or cannot be judged, does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Judgement:
     """A judgement, and what is said about it."""
 
-    kind: VerdictKind
+    kind: JudgementKind
     text: str = ""
     """At most two lines on 80 columns, inline Markdown; empty where nothing need be said."""
     why: str = ""
@@ -77,10 +77,10 @@ def judge(
     mistakes: Sequence[Mistake] = (),
     done: Sequence[Turn] = (),
     later: Sequence[Turn] = (),
-    seen: Seen | None = None,
+    seen: SessionState | None = None,
     spoilt: Collection[int] = (),
     live: bool = False,
-) -> Verdict:
+) -> Judgement:
     """Judge a line by the turn that is awaited.
 
     Args:
@@ -94,7 +94,7 @@ def judge(
         spoilt: messages that the learner marked, though the lesson did not ask for it.
         live: whether the server is somebody else's, whose mail differs from the lesson's.
     """
-    seen = seen if seen is not None else Seen()
+    seen = seen if seen is not None else SessionState()
     case = _Case(turn, answered, bindings, seen, done=done, later=later)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
         return case.cut_off()
@@ -109,13 +109,13 @@ def judge(
     return case.something_else()
 
 
-def judge_free(answered: Answered, *, seen: Seen | None = None) -> Verdict:
+def judge_free(answered: Answered, *, seen: SessionState | None = None) -> Judgement:
     """Judge a line that nothing awaits: explain a mistake, and leave everything else alone."""
     nothing = Turn(act=None)
     verdict = judge(nothing, answered, {}, seen=seen)
     if verdict.is_miss:
         return verdict
-    return Verdict(kind=VerdictKind.ASIDE)
+    return Judgement(kind=JudgementKind.ASIDE)
 
 
 class _Case:
@@ -126,7 +126,7 @@ class _Case:
         turn: Turn,
         answered: Answered,
         bindings: Bindings,
-        seen: Seen,
+        seen: SessionState,
         *,
         done: Sequence[Turn],
         later: Sequence[Turn],
@@ -139,7 +139,7 @@ class _Case:
         self._seen = seen
         self._command = parse_command(answered.line)
         self._status_line = parse_status_line(answered.lines[0] if answered.lines else b"")
-        found = _match_awaited(turn, answered, bindings)
+        found = self._match_awaited(turn)
         self.is_wanted = found is not None
         self.reply = self._match_reply(turn, found)
 
@@ -161,6 +161,29 @@ class _Case:
         )
         return parse_command("".join(texts).encode("utf-8", "surrogateescape"))
 
+    def _match_awaited(self, turn: Turn) -> Bindings | None:
+        """Compare the line with the one of a turn; None also where that sends nothing."""
+        send = turn.act
+        if not isinstance(send, Send) or send.answers_challenge is not self._answered.sasl:
+            return None
+        return self._match_line(send)
+
+    def _match_line(self, send: Send) -> Bindings | None:
+        """Compare the line with one of the lesson's; spaces too many pass, with a comment."""
+        lines = [self._answered.line]
+        if not self._answered.sasl:
+            if send.command.verb not in (None, self._command.verb) and not send.step.alternatives:
+                return None
+            tidied = remarks.tidied(self._command)
+            lines += [tidied] if tidied != self._answered.line else []
+        for line in lines:
+            result = match_client(
+                send.step, line, self._bindings, answers_challenge=self._answered.sasl
+            )
+            if isinstance(result, Agreement):
+                return result.bindings
+        return None
+
     def _match_reply(self, turn: Turn, found: Bindings | None) -> Agreement | Difference | None:
         if found is None:
             return None
@@ -168,38 +191,41 @@ class _Case:
             return Agreement(bindings=dict(found))
         return match_reply(turn.reply, self._answered.lines, found)
 
-    def _verdict(self, kind: VerdictKind, text: str, *, why: str = "") -> Verdict:
+    def _verdict(self, kind: JudgementKind, text: str, *, why: str = "") -> Judgement:
         why = why or remarks.at_length(self._command, self._status_line)
-        return Verdict(kind=kind, text=text, why=why, bindings=self._bindings)
+        return Judgement(kind=kind, text=text, why=why, bindings=self._bindings)
 
-    def cut_off(self) -> Verdict:
+    def cut_off(self) -> Judgement:
         """Judge nothing: the end of the reply is missing."""
-        return self._verdict(VerdictKind.UNJUDGED, remarks.CUT_OFF, why=remarks.CUT_OFF_AT_LENGTH)
+        return self._verdict(JudgementKind.UNJUDGED, remarks.CUT_OFF, why=remarks.CUT_OFF_AT_LENGTH)
 
-    def wanted(self, reply: Agreement) -> Verdict:
+    def wanted(self, reply: Agreement) -> Judgement:
         """Pass a line and a reply that are what the lesson awaits."""
         sasl = self._answered.sasl
-        return Verdict(
-            kind=VerdictKind.WANTED,
+        return Judgement(
+            kind=JudgementKind.WANTED,
             text="" if sasl else remarks.on_style(self._command),
             why=remarks.at_length(self._command, self._status_line),
             bindings=reply.bindings,
         )
 
-    def mistake(self, mistake: Mistake) -> Verdict | None:
+    def mistake(self, mistake: Mistake) -> Judgement | None:
         """Compare with a mistake of the author's; None where it is another one."""
-        turn = next(turn for turn in turns(mistake.dialogue) if isinstance(turn.act, Send))
+        turn = mistake.turn
         assert isinstance(turn.act, Send)
-        found = _match_line(turn.act, self._answered, self._bindings)
-        is_of_the_block = self.is_wanted or self._fits(self._done) or self._fits(self._later)
-        if is_of_the_block and found is not None and found.keys() > self._bindings.keys():
+        found = self._match_line(turn.act)
+        if found is None:
+            return None
+        if found.keys() > self._bindings.keys() and (
+            self.is_wanted or self._fits(self._done) or self._fits(self._later)
+        ):
             # `LIST {n:int}` is about any other number than those that the block is about.
             return None
         reply = self._match_reply(turn, found)
         if not isinstance(reply, Agreement):
             return None
-        return Verdict(
-            kind=VerdictKind.MISTAKE,
+        return Judgement(
+            kind=JudgementKind.MISTAKE,
             text=remarks.filled(mistake.comment.source, self._without_secrets(reply.bindings)),
             why=remarks.at_length(self._command, self._status_line),
             bindings=self._bindings,
@@ -219,22 +245,22 @@ class _Case:
             for name, value in found.items()
         }
 
-    def wanted_otherwise(self, spoilt: Collection[int], *, live: bool) -> Verdict:
+    def wanted_otherwise(self, spoilt: Collection[int], *, live: bool) -> Judgement:
         """Judge a line that is the awaited one, with a reply that is not."""
         verb, before = self._command.verb, self._answered.before
         if self._status_line.status is Status.ERR:
             if verb is not None and before not in verb.states and not self._answered.sasl:
                 text = remarks.wrong_state(self._command, before, self._seen)
-                return self._verdict(VerdictKind.WRONG_STATE, f"{text} `:reset` begins anew.")
+                return self._verdict(JudgementKind.WRONG_STATE, f"{text} `:reset` begins anew.")
             text = remarks.refused(self._command, self._status_line, self._seen)
-            return self._verdict(VerdictKind.REFUSED, text)
+            return self._verdict(JudgementKind.REFUSED, text)
         why = str(self.reply) if isinstance(self.reply, Difference) else ""
         if self._turn.is_refusal and not spoilt:
-            return self._verdict(VerdictKind.UNJUDGED, remarks.TAKEN, why=why)
+            return self._verdict(JudgementKind.UNJUDGED, remarks.TAKEN, why=why)
         text = remarks.other_reply(spoilt, live=live)
-        return self._verdict(VerdictKind.UNJUDGED, text, why=why)
+        return self._verdict(JudgementKind.UNJUDGED, text, why=why)
 
-    def something_else(self) -> Verdict:
+    def something_else(self) -> Judgement:
         """Judge a line that is not the awaited one."""
         if self._answered.sasl:
             return self._sasl_line()
@@ -243,74 +269,53 @@ class _Case:
             return self._unknown()
         before = self._answered.before
         if self._fits(self._later):
-            return self._verdict(VerdictKind.ASIDE, remarks.COMES_LATER)
+            return self._verdict(JudgementKind.ASIDE, remarks.COMES_LATER)
         if not self._is_ok:
             if before not in verb.states:
                 text = remarks.wrong_state(command, before, self._seen)
-                return self._verdict(VerdictKind.WRONG_STATE, text)
+                return self._verdict(JudgementKind.WRONG_STATE, text)
             if remarks.lacks_user(command, self._seen):
-                return self._verdict(VerdictKind.WRONG_STATE, remarks.PASS_WITHOUT_USER)
+                return self._verdict(JudgementKind.WRONG_STATE, remarks.PASS_WITHOUT_USER)
         if self._is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
-            return self._verdict(VerdictKind.ASIDE, remarks.DONE_ALREADY)
+            return self._verdict(JudgementKind.ASIDE, remarks.DONE_ALREADY)
         if self._is_awaited_verb or (not self._is_ok and remarks.arguments_are_wrong(command)):
             text = remarks.wrong_arguments(
                 command, self._awaited if self._is_awaited_verb else None
             )
-            return self._verdict(VerdictKind.WRONG_ARGUMENTS, text)
+            return self._verdict(JudgementKind.WRONG_ARGUMENTS, text)
         if not self._is_ok:
             text = remarks.refused(command, self._status_line, self._seen)
-            return self._verdict(VerdictKind.REFUSED, text)
-        return self._verdict(VerdictKind.ASIDE, remarks.aside(command, self._awaited))
+            return self._verdict(JudgementKind.REFUSED, text)
+        return self._verdict(JudgementKind.ASIDE, remarks.aside(command, self._awaited))
 
     def _fits(self, others: Sequence[Turn]) -> bool:
         """Tell whether line and reply are what another turn awaits."""
-        for other in others:
-            found = _match_awaited(other, self._answered, self._bindings)
-            if isinstance(self._match_reply(other, found), Agreement):
-                return True
-        return False
+        return any(
+            isinstance(self._match_reply(other, self._match_awaited(other)), Agreement)
+            for other in others
+        )
 
     @property
     def _is_awaited_verb(self) -> bool:
         return self._awaited is not None and self._awaited.verb is self._command.verb
 
-    def _unknown(self) -> Verdict:
+    def _unknown(self) -> Judgement:
         if self._is_ok:
-            return self._verdict(VerdictKind.ASIDE, remarks.UNKNOWN_TO_US)
+            return self._verdict(JudgementKind.ASIDE, remarks.UNKNOWN_TO_US)
         if not self._answered.line:
             # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
-            return self._verdict(VerdictKind.ASIDE, remarks.EMPTY_LINE)
+            return self._verdict(JudgementKind.ASIDE, remarks.EMPTY_LINE)
         if remarks.is_for_poptalk(self._command):
             # Who asks for help has made no mistake.
-            return self._verdict(VerdictKind.ASIDE, remarks.unknown(self._command))
+            return self._verdict(JudgementKind.ASIDE, remarks.unknown(self._command))
         text = remarks.unknown(self._command, secret=self._bindings.get("password"))
-        return self._verdict(VerdictKind.UNKNOWN, text, why=remarks.UNKNOWN_AT_LENGTH)
+        return self._verdict(JudgementKind.UNKNOWN, text, why=remarks.UNKNOWN_AT_LENGTH)
 
-    def _sasl_line(self) -> Verdict:
+    def _sasl_line(self) -> Judgement:
         """Judge an answer to a challenge that is not the awaited one."""
         if self._answered.line == b"*":
-            return self._verdict(VerdictKind.ASIDE, remarks.GAVE_UP)
+            return self._verdict(JudgementKind.ASIDE, remarks.GAVE_UP)
         if self._is_ok:
-            return self._verdict(VerdictKind.ASIDE, remarks.OTHER_RESPONSE)
+            return self._verdict(JudgementKind.ASIDE, remarks.OTHER_RESPONSE)
         text = remarks.refused_response(self._answered.line)
-        return self._verdict(VerdictKind.WRONG_ARGUMENTS, text)
-
-
-def _match_awaited(turn: Turn, answered: Answered, bindings: Bindings) -> Bindings | None:
-    """Compare the line with the awaited one; None also where nothing is to be sent."""
-    send = turn.act
-    if not isinstance(send, Send) or send.answers_challenge is not answered.sasl:
-        return None
-    return _match_line(send, answered, bindings)
-
-
-def _match_line(send: Send, answered: Answered, bindings: Bindings) -> Bindings | None:
-    """Compare the line with one of the lesson's; blanks too many pass, with a remark."""
-    lines = [answered.line]
-    if not answered.sasl:
-        lines.append(remarks.tidied(parse_command(answered.line)))
-    for line in lines:
-        result = match_client(send.step, line, bindings, answers_challenge=answered.sasl)
-        if isinstance(result, Agreement):
-            return result.bindings
-    return None
+        return self._verdict(JudgementKind.WRONG_ARGUMENTS, text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from poptalk.lesson.document import Prose, Question
+from poptalk.lesson.document import Prose, QuizQuestion
 from poptalk.lesson.turns import Turn
 from poptalk.notation.dialogue import Direction
 from poptalk.notation.directions import Action, Side
@@ -23,7 +23,7 @@ _DIRECTIONS = {
 }
 
 
-class Ladder:
+class Hints:
     """The hints to a question, or to a block of which one turn after the other is awaited.
 
     The author's are about the whole block, so that none is shown twice.
@@ -33,17 +33,17 @@ class Ladder:
         self._hints = hints
         self._used = 0
         """How many of the author's hints were shown."""
-        self.rung = 0
+        self.given = 0
         """How many hints were shown to what is awaited now."""
 
-    def climb(self, answer: str, *, nudge: str = "") -> str:
+    def next_hint(self, answer: str, *, nudge: str = "") -> str:
         """Return the next hint: the answer once the author's are used up, and from then on.
 
         Args:
             answer: what is to be done.
             nudge: less than the answer; a first hint where the author's were used up before.
         """
-        is_first, self.rung = self.rung == 0, self.rung + 1
+        is_first, self.given = self.given == 0, self.given + 1
         if self._used < len(self._hints):
             self._used += 1
             return " ".join(self._hints[self._used - 1].source.split())
@@ -51,7 +51,7 @@ class Ladder:
 
     def next_turn(self) -> None:
         """Take note that something else is awaited now."""
-        self.rung = 0
+        self.given = 0
 
 
 def nudge_to(turn: Turn) -> str:
@@ -77,7 +77,7 @@ def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:
     return f"Send `{shown_line(turn.act, bindings, live=live)}`."
 
 
-def answer_to_question(question: Question) -> str:
+def answer_to_question(question: QuizQuestion) -> str:
     """Say which choice is right."""
     for number, choice in enumerate(question.choices, 1):
         if choice.right:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.front_matter import read_front_matter
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.lesson.reader import read_text
-from poptalk.lesson.shelf import ShelvedLesson
+from poptalk.lesson.shelf import LibraryLesson
 from poptalk.terminal.width import wrap
 
 MOST_COLUMNS = 100
@@ -24,7 +24,7 @@ NOT_YET = "Not a lesson yet; poptalk lessons check tells why."
 """What is said in place of a summary that cannot be read."""
 
 
-def list_lessons(lessons: Sequence[ShelvedLesson], *, columns: int, paths: bool) -> Iterator[str]:
+def list_lessons(lessons: Sequence[LibraryLesson], *, columns: int, paths: bool) -> Iterator[str]:
     """Give the rows of the list.
 
     Args:
@@ -46,10 +46,10 @@ def list_lessons(lessons: Sequence[ShelvedLesson], *, columns: int, paths: bool)
             yield f"{indent}{lesson.path}"
 
 
-def _paragraphs(lesson: ShelvedLesson) -> list[str]:
+def _paragraphs(lesson: LibraryLesson) -> list[str]:
     """Return what is said of a lesson: its title and its minutes, and its summary."""
     try:
-        source = Source(read_text(lesson.path), path=lesson.path)
+        source = LessonText(read_text(lesson.path), path=lesson.path)
     except LessonErrors:
         return [lesson.name, NOT_YET]
     front = read_front_matter(source)

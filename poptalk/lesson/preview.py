@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poptalk.lesson.document import Block, BlockKind, Item, Lesson, Prose, Question, SpeakerNote
+from poptalk.lesson.document import Block, BlockKind, Item, Lesson, Prose, QuizQuestion, SpeakerNote
 from poptalk.notation.dialogue import Dialogue
 from poptalk.notation.writer import format_dialogue
 from poptalk.terminal.prose import render_comment, render_item, render_prose
@@ -49,7 +49,7 @@ def _item(item: Item, columns: int) -> Iterator[Fragments]:
         case SpeakerNote():
             yield from render_comment(("note", "speaker's note"), item.text, columns=columns)
             yield []
-        case Question():
+        case QuizQuestion():
             for choice in item.choices:
                 text = f"{choice.text} -- {choice.reply}" if choice.reply else choice.text
                 yield from render_item(_RIGHT[choice.right], text, columns=columns)

@@ -81,7 +81,7 @@ class LessonProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class LearnerProgress:
     """Everything that the log holds."""
 
     events: tuple[ProgressEvent, ...] = ()
@@ -159,13 +159,13 @@ class ProgressLog:
         finally:
             os.close(descriptor)
 
-    def read(self) -> Progress:
+    def read(self) -> LearnerProgress:
         """Read what there is; a file that cannot be read is an empty one."""
         try:
             data = self.path.read_bytes()
         except OSError:
-            return Progress()
-        return Progress(events=tuple(_events(data.splitlines())))
+            return LearnerProgress()
+        return LearnerProgress(events=tuple(_events(data.splitlines())))
 
 
 def step_hash(step: Step) -> str:

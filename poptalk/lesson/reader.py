@@ -26,7 +26,7 @@ from poptalk.lesson.markup.headings import plain_text, slug
 from poptalk.lesson.markup.placeholders import check_placeholders
 from poptalk.lesson.markup.quotes import is_tip, read_tip
 from poptalk.lesson.markup.section import Section
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.notation.dialogue import ClientLine, Comment, Dialogue, Direction
 from poptalk.terminal.markdown import make_parser
 
@@ -87,18 +87,13 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_LESSON_OCTETS:
         raise _unreadable(path, _TOO_LARGE)
-    source = Source(text, path=path)
+    source = LessonText(text, path=path)
     front = read_front_matter(source)
-    sections = _Reader(source, title=front["title"], begin=front.lines).read()
+    sections = _LessonReader(source, title=front["title"], begin=front.lines).read()
     introduction, *steps = sections
     check_placeholders(source, (item for section in sections for item in section.items))
     if not steps:
-        source.wrong(
-            "PT009",
-            len(source.lines) - 1,
-            "the lesson has no step",
-            "write a heading such as '## Now you', and below it what is to be done",
-        )
+        source.wrong("no-step", len(source.lines) - 1)
     if source.faults:
         raise LessonErrors(source.faults)
     return Lesson(
@@ -129,7 +124,7 @@ def _unreadable(path: Path, problem: str, *, line: int = 0) -> LessonErrors:
     return LessonErrors([fault])
 
 
-class _Reader:
+class _LessonReader:
     """Walks through the blocks of a document.
 
     Args:
@@ -138,7 +133,7 @@ class _Reader:
         begin: the first line behind the front matter, counted from 0.
     """
 
-    def __init__(self, source: Source, *, title: str, begin: int) -> None:
+    def __init__(self, source: LessonText, *, title: str, begin: int) -> None:
         self._source = source
         self._title = title
         self._begin = begin
@@ -177,7 +172,7 @@ class _Reader:
             self._heading(tokens)
         elif first.type == "fence" and not fences.has_end(self._source, first):
             self._prose_ends(begin, end)
-            self._wrong("PT019", begin, "the block has no end", f"write '{first.markup}' below it")
+            self._source.wrong("block-without-end", begin, markup=first.markup)
         elif first.type == "fence" and fences.is_pop3(first):
             self._prose_ends(begin, end)
             self._fence(first)
@@ -194,9 +189,6 @@ class _Reader:
                 self._section.items.append(note)
         else:
             self._check_inside(tokens)
-
-    def _wrong(self, code: str, line: int, problem: str, advice: str) -> None:
-        self._source.wrong(code, line, problem, advice)
 
     def _prose_ends(self, begin: int, end: int) -> None:
         """Make prose of the lines since the last special block; the next one may begin at `end`."""
@@ -216,73 +208,36 @@ class _Reader:
             line = token.map[0] if token.map else line
             html = [child.content for child in token.children or () if child.type == "html_inline"]
             if token.level and token.type == "fence" and fences.is_pop3(token):
-                self._wrong(
-                    "PT019",
-                    line,
-                    "a block for poptalk stands inside a list or a quote",
-                    "move it out, to the left margin and without '>'",
-                )
+                self._source.wrong("block-inside", line)
             elif any(map(is_note, html)) or (token.type == "html_block" and is_note(token.content)):
-                self._wrong(
-                    "PT019",
-                    line,
-                    "a speaker's note stands inside other text",
-                    "give it lines of its own, at the left margin",
-                )
+                self._source.wrong("note-inside", line)
 
     def _heading(self, tokens: Sequence[Token]) -> None:
         opening, text = tokens[0], plain_text(tokens[1]).strip()
         line, _ = opening.map or (0, 0)
         if opening.markup in ("=", "-"):
-            self._wrong(
-                "PT007",
-                line,
-                "the line below makes this a heading",
-                "write '## ...' for a step, or leave a line empty above a rule",
-            )
+            self._source.wrong("underlined-heading", line)
         if opening.tag == "h1":
             self._title_heading(line, text)
         elif opening.tag == "h2":
             self._step_heading(line, text)
         else:
-            self._wrong(
-                "PT007",
-                line,
-                "a lesson has one title and steps, and no deeper headings",
-                "write '## ...' for a step of its own, or '**...**' for a word in bold",
-            )
+            self._source.wrong("deep-heading", line)
 
     def _title_heading(self, line: int, text: str) -> None:
         if self._titled or self._section.slug is not None or self._section.items:
-            self._wrong(
-                "PT007",
-                line,
-                "the title stands once, below the front matter and above all else",
-                "write '## ...' for a step",
-            )
+            self._source.wrong("second-title", line)
         elif self._title and text != self._title:
-            self._wrong(
-                "PT007",
-                line,
-                "the heading is not the title of the front matter",
-                f"write '# {self._title}', or change the title there",
-            )
+            self._source.wrong("other-title", line, title=self._title)
         self._titled = True
 
     def _step_heading(self, line: int, text: str) -> None:
         name = slug(text)
         same = next((step for step in self._sections if step.slug == name), None)
         if not name:
-            self._wrong(
-                "PT008", line, "this heading makes no id", "write words in it, such as '## Now you'"
-            )
+            self._source.wrong("heading-without-id", line)
         elif same is not None:
-            self._wrong(
-                "PT008",
-                line,
-                f"the id '{name}' is that of the step in line {same.line}",
-                "choose another heading",
-            )
+            self._source.wrong("same-id", line, name=name, other_line=same.line)
         self._sections.append(Section(line=line + 1, slug=name, title=text))
 
     def _outside(self) -> bool:
@@ -296,12 +251,7 @@ class _Reader:
             self._begin_mistake(line, dialogue)
             return
         if self._outside() and word in (BlockKind.TASK, BlockKind.PROOF):
-            self._wrong(
-                "PT012",
-                line,
-                f"a block '{fence.info.strip()}' {_OUTSIDE}",
-                "write a heading '## ...' above it, or 'pop3 show' to have it done",
-            )
+            self._source.wrong("block-outside", line, info=fence.info.strip())
         # A word that is unknown was noted; as a task the block takes what follows it.
         kind = word if isinstance(word, BlockKind) else BlockKind.TASK
         self._section.items.append(Block(line=line + 1, kind=kind, dialogue=dialogue))
@@ -310,12 +260,7 @@ class _Reader:
         steps = [step for step in dialogue.steps if not isinstance(step, Comment)]
         sent = [step for step in steps if isinstance(step, ClientLine | Direction)]
         if len(sent) != 1 or steps[0] is not sent[0] or isinstance(sent[0], Direction):
-            self._wrong(
-                "PT015",
-                line,
-                "a mistake is one 'C:' line, and below it the reply if that matters",
-                "write a block for each line that may be sent",
-            )
+            self._source.wrong("not-one-line", line)
         self._mistake = line, dialogue
 
     def _add_mistake(self, comment: Prose) -> None:
@@ -324,12 +269,7 @@ class _Reader:
         self._mistake = None
         mistake = Mistake(line=line + 1, dialogue=dialogue, comment=comment)
         if not self._section.add_mistake(mistake):
-            self._wrong(
-                "PT013",
-                line,
-                "there is no task above this mistake",
-                "move it below the 'pop3' block that it is about",
-            )
+            self._source.wrong("mistake-without-task", line)
 
     def _mistake_ends(self) -> None:
         """Note a mistake for which no paragraph came."""
@@ -337,32 +277,20 @@ class _Reader:
             return
         line, _ = self._mistake
         self._mistake = None
-        self._wrong(
-            "PT014",
-            line,
-            "there is no paragraph behind this mistake",
-            "write below it what is to be said to whoever makes it",
-        )
+        self._source.wrong("mistake-without-text", line)
 
     def _tip(self, tokens: Sequence[Token]) -> None:
         line, _ = tokens[0].map or (0, 0)
         self._check_inside(tokens)
         hint = read_tip(self._source, tokens)
         if hint is not None and not self._section.add_hint(hint):
-            self._wrong(
-                "PT016",
-                line,
-                "there is no task and no question above this tip",
-                "move it below the one that it is about",
-            )
+            self._source.wrong("tip-without-task", line)
 
     def _question(self, tokens: Sequence[Token]) -> None:
         line, _ = tokens[0].map or (0, 0)
         question = read_question(self._source, tokens)
         if self._outside():
-            self._wrong(
-                "PT012", line, f"a question {_OUTSIDE}", "write a heading '## ...' above it"
-            )
+            self._source.wrong("question-outside", line)
         self._section.items.append(question)
 
 

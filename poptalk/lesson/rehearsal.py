@@ -1,73 +1,60 @@
-"""A lesson without a screen and without a learner: the tutor's cues carried out over a blocking link.
+"""The dry run: a lesson without a screen and without a learner, over a blocking connection.
 
-What the learner would see and hear of is collected: the text, the comments, the progress.  Whoever
-rehearses types in the learner's place, with `enter`, and looks at what became of it.  Reading takes no
-time here, and waiting little.
+What the learner would see is collected: the text, the comments, the progress.  The caller types in the
+learner's place, with `enter`, and looks at what came of it.  Reading takes no time here, and waiting
+little.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from poptalk.lesson.cues import (
     Ask,
-    Comment,
-    CommentKind,
     Connect,
-    Cue,
+    Feedback,
+    FeedbackKind,
     Finish,
-    HangUp,
     Heading,
     Keep,
+    LessonAction,
     Manner,
-    Prove,
     Say,
-    Send,
-    Wait,
 )
-from poptalk.lesson.document import Question
-from poptalk.lesson.happenings import (
-    Answered,
-    CannotConnect,
-    Connected,
-    Ended,
-    Happening,
-    Proved,
-    TlsBegun,
-    Waited,
-)
+from poptalk.lesson.document import QuizQuestion
+from poptalk.lesson.driver import Driver
+from poptalk.lesson.happenings import Answered, Connected, LessonEvent, Proved
 from poptalk.lesson.progress import ProgressEvent
-from poptalk.lesson.room import Room
+from poptalk.lesson.room import LessonServer
+from poptalk.lesson.second_connection import SecondConnection
 from poptalk.lesson.tutor import SILENCES, Tutor
+from poptalk.net.destination import Destination
 from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsFailed
 from poptalk.net.link import Link
-from poptalk.protocol.events import Closed, Event, Sent, StateChanged
+from poptalk.protocol.client import ClientSession
+from poptalk.protocol.events import Event
 from poptalk.protocol.states import State
 from poptalk.script.conversation import Conversation
-from poptalk.script.hearing import Heard
-from poptalk.script.replay import ScriptError
 
 PATIENCE_SECONDS = 5.0
 """How long a reply may take; on loopback it takes a millisecond, and some faults are slow on purpose."""
 
 SILENCE_SECONDS = 0.2
-"""How long nothing must come until a reply is taken for all there is, where its end may be missing."""
+"""Silence after which a reply is taken to be all there is, where its end may be missing."""
 
 MOST_OCTETS_SHOWN = 65_536
 """How much of one reply is remembered as having been seen: more than anybody reads."""
 
 
-class Rehearsal:
+class DryRun(Driver):
     """One run of a lesson, or of a part of it.
 
     Args:
         tutor: as it was made, not begun yet.
-        room: where it takes place.
+        lesson_server: where it takes place.
 
     Attributes:
-        tutor: the same.
         shown: what a learner has seen so far, prose, comments, lines and replies.
         comments: those of the tutor, in their order.
         progress: what would have been written down.
@@ -79,270 +66,197 @@ class Rehearsal:
         answered: the last line that was sent, with its reply; None before the first.
     """
 
-    def __init__(self, tutor: Tutor, room: Room) -> None:
-        self.tutor = tutor
+    def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
+        super().__init__(tutor, lesson_server)
         self.shown: list[str] = []
-        self.comments: list[Comment] = []
+        self.comments: list[Feedback] = []
         self.progress: list[ProgressEvent] = []
         self.finished = False
         self.differences: list[tuple[int, str]] = []
         self.surprises: list[tuple[bytes | None, bytes]] = []
         self.answered: Answered | None = None
-        self.question: Question | None = None
-        self._room = room
+        self.question: QuizQuestion | None = None
         self._talk: Conversation | None = None
-        self._greeting = b""
-        self._cues: deque[Cue] = deque()
-        self._done: Cue | None = None
-        """The last thing that poptalk did by itself; None once the learner has sent something."""
+        self._manner = Manner.TYPED
+        """How the line, or the connection, that is answered next is shown."""
+        self._typing = False
+        """Whether the line that is answered next is the learner's."""
+        self._done: tuple[bytes | None, bytes] | None = None
+        """What poptalk did last by itself, and what came; None once the learner has sent something."""
 
     def begin(self) -> None:
         """Begin, or resume, and go on up to the first thing that a learner does."""
-        self._perform(self.tutor.begin())
+        self.carry_out(self.tutor.begin())
 
     def close(self) -> None:
-        """Hang up without telling the tutor: the rehearsal is over."""
+        """Hang up without telling the tutor: the run is over."""
+        self.over = True
         if self._talk is not None:
             self._talk.close()
 
     @property
     def state(self) -> State:
-        """Where the session stands; CLOSED where there is no connection."""
-        return State.CLOSED if self._talk is None else self._talk.session.state
+        """The state of the session; CLOSED where there is no connection."""
+        return State.CLOSED if self.session is None else self.session.state
 
     @property
     def marked(self) -> frozenset[int]:
         """The messages that are marked as deleted."""
-        return frozenset() if self._talk is None else frozenset(self._talk.session.marked)
+        return frozenset() if self.session is None else frozenset(self.session.marked)
 
     # What a learner does.
 
     def enter(self, line: str) -> None:
         """Type a line: an answer, Enter at a pause, or something for the server."""
-        cues = self.tutor.entered(line)
-        if cues is not None:
-            self._perform(cues)
+        actions = self.tutor.entered(line)
+        if actions is not None:
+            self.carry_out(actions)
         elif self._talk is not None:
-            self._done = None
-            self._say(line.encode("utf-8", "surrogateescape"), Manner.TYPED)
-            self._perform(())
-
-    def hang_up(self) -> None:
-        """Close the connection, as `:close` does."""
-        self._hang_up()
-        self._perform(())
+            self._typing = True
+            self.transmit(line.encode("utf-8", "surrogateescape"))
 
     def skip(self) -> None:
         """Have the tutor do what is awaited."""
-        self._perform(self.tutor.skip())
+        self.carry_out(self.tutor.skip())
 
     def fall_silent(self) -> None:
         """Type nothing for a long time."""
         for seconds in SILENCES:
-            self._perform(self.tutor.silence(seconds))
+            self.silence(seconds)
 
     def await_close(self) -> None:
         """Wait until the server hangs up, PATIENCE_SECONDS at most."""
         self._listen_for(PATIENCE_SECONDS)
-        self._perform(())
 
-    # What the tutor asks for.
+    # The hands: see `driver.Driver`.
 
-    def _perform(self, cues: Sequence[Cue]) -> None:
-        """Carry out cues, and those that follow from them, one after the other."""
-        self._cues.extend(cues)
-        while self._cues:
-            self._perform_one(self._cues.popleft())
+    @property
+    def session(self) -> ClientSession | None:
+        """The session on the open connection."""
+        return None if self._talk is None else self._talk.session
 
-    def _perform_one(self, cue: Cue) -> None:
-        if isinstance(cue, Send | Connect | Prove):
-            self._done = cue
-        match cue:
-            case Send():
-                self._say(cue.line, cue.manner)
-            case Connect():
-                self._connect(cue)
-            case HangUp():
-                self._hang_up()
-            case Wait():
-                self._listen_for(cue.seconds)
-                self._tell(Waited())
-            case Prove():
-                self._prove(cue)
-            case _:
-                self._note(cue)
+    def connect(self, destination: Destination, connection: Connect) -> None:
+        """Connect, and wait for the greeting."""
+        self._manner = connection.manner
+        try:
+            link = Link.open(destination.target, timeout=PATIENCE_SECONDS)
+            self._talk = talk = Conversation(link, tls_settings=destination.tls_settings)
+            while self._talk is talk and talk.session.greeted is None:
+                self._hear(talk.listen() or ())
+        except (ConnectFailed, ConnectionLost) as error:
+            self._talk = None
+            self.failed(error)
 
-    def _note(self, cue: Cue) -> None:
+    def hang_up(self, manner: Manner = Manner.TYPED) -> None:  # noqa: ARG002 - nothing is shown
+        """Close the connection, as `:close` does."""
+        if self._talk is not None:
+            self._hear(self._talk.close())
+
+    def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
+        """Send a line, and wait for its reply, or for what will have come of it."""
+        talk = self._talk
+        assert talk is not None
+        self._manner = manner
+        self.hear(talk.observe(line))
+        silences = 0
+        try:
+            talk.transmit(line)
+            while self._talk is talk and self._replies.is_due:
+                events = talk.listen(patience=SILENCE_SECONDS)
+                if events is not None:
+                    self._hear(events)
+                    continue
+                silences += 1
+                if self._has_heard_enough(silences):
+                    break
+        except ConnectionLost:
+            # It takes nothing any more; what it said before may still be heard.
+            self._hear(talk.listen(patience=SILENCE_SECONDS) or ())
+        if self._talk is talk and self._replies.is_due:
+            self.hang_up()
+
+    def _has_heard_enough(self, silences: int) -> bool:
+        """Tell whether to wait no longer for the rest of a reply, after so many times of silence."""
+        if silences == 1:
+            self.silence(SILENCES[0])
+        turn = self.tutor.awaited
+        may_be_cut_off = turn is not None and turn.may_be_cut_off
+        return may_be_cut_off or silences * SILENCE_SECONDS >= PATIENCE_SECONDS
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later, or as soon as the server has hung up."""
+        self._listen_for(seconds)
+        action()
+
+    def prove(self, second: SecondConnection, done: Callable[[], None]) -> None:
+        """Run a dialogue on a second connection."""
+        second.run()
+        if second.difference is not None:
+            self.differences.append((second.line, second.difference))
+        done()
+
+    def show(self, action: LessonAction) -> None:
         """Keep what a learner would see, and what would be written down."""
-        match cue:
-            case Say():
-                self.shown.append(cue.source)
-            case Heading():
-                self.shown.append(cue.text)
-            case Comment():
-                self.comments.append(cue)
-                self.shown.append(cue.text)
-                if cue.kind is CommentKind.UNJUDGED:
-                    self._note_surprise()
+        match action:
+            case Say(source=text) | Heading(text=text):
+                self.shown.append(text)
+            case Feedback():
+                self.comments.append(action)
+                self.shown.append(action.text)
+                if action.kind is FeedbackKind.UNJUDGED and self._done is not None:
+                    self.surprises.append(self._done)
             case Ask():
-                self.question = cue.question
-                self.shown += [choice.text for choice in cue.question.choices]
+                self.question = action.question
+                self.shown += [choice.text for choice in action.question.choices]
             case Keep():
-                self.progress.append(cue.event)
+                self.progress.append(action.event)
             case Finish():
                 self.finished = True
 
-    def _note_surprise(self) -> None:
-        if isinstance(self._done, Send) and self.answered is not None:
-            came = self.answered.lines[0] if self.answered.lines else b""
-            self.surprises.append((self._done.line, came))
-        elif isinstance(self._done, Connect):
-            self.surprises.append((None, self._greeting))
-
-    def _tell(self, happening: Happening) -> None:
-        self._cues.extend(self.tutor.tell(happening))
+    def told(self, event: LessonEvent) -> None:
+        """Keep what a learner would see of the session."""
+        match event:
+            case Connected(greeting=greeting):
+                self._show([greeting])
+                self._done = None, greeting
+            case Answered(line=line, lines=lines):
+                self.answered = event
+                self._show([line, *lines])
+                self._done = None if self._typing else (line, lines[0] if lines else b"")
+                self._typing = False
+            case Proved():
+                self._done = None
 
     # The connection.
 
-    def _connect(self, cue: Connect) -> None:
-        self.close()
-        self._talk = None
-        destination = self._room.destination(fresh=cue.fresh, number=cue.number)
-        try:
-            link = Link.open(destination.target, timeout=PATIENCE_SECONDS)
-            self._talk = Conversation(link, tls_settings=destination.tls_settings)
-            heard = self._talk.greeting()
-            if not heard.complete:
-                raise ConnectionLost("The server hung up in the middle of its greeting.")
-        except (ConnectFailed, ConnectionLost) as error:
-            self.close()
-            self._talk = None
-            self._tell(CannotConnect(reason=str(error)))
-            return
-        if cue.manner is Manner.TYPED:
-            self._show(heard.lines)
-        self._greeting = heard.lines[0]
-        self._tell(Connected(greeting=self._greeting))
-
-    def _hang_up(self) -> None:
-        if self._talk is not None:
-            self._note_end(self._talk, self._talk.close())
-
-    def _note_end(self, talk: Conversation, events: Sequence[Event]) -> None:
-        """Tell the tutor that the connection is gone, if these events say so."""
-        state = _state_before_end(events)
-        if state is None:
-            return
-        marked = next((event.marked for event in events if isinstance(event, Closed)), ())
-        self._talk = None
-        talk.close()
-        self._tell(Ended(ending=talk.ending or CLOSED_BY_US, state=state, marked=marked))
-
-    def _say(self, line: bytes, manner: Manner) -> None:
-        """Send a line, wait for its reply, and tell the tutor."""
+    def _hear(self, events: Sequence[Event]) -> None:
+        """Take events, and do what follows from them."""
         talk = self._talk
         if talk is None:
             return
-        before = talk.session.state
-        sent = talk.observe(line)
-        heard, end = self._hear(talk, sent)
-        if manner is Manner.TYPED:
-            self._show([line, *heard.lines])
-        self.answered = Answered(
-            line=line,
-            sasl=sent.sasl,
-            lines=heard.lines,
-            before=before,
-            after=_state_before_end(end) or talk.session.state,
-            complete=heard.complete,
-        )
-        self._tell(self.answered)
-        self._note_end(talk, end)
-        if self._talk is None:
+        for event in events:
+            self.hear(event)
+        if talk.session.state is State.CLOSED:
+            self._talk = None
+            talk.close()
+            self.ended(talk.ending or CLOSED_BY_US)
             return
-        if not heard.complete:
-            self._hang_up()
-        elif talk.session.farewell:
-            self._listen_for(PATIENCE_SECONDS)
-        elif talk.tls_is_due:
-            self._begin_tls(talk)
-
-    def _hear(self, talk: Conversation, sent: Sent) -> tuple[Heard, Sequence[Event]]:
-        """Wait for the reply to a line.
-
-        Returns:
-            The reply, or what has come of it where its end stays away; and the events of the end of
-            the connection, where that came as well.
-        """
-        exchange = sent.exchange
-        events: Sequence[Event] | None = ()
-        silent = 0
-        heard = None
-        try:
-            talk.transmit(sent.line)
-            while (heard := talk.heard.reply_to(exchange)) is None and talk.ending is None:
-                events = talk.listen(patience=SILENCE_SECONDS)
-                if events is None:
-                    silent += 1
-                    if self._has_heard_enough(talk.heard.so_far(exchange), silent):
-                        break
-        except ConnectionLost:
-            # It takes nothing any more; what it said before may still be heard.
-            events = talk.listen(patience=SILENCE_SECONDS)
-        if heard is None:
-            heard = talk.heard.reply_to(exchange) or talk.heard.so_far(exchange)
-        return heard or Heard(exchange=exchange, lines=(), complete=False), events or ()
-
-    def _has_heard_enough(self, so_far: Heard | None, silent: int) -> bool:
-        """Tell whether to wait no longer for the rest of a reply, after so many times of silence."""
-        if silent * SILENCE_SECONDS >= PATIENCE_SECONDS:
-            return True
-        turn = self.tutor.awaited
-        expected = turn is not None and turn.may_be_cut_off
-        if silent == 1:
-            lines = len(so_far.lines) if so_far is not None else 0
-            for cue in self.tutor.silence(SILENCES[0], lines=lines):
-                expected |= isinstance(cue, HangUp)
-                self._note(cue)
-        return expected
-
-    def _begin_tls(self, talk: Conversation) -> None:
-        try:
-            talk.begin_tls()
-        except TlsFailed:
-            self._hang_up()
-        else:
-            self._tell(TlsBegun())
+        self.listened()
+        if talk.tls_is_due:
+            try:
+                talk.begin_tls()
+            except TlsFailed:
+                self.hang_up()
+            else:
+                self.tls_begun()
 
     def _listen_for(self, seconds: float) -> None:
         """Hear what comes within a time, and that the server hangs up, which ends the waiting."""
         end = monotonic() + seconds
         while (talk := self._talk) is not None and (left := end - monotonic()) > 0:
-            self._note_end(talk, talk.listen(patience=left) or ())
-
-    def _prove(self, cue: Prove) -> None:
-        replay = self._room.second_connection(cue.dialogue, cue.bindings, timeout=PATIENCE_SECONDS)
-        difference, line = None, cue.dialogue.steps[0].line
-        with replay:
-            try:
-                for _ in replay.run():
-                    pass
-            except (ConnectFailed, ConnectionLost, TlsFailed, ScriptError) as error:
-                difference = str(error)
-        if replay.difference is not None:
-            difference, line = str(replay.difference), replay.difference.line
-        if difference is not None:
-            self.differences.append((line, difference))
-        self._tell(Proved(difference=difference))
+            self._hear(talk.listen(patience=left) or ())
 
     def _show(self, lines: Sequence[bytes]) -> None:
-        text = b"\n".join(lines)[:MOST_OCTETS_SHOWN]
-        self.shown.append(text.decode("utf-8", "replace"))
-
-
-def _state_before_end(events: Sequence[Event]) -> State | None:
-    """Return where a session stood when its connection ended; None if these events say nothing of it."""
-    for event in events:
-        if isinstance(event, StateChanged) and event.new is State.CLOSED:
-            return event.old
-    return None
+        if self._manner is Manner.TYPED:
+            text = b"\n".join(lines)[:MOST_OCTETS_SHOWN]
+            self.shown.append(text.decode("utf-8", "replace"))

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from itertools import zip_longest
 
-from poptalk.lesson.seen import Seen, message_of
+from poptalk.lesson.seen import SessionState, message_of
 from poptalk.lesson.situations import messages
 from poptalk.notation.known import REASONS
 from poptalk.notation.pattern import Bindings
@@ -103,12 +103,12 @@ def filled(source: str, bindings: Bindings) -> str:
     return re.sub(r"\{([A-Za-z][A-Za-z0-9_-]*)\}", value, " ".join(source.split()))
 
 
-def lacks_user(command: Command, seen: Seen) -> bool:
+def lacks_user(command: Command, seen: SessionState) -> bool:
     """Tell whether a password was sent without a name right before it (RFC 1939 §7)."""
     return ArgumentKind.PASSWORD in _kinds(command.verb) and seen.named is False
 
 
-def refused(command: Command, status_line: StatusLine, seen: Seen) -> str:
+def refused(command: Command, status_line: StatusLine, seen: SessionState) -> str:
     """Explain a -ERR to a command that is right in form and state."""
     row = find_response_code(status_line.code) if status_line.code is not None else None
     if row is not None:
@@ -149,7 +149,7 @@ def other_reply(marked: Collection[int], *, live: bool) -> str:
     return "Right command; the reply is not the one the lesson knows. `:skip` goes on, uncounted."
 
 
-def wrong_state(command: Command, state: State, seen: Seen) -> str:
+def wrong_state(command: Command, state: State, seen: SessionState) -> str:
     """Say where a command belongs, where the session stands, and what lies between."""
     verb = command.verb
     word = verb.keyword if verb is not None else ""

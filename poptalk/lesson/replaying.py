@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from poptalk.lesson.document import Block, BlockKind, Item, Lesson
-from poptalk.lesson.turns import Turn, turns
+from poptalk.lesson.turns import Turn
 from poptalk.notation.dialogue import ServerLine
 from poptalk.notation.exchanges import Send
 from poptalk.notation.known import REASONS
@@ -22,7 +22,7 @@ from poptalk.protocol.verbs import Effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Place:
+class Cursor:
     """Where a lesson stands."""
 
     step: int
@@ -63,10 +63,10 @@ def items_at(lesson: Lesson, step: int) -> tuple[Item, ...]:
     return lesson.introduction if step < 0 else lesson.steps[step].items
 
 
-def connections(lesson: Lesson, place: Place) -> list[PastConnection]:
+def connections(lesson: Lesson, cursor: Cursor) -> list[PastConnection]:
     """Part what the lesson has done before a place into its connections."""
     past: list[PastConnection] = []
-    for turn in _turns_before(lesson, place):
+    for turn in _turns_before(lesson, cursor):
         if turn.opens or ((not past or past[-1].is_over) and not turn.closes):
             past.append(PastConnection(number=len(past) + 1))
         if turn.opens or not past:
@@ -77,24 +77,24 @@ def connections(lesson: Lesson, place: Place) -> list[PastConnection]:
 
 
 def to_replay(
-    lesson: Lesson, place: Place, *, live: bool, later_letters: bool
+    lesson: Lesson, cursor: Cursor, *, live: bool, later_letters: bool
 ) -> list[PastConnection]:
     """Choose what is replayed to reach a place.
 
     Args:
         lesson: the lesson.
-        place: everything before it counts.
+        cursor: everything before it counts.
         live: whether only the login is to be done again.
         later_letters: whether letters come in once a session has ended.
 
     Returns:
         The connections in order.  Where the last one is over, none is to stay open.
     """
-    past = connections(lesson, place)
+    past = connections(lesson, cursor)
     current = [past.pop()] if past and not past[-1].is_over else []
     if live:
         return [_login_of(connection) for connection in current]
-    used = {name for turn in _turns_from(lesson, place) for name in _names(turn)}
+    used = {name for turn in _turns_from(lesson, cursor) for name in _names(turn)}
     earlier = []
     for connection in past:
         changes = connection.said_farewell and (
@@ -140,22 +140,22 @@ def _names(turn: Turn) -> Iterator[str]:
                 yield placeholder.name
 
 
-def _turns_before(lesson: Lesson, place: Place) -> Iterator[Turn]:
-    for step in range(-1, place.step + 1):
+def _turns_before(lesson: Lesson, cursor: Cursor) -> Iterator[Turn]:
+    for step in range(-1, cursor.step + 1):
         items = items_at(lesson, step)
-        stop = place.item if step == place.step else len(items)
+        stop = cursor.item if step == cursor.step else len(items)
         yield from _turns_of(items[:stop])
-        if step == place.step:
-            yield from list(_turns_of(items[stop : stop + 1]))[: place.turn]
+        if step == cursor.step:
+            yield from list(_turns_of(items[stop : stop + 1]))[: cursor.turn]
 
 
-def _turns_from(lesson: Lesson, place: Place) -> Iterator[Turn]:
-    for step in range(place.step, len(lesson.steps)):
-        start = place.item if step == place.step else 0
+def _turns_from(lesson: Lesson, cursor: Cursor) -> Iterator[Turn]:
+    for step in range(cursor.step, len(lesson.steps)):
+        start = cursor.item if step == cursor.step else 0
         yield from _turns_of(items_at(lesson, step)[start:], proofs=True)
 
 
 def _turns_of(items: Iterable[Item], *, proofs: bool = False) -> Iterator[Turn]:
     for item in items:
         if isinstance(item, Block) and (proofs or item.kind is not BlockKind.PROOF):
-            yield from turns(item.dialogue)
+            yield from item.turns

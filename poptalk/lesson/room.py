@@ -1,21 +1,17 @@
 """Where a lesson's connections go: to its own practice server, or to a server of the learner's.
 
-The practice server is `classroom.Classroom`; a `LiveRoom` is any other.
+The practice server is `classroom.Classroom`; a `LiveLessonServer` is any other.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 
 from poptalk.net.destination import Destination
-from poptalk.net.link import Link
-from poptalk.notation.dialogue import Dialogue
 from poptalk.notation.known import Known
-from poptalk.script.replay import Replay
 
 
-class Room(ABC):
+class LessonServer(ABC):
     """A server that a lesson runs on, and who the learner is there."""
 
     known: Known
@@ -34,7 +30,7 @@ class Room(ABC):
             number: which connection of the lesson it will be, from 1.
         """
 
-    def does_wrong(self, number: int) -> bool:  # noqa: ARG002 - what nobody knows of is no fault
+    def has_fault(self, number: int) -> bool:  # noqa: ARG002 - what nobody knows of is no fault
         """Tell whether the server has a fault, on purpose, on one of the lesson's connections.
 
         Args:
@@ -46,28 +42,8 @@ class Room(ABC):
     def aside(self) -> Destination:
         """Return where to connect to with one connection that is none of the lesson's own."""
 
-    def second_connection(
-        self, dialogue: Dialogue, bindings: Mapping[str, str], *, timeout: float
-    ) -> Replay:
-        """Make a `pop3 proof` ready to be run, on a connection beside the lesson's own.
 
-        Args:
-            dialogue: what is to happen.
-            bindings: what the lesson has captured.
-            timeout: seconds that the server may be silent.
-        """
-        destination = self.aside()
-        settings = destination.tls_settings() if destination.tls else None
-        return Replay(
-            dialogue,
-            connect=lambda: Link.open(destination.target, timeout=timeout, tls=settings),
-            tls_settings=destination.tls_settings,
-            known=self.known,
-            bindings=bindings,
-        )
-
-
-class LiveRoom(Room):
+class LiveLessonServer(LessonServer):
     """A server of the learner's.
 
     Args:

@@ -1,26 +1,27 @@
-"""What can be known of a session from what happened in it: for explanations only, never to block.
+"""The state of the session as the tutor speaks of it: for explanations only, never to block.
 
-The server has the last word.  Where it does otherwise than is noted here, its reply counts.
+A `ClientSession` of the tutor's own is fed one exchange after the other.  So it is where the tutor's
+comments are, also where several replies have come at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from poptalk.lesson.happenings import Answered, Connected, Ended, Happening, TlsBegun
+from poptalk.lesson.happenings import Answered, Connected, Disconnected, LessonEvent, SwitchedToTls
 from poptalk.notation.known import Known
-from poptalk.protocol.commands import Command, parse_command
-from poptalk.protocol.replies import Status, parse_status_line
+from poptalk.notation.pattern import Bindings
+from poptalk.protocol.client import ClientSession
+from poptalk.protocol.commands import Command
+from poptalk.protocol.events import Event, ReplyEnd
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import ArgumentKind, Effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One connection after the other, as the happenings tell of it."""
+class SessionState:
+    """What is known of the session at one moment."""
 
-    user: Known = field(default_factory=Known)
-    """The user's name and password."""
     state: State = State.CLOSED
     encrypted: bool = False
     greeting: bytes = b""
@@ -32,59 +33,86 @@ class Seen:
     """Message-numbers that DELE marked."""
     farewell: bool = False
     """Whether QUIT was answered with +OK."""
+    known: Bindings = field(default_factory=dict)
+    """The values of the known placeholders, as of now."""
 
     @property
     def is_open(self) -> bool:
-        """Whether a connection stands that takes commands."""
+        """Whether there is a connection that takes commands."""
         return self.state is not State.CLOSED and not self.farewell
 
-    @property
-    def known(self) -> Known:
-        """What the known placeholders are worked out from, as of now."""
-        return replace(self.user, greeting=self.greeting, challenge=self.challenge)
 
-    def after(self, happening: Happening) -> Seen:
-        """Return what is known once this has happened."""
-        match happening:
+class SessionTracker:
+    """Follows one connection after the other.
+
+    Args:
+        user: the user's name and password.
+
+    Attributes:
+        now: the state after the last event.
+        before: the state before it.
+    """
+
+    def __init__(self, user: Known) -> None:
+        self._user = user
+        self._client = ClientSession()
+        self.now = self.before = SessionState(known=user.bindings())
+
+    def take(self, event: LessonEvent) -> None:
+        """Take note of an event."""
+        self.before = before = self.now
+        greeting, challenge, named, state = before.greeting, None, False, None
+        match event:
             case Connected():
-                return Seen(
-                    user=self.user,
-                    state=State.AUTHORIZATION,
-                    greeting=happening.greeting,
-                    encrypted=happening.encrypted,
-                    named=False,
-                )
-            case TlsBegun():
-                # RFC 2595 §4: what was learnt in clear, a name too, is forgotten.
-                return replace(self, encrypted=True, named=False)
+                greeting = event.greeting
+                self._client = ClientSession(encrypted=event.encrypted)
+                self._client.receive_data(greeting + b"\r\n")
+            case SwitchedToTls():
+                self._client.tls_established()
             case Answered():
-                return self._after_reply(happening)
-            case Ended():
-                return replace(self, state=State.CLOSED, challenge=None, named=False)
+                state = event.after
+                if event.complete:
+                    named = any(map(_took_a_name, self._feed(event)))
+                if self._client.challenge_open:
+                    challenge = event.lines[0]
+            case Disconnected():
+                self._client.receive_eof()
             case _:
-                return self
+                return
+        known = before.known
+        if (greeting, challenge) != (before.greeting, before.challenge):
+            user = self._user
+            known = Known(
+                user=user.user,
+                password=user.password,
+                host=user.host,
+                greeting=greeting,
+                challenge=challenge,
+            ).bindings()
+        self.now = SessionState(
+            state=state or self._client.state,
+            encrypted=self._client.encrypted,
+            greeting=greeting,
+            challenge=challenge,
+            named=named,
+            marked=frozenset(self._client.marked),
+            farewell=self._client.farewell,
+            known=known,
+        )
 
-    def _after_reply(self, answered: Answered) -> Seen:
-        status = parse_status_line(answered.lines[0]).status if answered.lines else Status.OTHER
-        challenge = answered.lines[0] if status is Status.CHALLENGE else None
-        seen = replace(self, state=answered.after, challenge=challenge, named=False)
-        if answered.sasl or not answered.complete or status is not Status.OK:
-            return seen
-        return seen._after_command(parse_command(answered.line))
+    def _feed(self, answered: Answered) -> list[Event]:
+        """Have the core draw its conclusions, for which the body of a reply is of no account."""
+        client = self._client
+        client.send(answered.line + b"\r\n")
+        events = client.receive_data(answered.lines[0] + b"\r\n")
+        return events + client.receive_data(b".\r\n") if client.in_body else events
 
-    def _after_command(self, command: Command) -> Seen:
-        """Return what is known once a command has succeeded."""
-        match command.verb.effect if command.verb is not None else Effect.NOTHING:
-            case Effect.NAME:
-                return replace(self, named=True)
-            case Effect.MARK:
-                return replace(self, marked=self.marked | {command.number() or 0})
-            case Effect.UNMARK_ALL:
-                return replace(self, marked=frozenset())
-            case Effect.FAREWELL:
-                return replace(self, farewell=True)
-            case _:
-                return self
+
+def _took_a_name(event: Event) -> bool:
+    if not isinstance(event, ReplyEnd) or not event.ok:
+        return False
+    verb = event.exchange.command.verb
+    return verb is not None and verb.effect is Effect.NAME
 
 
 def message_of(command: Command) -> int | None:

@@ -8,21 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from poptalk.lesson import situations
-from poptalk.lesson.cues import Comment, CommentKind, Connect, Cue, HangUp, Manner, Send, Wait
+from poptalk.lesson.cues import (
+    Connect,
+    Feedback,
+    FeedbackKind,
+    HangUp,
+    LessonAction,
+    Manner,
+    SendLine,
+    WaitSeconds,
+)
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.happenings import (
     Answered,
     CannotConnect,
     Connected,
-    Ended,
-    Happening,
+    Disconnected,
+    LessonEvent,
     Waited,
 )
-from poptalk.lesson.judge import Verdict, VerdictKind, judge
-from poptalk.lesson.replaying import PastConnection, Place, connections, to_replay
-from poptalk.lesson.seen import Seen
+from poptalk.lesson.judge import Judgement, JudgementKind, judge
+from poptalk.lesson.replaying import Cursor, PastConnection, connections, to_replay
+from poptalk.lesson.seen import SessionState, SessionTracker
 from poptalk.lesson.turns import Turn
-from poptalk.lesson.walk import Awaiting, Message, Request, Walk
+from poptalk.lesson.walk import Awaiting, Flow, Message, Request
 from poptalk.notation.dialogue import Direction
 from poptalk.notation.directions import Action, Side
 from poptalk.notation.exchanges import Send as Line
@@ -53,15 +62,13 @@ class LessonSession:
         *,
         live: bool,
         later_letters: bool,
-        when_lost: Callable[[], Cue],
+        when_lost: Callable[[], LessonAction],
     ) -> None:
         self._lesson = lesson
         self._later_letters = later_letters
         self._when_lost = when_lost
         self.live = live
-        self.seen = Seen(user=known)
-        self.before = self.seen
-        """The session before the last happening."""
+        self._tracker = SessionTracker(known)
         self.captured: Bindings = {}
         """What the placeholders of the lesson stand for."""
         self.chosen: dict[str, str] = {}
@@ -82,16 +89,26 @@ class LessonSession:
         """Whether an end of the connection would be the lesson's own doing."""
 
     @property
+    def seen(self) -> SessionState:
+        """The session as it is."""
+        return self._tracker.now
+
+    @property
+    def before(self) -> SessionState:
+        """The session before the last event."""
+        return self._tracker.before
+
+    @property
     def bindings(self) -> Bindings:
         """What all placeholders stand for."""
-        return {**self.captured, **self.seen.known.bindings()}
+        return {**self.captured, **self.seen.known}
 
     @property
     def spoilt(self) -> frozenset[int]:
         """Messages that are marked, though the lesson did not ask for it."""
         return self.seen.marked - self.lesson_marks
 
-    def next(self, awaiting: Awaiting, *, may_end: bool = False) -> Walk[Message]:
+    def next(self, awaiting: Awaiting, *, may_end: bool = False) -> Flow[Message]:
         """Wait for what comes next.
 
         Args:
@@ -99,9 +116,9 @@ class LessonSession:
             may_end: whether the end of the connection is what is waited for.
         """
         message = yield awaiting
-        if isinstance(message, Happening):
-            self.before, self.seen = self.seen, self.seen.after(message)
-        if isinstance(message, Ended) and not (may_end or self._may_end):
+        if isinstance(message, LessonEvent):
+            self._tracker.take(message)
+        if isinstance(message, Disconnected) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
 
@@ -112,41 +129,37 @@ class LessonSession:
         self._said.add(remark)
         return remark
 
-    def explain_end(self, ended: Ended) -> Walk[None]:
+    def explain_end(self, ended: Disconnected) -> Flow[None]:
         """Say that the connection is gone, and what that means."""
         self.lost = True
         yield self._when_lost()
-        yield Comment(kind=CommentKind.CLOSED, text=situations.closed(ended, self.before))
+        yield Feedback(kind=FeedbackKind.CLOSED, text=situations.closed(ended, self.before))
 
-    def ready(self, place: Place) -> Walk[bool]:
+    def ready(self, cursor: Cursor) -> Flow[bool]:
         """Make sure that a connection stands, and that it stands where the lesson does.
 
         Returns:
             False where the learner asked, on the way, to have the next thing done for them.
         """
         for_themselves = True
-        while self._is_ending and not self._may_end:
-            # A QUIT that the lesson did not ask for: the end that follows is explained first.
+        while self.seen.farewell and self.seen.state is not State.CLOSED and not self._may_end:
+            # A QUIT that the lesson did not ask for: the end that follows is explained first
+            # (the server has yet to hang up, RFC 1939 §6).
             message = yield from self.next(Awaiting.COMMAND)
             if message is Request.SKIP:
                 for_themselves = False
-                yield from self.restore(place)
+                yield from self.restore(cursor)
         while self.lost:
             message = yield from self.next(Awaiting.CLOSED)
             if message is Request.SKIP:
                 for_themselves = False
             if isinstance(message, Request | Connected):
-                yield from self.restore(place)
+                yield from self.restore(cursor)
         if not self.seen.is_open:
             yield from self.connect(Manner.TYPED)
         return for_themselves
 
-    @property
-    def _is_ending(self) -> bool:
-        """Whether QUIT was answered, and the server has yet to hang up (RFC 1939 §6)."""
-        return self.seen.farewell and self.seen.state is not State.CLOSED
-
-    def connect(self, manner: Manner, *, number: int | None = None) -> Walk[None]:
+    def connect(self, manner: Manner, *, number: int | None = None) -> Flow[None]:
         """Open a connection: the lesson's next one, or the one with a number."""
         self._count = self._count + 1 if number is None else number
         self._may_end = True
@@ -157,7 +170,7 @@ class LessonSession:
             message = yield from self.next(Awaiting.BUSY)
             if isinstance(message, CannotConnect):
                 text = f"{message.reason} Enter tries again."
-                yield Comment(kind=CommentKind.CLOSED, text=text)
+                yield Feedback(kind=FeedbackKind.CLOSED, text=text)
                 while not isinstance(message, Request | Connected):
                     message = yield from self.next(Awaiting.CLOSED)
                 if isinstance(message, Request):
@@ -169,7 +182,7 @@ class LessonSession:
         self._is_used = self._may_end = self.lost = False
         self.lesson_marks = frozenset()
 
-    def hang_up(self) -> Walk[None]:
+    def hang_up(self) -> Flow[None]:
         """Close the connection without a word, if one stands."""
         if self.seen.is_open:
             self._may_end = True
@@ -177,7 +190,7 @@ class LessonSession:
             while self.seen.is_open:
                 yield from self.next(Awaiting.BUSY)
 
-    def send(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Walk[Verdict | None]:
+    def send(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Flow[Judgement | None]:
         """Send the line of a turn, and judge the reply.
 
         Args:
@@ -192,25 +205,25 @@ class LessonSession:
         try:
             text = turn.act.step.pattern.fill({**self.chosen, **self.bindings})
         except FillError as error:
-            yield Comment(kind=CommentKind.UNJUDGED, text=str(error))
+            yield Feedback(kind=FeedbackKind.UNJUDGED, text=str(error))
             return None
         line = text.encode("utf-8", "surrogateescape")
         self._may_end = self._may_end or endless or _ends_session(turn)
         self.hangs_up_if_silent = endless
-        yield Send(line=line, manner=manner)
+        yield SendLine(line=line, manner=manner)
         message: Message | None = None
-        while not isinstance(message, Ended):
+        while not isinstance(message, Disconnected):
             message = yield from self.next(Awaiting.BUSY)
             if isinstance(message, Answered) and message.line == line:
                 self.hangs_up_if_silent = False
                 verdict = judge(turn, message, self.bindings, seen=self.before, live=self.live)
-                if verdict.kind is VerdictKind.WANTED:
+                if verdict.kind is JudgementKind.WANTED:
                     self.take(turn, verdict)
                 return verdict
         self.hangs_up_if_silent = False
         return None
 
-    def take(self, turn: Turn, verdict: Verdict) -> None:
+    def take(self, turn: Turn, verdict: Judgement) -> None:
         """Note that a line is done: what it captured, what it marked, whether it was the last."""
         self._capture(verdict.bindings)
         if turn.effect in (Effect.MARK, Effect.UNMARK_ALL):
@@ -219,10 +232,12 @@ class LessonSession:
         self._may_end = self._may_end or _ends_session(turn)
 
     def _capture(self, bindings: Bindings) -> None:
-        known = self.seen.known.bindings()
+        known = self.seen.known
         self.captured = {name: value for name, value in bindings.items() if name not in known}
 
-    def perform(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Walk[Verdict | None]:
+    def perform(
+        self, turn: Turn, manner: Manner, *, endless: bool = False
+    ) -> Flow[Judgement | None]:
         """Do a turn in the learner's place, whatever it is; arguments as for `send`."""
         match turn.act:
             case Line():
@@ -230,7 +245,7 @@ class LessonSession:
             case Direction():
                 yield from self.follow(turn.act, manner)
         if (turn.opens or turn.act is None) and not self.is_greeted_as(turn):
-            yield Comment(kind=CommentKind.UNJUDGED, text=OTHER_GREETING)
+            yield Feedback(kind=FeedbackKind.UNJUDGED, text=OTHER_GREETING)
         return None
 
     def is_greeted_as(self, turn: Turn) -> bool:
@@ -242,7 +257,7 @@ class LessonSession:
             self._capture(result.bindings)
         return isinstance(result, Agreement)
 
-    def follow(self, direction: Direction, manner: Manner = Manner.TYPED) -> Walk[None]:
+    def follow(self, direction: Direction, manner: Manner = Manner.TYPED) -> Flow[None]:
         """Follow a stage direction."""
         match direction.action:
             case Action.OPEN:
@@ -258,21 +273,21 @@ class LessonSession:
                 while self.seen.is_open and not self.seen.encrypted:
                     yield from self.next(Awaiting.BUSY)
             case Action.WAIT:
-                yield Wait(seconds=direction.seconds or 0)
+                yield WaitSeconds(seconds=direction.seconds or 0)
                 waited: Message | None = None
                 while not isinstance(waited, Waited):
                     waited = yield from self.next(Awaiting.BUSY)
 
-    def restore(self, place: Place, news: str = "") -> Walk[None]:
+    def restore(self, cursor: Cursor, news: str = "") -> Flow[None]:
         """Bring the session where the lesson stands, by replay.
 
         Args:
-            place: where the lesson stands.
+            cursor: where the lesson stands.
             news: what is said, together with what was replayed; a clause without a full stop.
         """
         self.captured = {}
         self._is_used = True
-        past = to_replay(self._lesson, place, live=self.live, later_letters=self._later_letters)
+        past = to_replay(self._lesson, cursor, live=self.live, later_letters=self._later_letters)
         sent: list[str] = []
         self.lost = False
         for connection in past:
@@ -281,7 +296,7 @@ class LessonSession:
                 return
         if not past or past[-1].is_over:
             yield from self.hang_up()
-        self._count = len(connections(self._lesson, place))
+        self._count = len(connections(self._lesson, cursor))
         parts = [
             part for part in (news, f"replayed {situations.named(sent)}" if sent else "") if part
         ]
@@ -289,9 +304,9 @@ class LessonSession:
             parts = ["connected again"]
         if parts:
             text = "; ".join(parts)
-            yield Comment(kind=CommentKind.NEWS, text=f"{text[0].upper()}{text[1:]}.")
+            yield Feedback(kind=FeedbackKind.NEWS, text=f"{text[0].upper()}{text[1:]}.")
 
-    def _replay(self, connection: PastConnection, sent: list[str]) -> Walk[None]:
+    def _replay(self, connection: PastConnection, sent: list[str]) -> Flow[None]:
         """Do a connection again, folded, and note the keywords that were sent."""
         yield from self.connect(Manner.FOLDED, number=connection.number)
         for turn in connection.turns:

@@ -20,7 +20,7 @@ class LessonNotFound(LookupError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShelvedLesson:
+class LibraryLesson:
     """A lesson of the curriculum, not read yet: where it lies, and what it is called.
 
     Args:
@@ -39,7 +39,7 @@ class ShelvedLesson:
         return self.path.stem
 
 
-def curriculum(folder: Path | None = None) -> list[ShelvedLesson]:
+def curriculum(folder: Path | None = None) -> list[LibraryLesson]:
     """Return the lessons of a folder that have a number, in its order.
 
     Args:
@@ -52,7 +52,7 @@ def curriculum(folder: Path | None = None) -> list[ShelvedLesson]:
     for path in (folder or lessons_directory()).glob(f"*{SUFFIX}"):
         stem = _STEM.fullmatch(path.stem)
         if stem is not None and path.is_file():
-            found.append(ShelvedLesson(path=path, number=int(stem["number"]), name=stem["name"]))
+            found.append(LibraryLesson(path=path, number=int(stem["number"]), name=stem["name"]))
     return sorted(found, key=lambda lesson: (lesson.number, lesson.name))
 
 
@@ -88,7 +88,7 @@ def find_lesson(word: str) -> Path:
     )
 
 
-def _is_called(lesson: ShelvedLesson, word: str) -> bool:
+def _is_called(lesson: LibraryLesson, word: str) -> bool:
     if word.isascii() and word.isdigit():
         return len(word) < 10 and int(word) == lesson.number
     return word in (lesson.id.casefold(), lesson.name.casefold())

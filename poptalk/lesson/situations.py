@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from poptalk.lesson.happenings import Ended
-from poptalk.lesson.seen import Seen
+from poptalk.lesson.happenings import Disconnected
+from poptalk.lesson.seen import SessionState
 from poptalk.net.errors import EndedBy
 from poptalk.protocol.states import State
 
@@ -34,7 +34,7 @@ def messages(numbers: Collection[int]) -> str:
     return f"messages {', '.join(most)} and {last}" if most else f"message {last}"
 
 
-def closed(ended: Ended, before: Seen) -> str:
+def closed(ended: Disconnected, before: SessionState) -> str:
     """Say who closed the connection, in which state, and what becomes of marked messages.
 
     Args:
@@ -44,7 +44,7 @@ def closed(ended: Ended, before: Seen) -> str:
     if before.farewell:
         gone = ""
         if before.marked:
-            gone = f" {_capital(messages(before.marked))} went with it."
+            gone = f" M{messages(before.marked)[1:]} went with it."
         return f"`QUIT` was answered, so the session is over.{gone} {RECONNECT}"
     stays = ""
     if ended.marked:
@@ -73,7 +73,3 @@ def named(words: Sequence[str]) -> str:
     shown = ", ".join(f"`{word}`" for word in words[:MOST_WORDS])
     more = len(words) - MOST_WORDS
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from poptalk.lesson import ladder, remarks
-from poptalk.lesson.bookkeeper import Bookkeeper
-from poptalk.lesson.cues import Comment, CommentKind, Cue, Manner
+from poptalk.lesson.bookkeeper import ProgressRecorder
+from poptalk.lesson.cues import Feedback, FeedbackKind, LessonAction, Manner
 from poptalk.lesson.document import Block
-from poptalk.lesson.happenings import Answered, Connected, Ended
-from poptalk.lesson.judge import Verdict, VerdictKind, judge, judge_free
-from poptalk.lesson.ladder import Ladder
+from poptalk.lesson.happenings import Answered, Connected, Disconnected
+from poptalk.lesson.judge import Judgement, JudgementKind, judge, judge_free
+from poptalk.lesson.ladder import Hints
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.replaying import Place
-from poptalk.lesson.seen import Seen, message_of
+from poptalk.lesson.replaying import Cursor
+from poptalk.lesson.seen import SessionState, message_of
 from poptalk.lesson.session import OTHER_GREETING, LessonSession
-from poptalk.lesson.turns import Turn, turns
-from poptalk.lesson.walk import Awaiting, Request, Walk
+from poptalk.lesson.turns import Turn
+from poptalk.lesson.walk import Awaiting, Flow, Request
 from poptalk.net.errors import EndedBy
 from poptalk.notation.dialogue import Direction
 from poptalk.notation.directions import Side
@@ -32,8 +32,8 @@ MISSES_BEFORE_SKIP_IS_OFFERED = 6
 """Help comes by degrees: a mistake teaches more than an answer, the sixth one does not."""
 
 _KINDS = {
-    VerdictKind.ASIDE: CommentKind.ASIDE,
-    VerdictKind.UNJUDGED: CommentKind.UNJUDGED,
+    JudgementKind.ASIDE: FeedbackKind.ASIDE,
+    JudgementKind.UNJUDGED: FeedbackKind.UNJUDGED,
 }
 """What a comment on a verdict is about; all others are NOT_YET."""
 
@@ -46,33 +46,33 @@ class Task:
 
     Args:
         block: the block.
-        place: where it stands in the lesson.
+        cursor: where it stands in the lesson.
         session: the session.
-        bookkeeper: writes down what is done in the step.
+        recorder: writes down what is done in the step.
         later: the turns of the step behind this block.
     """
 
     def __init__(
         self,
         block: Block,
-        place: Place,
+        cursor: Cursor,
         session: LessonSession,
-        bookkeeper: Bookkeeper,
+        recorder: ProgressRecorder,
         *,
         later: tuple[Turn, ...] = (),
     ) -> None:
         self._mistakes = block.mistakes
-        self._turns = turns(block.dialogue)
+        self._turns = block.turns
         self._later = later
-        self._place = place
+        self._cursor = cursor
         self._session = session
-        self._bookkeeper = bookkeeper
-        self._ladder = Ladder(block.hints)
+        self._recorder = recorder
+        self._hints = Hints(block.hints)
         self._index = 0
         self._reached = 0
         """The turn up to which all were done; `_index` lies before it where one must be done again."""
         self._misses = 0
-        self.verdict: Verdict | None = None
+        self.verdict: Judgement | None = None
         """The last one, for `:why`."""
 
     @property
@@ -81,77 +81,77 @@ class Task:
         return self._turns[min(self._index, len(self._turns) - 1)]
 
     @property
-    def place(self) -> Place:
+    def cursor(self) -> Cursor:
         """Where the lesson stands."""
-        return replace(self._place, turn=self._index)
+        return replace(self._cursor, turn=self._index)
 
     @property
-    def reached(self) -> Place:
+    def reached(self) -> Cursor:
         """How far the task has come; a refusal that undid a turn does not count."""
-        return replace(self._place, turn=self._reached)
+        return replace(self._cursor, turn=self._reached)
 
-    def climb(self) -> Comment:
+    def next_hint(self) -> Feedback:
         """Show the next hint."""
         session = self._session
         answer = ladder.answer_to(self.turn, session.bindings, live=session.live)
-        text = self._ladder.climb(answer, nudge=ladder.nudge_to(self.turn))
-        return Comment(kind=CommentKind.HINT, text=text)
+        text = self._hints.next_hint(answer, nudge=ladder.nudge_to(self.turn))
+        return Feedback(kind=FeedbackKind.HINT, text=text)
 
-    def walk(self) -> Walk[None]:
+    def flow(self) -> Flow[None]:
         """Await all turns."""
-        yield from self._warn()
+        for number in sorted(self._session.spoilt & self._needed())[:1]:
+            # Something that was done before has spoilt this task.
+            yield Feedback(kind=FeedbackKind.ASIDE, text=remarks.spoilt(number))
         while self._index < len(self._turns):
             match self.turn.act:
-                case Line():
-                    yield from self._await_line()
                 case Direction() as direction:
                     yield from self._await_direction(self.turn, direction)
                 case None:
-                    yield from self._session.ready(self.place)
+                    yield from self._session.ready(self.cursor)
                     yield from self._check_greeting(self.turn)
                     self._go_on()
+                case Line() if not (yield from self._session.ready(self.cursor)):
+                    yield from self._do_together()
+                case Line():
+                    message = yield from self._session.next(Awaiting.COMMAND)
+                    if isinstance(message, Answered):
+                        # Where a refusal has undone a turn, the one that was due before still passes.
+                        verdict = self._judge(message, self._reached, self._index)
+                        yield from self._comment_on(message, verdict)
+                    elif message is Request.SKIP:
+                        yield from self._do_together()
 
-    def _await_line(self) -> Walk[None]:
-        if not (yield from self._session.ready(self.place)):
-            yield from self._do_together()
-            return
-        message = yield from self._session.next(Awaiting.COMMAND)
-        if isinstance(message, Answered):
-            yield from self._judge(message)
-        elif message is Request.SKIP:
-            yield from self._do_together()
-
-    def _judge(self, answered: Answered) -> Walk[None]:
-        """Say what a line means for the task."""
-        self._bookkeeper.attempts += 1
-        verdict = self._verdict(self._reached, answered)
-        if verdict.kind is VerdictKind.WANTED:
-            self._index = self._reached
-        elif self._index != self._reached:
-            verdict = self._verdict(self._index, answered)
-        self.verdict = verdict
-        if verdict.kind is VerdictKind.WANTED:
-            yield from self._passed(answered, verdict)
-            return
-        yield from self._remark(answered, verdict)
-        self._index = self._rewound()
-
-    def _verdict(self, at: int, answered: Answered) -> Verdict:
-        """Judge a line by the turn with an index."""
+    def _judge(self, answered: Answered, *indices: int) -> Judgement:
+        """Judge a line by the first of some turns that awaits it, else by the last of them."""
+        self._recorder.attempts += 1
         session = self._session
-        return judge(
-            self._turns[at],
-            answered,
-            session.bindings,
-            mistakes=self._mistakes,
-            done=self._turns[:at],
-            later=self._turns[at + 1 :],
-            seen=session.before,
-            spoilt=session.before.marked - session.lesson_marks,
-            live=session.live,
-        )
+        for at in dict.fromkeys(indices):
+            self.verdict = verdict = judge(
+                self._turns[at],
+                answered,
+                session.bindings,
+                mistakes=self._mistakes,
+                done=self._turns[:at],
+                later=self._turns[at + 1 :],
+                seen=session.before,
+                spoilt=session.before.marked - session.lesson_marks,
+                live=session.live,
+            )
+            if verdict.kind is JudgementKind.WANTED:
+                self._index = at
+                break
+        return verdict
 
-    def _passed(self, answered: Answered, verdict: Verdict) -> Walk[None]:
+    def _comment_on(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
+        """Say what a line means for the task."""
+        if verdict.kind is JudgementKind.WANTED:
+            yield self._passed(answered, verdict)
+        else:
+            yield from self._remark(answered, verdict)
+            self._index = self._rewound()
+
+    def _passed(self, answered: Answered, verdict: Judgement) -> Feedback:
+        """Go on to the next turn."""
         turn = self.turn
         self._session.take(turn, verdict)
         if isinstance(turn.act, Line):
@@ -166,23 +166,24 @@ class Task:
         # The keyword that was sent: it may be the one of an `or` line.
         keyword = parse_command(answered.line).keyword.decode("utf-8", "replace")
         what = "the response" if answered.sasl else f"`{keyword}`"
-        yield self._done(what, self._session.once(verdict.text))
+        comment = self._done(what, self._session.once(verdict.text))
         self._go_on()
+        return comment
 
-    def _done(self, what: str, remark: str = "") -> Comment:
+    def _done(self, what: str, remark: str = "") -> Feedback:
         """Say that a turn is done, and which one of how many."""
         count = sum(turn.is_done_by_somebody for turn in self._turns)
         done = sum(turn.is_done_by_somebody for turn in self._turns[: self._index + 1])
         part = f" ({done} of {count})" if count > 1 else ""
         text = f"{what}{part}." if not remark else f"{what}{part}. {remark}"
-        return Comment(kind=CommentKind.DONE, text=text[0].upper() + text[1:])
+        return Feedback(kind=FeedbackKind.DONE, text=text[0].upper() + text[1:])
 
     def _go_on(self) -> None:
         """Await the next turn."""
         self._index += 1
         self._reached = max(self._reached, self._index)
         self._misses = 0
-        self._ladder.next_turn()
+        self._hints.next_turn()
 
     def _rewound(self) -> int:
         """Find the turn to be done now, as a refusal may have undone one before it.
@@ -205,22 +206,22 @@ class Task:
             return names[0] if names else at
         return at
 
-    def _remark(self, answered: Answered, verdict: Verdict) -> Iterator[Cue]:
+    def _remark(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
         """Comment on a line that is not the awaited one, and offer help where that happens often."""
         if verdict.is_miss:
             self._misses += 1
-            yield self._bookkeeper.keep(EventKind.MISSED)
-        elif verdict.kind is VerdictKind.ASIDE:
-            yield self._bookkeeper.keep(EventKind.ASIDE)
+            yield self._recorder.keep(EventKind.MISSED)
+        elif verdict.kind is JudgementKind.ASIDE:
+            yield self._recorder.keep(EventKind.ASIDE)
         text = self._on_effect(answered, verdict)
         if text:
-            yield Comment(kind=_KINDS.get(verdict.kind, CommentKind.NOT_YET), text=text)
+            yield Feedback(kind=_KINDS.get(verdict.kind, FeedbackKind.NOT_YET), text=text)
         if verdict.is_miss:
             yield from self._offer()
 
-    def _on_effect(self, answered: Answered, verdict: Verdict) -> str:
+    def _on_effect(self, answered: Answered, verdict: Judgement) -> str:
         """Say what a valid line has done to the step, where it did something."""
-        if verdict.kind is not VerdictKind.ASIDE or answered.sasl:
+        if verdict.kind is not JudgementKind.ASIDE or answered.sasl:
             return verdict.text
         session = self._session
         command = parse_command(answered.line)
@@ -247,45 +248,40 @@ class Task:
                 needed |= {number} if number is not None else set()
         return needed
 
-    def _warn(self) -> Iterator[Cue]:
-        """Say that something that was done before has spoilt this task."""
-        for number in sorted(self._session.spoilt & self._needed())[:1]:
-            yield Comment(kind=CommentKind.ASIDE, text=remarks.spoilt(number))
-
-    def _offer(self) -> Iterator[Cue]:
+    def _offer(self) -> Iterator[LessonAction]:
         """Offer help by degrees."""
         if self._misses == MISSES_BEFORE_HINT_IS_NAMED:
-            yield Comment(kind=CommentKind.HINT, text="`:hint` helps.")
-        elif self._misses == MISSES_BEFORE_FIRST_HINT and self._ladder.rung == 0:
-            yield self._bookkeeper.keep(EventKind.HINTED)
-            yield self.climb()
+            yield Feedback(kind=FeedbackKind.HINT, text="`:hint` helps.")
+        elif self._misses == MISSES_BEFORE_FIRST_HINT and self._hints.given == 0:
+            yield self._recorder.keep(EventKind.HINTED)
+            yield self.next_hint()
         elif self._misses >= MISSES_BEFORE_SKIP_IS_OFFERED and self._misses % 2 == 0:
             text = "Shall we do it together? `:skip` sends the answer and says why it is one."
-            yield Comment(kind=CommentKind.HINT, text=text)
+            yield Feedback(kind=FeedbackKind.HINT, text=text)
 
-    def _do_together(self) -> Walk[None]:
+    def _do_together(self) -> Flow[None]:
         """Send the answer in the learner's place, say why it is one, and go on in any case."""
-        self._bookkeeper.shown = True
+        self._recorder.shown = True
         turn, session = self.turn, self._session
         assert isinstance(turn.act, Line)
-        if self.verdict is not None and self.verdict.kind is VerdictKind.UNJUDGED:
-            yield Comment(kind=CommentKind.NEWS, text=SENT_ALREADY)
+        if self.verdict is not None and self.verdict.kind is JudgementKind.UNJUDGED:
+            yield Feedback(kind=FeedbackKind.NEWS, text=SENT_ALREADY)
             self.verdict = None
             self._go_on()
             return
         if self._is_out_of_place(turn, turn.act):
-            yield from session.restore(self.place)
-            yield from session.ready(self.place)
+            yield from session.restore(self.cursor)
+            yield from session.ready(self.cursor)
         following = self._turns[self._index + 1 : self._index + 2]
         endless = turn.is_endless(following[0] if following else None)
         verdict = yield from session.send(turn, Manner.TYPED, endless=endless)
         if session.lost:
             return
         self.verdict = None
-        if verdict is not None and verdict.kind is VerdictKind.WANTED:
-            yield Comment(kind=CommentKind.DONE, text=remarks.reason(turn.act.command))
+        if verdict is not None and verdict.kind is JudgementKind.WANTED:
+            yield Feedback(kind=FeedbackKind.DONE, text=remarks.reason(turn.act.command))
         elif verdict is not None:
-            yield Comment(kind=CommentKind.UNJUDGED, text=NOT_AS_KNOWN)
+            yield Feedback(kind=FeedbackKind.UNJUDGED, text=NOT_AS_KNOWN)
         self._go_on()
 
     def _is_out_of_place(self, turn: Turn, line: Line) -> bool:
@@ -299,7 +295,7 @@ class Task:
             wrong_state or seen.challenge is not None or bool(self._session.spoilt & self._needed())
         )
 
-    def _await_direction(self, turn: Turn, direction: Direction) -> Walk[None]:
+    def _await_direction(self, turn: Turn, direction: Direction) -> Flow[None]:
         if turn.opens:
             yield from self._await_opening(turn)
         elif turn.closes:
@@ -308,7 +304,7 @@ class Task:
             yield from self._session.follow(direction)
             self._go_on()
 
-    def _await_opening(self, turn: Turn) -> Walk[None]:
+    def _await_opening(self, turn: Turn) -> Flow[None]:
         """Wait until the learner opens the connection."""
         message = None
         while not isinstance(message, Request | Connected):
@@ -316,37 +312,39 @@ class Task:
         if isinstance(message, Connected):
             self._session.opened()
         else:
-            self._bookkeeper.shown |= message is Request.SKIP
+            self._recorder.shown |= message is Request.SKIP
             yield from self._session.connect(Manner.TYPED)
         yield from self._check_greeting(turn)
         if len(self._turns) > 1:
             yield self._done("connected")
         self._go_on()
 
-    def _check_greeting(self, turn: Turn) -> Iterator[Cue]:
+    def _check_greeting(self, turn: Turn) -> Iterator[LessonAction]:
         if not self._session.is_greeted_as(turn):
-            yield Comment(kind=CommentKind.UNJUDGED, text=OTHER_GREETING)
+            yield Feedback(kind=FeedbackKind.UNJUDGED, text=OTHER_GREETING)
 
-    def _await_end(self, direction: Direction) -> Walk[None]:
+    def _await_end(self, direction: Direction) -> Flow[None]:
         """Wait until the connection is closed by whoever is to close it."""
         session = self._session
         while session.seen.state is not State.CLOSED:
             message = yield from session.next(Awaiting.COMMAND, may_end=True)
             if message is Request.SKIP:
-                self._bookkeeper.shown = True
+                self._recorder.shown = True
                 yield from session.hang_up()
             elif isinstance(message, Answered):
-                self._bookkeeper.attempts += 1
-                self.verdict = self._verdict(self._index, message)
-                yield from self._remark(message, self.verdict)
-            elif isinstance(message, Ended) and not _is_by(direction.side, message):
+                yield from self._remark(message, self._judge(message, self._index))
+            elif isinstance(message, Disconnected) and not (
+                direction.side is Side.SERVER or message.ending.by is EndedBy.US
+            ):
                 yield from session.explain_end(message)
-                yield from session.ready(self.place)
+                yield from session.ready(self.cursor)
         yield self._done("closed")
         self._go_on()
 
 
-def free_remark(answered: Answered, seen: Seen, *, if_unknown: str = "") -> Iterator[Cue]:
+def free_remark(
+    answered: Answered, seen: SessionState, *, if_unknown: str = ""
+) -> Iterator[LessonAction]:
     """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
 
     Args:
@@ -359,15 +357,10 @@ def free_remark(answered: Answered, seen: Seen, *, if_unknown: str = "") -> Iter
     if if_unknown and text in (remarks.NO_COMMAND, remarks.A_NUMBER_ALONE):
         text = if_unknown
     if text:
-        yield Comment(kind=CommentKind.ASIDE, text=text)
+        yield Feedback(kind=FeedbackKind.ASIDE, text=text)
 
 
 def _begins(turn: Turn, line: bytes) -> bool:
     """Tell whether a turn sends the command line that begins an exchange."""
     is_line = isinstance(turn.act, Line) and not turn.act.answers_challenge
     return is_line and isinstance(turn.act, Line) and turn.act.command.line == line
-
-
-def _is_by(side: Side, ended: Ended) -> bool:
-    """Tell whether an end is the one that a stage direction speaks of."""
-    return side is Side.SERVER or ended.ending.by is EndedBy.US

@@ -11,8 +11,10 @@ other, and tells it what happened::
     cues = tutor.hint()                     # `:hint`
 
 Everything typed that does not begin with a colon is sent first; the tutor hears of it by `Answered`,
-comments, and never holds anything back.  `awaiting` says what the learner is expected to do.  How
-the lesson runs stands in `course`; here is the door.
+comments, and never holds anything back.  `awaiting` says what the learner is expected to do.
+
+The lesson itself is one generator, `Tutor._lesson_from`, which yields cues until it must wait; `task`
+does the tasks, `session` has the connection.
 """
 
 from __future__ import annotations
@@ -20,20 +22,42 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Collection
+from dataclasses import replace
 
 from poptalk.lesson import ladder, situations
-from poptalk.lesson.bookkeeper import Bookkeeper
-from poptalk.lesson.course import Course
-from poptalk.lesson.cues import Comment, CommentKind, Cue, HangUp, Say
-from poptalk.lesson.document import Lesson, Step
-from poptalk.lesson.happenings import Answered, Happening
-from poptalk.lesson.judge import Verdict
+from poptalk.lesson.bookkeeper import ProgressRecorder
+from poptalk.lesson.cues import (
+    Ask,
+    Feedback,
+    FeedbackKind,
+    Finish,
+    HangUp,
+    Heading,
+    LessonAction,
+    Manner,
+    Prove,
+    Say,
+)
+from poptalk.lesson.document import (
+    Block,
+    BlockKind,
+    Choice,
+    Lesson,
+    Prose,
+    QuizQuestion,
+    SpeakerNote,
+    Step,
+)
+from poptalk.lesson.happenings import Answered, Proved
+from poptalk.lesson.judge import Judgement, JudgementKind
+from poptalk.lesson.ladder import Hints
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.replaying import Place
+from poptalk.lesson.replaying import Cursor, items_at
 from poptalk.lesson.report import EXCHANGES_REPORTED, write_report
 from poptalk.lesson.session import LessonSession
+from poptalk.lesson.task import Task, free_remark
 from poptalk.lesson.turns import Turn
-from poptalk.lesson.walk import Awaiting, Chosen, Message, Request, Walk
+from poptalk.lesson.walk import Awaiting, Chosen, Flow, Message, Request
 from poptalk.notation.known import Known
 from poptalk.notation.pattern import Bindings
 
@@ -42,6 +66,9 @@ __all__ = ["Awaiting", "SILENCES", "Tutor"]
 SILENCES = (3.0, situations.STUCK_SECONDS)
 """Seconds without a complete reply after which `silence` has something to say: soon enough that
 nobody wonders whether the program hangs, and then when patience has run out."""
+
+_OTHERWISE = "The server answered otherwise than the lesson says; `:why` tells how."
+_OPENED_LATER = "The lesson has closed the connection, and opens it again when it needs one."
 
 _CHOICE = re.compile(r"\s*(?:([0-9]{1,2})|([A-Za-z]))[.)]?\s*")
 """An answer to a question: `2`, `2.`, `b)`.  No command of POP3 looks like one."""
@@ -91,18 +118,25 @@ class Tutor:
         later_letters: bool = False,
     ) -> None:
         self._lesson = lesson
-        self._bookkeeper = Bookkeeper(lesson)
+        self._recorder = ProgressRecorder(lesson)
         self._session = LessonSession(
             lesson,
             known if known is not None else lesson.known,
             live=live,
             later_letters=later_letters,
-            when_lost=lambda: self._bookkeeper.keep(EventKind.LOST),
+            when_lost=lambda: self._recorder.keep(EventKind.LOST),
         )
-        self._course = Course(lesson, self._session, self._bookkeeper, passed=passed)
+        self._passed = set(passed)
         slugs = [step.slug for step in lesson.steps]
-        self._start = Place(step=slugs.index(position) if position in slugs[1:] else -1)
-        self._walk: Walk[None] | None = None
+        self._cursor = Cursor(step=slugs.index(position) if position in slugs[1:] else -1)
+        self._task: Task | None = None
+        """The task that is awaited, None where something else is."""
+        self._question: QuizQuestion | None = None
+        self._hints = Hints(())
+        """The hints to the question."""
+        self._verdict: Judgement | None = None
+        """The last one outside tasks."""
+        self._flow: Flow[None] | None = None
         self._awaiting = Awaiting.BUSY
         self._exchanges: deque[Answered] = deque(maxlen=EXCHANGES_REPORTED)
         self._said = ""
@@ -118,31 +152,29 @@ class Tutor:
     @property
     def awaited(self) -> Turn | None:
         """The turn that the learner is to take; None where something else is awaited."""
-        return self._course.task.turn if self._course.task is not None else None
+        return self._task.turn if self._task is not None else None
 
     @property
-    def place(self) -> Place:
+    def cursor(self) -> Cursor:
         """How far the lesson has come; a mistake does not move it back."""
-        task = self._course.task
-        return task.reached if task is not None else self._course.place
+        return self._task.reached if self._task is not None else self._cursor
 
     @property
     def step(self) -> Step | None:
         """The step that is being done; None in the introduction."""
-        at = self._course.place.step
+        at = self._cursor.step
         return self._lesson.steps[at] if 0 <= at < len(self._lesson.steps) else None
 
     @property
     def prompt(self) -> str:
         """Where the learner is, in a few characters such as `2/5`; empty in the introduction."""
-        at = self._course.place.step
+        at = self._cursor.step
         return f"{at + 1}/{len(self._lesson.steps)}" if at >= 0 else ""
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> Judgement | None:
         """The last one on what is awaited, or on what poptalk sent in its place."""
-        task = self._course.task
-        return task.verdict if task is not None else self._course.verdict
+        return self._task.verdict if self._task is not None else self._verdict
 
     @property
     def bindings(self) -> Bindings:
@@ -151,17 +183,30 @@ class Tutor:
 
     # What a driver tells.
 
-    def begin(self) -> list[Cue]:
+    def begin(self) -> list[LessonAction]:
         """Begin the lesson, or resume it at its position."""
-        return self._run_anew(self._course.begin(self._start))
+        start = self._cursor
+        count = len(self._lesson.steps)
+        news = f"step {start.step + 1} of {count}: resumed" if start.step > 0 else ""
+        return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
 
-    def tell(self, happening: Happening) -> list[Cue]:
-        """Take note of what happened."""
-        if isinstance(happening, Answered):
-            self._exchanges.append(happening)
-        return self._run(happening)
+    def tell(self, message: Message | None) -> list[LessonAction]:
+        """Take note of what happened, and let the walk go on up to the next thing to wait for."""
+        assert self._flow is not None, "A tutor must begin before it is told anything."
+        if isinstance(message, Answered):
+            self._exchanges.append(message)
+        actions: list[LessonAction] = []
+        # A generator that has not begun takes None, which is no message to one that has.
+        given = next(self._flow) if message is None else self._flow.send(message)
+        while not isinstance(given, Awaiting):
+            actions.append(given)
+            if isinstance(given, Feedback):
+                self._said = given.text
+            given = next(self._flow)
+        self._awaiting = given
+        return actions
 
-    def entered(self, text: str) -> list[Cue] | None:
+    def entered(self, text: str) -> list[LessonAction] | None:
         """Take a line that does not begin with a colon.
 
         Returns:
@@ -170,14 +215,14 @@ class Tutor:
         if self._awaiting not in (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED):
             return None
         if not text:
-            return self._run(Request.GO_ON)
+            return self.tell(Request.GO_ON)
         number = self._choice(text) if self._awaiting is Awaiting.CHOICE else None
-        return self._run(Chosen(number=number)) if number is not None else None
+        return self.tell(Chosen(number=number)) if number is not None else None
 
     def _choice(self, text: str) -> int | None:
         """Read the answer to a question; a letter is one only where there are so many choices."""
         found = _CHOICE.fullmatch(text)
-        question = self._course.question
+        question = self._question
         if found is None or question is None:
             return None
         if found[1]:
@@ -185,13 +230,13 @@ class Tutor:
         number = ord(found[2].lower()) - ord("a") + 1
         return number if number <= len(question.choices) else None
 
-    def open(self) -> list[Cue]:
+    def open(self) -> list[LessonAction]:
         """Open the connection, as `:open` asks."""
         if self._session.seen.is_open:
             return [_news("A connection stands already. `:close` hangs up.")]
-        return self._run(Request.CONNECT)
+        return self.tell(Request.CONNECT)
 
-    def silence(self, seconds: float, *, lines: int = 0) -> list[Cue]:
+    def silence(self, seconds: float, *, lines: int = 0) -> list[LessonAction]:
         """Comment on a reply that does not come to its end.
 
         Call it when each of `SILENCES` has passed.  What it returns is carried out at once, in front
@@ -207,53 +252,52 @@ class Tutor:
 
     # What the learner asks.
 
-    def hint(self) -> list[Cue]:
+    def hint(self) -> list[LessonAction]:
         """Show the next rung of the ladder, the last of which is the answer."""
-        course = self._course
-        if self._awaiting is Awaiting.CHOICE and course.question and course.ladder:
-            text = course.ladder.climb(ladder.answer_to_question(course.question))
-            comment = Comment(kind=CommentKind.HINT, text=text)
-        elif course.task is not None and not self._session.lost:
-            comment = course.task.climb()
+        if self._awaiting is Awaiting.CHOICE and self._question is not None:
+            text = self._hints.next_hint(ladder.answer_to_question(self._question))
+            comment = Feedback(kind=FeedbackKind.HINT, text=text)
+        elif self._task is not None and not self._session.lost:
+            comment = self._task.next_hint()
         else:
-            return [Comment(kind=CommentKind.HINT, text=_HINTS[self._awaiting])]
-        return [self._bookkeeper.keep(EventKind.HINTED), comment]
+            return [Feedback(kind=FeedbackKind.HINT, text=_HINTS[self._awaiting])]
+        return [self._recorder.keep(EventKind.HINTED), comment]
 
-    def why(self) -> list[Cue]:
+    def why(self) -> list[LessonAction]:
         """Explain the last verdict at more length, or what is awaited."""
         verdict = self.verdict
         text = verdict.why if verdict is not None and verdict.why else _REASONS[self._awaiting]
         return [Say(source=text)]
 
-    def skip(self) -> list[Cue]:
+    def skip(self) -> list[LessonAction]:
         """Do what is awaited in the learner's place, and say why it is the answer."""
         if self._awaiting is Awaiting.OVER:
             return [_news(_HINTS[Awaiting.OVER])]
-        return self._run(Request.SKIP)
+        return self.tell(Request.SKIP)
 
-    def back(self) -> list[Cue]:
+    def back(self) -> list[LessonAction]:
         """Go back to the beginning of the step before."""
         first = -1 if self._lesson.introduction else 0
-        at = self._course.place.step
+        at = self._cursor.step
         if at <= first:
-            return self._again(first, "this is the beginning")
-        return self._again(at - 1, f"back at {self._name(at - 1)}")
+            return self._go_to(first, "this is the beginning")
+        return self._go_to(at - 1, f"back at {self._name(at - 1)}")
 
-    def reset(self) -> list[Cue]:
+    def reset(self) -> list[LessonAction]:
         """Begin the step anew."""
-        at = self._course.place.step
-        return self._again(at, f"{self._name(at)} begins anew")
+        at = self._cursor.step
+        return self._go_to(at, f"{self._name(at)} begins anew")
 
-    def map(self) -> list[Cue]:
+    def map(self) -> list[LessonAction]:
         """Show all steps, and which are done."""
         lines = []
         for index, step in enumerate(self._lesson.steps):
-            state = "done" if step.slug in self._course.passed else "to do"
-            here = ", **you are here**" if index == self._course.place.step else ""
+            state = "done" if step.slug in self._passed else "to do"
+            here = ", **you are here**" if index == self._cursor.step else ""
             lines.append(f"{index + 1}. {step.title} ({state}{here})")
         return [Say(source="\n".join(lines))]
 
-    def state(self) -> list[Cue]:
+    def state(self) -> list[LessonAction]:
         """Show the state of the session, what is marked, and the step."""
         seen = self._session.seen
         texts = (
@@ -283,7 +327,7 @@ class Tutor:
         step = self.step
         if step is None:
             return f"`{self._lesson.name}`, at its beginning"
-        return f"`{self._lesson.name}#{step.slug}`, {self._name(self._course.place.step)}"
+        return f"`{self._lesson.name}#{step.slug}`, {self._name(self._cursor.step)}"
 
     def _name(self, index: int) -> str:
         count = len(self._lesson.steps)
@@ -291,30 +335,178 @@ class Tutor:
 
     # The walk.
 
-    def _again(self, step: int, news: str) -> list[Cue]:
-        return self._run_anew(self._course.again(Place(step=step), news))
+    def _go_to(self, step: int, news: str) -> list[LessonAction]:
+        """Go to the beginning of a step, the session brought there if there is any news of it."""
+        if self._flow is not None:
+            self._flow.close()
+        self._flow = self._lesson_from(Cursor(step=step), news)
+        return self.tell(None)
 
-    def _run_anew(self, walk: Walk[None]) -> list[Cue]:
-        if self._walk is not None:
-            self._walk.close()
-        self._walk = walk
-        return self._run(None)
+    def _lesson_from(self, start: Cursor, news: str) -> Flow[None]:
+        """Do the steps from a place on, and stay at the end for ever."""
+        self._cursor = start
+        self._task = self._question = self._verdict = None
+        if news:
+            yield from self._session.restore(start, news)
+        last = len(self._lesson.steps) - 1
+        for index in range(start.step, last + 1):
+            step = self._lesson.steps[index] if index >= 0 else None
+            if step is not None:
+                self._cursor = Cursor(step=index)
+                yield Heading(text=step.title, level=2)
+                yield self._recorder.enter(step)
+            for at, item in enumerate(items_at(self._lesson, index)):
+                self._cursor = Cursor(step=index, item=at)
+                self._verdict = None
+                if isinstance(item, Prose):
+                    yield Say(source=item.source)
+                elif not isinstance(item, SpeakerNote):
+                    yield from self._flow_of(item)
+                if self._task is not None:
+                    self._verdict, self._task = self._task.verdict, None
+            if step is not None:
+                self._cursor = Cursor(step=index, item=len(step.items))
+                self._passed.add(step.slug)
+                yield self._recorder.leave()
+                if index < last:
+                    yield from self._pause()
+        yield from self._stay_at_the_end()
 
-    def _run(self, message: Message | None) -> list[Cue]:
-        """Let the walk go on up to the next thing that must be waited for."""
-        assert self._walk is not None, "A tutor must begin before it is told anything."
-        cues: list[Cue] = []
-        # A generator that has not begun takes None, which is no message to one that has.
-        given = next(self._walk) if message is None else self._walk.send(message)
-        while not isinstance(given, Awaiting):
-            cues.append(given)
-            given = next(self._walk)
-        self._awaiting = given
-        for cue in cues:
-            if isinstance(cue, Comment):
-                self._said = cue.text
-        return cues
+    def _flow_of(self, item: QuizQuestion | Block) -> Flow[None]:
+        """Return the walk through something that is to be done."""
+        if isinstance(item, QuizQuestion):
+            return self._ask(item)
+        match item.kind:
+            case BlockKind.TASK:
+                later = self._turns_later()
+                self._task = Task(item, self._cursor, self._session, self._recorder, later=later)
+                return self._task.flow()
+            case BlockKind.PROOF:
+                return self._prove(item)
+            case _:
+                return self._perform(item)
+
+    def _stay_at_the_end(self) -> Flow[None]:
+        yield self._recorder.end()
+        yield Finish()
+        while True:
+            message = yield from self._session.next(Awaiting.OVER)
+            if isinstance(message, Answered):
+                yield from free_remark(message, self._session.before)
+
+    def _turns_later(self) -> tuple[Turn, ...]:
+        """Return the turns of the step after this item, up to where the connection is another."""
+        cursor = self._cursor
+        found: list[Turn] = []
+        for item in items_at(self._lesson, cursor.step)[cursor.item + 1 :]:
+            if isinstance(item, Block) and item.kind is not BlockKind.PROOF:
+                found += item.turns
+        opening = next((at for at, turn in enumerate(found) if turn.opens), len(found))
+        return tuple(found[:opening])
+
+    def _perform(self, block: Block) -> Flow[None]:
+        """Do a `show` or `setup` block."""
+        folded = block.kind is BlockKind.SETUP
+        manner = Manner.FOLDED if folded else Manner.TYPED
+        session = self._session
+        sent: list[str] = []
+        parts = block.turns
+        index = 0
+        while index < len(parts):
+            cursor = replace(self._cursor, turn=index)
+            turn = parts[index]
+            if turn.opens or turn.closes:
+                pass
+            elif session.lost or session.seen.is_open:
+                yield from session.ready(cursor)
+            else:
+                yield from session.connect(manner)
+            following = parts[index + 1] if index + 1 < len(parts) else None
+            verdict = yield from session.perform(turn, manner, endless=turn.is_endless(following))
+            if verdict is not None and verdict.kind is not JudgementKind.WANTED:
+                self._verdict = verdict
+                yield Feedback(kind=FeedbackKind.UNJUDGED, text=_OTHERWISE)
+            if not session.lost:
+                sent += [turn.keyword] if turn.keyword else []
+                index += 1
+        if folded and sent:
+            yield Feedback(kind=FeedbackKind.NEWS, text=f"Sent {situations.named(sent)}.")
+
+    def _prove(self, block: Block) -> Flow[None]:
+        yield Prove(dialogue=block.dialogue, bindings=dict(self._session.bindings))
+        message: Message | None = None
+        while not isinstance(message, Proved):
+            message = yield from self._session.next(Awaiting.BUSY)
+        if message.difference is not None:
+            yield Feedback(kind=FeedbackKind.UNJUDGED, text=message.difference)
+
+    def _ask(self, question: QuizQuestion) -> Flow[None]:
+        self._question, self._hints = question, Hints(question.hints)
+        yield Ask(question=question)
+        answered = False
+        while not answered:
+            message = yield from self._session.next(Awaiting.CHOICE)
+            match message:
+                case Chosen():
+                    answered = yield from self._answer(question, message.number)
+                case Request.SKIP:
+                    self._recorder.shown = answered = True
+                    text = ladder.answer_to_question(question)
+                    yield Feedback(kind=FeedbackKind.HINT, text=text)
+                    for choice in filter(lambda choice: choice.right, question.choices):
+                        yield _reply(choice)
+                case Request.GO_ON | Request.CONNECT if self._session.lost:
+                    yield from self._session.restore(self._cursor)
+                case Request.CONNECT:
+                    yield Feedback(kind=FeedbackKind.NEWS, text=_OPENED_LATER)
+                case Request.GO_ON:
+                    text = f"Answer with a number, {_range(question)}."
+                    yield Feedback(kind=FeedbackKind.NEWS, text=text)
+                case Answered():
+                    wanted = f"the question wants a number, {_range(question)}."
+                    yield from free_remark(
+                        message,
+                        self._session.before,
+                        if_unknown=f"The server does not know this; {wanted}",
+                    )
+                case _:
+                    pass
+        self._question = None
+
+    def _answer(self, question: QuizQuestion, number: int) -> Flow[bool]:
+        """Reply to an answer; tell whether it is right."""
+        if not 1 <= number <= len(question.choices):
+            text = f"The choices are {_range(question)}."
+            yield Feedback(kind=FeedbackKind.NOT_YET, text=text)
+            return False
+        choice = question.choices[number - 1]
+        self._recorder.attempts += 1
+        if not choice.right:
+            yield self._recorder.keep(EventKind.MISSED)
+        yield _reply(choice)
+        return choice.right
+
+    def _pause(self) -> Flow[None]:
+        """Wait for an empty line between two steps."""
+        message: Message | None = None
+        while message not in (Request.GO_ON, Request.SKIP):
+            message = yield from self._session.next(Awaiting.PAUSE)
+            if isinstance(message, Answered):
+                yield from free_remark(message, self._session.before)
+            elif isinstance(message, Request) and self._session.lost:
+                yield from self._session.restore(self._cursor)
+            elif message is Request.CONNECT:
+                yield Feedback(kind=FeedbackKind.NEWS, text=_OPENED_LATER)
 
 
-def _news(text: str) -> Comment:
-    return Comment(kind=CommentKind.NEWS, text=text)
+def _reply(choice: Choice) -> Feedback:
+    kind = FeedbackKind.DONE if choice.right else FeedbackKind.NOT_YET
+    return Feedback(kind=kind, text=choice.reply or ("Right." if choice.right else "Not this one."))
+
+
+def _range(question: QuizQuestion) -> str:
+    return f"1 to {len(question.choices)}"
+
+
+def _news(text: str) -> Feedback:
+    return Feedback(kind=FeedbackKind.NEWS, text=text)

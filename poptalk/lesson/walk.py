@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from poptalk.lesson.cues import Cue
-from poptalk.lesson.happenings import Happening
+from poptalk.lesson.cues import LessonAction
+from poptalk.lesson.happenings import LessonEvent
 
 
 class Awaiting(Enum):
@@ -41,7 +41,7 @@ class Chosen:
     number: int
 
 
-Message = Happening | Request | Chosen
+Message = LessonEvent | Request | Chosen
 
 T = TypeVar("T")
-Walk = Generator[Cue | Awaiting, Message, T]
+Flow = Generator[LessonAction | Awaiting, Message, T]

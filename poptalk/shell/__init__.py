@@ -12,7 +12,6 @@ what is said.  To find one's way:
   `local_messages`, `local_report` and `local_seeing` the others; `escapes`, `local_error` and
   `local_secrets` serve them
 - lines that poptalk sends by itself: `errand`, and on it `begin_tls` and `logging_in`
-- lessons: `learning` begins, `school` and `menu` have all of them, `companion` and `coach` sit beside
-  the learner, `cue_queue` and `ear` are the coach's hands and ears, `lesson_view` and `proving` show
-  what is said; `recording` makes a lesson of a session
+- lessons: `learning` begins, `school` and `menu` have all of them, `companion` and `coach` accompany the
+  learner, `lesson_view` shows what is said; `recording` makes a lesson of a session
 """

@@ -1,46 +1,70 @@
-"""The coach: sits beside the learner in a lesson, between the keyboard and the tutor.
+"""The lesson controller: beside the learner in a lesson, between the keyboard and the tutor.
 
-What is typed is the tutor's where it awaits an answer or an empty line, and everything else is sent.
-While poptalk is at work, or a reply is due, lines wait their turn, so that pasted ones are sent one
-by one, each when the one before it is answered, unless patience has run out.
+The tutor takes typed lines where it awaits an answer or an empty line; everything else is sent.  While
+poptalk is at work, or a reply is due, lines wait their turn, so that pasted ones are sent one by one,
+each when the one before it is answered, unless patience has run out.
+
+What the tutor asks for is carried out by `lesson.driver`; here are its hands at the prompt.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from poptalk.lesson.cues import CommentKind, Cue
+from poptalk.lesson.cues import (
+    Ask,
+    Connect,
+    Feedback,
+    FeedbackKind,
+    Finish,
+    Heading,
+    Keep,
+    LessonAction,
+    Manner,
+    Say,
+)
+from poptalk.lesson.driver import Driver
 from poptalk.lesson.tutor import SILENCES, Awaiting, Tutor
+from poptalk.net.errors import TlsFailed
 from poptalk.protocol.commands import parse_command
+from poptalk.protocol.oddities import OddityKind
 from poptalk.protocol.verbs import Effect
 from poptalk.shell.base import LOCAL_PREFIX, Shell, wire_line
-from poptalk.shell.companion import Companion, Wish
-from poptalk.shell.cue_queue import CueQueue, Office
+from poptalk.shell.companion import Companion
 from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.lesson.document import Lesson
-    from poptalk.lesson.room import Room
+    from poptalk.lesson.happenings import LessonEvent
+    from poptalk.lesson.room import LessonServer
+    from poptalk.lesson.second_connection import SecondConnection
+    from poptalk.net.destination import Destination
     from poptalk.net.errors import Ending, NetError
+    from poptalk.protocol.client import ClientSession
     from poptalk.shell.lesson_view import LessonView
+    from poptalk.shell.school import LessonHost
+
+SAID_BY_THE_TUTOR = frozenset({OddityKind.UNKNOWN_COMMAND, OddityKind.WRONG_STATE})
+"""What the shell would say before the answer, and the tutor says below it."""
 
 
 def is_yes(answer: str) -> bool:
-    """Tell whether an answer to a question of yes or no is a yes; whatever is unclear is a no."""
+    """Tell whether an answer to a question of yes or no is a yes; if unclear, it is a no."""
     return answer.strip().lower() in ("yes", "y")
 
 
-class Coach(Companion):
+class LessonController(Driver, Companion):
     """Runs one lesson in a shell.
 
     Args:
         shell: where the learner types.
         lesson: the lesson.
         tutor: its tutor, not begun.
-        room: where its connections go.
-        office: who keeps what is done, and has other lessons.
+        lesson_server: where its connections go.
+        host: keeps what is done, and has the other lessons.
         view: shows what the tutor says.
     """
 
@@ -53,57 +77,48 @@ class Coach(Companion):
         *,
         lesson: Lesson,
         tutor: Tutor,
-        room: Room,
-        office: Office,
+        lesson_server: LessonServer,
+        host: LessonHost,
         view: LessonView,
     ) -> None:
+        super().__init__(tutor, lesson_server)
         self._shell = shell
+        self._dialogue = shell.dialogue
         self._lesson = lesson
-        self._tutor = tutor
-        self._room = room
-        self._office = office
+        self._host = host
         self._view = view
-        self._cues = CueQueue(
-            shell,
-            tutor=tutor,
-            room=room,
-            office=office,
-            view=view,
-            may_send=self._may_send,
-            done=self._release,
-        )
         self.held: deque[str] = deque()
+        self._choices = 0
+        """How many answers the last question has."""
         self._patient = True
         """Whether what is typed waits for the reply that is due."""
         self._reopening = False
         self._to_be_confirmed: bytes | None = None
-        """A QUIT that would delete somebody's mail."""
+        """A QUIT that would delete the learner's own mail."""
 
     def begin(self) -> None:
         """Begin, or resume, the lesson."""
-        dialogue = self._shell.dialogue
-        dialogue.listeners.append(self._cues.hear)
-        self._cues.carry_out(self._tutor.begin())
+        self._dialogue.listeners.append(self.hear)
+        self.carry_out(self.tutor.begin())
 
     def end(self) -> None:
         """Hang up, and be of no further influence."""
-        self._cues.over = True
+        self.over = True
         self.held.clear()
-        dialogue = self._shell.dialogue
-        dialogue.unremarked = ()
-        if self._cues.hear in dialogue.listeners:
-            dialogue.listeners.remove(self._cues.hear)
-        self._cues.hang_up_unseen()
+        self._dialogue.unremarked = ()
+        if self.hear in self._dialogue.listeners:
+            self._dialogue.listeners.remove(self.hear)
+        self.hang_up(Manner.FOLDED)
 
     @property
     def finished(self) -> bool:
         """Whether the lesson has come to its end."""
-        return self._tutor.awaiting is Awaiting.OVER
+        return self.tutor.awaiting is Awaiting.OVER
 
     @property
     def is_idle(self) -> bool:
         """Whether everything that was heard has been told, and nothing is under way."""
-        return not self._cues.busy and self._cues.all_told
+        return not self.busy and self.all_told
 
     def wants_a_line(self, *, due: bool) -> bool:
         """Tell whether a prompt is in place: not while poptalk works or waits for a server to close."""
@@ -118,83 +133,79 @@ class Coach(Companion):
         elif self._must_wait:
             self.held.append(text)
         elif self.finished and not text:
-            self._office.next_lesson()
-        elif (cues := self._tutor.entered(text)) is not None:
+            self._host.next_lesson()
+        elif (actions := self.tutor.entered(text)) is not None:
             self._echo(text)
-            self._cues.carry_out(cues)
+            self.carry_out(actions)
         elif not self._shell.connected:
             self._echo(text)
             self._view.comment(*self._advice)
         else:
             self._patient = True
-            return not self._may_send(wire_line(text))
+            return not self.may_send(wire_line(text))
         return True
 
-    def grant(self, wish: Wish) -> None:
-        """Answer a local command."""
-        if wish is Wish.MENU:
-            self._office.show_menu()
-        elif wish is Wish.REPORT:
-            self._view.literal(self._tutor.report(self._office.versions))
+    def answer(self, command: str) -> None:
+        """Answer a local command of lessons."""
+        tutor = self.tutor
+        if command == "menu":
+            self._host.show_menu()
+        elif command == "report":
+            self._view.literal(tutor.report(self._host.versions))
         elif self._must_wait or self.held:
-            self.held.append(f"{LOCAL_PREFIX}{wish.value}")
+            self.held.append(LOCAL_PREFIX + command)
         else:
-            self._cues.carry_out(self._wishes[wish]())
-
-    @property
-    def _wishes(self) -> dict[Wish, Callable[[], Sequence[Cue]]]:
-        tutor = self._tutor
-        return {
-            Wish.HINT: tutor.hint,
-            Wish.WHY: tutor.why,
-            Wish.SKIP: tutor.skip,
-            Wish.BACK: tutor.back,
-            Wish.RESET: tutor.reset,
-            Wish.STATE: tutor.state,
-            Wish.MAP: tutor.map,
-        }
+            answers: dict[str, Callable[[], Sequence[LessonAction]]] = {
+                "hint": tutor.hint,
+                "why": tutor.why,
+                "skip": tutor.skip,
+                "back": tutor.back,
+                "reset": tutor.reset,
+                "state": tutor.state,
+                "map": tutor.map,
+            }
+            self.carry_out(answers[command]())
 
     def reopen(self) -> None:
         """Connect again, hanging up first."""
         if self._shell.connected:
             self._reopening = True
             self._shell.close()
-        elif not self._cues.busy:
-            self._cues.carry_out(self._tutor.open())
+        elif not self.busy:
+            self.carry_out(self.tutor.open())
 
     def interrupted(self) -> None:
         """Wait no longer: neither with what is typed nor for what poptalk itself has sent."""
         self.held.clear()
         self._patient = False
         self._to_be_confirmed = None
-        self._cues.give_up()
+        self.give_up()
 
     def left(self) -> None:
         """Say what is kept."""
-        where = self._tutor.prompt.replace("/", " of ")
+        where = self.tutor.prompt.replace("/", " of ")
         kept = f"Step {where} is kept" if where and not self.finished else "What you did is kept"
         words = f"{kept}; `poptalk` goes on from there."
-        if self._shell.connected and self._shell.dialogue.session.marked:
+        if self.session is not None and self.session.marked:
             words = f"Nothing is deleted, as no `QUIT` was sent. {words}"
-        self._view.comment(CommentKind.NEWS, words)
-        self._cues.over = True
-        self._shell.dialogue.hidden = True
+        self._view.comment(FeedbackKind.NEWS, words)
+        self.over = True
+        self._dialogue.hidden = True
 
     @property
-    def _advice(self) -> tuple[CommentKind, str]:
+    def _advice(self) -> tuple[FeedbackKind, str]:
         """Say what may be typed where nothing can be sent."""
         if self.finished:
-            return CommentKind.NEWS, "The lesson is over, and Enter goes on."
-        if self._tutor.awaiting is Awaiting.CHOICE:
-            choices = self._cues.choices
-            return CommentKind.NEWS, f"The question wants a number, 1 to {choices}."
-        if self._tutor.awaiting is Awaiting.PAUSE:
-            return CommentKind.CLOSED, "Not sent, as no connection stands. Enter goes on."
-        return CommentKind.CLOSED, "Not sent, as no connection stands. Enter opens one."
+            return FeedbackKind.NEWS, "The lesson is over, and Enter goes on."
+        if self.tutor.awaiting is Awaiting.CHOICE:
+            return FeedbackKind.NEWS, f"The question wants a number, 1 to {self._choices}."
+        if self.tutor.awaiting is Awaiting.PAUSE:
+            return FeedbackKind.CLOSED, "Not sent, as no connection stands. Enter goes on."
+        return FeedbackKind.CLOSED, "Not sent, as no connection stands. Enter opens one."
 
     def _echo(self, text: str) -> None:
         """Show an answer that was typed, where the line of the prompt is gone."""
-        if text and self._shell.dialogue.shows_sent:
+        if text and self._dialogue.shows_sent:
             self._shell.say([[("client", "> "), ("text", harmless(text))]])
 
     # What waits.
@@ -202,57 +213,120 @@ class Coach(Companion):
     @property
     def _must_wait(self) -> bool:
         """Whether what is typed has to wait: poptalk is at work, or a reply is due."""
-        due = self._shell.connected and not self._shell.dialogue.settled
-        return self._cues.busy or (self._patient and due)
+        due = self._shell.connected and not self._dialogue.settled
+        return self.busy or (self._patient and due)
 
-    def _release(self) -> None:
+    def settled(self) -> None:
         """Let the lines that waited go, as far as they need not wait any more."""
-        while self.held and not self._must_wait and not self._cues.over:
+        while self.held and not self._must_wait and not self.over:
             waiting, self.held = self.held, deque()
             self._shell.enter(waiting.popleft())
             self.held.extend(waiting)
 
+    # The hands: see `driver.Driver`.
+
+    @property
+    def session(self) -> ClientSession | None:
+        """The session on the open connection."""
+        return self._dialogue.session if self._shell.connected else None
+
+    def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
+        """Send a line, and show it, also in a shell that need not since the keys were echoed."""
+        shows_sent = self._dialogue.shows_sent
+        self._dialogue.shows_sent = True
+        self._dialogue.hidden = manner is Manner.FOLDED
+        try:
+            self._shell.send_line(line)
+        finally:
+            self._dialogue.shows_sent = shows_sent
+
+    def connect(self, destination: Destination, connection: Connect) -> None:
+        """Have the shell connect."""
+        self._dialogue.hidden = connection.manner is Manner.FOLDED
+        # Where something is wrong on purpose, it is for the learner to see it.
+        wrong = self._lesson_server.has_fault(connection.number)
+        self._dialogue.unremarked = frozenset(OddityKind) if wrong else SAID_BY_THE_TUTOR
+        self._shell.open(destination)
+
+    def hang_up(self, manner: Manner = Manner.TYPED) -> None:
+        """Close the connection; folded, the screen shows the dialogue again once that has come about."""
+        folded = manner is Manner.FOLDED
+        self._dialogue.hidden = folded or self._dialogue.hidden
+        self._shell.close()
+        if folded:
+            self._dialogue.hidden = self._dialogue.hidden and self._shell.connected
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        self._shell.after(seconds, action)
+
+    def prove(self, second: SecondConnection, done: Callable[[], None]) -> None:
+        """Run a dialogue on a second connection, in a thread, and show it."""
+
+        def show() -> None:
+            if not self.over:
+                self._shell.say(second.lines(columns=self._dialogue.size()[1]))
+                done()
+
+        self._shell.aside(second.run, show)
+
+    def show(self, action: LessonAction) -> None:
+        """Show what the tutor says, and keep what the learner has done."""
+        match action:
+            case Keep(event=event):
+                self._host.keep(event)
+            case Finish():
+                self._view.comment(FeedbackKind.NEWS, self._host.after_lesson())
+            case Heading(text=text, level=level) if level > 1:
+                where = self.tutor.prompt.replace("/", " of ")
+                self._view.show(replace(action, text=f"Step {where}: {text}"))
+            case Ask(question=question):
+                self._choices = len(question.choices)
+                self._view.show(action)
+            case Heading() | Say() | Feedback():
+                self._view.show(action)
+
+    def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
+        """Show the dialogue again, once what was folded is done."""
+        if self._pending is None:
+            self._dialogue.hidden = False
+
     # What happens.
 
-    def listened(self) -> None:
-        """Pass on what was heard."""
-        self._cues.listened()
-
-    def tls_begun(self) -> None:
-        """Pass on that TLS has begun."""
-        self._cues.tls_begun()
-
     def failed(self, error: NetError) -> None:
-        """Pass on that there is no connection."""
-        self._cues.failed(error)
+        """Tell the tutor that there is no connection, and show the certificate that is the reason."""
+        if isinstance(error, TlsFailed):
+            for line in error.certificate:
+                self._dialogue.remark(line)
+        super().failed(error)
 
     def ended(self, ending: Ending) -> None:
-        """Pass on that the connection is gone, and open the next one if that was the learner's wish."""
+        """Tell the tutor that the connection is gone, and open the next one if the learner wants it."""
         self._to_be_confirmed = None
-        self._cues.ended(ending)
+        super().ended(ending)
         if self._reopening:
             self._reopening = False
-            self._cues.carry_out(self._tutor.open())
+            self.carry_out(self.tutor.open())
 
     def silence(self, seconds: float) -> None:
         """Let the tutor explain it; what is typed waits no longer."""
         self._patient = False
-        self._cues.silence(seconds)
-        self._release()
+        super().silence(seconds)
+        self.settled()
 
-    # Somebody's mail.
+    # The learner's own mail.
 
-    def _may_send(self, line: bytes) -> bool:
+    def may_send(self, line: bytes) -> bool:
         """Let a line pass, but ask before the QUIT that removes messages from a live server."""
         verb = parse_command(line).verb
-        count = len(self._shell.dialogue.session.marked)
+        count = len(self._dialogue.session.marked)
         farewell = verb is not None and verb.effect is Effect.FAREWELL
-        if not (self._room.live and count and farewell):
+        if not (self._lesson_server.live and count and farewell):
             return True
         self._to_be_confirmed = line
         what = "1 message" if count == 1 else f"{count} messages"
         self._view.comment(
-            CommentKind.NEWS,
+            FeedbackKind.NEWS,
             f"This `QUIT` removes {what} from your server, and nobody can bring them back. "
             "`yes` sends it; anything else does not.",
         )
@@ -262,10 +336,10 @@ class Coach(Companion):
         line, self._to_be_confirmed = self._to_be_confirmed, None
         assert line is not None
         if is_yes(text):
-            self._cues.transmit(line)
+            self.transmit(line)
             return
-        self._view.comment(CommentKind.NEWS, "Not sent. `RSET` takes the marks back.")
-        self._cues.drop()
+        self._view.comment(FeedbackKind.NEWS, "Not sent. `RSET` takes the marks back.")
+        self.drop()
 
     # The prompt.
 
@@ -275,10 +349,10 @@ class Coach(Companion):
             return "yes or no> "
         if self.finished:
             return "Enter> " if short else "(end of the lesson) Enter goes on> "
-        where = f"{self._tutor.prompt} " if self._tutor.prompt else ""
-        awaiting = self._tutor.awaiting
+        where = f"{self.tutor.prompt} " if self.tutor.prompt else ""
+        awaiting = self.tutor.awaiting
         if awaiting is Awaiting.CHOICE:
-            return f"{where}answer 1-{self._cues.choices}> "
+            return f"{where}answer 1-{self._choices}> "
         if awaiting is Awaiting.PAUSE:
             return f"{where}Enter goes on> "
         if awaiting is Awaiting.CLOSED:
@@ -287,5 +361,5 @@ class Coach(Companion):
 
     def facts(self) -> Sequence[str]:
         """Return the id of the step, by which it can be reported, and the way to help."""
-        step = self._tutor.step
+        step = self.tutor.step
         return (f"{self._lesson.name}#{step.slug}" if step else self._lesson.name, ":hint")

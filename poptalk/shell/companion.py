@@ -10,27 +10,12 @@ the core has taken all of it, so that it may send, connect and close at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poptalk.net.errors import Ending, NetError
-
-
-class Wish(Enum):
-    """What a learner asks of a companion with a local command; the value is its name."""
-
-    HINT = "hint"
-    WHY = "why"
-    SKIP = "skip"
-    BACK = "back"
-    RESET = "reset"
-    STATE = "state"
-    MAP = "map"
-    REPORT = "report"
-    MENU = "menu"
 
 
 class Companion(ABC):
@@ -50,8 +35,8 @@ class Companion(ABC):
         """Take a typed line that is no local command; False to have it sent."""
 
     @abstractmethod
-    def grant(self, wish: Wish) -> None:
-        """Answer a local command."""
+    def answer(self, command: str) -> None:
+        """Answer a local command of lessons, such as `hint`."""
 
     @abstractmethod
     def prompt(self, usual: str, *, short: bool) -> str:

@@ -10,14 +10,14 @@ from poptalk.lesson.document import BlockKind, Lesson
 from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.mailbox import LATER, MailboxError, find_mailbox
 from poptalk.lesson.reader import load_lesson
-from poptalk.lesson.room import LiveRoom
+from poptalk.lesson.room import LiveLessonServer
 from poptalk.lesson.shelf import LessonNotFound, find_lesson
 from poptalk.login.sources import PASSWORD_VARIABLE
 from poptalk.net.destination import Destination, UsageError
 from poptalk.notation.known import Known
 from poptalk.shell.coach import is_yes
 from poptalk.shell.interactive import run_accompanied
-from poptalk.shell.school import School
+from poptalk.shell.school import LessonHost
 from poptalk.shell.settings import ConnectOptions
 
 Ask = Callable[[str], str]
@@ -46,11 +46,11 @@ def learn(
         ScreenClosed: the terminal is gone.
     """
     lesson = _lesson(word) if word is not None else None
-    room = None
+    lesson_server = None
     if lesson is not None and destination is not None:
-        room = _live_room(lesson, destination, ask=ask, ask_unseen=ask_unseen)
-    with School(first=lesson, room=room) as school:
-        return run_accompanied(options, school.begin)
+        lesson_server = _live_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
+    with LessonHost(first=lesson, lesson_server=lesson_server) as host:
+        return run_accompanied(options, host.begin)
 
 
 def _lesson(word: str) -> Lesson:
@@ -60,7 +60,9 @@ def _lesson(word: str) -> Lesson:
         raise UsageError(str(error)) from error
 
 
-def _live_room(lesson: Lesson, destination: Destination, *, ask: Ask, ask_unseen: Ask) -> LiveRoom:
+def _live_server(
+    lesson: Lesson, destination: Destination, *, ask: Ask, ask_unseen: Ask
+) -> LiveLessonServer:
     """Make sure that a lesson may run on somebody's server, and ask who that is."""
     reason = needs_its_own_server(lesson)
     if reason is not None:
@@ -73,7 +75,7 @@ def _live_room(lesson: Lesson, destination: Destination, *, ask: Ask, ask_unseen
         )
     user = destination.user or ask(f"Name at {destination.name}: ")
     password = os.environ.get(PASSWORD_VARIABLE) or ask_unseen(f"Password of {user}: ")
-    return LiveRoom(destination, Known(user=user, password=password, host=destination.host))
+    return LiveLessonServer(destination, Known(user=user, password=password, host=destination.host))
 
 
 def needs_its_own_server(lesson: Lesson) -> str | None:

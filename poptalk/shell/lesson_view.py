@@ -6,21 +6,21 @@ stands between empty rows; nothing is drawn that a screen reader could not say.
 
 from __future__ import annotations
 
-from poptalk.lesson.cues import Ask, Comment, CommentKind, Heading, Say
-from poptalk.lesson.document import Question
+from poptalk.lesson.cues import Ask, Feedback, FeedbackKind, Heading, Say
+from poptalk.lesson.document import QuizQuestion
 from poptalk.shell.base import Shell
 from poptalk.terminal.prose import MOST_COLUMNS, render_comment, render_item, render_prose
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import wrap
 
 _STYLE_OF_COMMENT = {
-    CommentKind.DONE: "done",
-    CommentKind.ASIDE: "aside",
-    CommentKind.NOT_YET: "notyet",
-    CommentKind.HINT: "advice",
-    CommentKind.UNJUDGED: "aside",
-    CommentKind.CLOSED: "notyet",
-    CommentKind.NEWS: "news",
+    FeedbackKind.DONE: "done",
+    FeedbackKind.ASIDE: "aside",
+    FeedbackKind.NOT_YET: "notyet",
+    FeedbackKind.HINT: "advice",
+    FeedbackKind.UNJUDGED: "aside",
+    FeedbackKind.CLOSED: "notyet",
+    FeedbackKind.NEWS: "news",
 }
 
 
@@ -36,15 +36,15 @@ class LessonView:
         self._shown_to_gap: int | None = None
         """What the shell had shown when an empty row was the last thing; None if none ever was."""
 
-    def show(self, cue: Heading | Say | Comment | Ask) -> None:
+    def show(self, action: Heading | Say | Feedback | Ask) -> None:
         """Show what a cue asks for."""
-        match cue:
+        match action:
             case Heading(text=text):
                 rows = wrap(harmless(text), self._columns)
                 self.block([[("heading", row)] for row in rows])
             case Say(source=source):
                 self.prose(source)
-            case Comment(kind=kind, text=text):
+            case Feedback(kind=kind, text=text):
                 self.comment(kind, text)
             case Ask(question=question):
                 self.block(self._choices(question))
@@ -53,14 +53,14 @@ class LessonView:
         """Show Markdown."""
         self.block(render_prose(source, columns=self._columns))
 
-    def _choices(self, question: Question) -> list[Fragments]:
+    def _choices(self, question: QuizQuestion) -> list[Fragments]:
         return [
             line
             for number, choice in enumerate(question.choices, 1)
             for line in render_item(f"{number}. ", choice.text, columns=self._columns)
         ]
 
-    def comment(self, kind: CommentKind, text: str) -> None:
+    def comment(self, kind: FeedbackKind, text: str) -> None:
         """Show a comment; below the answer of the server that it is about, without a gap."""
         columns = self._shell.dialogue.size()[1]
         word = (_STYLE_OF_COMMENT[kind], kind.value)

@@ -12,7 +12,6 @@ from poptalk.net.named import find_destination, find_server
 from poptalk.protocol.verbs import VERBS, Verb
 from poptalk.shell import escapes
 from poptalk.shell.base import LOCAL_PREFIX, Shell
-from poptalk.shell.companion import Wish
 from poptalk.shell.explaining import explained_reply, explained_unasked
 from poptalk.shell.kept import KeptReply
 from poptalk.shell.log import make_log
@@ -180,7 +179,7 @@ def _why(shell: Shell, _argument: str) -> None:
         return
     if shell.dialogue.last is not None and shell.connected:
         _explain_last(shell)
-    shell.companion.grant(Wish.WHY)
+    shell.companion.answer("why")
 
 
 def _explain_last(shell: Shell) -> None:

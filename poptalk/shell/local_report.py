@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from poptalk import __version__
 from poptalk.net.certificate import describe_certificate
 from poptalk.shell.base import Shell
-from poptalk.shell.companion import Wish
 from poptalk.shell.local_error import LocalError
-from poptalk.shell.local_lesson import grant
 from poptalk.shell.log import now_here
 from poptalk.shell.registry import local
 from poptalk.terminal.reading import text_rows
@@ -33,7 +31,7 @@ def _report(shell: Shell, argument: str) -> None:
     if shell.companion is not None:
         if argument:
             raise LocalError("in a lesson it is shown only: :report")
-        grant(shell, Wish.REPORT)
+        shell.companion.answer("report")
         return
     lines = [*report(shell)]
     if not argument:

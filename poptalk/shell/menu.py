@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from poptalk.lesson.cues import CommentKind
+from poptalk.lesson.cues import FeedbackKind
 from poptalk.shell.base import Shell
-from poptalk.shell.companion import Companion, Wish
+from poptalk.shell.companion import Companion
 from poptalk.shell.lesson_view import LessonView
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import cells, wrap
@@ -101,20 +101,20 @@ class Menu(Companion):
         self._choose(text.strip() or self._suggested.id)
         return True
 
-    def grant(self, wish: Wish) -> None:
+    def answer(self, command: str) -> None:
         """Show the list again, or say that there is no lesson yet."""
-        if wish in (Wish.MAP, Wish.MENU):
+        if command in ("map", "menu"):
             self.begin()
         else:
             self._view.comment(
-                CommentKind.NEWS,
-                f"`:{wish.value}` is for inside a lesson; choose one first, Enter takes "
+                FeedbackKind.NEWS,
+                f"`:{command}` is for inside a lesson; choose one first, Enter takes "
                 f"{self._suggested.number}.",
             )
 
     def reopen(self) -> None:
         """Say that a lesson comes first."""
-        self._view.comment(CommentKind.NEWS, "Choose a lesson; it opens its own connection.")
+        self._view.comment(FeedbackKind.NEWS, "Choose a lesson; it opens its own connection.")
 
     def prompt(self, usual: str, *, short: bool) -> str:  # noqa: ARG002 - there is no session
         """Ask for a number."""

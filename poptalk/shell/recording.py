@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poptalk.exit_codes import EXIT_OK
-from poptalk.lesson.classroom import Classroom, ClassroomError
+from poptalk.lesson.classroom import LessonServerError, PracticeLessonServer
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.front_matter import DEFAULT_PERSONA
 from poptalk.lesson.new_lesson import begin_lesson, lesson_path, title_of, what_is_left
@@ -134,8 +134,8 @@ def _connection(
     )
     with ExitStack() as open_:
         try:
-            classroom = open_.enter_context(Classroom(to_come))
-        except ClassroomError as error:
+            practice_server = open_.enter_context(PracticeLessonServer(to_come))
+        except LessonServerError as error:
             # There is no line of a lesson yet that could be named.
             raise UsageError(error.sentence) from error
-        yield classroom.fresh()
+        yield practice_server.fresh()

@@ -12,16 +12,16 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from poptalk import __version__
-from poptalk.lesson.classroom import Classroom, ClassroomError
-from poptalk.lesson.cues import CommentKind
+from poptalk.lesson.classroom import LessonServerError, PracticeLessonServer
+from poptalk.lesson.cues import FeedbackKind
 from poptalk.lesson.errors import LessonErrors
 from poptalk.lesson.progress import LessonState, ProgressLog
 from poptalk.lesson.reader import load_lesson
-from poptalk.lesson.room import Room
-from poptalk.lesson.shelf import LessonNotFound, ShelvedLesson, curriculum, find_lesson
+from poptalk.lesson.room import LessonServer
+from poptalk.lesson.shelf import LessonNotFound, LibraryLesson, curriculum, find_lesson
 from poptalk.lesson.tutor import Tutor
 from poptalk.paths import state_directory
-from poptalk.shell.coach import Coach
+from poptalk.shell.coach import LessonController
 from poptalk.shell.lesson_view import LessonView
 from poptalk.shell.menu import Entry, Menu, as_sentence
 
@@ -36,29 +36,31 @@ PROGRESS_FILE = "progress.jsonl"
 VERSIONS = f"poptalk {__version__}, Python {platform.python_version()}, {platform.system()}"
 
 
-class School:
+class LessonHost:
     """All lessons, in one shell; a context manager that closes the practice server at its end.
 
     Args:
         first: the lesson to begin with; None shows the menu.
-        room: where that lesson's connections go; None for its practice server.
+        lesson_server: where that lesson's connections go; None for its practice server.
     """
 
     versions = VERSIONS
 
-    def __init__(self, *, first: Lesson | None = None, room: Room | None = None) -> None:
+    def __init__(
+        self, *, first: Lesson | None = None, lesson_server: LessonServer | None = None
+    ) -> None:
         self._first = first
-        self._first_room = room
+        self._first_server = lesson_server
         self._log = ProgressLog(state_directory() / PROGRESS_FILE)
         self._log_fails = False
         self._lesson: Lesson | None = None
         """The one that is being learnt."""
-        self._coach: Coach | None = None
+        self._controller: LessonController | None = None
         self._open = ExitStack()
         self._shell: Shell
         self._view: LessonView
 
-    def __enter__(self) -> School:
+    def __enter__(self) -> LessonHost:
         return self
 
     def __exit__(self, *_failure: object) -> None:
@@ -71,9 +73,9 @@ class School:
         if self._first is None:
             self.show_menu()
         else:
-            self._teach(self._first, self._first_room)
+            self._teach(self._first, self._first_server)
 
-    # What a coach asks: see `cue_queue.Office`.
+    # What a coach asks: see `coach.Coach`.
 
     def keep(self, event: ProgressEvent) -> None:
         """Append to the learner's progress; a disk that is full costs a warning, not the lesson."""
@@ -134,18 +136,18 @@ class School:
             # The list of all lessons stands above; a near miss is worth naming.
             sentence = str(error)
             named = sentence if sentence.endswith("?") else f"{sentence.partition(';')[0]}."
-            self._view.comment(CommentKind.NEWS, f"{named} Type a number; `:map` shows the list.")
+            self._view.comment(FeedbackKind.NEWS, f"{named} Type a number; `:map` shows the list.")
         except LessonErrors as errors:
             for fault in errors.faults:
                 self._shell.dialogue.warn(str(fault))
         else:
             self._teach(lesson, None)
 
-    def _teach(self, lesson: Lesson, room: Room | None) -> None:
+    def _teach(self, lesson: Lesson, lesson_server: LessonServer | None) -> None:
         self._dismiss()
         try:
-            room = room or self._open.enter_context(Classroom(lesson))
-        except ClassroomError as error:
+            lesson_server = lesson_server or self._open.enter_context(PracticeLessonServer(lesson))
+        except LessonServerError as error:
             self._shell.dialogue.warn(str(error))
             self.show_menu()
             return
@@ -155,27 +157,32 @@ class School:
             lesson,
             passed=progress.passed,
             position=progress.position if progress.state is LessonState.BEGUN else None,
-            live=room.live,
-            known=room.known,
-            later_letters=room.later_letters,
+            live=lesson_server.live,
+            known=lesson_server.known,
+            later_letters=lesson_server.later_letters,
         )
-        self._coach = Coach(
-            self._shell, lesson=lesson, tutor=tutor, room=room, office=self, view=self._view
+        self._controller = LessonController(
+            self._shell,
+            lesson=lesson,
+            tutor=tutor,
+            lesson_server=lesson_server,
+            host=self,
+            view=self._view,
         )
-        self._shell.companion = self._coach
-        self._coach.begin()
+        self._shell.companion = self._controller
+        self._controller.begin()
 
     def _dismiss(self) -> None:
         """End the present lesson, and close its practice server."""
-        if self._coach is not None:
-            self._coach.end()
-            self._coach = None
+        if self._controller is not None:
+            self._controller.end()
+            self._controller = None
         self._open.close()
         self._lesson = None
 
     # The list.
 
-    def _following(self) -> ShelvedLesson | None:
+    def _following(self) -> LibraryLesson | None:
         lessons = curriculum()
         ids = [lesson.id for lesson in lessons]
         if self._lesson is None or self._lesson.name not in ids:
@@ -187,15 +194,15 @@ class School:
         """Return those lessons that can be read: one that is being written is no reason to stop."""
         entries = []
         progress = self._log.read()
-        for shelved in curriculum():
+        for listed in curriculum():
             try:
-                lesson = load_lesson(shelved.path)
+                lesson = load_lesson(listed.path)
             except LessonErrors:
                 continue
             done = progress.of(lesson)
             entry = Entry(
-                number=shelved.number,
-                id=shelved.id,
+                number=listed.number,
+                id=listed.id,
                 title=lesson.title,
                 minutes=lesson.minutes,
                 done=done.state is LessonState.DONE,
@@ -215,8 +222,8 @@ class School:
         return next((entry for entry in entries if not entry.done), entries[0])
 
 
-def _title(shelved: ShelvedLesson) -> str:
+def _title(listed: LibraryLesson) -> str:
     try:
-        return load_lesson(shelved.path).title
+        return load_lesson(listed.path).title
     except LessonErrors:
-        return shelved.name
+        return listed.name

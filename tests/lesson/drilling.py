@@ -7,25 +7,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from poptalk.lesson.cues import (
-    Comment,
-    CommentKind,
     Connect,
-    Cue,
+    Feedback,
+    FeedbackKind,
     HangUp,
     Keep,
+    LessonAction,
     Prove,
-    Send,
-    Wait,
+    SendLine,
+    WaitSeconds,
 )
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.happenings import (
     Answered,
     CannotConnect,
     Connected,
-    Ended,
-    Happening,
+    Disconnected,
+    LessonEvent,
     Proved,
-    TlsBegun,
+    SwitchedToTls,
     Waited,
 )
 from poptalk.lesson.progress import EventKind
@@ -89,7 +89,7 @@ class Drill:
         refusals: int = 0,
     ) -> None:
         self.tutor = tutor
-        self.cues: list[Cue] = []
+        self.actions: list[LessonAction] = []
         self.proof_difference: str | None = None
         self._mangle = mangle
         self._refusals = refusals
@@ -97,7 +97,7 @@ class Drill:
         self._client = ClientSession()
         self._desk: Desk | None = None
         self._unfinished: Answered | None = None
-        self._queue: deque[Cue] = deque()
+        self._queue: deque[LessonAction] = deque()
         self._connections = 0
 
     # What a learner does.
@@ -109,19 +109,19 @@ class Drill:
     def enter(self, *texts: str) -> Drill:
         """Type lines, each after the one before was answered."""
         for text in texts:
-            cues = self.tutor.entered(text)
-            if cues is not None:
-                self._carry_out(cues)
+            actions = self.tutor.entered(text)
+            if actions is not None:
+                self._carry_out(actions)
             else:
                 self._say(text.encode("utf-8", "surrogateescape"))
                 self._work()
         return self
 
-    def ask(self, cues: list[Cue]) -> list[Cue]:
+    def ask(self, actions: list[LessonAction]) -> list[LessonAction]:
         """Carry out what a local command gave, and return what came of it."""
-        start = len(self.cues)
-        self._carry_out(cues)
-        return self.cues[start:]
+        start = len(self.actions)
+        self._carry_out(actions)
+        return self.actions[start:]
 
     def close(self) -> Drill:
         """Hang up, as `:close` does."""
@@ -138,8 +138,8 @@ class Drill:
     def wait(self, seconds: float) -> Drill:
         """Let nothing happen for a while."""
         lines = len(self._unfinished.lines) if self._unfinished is not None else 0
-        cues = self.tutor.silence(seconds, lines=lines)
-        self._queue.extendleft(reversed(cues))
+        actions = self.tutor.silence(seconds, lines=lines)
+        self._queue.extendleft(reversed(actions))
         self._work()
         return self
 
@@ -154,28 +154,32 @@ class Drill:
         return self._desk is not None
 
     @property
-    def comments(self) -> list[Comment]:
-        return [cue for cue in self.cues if isinstance(cue, Comment)]
+    def comments(self) -> list[Feedback]:
+        return [action for action in self.actions if isinstance(action, Feedback)]
 
     @property
-    def last(self) -> Comment:
+    def last(self) -> Feedback:
         return self.comments[-1]
 
-    def texts(self, kind: CommentKind) -> list[str]:
+    def texts(self, kind: FeedbackKind) -> list[str]:
         return [comment.text for comment in self.comments if comment.kind is kind]
 
     @property
     def kept(self) -> list[tuple[EventKind, str]]:
-        return [(cue.event.kind, cue.event.step) for cue in self.cues if isinstance(cue, Keep)]
+        return [
+            (action.event.kind, action.event.step)
+            for action in self.actions
+            if isinstance(action, Keep)
+        ]
 
     @property
     def sent(self) -> list[bytes]:
         """What poptalk itself has sent."""
-        return [cue.line for cue in self.cues if isinstance(cue, Send)]
+        return [action.line for action in self.actions if isinstance(action, SendLine)]
 
     @property
     def connects(self) -> list[Connect]:
-        return [cue for cue in self.cues if isinstance(cue, Connect)]
+        return [action for action in self.actions if isinstance(action, Connect)]
 
     @property
     def maildrop(self) -> Sequence[bytes]:
@@ -184,39 +188,39 @@ class Drill:
 
     # Carrying out.
 
-    def _carry_out(self, cues: Sequence[Cue]) -> None:
-        self._queue.extend(cues)
+    def _carry_out(self, actions: Sequence[LessonAction]) -> None:
+        self._queue.extend(actions)
         self._work()
 
     def _work(self) -> None:
         while self._queue:
-            cue = self._queue.popleft()
-            self.cues.append(cue)
-            match cue:
+            action = self._queue.popleft()
+            self.actions.append(action)
+            match action:
                 case Connect():
-                    self._connect(cue)
-                case Send():
-                    self._say(cue.line)
+                    self._connect(action)
+                case SendLine():
+                    self._say(action.line)
                 case HangUp():
                     self._end(CLOSED_BY_US)
-                case Wait():
+                case WaitSeconds():
                     self._tell(Waited())
                 case Prove():
                     self._tell(Proved(difference=self.proof_difference))
                 case _:
                     pass
 
-    def _tell(self, happening: Happening) -> None:
-        self._queue.extend(self.tutor.tell(happening))
+    def _tell(self, event: LessonEvent) -> None:
+        self._queue.extend(self.tutor.tell(event))
 
-    def _connect(self, cue: Connect) -> None:
+    def _connect(self, action: Connect) -> None:
         self._connections += 1
         assert self._connections < CONNECTIONS_AT_MOST
         if self._refusals:
             self._refusals -= 1
             self._tell(CannotConnect(reason="Nobody is there."))
             return
-        if cue.fresh:
+        if action.fresh:
             self._messages = LETTERS
         self._client = ClientSession()
         self._unfinished = None
@@ -251,7 +255,7 @@ class Drill:
         """Do what a reply brings with it: TLS, or the end."""
         if client.awaiting_tls:
             client.tls_established()
-            self._tell(TlsBegun())
+            self._tell(SwitchedToTls())
         if any(isinstance(event, CommitRequested) for event in desk.told):
             deleted = desk.session.deleted
             self._messages = [m for n, m in enumerate(self._messages, 1) if n not in deleted]
@@ -268,7 +272,7 @@ class Drill:
             unfinished, self._unfinished = self._unfinished, None
             self._tell(unfinished)
         marked = () if self._client.farewell else tuple(sorted(self._client.marked))
-        self._tell(Ended(ending=ending, state=self._client.state, marked=marked))
+        self._tell(Disconnected(ending=ending, state=self._client.state, marked=marked))
 
 
 def drill(text: str, **options: object) -> Drill:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.classroom import Classroom, ClassroomError
+from poptalk.lesson.classroom import LessonServerError, PracticeLessonServer
 from poptalk.lesson.document import Lesson
 from poptalk.net.link import Link
 from poptalk.practice.embedded import PracticeDestination
@@ -45,9 +45,9 @@ def lesson(folder: Path, **differences: object) -> Lesson:
 
 
 @pytest.fixture
-def classroom(folder: Path) -> Iterator[Classroom]:
-    with Classroom(lesson(folder)) as classroom:
-        yield classroom
+def practice_server(folder: Path) -> Iterator[PracticeLessonServer]:
+    with PracticeLessonServer(lesson(folder)) as practice_server:
+        yield practice_server
 
 
 def talk(destination: PracticeDestination, *lines: bytes) -> list[bytes]:
@@ -65,21 +65,21 @@ def count(destination: PracticeDestination) -> int:
     return int(talk(destination, *LOGIN, b"STAT")[-1].split()[1])
 
 
-def test_a_deletion_lasts_for_all_connections(classroom: Classroom) -> None:
-    destination = classroom.fresh()
+def test_a_deletion_lasts_for_all_connections(practice_server: PracticeLessonServer) -> None:
+    destination = practice_server.fresh()
     talk(destination, *LOGIN, b"DELE 1", b"RETR 1")
     assert count(destination) == 2
     talk(destination, *LOGIN, b"DELE 1", b"QUIT")
-    assert count(classroom.aside()) == 2  # One deleted, one has come in.
+    assert count(practice_server.aside()) == 2  # One deleted, one has come in.
 
 
-def test_fresh_brings_back_what_was_deleted(classroom: Classroom) -> None:
-    talk(classroom.fresh(), *LOGIN, b"DELE 1", b"QUIT")
-    assert count(classroom.fresh()) == 2
+def test_fresh_brings_back_what_was_deleted(practice_server: PracticeLessonServer) -> None:
+    talk(practice_server.fresh(), *LOGIN, b"DELE 1", b"QUIT")
+    assert count(practice_server.fresh()) == 2
 
 
-def test_one_session_at_a_time(classroom: Classroom) -> None:
-    destination = classroom.fresh()
+def test_one_session_at_a_time(practice_server: PracticeLessonServer) -> None:
+    destination = practice_server.fresh()
     with Link.open(destination.target, timeout=TIMEOUT) as link:
         link.receive()
         for line in LOGIN:
@@ -87,33 +87,33 @@ def test_one_session_at_a_time(classroom: Classroom) -> None:
             assert link.receive().startswith(b"+OK")
         assert b"[IN-USE]" in talk(destination, *LOGIN)[-1]
         # Once more from the beginning, whatever became of the session before.
-        assert talk(classroom.fresh(), *LOGIN)[-1].startswith(b"+OK")
+        assert talk(practice_server.fresh(), *LOGIN)[-1].startswith(b"+OK")
 
 
-def test_letters_come_in_after_quit(classroom: Classroom) -> None:
-    destination = classroom.fresh()
+def test_letters_come_in_after_quit(practice_server: PracticeLessonServer) -> None:
+    destination = practice_server.fresh()
     assert count(destination) == 2
     assert count(destination) == 2, "a session that was cut brings nothing"
     talk(destination, b"QUIT")
     assert count(destination) == 2, "nor does one that was never logged in"
     talk(destination, *LOGIN, b"QUIT")
     assert count(destination) == 3
-    assert count(classroom.fresh()) == 2
+    assert count(practice_server.fresh()) == 2
 
 
-def test_a_look_from_aside_lets_no_letters_in(classroom: Classroom) -> None:
-    classroom.fresh()
-    talk(classroom.aside(), *LOGIN, b"QUIT")
-    assert count(classroom.again()) == 2
+def test_a_look_from_aside_lets_no_letters_in(practice_server: PracticeLessonServer) -> None:
+    practice_server.fresh()
+    talk(practice_server.aside(), *LOGIN, b"QUIT")
+    assert count(practice_server.again()) == 2
 
 
-def test_a_session_from_before_lets_no_letters_in(classroom: Classroom) -> None:
-    with Link.open(classroom.fresh().target, timeout=TIMEOUT) as link:
+def test_a_session_from_before_lets_no_letters_in(practice_server: PracticeLessonServer) -> None:
+    with Link.open(practice_server.fresh().target, timeout=TIMEOUT) as link:
         link.receive()
         for line in LOGIN:
             link.send(line + b"\r\n")
             link.receive()
-        destination = classroom.fresh()
+        destination = practice_server.fresh()
         link.send(b"QUIT\r\n")
         assert link.receive().startswith(b"+OK")
         while link.receive():
@@ -121,9 +121,9 @@ def test_a_session_from_before_lets_no_letters_in(classroom: Classroom) -> None:
     assert count(destination) == 2
 
 
-def test_it_tells_whether_letters_come(classroom: Classroom, folder: Path) -> None:
-    assert classroom.later_letters
-    with Classroom(lesson(folder, mailbox="rfc1939")) as other:
+def test_it_tells_whether_letters_come(practice_server: PracticeLessonServer, folder: Path) -> None:
+    assert practice_server.later_letters
+    with PracticeLessonServer(lesson(folder, mailbox="rfc1939")) as other:
         assert not other.later_letters
 
 
@@ -131,25 +131,27 @@ LOCKED_LOGIN = b"-ERR"
 
 
 def test_connections_are_counted_for_faults(folder: Path) -> None:
-    with Classroom(lesson(folder, faults=("#2=locked",))) as classroom:
-        destination = classroom.fresh()
+    with PracticeLessonServer(lesson(folder, faults=("#2=locked",))) as practice_server:
+        destination = practice_server.fresh()
         assert talk(destination, *LOGIN)[-1].startswith(b"+OK")
         assert talk(destination, *LOGIN)[-1].startswith(LOCKED_LOGIN)
         assert talk(destination, *LOGIN)[-1].startswith(b"+OK")
-        assert talk(classroom.fresh(connection=2), *LOGIN)[-1].startswith(LOCKED_LOGIN)
-        assert talk(classroom.fresh(), *LOGIN)[-1].startswith(b"+OK")
+        assert talk(practice_server.fresh(connection=2), *LOGIN)[-1].startswith(LOCKED_LOGIN)
+        assert talk(practice_server.fresh(), *LOGIN)[-1].startswith(b"+OK")
 
 
 def test_a_look_from_aside_does_not_count(folder: Path) -> None:
-    with Classroom(lesson(folder, faults=("#2=locked",))) as classroom:
-        talk(classroom.fresh(), *LOGIN)
-        assert talk(classroom.aside(), *LOGIN)[-1].startswith(b"+OK")
-        assert talk(classroom.again(), *LOGIN)[-1].startswith(LOCKED_LOGIN)
+    with PracticeLessonServer(lesson(folder, faults=("#2=locked",))) as practice_server:
+        talk(practice_server.fresh(), *LOGIN)
+        assert talk(practice_server.aside(), *LOGIN)[-1].startswith(b"+OK")
+        assert talk(practice_server.again(), *LOGIN)[-1].startswith(LOCKED_LOGIN)
 
 
 def test_the_account_is_the_lessons(folder: Path) -> None:
-    with Classroom(lesson(folder, user="nora", password="73 and out")) as classroom:
-        destination = classroom.fresh()
+    with PracticeLessonServer(
+        lesson(folder, user="nora", password="73 and out")
+    ) as practice_server:
+        destination = practice_server.fresh()
         assert talk(destination, b"USER nora", b"PASS 73 and out")[-1].startswith(b"+OK")
         assert talk(destination, *LOGIN)[-1].startswith(b"-ERR")
 
@@ -161,14 +163,14 @@ def test_a_delay_between_logins_begins_anew(folder: Path) -> None:
         '[capabilities.clear]\nbefore-login = ["USER", "LOGIN-DELAY 900"]\nafter-login = []\n'
         "[capabilities.tls]\nbefore-login = []\nafter-login = []\n"
     )
-    with Classroom(lesson(folder, persona="slow.toml")) as classroom:
-        assert talk(classroom.fresh(), *LOGIN)[-1].startswith(b"+OK")
-        assert talk(classroom.again(), *LOGIN)[-1].startswith(b"-ERR")
-        assert talk(classroom.fresh(), *LOGIN)[-1].startswith(b"+OK")
+    with PracticeLessonServer(lesson(folder, persona="slow.toml")) as practice_server:
+        assert talk(practice_server.fresh(), *LOGIN)[-1].startswith(b"+OK")
+        assert talk(practice_server.again(), *LOGIN)[-1].startswith(b"-ERR")
+        assert talk(practice_server.fresh(), *LOGIN)[-1].startswith(b"+OK")
 
 
-def test_one_authority_for_all_beginnings(classroom: Classroom) -> None:
-    assert classroom.fresh().server.ca_file == classroom.fresh().server.ca_file
+def test_one_authority_for_all_beginnings(practice_server: PracticeLessonServer) -> None:
+    assert practice_server.fresh().server.ca_file == practice_server.fresh().server.ca_file
 
 
 class CrashError(Exception):
@@ -181,8 +183,8 @@ def test_nothing_is_left_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
 
     def crash() -> None:
-        with Classroom(lesson(folder)) as classroom:
-            talk(classroom.fresh(), *LOGIN, b"QUIT")
+        with PracticeLessonServer(lesson(folder)) as practice_server:
+            talk(practice_server.fresh(), *LOGIN, b"QUIT")
             assert list(directory.iterdir())
             raise CrashError
 
@@ -207,7 +209,7 @@ def test_what_cannot_be_had_is_told_with_its_line(
 ) -> None:
     wrong = lesson(folder, **difference)
     wrong.path.write_text(f"---\ntitle: A lesson\n{key}: wrong\n---\n")
-    with pytest.raises(ClassroomError) as caught, Classroom(wrong):
+    with pytest.raises(LessonServerError) as caught, PracticeLessonServer(wrong):
         pass
     assert caught.value.line == 3
     assert said in caught.value.sentence
@@ -215,9 +217,9 @@ def test_what_cannot_be_had_is_told_with_its_line(
 
 
 def test_the_connections_with_a_fault_are_known(folder: Path) -> None:
-    with Classroom(lesson(folder, faults=("#2=plus-err",))) as classroom:
-        assert [classroom.does_wrong(number) for number in (1, 2, 3)] == [False, True, False]
-    with Classroom(lesson(folder, faults=("plus-err",))) as classroom:
-        assert classroom.does_wrong(7)
-    with Classroom(lesson(folder)) as classroom:
-        assert not classroom.does_wrong(1)
+    with PracticeLessonServer(lesson(folder, faults=("#2=plus-err",))) as practice_server:
+        assert [practice_server.has_fault(number) for number in (1, 2, 3)] == [False, True, False]
+    with PracticeLessonServer(lesson(folder, faults=("plus-err",))) as practice_server:
+        assert practice_server.has_fault(7)
+    with PracticeLessonServer(lesson(folder)) as practice_server:
+        assert not practice_server.has_fault(1)

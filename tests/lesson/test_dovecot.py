@@ -14,9 +14,9 @@ import pytest
 
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.mailbox import Mailbox, find_mailbox
-from poptalk.lesson.proof.pupil import Pupil
+from poptalk.lesson.proof.pupil import DryRunLearner
 from poptalk.lesson.reader import load_lesson
-from poptalk.lesson.room import Room
+from poptalk.lesson.room import LessonServer
 from poptalk.lesson.shelf import lesson_files
 from poptalk.net.destination import Destination
 from tests.servers.dovecot import USERS, Dovecot
@@ -43,7 +43,7 @@ def why_not(lesson: Lesson) -> str | None:
 LESSONS = [lesson for lesson in map(load_lesson, lesson_files()) if why_not(lesson) is None]
 
 
-class RealServer(Room):
+class RealServer(LessonServer):
     """Dovecot with the letters of a lesson."""
 
     def __init__(self, lesson: Lesson, dovecot: Dovecot) -> None:
@@ -63,7 +63,7 @@ class RealServer(Room):
 
 
 @pytest.fixture
-def room(lesson: Lesson, dovecot: Dovecot, tmp_path: Path) -> Iterator[RealServer]:
+def lesson_server(lesson: Lesson, dovecot: Dovecot, tmp_path: Path) -> Iterator[RealServer]:
     """Give Dovecot the letters of a lesson."""
     mailbox = Mailbox(find_mailbox(lesson.mailbox, beside=lesson.path), tmp_path)
     yield RealServer(lesson, replace(dovecot, _maildrop=mailbox.maildrop))
@@ -71,17 +71,17 @@ def room(lesson: Lesson, dovecot: Dovecot, tmp_path: Path) -> Iterator[RealServe
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_a_lesson_passes_on_a_real_server(lesson: Lesson, room: RealServer) -> None:
-    pupil = Pupil(lesson, room)
+def test_a_lesson_passes_on_a_real_server(lesson: Lesson, lesson_server: RealServer) -> None:
+    learner = DryRunLearner(lesson, lesson_server)
     try:
-        pupil.begin()
-        while not pupil.over:
-            pupil.go_on()
+        learner.begin()
+        while not learner.over:
+            learner.go_on()
     finally:
-        pupil.close()
-    assert pupil.rehearsal.finished
-    assert pupil.rehearsal.differences == []
-    assert pupil.rehearsal.surprises == []
+        learner.close()
+    assert learner.dry_run.finished
+    assert learner.dry_run.differences == []
+    assert learner.dry_run.surprises == []
 
 
 def test_some_lessons_only_read() -> None:

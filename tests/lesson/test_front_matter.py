@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from poptalk.lesson.front_matter import KEYS, FrontMatter, line_of_key, read_front_matter
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 
 NEEDED = "title: A title\nsummary: A summary\nminutes: 5\nmailbox: letters\n"
 
 
 def front_matter(lines: str = "", *, needed: str = NEEDED) -> FrontMatter:
-    source = Source(f"---\n{needed}{lines}---\nbody", path=Path("x.md"))
+    source = LessonText(f"---\n{needed}{lines}---\nbody", path=Path("x.md"))
     found = read_front_matter(source)
     assert source.faults == []
     return found
@@ -61,7 +61,7 @@ def test_a_password_may_have_blanks_and_is_not_in_the_repr() -> None:
 
 
 def test_minutes_that_are_wrong_are_none() -> None:
-    source = Source("---\nminutes: soon\n---\n", path=Path("x.md"))
+    source = LessonText("---\nminutes: soon\n---\n", path=Path("x.md"))
     assert read_front_matter(source).minutes == 0
     assert source.faults
 

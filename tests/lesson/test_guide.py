@@ -9,7 +9,7 @@ import pytest
 
 from poptalk.cli.options import LESSONS
 from poptalk.lesson.codes import CODES
-from poptalk.lesson.document import Block, BlockKind, Item, Prose, Question, SpeakerNote
+from poptalk.lesson.document import Block, BlockKind, Item, Prose, QuizQuestion, SpeakerNote
 from poptalk.lesson.front_matter import KEYS
 from poptalk.lesson.markup.fences import WORDS
 from poptalk.lesson.reader import read_lesson
@@ -30,14 +30,14 @@ def test_the_example_has_each_of_the_seven_things() -> None:
     lesson = read_lesson(example, name="example", path=Path("example.md"))
     items: list[Item] = [*lesson.introduction, *(i for step in lesson.steps for i in step.items)]
     blocks = [item for item in items if isinstance(item, Block)]
-    assert {type(item) for item in items} == {Prose, Block, Question, SpeakerNote}
+    assert {type(item) for item in items} == {Prose, Block, QuizQuestion, SpeakerNote}
     assert {block.kind for block in blocks} == {BlockKind.SETUP, BlockKind.TASK}
     assert any(block.mistakes for block in blocks)
     assert all(block.hints for block in blocks if block.kind is BlockKind.TASK)
 
 
 def test_the_table_of_codes() -> None:
-    assert table("code") == CODES, "copy poptalk/lesson/codes.py to docs/lessons.md"
+    assert table("code") == CODES, "copy poptalk/lesson/faults.toml to docs/lessons.md"
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from poptalk.lesson.document import Mistake, Prose
 from poptalk.lesson.happenings import Answered
-from poptalk.lesson.judge import MISSES, Verdict, VerdictKind, judge, judge_free
+from poptalk.lesson.judge import MISSES, Judgement, JudgementKind, judge, judge_free
 from poptalk.lesson.remarks import MAX_CHARACTERS, tidied
-from poptalk.lesson.seen import Seen
+from poptalk.lesson.seen import SessionState
 from poptalk.lesson.turns import Turn, turns
 from poptalk.notation.reader import parse_dialogue
 from poptalk.protocol.commands import parse_command
@@ -44,45 +44,47 @@ def mistake(dialogue: str, comment: str) -> Mistake:
     return Mistake(dialogue=parse_dialogue(dialogue), comment=Prose(source=comment))
 
 
-def verdict_on(dialogue: str, line: str, *lines: str, state: State = State.TRANSACTION) -> Verdict:
+def verdict_on(
+    dialogue: str, line: str, *lines: str, state: State = State.TRANSACTION
+) -> Judgement:
     return judge(awaited(dialogue), answered(line, *lines, state=state), KNOWN)
 
 
 @pytest.mark.parametrize(
     ("dialogue", "line", "reply", "kind", "words"),
     [
-        (STAT, "STAT", ["+OK 2 320"], VerdictKind.WANTED, ""),
-        (STAT, "stat", ["+OK 2 320"], VerdictKind.WANTED, "any case. (RFC 1939 §3)"),
-        (STAT, " STAT", ["+OK 2 320"], VerdictKind.WANTED, "One blank"),
-        (RETR_2, "RETR  2", ["+OK", "x", "."], VerdictKind.WANTED, "One blank"),
-        (RETR_2, "STAT", ["+OK 2 320"], VerdictKind.ASIDE, "`STAT` is fine here: how many mess"),
-        (RETR_2, "RETR 1", ["+OK", "."], VerdictKind.WRONG_ARGUMENTS, "another message number"),
-        (RETR_2, "RETR", ["-ERR"], VerdictKind.WRONG_ARGUMENTS, "one message number: `RETR msg`"),
-        (RETR_2, "RETR two", ["-ERR"], VerdictKind.WRONG_ARGUMENTS, "the msg is a number"),
-        (RETR_2, "TOP 2", ["-ERR"], VerdictKind.WRONG_ARGUMENTS, "two numbers: `TOP msg n`"),
-        (RETR_2, "STAT 2", ["-ERR"], VerdictKind.WRONG_ARGUMENTS, "no argument: `STAT`"),
-        ("C: LIST 2\nS: +OK", "LIST", ["+OK", "."], VerdictKind.WRONG_ARGUMENTS, "with an arg"),
-        ("C: LIST\nS: +OK", "LIST 2", ["+OK"], VerdictKind.WRONG_ARGUMENTS, "without an arg"),
-        (RETR_2, "RTER 2", ["-ERR"], VerdictKind.UNKNOWN, "Did you mean `RETR`?"),
-        (RETR_2, "retrieve 2", ["-ERR"], VerdictKind.UNKNOWN, "Did you mean `RETR`?"),
-        (RETR_2, "letter 2", ["-ERR"], VerdictKind.UNKNOWN, "does not know this word"),
-        (RETR_2, "2", ["-ERR"], VerdictKind.UNKNOWN, "A number alone is no command"),
-        (RETR_2, "LIST1", ["-ERR"], VerdictKind.UNKNOWN, "A blank parts `LIST`"),
-        (RETR_2, "hint", ["-ERR"], VerdictKind.ASIDE, "write `:hint`"),
-        (RETR_2, "", ["-ERR"], VerdictKind.ASIDE, "empty line"),
-        (RETR_2, "  ", ["-ERR"], VerdictKind.UNKNOWN, "line of blanks"),
-        (RETR_2, "XYZZY", ["+OK nothing happens"], VerdictKind.ASIDE, "poptalk does not know"),
-        (RETR_2, "USER bob", ["-ERR"], VerdictKind.WRONG_STATE, "logged in already"),
-        (RETR_2, "RETR 2", ["-ERR no"], VerdictKind.REFUSED, "is there a message 2?"),
-        (RETR_2, "RETR 9", ["-ERR no"], VerdictKind.WRONG_ARGUMENTS, "another message number"),
-        (RETR_2, "LIST 9", ["-ERR no"], VerdictKind.REFUSED, "is there a message 9?"),
-        (RETR_2, "UIDL", ["-ERR no"], VerdictKind.REFUSED, "`CAPA` lists"),
-        ("C: STAT\nS: +OK 2 320", "STAT", ["+OK 3 1"], VerdictKind.UNJUDGED, "`:skip` goes on"),
-        ("C: STAT\nS: -ERR", "STAT", ["+OK 3 1"], VerdictKind.UNJUDGED, "about a refusal"),
+        (STAT, "STAT", ["+OK 2 320"], JudgementKind.WANTED, ""),
+        (STAT, "stat", ["+OK 2 320"], JudgementKind.WANTED, "any case. (RFC 1939 §3)"),
+        (STAT, " STAT", ["+OK 2 320"], JudgementKind.WANTED, "One blank"),
+        (RETR_2, "RETR  2", ["+OK", "x", "."], JudgementKind.WANTED, "One blank"),
+        (RETR_2, "STAT", ["+OK 2 320"], JudgementKind.ASIDE, "`STAT` is fine here: how many mess"),
+        (RETR_2, "RETR 1", ["+OK", "."], JudgementKind.WRONG_ARGUMENTS, "another message number"),
+        (RETR_2, "RETR", ["-ERR"], JudgementKind.WRONG_ARGUMENTS, "one message number: `RETR msg`"),
+        (RETR_2, "RETR two", ["-ERR"], JudgementKind.WRONG_ARGUMENTS, "the msg is a number"),
+        (RETR_2, "TOP 2", ["-ERR"], JudgementKind.WRONG_ARGUMENTS, "two numbers: `TOP msg n`"),
+        (RETR_2, "STAT 2", ["-ERR"], JudgementKind.WRONG_ARGUMENTS, "no argument: `STAT`"),
+        ("C: LIST 2\nS: +OK", "LIST", ["+OK", "."], JudgementKind.WRONG_ARGUMENTS, "with an arg"),
+        ("C: LIST\nS: +OK", "LIST 2", ["+OK"], JudgementKind.WRONG_ARGUMENTS, "without an arg"),
+        (RETR_2, "RTER 2", ["-ERR"], JudgementKind.UNKNOWN, "Did you mean `RETR`?"),
+        (RETR_2, "retrieve 2", ["-ERR"], JudgementKind.UNKNOWN, "Did you mean `RETR`?"),
+        (RETR_2, "letter 2", ["-ERR"], JudgementKind.UNKNOWN, "does not know this word"),
+        (RETR_2, "2", ["-ERR"], JudgementKind.UNKNOWN, "A number alone is no command"),
+        (RETR_2, "LIST1", ["-ERR"], JudgementKind.UNKNOWN, "A blank parts `LIST`"),
+        (RETR_2, "hint", ["-ERR"], JudgementKind.ASIDE, "write `:hint`"),
+        (RETR_2, "", ["-ERR"], JudgementKind.ASIDE, "empty line"),
+        (RETR_2, "  ", ["-ERR"], JudgementKind.UNKNOWN, "line of blanks"),
+        (RETR_2, "XYZZY", ["+OK nothing happens"], JudgementKind.ASIDE, "poptalk does not know"),
+        (RETR_2, "USER bob", ["-ERR"], JudgementKind.WRONG_STATE, "logged in already"),
+        (RETR_2, "RETR 2", ["-ERR no"], JudgementKind.REFUSED, "is there a message 2?"),
+        (RETR_2, "RETR 9", ["-ERR no"], JudgementKind.WRONG_ARGUMENTS, "another message number"),
+        (RETR_2, "LIST 9", ["-ERR no"], JudgementKind.REFUSED, "is there a message 9?"),
+        (RETR_2, "UIDL", ["-ERR no"], JudgementKind.REFUSED, "`CAPA` lists"),
+        ("C: STAT\nS: +OK 2 320", "STAT", ["+OK 3 1"], JudgementKind.UNJUDGED, "`:skip` goes on"),
+        ("C: STAT\nS: -ERR", "STAT", ["+OK 3 1"], JudgementKind.UNJUDGED, "about a refusal"),
     ],
 )
 def test_verdicts(
-    dialogue: str, line: str, reply: list[str], kind: VerdictKind, words: str
+    dialogue: str, line: str, reply: list[str], kind: JudgementKind, words: str
 ) -> None:
     verdict = verdict_on(dialogue, line, *reply)
     assert verdict.kind is kind
@@ -93,44 +95,44 @@ def test_verdicts(
 
 def test_a_command_that_needs_a_login() -> None:
     answer = answered("LIST", "-ERR", state=State.AUTHORIZATION)
-    nobody = judge(awaited(RETR_2), answer, {}, seen=Seen(named=False))
-    assert nobody.kind is VerdictKind.WRONG_STATE
+    nobody = judge(awaited(RETR_2), answer, {}, seen=SessionState(named=False))
+    assert nobody.kind is JudgementKind.WRONG_STATE
     assert "you are in AUTHORIZATION: `USER` and `PASS` are missing" in nobody.text
-    named = judge(awaited(RETR_2), answer, {}, seen=Seen(named=True))
+    named = judge(awaited(RETR_2), answer, {}, seen=SessionState(named=True))
     assert "`PASS` is missing" in named.text
 
 
 def test_a_password_without_a_name() -> None:
     answer = answered("PASS jones", "-ERR", state=State.AUTHORIZATION)
-    verdict = judge(awaited(STAT), answer, {}, seen=Seen(named=False))
-    assert verdict.kind is VerdictKind.WRONG_STATE
+    verdict = judge(awaited(STAT), answer, {}, seen=SessionState(named=False))
+    assert verdict.kind is JudgementKind.WRONG_STATE
     assert "right after a `USER`" in verdict.text
 
 
 def test_a_command_that_is_wanted_where_it_cannot_succeed() -> None:
     """Somebody has logged in already, and the step is about logging in."""
     verdict = verdict_on("C: USER {user}\nS: +OK", "USER bob", "-ERR")
-    assert verdict.kind is VerdictKind.WRONG_STATE
+    assert verdict.kind is JudgementKind.WRONG_STATE
     assert ":reset" in verdict.text
 
 
 def test_a_refusal_is_explained_by_its_code() -> None:
     verdict = verdict_on(LOGIN, "PASS jones", "-ERR [IN-USE] locked", state=State.AUTHORIZATION)
-    assert verdict.kind is VerdictKind.REFUSED
+    assert verdict.kind is JudgementKind.REFUSED
     assert "another session has the maildrop open" in verdict.text
     assert "`PASS password`" in verdict.why
 
 
 def test_a_message_that_is_marked() -> None:
     answer = answered("RETR 2", "-ERR deleted")
-    verdict = judge(awaited(RETR_2), answer, {}, seen=Seen(marked=frozenset({2})))
+    verdict = judge(awaited(RETR_2), answer, {}, seen=SessionState(marked=frozenset({2})))
     assert "`RSET` takes marks back" in verdict.text
 
 
 def test_a_reply_that_differs_because_of_a_mark() -> None:
     turn = awaited("C: STAT\nS: +OK 2 320")
     verdict = judge(turn, answered("STAT", "+OK 1 120"), {}, spoilt={2})
-    assert verdict.kind is VerdictKind.UNJUDGED
+    assert verdict.kind is JudgementKind.UNJUDGED
     assert "message 2 is marked" in verdict.text
 
 
@@ -143,18 +145,18 @@ def test_on_a_live_server_the_words_are_calm() -> None:
 def test_the_learner_may_choose_another_number() -> None:
     turn = awaited("C: RETR {n:int=2}\nS: +OK")
     verdict = judge(turn, answered("RETR 1", "+OK", "."), {})
-    assert verdict.kind is VerdictKind.WANTED
+    assert verdict.kind is JudgementKind.WANTED
     assert verdict.bindings == {"n": "1"}
 
 
 def test_an_alternative_passes() -> None:
     turn = awaited("C: LIST\nor STAT\nS: +OK")
-    assert judge(turn, answered("STAT", "+OK 1 1"), {}).kind is VerdictKind.WANTED
+    assert judge(turn, answered("STAT", "+OK 1 1"), {}).kind is JudgementKind.WANTED
 
 
 def test_blanks_belong_to_a_password() -> None:
     verdict = verdict_on(LOGIN, "PASS  jones", "-ERR", state=State.AUTHORIZATION)
-    assert verdict.kind is VerdictKind.WRONG_ARGUMENTS
+    assert verdict.kind is JudgementKind.WRONG_ARGUMENTS
     assert "another password" in verdict.text
 
 
@@ -165,7 +167,7 @@ def test_a_mistake_speaks_first() -> None:
     other = mistake("C: RETR {n:int}\nS: +OK", "That was message {n}.\nThis is about 2.")
     turn, answer = awaited(RETR_2), answered("RETR 1", "+OK", "x", ".")
     verdict = judge(turn, answer, {}, mistakes=[other])
-    assert verdict.kind is VerdictKind.MISTAKE
+    assert verdict.kind is JudgementKind.MISTAKE
     assert verdict.mistake is other
     assert verdict.text == "That was message 1. This is about 2."
 
@@ -173,14 +175,14 @@ def test_a_mistake_speaks_first() -> None:
 def test_the_answer_comes_before_any_mistake() -> None:
     other = mistake("C: RETR {n:int}", "never said")
     verdict = judge(awaited(RETR_2), answered("RETR 2", "+OK", "x", "."), {}, mistakes=[other])
-    assert verdict.kind is VerdictKind.WANTED
+    assert verdict.kind is JudgementKind.WANTED
 
 
 def test_a_mistake_with_any_number_is_not_about_the_right_one() -> None:
     other = mistake("C: LIST {n:int}\nS: +OK", "That is {n}, and not the one.")
     turn = awaited("C: LIST 6\nS: +OK 6 100")
     verdict = judge(turn, answered("LIST 6", "+OK 6 99"), {}, mistakes=[other])
-    assert verdict.kind is VerdictKind.UNJUDGED
+    assert verdict.kind is JudgementKind.UNJUDGED
 
 
 def test_a_mistake_needs_its_reply() -> None:
@@ -217,14 +219,14 @@ def test_a_mistake_may_be_an_answer_to_a_challenge() -> None:
 @pytest.mark.parametrize(
     ("line", "reply", "kind", "words"),
     [
-        ("AGJvYgBqb25lcw==", "+OK", VerdictKind.WANTED, ""),
-        ("*", "-ERR", VerdictKind.ASIDE, "gives the exchange up"),
-        ("jones!", "-ERR", VerdictKind.WRONG_ARGUMENTS, "in base64"),
-        ("aGVsbG8=", "-ERR", VerdictKind.WRONG_ARGUMENTS, "begins again with `AUTH`"),
-        ("aGVsbG8=", "+OK", VerdictKind.ASIDE, "another one"),
+        ("AGJvYgBqb25lcw==", "+OK", JudgementKind.WANTED, ""),
+        ("*", "-ERR", JudgementKind.ASIDE, "gives the exchange up"),
+        ("jones!", "-ERR", JudgementKind.WRONG_ARGUMENTS, "in base64"),
+        ("aGVsbG8=", "-ERR", JudgementKind.WRONG_ARGUMENTS, "begins again with `AUTH`"),
+        ("aGVsbG8=", "+OK", JudgementKind.ASIDE, "another one"),
     ],
 )
-def test_answers_to_a_challenge(line: str, reply: str, kind: VerdictKind, words: str) -> None:
+def test_answers_to_a_challenge(line: str, reply: str, kind: JudgementKind, words: str) -> None:
     turn = awaited("C: AUTH PLAIN\nS: +\nC: {plain}\nS: +OK")
     answer = answered(line, reply, state=State.AUTHORIZATION, sasl=True)
     verdict = judge(turn, answer, {"plain": "AGJvYgBqb25lcw=="})
@@ -238,14 +240,14 @@ def test_answers_to_a_challenge(line: str, reply: str, kind: VerdictKind, words:
 def test_a_reply_that_broke_off_is_not_judged() -> None:
     answer = answered("RETR 2", "+OK", "half a let", complete=False)
     verdict = judge(awaited(RETR_2), answer, {})
-    assert verdict.kind is VerdictKind.UNJUDGED
+    assert verdict.kind is JudgementKind.UNJUDGED
     assert not verdict.is_miss
 
 
 def test_a_reply_whose_end_is_left_open_may_break_off() -> None:
     turn = turns(parse_dialogue("C: RETR 2\nS: +OK\nS: ...\nC: <close connection>"))[0]
     answer = answered("RETR 2", "+OK", "half a let", complete=False)
-    assert judge(turn, answer, {}).kind is VerdictKind.WANTED
+    assert judge(turn, answer, {}).kind is JudgementKind.WANTED
 
 
 # What nothing awaits.
@@ -281,11 +283,11 @@ def test_every_line_gets_a_short_verdict_that_does_not_give_the_answer_away(
 ) -> None:
     answer = Answered(line=line, sasl=sasl, lines=(reply,), before=state, after=state)
     bindings = {"user": "bob", "password": "correct-horse"}
-    verdict = judge(awaited(dialogue), answer, bindings, seen=Seen(named=named))
+    verdict = judge(awaited(dialogue), answer, bindings, seen=SessionState(named=named))
     assert len(verdict.text) <= MAX_CHARACTERS
     assert "correct-horse" not in verdict.text + verdict.why
     assert "4711" not in verdict.text or b"4711" in line
-    if verdict.kind is not VerdictKind.WANTED:
+    if verdict.kind is not JudgementKind.WANTED:
         assert verdict.text
 
 
@@ -294,7 +296,7 @@ def test_a_password_that_was_typed_is_in_no_comment(secret: str) -> None:
     for line in (f"PASS {secret}", f"AUTH PLAIN {secret}", f"APOP bob {secret}", secret):
         for dialogue in (RETR_2, LOGIN):
             answer = answered(line, "-ERR", state=State.AUTHORIZATION)
-            verdict = judge(awaited(dialogue), answer, KNOWN, seen=Seen(named=True))
+            verdict = judge(awaited(dialogue), answer, KNOWN, seen=SessionState(named=True))
             assert secret not in (verdict.text + verdict.why).lower()
 
 
@@ -307,5 +309,5 @@ def test_what_looks_like_a_blank_and_is_none_is_a_word() -> None:
 def test_a_password_at_the_wrong_place_is_not_quoted() -> None:
     """Somebody forgets PASS, and the password looks like a command."""
     answer = answered("stats", "-ERR", state=State.AUTHORIZATION)
-    verdict = judge(awaited(LOGIN), answer, {"password": "stats"}, seen=Seen(named=True))
+    verdict = judge(awaited(LOGIN), answer, {"password": "stats"}, seen=SessionState(named=True))
     assert "stats" not in verdict.text.lower()

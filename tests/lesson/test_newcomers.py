@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.lesson.cues import CommentKind
+from poptalk.lesson.cues import FeedbackKind
 from poptalk.lesson.tutor import Awaiting
 from tests.lesson.drilling import LOGIN, drill
 
@@ -97,26 +97,26 @@ S: +OK
 
 def test_a_mistake_about_any_number_is_not_about_what_comes_later() -> None:
     run = drill(BARGAINS).enter("DELE 2")
-    assert run.last.kind is CommentKind.ASIDE
+    assert run.last.kind is FeedbackKind.ASIDE
     assert "`RSET` takes it back" in run.last.text
 
 
 def test_what_comes_later_is_no_mistake() -> None:
     run = drill(ASKING).enter("2", "NOOP")
-    assert run.last.kind is CommentKind.ASIDE
+    assert run.last.kind is FeedbackKind.ASIDE
     assert "comes later in this step" in run.last.text
 
 
 def test_a_mistake_about_any_number_is_not_about_what_is_done() -> None:
     run = drill(BARGAINS).enter("RETR 1", "RETR 1")
-    assert run.last.kind is CommentKind.ASIDE
+    assert run.last.kind is FeedbackKind.ASIDE
     assert "done already" in run.last.text
 
 
 def test_a_quit_that_comes_later_is_named_as_such() -> None:
     run = drill(BARGAINS).enter("QUIT")
     assert "comes later" in run.comments[-2].text
-    assert run.last.kind is CommentKind.CLOSED
+    assert run.last.kind is FeedbackKind.CLOSED
 
 
 def test_what_was_sent_is_named_and_not_the_first_form_of_it() -> None:
@@ -125,7 +125,7 @@ def test_what_was_sent_is_named_and_not_the_first_form_of_it() -> None:
 
 def test_a_remark_on_style_is_made_once() -> None:
     run = drill(BARGAINS).enter("retr 1", "dele 2")
-    assert [text for text in run.texts(CommentKind.DONE) if "any case" in text] == [
+    assert [text for text in run.texts(FeedbackKind.DONE) if "any case" in text] == [
         "`RETR` (1 of 3). Keywords may be in any case. (RFC 1939 §3)"
     ]
     assert run.last.text == "`DELE` (2 of 3)."
@@ -133,14 +133,14 @@ def test_a_remark_on_style_is_made_once() -> None:
 
 def test_a_polite_end_is_not_the_cut_that_is_asked_for() -> None:
     run = drill(PLUG).enter("DELE 1", "QUIT")
-    assert run.texts(CommentKind.NOT_YET) == ["That was the polite way."]
+    assert run.texts(FeedbackKind.NOT_YET) == ["That was the polite way."]
     assert run.awaits(Awaiting.CLOSED)
-    assert run.last.kind is CommentKind.CLOSED
+    assert run.last.kind is FeedbackKind.CLOSED
     run.enter("")
     assert run.last.text == "Replayed `USER`, `PASS`, `DELE`."
     run.close()
-    assert "`DELE` (1 of 2)." in run.texts(CommentKind.DONE)
-    assert "Closed (2 of 2)." in run.texts(CommentKind.DONE)
+    assert "`DELE` (1 of 2)." in run.texts(FeedbackKind.DONE)
+    assert "Closed (2 of 2)." in run.texts(FeedbackKind.DONE)
     assert run.awaits(Awaiting.OVER)
 
 
@@ -151,7 +151,7 @@ def test_the_hints_of_a_block_go_on_and_do_not_begin_again() -> None:
     run.enter("STAT")
     for _ in range(2):
         run.ask(run.tutor.hint())
-    assert run.texts(CommentKind.HINT) == [
+    assert run.texts(FeedbackKind.HINT) == [
         "Four letters each.",
         "Send `STAT`.",
         "What is due now: do nothing, and be told so.",
@@ -163,15 +163,15 @@ def test_the_hints_of_a_block_go_on_and_do_not_begin_again() -> None:
 def test_words_for_an_answer_are_told_what_the_question_wants(line: str) -> None:
     run = drill(ASKING).enter(line)
     assert run.awaits(Awaiting.CHOICE)
-    assert run.last.kind is CommentKind.ASIDE
+    assert run.last.kind is FeedbackKind.ASIDE
     assert "the question wants a number, 1 to 2" in run.last.text
 
 
 def test_who_asks_for_help_without_a_colon_has_made_no_mistake() -> None:
     run = drill(ASKING).enter("2", "hint", "hint", "help")
-    assert run.last.kind is CommentKind.ASIDE
+    assert run.last.kind is FeedbackKind.ASIDE
     assert run.last.text.endswith("write `:help`.")
-    assert not run.texts(CommentKind.HINT)
+    assert not run.texts(FeedbackKind.HINT)
 
 
 def test_a_connection_that_comes_back_without_replay_is_announced() -> None:
@@ -180,5 +180,5 @@ def test_a_connection_that_comes_back_without_replay_is_announced() -> None:
         "> [!TIP]\n> Four letters.\n"
     )
     run = drill(opening).enter("").close().enter("")
-    assert run.last.kind is CommentKind.NEWS
+    assert run.last.kind is FeedbackKind.NEWS
     assert run.last.text == "Connected again."

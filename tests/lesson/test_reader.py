@@ -16,7 +16,7 @@ from poptalk.lesson.document import (
     Lesson,
     Mistake,
     Prose,
-    Question,
+    QuizQuestion,
     SpeakerNote,
 )
 from poptalk.lesson.errors import MAX_QUOTED_CHARACTERS, LessonErrors, LessonFault
@@ -200,7 +200,7 @@ def test_prose_between_the_special_things() -> None:
 def test_a_question() -> None:
     step = read(GOOD).steps[1]
     assert (step.slug, step.title) == ("predict-then-run-it", "Predict, then run it")
-    assert step.items[1] == Question(
+    assert step.items[1] == QuizQuestion(
         choices=(
             Choice(right=False, text="all of them", reply="it is 0 here."),
             Choice(right=True, text="none", reply=""),
@@ -211,7 +211,7 @@ def test_a_question() -> None:
 
 def test_a_choice_may_be_an_option() -> None:
     question = read(changed("- [x] none", "- [x] --tls -- yes -- and no")).steps[1].items[1]
-    assert isinstance(question, Question)
+    assert isinstance(question, QuizQuestion)
     assert question.choices[1] == Choice(right=True, text="--tls", reply="yes -- and no")
 
 
@@ -237,7 +237,7 @@ def test_everything_knows_its_line() -> None:
     assert mistake.line == line_of(GOOD, "```pop3 mistake")
     assert mistake.comment.line == line_of(GOOD, "That was message")
     question = read(GOOD).steps[1].items[1]
-    assert isinstance(question, Question)
+    assert isinstance(question, QuizQuestion)
     assert question.choices[1].line == line_of(GOOD, "- [x] none")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.document import BlockKind, Question, SpeakerNote
+from poptalk.lesson.document import BlockKind, QuizQuestion, SpeakerNote
 from poptalk.lesson.front_matter import KEYS
 from poptalk.lesson.markup.fences import WORDS
 from poptalk.lesson.proof.prove import prove
@@ -28,7 +28,7 @@ def test_it_is_a_lesson(path: Path) -> None:
     items = [*lesson.introduction, *(item for step in lesson.steps for item in step.items)]
     blocks = [block for step in lesson.steps for block in step.blocks()]
     assert {block.kind for block in blocks} == set(BlockKind) - {BlockKind.SETUP}
-    assert any(isinstance(item, Question) for item in items)
+    assert any(isinstance(item, QuizQuestion) for item in items)
     assert any(isinstance(item, SpeakerNote) for item in items)
     assert any(block.mistakes for block in blocks)
 

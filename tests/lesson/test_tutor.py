@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from poptalk.lesson.cues import (
     Ask,
-    Comment,
-    CommentKind,
     Connect,
+    Feedback,
+    FeedbackKind,
     Finish,
     HangUp,
     Heading,
@@ -20,8 +20,8 @@ from poptalk.lesson.cues import (
     Manner,
     Prove,
     Say,
-    Send,
-    Wait,
+    SendLine,
+    WaitSeconds,
 )
 from poptalk.lesson.happenings import Answered
 from poptalk.lesson.progress import EventKind
@@ -149,26 +149,26 @@ def at_second_step(text: str = READING) -> Drill:
 
 def test_a_lesson_from_beginning_to_end() -> None:
     run = drill(READING)
-    assert run.cues[:2] == [
+    assert run.actions[:2] == [
         Heading(text="A lesson", level=1),
         Connect(fresh=True, number=1, manner=Manner.FOLDED),
     ]
-    assert run.texts(CommentKind.NEWS) == ["Sent `USER`, `PASS`."]
+    assert run.texts(FeedbackKind.NEWS) == ["Sent `USER`, `PASS`."]
     assert run.awaits(Awaiting.COMMAND)
     assert run.tutor.prompt == "1/3"
     run.enter("RETR 2")
-    assert run.last == Comment(kind=CommentKind.DONE, text="`RETR`.")
-    assert Say(source="Read it was.") in run.cues
+    assert run.last == Feedback(kind=FeedbackKind.DONE, text="`RETR`.")
+    assert Say(source="Read it was.") in run.actions
     assert run.awaits(Awaiting.PAUSE)
     run.enter("")
     assert run.awaits(Awaiting.CHOICE)
-    assert any(isinstance(cue, Ask) for cue in run.cues)
+    assert any(isinstance(action, Ask) for action in run.actions)
     run.enter("2", "", "LIST")
     assert run.last.text == "`LIST` (1 of 2)."
     run.enter("STAT")
     assert run.last.text == "`STAT` (2 of 2)."
     assert run.awaits(Awaiting.OVER)
-    assert run.cues[-1] == Finish()
+    assert run.actions[-1] == Finish()
     assert run.kept == [
         (EventKind.STARTED, "read"),
         (EventKind.PASSED, "read"),
@@ -184,7 +184,7 @@ def test_the_connection_is_opened_before_the_first_dialogue_and_not_sooner() -> 
     run = drill(
         "Prose.\n\n## One\n\nMore.\n\n```pop3\nC: QUIT\nS: +OK\n```\n\n> [!TIP]\n> Leave.\n"
     )
-    assert [type(cue) for cue in run.cues] == [Heading, Say, Heading, Keep, Say, Connect]
+    assert [type(action) for action in run.actions] == [Heading, Say, Heading, Keep, Say, Connect]
     assert run.connects[0].manner is Manner.TYPED
 
 
@@ -194,20 +194,20 @@ def test_what_is_sent_at_a_question_and_at_a_pause_goes_to_the_server() -> None:
     run.enter("", "NOOP", "QUIZ")
     assert run.awaits(Awaiting.CHOICE)
     assert "Did you mean `QUIT`" in run.last.text
-    assert run.last.kind is CommentKind.ASIDE
+    assert run.last.kind is FeedbackKind.ASIDE
     assert (EventKind.MISSED, "predict") not in run.kept
 
 
 @pytest.mark.parametrize("answer", ["2", "b", "B)", " 2. "])
 def test_an_answer_is_a_number_or_a_letter(answer: str) -> None:
     run = drill(READING).enter("RETR 2", "", answer)
-    assert run.last == Comment(kind=CommentKind.DONE, text="And a dot.")
+    assert run.last == Feedback(kind=FeedbackKind.DONE, text="And a dot.")
     assert run.awaits(Awaiting.PAUSE)
 
 
 def test_a_wrong_choice_leaves_the_question_open() -> None:
     run = drill(READING).enter("RETR 2", "", "1")
-    assert run.last == Comment(kind=CommentKind.NOT_YET, text="Rather more.")
+    assert run.last == Feedback(kind=FeedbackKind.NOT_YET, text="Rather more.")
     assert run.kept[-1] == (EventKind.MISSED, "predict")
     run.enter("3")
     assert run.last.text == "The choices are 1 to 2."
@@ -219,13 +219,13 @@ def test_a_wrong_choice_leaves_the_question_open() -> None:
 
 def test_a_show_is_typed_and_a_setup_is_folded() -> None:
     run = drill(LOGIN + "```pop3 show\nC: STAT\nS: +OK\n```\n\n## Nothing\n\nTo read.\n")
-    sends = [cue for cue in run.cues if isinstance(cue, Send)]
+    sends = [action for action in run.actions if isinstance(action, SendLine)]
     assert [send.manner for send in sends] == [Manner.FOLDED, Manner.FOLDED, Manner.TYPED]
 
 
 def test_a_show_that_is_answered_otherwise_says_so() -> None:
     run = drill(LOGIN + "```pop3 show\nC: STAT\nS: +OK 99 1\n```\n\n## Nothing\n\nTo read.\n")
-    assert run.last.kind is CommentKind.UNJUDGED
+    assert run.last.kind is FeedbackKind.UNJUDGED
 
 
 def test_a_proof_gets_what_was_captured() -> None:
@@ -249,20 +249,20 @@ S: +OK
 """
     )
     run = drill(text).enter("STAT")
-    (prove,) = [cue for cue in run.cues if isinstance(cue, Prove)]
+    (prove,) = [action for action in run.actions if isinstance(action, Prove)]
     assert prove.dialogue == parse_dialogue("C: QUIT\nS: +OK")
     assert prove.bindings["count"] == "3"
     assert run.awaits(Awaiting.OVER)
     other = Drill(Tutor(lesson_of(text)))
     other.proof_difference = "It is not so."
     other.begin().enter("STAT")
-    assert other.last == Comment(kind=CommentKind.UNJUDGED, text="It is not so.")
+    assert other.last == Feedback(kind=FeedbackKind.UNJUDGED, text="It is not so.")
 
 
 def test_time_passes_by_itself() -> None:
     text = "## Wait\n\n```pop3\nC: <wait 2 s>\nC: QUIT\nS: +OK\n```\n\n> [!TIP]\n> Leave.\n"
     run = drill(text)
-    assert Wait(seconds=2) in run.cues
+    assert WaitSeconds(seconds=2) in run.actions
     run.enter("QUIT")
     assert run.last.text == "`QUIT`."
 
@@ -285,7 +285,7 @@ S: +OK
     run = drill(text).enter("STLS")
     assert run.awaits(Awaiting.COMMAND)
     run.enter("QUIT")
-    assert run.texts(CommentKind.DONE) == ["`STLS` (1 of 2).", "`QUIT` (2 of 2)."]
+    assert run.texts(FeedbackKind.DONE) == ["`STLS` (1 of 2).", "`QUIT` (2 of 2)."]
 
 
 # Verdicts, and help by degrees.
@@ -293,13 +293,13 @@ S: +OK
 
 def test_help_comes_by_degrees() -> None:
     run = drill(READING).enter("RETR 1")
-    assert run.last == Comment(kind=CommentKind.NOT_YET, text="That was message 1.")
+    assert run.last == Feedback(kind=FeedbackKind.NOT_YET, text="That was message 1.")
     run.enter("RETR 3")
-    assert run.last == Comment(kind=CommentKind.HINT, text="`:hint` helps.")
+    assert run.last == Feedback(kind=FeedbackKind.HINT, text="`:hint` helps.")
     run.enter("RETR", "LSIT")
     assert run.last.text == 'Four letters, short for "retrieve".'
     run.enter("RETR x")
-    assert run.last.kind is CommentKind.NOT_YET
+    assert run.last.kind is FeedbackKind.NOT_YET
     run.enter("USER x")
     assert "`:skip` sends the answer" in run.last.text
     assert [kind for kind, _ in run.kept].count(EventKind.MISSED) == 6
@@ -307,26 +307,30 @@ def test_help_comes_by_degrees() -> None:
 
 def test_what_is_valid_is_no_miss() -> None:
     run = drill(READING).enter("STAT", "LIST", "NOOP", "UIDL")
-    assert not run.texts(CommentKind.NOT_YET)
-    assert not run.texts(CommentKind.HINT)
+    assert not run.texts(FeedbackKind.NOT_YET)
+    assert not run.texts(FeedbackKind.HINT)
     assert [kind for kind, _ in run.kept].count(EventKind.ASIDE) == 4
 
 
 def test_events_count_what_was_tried() -> None:
     run = drill(READING).enter("STAT", "RETR 1", "RETR 2")
-    attempts = [(cue.event.kind, cue.event.attempt) for cue in run.cues if isinstance(cue, Keep)]
+    attempts = [
+        (action.event.kind, action.event.attempt)
+        for action in run.actions
+        if isinstance(action, Keep)
+    ]
     assert attempts[1:] == [(EventKind.ASIDE, 1), (EventKind.MISSED, 2), (EventKind.PASSED, 3)]
 
 
 def test_a_refused_password_asks_for_the_name_again() -> None:
     run = drill(LOGGING_IN).enter("USER mrose", "PASS wrong")
-    assert run.last.kind is CommentKind.NOT_YET
-    assert run.ask(run.tutor.hint())[-1] == Comment(
-        kind=CommentKind.HINT, text="Name, then password."
+    assert run.last.kind is FeedbackKind.NOT_YET
+    assert run.ask(run.tutor.hint())[-1] == Feedback(
+        kind=FeedbackKind.HINT, text="Name, then password."
     )
     assert run.tutor.awaited is not None
     assert run.tutor.awaited.keyword == "USER"
-    assert run.tutor.place.turn == 1, "what was reached once stays reached"
+    assert run.tutor.cursor.turn == 1, "what was reached once stays reached"
     run.enter("USER mrose", "PASS tanstaaf")
     assert run.awaits(Awaiting.OVER)
 
@@ -356,7 +360,7 @@ S: +OK
 
 def test_a_refused_response_begins_the_exchange_again() -> None:
     run = drill(CHALLENGED).enter("AUTH PLAIN", "*")
-    assert run.last.kind is CommentKind.ASIDE
+    assert run.last.kind is FeedbackKind.ASIDE
     assert run.tutor.awaited is not None
     assert run.tutor.awaited.keyword == "AUTH"
     run.enter("AUTH PLAIN", run.tutor.bindings["plain"])
@@ -370,7 +374,7 @@ def test_a_refused_response_begins_the_exchange_again() -> None:
 def test_the_ladder_ends_with_the_answer() -> None:
     run = drill(READING)
     texts = [run.ask(run.tutor.hint())[-1] for _ in range(4)]
-    assert [comment.text for comment in texts if isinstance(comment, Comment)] == [
+    assert [comment.text for comment in texts if isinstance(comment, Feedback)] == [
         'Four letters, short for "retrieve".',
         "Then the number.",
         "Send `RETR 2`.",
@@ -417,8 +421,8 @@ def test_skip_types_the_answer_and_says_why() -> None:
     run = drill(READING)
     run.ask(run.tutor.skip())
     assert run.sent[-1] == b"RETR 2"
-    assert run.last == Comment(
-        kind=CommentKind.DONE, text="`RETR`: fetch a whole message (RFC 1939 §5)."
+    assert run.last == Feedback(
+        kind=FeedbackKind.DONE, text="`RETR`: fetch a whole message (RFC 1939 §5)."
     )
     assert run.kept[-1] == (EventKind.SHOWN, "read")
 
@@ -430,14 +434,14 @@ def test_a_whole_lesson_can_be_skipped() -> None:
             if run.tutor.awaiting is not Awaiting.OVER:
                 run.ask(run.tutor.skip())
         assert run.awaits(Awaiting.OVER), text
-        assert not run.texts(CommentKind.UNJUDGED)
+        assert not run.texts(FeedbackKind.UNJUDGED)
         assert EventKind.PASSED not in [kind for kind, _ in run.kept if _ != "predict"]
 
 
 def test_skip_goes_on_after_what_could_not_be_judged() -> None:
     text = LOGIN + "\n## Count\n\n```pop3\nC: STAT\nS: +OK 99 1\n```\n\n> [!TIP]\n> Count.\n"
     run = drill(text).enter("STAT")
-    assert run.last.kind is CommentKind.UNJUDGED
+    assert run.last.kind is FeedbackKind.UNJUDGED
     assert (EventKind.MISSED, "count") not in run.kept
     sent = len(run.sent)
     run.ask(run.tutor.skip())
@@ -449,7 +453,7 @@ def test_skip_that_gets_another_reply_goes_on_all_the_same() -> None:
     text = LOGIN + "\n## Count\n\n```pop3\nC: STAT\nS: +OK 99 1\n```\n\n> [!TIP]\n> Count.\n"
     run = drill(text)
     run.ask(run.tutor.skip())
-    assert run.last.kind is CommentKind.UNJUDGED
+    assert run.last.kind is FeedbackKind.UNJUDGED
     assert run.awaits(Awaiting.OVER)
 
 
@@ -463,15 +467,15 @@ def test_skip_mends_first_what_was_spoilt() -> None:
 
 def test_back_and_reset() -> None:
     run = drill(READING).enter("RETR 2", "", "2", "", "LIST")
-    cues = run.ask(run.tutor.reset())
+    actions = run.ask(run.tutor.reset())
     assert (
-        Comment(
-            kind=CommentKind.NEWS,
+        Feedback(
+            kind=FeedbackKind.NEWS,
             text="Step 3 of 3 begins anew; replayed `USER`, `PASS`, `RETR`.",
         )
-        in cues
+        in actions
     )
-    assert Connect(fresh=True, number=1, manner=Manner.FOLDED) in cues
+    assert Connect(fresh=True, number=1, manner=Manner.FOLDED) in actions
     assert run.tutor.awaited is not None
     assert run.tutor.awaited.keyword == "LIST"
     run.ask(run.tutor.back())
@@ -481,7 +485,10 @@ def test_back_and_reset() -> None:
     assert run.sent[-2:] == [b"USER mrose", b"PASS tanstaaf"]
     run.ask(run.tutor.back())
     assert run.tutor.prompt == "1/3", "the introduction leads on to the first step"
-    assert run.texts(CommentKind.NEWS)[-2:] == ["Back at the introduction.", "Sent `USER`, `PASS`."]
+    assert run.texts(FeedbackKind.NEWS)[-2:] == [
+        "Back at the introduction.",
+        "Sent `USER`, `PASS`.",
+    ]
     run.enter("RETR 2")
     assert run.awaits(Awaiting.PAUSE)
 
@@ -500,8 +507,8 @@ def test_the_map_shows_what_is_done() -> None:
 def test_the_state_is_told_in_words() -> None:
     run = drill(READING).enter("DELE 1")
     (comment,) = run.tutor.state()
-    assert comment == Comment(
-        kind=CommentKind.NEWS,
+    assert comment == Feedback(
+        kind=FeedbackKind.NEWS,
         text=(
             "`AUTHORIZATION > [TRANSACTION] > UPDATE`. Marked as deleted: message 1. "
             "`01-lesson#read`, step 1 of 3."
@@ -533,8 +540,14 @@ def test_every_local_command_works_at_every_prompt() -> None:
 
 def test_a_lesson_is_resumed_by_replay() -> None:
     run = at_second_step()
-    assert run.texts(CommentKind.NEWS) == ["Step 2 of 3: resumed; replayed `USER`, `PASS`, `RETR`."]
-    assert all(cue.manner is Manner.FOLDED for cue in run.cues if isinstance(cue, Send | Connect))
+    assert run.texts(FeedbackKind.NEWS) == [
+        "Step 2 of 3: resumed; replayed `USER`, `PASS`, `RETR`."
+    ]
+    assert all(
+        action.manner is Manner.FOLDED
+        for action in run.actions
+        if isinstance(action, SendLine | Connect)
+    )
     assert run.awaits(Awaiting.CHOICE)
 
 
@@ -546,8 +559,8 @@ def test_an_unknown_position_is_the_beginning() -> None:
 def test_a_connection_that_dies_is_explained_and_brought_back() -> None:
     run = drill(READING).enter("RETR 2", "", "2", "", "LIST", "DELE 1").lose()
     assert run.awaits(Awaiting.CLOSED)
-    assert run.last == Comment(
-        kind=CommentKind.CLOSED,
+    assert run.last == Feedback(
+        kind=FeedbackKind.CLOSED,
         text=(
             "The server closed the connection in TRANSACTION. Without `QUIT`, message 1 stays. "
             "Enter connects again."
@@ -619,13 +632,13 @@ def test_a_connection_that_cannot_be_made_is_tried_again() -> None:
 
 def test_deletions_of_an_earlier_connection_are_replayed() -> None:
     run = at_second_step(DELETING)
-    assert run.texts(CommentKind.NEWS) == [
+    assert run.texts(FeedbackKind.NEWS) == [
         "Step 2 of 2: resumed; replayed `USER`, `PASS`, `DELE`, `QUIT`."
     ]
     assert run.awaits(Awaiting.CLOSED)
     run.enter("", "USER mrose", "PASS tanstaaf", "STAT")
     assert run.awaits(Awaiting.OVER)
-    assert [(cue.fresh, cue.number) for cue in run.connects] == [(True, 1), (False, 2)]
+    assert [(action.fresh, action.number) for action in run.connects] == [(True, 1), (False, 2)]
 
 
 def test_an_earlier_connection_that_left_nothing_behind_is_not_replayed() -> None:
@@ -633,9 +646,9 @@ def test_an_earlier_connection_that_left_nothing_behind_is_not_replayed() -> Non
     run = at_second_step(text)
     assert not run.connects
     run.enter("")
-    assert [(cue.fresh, cue.number) for cue in run.connects] == [(True, 2)]
+    assert [(action.fresh, action.number) for action in run.connects] == [(True, 2)]
     again = Drill(Tutor(lesson_of(text), position="once-more", later_letters=True)).begin()
-    assert [cue.number for cue in again.connects] == [1]
+    assert [action.number for action in again.connects] == [1]
 
 
 def test_what_an_earlier_connection_captured_is_captured_again() -> None:
@@ -695,7 +708,7 @@ def test_marks_of_the_lesson_itself_are_no_harm() -> None:
     assert "marked" not in run.last.text
     run.enter("QUIT")
     assert run.awaits(Awaiting.PAUSE)
-    assert not run.texts(CommentKind.CLOSED), "the lesson asked for this QUIT"
+    assert not run.texts(FeedbackKind.CLOSED), "the lesson asked for this QUIT"
 
 
 # Ends that the lesson asks for.
@@ -742,8 +755,8 @@ def test_a_reply_without_an_end_is_compared_when_the_learner_hangs_up() -> None:
     run.wait(SILENCES[1])
     assert "`:close` hangs up" in run.last.text
     run.close()
-    assert run.texts(CommentKind.DONE) == ["`RETR` (1 of 2).", "Closed (2 of 2)."]
-    assert not run.texts(CommentKind.CLOSED)
+    assert run.texts(FeedbackKind.DONE) == ["`RETR` (1 of 2).", "Closed (2 of 2)."]
+    assert not run.texts(FeedbackKind.CLOSED)
     run.enter("")
     assert run.awaits(Awaiting.CLOSED)
     run.enter("", "QUIT")
@@ -755,8 +768,8 @@ def test_skip_hangs_up_on_a_reply_without_an_end() -> None:
     run.ask(run.tutor.skip())
     assert run.awaits(Awaiting.BUSY)
     run.wait(SILENCES[0])
-    assert isinstance(run.cues[-1], Keep | HangUp | Comment)
-    assert HangUp() in run.cues
+    assert isinstance(run.actions[-1], Keep | HangUp | Feedback)
+    assert HangUp() in run.actions
     assert run.awaits(Awaiting.PAUSE)
 
 
@@ -768,7 +781,7 @@ def test_a_server_that_says_nothing_is_waited_for() -> None:
 
 def test_hanging_up_is_for_the_learner_to_do() -> None:
     run = drill(CUT_OFF).enter("RETR 1").lose()
-    assert run.last.kind is CommentKind.CLOSED, "the server did it, and the step is about :close"
+    assert run.last.kind is FeedbackKind.CLOSED, "the server did it, and the step is about :close"
     run.enter("").close()
     assert run.awaits(Awaiting.PAUSE)
 
@@ -785,7 +798,7 @@ def test_a_greeting_is_compared_and_captured() -> None:
     assert run.tutor.bindings["word"] == "server"
     assert run.awaits(Awaiting.OVER)
     other = drill(text.replace("POP3 {word}", "IMAP {word}")).enter("")
-    assert other.last.kind is CommentKind.UNJUDGED
+    assert other.last.kind is FeedbackKind.UNJUDGED
 
 
 # Secrets, and reports.
@@ -795,7 +808,7 @@ def test_no_password_is_kept_said_or_reported() -> None:
     lesson = lesson_of(LOGGING_IN)
     run = Drill(Tutor(lesson)).begin()
     run.enter("USER mrose", "PASS swordfish", "swordfish", "USER mrose", "PASS tanstaaf")
-    everything = repr([cue for cue in run.cues if isinstance(cue, Keep | Comment)])
+    everything = repr([action for action in run.actions if isinstance(action, Keep | Feedback)])
     report = run.tutor.report("poptalk 1")
     for secret in ("swordfish", "tanstaaf"):
         assert secret not in everything
@@ -827,7 +840,9 @@ def test_a_line_of_our_own_is_told_from_one_sent_before_it() -> None:
     tutor = Drill(Tutor(lesson_of(READING))).begin().tutor
     here = State.TRANSACTION
     stale = Answered(line=b"NOOP", lines=(b"+OK",), before=here, after=here)
-    assert [cue for cue in tutor.skip() if isinstance(cue, Send)] == [Send(line=b"RETR 2")]
+    assert [action for action in tutor.skip() if isinstance(action, SendLine)] == [
+        SendLine(line=b"RETR 2")
+    ]
     assert tutor.tell(stale) == []
     assert tutor.awaiting is Awaiting.BUSY
 

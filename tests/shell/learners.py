@@ -12,10 +12,10 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 
 from poptalk.lesson.reader import load_lesson
-from poptalk.lesson.room import Room
-from poptalk.shell.coach import Coach
+from poptalk.lesson.room import LessonServer
+from poptalk.shell.coach import LessonController
 from poptalk.shell.live import LiveShell
-from poptalk.shell.school import School
+from poptalk.shell.school import LessonHost
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import Terminal
 from tests.shell.shells import ENTER, TIMEOUT, LiveTest, answering_output
@@ -36,9 +36,9 @@ class Learner(LiveTest):
         return self.shell.prompt_within(self.terminal.screen.columns).strip()
 
     @property
-    def coach(self) -> Coach:
+    def controller(self) -> LessonController:
         """The coach of the lesson."""
-        assert isinstance(self.shell.companion, Coach)
+        assert isinstance(self.shell.companion, LessonController)
         return self.shell.companion
 
     @property
@@ -61,7 +61,7 @@ class Learner(LiveTest):
 
     def _is_idle(self) -> bool:
         companion = self.shell.companion
-        if not isinstance(companion, Coach):
+        if not isinstance(companion, LessonController):
             return True
         due = self.shell.connected and not self.shell.dialogue.settled
         return companion.is_idle and not (due or companion.held or self.shell.connecting)
@@ -79,7 +79,7 @@ async def learning(
     rows: int = 24,
     color: bool = True,
     theme: Theme = NEUTRAL,
-    room: Room | None = None,
+    lesson_server: LessonServer | None = None,
 ) -> AsyncIterator[Learner]:
     """Learn a lesson, or choose one from the menu; leave with Ctrl-D unless the test does."""
     terminal = Terminal(columns, rows)
@@ -87,11 +87,11 @@ async def learning(
     with (
         create_pipe_input() as keys,
         create_app_session(keys, answering_output(terminal, keys)),
-        School(first=first, room=room) as school,
+        LessonHost(first=first, lesson_server=lesson_server) as host,
     ):
         shell = LiveShell(theme=theme, color=color, timeout=TIMEOUT, history_path=None)
         learner = Learner(shell=shell, terminal=terminal, keys=keys)
-        school.begin(shell)
+        host.begin(shell)
         learner.running = asyncio.create_task(shell.run())
         try:
             await learner.see("> ")

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.room import LiveRoom
+from poptalk.lesson.room import LiveLessonServer
 from poptalk.net.destination import Destination
 from poptalk.notation.known import Known
 from poptalk.paths import state_directory
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.protocol.oddities import OddityKind
-from poptalk.shell.coach import Coach
-from poptalk.shell.cue_queue import SAID_BY_THE_TUTOR
+from poptalk.shell.coach import SAID_BY_THE_TUTOR, LessonController
 from poptalk.shell.menu import Menu
 from poptalk.shell.school import PROGRESS_FILE
 from poptalk.terminal.theme import MONO
@@ -122,7 +121,7 @@ async def test_what_cannot_be_judged_is_calm() -> None:
         await learner.does("STAT")
         await learner.says("could not judge:")
         await learner.does(":skip")
-        await learner.until(lambda: learner.coach.finished)
+        await learner.until(lambda: learner.controller.finished)
 
 
 async def test_the_shell_does_not_say_what_the_tutor_says() -> None:
@@ -314,7 +313,7 @@ async def test_lines_that_are_pasted_are_sent_one_by_one() -> None:
 
 
 async def test_silence_is_explained_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Coach, "silences", (0.05, 0.1))
+    monkeypatch.setattr(LessonController, "silences", (0.05, 0.1))
     async with learning(LESSONS / "endless.md") as learner:
         await learner.does(*LOGGED_IN)
         learner.send("LIST\r")
@@ -322,17 +321,17 @@ async def test_silence_is_explained_while_it_lasts(monkeypatch: pytest.MonkeyPat
         learner.send("NOOP\r")
         await learner.until(lambda: "C: NOOP" in learner.dialogue())
         learner.send(":close\r")
-        await learner.until(lambda: learner.coach.finished)
+        await learner.until(lambda: learner.controller.finished)
 
 
 async def test_after_a_silence_a_line_is_wanted_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Coach, "silences", (0.05,))
+    monkeypatch.setattr(LessonController, "silences", (0.05,))
     async with learning(LESSONS / "endless.md") as learner:
         await learner.does(*LOGGED_IN)
-        assert not learner.coach.wants_a_line(due=True)
+        assert not learner.controller.wants_a_line(due=True)
         learner.send("LIST\r")
         await learner.says("poptalk: Waiting:")
-        assert learner.coach.wants_a_line(due=True)
+        assert learner.controller.wants_a_line(due=True)
 
 
 async def test_what_cannot_be_sent_is_shown_all_the_same() -> None:
@@ -432,20 +431,20 @@ async def test_the_menu_is_a_prompt_of_the_same_shell() -> None:
         await learner.until(lambda: not learner.shell.connected)
         await learner.does("1")
         await learner.says("Step 1 of")
-        assert isinstance(learner.shell.companion, Coach)
+        assert isinstance(learner.shell.companion, LessonController)
 
 
 # Somebody's own server.
 
 
-def live_room(server: Server) -> LiveRoom:
+def live_room(server: Server) -> LiveLessonServer:
     destination = Destination(host=server.host, port=server.port)
-    return LiveRoom(destination, Known(user="bob", password="jones"))
+    return LiveLessonServer(destination, Known(user="bob", password="jones"))
 
 
 async def test_quit_behind_dele_asks_on_a_live_server() -> None:
     with ThreadedServer(Server(shared=True)) as server:
-        async with learning(room=live_room(server)) as learner:
+        async with learning(lesson_server=live_room(server)) as learner:
             await learner.does(*COUNTED, "", "DELE 3")
             await learner.does("QUIT")
             assert learner.prompt == "yes or no>"
@@ -465,7 +464,7 @@ async def test_quit_in_a_setup_asks_on_a_live_server(tmp_path: Path) -> None:
     steps = f"## One\n\nRead.\n\n## Two\n\n```pop3 setup\n{block}```\n"
     lesson.write_text(f"---\n{front}---\n# T\n\n{steps}", encoding="utf-8")
     with ThreadedServer(Server(shared=True)) as server:
-        async with learning(lesson, room=live_room(server)) as learner:
+        async with learning(lesson, lesson_server=live_room(server)) as learner:
             learner.send(ENTER)
             await learner.says("This QUIT removes 1 message from your server")
             await learner.until(lambda: learner.prompt == "yes or no>")
@@ -473,14 +472,16 @@ async def test_quit_in_a_setup_asks_on_a_live_server(tmp_path: Path) -> None:
 
 async def test_on_a_live_server_nothing_is_replayed_but_the_login() -> None:
     with ThreadedServer(Server(shared=True)) as server:
-        async with learning(room=live_room(server)) as learner:
+        async with learning(lesson_server=live_room(server)) as learner:
             await learner.does(*COUNTED, "", ":close", "")
             await learner.says("poptalk: Replayed USER, PASS.")
 
 
 async def test_a_server_that_is_not_there_is_said_once() -> None:
-    nowhere = LiveRoom(Destination(host="127.0.0.1", port=1), Known(user="bob", password="jones"))
-    async with learning(room=nowhere) as learner:
+    nowhere = LiveLessonServer(
+        Destination(host="127.0.0.1", port=1), Known(user="bob", password="jones")
+    )
+    async with learning(lesson_server=nowhere) as learner:
         await learner.says("refused the connection")
         assert learner.words.count("refused the connection") == 1
         assert "(closed) Enter" in learner.prompt

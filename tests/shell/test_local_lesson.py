@@ -7,7 +7,6 @@ import pytest
 import poptalk.shell.local  # noqa: F401 - it enters the commands of every shell
 from poptalk.lesson.remarks import TUTOR_WORDS
 from poptalk.protocol.verbs import VERBS
-from poptalk.shell.companion import Wish
 from poptalk.shell.registry import LOCAL_COMMANDS
 
 
@@ -19,7 +18,3 @@ def test_the_tutor_knows_what_may_be_typed_without_its_colon() -> None:
 @pytest.mark.parametrize("word", TUTOR_WORDS)
 def test_none_of_them_is_a_command_of_pop3(word: str) -> None:
     assert word.upper() not in {verb.keyword for verb in VERBS.values()}
-
-
-def test_every_wish_is_a_local_command() -> None:
-    assert {wish.value for wish in Wish} <= set(LOCAL_COMMANDS)

@@ -10,7 +10,7 @@ from poptalk.lesson.progress import EventKind, ProgressEvent, ProgressLog, step_
 from poptalk.lesson.reader import load_lesson
 from poptalk.lesson.shelf import curriculum
 from poptalk.paths import state_directory
-from poptalk.shell.coach import Coach
+from poptalk.shell.coach import LessonController
 from poptalk.shell.menu import Menu, as_sentence
 from poptalk.shell.school import PROGRESS_FILE
 from tests.shell.learners import learning
@@ -67,7 +67,7 @@ async def test_enter_takes_the_first_lesson() -> None:
     async with learning(None, rows=40) as learner:
         await learner.does("")
         await learner.says(f"Step 1 of {len(FIRST.steps)}")
-        assert isinstance(learner.shell.companion, Coach)
+        assert isinstance(learner.shell.companion, LessonController)
 
 
 async def test_what_is_done_is_said_in_words() -> None:
@@ -120,7 +120,7 @@ async def test_other_local_commands_do_no_harm() -> None:
 
 async def test_after_a_lesson_enter_goes_on_to_the_next() -> None:
     async with learning(FIRST.path, rows=40) as learner:
-        while not learner.coach.finished:
+        while not learner.controller.finished:
             await learner.does(":skip")
         await learner.says(f"Next comes lesson 2, {SECOND.title}.")
         await learner.does("")

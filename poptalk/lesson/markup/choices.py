@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from markdown_it.token import Token
 
-from poptalk.lesson.document import Choice, Question
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.document import Choice, QuizQuestion
+from poptalk.lesson.markup.source import LessonText
 
 REPLY = " -- "
 """What parts a choice from what is said to whoever chooses it."""
@@ -25,7 +25,7 @@ def is_question(tokens: Sequence[Token]) -> bool:
     return any(_ALMOST_A_MARK.match(text) for text, _ in _items(tokens))
 
 
-def read_question(source: Source, tokens: Sequence[Token]) -> Question:
+def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
     """Read a task list.
 
     Args:
@@ -38,18 +38,11 @@ def read_question(source: Source, tokens: Sequence[Token]) -> Question:
     begin = _begin(tokens[0])
     found = [_read_choice(source, text, line) for text, line in _items(tokens)]
     if len(found) < FEWEST_CHOICES:
-        source.wrong(
-            "PT017",
-            begin,
-            "a question has two choices or more",
-            "write another, as in '- [ ] none -- why that is wrong', or a list without marks",
-        )
+        source.wrong("one-choice", begin)
     for line in _more_than_paragraphs(tokens):
-        source.wrong(
-            "PT017", line, "a choice is one paragraph", "move what is more above the question"
-        )
+        source.wrong("long-choice", line)
     choices = tuple(choice for choice in found if choice is not None)
-    return Question(line=begin + 1, choices=choices)
+    return QuizQuestion(line=begin + 1, choices=choices)
 
 
 def _begin(token: Token) -> int:
@@ -82,28 +75,18 @@ def _more_than_paragraphs(tokens: Sequence[Token]) -> Iterator[int]:
                 yield _begin(token)
 
 
-def _read_choice(source: Source, text: str, line: int) -> Choice | None:
+def _read_choice(source: LessonText, text: str, line: int) -> Choice | None:
     mark = _MARK.match(text)
     if mark is None:
-        source.wrong(
-            "PT017",
-            line,
-            "an item of a question begins with '[x] ' or '[ ] '",
-            "write '- [x] ' before what is right and '- [ ] ' before what is wrong",
-        )
+        source.wrong("item-without-mark", line)
         return None
     right = mark[0] != "[ ]"
     words = " ".join(text[mark.end() :].split())
     # With blanks around it, a reply without a choice is found as well.
     choice, _, reply = (part.strip() for part in f" {words} ".partition(REPLY))
     if not choice:
-        source.wrong("PT017", line, "a choice has no text", "write '- [ ] choice -- reply'")
+        source.wrong("choice-without-text", line)
         return None
     if not reply and not right:
-        source.wrong(
-            "PT017",
-            line,
-            "a wrong choice has no reply",
-            "write ' -- ' (a blank, two hyphens, a blank) behind it, and why it is wrong",
-        )
+        source.wrong("choice-without-reply", line)
     return Choice(line=line + 1, right=right, text=choice, reply=reply)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from markdown_it.token import Token
 
 from poptalk.lesson.document import SpeakerNote
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 
 NOTE = "note"
 """The word that makes a comment a speaker's note."""
@@ -31,28 +31,21 @@ def is_note(html: str) -> bool:
     return html.lstrip().startswith(BEGIN) and found is not None and found["word"] == NOTE
 
 
-def read_comment(source: Source, token: Token) -> SpeakerNote | None:
+def read_comment(source: LessonText, token: Token) -> SpeakerNote | None:
     """Read a comment; None for one that is no speaker's note."""
     line = (token.map or (0, 0))[0]
     inside, end, behind = token.content.strip().removeprefix(BEGIN).partition(END)
     if not end:
-        source.wrong("PT019", line, "the comment has no end", f"write '{END}' behind it")
+        source.wrong("comment-without-end", line)
         return None
     if behind.strip():
-        source.wrong(
-            "PT019",
-            line,
-            "text stands behind a comment in the same line, where pages do not show it as Markdown",
-            "begin a new line with it",
-        )
+        source.wrong("text-after-comment", line)
     found = _WORD.match(inside)
     if found is None:
         return None
     word = found["word"]
     if word != NOTE:
         if get_close_matches(word.casefold(), [NOTE], cutoff=_SURELY_MEANT):
-            source.wrong(
-                "PT010", line, f"'{word}:' begins no speaker's note", f"did you mean '{NOTE}:'?"
-            )
+            source.wrong("misspelt-note", line, word=word)
         return None
     return SpeakerNote(line=line + 1, text=found["text"].strip())

@@ -6,7 +6,7 @@ from markdown_it.token import Token
 
 from poptalk.lesson.document import BlockKind
 from poptalk.lesson.errors import near_miss
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.notation.dialogue import (
     ClientLine,
     Dialogue,
@@ -34,14 +34,14 @@ def is_pop3(fence: Token) -> bool:
     )
 
 
-def has_end(source: Source, fence: Token) -> bool:
+def has_end(source: LessonText, fence: Token) -> bool:
     """Tell whether a fenced block was closed, and not only by the end of what it stands in."""
     begin, end = fence.map or (0, 0)
     last = source.lines[end - 1].strip().lstrip("> \t")
     return end - begin > 1 and len(last) >= len(fence.markup) and not last.strip(fence.markup[0])
 
 
-def read_word(source: Source, fence: Token) -> BlockKind | str | None:
+def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
     """Read what stands behind the three back-quotes.
 
     Returns:
@@ -54,18 +54,18 @@ def read_word(source: Source, fence: Token) -> BlockKind | str | None:
     line = (fence.map or (0, 0))[0]
     if words[0] != LANGUAGE:
         meant = " ".join((LANGUAGE, *words[1:]))
-        source.wrong("PT010", line, f"'{words[0]}' is no word for a block", f"write '{meant}'")
+        source.wrong("not-pop3", line, word=words[0], meant=meant)
     else:
         source.wrong(
-            "PT010",
+            "unknown-block",
             line,
-            f"there is no block '{LANGUAGE} {word}'",
-            near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'"),
+            word=word,
+            advice=near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'"),
         )
     return None
 
 
-def read_dialogue(source: Source, fence: Token) -> Dialogue:
+def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
     """Read what stands between the fences; every line that is wrong is noted, and left out."""
     lines = fence.content.split("\n")
     opening = (fence.map or (0, 0))[0]
@@ -75,16 +75,13 @@ def read_dialogue(source: Source, fence: Token) -> Dialogue:
             dialogue = parse_dialogue("\n".join(lines), name=str(source.path), first_line=first + 1)
         except NotationError as error:
             line = error.line_number - 1
-            source.wrong("PT011", line, error.problem, error.advice, quote=error.line)
+            source.wrong(
+                "notation", line, quote=error.line, problem=error.problem, advice=error.advice
+            )
             _put_right(lines, line - first)
             continue
         if not any(isinstance(step, ClientLine | Direction) for step in dialogue.steps):
-            source.wrong(
-                "PT011",
-                opening,
-                "there is nothing to send in this block",
-                "write a 'C:' line, or 'text' in place of 'pop3' for a block that is only looked at",
-            )
+            source.wrong("nothing-to-send", opening)
         return dialogue
     return Dialogue(name=str(source.path), steps=())
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from poptalk.lesson.document import Block, BlockKind, Item
 from poptalk.lesson.errors import near_miss
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.notation.dialogue import ClientLine, Dialogue, ServerLine
 from poptalk.notation.known import REASONS
 from poptalk.notation.pattern import Pattern, Placeholder
 
 
-def check_placeholders(source: Source, items: Iterable[Item]) -> None:
+def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:
     """Note every placeholder that is to be sent and has no value.
 
     Args:
@@ -27,10 +27,7 @@ def check_placeholders(source: Source, items: Iterable[Item]) -> None:
         scope = set(named) if item.kind is BlockKind.PROOF else named
         for line, placeholder in _without_value(item.dialogue, scope):
             source.wrong(
-                "PT018",
-                line - 1,
-                f"'{placeholder.source}' has no value to send",
-                _advice(placeholder, scope),
+                "no-value", line - 1, source=placeholder.source, advice=_advice(placeholder, scope)
             )
 
 

@@ -9,7 +9,7 @@ from markdown_it.token import Token
 
 from poptalk.lesson.document import Prose
 from poptalk.lesson.errors import near_miss
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 
 TIP = "TIP"
 """The alert that is a hint."""
@@ -21,7 +21,7 @@ _ALERT = re.compile(r"\[!(?P<name>[^\]\n]*)\][ \t]*(?P<rest>.*)")
 _QUOTE_MARK = re.compile(r"[ \t]*> ?")
 
 
-def is_tip(source: Source, tokens: Sequence[Token]) -> bool:
+def is_tip(source: LessonText, tokens: Sequence[Token]) -> bool:
     """Tell whether a quote, given with all its tokens, is a hint; note an alert that is unknown."""
     found = _alert(tokens)
     if found is None:
@@ -29,30 +29,25 @@ def is_tip(source: Source, tokens: Sequence[Token]) -> bool:
     name = found["name"].strip().upper()
     if name not in ALERTS:
         source.wrong(
-            "PT010",
+            "unknown-alert",
             _begin(tokens),
-            f"there is no '[!{found['name']}]'",
-            near_miss(name, ALERTS, form="'[!{}]'"),
+            name=found["name"],
+            advice=near_miss(name, ALERTS, form="'[!{}]'"),
         )
     return name == TIP
 
 
-def read_tip(source: Source, tokens: Sequence[Token]) -> Prose | None:
+def read_tip(source: LessonText, tokens: Sequence[Token]) -> Prose | None:
     """Read what a tip says; None where it says nothing, which is noted."""
     begin, end = tokens[0].map or (0, 0)
     found = _alert(tokens)
     if found is not None and found["rest"].strip():
-        source.wrong(
-            "PT016",
-            begin,
-            "'> [!TIP]' has a line to itself",
-            "write the hint in the next line, behind another '> '",
-        )
+        source.wrong("tip-not-alone", begin)
         return None
     lines = [_QUOTE_MARK.sub("", line, count=1) for line in source.lines[begin + 1 : end]]
     text = "\n".join(lines).strip("\n")
     if not text.strip():
-        source.wrong("PT016", begin, "the tip is empty", "write the hint below, behind '> '")
+        source.wrong("empty-tip", begin)
         return None
     return Prose(line=begin + 2, source=text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from poptalk.lesson.document import Block, BlockKind, Item, Mistake, Prose, Question, Step
+from poptalk.lesson.document import Block, BlockKind, Item, Mistake, Prose, QuizQuestion, Step
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,17 +24,17 @@ class Section:
     items: list[Item] = field(default_factory=list)
 
     @property
-    def last_block(self) -> Block | Question | None:
+    def last_block(self) -> Block | QuizQuestion | None:
         """The last dialogue or question so far: what a tip or a mistake is about."""
         return next(
-            (item for item in reversed(self.items) if isinstance(item, Block | Question)), None
+            (item for item in reversed(self.items) if isinstance(item, Block | QuizQuestion)), None
         )
 
     def add_hint(self, hint: Prose) -> bool:
         """Give a hint to what it follows; False where that is neither a task nor a question."""
         about = self.last_block
         if (isinstance(about, Block) and about.kind is BlockKind.TASK) or isinstance(
-            about, Question
+            about, QuizQuestion
         ):
             self._replace(about, replace(about, hints=(*about.hints, hint)))
         else:

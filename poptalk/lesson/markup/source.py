@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from poptalk.lesson.errors import LessonFault
+from poptalk.lesson.errors import LessonFault, make_fault
 
 
-class Source:
+class LessonText:
     """The lines of a file.
 
     Args:
@@ -34,25 +34,14 @@ class Source:
         """
         return "\n".join(self.lines[begin:end]).strip("\n")
 
-    def wrong(
-        self, code: str, line: int, problem: str, advice: str, *, quote: str | None = None
-    ) -> None:
+    def wrong(self, name: str, line: int, /, *, quote: str | None = None, **values: object) -> None:
         """Note a fault.
 
         Args:
-            code: one of `codes.CODES`.
+            name: one of `codes.FAULTS`.
             line: where, counted from 0 as Markdown parsers do.
-            problem: what is wrong.
-            advice: what would be right.
             quote: shown in place of the line: it may hold a secret, or say nothing.
+            values: what the names in braces stand for.
         """
-        self.faults.append(
-            LessonFault(
-                code=code,
-                path=self.path,
-                line_number=line + 1,
-                line=self.lines[line] if quote is None else quote,
-                problem=problem,
-                advice=advice,
-            )
-        )
+        text = self.lines[line] if quote is None else quote
+        self.faults.append(make_fault(name, self.path, line + 1, text, values))

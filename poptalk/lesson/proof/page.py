@@ -9,7 +9,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from poptalk.lesson.document import Block, BlockKind, Prose, Question, Step
+from poptalk.lesson.document import Block, BlockKind, Prose, QuizQuestion, Step
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.subject import Subject
 from poptalk.lesson.remarks import MAX_CHARACTERS
@@ -27,9 +27,7 @@ def check_todos(subject: Subject) -> Iterator[LessonFault]:
     """Find what is still to be written (PT060)."""
     for number, line in enumerate(subject.lines, 1):
         if _TODO.search(line):
-            yield subject.fault(
-                "PT060", number, "something is still to be written", "write it, and take TODO away"
-            )
+            yield subject.fault("todo", number)
 
 
 def check_columns(subject: Subject) -> Iterator[LessonFault]:
@@ -39,12 +37,7 @@ def check_columns(subject: Subject) -> Iterator[LessonFault]:
             continue
         for index in range(*token.map):
             if cells(subject.lines[index]) > MOST_COLUMNS:
-                yield subject.fault(
-                    "PT040",
-                    index + 1,
-                    f"a line that is shown as it is written has more than {MOST_COLUMNS} columns",
-                    "shorten it, or write 'S: ...' for what the learner sees anyway",
-                )
+                yield subject.fault("too-wide", index + 1, most=MOST_COLUMNS)
 
 
 def check_comments(subject: Subject) -> Iterator[LessonFault]:
@@ -54,11 +47,7 @@ def check_comments(subject: Subject) -> Iterator[LessonFault]:
             length = len(" ".join(_texts(mistake.comment)))
             if length > MAX_CHARACTERS:
                 yield subject.fault(
-                    "PT032",
-                    mistake.comment.line,
-                    f"this comment on a mistake has {length} characters",
-                    f"say what happened and what to do in {MAX_CHARACTERS}, two lines, "
-                    "and leave the rest to a hint",
+                    "long-comment", mistake.comment.line, length=length, most=MAX_CHARACTERS
                 )
 
 
@@ -68,11 +57,7 @@ def check_beginnings(subject: Subject) -> Iterator[LessonFault]:
         lines = _lines_before_contact(step)
         if lines > MOST_LINES_BEFORE_CONTACT:
             yield subject.fault(
-                "PT031",
-                step.line,
-                f"{lines} lines of prose stand before the first thing to do in this step",
-                f"{MOST_LINES_BEFORE_CONTACT} are read: shorten them, ask something in between, or "
-                "make two steps of it",
+                "long-beginning", step.line, lines=lines, most=MOST_LINES_BEFORE_CONTACT
             )
 
 
@@ -80,7 +65,9 @@ def _lines_before_contact(step: Step) -> int:
     """Count the rows of prose above the first task or question; 0 where there is none."""
     rows = 0
     for item in step.items:
-        if isinstance(item, Question) or (isinstance(item, Block) and item.kind is BlockKind.TASK):
+        if isinstance(item, QuizQuestion) or (
+            isinstance(item, Block) and item.kind is BlockKind.TASK
+        ):
             return rows
         if isinstance(item, Prose):
             rows += sum(len(wrap(text, MOST_COLUMNS)) for text in _texts(item))

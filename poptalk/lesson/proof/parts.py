@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poptalk.lesson.document import BlockKind, Question
+from poptalk.lesson.document import BlockKind, QuizQuestion
 from poptalk.lesson.errors import LessonFault, near_miss
 from poptalk.lesson.front_matter import line_of_key
 from poptalk.lesson.proof.subject import Subject
@@ -17,35 +17,22 @@ def check_hints(subject: Subject) -> Iterator[LessonFault]:
     """Find tasks without a hint (PT030)."""
     for block in subject.lesson.blocks(BlockKind.TASK):
         if not block.hints:
-            yield subject.fault(
-                "PT030",
-                block.line,
-                "a task has no hint",
-                "write '> [!TIP]' and a nudge below it; the answer itself is added as the last one",
-            )
+            yield subject.fault("no-hint", block.line)
 
 
 def check_questions(subject: Subject) -> Iterator[LessonFault]:
     """Find questions without one right choice, and wrong choices without a reply (PT024)."""
     for item in subject.lesson.items():
-        if not isinstance(item, Question):
+        if not isinstance(item, QuizQuestion):
             continue
         right = sum(choice.right for choice in item.choices)
         if right != 1:
             yield subject.fault(
-                "PT024",
-                item.line,
-                f"this question has {right or 'no'} right choice{'s' * (right > 1)}",
-                "mark exactly one of them with '[x]'",
+                "right-choices", item.line, count=right or "no", plural="s" * (right > 1)
             )
         for choice in item.choices:
             if not choice.right and not choice.reply:
-                yield subject.fault(
-                    "PT024",
-                    choice.line,
-                    "a wrong choice has no reply",
-                    "write ' -- ' behind it, and why it is wrong",
-                )
+                yield subject.fault("no-reply", choice.line)
 
 
 def check_names(subject: Subject) -> Iterator[LessonFault]:
@@ -55,12 +42,7 @@ def check_names(subject: Subject) -> Iterator[LessonFault]:
             captured = dict.fromkeys(_captured(mistake.dialogue), "")
             if "{" in filled(mistake.comment.source, captured):
                 names = ", ".join(f"{{{name}}}" for name in captured) or "nothing"
-                yield subject.fault(
-                    "PT028",
-                    mistake.comment.line,
-                    "the comment has braces around what the mistake does not capture",
-                    f"it captures {names}; write such a name, or no braces",
-                )
+                yield subject.fault("braces", mistake.comment.line, names=names)
 
 
 def _captured(dialogue: Dialogue) -> Iterator[str]:
@@ -77,8 +59,8 @@ def check_earlier_lessons(subject: Subject) -> Iterator[LessonFault]:
     for name in lesson.after:
         if name not in known:
             yield subject.fault(
-                "PT033",
+                "no-earlier-lesson",
                 line_of_key(lesson.path, "after"),
-                f"there is no lesson '{name}' beside this one",
-                near_miss(name, known),
+                name=name,
+                advice=near_miss(name, known),
             )

@@ -10,7 +10,7 @@ from time import perf_counter
 from poptalk.lesson.document import Lesson
 from poptalk.lesson.errors import LessonErrors, LessonFault
 from poptalk.lesson.front_matter import read_front_matter
-from poptalk.lesson.markup.source import Source
+from poptalk.lesson.markup.source import LessonText
 from poptalk.lesson.proof.page import (
     check_beginnings,
     check_columns,
@@ -70,7 +70,7 @@ def _faults(path: Path) -> Iterator[LessonFault]:
     except LessonErrors as error:
         yield from error.faults
         return
-    lines = tuple(Source(text, path=path).lines)
+    lines = tuple(LessonText(text, path=path).lines)
     subject = Subject(lesson=lesson, lines=lines, earlier=tuple(_texts_before(lesson)))
     for check in CHECKS:
         yield from _guarded(check, subject)
@@ -82,10 +82,7 @@ def _guarded(check: Check, subject: Subject) -> Iterator[LessonFault]:
         yield from check(subject)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
         yield subject.fault(
-            "PT099",
-            1,
-            f"{check.__name__} broke down with {type(error).__name__}: {error}",
-            "mend what is odd about the lesson, and report this",
+            "broken-check", 1, check=check.__name__, kind=type(error).__name__, error=error
         )
 
 
@@ -103,4 +100,4 @@ def _texts_before(lesson: Lesson) -> Iterator[str]:
             # It has a report of its own.
             continue
         yield text
-        waiting += read_front_matter(Source(text, path=path)).items("after")
+        waiting += read_front_matter(LessonText(text, path=path)).items("after")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from poptalk.lesson.document import Lesson, Step
-from poptalk.lesson.rehearsal import Rehearsal
-from poptalk.lesson.replaying import Place
-from poptalk.lesson.room import Room
+from poptalk.lesson.rehearsal import DryRun
+from poptalk.lesson.replaying import Cursor
+from poptalk.lesson.room import LessonServer
 from poptalk.lesson.turns import Turn
 from poptalk.lesson.tutor import Awaiting, Tutor
 from poptalk.notation.exchanges import Send
@@ -29,27 +29,29 @@ class Stuck(Exception):
         self.last_words = last_words
 
 
-class Pupil:
+class DryRunLearner:
     """Somebody who goes through a lesson, or through the rest of it.
 
     Args:
         lesson: the lesson.
-        room: where it takes place; open as long as the pupil is there.
+        lesson_server: where it takes place; open as long as the pupil is there.
         at: the slug of the step to begin with; None for the beginning.
 
     Attributes:
-        rehearsal: what happens on the way.
+        dry_run: what happens on the way.
     """
 
-    def __init__(self, lesson: Lesson, room: Room, *, at: str | None = None) -> None:
-        self.rehearsal = Rehearsal(
-            Tutor(lesson, position=at, later_letters=room.later_letters), room
+    def __init__(
+        self, lesson: Lesson, lesson_server: LessonServer, *, at: str | None = None
+    ) -> None:
+        self.dry_run = DryRun(
+            Tutor(lesson, position=at, later_letters=lesson_server.later_letters), lesson_server
         )
 
     @property
     def tutor(self) -> Tutor:
         """The tutor of the rehearsal."""
-        return self.rehearsal.tutor
+        return self.dry_run.tutor
 
     @property
     def over(self) -> bool:
@@ -64,34 +66,34 @@ class Pupil:
     @property
     def situation(self) -> tuple[object, ...]:
         """What a line that changes nothing leaves as it is."""
-        return (self.rehearsal.state, self.rehearsal.marked, self.tutor.awaiting)
+        return (self.dry_run.state, self.dry_run.marked, self.tutor.awaiting)
 
     @property
     def last_told(self) -> str:
         """What the tutor said last, as the end of a sentence."""
-        comments = self.rehearsal.comments
+        comments = self.dry_run.comments
         return comments[-1].text.rstrip(".") if comments else "the tutor says nothing to it"
 
     @property
     def waits_in_vain(self) -> bool:
         """Whether the last reply had no end."""
-        answered = self.rehearsal.answered
+        answered = self.dry_run.answered
         return answered is not None and not answered.complete
 
     def begin(self) -> None:
         """Begin, or resume."""
-        self.rehearsal.begin()
+        self.dry_run.begin()
 
     def close(self) -> None:
         """Leave the lesson where it is."""
-        self.rehearsal.close()
+        self.dry_run.close()
 
-    def go_to_turn(self, within: Step, place: Place | None = None) -> bool:
+    def go_to_turn(self, within: Step, cursor: Cursor | None = None) -> bool:
         """Go on to a line that the learner is to send.
 
         Args:
             within: the step at whose end the pupil stops.
-            place: of the line; None for the next one.
+            cursor: of the line; None for the next one.
 
         Returns:
             Whether there is one.
@@ -102,7 +104,7 @@ class Pupil:
         for _ in range(MOST_ACTIONS):
             if self.over or self.tutor.step is not within:
                 return False
-            if self.turn is not None and (place is None or self.tutor.place >= place):
+            if self.turn is not None and (cursor is None or self.tutor.cursor >= cursor):
                 return True
             self.go_on()
         raise Stuck(within.line, "the step goes in circles")
@@ -119,7 +121,7 @@ class Pupil:
             case Awaiting.CHOICE:
                 went_on = self._choose()
             case Awaiting.PAUSE | Awaiting.CLOSED:
-                self.rehearsal.enter("")
+                self.dry_run.enter("")
                 went_on = True
             case _:
                 went_on = False
@@ -128,30 +130,30 @@ class Pupil:
 
     def send(self, line: str) -> bool:
         """Type a line; tell whether the lesson took it for what it awaits."""
-        place = self.tutor.place
-        self.rehearsal.enter(line)
-        return self._is_behind(place)
+        cursor = self.tutor.cursor
+        self.dry_run.enter(line)
+        return self._is_behind(cursor)
 
     def fall_silent(self) -> bool:
         """Type nothing for a while; tell whether the lesson went on."""
-        place = self.tutor.place
-        self.rehearsal.fall_silent()
-        return self._is_behind(place)
+        cursor = self.tutor.cursor
+        self.dry_run.fall_silent()
+        return self._is_behind(cursor)
 
-    def _is_behind(self, place: Place) -> bool:
-        return self.tutor.awaited is None or self.tutor.place > place
+    def _is_behind(self, cursor: Cursor) -> bool:
+        return self.tutor.awaited is None or self.tutor.cursor > cursor
 
     def _take_turn(self) -> bool:
-        turn, place = self.turn, self.tutor.place
+        turn, cursor = self.turn, self.tutor.cursor
         if turn is None:
             return False
         if isinstance(turn.act, Send):
-            self.rehearsal.enter(self._answer(turn.act))
+            self.dry_run.enter(self._answer(turn.act))
         elif turn.hangs_up:
-            self.rehearsal.hang_up()
+            self.dry_run.hang_up()
         elif turn.closes:
-            self.rehearsal.await_close()
-        return self._is_behind(place)
+            self.dry_run.await_close()
+        return self._is_behind(cursor)
 
     def _answer(self, send: Send) -> str:
         try:
@@ -160,14 +162,14 @@ class Pupil:
             raise Stuck(send.step.line, str(error).rstrip(".")) from None
 
     def _choose(self) -> bool:
-        question = self.rehearsal.question
+        question = self.dry_run.question
         assert question is not None
         right = [number for number, choice in enumerate(question.choices, 1) if choice.right]
         if right:
-            self.rehearsal.enter(str(right[0]))
+            self.dry_run.enter(str(right[0]))
         else:
-            self.rehearsal.skip()
-        return self.tutor.awaiting is not Awaiting.CHOICE or self.rehearsal.question is not question
+            self.dry_run.skip()
+        return self.tutor.awaiting is not Awaiting.CHOICE or self.dry_run.question is not question
 
     def _line(self) -> int | None:
         act = self.tutor.awaited.act if self.tutor.awaited is not None else None

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 
-from poptalk.lesson.classroom import Classroom, ClassroomError
+from poptalk.lesson.classroom import LessonServerError, PracticeLessonServer
 from poptalk.lesson.document import BlockKind, Step
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.needs import riddles
-from poptalk.lesson.proof.pupil import MOST_ACTIONS, Pupil, Stuck
+from poptalk.lesson.proof.pupil import MOST_ACTIONS, DryRunLearner, Stuck
 from poptalk.lesson.proof.subject import Subject
-from poptalk.lesson.proof.trials import StepProof
-from poptalk.lesson.turns import turns
+from poptalk.lesson.proof.trials import StepMutations
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, match_client
 from poptalk.notation.pattern import Bindings
@@ -23,82 +22,73 @@ from poptalk.notation.pattern import Bindings
 def check_runs(subject: Subject) -> Iterator[LessonFault]:
     """Find what is wrong with a lesson when it is run (PT020 to PT029)."""
     try:
-        with Classroom(subject.lesson) as classroom:
-            passed = yield from _whole_lesson(subject, classroom)
+        with PracticeLessonServer(subject.lesson) as practice_server:
+            passed = yield from _whole_lesson(subject, practice_server)
             for step in passed:
-                yield from StepProof(subject, classroom, step).findings()
-    except ClassroomError as error:
+                yield from StepMutations(subject, practice_server, step).findings()
+    except LessonServerError as error:
         sentence = error.sentence.rstrip(".")
-        yield subject.fault("PT029", error.line, sentence, "the lesson cannot begin without it")
+        yield subject.fault("no-server", error.line, problem=sentence)
 
 
 def _whole_lesson(
-    subject: Subject, classroom: Classroom
+    subject: Subject, practice_server: PracticeLessonServer
 ) -> Generator[LessonFault, None, list[Step]]:
     """Do the lesson from its beginning; return the steps that were passed."""
     steps = subject.lesson.steps
-    pupil = Pupil(subject.lesson, classroom)
+    learner = DryRunLearner(subject.lesson, practice_server)
     try:
-        pupil.begin()
+        learner.begin()
         for _ in range(MOST_ACTIONS):
-            if pupil.over:
+            if learner.over:
                 break
-            yield from _riddles(subject, pupil)
-            pupil.go_on()
+            yield from _riddles(subject, learner)
+            learner.go_on()
         else:
             raise Stuck(None, f"it asks for more than {MOST_ACTIONS} things")
     except Stuck as stuck:
-        line = stuck.line or (pupil.tutor.step.line if pupil.tutor.step else 1)
-        yield subject.fault("PT020", line, "the answer does not pass", stuck.last_words)
+        line = stuck.line or (learner.tutor.step.line if learner.tutor.step else 1)
+        yield subject.fault("answer-refused", line, advice=stuck.last_words)
     finally:
-        pupil.close()
-    for line, sentence in pupil.rehearsal.differences:
-        yield subject.fault("PT027", line, "this proof does not hold", sentence.rstrip("."))
-    yield from _surprises(subject, pupil)
-    if pupil.over:
+        learner.close()
+    for line, sentence in learner.dry_run.differences:
+        yield subject.fault("proof-fails", line, advice=sentence.rstrip("."))
+    yield from _surprises(subject, learner)
+    if learner.over:
         return list(steps)
-    return list(steps[: _index(steps, pupil.tutor.step)])
+    return list(steps[: _index(steps, learner.tutor.step)])
 
 
 def _index(steps: Sequence[Step], step: Step | None) -> int:
     return next((index for index, each in enumerate(steps) if each is step), 0)
 
 
-def _riddles(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
+def _riddles(subject: Subject, learner: DryRunLearner) -> Iterator[LessonFault]:
     """Find words of the line that is due which the learner has not been shown (PT025)."""
-    turn = pupil.turn
+    turn = learner.turn
     if turn is None or not isinstance(turn.act, Send):
         return
-    shown = "\n".join(pupil.rehearsal.shown)
-    step, bindings = turn.act.step, pupil.tutor.bindings
+    shown = "\n".join(learner.dry_run.shown)
+    step, bindings = turn.act.step, learner.tutor.bindings
     for word in riddles(step, bindings, shown=shown, earlier=subject.earlier):
-        yield subject.fault(
-            "PT025",
-            step.line,
-            f"nobody can know '{word}' here",
-            "name it in the text above, or let the server say it; a keyword may be known from a "
-            "lesson named in 'after:'",
-        )
+        yield subject.fault("riddle", step.line, word=word)
 
 
-def _surprises(subject: Subject, pupil: Pupil) -> Iterator[LessonFault]:
+def _surprises(subject: Subject, learner: DryRunLearner) -> Iterator[LessonFault]:
     """Find what poptalk itself did, and what went otherwise than the lesson says (PT034)."""
-    for sent, came in pupil.rehearsal.surprises:
-        line = 1 if sent is None else _line_that_sends(subject, sent, pupil.tutor.bindings)
+    for sent, came in learner.dry_run.surprises:
+        line = 1 if sent is None else _line_that_sends(subject, sent, learner.tutor.bindings)
         yield subject.fault(
-            "PT034",
+            "other-answer" if sent else "other-greeting",
             line,
-            "the server does not answer what is written here"
-            if sent
-            else "the greeting is another",
-            f"it says '{came.decode('utf-8', 'replace')}'",
+            came=came.decode("utf-8", "replace"),
         )
 
 
 def _line_that_sends(subject: Subject, sent: bytes, bindings: Bindings) -> int:
     """Find the line of a `show` or `setup` block that has led to a line; 1 where there is none."""
     for block in subject.lesson.blocks(BlockKind.SHOW, BlockKind.SETUP):
-        for turn in turns(block.dialogue):
+        for turn in block.turns:
             if isinstance(turn.act, Send) and isinstance(
                 match_client(turn.act.step, sent, bindings), Agreement
             ):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from poptalk.lesson.document import Lesson
-from poptalk.lesson.errors import LessonFault
+from poptalk.lesson.errors import LessonFault, make_fault
 
 ADVICE = frozenset({"PT031"})
 """Codes of what may be otherwise for a reason: told, and no reason to fail."""
@@ -26,23 +26,16 @@ class Subject:
     lines: tuple[str, ...] = field(repr=False)
     earlier: tuple[str, ...] = field(default=(), repr=False)
 
-    def fault(self, code: str, line: int, problem: str, advice: str) -> LessonFault:
+    def fault(self, name: str, line: int, /, **values: object) -> LessonFault:
         """Make a finding.
 
         Args:
-            code: one of `poptalk.lesson.codes.CODES`.
+            name: one of `poptalk.lesson.codes.FAULTS`.
             line: where in the file, counted from 1.
-            problem: what is wrong; the beginning of a sentence.
-            advice: what would be right; its end.
+            values: what the names in braces stand for.
         """
-        return LessonFault(
-            code=code,
-            path=self.lesson.path,
-            line_number=line,
-            line=self.lines[line - 1] if 0 < line <= len(self.lines) else "",
-            problem=problem,
-            advice=advice,
-        )
+        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        return make_fault(name, self.lesson.path, line, text, values)
 
 
 Check = Callable[[Subject], Iterator[LessonFault]]

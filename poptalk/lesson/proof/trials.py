@@ -6,22 +6,20 @@ changed the session, another pupil goes from the beginning of the step to the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from poptalk.lesson.classroom import Classroom
+from poptalk.lesson.classroom import PracticeLessonServer
 from poptalk.lesson.document import Block, BlockKind, Mistake, Step
 from poptalk.lesson.errors import LessonFault
 from poptalk.lesson.proof.instances import instances
-from poptalk.lesson.proof.pupil import Pupil, Stuck
+from poptalk.lesson.proof.pupil import DryRunLearner, Stuck
 from poptalk.lesson.proof.subject import Subject
-from poptalk.lesson.replaying import Place
-from poptalk.lesson.turns import turns
+from poptalk.lesson.replaying import Cursor
 from poptalk.notation.dialogue import ClientLine
 from poptalk.notation.exchanges import Send
 from poptalk.notation.match import Agreement, match_client
-from poptalk.notation.pattern import Pattern
 from poptalk.protocol.verbs import Verb
 
 NOTHING = "NOOP"
@@ -31,10 +29,10 @@ NO_LINE = "no line could be found that fits it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class DueLine:
     """A line of a task, and where the lesson stands when it is due."""
 
-    place: Place
+    cursor: Cursor
     send: Send
 
     @property
@@ -43,42 +41,39 @@ class Spot:
         return self.send.step
 
 
-class StepProof:
+class StepMutations:
     """The proof of one step.
 
     Args:
         subject: the lesson.
-        classroom: its practice server.
+        practice_server: its practice server.
         step: one that a pupil who did the whole lesson has passed.
     """
 
-    def __init__(self, subject: Subject, classroom: Classroom, step: Step) -> None:
+    def __init__(self, subject: Subject, practice_server: PracticeLessonServer, step: Step) -> None:
         self._subject = subject
-        self._classroom = classroom
+        self._practice_server = practice_server
         self._step = step
-        self._pupil: Pupil | None = None
+        self._learner: DryRunLearner | None = None
         self._spoiled = False
         """Whether a try has changed the session, so that another pupil is due."""
         self._tried = False
         """Whether this pupil has tried anything: if they get stuck, that may be the cause."""
-        self._spots: list[Spot] = []
+        self._due_lines: list[DueLine] = []
         """The lines that the learner is to send."""
 
     def findings(self) -> Iterator[LessonFault]:
         """Find what is wrong with the step (PT021, PT022, PT023, PT026)."""
         try:
             self._find_turns()
-            for spot in self._spots:
-                yield from self._try_nothing(spot)
-                yield from self._try_what_is_accepted(spot)
+            for due in self._due_lines:
+                yield from self._try_nothing(due)
+                yield from self._try_what_is_accepted(due)
             for block in self._step.blocks(BlockKind.TASK):
                 yield from self._try_mistakes(block)
         except Stuck as stuck:
             yield self._subject.fault(
-                "PT026",
-                stuck.line or self._step.line,
-                "a learner who begins here, after a break, cannot go on",
-                stuck.last_words,
+                "cannot-resume", stuck.line or self._step.line, advice=stuck.last_words
             )
         finally:
             self._leave()
@@ -87,155 +82,142 @@ class StepProof:
 
     def _find_turns(self) -> None:
         """Go through the step alone, and note the lines that are to be sent."""
-        pupil = self._new_pupil()
-        while pupil.go_to_turn(self._step):
-            send = pupil.turn.act if pupil.turn is not None else None
+        learner = self._new_learner()
+        while learner.go_to_turn(self._step):
+            send = learner.turn.act if learner.turn is not None else None
             # Whatever answers a challenge is an answer: nothing else can be tried there.
             if isinstance(send, Send) and not send.answers_challenge:
-                self._spots.append(Spot(place=pupil.tutor.place, send=send))
-            pupil.go_on()
+                self._due_lines.append(DueLine(cursor=learner.tutor.cursor, send=send))
+            learner.go_on()
 
-    def _new_pupil(self) -> Pupil:
+    def _new_learner(self) -> DryRunLearner:
         self._leave()
-        self._pupil = Pupil(self._subject.lesson, self._classroom, at=self._step.slug)
+        self._learner = DryRunLearner(
+            self._subject.lesson, self._practice_server, at=self._step.slug
+        )
         self._spoiled = self._tried = False
-        self._pupil.begin()
-        return self._pupil
+        self._learner.begin()
+        return self._learner
 
-    def _at(self, spot: Spot) -> Pupil:
+    def _at(self, due: DueLine) -> DryRunLearner:
         """Stand at a line that is due, where nothing that was tried before can be noticed."""
-        pupil = self._pupil
-        if pupil is not None and not self._spoiled and self._is_before(pupil, spot):
+        learner = self._learner
+        if learner is not None and not self._spoiled and self._is_before(learner, due):
             try:
-                pupil.go_to_turn(self._step, spot.place)
+                learner.go_to_turn(self._step, due.cursor)
             except Stuck:
                 if not self._tried:
                     raise
-            if _is_at(pupil, spot):
-                return pupil
-        pupil = self._new_pupil()
-        pupil.go_to_turn(self._step, spot.place)
-        if not _is_at(pupil, spot):
-            raise Stuck(spot.step.line, "it was asked for at the first time, and not at the second")
-        return pupil
+            if _is_at(learner, due):
+                return learner
+        learner = self._new_learner()
+        learner.go_to_turn(self._step, due.cursor)
+        if not _is_at(learner, due):
+            raise Stuck(due.step.line, "it was asked for at the first time, and not at the second")
+        return learner
 
-    def _is_before(self, pupil: Pupil, spot: Spot) -> bool:
-        return not pupil.over and pupil.tutor.step is self._step and pupil.tutor.place <= spot.place
+    def _is_before(self, learner: DryRunLearner, due: DueLine) -> bool:
+        return (
+            not learner.over
+            and learner.tutor.step is self._step
+            and learner.tutor.cursor <= due.cursor
+        )
 
     def _leave(self) -> None:
-        if self._pupil is not None:
-            self._pupil.close()
-            self._pupil = None
+        if self._learner is not None:
+            self._learner.close()
+            self._learner = None
 
-    def _try(self, pupil: Pupil, line: str) -> bool:
+    def _try(self, learner: DryRunLearner, line: str) -> bool:
         """Send a line; tell whether the lesson took it for the one that it awaits."""
-        before = pupil.situation
-        moved = pupil.send(line)
+        before = learner.situation
+        moved = learner.send(line)
         self._tried = True
-        self._spoiled = pupil.situation != before
+        self._spoiled = learner.situation != before
         return moved
 
     # What is tried.
 
-    def _try_nothing(self, spot: Spot) -> Iterator[LessonFault]:
-        pupil = self._at(spot)
-        if pupil.fall_silent():
-            yield self._subject.fault(
-                "PT021",
-                spot.step.line,
-                "the step goes on by itself",
-                "write a 'C:' line to wait for",
-            )
+    def _try_nothing(self, due: DueLine) -> Iterator[LessonFault]:
+        learner = self._at(due)
+        if learner.fall_silent():
+            yield self._subject.fault("goes-on-alone", due.step.line)
             return
-        if any(pattern.text.upper() == NOTHING for pattern in _patterns(spot.step)):
+        if any(
+            pattern.text.upper() == NOTHING
+            for pattern in (due.step.pattern, *due.step.alternatives)
+        ):
             return
-        if self._try(pupil, NOTHING):
-            yield self._subject.fault(
-                "PT021",
-                spot.step.line,
-                f"'{NOTHING}' passes for '{spot.step.pattern.source}'",
-                "write a line that is the answer and nothing else",
-            )
+        if self._try(learner, NOTHING):
+            yield self._subject.fault("noop-passes", due.step.line, source=due.step.pattern.source)
 
-    def _try_what_is_accepted(self, spot: Spot) -> Iterator[LessonFault]:
-        for pattern in spot.step.alternatives:
-            pupil = self._at(spot)
-            line = next(instances(pattern, pupil.tutor.bindings), None)
-            if line is None or not self._try(pupil, line):
+    def _try_what_is_accepted(self, due: DueLine) -> Iterator[LessonFault]:
+        for pattern in due.step.alternatives:
+            learner = self._at(due)
+            line = next(instances(pattern, learner.tutor.bindings), None)
+            if line is None or not self._try(learner, line):
                 yield self._subject.fault(
-                    "PT022",
-                    spot.step.line,
-                    f"'{pattern.source}' is to be accepted as well, and does not pass",
-                    pupil.last_told,
+                    "alternative-refused",
+                    due.step.line,
+                    source=pattern.source,
+                    advice=learner.last_told,
                 )
 
     def _try_mistakes(self, block: Block) -> Iterator[LessonFault]:
-        spots = [spot for spot in self._spots if _is_in(spot.step, block)]
+        due_lines = [
+            due for due in self._due_lines if any(each is due.step for each in block.dialogue.steps)
+        ]
         for mistake in block.mistakes:
-            verb = _verb(mistake)
+            act = mistake.turn.act
+            assert isinstance(act, Send)
+            verb = act.command.verb
             # It is met where its own command is awaited, or at the end, where most is possible.
-            spots.sort(key=partial(_likelihood, verb), reverse=True)
+            last_first = sorted(due_lines, key=lambda due: due.cursor, reverse=True)
+            due_lines = sorted(last_first, key=partial(_has_other_verb, verb))
             reasons = []
-            for spot in spots:
-                reason = self._why_not_met(mistake, spot)
+            for due in due_lines:
+                reason = self._why_not_met(mistake, due)
                 if reason is None:
                     break
                 reasons.append(reason)
             else:
                 yield self._subject.fault(
-                    "PT023",
-                    mistake.line,
-                    f"this mistake is never met: {reasons[0] if reasons else NO_LINE}",
-                    "change it, put it in front of what comes before it, or take it away",
+                    "mistake-never-met", mistake.line, reason=reasons[0] if reasons else NO_LINE
                 )
 
-    def _why_not_met(self, mistake: Mistake, spot: Spot) -> str | None:
+    def _why_not_met(self, mistake: Mistake, due: DueLine) -> str | None:
         """Make the mistake at a turn; say what came in its place, None if it had its say."""
-        (turn, *_) = turns(mistake.dialogue)
-        assert isinstance(turn.act, Send)
+        assert isinstance(mistake.turn.act, Send)
         reason = NO_LINE
-        for line in instances(turn.act.step.pattern, self._at(spot).tutor.bindings):
-            pupil = self._at(spot)
-            if _is_answer(pupil, spot.step, line):
+        for line in instances(mistake.turn.act.step.pattern, self._at(due).tutor.bindings):
+            learner = self._at(due)
+            if _is_answer(learner, due.step, line):
                 reason = f"'{line}' is the answer itself" if reason == NO_LINE else reason
                 continue
-            self._try(pupil, line)
-            verdict = pupil.tutor.verdict
+            self._try(learner, line)
+            verdict = learner.tutor.verdict
             if verdict is not None and verdict.mistake is mistake:
                 return None
             if verdict is not None and verdict.mistake is not None:
                 first = verdict.mistake.line
                 reason = f"'{line}' is met by the one in line {first}, which comes first"
             elif reason == NO_LINE:
-                reason = f"'{line}' gets: {pupil.last_told}"
-            if pupil.waits_in_vain:
+                reason = f"'{line}' gets: {learner.last_told}"
+            if learner.waits_in_vain:
                 # A server that breaks down over it does so again, and each time takes long.
                 break
         return reason
 
 
-def _is_at(pupil: Pupil, spot: Spot) -> bool:
-    act = pupil.turn.act if pupil.turn is not None else None
-    return isinstance(act, Send) and act.step is spot.step
+def _is_at(learner: DryRunLearner, due: DueLine) -> bool:
+    act = learner.turn.act if learner.turn is not None else None
+    return isinstance(act, Send) and act.step is due.step
 
 
-def _is_answer(pupil: Pupil, step: ClientLine, line: str) -> bool:
+def _is_answer(learner: DryRunLearner, step: ClientLine, line: str) -> bool:
     octets = line.encode("utf-8", "surrogateescape")
-    return isinstance(match_client(step, octets, pupil.tutor.bindings), Agreement)
+    return isinstance(match_client(step, octets, learner.tutor.bindings), Agreement)
 
 
-def _patterns(step: ClientLine) -> Sequence[Pattern]:
-    return (step.pattern, *step.alternatives)
-
-
-def _is_in(step: ClientLine, block: Block) -> bool:
-    return any(each is step for each in block.dialogue.steps)
-
-
-def _verb(mistake: Mistake) -> Verb | None:
-    (turn, *_) = turns(mistake.dialogue)
-    return turn.act.command.verb if isinstance(turn.act, Send) else None
-
-
-def _likelihood(verb: Verb | None, spot: Spot) -> tuple[bool, Place]:
-    return spot.send.command.verb is verb, spot.place
+def _has_other_verb(verb: Verb | None, due: DueLine) -> bool:
+    return due.send.command.verb is not verb

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.lesson.happenings import Answered, Connected, Happening
+from poptalk.lesson.driver import ReplyBuffer
+from poptalk.lesson.happenings import Answered, Connected, LessonEvent
 from poptalk.protocol.client import ClientSession
 from poptalk.protocol.states import State
-from poptalk.shell.ear import Ear
 
 
 class Talk:
-    """A client session, and an ear at it."""
+    """A client session, and the reply buffer of it."""
 
     def __init__(self) -> None:
         self.session = ClientSession()
-        self.ear = Ear(encrypted=False)
+        self.replies = ReplyBuffer(encrypted=False)
 
     def sends(self, *lines: bytes) -> None:
         for line in lines:
             for event in self.session.send(line + b"\r\n"):
-                self.ear.take(event)
+                self.replies.take(event)
 
     def hears(self, data: bytes) -> None:
         for event in self.session.receive_data(data):
-            self.ear.take(event)
+            self.replies.take(event)
 
     def ends(self) -> None:
         for event in self.session.receive_eof():
-            self.ear.take(event)
+            self.replies.take(event)
 
-    def heard(self) -> list[Happening]:
-        heard = list(self.ear.heard)
-        self.ear.heard.clear()
+    def heard(self) -> list[LessonEvent]:
+        heard = list(self.replies.events)
+        self.replies.events.clear()
         return heard
 
 
@@ -69,12 +69,12 @@ def test_a_long_reply_is_told_when_it_is_complete(talk: Talk) -> None:
     talk.sends(b"LIST")
     talk.hears(b"+OK\r\n1 120\r\n2 ")
     assert talk.heard() == []
-    assert talk.ear.lines_so_far == 3
+    assert talk.replies.lines_so_far == 3
     talk.hears(b"200\r\n.\r\n")
     (answered,) = talk.heard()
     assert isinstance(answered, Answered)
     assert list(answered.lines) == [b"+OK", b"1 120", b"2 200", b"."]
-    assert talk.ear.lines_so_far == 0
+    assert talk.replies.lines_so_far == 0
 
 
 def test_pipelined_lines_get_their_own_answers(talk: Talk) -> None:
@@ -107,14 +107,14 @@ def test_a_reply_that_is_cut_off(talk: Talk) -> None:
     talk.ends()
     answers = [(a.line, list(a.lines), a.complete) for a in talk.heard() if isinstance(a, Answered)]
     assert answers == [(b"LIST", [b"+OK", b"1 120"], False), (b"STAT", [], False)]
-    assert talk.ear.marked == (1,)
-    assert talk.ear.state is State.TRANSACTION
+    assert talk.replies.marked == (1,)
+    assert talk.replies.state is State.TRANSACTION
 
 
 def test_patience_that_ends(talk: Talk) -> None:
     log_in(talk)
     talk.sends(b"STAT")
-    talk.ear.give_up()
+    talk.replies.give_up()
     (answered,) = talk.heard()
     assert isinstance(answered, Answered)
     assert not answered.complete
@@ -126,6 +126,6 @@ def test_what_was_sent_behind_stls_gets_no_answer(talk: Talk) -> None:
     talk.sends(b"STLS", b"CAPA")
     talk.hears(b"+OK\r\n")
     talk.heard()
-    talk.ear.tls_begun()
+    talk.replies.tls_begun()
     talk.ends()
     assert talk.heard() == []

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.lesson.room import LiveRoom
+from poptalk.lesson.room import LiveLessonServer
+from poptalk.lesson.second_connection import SecondConnection
 from poptalk.net.destination import Destination
 from poptalk.net.link import Link
 from poptalk.notation.known import Known
 from poptalk.notation.reader import parse_dialogue
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.script.conversation import Conversation
-from poptalk.shell.proving import Proof
 from poptalk.terminal.render import plain_text
 
 LOGIN = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK\n"
 TIMEOUT = 5.0
 
 
-class Room(LiveRoom):
+class Room(LiveLessonServer):
     """A server of the learner's, with the letters of the article."""
 
     def __init__(self, server: Server, *, live: bool) -> None:
@@ -46,28 +46,28 @@ class Room(LiveRoom):
 def test_it_stops_before_somebodys_letter_is_marked(line: str) -> None:
     dialogue = parse_dialogue(f"{LOGIN}C: {line}\nS: +OK\nC: QUIT\nS: +OK\n", name="t")
     with ThreadedServer(Server(shared=True)) as server:
-        room = Room(server, live=True)
-        proof = Proof(dialogue, room=room, bindings={})
+        lesson_server = Room(server, live=True)
+        proof = SecondConnection(dialogue, lesson_server=lesson_server, bindings={})
         proof.run()
         assert proof.difference == "This would delete a message of yours, so it was stopped."
         assert "dele" not in "".join(map(plain_text, proof.lines(columns=80))).lower()
-        assert room.count() == 3
+        assert lesson_server.count() == 3
 
 
 def test_on_the_practice_server_it_may() -> None:
     dialogue = parse_dialogue(f"{LOGIN}C: DELE 1\nS: +OK\nC: QUIT\nS: +OK\n", name="t")
     with ThreadedServer(Server(shared=True)) as server:
-        room = Room(server, live=False)
-        proof = Proof(dialogue, room=room, bindings={})
+        lesson_server = Room(server, live=False)
+        proof = SecondConnection(dialogue, lesson_server=lesson_server, bindings={})
         proof.run()
         assert proof.difference is None
-        assert room.count() == 2
+        assert lesson_server.count() == 2
 
 
 def test_what_came_otherwise_is_told_in_a_sentence_and_names_no_file() -> None:
     dialogue = parse_dialogue(f"{LOGIN}C: STAT\nS: +OK 9 {{n:int}}\n", name="/somewhere/lesson.md")
     with ThreadedServer(Server(shared=True)) as server:
-        proof = Proof(dialogue, room=Room(server, live=False), bindings={})
+        proof = SecondConnection(dialogue, lesson_server=Room(server, live=False), bindings={})
         proof.run()
     rows = list(map(plain_text, proof.lines(columns=80)))
     assert "2nd S: +OK 3 6183" in rows

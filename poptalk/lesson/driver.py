@@ -1,0 +1,366 @@
+"""Carrying out a lesson's actions in order, and telling the tutor what came of each.
+
+The tutor decides and does nothing itself; a driver does nothing that the tutor did not ask for.  Here
+is all that every driver has in common: the queue of actions, which of them holds the queue up until its
+event has come, and how the protocol's events become the lesson's.  The hands are a subclass's: the
+prompt's (`shell.coach`), which wait for keys and for the server at once, and the dry run's
+(`rehearsal`), which block.
+"""
+
+# ruff: noqa: B027 - not every driver takes note of everything
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from poptalk.lesson.cues import Connect, HangUp, LessonAction, Manner, Prove, SendLine, WaitSeconds
+from poptalk.lesson.happenings import (
+    Answered,
+    CannotConnect,
+    Connected,
+    Disconnected,
+    LessonEvent,
+    Proved,
+    SwitchedToTls,
+    Waited,
+)
+from poptalk.lesson.room import LessonServer
+from poptalk.lesson.second_connection import SecondConnection
+from poptalk.lesson.tutor import Tutor
+from poptalk.net.destination import Destination
+from poptalk.net.errors import CLOSED_BY_SERVER, Ending, NetError
+from poptalk.protocol.client import ClientSession
+from poptalk.protocol.events import (
+    Challenge,
+    Closed,
+    Event,
+    Exchange,
+    Greeting,
+    ReplyEnd,
+    Sent,
+    StateChanged,
+)
+from poptalk.protocol.states import State
+from poptalk.script.hearing import Hearing
+
+GOODBYE_SECONDS = 1.0
+"""How long a server may take to hang up after QUIT before the lesson goes on without that."""
+
+_LEADS_TO: dict[type[LessonAction], tuple[type[LessonEvent], ...]] = {
+    SendLine: (Answered, Disconnected),
+    Connect: (Connected, CannotConnect),
+    HangUp: (Disconnected,),
+    WaitSeconds: (Waited,),
+    Prove: (Proved,),
+}
+"""The events that each action leads to; the queue waits until one of them has come."""
+
+
+class Driver(ABC):
+    """Runs a lesson: the queue of its actions, and the events on their way to the tutor.
+
+    Args:
+        tutor: the tutor, not begun yet.
+        lesson_server: where connections go.
+    """
+
+    def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
+        self.tutor = tutor
+        self.over = False
+        """Whether nothing is to be done or told any more."""
+        self._lesson_server = lesson_server
+        self._queue: deque[LessonAction] = deque()
+        self._pending: LessonAction | None = None
+        """The action whose event is awaited."""
+        self._working = False
+        self._replies = ReplyBuffer(encrypted=False)
+        self._making_room = False
+        """Whether the end of the connection is the beginning of the next one."""
+        self._ending = CLOSED_BY_SERVER
+        """How the last connection ended."""
+        self._goodbye: ClientSession | None = None
+        """The session in which QUIT was answered, and the server should hang up."""
+
+    # The hands.
+
+    @property
+    @abstractmethod
+    def session(self) -> ClientSession | None:
+        """The session on the open connection; None where there is no connection."""
+
+    @abstractmethod
+    def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
+        """Send a line."""
+
+    @abstractmethod
+    def connect(self, destination: Destination, connection: Connect) -> None:
+        """Connect; `hear` and `listened` follow, or `failed`."""
+
+    @abstractmethod
+    def hang_up(self, manner: Manner = Manner.TYPED) -> None:
+        """Close the connection without a word; `ended` follows."""
+
+    @abstractmethod
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later, and hear the server until then."""
+
+    @abstractmethod
+    def prove(self, second: SecondConnection, done: Callable[[], None]) -> None:
+        """Run a dialogue on a second connection, and show it."""
+
+    @abstractmethod
+    def show(self, action: LessonAction) -> None:
+        """Do what leads to no event: show something, keep progress."""
+
+    def may_send(self, line: bytes) -> bool:  # noqa: ARG002 - most lines may
+        """Tell whether a line may be sent now; one that may not is transmitted later, or dropped."""
+        return True
+
+    def told(self, event: LessonEvent) -> None:
+        """Take note of what the tutor is about to be told."""
+
+    def settled(self) -> None:
+        """Take note that events were told, and that all that followed from them is under way."""
+
+    # What is to be done.
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way."""
+        return self._pending is not None or bool(self._queue)
+
+    @property
+    def all_told(self) -> bool:
+        """Whether the tutor knows everything that has come."""
+        return not self._replies.events
+
+    def carry_out(self, actions: Sequence[LessonAction]) -> None:
+        """Carry out actions, after those that wait, until one of them has to be waited for."""
+        self._queue.extend(actions)
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._queue and self._pending is None and not self.over:
+                action = self._queue.popleft()
+                self._pending = action if type(action) in _LEADS_TO else None
+                self._perform(action)
+        finally:
+            self._working = False
+
+    def _perform(self, action: LessonAction) -> None:
+        match action:
+            case SendLine():
+                if self.session is None:
+                    self.ended(self._ending)
+                elif self.may_send(action.line):
+                    self.transmit(action.line, action.manner)
+            case Connect():
+                if self.session is None:
+                    self._open(action)
+                else:
+                    self._making_room = True
+                    self.hang_up(Manner.FOLDED)
+            case HangUp() if self.session is None:
+                self._pending = (
+                    None  # The end has come first; the tutor knows of it, or is about to.
+                )
+            case HangUp():
+                self.hang_up()
+            case WaitSeconds():
+                self.after(action.seconds, lambda: self.listened(Waited()))
+            case Prove():
+                second = SecondConnection(
+                    action.dialogue, lesson_server=self._lesson_server, bindings=action.bindings
+                )
+                self.prove(second, lambda: self.listened(Proved(difference=second.difference)))
+            case _:
+                self.show(action)
+
+    def _open(self, action: Connect) -> None:
+        destination = self._lesson_server.destination(fresh=action.fresh, number=action.number)
+        self._replies = ReplyBuffer(encrypted=destination.tls)
+        self.connect(destination, action)
+
+    def drop(self) -> None:
+        """Do without a line that was not sent; if poptalk was to send it, the step begins again."""
+        if isinstance(self._pending, SendLine):
+            self._pending = None
+            self.carry_out(self.tutor.reset())
+
+    # What happened.
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event of the session."""
+        self._replies.take(event)
+
+    def listened(self, *events: LessonEvent, wait_for_end: bool = True) -> None:
+        """Tell the tutor what was heard, and then other events.
+
+        Args:
+            events: what else has happened.
+            wait_for_end: whether the reply to QUIT is told together with the end of the connection.
+        """
+        replies = self._replies
+        replies.events.extend(events)
+        if wait_for_end and not events and self._is_saying_goodbye():
+            return
+        # What is told may lead to the next connection, which has a buffer of its own.
+        while replies.events and not self.over:
+            event = replies.events.popleft()
+            if self._pending is not None and _is_outcome(self._pending, event):
+                self._pending = None
+            self.told(event)
+            self.carry_out(self.tutor.tell(event))
+        self.settled()
+
+    def _is_saying_goodbye(self) -> bool:
+        """Whether QUIT was answered: the end, which follows, belongs above the comment on it."""
+        session = self.session
+        if session is None or not session.farewell:
+            return False
+        if session is not self._goodbye:
+            self._goodbye = session
+            self.after(GOODBYE_SECONDS, partial(self.listened, wait_for_end=False))
+        return True
+
+    def tls_begun(self) -> None:
+        """Tell the tutor of TLS."""
+        self._replies.tls_begun()
+        self.listened(SwitchedToTls())
+
+    def failed(self, error: NetError) -> None:
+        """Tell the tutor that there is no connection."""
+        self.listened(CannotConnect(reason=_sentence(str(error))))
+
+    def ended(self, ending: Ending) -> None:
+        """Tell the tutor that the connection is gone, unless it had to make room for another."""
+        self._ending = ending
+        if self.over:
+            return
+        if self._making_room and isinstance(self._pending, Connect):
+            self._making_room = False
+            self._open(self._pending)
+        elif isinstance(self._pending, Connect):
+            self.listened(CannotConnect(reason=_sentence(str(ending))))
+        else:
+            replies = self._replies
+            self.listened(Disconnected(ending=ending, state=replies.state, marked=replies.marked))
+
+    def silence(self, seconds: float) -> None:
+        """Let the tutor say what the silence may mean, at once: a line of its own may be pending."""
+        for action in self.tutor.silence(seconds, lines=self._replies.lines_so_far):
+            self._perform(action)
+
+    def give_up(self) -> None:
+        """Wait no longer for the answer to a line that poptalk sent."""
+        if isinstance(self._pending, SendLine):
+            self._replies.give_up()
+            self.listened()
+
+
+def _is_outcome(pending: LessonAction, event: LessonEvent) -> bool:
+    """Tell whether this is what an action leads to, and not the answer to a line before it."""
+    if isinstance(pending, SendLine) and isinstance(event, Answered):
+        return pending.line == event.line
+    return isinstance(event, _LEADS_TO[type(pending)])
+
+
+def _sentence(text: str) -> str:
+    """Make a sentence of what may be a clause."""
+    end = "" if text.endswith((".", "?")) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unanswered:
+    """A line that was sent, and is not answered yet."""
+
+    line: bytes
+    sasl: bool
+    exchange: Exchange
+    before: State
+
+
+class ReplyBuffer:
+    """Makes the lesson's events of those of the protocol, for one connection.
+
+    Args:
+        encrypted: whether TLS came before the greeting.
+    """
+
+    def __init__(self, *, encrypted: bool) -> None:
+        self.state = State.GREETING
+        """Where the session stands, or stood when the connection ended."""
+        self.marked: tuple[int, ...] = ()
+        """Once it has ended: messages that stay although they were marked (RFC 1939 §6)."""
+        self.events: deque[LessonEvent] = deque()
+        """What the tutor has not been told yet."""
+        self._encrypted = encrypted
+        self._hearing = Hearing()
+        self._unanswered: deque[_Unanswered] = deque()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a line has been sent that is not answered."""
+        return bool(self._unanswered)
+
+    @property
+    def lines_so_far(self) -> int:
+        """How many lines have come of the reply that is due."""
+        if not self._unanswered:
+            return 0
+        begun = self._hearing.so_far(self._unanswered[0].exchange)
+        return len(begun.lines) if begun is not None else 0
+
+    def take(self, event: Event) -> None:
+        """Take note of an event."""
+        self._hearing.take(event)
+        match event:
+            case Sent(line=line, sasl=sasl, exchange=exchange):
+                sent = _Unanswered(line=line, sasl=sasl, exchange=exchange, before=self.state)
+                self._unanswered.append(sent)
+            case Greeting(status_line=status_line):
+                self._hearing.greeting()
+                greeted = Connected(greeting=status_line.line, encrypted=self._encrypted)
+                self.events.append(greeted)
+            case Challenge(exchange=exchange) | ReplyEnd(exchange=exchange) if self._unanswered:
+                reply = self._hearing.reply_to(exchange)
+                if reply is not None:
+                    self._answer(reply.lines, complete=reply.complete)
+            case StateChanged(new=new) if new is not State.CLOSED:
+                # It is the outcome of the reply that came just before.
+                self.state = new
+                if self.events and isinstance(last := self.events[-1], Answered):
+                    self.events[-1] = replace(last, after=new)
+            case Closed(marked=marked):
+                self.marked = marked
+                self.give_up()
+
+    def tls_begun(self) -> None:
+        """Forget lines that were sent in the clear after STLS: nothing answers them (RFC 2595 §4)."""
+        self._unanswered.clear()
+
+    def give_up(self) -> None:
+        """Answer every line that waits with what has come."""
+        while self._unanswered:
+            exchange = self._unanswered[0].exchange
+            reply = self._hearing.reply_to(exchange) or self._hearing.so_far(exchange)
+            self._answer(reply.lines if reply is not None else (), complete=False)
+
+    def _answer(self, lines: Sequence[bytes], *, complete: bool) -> None:
+        """Answer the oldest line: replies come in the order of the commands (RFC 2449 §6.6)."""
+        sent = self._unanswered.popleft()
+        answered = Answered(
+            line=sent.line,
+            sasl=sent.sasl,
+            lines=lines,
+            before=sent.before,
+            after=self.state,
+            complete=complete,
+        )
+        self.events.append(answered)
