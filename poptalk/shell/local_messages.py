@@ -10,10 +10,9 @@ from poptalk.mail.message import MOST_PARTS, header_fields, parse, parts, readab
 from poptalk.mail.trace import trace
 from poptalk.protocol.replies import Status
 from poptalk.protocol.states import State
+from poptalk.session.exchanges import StoredReply
+from poptalk.session.procedure import LocalError, Plan, Steps, exchange, in_thread
 from poptalk.shell.base import Shell
-from poptalk.shell.errand import Plan, Steps, aside, exchange
-from poptalk.shell.kept import KeptReply
-from poptalk.shell.local_error import LocalError
 from poptalk.shell.registry import local
 from poptalk.terminal.fold import UNLIMITED, Budget
 from poptalk.terminal.reading import header_rows, structure_rows, text_rows, trace_rows
@@ -78,17 +77,17 @@ def _read(shell: Shell, name: str, argument: str, *, fetch: str, reading: Readin
         raise LocalError(f"give the number of a message: :{name} 3, or :{name} for the last one")
     command = fetch.format(*numbers).encode("ascii") if numbers else None
     if command is None:
-        _check(shell.dialogue.last, fetch, name)
+        _check(shell.talk.exchanges.last, fetch, name)
     again = f":{name}{f' {numbers[0]}' if numbers else ''} {_ALL}"
     plan = _fetch_and_show(shell, command, reading, again="" if whole else again)
-    shell.run_errand(plan, name=name, speaks=command is not None)
+    shell.run_procedure(plan, name=name, speaks=command is not None)
 
 
 def _is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) <= 9
 
 
-def _check(reply: KeptReply | None, fetch: str, name: str) -> None:
+def _check(reply: StoredReply | None, fetch: str, name: str) -> None:
     """Make sure that the last reply is a message, and all of it where all is needed.
 
     Raises:
@@ -115,19 +114,19 @@ def _fetch_and_show(shell: Shell, command: bytes | None, reading: Reading, *, ag
         reading: what is made of it.
         again: what shows all of it, where it is folded; empty for all of it now.
     """
-    reply = shell.dialogue.last if command is None else (yield from fetched(shell, command))
+    reply = shell.talk.exchanges.last if command is None else (yield from fetched(shell, command))
     assert reply is not None
     if reply.octets > MOST_OCTETS:
         raise LocalError(f"it is larger than {MOST_OCTETS:,} octets; :save keeps it in a file")
     octets = b"".join(reply.content())
     columns = shell.dialogue.size()[1]
-    rows = yield from aside(lambda: reading(parse(octets), columns))
+    rows = yield from in_thread(lambda: reading(parse(octets), columns))
     budget = shell.dialogue.screenful() if again else Budget(row_count=UNLIMITED, columns=columns)
     shell.dialogue.remark("what poptalk reads there:")
     shell.say(_folded(shell, rows, budget, again))
 
 
-def fetched(shell: Shell, command: bytes) -> Steps[KeptReply]:
+def fetched(shell: Shell, command: bytes) -> Steps[StoredReply]:
     """Fetch a message, in a plan.
 
     Args:
@@ -139,7 +138,7 @@ def fetched(shell: Shell, command: bytes) -> Steps[KeptReply]:
     """
     reply = yield from exchange(command)
     if reply.status_line.status is not Status.OK:
-        if shell.dialogue.session.state is State.AUTHORIZATION:
+        if shell.talk.core.state is State.AUTHORIZATION:
             raise LocalError("no message can be fetched before the login; :login NAME does that")
         word = command.split()[0].decode("ascii")
         advice = "; RETR gives all of it" if word == "TOP" else ""
@@ -206,7 +205,7 @@ def _save(shell: Shell, argument: str) -> None:
         return
     if os.path.lexists(name):
         raise LocalError(f"{harmless(name)} is there already; name another file")
-    shell.run_errand(_fetch_and_save(shell, word, name), name="save")
+    shell.run_procedure(_fetch_and_save(shell, word, name), name="save")
 
 
 def _fetch_and_save(shell: Shell, number: str, name: str) -> Plan:
@@ -217,13 +216,13 @@ def _fetch_and_save(shell: Shell, number: str, name: str) -> Plan:
         raise LocalError(f"{harmless(name)}: {error.strerror}") from error
 
 
-def last_body(shell: Shell) -> KeptReply:
+def last_body(shell: Shell) -> StoredReply:
     """Return the last reply, which has a body.
 
     Raises:
         LocalError: it has none.
     """
-    reply = shell.dialogue.last
+    reply = shell.talk.exchanges.last
     if reply is None:
         raise LocalError("the server has said nothing yet")
     if not reply.multi_line:
@@ -231,7 +230,7 @@ def last_body(shell: Shell) -> KeptReply:
     return reply
 
 
-def write_body(shell: Shell, reply: KeptReply, name: str) -> None:
+def write_body(shell: Shell, reply: StoredReply, name: str) -> None:
     """Write the body of a reply to a new file.
 
     Raises:

@@ -175,7 +175,7 @@ async def test_ctrl_c_gives_up_the_wait_for_tls() -> None:
             await shell.see("gave up connecting")
             await shell.see("(closed)")
             assert "a fault in poptalk" not in shell.text
-            assert shell.shell.errand is None
+            assert shell.shell.talk.procedure is None
 
 
 def test_both_ways_exclude_each_other() -> None:
