@@ -45,9 +45,9 @@ from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsF
 from poptalk.net.link import Link
 from poptalk.protocol.events import Closed, Event, Sent, StateChanged
 from poptalk.protocol.states import State
-from poptalk.script.conversation import Conversation
-from poptalk.script.hearing import Heard
 from poptalk.script.replay import ScriptError
+from poptalk.session.client import Client
+from poptalk.session.exchanges import StoredReply
 
 PATIENCE_SECONDS = 5.0
 """How long a reply may take; on loopback it takes a millisecond, and some faults are slow on purpose."""
@@ -90,7 +90,7 @@ class Rehearsal:
         self.answered: Answered | None = None
         self.question: Question | None = None
         self._room = room
-        self._talk: Conversation | None = None
+        self._talk: Client | None = None
         self._greeting = b""
         self._cues: deque[Cue] = deque()
         self._done: Cue | None = None
@@ -108,12 +108,12 @@ class Rehearsal:
     @property
     def state(self) -> State:
         """Where the session stands; CLOSED where there is no connection."""
-        return State.CLOSED if self._talk is None else self._talk.session.state
+        return State.CLOSED if self._talk is None else self._talk.session.core.state
 
     @property
     def marked(self) -> frozenset[int]:
         """The messages that are marked as deleted."""
-        return frozenset() if self._talk is None else frozenset(self._talk.session.marked)
+        return frozenset() if self._talk is None else frozenset(self._talk.session.core.marked)
 
     # What a learner does.
 
@@ -210,7 +210,7 @@ class Rehearsal:
         destination = self._room.destination(fresh=cue.fresh, number=cue.number)
         try:
             link = Link.open(destination.target, timeout=PATIENCE_SECONDS)
-            self._talk = Conversation(link, tls_settings=destination.tls_settings)
+            self._talk = Client(link, destination)
             heard = self._talk.greeting()
             if not heard.complete:
                 raise ConnectionLost("The server hung up in the middle of its greeting.")
@@ -226,9 +226,11 @@ class Rehearsal:
 
     def _hang_up(self) -> None:
         if self._talk is not None:
-            self._note_end(self._talk, self._talk.close())
+            talk = self._talk
+            talk.close()
+            self._note_end(talk, talk.take_events())
 
-    def _note_end(self, talk: Conversation, events: Sequence[Event]) -> None:
+    def _note_end(self, talk: Client, events: Sequence[Event]) -> None:
         """Tell the tutor that the connection is gone, if these events say so."""
         state = _state_before_end(events)
         if state is None:
@@ -243,31 +245,33 @@ class Rehearsal:
         talk = self._talk
         if talk is None:
             return
-        before = talk.session.state
+        before = talk.session.core.state
         sent = talk.observe(line)
         heard, end = self._hear(talk, sent)
+        lines = heard.lines if heard is not None else ()
+        complete = heard is not None and heard.complete
         if manner is Manner.TYPED:
-            self._show([line, *heard.lines])
+            self._show([line, *lines])
         self.answered = Answered(
             line=line,
             sasl=sent.sasl,
-            lines=heard.lines,
+            lines=lines,
             before=before,
-            after=_state_before_end(end) or talk.session.state,
-            complete=heard.complete,
+            after=_state_before_end(end) or talk.session.core.state,
+            complete=complete,
         )
         self._tell(self.answered)
         self._note_end(talk, end)
         if self._talk is None:
             return
-        if not heard.complete:
+        if not complete:
             self._hang_up()
-        elif talk.session.farewell:
+        elif talk.session.core.farewell:
             self._listen_for(PATIENCE_SECONDS)
-        elif talk.tls_is_due:
+        elif talk.session.tls_request is not None:
             self._begin_tls(talk)
 
-    def _hear(self, talk: Conversation, sent: Sent) -> tuple[Heard, Sequence[Event]]:
+    def _hear(self, talk: Client, sent: Sent) -> tuple[StoredReply | None, Sequence[Event]]:
         """Wait for the reply to a line.
 
         Returns:
@@ -280,20 +284,20 @@ class Rehearsal:
         heard = None
         try:
             talk.transmit(sent.line)
-            while (heard := talk.heard.reply_to(exchange)) is None and talk.ending is None:
-                events = talk.listen(patience=SILENCE_SECONDS)
+            while (heard := talk.take_reply(exchange)) is None and talk.ending is None:
+                events = talk.hear(patience=SILENCE_SECONDS)
                 if events is None:
                     silent += 1
-                    if self._has_heard_enough(talk.heard.so_far(exchange), silent):
+                    if self._has_heard_enough(talk.so_far(exchange), silent):
                         break
         except ConnectionLost:
             # It takes nothing any more; what it said before may still be heard.
-            events = talk.listen(patience=SILENCE_SECONDS)
+            events = talk.hear(patience=SILENCE_SECONDS)
         if heard is None:
-            heard = talk.heard.reply_to(exchange) or talk.heard.so_far(exchange)
-        return heard or Heard(exchange=exchange, lines=(), complete=False), events or ()
+            heard = talk.take_reply(exchange) or talk.so_far(exchange)
+        return heard, events or ()
 
-    def _has_heard_enough(self, so_far: Heard | None, silent: int) -> bool:
+    def _has_heard_enough(self, so_far: StoredReply | None, silent: int) -> bool:
         """Tell whether to wait no longer for the rest of a reply, after so many times of silence."""
         if silent * SILENCE_SECONDS >= PATIENCE_SECONDS:
             return True
@@ -306,7 +310,7 @@ class Rehearsal:
                 self._note(cue)
         return expected
 
-    def _begin_tls(self, talk: Conversation) -> None:
+    def _begin_tls(self, talk: Client) -> None:
         try:
             talk.begin_tls()
         except TlsFailed:
@@ -318,7 +322,7 @@ class Rehearsal:
         """Hear what comes within a time, and that the server hangs up, which ends the waiting."""
         end = monotonic() + seconds
         while (talk := self._talk) is not None and (left := end - monotonic()) > 0:
-            self._note_end(talk, talk.listen(patience=left) or ())
+            self._note_end(talk, talk.hear(patience=left) or ())
 
     def _prove(self, cue: Prove) -> None:
         replay = self._room.second_connection(cue.dialogue, cue.bindings, timeout=PATIENCE_SECONDS)

@@ -61,7 +61,7 @@ class Room(ABC):
         return Replay(
             dialogue,
             connect=lambda: Link.open(destination.target, timeout=timeout, tls=settings),
-            tls_settings=destination.tls_settings,
+            destination=destination,
             known=self.known,
             bindings=bindings,
         )

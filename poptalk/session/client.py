@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from poptalk.net.destination import Destination
     from poptalk.net.errors import Ending
     from poptalk.net.link import Link
+    from poptalk.net.tls import TlsFacts
     from poptalk.protocol.events import Event, Exchange
     from poptalk.session.procedure import Plan
 
@@ -86,12 +87,19 @@ class Hand:
             LocalError: what the procedure has raised, as any NetError.
         """
         outcome: list[Exception | None] = []
-        procedure = self.session.run(plan, name="", then=outcome.append)
+        session = self.session
+        # A procedure is given the replies, also where nobody else keeps them.
+        keeps = session.exchanges in session.observers
+        if not keeps:
+            session.observers.insert(0, session.exchanges)
+        procedure = session.run(plan, name="", then=outcome.append)
         try:
             while not outcome:
                 self.listen()
         finally:
             procedure.abandon()
+            if not keeps:
+                session.observers.remove(session.exchanges)
         if outcome[0] is not None:
             raise outcome[0]
 
@@ -134,6 +142,7 @@ class Client(Hand):
         if session is None:
             session = Session(clock=monotonic, whole=False, tls_at_once=False)
         self._events: list[Event] = []
+        self._prepared: Sequence[Event] = ()
         self._answers: deque[StoredReply] = deque()
         self._unsolicited: deque[StoredReply] = deque(maxlen=MOST_UNSOLICITED)
         session.listeners.append(self._take)
@@ -157,11 +166,24 @@ class Client(Hand):
         Raises:
             ConnectionLost: the server takes nothing any more.
         """
-        self.session.send(line + b"\r\n")
-        exchange = self._last_sent
+        exchange = self.observe(line).exchange
         if body is not None:
             self.session.exchanges.divert(exchange, body)
+        self.transmit(line)
         return exchange
+
+    def observe(self, line: bytes) -> Sent:
+        """Take note of a line that is about to be sent with `transmit`, and may still be held back."""
+        self._prepared = self.session.prepare(line + b"\r\n")
+        return next(event for event in self._prepared if isinstance(event, Sent))
+
+    def transmit(self, line: bytes) -> None:
+        """Send the line that was observed.
+
+        Raises:
+            ConnectionLost: the server takes nothing any more.
+        """
+        self.session.deliver(line + b"\r\n", self._prepared)
 
     def answer(self, exchange: Exchange) -> StoredReply:
         """Wait for the whole reply to a command, or for a challenge.
@@ -205,6 +227,16 @@ class Client(Hand):
         self.listen()
         return self.take_events()
 
+    def begin_tls(self) -> TlsFacts:
+        """Begin TLS, after STLS was answered with +OK (RFC 2595 §4).
+
+        Raises:
+            TlsFailed: TLS did not come about; the connection is closed.
+        """
+        self.session.begin_tls()
+        assert self.link.tls is not None
+        return self.link.tls
+
     def take_events(self) -> Sequence[Event]:
         """Return what has happened since this was called last."""
         events, self._events = tuple(self._events), []
@@ -237,8 +269,6 @@ class Client(Hand):
         """Keep what will be asked for."""
         self._events.append(event)
         match event:
-            case Sent():
-                self._last_sent = event.exchange
             case Greeting() | Challenge() | ReplyEnd():
                 reply = self.session.exchanges.last
                 assert reply is not None

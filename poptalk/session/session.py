@@ -200,12 +200,20 @@ class Session:
         Raises:
             ConnectionLost: the server takes nothing any more, and no driver has `failed`.
         """
-        assert self.transport is not None, "the driver knows that there is a connection"
-        failure = None
+        self.deliver(data, self.prepare(data))
+
+    def prepare(self, data: bytes) -> Sequence[Event]:
+        """Say what should be said before octets are sent; return what `deliver` tells."""
         events = self.core.send(data)
         for event in events:
             if isinstance(event, Sent) and event.secret is not None:
                 self._secret_sent(event)
+        return events
+
+    def deliver(self, data: bytes, events: Sequence[Event]) -> None:
+        """Send octets that were prepared, and tell of it."""
+        assert self.transport is not None, "the driver knows that there is a connection"
+        failure = None
         try:
             self.transport.send(data)
         except ConnectionLost as error:

@@ -128,7 +128,7 @@ class CueQueue:
         self._pending: Cue | None = None
         """The cue whose happening is awaited."""
         self._working = False
-        self._ear = Ear(encrypted=False)
+        self._ear = Ear(shell.talk.exchanges, encrypted=False)
         self._making_room = False
         """Whether the end of the connection is the beginning of the next one."""
         self._goodbye: ClientSession | None = None
@@ -327,7 +327,7 @@ class CueQueue:
     def _open(self, cue: Connect) -> None:
         self._shell.dialogue.hidden = cue.manner is Manner.FOLDED
         destination = self._room.destination(fresh=cue.fresh, number=cue.number)
-        self._ear = Ear(encrypted=destination.tls)
+        self._ear = Ear(self._shell.talk.exchanges, encrypted=destination.tls)
         # Where something is wrong on purpose, it is for the learner to see what.
         wrong = self._room.does_wrong(cue.number)
         self._shell.dialogue.unremarked = frozenset(OddityKind) if wrong else SAID_BY_THE_TUTOR

@@ -18,7 +18,7 @@ from poptalk.protocol.events import (
     StateChanged,
 )
 from poptalk.protocol.states import State
-from poptalk.script.hearing import Hearing
+from poptalk.session.exchanges import Exchanges, StoredReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +35,11 @@ class Ear:
     """Hears one connection.
 
     Args:
+        exchanges: what is said on the connection.
         encrypted: whether TLS came before the greeting.
     """
 
-    def __init__(self, *, encrypted: bool) -> None:
+    def __init__(self, exchanges: Exchanges, *, encrypted: bool) -> None:
         self.state = State.GREETING
         """Where the session stands, or stood when the connection ended."""
         self.marked: tuple[int, ...] = ()
@@ -46,35 +47,35 @@ class Ear:
         self.heard: deque[Happening] = deque()
         """What the tutor has not been told yet."""
         self._encrypted = encrypted
-        self._hearing = Hearing()
+        self._exchanges = exchanges
         self._unanswered: deque[_Line] = deque()
 
     @property
     def lines_so_far(self) -> int:
         """How many lines have come of the reply that is due."""
-        if not self._unanswered:
-            return 0
-        begun = self._hearing.so_far(self._unanswered[0].exchange)
+        begun = self._exchanges.receiving
         return len(begun.lines) if begun is not None else 0
 
     def take(self, event: Event) -> None:
-        """Take note of an event; see `Dialogue.listeners`."""
-        self._hearing.take(event)
+        """Take note of an event; see `Session.listeners`."""
         match event:
             case Sent(line=line, sasl=sasl, exchange=exchange):
                 sent = _Line(line=line, sasl=sasl, exchange=exchange, before=self.state)
                 self._unanswered.append(sent)
             case Greeting(status_line=status_line):
-                self._hearing.greeting()
                 greeted = Connected(greeting=status_line.line, encrypted=self._encrypted)
                 self.heard.append(greeted)
             case Challenge(exchange=exchange) | ReplyEnd(exchange=exchange):
-                self._answered(exchange)
+                if self._unanswered:
+                    reply = self._exchanges.last
+                    assert reply is not None
+                    assert reply.exchange is exchange
+                    self._append(lines=reply.lines, complete=True)
             case StateChanged(new=new):
                 self._move_to(new)
-            case Closed(marked=marked):
+            case Closed(marked=marked, partial=partial):
                 self.marked = marked
-                self.give_up()
+                self._give_up(self._exchanges.cut_off, partial)
 
     def tls_begun(self) -> None:
         """Forget what was sent in clear behind STLS, and is not answered any more (RFC 2595 §4)."""
@@ -82,15 +83,13 @@ class Ear:
 
     def give_up(self) -> None:
         """Take what has come of the replies that are due for all of them."""
-        while self._unanswered:
-            exchange = self._unanswered[0].exchange
-            heard = self._hearing.reply_to(exchange) or self._hearing.so_far(exchange)
-            self._append(lines=heard.lines if heard is not None else (), complete=False)
+        self._give_up(self._exchanges.receiving)
 
-    def _answered(self, exchange: Exchange) -> None:
-        heard = self._hearing.reply_to(exchange)
-        if heard is not None and self._unanswered:
-            self._append(lines=heard.lines, complete=heard.complete)
+    def _give_up(self, begun: StoredReply | None, partial: bytes = b"") -> None:
+        came = begun.lines if begun is not None else (partial,) if partial else ()
+        while self._unanswered:
+            self._append(lines=came, complete=False)
+            came = ()
 
     def _append(self, *, lines: Sequence[bytes], complete: bool) -> None:
         """Lines are answered in the order in which they were sent (RFC 1939 §3, RFC 2449 §6.6)."""

@@ -31,7 +31,9 @@ FAREWELL_SECONDS = 2.0
 """How long a server may take to close after QUIT; the session is over, and some never do."""
 
 
-NOT_SENT_IN_THE_CLEAR = "the server refused STLS, so nothing that came after it was sent in the clear; the session ends here"
+NOT_SENT_IN_THE_CLEAR = (
+    "the server refused STLS, so the lines after it were not sent in the clear: the session ends here"
+)
 
 
 class Pipe:

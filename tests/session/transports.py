@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectionLost, TlsFailed
 from poptalk.net.tls import TlsFacts
 from poptalk.net.tls_settings import TlsSettings
@@ -36,5 +37,6 @@ class KeptTransport:
 def begin(session: Session, *, encrypted: bool = False) -> KeptTransport:
     """Begin a connection of a session that leads nowhere."""
     transport = KeptTransport()
-    session.opened(transport, None, where="host port 110", encrypted=encrypted)
+    here = Destination(host="127.0.0.1", port=110)
+    session.opened(transport, here, where="host port 110", encrypted=encrypted)
     return transport

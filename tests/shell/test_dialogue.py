@@ -206,10 +206,8 @@ def test_stls_asks_for_tls_once_and_forgets_what_was_learnt(talk: Talk) -> None:
     assert list(talk.session.exchanges.facts.mechanisms) == ["PLAIN"]
     talk.send(b"STLS")
     talk.say(b"+OK begin\r\n")
-    request = talk.dialogue.take_tls_request()
-    assert request is not None
-    assert request.residue == b""
-    assert talk.dialogue.take_tls_request() is None
+    assert talk.session.tls_request is not None
+    assert talk.session.tls_request.residue == b""
     talk.lines.clear()
     talk.session.tls_established(TlsFacts(version="TLSv1.3", cipher="X", verified=False))
     assert talk.lines == ["#! TLSv1.3, X, certificate NOT verified"]

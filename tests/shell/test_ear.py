@@ -5,30 +5,31 @@ from __future__ import annotations
 import pytest
 
 from poptalk.lesson.happenings import Answered, Connected, Happening
-from poptalk.protocol.client import ClientSession
+from poptalk.net.errors import CLOSED_BY_SERVER
 from poptalk.protocol.states import State
+from poptalk.session.session import Session
 from poptalk.shell.ear import Ear
+from tests.session.transports import begin
 
 
 class Talk:
     """A client session, and an ear at it."""
 
     def __init__(self) -> None:
-        self.session = ClientSession()
-        self.ear = Ear(encrypted=False)
+        self.session = Session(clock=float, tls_at_once=False)
+        self.ear = Ear(self.session.exchanges, encrypted=False)
+        self.session.listeners.append(self.ear.take)
+        begin(self.session)
 
     def sends(self, *lines: bytes) -> None:
         for line in lines:
-            for event in self.session.send(line + b"\r\n"):
-                self.ear.take(event)
+            self.session.send(line + b"\r\n")
 
     def hears(self, data: bytes) -> None:
-        for event in self.session.receive_data(data):
-            self.ear.take(event)
+        self.session.received(data)
 
     def ends(self) -> None:
-        for event in self.session.receive_eof():
-            self.ear.take(event)
+        self.session.ended(CLOSED_BY_SERVER)
 
     def heard(self) -> list[Happening]:
         heard = list(self.ear.heard)

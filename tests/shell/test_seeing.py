@@ -124,7 +124,7 @@ def test_stls_that_was_stripped_is_said_aloud(options: tuple[str, ...]) -> None:
         pty.send(":open\r")
         pty.wait_until(lambda: pty.text.count("S: +OK ready") == 2)
         pty.send("CAPA\r")
-        pty.wait_until(lambda: "has offered STLS before, and does not now" in said_once(pty.text))
+        pty.wait_until(lambda: "has offered STLS before, and doesn't now" in said_once(pty.text))
 
 
 # Explaining.

@@ -152,7 +152,7 @@ async def test_what_is_typed_while_it_begins_goes_through_tls(identity: ServerId
     steps = upgrading(identity)
     with ScriptedServer([*steps[:2], Pause(go), *steps[2:]]) as server, RecordingServer() as first:
         async with live(first, rows=40) as shell:
-            shell.shell.destination = None
+            shell.shell.talk.destination = None
             destination = place(server)
             given = {name: getattr(destination, name) for name in type(destination)._fields}
             given |= {"starttls": True, "ca_file": str(identity.ca_file)}
