@@ -18,7 +18,7 @@ from poptalk.login.methods import find_method
 from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
-from poptalk.protocol.events import Event, Exchange
+from poptalk.protocol.events import Exchange
 from poptalk.protocol.logins import LoginError
 from poptalk.protocol.replies import Status, StatusLine, parse_status_line
 from poptalk.protocol.stuffing import Unstuffer
@@ -120,7 +120,7 @@ class Reading:
             if self._interrupted:
                 link.interrupt()
             talk = Client(link, destination)
-            talk.session.observers.append(self._warn_of)
+            talk.session.observe({Note: self._warn_of})
             self._log_in(talk)
             return self._survey(talk)
 
@@ -148,9 +148,9 @@ class Reading:
         except LocalError as error:
             raise LoginError(str(error)) from error
 
-    def _warn_of(self, event: Event) -> None:
-        if isinstance(event, Note) and event.warning:
-            self._warn(f"{self.place}: {event.text}")
+    def _warn_of(self, note: Note) -> None:
+        if note.warning:
+            self._warn(f"{self.place}: {note.text}")
 
     # The survey.
 

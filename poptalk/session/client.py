@@ -87,19 +87,12 @@ class Hand:
             LocalError: what the procedure has raised, as any NetError.
         """
         outcome: list[Exception | None] = []
-        session = self.session
-        # A procedure is given the replies, also where nobody else keeps them.
-        keeps = session.exchanges in session.observers
-        if not keeps:
-            session.observers.insert(0, session.exchanges)
-        procedure = session.run(plan, name="", then=outcome.append)
+        procedure = self.session.run(plan, name="", then=outcome.append)
         try:
             while not outcome:
                 self.listen()
         finally:
             procedure.abandon()
-            if not keeps:
-                session.observers.remove(session.exchanges)
         if outcome[0] is not None:
             raise outcome[0]
 
@@ -183,7 +176,7 @@ class Client(Hand):
         Raises:
             ConnectionLost: the server takes nothing any more.
         """
-        self.session.deliver(line + b"\r\n", self._prepared)
+        self.session.send(line + b"\r\n", self._prepared)
 
     def answer(self, exchange: Exchange) -> StoredReply:
         """Wait for the whole reply to a command, or for a challenge.

@@ -269,6 +269,20 @@ class Exchanges:
         self.failure: OSError | None = None
         """Why the body that is coming in is not kept; whoever says so takes it away."""
         self.core: ClientSession | None = None
+        self.takers: dict[type[Event], Callable[..., None]] = {
+            ConnectionOpened: self._opened,
+            TlsEstablished: self._tls,
+            Sent: self._sent,
+            Greeting: self._greeted,
+            Challenge: self._challenged,
+            Reply: self._replied,
+            BodyChunk: self._body,
+            ReplyEnd: self._ended,
+            Unsolicited: self._unsolicited,
+            Closed: self._closed,
+            ConnectionEnded: self._keep,
+        }
+        """What is to be told of which event: see `Session.observe`."""
         self._clock = clock
         self._whole = whole
         self._most = MOST_KEPT if whole else FEWEST_KEPT
@@ -283,12 +297,6 @@ class Exchanges:
             take: called with octets as they crossed the wire, cut anywhere.
         """
         self._diverted[exchange.number] = take
-
-    def __call__(self, event: Event) -> None:
-        """Take note of an event."""
-        taker = _TAKERS.get(type(event))
-        if taker is not None:
-            taker(self, event)
 
     def response_in(self, sent: Sent) -> tuple[bytes, int, bytes] | None:
         """Find the response of AUTH in a line that was just sent.
@@ -406,21 +414,6 @@ class Exchanges:
     def _closed(self, event: Closed) -> None:
         self.cut_off, self.receiving = self.receiving, None
         self._keep(event)
-
-
-_TAKERS: dict[type[Event], Callable[..., None]] = {
-    ConnectionOpened: Exchanges._opened,
-    TlsEstablished: Exchanges._tls,
-    Sent: Exchanges._sent,
-    Greeting: Exchanges._greeted,
-    Challenge: Exchanges._challenged,
-    Reply: Exchanges._replied,
-    BodyChunk: Exchanges._body,
-    ReplyEnd: Exchanges._ended,
-    Unsolicited: Exchanges._unsolicited,
-    Closed: Exchanges._closed,
-    ConnectionEnded: Exchanges._keep,
-}
 
 
 def split_lines(data: bytes) -> list[bytes]:

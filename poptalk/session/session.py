@@ -4,7 +4,7 @@ A driver is what reads keys, files or a script, and waits: the live and the plai
 `run`, `diff`, the lessons.  Who calls what, when::
 
     session = Session(clock=time.monotonic)
-    session.observers.append(view)                  # is called with every event, in order
+    session.observe({Reply: view.on_reply})         # each event is told to its observers, in order
 
     session.opened(transport, destination, encrypted=...)       # the driver has connected
     session.send_line(b"STAT")                      # transport.send(b"STAT\r\n"), then Sent
@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from poptalk.net.errors import ConnectionLost, TlsFailed
 from poptalk.protocol.client import ClientSession
-from poptalk.protocol.events import Challenge, ReplyEnd, Sent, TlsRequested
+from poptalk.protocol.events import BodyChunk, Challenge, ReplyEnd, Sent, TlsRequested
 from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.protocol.states import State
 from poptalk.session.events import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
@@ -37,7 +37,7 @@ from poptalk.session.exchanges import Exchanges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
     from poptalk.net.destination import Destination
@@ -93,7 +93,7 @@ class Session:
 
     Args:
         clock: gives seconds.
-        keep: whether what is said is kept; a pipe that shows nothing needs none of it.
+        keep: whether the bodies of replies are kept; a pipe that shows nothing needs none.
         whole: whether bodies are kept whole (see `Exchanges`).
         complain: says that the log cannot be written; None has it noted like anything else.
         tls_at_once: whether TLS begins as soon as STLS is answered; else `begin_tls` begins it.
@@ -111,10 +111,9 @@ class Session:
         self.core = ClientSession()
         self.exchanges = Exchanges(clock=clock, whole=whole)
         self.secrets = SpokenSecrets()
-        self.observers: list[Callable[[Event], None]] = [self.exchanges] if keep else []
-        """Called with each event, after the one before it has been told to all."""
         self.listeners: list[Callable[[Event], None]] = []
-        """As `observers`, after the log."""
+        """Called with each event, after the observers and the log."""
+        self._observers: dict[type[Event], list[Callable[..., None]]] = {}
         self.log: FileLog | None = None
         self.destination: Destination | None = None
         self.transport: Transport | None = None
@@ -142,6 +141,18 @@ class Session:
         self._complain = complain
         self._tls_at_once = tls_at_once
         self._warned = False
+        self.observe(self.exchanges.takers)
+        if not keep:
+            del self._observers[BodyChunk]
+
+    def observe(self, takers: Mapping[type[Event], Callable[..., None]]) -> None:
+        """Have functions called with events, after the one before it has been told to all.
+
+        Args:
+            takers: by the type of the event that they take.
+        """
+        for kind, take in takers.items():
+            self._observers.setdefault(kind, []).append(take)
 
     # The connection.
 
@@ -187,32 +198,33 @@ class Session:
 
     # Sending.
 
-    def send_line(self, line: bytes) -> None:
-        """Send a line, CRLF after it; while a connection or TLS is being made it waits."""
+    def send_line(self, line: bytes) -> bool:
+        """Send a line, CRLF after it; while a connection or TLS is being made it waits.
+
+        Returns:
+            False where there is no connection, and the line goes nowhere.
+        """
         if self.connecting or self.core.awaiting_tls:
             self.held.append(line)
+        elif self.transport is None:
+            return False
         else:
             self.send(line + b"\r\n")
+        return True
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes, events: Sequence[Event] | None = None) -> None:
         """Send octets exactly as they are.
+
+        Args:
+            data: the octets.
+            events: what `prepare` returned for them; None where they were not prepared.
 
         Raises:
             ConnectionLost: the server takes nothing any more, and no driver has `failed`.
         """
-        self.deliver(data, self.prepare(data))
-
-    def prepare(self, data: bytes) -> Sequence[Event]:
-        """Say what should be said before octets are sent; return what `deliver` tells."""
-        events = self.core.send(data)
-        for event in events:
-            if isinstance(event, Sent) and event.secret is not None:
-                self._secret_sent(event)
-        return events
-
-    def deliver(self, data: bytes, events: Sequence[Event]) -> None:
-        """Send octets that were prepared, and tell of it."""
         assert self.transport is not None, "the driver knows that there is a connection"
+        if events is None:
+            events = self.prepare(data)
         failure = None
         try:
             self.transport.send(data)
@@ -221,6 +233,14 @@ class Session:
         self._tell(events)
         if failure is not None:
             self._fail(failure)
+
+    def prepare(self, data: bytes) -> Sequence[Event]:
+        """Say what should be said before octets are sent; return what `send` takes."""
+        events = self.core.send(data)
+        for event in events:
+            if isinstance(event, Sent) and event.secret is not None:
+                self._secret_sent(event)
+        return events
 
     def _secret_sent(self, sent: Sent) -> None:
         """Remember a secret, and say what should be said before it leaves."""
@@ -334,8 +354,8 @@ class Session:
                 self.tls_request = event
             elif isinstance(event, Challenge):
                 self.secrets.hear(event)
-            for observer in self.observers:
-                observer(event)
+            for take in self._observers.get(type(event), ()):
+                take(event)
             if self.log is not None:
                 self._write_log(self.log, event)
             for listener in tuple(self.listeners):

@@ -140,17 +140,24 @@ class Shell(ABC):
                 return
             text = text[1:] if self.companion is None else text
         if self.companion is None or not self.companion.take(text):
+            if self.companion is not None:
+                text = text[text.startswith(LOCAL_PREFIX * 2) :]
             line = text.encode("utf-8", "surrogateescape")
-            self.send_line(line if self.companion is None else wire_line(text))
+            if self.talk.send_line(line):
+                self.watch()
+            else:
+                self._not_sent(line)
 
     def send_line(self, line: bytes) -> None:
         """Send a line exactly as it was typed, CRLF after it."""
-        if not self.connected and not self.talk.connecting:
-            self.dialogue.warn("not connected: :open connects again, :quit leaves")
-            self.half_typed = self.half_typed or typed_text(line)
-            return
-        self.talk.send_line(line)
-        self.watch()
+        if self.talk.send_line(line):
+            self.watch()
+        else:
+            self._not_sent(line)
+
+    def _not_sent(self, line: bytes) -> None:
+        self.dialogue.warn("not connected: :open connects again, :quit leaves")
+        self.half_typed = self.half_typed or typed_text(line)
 
     @abstractmethod
     def watch(self) -> None:

@@ -30,7 +30,6 @@ from poptalk.protocol.replies import StatusLine
 from poptalk.protocol.sasl_lines import NotBase64, decode
 from poptalk.protocol.sasl_meaning import STARS, response_parts, stand_in
 from poptalk.protocol.states import State
-from poptalk.protocol.verbs import Field
 from poptalk.session.events import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
 from poptalk.terminal.fold import UNLIMITED, BodyView, Budget
 from poptalk.terminal.render import NoteKind, client_line, note, plain_text, status_line
@@ -128,7 +127,24 @@ class Dialogue:
         self._view: BodyView | None = None
         self._unsolicited_shown = 0
         self._unsolicited_hidden = [0, 0]
-        talk.observers.append(self._take)
+        talk.observe(
+            {
+                ConnectionOpened: self._on_opened,
+                Sent: self._on_sent,
+                Greeting: self._on_greeting,
+                Reply: self._on_reply,
+                Challenge: self._on_challenge,
+                BodyChunk: self._on_body,
+                ReplyEnd: self._on_reply_end,
+                Unsolicited: self._on_unsolicited,
+                Closed: self._on_closed,
+                ConnectionEnded: self._on_ended,
+                TlsEstablished: self._on_tls,
+                Note: self._on_note,
+                Oddity: self._on_oddity,
+                TlsRequested: self._on_tls_requested,
+            }
+        )
 
     # For the lessons, which know a session by its view.
 
@@ -193,11 +209,6 @@ class Dialogue:
 
     # Events.
 
-    def _take(self, event: Event) -> None:
-        taker = _TAKERS.get(type(event))
-        if taker is not None:
-            taker(self, event)
-
     def _on_opened(self, _event: ConnectionOpened) -> None:
         self._told.clear()
 
@@ -215,19 +226,21 @@ class Dialogue:
             self._show(self._explained_response(*response))
 
     def _on_greeting(self, event: Greeting) -> None:
-        self._show_status(event.status_line)
+        self._show([status_line(self.mask(event.status_line.line))])
         self._explain_last()
 
     def _on_reply(self, event: Reply) -> None:
         verb = event.exchange.command.verb
         fields = verb.fields if verb and not event.multi_line else ()
-        self._show_status(event.status_line, fields=fields)
+        line = [status_line(self.mask(event.status_line.line), fields=fields)]
+        if not self.hidden:
+            self._screen(line)
         if event.multi_line and self.talk.exchanges.last is not None:
             self.folding = Folding(self.talk.exchanges.last)
             self._view = self.folding.view(self.screenful())
 
     def _on_challenge(self, event: Challenge) -> None:
-        self._show_status(event.status_line)
+        self._show([status_line(self.mask(event.status_line.line))])
         self._explain_last()
 
     def _on_body(self, event: BodyChunk) -> None:
@@ -319,9 +332,6 @@ class Dialogue:
         line = status_line(self.mask(partial[:_RESIDUE_SHOWN]))
         self._show([[*line, ("warn", " (the end of this line is missing)")]])
 
-    def _show_status(self, parsed: StatusLine, *, fields: Sequence[Field] | None = None) -> None:
-        self._show([status_line(self.mask(parsed.line), fields=fields)])
-
     def _end_view(self, *, complete: bool) -> None:
         view, self._view = self._view, None
         assert view is not None
@@ -390,24 +400,6 @@ class Dialogue:
                 shown = STARS if part.secret else part.octets
                 yield from self.beside(harmless(shown), part.meaning)
 
-
-_TAKERS: dict[type[Event], Callable[..., None]] = {
-    ConnectionOpened: Dialogue._on_opened,
-    Sent: Dialogue._on_sent,
-    Greeting: Dialogue._on_greeting,
-    Reply: Dialogue._on_reply,
-    Challenge: Dialogue._on_challenge,
-    BodyChunk: Dialogue._on_body,
-    ReplyEnd: Dialogue._on_reply_end,
-    Unsolicited: Dialogue._on_unsolicited,
-    Closed: Dialogue._on_closed,
-    ConnectionEnded: Dialogue._on_ended,
-    TlsEstablished: Dialogue._on_tls,
-    Note: Dialogue._on_note,
-    Oddity: Dialogue._on_oddity,
-    TlsRequested: Dialogue._on_tls_requested,
-}
-"""What is done about each event; a `StateChanged` shows in the prompt by itself."""
 
 _ROWS_KEPT = 6
 """Rows of the screen that a long reply leaves: its command and first line, the note, dot, prompt."""

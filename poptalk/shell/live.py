@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyPressEvent
 
 from poptalk.net.connection import Connection, connect
 from poptalk.net.destination import Destination
@@ -120,16 +120,13 @@ class LiveShell(Shell):
         """
         self.talk.destination = destination
         settings = destination.tls_settings() if destination.tls else None
-        listener = _Listener(self)
-        connection = await connect(
-            destination.target, listener, timeout=self._timeout, tls=settings
-        )
+        connection = await connect(destination.target, self, timeout=self._timeout, tls=settings)
         self._connection = connection
         where = str(destination)
         self.talk.opened(connection, destination, where=where, encrypted=destination.tls)
         if connection.tls is not None:
             self.talk.tls_established(connection.tls)
-        listener.begin()
+        connection.begin()
         self.watch()
         if destination.starttls:
             await self._require_tls()
@@ -241,24 +238,30 @@ class LiveShell(Shell):
             f"a fault in poptalk: {error or context.get('message')!r}; please report it"
         )
 
-    # The connection speaks: see `_Listener`.
+    # The connection speaks: see `net.connection.Listener`.
 
-    def heard(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """Take octets of the server."""
         buffer = self.session.default_buffer
-        if self.hear(data, half_typed=buffer.text):
+        if not buffer.text:
+            self.talk.received(data)
+        elif self.hear(data, half_typed=buffer.text):
             buffer.reset()
         self.watch()
         if self.companion is not None:
             self.companion.listened()
         self.session.app.invalidate()
 
+    def tls_failed(self, error: TlsFailed) -> None:
+        """Take note that it has not; the end of the connection follows."""
+        self.talk.tls_failed(error)
+
     def tls_established(self, facts: TlsFacts) -> None:
         """Take note that STLS has led to TLS."""
         self.talk.tls_established(facts)
         self.tell_companion(lambda companion: companion.tls_begun())
 
-    def hung_up(self, ending: Ending) -> None:
+    def connection_ended(self, ending: Ending) -> None:
         """Take note of the end of the connection, and keep what is half typed for the next one."""
         self._connection = None
         self._stop_watching()
@@ -268,7 +271,7 @@ class LiveShell(Shell):
         else:
             self.keep_half_typed(buffer.text)
             buffer.reset()
-        self.connection_ended(ending)
+        super().connection_ended(ending)
         self.session.app.invalidate()
 
     def watch(self) -> None:
@@ -315,50 +318,21 @@ class LiveShell(Shell):
         self.interrupt_procedure()
         self.tell_companion(lambda companion: companion.interrupted())
 
-    def take_line(self, buffer: Buffer) -> None:
-        """Act on what stands in the input line, remember it if it holds no secret, and empty it."""
+    def take_line(self, event: KeyPressEvent) -> None:
+        """Act on what is in the input line, and empty it; with a completion selected, take only that.
+
+        It is remembered if it holds no secret.
+        """
+        buffer = event.current_buffer
+        if buffer.complete_state and buffer.complete_state.current_completion:
+            buffer.complete_state = None
+            return
         text = buffer.text
         buffer.reset(append_to_history=True)
         try:
             self.enter(text)
         except NetError as error:
             self.show_failure(error)
-
-
-class _Listener:
-    """What a `Connection` calls.  What it says before the shell has begun the session waits."""
-
-    def __init__(self, shell: LiveShell) -> None:
-        self._shell = shell
-        self._begun = False
-        self._early: list[bytes] = []
-        self._early_ending: Ending | None = None
-
-    def begin(self) -> None:
-        """Pass on what has come so far, and all that comes."""
-        self._begun = True
-        for data in self._early:
-            self._shell.heard(data)
-        if self._early_ending is not None:
-            self._shell.hung_up(self._early_ending)
-
-    def data_received(self, data: bytes) -> None:
-        if self._begun:
-            self._shell.heard(data)
-        else:
-            self._early.append(data)
-
-    def tls_established(self, facts: TlsFacts) -> None:
-        self._shell.tls_established(facts)
-
-    def tls_failed(self, error: TlsFailed) -> None:
-        self._shell.talk.tls_failed(error)
-
-    def connection_ended(self, ending: Ending) -> None:
-        if self._begun:
-            self._shell.hung_up(ending)
-        else:
-            self._early_ending = ending
 
 
 async def run_live(

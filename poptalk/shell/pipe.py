@@ -32,7 +32,8 @@ FAREWELL_SECONDS = 2.0
 
 
 NOT_SENT_IN_THE_CLEAR = (
-    "the server refused STLS, so the lines after it were not sent in the clear: the session ends here"
+    "the server refused STLS, so the lines after it were not sent in the clear; "
+    "the session ends here"
 )
 
 

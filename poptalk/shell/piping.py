@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from poptalk.net.destination import Destination
-    from poptalk.protocol.events import Event
     from poptalk.shell.dialogue import Dialogue
     from poptalk.shell.one_liner import GivenLines
     from poptalk.shell.options import ConnectOptions
@@ -46,7 +45,7 @@ def run_pipe(options: ConnectOptions, destination: Destination) -> int:
     if keep:
         view = _view(options, session, show=_screen(options).show if aside is None else aside.show)
     if not shows:
-        session.observers.append(_complain_of_warnings(aside))
+        session.observe({Note: _complain_of_warnings(aside)})
     try:
         settings = destination.tls_settings() if destination.tls else None
         with Link.open(destination.target, timeout=options.timeout, tls=settings) as link:
@@ -69,13 +68,13 @@ def _set_up(
     pipe.drop_after = options.drop_after
 
 
-def _complain_of_warnings(aside: Aside | None) -> Callable[[Event], None]:
+def _complain_of_warnings(aside: Aside | None) -> Callable[[Note], None]:
     """Return an observer that puts warnings on standard error where no screen shows them."""
 
-    def take(event: Event) -> None:
+    def take(note: Note) -> None:
         shown = aside is not None and aside.shows
-        if isinstance(event, Note) and event.warning and not shown:
-            complain(event.text)
+        if note.warning and not shown:
+            complain(note.text)
 
     return take
 
