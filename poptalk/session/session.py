@@ -222,11 +222,13 @@ class Session:
         Raises:
             ConnectionLost: the server takes nothing any more, and no driver has `failed`.
         """
-        assert self.transport is not None, "the driver knows that there is a connection"
         if events is None:
             events = self.prepare(data)
         failure = None
         try:
+            if self.transport is None:
+                where = f"The connection to {self.destination} has ended"
+                raise ConnectionLost(f"{where}: {self.ending}.")
             self.transport.send(data)
         except ConnectionLost as error:
             failure = error

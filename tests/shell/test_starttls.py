@@ -191,3 +191,22 @@ def test_with_the_practice_server(options: tuple[str, ...]) -> None:
         pty.wait_for("AUTHORIZATION practice>")
         pty.send(":tls\r")
         pty.wait_for("# certificate 1 of 1, the server's own:")
+
+
+def test_lines_after_a_refused_stls_are_not_sent_in_the_clear_by_a_pipe() -> None:
+    with RecordingServer(reply=by_keyword({b"STLS": b"-ERR no TLS here\r\n"})) as server:
+        finished = piped(b"STLS\nUSER bob\nPASS jones\n", server.host, str(server.port))
+        assert server.wait_for_end() == b"STLS\r\n"
+    assert finished.code == 1
+    assert "the lines after it were not sent in the clear" in finished.stderr
+    assert "jones" not in finished.stderr
+
+
+async def test_pasted_lines_after_a_refused_stls_are_not_sent_in_the_clear() -> None:
+    with RecordingServer(reply=by_keyword({b"STLS": b"-ERR no TLS here\r\n"})) as server:
+        async with live(server, rows=40) as shell:
+            shell.send("\x1b[200~STLS\nUSER bob\nPASS jones\n\x1b[201~")
+            await shell.see("the 2 lines that waited for TLS were not sent")
+            assert "jones" not in shell.text
+            await shell.ask("NOOP")
+        assert server.wait_for_end() == b"STLS\r\nNOOP\r\n"
