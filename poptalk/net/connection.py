@@ -1,5 +1,10 @@
 r"""A connection for the live shell, on asyncio.
 
+There are two classes that carry a session's octets, this one and the blocking `link.Link`, and one
+`session.Session` above both.  The live prompt needs this one: connecting can be cancelled at any
+moment, and a server that takes nothing never freezes the prompt.  All others take the blocking one,
+because importing asyncio costs a pipe 60 ms, more than its whole session.
+
 The shell must hear the server at any time, also while a line is half typed, and a person must be able
 to give up at any time.  So everything here is a callback on a `Listener`, or can be cancelled: the
 look-up of a name too, which asyncio's own runs in a thread that it waits for at exit.
