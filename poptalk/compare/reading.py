@@ -14,19 +14,19 @@ from itertools import islice
 
 from poptalk.compare.hashing import Hashing
 from poptalk.compare.survey import Digests, Message, Survey
-from poptalk.net.destination import Destination, bare_host
+from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
-from poptalk.pop3.sasl.login import make_talk
-from poptalk.pop3.sasl.mechanism import LoginError, LoginRefused, Method, applicant
-from poptalk.pop3.sasl.table import choose, find_method
-from poptalk.protocol.capabilities import parse_capability
+from poptalk.pop3.sasl.mechanism import LoginError
+from poptalk.pop3.sasl.table import find_method
 from poptalk.protocol.events import Exchange
 from poptalk.protocol.replies import Status, StatusLine, parse_status_line
-from poptalk.protocol.secrets import SpokenSecrets
 from poptalk.protocol.stuffing import Unstuffer
-from poptalk.script.conversation import Conversation
-from poptalk.script.hearing import Heard
+from poptalk.session.client import Client
+from poptalk.session.events import Note
+from poptalk.session.exchanges import StoredReply
+from poptalk.session.login import Asker, LoginRequest, log_in
+from poptalk.session.procedure import LocalError
 
 MOST_MESSAGES = 1_000_000
 """Lines taken of a listing: whoever sends more wants our memory."""
@@ -119,83 +119,42 @@ class Reading:
             self._link = link
             if self._interrupted:
                 link.interrupt()
-            talk = Conversation(link, tls_settings=destination.tls_settings)
+            talk = Client(link, destination)
+            talk.session.observe({Note: self._warn_of})
             self._log_in(talk)
             return self._survey(talk)
 
     # The login.
 
-    def _log_in(self, talk: Conversation) -> None:
+    def _log_in(self, talk: Client) -> None:
         self.doing = "logging in"
         greeting = parse_status_line(talk.greeting().lines[0])
         if greeting.status is not Status.OK:
             raise Refused(f"it greets with {_words(greeting)}")
         if self._side.destination.starttls:
             talk.require_tls()
-        destination = self._side.destination
-        who = applicant(
-            self._side.user,
-            self._side.secret,
-            host=bare_host(destination.host),
-            port=destination.port,
-        )
-        # What a greeting said before STLS may be anybody's: the session forgets it (RFC 2595 §4).
-        timestamp = talk.session.timestamp
-        method = self._method(talk, timestamp=timestamp)
-        encrypted = talk.session.encrypted
-        if method.readable and not encrypted and not destination.is_loopback:
-            self._warn(f"{self.place}: a password crosses the network in clear")
-        login = make_talk(method, who, timestamp=timestamp)
-        secrets = SpokenSecrets()
-        secrets.remember(who.secret)
-        line = next(login)
-        try:
-            while True:
-                reply = self._say(talk, line, secrets)
-                line = login.send(reply)
-        except StopIteration:
-            return
-        except LoginRefused:
-            said = secrets.mask(reply.line).decode("utf-8", "surrogateescape")
-            raise LoginError(
-                f"{self._side.user} was not let in with {method.name}: {said}"
-            ) from None
-
-    def _say(self, talk: Conversation, line: bytes, secrets: SpokenSecrets) -> StatusLine:
-        """Send a line of the login, and remember what the server must not be quoted with."""
-        heard = talk.ask(line)
-        secret = heard.exchange.command.secret if heard.exchange is not None else None
-        if secret is not None:
-            secrets.remember(line[secret.start : secret.stop])
-        return _status(heard)
-
-    def _method(self, talk: Conversation, *, timestamp: bytes | None) -> Method:
-        """Return the way to log in that was named, or the best one; note what CAPA says beside."""
-        listing: list[bytes] = []
-        offered = _is_ok(_ask(talk, b"CAPA", body=_Lines(listing.append).feed))
-        capabilities = {each.tag: each for each in map(parse_capability, listing)}
-        if b"PIPELINING" in capabilities:
+        talk.ask(b"CAPA")
+        facts = talk.session.exchanges.facts
+        answer = facts.capabilities_now(talk.session.core)
+        if answer is not None and b"PIPELINING" in answer.parameters():
             self._window = WINDOW
-        if self._side.mechanism is not None:
-            return find_method(self._side.mechanism)
-        sasl = capabilities.get(b"SASL")
-        method = choose(
-            mechanisms=sasl.parameters if sasl is not None else None,
-            user_pass=not offered or b"USER" in capabilities,
-            timestamp=timestamp is not None,
-            encrypted=talk.session.encrypted,
-            token=False,
+        mechanism = self._side.mechanism
+        request = LoginRequest(
+            user=self._side.user, method=None if mechanism is None else find_method(mechanism)
         )
-        if method is None:
-            raise LoginError(
-                "the server offers no way to log in with a password here; STLS or TLS may change "
-                "that, and --mechanism names one that it does not list"
-            )
-        return method
+        plan = log_in(talk.session, request, asker=Asker(at_prompt=False), secret=self._side.secret)
+        try:
+            talk.carry_out(plan)
+        except LocalError as error:
+            raise LoginError(str(error)) from error
+
+    def _warn_of(self, note: Note) -> None:
+        if note.warning:
+            self._warn(f"{self.place}: {note.text}")
 
     # The survey.
 
-    def _survey(self, talk: Conversation) -> Survey:
+    def _survey(self, talk: Client) -> Survey:
         self.doing = "asking STAT"
         count, octets = self._totals(talk)
         self.doing = "asking LIST"
@@ -222,7 +181,7 @@ class Reading:
             remarks=tuple(self._remarks),
         )
 
-    def _totals(self, talk: Conversation) -> tuple[int | None, int | None]:
+    def _totals(self, talk: Client) -> tuple[int | None, int | None]:
         reply = _status(talk.ask(b"STAT"))
         numbers = [int(word) for word in reply.words[:2] if _is_number(word)]
         if reply.status is not Status.OK or len(numbers) < 2:
@@ -231,7 +190,7 @@ class Reading:
         return numbers[0], numbers[1]
 
     def _digests(
-        self, talk: Conversation, numbers: Sequence[int]
+        self, talk: Client, numbers: Sequence[int]
     ) -> Iterator[tuple[int, Digests | None]]:
         """Fetch messages and hash them; some are asked for ahead where the server allows that.
 
@@ -252,7 +211,7 @@ class Reading:
                 words = _words(_status(reply))
                 self._remarks.append(f"{self.place}: message {number} was not given: {words}")
 
-    def _ask_for(self, talk: Conversation, number: int) -> tuple[Exchange, Hashing]:
+    def _ask_for(self, talk: Client, number: int) -> tuple[Exchange, Hashing]:
         command = f"RETR {number}" if self._fetch is Fetch.RETR else f"TOP {number} {ALL_LINES}"
         hashing = Hashing()
         unstuffer = Unstuffer()
@@ -308,11 +267,11 @@ def _is_number(word: bytes) -> bool:
     return word.isdigit() and len(word) <= 16
 
 
-def _ask(talk: Conversation, line: bytes, *, body: Callable[[bytes], object]) -> Heard:
+def _ask(talk: Client, line: bytes, *, body: Callable[[bytes], object]) -> StoredReply:
     return _whole(talk, talk.ask(line, body=body))
 
 
-def _whole(talk: Conversation, heard: Heard) -> Heard:
+def _whole(talk: Client, heard: StoredReply) -> StoredReply:
     """Return a reply that is complete; one that broke off is the end of the survey."""
     if not heard.complete:
         verb = heard.exchange.command.verb if heard.exchange is not None else None
@@ -321,11 +280,11 @@ def _whole(talk: Conversation, heard: Heard) -> Heard:
     return heard
 
 
-def _status(heard: Heard) -> StatusLine:
+def _status(heard: StoredReply) -> StatusLine:
     return parse_status_line(heard.lines[0])
 
 
-def _is_ok(heard: Heard) -> bool:
+def _is_ok(heard: StoredReply) -> bool:
     return _status(heard).status is Status.OK
 
 

@@ -45,7 +45,7 @@ from poptalk.protocol.events import (
     StateChanged,
 )
 from poptalk.protocol.states import State
-from poptalk.script.hearing import Hearing
+from poptalk.session.exchanges import Exchanges, StoredReply
 
 GOODBYE_SECONDS = 1.0
 """How long a server may take to hang up after QUIT before the lesson goes on without that."""
@@ -77,7 +77,7 @@ class Driver(ABC):
         self._pending: LessonAction | None = None
         """The action whose event is awaited."""
         self._working = False
-        self._replies = ReplyBuffer(encrypted=False)
+        self._replies = ReplyBuffer(self.exchanges, encrypted=False)
         self._making_room = False
         """Whether the end of the connection is the beginning of the next one."""
         self._ending = CLOSED_BY_SERVER
@@ -91,6 +91,11 @@ class Driver(ABC):
     @abstractmethod
     def session(self) -> ClientSession | None:
         """The session on the open connection; None where there is no connection."""
+
+    @property
+    @abstractmethod
+    def exchanges(self) -> Exchanges:
+        """What was said, on all connections."""
 
     @abstractmethod
     def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
@@ -183,7 +188,7 @@ class Driver(ABC):
 
     def _open(self, action: Connect) -> None:
         destination = self._lesson_server.destination(fresh=action.fresh, number=action.number)
-        self._replies = ReplyBuffer(encrypted=destination.tls)
+        self._replies = ReplyBuffer(self.exchanges, encrypted=destination.tls)
         self.connect(destination, action)
 
     def drop(self) -> None:
@@ -290,10 +295,11 @@ class ReplyBuffer:
     """Makes the lesson's events of those of the protocol, for one connection.
 
     Args:
+        exchanges: what is said on it.
         encrypted: whether TLS came before the greeting.
     """
 
-    def __init__(self, *, encrypted: bool) -> None:
+    def __init__(self, exchanges: Exchanges, *, encrypted: bool) -> None:
         self.state = State.GREETING
         """Where the session stands, or stood when the connection ended."""
         self.marked: tuple[int, ...] = ()
@@ -301,7 +307,7 @@ class ReplyBuffer:
         self.events: deque[LessonEvent] = deque()
         """What the tutor has not been told yet."""
         self._encrypted = encrypted
-        self._hearing = Hearing()
+        self._exchanges = exchanges
         self._unanswered: deque[_Unanswered] = deque()
 
     @property
@@ -312,34 +318,31 @@ class ReplyBuffer:
     @property
     def lines_so_far(self) -> int:
         """How many lines have come of the reply that is due."""
-        if not self._unanswered:
-            return 0
-        begun = self._hearing.so_far(self._unanswered[0].exchange)
+        begun = self._exchanges.receiving
         return len(begun.lines) if begun is not None else 0
 
     def take(self, event: Event) -> None:
         """Take note of an event."""
-        self._hearing.take(event)
         match event:
             case Sent(line=line, sasl=sasl, exchange=exchange):
                 sent = _Unanswered(line=line, sasl=sasl, exchange=exchange, before=self.state)
                 self._unanswered.append(sent)
             case Greeting(status_line=status_line):
-                self._hearing.greeting()
                 greeted = Connected(greeting=status_line.line, encrypted=self._encrypted)
                 self.events.append(greeted)
             case Challenge(exchange=exchange) | ReplyEnd(exchange=exchange) if self._unanswered:
-                reply = self._hearing.reply_to(exchange)
-                if reply is not None:
-                    self._answer(reply.lines, complete=reply.complete)
+                reply = self._exchanges.last
+                assert reply is not None
+                assert reply.exchange is exchange
+                self._answer(reply.lines, complete=True)
             case StateChanged(new=new) if new is not State.CLOSED:
                 # It is the outcome of the reply that came just before.
                 self.state = new
                 if self.events and isinstance(last := self.events[-1], Answered):
                     self.events[-1] = replace(last, after=new)
-            case Closed(marked=marked):
+            case Closed(marked=marked, partial=partial):
                 self.marked = marked
-                self.give_up()
+                self._give_up(self._exchanges.cut_off, partial)
 
     def tls_begun(self) -> None:
         """Forget lines that were sent in the clear after STLS: nothing answers them (RFC 2595 §4)."""
@@ -347,10 +350,13 @@ class ReplyBuffer:
 
     def give_up(self) -> None:
         """Answer every line that waits with what has come."""
+        self._give_up(self._exchanges.receiving)
+
+    def _give_up(self, begun: StoredReply | None, partial: bytes = b"") -> None:
+        came: Sequence[bytes] = begun.lines if begun is not None else (partial,) if partial else ()
         while self._unanswered:
-            exchange = self._unanswered[0].exchange
-            reply = self._hearing.reply_to(exchange) or self._hearing.so_far(exchange)
-            self._answer(reply.lines if reply is not None else (), complete=False)
+            self._answer(came, complete=False)
+            came = ()
 
     def _answer(self, lines: Sequence[bytes], *, complete: bool) -> None:
         """Answer the oldest line: replies come in the order of the commands (RFC 2449 §6.6)."""

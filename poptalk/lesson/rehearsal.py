@@ -33,9 +33,10 @@ from poptalk.net.destination import Destination
 from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsFailed
 from poptalk.net.link import Link
 from poptalk.protocol.client import ClientSession
-from poptalk.protocol.events import Event
 from poptalk.protocol.states import State
-from poptalk.script.conversation import Conversation
+from poptalk.session.client import Client
+from poptalk.session.exchanges import Exchanges
+from poptalk.session.session import Session
 
 PATIENCE_SECONDS = 5.0
 """How long a reply may take; on loopback it takes a millisecond, and some faults are slow on purpose."""
@@ -67,6 +68,7 @@ class DryRun(Driver):
     """
 
     def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
+        self._session = Session(clock=monotonic, whole=False, tls_at_once=False)
         super().__init__(tutor, lesson_server)
         self.shown: list[str] = []
         self.comments: list[Feedback] = []
@@ -76,7 +78,7 @@ class DryRun(Driver):
         self.surprises: list[tuple[bytes | None, bytes]] = []
         self.answered: Answered | None = None
         self.question: QuizQuestion | None = None
-        self._talk: Conversation | None = None
+        self._talk: Client | None = None
         self._manner = Manner.TYPED
         """How the line, or the connection, that is answered next is shown."""
         self._typing = False
@@ -133,16 +135,24 @@ class DryRun(Driver):
     @property
     def session(self) -> ClientSession | None:
         """The session on the open connection."""
-        return None if self._talk is None else self._talk.session
+        return None if self._talk is None else self._session.core
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What was said."""
+        return self._session.exchanges
 
     def connect(self, destination: Destination, connection: Connect) -> None:
         """Connect, and wait for the greeting."""
         self._manner = connection.manner
         try:
             link = Link.open(destination.target, timeout=PATIENCE_SECONDS)
-            self._talk = talk = Conversation(link, tls_settings=destination.tls_settings)
-            while self._talk is talk and talk.session.greeted is None:
-                self._hear(talk.listen() or ())
+            self._session.listeners.clear()
+            self._talk = talk = Client(link, destination, session=self._session)
+            self._session.listeners.append(self.hear)
+            while self._talk is talk and self._session.core.greeted is None:
+                talk.hear()
+                self._listened()
         except (ConnectFailed, ConnectionLost) as error:
             self._talk = None
             self.failed(error)
@@ -150,28 +160,29 @@ class DryRun(Driver):
     def hang_up(self, manner: Manner = Manner.TYPED) -> None:  # noqa: ARG002 - nothing is shown
         """Close the connection, as `:close` does."""
         if self._talk is not None:
-            self._hear(self._talk.close())
+            self._talk.close()
+            self._listened()
 
     def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
         """Send a line, and wait for its reply, or for what will have come of it."""
         talk = self._talk
         assert talk is not None
         self._manner = manner
-        self.hear(talk.observe(line))
+        talk.observe(line)
         silences = 0
         try:
             talk.transmit(line)
             while self._talk is talk and self._replies.is_due:
-                events = talk.listen(patience=SILENCE_SECONDS)
-                if events is not None:
-                    self._hear(events)
+                if talk.hear(patience=SILENCE_SECONDS) is not None:
+                    self._listened()
                     continue
                 silences += 1
                 if self._has_heard_enough(silences):
                     break
         except ConnectionLost:
             # It takes nothing any more; what it said before may still be heard.
-            self._hear(talk.listen(patience=SILENCE_SECONDS) or ())
+            talk.hear(patience=SILENCE_SECONDS)
+            self._listened()
         if self._talk is talk and self._replies.is_due:
             self.hang_up()
 
@@ -229,20 +240,18 @@ class DryRun(Driver):
 
     # The connection.
 
-    def _hear(self, events: Sequence[Event]) -> None:
-        """Take events, and do what follows from them."""
+    def _listened(self) -> None:
+        """Do what follows from what was heard."""
         talk = self._talk
         if talk is None:
             return
-        for event in events:
-            self.hear(event)
-        if talk.session.state is State.CLOSED:
+        if self._session.core.state is State.CLOSED:
             self._talk = None
             talk.close()
             self.ended(talk.ending or CLOSED_BY_US)
             return
         self.listened()
-        if talk.tls_is_due:
+        if self._session.tls_request is not None:
             try:
                 talk.begin_tls()
             except TlsFailed:
@@ -254,7 +263,8 @@ class DryRun(Driver):
         """Hear what comes within a time, and that the server hangs up, which ends the waiting."""
         end = monotonic() + seconds
         while (talk := self._talk) is not None and (left := end - monotonic()) > 0:
-            self._hear(talk.listen(patience=left) or ())
+            talk.hear(patience=left)
+            self._listened()
 
     def _show(self, lines: Sequence[bytes]) -> None:
         if self._manner is Manner.TYPED:

@@ -53,7 +53,7 @@ class SecondConnection:
         replay = Replay(
             self._dialogue,
             connect=lambda: Link.open(destination.target, timeout=SECONDS, tls=settings),
-            tls_settings=destination.tls_settings,
+            destination=destination,
             known=self._lesson_server.known,
             bindings=self._bindings,
         )

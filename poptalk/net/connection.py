@@ -1,5 +1,10 @@
 r"""A connection for the live shell, on asyncio.
 
+There are two classes that carry a session's octets, this one and the blocking `link.Link`, and one
+`session.Session` above both.  The live prompt needs this one: connecting can be cancelled at any
+moment, and a server that takes nothing never freezes the prompt.  All others take the blocking one,
+because importing asyncio costs a pipe 60 ms, more than its whole session.
+
 The shell must hear the server at any time, also while a line is half typed, and a person must be able
 to give up at any time.  So everything here is a callback on a `Listener`, or can be cancelled: the
 look-up of a name too, which asyncio's own runs in a thread that it waits for at exit.
@@ -66,7 +71,12 @@ class Listener(Protocol):
 
 
 async def connect(
-    target: Target, listener: Listener, *, timeout: float, tls: TlsSettings | None = None
+    target: Target,
+    listener: Listener,
+    *,
+    timeout: float,
+    tls: TlsSettings | None = None,
+    hold: bool = False,
 ) -> Connection:
     """Connect to `target`, and begin with TLS if asked to; can be cancelled at any moment.
 
@@ -78,6 +88,7 @@ async def connect(
         listener: who hears the connection.
         timeout: seconds for connecting, TLS handshake included, and later for that of STLS.
         tls: begin with TLS, on these terms.
+        hold: whether the listener hears nothing before `Connection.begin`.
 
     Raises:
         ConnectFailed: no connection came about.
@@ -90,6 +101,7 @@ async def connect(
     layer = None if tls is None else client_layer(tls, peer=str(target), upgrading=False)
     sock = await _dial(target, deadline, patience)
     connection = Connection(listener, target=target, timeout=timeout)
+    connection._begun = not hold
     try:
         await loop.create_connection(lambda: connection, sock=sock)
         if layer is not None:
@@ -125,6 +137,8 @@ class Connection(asyncio.Protocol):
         self._first: bytes | None = None
         # Nothing more is sent for the caller: half-closed, or TLS was asked for in vain.
         self._mute = False
+        self._begun = True
+        self._early = b""
         self._eof_wanted = False
         self._eof_written = False
 
@@ -133,6 +147,15 @@ class Connection(asyncio.Protocol):
         """The address of the server in text; empty if the connection is gone."""
         peer = None if self._transport is None else self._transport.get_extra_info("peername")
         return address_text(peer) if peer else ""
+
+    def begin(self) -> None:
+        """Let the listener hear what has come so far, and all that comes."""
+        self._begun = True
+        early, self._early = self._early, b""
+        if early:
+            self._deliver(early)
+        if self._closed.done() and self._listener is not None:
+            self._tell_end()
 
     def send(self, data: bytes) -> None:
         """Send `data`; during a TLS handshake it waits for that and goes out encrypted.
@@ -208,7 +231,10 @@ class Connection(asyncio.Protocol):
             return
         if self._first is None:
             self._first = data[:2]
-        self._deliver(data)
+        if self._begun and self._listener is not None and self.ending is None:
+            self._listener.data_received(data)
+        else:
+            self._deliver(data)
 
     def eof_received(self) -> None:
         """Take the server's end of the stream; asyncio calls this, and closes the socket after it."""
@@ -233,6 +259,11 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if not self._closed.done():
             self._closed.set_result(None)
+        if self._begun:
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        assert self.ending is not None
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.connection_ended(self.ending)
@@ -306,7 +337,9 @@ class Connection(asyncio.Protocol):
     # The rest.
 
     def _deliver(self, data: bytes) -> None:
-        if self._listener is not None and self.ending is not CLOSED_BY_US:
+        if not self._begun:
+            self._early += data
+        elif self._listener is not None and self.ending is not CLOSED_BY_US:
             self._listener.data_received(data)
 
     def _flush(self) -> None:

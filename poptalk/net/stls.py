@@ -39,13 +39,17 @@ def stls_refused(status_line: StatusLine | None = None) -> TlsFailed:
     )
 
 
-def injected(residue: bytes) -> TlsFailed:
-    """Return the error for octets in clear behind the +OK to STLS.
+class Injected(TlsFailed):
+    """Octets came in the clear after the +OK to STLS."""
+
+
+def injected(residue: bytes) -> Injected:
+    """Return the error for octets in the clear after the +OK to STLS.
 
     Args:
         residue: those octets.
     """
-    return TlsFailed(
+    return Injected(
         f"response injection: {len(residue):,} octets came in clear behind the +OK to STLS "
         f"[RFC 2595 §4]; {NOT_TO_BE_TRUSTED}"
     )

@@ -111,6 +111,8 @@ class ClientSession:
         self._auth_refused = False
         """Whether an AUTH was refused, and no command has been sent since."""
         self._read: Callable[[bytes, int], int] = self._read_line
+        self.awaiting_tls = False
+        """Whether STLS was sent and TLS has not begun: the next octets should be TLS."""
         self._suspended = False
         """Whether STLS was answered and TLS has not been established."""
         self._body_tail = b""
@@ -156,10 +158,11 @@ class ClientSession:
         return self._challenged is not None and self._queue[0] is self._challenged
 
     @property
-    def awaiting_tls(self) -> bool:
-        """Whether STLS was sent and TLS has not begun: the next octets should be TLS."""
-        waiting = any(_effect(p.exchange) is Effect.START_TLS for p in self._queue)
-        return waiting or self._suspended
+    def settled(self) -> bool:
+        """Whether the server owes nothing: greeting and all replies are complete, or it asks."""
+        if self.state is State.GREETING:
+            return False
+        return not self._queue or self._queue[0] is self._challenged
 
     # Sending.
 
@@ -194,6 +197,8 @@ class ClientSession:
         exchange = self._new_exchange(command)
         pending = _Pending(exchange)
         self._queue.append(pending)
+        if command.verb is not None and command.verb.effect is Effect.START_TLS:
+            self.awaiting_tls = True
         if _challenges(exchange) and len(command.arguments) > 1:
             self._responded(pending, command.arguments[1])
         sent = Sent(
@@ -302,6 +307,7 @@ class ClientSession:
         closed = Closed(partial=bytes(self._line), unanswered=self.outstanding, marked=kept)
         self._line.clear()
         self._queue.clear()
+        self.awaiting_tls = False
         self._events.append(closed)
         self._move_to(State.CLOSED)
         return self._take_events()
@@ -319,7 +325,7 @@ class ClientSession:
             self._odd(OddityKind.LOST_IN_TLS)
         self._queue.clear()
         self._unsent = b""
-        self._suspended = False
+        self.awaiting_tls = self._suspended = False
         return self._take_events()
 
     def _take_events(self) -> list[Event]:
@@ -500,6 +506,8 @@ class ClientSession:
         self._body_octets = 0
         self.answered += 1
         effect = _effect(exchange)
+        if effect is Effect.START_TLS and not ok:
+            self.awaiting_tls = any(_effect(p.exchange) is effect for p in self._queue)
         if ok and effect in _CONCLUSIONS:
             _CONCLUSIONS[effect](self, exchange.command)
             if _challenges(exchange):

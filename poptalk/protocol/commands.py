@@ -7,6 +7,8 @@ RFC 1939 §3.  Nothing here changes a line.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from poptalk.protocol.values import Value
 from poptalk.protocol.verbs import VERBS, MultiLine
 
@@ -72,6 +74,9 @@ MAX_DIGITS = 18
 """Digits that are read of a number: no maildrop has more, and int() grows costly with length."""
 
 
+@lru_cache(
+    maxsize=8
+)  # What shows a line that is typed, masks it and sends it asks each for itself.
 def parse_command(line: bytes) -> Command:
     """Take a command line apart.
 

@@ -12,14 +12,13 @@ from poptalk.exit_codes import EXIT_NO
 from poptalk.net.destination import Destination, UsageError
 from poptalk.net.errors import ConnectionLost, NetError
 from poptalk.notation.dialogue import Dialogue
-from poptalk.protocol.events import Sent
 from poptalk.script.junit import Suite, junit
-from poptalk.script.occurrences import Occurrence, Opened, TlsBegun
 from poptalk.script.replay import Replay
 from poptalk.script.results import Results
 from poptalk.script.serving import Given, RunSettings, Serving, read_values, serving
 from poptalk.script.source import STANDARD_INPUT, read_dialogue
 from poptalk.script.transcript import Transcript
+from poptalk.session.events import Note
 from poptalk.terminal.render import note
 from poptalk.terminal.screen import LinearScreen
 
@@ -111,13 +110,12 @@ def _replay(
     transcript = Transcript(
         dialogue, show=screen.show, columns=screen.columns, quiet=options.quiet, clock=clock
     )
-    guard = _PasswordGuard(server.destination, complain=complain)
     results = Results(clock=time.monotonic)
     exit_code, reached = 0, True
     with Replay(
         dialogue,
         connect=server.connect,
-        tls_settings=server.destination.tls_settings,
+        destination=server.destination,
         known=server.known,
         responses=server.responses,
         bindings=given.values,
@@ -127,7 +125,8 @@ def _replay(
         try:
             for occurrence in replay.run():
                 results.take(occurrence)
-                guard.take(occurrence)
+                if isinstance(occurrence, Note) and occurrence.warning:
+                    complain(occurrence.text)
                 transcript.take(occurrence)
         except NetError as error:
             exit_code = fail(error)
@@ -153,24 +152,3 @@ def _write(name: str, text: str) -> None:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{name} cannot be written: {error.strerror}") from error
-
-
-class _PasswordGuard:
-    """Says, once a connection, that a password is about to cross the network in clear."""
-
-    def __init__(self, destination: Destination, *, complain: Complain) -> None:
-        self._exposed = self._in_clear = not destination.is_loopback
-        self._complain = complain
-
-    def take(self, occurrence: Occurrence) -> None:
-        """Look at what happens: a line that is sent comes here before it is."""
-        match occurrence:
-            case Opened():
-                self._in_clear = self._exposed and occurrence.tls is None
-            case TlsBegun():
-                self._in_clear = False
-            case Sent() if self._in_clear and occurrence.secret is not None:
-                self._in_clear = False
-                self._complain(
-                    "a password crosses the network in clear; --tls or STLS would protect it"
-                )

@@ -10,7 +10,7 @@ from poptalk.notation.exchanges import ExpectedReply
 from poptalk.notation.match import Difference
 from poptalk.protocol.commands import Command
 from poptalk.protocol.events import Event
-from poptalk.script.hearing import Heard
+from poptalk.session.exchanges import StoredReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Agreed:
     """A reply is as the dialogue says."""
 
     expected: ExpectedReply
-    heard: Heard
+    heard: StoredReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

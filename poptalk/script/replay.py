@@ -2,7 +2,7 @@
 
 A `Replay` tells what happens as it happens, so that whoever drives it can show it, or not::
 
-    with Replay(dialogue, connect=..., tls_settings=..., known=Known(user="bob")) as replay:
+    with Replay(dialogue, connect=..., destination=..., known=Known(user="bob")) as replay:
         for occurrence in replay.run():
             ...
     print(replay.difference or "all as written")
@@ -21,11 +21,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from poptalk.net.destination import UsageError
-from poptalk.net.errors import ConnectionLost
+from poptalk.net.destination import Destination, UsageError
+from poptalk.net.errors import ConnectionLost, NetError
 from poptalk.net.link import Link
-from poptalk.net.stls import STLS, stls_refused
-from poptalk.net.tls_settings import TlsSettings
 from poptalk.notation.dialogue import AnyLines, Dialogue, Direction, ServerLine
 from poptalk.notation.directions import Action, Side
 from poptalk.notation.exchanges import TERMINATOR, Act, ExpectedReply, Send, exchanges
@@ -39,9 +37,9 @@ from poptalk.protocol.events import Challenge, Event, Exchange, Greeting
 from poptalk.protocol.replies import Status, parse_status_line
 from poptalk.protocol.states import State
 from poptalk.protocol.verbs import Effect
-from poptalk.script.conversation import Conversation
-from poptalk.script.hearing import Heard
 from poptalk.script.occurrences import Agreed, Differed, Ended, Occurrence, Opened, TlsBegun
+from poptalk.session.client import Client
+from poptalk.session.exchanges import StoredReply
 from poptalk.transcript.octets import octets_of, text_of
 
 SILENCE_SECONDS = 1.0
@@ -73,7 +71,7 @@ class Replay:
     Args:
         dialogue: what is to happen.
         connect: opens a connection, each time the dialogue asks for one.
-        tls_settings: gives the terms on which TLS begins after STLS.
+        destination: where that leads.
         known: what the known placeholders are worked out from; the greeting and the challenges are
             filled in as they come.
         responses: works the responses of AUTH out; None where there is nobody to log in.
@@ -87,7 +85,7 @@ class Replay:
         dialogue: Dialogue,
         *,
         connect: Callable[[], Link],
-        tls_settings: Callable[[], TlsSettings],
+        destination: Destination,
         known: Known,
         responses: Responses | None = None,
         bindings: Mapping[str, str] | None = None,
@@ -106,14 +104,14 @@ class Replay:
         self._acts = exchanges(dialogue)
         self._answered = _answered(self._acts)
         self._connect = connect
-        self._tls_settings = tls_settings
+        self._destination = destination
         self._known = known
         self._responses = responses
         self._exact = exact
         self._starttls = starttls
         self._sent: dict[int, Exchange] = {}
         """What each `Send` has led to, by its place among the acts."""
-        self._talk: Conversation | None = None
+        self._talk: Client | None = None
         self._was_open = False
         self._compared_at = 0
         """The line of the last reply that was compared."""
@@ -185,16 +183,17 @@ class Replay:
         """Send a line; if the dialogue has no reply to it, hear whether it is refused."""
         at = act.step.line
         talk = yield from self._ready(at)
-        if self._starttls and not talk.session.encrypted and not _starts_tls(act.command):
-            yield from self._require_tls(at, talk)
+        if self._starttls and not talk.session.core.encrypted and not _starts_tls(act.command):
+            yield from self._require_tls(talk)
         # The server reads nothing after AUTH as a command before it has answered (RFC 5034 §4).
-        while talk.session.answering_auth and not talk.session.challenge_open:
+        while talk.session.core.answering_auth and not talk.session.core.challenge_open:
             yield from self._listen(at, awaited="the reply to AUTH")
         self._refuse_unasked(self._compared_at, aspect=Aspect.END)
         line = self._filled(act)
         self._any_unasked = False
         sent = talk.observe(line)
         self._sent[index] = sent.exchange
+        yield from talk.take_events()
         yield sent
         with self._explained(at, f"{_keyword(act.command)} was to be sent"):
             talk.transmit(line)
@@ -259,8 +258,8 @@ class Replay:
         at = act.steps[0].line
         talk = yield from self._opened(at)
         while True:
-            greeting = talk.heard.greeting()
-            heard = greeting or talk.heard.unasked()
+            greeting = talk.take_reply(None)
+            heard = greeting or talk.take_unsolicited()
             if heard is None:
                 yield from self._listen(at, awaited=_GREETING if _is_fresh(talk) else "a line")
             elif (
@@ -274,11 +273,11 @@ class Replay:
 
     def _expect_close(self, at: int) -> Occurrences:
         """Wait until the server hangs up; whatever it says instead is a difference."""
-        talk = self._conversation(at)
+        talk = self._client(at)
         while talk.ending is None:
             self._refuse_unasked(at, aspect=Aspect.CLOSE)
             try:
-                events = talk.listen()
+                events = talk.hear()
             except ConnectionLost:
                 raise _Differs(_unlike(at, Aspect.CLOSE, None)) from None
             yield from self._noted(events or ())
@@ -286,7 +285,7 @@ class Replay:
         yield from self._hang_up()
 
     def _negotiate_tls(self, at: int) -> Occurrences:
-        if not self._conversation(at).tls_is_due:
+        if self._client(at).session.tls_request is None:
             raise self._error(
                 at, "TLS is negotiated behind the +OK to STLS; write 'C: STLS' and 'S: +OK' first."
             )
@@ -305,7 +304,7 @@ class Replay:
                     return
                 time.sleep(left)
             else:
-                yield from self._noted(self._talk.listen(patience=left) or ())
+                yield from self._noted(self._talk.hear(patience=left) or ())
 
     def _following(self, index: int) -> Act | None:
         return self._acts[index + 1] if index + 1 < len(self._acts) else None
@@ -314,47 +313,50 @@ class Replay:
 
     def _open(self) -> Occurrences:
         link = self._connect()
-        self._talk = Conversation(link, tls_settings=self._tls_settings)
+        self._talk = Client(link, self._destination)
         self._was_open = True
         self._any_unasked = False
         self._known = replace(self._known, greeting=b"", challenge=None)
         yield Opened(where=str(link.target), tls=link.tls)
 
-    def _opened(self, at: int) -> Generator[Occurrence, None, Conversation]:
+    def _opened(self, at: int) -> Generator[Occurrence, None, Client]:
         """Open the first connection, where the dialogue begins without saying so."""
         if not self._was_open:
             yield from self._open()
-        return self._conversation(at)
+        return self._client(at)
 
-    def _conversation(self, at: int) -> Conversation:
+    def _client(self, at: int) -> Client:
         if self._talk is None:
             raise self._error(
                 at, "There is no connection here; write 'C: <open connection>' first."
             )
         return self._talk
 
-    def _ready(self, at: int) -> Generator[Occurrence, None, Conversation]:
+    def _ready(self, at: int) -> Generator[Occurrence, None, Client]:
         """Have a connection that was greeted, and that is in TLS where STLS was taken."""
         talk = yield from self._opened(at)
         while _is_fresh(talk):
             yield from self._listen(at, awaited=_GREETING)
-        greeting = talk.heard.greeting()
+        greeting = talk.take_reply(None)
         if greeting is not None and parse_status_line(greeting.lines[0]).status is not Status.OK:
             raise _Differs(_refused(at, greeting.lines[0]))
-        if talk.tls_is_due:
+        if talk.session.tls_request is not None:
             yield from self._begin_tls()
         return talk
 
-    def _require_tls(self, at: int, talk: Conversation) -> Occurrences:
+    def _require_tls(self, talk: Client) -> Occurrences:
         """Send STLS where the dialogue has none; without TLS there is nothing to go on with."""
-        sent = talk.observe(STLS)
-        yield sent
-        talk.transmit(STLS)
-        heard = yield from self._hear(sent.exchange, line=at)
-        if not talk.tls_is_due:
-            talk.close()
-            raise stls_refused(parse_status_line(heard.lines[0]))
-        yield from self._begin_tls()
+        talk.take_events()
+        failed = None
+        try:
+            talk.require_tls()
+        except NetError as error:
+            failed = error
+        yield from self._noted(talk.take_events())
+        if failed is not None:
+            raise failed
+        assert talk.link.tls is not None
+        yield TlsBegun(facts=talk.link.tls)
 
     def _begin_tls(self) -> Occurrences:
         assert self._talk is not None
@@ -365,7 +367,9 @@ class Replay:
         self._refuse_unasked(self._compared_at, aspect=Aspect.END)
         talk, self._talk = self._talk, None
         if talk is not None:
-            yield from self._noted(talk.close())
+            talk.take_events()
+            talk.close()
+            yield from self._noted(talk.take_events())
             assert talk.ending is not None
             yield Ended(ending=talk.ending)
 
@@ -373,7 +377,7 @@ class Replay:
 
     def _hear(
         self, exchange: Exchange, *, line: int, unended: bool = False, patience: float | None = None
-    ) -> Generator[Occurrence, None, Heard]:
+    ) -> Generator[Occurrence, None, StoredReply]:
         """Wait for the whole reply to a command.
 
         Args:
@@ -382,15 +386,15 @@ class Replay:
             unended: whether a reply without its end will do.
             patience: seconds of silence after which an unended reply is all there is.
         """
-        talk = self._conversation(line)
+        talk = self._client(line)
         reply = f"the reply to {_keyword(exchange.command)}"
-        while (heard := talk.heard.reply_to(exchange)) is None:
-            if not talk.heard.has_begun(exchange):
+        while (heard := talk.take_reply(exchange)) is None:
+            if talk.so_far(exchange) is None:
                 yield from self._listen(line, awaited=reply)
                 continue
             with self._explained(line, f"the lone dot that ends {reply} was awaited"):
-                events = talk.listen(patience=patience if unended else None)
-            if events is None and (begun := talk.heard.so_far(exchange)) is not None:
+                events = talk.hear(patience=patience if unended else None)
+            if events is None and (begun := talk.so_far(exchange)) is not None:
                 return begun
             yield from self._noted(events or ())
         if not heard.complete and not unended:
@@ -399,11 +403,11 @@ class Replay:
 
     def _listen(self, at: int, *, awaited: str) -> Occurrences:
         """Take what the server says next; if it has hung up, that is the end of the replay."""
-        talk = self._conversation(at)
+        talk = self._client(at)
         if talk.ending is not None:
             raise self._lost(at, f"{talk.ending} while {awaited} was awaited")
         with self._explained(at, f"{awaited} was awaited"):
-            events = talk.listen()
+            events = talk.hear()
         yield from self._noted(events or ())
 
     def _noted(self, events: Sequence[Event]) -> Occurrences:
@@ -417,11 +421,11 @@ class Replay:
 
     # Comparing.
 
-    def _match(self, act: ExpectedReply, heard: Heard) -> Comparison:
+    def _match(self, act: ExpectedReply, heard: StoredReply) -> Comparison:
         bindings = {**self.bindings, **self._known.bindings()}
         return match_reply(act, heard.lines, bindings, exact=self._exact)
 
-    def _compare(self, act: ExpectedReply, heard: Heard) -> None:
+    def _compare(self, act: ExpectedReply, heard: StoredReply) -> None:
         result = self._match(act, heard)
         if isinstance(result, Difference):
             raise _Differs(result, command=act.answers, octets_left_out=heard.octets_left_out)
@@ -440,7 +444,7 @@ class Replay:
 
     def _refuse_unasked(self, at: int, *, aspect: Aspect) -> None:
         """Let a line that answers nothing be a difference, unless the dialogue allows for any."""
-        while self._talk is not None and (unasked := self._talk.heard.unasked()) is not None:
+        while self._talk is not None and (unasked := self._talk.take_unsolicited()) is not None:
             if not self._any_unasked:
                 raise _Differs(_unlike(at, aspect, unasked.lines[0]))
 
@@ -500,8 +504,8 @@ def _patience(following: Act | None) -> float | None:
     return SILENCE_SECONDS if _closes(following, Side.CLIENT) else None
 
 
-def _is_fresh(talk: Conversation) -> bool:
-    return talk.session.state is State.GREETING
+def _is_fresh(talk: Client) -> bool:
+    return talk.session.core.state is State.GREETING
 
 
 def _starts_tls(command: Command) -> bool:

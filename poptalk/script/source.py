@@ -11,7 +11,7 @@ from poptalk.net.destination import UsageError
 from poptalk.notation.dialogue import Dialogue
 from poptalk.notation.exchanges import exchanges
 from poptalk.notation.reader import NotationError, parse_dialogue
-from poptalk.script.hearing import BEGINNING_OCTETS
+from poptalk.session.exchanges import BEGINNING_OCTETS
 
 MOST_OCTETS = BEGINNING_OCTETS
 """The longest dialogue that is read; so of a reply never less is kept than can stand in one."""

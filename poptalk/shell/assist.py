@@ -60,7 +60,7 @@ class LineCompleter(Completer):
         yield from self._arguments(verb.arguments[len(words) - 2], words[-1])
 
     def _keywords(self, typed: str) -> Iterator[Completion]:
-        state = self._shell.dialogue.session.state
+        state = self._shell.talk.core.state
         rows = sorted(VERBS.values(), key=lambda verb: state not in verb.states)
         for verb in rows:
             if verb.keyword.startswith(typed.upper()) and (typed or not verb.relic):
@@ -69,13 +69,10 @@ class LineCompleter(Completer):
                 )
 
     def _arguments(self, argument: Argument, typed: str) -> Iterator[Completion]:
-        facts = self._shell.dialogue.facts
+        facts = self._shell.talk.exchanges.facts
         if argument.kind is ArgumentKind.MESSAGE:
             for number, octets in facts.sizes.items():
-                if (
-                    str(number).startswith(typed)
-                    and number not in self._shell.dialogue.session.marked
-                ):
+                if str(number).startswith(typed) and number not in self._shell.talk.core.marked:
                     meta = f"{octets:,} octets" if octets is not None else ""
                     yield Completion(str(number), start_position=-len(typed), display_meta=meta)
         elif argument.kind is ArgumentKind.MECHANISM:
@@ -112,7 +109,7 @@ def _methods(typed: str) -> Iterator[Completion]:
 
 
 def _meta(verb: Verb, shell: Shell) -> str:
-    if shell.dialogue.session.state in verb.states:
+    if shell.talk.core.state in verb.states:
         return verb.summary
     legal = " or ".join(sorted(state.value for state in verb.states))
     return f"{verb.summary} (in {legal})"
@@ -121,7 +118,7 @@ def _meta(verb: Verb, shell: Shell) -> str:
 def hint(shell: Shell, text: str) -> str:
     """Return what may follow a half-typed line, to be shown in grey behind it."""
     command = shell.command_being_typed(text)
-    if shell.dialogue.session.answering_auth and not text:
+    if shell.talk.core.answering_auth and not text:
         return "the answer in base64, or * to give up"
     if command is None or not text:
         return ""
@@ -135,7 +132,7 @@ def hint(shell: Shell, text: str) -> str:
     missing = command.verb.arguments[given:]
     names = " ".join(f"[{a.name}]" if a.optional else a.name for a in missing)
     needed = ""
-    if shell.dialogue.session.state not in command.verb.states:
+    if shell.talk.core.state not in command.verb.states:
         legal = " or ".join(sorted(state.value for state in command.verb.states))
         needed = f"   (in {legal})"
     return f"{'' if ended or not names else ' '}{names}{needed}"

@@ -1,31 +1,36 @@
 """What every interactive shell does with a line that was typed.
 
 A line that begins with `:` is a local command, `::text` sends `:text`, and everything else goes to the
-server octet for octet plus CRLF.  The live and the linear shell inherit this and add their way of
-waiting: for keys, for the server, for both.
+session octet for octet.  The live and the plain shell inherit this and add their way of waiting: for
+keys, for the server, for both.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from poptalk.net.destination import Destination
+from poptalk.net.errors import NetError, TlsFailed
+from poptalk.net.stls import NOT_TO_BE_TRUSTED, Injected
 from poptalk.protocol.commands import Command, Span, may_become_command, parse_command
 from poptalk.protocol.states import State
+from poptalk.session.login import Asker
+from poptalk.session.procedure import LocalError, Plan, Then
+from poptalk.session.session import Session
 from poptalk.shell import escapes
 from poptalk.shell.dialogue import Dialogue
-from poptalk.shell.errand import Errand, Plan, Then
-from poptalk.shell.local_error import LocalError
 from poptalk.shell.local_secrets import secret_in_argument
+from poptalk.shell.registry import LocalCommand, run_local
 from poptalk.terminal.anatomy import LOCAL_MARK
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
     from poptalk.lesson.recording import Recording
-    from poptalk.login.sources import Ask, Source
+    from poptalk.login.sources import Source
+    from poptalk.net.errors import Ending
     from poptalk.shell.companion import Companion
 
 LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
@@ -43,39 +48,41 @@ this much (`-ERR` after 8 seconds was measured), and a person begins to wonder."
 SHORT_QUESTION = "Password: "
 """What is asked where a whole question would leave no room for the answer."""
 
-_END_AN_ERRAND = frozenset({":close", ":quit"})
-"""What does not wait until poptalk has done what it is at."""
+_END_A_PROCEDURE = frozenset({":close", ":quit"})
+"""What does not wait until poptalk has finished what it is doing."""
 
 
 class Shell(ABC):
-    """A dialogue with somebody at the keyboard."""
+    """A session with a person at the keyboard.
 
-    dialogue: Dialogue
-    destination: Destination | None
-    waiting: list[bytes]
-    """Lines typed while a connection or TLS is being made, to be sent when it stands."""
-    half_typed = ""
-    """What stood in the line when the connection ended, to be offered again."""
-    companion: Companion | None = None
-    """Who sits beside the learner; nobody in a raw shell."""
-    recording: Recording | None = None
-    """The lesson that this session becomes, for an author; usually none."""
-    errand: Errand | None = None
-    """What poptalk does by itself just now: see `errand`."""
-    typed_meanwhile: tuple[str, ...] = ()
-    """What was typed while poptalk did something, to be acted upon when that is done."""
-    source: Source | None = None
-    """Where passwords come from, None for the usual."""
-    can_ask: bool = True
-    """Whether there is somebody who can be asked for a password."""
-    ask: Ask | None = None
-    """Asks at the terminal, where standard output is for the server; None where that cannot be."""
+    Args:
+        session: the session.
+        dialogue: its view.
+        commands: the local commands by their names, without the colon.
+    """
+
+    asker = Asker()
+    """Who can be asked for a password."""
+
+    def __init__(
+        self, session: Session, dialogue: Dialogue, *, commands: Mapping[str, LocalCommand]
+    ) -> None:
+        self.talk = session
+        self.dialogue = dialogue
+        self.commands = commands
+        self.half_typed = ""
+        """What was in the line when the connection ended, to be offered again."""
+        self.companion: Companion | None = None
+        """Who sits beside the learner; nobody in a raw shell."""
+        self.recording: Recording | None = None
+        """The lesson that this session becomes, for an author; usually none."""
+        self.typed_meanwhile: tuple[str, ...] = ()
+        """What was typed while a procedure ran, to be acted upon when it is over."""
+        self.source: Source | None = None
+        """Where passwords come from, None for the usual."""
+        session.changed = self.procedure_changed
 
     # What the local commands need of a driver.
-
-    @abstractmethod
-    def transmit(self, data: bytes) -> None:
-        """Send octets, and show them."""
 
     @abstractmethod
     def open(self, destination: Destination) -> None:
@@ -97,65 +104,86 @@ class Shell(ABC):
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later, while keys and the server are heard as ever."""
 
-    @abstractmethod
     def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         """Do work that waits for others, and then something on the screen."""
+        self.talk.in_thread(work, then)
 
     def shown(self) -> int:
         """Return how often anything was written, by which one can tell whether anybody else wrote."""
         return 0
 
     @property
-    @abstractmethod
     def connected(self) -> bool:
         """Whether octets can be sent."""
+        return self.talk.transport is not None
+
+    @property
+    def destination(self) -> Destination | None:
+        """Where the session leads, or led."""
+        return self.talk.destination
 
     # What was typed.
 
     def enter(self, text: str) -> None:
-        """Act on a line that was typed, without its end; while poptalk is at something it waits."""
-        if self.errand is not None and self.errand.question is not None:
-            self.errand.answer(text)
-            self.carry_on()
-        elif self.errand is None or text in _END_AN_ERRAND:
-            self._act_on(text)
+        """Act on a line that was typed, without its end; while a procedure runs it waits."""
+        procedure = self.talk.procedure
+        if procedure is not None and text not in _END_A_PROCEDURE:
+            if procedure.question is None:
+                self.typed_meanwhile = (*self.typed_meanwhile, text)
+            else:
+                procedure.answer(text)
+                self.talk.carry_on()
+            return
+        if text.startswith(LOCAL_PREFIX):
+            if not text.startswith(LOCAL_PREFIX * 2):
+                run_local(self, text[1:])
+                return
+            text = text[1:] if self.companion is None else text
+        if self.companion is None or not self.companion.take(text):
+            if self.companion is not None:
+                text = text[text.startswith(LOCAL_PREFIX * 2) :]
+            line = text.encode("utf-8", "surrogateescape")
+            if self.talk.send_line(line):
+                self.watch()
+            else:
+                self._not_sent(line)
+
+    def send_line(self, line: bytes) -> None:
+        """Send a line exactly as it was typed, CRLF after it."""
+        if self.talk.send_line(line):
+            self.watch()
         else:
-            self.typed_meanwhile = (*self.typed_meanwhile, text)
+            self._not_sent(line)
 
-    def _act_on(self, text: str) -> None:
-        if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
-            from poptalk.shell.local import run_local
+    def _not_sent(self, line: bytes) -> None:
+        self.dialogue.warn("not connected: :open connects again, :quit leaves")
+        self.half_typed = self.half_typed or typed_text(line)
 
-            run_local(self, text[1:])
-        elif self.companion is None or not self.companion.take(text):
-            self.send_line(wire_line(text))
+    @abstractmethod
+    def watch(self) -> None:
+        """Begin to wait: for the rest of a line, and for what the server owes."""
 
     # What poptalk does by itself.
 
-    def run_errand(
+    def run_procedure(
         self, plan: Plan, *, name: str, then: Then | None = None, speaks: bool = True
     ) -> None:
-        """Begin to carry out a plan: see `errand`.
+        """Begin to carry out a plan: see `session.procedure`.
 
         Args:
-            plan: what is to be said.
+            plan: its steps.
             name: what it is called, such as ``login``.
-            then: is told of the end, and shows what is wrong; None has that shown.
+            then: called at its end, and shows what is wrong; None has that shown.
             speaks: whether it says anything to the server.
 
         Raises:
             LocalError: it cannot begin now.
         """
-        if self.errand is not None:
-            raise LocalError(f":{self.errand.name} is still at it; Ctrl-C gives it up")
+        if self.talk.procedure is not None:
+            raise LocalError(f":{self.talk.procedure.name} is still at it; Ctrl-C gives it up")
         if speaks:
             self._check_floor()
-
-        def forget() -> None:
-            self.errand = None
-
-        self.errand = Errand(self, plan, name=name, then=then, on_end=forget)
-        self.carry_on()
+        self.talk.run(plan, name=name, then=then)
 
     def _check_floor(self) -> None:
         """Make sure that it is poptalk's turn to speak.
@@ -167,59 +195,33 @@ class Shell(ABC):
             raise LocalError("there is no connection; :open connects again")
         if self.companion is not None:
             raise LocalError("in a lesson it is you who says everything; :hint helps")
-        if self.dialogue.session.answering_auth:
+        if self.talk.core.answering_auth:
             raise LocalError("the server waits for an answer within AUTH; * gives up")
 
-    def carry_on(self) -> None:
-        """Go on with what poptalk does by itself; when that is over, with what was typed meanwhile."""
-        if self.errand is not None:
-            self.errand.carry_on()
-        while self.typed_meanwhile and self.errand is None:
+    def procedure_changed(self) -> None:
+        """Act on what was typed while a procedure ran, if it is over."""
+        while self.typed_meanwhile and self.talk.procedure is None:
             text, *others = self.typed_meanwhile
             self.typed_meanwhile = ()
             self.enter(text)
             self.typed_meanwhile = (*self.typed_meanwhile, *others)
 
-    def interrupt_errand(self) -> None:
+    def interrupt_procedure(self) -> None:
         """End what poptalk does by itself, and forget what was typed meanwhile."""
         self.typed_meanwhile = ()
-        if self.errand is not None:
-            self.errand.interrupt()
+        if self.talk.procedure is not None:
+            self.talk.procedure.interrupt()
 
-    def send_line(self, line: bytes) -> None:
-        """Send a line exactly as it was typed, with CRLF behind it."""
-        if not self.connected:
-            self.dialogue.warn("not connected: :open connects again, :quit leaves")
-            self.half_typed = self.half_typed or typed_text(line)
-            return
-        if self.password_in_clear(line):
-            self.dialogue.warn(
-                "this password crosses the network in clear; STLS or --tls would protect it"
-            )
-        if not self.answering_auth and self.dialogue.session.is_stray_secret(parse_command(line)):
-            self.dialogue.remark(
-                "this is no command and may be a password, so it is hidden; PASS belongs in front of "
-                "one, and :reveal shows it"
-            )
-        self.transmit(line + b"\r\n")
-
-    def password_in_clear(self, line: bytes) -> bool:
-        """Whether a secret is about to leave this machine without TLS (RFC 8314 §4.1)."""
-        return self.exposed and self.secret_of(line) is not None
-
-    @property
-    def exposed(self) -> bool:
-        """Whether what is sent leaves this machine without TLS."""
-        loopback = self.destination is not None and self.destination.is_loopback
-        return not self.dialogue.session.encrypted and not loopback
+    # Secrets.
 
     def secret_of(self, line: bytes) -> Span | None:
         """Find what must be masked in a line that is sent, or would be, now."""
         if self.answering_auth:
             return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
-        begun = self.dialogue.session.unfinished
+        core = self.talk.core
+        begun = core.unfinished
         command = parse_command(begun + line)
-        if self.dialogue.session.is_stray_secret(command):
+        if command.verb is None and core.is_stray_secret(command):
             return Span(start=0, stop=len(line))
         secret = command.secret
         if secret is None:
@@ -229,23 +231,26 @@ class Shell(ABC):
     @property
     def answering_auth(self) -> bool:
         """Whether the next line will answer AUTH, perhaps one that waits to be sent."""
-        held = self.companion.held if self.companion is not None else ()
-        waiting = (*self.waiting, *map(wire_line, (*held, *self.typed_meanwhile)))
         # What poptalk does by itself answers by itself, and what is typed comes after that.
-        answering = self.errand is None and self.dialogue.session.answering_auth
-        return answering or any(map(_may_be_challenged, waiting))
+        if self.talk.procedure is None and self.talk.core.answering_auth:
+            return True
+        held = self.companion.held if self.companion is not None else ()
+        if not (self.talk.held or held or self.typed_meanwhile):
+            return False
+        waiting = (*self.talk.held, *map(wire_line, (*held, *self.typed_meanwhile)))
+        return any(map(_may_be_challenged, waiting))
 
     def keep_half_typed(self, text: str) -> None:
-        """Keep what stands in the line, or waits, when the connection ends.
+        """Keep what is in the line, or waits, when the connection ends.
 
         An answer within AUTH is of no use to the next connection, where nothing would mask it.
         """
-        waiting = (*map(typed_text, self.waiting), *self.typed_meanwhile)
+        waiting = (*map(typed_text, self.talk.held), *self.typed_meanwhile)
         if not text and waiting:
             text = waiting[0]
         if self.secret_in_text(text) != 0:
             self.half_typed = text or self.half_typed
-        self.waiting = []
+        self.talk.held = []
         self.typed_meanwhile = ()
 
     def hear(self, data: bytes, *, half_typed: str) -> bool:
@@ -253,15 +258,18 @@ class Shell(ABC):
 
         Args:
             data: the octets.
-            half_typed: what stands in the line.
+            half_typed: what is in the line.
 
         Returns:
             Whether it must be taken away: it was begun as an answer to an AUTH that is over now, so
             that nothing would mask it any more, and it is the beginning of no command.
         """
+        if not half_typed:
+            self.talk.received(data)
+            return False
         answering = self.answering_auth
-        self.dialogue.received(data)
-        if not half_typed or not answering or self.answering_auth or _begins_command(half_typed):
+        self.talk.received(data)
+        if not answering or self.answering_auth or _begins_command(half_typed):
             return False
         self.dialogue.remark(
             "AUTH is over; the answer that you were typing is a secret, and is gone"
@@ -295,7 +303,7 @@ class Shell(ABC):
         """
         if self.secret_in_text(text) is not None:
             return True
-        if self.dialogue.session.state is not State.AUTHORIZATION:
+        if self.talk.core.state is not State.AUTHORIZATION:
             return False
         return bool(text) and not _begins_command(text)
 
@@ -325,7 +333,7 @@ class Shell(ABC):
     @property
     def asked(self) -> bool:
         """Whether the next line that is typed answers a question of poptalk's, and is a secret."""
-        return self.errand is not None and self.errand.question is not None
+        return self.talk.procedure is not None and self.talk.procedure.question is not None
 
     # What the companion is told, and what it changes.
 
@@ -342,21 +350,48 @@ class Shell(ABC):
     def reminders(self) -> list[tuple[float, Callable[[], None]]]:
         """Return what is to be said if the server stays silent now, and after how many seconds."""
         due: list[tuple[float, Callable[[], None]]] = []
-        if self.connected and self.dialogue.session.partial:
+        core = self.talk.core
+        if not self.connected:
+            return due
+        if core.partial:
             due.append((PARTIAL_SECONDS, self.dialogue.tell_partial))
-        if not self.connected or self.dialogue.settled:
+        if core.settled:
             return due
         companion = self.companion
         if companion is None or companion.silences is None:
             return [*due, (SILENCE_SECONDS, self.dialogue.explain_silence)]
         return due + [(s, partial(companion.silence, s)) for s in companion.silences]
 
+    # What goes wrong.
+
+    def show_failure(self, error: NetError) -> None:
+        """Show why there is no connection, or no TLS, with the certificate that is the reason."""
+        # What was injected shows above, and why that matters.
+        self.dialogue.warn(NOT_TO_BE_TRUSTED if isinstance(error, Injected) else str(error))
+        if isinstance(error, TlsFailed):
+            for line in error.certificate:
+                self.dialogue.remark(line)
+
+    def not_connected(self, error: NetError) -> None:
+        """Say that no connection was made."""
+        if self.companion is None:
+            self.show_failure(error)
+        else:
+            self.companion.failed(error)
+
+    def connection_ended(self, ending: Ending) -> None:
+        """Take note of the end of the connection, once what was typed has been kept."""
+        self.talk.ended(ending)
+        if self.half_typed:
+            self.dialogue.remark("what you had typed is kept: :open offers it again")
+        self.tell_companion(lambda companion: companion.ended(ending))
+
     # What the prompt says.
 
     @property
     def prompt(self) -> str:
         """The state, the user and the host, such as `AUTHORIZATION bob@host> `."""
-        session = self.dialogue.session
+        session = self.talk.core
         host = self.destination.name if self.destination else ""
         who = harmless(f"{session.user}@{host}" if session.user else host)
         return self._accompanied(f"{self._situation} {who}> ", short=False)
@@ -372,20 +407,21 @@ class Shell(ABC):
         Args:
             columns: cells of a row.
         """
-        if self.errand is not None and self.errand.question is not None:
-            question = harmless(self.errand.question.text)
+        procedure = self.talk.procedure
+        if procedure is not None and procedure.question is not None:
+            question = harmless(procedure.question.text)
             return question if len(question) <= columns // 2 else SHORT_QUESTION
         prompt = self.prompt
         return self.short_prompt if len(prompt) > columns // 2 else prompt
 
     def _accompanied(self, usual: str, *, short: bool) -> str:
-        if not self.connected or self.dialogue.session.state is State.CLOSED:
+        if not self.connected or self.talk.core.state is State.CLOSED:
             usual = "(closed)> "
         return usual if self.companion is None else self.companion.prompt(usual, short=short)
 
     @property
     def _situation(self) -> str:
-        session = self.dialogue.session
+        session = self.talk.core
         return "AUTH" if session.answering_auth else session.state.value
 
 

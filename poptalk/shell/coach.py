@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from poptalk.net.destination import Destination
     from poptalk.net.errors import Ending, NetError
     from poptalk.protocol.client import ClientSession
+    from poptalk.session.exchanges import Exchanges
     from poptalk.shell.lesson_view import LessonView
     from poptalk.shell.school import LessonHost
 
@@ -81,8 +82,8 @@ class LessonController(Driver, Companion):
         host: LessonHost,
         view: LessonView,
     ) -> None:
-        super().__init__(tutor, lesson_server)
         self._shell = shell
+        super().__init__(tutor, lesson_server)
         self._dialogue = shell.dialogue
         self._lesson = lesson
         self._host = host
@@ -229,6 +230,11 @@ class LessonController(Driver, Companion):
     def session(self) -> ClientSession | None:
         """The session on the open connection."""
         return self._dialogue.session if self._shell.connected else None
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What was said."""
+        return self._shell.talk.exchanges
 
     def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
         """Send a line, and show it, also in a shell that need not since the keys were echoed."""

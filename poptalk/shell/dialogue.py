@@ -1,25 +1,24 @@
-"""A session as a person sees it: events of the client core become lines, facts and a log.
+"""The view of a session: what a person sees of what is said, as lines for a screen.
 
-A `Dialogue` lives as long as the shell and outlasts connections; `begin` starts a new session.  It
-drives no socket.  The drivers (`live`, `linear`, `pipe`) hand it what was sent and received, and it
-tells them by its attributes what matters: the state, whether a reply is due, whether TLS must start.
+It observes a `Session`, and lives as long as the shell does.  It changes nothing; the local commands
+ask it for what the session keeps, in a form that can be shown.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import TLS_PORT_HINT
-from poptalk.protocol.client import ClientSession
-from poptalk.protocol.commands import Span
+from poptalk.pop3.sasl.base64 import NotBase64, decode
+from poptalk.pop3.sasl.mechanism import STARS
+from poptalk.pop3.sasl.table import response_parts, stand_in
 from poptalk.protocol.events import (
     BodyChunk,
     Challenge,
     Closed,
     Event,
-    Exchange,
     Greeting,
     Oddity,
     Reply,
@@ -28,35 +27,32 @@ from poptalk.protocol.events import (
     TlsRequested,
     Unsolicited,
 )
+from poptalk.protocol.explain import Explanation, explain_greeting, explain_reply, explain_unasked
 from poptalk.protocol.oddities import OddityKind
-from poptalk.protocol.replies import StatusLine, parse_status_line
-from poptalk.protocol.secrets import SpokenSecrets
+from poptalk.protocol.replies import StatusLine
 from poptalk.protocol.states import State
-from poptalk.protocol.verbs import Field
-from poptalk.shell.capability_book import CapabilityBook
-from poptalk.shell.explaining import (
-    as_much_as_fits,
-    explained_reply,
-    explained_response,
-    response_stand_in,
-)
-from poptalk.shell.facts import Facts
-from poptalk.shell.kept import KeptReply
-from poptalk.shell.recent import Recent
+from poptalk.session.events import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
 from poptalk.terminal.fold import UNLIMITED, BodyView, Budget
-from poptalk.terminal.render import NoteKind, client_line, note, status_line
-from poptalk.terminal.safe import Fragments
+from poptalk.terminal.render import NoteKind, client_line, note, plain_text, status_line
+from poptalk.terminal.safe import Fragments, harmless
+from poptalk.terminal.width import cells
 
 if TYPE_CHECKING:
     from poptalk.net.errors import Ending
-    from poptalk.net.tls import TlsFacts
-    from poptalk.shell.log import FileLog, Log
+    from poptalk.protocol.client import ClientSession
+    from poptalk.session.exchanges import StoredReply
+    from poptalk.session.session import Session
 
 UNSOLICITED_LINES_SHOWN = 50
 """Lines that answer nothing and are shown between two commands; a flood beyond is only counted."""
 
+MOST_LINES_EXPLAINED = 100
+"""Lines of a listing that are looked at."""
+
+FOLD_ADVICE = ":more shows the next, :save FILE keeps them all"
+
 STRIPPED = (
-    "this server has offered STLS before, and does not now: somebody on the way may have taken it out; "
+    "this server has offered STLS before, and doesn't now: someone between may have taken it out; "
     "send no password here [RFC 2595 §9]"
 )
 
@@ -64,151 +60,120 @@ _EVERY_TIME = frozenset({OddityKind.RESPONSE_INJECTION, OddityKind.WRONG_STATE})
 """Oddities worth a line whenever they occur; the others are told once a connection."""
 
 
+class Folding:
+    """How much of a reply has been on the screen."""
+
+    def __init__(self, reply: StoredReply) -> None:
+        self.shown = 0
+        """Octets of the body, from its start."""
+        self.folded = False
+        """Whether lines were left out."""
+        self._reply = reply
+        self._in_header = reply.is_message
+
+    def view(self, budget: Budget) -> BodyView:
+        """Begin or go on showing the body, after what was shown."""
+        exchange = self._reply.exchange
+        verb = exchange.command.verb if exchange is not None else None
+        fields = verb.fields if verb is not None else ()
+        return BodyView(budget=budget, in_header=self._in_header, fields=fields, advice=FOLD_ADVICE)
+
+    def viewed(self, view: BodyView) -> None:
+        """Take note of how far a view has come."""
+        self.shown += view.shown_octets
+        self._in_header = view.in_header
+        self.folded = view.folded
+
+    def start_over(self) -> None:
+        """Begin again with showing."""
+        self.shown = 0
+        self._in_header = self._reply.is_message
+        self.folded = self._reply.octets > 0
+
+
 class Dialogue:
-    """What was said so far, and the screen and the log that show it."""
+    """What the screen shows of a session."""
 
     def __init__(
         self,
+        talk: Session,
         *,
         show: Callable[[Iterable[Fragments]], None],
-        clock: Callable[[], float],
         size: Callable[[], tuple[int, int]] | None = None,
-        log: FileLog | None = None,
-        complain: Callable[[str], None] | None = None,
     ) -> None:
-        """Make a dialogue that is not connected.
+        """Make a view, and have it observe.
 
         Args:
+            talk: the session.
             show: takes lines for the screen.
-            clock: gives seconds.
             size: gives rows and columns of the screen, for folding long replies; None folds nothing.
-            log: where the dialogue is written as well.
-            complain: says that the log cannot be written; None shows it like any warning.
         """
-        self.session = ClientSession()
-        self.facts = Facts()
-        self.last: KeptReply | None = None
-        """The last greeting, reply or challenge."""
-        self.unasked: StatusLine | None = None
-        """A line that came since then, and answers nothing."""
-        self.sent_secrets: list[tuple[bytes, Span]] = []
-        """Lines with secrets, for `:reveal`."""
+        self.talk = talk
         self.reveal = False
+        """Whether secrets are shown."""
         self.explain = False
         """Whether everything is explained that can be."""
-        self.capabilities = CapabilityBook()
         self.shows_sent = True
         """Whether sent lines are shown; a shell whose prompt is never erased shows them already."""
-        self.refused = False
-        """Whether any command was answered with something else than +OK."""
-        self.ending: Ending | None = None
-        self.tls: TlsFacts | None = None
-        """What came of the handshake; None in clear."""
-        self.log = log
-        self.recent = Recent()
-        """What was said last, for `:report`."""
-        self.milliseconds: float | None = None
-        """Time from the last command that was answered to the first line of its reply."""
-        self.listeners: list[Callable[[Event], None]] = []
-        """Who is told of each event, after the screen has shown it and the log has it."""
         self.hidden = False
         """Whether the screen shows nothing of the dialogue, at most to the end of the connection; the
         log has it all the same."""
         self.unremarked: Collection[OddityKind] = ()
-        """Oddities that the screen says nothing of, since somebody else does, or should not."""
+        """Oddities that the screen says nothing of, since the lesson does, or should not."""
+        self.folding: Folding | None = None
+        """How much has been shown of the last reply with a body."""
         self._screen = show
-        self._clock = clock
-        self._complain = complain or self.warn
         self._size = size
-        self._sent_at: dict[int, float] = {}
-        self._secrets = SpokenSecrets()
         self._told: set[OddityKind] = set()
         self._view: BodyView | None = None
         self._unsolicited_shown = 0
         self._unsolicited_hidden = [0, 0]
-        self._tls_requested: TlsRequested | None = None
+        talk.observe(
+            {
+                ConnectionOpened: self._on_opened,
+                Sent: self._on_sent,
+                Greeting: self._on_greeting,
+                Reply: self._on_reply,
+                Challenge: self._on_challenge,
+                BodyChunk: self._on_body,
+                ReplyEnd: self._on_reply_end,
+                Unsolicited: self._on_unsolicited,
+                Closed: self._on_closed,
+                ConnectionEnded: self._on_ended,
+                TlsEstablished: self._on_tls,
+                Note: self._on_note,
+                Oddity: self._on_oddity,
+                TlsRequested: self._on_tls_requested,
+            }
+        )
 
-    # What a driver asks.
+    # For the lessons, which know a session by its view.
+
+    @property
+    def session(self) -> ClientSession:
+        """The protocol core of this connection."""
+        return self.talk.core
 
     @property
     def settled(self) -> bool:
         """Whether the server owes nothing: greeting and all replies are complete, or it asks."""
-        session = self.session
-        if session.state is State.GREETING:
-            return False
-        return not session.outstanding or session.challenge_open
-
-    def take_tls_request(self) -> TlsRequested | None:
-        """Return the request to start TLS once, after STLS was answered with +OK."""
-        request, self._tls_requested = self._tls_requested, None
-        return request
+        return self.talk.core.settled
 
     @property
-    def receiving(self) -> int | None:
-        """Octets received so far of a multi-line reply whose end has not come."""
-        return self.last.octets if self._view is not None and self.last else None
+    def listeners(self) -> list[Callable[[Event], None]]:
+        """Called with each event, after the screen has shown it and the log has it."""
+        return self.talk.listeners
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the last connection ended; None while it stands."""
+        return self.talk.ending
+
+    # Sentences.
 
     def size(self) -> tuple[int, int]:
         """Return rows and columns of the screen; more rows than anything has if nothing is folded."""
         return self._size() if self._size else (UNLIMITED, 80)
-
-    # What a driver tells.
-
-    def begin(self, *, where: str, encrypted: bool) -> None:
-        """Start the session of a new connection.
-
-        Args:
-            where: host and port, for the log.
-            encrypted: whether TLS was established before the greeting.
-        """
-        self.session = ClientSession(encrypted=encrypted)
-        self.facts.forget()
-        self.capabilities.begin(where)
-        self.tls = None
-        self.sent_secrets.clear()
-        self.ending = None
-        self.milliseconds = None
-        self._secrets = SpokenSecrets()
-        self._told.clear()
-        self._sent_at.clear()
-        self._log(lambda log: log.opened(where, encrypted=encrypted))
-
-    def sent(self, data: bytes) -> None:
-        """Show octets that go to the server."""
-        self._unsolicited_shown = 0
-        self._take(self.session.send(data))
-
-    def received(self, data: bytes) -> None:
-        """Show octets of the server."""
-        self._take(self.session.receive_data(data))
-
-    def tls_established(self, facts: TlsFacts) -> None:
-        """Show that TLS has begun."""
-        self.tls = facts
-        upgraded = not self.session.encrypted
-        if upgraded:
-            self.facts.forget()
-            self._take(self.session.tls_established())
-        (self.remark if facts.verified else self.warn)(facts.summary)
-        self._log(lambda log: log.tls(facts, upgraded=upgraded))
-
-    def ended(self, ending: Ending) -> None:
-        """Show that the connection is gone, who ended it, and what that means."""
-        if self.session.state is State.CLOSED:
-            return
-        self.ending = ending
-        self._take(self.session.receive_eof())
-        (self.remark if self.session.farewell else self.warn)(str(ending))
-        self._log(lambda log: log.ended(ending))
-        self.hidden = False
-
-    def close(self) -> None:
-        """Give back what is kept of the last reply, and close the log: nothing is shown after this."""
-        if self.last is not None:
-            self.last.close()
-            self.last = None
-        if self.log is not None:
-            self.log.abandon()
 
     def note(self, text: str, *, kind: NoteKind = NoteKind.NOTE) -> list[Fragments]:
         """Make lines of poptalk's own, wrapped to the screen."""
@@ -224,20 +189,20 @@ class Dialogue:
 
     def tell_partial(self) -> None:
         """Show the beginning of a line whose end has not come for a while."""
-        self.show_partial(self.session.partial)
+        self.show_partial(self.talk.core.partial)
 
     def explain_silence(self) -> None:
         """Say what it may mean that the server has not said anything for a while, if it owes it."""
-        session = self.session
-        if self.settled or session.state is State.CLOSED:
+        core = self.talk.core
+        if core.settled or core.state is State.CLOSED:
             return
-        if session.state is State.GREETING:
+        if core.state is State.GREETING:
             self.remark(f"no greeting yet. {TLS_PORT_HINT}")
-        elif session.in_body:
+        elif core.in_body:
             self.remark("the reply has not ended: a line with a lone dot is still to come")
         else:
             # What is no keyword may be a secret.
-            verb = session.outstanding[0].command.verb
+            verb = core.outstanding[0].command.verb
             self.remark(
                 f"no answer to {verb.keyword if verb else 'this line'} yet; "
                 "the server may be busy, or wait for the end of a line"
@@ -245,92 +210,66 @@ class Dialogue:
 
     # Events.
 
-    def _take(self, events: Sequence[Event]) -> None:
-        for event in events:
-            taker = self._TAKERS.get(type(event))
-            if taker is not None:
-                taker(self, event)
-            for listener in tuple(self.listeners):
-                listener(event)
+    def _on_opened(self, _event: ConnectionOpened) -> None:
+        self._told.clear()
 
     def _on_sent(self, event: Sent) -> None:
-        if event.secret is not None:
-            self._secrets.remember(event.line[event.secret.start : event.secret.stop])
-            self.sent_secrets.append((event.line, event.secret))
-        self._tell_hidden_unsolicited()
-        self._sent_at[event.exchange.number] = self._clock()
-        if self.shows_sent:
-            stand_in = response_stand_in(self, event) if self.explain else None
-            line = client_line(event.line, event.secret, reveal=self.reveal, stand_in=stand_in)
-            self._show([line])
-        if self.explain:
-            self._show(explained_response(self, event))
-        self._log(lambda log: log.client(event, stand_in=response_stand_in(self, event)))
+        self._unsolicited_shown = 0
+        if self._unsolicited_hidden[1]:
+            self._tell_hidden_unsolicited()
+        response = self.talk.exchanges.response_in(event) if self.explain else None
+        if self.shows_sent or self.talk.sent_by_poptalk:
+            instead = stand_in(*response) if response is not None else None
+            self._show(
+                [client_line(event.line, event.secret, reveal=self.reveal, stand_in=instead)]
+            )
+        if response is not None:
+            self._show(self._explained_response(*response))
 
     def _on_greeting(self, event: Greeting) -> None:
-        kept = KeptReply(exchange=None, status_line=event.status_line)
-        self._keep(kept)
-        self._show_status(event.status_line)
-        self._explain(kept)
+        self._show([status_line(self.mask(event.status_line.line))])
+        self._explain_last()
 
     def _on_reply(self, event: Reply) -> None:
-        kept = KeptReply(exchange=event.exchange, status_line=event.status_line)
-        kept.multi_line = event.multi_line
-        self._measure(event.exchange)
-        self._keep(kept)
         verb = event.exchange.command.verb
-        self._show_status(
-            event.status_line, fields=verb.fields if verb and not event.multi_line else ()
-        )
-        if event.multi_line:
-            self._view = kept.view(self.screenful())
+        fields = verb.fields if verb and not event.multi_line else ()
+        line = [status_line(self.mask(event.status_line.line), fields=fields)]
+        if not self.hidden:
+            self._screen(line)
+        if event.multi_line and self.talk.exchanges.last is not None:
+            self.folding = Folding(self.talk.exchanges.last)
+            self._view = self.folding.view(self.screenful())
 
     def _on_challenge(self, event: Challenge) -> None:
-        kept = KeptReply(exchange=event.exchange, status_line=event.status_line)
-        self._measure(event.exchange)
-        kept.complete = True
-        self._keep(kept)
-        self._secrets.hear(event)
-        self._show_status(event.status_line)
-        self._explain(kept)
+        self._show([status_line(self.mask(event.status_line.line))])
+        self._explain_last()
 
     def _on_body(self, event: BodyChunk) -> None:
-        assert self.last is not None
+        exchanges = self.talk.exchanges
+        if exchanges.failure is not None:
+            failure, exchanges.failure = exchanges.failure, None
+            self.warn(f"the rest of this reply is not kept: {failure.strerror}")
         assert self._view is not None
-        self._store(self.last, event.data)
         self._show(self._view.feed(event.data))
-        self._log(lambda log: log.server_data(event.data))
 
     def _on_reply_end(self, event: ReplyEnd) -> None:
-        assert self.last is not None
-        self.last.complete = True
-        self.refused = self.refused or not event.ok
-        self._sent_at.pop(event.exchange.number, None)
-        self._end_view(complete=True)
-        self._log(lambda log: log.reply_end(event))
-        if event.ok:
-            self.facts.learn(event.exchange.command, self.last)
-        self._explain(self.last)
-        if event.exchange.command.keyword == b"CAPA":
-            self._learn_capabilities(self.last)
-
-    def _learn_capabilities(self, reply: KeptReply) -> None:
-        self.capabilities.learn(self.session, reply.lines() if reply.multi_line else None)
-        if self.capabilities.stripped:
+        if self._view is not None:
+            self._end_view(complete=True)
+        self._explain_last()
+        if event.exchange.command.keyword == b"CAPA" and self.talk.exchanges.facts.stripped:
             self.warn(STRIPPED)
 
-    def _explain(self, reply: KeptReply) -> None:
-        if self.explain:
-            self._show(list(as_much_as_fits(self, explained_reply(self, reply))))
+    def _explain_last(self) -> None:
+        last = self.talk.exchanges.last
+        if self.explain and last is not None:
+            self._show([*self._as_much_as_fits(self.explained(last))])
 
     def _on_unsolicited(self, event: Unsolicited) -> None:
-        self._log(lambda log: log.unasked(self._secrets.mask(event.data)))
         room = UNSOLICITED_LINES_SHOWN - self._unsolicited_shown
         *lines, rest = event.data.split(b"\n", max(room, 0))
         for line in lines:
             self._unsolicited_shown += 1
-            self.unasked = parse_status_line(line.removesuffix(b"\r"))
-            self._show([status_line(self.mask(self.unasked.line))])
+            self._show([status_line(self.mask(line.removesuffix(b"\r")))])
         if rest:
             if not self._unsolicited_hidden[0]:
                 self.remark("the server goes on like this; from here on its lines are counted")
@@ -340,10 +279,21 @@ class Dialogue:
     def _on_closed(self, event: Closed) -> None:
         if event.partial:
             self.show_partial(event.partial)
-        self._end_view(complete=False)
+        if self._view is not None:
+            self._end_view(complete=False)
         self._tell_hidden_unsolicited()
         if event.marked:
             self.warn(marked_stay(event.marked))
+
+    def _on_ended(self, event: ConnectionEnded) -> None:
+        (self.remark if self.talk.core.farewell else self.warn)(str(event.ending))
+        self.hidden = False
+
+    def _on_tls(self, event: TlsEstablished) -> None:
+        (self.remark if event.facts.verified else self.warn)(event.facts.summary)
+
+    def _on_note(self, event: Note) -> None:
+        (self.warn if event.warning else self.remark)(event.text)
 
     def _on_oddity(self, event: Oddity) -> None:
         if event.kind in self.unremarked:
@@ -357,12 +307,8 @@ class Dialogue:
         self.warn(f"{fact.sentence}{detail}{clause}")
 
     def _on_tls_requested(self, event: TlsRequested) -> None:
-        self._tls_requested = event
         for line in event.residue[:_RESIDUE_SHOWN].splitlines():
             self._show([status_line(self.mask(line))])
-
-    _TAKERS: dict[type[Event], Callable[..., None]]
-    """What is done about each event; a `StateChanged` shows in the prompt by itself."""
 
     def _show(self, lines: Iterable[Fragments]) -> None:
         if self.hidden:
@@ -375,7 +321,7 @@ class Dialogue:
 
     def mask(self, line: bytes) -> bytes:
         """Return octets of the server without an echo of a secret, unless secrets are revealed."""
-        return line if self.reveal else self._secrets.mask(line)
+        return line if self.reveal else self.talk.secrets.mask(line)
 
     def screenful(self) -> Budget:
         """Return a budget of one screen, less the lines around the prompt."""
@@ -387,39 +333,12 @@ class Dialogue:
         line = status_line(self.mask(partial[:_RESIDUE_SHOWN]))
         self._show([[*line, ("warn", " (the end of this line is missing)")]])
 
-    def _show_status(self, parsed: StatusLine, *, fields: Sequence[Field] | None = None) -> None:
-        self._show([status_line(self.mask(parsed.line), fields=fields)])
-        own_end = parsed.end if parsed.end != b"\r\n" else b""
-        self._log(lambda log: log.server_line(self._secrets.mask(parsed.line) + own_end))
-
-    def _store(self, reply: KeptReply, data: bytes) -> None:
-        """Keep octets of a reply; a disk that is full costs `:more` and `:save`, not the session."""
-        if reply.lost:
-            return
-        try:
-            reply.append(data)
-        except OSError as error:
-            reply.lost = True
-            self.warn(f"the rest of this reply is not kept: {error.strerror}")
-
-    def _keep(self, reply: KeptReply) -> None:
-        if self.last is not None:
-            self.last.close()
-        self.last = reply
-        self.unasked = None
-
     def _end_view(self, *, complete: bool) -> None:
-        if self._view is None:
-            return
         view, self._view = self._view, None
+        assert view is not None
+        assert self.folding is not None
         self._show(view.end(complete=complete))
-        if self.last is not None:
-            self.last.viewed(view)
-
-    def _measure(self, exchange: Exchange) -> None:
-        started = self._sent_at.get(exchange.number)
-        if started is not None:
-            self.milliseconds = (self._clock() - started) * 1000
+        self.folding.viewed(view)
 
     def _tell_hidden_unsolicited(self) -> None:
         lines, octets = self._unsolicited_hidden
@@ -427,33 +346,65 @@ class Dialogue:
             self._unsolicited_hidden = [0, 0]
             self.remark(f"{lines:,} more unasked lines, {octets:,} octets, were not shown")
 
-    def _log(self, write: Callable[[Log], None]) -> None:
-        """Write to the log; a disk that is full ends the log, not the session."""
-        write(self.recent)
-        if self.log is None:
-            return
-        try:
-            write(self.log)
-        except OSError as error:
-            log, self.log = self.log, None
-            log.abandon()
-            self._complain(
-                f"logging to {log.name} has stopped: {error.strerror}; the session goes on"
+    # Explanations: for `:why`, and of everything while `:explain on` holds.
+
+    def explained(self, reply: StoredReply) -> Iterator[Fragments]:
+        """Explain a greeting, a reply or a challenge, part by part."""
+        if reply.exchange is None:
+            return self._explanations(explain_greeting(reply.status_line))
+        lines = reply.listing(most=MOST_LINES_EXPLAINED)
+        return self._explanations(
+            explain_reply(
+                reply.exchange.command, reply.status_line, lines, complete=reply.complete
             )
+        )
 
+    def explained_unsolicited(self, line: StatusLine) -> Iterator[Fragments]:
+        """Explain a line that answers nothing."""
+        return self._explanations(explain_unasked(line))
 
-Dialogue._TAKERS = {
-    Sent: Dialogue._on_sent,
-    Greeting: Dialogue._on_greeting,
-    Reply: Dialogue._on_reply,
-    Challenge: Dialogue._on_challenge,
-    BodyChunk: Dialogue._on_body,
-    ReplyEnd: Dialogue._on_reply_end,
-    Unsolicited: Dialogue._on_unsolicited,
-    Closed: Dialogue._on_closed,
-    Oddity: Dialogue._on_oddity,
-    TlsRequested: Dialogue._on_tls_requested,
-}
+    def _explanations(self, explanations: Iterable[Explanation]) -> Iterator[Fragments]:
+        for each in explanations:
+            clause = f" [{each.clause}]" if each.clause else ""
+            yield from self.beside(harmless(self.mask(each.part)), f"{each.meaning}{clause}")
+
+    def beside(self, part: str, meaning: str) -> list[Fragments]:
+        """Show a part with what it means beside it, or below it where that is too long.
+
+        Args:
+            part: harmless text; empty for what is about all of it.
+            meaning: one sentence.
+        """
+        lines = self.note(meaning)
+        if not part:
+            return lines
+        head = ("keyword", part)
+        if len(lines) == 1 and cells(part + "  " + plain_text(lines[0])) < self.size()[1]:
+            return [[head, ("note", "  "), *lines[0]]]
+        return [[head], *lines]
+
+    def _as_much_as_fits(self, lines: Iterable[Fragments]) -> Iterator[Fragments]:
+        """Give lines until the screen is full."""
+        budget = self.screenful()
+        for line in lines:
+            if not budget.spend(plain_text(line)):
+                yield from self.note("there is more to say: :why does")
+                return
+            yield line
+
+    def _explained_response(
+        self, mechanism: bytes, step: int, response: bytes
+    ) -> Iterator[Fragments]:
+        """Show what a response of AUTH holds, base64 undone, secrets as stars."""
+        try:
+            octets = decode(response)
+        except NotBase64:
+            return
+        for part in response_parts(mechanism, step, octets):
+            if part.meaning:
+                shown = STARS if part.secret else part.octets
+                yield from self.beside(harmless(shown), part.meaning)
+
 
 _ROWS_KEPT = 6
 """Rows of the screen that a long reply leaves: its command and first line, the note, dot, prompt."""

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from poptalk.net.destination import Destination
-from poptalk.shell.logging_in import begin_login, opening_request
+from poptalk.shell.logging_in import begin_login, opening_request, start_log
 from poptalk.shell.settings import ConnectOptions
 from poptalk.terminal.color import use_color
 from poptalk.terminal.theme import theme_named
@@ -156,16 +156,14 @@ def _run_live(
 def _live_shell(options: ConnectOptions) -> LiveShell:
     from poptalk.paths import state_directory
     from poptalk.shell.live import LiveShell
-    from poptalk.shell.log import open_log
+    from poptalk.shell.local import LOCAL_COMMANDS
 
     shell = LiveShell(
         theme=theme_named(options.theme),
         color=use_color(options.color, os.environ, isatty=True),
         timeout=options.timeout,
         history_path=str(state_directory() / "history"),
-    )
-    shell.dialogue.log = (
-        open_log(options.log, log_format=options.log_format) if options.log else None
+        commands=LOCAL_COMMANDS,
     )
     _settle_in(shell, options)
     return shell
@@ -175,15 +173,15 @@ def _settle_in(shell: Shell, options: ConnectOptions) -> None:
     """Tell a shell what it has to know of the options."""
     shell.source = options.password_source
     shell.dialogue.explain = options.explain
+    start_log(shell.talk, options)
 
 
 def _linear_shell(options: ConnectOptions) -> LinearShell:
-    import time
-
+    from poptalk.session.session import Session
     from poptalk.shell.dialogue import Dialogue
     from poptalk.shell.line_input import LineInput
     from poptalk.shell.linear import LinearShell
-    from poptalk.shell.log import open_log
+    from poptalk.shell.local import LOCAL_COMMANDS
     from poptalk.terminal.screen import LinearScreen
 
     screen = LinearScreen(
@@ -191,15 +189,12 @@ def _linear_shell(options: ConnectOptions) -> LinearShell:
         theme=theme_named(options.theme),
         color=use_color(options.color, os.environ, isatty=True),
     )
-    dialogue = Dialogue(
-        show=screen.show,
-        clock=time.monotonic,
-        size=_size,
-        log=open_log(options.log, log_format=options.log_format) if options.log else None,
-    )
+    session = Session(clock=monotonic)
     descriptor = sys.stdin.fileno()
     shell = LinearShell(
-        dialogue=dialogue,
+        session=session,
+        dialogue=Dialogue(session, show=screen.show, size=_size),
+        commands=LOCAL_COMMANDS,
         screen=screen,
         keys=LineInput(descriptor, echo=screen.echo),
         descriptor=descriptor,

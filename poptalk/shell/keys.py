@@ -25,7 +25,7 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     """Make the bindings of a shell."""
     bindings = KeyBindings()
     on_empty_line = Condition(lambda: not shell.session.default_buffer.text)
-    bindings.add("enter")(partial(_enter, shell))
+    bindings.add("enter")(shell.take_line)
     bindings.add("c-c")(partial(_clear, shell))
     bindings.add("c-d", filter=on_empty_line)(partial(_leave, shell))
     # Eager: in prompt_toolkit Ctrl-] waits for a character to search for.
@@ -34,15 +34,6 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
     bindings.add(Keys.CPRResponse, save_before=lambda _event: False)(partial(_locate, shell))
     return bindings
-
-
-def _enter(shell: LiveShell, event: KeyPressEvent) -> None:
-    """Take the line; with a completion selected, take only that."""
-    buffer = event.current_buffer
-    if buffer.complete_state and buffer.complete_state.current_completion:
-        buffer.complete_state = None
-    else:
-        shell.take_line(buffer)
 
 
 def _clear(shell: LiveShell, event: KeyPressEvent) -> None:
@@ -84,5 +75,5 @@ def _paste(shell: LiveShell, event: KeyPressEvent) -> None:
     *lines, rest = _LINE_END.split(event.data)
     for line in lines:
         buffer.insert_text(line)
-        shell.take_line(buffer)
+        shell.take_line(event)
     buffer.insert_text(rest)

@@ -7,21 +7,27 @@ of its own, and the prompt with the half-typed line is written again below it.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
 from poptalk.net.link import Link
-from poptalk.net.stls import NOT_TO_BE_TRUSTED, failure, injected, no_tls_in_time
-from poptalk.protocol.events import TlsRequested
+from poptalk.net.stls import failure, no_tls_in_time
+from poptalk.session.begin_tls import require_tls
+from poptalk.session.session import Session
 from poptalk.shell.base import Shell
-from poptalk.shell.begin_tls import require_tls
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.line_input import LineInput
 from poptalk.terminal.safe import Fragments
 from poptalk.terminal.screen import LinearScreen
+
+if TYPE_CHECKING:
+    from poptalk.net.tls import TlsFacts
+    from poptalk.net.tls_settings import TlsSettings
+    from poptalk.shell.registry import LocalCommand
 
 
 class LinearShell(Shell):
@@ -30,7 +36,9 @@ class LinearShell(Shell):
     def __init__(
         self,
         *,
+        session: Session,
         dialogue: Dialogue,
+        commands: Mapping[str, LocalCommand],
         screen: LinearScreen,
         keys: LineInput,
         descriptor: int,
@@ -39,15 +47,17 @@ class LinearShell(Shell):
         """Make a shell that is not connected.
 
         Args:
-            dialogue: shows on `screen`.
+            session: the session.
+            dialogue: its view, which shows on `screen`.
+            commands: the local commands.
             screen: where everything is written.
             keys: where lines come from.
             descriptor: the terminal of `keys`.
             timeout: seconds for connecting.
         """
-        self.dialogue = dialogue
-        self.dialogue.shows_sent = False
-        self.destination: Destination | None = None
+        super().__init__(session, dialogue, commands=commands)
+        session.failed = self._failed
+        dialogue.shows_sent = False
         self._screen = screen
         self._keys = keys
         self._keys.secret_from = self.secret_in_text
@@ -55,36 +65,12 @@ class LinearShell(Shell):
         self._timeout = timeout
         self._link: Link | None = None
         self._leaving = False
-        self.waiting = []
         self._reminders: list[tuple[float, Callable[[], None]]] = []
         """What is to be said when the server stays silent, and until when it may be."""
         self._alarms: list[tuple[float, Callable[[], None]]] = []
         """What is to be done at a certain time, whatever happens until then."""
 
     # For the local commands.
-
-    @property
-    def connected(self) -> bool:
-        """Whether octets can be sent."""
-        return self._link is not None and self._link.ending is None
-
-    def transmit(self, data: bytes) -> None:
-        """Send octets, and show them."""
-        assert self._link is not None
-        self.dialogue.sent(data)
-        try:
-            self._link.send(data)
-        except ConnectionLost as error:
-            self.dialogue.warn(str(error))
-            self._hung_up()
-        self._watch()
-
-    def send_line(self, line: bytes) -> None:
-        """Send a line, behind STLS only when TLS has begun or was refused."""
-        if self.connected and self.dialogue.session.awaiting_tls:
-            self.waiting.append(line)
-        else:
-            super().send_line(line)
 
     def open(self, destination: Destination) -> None:
         """Connect; a failure is shown, and Ctrl-C gives up."""
@@ -93,16 +79,10 @@ class LinearShell(Shell):
             with self._keys.interruptible():
                 self.connect(destination)
         except NetError as error:
-            self._not_connected(error)
+            self.not_connected(error)
         except KeyboardInterrupt:
             self.close()
-            self._not_connected(ConnectFailed("gave up connecting"))
-
-    def _not_connected(self, error: NetError) -> None:
-        if self.companion is None:
-            self._show_failure(error)
-        else:
-            self.companion.failed(error)
+            self.not_connected(ConnectFailed("gave up connecting"))
 
     def connect(self, destination: Destination) -> None:
         """Connect.
@@ -111,13 +91,16 @@ class LinearShell(Shell):
             ConnectFailed: no connection came about.
             TlsFailed: TLS did not come about.
         """
-        self.destination = destination
+        self.talk.destination = destination
         settings = destination.tls_settings() if destination.tls else None
-        self._link = Link.open(destination.target, timeout=self._timeout, tls=settings)
-        self.dialogue.begin(where=str(destination), encrypted=destination.tls)
-        if self._link.tls is not None:
-            self.dialogue.tls_established(self._link.tls)
-        self._watch()
+        link = Link.open(destination.target, timeout=self._timeout, tls=settings)
+        self._link = link
+        transport = _Interruptible(link, self._keys)
+        where = str(destination)
+        self.talk.opened(transport, destination, where=where, encrypted=destination.tls)
+        if link.tls is not None:
+            self.talk.tls_established(link.tls)
+        self.watch()
         if destination.starttls:
             self._require_tls()
         if self.half_typed:
@@ -130,19 +113,18 @@ class LinearShell(Shell):
             TlsFailed: the server does not offer it, or it did not come about.
         """
         outcome: list[Exception | None] = []
-        self.run_errand(require_tls(self), name="starttls", then=outcome.append)
+        procedure = self.talk.run(require_tls(self.talk), name="starttls", then=outcome.append)
         try:
             while not outcome and self._link is not None:
                 self._listen(self._link, patient=False)
         except ConnectionLost:
             outcome.append(no_tls_in_time(self._timeout or 0))
         finally:
-            if self.errand is not None:
-                self.errand.abandon()
+            procedure.abandon()
         if outcome[0] is not None:
-            session = self.dialogue.session
+            core = self.talk.core
             self.close()
-            raise failure(outcome[0], session)
+            raise failure(outcome[0], core)
 
     def close(self) -> None:
         """Close the connection without a word to the server."""
@@ -153,11 +135,6 @@ class LinearShell(Shell):
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later."""
         self._alarms.append((monotonic() + seconds, action))
-
-    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
-        """Do work at once: here nobody types while something is being done."""
-        work()
-        then()
 
     def leave(self) -> None:
         """End the shell."""
@@ -185,7 +162,7 @@ class LinearShell(Shell):
                 self.tell_companion(lambda companion: companion.left())
             finally:
                 self.close()
-                self.dialogue.close()
+                self.talk.close()
         return 0
 
     def _turn(self) -> None:
@@ -220,7 +197,7 @@ class LinearShell(Shell):
             act()
         return list(ready)
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
         """Begin to wait: for the rest of a line, and for what the server owes."""
         now = monotonic()
         self._reminders = [(now + seconds, say) for seconds, say in self.reminders()]
@@ -235,7 +212,7 @@ class LinearShell(Shell):
 
     def _wants_a_line(self) -> bool:
         """Whether a prompt is due: no reply is awaited, and the companion is not at work."""
-        due = self.connected and not self.dialogue.settled and not self.asked
+        due = self.connected and not self.talk.core.settled and not self.asked
         return not due if self.companion is None else self.companion.wants_a_line(due=due)
 
     def _act_on_lines(self) -> None:
@@ -245,7 +222,7 @@ class LinearShell(Shell):
             except KeyboardInterrupt:
                 self._screen.prompt([("text", "^C\n")])
                 self._screen.answered()
-                self.interrupt_errand()
+                self.interrupt_procedure()
                 self.tell_companion(lambda companion: companion.interrupted())
                 self._prompt(although_due=True)
                 continue
@@ -276,44 +253,18 @@ class LinearShell(Shell):
         if not data:
             self._hung_up()
             return
+        encrypted = self.talk.core.encrypted
         if self.hear(data, half_typed=self._keys.text):
             self._keys.text = ""
-        request = self.dialogue.take_tls_request()
-        if request is not None:
-            self._start_tls(link, request)
-        self._watch()
-        if not self.dialogue.session.awaiting_tls:
-            waiting, self.waiting = self.waiting, []
-            for line in waiting:
-                self.send_line(line)
-        self.carry_on()
+        if self.talk.core.encrypted and not encrypted:
+            self.tell_companion(lambda companion: companion.tls_begun())
+        self.watch()
         self.tell_companion(lambda companion: companion.listened())
 
-    def _start_tls(self, link: Link, request: TlsRequested) -> None:
-        if request.residue:
-            if self.errand is None or not self.errand.fail(injected(request.residue)):
-                self.dialogue.warn(NOT_TO_BE_TRUSTED)
-            self.close()
-            return
-        assert self.destination is not None
-        try:
-            with self._keys.interruptible():
-                facts = link.start_tls(self.destination.tls_settings())
-        except TlsFailed as error:
-            if self.errand is None or not self.errand.fail(error):
-                self._show_failure(error)
-            self._hung_up()
-        except KeyboardInterrupt:
-            self._hung_up()
-        else:
-            self.dialogue.tls_established(facts)
-            self.tell_companion(lambda companion: companion.tls_begun())
-
-    def _show_failure(self, error: NetError) -> None:
-        self.dialogue.warn(str(error))
-        if isinstance(error, TlsFailed):
-            for line in error.certificate:
-                self.dialogue.remark(line)
+    def _failed(self, error: NetError) -> None:
+        """Show that the connection is broken, or that TLS did not come about."""
+        self.show_failure(error)
+        self._hung_up()
 
     def _hung_up(self) -> None:
         """Note the end of the connection, and keep what is half typed for the next one."""
@@ -323,12 +274,28 @@ class LinearShell(Shell):
         link.close()
         self.keep_half_typed(self._keys.text)
         self._keys.text = ""
-        ending = link.ending
-        assert ending is not None
-        self.dialogue.ended(ending)
-        if self.errand is not None:
-            self.errand.connection_ended(ending)
-        self._watch()
-        if self.half_typed:
-            self.dialogue.remark("what you had typed is kept: :open offers it again")
-        self.tell_companion(lambda companion: companion.ended(ending))
+        assert link.ending is not None
+        self.connection_ended(link.ending)
+        self.watch()
+
+
+class _Interruptible:
+    """A link whose TLS handshake can be given up with Ctrl-C."""
+
+    def __init__(self, link: Link, keys: LineInput) -> None:
+        self._keys = keys
+        self._link = link
+        self.send = link.send
+        self.close = link.close
+
+    def start_tls(self, settings: TlsSettings) -> TlsFacts:
+        """Begin TLS.
+
+        Raises:
+            TlsFailed: it did not come about, or Ctrl-C was pressed.
+        """
+        try:
+            with self._keys.interruptible():
+                return self._link.start_tls(settings)
+        except KeyboardInterrupt:
+            raise TlsFailed("given up") from None

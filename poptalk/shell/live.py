@@ -7,21 +7,21 @@ back from the same event loop, so that typing and reading never wait for each ot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyPressEvent
 
 from poptalk.net.connection import Connection, connect
 from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed
-from poptalk.net.stls import NOT_TO_BE_TRUSTED, failure, injected, no_tls_in_time
-from poptalk.protocol.events import TlsRequested
+from poptalk.net.stls import failure, no_tls_in_time
+from poptalk.session.begin_tls import require_tls
+from poptalk.session.session import Session
 from poptalk.shell.assist import LineCompleter, TypedLine
 from poptalk.shell.base import LOCAL_PREFIX, Shell
-from poptalk.shell.begin_tls import require_tls
 from poptalk.shell.dialogue import Dialogue
 from poptalk.shell.history import SecretlessHistory
 from poptalk.shell.keys import key_bindings
@@ -31,6 +31,7 @@ from poptalk.terminal.theme import ptk_color_depth, ptk_style
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
+    from poptalk.shell.registry import LocalCommand
     from poptalk.terminal.safe import Fragments
     from poptalk.terminal.theme import Theme
 
@@ -39,7 +40,13 @@ class LiveShell(Shell):
     """A shell in which the server is heard while one types; it listens to its connection."""
 
     def __init__(
-        self, *, theme: Theme, color: bool, timeout: float, history_path: str | None
+        self,
+        *,
+        theme: Theme,
+        color: bool,
+        timeout: float,
+        history_path: str | None,
+        commands: Mapping[str, LocalCommand],
     ) -> None:
         """Make a shell that is not connected.
 
@@ -48,12 +55,11 @@ class LiveShell(Shell):
             color: whether to use colours at all.
             timeout: seconds for connecting, and for a TLS handshake.
             history_path: the history file; None keeps the history in memory.
+            commands: the local commands.
         """
-        self.destination: Destination | None = None
         self._timeout = timeout
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self.waiting = []
         self._timers: list[asyncio.TimerHandle] = []
         """What is said when the server stops in the middle of a line, or says nothing at all."""
         self.session: PromptSession[None] = PromptSession(
@@ -72,35 +78,20 @@ class LiveShell(Shell):
             erase_when_done=True,
         )
         self.screen = LiveScreen(self.session.app, theme=theme)
-        loop = asyncio.get_running_loop()
-        self.dialogue = Dialogue(show=self.screen.show, clock=loop.time, size=self._size)
+        talk = Session(clock=asyncio.get_running_loop().time)
+        talk.failed = self.show_failure
+        talk.in_thread = self._in_thread
+        view = Dialogue(talk, show=self.screen.show, size=self._size)
+        super().__init__(talk, view, commands=commands)
 
     # For the local commands.
-
-    @property
-    def connected(self) -> bool:
-        """Whether octets can be sent."""
-        return self._connection is not None
-
-    def transmit(self, data: bytes) -> None:
-        """Send octets, and show them."""
-        assert self._connection is not None
-        self.dialogue.sent(data)
-        self._connection.send(data)
-        self._watch()
-
-    def send_line(self, line: bytes) -> None:
-        """Send a line; while a connection or TLS is being made it waits its turn."""
-        if self._connecting is not None or (self.connected and self.dialogue.session.awaiting_tls):
-            self.waiting.append(line)
-        else:
-            super().send_line(line)
 
     def open(self, destination: Destination) -> None:
         """Connect in the background; a failure is shown."""
         if self._connecting is not None:
-            self._not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
+            self.not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
             return
+        self.talk.connecting = True
         self._connecting = asyncio.get_running_loop().create_task(self._open(destination))
 
     async def _open(self, destination: Destination) -> None:
@@ -109,19 +100,16 @@ class LiveShell(Shell):
             self.dialogue.remark(f"connecting to {destination}")
             await self.connect(destination)
         except NetError as error:
-            self._not_connected(error)
+            self.not_connected(error)
         except asyncio.CancelledError:
-            self._not_connected(ConnectFailed("gave up connecting"))
+            self.not_connected(ConnectFailed("gave up connecting"))
         finally:
             self._connecting = None
-            self._send_waiting()
+            self.talk.connecting = False
+            held, self.talk.held = self.talk.held, []
+            for line in held:
+                self.send_line(line)
             self.session.app.invalidate()
-
-    def _not_connected(self, error: NetError) -> None:
-        if self.companion is None:
-            self._show_failure(error)
-        else:
-            self.companion.failed(error)
 
     async def connect(self, destination: Destination) -> None:
         """Connect.
@@ -130,18 +118,16 @@ class LiveShell(Shell):
             ConnectFailed: no connection came about.
             TlsFailed: TLS did not come about.
         """
-        self.destination = destination
+        self.talk.destination = destination
         settings = destination.tls_settings() if destination.tls else None
-        listener = _Listener(self)
-        connection = await connect(
-            destination.target, listener, timeout=self._timeout, tls=settings
-        )
+        connection = await connect(destination.target, self, timeout=self._timeout, tls=settings)
         self._connection = connection
-        self.dialogue.begin(where=str(destination), encrypted=destination.tls)
+        where = str(destination)
+        self.talk.opened(connection, destination, where=where, encrypted=destination.tls)
         if connection.tls is not None:
-            self.dialogue.tls_established(connection.tls)
-        listener.begin()
-        self._watch()
+            self.talk.tls_established(connection.tls)
+        connection.begin()
+        self.watch()
         if destination.starttls:
             await self._require_tls()
         if self.session.app.is_running:
@@ -159,8 +145,8 @@ class LiveShell(Shell):
             if not outcome.done():  # Ctrl-C has ended the waiting first.
                 outcome.set_result(error)
 
+        procedure = self.talk.run(require_tls(self.talk), name="starttls", then=conclude)
         try:
-            self.run_errand(require_tls(self), name="starttls", then=conclude)
             async with asyncio.timeout(self._timeout):
                 error = await outcome
         except TimeoutError:
@@ -169,17 +155,16 @@ class LiveShell(Shell):
             self.close()
             raise
         finally:
-            if self.errand is not None:
-                self.errand.abandon()
+            procedure.abandon()
         if error is not None:
-            session = self.dialogue.session
+            core = self.talk.core
             await self._disconnect()
-            raise failure(error, session)
+            raise failure(error, core)
 
     def _offer_half_typed(self) -> None:
         buffer = self.session.default_buffer
-        if self.errand is not None:
-            return  # What stands in the line may be the answer to a question.
+        if self.talk.procedure is not None:
+            return  # What is in the line may be the answer to a question.
         if not buffer.text and self.half_typed:
             buffer.insert_text(self.half_typed)
             self.half_typed = ""
@@ -203,8 +188,7 @@ class LiveShell(Shell):
         """Do something later."""
         asyncio.get_running_loop().call_later(seconds, action)
 
-    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
-        """Do work in a thread, and then something on the screen."""
+    def _in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         self._aside = asyncio.get_running_loop().create_task(self._do_aside(work, then))
 
     async def _do_aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
@@ -239,7 +223,7 @@ class LiveShell(Shell):
             if self._connecting is not None:
                 self._connecting.cancel()
             await self._disconnect()
-            self.dialogue.close()
+            self.talk.close()
             self.screen.flush()
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -254,49 +238,30 @@ class LiveShell(Shell):
             f"a fault in poptalk: {error or context.get('message')!r}; please report it"
         )
 
-    # The connection speaks: see `_Listener`.
+    # The connection speaks: see `net.connection.Listener`.
 
-    def heard(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """Take octets of the server."""
         buffer = self.session.default_buffer
-        if self.hear(data, half_typed=buffer.text):
+        if not buffer.text:
+            self.talk.received(data)
+        elif self.hear(data, half_typed=buffer.text):
             buffer.reset()
-        request = self.dialogue.take_tls_request()
-        if request is not None:
-            self._start_tls(request)
-        elif self.waiting and not self.dialogue.session.awaiting_tls:
-            self._send_waiting()
-        self.carry_on()
-        self._watch()
-        self.tell_companion(lambda companion: companion.listened())
-
-    def _start_tls(self, request: TlsRequested) -> None:
-        assert self._connection is not None
-        assert self.destination is not None
-        if request.residue:
-            if self.errand is None or not self.errand.fail(injected(request.residue)):
-                self.dialogue.warn(NOT_TO_BE_TRUSTED)
-            self._connection.close()
-            return
-        try:
-            self._connection.start_tls(self.destination.tls_settings())
-        except TlsFailed as error:
-            self.tls_failed(error)
-            self._connection.close()
-
-    def tls_established(self, facts: TlsFacts) -> None:
-        """Take note that STLS has led to TLS."""
-        self.dialogue.tls_established(facts)
-        self.tell_companion(lambda companion: companion.tls_begun())
-        self.carry_on()
-        self._send_waiting()
+        self.watch()
+        if self.companion is not None:
+            self.companion.listened()
+        self.session.app.invalidate()
 
     def tls_failed(self, error: TlsFailed) -> None:
         """Take note that it has not; the end of the connection follows."""
-        if self.errand is None or not self.errand.fail(error):
-            self._show_failure(error)
+        self.talk.tls_failed(error)
 
-    def hung_up(self, ending: Ending) -> None:
+    def tls_established(self, facts: TlsFacts) -> None:
+        """Take note that STLS has led to TLS."""
+        self.talk.tls_established(facts)
+        self.tell_companion(lambda companion: companion.tls_begun())
+
+    def connection_ended(self, ending: Ending) -> None:
         """Take note of the end of the connection, and keep what is half typed for the next one."""
         self._connection = None
         self._stop_watching()
@@ -306,26 +271,10 @@ class LiveShell(Shell):
         else:
             self.keep_half_typed(buffer.text)
             buffer.reset()
-        self.dialogue.ended(ending)
-        if self.errand is not None:
-            self.errand.connection_ended(ending)
-        if self.half_typed and self.session.app.is_running:
-            self.dialogue.remark("what you had typed is kept: :open offers it again")
-        self.tell_companion(lambda companion: companion.ended(ending))
+        super().connection_ended(ending)
         self.session.app.invalidate()
 
-    def _send_waiting(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for line in waiting:
-            self.send_line(line)
-
-    def _show_failure(self, error: NetError) -> None:
-        self.dialogue.warn(str(error))
-        if isinstance(error, TlsFailed):
-            for line in error.certificate:
-                self.dialogue.remark(line)
-
-    def _watch(self) -> None:
+    def watch(self) -> None:
         """Begin to wait: for the rest of a line, and for what the server owes."""
         self._stop_watching()
         loop = asyncio.get_running_loop()
@@ -357,62 +306,33 @@ class LiveShell(Shell):
         """Whether a connection is being made."""
         return self._connecting is not None
 
-    def carry_on(self) -> None:
-        """Go on with what poptalk does by itself, and draw the prompt, which may be a question now."""
-        super().carry_on()
+    def procedure_changed(self) -> None:
+        """Go on with what was typed, and draw the prompt, which may be a question now."""
+        super().procedure_changed()
         self.session.app.invalidate()
 
     def interrupt(self) -> None:
         """Stop making a connection, what poptalk does by itself, and what the companion waits for."""
         if self._connecting is not None:
             self._connecting.cancel()
-        self.interrupt_errand()
+        self.interrupt_procedure()
         self.tell_companion(lambda companion: companion.interrupted())
 
-    def take_line(self, buffer: Buffer) -> None:
-        """Act on what stands in the input line, remember it if it holds no secret, and empty it."""
+    def take_line(self, event: KeyPressEvent) -> None:
+        """Act on what is in the input line, and empty it; with a completion selected, take only that.
+
+        It is remembered if it holds no secret.
+        """
+        buffer = event.current_buffer
+        if buffer.complete_state and buffer.complete_state.current_completion:
+            buffer.complete_state = None
+            return
         text = buffer.text
         buffer.reset(append_to_history=True)
         try:
             self.enter(text)
         except NetError as error:
-            self._show_failure(error)
-
-
-class _Listener:
-    """What a `Connection` calls.  What it says before the shell has begun the session waits."""
-
-    def __init__(self, shell: LiveShell) -> None:
-        self._shell = shell
-        self._begun = False
-        self._early: list[bytes] = []
-        self._early_ending: Ending | None = None
-
-    def begin(self) -> None:
-        """Pass on what has come so far, and all that comes."""
-        self._begun = True
-        for data in self._early:
-            self._shell.heard(data)
-        if self._early_ending is not None:
-            self._shell.hung_up(self._early_ending)
-
-    def data_received(self, data: bytes) -> None:
-        if self._begun:
-            self._shell.heard(data)
-        else:
-            self._early.append(data)
-
-    def tls_established(self, facts: TlsFacts) -> None:
-        self._shell.tls_established(facts)
-
-    def tls_failed(self, error: TlsFailed) -> None:
-        self._shell.tls_failed(error)
-
-    def connection_ended(self, ending: Ending) -> None:
-        if self._begun:
-            self._shell.hung_up(ending)
-        else:
-            self._early_ending = ending
+            self.show_failure(error)
 
 
 async def run_live(

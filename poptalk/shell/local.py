@@ -7,60 +7,21 @@ import shlex
 from collections.abc import Collection, Iterator
 
 import poptalk.shell.local_lesson
-from poptalk.net.destination import DIRECT, BadDestination, Way
+from poptalk.net.destination import DIRECT, Way
 from poptalk.net.named import find_destination, find_server
 from poptalk.protocol.verbs import VERBS, Verb
+from poptalk.session.exchanges import StoredReply
+from poptalk.session.log import open_log
+from poptalk.session.procedure import LocalError
 from poptalk.shell import escapes
 from poptalk.shell.base import LOCAL_PREFIX, Shell
-from poptalk.shell.explaining import explained_reply, explained_unasked
-from poptalk.shell.kept import KeptReply
-from poptalk.shell.log import make_log
-from poptalk.shell.registry import LOCAL_COMMANDS, LocalError, commands_of, local, reason_against
+from poptalk.shell.registry import LOCAL_COMMANDS, commands_of, local
 from poptalk.terminal.fold import UNLIMITED, Budget
 from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.terminal.width import wrap
 
-__all__ = ["LOCAL_COMMANDS", "run_local"]
-
-
-def run_local(shell: Shell, text: str) -> None:
-    """Carry out a local command.
-
-    Args:
-        shell: where it was typed.
-        text: the line without its colon.
-    """
-    name, _, argument = text.partition(" ")
-    command = LOCAL_COMMANDS.get(name)
-    if command is None:
-        shell.dialogue.warn(_unknown(shell, name))
-        return
-    if reason := reason_against(shell, command):
-        shell.dialogue.warn(reason)
-        return
-    try:
-        command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))
-    except (LocalError, BadDestination, escapes.BadEscape) as error:
-        shell.dialogue.warn(f":{name}: {error}")
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        shell.dialogue.warn(f":{name}: {where}{error.strerror or error}")
-
-
-_AS_TYPED = ("send", "b64")
-"""Commands in whose argument each blank counts."""
-
-
-def _unknown(shell: Shell, name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, [command.name for command in commands_of(shell)], n=1)
-    meant = f"Did you mean :{near[0]}? " if near else ""
-    return (
-        f"there is no local command :{name}. {meant}:help lists them; "
-        f"to send this line to the server, type ::{name}"
-    )
+__all__ = ["LOCAL_COMMANDS"]
 
 
 @local("help [COMMAND]")
@@ -70,8 +31,8 @@ def _help(shell: Shell, argument: str) -> None:
     if topic == LOCAL_PREFIX:
         rows = [(f":{command.usage}", command.summary) for command in commands_of(shell)]
         shell.say(_table(rows, shell.dialogue.size()[1], style="local"))
-    elif (name := _local_topic(topic)) is not None:
-        command = LOCAL_COMMANDS[name]
+    elif (name := _local_topic(shell, topic)) is not None:
+        command = shell.commands[name]
         shell.say([[("keyword", f":{command.usage}")]])
         shell.dialogue.remark(command.details)
     elif topic:
@@ -80,11 +41,11 @@ def _help(shell: Shell, argument: str) -> None:
         shell.say(_overview(shell))
 
 
-def _local_topic(topic: str) -> str | None:
+def _local_topic(shell: Shell, topic: str) -> str | None:
     """Return the local command that is meant; its colon may lack where POP3 has no such command."""
     name = topic.removeprefix(LOCAL_PREFIX)
     is_verb = name == topic and topic.upper().encode("utf-8", "replace") in VERBS
-    return name if name in LOCAL_COMMANDS and not is_verb else None
+    return name if name in shell.commands and not is_verb else None
 
 
 def _help_on_verb(shell: Shell, topic: str) -> Iterator[Fragments]:
@@ -131,7 +92,7 @@ _LABEL_CELLS = 8
 
 
 def _overview(shell: Shell) -> Iterator[Fragments]:
-    state = shell.dialogue.session.state
+    state = shell.talk.core.state
     columns = shell.dialogue.size()[1]
     legal = [verb for verb in VERBS.values() if state in verb.states and not verb.relic]
     now = "Legal now:" if legal else "There is no session now; :open begins one."
@@ -177,7 +138,7 @@ def _why(shell: Shell, _argument: str) -> None:
     if shell.companion is None:
         _explain_last(shell)
         return
-    if shell.dialogue.last is not None and shell.connected:
+    if shell.talk.exchanges.last is not None and shell.connected:
         _explain_last(shell)
     shell.companion.answer("why")
 
@@ -185,10 +146,11 @@ def _why(shell: Shell, _argument: str) -> None:
 def _explain_last(shell: Shell) -> None:
     dialogue = shell.dialogue
     reply = _last(shell)
-    if dialogue.unasked is not None:
-        shell.say(explained_unasked(dialogue, dialogue.unasked))
+    unsolicited = shell.talk.exchanges.unsolicited
+    if unsolicited is not None:
+        shell.say(dialogue.explained_unsolicited(unsolicited))
     else:
-        shell.say(explained_reply(dialogue, reply))
+        shell.say(dialogue.explained(reply))
 
 
 @local("raw [all]")
@@ -202,7 +164,7 @@ def _raw(shell: Shell, argument: str) -> None:
     shell.say(_raw_lines(shell, reply, everything=argument == "all"))
 
 
-def _raw_lines(shell: Shell, reply: KeptReply, *, everything: bool) -> Iterator[Fragments]:
+def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
     if reply.exchange is not None:
         command = reply.exchange.command
         yield client_line(command.line, command.secret, reveal=shell.dialogue.reveal)
@@ -225,16 +187,17 @@ def _raw_lines(shell: Shell, reply: KeptReply, *, everything: bool) -> Iterator[
 def _more(shell: Shell, argument: str) -> None:
     """Show the next screen of a folded reply."""
     reply = _last(shell, whole=True)
-    if reply.shown >= reply.octets or not reply.folded:
+    folding = shell.dialogue.folding
+    if folding is None or not folding.folded or folding.shown >= reply.octets:
         raise LocalError("nothing of the last reply is left to show")
     budget = shell.dialogue.screenful()
     if argument == "all":
         budget = Budget(row_count=UNLIMITED, columns=budget.columns)
-    view = reply.view(budget)
-    for chunk in reply.chunks(reply.shown):
+    view = folding.view(budget)
+    for chunk in reply.chunks(folding.shown):
         shell.say(view.feed(chunk))
     shell.say(view.end(complete=reply.complete))
-    reply.viewed(view)
+    folding.viewed(view)
 
 
 @local("last")
@@ -247,18 +210,19 @@ def _last_again(shell: Shell, _argument: str) -> None:
         lines.append(client_line(command.line, command.secret, reveal=shell.dialogue.reveal))
     lines.append(status_line(shell.dialogue.mask(reply.status_line.line)))
     shell.say(lines)
-    reply.show_again()
-    if reply.folded:
+    if reply.octets and shell.dialogue.folding is not None:
+        shell.dialogue.folding.start_over()
         _more(shell, "")
 
 
-def _last(shell: Shell, *, whole: bool = False) -> KeptReply:
+def _last(shell: Shell, *, whole: bool = False) -> StoredReply:
     """Return the last reply; `whole` insists on its end."""
-    if shell.dialogue.last is None:
+    exchanges = shell.talk.exchanges
+    if exchanges.last is None:
         raise LocalError("the server has said nothing yet")
-    if whole and shell.dialogue.receiving is not None:
+    if whole and exchanges.receiving is not None:
         raise LocalError("the reply is still coming in")
-    return shell.dialogue.last
+    return exchanges.last
 
 
 @local("open [HOST [PORT]]")
@@ -342,7 +306,8 @@ def _send(shell: Shell, argument: str) -> None:
     data = escapes.decode(argument)
     if not data:
         raise LocalError(r"give what to send, for example :send STAT\r\n")
-    shell.transmit(data)
+    shell.talk.send(data)
+    shell.watch()
     if not data.endswith(b"\n"):
         shell.dialogue.remark(
             f"{len(data):,} octets sent; the line is still open (end it with \\r\\n)"
@@ -360,12 +325,12 @@ def _reveal(shell: Shell, argument: str) -> None:
         state = "shown" if shell.dialogue.reveal else "masked"
         shell.dialogue.remark(f"secrets are {state} from now on")
         return
-    if not shell.dialogue.sent_secrets:
+    if not shell.talk.exchanges.secrets:
         raise LocalError("no secret has been sent on this connection")
     shell.say(
-        client_line(line, secret, reveal=True) for line, secret in shell.dialogue.sent_secrets
+        client_line(line, secret, reveal=True) for line, secret in shell.talk.exchanges.secrets
     )
-    if not shell.dialogue.session.encrypted:
+    if not shell.talk.core.encrypted:
         shell.dialogue.remark("this is what anybody on the way could read: there is no TLS here")
 
 
@@ -376,9 +341,9 @@ def _log(shell: Shell, argument: str) -> None:
     In the notation, which poptalk run replays; with --jsonl as JSON, an object a line. :log off ends
     it.
     """
-    log = shell.dialogue.log
+    log = shell.talk.log
     if argument == "off":
-        shell.dialogue.log = None
+        shell.talk.log = None
         if log is None:
             raise LocalError("no log is being written")
         log.close()
@@ -389,10 +354,12 @@ def _log(shell: Shell, argument: str) -> None:
         name = rest.strip() if jsonl else argument
         if not name:
             raise LocalError("name the file: :log --jsonl FILE")
-        new = make_log(os.path.expanduser(name), log_format="jsonl" if jsonl else "notation")
+        new = open_log(
+            os.path.expanduser(name), shell.talk, log_format="jsonl" if jsonl else "notation"
+        )
         if log is not None:
             log.close()
-        shell.dialogue.log = new
+        shell.talk.log = new
         shell.dialogue.remark(f"logging to {harmless(name)}")
     else:
         text = f"logging to {harmless(log.name)}" if log else "no log is being written"

@@ -10,11 +10,11 @@ from poptalk.pop3.sasl.login import apop_digest
 from poptalk.pop3.sasl.mechanism import Applicant, LoginError, credential
 from poptalk.pop3.sasl.simple import CramMd5Client
 from poptalk.protocol.replies import Status
+from poptalk.session.login import request_of
+from poptalk.session.procedure import LocalError, Plan, ask
 from poptalk.shell import escapes
 from poptalk.shell.base import Shell
-from poptalk.shell.errand import Plan, ask
-from poptalk.shell.local_error import LocalError
-from poptalk.shell.logging_in import begin_login, request_of
+from poptalk.shell.logging_in import begin_login
 from poptalk.shell.registry import local
 from poptalk.terminal.safe import harmless, harmless_pieces
 
@@ -83,11 +83,9 @@ def _apop(shell: Shell, argument: str) -> None:
     It is made of the timestamp in the greeting and of the password, which is asked for if it is not
     given, and masked.
     """
-    timestamp = shell.dialogue.session.timestamp
+    timestamp = shell.talk.core.timestamp
     if timestamp is None:
-        why = (
-            "none counts that came before TLS" if shell.dialogue.session.encrypted else "none came"
-        )
+        why = "none counts that came before TLS" if shell.talk.core.encrypted else "none came"
         raise LocalError(f"APOP needs the <timestamp> of a greeting, and {why} [RFC 1939 §7]")
 
     def line(user: bytes, password: bytes) -> bytes:
@@ -102,7 +100,7 @@ def _cram(shell: Shell, argument: str) -> None:
 
     Type AUTH CRAM-MD5 first. The password is asked for if it is not given, and masked.
     """
-    last = shell.dialogue.last
+    last = shell.talk.exchanges.last
     if last is None or last.status_line.status is not Status.CHALLENGE:
         raise LocalError("there is no challenge to be answered: AUTH CRAM-MD5 asks for one")
     try:
@@ -123,7 +121,7 @@ def _with_password(
     user, _, password = argument.partition(" ")
     if not user:
         raise LocalError(f"say who: :{name} bob; the password is asked for")
-    if not password and not shell.can_ask:
+    if not password and not shell.asker.at_prompt:
         raise LocalError(f"there is nobody to ask: :{name} {user} PASSWORD")
 
     def plan() -> Plan:
@@ -135,4 +133,4 @@ def _with_password(
         shell.dialogue.remark("this is to be typed, or pasted:")
         _show_line(shell, line(*octets))
 
-    shell.run_errand(plan(), name=name, speaks=False)
+    shell.run_procedure(plan(), name=name, speaks=False)

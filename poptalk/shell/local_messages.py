@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 from poptalk.protocol.replies import Status
 from poptalk.protocol.states import State
+from poptalk.session.exchanges import StoredReply
+from poptalk.session.procedure import LocalError, Plan, Steps, exchange, in_thread
 from poptalk.shell.base import Shell
-from poptalk.shell.errand import Plan, Steps, aside, exchange
-from poptalk.shell.kept import KeptReply
-from poptalk.shell.local_error import LocalError
 from poptalk.shell.registry import local
 from poptalk.terminal.fold import UNLIMITED, Budget
 from poptalk.terminal.render import plain_text
@@ -72,17 +71,17 @@ def _read(shell: Shell, name: str, argument: str, *, fetch: str) -> None:
         raise LocalError(f"give the number of a message: :{name} 3, or :{name} for the last one")
     command = fetch.format(*numbers).encode("ascii") if numbers else None
     if command is None:
-        _check(shell.dialogue.last, fetch, name)
+        _check(shell.talk.exchanges.last, fetch, name)
     again = f":{name}{f' {numbers[0]}' if numbers else ''} {_ALL}"
     plan = _fetch_and_show(shell, command, name, again="" if whole else again)
-    shell.run_errand(plan, name=name, speaks=command is not None)
+    shell.run_procedure(plan, name=name, speaks=command is not None)
 
 
 def _is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) <= 9
 
 
-def _check(reply: KeptReply | None, fetch: str, name: str) -> None:
+def _check(reply: StoredReply | None, fetch: str, name: str) -> None:
     """Make sure that the last reply is a message, and all of it where all is needed.
 
     Raises:
@@ -113,7 +112,7 @@ def _fetch_and_show(shell: Shell, command: bytes | None, name: str, *, again: st
     from poptalk.mail.deadline import TimeLimit
     from poptalk.terminal.reading import view
 
-    reply = shell.dialogue.last if command is None else (yield from fetched(shell, command))
+    reply = shell.talk.exchanges.last if command is None else (yield from fetched(shell, command))
     assert reply is not None
     if reply.octets > MOST_OCTETS:
         raise LocalError(f"it is larger than {MOST_OCTETS:,} octets; :save keeps it in a file")
@@ -121,7 +120,7 @@ def _fetch_and_show(shell: Shell, command: bytes | None, name: str, *, again: st
     columns = shell.dialogue.size()[1]
     deadline = TimeLimit()
     try:
-        rows = yield from aside(lambda: view(name, octets, columns=columns, deadline=deadline))
+        rows = yield from in_thread(lambda: view(name, octets, columns=columns, deadline=deadline))
     finally:
         deadline.stop()  # Ctrl-C ends the plan here, while a thread may be reading still.
     budget = shell.dialogue.screenful() if again else Budget(row_count=UNLIMITED, columns=columns)
@@ -129,7 +128,7 @@ def _fetch_and_show(shell: Shell, command: bytes | None, name: str, *, again: st
     shell.say(_folded(shell, rows, budget, again))
 
 
-def fetched(shell: Shell, command: bytes) -> Steps[KeptReply]:
+def fetched(shell: Shell, command: bytes) -> Steps[StoredReply]:
     """Fetch a message, in a plan.
 
     Args:
@@ -141,7 +140,7 @@ def fetched(shell: Shell, command: bytes) -> Steps[KeptReply]:
     """
     reply = yield from exchange(command)
     if reply.status_line.status is not Status.OK:
-        if shell.dialogue.session.state is State.AUTHORIZATION:
+        if shell.talk.core.state is State.AUTHORIZATION:
             raise LocalError("no message can be fetched before the login; :login NAME does that")
         word = command.split()[0].decode("ascii")
         advice = "; RETR gives all of it" if word == "TOP" else ""
@@ -175,7 +174,7 @@ def _save(shell: Shell, argument: str) -> None:
         return
     if os.path.lexists(name):
         raise LocalError(f"{harmless(name)} is there already; name another file")
-    shell.run_errand(_fetch_and_save(shell, word, name), name="save")
+    shell.run_procedure(_fetch_and_save(shell, word, name), name="save")
 
 
 def _fetch_and_save(shell: Shell, number: str, name: str) -> Plan:
@@ -186,13 +185,13 @@ def _fetch_and_save(shell: Shell, number: str, name: str) -> Plan:
         raise LocalError(f"{harmless(name)}: {error.strerror}") from error
 
 
-def last_body(shell: Shell) -> KeptReply:
+def last_body(shell: Shell) -> StoredReply:
     """Return the last reply, which has a body.
 
     Raises:
         LocalError: it has none.
     """
-    reply = shell.dialogue.last
+    reply = shell.talk.exchanges.last
     if reply is None:
         raise LocalError("the server has said nothing yet")
     if not reply.multi_line:
@@ -200,7 +199,7 @@ def last_body(shell: Shell) -> KeptReply:
     return reply
 
 
-def write_body(shell: Shell, reply: KeptReply, name: str) -> None:
+def write_body(shell: Shell, reply: StoredReply, name: str) -> None:
     """Write the body of a reply to a new file.
 
     Raises:

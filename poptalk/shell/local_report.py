@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from poptalk import __version__
 from poptalk.net.certificate import describe_certificate
+from poptalk.session.log import now_here, recent_lines
+from poptalk.session.procedure import LocalError
 from poptalk.shell.base import Shell
-from poptalk.shell.local_error import LocalError
-from poptalk.shell.log import now_here
 from poptalk.shell.registry import local
 from poptalk.terminal.reading import text_rows
 from poptalk.terminal.safe import harmless
@@ -47,7 +47,6 @@ def _report(shell: Shell, argument: str) -> None:
 
 def report(shell: Shell) -> Iterator[str]:
     """Give the lines of a report: a dialogue in the notation, with the facts as comments."""
-    dialogue = shell.dialogue
     yield f"# poptalk {__version__}, {now_here().isoformat(timespec='seconds')}"
     yield f"# Python {platform.python_version()}, {_openssl()}"
     yield f"# {harmless(platform.platform())}, terminal {harmless(os.environ.get('TERM', 'unknown'))}"
@@ -55,14 +54,14 @@ def report(shell: Shell) -> Iterator[str]:
         yield "# no server was named"
     else:
         yield f"# server: {harmless(str(shell.destination))}"
-    yield from _tls(dialogue.tls)
-    for answer in dialogue.capabilities.answers:
+    yield from _tls(shell.talk.exchanges.facts.tls)
+    for answer in shell.talk.exchanges.facts.capability_answers:
         yield f"# CAPA {answer.moment}:"
         if answer.lines is None:
             yield "#   refused"
         yield from (f"#   {harmless(line)}" for line in answer.lines or ())
     yield "# what was said last:"
-    yield from dialogue.recent.lines() or ("# nothing",)
+    yield from recent_lines(shell.talk) or ("# nothing",)
 
 
 def _openssl() -> str:

@@ -13,10 +13,8 @@ from poptalk.protocol.capability_changes import (
     compare_capabilities,
 )
 from poptalk.protocol.states import State
+from poptalk.session.procedure import LocalError, Plan, exchange
 from poptalk.shell.base import Shell
-from poptalk.shell.errand import Plan, exchange
-from poptalk.shell.explaining import beside
-from poptalk.shell.local_error import LocalError
 from poptalk.shell.registry import local
 from poptalk.terminal.render import NoteKind
 from poptalk.terminal.safe import Fragments, harmless
@@ -54,7 +52,7 @@ def _tls(shell: Shell, _argument: str) -> None:
     """
     if not shell.connected:
         raise LocalError("there is no connection; :open connects again")
-    facts = shell.dialogue.tls
+    facts = shell.talk.exchanges.facts.tls
     if facts is None:
         shell.dialogue.remark(_in_clear(shell))
     else:
@@ -62,11 +60,11 @@ def _tls(shell: Shell, _argument: str) -> None:
 
 
 def _in_clear(shell: Shell) -> str:
-    session = shell.dialogue.session
+    session = shell.talk.core
     begun = "there is no TLS: everybody on the way can read and change what is said"
     if session.state is not State.AUTHORIZATION:
         return f"{begun}; STLS is for AUTHORIZATION only: QUIT, :open, then STLS [RFC 2595 §4]"
-    answer = shell.dialogue.capabilities.now(session)
+    answer = shell.talk.exchanges.facts.capabilities_now(session)
     if answer is None:
         return f"{begun}; STLS begins it, and :capa tells whether the server offers that"
     if b"STLS" in answer.parameters():
@@ -109,12 +107,12 @@ def _capa(shell: Shell, _argument: str) -> None:
     What a server offers changes with TLS and with the login; it is said what may change and why, and
     what is odd.
     """
-    shell.run_errand(_ask_capabilities(shell), name="capa")
+    shell.run_procedure(_ask_capabilities(shell), name="capa")
 
 
 def _ask_capabilities(shell: Shell) -> Plan:
     yield from exchange(b"CAPA")
-    *before, answer = shell.dialogue.capabilities.answers
+    *before, answer = shell.talk.exchanges.facts.capability_answers
     if answer.lines is None:
         shell.dialogue.remark("this server knows no CAPA; what it can do shows when it is tried")
     elif not before:
@@ -136,7 +134,7 @@ def _compared(
     yield from dialogue.note(f"what has changed since CAPA {before.moment}:")
     for change in changes:
         why = f"{'odd: ' if change.odd else ''}{change.why} [{change.clause}]"
-        yield from beside(dialogue, _change(change), why)
+        yield from dialogue.beside(_change(change), why)
 
 
 def _change(change: CapabilityChange) -> str:

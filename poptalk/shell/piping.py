@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from time import monotonic
 
 from poptalk.net.link import Link
-from poptalk.shell.pipe import Lines, Pipe, Tally
+from poptalk.session.client import Hand
+from poptalk.session.events import Note
+from poptalk.session.session import Session
+from poptalk.shell.pipe import Lines, Pipe
 from poptalk.terminal.screen import RawOutput, ScreenClosed, complain
 
 TYPE_CHECKING = False
@@ -34,34 +38,45 @@ def run_pipe(options: ConnectOptions, destination: Destination) -> int:
         raise ScreenClosed("The output was closed before poptalk was started.")
     raw = None if sys.stdout.isatty() else RawOutput(sys.stdout.buffer)
     aside = None if raw is None or options.explain else Aside()
-    face: Tally | Dialogue = Tally()
-    if raw is None or options.log or options.local_commands or options.explain or options.login:
-        face = _dialogue(options, show=_screen(options).show if aside is None else aside.show)
+    shows = raw is None or options.explain
+    keep = bool(shows or options.log or options.local_commands or options.login)
+    session = Session(clock=monotonic, keep=keep, complain=complain)
+    view: Dialogue | None = None
+    if keep:
+        view = _view(options, session, show=_screen(options).show if aside is None else aside.show)
+    if not shows:
+        session.observe({Note: _complain_of_warnings(aside)})
     try:
-        return _carry_out(options, destination, face, raw=raw, aside=aside)
+        settings = destination.tls_settings() if destination.tls else None
+        with Link.open(destination.target, timeout=options.timeout, tls=settings) as link:
+            pipe = Pipe(Hand(link, destination, session), raw=raw, complain=complain)
+            _set_up(pipe, options, view, aside=aside)
+            return pipe.run(_lines(options))
     finally:
-        face.close()
+        session.close()
 
 
-def _carry_out(
-    options: ConnectOptions,
-    destination: Destination,
-    face: Tally | Dialogue,
-    *,
-    raw: RawOutput | None,
-    aside: Aside | None,
-) -> int:
-    settings = destination.tls_settings() if destination.tls else None
-    with Link.open(destination.target, timeout=options.timeout, tls=settings) as link:
-        pipe = Pipe(link=link, destination=destination, face=face, raw=raw, complain=complain)
-        if options.login or options.mechanism or options.two_step or options.oauth:
-            pipe.log_in = _login(pipe, options, destination, aside=aside)
-        if options.local_commands:
-            pipe.local = _local_commands(pipe, options, destination, aside=aside)
-        pipe.after_login = options.after_login
-        pipe.at_once = options.pipeline
-        pipe.drop_after = options.drop_after
-        return pipe.run(_lines(options))
+def _set_up(
+    pipe: Pipe, options: ConnectOptions, view: Dialogue | None, *, aside: Aside | None
+) -> None:
+    if options.login or options.mechanism or options.two_step or options.oauth:
+        pipe.log_in = _login(pipe, options, aside=aside)
+    if view is not None and options.local_commands:
+        pipe.local = _local_commands(pipe, options, view, aside=aside)
+    pipe.after_login = options.after_login
+    pipe.at_once = options.pipeline
+    pipe.drop_after = options.drop_after
+
+
+def _complain_of_warnings(aside: Aside | None) -> Callable[[Note], None]:
+    """Return an observer that puts warnings on standard error where no screen shows them."""
+
+    def take(note: Note) -> None:
+        shown = aside is not None and aside.shows
+        if note.warning and not shown:
+            complain(note.text)
+
+    return take
 
 
 def _lines(options: ConnectOptions) -> Lines | GivenLines:
@@ -96,6 +111,11 @@ class Aside:
     def __init__(self) -> None:
         self._screen: LinearScreen | None = None
         self._mark = NOTE
+
+    @property
+    def shows(self) -> bool:
+        """Whether warnings are shown at the moment."""
+        return self._screen is not None
 
     def showing(self, mark: str, screen: LinearScreen, work: Callable[[], T]) -> T:
         """Do work, and show what poptalk says meanwhile.
@@ -132,59 +152,61 @@ def _screen(options: ConnectOptions) -> LinearScreen:
     return LinearScreen(stream, theme=theme_named(options.theme), color=color)
 
 
-def _dialogue(options: ConnectOptions, *, show: Callable[[Iterable[Fragments]], None]) -> Dialogue:
-    import time
-
+def _view(
+    options: ConnectOptions, session: Session, *, show: Callable[[Iterable[Fragments]], None]
+) -> Dialogue:
+    """Give a session its view and its log."""
     from poptalk.shell.dialogue import Dialogue
-    from poptalk.shell.log import open_log
 
-    log = open_log(options.log, log_format=options.log_format) if options.log else None
-    dialogue = Dialogue(show=show, clock=time.monotonic, log=log, complain=complain)
-    dialogue.explain = options.explain
-    return dialogue
+    view = Dialogue(session, show=show)
+    view.explain = options.explain
+    if options.log:
+        from poptalk.shell.logging_in import start_log
+
+        start_log(session, options)
+    return view
 
 
 def _login(
-    pipe: Pipe, options: ConnectOptions, destination: Destination, *, aside: Aside | None
+    pipe: Pipe, options: ConnectOptions, *, aside: Aside | None
 ) -> Callable[[], bool] | None:
     """Return what logs in before the first line is read."""
+    from poptalk.login.sources import asker
     from poptalk.net.destination import UsageError
-    from poptalk.shell.logging_in import NoSecret, log_in, opening_request
-    from poptalk.shell.scripted import ScriptedShell
+    from poptalk.session.login import Asker, NoSecret, log_in
+    from poptalk.session.procedure import LocalError
+    from poptalk.shell.logging_in import opening_request
 
-    request = opening_request(options, destination)
+    session = pipe.session
+    assert session.destination is not None, "it has been opened"
+    request = opening_request(options, session.destination)
     if request is None:
         return None
 
     def carry_out() -> bool:
-        screen = _screen(options)
-        shell = ScriptedShell(pipe=pipe, destination=destination, screen=screen)
-        outcome: list[Exception | None] = []
-
-        def log_in_at_once() -> None:
-            shell.run_errand(log_in(shell, request), name="login", then=outcome.append)
-
-        if aside is None:
-            log_in_at_once()
-        else:
-            aside.showing(WARNING, screen, log_in_at_once)
-        [error] = outcome
-        if isinstance(error, NoSecret):
-            raise UsageError(str(error))
-        if error is not None:
+        plan = log_in(session, request, asker=Asker(at_prompt=False, ask=asker()))
+        try:
+            if aside is None:
+                pipe.carry_out(plan)
+            else:
+                aside.showing(WARNING, _screen(options), lambda: pipe.carry_out(plan))
+        except NoSecret as error:
+            raise UsageError(str(error)) from error
+        except LocalError as error:
             complain(str(error))
-        return error is None
+            return False
+        return True
 
     return carry_out
 
 
 def _local_commands(
-    pipe: Pipe, options: ConnectOptions, destination: Destination, *, aside: Aside | None
+    pipe: Pipe, options: ConnectOptions, view: Dialogue, *, aside: Aside | None
 ) -> Callable[[str], bool]:
     from poptalk.shell.scripted import ScriptedShell
 
     screen = _screen(options)
-    shell = ScriptedShell(pipe=pipe, destination=destination, screen=screen)
+    shell = ScriptedShell(view, say=screen.show, settle=pipe.settle, carry_on=pipe.finish_procedure)
     shell.source = options.password_source
 
     def carry_out(text: str) -> bool:

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from poptalk.shell.base import Shell
-from poptalk.shell.local_error import LocalError
+from poptalk.net.destination import BadDestination
+from poptalk.session.procedure import LocalError
+from poptalk.shell import escapes
 
-__all__ = [
-    "LOCAL_COMMANDS",
-    "Action",
-    "LocalCommand",
-    "LocalError",
-    "commands_of",
-    "local",
-    "reason_against",
-]
+if TYPE_CHECKING:
+    from poptalk.shell.base import Shell
 
-Action = Callable[[Shell, str], None]
+Action = Callable[["Shell", str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +69,7 @@ def local(
 
 def commands_of(shell: Shell) -> list[LocalCommand]:
     """Return the local commands that mean something now."""
-    return [command for command in LOCAL_COMMANDS.values() if not reason_against(shell, command)]
+    return [command for command in shell.commands.values() if not reason_against(shell, command)]
 
 
 def reason_against(shell: Shell, command: LocalCommand) -> str:
@@ -87,3 +82,42 @@ def reason_against(shell: Shell, command: LocalCommand) -> str:
             "poptalk lessons record FILE begins one"
         )
     return ""
+
+
+def run_local(shell: Shell, text: str) -> None:
+    """Carry out a local command.
+
+    Args:
+        shell: where it was typed.
+        text: the line without its colon.
+    """
+    name, _, argument = text.partition(" ")
+    command = shell.commands.get(name)
+    if command is None:
+        shell.dialogue.warn(_unknown(shell, name))
+        return
+    if reason := reason_against(shell, command):
+        shell.dialogue.warn(reason)
+        return
+    try:
+        command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))
+    except (LocalError, BadDestination, escapes.BadEscape) as error:
+        shell.dialogue.warn(f":{name}: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        shell.dialogue.warn(f":{name}: {where}{error.strerror or error}")
+
+
+_AS_TYPED = ("send", "b64")
+"""Commands in whose argument each blank counts."""
+
+
+def _unknown(shell: Shell, name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, [command.name for command in commands_of(shell)], n=1)
+    meant = f"Did you mean :{near[0]}? " if near else ""
+    return (
+        f"there is no local command :{name}. {meant}:help lists them; "
+        f"to send this line to the server, type ::{name}"
+    )

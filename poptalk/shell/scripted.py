@@ -7,45 +7,49 @@ from time import sleep
 
 from poptalk.login.sources import asker
 from poptalk.net.destination import Destination
+from poptalk.session.login import Asker
 from poptalk.shell.base import Shell
 from poptalk.shell.dialogue import Dialogue
-from poptalk.shell.local import run_local
-from poptalk.shell.pipe import Pipe
+from poptalk.shell.local import LOCAL_COMMANDS
+from poptalk.shell.registry import run_local
 from poptalk.terminal.safe import Fragments
-from poptalk.terminal.screen import LinearScreen
 
 
 class ScriptedShell(Shell):
-    """A pipe with local commands; it stays on the one connection that the pipe was opened for."""
+    """A pipe with local commands; it stays on the one connection that the pipe was opened for.
 
-    can_ask = False
+    Args:
+        view: the view of its session.
+        say: shows lines of poptalk's own.
+        settle: waits for the complete reply.
+        carry_on: waits for the end of a procedure.
+    """
 
-    def __init__(self, *, pipe: Pipe, destination: Destination, screen: LinearScreen) -> None:
-        """Make a shell around a pipe whose face is a `Dialogue`."""
-        assert isinstance(pipe.face, Dialogue)
-        self.dialogue = pipe.face
-        self.destination = destination
-        self.waiting = []
-        self._pipe = pipe
-        self._screen = screen
+    def __init__(
+        self,
+        view: Dialogue,
+        *,
+        say: Callable[[Iterable[Fragments]], None],
+        settle: Callable[[], None],
+        carry_on: Callable[[], None],
+    ) -> None:
+        super().__init__(view.talk, view, commands=LOCAL_COMMANDS)
+        self._say = say
+        self._settle = settle
+        self._carry_on = carry_on
         self._leaving = False
         # With -e nothing is read from standard input, and it may be a terminal.
-        self.ask = asker()
+        self.asker = Asker(at_prompt=False, ask=asker())
 
     def carry_out(self, text: str) -> bool:
         """Carry out a local command, given without its colon; False when the script is to end."""
         run_local(self, text)
+        self._carry_on()
         return not self._leaving
 
-    @property
-    def connected(self) -> bool:
-        """Whether octets can be sent."""
-        return self._pipe.link.ending is None
-
-    def transmit(self, data: bytes) -> None:
-        """Send octets as they are; the next line waits for the reply."""
-        self._pipe.transmit(data)
-        self._pipe.settle()
+    def watch(self) -> None:
+        """Wait for the reply: the next line comes after it."""
+        self._settle()
 
     def open(self, destination: Destination) -> None:
         """Refuse: a pipe is one session."""
@@ -53,17 +57,13 @@ class ScriptedShell(Shell):
 
     def close(self) -> None:
         """Close the connection without a word to the server."""
-        self._pipe.link.close()
+        if self.talk.transport is not None:
+            self.talk.transport.close()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Wait, and do something: nothing else is heard in a script meanwhile."""
         sleep(seconds)
         action()
-
-    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
-        """Do work at once."""
-        work()
-        then()
 
     def leave(self) -> None:
         """End the script."""
@@ -71,4 +71,4 @@ class ScriptedShell(Shell):
 
     def say(self, lines: Iterable[Fragments]) -> None:
         """Show lines of poptalk's own."""
-        self._screen.show(lines)
+        self._say(lines)

@@ -14,8 +14,8 @@ def toolbar(shell: Shell, *, columns: int) -> str:
         shell: what it speaks of.
         columns: cells of a row.
     """
-    dialogue = shell.dialogue
-    facts, session = dialogue.facts, dialogue.session
+    exchanges, session = shell.talk.exchanges, shell.talk.core
+    facts = exchanges.facts
     parts = [harmless(fact) for fact in shell.companion.facts()] if shell.companion else []
     if shell.destination is not None and shell.connected:
         parts.append(f"{harmless(shell.destination.name)}:{shell.destination.port}")
@@ -28,11 +28,11 @@ def toolbar(shell: Shell, *, columns: int) -> str:
         parts.append(f"{facts.octets:,} octets")
     if session.marked:
         parts.append(f"{len(session.marked)} marked for deletion")
-    if dialogue.receiving is not None:
-        parts.append(f"receiving, {dialogue.receiving:,} octets")
-    elif dialogue.milliseconds is not None:
-        parts.append(f"{dialogue.milliseconds:.0f} ms")
-    if dialogue.log is not None:
+    if exchanges.receiving is not None:
+        parts.append(f"receiving, {exchanges.receiving.octets:,} octets")
+    elif exchanges.milliseconds is not None:
+        parts.append(f"{exchanges.milliseconds:.0f} ms")
+    if shell.talk.log is not None:
         parts.append("logging")
     parts.append(":help")
     while len(parts) > 1 and cells(_SEPARATOR.join(parts)) > columns:

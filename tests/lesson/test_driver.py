@@ -6,29 +6,30 @@ import pytest
 
 from poptalk.lesson.driver import ReplyBuffer
 from poptalk.lesson.happenings import Answered, Connected, LessonEvent
-from poptalk.protocol.client import ClientSession
+from poptalk.net.errors import CLOSED_BY_SERVER
 from poptalk.protocol.states import State
+from poptalk.session.session import Session
+from tests.session.transports import begin
 
 
 class Talk:
     """A client session, and the reply buffer of it."""
 
     def __init__(self) -> None:
-        self.session = ClientSession()
-        self.replies = ReplyBuffer(encrypted=False)
+        self.session = Session(clock=float, tls_at_once=False)
+        self.replies = ReplyBuffer(self.session.exchanges, encrypted=False)
+        self.session.listeners.append(self.replies.take)
+        begin(self.session)
 
     def sends(self, *lines: bytes) -> None:
         for line in lines:
-            for event in self.session.send(line + b"\r\n"):
-                self.replies.take(event)
+            self.session.send(line + b"\r\n")
 
     def hears(self, data: bytes) -> None:
-        for event in self.session.receive_data(data):
-            self.replies.take(event)
+        self.session.received(data)
 
     def ends(self) -> None:
-        for event in self.session.receive_eof():
-            self.replies.take(event)
+        self.session.ended(CLOSED_BY_SERVER)
 
     def heard(self) -> list[LessonEvent]:
         heard = list(self.replies.events)

@@ -11,7 +11,7 @@ from poptalk.net.link import Link
 from poptalk.notation.known import Known
 from poptalk.notation.reader import parse_dialogue
 from poptalk.practice.server import Server, ThreadedServer
-from poptalk.script.conversation import Conversation
+from poptalk.session.client import Client
 from poptalk.terminal.render import plain_text
 
 LOGIN = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK\n"
@@ -29,9 +29,7 @@ class Room(LiveLessonServer):
     def count(self) -> int:
         """Return how many messages there are."""
         destination = self.aside()
-        talk = Conversation(
-            Link.open(destination.target, timeout=TIMEOUT), tls_settings=destination.tls_settings
-        )
+        talk = Client(Link.open(destination.target, timeout=TIMEOUT), destination)
         try:
             talk.greeting()
             for line in (b"USER bob", b"PASS jones"):

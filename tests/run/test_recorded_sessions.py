@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from poptalk.shell.log import DialogueLog
 
 from poptalk.cli import main
 from poptalk.net.destination import Destination
 from poptalk.practice.server import Server, ThreadedServer
-from poptalk.shell.log import DialogueLog
 from tests.script.replays import replayed
 from tests.servers.recording import RecordingServer
 from tests.servers.scripted import Close, ExpectLine, ScriptedServer, Send, Step

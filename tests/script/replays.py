@@ -52,7 +52,7 @@ def replayed(
     with Replay(
         parse_dialogue(text, name="test.pop3"),
         connect=connect,
-        tls_settings=destination.tls_settings,
+        destination=destination,
         known=known,
         exact=exact,
         bindings=bindings,

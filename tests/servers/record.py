@@ -15,10 +15,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from poptalk.net.destination import Target
+from poptalk.net.destination import Destination
 from poptalk.net.errors import ConnectionLost
 from poptalk.net.link import Link
-from poptalk.net.tls_settings import TlsSettings
 from poptalk.notation.directions import Action, Side, write_direction
 from poptalk.notation.mask import mask_command, mask_sasl_line
 from poptalk.notation.writer import DialogueWriter
@@ -26,8 +25,8 @@ from poptalk.paths import mailbox_directory
 from poptalk.pop3.sasl.base64 import CANCEL
 from poptalk.protocol.commands import Command, parse_command
 from poptalk.protocol.replies import Status, parse_status_line
-from poptalk.script.conversation import Conversation
-from poptalk.script.hearing import Heard
+from poptalk.session.client import Client
+from poptalk.session.exchanges import StoredReply
 from tests.servers.dovecot import DOVECOT_MISSING, start_dovecot
 from tests.servers.unprivileged import PROGRAMS, start
 
@@ -90,30 +89,28 @@ class Recorder:
 
     def __init__(self, place: Place, write: Callable[[str], None]) -> None:
         self._writer = DialogueWriter(write)
-        target = Target(host=place.host, port=place.port)
-        settings = TlsSettings(server_name=place.host, ca_file=str(place.ca_file))
-        link = Link.open(target, timeout=TIMEOUT)
-        self._conversation = Conversation(link, tls_settings=lambda: settings)
+        destination = Destination(host=place.host, port=place.port, ca_file=str(place.ca_file))
+        self._client = Client(Link.open(destination.target, timeout=TIMEOUT), destination)
         self._challenged: Command | None = None
 
     def record(self, lines: Sequence[bytes]) -> None:
         """Send lines one by one, until the server hangs up."""
-        self._heard(self._conversation.greeting())
+        self._heard(self._client.greeting())
         for line in lines:
             # A * answers a challenge, and perhaps there was none.
             if line == CANCEL and self._challenged is None:
                 continue
             self._say(line)
             try:
-                self._heard(self._conversation.ask(line))
+                self._heard(self._client.ask(line))
             except ConnectionLost:
                 break
-            if self._conversation.tls_is_due:
-                self._conversation.begin_tls()
+            if self._client.session.tls_request is not None:
+                self._client.begin_tls()
                 self._writer.direction(Side.CLIENT, write_direction(Action.NEGOTIATE_TLS))
-            if self._conversation.ending is not None:
+            if self._client.ending is not None:
                 break
-        self._conversation.close()
+        self._client.close()
 
     def _say(self, line: bytes) -> None:
         if self._challenged is not None:
@@ -121,7 +118,7 @@ class Recorder:
         else:
             self._writer.client(*mask_command(parse_command(line)))
 
-    def _heard(self, heard: Heard) -> None:
+    def _heard(self, heard: StoredReply) -> None:
         for line in heard.lines:
             self._writer.received(line)
         status = parse_status_line(heard.lines[0]).status

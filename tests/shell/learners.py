@@ -15,6 +15,7 @@ from poptalk.lesson.reader import load_lesson
 from poptalk.lesson.room import LessonServer
 from poptalk.shell.coach import LessonController
 from poptalk.shell.live import LiveShell
+from poptalk.shell.local import LOCAL_COMMANDS
 from poptalk.shell.school import LessonHost
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import Terminal
@@ -89,7 +90,13 @@ async def learning(
         create_app_session(keys, answering_output(terminal, keys)),
         LessonHost(first=first, lesson_server=lesson_server) as host,
     ):
-        shell = LiveShell(theme=theme, color=color, timeout=TIMEOUT, history_path=None)
+        shell = LiveShell(
+            theme=theme,
+            color=color,
+            timeout=TIMEOUT,
+            history_path=None,
+            commands=LOCAL_COMMANDS,
+        )
         learner = Learner(shell=shell, terminal=terminal, keys=keys)
         host.begin(shell)
         learner.running = asyncio.create_task(shell.run())

@@ -25,6 +25,7 @@ from poptalk.net.destination import Destination
 from poptalk.practice.embedded import PracticeDestination
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.shell.live import LiveShell, run_live
+from poptalk.shell.local import LOCAL_COMMANDS
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import TERM, Terminal, make_output
 
@@ -106,10 +107,10 @@ class LiveTest:
 
     async def ask(self, line: str) -> None:
         """Send a line, and wait until its reply is complete and drawn."""
-        before = self.shell.dialogue.last
+        talk = self.shell.talk
+        before = talk.exchanges.last
         self.send(line + ENTER)
-        dialogue = self.shell.dialogue
-        await self.until(lambda: dialogue.last is not before and dialogue.settled)
+        await self.until(lambda: talk.exchanges.last is not before and talk.core.settled)
         await self.drawn()
 
     async def see(self, text: str) -> None:
@@ -153,12 +154,13 @@ async def live(
             color=color,
             timeout=TIMEOUT,
             history_path=None if history is None else str(history),
+            commands=LOCAL_COMMANDS,
         )
         test = LiveTest(shell=shell, terminal=terminal, keys=keys)
         test.running = asyncio.create_task(run_live(shell, destination, welcome=welcome))
         try:
             if greeted:
-                await test.until(lambda: shell.dialogue.last is not None)
+                await test.until(lambda: shell.talk.exchanges.last is not None)
                 await test.see("> ")
                 await test.drawn()
             yield test

@@ -49,7 +49,7 @@ async def test_the_letters_are_as_long_as_the_listing_says() -> None:
                 await shell.ask(line)
             for number, octets in ((1, 1903), (2, 4255), (3, 25)):
                 await shell.ask(f"RETR {number}")
-                kept = shell.shell.dialogue.last
+                kept = shell.shell.talk.exchanges.last
                 assert kept is not None
                 assert sum(map(len, kept.content())) == octets
 

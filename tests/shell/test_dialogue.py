@@ -9,9 +9,11 @@ import pytest
 
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
 from poptalk.net.tls import TlsFacts
+from poptalk.session.session import Session
 from poptalk.shell.dialogue import UNSOLICITED_LINES_SHOWN, Dialogue, marked_stay
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments
+from tests.session.transports import begin
 
 
 @dataclass(kw_only=True)
@@ -21,16 +23,16 @@ class Talk:
     lines: list[str] = field(default_factory=list)
     now: float = 0.0
     size: tuple[int, int] | None = None
+    session: Session = field(init=False)
     dialogue: Dialogue = field(init=False)
 
     def __post_init__(self) -> None:
         size = self.size
+        self.session = Session(clock=lambda: self.now, tls_at_once=False)
         self.dialogue = Dialogue(
-            show=self._show,
-            clock=lambda: self.now,
-            size=None if size is None else lambda: size,
+            self.session, show=self._show, size=None if size is None else lambda: size
         )
-        self.dialogue.begin(where="host port 110", encrypted=False)
+        begin(self.session)
 
     def _show(self, lines: Iterable[Fragments]) -> None:
         self.lines += map(plain_text, lines)
@@ -39,13 +41,13 @@ class Talk:
         """Let the server speak; return what is shown of it."""
         self.lines.clear()
         for piece in data:
-            self.dialogue.received(piece)
+            self.session.received(piece)
         return list(self.lines)
 
     def send(self, line: bytes) -> list[str]:
         """Send a line; return what is shown of it."""
         self.lines.clear()
-        self.dialogue.sent(line + b"\r\n")
+        self.session.send(line + b"\r\n")
         return list(self.lines)
 
 
@@ -55,7 +57,7 @@ def talk() -> Iterator[Talk]:
     talk = Talk()
     talk.say(b"+OK ready\r\n")
     yield talk
-    talk.dialogue.close()
+    talk.session.close()
 
 
 def logged_in(talk: Talk) -> None:
@@ -65,29 +67,29 @@ def logged_in(talk: Talk) -> None:
 
 def test_a_command_and_its_reply(talk: Talk) -> None:
     assert talk.send(b"USER bob") == ["C: USER bob"]
-    assert not talk.dialogue.settled
+    assert not talk.session.core.settled
     assert talk.say(b"+OK ", b"fine\r\n") == ["S: +OK fine"]
-    assert talk.dialogue.settled
-    assert not talk.dialogue.refused
+    assert talk.session.core.settled
+    assert not talk.session.refused
     talk.send(b"USER eve")
     talk.say(b"-ERR no\r\n")
-    assert talk.dialogue.refused
+    assert talk.session.refused
 
 
 def test_nothing_is_settled_before_the_greeting() -> None:
     talk = Talk()
-    assert not talk.dialogue.settled
+    assert not talk.session.core.settled
     talk.say(b"+OK\r\n")
-    assert talk.dialogue.settled
-    talk.dialogue.close()
+    assert talk.session.core.settled
+    talk.session.close()
 
 
 def test_a_challenge_settles(talk: Talk) -> None:
     talk.send(b"AUTH PLAIN")
     assert talk.say(b"+ \r\n") == ["S: + "]
-    assert talk.dialogue.settled
+    assert talk.session.core.settled
     assert talk.send(b"AGJvYgBqb25lcw==") == ["C: ****"]
-    assert not talk.dialogue.settled
+    assert not talk.session.core.settled
 
 
 def test_the_milliseconds_of_a_reply_count_to_its_first_line(talk: Talk) -> None:
@@ -96,10 +98,10 @@ def test_the_milliseconds_of_a_reply_count_to_its_first_line(talk: Talk) -> None
     talk.now += 0.25
     talk.say(b"+OK\r\n")
     talk.now += 60
-    assert talk.dialogue.receiving == 0
+    assert talk.session.exchanges.receiving is not None
     talk.say(b"1 120\r\n.\r\n")
-    assert talk.dialogue.milliseconds == 250
-    assert talk.dialogue.receiving is None
+    assert talk.session.exchanges.milliseconds == 250
+    assert talk.session.exchanges.receiving is None
 
 
 def test_an_echo_of_a_secret_is_masked(talk: Talk) -> None:
@@ -123,7 +125,7 @@ def test_an_oddity_is_told_once_a_connection_but_a_wrong_state_every_time(talk: 
     for _ in range(2):
         assert talk.send(b"STAT")[1].startswith("#! not legal in this state")
         talk.say(b"-ERR\r\n")
-    talk.dialogue.begin(where="again", encrypted=False)
+    begin(talk.session)
     talk.say(b"+OK\r\n")
     assert len(talk.send(b"XYZZY")) == 2
 
@@ -143,18 +145,18 @@ def test_unasked_lines_are_shown_up_to_a_number_whatever_the_cuts() -> None:
         )
         talk.say(b"+OK\r\n")
         assert talk.say(b"* again\r\n")[-1] == "S: * again"
-        talk.dialogue.close()
+        talk.session.close()
 
 
 def test_an_unasked_line_is_not_the_last_reply(talk: Talk) -> None:
-    last = talk.dialogue.last
+    last = talk.session.exchanges.last
     talk.say(b"-ERR idle\r\n")
-    assert talk.dialogue.last is last
-    assert talk.dialogue.unasked is not None
-    assert talk.dialogue.unasked.line == b"-ERR idle"
+    assert talk.session.exchanges.last is last
+    assert talk.session.exchanges.unsolicited is not None
+    assert talk.session.exchanges.unsolicited.line == b"-ERR idle"
     talk.send(b"NOOP")
     talk.say(b"+OK\r\n")
-    assert talk.dialogue.unasked is None
+    assert talk.session.exchanges.unsolicited is None
 
 
 def test_the_end_of_a_connection_is_told_with_what_it_means(talk: Talk) -> None:
@@ -165,14 +167,14 @@ def test_the_end_of_a_connection_is_told_with_what_it_means(talk: Talk) -> None:
     talk.send(b"LIST")
     talk.say(b"+OK\r\n1 120\r\n2 2")
     talk.lines.clear()
-    talk.dialogue.ended(CLOSED_BY_SERVER)
+    talk.session.ended(CLOSED_BY_SERVER)
     text = " ".join(talk.lines)
     assert "S: 2 2 (the end of this line is missing)" in text or "S: 2 2" in text
     assert "messages 1, 2 were marked as deleted" in text
     assert "#! the server closed the connection" in text
     assert "S: ." not in talk.lines
     talk.lines.clear()
-    talk.dialogue.ended(CLOSED_BY_US)
+    talk.session.ended(CLOSED_BY_US)
     assert talk.lines == []
 
 
@@ -183,7 +185,7 @@ def test_a_farewell_makes_the_end_a_matter_of_course(talk: Talk) -> None:
     talk.send(b"QUIT")
     talk.say(b"+OK bye\r\n")
     talk.lines.clear()
-    talk.dialogue.ended(CLOSED_BY_SERVER)
+    talk.session.ended(CLOSED_BY_SERVER)
     assert talk.lines == ["# the server closed the connection"]
 
 
@@ -201,18 +203,16 @@ def test_how_many_stay(marked: tuple[int, ...], words: str) -> None:
 def test_stls_asks_for_tls_once_and_forgets_what_was_learnt(talk: Talk) -> None:
     talk.send(b"CAPA")
     talk.say(b"+OK\r\nSASL PLAIN\r\n.\r\n")
-    assert list(talk.dialogue.facts.mechanisms) == ["PLAIN"]
+    assert list(talk.session.exchanges.facts.mechanisms) == ["PLAIN"]
     talk.send(b"STLS")
     talk.say(b"+OK begin\r\n")
-    request = talk.dialogue.take_tls_request()
-    assert request is not None
-    assert request.residue == b""
-    assert talk.dialogue.take_tls_request() is None
+    assert talk.session.tls_request is not None
+    assert talk.session.tls_request.residue == b""
     talk.lines.clear()
-    talk.dialogue.tls_established(TlsFacts(version="TLSv1.3", cipher="X", verified=False))
+    talk.session.tls_established(TlsFacts(version="TLSv1.3", cipher="X", verified=False))
     assert talk.lines == ["#! TLSv1.3, X, certificate NOT verified"]
-    assert list(talk.dialogue.facts.mechanisms) == []
-    assert talk.dialogue.session.encrypted
+    assert list(talk.session.exchanges.facts.mechanisms) == []
+    assert talk.session.core.encrypted
 
 
 def test_an_injection_is_shown_as_what_it_is(talk: Talk) -> None:
@@ -244,13 +244,13 @@ def test_silence_is_explained(sent: bytes | None, said: bytes, words: str) -> No
     talk.dialogue.explain_silence()
     assert words in " ".join(talk.lines)
     assert "jones" not in " ".join(talk.lines)
-    talk.dialogue.close()
+    talk.session.close()
 
 
 def test_no_silence_where_nothing_is_due(talk: Talk) -> None:
     talk.lines.clear()
     talk.dialogue.explain_silence()
-    talk.dialogue.ended(CLOSED_BY_SERVER)
+    talk.session.ended(CLOSED_BY_SERVER)
     talk.lines.clear()
     talk.dialogue.explain_silence()
     assert talk.lines == []
@@ -264,7 +264,7 @@ def test_without_a_size_nothing_is_folded_and_with_one_everything_long() -> None
         logged_in(talk)
         talk.send(b"RETR 1")
         assert len(talk.say(reply)) == shown
-        talk.dialogue.close()
+        talk.session.close()
 
 
 @pytest.mark.parametrize("rows", [1, 5, 10])
@@ -275,7 +275,7 @@ def test_the_smallest_screen_shows_something(rows: int) -> None:
     talk.send(b"RETR 1")
     lines = talk.say(b"+OK\r\n" + b"x\r\n" * 300 + b".\r\n")
     assert lines.count("S: x") >= 8
-    talk.dialogue.close()
+    talk.session.close()
 
 
 def test_the_body_of_a_mail_is_no_echo(talk: Talk) -> None:

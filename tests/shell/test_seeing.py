@@ -54,7 +54,7 @@ async def test_tls_in_clear_and_in_tls(practice: Server) -> None:
         assert "verified: it is for 127.0.0.1, its dates are good" in text
         assert "names localhost, 127.0.0.1, ::1" in text
         assert "days left" in text
-        facts = shell.shell.dialogue.tls
+        facts = shell.shell.talk.exchanges.facts.tls
         assert facts is not None
         assert hashlib.sha256(facts.chain[0]).hexdigest().upper() in text
         assert f"{facts.version}, {facts.cipher}" in text
@@ -124,7 +124,7 @@ def test_stls_that_was_stripped_is_said_aloud(options: tuple[str, ...]) -> None:
         pty.send(":open\r")
         pty.wait_until(lambda: pty.text.count("S: +OK ready") == 2)
         pty.send("CAPA\r")
-        pty.wait_until(lambda: "has offered STLS before, and does not now" in said_once(pty.text))
+        pty.wait_until(lambda: "has offered STLS before, and doesn't now" in said_once(pty.text))
 
 
 # Explaining.

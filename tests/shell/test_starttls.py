@@ -152,7 +152,7 @@ async def test_what_is_typed_while_it_begins_goes_through_tls(identity: ServerId
     steps = upgrading(identity)
     with ScriptedServer([*steps[:2], Pause(go), *steps[2:]]) as server, RecordingServer() as first:
         async with live(first, rows=40) as shell:
-            shell.shell.destination = None
+            shell.shell.talk.destination = None
             destination = place(server)
             given = {name: getattr(destination, name) for name in type(destination)._fields}
             given |= {"starttls": True, "ca_file": str(identity.ca_file)}
@@ -175,7 +175,7 @@ async def test_ctrl_c_gives_up_the_wait_for_tls() -> None:
             await shell.see("gave up connecting")
             await shell.see("(closed)")
             assert "a fault in poptalk" not in shell.text
-            assert shell.shell.errand is None
+            assert shell.shell.talk.procedure is None
 
 
 def test_both_ways_exclude_each_other() -> None:
@@ -191,3 +191,22 @@ def test_with_the_practice_server(options: tuple[str, ...]) -> None:
         pty.wait_for("AUTHORIZATION practice>")
         pty.send(":tls\r")
         pty.wait_for("# certificate 1 of 1, the server's own:")
+
+
+def test_lines_after_a_refused_stls_are_not_sent_in_the_clear_by_a_pipe() -> None:
+    with RecordingServer(reply=by_keyword({b"STLS": b"-ERR no TLS here\r\n"})) as server:
+        finished = piped(b"STLS\nUSER bob\nPASS jones\n", server.host, str(server.port))
+        assert server.wait_for_end() == b"STLS\r\n"
+    assert finished.code == 1
+    assert "the lines after it were not sent in the clear" in finished.stderr
+    assert "jones" not in finished.stderr
+
+
+async def test_pasted_lines_after_a_refused_stls_are_not_sent_in_the_clear() -> None:
+    with RecordingServer(reply=by_keyword({b"STLS": b"-ERR no TLS here\r\n"})) as server:
+        async with live(server, rows=40) as shell:
+            shell.send("\x1b[200~STLS\nUSER bob\nPASS jones\n\x1b[201~")
+            await shell.see("the 2 lines that waited for TLS were not sent")
+            assert "jones" not in shell.text
+            await shell.ask("NOOP")
+        assert server.wait_for_end() == b"STLS\r\nNOOP\r\n"

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from poptalk.shell.dialogue import Dialogue
-from poptalk.shell.json_log import JsonLog
+from poptalk.session.log import JsonLog
+from poptalk.session.session import Session
 from tests.servers.recording import RecordingServer, by_keyword
+from tests.session.transports import KeptTransport
 from tests.shell.shells import live, practising
 
 
@@ -36,18 +37,17 @@ class Clock:
 
 def test_every_line_and_what_lies_between(tmp_path: Path) -> None:
     file = tmp_path / "log"
-    dialogue = Dialogue(
-        show=lambda _lines: None, clock=lambda: 0.0, log=JsonLog(str(file), now=Clock())
-    )
-    dialogue.begin(where="localhost port 110", encrypted=False)
-    dialogue.received(b"+OK hello\r\n")
-    dialogue.sent(b"USER bob\r\nPASS jones\r\n")
-    dialogue.received(b"+OK\r\n-ERR [AUTH] no, not jones\r\n")
-    dialogue.sent(b"AUTH PLAIN AGJvYgBqb25lcw==\r\n")
-    dialogue.received(b"+OK\r\n")
-    dialogue.sent(b"LIST\r\n")
-    dialogue.received(b"+OK\r\n1 10\r\n.\r\n")
-    dialogue.close()
+    session = Session(clock=float)
+    session.log = JsonLog(str(file), session, now=Clock())
+    session.opened(KeptTransport(), None, where="localhost port 110", encrypted=False)
+    session.received(b"+OK hello\r\n")
+    session.send(b"USER bob\r\nPASS jones\r\n")
+    session.received(b"+OK\r\n-ERR [AUTH] no, not jones\r\n")
+    session.send(b"AUTH PLAIN AGJvYgBqb25lcw==\r\n")
+    session.received(b"+OK\r\n")
+    session.send(b"LIST\r\n")
+    session.received(b"+OK\r\n1 10\r\n.\r\n")
+    session.close()
     assert without_time(file) == [
         {"event": "open", "server": "localhost port 110", "tls": False},
         {"event": "server", "line": "+OK hello", "octets": 9, "status": "+OK"},

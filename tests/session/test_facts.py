@@ -2,11 +2,12 @@
 
 import pytest
 
+from poptalk.protocol.client import ClientSession
 from poptalk.protocol.commands import parse_command
 from poptalk.protocol.events import Exchange
 from poptalk.protocol.replies import parse_status_line
-from poptalk.shell.facts import Facts
-from poptalk.shell.kept import KeptReply
+from poptalk.session.exchanges import StoredReply
+from poptalk.session.facts import Facts
 
 
 @pytest.fixture
@@ -17,14 +18,14 @@ def facts() -> Facts:
 def tell(facts: Facts, line: bytes, status: bytes, *body: bytes) -> None:
     """Let a server answer."""
     command = parse_command(line)
-    reply = KeptReply(
-        exchange=Exchange(number=1, command=command), status_line=parse_status_line(status)
+    reply = StoredReply(
+        exchange=Exchange(number=1, command=command),
+        status_line=parse_status_line(status),
+        multi_line=command.multi_line,
     )
-    reply.multi_line = command.multi_line
     if body:
         reply.append(b"".join(line + b"\r\n" for line in (*body, b".")))
-    reply.complete = True
-    facts.learn(command, reply)
+    facts.learn(ClientSession(), reply, ok=True)
     reply.close()
 
 

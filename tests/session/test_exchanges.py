@@ -1,4 +1,4 @@
-"""The last reply, kept whole."""
+"""Replies, kept whole."""
 
 import pytest
 from hypothesis import given
@@ -8,15 +8,15 @@ from poptalk.protocol.commands import parse_command
 from poptalk.protocol.events import Exchange
 from poptalk.protocol.replies import parse_status_line
 from poptalk.protocol.stuffing import stuff
-from poptalk.shell import kept
-from poptalk.shell.kept import KeptReply
+from poptalk.session import exchanges
+from poptalk.session.exchanges import StoredReply
+from poptalk.shell.dialogue import Folding
 from poptalk.terminal.fold import Budget
 
 
-def reply(line: bytes = b"RETR 1", *data: bytes, complete: bool = True) -> KeptReply:
+def reply(line: bytes = b"RETR 1", *data: bytes, complete: bool = True) -> StoredReply:
     exchange = Exchange(number=1, command=parse_command(line))
-    made = KeptReply(exchange=exchange, status_line=parse_status_line(b"+OK"))
-    made.multi_line = True
+    made = StoredReply(exchange=exchange, status_line=parse_status_line(b"+OK"), multi_line=True)
     for piece in data:
         made.append(piece)
     made.complete = complete
@@ -30,7 +30,7 @@ def test_the_content_is_the_message_again(lines: list[bytes], size: int) -> None
     one = reply(b"RETR 1", *(wire[at : at + size] for at in range(0, len(wire), size)))
     assert b"".join(one.content()) == message
     assert b"".join(one.chunks()) == wire == b"".join(one.raw_lines())
-    assert list(one.lines()) == lines
+    assert list(one.listing()) == lines
     assert one.octets == len(wire)
     one.close()
 
@@ -44,13 +44,13 @@ def test_what_never_ended_is_kept_as_it_came() -> None:
 def test_a_reply_with_bare_lf() -> None:
     one = reply(b"RETR 1", b"a\nb\n.\n")
     assert b"".join(one.content()) == b"a\nb\n"
-    assert list(one.lines()) == [b"a", b"b"]
+    assert list(one.listing()) == [b"a", b"b"]
     one.close()
 
 
 def test_a_long_reply_goes_to_a_file_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MEMORY_OCTETS", 1000)
-    monkeypatch.setattr(kept, "_READ_OCTETS", 512)
+    monkeypatch.setattr(exchanges, "MEMORY_OCTETS", 1000)
+    monkeypatch.setattr(exchanges, "_READ_OCTETS", 512)
     block = b"0123456789abcdef" * 4 + b"\r\n"
     one = reply(b"RETR 1", *[block] * 100, b".\r\n")
     assert one.octets == 100 * len(block) + 3
@@ -60,8 +60,8 @@ def test_a_long_reply_goes_to_a_file_and_comes_back(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_line_without_end_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "_READ_OCTETS", 1024)
-    monkeypatch.setattr(kept, "MAX_LINE_OCTETS", 4096)
+    monkeypatch.setattr(exchanges, "_READ_OCTETS", 1024)
+    monkeypatch.setattr(exchanges, "MAX_LINE_OCTETS", 4096)
     one = reply(b"RETR 1", b"x" * 10_000 + b"\r\n.\r\n")
     pieces = list(one.raw_lines())
     assert b"".join(pieces) == b"x" * 10_000 + b"\r\n.\r\n"
@@ -71,7 +71,7 @@ def test_a_line_without_end_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_at_most_so_many_lines_of_a_listing() -> None:
     one = reply(b"LIST", b"1 1\r\n2 2\r\n3 3\r\n.\r\n")
-    assert list(one.lines(most=2)) == [b"1 1", b"2 2"]
+    assert list(one.listing(most=2)) == [b"1 1", b"2 2"]
     one.close()
 
 
@@ -79,16 +79,17 @@ def test_views_go_on_where_the_last_one_stopped() -> None:
     one = reply(b"RETR 1", b"A: 1\r\n\r\nB: 2\r\nlast\r\n.\r\n")
     assert one.is_message
     seen: list[str] = []
-    while one.shown < one.octets - 3:
-        view = one.view(Budget(row_count=1, columns=80))
-        for chunk in one.chunks(one.shown):
+    folding = Folding(one)
+    while folding.shown < one.octets - 3:
+        view = folding.view(Budget(row_count=1, columns=80))
+        for chunk in one.chunks(folding.shown):
             seen += [text for line in view.feed(chunk) for _, text in line[1:]]
         list(view.end(complete=True))
-        one.viewed(view)
+        folding.viewed(view)
     assert seen == ["A:", " 1", "B: 2", "last"]
-    assert not one.folded
-    one.show_again()
-    assert (one.shown, one.folded) == (0, True)
+    assert not folding.folded
+    folding.start_over()
+    assert (folding.shown, folding.folded) == (0, True)
     one.close()
 
 

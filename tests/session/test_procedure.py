@@ -1,4 +1,4 @@
-"""Errands: lines that poptalk sends by itself, one after the other, in all three shells."""
+"""Procedures: lines that poptalk sends by itself, one after the other, in all three shells."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import pytest
 
 from poptalk.net.errors import ConnectionLost
 from poptalk.protocol.replies import Status
-from poptalk.shell.errand import Interrupted, Plan, aside, ask, exchange, quiet
-from poptalk.shell.local_error import LocalError
+from poptalk.session.procedure import (
+    Interrupted,
+    LocalError,
+    Plan,
+    ask,
+    exchange,
+    in_thread,
+    quiet,
+)
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, ExpectLine, Pause, ScriptedServer, Send
 from tests.shell.shells import CTRL_C, live
@@ -41,7 +48,7 @@ class Noted:
         stat = yield from exchange(b"STAT")
         self.heard.append(stat.status_line.line)
         listing = yield from exchange(b"LIST")
-        self.heard.append(list(listing.lines()))
+        self.heard.append(list(listing.listing()))
         challenge = yield from exchange(b"AUTH PLAIN")
         self.heard.append(challenge.status_line.status)
         refusal = yield from exchange(b"*")
@@ -54,7 +61,7 @@ class Noted:
 async def test_each_line_waits_for_the_whole_reply(server: RecordingServer) -> None:
     noted = Noted()
     async with live(server) as shell:
-        shell.shell.run_errand(noted.plan(), name="all", then=noted.end)
+        shell.shell.run_procedure(noted.plan(), name="all", then=noted.end)
         await shell.until(lambda: noted.ends == [None])
         await shell.drawn()
         assert noted.heard == [b"+OK 2 320", [b"1 120", b"2 200"], Status.CHALLENGE, Status.ERR]
@@ -62,7 +69,7 @@ async def test_each_line_waits_for_the_whole_reply(server: RecordingServer) -> N
         assert [line for line in shell.dialogue() if line.startswith("C:")] == [
             *("C: STAT", "C: LIST", "C: AUTH PLAIN", "C: *")
         ]
-        assert shell.shell.errand is None
+        assert shell.shell.talk.procedure is None
         assert shell.shell.dialogue.listeners == []
     assert server.wait_for_end() == b"STAT\r\nLIST\r\nAUTH PLAIN\r\n*\r\n"
 
@@ -80,7 +87,7 @@ async def test_what_is_typed_meanwhile_waits_its_turn() -> None:
     ]
     with ScriptedServer([*steps, ExpectLine(), Send(b"+OK mine\r\n")]) as server:
         async with live(server) as shell:
-            shell.shell.run_errand(noted.plan(), name="all", then=noted.end)
+            shell.shell.run_procedure(noted.plan(), name="all", then=noted.end)
             await shell.enter("NOOP")
             await shell.enter(":help STAT")
             assert "number of messages" not in shell.text
@@ -101,7 +108,7 @@ async def test_a_secret_typed_meanwhile_is_no_answer_to_poptalks_own_auth() -> N
 
     with ScriptedServer([*steps, Send(b"+OK in\r\n")]) as server:
         async with live(server) as shell:
-            shell.shell.run_errand(plan(), name="login")
+            shell.shell.run_procedure(plan(), name="login")
             await shell.until(lambda: server.received.endswith(b"==\r\n"))
             await shell.type("STAT")
             assert shell.shell.secret_in_text("STAT") is None
@@ -118,7 +125,7 @@ async def test_ctrl_c_ends_it(server: RecordingServer) -> None:
 
     ends: list[Exception | None] = []
     async with live(server) as shell:
-        shell.shell.run_errand(plan(), name="test", then=ends.append)
+        shell.shell.run_procedure(plan(), name="test", then=ends.append)
         await shell.see("Password:")
         await shell.type("secret")
         shell.send(CTRL_C)
@@ -133,7 +140,7 @@ async def test_it_ends_with_the_connection() -> None:
     noted = Noted()
     with ScriptedServer([Send(b"+OK\r\n"), ExpectLine(), Close()]) as server:
         async with live(server) as shell:
-            shell.shell.run_errand(noted.plan(), name="all", then=noted.end)
+            shell.shell.run_procedure(noted.plan(), name="all", then=noted.end)
             await shell.see("(closed)")
             [error] = noted.ends
             assert isinstance(error, ConnectionLost)
@@ -145,18 +152,18 @@ async def test_one_at_a_time_and_only_when_it_may_speak(server: RecordingServer)
         yield from ask("Password: ")
 
     async with live(server) as shell:
-        shell.shell.run_errand(asking(), name="first")
+        shell.shell.run_procedure(asking(), name="first")
         with pytest.raises(LocalError, match=":first is still at it"):
-            shell.shell.run_errand(Noted().plan(), name="second")
+            shell.shell.run_procedure(Noted().plan(), name="second")
         shell.send("x\r")
-        await shell.until(lambda: shell.shell.errand is None)
+        await shell.until(lambda: shell.shell.talk.procedure is None)
         await shell.enter("AUTH PLAIN", until="AUTH 127")
         with pytest.raises(LocalError, match="within AUTH"):
-            shell.shell.run_errand(Noted().plan(), name="second")
+            shell.shell.run_procedure(Noted().plan(), name="second")
         await shell.enter("*", until="cancelled")
         await shell.enter(":close", until="(closed)")
         with pytest.raises(LocalError, match="no connection"):
-            shell.shell.run_errand(Noted().plan(), name="second")
+            shell.shell.run_procedure(Noted().plan(), name="second")
 
 
 async def test_work_is_done_aside_and_what_it_raises_comes_back(server: RecordingServer) -> None:
@@ -164,15 +171,15 @@ async def test_work_is_done_aside_and_what_it_raises_comes_back(server: Recordin
         raise LookupError("nothing there")
 
     def plan() -> Plan:
-        number = yield from aside(lambda: threading.get_ident())
+        number = yield from in_thread(lambda: threading.get_ident())
         assert number != threading.get_ident()
         try:
-            yield from aside(fail)
+            yield from in_thread(fail)
         except LookupError as error:
             raise LocalError(f"it says: {error}") from error
 
     async with live(server) as shell:
-        shell.shell.run_errand(plan(), name="test")
+        shell.shell.run_procedure(plan(), name="test")
         await shell.see(":test: it says: nothing there")
 
 
@@ -187,7 +194,7 @@ async def test_quiet_waits_for_the_greeting() -> None:
                 greeted.append(shell.shell.dialogue.session.greeted)
 
             await shell.until(lambda: shell.shell.connected)
-            shell.shell.run_errand(plan(), name="test")
+            shell.shell.run_procedure(plan(), name="test")
             assert greeted == []
             go.set()
             await shell.until(lambda: greeted == [Status.ERR])
@@ -201,7 +208,7 @@ async def test_an_asked_secret_enters_no_history(server: RecordingServer) -> Non
 
     async with live(server) as shell:
         await shell.enter("NOOP", until="C: NOOP")
-        shell.shell.run_errand(plan(), name="test")
+        shell.shell.run_procedure(plan(), name="test")
         await shell.see("Password of bob at host:")
         await shell.type(":x y\\z")
         await shell.see("Password of bob at host: ******")
@@ -216,6 +223,6 @@ async def test_a_narrow_screen_asks_briefly(server: RecordingServer) -> None:
         yield from ask("Password of bob at mail.example.org: ")
 
     async with live(server, columns=40) as shell:
-        shell.shell.run_errand(plan(), name="test")
+        shell.shell.run_procedure(plan(), name="test")
         await shell.see("Password:")
         assert "mail.example.org" not in shell.text

@@ -1,20 +1,18 @@
-"""An errand: lines that poptalk sends by itself, each after the complete reply to the one before.
+"""Procedures: lines that poptalk sends by itself, each after the complete reply to the one before.
 
-What is to be said is a plan: a generator that yields steps and is given what came of each.  The kinds
-of steps are functions to be used with ``yield from``::
+A procedure is written as a generator, a plan, which yields steps and is given what came of each.  The
+kinds of steps are functions to be used with ``yield from``::
 
-    def count(shell: Shell) -> Plan:
-        reply = yield from exchange(b"STAT")  # a KeptReply: status_line, multi_line, lines() ...
+    def count(session: Session) -> Plan:
+        reply = yield from exchange(b"STAT")  # a StoredReply: status_line, multi_line, listing() ...
         if reply.status_line.status is not Status.OK:
             raise LocalError("this server does not count")
-        shell.dialogue.remark(f"it says {reply.status_line.words[0].decode()}")
+        session.note(f"it says {reply.status_line.words[0].decode()}")
 
-    shell.run_errand(count(shell), name="count")
+    session.run(count(session), name="count")
 
-The lines are shown as if they had been typed, and whoever types meanwhile waits: see `Shell.enter`.
-A kept reply is good until the plan has its next line sent.  An errand ends with its plan, with the
-connection, or with Ctrl-C.  A `LocalError` that leaves the plan is shown; any other sentence is the
-plan's own affair.
+The lines are shown as if they had been typed.  A procedure ends with its plan, with the connection, or
+with Ctrl-C.  A `LocalError` that leaves the plan is noted; any other sentence is the plan's own affair.
 """
 
 from __future__ import annotations
@@ -25,18 +23,21 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from poptalk.net.errors import ConnectionLost, NetError
 from poptalk.protocol.events import Challenge, Event, ReplyEnd, Sent
-from poptalk.shell.kept import KeptReply
-from poptalk.shell.local_error import LocalError
+from poptalk.session.exchanges import StoredReply
 
 if TYPE_CHECKING:
     from poptalk.net.errors import Ending
-    from poptalk.shell.base import Shell
+    from poptalk.session.session import Session
 
 T = TypeVar("T")
 
 
+class LocalError(Exception):
+    """What was asked of poptalk cannot be done; `str(error)` says why, in one sentence."""
+
+
 class Interrupted(LocalError):
-    """Ctrl-C has ended an errand."""
+    """Ctrl-C has ended a procedure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quiet:
-    """A step: wait until the server owes nothing, neither greeting nor reply, and TLS not either."""
+    """A step: wait until the server owes nothing, neither greeting nor reply nor TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +71,20 @@ Step = Line | Quiet | Question | Work
 Steps = Generator[Step, object, T]
 Plan = Steps[None]
 Then = Callable[[Exception | None], None]
-"""Is told that an errand is over, and what has ended it before its time."""
+"""Called at the end of a procedure with what has ended it before its time."""
 
 
-def exchange(line: bytes) -> Steps[KeptReply]:
+def exchange(line: bytes) -> Steps[StoredReply]:
     """Send a line, and wait for the complete reply or for a challenge.
 
     Args:
         line: octets without a line end.
     """
-    return cast(KeptReply, (yield Line(octets=line)))
+    return cast(StoredReply, (yield Line(octets=line)))
 
 
 def quiet() -> Steps[None]:
-    """Wait until the greeting and all replies are complete, and TLS stands if it was begun."""
+    """Wait until the greeting and all replies are complete, and TLS is established if it was begun."""
     yield Quiet()
 
 
@@ -91,12 +92,12 @@ def ask(question: str) -> Steps[str]:
     """Ask the user something secret: the answer is masked, and no history has it.
 
     Args:
-        question: what the prompt says, up to the blank behind its colon.
+        question: what the prompt says, up to the space after its colon.
     """
     return cast(str, (yield Question(text=question)))
 
 
-def aside(work: Callable[[], T]) -> Steps[T]:
+def in_thread(work: Callable[[], T]) -> Steps[T]:
     """Have something done without holding up the keys and the server.
 
     Args:
@@ -105,44 +106,35 @@ def aside(work: Callable[[], T]) -> Steps[T]:
     return cast(T, (yield Work(work=work)))
 
 
-def _nobody(_error: Exception | None) -> None:
-    """Take note of nothing."""
-
-
-class Errand:
-    """A plan that is being carried out.
+class Procedure:
+    """A plan that is being carried out by a session.
 
     Attributes:
         name: what it is called in its sentences, such as ``login``.
-        question: what the user is asked just now, None for nothing.
+        question: what the user is being asked, None for nothing.
         over: whether it has ended.
     """
 
-    def __init__(
-        self, shell: Shell, plan: Plan, *, name: str, then: Then | None, on_end: Callable[[], None]
-    ) -> None:
-        """Make an errand that has not begun.
+    def __init__(self, session: Session, plan: Plan, *, name: str, then: Then | None) -> None:
+        """Make a procedure that has not begun.
 
         Args:
-            shell: where its lines are sent.
-            plan: what is to be said.
+            session: sends its lines.
+            plan: its steps.
             name: what it is called.
-            then: is told of the end; None shows what has ended it before its time.
-            on_end: is called before that.
+            then: called at its end; None notes what has ended it before its time.
         """
         self.name = name
         self.question: Question | None = None
         self.over = False
-        self._shell = shell
+        self._session = session
         self._plan = plan
         self._then = then
-        self._on_end = on_end
         self._begun = False
         self._until_quiet: Line | Quiet | None = None
-        """What waits until the server owes nothing, and TLS is not just beginning."""
+        """What waits until the server owes nothing."""
         self._exchange: int | None = None
         """The number of the exchange whose reply is awaited."""
-        self._sending = False
         self._waiting = False
         """Whether a step has been taken whose outcome is not known."""
         self._outcome: object = None
@@ -150,11 +142,11 @@ class Errand:
         """What a piece of work has raised."""
         self._carrying_on = False
         self._resuming = False
-        """Whether the plan itself is running just now, and may bring about its own end."""
-        shell.dialogue.listeners.append(self._hear)
+        """Whether the plan itself is running, and may bring about its own end."""
+        session.listeners.append(self._observe)
 
     def carry_on(self) -> None:
-        """Take steps until something has to be waited for; call it whenever something has happened."""
+        """Take steps until something has to be waited for; called whenever something has happened."""
         if self._carrying_on:
             return
         self._carrying_on = True
@@ -163,7 +155,9 @@ class Errand:
                 if self._until_quiet is None:
                     self._take_step()
                 elif self._is_quiet:
-                    self._proceed()
+                    step, self._until_quiet = self._until_quiet, None
+                    if isinstance(step, Line):
+                        self._send(step.octets)
                 else:
                     return
         finally:
@@ -173,7 +167,6 @@ class Errand:
         """Take the answer to the question."""
         self.question = None
         self._came(text)
-        self.carry_on()
 
     def interrupt(self) -> None:
         """End it, as Ctrl-C asks."""
@@ -181,7 +174,7 @@ class Errand:
 
     def abandon(self) -> None:
         """End it without a word: whoever began it knows."""
-        self._then = _nobody
+        self._then = lambda _error: None
         self._end(None)
 
     def connection_ended(self, ending: Ending) -> None:
@@ -189,15 +182,16 @@ class Errand:
         self._end(ConnectionLost(f"{ending}."))
 
     def fail(self, error: NetError) -> bool:
-        """End it because of TLS; return whether somebody was told, who will say so."""
+        """End it because of TLS; return whether whoever began it will say so."""
         told = self._then is not None
         self._end(error)
         return told
 
     @property
     def _is_quiet(self) -> bool:
-        dialogue = self._shell.dialogue
-        return self._shell.connected and dialogue.settled and not dialogue.session.awaiting_tls
+        session = self._session
+        core = session.core
+        return session.transport is not None and core.settled and not core.awaiting_tls
 
     def _take_step(self) -> None:
         self._resuming = True
@@ -237,7 +231,7 @@ class Errand:
                 self.question = step
             case Work(work=work):
                 self._waiting = True
-                self._shell.aside(lambda: self._work(work), self._worked)
+                self._session.in_thread(lambda: self._work(work), self._worked)
 
     def _work(self, work: Callable[[], object]) -> None:
         """Do a piece of work, perhaps in a thread: what it raises must reach the plan."""
@@ -249,32 +243,23 @@ class Errand:
     def _worked(self) -> None:
         if not self.over:
             self._waiting = False
-            self._shell.carry_on()
-
-    def _proceed(self) -> None:
-        step, self._until_quiet = self._until_quiet, None
-        if isinstance(step, Line):
-            self._send(step.octets)
+            self._session.carry_on()
 
     def _send(self, line: bytes) -> None:
-        dialogue = self._shell.dialogue
-        shows_sent = dialogue.shows_sent
-        # Also where lines need not be shown since their keys were echoed: these were not typed.
-        dialogue.shows_sent = True
-        self._waiting = self._sending = True
+        session = self._session
+        self._waiting = session.sent_by_poptalk = True
         try:
-            self._shell.transmit(line + b"\r\n")
+            session.send(line + b"\r\n")
         finally:
-            self._sending = False
-            dialogue.shows_sent = shows_sent
+            session.sent_by_poptalk = False
 
-    def _hear(self, event: Event) -> None:
+    def _observe(self, event: Event) -> None:
         match event:
-            case Sent() if self._sending:
+            case Sent() if self._session.sent_by_poptalk:
                 self._exchange = event.exchange.number
             case ReplyEnd() | Challenge() if event.exchange.number == self._exchange:
                 self._exchange = None
-                self._came(self._shell.dialogue.last)
+                self._came(self._session.exchanges.last)
 
     def _came(self, outcome: object) -> None:
         self._outcome = outcome
@@ -285,27 +270,27 @@ class Errand:
             return
         self.over = True
         self.question = None
-        self._shell.dialogue.listeners.remove(self._hear)
+        session = self._session
+        session.listeners.remove(self._observe)
         if not self._resuming:
             self._plan.close()
-        self._on_end()
+        if session.procedure is self:
+            session.procedure = None
         if self._then is not None:
             self._then(error)
         elif error is not None:
-            show_failure(self._shell, self.name, error)
+            note_failure(session, self.name, error)
 
 
-def show_failure(shell: Shell, name: str, error: Exception) -> None:
-    """Show what has ended an errand before its time; the end of the connection shows anyhow.
+def note_failure(session: Session, name: str, error: Exception) -> None:
+    """Note what has ended a procedure before its time; the end of the connection shows anyway.
 
     Args:
-        shell: where to show it.
-        name: what the errand was called.
+        session: in which it ran.
+        name: what it was called.
         error: what has ended it.
     """
-    if isinstance(error, Interrupted):
-        shell.dialogue.remark(f":{name}: {error}")
-    elif isinstance(error, LocalError):
-        shell.dialogue.warn(f":{name}: {error}")
-    elif shell.connected:
-        shell.dialogue.warn(str(error))
+    if isinstance(error, LocalError):
+        session.note(f":{name}: {error}", warning=not isinstance(error, Interrupted))
+    elif session.transport is not None:
+        session.note(str(error), warning=True)

@@ -9,7 +9,12 @@ from poptalk.net.destination import UsageError
 from poptalk.notation.dialogue import ClientLine, Comment, Direction, ServerLine
 from poptalk.notation.reader import parse_dialogue
 from poptalk.notation.server_lines import MAX_LINE_LOGGED
-from poptalk.shell.log import DialogueLog, open_log
+from poptalk.protocol.commands import parse_command
+from poptalk.protocol.events import BodyChunk, Exchange
+from poptalk.session.log import TextLog
+from poptalk.session.session import Session
+from poptalk.shell.logging_in import start_log
+from poptalk.shell.settings import ConnectOptions
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import live, practising
 
@@ -96,9 +101,9 @@ async def test_a_log_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     with RecordingServer() as server:
         async with live(server, columns=200) as shell:
             await shell.enter(f":log {tmp_path}", until="Is a directory")
-            assert shell.shell.dialogue.log is None
+            assert shell.shell.talk.log is None
     with pytest.raises(UsageError, match="cannot be written: Is a directory"):
-        open_log(str(tmp_path))
+        start_log(Session(clock=float), ConnectOptions(log=str(tmp_path)))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
@@ -114,10 +119,11 @@ async def test_a_full_disk_ends_the_log_and_not_the_session() -> None:
 
 def test_the_cut_of_a_body_does_not_matter(tmp_path: Path) -> None:
     body = b"one\r\ntwo\nthree \xff\r\n" + b"x" * (MAX_LINE_LOGGED + 10) + b"\r\n.\r\n"
+    exchange = Exchange(number=1, command=parse_command(b"RETR 1"))
     for name, size in (("whole", len(body)), ("pieces", 1000), ("thirds", 7)):
-        log = DialogueLog(str(tmp_path / name))
+        log = TextLog(str(tmp_path / name), Session(clock=float))
         for at in range(0, len(body), size):
-            log.server_data(body[at : at + size])
+            log(BodyChunk(exchange=exchange, data=body[at : at + size]))
         log.close()
     whole = (tmp_path / "whole").read_text()
     assert whole.startswith("S: one\nS: two{0x0a}\nS: three {0xff}\nS: xxx")

@@ -1,0 +1,1 @@
+"""One session with a server, which every command drives: see `session` for who calls what."""

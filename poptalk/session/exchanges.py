@@ -1,0 +1,438 @@
+"""What was said in a session, kept once: `:why`, `:raw`, `:report`, `run` and the lessons read it.
+
+`Exchanges` observes a session and keeps, in order, what was sent (`Sent`), what came (`StoredReply`)
+and what lies between (a connection, TLS, the end).  A body is kept whole, in memory up to 8 MiB and
+beyond that in a temporary file, or, where memory must be bounded, by its beginning and its end.  Of
+earlier replies only short bodies stay.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from io import BytesIO
+from itertools import islice
+
+from poptalk.protocol.commands import Span
+from poptalk.protocol.events import (
+    BodyChunk,
+    Challenge,
+    Closed,
+    Event,
+    Exchange,
+    Greeting,
+    Reply,
+    ReplyEnd,
+    Sent,
+    Unsolicited,
+)
+from poptalk.protocol.replies import StatusLine, parse_status_line
+from poptalk.protocol.stuffing import Unstuffer
+from poptalk.session.events import ConnectionEnded, ConnectionOpened, TlsEstablished
+from poptalk.session.facts import Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import IO
+
+    from poptalk.protocol.client import ClientSession
+
+MEMORY_OCTETS = 8 * 1024 * 1024
+"""Octets of a body that are kept in memory; a longer one goes to a temporary file."""
+
+BEGINNING_OCTETS = 4 * 1024 * 1024
+"""Octets of a body's beginning that are compared: more than anybody writes into a dialogue by hand."""
+
+END_OCTETS = 1024 * 1024
+"""Octets of the end of a longer body that are compared, for the lines after `S: ...`."""
+
+SHORT_OCTETS = 64 * 1024
+"""Octets up to which the body of an earlier reply stays."""
+
+MOST_KEPT = 200
+"""How many things are kept; the oldest go first."""
+
+FEWEST_KEPT = 8
+"""As many where memory must be bounded."""
+
+MAX_LINE_OCTETS = 64 * 1024
+"""Octets of a line that are held in one piece; no line of a listing or a message comes near."""
+
+_READ_OCTETS = 256 * 1024
+
+
+class _WholeBody:
+    """All octets of a body, in memory or in a temporary file."""
+
+    def __init__(self) -> None:
+        self.octets = 0
+        self._file: IO[bytes] = BytesIO()
+
+    def append(self, data: bytes) -> None:
+        """Add octets.
+
+        Raises:
+            OSError: the temporary file cannot grow.
+        """
+        if self.octets <= MEMORY_OCTETS < self.octets + len(data):
+            from tempfile import TemporaryFile
+
+            file = TemporaryFile()  # noqa: SIM115 - see `close`
+            for chunk in self.chunks(0):
+                file.write(chunk)
+            self._file = file
+        self._file.seek(0, 2)
+        self._file.write(data)
+        self.octets += len(data)
+
+    def chunks(self, start: int) -> Iterator[bytes]:
+        while True:
+            self._file.seek(start)
+            block = self._file.read(_READ_OCTETS)
+            if not block:
+                return
+            start += len(block)
+            yield block
+
+    def read(self, start: int, size: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(size)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _BothEnds:
+    """The beginning and the end of a body, which is all that a comparison needs."""
+
+    def __init__(self) -> None:
+        self.octets = 0
+        self._beginning = bytearray()
+        self._end = b""
+
+    def append(self, data: bytes) -> None:
+        self.octets += len(data)
+        room = BEGINNING_OCTETS - len(self._beginning)
+        self._beginning += data[:room]
+        if len(data) > room:
+            self._end = (self._end + data[room:])[-END_OCTETS:]
+
+    def chunks(self, start: int) -> Iterator[bytes]:
+        yield (bytes(self._beginning) + self._end)[start:]
+
+    def read(self, start: int, size: int) -> bytes:
+        if start < len(self._beginning):
+            return bytes(self._beginning[start : start + size])
+        return self._end[-size:]
+
+    def close(self) -> None:
+        """Need nothing: it is memory only."""
+
+
+class StoredReply:
+    """A greeting, a reply, a challenge, or a line that answers nothing, as it crossed the wire."""
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange | None,
+        status_line: StatusLine,
+        multi_line: bool = False,
+        complete: bool = True,
+        whole: bool = True,
+    ) -> None:
+        """Keep a reply whose body is still to come.
+
+        Args:
+            exchange: what it answers; None for a greeting, and for a line that answers nothing.
+            status_line: its first line.
+            multi_line: whether a body follows.
+            complete: whether it has ended.
+            whole: whether all of the body is kept.
+        """
+        self.exchange = exchange
+        self.status_line = status_line
+        self.multi_line = multi_line
+        self.complete = complete
+        self.lost = False
+        """Whether the disk had no room for all of it."""
+        self.seconds: float | None = None
+        """From the command to this line; None where nothing was asked."""
+        self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds()
+
+    @property
+    def octets(self) -> int:
+        """Octets of the body on the wire, the final dot included."""
+        return self._body.octets
+
+    @property
+    def is_message(self) -> bool:
+        """Whether the body is a message, and not a listing with fields."""
+        verb = self.exchange.command.verb if self.exchange else None
+        return self.multi_line and verb is not None and not verb.fields
+
+    def append(self, data: bytes) -> None:
+        """Add octets of the body, as they crossed the wire.
+
+        Raises:
+            OSError: when the temporary file cannot grow.
+        """
+        self._body.append(data)
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        """Give the octets of the body from `start` on, as they crossed the wire."""
+        return self._body.chunks(start)
+
+    def content(self) -> Iterator[bytes]:
+        """Give the body without byte-stuffing and without the final dot (RFC 1939 §3)."""
+        unstuffer = Unstuffer()
+        for block in self.chunks():
+            yield unstuffer.feed(block)
+
+    def raw_lines(self) -> Iterator[bytes]:
+        """Give the lines of the body as they crossed the wire, each with its end.
+
+        A line longer than `MAX_LINE_OCTETS` comes in pieces.
+        """
+        return _split(self.chunks())
+
+    def listing(self, *, most: int = 1_000_000) -> Iterator[bytes]:
+        """Give the lines of a listing without their ends and without the final dot.
+
+        Args:
+            most: lines after which to stop; a listing has one a message.
+        """
+        for line in islice(_split(self.content()), most):
+            yield line.removesuffix(b"\n").removesuffix(b"\r")
+
+    @property
+    def lines(self) -> tuple[bytes, ...]:
+        """The whole reply without line ends: the first line, then the body with dots stuffed.
+
+        Of a body longer than `BEGINNING_OCTETS` and `END_OCTETS` together the middle is missing.
+        """
+        body, size = self._body, BEGINNING_OCTETS
+        beginning = body.read(0, size) if body.octets else b""
+        end = b""
+        if body.octets > size:
+            end = body.read(max(size, body.octets - END_OCTETS), END_OCTETS)
+        if self.octets_left_out:
+            # Half a line on either side of the gap would be a line that nobody sent.
+            beginning = beginning[: beginning.rfind(b"\n") + 1]
+            end = end.partition(b"\n")[2]
+        return (self.status_line.line, *split_lines(beginning + end))
+
+    @property
+    def octets_left_out(self) -> int:
+        """Octets in the middle of a very long body that are not among `lines`."""
+        return max(0, self._body.octets - BEGINNING_OCTETS - END_OCTETS)
+
+    def shorten(self) -> None:
+        """Keep the beginning of the body only."""
+        beginning = self._body.read(0, SHORT_OCTETS)
+        octets = self._body.octets
+        self._body.close()
+        self._body = _WholeBody()
+        self._body.append(beginning)
+        self._body.octets = octets
+        self.lost = True
+
+    def close(self) -> None:
+        """Give the memory or the temporary file back."""
+        self._body.close()
+
+
+class Exchanges:
+    """What was said; observes the session.
+
+    Args:
+        clock: gives seconds.
+        whole: whether bodies are kept whole, and not only their two ends.
+    """
+
+    def __init__(self, *, clock: Callable[[], float], whole: bool = True) -> None:
+        self.said: deque[Event | StoredReply] = deque()
+        """All that was said and happened, the newest last."""
+        self.last: StoredReply | None = None
+        """The last greeting, reply or challenge."""
+        self.receiving: StoredReply | None = None
+        """The multi-line reply whose end has not come."""
+        self.cut_off: StoredReply | None = None
+        """The multi-line reply in whose middle the connection has ended."""
+        self.unsolicited: StatusLine | None = None
+        """A line that came after `last`, and answers nothing."""
+        self.milliseconds: float | None = None
+        """From the last command that was answered to the first line of its reply."""
+        self.secrets: list[tuple[bytes, Span]] = []
+        """Lines with secrets that were sent on this connection, for `:reveal`."""
+        self.facts = Facts()
+        self.failure: OSError | None = None
+        """Why the body that is coming in is not kept; whoever says so takes it away."""
+        self.core: ClientSession | None = None
+        self.takers: dict[type[Event], Callable[..., None]] = {
+            ConnectionOpened: self._opened,
+            TlsEstablished: self._tls,
+            Sent: self._sent,
+            Greeting: self._greeted,
+            Challenge: self._challenged,
+            Reply: self._replied,
+            BodyChunk: self._body,
+            ReplyEnd: self._ended,
+            Unsolicited: self._unsolicited,
+            Closed: self._closed,
+            ConnectionEnded: self._keep,
+        }
+        """What is to be told of which event: see `Session.observe`."""
+        self._clock = clock
+        self._whole = whole
+        self._most = MOST_KEPT if whole else FEWEST_KEPT
+        self._sent_at: dict[int, float] = {}
+        self._diverted: dict[int, Callable[[bytes], object]] = {}
+
+    def divert(self, exchange: Exchange, take: Callable[[bytes], object]) -> None:
+        """Have the octets of a reply's body taken elsewhere instead of keeping them.
+
+        Args:
+            exchange: what is to be answered.
+            take: called with octets as they crossed the wire, cut anywhere.
+        """
+        self._diverted[exchange.number] = take
+
+    def response_in(self, sent: Sent) -> tuple[bytes, int, bytes] | None:
+        """Find the response of AUTH in a line that was just sent.
+
+        Returns:
+            The mechanism, which response it is, from 1, and the response; None where there is none, and
+            where what is usually a name may be the password.
+        """
+        if not sent.step or sent.secret is None:
+            return None
+        from poptalk.pop3.sasl.table import asks_for_password
+
+        arguments = sent.exchange.command.arguments
+        challenge = self.last.status_line.text if sent.sasl and self.last is not None else b""
+        if sent.step == 1 and asks_for_password(arguments[0], challenge):
+            return None
+        return arguments[0], sent.step, sent.line if sent.sasl else arguments[1]
+
+    def close(self) -> None:
+        """Give back what bodies take."""
+        for each in self.said:
+            if isinstance(each, StoredReply):
+                each.close()
+        self.said.clear()
+        self.last = None
+
+    def _keep(self, thing: Event | StoredReply) -> None:
+        self.said.append(thing)
+        if len(self.said) > self._most:
+            old = self.said.popleft()
+            if isinstance(old, StoredReply) and old is not self.last:
+                old.close()
+
+    def _opened(self, event: ConnectionOpened) -> None:
+        self.secrets.clear()
+        self.milliseconds = None
+        self._sent_at.clear()
+        self._diverted.clear()
+        self.facts.begin(event.where)
+        self._keep(event)
+
+    def _tls(self, event: TlsEstablished) -> None:
+        if event.upgraded:
+            self.facts.forget()
+        self.facts.tls = event.facts
+        self._keep(event)
+
+    def _sent(self, event: Sent) -> None:
+        if event.secret is not None:
+            self.secrets.append((event.line, event.secret))
+        self._sent_at[event.exchange.number] = self._clock()
+        self._keep(event)
+
+    def _came(self, exchange: Exchange | None, line: StatusLine, *, body: bool = False) -> None:
+        """Keep the first line of a reply; of the one before, a long body goes."""
+        if self._whole and self.last is not None and self.last.octets > SHORT_OCTETS:
+            self.last.shorten()
+        reply = StoredReply(
+            exchange=exchange,
+            status_line=line,
+            multi_line=body,
+            complete=False,
+            whole=self._whole,
+        )
+        self.last = reply
+        self.unsolicited = None
+        self.receiving = reply if body else None
+        started = None if exchange is None else self._sent_at.get(exchange.number)
+        if started is not None:
+            reply.seconds = self._clock() - started
+            self.milliseconds = reply.seconds * 1000
+        self._keep(reply)
+
+    def _greeted(self, event: Greeting) -> None:
+        self._came(None, event.status_line)
+        assert self.last is not None
+        self.last.complete = True
+
+    def _challenged(self, event: Challenge) -> None:
+        self._came(event.exchange, event.status_line)
+        assert self.last is not None
+        self.last.complete = True
+
+    def _replied(self, event: Reply) -> None:
+        self._came(event.exchange, event.status_line, body=event.multi_line)
+
+    def _body(self, event: BodyChunk) -> None:
+        take = self._diverted.get(event.exchange.number)
+        reply = self.last
+        assert reply is not None
+        if take is not None:
+            take(event.data)
+        elif not reply.lost:
+            try:
+                reply.append(event.data)
+            except OSError as error:
+                reply.lost = True
+                self.failure = error
+
+    def _ended(self, event: ReplyEnd) -> None:
+        reply = self.last
+        assert reply is not None
+        reply.complete = True
+        self.receiving = None
+        self._sent_at.pop(event.exchange.number, None)
+        self._diverted.pop(event.exchange.number, None)
+        if self.core is not None:
+            self.facts.learn(self.core, reply, ok=event.ok)
+
+    def _unsolicited(self, event: Unsolicited) -> None:
+        end = event.data.rstrip(b"\n").rfind(b"\n") + 1
+        self.unsolicited = parse_status_line(event.data[end:].rstrip(b"\n").removesuffix(b"\r"))
+        self._keep(Unsolicited(data=event.data[:SHORT_OCTETS]))
+
+    def _closed(self, event: Closed) -> None:
+        self.cut_off, self.receiving = self.receiving, None
+        self._keep(event)
+
+
+def split_lines(data: bytes) -> list[bytes]:
+    """Part octets into lines without their ends, CRLF or LF."""
+    lines = data.replace(b"\r\n", b"\n").split(b"\n")
+    if not lines[-1]:
+        del lines[-1]
+    return lines
+
+
+def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Part octets after each LF, in pieces of bounded size."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+        if len(rest) > MAX_LINE_OCTETS:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest

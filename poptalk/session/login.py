@@ -1,0 +1,284 @@
+"""Logging in, a procedure: `:login`, `--login`, `diff`.
+
+The secret is asked for before anything else, so that nobody types it ahead of a question that waits
+for the server, where nothing would mask it.  Then CAPA is asked, unless its answer is known for this
+situation; nothing that was said before TLS, or before a login, counts afterwards (RFC 2595 §4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from poptalk.login.sources import NoPassword, Source, Wanted, find_password, must_be_asked, question
+from poptalk.net.destination import bare_host
+from poptalk.pop3.sasl.base64 import NotBase64, decode
+from poptalk.pop3.sasl.login import Talk, make_talk
+from poptalk.pop3.sasl.mechanism import (
+    LoginBroken,
+    LoginError,
+    LoginRefused,
+    Method,
+    applicant,
+    credential,
+)
+from poptalk.pop3.sasl.table import choose, find_method
+from poptalk.protocol.capability_changes import CapabilityAnswer
+from poptalk.protocol.codes import find_response_code
+from poptalk.protocol.replies import Status, StatusLine
+from poptalk.protocol.states import State
+from poptalk.session.procedure import LocalError, Plan, Steps, ask, exchange, in_thread, quiet
+
+if TYPE_CHECKING:
+    from poptalk.login.sources import Ask
+    from poptalk.protocol.client import ClientSession
+    from poptalk.session.session import Session
+
+
+class Refused(LocalError):
+    """The server did not let the user in."""
+
+
+class Broken(LocalError):
+    """The server did not keep to the mechanism, and is not to be trusted."""
+
+
+class NoSecret(LocalError):
+    """There is no password to log in with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginRequest:
+    """What was asked for."""
+
+    user: str
+    method: Method | None = None
+    """None for the best that the server offers."""
+    two_step: bool = False
+    """Whether AUTH and its first response go in two lines."""
+    token: bool = False
+    """Whether the secret is an OAuth token."""
+    source: Source | None = None
+    """Where the secret comes from, None for the usual."""
+
+
+def request_of(
+    user: str,
+    mechanism: str | None,
+    *,
+    two_step: bool = False,
+    token: bool = False,
+    source: Source | None = None,
+) -> LoginRequest:
+    """Make a request of words.
+
+    Args:
+        user: the name.
+        mechanism: what is named, in any case; None for the best.
+        two_step: as `LoginRequest.two_step`.
+        token: whether the secret is a token; it is one as well if the mechanism takes no other.
+        source: where it comes from.
+
+    Raises:
+        LocalError: there is no such mechanism, or these do not go together.
+    """
+    try:
+        method = None if mechanism is None else find_method(mechanism)
+        credential(user, "name")
+    except LoginError as error:
+        raise LocalError(str(error)) from error
+    if method is not None and token and not method.need.token:
+        raise LocalError(f"{method.name} takes no token, which is what --oauth says there is")
+    if method is not None and two_step and (not method.sasl or method.name in _SERVER_FIRST):
+        raise LocalError(f"--two-step is for mechanisms that speak first; {method.name} does not")
+    return LoginRequest(
+        user=user,
+        method=method,
+        two_step=two_step,
+        token=token or (method is not None and method.need.token),
+        source=source,
+    )
+
+
+_SERVER_FIRST = ("LOGIN", "CRAM-MD5")
+"""Mechanisms in which AUTH is a line of its own anyhow."""
+
+
+class Asker(NamedTuple):
+    """Who can be asked for a password."""
+
+    at_prompt: bool = True
+    """Whether the prompt of the shell can ask."""
+    ask: Ask | None = None
+    """Asks at the terminal, where standard output is for the server; None where that cannot be."""
+
+
+def log_in(
+    session: Session, request: LoginRequest, *, asker: Asker, secret: str | None = None
+) -> Plan:
+    """Log in, and note how and what came of it.
+
+    Args:
+        session: one that is connected.
+        request: what was asked for.
+        asker: who can be asked for the password.
+        secret: the password or the token; None has it found, or asked for.
+
+    Raises:
+        Refused: the server said no.
+        Broken: the server did not keep to the mechanism; the connection must be closed.
+        NoSecret: there is no password.
+        LocalError: it cannot be done; the sentence says why.
+    """
+    core, destination = session.core, session.destination
+    assert destination is not None, "a session that is connected has a destination"
+    host = bare_host(destination.host)
+    method = request.method
+    try:
+        if secret is None:
+            secret = yield from _secret(request, host, asker)
+        yield from quiet()
+        _check_state(core)
+        if method is None:
+            answer = session.exchanges.facts.capabilities_now(core)
+            if answer is None:
+                yield from exchange(b"CAPA")
+                answer = session.exchanges.facts.capabilities_now(core)
+            assert answer is not None, "a reply to CAPA has been learnt"
+            method = _best(core, answer, request)
+            session.note(_why(method, answer, core))
+        make: Callable[[], Talk] = partial(
+            make_talk,
+            method,
+            applicant(request.user, secret, host=host, port=destination.port),
+            timestamp=core.timestamp,
+            two_step=request.two_step,
+        )
+        # SCRAM has a library to load.
+        talk = yield from in_thread(make)
+        line: bytes | None = next(talk)
+        while line is not None:
+            reply = yield from exchange(line)
+            if method.need.token and reply.status_line.status is Status.CHALLENGE:
+                _tell_reason(session, reply.status_line.text)
+            # SCRAM hashes the password some thousand times.
+            line = yield from in_thread(partial(_next_line, talk, reply.status_line))
+    except LoginRefused as refusal:
+        raise Refused(_meaning(refusal) + _not_offered(session, request)) from refusal
+    except LoginBroken as error:
+        raise Broken(f"{error}; the connection is closed") from error
+    except NoPassword as error:
+        raise NoSecret(str(error)) from error
+    except LoginError as error:
+        raise LocalError(str(error)) from error
+    session.note(f"{request.user} is logged in")
+
+
+def _secret(request: LoginRequest, host: str, asker: Asker) -> Steps[str]:
+    method = request.method
+    if method is not None and not (method.need.password or method.need.token):
+        return ""
+    wanted = Wanted(user=request.user, host=host)
+    if asker.at_prompt and must_be_asked(request.source):
+        secret = yield from ask(question(wanted))
+        if not secret:
+            raise NoSecret("no password was given, and nothing was sent")
+    else:
+        # A command may take its time, and a keyring may ask its owner.
+        find = partial(find_password, wanted, request.source, ask=asker.ask)
+        secret = yield from in_thread(find)
+    credential(secret, "password")
+    return secret
+
+
+def _check_state(core: ClientSession) -> None:
+    if core.greeted is not Status.OK:
+        raise LocalError("the greeting was no +OK: this server does not want to be spoken to")
+    if core.state is not State.AUTHORIZATION:
+        raise LocalError(
+            f"a login belongs in AUTHORIZATION, and this is {core.state.value}: QUIT, and :open "
+            "begins again"
+        )
+
+
+def _best(core: ClientSession, answer: CapabilityAnswer, request: LoginRequest) -> Method:
+    parameters = answer.parameters()
+    method = choose(
+        mechanisms=parameters.get(b"SASL"),
+        user_pass=answer.lines is None or b"USER" in parameters,
+        timestamp=core.timestamp is not None,
+        encrypted=core.encrypted,
+        token=request.token,
+    )
+    if method is None:
+        raise LocalError(_nothing_suits(answer, request))
+    return method
+
+
+def _why(method: Method, answer: CapabilityAnswer, core: ClientSession) -> str:
+    where = "in TLS" if core.encrypted else "in clear"
+    if answer.lines is None:
+        reason = "the server knows no CAPA, so this is what is left"
+    elif not method.sasl:
+        reason = f"the best that is offered {where}"
+    else:
+        offered = answer.parameters().get(b"SASL", ())
+        reason = (
+            f"the best {where} of {len(offered)} that SASL lists"
+            if offered[1:]
+            else "SASL lists it"
+        )
+    return f"{method.name}: {reason}; {method.summary} [{method.clause}]"
+
+
+def _nothing_suits(answer: CapabilityAnswer, request: LoginRequest) -> str:
+    offered = b" ".join(answer.parameters().get(b"SASL", ())).decode("ascii", "backslashreplace")
+    what = f"SASL {offered}" if offered else "no SASL and no USER"
+    if request.token:
+        return f"nothing here takes a token: the server offers {what}; name a mechanism to try it"
+    later = "" if answer.encrypted else "; perhaps it wants TLS first: STLS"
+    return f"nothing that is offered suits ({what}){later}; name a mechanism to try it nevertheless"
+
+
+def _next_line(talk: Talk, status_line: StatusLine) -> bytes | None:
+    """Return the next line, None at the end: a StopIteration cannot leave a thread, or a generator."""
+    try:
+        return talk.send(status_line)
+    except StopIteration:
+        return None
+
+
+def _meaning(refusal: LoginRefused) -> str:
+    status_line = refusal.status_line
+    code = find_response_code(status_line.code) if status_line.code is not None else None
+    words = f": {code.meaning} [{code.clause}]" if code is not None else ""
+    return f"{refusal}{words}"
+
+
+def _not_offered(session: Session, request: LoginRequest) -> str:
+    """Say, of a mechanism that was named and refused, whether the server has it at all.
+
+    Some answer as if the password were wrong.
+    """
+    method = request.method
+    if method is None or not method.sasl:
+        return ""
+    answer = session.exchanges.facts.capabilities_now(session.core)
+    if answer is None:
+        return f"; or the server has no {method.name}: :capa tells what it has"
+    offered = answer.parameters().get(b"SASL", ())
+    if method.name.encode("ascii") in map(bytes.upper, offered):
+        return ""
+    return f"; {method.name} is nothing that it lists in CAPA"
+
+
+def _tell_reason(session: Session, challenge: bytes) -> None:
+    """Show why a token was refused, which the server says as a challenge (RFC 7628 §3.2.2)."""
+    if challenge:
+        try:
+            reason = decode(challenge).decode("utf-8", "backslashreplace")
+        except NotBase64:
+            return
+        session.note(f"the server's reason: {reason}", warning=True)

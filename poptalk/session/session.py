@@ -1,0 +1,401 @@
+r"""One session with a server, which every command drives; it knows neither asyncio nor blocking.
+
+A driver is what reads keys, files or a script, and waits: the live and the plain prompt, the pipe,
+`run`, `diff`, the lessons.  Who calls what, when::
+
+    session = Session(clock=time.monotonic)
+    session.observe({Reply: view.on_reply})         # each event is told to its observers, in order
+
+    session.opened(transport, destination, encrypted=...)       # the driver has connected
+    session.send_line(b"STAT")                      # transport.send(b"STAT\r\n"), then Sent
+    session.received(data)                          # the driver has read: Reply, ReplyEnd ...
+    session.ended(ending)                           # the transport has ended
+
+`send_line` and `send` are called by whoever has something to say: a person, a script, or a procedure
+(see `procedure`), which `run` begins and `received` carries on.  `ClientSession`, the protocol core,
+says what the octets mean; the session adds what is done about it, once for all drivers:
+
+- a password that is about to cross the network in the clear is warned of, once a connection;
+- after a +OK to STLS, TLS begins; octets in the clear after that +OK end the connection;
+- lines that are sent while STLS is not answered wait, and are dropped where the server refuses it;
+- secrets that were sent are masked in what comes back (`secrets`);
+- what was said is kept (`exchanges`) and logged (`log`).
+
+The session speaks to a transport of three methods, `Transport`.  Where something fails in the middle,
+the driver is asked: `failed` is called, or the error is raised where there is none.
+"""
+
+from __future__ import annotations
+
+from poptalk.net.errors import ConnectionLost, TlsFailed
+from poptalk.protocol.client import ClientSession
+from poptalk.protocol.events import BodyChunk, Challenge, ReplyEnd, Sent, TlsRequested
+from poptalk.protocol.secrets import SpokenSecrets
+from poptalk.protocol.states import State
+from poptalk.session.events import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
+from poptalk.session.exchanges import Exchanges
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
+
+    from poptalk.net.destination import Destination
+    from poptalk.net.errors import Ending, NetError
+    from poptalk.net.tls import TlsFacts
+    from poptalk.net.tls_settings import TlsSettings
+    from poptalk.protocol.events import Event
+    from poptalk.session.log import FileLog
+    from poptalk.session.procedure import Plan, Procedure, Then
+
+    class Transport(Protocol):
+        """What carries the octets: `net.connection.Connection` or `net.link.Link`."""
+
+        def send(self, data: bytes) -> None:
+            """Send octets; ConnectionLost where nothing is taken any more."""
+
+        def start_tls(self, settings: TlsSettings) -> TlsFacts | None:
+            """Begin TLS; None where `Session.tls_established` will be called with the facts.
+
+            TlsFailed where it does not come about.
+            """
+
+        def close(self) -> None:
+            """Close the connection without a word."""
+
+
+PASSWORD_IN_THE_CLEAR = (
+    "this password crosses the network in the clear; STLS or --tls would protect it"
+)
+"""Said before it is sent, and never a reason to hold it back (RFC 8314 §4.1)."""
+
+MAY_BE_A_PASSWORD = (
+    "this isn't a command and may be a password, so it is hidden; PASS belongs in front of one, and "
+    ":reveal shows it"
+)
+
+
+def not_sent_in_the_clear(count: int) -> str:
+    """Say that lines which waited for TLS are dropped.
+
+    Args:
+        count: how many.
+    """
+    lines = "the line" if count == 1 else f"the {count} lines"
+    return (
+        f"the server refused STLS, so {lines} that waited for TLS were not sent: send them again if "
+        "they may cross the network in the clear"
+    ).replace("line that waited for TLS were", "line that waited for TLS was")
+
+
+class Session:
+    """A session with a server; lives as long as its driver, and outlasts connections.
+
+    Args:
+        clock: gives seconds.
+        keep: whether the bodies of replies are kept; a pipe that shows nothing needs none.
+        whole: whether bodies are kept whole (see `Exchanges`).
+        complain: says that the log cannot be written; None has it noted like anything else.
+        tls_at_once: whether TLS begins as soon as STLS is answered; else `begin_tls` begins it.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        keep: bool = True,
+        whole: bool = True,
+        complain: Callable[[str], None] | None = None,
+        tls_at_once: bool = True,
+    ) -> None:
+        self.core = ClientSession()
+        self.exchanges = Exchanges(clock=clock, whole=whole)
+        self.secrets = SpokenSecrets()
+        self.listeners: list[Callable[[Event], None]] = []
+        """Called with each event, after the observers and the log."""
+        self._observers: dict[type[Event], list[Callable[..., None]]] = {}
+        self.log: FileLog | None = None
+        self.destination: Destination | None = None
+        self.transport: Transport | None = None
+        """None while there is no connection."""
+        self.ending: Ending | None = None
+        """How the last connection ended; None while it stands."""
+        self.refused = False
+        """Whether any command was answered with something else than +OK."""
+        self.held: list[bytes] = []
+        """Lines that wait until a connection or TLS has been made."""
+        self.connecting = False
+        """Whether lines have to wait for a connection."""
+        self.tls_request: TlsRequested | None = None
+        """STLS was answered with +OK, and nothing has been done about it."""
+        self.procedure: Procedure | None = None
+        """What poptalk does by itself at the moment."""
+        self.sent_by_poptalk = False
+        """Whether what is being sent was not typed."""
+        self.in_thread: Callable[[Callable[[], None], Callable[[], None]], None] = _at_once
+        """Does work that takes a while, and then something else."""
+        self.changed: Callable[[], None] | None = None
+        """Called when a procedure has gone on, asked a question, or ended."""
+        self.failed: Callable[[NetError], None] | None = None
+        """Called with what went wrong with the transport; None has it raised."""
+        self._complain = complain
+        self._tls_at_once = tls_at_once
+        self._warned = False
+        self.observe(self.exchanges.takers)
+        if not keep:
+            del self._observers[BodyChunk]
+
+    def observe(self, takers: Mapping[type[Event], Callable[..., None]]) -> None:
+        """Have functions called with events, after the one before it has been told to all.
+
+        Args:
+            takers: by the type of the event that they take.
+        """
+        for kind, take in takers.items():
+            self._observers.setdefault(kind, []).append(take)
+
+    # The connection.
+
+    def opened(
+        self, transport: Transport, destination: Destination | None, *, where: str, encrypted: bool
+    ) -> None:
+        """Begin the session of a new connection.
+
+        Args:
+            transport: what carries its octets.
+            destination: where it leads.
+            where: host and port, for the log.
+            encrypted: whether TLS was established before the greeting.
+        """
+        self.core = self.exchanges.core = ClientSession(encrypted=encrypted)
+        self.transport = transport
+        self.destination = destination
+        self.ending = None
+        self.tls_request = None
+        self.secrets = SpokenSecrets()
+        self._warned = False
+        self._tell([ConnectionOpened(where=where, encrypted=encrypted)])
+
+    def received(self, data: bytes) -> None:
+        """Take octets of the server, and do what follows from them."""
+        self._tell(self.core.receive_data(data))
+        if self.tls_request is not None and self._tls_at_once:
+            self.begin_tls()
+        elif self.held and not self.core.awaiting_tls:
+            self._drop_held()
+        if self.procedure is not None:
+            self.carry_on()
+
+    def ended(self, ending: Ending) -> None:
+        """Take note of the end of the connection; again does no harm."""
+        if self.core.state is State.CLOSED:
+            return
+        self.ending = ending
+        self.transport = None
+        self._tell([*self.core.receive_eof(), ConnectionEnded(ending=ending)])
+        if self.procedure is not None:
+            self.procedure.connection_ended(ending)
+
+    # Sending.
+
+    def send_line(self, line: bytes) -> bool:
+        """Send a line, CRLF after it; while a connection or TLS is being made it waits.
+
+        Returns:
+            False where there is no connection, and the line goes nowhere.
+        """
+        if self.connecting or self.core.awaiting_tls:
+            self.held.append(line)
+        elif self.transport is None:
+            return False
+        else:
+            self.send(line + b"\r\n")
+        return True
+
+    def send(self, data: bytes, events: Sequence[Event] | None = None) -> None:
+        """Send octets exactly as they are.
+
+        Args:
+            data: the octets.
+            events: what `prepare` returned for them; None where they were not prepared.
+
+        Raises:
+            ConnectionLost: the server takes nothing any more, and no driver has `failed`.
+        """
+        if events is None:
+            events = self.prepare(data)
+        failure = None
+        try:
+            if self.transport is None:
+                where = f"The connection to {self.destination} has ended"
+                raise ConnectionLost(f"{where}: {self.ending}.")
+            self.transport.send(data)
+        except ConnectionLost as error:
+            failure = error
+        self._tell(events)
+        if failure is not None:
+            self._fail(failure)
+
+    def prepare(self, data: bytes) -> Sequence[Event]:
+        """Say what should be said before octets are sent; return what `send` takes."""
+        events = self.core.send(data)
+        for event in events:
+            if isinstance(event, Sent) and event.secret is not None:
+                self._secret_sent(event)
+        return events
+
+    def _secret_sent(self, sent: Sent) -> None:
+        """Remember a secret, and say what should be said before it leaves."""
+        assert sent.secret is not None
+        self.secrets.remember(sent.line[sent.secret.start : sent.secret.stop])
+        if self.exposed and not self._warned and _is_readable(sent):
+            self._warned = True
+            self.note(PASSWORD_IN_THE_CLEAR, warning=True)
+        if not sent.sasl and sent.exchange.command.verb is None:
+            self.note(MAY_BE_A_PASSWORD)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether what is sent leaves this machine without TLS."""
+        is_loopback = self.destination is not None and self.destination.is_loopback
+        return not (self.core.encrypted or is_loopback)
+
+    def release(self) -> None:
+        """Send the lines that waited for a connection or TLS."""
+        held, self.held = self.held, []
+        for line in held:
+            self.send_line(line)
+
+    def _drop_held(self) -> None:
+        """Drop the lines that waited for TLS: they were typed to be protected by it."""
+        count = len(self.held)
+        self.held = []
+        self.note(not_sent_in_the_clear(count), warning=True)
+
+    # TLS after STLS (RFC 2595 §4).
+
+    def begin_tls(self) -> None:
+        """Begin TLS, after STLS was answered with +OK.
+
+        Raises:
+            TlsFailed: it did not come about, and no driver has `failed`; the connection is closed.
+        """
+        request, self.tls_request = self.tls_request, None
+        assert request is not None
+        assert self.transport is not None
+        assert self.destination is not None
+        try:
+            if request.residue:
+                from poptalk.net.stls import injected
+
+                raise injected(request.residue)
+            facts = self.transport.start_tls(self.destination.tls_settings())
+        except TlsFailed as error:
+            self.tls_failed(error)
+        else:
+            if facts is not None:
+                self.tls_established(facts)
+
+    def tls_established(self, facts: TlsFacts) -> None:
+        """Take note that TLS has begun, and send what waited for it."""
+        upgraded = not self.core.encrypted
+        events: Sequence[Event] = self.core.tls_established() if upgraded else ()
+        self._tell([*events, TlsEstablished(facts=facts, upgraded=upgraded)])
+        if upgraded:
+            self.carry_on()
+            self.release()
+
+    def tls_failed(self, error: TlsFailed) -> None:
+        """Take note that TLS did not come about, and close the connection."""
+        told = self.procedure is not None and self.procedure.fail(error)
+        if self.transport is not None:
+            self.transport.close()
+        if not told:
+            self._fail(error)
+
+    def _fail(self, error: NetError) -> None:
+        if self.failed is None:
+            raise error
+        self.failed(error)
+
+    # Procedures.
+
+    def run(self, plan: Plan, *, name: str, then: Then | None = None) -> Procedure:
+        """Begin a procedure.
+
+        Args:
+            plan: its steps.
+            name: what it is called, such as ``login``.
+            then: called at its end with what has ended it before its time, or None; without it that
+                is noted.
+        """
+        from poptalk.session.procedure import Procedure
+
+        procedure = self.procedure = Procedure(self, plan, name=name, then=then)
+        self.carry_on()
+        return procedure
+
+    def carry_on(self) -> None:
+        """Go on with the procedure, if there is one."""
+        if self.procedure is not None:
+            self.procedure.carry_on()
+        if self.changed is not None:
+            self.changed()
+
+    # Telling.
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Have the observers show a sentence of poptalk's own."""
+        self._tell([Note(text=text, warning=warning)])
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, ReplyEnd):
+                self.refused = self.refused or not event.ok
+            elif isinstance(event, TlsRequested):
+                self.tls_request = event
+            elif isinstance(event, Challenge):
+                self.secrets.hear(event)
+            for take in self._observers.get(type(event), ()):
+                take(event)
+            if self.log is not None:
+                self._write_log(self.log, event)
+            for listener in tuple(self.listeners):
+                listener(event)
+
+    def _write_log(self, log: FileLog, event: Event) -> None:
+        """Write to the log; a disk that is full ends the log, not the session."""
+        try:
+            log(event)
+        except OSError as error:
+            self.log = None
+            log.abandon()
+            sentence = f"logging to {log.name} has stopped: {error.strerror}; the session goes on"
+            if self._complain is not None:
+                self._complain(sentence)
+            else:
+                self.note(sentence, warning=True)
+
+    def close(self) -> None:
+        """Give back what is kept, and close the log."""
+        self.exchanges.close()
+        if self.log is not None:
+            self.log.abandon()
+
+
+def _at_once(work: Callable[[], None], then: Callable[[], None]) -> None:
+    work()
+    then()
+
+
+def _is_readable(sent: Sent) -> bool:
+    """Whether whoever sees a line can read the password in it: not where it was hashed."""
+    verb = sent.exchange.command.verb
+    if verb is None or verb.keyword == "PASS":
+        return True
+    if not verb.challenges:
+        return False
+    from poptalk.pop3.sasl.table import METHODS
+
+    method = METHODS.get(sent.exchange.command.arguments[0].decode("ascii", "replace").upper())
+    return method is None or method.readable

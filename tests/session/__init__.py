@@ -1,0 +1,1 @@
+"""Tests of a session: what is kept, logged and done by itself."""
