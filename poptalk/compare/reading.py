@@ -22,6 +22,7 @@ from poptalk.pop3.sasl.table import find_method
 from poptalk.protocol.events import Exchange
 from poptalk.protocol.replies import Status, StatusLine, parse_status_line
 from poptalk.protocol.stuffing import Unstuffer
+from poptalk.session import login
 from poptalk.session.client import Client
 from poptalk.session.events import Note
 from poptalk.session.exchanges import StoredReply
@@ -145,6 +146,11 @@ class Reading:
         plan = log_in(talk.session, request, asker=Asker(at_prompt=False), secret=self._side.secret)
         try:
             talk.carry_out(plan)
+        except login.Refused as error:
+            said = talk.session.secrets.mask(error.line).decode("utf-8", "surrogateescape")
+            raise LoginError(
+                f"{self._side.user} was not let in with {error.method.name}: {said}"
+            ) from None
         except LocalError as error:
             raise LoginError(str(error)) from error
 

@@ -38,7 +38,17 @@ if TYPE_CHECKING:
 
 
 class Refused(LocalError):
-    """The server did not let the user in."""
+    """The server did not let the user in.
+
+    Attributes:
+        method: how it was tried.
+        line: what the server said.
+    """
+
+    def __init__(self, sentence: str, *, method: Method, line: bytes) -> None:
+        super().__init__(sentence)
+        self.method = method
+        self.line = line
 
 
 class Broken(LocalError):
@@ -166,7 +176,9 @@ def log_in(
             # SCRAM hashes the password some thousand times.
             line = yield from in_thread(partial(_next_line, talk, reply.status_line))
     except LoginRefused as refusal:
-        raise Refused(_meaning(refusal) + _not_offered(session, request)) from refusal
+        assert method is not None, "something was tried"
+        sentence = _meaning(refusal) + _not_offered(session, request)
+        raise Refused(sentence, method=method, line=refusal.status_line.line) from refusal
     except LoginBroken as error:
         raise Broken(f"{error}; the connection is closed") from error
     except NoPassword as error:

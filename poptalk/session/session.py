@@ -291,6 +291,7 @@ class Session:
                 raise injected(request.residue)
             facts = self.transport.start_tls(self.destination.tls_settings())
         except TlsFailed as error:
+            self.transport.close()
             self.tls_failed(error)
         else:
             if facts is not None:
@@ -306,10 +307,8 @@ class Session:
             self.release()
 
     def tls_failed(self, error: TlsFailed) -> None:
-        """Take note that TLS did not come about, and close the connection."""
+        """Take note that TLS did not come about; the end of the connection follows."""
         told = self.procedure is not None and self.procedure.fail(error)
-        if self.transport is not None:
-            self.transport.close()
         if not told:
             self._fail(error)
 

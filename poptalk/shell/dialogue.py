@@ -354,9 +354,7 @@ class Dialogue:
             return self._explanations(explain_greeting(reply.status_line))
         lines = reply.listing(most=MOST_LINES_EXPLAINED)
         return self._explanations(
-            explain_reply(
-                reply.exchange.command, reply.status_line, lines, complete=reply.complete
-            )
+            explain_reply(reply.exchange.command, reply.status_line, lines, complete=reply.complete)
         )
 
     def explained_unsolicited(self, line: StatusLine) -> Iterator[Fragments]:
