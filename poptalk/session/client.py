@@ -90,7 +90,8 @@ class Hand:
         procedure = self.session.run(plan, name="", then=outcome.append)
         try:
             while not outcome:
-                self.listen()
+                if not self.listen() and self.ending is not None:
+                    procedure.connection_ended(self.ending)  # it may have ended before
         finally:
             procedure.abandon()
         if outcome[0] is not None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from poptalk.shell.log import DialogueLog
 
 from poptalk.cli import main
 from poptalk.net.destination import Destination
 from poptalk.practice.server import Server, ThreadedServer
+from poptalk.session.log import TextLog
+from poptalk.session.session import Session
 from tests.script.replays import replayed
 from tests.servers.recording import RecordingServer
 from tests.servers.scripted import Close, ExpectLine, ScriptedServer, Send, Step
+from tests.session.transports import begin
 from tests.shell.black_box import at, piped
 
 LETTERS = {
@@ -55,13 +57,13 @@ def test_any_octets_of_a_body(
 ) -> None:
     log_file = tmp_path_factory.mktemp("log") / "log.pop3"
     data = b"".join((b"." + line if line.startswith(b".") else line) + end for line in body)
-    log = DialogueLog(str(log_file))
-    log.server_line(b"+OK ready")
-    text = "C: RETR 1\n"
-    log.server_line(b"+OK" + end.removeprefix(b"\r\n"))
-    log.server_data(data + b"." + end)
-    log.close()
-    greeting, _, rest = log_file.read_text().partition("S: +OK ready\n")
+    session = Session(clock=float)
+    session.log = TextLog(str(log_file), session)
+    begin(session)
+    session.received(b"+OK ready\r\n")
+    session.send_line(b"RETR 1")
+    session.received(b"+OK" + end + data + b"." + end)
+    session.log.close()
     steps: list[Step] = [
         Send(b"+OK ready\r\n"),
         ExpectLine(),
@@ -70,9 +72,7 @@ def test_any_octets_of_a_body(
     ]
     with ScriptedServer(steps) as server:
         host, port = at(server)
-        result = replayed(
-            greeting + "S: +OK ready\n" + text + rest, Destination(host=host, port=int(port))
-        )
+        result = replayed(log_file.read_text(), Destination(host=host, port=int(port)))
     assert result.difference is None
 
 

@@ -39,7 +39,7 @@ ANSWERS = {
             "C: RETR 1\nS: +OK\nS: Subject: ho\nS: .\n",
             ["a message is sent as it is stored, octet for octet [RFC 1939 §5]"],
         ),
-        ("C: CAPA\nS: +OK\nS: STLS\nS: .\n", ["STLS: the command STLS works", "[RFC 2595 §4]"]),
+        ("C: CAPA\nS: +OK\nS: STLS\nS: .\n", ["STLS: the command STLS is offered", "[RFC 2595 §4]"]),
         ("C: CAPA\nS: +OK\nS: XYZ\nS: .\n", ["not in the IANA registry"]),
         ("C: NOOP\nS: +OK\nS: <close connection>\n", ["hangs up after its answer to QUIT"]),
     ],
