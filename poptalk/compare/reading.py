@@ -134,7 +134,7 @@ class Reading:
             raise Refused(f"it greets with {_words(greeting)}")
         if self._side.destination.starttls:
             talk.require_tls()
-        _ask(talk, b"CAPA")
+        _whole(talk, talk.ask(b"CAPA"))
         facts = talk.session.exchanges.facts
         answer = facts.capabilities_now(talk.session.core)
         if answer is not None and b"PIPELINING" in answer.parameters():
