@@ -17,7 +17,6 @@ from poptalk.protocol.commands import Command
 from poptalk.protocol.replies import Status, StatusLine, timestamp_of
 from poptalk.protocol.values import Value
 from poptalk.protocol.verbs import ArgumentKind, Clause, Effect, Field, FieldKind, Verb
-from poptalk.transcript.octets import is_hidden
 
 MOST_LINES = 8
 """Lines of a listing that are explained; the others say the same with other numbers."""
@@ -296,4 +295,4 @@ def _line(command: Command, line: bytes) -> Iterator[Explanation]:
 def _legible(word: bytes) -> str:
     """Return a word as text: UTF-8 as it is (RFC 6856), escapes for what has no shape."""
     text = word.decode("utf-8", "backslashreplace")
-    return "".join(ascii(c)[1:-1] if is_hidden(c) or c == "\t" else c for c in text)
+    return "".join(ascii(c)[1:-1] if not c.isprintable() else c for c in text)
