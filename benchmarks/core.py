@@ -27,11 +27,11 @@ from benchmarks.harness import (
 )
 from benchmarks.messages import KINDS, reply
 from poptalk import __version__
-from poptalk.protocol.client import ClientSession
-from poptalk.protocol.events import BodyChunk, ReplyEnd, Unsolicited
-from poptalk.protocol.server import ServerSession
-from poptalk.protocol.server_events import LoginAttempt
-from poptalk.protocol.stuffing import Unstuffer
+from poptalk.pop3.client import ClientSession
+from poptalk.pop3.events import BodyChunk, ReplyEnd, Unsolicited
+from poptalk.pop3.replies import Unstuffer
+from poptalk.pop3.server.events import LoginAttempt
+from poptalk.pop3.server.session import ServerSession
 from poptalk.terminal.safe import harmless
 
 CHUNK = 131_072

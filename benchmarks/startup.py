@@ -46,7 +46,7 @@ END_OF_INPUT = b"\x04"
 """What Ctrl-D types."""
 
 TOOLKIT = "import prompt_toolkit"
-IMPORTS = "import poptalk.cli, poptalk.shell.interactive, poptalk.shell.live"
+IMPORTS = "import poptalk.cli, poptalk.shell.start, poptalk.shell.live"
 """What a session on a terminal imports, with all that these import."""
 
 
@@ -109,7 +109,7 @@ def compare_with_toolkit(ours: Installed, place: Place, *, rounds: int) -> None:
         Contender(name=TOOLKIT, measure=partial(run_process, [ours.python, "-c", TOOLKIT])),
         Contender(name="all imports", measure=partial(run_process, [ours.python, "-c", IMPORTS])),
         Contender(
-            name="start, greeting, Ctrl-D", measure=partial(visit, peers.poptalk(ours, place))
+            name="start, greeting, Ctrl-D", measure=partial(peer, peers.poptalk(ours, place))
         ),
     ]
     print_table(
@@ -127,7 +127,7 @@ def session(peer: Peer, typed: Path, output: Path) -> Sample:
     return sample
 
 
-def visit(peer: Peer) -> Sample:
+def peer(peer: Peer) -> Sample:
     """Measure a session on a terminal that is left when the greeting has been shown."""
     ours, theirs = _terminal()
     begun = time.perf_counter()

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 import poptalk
-from poptalk.net.connection import Connection
-from poptalk.net.destination import Destination
+from poptalk.net.async_connection import AsyncConnection
+from poptalk.net.endpoint import Destination
+from poptalk.pop3.commands import parse_command
 from poptalk.practice.server import Server, ThreadedServer
-from poptalk.protocol.commands import parse_command
 from poptalk.session.login import log_in, request_of
 from poptalk.shell.live import LiveShell
 from poptalk.terminal.screen import LiveScreen
@@ -107,7 +107,7 @@ async def main() -> None:
             await shell.ask("USER bob")
             await shell.ask("PASS jones")
             await shell.type("NOOP")
-            with profiled(Trip(LiveShell.take_line, Connection.send)) as trip:
+            with profiled(Trip(LiveShell.take_line, AsyncConnection.send)) as trip:
                 shell.send(ENTER)
                 await shell.until(lambda: trip.over)
             report("Enter to socket", trip, goal="35 and 5")
@@ -120,10 +120,10 @@ async def main() -> None:
 
 async def measure_reply(shell: LiveTest) -> None:
     """Measure the way of a reply to the screen, and until the screen is at rest."""
-    with profiled(Trip(Connection.data_received, LiveScreen.show)) as trip:
+    with profiled(Trip(AsyncConnection.data_received, LiveScreen.show)) as trip:
         await shell.ask("STAT")
     report("server octet to screen", trip, goal="45 and 6")
-    drawn = Trip(Connection.data_received, _never)
+    drawn = Trip(AsyncConnection.data_received, _never)
     with profiled(drawn):
         await shell.ask("STAT")
     report("server octet until all is drawn", drawn, goal="80")
@@ -143,7 +143,7 @@ async def measure_parses(shell: LiveTest) -> None:
 
 async def measure_login(shell: LiveTest) -> None:
     """Measure what lies between asking for a login and its line: functions of shell and login."""
-    session = shell.shell.talk
+    session = shell.shell.session
     request = request_of("bob", "PLAIN")
     with profiled(Trip(None, type(session).send)) as trip:
         plan = log_in(session, request, asker=shell.shell.asker, secret="jones")

@@ -22,30 +22,28 @@ PACKAGE = Path(poptalk.__file__).parent
 
 ROOMS = (
     "cli",
-    "shell",
     "lesson",
-    "compare",
-    "script",
+    "shell",
+    "diff",
+    "run",
     "practice",
     "session",
     "login",
+    "mail",
     "terminal",
     "net",
-    "mail",
-    "notation",
-    "protocol",
     "transcript",
     "pop3",
 )
-"""Each may import what stands behind it."""
+"""Each may import those that come after it."""
 
-SHARED = ("exit_codes", "paths", "toml_file")
+SHARED = ("config", "exit_codes")
 """What a program ends with, where files lie, and how those are read that people write."""
 
-NO_FILES = ("notation", "protocol", "transcript", "pop3")
+NO_FILES = ("transcript", "pop3")
 """The rooms that may not use what is shared: they know of no files, and of no program."""
 
-PURE = ("notation", "protocol", "transcript", "pop3")
+PURE = ("transcript", "pop3")
 
 NOT_PURE = {"asyncio", "socket", "ssl", "time", "random", "os", "threading"}
 """What would bring input, output, time or chance into a core that has them handed in."""
@@ -105,8 +103,6 @@ def in_rooms(*rooms: str) -> list[str]:
 def allowed_rooms(room: str) -> set[str]:
     """Return the rooms of which modules of a room may import."""
     rooms = {"", *ROOMS[ROOMS.index(room) :]}
-    if room == "pop3":
-        rooms |= {"protocol"}  # one room, the older part of which is moving into the newer
     return rooms if room in NO_FILES else rooms | set(SHARED)
 
 
@@ -267,5 +263,5 @@ def test_a_session_on_a_terminal_loads_no_practice_server(
             terminal.send("\x04")
             assert terminal.wait_exit() == 0
     loaded = set(listed.read_text(encoding="utf-8").split())
-    assert "poptalk.shell.interactive" in loaded
-    assert {name for name in loaded if room_of(name) in ("practice", "lesson", "script")} == set()
+    assert "poptalk.shell.start" in loaded
+    assert {name for name in loaded if room_of(name) in ("practice", "lesson", "run")} == set()

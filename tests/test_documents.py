@@ -15,14 +15,15 @@ import pytest
 from poptalk import __version__
 from poptalk.cli.options import COMMANDS
 from poptalk.cli.parser import EXIT_CODES, build_parser, parse
-from poptalk.notation.dialogue import AnyLines, ClientLine, ServerLine
-from poptalk.notation.reader import parse_dialogue
+from poptalk.pop3.commands import VERBS
 from poptalk.practice.accounts import ACCOUNTS
 from poptalk.practice.persona import shipped_personas
-from poptalk.protocol.verbs import VERBS
-from poptalk.shell.local import LOCAL_COMMANDS
+from poptalk.transcript.model import AnyLines, ClientLine, ServerLine
+from poptalk.transcript.parser import parse_dialogue
 from tests.test_architecture import ROOMS
 from tools import make_manual, make_picture
+
+LOCAL_NAMES = {command.name for command in make_manual.local_commands()}
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -93,7 +94,7 @@ def test_the_manual_holds_everything() -> None:
     ]
     assert "--tls-port" in options
     keywords = [verb.keyword for verb in VERBS.values() if not verb.relic]
-    for name in [*options, *COMMANDS, *(f":{name}" for name in LOCAL_COMMANDS), *keywords]:
+    for name in [*options, *COMMANDS, *(f":{name}" for name in LOCAL_NAMES), *keywords]:
         assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", manual), name
 
 
@@ -178,12 +179,12 @@ def test_every_option_in_the_text_exists() -> None:
 def test_every_local_command_is_there() -> None:
     rows = [row[0].strip("`") for row in table(README, "you type")]
     named = {name for row in rows for name in re.findall(r":(\w+)", row)}
-    assert named == set(LOCAL_COMMANDS)
+    assert named == LOCAL_NAMES
 
 
 def test_no_local_command_is_invented() -> None:
     named = {w for span in code_spans(README) for w in re.findall(r"^:(\w+)", span)}
-    assert named - set(LOCAL_COMMANDS) == set()
+    assert named - LOCAL_NAMES == set()
 
 
 def test_what_poptalk_claims_beside_others_is_proved() -> None:

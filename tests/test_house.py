@@ -1,14 +1,18 @@
-"""The shape of the house: nothing imports itself by a detour."""
+"""The shape of the house: no circles of imports, few files, one class for each name."""
 
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.test_architecture import MODULES, is_ours
+from tests.test_architecture import MODULES, PACKAGE, is_ours
+
+MOST_FILES = 150
+MOST_FILES_OF_A_FOLDER = 15
 
 Graph = dict[str, set[str]]
 """What each file, or each folder, imports."""
@@ -79,3 +83,44 @@ def test_what_counts_as_an_import(source: str, at_run_time: set[str], anywhere: 
     tree = ast.parse(source)
     assert set(imported(tree, in_functions=False)) == at_run_time
     assert set(imported(tree, in_functions=True)) == anywhere
+
+
+def folder_of(module: str) -> str:
+    """Return the room of a module, such as `poptalk.net`; a folder within a room belongs to it."""
+    return ".".join(module.split(".")[:2])
+
+
+def folders() -> Graph:
+    """Return what the files of each folder import from other folders."""
+    graph: Graph = defaultdict(set)
+    for module, names in files(in_functions=True).items():
+        graph[folder_of(module)] |= {folder_of(name) for name in names} - {folder_of(module)}
+    return graph
+
+
+def test_no_file_imports_itself_by_a_detour_inside_functions() -> None:
+    assert not circle(files(in_functions=True))
+
+
+def test_no_folder_imports_itself_by_a_detour() -> None:
+    assert not circle(folders())
+
+
+def test_no_class_name_exists_twice() -> None:
+    homes = defaultdict(list)
+    for module, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].append(module)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+def test_no_folder_is_crowded() -> None:
+    counts: dict[str, int] = defaultdict(int)
+    for path in PACKAGE.rglob("*.py"):
+        counts[str(path.parent.relative_to(PACKAGE))] += 1
+    assert {name: n for name, n in counts.items() if n > MOST_FILES_OF_A_FOLDER} == {}
+
+
+def test_the_house_has_few_files() -> None:
+    assert len(MODULES) <= MOST_FILES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.paths import lessons_directory, mailbox_directory, state_directory
+from poptalk.config import lessons_directory, mailbox_directory, state_directory
 
 
 def test_where_things_lie() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from poptalk.toml_file import TomlError, TomlFile
+from poptalk.config import TomlError, TomlFile
 
 
 @pytest.mark.parametrize(

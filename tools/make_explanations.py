@@ -14,22 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from poptalk.notation.dialogue import Direction, ServerLine
-from poptalk.notation.directions import Action
-from poptalk.notation.exchanges import ExpectedReply, Send, exchanges
-from poptalk.notation.reader import parse_dialogue
-from poptalk.protocol.capabilities import CAPABILITIES
-from poptalk.protocol.codes import RESPONSE_CODES
-from poptalk.protocol.commands import Command
-from poptalk.protocol.explain import (
-    Explanation,
-    explain_greeting,
-    explain_reply,
-    explain_unasked,
-)
-from poptalk.protocol.replies import parse_status_line
-from poptalk.protocol.verbs import VERBS, Clause
+from poptalk.pop3.capabilities import CAPABILITIES
+from poptalk.pop3.commands import VERBS, Clause, Command
+from poptalk.pop3.explain import Explanation, explain_greeting, explain_reply, explain_unasked
+from poptalk.pop3.replies import RESPONSE_CODES, parse_status_line
 from poptalk.terminal.safe import harmless
+from poptalk.transcript.model import Action, Direction, ExpectedReply, Send, ServerLine, exchanges
+from poptalk.transcript.parser import parse_dialogue
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "explanations.md"

@@ -22,9 +22,12 @@ import shtab
 from poptalk import __version__
 from poptalk.cli.options import COMMANDS
 from poptalk.cli.parser import DESCRIPTION, EXIT_CODES, add_arguments, build_parser
+from poptalk.lesson.author.record import Recording
+from poptalk.lesson.ui.start import prose_command
+from poptalk.pop3.commands import VERBS
+from poptalk.practice.accounts import BOB
 from poptalk.practice.persona import shipped_personas
-from poptalk.protocol.verbs import VERBS
-from poptalk.shell.local import LOCAL_COMMANDS
+from poptalk.shell.commands.registry import LOCAL_COMMANDS, LocalCommand
 
 DOCUMENTS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -80,6 +83,11 @@ COMPLETIONS = {
 """Where the completions of a shell lie; a wheel installs those of bash and zsh."""
 
 MANUAL = DOCUMENTS / "poptalk.1"
+
+
+def local_commands() -> list[LocalCommand]:
+    """Return every local command, that of `poptalk lessons record` as well."""
+    return [*LOCAL_COMMANDS.values(), prose_command(Recording(account=BOB))]
 
 
 def main() -> int:
@@ -267,7 +275,7 @@ def local_commands() -> Iterator[str]:
     yield from paragraphs(
         "These lines of the shell are not sent. To send a line that begins with a colon, double it."
     )
-    yield from tagged({f":{c.usage}": c.details for c in LOCAL_COMMANDS.values()})
+    yield from tagged({f":{c.usage}": c.details for c in local_commands()})
 
 
 def verbs() -> Iterator[str]:

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
-    from poptalk.net.destination import Destination, Proxy
+    from poptalk.net.endpoint import Destination, Proxy
     from poptalk.net.errors import NetError
-    from poptalk.protocol.values import Value
-    from poptalk.shell.settings import ConnectOptions
+    from poptalk.pop3.values import Value
+    from poptalk.shell.script import ShellSettings
     from poptalk.terminal.screen import ScreenClosed
 
+if TYPE_CHECKING:
     V = TypeVar("V", bound=Value)
     Given = Mapping[str, Any]
     """What was given on the command line, by the fields of the table of options."""
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    from poptalk.net.destination import UsageError
+    from poptalk.net.endpoint import UsageError
     from poptalk.net.errors import NetError
     from poptalk.terminal.screen import ScreenClosed, complain
 
@@ -118,18 +119,18 @@ def _on_terminal() -> bool:
 
 def _server(given: Given, words: Sequence[str]) -> Destination:
     """Return the server that a target names, saved servers first."""
-    from poptalk.net.destination import Way, is_plain_name, parse_destination
+    from poptalk.net.endpoint import Way, is_plain_name, parse_destination
 
     find = parse_destination
     if len(words) == 1 and is_plain_name(words[0]):
-        from poptalk.net.named import find_destination as find
+        from poptalk.net.saved import find_destination as find
     destination = find(words, _filled(Way, given, proxy=_proxy(given.get("proxy"))))
     destination.check_tls_files()
     return destination
 
 
 def _proxy(url: str | None) -> Proxy | None:
-    from poptalk.net.destination import parse_proxy, proxy_of_environment
+    from poptalk.net.endpoint import parse_proxy, proxy_of_environment
 
     return proxy_of_environment() if url is None else parse_proxy(url)
 
@@ -145,7 +146,7 @@ def _own_server(given: Given, words: Sequence[str], *refused: str) -> Destinatio
     Raises:
         UsageError: an option belongs to the other of the two.
     """
-    from poptalk.net.destination import UsageError
+    from poptalk.net.endpoint import UsageError
 
     if words or "path" in given:
         return _server(given, words)
@@ -162,7 +163,7 @@ def _own_server(given: Given, words: Sequence[str], *refused: str) -> Destinatio
 
 def _refuse_practice_options(given: Given) -> None:
     if not given.keys().isdisjoint(("persona", "maildrop", "faults")):
-        from poptalk.net.destination import UsageError
+        from poptalk.net.endpoint import UsageError
 
         raise UsageError(
             "--persona, --maildrop and --fault are for the practice server: give no target"
@@ -174,10 +175,10 @@ def _refuse_practice_options(given: Given) -> None:
 
 def connect(given: Given) -> int:
     """Open the shell, or carry out a pipe."""
-    from poptalk.net.destination import TLS_TWICE, UsageError
-    from poptalk.shell.settings import LOG_FORMATS, ConnectOptions
+    from poptalk.net.endpoint import TLS_TWICE, UsageError
+    from poptalk.shell.script import LOG_FORMATS, ShellSettings
 
-    options = _filled(ConnectOptions, given)
+    options = _filled(ShellSettings, given)
     if options.log_format != LOG_FORMATS[0] and not options.log:
         raise UsageError("--log-format is for --log FILE")
     if "srv" in given:
@@ -192,7 +193,7 @@ def connect(given: Given) -> int:
         raise UsageError("--save is for a server of your own: give a target")
     if "tls" in given and "starttls" in given:
         raise UsageError(TLS_TWICE)
-    from poptalk.practice.embedded import practice_server
+    from poptalk.practice.server import practice_server
 
     about = ("persona", "maildrop", "faults", "tls", "starttls")
     with practice_server(**{name: given[name] for name in about if name in given}) as practice:
@@ -201,7 +202,7 @@ def connect(given: Given) -> int:
 
 def _located(given: Given, domain: str, *, timeout: float) -> Given:
     """Put the server that the DNS names for a domain in place of the target, and say what was found."""
-    from poptalk.net.destination import UsageError
+    from poptalk.net.endpoint import UsageError
     from poptalk.net.srv import find_service
     from poptalk.terminal.screen import complain
 
@@ -215,8 +216,8 @@ def _located(given: Given, domain: str, *, timeout: float) -> Given:
 
 
 def _save(name: str, destination: Destination) -> None:
-    from poptalk.net.destination import UsageError
-    from poptalk.net.named import save_server
+    from poptalk.net.endpoint import UsageError
+    from poptalk.net.saved import save_server
     from poptalk.terminal.screen import complain
 
     if name in RUN:
@@ -225,25 +226,25 @@ def _save(name: str, destination: Destination) -> None:
     complain(f"saved in {path}: poptalk {name} connects there from now on")
 
 
-def _talk(options: ConnectOptions, destination: Destination, *, is_practice: bool = False) -> int:
+def _talk(options: ShellSettings, destination: Destination, *, is_practice: bool = False) -> int:
     in_shell = _on_terminal() and not options.lines
     if options.lines or options.after_login or options.pipeline or options.drop_after is not None:
-        from poptalk.shell.one_liner import check_wishes
+        from poptalk.shell.script import check_pipe_options
 
-        check_wishes(options, in_shell=in_shell)
+        check_pipe_options(options, in_shell=in_shell)
     if in_shell:
-        from poptalk.shell.interactive import WELCOME, run_interactive
+        from poptalk.shell.start import WELCOME, run_interactive
 
         return run_interactive(options, destination, welcome=WELCOME if is_practice else ())
-    from poptalk.shell.piping import run_pipe
+    from poptalk.shell.script import run_pipe
 
     return run_pipe(options, destination)
 
 
 def learn(given: Given) -> int:
     """Open the lessons."""
-    from poptalk.net.destination import UsageError
-    from poptalk.shell.settings import ConnectOptions
+    from poptalk.net.endpoint import UsageError
+    from poptalk.shell.script import ShellSettings
 
     lesson = given.get("lesson")
     if not _on_terminal():
@@ -256,16 +257,15 @@ def learn(given: Given) -> int:
     server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
     if server is not None and server.starttls:
         raise UsageError("in a lesson it is you who types STLS: leave --starttls out, or say --tls")
-    from poptalk.shell import learning
+    from poptalk.lesson.ui import start
 
-    return learning.learn(lesson, _filled(ConnectOptions, given), server)
+    return start.learn(lesson, _filled(ShellSettings, given), server)
 
 
 def run(given: Given) -> int:
     """Replay dialogues, and compare."""
-    from poptalk.script.command import run_scripts
-    from poptalk.script.serving import RunSettings
-    from poptalk.script.source import part_words
+    from poptalk.run.run import part_words, run_scripts
+    from poptalk.run.server import RunSettings
     from poptalk.terminal.screen import complain
 
     files, target = part_words([given["file"], *given.get("target", ())])
@@ -279,7 +279,7 @@ def run(given: Given) -> int:
 
 def diff(given: Given) -> int:
     """Compare one mailbox on two servers."""
-    from poptalk.compare import command
+    from poptalk.diff import diff
     from poptalk.terminal.screen import complain, say
 
     destinations = []
@@ -287,14 +287,14 @@ def diff(given: Given) -> int:
         # One of the two may begin with TLS at once, and the other with STLS.
         at_once = target.startswith(("pop3s:", "pops:"))
         destinations.append(_server({**given, "starttls": False} if at_once else given, [target]))
-    settings = _filled(command.DiffSettings, given)
-    return command.diff(settings, destinations, say=say, complain=complain)
+    settings = _filled(diff.DiffSettings, given)
+    return diff.diff(settings, destinations, say=say, complain=complain)
 
 
 def serve(given: Given) -> int:
     """Run the practice server until it is interrupted."""
     from poptalk.practice import serve
-    from poptalk.practice.settings import ServeSettings
+    from poptalk.practice.persona import ServeSettings
     from poptalk.terminal.screen import complain, say
 
     return serve.serve(_filled(ServeSettings, given), say=say, complain=complain)
@@ -304,23 +304,23 @@ def lessons(given: Given) -> int:
     """Carry out `poptalk lessons ...`."""
     if given["action"] == "record":
         return _record(given)
-    from poptalk.lesson import command
+    from poptalk.lesson.author import command
     from poptalk.terminal.screen import LinearScreen, complain, say
 
     return command.lessons(**given, screen=LinearScreen.of_output(), say=say, complain=complain)
 
 
 def _record(given: Given) -> int:
-    from poptalk.net.destination import UsageError
-    from poptalk.shell.recording import record
-    from poptalk.shell.settings import ConnectOptions
+    from poptalk.lesson.ui.start import record
+    from poptalk.net.endpoint import UsageError
+    from poptalk.shell.script import ShellSettings
     from poptalk.terminal.screen import say
 
     if not _on_terminal():
         raise UsageError("lessons record needs a terminal, for both input and output")
     server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
     lesson = {name: given[name] for name in ("mailbox", "persona") if name in given}
-    return record(given["name"], _filled(ConnectOptions, given), server, say=say, **lesson)
+    return record(given["name"], _filled(ShellSettings, given), server, say=say, **lesson)
 
 
 RUN: Mapping[str, Callable[[Given], int]] = {

@@ -6,16 +6,16 @@ completions and the advice after a mistake are all made from here.
 A field that was not given is missing from what is parsed.  The defaults are those of the value that a
 command fills with its fields: `Way` (how to reach a server), `ConnectOptions` (the shell),
 `ServeSettings`, `RunSettings` and `DiffSettings`.  Which of them servers.toml may hold is written
-beside `Way`, in `poptalk.net.named`, since `:open` reads that file too.
+beside `Way`, in `poptalk.net.saved`, since `:open` reads that file too.
 """
 
 from __future__ import annotations
 
-from poptalk.login.sources import PASSWORD_VARIABLE, Kind, Source
-from poptalk.net.destination import DEFAULT_TIMEOUT, FAMILIES, PROXY_VARIABLE, TLS_VERSIONS
-from poptalk.protocol.values import Value
-from poptalk.shell.settings import LOG_FORMATS
-from poptalk.terminal.color import COLOR_FLAGS
+from poptalk.login.password import PASSWORD_VARIABLE, PasswordSource, SourceKind
+from poptalk.net.endpoint import DEFAULT_TIMEOUT, FAMILIES, PROXY_VARIABLE, TLS_VERSIONS
+from poptalk.pop3.values import Value
+from poptalk.shell.script import LOG_FORMATS
+from poptalk.terminal.screen import COLOR_FLAGS
 from poptalk.terminal.theme import THEMES
 
 TYPE_CHECKING = False
@@ -223,7 +223,7 @@ SCREEN = (
 MECHANISM = _value("--mechanism", "NAME", "how, such as PLAIN or APOP (default: the best there is)")
 
 
-def _password(kind: Kind, metavar: str, text: str, *, of: str = "") -> Option:
+def _password(kind: SourceKind, metavar: str, text: str, *, of: str = "") -> Option:
     """Return an option that names the source of a password.
 
     Args:
@@ -238,33 +238,33 @@ def _password(kind: Kind, metavar: str, text: str, *, of: str = "") -> Option:
         metavar,
         text,
         field=f"password_source{suffix}".replace("-", "_"),
-        type=lambda detail: Source(kind=kind, detail=detail),
+        type=lambda detail: PasswordSource(kind=kind, detail=detail),
         exclusive=f"password{suffix}",
     )
 
 
-NETRC = _password(Kind.NETRC, "FILE", "take the password from FILE (default: ~/.netrc)").but(
-    nargs="?", const=Source(kind=Kind.NETRC)
+NETRC = _password(SourceKind.NETRC, "FILE", "take the password from FILE (default: ~/.netrc)").but(
+    nargs="?", const=PasswordSource(kind=SourceKind.NETRC)
 )
 
 KEYRING = _switch(
-    Kind.KEYRING.value,
+    SourceKind.KEYRING.value,
     "take the password from the keyring",
     field="password_source",
     action="store_const",
-    const=Source(kind=Kind.KEYRING),
+    const=PasswordSource(kind=SourceKind.KEYRING),
     exclusive="password",
 )
 
 PASSWORD = (
     _password(
-        Kind.VARIABLE,
+        SourceKind.VARIABLE,
         "VARIABLE",
         f"the environment variable with the password (default: {PASSWORD_VARIABLE}, else it is asked "
         "for)",
     ),
-    _password(Kind.FILE, "FILE", "the file whose first line is the password"),
-    _password(Kind.COMMAND, "COMMAND", "the command that prints the password"),
+    _password(SourceKind.FILE, "FILE", "the file whose first line is the password"),
+    _password(SourceKind.COMMAND, "COMMAND", "the command that prints the password"),
     NETRC,
     KEYRING,
 )
@@ -389,15 +389,15 @@ def _sources_of(side: str) -> tuple[Option, ...]:
     """Return where the password of one of two servers comes from."""
     return (
         _password(
-            Kind.VARIABLE,
+            SourceKind.VARIABLE,
             "VARIABLE",
             f"the environment variable with the password of {side} (default: "
             f"{PASSWORD_VARIABLE}_{side}, else {PASSWORD_VARIABLE}, else it is asked for)",
             of=side,
         ),
-        _password(Kind.FILE, "FILE", f"a file with the password of {side}", of=side),
+        _password(SourceKind.FILE, "FILE", f"a file with the password of {side}", of=side),
         _password(
-            Kind.COMMAND, "COMMAND", f"a command that prints the password of {side}", of=side
+            SourceKind.COMMAND, "COMMAND", f"a command that prints the password of {side}", of=side
         ),
     )
 

@@ -11,17 +11,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from poptalk.lesson import remarks
-from poptalk.lesson.document import Mistake
-from poptalk.lesson.happenings import Answered
-from poptalk.lesson.seen import SessionState
-from poptalk.lesson.turns import Turn
-from poptalk.notation.exchanges import Send
-from poptalk.notation.match import Agreement, Difference, match_client, match_reply
-from poptalk.notation.pattern import Bindings, Literal
-from poptalk.protocol.commands import MASK, Command, parse_command
-from poptalk.protocol.replies import Status, parse_status_line
-from poptalk.protocol.verbs import Effect
+from poptalk.lesson import feedback
+from poptalk.lesson.actions import Answered
+from poptalk.lesson.document.model import Mistake, Turn
+from poptalk.lesson.state import SessionState
+from poptalk.pop3.commands import MASK, Command, Effect, parse_command
+from poptalk.pop3.replies import Status, parse_status_line
+from poptalk.transcript.match import Agreement, Difference, match_client, match_reply
+from poptalk.transcript.model import Send
+from poptalk.transcript.pattern import Bindings, Literal
 
 
 class JudgementKind(Enum):
@@ -174,7 +172,7 @@ class _Case:
         if not self._answered.sasl:
             if send.command.verb not in (None, self._command.verb) and not send.step.alternatives:
                 return None
-            tidied = remarks.tidied(self._command)
+            tidied = feedback.tidied(self._command)
             lines += [tidied] if tidied != self._answered.line else []
         for line in lines:
             result = match_client(
@@ -192,20 +190,22 @@ class _Case:
         return match_reply(turn.reply, self._answered.lines, found)
 
     def _verdict(self, kind: JudgementKind, text: str, *, why: str = "") -> Judgement:
-        why = why or remarks.at_length(self._command, self._status_line)
+        why = why or feedback.at_length(self._command, self._status_line)
         return Judgement(kind=kind, text=text, why=why, bindings=self._bindings)
 
     def cut_off(self) -> Judgement:
         """Judge nothing: the end of the reply is missing."""
-        return self._verdict(JudgementKind.UNJUDGED, remarks.CUT_OFF, why=remarks.CUT_OFF_AT_LENGTH)
+        return self._verdict(
+            JudgementKind.UNJUDGED, feedback.CUT_OFF, why=feedback.CUT_OFF_AT_LENGTH
+        )
 
     def wanted(self, reply: Agreement) -> Judgement:
         """Pass a line and a reply that are what the lesson awaits."""
         sasl = self._answered.sasl
         return Judgement(
             kind=JudgementKind.WANTED,
-            text="" if sasl else remarks.on_style(self._command),
-            why=remarks.at_length(self._command, self._status_line),
+            text="" if sasl else feedback.on_style(self._command),
+            why=feedback.at_length(self._command, self._status_line),
             bindings=reply.bindings,
         )
 
@@ -226,8 +226,8 @@ class _Case:
             return None
         return Judgement(
             kind=JudgementKind.MISTAKE,
-            text=remarks.filled(mistake.comment.source, self._without_secrets(reply.bindings)),
-            why=remarks.at_length(self._command, self._status_line),
+            text=feedback.filled(mistake.comment.source, self._without_secrets(reply.bindings)),
+            why=feedback.at_length(self._command, self._status_line),
             bindings=self._bindings,
             mistake=mistake,
         )
@@ -250,14 +250,14 @@ class _Case:
         verb, before = self._command.verb, self._answered.before
         if self._status_line.status is Status.ERR:
             if verb is not None and before not in verb.states and not self._answered.sasl:
-                text = remarks.wrong_state(self._command, before, self._seen)
+                text = feedback.wrong_state(self._command, before, self._seen)
                 return self._verdict(JudgementKind.WRONG_STATE, f"{text} `:reset` begins anew.")
-            text = remarks.refused(self._command, self._status_line, self._seen)
+            text = feedback.refused(self._command, self._status_line, self._seen)
             return self._verdict(JudgementKind.REFUSED, text)
         why = str(self.reply) if isinstance(self.reply, Difference) else ""
         if self._turn.is_refusal and not spoilt:
-            return self._verdict(JudgementKind.UNJUDGED, remarks.TAKEN, why=why)
-        text = remarks.other_reply(spoilt, live=live)
+            return self._verdict(JudgementKind.UNJUDGED, feedback.TAKEN, why=why)
+        text = feedback.other_reply(spoilt, live=live)
         return self._verdict(JudgementKind.UNJUDGED, text, why=why)
 
     def something_else(self) -> Judgement:
@@ -269,24 +269,24 @@ class _Case:
             return self._unknown()
         before = self._answered.before
         if self._fits(self._later):
-            return self._verdict(JudgementKind.ASIDE, remarks.COMES_LATER)
+            return self._verdict(JudgementKind.ASIDE, feedback.COMES_LATER)
         if not self._is_ok:
             if before not in verb.states:
-                text = remarks.wrong_state(command, before, self._seen)
+                text = feedback.wrong_state(command, before, self._seen)
                 return self._verdict(JudgementKind.WRONG_STATE, text)
-            if remarks.lacks_user(command, self._seen):
-                return self._verdict(JudgementKind.WRONG_STATE, remarks.PASS_WITHOUT_USER)
+            if feedback.lacks_user(command, self._seen):
+                return self._verdict(JudgementKind.WRONG_STATE, feedback.PASS_WITHOUT_USER)
         if self._is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
-            return self._verdict(JudgementKind.ASIDE, remarks.DONE_ALREADY)
-        if self._is_awaited_verb or (not self._is_ok and remarks.arguments_are_wrong(command)):
-            text = remarks.wrong_arguments(
+            return self._verdict(JudgementKind.ASIDE, feedback.DONE_ALREADY)
+        if self._is_awaited_verb or (not self._is_ok and feedback.arguments_are_wrong(command)):
+            text = feedback.wrong_arguments(
                 command, self._awaited if self._is_awaited_verb else None
             )
             return self._verdict(JudgementKind.WRONG_ARGUMENTS, text)
         if not self._is_ok:
-            text = remarks.refused(command, self._status_line, self._seen)
+            text = feedback.refused(command, self._status_line, self._seen)
             return self._verdict(JudgementKind.REFUSED, text)
-        return self._verdict(JudgementKind.ASIDE, remarks.aside(command, self._awaited))
+        return self._verdict(JudgementKind.ASIDE, feedback.aside(command, self._awaited))
 
     def _fits(self, others: Sequence[Turn]) -> bool:
         """Tell whether line and reply are what another turn awaits."""
@@ -301,21 +301,21 @@ class _Case:
 
     def _unknown(self) -> Judgement:
         if self._is_ok:
-            return self._verdict(JudgementKind.ASIDE, remarks.UNKNOWN_TO_US)
+            return self._verdict(JudgementKind.ASIDE, feedback.UNKNOWN_TO_US)
         if not self._answered.line:
             # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
-            return self._verdict(JudgementKind.ASIDE, remarks.EMPTY_LINE)
-        if remarks.is_for_poptalk(self._command):
+            return self._verdict(JudgementKind.ASIDE, feedback.EMPTY_LINE)
+        if feedback.is_for_poptalk(self._command):
             # Who asks for help has made no mistake.
-            return self._verdict(JudgementKind.ASIDE, remarks.unknown(self._command))
-        text = remarks.unknown(self._command, secret=self._bindings.get("password"))
-        return self._verdict(JudgementKind.UNKNOWN, text, why=remarks.UNKNOWN_AT_LENGTH)
+            return self._verdict(JudgementKind.ASIDE, feedback.unknown(self._command))
+        text = feedback.unknown(self._command, secret=self._bindings.get("password"))
+        return self._verdict(JudgementKind.UNKNOWN, text, why=feedback.UNKNOWN_AT_LENGTH)
 
     def _sasl_line(self) -> Judgement:
         """Judge an answer to a challenge that is not the awaited one."""
         if self._answered.line == b"*":
-            return self._verdict(JudgementKind.ASIDE, remarks.GAVE_UP)
+            return self._verdict(JudgementKind.ASIDE, feedback.GAVE_UP)
         if self._is_ok:
-            return self._verdict(JudgementKind.ASIDE, remarks.OTHER_RESPONSE)
-        text = remarks.refused_response(self._answered.line)
+            return self._verdict(JudgementKind.ASIDE, feedback.OTHER_RESPONSE)
+        text = feedback.refused_response(self._answered.line)
         return self._verdict(JudgementKind.WRONG_ARGUMENTS, text)

@@ -16,8 +16,8 @@ from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
 
-from poptalk.lesson.document import Lesson, Step
-from poptalk.notation.writer import format_dialogue
+from poptalk.lesson.document.model import Lesson, Step
+from poptalk.transcript.writer import format_dialogue
 
 VERSION = 1
 """Of the lines; one with a higher number is passed over."""

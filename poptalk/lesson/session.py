@@ -7,39 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from poptalk.lesson import situations
-from poptalk.lesson.cues import (
-    Connect,
-    Feedback,
-    FeedbackKind,
-    HangUp,
-    LessonAction,
-    Manner,
-    SendLine,
-    WaitSeconds,
-)
-from poptalk.lesson.document import Lesson
-from poptalk.lesson.happenings import (
+from poptalk.lesson import feedback
+from poptalk.lesson.actions import (
     Answered,
+    Awaiting,
     CannotConnect,
+    Connect,
     Connected,
     Disconnected,
+    Feedback,
+    FeedbackKind,
+    Flow,
+    HangUp,
+    LessonAction,
     LessonEvent,
+    Manner,
+    Message,
+    Request,
+    SendLine,
     Waited,
+    WaitSeconds,
 )
+from poptalk.lesson.document.model import Lesson, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge
-from poptalk.lesson.replaying import Cursor, PastConnection, connections, to_replay
-from poptalk.lesson.seen import SessionState, SessionTracker
-from poptalk.lesson.turns import Turn
-from poptalk.lesson.walk import Awaiting, Flow, Message, Request
-from poptalk.notation.dialogue import Direction
-from poptalk.notation.directions import Action, Side
-from poptalk.notation.exchanges import Send as Line
-from poptalk.notation.known import Known
-from poptalk.notation.match import Agreement, match_reply
-from poptalk.notation.pattern import Bindings, FillError
-from poptalk.protocol.states import State
-from poptalk.protocol.verbs import Effect
+from poptalk.lesson.replay import Cursor, PastConnection, connections, to_replay
+from poptalk.lesson.state import SessionState, SessionTracker
+from poptalk.pop3.commands import Effect, State
+from poptalk.transcript.match import Agreement, match_reply
+from poptalk.transcript.model import Action, Direction, Side
+from poptalk.transcript.model import Send as Line
+from poptalk.transcript.pattern import Bindings, FillError
+from poptalk.transcript.placeholders import Known
 
 OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
 
@@ -133,7 +131,7 @@ class LessonSession:
         """Say that the connection is gone, and what that means."""
         self.lost = True
         yield self._when_lost()
-        yield Feedback(kind=FeedbackKind.CLOSED, text=situations.closed(ended, self.before))
+        yield Feedback(kind=FeedbackKind.CLOSED, text=feedback.closed(ended, self.before))
 
     def ready(self, cursor: Cursor) -> Flow[bool]:
         """Make sure that a connection stands, and that it stands where the lesson does.
@@ -298,7 +296,7 @@ class LessonSession:
             yield from self.hang_up()
         self._count = len(connections(self._lesson, cursor))
         parts = [
-            part for part in (news, f"replayed {situations.named(sent)}" if sent else "") if part
+            part for part in (news, f"replayed {feedback.named(sent)}" if sent else "") if part
         ]
         if not parts and self.seen.is_open:
             parts = ["connected again"]

@@ -2,29 +2,169 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from poptalk.lesson import ladder, remarks
-from poptalk.lesson.bookkeeper import ProgressRecorder
-from poptalk.lesson.cues import Feedback, FeedbackKind, LessonAction, Manner
-from poptalk.lesson.document import Block
-from poptalk.lesson.happenings import Answered, Connected, Disconnected
+from poptalk.lesson import feedback
+from poptalk.lesson.actions import (
+    Answered,
+    Awaiting,
+    Connected,
+    Disconnected,
+    Feedback,
+    FeedbackKind,
+    Flow,
+    Keep,
+    LessonAction,
+    Manner,
+    Request,
+)
+from poptalk.lesson.document.model import Block, Lesson, Prose, QuizQuestion, Step, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge, judge_free
-from poptalk.lesson.ladder import Hints
-from poptalk.lesson.progress import EventKind
-from poptalk.lesson.replaying import Cursor
-from poptalk.lesson.seen import SessionState, message_of
+from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
+from poptalk.lesson.replay import Cursor
 from poptalk.lesson.session import OTHER_GREETING, LessonSession
-from poptalk.lesson.turns import Turn
-from poptalk.lesson.walk import Awaiting, Flow, Request
+from poptalk.lesson.state import SessionState, message_of
 from poptalk.net.errors import EndedBy
-from poptalk.notation.dialogue import Direction
-from poptalk.notation.directions import Side
-from poptalk.notation.exchanges import Send as Line
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.states import State
-from poptalk.protocol.verbs import Effect
+from poptalk.pop3.commands import Effect, State, parse_command
+from poptalk.transcript.model import Action, Direction, Send, Side
+from poptalk.transcript.model import Send as Line
+from poptalk.transcript.pattern import Bindings, FillError
+
+# Who writes down what is done in a lesson: the events that go into the learner's progress.
+
+
+class ProgressRecorder:
+    """Knows the step that is being done, and how often something was tried in it.
+
+    Args:
+        lesson: the lesson.
+    """
+
+    def __init__(self, lesson: Lesson) -> None:
+        self._lesson = lesson
+        self.step: Step | None = None
+        self.attempts = 0
+        """How many lines, and answers to questions, were tried in the step."""
+        self.shown = False
+        """Whether `:skip` did a part of the step."""
+
+    def enter(self, step: Step) -> Keep:
+        """Begin a step."""
+        self.step = step
+        self.attempts = 0
+        self.shown = False
+        return self.keep(EventKind.STARTED)
+
+    def leave(self) -> Keep:
+        """End the step."""
+        return self.keep(EventKind.SHOWN if self.shown else EventKind.PASSED)
+
+    def keep(self, kind: EventKind) -> Keep:
+        """Make an event of the step, or of the lesson where it is in none."""
+        step = self.step
+        return Keep(
+            event=ProgressEvent(
+                lesson=self._lesson.name,
+                step=step.slug if step is not None else "",
+                step_hash=step_hash(step) if step is not None else "",
+                kind=kind,
+                attempt=self.attempts,
+            )
+        )
+
+    def end(self) -> Keep:
+        """End the lesson."""
+        self.step = None
+        return self.keep(EventKind.ENDED)
+
+
+# Hints: the author's rungs, and the answer itself as the last one.
+#
+# The answer comes from the very line that the lesson checks, so that it cannot be refused.
+
+
+_DIRECTIONS = {
+    (Side.CLIENT, Action.OPEN): "Enter opens the connection; so does `:open`.",
+    (Side.CLIENT, Action.CLOSE): "`:close` hangs up without a word.",
+    (Side.SERVER, Action.CLOSE): "Nothing is to be typed: the server will hang up by itself.",
+    (Side.CLIENT, Action.NEGOTIATE_TLS): "Nothing is to be typed: TLS begins by itself.",
+    (Side.CLIENT, Action.WAIT): "Nothing is to be typed: let the time pass.",
+}
+
+
+class Hints:
+    """The hints to a question, or to a block of which one turn after the other is awaited.
+
+    The author's are about the whole block, so that none is shown twice.
+    """
+
+    def __init__(self, hints: Sequence[Prose]) -> None:
+        self._hints = hints
+        self._used = 0
+        """How many of the author's hints were shown."""
+        self.given = 0
+        """How many hints were shown to what is awaited now."""
+
+    def next_hint(self, answer: str, *, nudge: str = "") -> str:
+        """Return the next hint: the answer once the author's are used up, and from then on.
+
+        Args:
+            answer: what is to be done.
+            nudge: less than the answer; a first hint where the author's were used up before.
+        """
+        is_first, self.given = self.given == 0, self.given + 1
+        if self._used < len(self._hints):
+            self._used += 1
+            return " ".join(self._hints[self._used - 1].source.split())
+        return nudge if is_first and nudge and self._hints else answer
+
+    def next_turn(self) -> None:
+        """Take note that something else is awaited now."""
+        self.given = 0
+
+
+def nudge_to(turn: Turn) -> str:
+    """Say what a turn does, and not how it is written; empty where that is not known."""
+    verb = turn.act.command.verb if isinstance(turn.act, Send) else None
+    if verb is None or (isinstance(turn.act, Send) and turn.act.answers_challenge):
+        return ""
+    return f"What is due now: {verb.summary}."
+
+
+def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:
+    """Say what is to be done in a turn.
+
+    Args:
+        turn: what is awaited.
+        bindings: what its placeholders stand for.
+        live: whether the secrets are the learner's own, which are not shown.
+    """
+    if isinstance(turn.act, Direction):
+        return _DIRECTIONS[turn.act.side, turn.act.action]
+    if turn.act is None:
+        return "Nothing is to be typed."
+    return f"Send `{shown_line(turn.act, bindings, live=live)}`."
+
+
+def answer_to_question(question: QuizQuestion) -> str:
+    """Say which choice is right."""
+    for number, choice in enumerate(question.choices, 1):
+        if choice.right:
+            return f"Answer `{number}`: {choice.text}"
+    return "No choice is right; `:skip` goes on."
+
+
+def shown_line(send: Send, bindings: Bindings, *, live: bool) -> str:
+    """Write the line that is awaited; what has no value, or is secret, stays in its braces."""
+    pattern = send.step.pattern
+    if live and (send.answers_challenge or send.command.secret is not None):
+        return pattern.source
+    try:
+        return pattern.fill(bindings)
+    except FillError:
+        return pattern.source
+
 
 MISSES_BEFORE_HINT_IS_NAMED = 2
 MISSES_BEFORE_FIRST_HINT = 4
@@ -93,15 +233,15 @@ class Task:
     def next_hint(self) -> Feedback:
         """Show the next hint."""
         session = self._session
-        answer = ladder.answer_to(self.turn, session.bindings, live=session.live)
-        text = self._hints.next_hint(answer, nudge=ladder.nudge_to(self.turn))
+        answer = answer_to(self.turn, session.bindings, live=session.live)
+        text = self._hints.next_hint(answer, nudge=nudge_to(self.turn))
         return Feedback(kind=FeedbackKind.HINT, text=text)
 
     def flow(self) -> Flow[None]:
         """Await all turns."""
         for number in sorted(self._session.spoilt & self._needed())[:1]:
             # Something that was done before has spoilt this task.
-            yield Feedback(kind=FeedbackKind.ASIDE, text=remarks.spoilt(number))
+            yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.spoilt(number))
         while self._index < len(self._turns):
             match self.turn.act:
                 case Direction() as direction:
@@ -201,7 +341,7 @@ class Task:
             command = turn.act.command
             begins = [i for i in earlier if _begins(self._turns[i], command.line)]
             return begins[0] if begins else at
-        if remarks.lacks_user(turn.act.command, seen):
+        if feedback.lacks_user(turn.act.command, seen):
             names = [i for i in earlier if self._turns[i].effect is Effect.NAME]
             return names[0] if names else at
         return at
@@ -226,7 +366,7 @@ class Task:
         session = self._session
         command = parse_command(answered.line)
         effect = command.verb.effect if command.verb is not None else Effect.NOTHING
-        if effect is Effect.FAREWELL and verdict.text != remarks.COMES_LATER:
+        if effect is Effect.FAREWELL and verdict.text != feedback.COMES_LATER:
             return ""  # The end of the connection, which follows, explains it.
         if effect is Effect.UNMARK_ALL and session.lesson_marks:
             return "That took back the lesson's own `DELE` as well: `:reset` brings it back."
@@ -234,7 +374,7 @@ class Task:
             return "No message is marked any more; the step goes on."
         number = message_of(command)
         if effect is Effect.MARK and number in self._needed():
-            return remarks.spoilt(number or 0)
+            return feedback.spoilt(number or 0)
         return verdict.text
 
     def _needed(self) -> set[int]:
@@ -243,7 +383,7 @@ class Task:
         for turn in (*self._turns[self._index :], *self._later):
             if isinstance(turn.act, Line) and not turn.is_refusal:
                 session = self._session
-                line = ladder.shown_line(turn.act, session.bindings, live=session.live)
+                line = shown_line(turn.act, session.bindings, live=session.live)
                 number = message_of(parse_command(line.encode("utf-8", "surrogateescape")))
                 needed |= {number} if number is not None else set()
         return needed
@@ -279,7 +419,7 @@ class Task:
             return
         self.verdict = None
         if verdict is not None and verdict.kind is JudgementKind.WANTED:
-            yield Feedback(kind=FeedbackKind.DONE, text=remarks.reason(turn.act.command))
+            yield Feedback(kind=FeedbackKind.DONE, text=feedback.reason(turn.act.command))
         elif verdict is not None:
             yield Feedback(kind=FeedbackKind.UNJUDGED, text=NOT_AS_KNOWN)
         self._go_on()
@@ -354,7 +494,7 @@ def free_remark(
     """
     verdict = judge_free(answered, seen=seen)
     text = verdict.text
-    if if_unknown and text in (remarks.NO_COMMAND, remarks.A_NUMBER_ALONE):
+    if if_unknown and text in (feedback.NO_COMMAND, feedback.A_NUMBER_ALONE):
         text = if_unknown
     if text:
         yield Feedback(kind=FeedbackKind.ASIDE, text=text)

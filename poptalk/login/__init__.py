@@ -1,4 +1,4 @@
-"""Logging in for people: where the password comes from, and which way is taken.
+"""Logging in for people: where the password comes from.
 
-The lines themselves come from `pop3.sasl`; the session sends them.
+Which mechanism is taken, and how, is the session's: see `poptalk.session.login`.
 """

@@ -4,8 +4,8 @@ Mail is written by strangers, and what cannot be understood is what the reader w
 Whatever the octets are, nothing here raises, except `TooLong` where reading takes longer than a view may
 take: every limit on what a parser is given is a named constant with its reason.
 
-- `header`: fields, encoded words, parameters, dates; `charset`: octets to characters
-- `message`: the one door to Python's `email`, the tree of parts, the text for reading
-- `words`: the text of one part: HTML, format=flowed, calendars
-- `trace`: the Received fields; `summary`: one row of a table of messages
+- `header`: fields, encoded words, parameters, dates, and one row of a table of messages
+- `message`: the one door to Python's `email`, the tree of parts, the text for reading, the way it came
+- `words`: the text of one part: character sets, HTML, format=flowed, calendars
+- `view`: what is shown of all that
 """

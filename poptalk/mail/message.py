@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.errors import MessageDefect
 from email.feedparser import BytesFeedParser
 from email.message import Message
@@ -14,20 +15,76 @@ from email.policy import Compat32
 from functools import lru_cache
 from itertools import islice
 from math import inf
+from secrets import token_hex
 
-from poptalk.mail.bulk import KEPT, Bulk
-from poptalk.mail.charset import Decoded, decode
-from poptalk.mail.deadline import TimeLimit, TooLong
 from poptalk.mail.header import (
     LONGEST_MIME_FIELD,
     MOST_OCTETS,
     RawHeader,
     WithParameters,
     is_name,
+    read_date,
     read_header,
     with_parameters,
 )
-from poptalk.mail.words import HTML_TYPES, words_of
+from poptalk.mail.words import HTML_TYPES, Decoded, TimeLimit, TooLong, decode, words_of
+
+# Long runs of a body taken out before it is parsed, and put back when a part is read.
+#
+# Python's `email` goes through a message line by line, at 30 MB a second; an attachment has lines by the
+# hundred thousand, and none of them is anything but content.  What tells the parser something
+# begins with
+# two hyphens, or stands at the beginning of a part: all between is replaced by one line.
+
+
+KEPT = 64 * 1024
+"""Octets at the beginning of a run that the parser sees: the header of its part is there."""
+
+_LONG = 2 * KEPT
+_HYPHENS = (b"\n--", b"\r--")
+
+
+class Bulk:
+    """The runs of one message.
+
+    Attributes:
+        condensed: the body as the parser is given it.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        # No message can contain a mark that was made after it.
+        self._mark = f"poptalk-{token_hex(16)}-"
+        self._runs: list[bytes] = []
+        self.condensed = body if len(body) <= _LONG else self._condense(body)
+
+    def restored(self, content: bytes) -> bytes:
+        """Return the content of a part, given what the parser has made of the condensed body."""
+        mark = self._mark.encode()
+        if mark not in content:
+            return content
+        pieces = re.split(re.escape(mark) + rb"(\d+);\n?", content)
+        return b"".join(self._runs[int(p)] if n % 2 else p for n, p in enumerate(pieces))
+
+    def _condense(self, body: bytes) -> bytes:
+        pieces: list[bytes] = []
+        done = at = 0
+        while at < len(body):
+            last = max(body.rfind(hyphens, at, at + _LONG) for hyphens in _HYPHENS)
+            if last >= 0:
+                at = last + 1
+                continue
+            # The line before the hyphens stays: its end belongs to the boundary (RFC 2046 §5.1.1).
+            found = (body.find(hyphens, at + _LONG - len(_HYPHENS[0])) for hyphens in _HYPHENS)
+            end = min((each for each in found if each >= 0), default=len(body))
+            run_start = body.find(b"\n", at + KEPT, end) + 1
+            run_end = body.rfind(b"\n", at, end) + 1
+            if 0 < run_start < run_end:
+                pieces += [body[done:run_start], f"{self._mark}{len(self._runs)};\n".encode()]
+                self._runs.append(body[run_start:run_end])
+                done = run_end
+            at = end + 1
+        return b"".join([*pieces, body[done:]])
+
 
 MOST_PARTS = 500
 """Parts of a tree that are shown; real mail has a dozen, and a bomb of nested parts has thousands."""
@@ -437,3 +494,94 @@ def _text_of(leaf: _Node, deadline: TimeLimit) -> ReadableText:
     if _is_broken(leaf):
         remarks.insert(0, f"the parts of this {leaf.content_type} could not be told apart")
     return ReadableText(text=words.text, source=leaf.content_type, remarks=tuple(remarks))
+
+
+# The way that a message came: its Received fields in the order of time, with the delays between them.
+#
+# Each host that takes a message writes a Received field on top (RFC 5321 §4.4), so the last one in the
+# header is the first in time.  A host can write what it likes, and a forger begins a message with fields
+# of hosts that never saw it: only those that were written by hosts one trusts are worth anything.
+
+
+MOST_HOPS = 200
+"""Received fields that are read: servers refuse a message with a hundred (RFC 5321 §6.3)."""
+
+_LONGEST = 4096
+"""Characters of a Received field; real ones have a few hundred."""
+
+_CLAUSES = re.compile(r"(?:^|\s)(from|by|with|id|for|via)\s+(\S+)", re.IGNORECASE)
+_COMMENT = re.compile(r"\([^()]*\)")
+_DEEPEST_COMMENT = 5
+"""Comments within comments; there are more levels only in mail that was made to hurt."""
+
+_FROM = re.compile(r"(?:^|\s)from\s(.*?)(?=\s(?:by|via|with|id|for)\s|\Z)", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"\[(?:IPv6:)?([0-9A-Fa-f.:]{3,45})\]|[\s(](\d{1,3}(?:\.\d{1,3}){3})(?=[\s:)])", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One host that took the message."""
+
+    sender: str | None
+    """Who it says gave it the message: what that host called itself."""
+    address: str | None
+    """The IP address from which it came: what the receiving host saw (RFC 5321 §4.4)."""
+    receiver: str | None
+    """What it calls itself."""
+    protocol: str | None
+    queue_id: str | None
+    """The name of the message in its logs."""
+    recipient: str | None
+    """For whom it took the message."""
+    when: datetime | None
+    """None where the date cannot be read."""
+    delay: timedelta | None
+    """Since the hop before; negative where a clock is wrong, or a field is forged."""
+    raw: str
+    """The field, unfolded."""
+
+
+def trace(header: RawHeader) -> tuple[Hop, ...]:
+    """Return the hops, the first in time first: the last `MOST_HOPS` of them."""
+    received = [value for name, value in header.fields if name.lower() == b"received"]
+    hops: list[Hop] = []
+    before: datetime | None = None
+    for value in reversed(received[:MOST_HOPS]):
+        raw = decode(b" ".join(value[:_LONGEST].split()), None).text
+        what, _, date = raw.rpartition(";")
+        when = read_date(date)
+        found = _clauses(what or raw)
+        hops.append(
+            Hop(
+                sender=found.get("from"),
+                address=_address(what or raw),
+                receiver=found.get("by"),
+                protocol=found.get("with"),
+                queue_id=found.get("id"),
+                recipient=found.get("for"),
+                when=when,
+                delay=when - before if when is not None and before is not None else None,
+                raw=raw,
+            )
+        )
+        before = when or before
+    return tuple(hops)
+
+
+def _clauses(text: str) -> dict[str, str]:
+    """Read ``from X by Y with Z``; the first of a name counts (RFC 5321 §4.4)."""
+    for _ in range(_DEEPEST_COMMENT):
+        text = _COMMENT.sub(" ", text)
+    found: dict[str, str] = {}
+    for name, word in _CLAUSES.findall(text):
+        found.setdefault(name.lower(), word)
+    return found
+
+
+def _address(text: str) -> str | None:
+    """Return the last address between ``from`` and the next clause, outermost comment included."""
+    match = _FROM.search(text)
+    found = [one or other for one, other in _ADDRESS.findall(match[1] if match else "")]
+    return found[-1] if found else None

@@ -1,10 +1,13 @@
-"""The network: connections, TLS, and how they end.
+"""The network: where a server is, connections, TLS, and how they end.
 
-There are two drivers over the same parts.  `link.Link` blocks and serves pipes, where the whole
-process must cost no more than a poplib script; `connection.Connection` is asyncio's, for the live
-shell.  Both dial through `dial`, both do TLS through `tls.TlsLayer`, which does no I/O itself, and
-both say in the words of `errors` what went wrong and who ended the connection.
+There are two connections over the same parts.  `connection.Connection` blocks and serves pipes,
+where the
+whole process must cost no more than a poplib script; `async_connection.AsyncConnection` is
+asyncio's, for
+the live prompt, which must never freeze.  Both dial through `dial`, both do TLS through `tls.TlsLayer`,
+which does no I/O itself, and both use the words of `errors` for what went wrong and who ended it.
+`endpoint` holds the values: a target, a proxy, a destination; `saved` the servers that have a name.
 
-The modules are imported one by one where they are needed: `tls` loads ssl, `connection` loads
-asyncio, and a piped session in clear pays for neither.
+The modules are imported one by one where they are needed: `tls` loads ssl, `async_connection` loads
+asyncio, and a piped session in the clear pays for neither.
 """

@@ -1,475 +1,322 @@
-r"""A connection for the live shell, on asyncio.
+"""A blocking connection, for pipes.
 
-There are two classes that carry a session's octets, this one and the blocking `link.Link`, and one
-`session.Session` above both.  The live prompt needs this one: connecting can be cancelled at any
-moment, and a server that takes nothing never freezes the prompt.  All others take the blocking one,
-because importing asyncio costs a pipe 60 ms, more than its whole session.
-
-The shell must hear the server at any time, also while a line is half typed, and a person must be able
-to give up at any time.  So everything here is a callback on a `Listener`, or can be cancelled: the
-look-up of a name too, which asyncio's own runs in a thread that it waits for at exit.
-
-    connection = await connect(Target(host="mail.example.org", port=110), listener, timeout=30)
-    connection.send(b"STAT\r\n")            # listener.data_received hears the reply
-    connection.close()
-    await connection.wait_closed()          # listener.connection_ended has been called
+A piped session sends a line, waits for the reply, and sends the next: it needs no event loop, and
+importing asyncio costs more than the session lasts.  ssl is loaded when TLS is asked for.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import threading
-from typing import Protocol, cast
 
-from poptalk.net import tls_failure
-from poptalk.net.destination import Target
-from poptalk.net.dial import (
-    Address,
-    Attempts,
-    Deadline,
-    address_text,
-    addresses_of,
-    dial,
-    look_up_failed,
-    open_socket,
-    start_look_up,
-)
+from poptalk.net.dial import Deadline, address_text, dial
+from poptalk.net.endpoint import Target
 from poptalk.net.errors import (
     CLOSED_BY_SERVER,
     CLOSED_BY_US,
     GAVE_UP_TLS,
     TLS_CUT_BY_SERVER,
-    EndedBy,
+    TLS_PORT_HINT,
+    ConnectionLost,
     Ending,
     TlsFailed,
     ending_in_clear,
     ending_of,
 )
-from poptalk.net.tls import TlsFacts, TlsLayer, client_layer
-from poptalk.net.tls_settings import TlsSettings
 
-# How long a closing connection may take to deliver what was sent, in seconds.  A server that has
-# stopped reading would otherwise keep the socket, and the program, for ever.
-CLOSE_GRACE = 2.0
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
 
+    from poptalk.net.tls import TlsFacts, TlsLayer
+    from poptalk.net.tls_settings import TlsSettings
 
-class Listener(Protocol):
-    """Who hears a connection.  Every call comes from the event loop, one after the other."""
+# Octets asked for in one read.  Measured over loopback: 64 KiB to 128 KiB stay in the processor's
+# cache and are a third faster than 1 MiB; below, the cost of each call begins to show.
+RECEIVE_SIZE = 128 * 1024
 
-    def data_received(self, data: bytes) -> None:
-        """Hear octets from the server, in clear, cut anywhere."""
-
-    def tls_established(self, facts: TlsFacts) -> None:
-        """Hear that the TLS which `Connection.start_tls` began is in force."""
-
-    def tls_failed(self, error: TlsFailed) -> None:
-        """Hear that it did not come about; `connection_ended` follows."""
-
-    def connection_ended(self, ending: Ending) -> None:
-        """Hear that the connection has ended; nothing is heard after this."""
+# A closed connection is an exception here and not a signal, also where the program has made SIGPIPE
+# end it quietly, as programs at the front of a pipe do.
+_SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
-async def connect(
-    target: Target,
-    listener: Listener,
-    *,
-    timeout: float,
-    tls: TlsSettings | None = None,
-    hold: bool = False,
-) -> Connection:
-    """Connect to `target`, and begin with TLS if asked to; can be cancelled at any moment.
-
-    The listener hears nothing before this returns, and nothing at all if it raises.  Of the TLS that
-    the connection begins with it is not told: see `Connection.tls`.
+class Link:
+    """One connection to a server, blocking.
 
     Args:
-        target: where to connect to.
-        listener: who hears the connection.
-        timeout: seconds for connecting, TLS handshake included, and later for that of STLS.
-        tls: begin with TLS, on these terms.
-        hold: whether the listener hears nothing before `Connection.begin`.
-
-    Raises:
-        ConnectFailed: no connection came about.
-        TlsFailed: TLS did not come about.
-    """
-    loop = asyncio.get_running_loop()
-    patience = timeout if target.connect_timeout is None else target.connect_timeout
-    deadline = Deadline(patience)
-    # Before dialling: a file of authorities that cannot be read needs no connection to be found out.
-    layer = None if tls is None else client_layer(tls, peer=str(target), upgrading=False)
-    sock = await _dial(target, deadline, patience)
-    connection = Connection(listener, target=target, timeout=timeout)
-    connection._begun = not hold
-    try:
-        await loop.create_connection(lambda: connection, sock=sock)
-        if layer is not None:
-            await connection._begin_with_tls(layer, deadline)
-    except BaseException:
-        connection._abandon()
-        sock.close()
-        raise
-    return connection
-
-
-class Connection(asyncio.Protocol):
-    """One connection to a server; made by `connect`.
+        sock: a connected socket, owned by the link from now on.
+        target: what it is connected to, for the sentences.
+        timeout: seconds that one read, one write or a whole TLS handshake may take; None waits.
 
     Attributes:
         target: what it is connected to.
         tls: what came of the TLS handshake, None in clear.
-        ending: how it ended, None while it stands.
+        ending: how the connection ended, None while it stands.
     """
 
-    def __init__(self, listener: Listener, *, target: Target, timeout: float) -> None:
+    def __init__(self, sock: socket.socket, *, target: Target, timeout: float | None) -> None:
         self.target = target
         self.tls: TlsFacts | None = None
         self.ending: Ending | None = None
-        self._listener: Listener | None = listener
+        self._sock = sock
         self._timeout = timeout
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._shaken: asyncio.Future[None] | None = None
         self._layer: TlsLayer | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._first: bytes | None = None
-        # Nothing more is sent for the caller: half-closed, or TLS was asked for in vain.
-        self._mute = False
-        self._begun = True
         self._early = b""
-        self._eof_wanted = False
-        self._eof_written = False
+        self._first: bytes | None = None
+        sock.settimeout(timeout)
+
+    @classmethod
+    def open(cls, target: Target, *, timeout: float | None, tls: TlsSettings | None = None) -> Link:
+        """Connect, and begin with TLS if asked to.
+
+        Args:
+            target: where to connect to.
+            timeout: seconds for connecting, and afterwards as for the class.
+            tls: begin with TLS (RFC 8314 calls it implicit), on these terms.
+
+        Raises:
+            ConnectFailed: no connection came about.
+            TlsFailed: TLS did not come about; the socket is closed.
+        """
+        link = cls(dial(target, timeout=timeout), target=target, timeout=timeout)
+        if tls is not None:
+            link._shake_hands(tls, residue=b"", upgrading=False)
+        return link
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def address(self) -> str:
         """The address of the server in text; empty if the connection is gone."""
-        peer = None if self._transport is None else self._transport.get_extra_info("peername")
-        return address_text(peer) if peer else ""
+        try:
+            return address_text(self._sock.getpeername())
+        except OSError:
+            return ""
 
-    def begin(self) -> None:
-        """Let the listener hear what has come so far, and all that comes."""
-        self._begun = True
-        early, self._early = self._early, b""
-        if early:
-            self._deliver(early)
-        if self._closed.done() and self._listener is not None:
-            self._tell_end()
+    def fileno(self) -> int:
+        """Return the file descriptor for ``select``; see also `pending`."""
+        return self._sock.fileno()
+
+    def pending(self) -> bool:
+        """Tell whether `receive` returns at once although the socket has nothing to read."""
+        if self._early or self.ending is not None:
+            return True
+        layer = self._layer
+        return layer is not None and (layer.ended or layer.failure is not None)
 
     def send(self, data: bytes) -> None:
-        """Send `data`; during a TLS handshake it waits for that and goes out encrypted.
-
-        After `half_close`, and once the connection is ending, it is dropped: the listener is told
-        of the end.
+        """Send `data`, all of it.
 
         Args:
             data: octets, which go out as they are, or encrypted.
+
+        Raises:
+            ConnectionLost: the server takes nothing any more.  What it said before may still be
+                waiting for `receive`.
         """
-        if self._mute:
-            return
-        if self._layer is None:
-            self._write(data)
-        else:
+        if self.ending is not None:
+            raise ConnectionLost(f"The connection to {self.target} has ended: {self.ending}.")
+        if self._layer is not None:
+            if self._layer.failure is not None:
+                raise ConnectionLost(str(self._layer.failure))
             self._layer.send(data)
-            self._flush()
+            data = self._layer.data_to_send()
+        try:
+            self._sock.sendall(data, _SEND_FLAGS)
+        except TimeoutError:
+            raise ConnectionLost(
+                f"{self.target} has taken no data for {self._timeout:g} s. "
+                "It may be busy or gone: connect again, or give it longer with --timeout."
+            ) from None
+        except OSError as error:
+            raise ConnectionLost(
+                f"Nothing can be sent to {self.target} any more: {ending_of(error)}. Connect again."
+            ) from error
 
-    def start_tls(self, settings: TlsSettings) -> None:
-        """Begin TLS, after the ``+OK`` to STLS (RFC 2595 §4); the listener hears what came of it.
+    def receive(self) -> bytes:
+        """Return the next octets in clear, or ``b""`` once the connection has ended.
 
-        Every octet that arrives from now on goes to TLS and never to the listener in clear.  If TLS
-        does not come about within the time-out, or at all, the connection is closed.
+        Raises:
+            ConnectionLost: the server said nothing in time; the connection stands.
+        """
+        while (data := self.receive_once()) is None:
+            pass
+        return data
+
+    def receive_once(self) -> bytes | None:
+        """Read once: for callers that were told by ``select`` that there is something to read.
+
+        Returns:
+            Octets in clear, ``b""`` once the connection has ended, or None where what came was
+            TLS's own, such as a session ticket, and `receive` would go on waiting.
+
+        Raises:
+            ConnectionLost: as for `receive`.
+        """
+        if self._early:
+            data, self._early = self._early, b""
+            return data
+        if self.ending is not None:
+            return b""
+        if self._layer is None:
+            data = self._receive_octets()
+            if self._first is None and data:
+                self._first = data[:2]
+        else:
+            data = self._receive_plaintext(self._layer)
+        return data if data or self.ending is not None else None
+
+    def start_tls(self, settings: TlsSettings, *, residue: bytes = b"") -> TlsFacts:
+        """Begin TLS on the standing connection, after the ``+OK`` to STLS (RFC 2595 §4).
 
         Args:
             settings: the terms.
+            residue: octets received behind that ``+OK``.  They are given to TLS, never read as a
+                reply, so that an injected response makes the handshake fail.
+
+        Raises:
+            TlsFailed: TLS did not come about; the connection is closed.
         """
-        peer = str(self.target)
-        try:
-            if self._layer is not None:
-                raise tls_failure.already_in_force(peer)
-            self._layer = client_layer(settings, peer=peer, upgrading=True)
-        except TlsFailed as error:
-            # What the caller sends next was meant for TLS: it must not go out in clear.
-            self._mute = True
-            # Not at once: the caller is still in the middle of what made it call.
-            self._loop.call_soon(self._handshake_failed, error)
-            if self._transport is not None:
-                self._transport.pause_reading()
-            return
-        self._timer = self._loop.call_later(self._timeout, self._handshake_timed_out)
-        self._take_ciphertext(b"")
+        return self._shake_hands(settings, residue=residue, upgrading=True)
 
     def half_close(self) -> None:
-        """Say that we send no more; what the server still says is heard."""
-        self._mute = True
-        if self._layer is not None and not self._layer.established:
-            self._eof_wanted = True
-        elif not self._eof_written:
-            self._write_eof()
-
-    def close(self) -> None:
-        """Close the connection after what was sent has gone out; again does no harm.
-
-        The listener hears no more data, only the end.
-        """
-        self._end(CLOSED_BY_US)
-
-    async def wait_closed(self) -> None:
-        """Wait until the socket is closed and the listener has been told."""
-        await asyncio.shield(self._closed)
-
-    # What asyncio calls.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport (asyncio calls this)."""
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Take octets from the socket (asyncio calls this)."""
-        if self._layer is not None:
-            self._take_ciphertext(data)
-            return
-        if self._first is None:
-            self._first = data[:2]
-        if self._begun and self._listener is not None and self.ending is None:
-            self._listener.data_received(data)
-        else:
-            self._deliver(data)
-
-    def eof_received(self) -> None:
-        """Take the server's end of the stream; asyncio calls this, and closes the socket after it."""
-        if self._layer is None:
-            self._end(ending_in_clear(self._first))
-            return
-        clean = self._layer.receive_eof()
-        if self._layer.failure is not None and not self._layer.established:
-            self._handshake_failed(self._layer.failure)
-        else:
-            self._end(CLOSED_BY_SERVER if clean else TLS_CUT_BY_SERVER)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the listener how it ended (asyncio calls this, once)."""
-        in_handshake = self._layer is not None and not self._layer.established
-        if self.ending is None and in_handshake:
-            error = exc if isinstance(exc, OSError) else None
-            self._report(tls_failure.broke_in_handshake(error, peer=str(self.target)))
-        if self.ending is None:
-            self.ending = self._ending(exc)
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self._closed.done():
-            self._closed.set_result(None)
-        if self._begun:
-            self._tell_end()
-
-    def _tell_end(self) -> None:
-        assert self.ending is not None
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.connection_ended(self.ending)
-
-    # The TLS handshake.
-
-    async def _begin_with_tls(self, layer: TlsLayer, deadline: Deadline) -> None:
-        self._layer = layer
-        self._shaken = shaken = self._loop.create_future()
-        self._timer = self._loop.call_later(deadline.left() or 0, self._handshake_timed_out)
-        self._take_ciphertext(b"")
-        await shaken
-
-    def _take_ciphertext(self, data: bytes) -> None:
-        layer = self._layer
-        assert layer is not None
-        before = layer.established
-        connecting = self._shaken is not None
-        try:
-            plaintext = layer.receive_data(data)
-        except TlsFailed as error:
-            if before:
-                self._end(tls_failure.ending_of_session(error))
-            else:
-                self._handshake_failed(error)
-            return
-        self._flush()
-        if layer.established and not before:
-            self._handshake_done(layer)
-        if plaintext and connecting:
-            # The greeting came with the end of the handshake: let `connect` return first.
-            self._loop.call_soon(self._deliver, plaintext)
-        elif plaintext:
-            self._deliver(plaintext)
-        if layer.failure is not None:
-            self._end(tls_failure.ending_of_session(layer.failure))
-        elif layer.ended:
-            self._end(CLOSED_BY_SERVER)
-
-    def _handshake_done(self, layer: TlsLayer) -> None:
-        assert layer.facts is not None
-        self.tls = layer.facts
-        if self._timer is not None:
-            self._timer.cancel()
-        shaken, self._shaken = self._shaken, None
-        if shaken is None:
-            if self._listener is not None:
-                self._listener.tls_established(layer.facts)
-        elif not shaken.done():
-            shaken.set_result(None)
-        if self._eof_wanted:
-            self._write_eof()
-
-    def _handshake_timed_out(self) -> None:
-        self._handshake_failed(tls_failure.handshake_timed_out(str(self.target), self._timeout))
-
-    def _handshake_failed(self, error: TlsFailed) -> None:
-        if self.ending is None:
-            self._report(error)
-            self._end(GAVE_UP_TLS)
-
-    def _report(self, error: TlsFailed) -> None:
-        """Tell `connect`, if it waits for the handshake, or else the listener."""
-        if self._shaken is not None:
-            self._listener = None
-            if not self._shaken.done():
-                self._shaken.set_exception(error)
-        elif self._listener is not None:
-            self._listener.tls_failed(error)
-
-    # The rest.
-
-    def _deliver(self, data: bytes) -> None:
-        if not self._begun:
-            self._early += data
-        elif self._listener is not None and self.ending is not CLOSED_BY_US:
-            self._listener.data_received(data)
-
-    def _flush(self) -> None:
-        if self._layer is not None:
-            self._write(self._layer.data_to_send())
-
-    def _write(self, data: bytes) -> None:
-        if self._eof_written or self._transport is None or self._transport.is_closing():
-            return
-        if data:
-            self._transport.write(data)
-
-    def _write_eof(self) -> None:
-        if self._layer is not None:
-            self._layer.close()
-            self._flush()
-        self._eof_written = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write_eof()
-
-    def _end(self, ending: Ending) -> None:
-        """Close the socket; `ending` is why, unless there was a reason before."""
+        """Say that we send no more; what the server still says can be received."""
         if self.ending is not None:
             return
-        self.ending = ending
-        if self._layer is not None:
-            self._layer.close()
-            self._flush()
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport is not None:
-            self._transport.close()
-            self._timer = self._loop.call_later(CLOSE_GRACE, self._transport.abort)
-
-    def _ending(self, exc: Exception | None) -> Ending:
-        if not isinstance(exc, OSError):
-            # The listener itself failed, and asyncio has told why.
-            return Ending(by=EndedBy.US, how="dropped the connection", clean=False)
-        return ending_in_clear(self._first, exc) if self._layer is None else ending_of(exc)
-
-    def _abandon(self) -> None:
-        """Drop the connection, of which the listener was never told."""
-        self._listener = None
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-
-
-async def _dial(target: Target, deadline: Deadline, timeout: float) -> socket.socket:
-    """Return a connected socket; the addresses are tried in turn, as by `dial`."""
-    if target.proxy is not None:
-        return await _dial_in_thread(target, deadline)
-    loop = asyncio.get_running_loop()
-    attempts = Attempts(target, timeout=timeout)
-    addresses = await _look_up(target, deadline)
-    for index, address in enumerate(addresses):
-        sock = None
         try:
-            sock = open_socket(address, source=target.source)
-            sock.settimeout(0)
-            async with asyncio.timeout(deadline.share(len(addresses) - index)):
-                await loop.sock_connect(sock, address.for_connect)
-        except OSError as error:
-            if sock is not None:
-                sock.close()
-            attempts.add(address, error)
-        except BaseException:
-            if sock is not None:
-                sock.close()
-            raise
-        else:
-            return sock
-    raise attempts.failure()
-
-
-async def _dial_in_thread(target: Target, deadline: Deadline) -> socket.socket:
-    """Dial as pipes do, in a thread that nobody joins, so that it can be cancelled at any moment."""
-    loop = asyncio.get_running_loop()
-    dialled: asyncio.Future[socket.socket] = loop.create_future()
-
-    def settle(outcome: socket.socket | Exception) -> None:
-        if isinstance(outcome, Exception):
-            if not dialled.done():
-                dialled.set_exception(outcome)
-        elif dialled.done():
-            outcome.close()
-        else:
-            dialled.set_result(outcome)
-
-    def work() -> None:
-        outcome: socket.socket | Exception
-        try:
-            outcome = dial(target, timeout=deadline.left())
-        except Exception as error:  # noqa: BLE001 - it is raised on the other side
-            outcome = error
-        try:
-            loop.call_soon_threadsafe(settle, outcome)
-        except RuntimeError:
-            # The loop is closed: whoever asked has long gone.
-            if isinstance(outcome, socket.socket):
-                outcome.close()
-
-    threading.Thread(target=work, daemon=True).start()
-    sock = await dialled
-    sock.settimeout(0)
-    return sock
-
-
-async def _look_up(target: Target, deadline: Deadline) -> list[Address]:
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[list[Address] | Exception] = loop.create_future()
-
-    def settle(answer: list[Address] | Exception) -> None:
-        if not answered.done():
-            answered.set_result(answer)
-
-    def finish(answer: list[Address] | Exception) -> None:
-        try:
-            loop.call_soon_threadsafe(settle, answer)
-        except RuntimeError:
-            # The loop is closed: whoever asked has long gone.
+            if self._layer is not None:
+                self._layer.close()
+                self._sock.sendall(self._layer.data_to_send(), _SEND_FLAGS)
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            # The server has gone: the next receive says so.
             pass
 
-    found = start_look_up(target, finish)
-    if found is not None:
-        return found
-    try:
-        async with asyncio.timeout(deadline.left()):
-            answer = await answered
-    except TimeoutError:
-        raise look_up_failed(target, TimeoutError()) from None
-    return addresses_of(target, answer)
+    def interrupt(self) -> None:
+        """End the connection from another thread: whoever waits in `receive` finds it ended."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            # It has ended by itself.
+            pass
+
+    def close(self) -> None:
+        """Close the connection; again does no harm."""
+        if self.ending is None:
+            self.ending = CLOSED_BY_US
+        if self._sock.fileno() >= 0:
+            self._say_goodbye()
+            self._sock.close()
+
+    def _receive_octets(self) -> bytes:
+        """Return what the socket gives; at the end nothing, and `ending` is set."""
+        try:
+            data = self._sock.recv(RECEIVE_SIZE)
+        except TimeoutError:
+            raise self._silence() from None
+        except OSError as error:
+            self.ending = self._ending(error)
+            return b""
+        if not data:
+            self.ending = self._ending(None)
+        return data
+
+    def _ending(self, error: OSError | None) -> Ending:
+        if self._layer is None:
+            return ending_in_clear(self._first, error)
+        return TLS_CUT_BY_SERVER if error is None else ending_of(error)
+
+    def _receive_plaintext(self, layer: TlsLayer) -> bytes:
+        """Return what the next octets hold; at the end nothing, and `ending` is set."""
+        if layer.ended:
+            self.ending = CLOSED_BY_SERVER
+            return b""
+        if layer.failure is None:
+            data = self._receive_octets()
+            if not data:
+                return b""
+            try:
+                return layer.receive_data(data)
+            except TlsFailed:
+                # It is kept in layer.failure.
+                pass
+        from poptalk.net.tls_errors import ending_of_session
+
+        assert layer.failure is not None
+        self.ending = ending_of_session(layer.failure)
+        return b""
+
+    def _silence(self) -> ConnectionLost:
+        advice = (
+            TLS_PORT_HINT
+            if self._first is None and self._layer is None
+            else "It may be busy or gone: connect again, or give it longer with --timeout."
+        )
+        return ConnectionLost(f"{self.target} has said nothing for {self._timeout:g} s. {advice}")
+
+    def _shake_hands(self, settings: TlsSettings, *, residue: bytes, upgrading: bool) -> TlsFacts:
+        from poptalk.net import tls, tls_errors
+
+        peer = str(self.target)
+        layer = None
+        try:
+            if self._layer is not None:
+                raise tls_errors.already_in_force(peer)
+            layer = tls.client_layer(settings, peer=peer, upgrading=upgrading)
+            self._exchange(layer, residue)
+            assert layer.facts is not None
+        except TimeoutError:
+            self._give_up(layer)
+            raise tls_errors.handshake_timed_out(peer, self._timeout or 0) from None
+        except OSError as error:
+            self._give_up(layer)
+            raise tls_errors.broke_in_handshake(error, peer=peer) from error
+        except BaseException:
+            self._give_up(layer)
+            raise
+        self._layer = layer
+        self.tls = layer.facts
+        return layer.facts
+
+    def _exchange(self, layer: TlsLayer, residue: bytes) -> None:
+        """Carry the octets of a handshake until it is done, or raise what is in its way."""
+        deadline = Deadline(self._timeout)
+        self._early = layer.receive_data(residue)
+        while True:
+            self._sock.settimeout(deadline.left())
+            self._sock.sendall(layer.data_to_send(), _SEND_FLAGS)
+            if layer.established:
+                break
+            data = self._sock.recv(RECEIVE_SIZE)
+            if not data:
+                layer.receive_eof()
+                assert layer.failure is not None
+                raise layer.failure
+            self._early = layer.receive_data(data)
+        self._sock.settimeout(self._timeout)
+
+    def _give_up(self, layer: TlsLayer | None) -> None:
+        """Close the connection after TLS has failed on it, with the alert that says why."""
+        self._layer = layer or self._layer
+        self.ending = GAVE_UP_TLS
+        self.close()
+
+    def _say_goodbye(self) -> None:
+        """Send close_notify or an alert, if that goes without waiting."""
+        if self._layer is None:
+            return
+        self._layer.close()
+        try:
+            self._sock.settimeout(0)
+            self._sock.send(self._layer.data_to_send(), _SEND_FLAGS)
+        except OSError:
+            # A goodbye is a courtesy, and there may be nobody to take it.
+            pass

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poptalk.net.destination import BadDestination
+from poptalk.net.endpoint import BadDestination
 from poptalk.net.errors import ConnectFailed, printable
-from poptalk.protocol.values import Value
+from poptalk.pop3.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

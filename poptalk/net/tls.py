@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import ssl
 
-from poptalk.net import tls_failure
+from poptalk.net import tls_errors
 from poptalk.net.errors import TlsFailed, printable
 from poptalk.net.tls_settings import Pin, TlsSettings, client_context
-from poptalk.protocol.values import Value
+from poptalk.pop3.values import Value
 
 # Plaintext is taken out of OpenSSL in pieces of at most this many octets, four records of 16 KiB.
 CHUNK = 64 * 1024
@@ -171,7 +171,7 @@ class TlsLayer:
         """
         if not self.established and self.failure is None:
             self.failure = (
-                self._in_clear() if self._first else tls_failure.closed_in_handshake(self._peer)
+                self._in_clear() if self._first else tls_errors.closed_in_handshake(self._peer)
             )
         return self.ended
 
@@ -218,22 +218,22 @@ class TlsLayer:
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLCertVerificationError as error:
-            self.failure = tls_failure.verification_failed(
+            self.failure = tls_errors.verification_failed(
                 error,
                 peer=self._peer,
                 server_name=self._server_name,
-                chain=tls_failure.peer_chain(self._tls),
+                chain=tls_errors.peer_chain(self._tls),
             )
             raise self.failure from error
         except ssl.SSLError as error:
-            self.failure = tls_failure.handshake_failed(
+            self.failure = tls_errors.handshake_failed(
                 error, peer=self._peer, server_side=self._server_side
             )
             raise self.failure from error
         self._first = b""
         facts = self._gather_facts()
         if self._pins and not facts.pinned:
-            self.failure = tls_failure.not_pinned(facts.chain, peer=self._peer)
+            self.failure = tls_errors.not_pinned(facts.chain, peer=self._peer)
             raise self.failure
         self.established = True
         self.facts = facts
@@ -243,7 +243,7 @@ class TlsLayer:
     def _gather_facts(self) -> TlsFacts:
         cipher = self._tls.cipher()
         own = self._tls.getpeercert(binary_form=True) or b""
-        chain = (tls_failure.peer_chain(self._tls) or (own,)) if own else ()
+        chain = (tls_errors.peer_chain(self._tls) or (own,)) if own else ()
         return TlsFacts(
             version=self._tls.version() or "",
             cipher=cipher[0] if cipher else "",
@@ -265,7 +265,7 @@ class TlsLayer:
                 if not ciphertext or self.ended:
                     break
         except ssl.SSLError as error:
-            self.failure = tls_failure.session_broke(error, peer=self._peer)
+            self.failure = tls_errors.session_broke(error, peer=self._peer)
             self.failure.__cause__ = error
             if not pieces:
                 raise self.failure from error
@@ -306,11 +306,11 @@ class TlsLayer:
                     plaintext = plaintext[self._tls.write(plaintext[:SLICE]) :]
                     self._ciphertext.append(self._outgoing.read())
         except ssl.SSLError as error:
-            self.failure = tls_failure.session_broke(error, peer=self._peer)
+            self.failure = tls_errors.session_broke(error, peer=self._peer)
             self.failure.__cause__ = error
 
     def _in_clear(self) -> TlsFailed:
-        return tls_failure.answered_in_clear(
+        return tls_errors.answered_in_clear(
             self._first,
             peer=self._peer,
             server_side=self._server_side,

@@ -14,7 +14,7 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 
 from poptalk.net.errors import TlsFailed, printable
-from poptalk.protocol.values import Value
+from poptalk.pop3.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

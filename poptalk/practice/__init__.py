@@ -1,9 +1,9 @@
 """The practice server: a POP3 server to learn on and to test with, whose maildrop cannot be spoilt.
 
-`Server` is the door, for asyncio and for everybody else; `serve` is the one of the command line, and
-`pytest_plugin` that of other people's tests.  A `connection` drives the server core of
-`poptalk.protocol`; `maildrop` holds the messages, `accounts` the passwords, `persona` what the server
-says, and `faults` what it does wrong, as data.  A `witness` looks on.
+`Server` is the door, for asyncio and for everything else; `serve` is the command, and
+`pytest_plugin` the door for other people's tests.  A `connection` drives the server core of
+`poptalk.pop3`; `maildrop` holds the messages, `accounts` the passwords, `persona` what the server
+says, and `faults` what it does wrong, as data.  An observer looks on.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from poptalk.pop3.sasl.proofs import Credentials, PasswordProof
-from poptalk.protocol.server_events import LoginAttempt
+from poptalk.pop3.capabilities import parse_capability
+from poptalk.pop3.sasl.mechanism import Credentials, PasswordProof
+from poptalk.pop3.server.events import LoginAttempt
 
 
 class AccountError(Exception):
@@ -202,3 +203,36 @@ def _read(path: Path) -> str:
         raise AccountError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise AccountError(f"{path} is not UTF-8; save it as such.") from error
+
+
+# The delay between two logins that a server asks for (LOGIN-DELAY, RFC 2449 §6.5).
+
+
+def announced_delay(lines: tuple[bytes, ...]) -> int:
+    """Return the delay that capabilities announce, in seconds; 0 if there is none.
+
+    Args:
+        lines: of the answer to CAPA, without line ends.
+    """
+    for capability in map(parse_capability, lines):
+        if capability.tag == b"LOGIN-DELAY" and capability.parameters:
+            seconds = capability.parameters[0]
+            return int(seconds) if seconds.isdigit() else 0
+    return 0
+
+
+class LoginDelays:
+    """When each account has logged in last; time is handed in."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        """By the name of the account."""
+
+    def too_soon(self, account: Account, *, delay: float, now: float) -> bool:
+        """Tell whether an account has logged in less than `delay` seconds ago."""
+        last = self._last.get(account.name)
+        return last is not None and now - last < delay
+
+    def logged_in(self, account: Account, *, now: float) -> None:
+        """Take note of a login."""
+        self._last[account.name] = now

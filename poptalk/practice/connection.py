@@ -1,6 +1,7 @@
 """One connection to the practice server: octets between a socket, TLS and the server core.
 
-The core is `poptalk.protocol.server`; TLS is a layer of its own, so that octets that came in the clear
+The core is `poptalk.pop3.server.session`; TLS is a layer of its own, so that octets that came in
+the clear
 after STLS are a value that can be refused, and not a forgotten buffer.  Nothing is written while the
 client does not read, and nothing is read while the core has enough to do.
 """
@@ -11,17 +12,12 @@ import asyncio
 import math
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from poptalk.practice.maildrop import CommitRefused, Lease
-from poptalk.practice.outlet import Throttle
-from poptalk.practice.seam import EarlyEnd
-from poptalk.practice.unique_ids import RenamedMaildrop
-from poptalk.practice.witness import DropReason, How, Witness
-from poptalk.protocol.server import ServerSession
-from poptalk.protocol.server_events import (
+from poptalk.pop3.commands import State
+from poptalk.pop3.server.events import (
     CommitRequested,
     LoginAttempt,
     LoginWithdrawn,
@@ -30,13 +26,81 @@ from poptalk.protocol.server_events import (
     SizesRequested,
     StlsAnswered,
 )
-from poptalk.protocol.states import State
-from poptalk.protocol.texts import Occasion
+from poptalk.pop3.server.session import ServerSession
+from poptalk.pop3.server.texts import Occasion
+from poptalk.practice.maildrop import CommitRefused, Lease
+from poptalk.practice.observers import Action, DropReason, EarlyEnd, How, Observer, Pause
+from poptalk.practice.persona import RenamedMaildrop
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsLayer
+    from poptalk.pop3.server.transaction import Maildrop
     from poptalk.practice.server import Server
-    from poptalk.protocol.maildrop import Maildrop
+
+# How octets of replies leave where the seam has its say: with pauses, or with an early end.
+
+
+class Throttle:
+    """Carries out the actions by which octets leave.
+
+    Args:
+        write: writes octets, encrypted where that is due.
+        end: ends the connection early.
+        released: called when octets may follow again after a pause.
+
+    Attributes:
+        holding: whether a pause goes on: nothing may be sent, and what stands behind must wait.
+    """
+
+    __slots__ = ("_actions", "_end", "_released", "_timer", "_write", "holding")
+
+    def __init__(
+        self,
+        *,
+        write: Callable[[bytes | memoryview], None],
+        end: Callable[[EarlyEnd], None],
+        released: Callable[[], None],
+    ) -> None:
+        self._write = write
+        self._end = end
+        self._released = released
+        self._actions: Iterator[Action] = iter(())
+        self._timer: asyncio.TimerHandle | None = None
+        self.holding = False
+
+    def carry_out(self, actions: Iterable[Action]) -> None:
+        """Do one thing after the other; not to be called during a pause."""
+        self._actions = iter(actions)
+        self._carry_on()
+
+    def cancel(self) -> None:
+        """Forget what has not left yet, because the connection is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._actions = iter(())
+
+    def _carry_on(self) -> None:
+        self.holding = False
+        for action in self._actions:
+            if isinstance(action, Pause):
+                self._hold(action.seconds)
+                return
+            if isinstance(action, EarlyEnd):
+                self._actions = iter(())
+                self._end(action)
+                return
+            self._write(action)
+
+    def _hold(self, seconds: float) -> None:
+        self.holding = True
+        if not math.isinf(seconds):
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._timer = None
+        self._carry_on()
+        if not self.holding:
+            self._released()
 
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -100,7 +164,7 @@ class ServerConnection(asyncio.Protocol):
             quirks=server.persona.quirks,
             hooks=self._hooks,
         )
-        self._witnesses: tuple[Witness, ...] = ()
+        self._observers: tuple[Observer, ...] = ()
         self._pending: list[ServerEvent] = []
         """Events that the observers know and that are still to be acted upon."""
         self._how: How | None = None
@@ -134,8 +198,8 @@ class ServerConnection(asyncio.Protocol):
         self._wait_for_login()
         # None if the client has already gone.
         address, port = (transport.get_extra_info("peername") or ("unknown", 0))[:2]
-        self._witnesses = self._server.witnesses(address, port, implicit_tls=self._tls is not None)
-        self._session.tells_input = bool(self._witnesses)
+        self._observers = self._server.observers(address, port, implicit_tls=self._tls is not None)
+        self._session.tells_input = bool(self._observers)
         if self._server.connections.admit(self, address):
             if self._tls is None:
                 self._session.greet()
@@ -152,8 +216,8 @@ class ServerConnection(asyncio.Protocol):
             return
         plaintext = data if self._tls is None else self._decrypted(data)
         if plaintext:
-            for witness in self._witnesses:
-                witness.received(plaintext)
+            for observer in self._observers:
+                observer.received(plaintext)
             self._session.receive_data(plaintext)
         if self._tls is not None and self._tls.ended:
             self._session.receive_eof()
@@ -178,8 +242,8 @@ class ServerConnection(asyncio.Protocol):
         if self._throttle is not None:
             self._throttle.cancel()
         self._release()
-        for witness in self._witnesses:
-            witness.ended(self._how or DropReason.CLIENT_VANISHED)
+        for observer in self._observers:
+            observer.ended(self._how or DropReason.CLIENT_VANISHED)
         self._server.connections.forget(self)
 
     def pause_writing(self) -> None:
@@ -253,9 +317,9 @@ class ServerConnection(asyncio.Protocol):
     def _learn(self, events: Sequence[ServerEvent]) -> None:
         """Tell the observers about events."""
         self._pending += events
-        for witness in self._witnesses:
+        for observer in self._observers:
             for event in events:
-                witness.told(event)
+                observer.told(event)
 
     def _act_on_events(self) -> None:
         events, self._pending = self._pending, []
@@ -282,8 +346,8 @@ class ServerConnection(asyncio.Protocol):
         self._throttle.carry_out(actions)
 
     def _write(self, chunk: bytes | memoryview) -> None:
-        for witness in self._witnesses:
-            witness.sent(chunk)
+        for observer in self._observers:
+            observer.sent(chunk)
         if self._tls is None:
             self._transport.write(chunk)
             return
@@ -325,8 +389,8 @@ class ServerConnection(asyncio.Protocol):
                 self._session.refuse(answer)
             return
         account, self._lease = answer
-        for witness in self._witnesses:
-            witness.logged_in(account)
+        for observer in self._observers:
+            observer.logged_in(account)
         maildrop: Maildrop = self._lease.maildrop
         if server.persona.unique_ids is not None:
             maildrop = RenamedMaildrop(maildrop, server.persona.unique_ids)
@@ -442,8 +506,8 @@ class ServerConnection(asyncio.Protocol):
             self._transport.close()
             return b""
         if self._tls.established and not had_been_established:
-            for witness in self._witnesses:
-                witness.tls_began()
+            for observer in self._observers:
+                observer.tls_began()
             if self._session.state is State.GREETING:
                 self._session.greet()
             else:

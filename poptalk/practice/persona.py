@@ -6,6 +6,8 @@ with the file, the line, the key and what would be allowed.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -13,17 +15,98 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from poptalk.practice.unique_ids import FormError, UniqueIdForm
-from poptalk.protocol.capabilities import (
-    MAX_CAPABILITY_OCTETS,
-    CapabilityLists,
-    parse_capability,
-)
-from poptalk.protocol.habits import QUIRKS, Quirks
-from poptalk.protocol.limits import Limits
-from poptalk.protocol.replies import Status
-from poptalk.protocol.texts import Occasion, TextError, Texts
-from poptalk.toml_file import Table, TomlError, TomlFile
+from poptalk.config import Table, TomlError, TomlFile
+from poptalk.pop3.capabilities import MAX_CAPABILITY_OCTETS, CapabilityLists, parse_capability
+from poptalk.pop3.commands import Limits
+from poptalk.pop3.replies import Status
+from poptalk.pop3.server.quirks import QUIRKS, Quirks
+from poptalk.pop3.server.texts import Occasion, TextError, Texts
+from poptalk.pop3.server.transaction import Maildrop
+from poptalk.pop3.values import Value
+from poptalk.practice.maildrop.snapshot import AnotherMaildrop
+
+# Unique-ids that look like those of a certain server.
+#
+# Every server has a form of its own: Courier's are like UID3-1795430507, Cyrus's like 1795430588.3.  A
+# form says how they look; what they are is still made from the message's own unique-id, and so from its
+# content, and is the same in every session (RFC 1939 §7).  The running numbers that stand in the real
+# ones would be used again for another message as soon as a maildrop is copied.
+
+
+MAX_UNIQUE_ID_OCTETS = 70
+"""RFC 1939 §7."""
+
+MOST_FIELDS = 4
+"""A field takes 64 bits of a hash, and the hash is not to be a long one."""
+
+_DIGITS = 10
+_FIELDS = {"{hex}": "0123456789abcdef", "{digits}": "0123456789"}
+"""The fields, each with an example of what is filled in."""
+
+
+class FormError(ValueError):
+    """A form that cannot be used, explained in one sentence."""
+
+
+class UniqueIdForm:
+    """How unique-ids look.
+
+    Args:
+        form: text with fields: ``{hex}`` is 16 hex digits, ``{digits}`` 10 decimal ones.  At least one
+            ``{hex}`` or two ``{digits}`` must be in it, or two of 100,000 messages would share one.
+
+    Raises:
+        FormError: for a form that cannot be used.
+    """
+
+    def __init__(self, form: str) -> None:
+        pieces = re.split(r"(\{[^{}]*\})", form)
+        fields = pieces[1::2]
+        if any(field not in _FIELDS for field in fields) or set("{}") & set("".join(pieces[::2])):
+            raise FormError("only {hex} (16 hex digits) and {digits} (10 digits) may be in braces")
+        if fields.count("{hex}") * 2 + fields.count("{digits}") < 2:
+            raise FormError("at least one {hex} or two {digits} are needed, to tell messages apart")
+        example = "".join(_FIELDS.get(piece, piece) for piece in pieces)
+        if not all(0x21 <= ord(character) <= 0x7E for character in example):
+            raise FormError("a unique-id has no blanks, and printable ASCII only (RFC 1939 §7)")
+        if len(fields) > MOST_FIELDS or len(example) > MAX_UNIQUE_ID_OCTETS:
+            raise FormError(
+                f"a unique-id has {MAX_UNIQUE_ID_OCTETS} octets at most (RFC 1939 §7), made from "
+                f"{MOST_FIELDS} fields at most; this one would have {len(example)} and {len(fields)}"
+            )
+        self._pieces = pieces
+
+    def make(self, unique_id: bytes) -> bytes:
+        """Return the unique-id in this form that stands for another one."""
+        hashed = hashlib.blake2b(unique_id, digest_size=8 * MOST_FIELDS).digest()
+        out = list(self._pieces)
+        for at in range(1, len(out), 2):
+            taken, hashed = hashed[:8], hashed[8:]
+            number = int.from_bytes(taken, "big") % 10**_DIGITS
+            out[at] = taken.hex() if out[at] == "{hex}" else f"{number:0{_DIGITS}}"
+        return "".join(out).encode("ascii")
+
+
+class RenamedMaildrop(AnotherMaildrop):
+    """A maildrop whose unique-ids have another form.
+
+    Args:
+        maildrop: the maildrop.
+        form: the form.
+    """
+
+    def __init__(self, maildrop: Maildrop, form: UniqueIdForm) -> None:
+        super().__init__(maildrop)
+        self._form = form
+
+    def octets_in_all(self) -> int | None:
+        """Return the size of all messages together, None while some have not been counted."""
+        return self._maildrop.octets_in_all()
+
+    def unique_id(self, number: int) -> bytes:
+        """Return the unique-id of a message."""
+        return self._form.make(super().unique_id(number))
+
 
 _SITUATIONS = {
     ("clear", "before-login"): "clear",
@@ -276,3 +359,42 @@ def _capability_lines(table: Table, when: str) -> tuple[bytes, ...]:
     if len(set(tags)) < len(tags):
         raise table.mistake(when, "a capability stands here twice")
     return encoded
+
+
+# The settings of `poptalk serve`, and their defaults.
+#
+# The table of options names some of these defaults in its help, and a test compares the two: a session
+# with another server is to load nothing of this room.
+
+
+LOOPBACK = "127.0.0.1"
+"""Where the practice server listens by default: everybody knows the passwords."""
+
+DEFAULT_PERSONA = "exchange"
+"""How it speaks by default: as in the article that poptalk began with."""
+
+
+class ServeSettings(Value):
+    """What `poptalk serve` was asked for; `--help` says what each field means."""
+
+    persona: str = DEFAULT_PERSONA
+    maildrop: str | None = None
+    faults: tuple[str, ...] = ()
+    fault_seed: int | None = None
+    users: tuple[str, ...] = ()
+    """Accounts as NAME:PASSWORD."""
+    user_files: tuple[str, ...] = ()
+    token: str | None = None
+    shared: bool = False
+    writable: bool = False
+    listen: tuple[str, ...] = (LOOPBACK,)
+    port: int = 0
+    tls_port: int = 0
+    slow_refusals: bool = False
+    connections: int | None = None
+    loop: str = "auto"
+    list_personas: bool = False
+    list_faults: bool = False
+    quiet: bool = False
+    log: str | None = None
+    json: bool = False

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
-from poptalk.net.destination import is_loopback
+from poptalk.net.endpoint import is_loopback
 from poptalk.net.errors import reason
+from poptalk.pop3.commands import MASK
 from poptalk.practice.accounts import (
     ACCOUNTS,
     Account,
@@ -26,18 +27,13 @@ from poptalk.practice.accounts import (
     read_token,
 )
 from poptalk.practice.connection import Patience
-from poptalk.practice.dialogue_log import CannotLog, ServerLog
-from poptalk.practice.faults.listing import list_faults
-from poptalk.practice.faults.plan import FaultError
-from poptalk.practice.listening import CannotListen
-from poptalk.practice.loops import LoopMissing, loop_factory
+from poptalk.practice.faults.plan import FaultError, list_faults
+from poptalk.practice.limits import CannotListen
+from poptalk.practice.log import CannotLog, ServerLog
 from poptalk.practice.maildrop import MaildropError
-from poptalk.practice.persona import PersonaError, list_personas
-from poptalk.practice.server import Server
-from poptalk.practice.session_lines import SessionLines
-from poptalk.practice.settings import ServeSettings
-from poptalk.practice.witness import Begin
-from poptalk.protocol.commands import MASK
+from poptalk.practice.observers import MakeObserver, SessionLines
+from poptalk.practice.persona import PersonaError, ServeSettings, list_personas
+from poptalk.practice.server import LoopMissing, Server, loop_factory
 
 _NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -109,7 +105,7 @@ def _serve(
             slow_refusals=options.slow_refusals,
             faults=options.faults,
             fault_seed=options.fault_seed,
-            witnesses=_witnesses(options, log, say=say),
+            observers=_observers(options, log, say=say),
         )
     except (
         AccountError,
@@ -173,14 +169,14 @@ def _warn_of_readers(file: Path, *, complain: Callable[[str], None]) -> None:
         )
 
 
-def _witnesses(
+def _observers(
     options: ServeSettings, log: ServerLog | None, *, say: Callable[[str], None]
-) -> list[Begin]:
-    witnesses: list[Begin] = [] if log is None else [log.begin]
+) -> list[MakeObserver]:
+    observers: list[MakeObserver] = [] if log is None else [log.begin]
     # Whoever asks for JSON reads one line and no more.
     if not (options.quiet or options.json):
-        witnesses.append(SessionLines(say).begin)
-    return witnesses
+        observers.append(SessionLines(say).begin)
+    return observers
 
 
 def _why_not(error: CannotListen) -> str:

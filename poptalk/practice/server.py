@@ -18,32 +18,46 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from poptalk.paths import mailbox_directory
+from poptalk.config import mailbox_directory
+from poptalk.net.endpoint import BadDestination, Destination
+from poptalk.pop3.commands import Limits
 from poptalk.pop3.sasl.table import server_mechanisms
-from poptalk.practice.accounts import ACCOUNTS, Account, AccountBook
+from poptalk.pop3.server.events import LoginAttempt
+from poptalk.pop3.server.texts import Occasion
+from poptalk.practice.accounts import ACCOUNTS, Account, AccountBook, LoginDelays, announced_delay
 from poptalk.practice.connection import Patience, ServerConnection
-from poptalk.practice.crowd import ConnectionLimits
-from poptalk.practice.deadlines import Deadlines
-from poptalk.practice.listening import BACKLOG, ListeningPort, listen
-from poptalk.practice.login_delay import LoginDelays, announced_delay
+from poptalk.practice.faults.plan import FaultError
+from poptalk.practice.limits import BACKLOG, ConnectionLimits, Deadlines, ListeningPort, listen
 from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Store, locate
-from poptalk.practice.persona import AnnouncedDelay, Persona, SecondSession, load_persona
-from poptalk.practice.record import RecordedSession, SessionRecords
-from poptalk.practice.seam import ServerHooks
-from poptalk.practice.settings import DEFAULT_PERSONA, LOOPBACK
-from poptalk.practice.witness import Begin, DropReason, Visit, Witness
-from poptalk.protocol.limits import Limits
-from poptalk.protocol.server_events import LoginAttempt
-from poptalk.protocol.texts import Occasion
+from poptalk.practice.observers import (
+    DropReason,
+    MakeObserver,
+    Observer,
+    Peer,
+    RecordedSession,
+    ServerHooks,
+    SessionRecords,
+)
+from poptalk.practice.persona import (
+    DEFAULT_PERSONA,
+    LOOPBACK,
+    AnnouncedDelay,
+    Persona,
+    PersonaError,
+    SecondSession,
+    load_persona,
+)
 
 if TYPE_CHECKING:
     import ssl
 
+    from poptalk.net.tls_settings import TlsSettings
     from poptalk.practice.certificates import Certificates
     from poptalk.practice.faults.plan import FaultPlan
 
@@ -92,7 +106,7 @@ class Server:
             ``slow:2s``, ``bob=locked``, ``#3=reset``.
         fault_seed: what the chance in faults begins with, None for any number; see `faults`.
         record: whether `sessions` keeps what clients send, for tests.
-        witnesses: makers of further ones who look on at each connection.
+        observers: makers of further ones who look on at each connection.
 
     Raises:
         AccountError: an account cannot be used.
@@ -121,7 +135,7 @@ class Server:
         faults: Sequence[str] = (),
         fault_seed: int | None = None,
         record: bool = False,
-        witnesses: Sequence[Begin] = (),
+        observers: Sequence[MakeObserver] = (),
     ) -> None:
         self.persona = load_persona(persona) if isinstance(persona, str) else persona
         self.accounts = tuple(accounts)
@@ -154,8 +168,8 @@ class Server:
         )
         self._stores = self._make_stores()
         self._records = SessionRecords() if record else None
-        self._begin_witnesses = (*witnesses, *([self._records.begin] if self._records else []))
-        self._visits = itertools.count(1)
+        self._make_observers = (*observers, *([self._records.begin] if self._records else []))
+        self._peer_numbers = itertools.count(1)
         self.connections = ConnectionLimits(
             most=self.patience.connections,
             most_of_one_address=self.patience.connections_per_address,
@@ -321,8 +335,8 @@ class Server:
         self._delays = LoginDelays()
 
     def count_from(self, number: int) -> None:
-        """Let the next connection be the one of that number, for faults and for witnesses."""
-        self._visits = itertools.count(number)
+        """Let the next connection be the one of that number, for faults and for observers."""
+        self._peer_numbers = itertools.count(number)
         if self.faults is not None:
             self.faults.count_from(number)
 
@@ -397,12 +411,14 @@ class Server:
         """Return what meddles with the next connection."""
         return ServerHooks() if self.faults is None else self.faults.begin()
 
-    def witnesses(self, address: str, port: int, *, implicit_tls: bool) -> tuple[Witness, ...]:
+    def observers(self, address: str, port: int, *, implicit_tls: bool) -> tuple[Observer, ...]:
         """Return those who look on at a connection from an address and port."""
-        if not self._begin_witnesses:
+        if not self._make_observers:
             return ()
-        visit = Visit(number=next(self._visits), host=address, port=port, implicit_tls=implicit_tls)
-        return tuple(begin(visit) for begin in self._begin_witnesses)
+        peer = Peer(
+            number=next(self._peer_numbers), host=address, port=port, implicit_tls=implicit_tls
+        )
+        return tuple(begin(peer) for begin in self._make_observers)
 
 
 def _login_delay(persona: Persona, *, encrypted: bool) -> int:
@@ -509,3 +525,105 @@ class ThreadedServer:
         async with self._server:
             self._started.set()
             await self._stop.wait()
+
+
+# The practice server that a shell without a target opens: in this process, on a free loopback port.
+
+
+class PracticeDestination(Destination):
+    """The practice server of this process."""
+
+    server: Server
+
+    def tls_settings(self) -> TlsSettings:
+        """Trust the server's own authority, whose certificate is made when it is first needed."""
+        from poptalk.net.tls_settings import TlsSettings
+
+        return TlsSettings(
+            server_name=self.server.host, verify=self.verify, ca_file=self.server.ca_file
+        )
+
+
+@contextmanager
+def practice_server(
+    *,
+    persona: str | None = None,
+    maildrop: str | None = None,
+    faults: Sequence[str] = (),
+    tls: bool = False,
+    starttls: bool = False,
+    timestamp: Callable[[], bytes] = fresh_timestamp,
+    token: str | None = None,
+) -> Iterator[PracticeDestination]:
+    """Run a practice server as long as the context lasts.
+
+    Args:
+        persona: a name or a file, None for `DEFAULT_PERSONA`.
+        maildrop: where the mail is, as `poptalk.practice.maildrop.locate` takes it; None for that of the
+            lessons.
+        faults: what it does wrong, as `poptalk.practice.server.Server` takes it.
+        tls: whether to speak TLS from the first octet on.
+        starttls: whether the client is to begin with STLS.
+        timestamp: makes the APOP timestamps, as for `Server`.
+        token: the OAuth access token that is right for every account, None for none.
+
+    Raises:
+        BadDestination: the persona, the folder or a fault cannot be used.
+    """
+    try:
+        server = Server(
+            persona=persona or DEFAULT_PERSONA,
+            maildrop=maildrop,
+            tls_port=0 if tls else None,
+            timestamp=timestamp,
+            token=token,
+            faults=faults,
+        )
+    except (FaultError, PersonaError, MaildropError, FileNotFoundError) as error:
+        raise BadDestination(str(error)) from error
+    with ThreadedServer(server):
+        port = server.tls_port if tls else server.port
+        yield PracticeDestination(
+            host=server.host,
+            port=port or 0,
+            label="practice",
+            tls=tls,
+            starttls=starttls,
+            server=server,
+        )
+
+
+# The event loop under `poptalk serve`: asyncio's own, or uvloop's where that is installed.
+#
+# uvloop is an optional extra, ``poptalk[fast]``.  `Server` itself runs on whatever loop it is
+# entered in.
+
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+class LoopMissing(Exception):
+    """The loop that was asked for is not installed, explained in one sentence."""
+
+
+def loop_factory(loop: str) -> LoopFactory:
+    """Return what makes event loops, for `asyncio.Runner`.
+
+    Args:
+        loop: auto, uvloop or asyncio.
+
+    Raises:
+        LoopMissing: it is not installed.
+    """
+    if loop == "asyncio":
+        return asyncio.new_event_loop
+    try:
+        import uvloop
+    except ImportError:
+        if loop == "uvloop":
+            raise LoopMissing(
+                "uvloop is not installed; try pip install 'poptalk[fast]', or --loop asyncio."
+            ) from None
+        return asyncio.new_event_loop
+    factory: LoopFactory = uvloop.new_event_loop
+    return factory

@@ -1,1 +1,6 @@
-"""One session with a server, which every command drives: see `session` for who calls what."""
+"""One session with a server, which every command drives.
+
+`session` says who calls what and when.  `exchanges` keeps what was said, once, for everything that asks
+later; `log` writes it down; `procedure` is for lines that poptalk sends by itself, such as `login`;
+`client` is the blocking hand, which `run`, `diff`, pipes and `lessons check` use.
+"""

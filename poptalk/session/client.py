@@ -15,10 +15,9 @@ import select
 from collections import deque
 from time import monotonic
 
-from poptalk.net.errors import ConnectionLost
-from poptalk.net.stls import failure
-from poptalk.protocol.events import Challenge, Closed, Greeting, ReplyEnd, Sent, Unsolicited
-from poptalk.protocol.replies import parse_status_line
+from poptalk.net.errors import ConnectionLost, failure
+from poptalk.pop3.events import Challenge, Closed, Greeting, ReplyEnd, Sent, Unsolicited
+from poptalk.pop3.replies import parse_status_line
 from poptalk.session.exchanges import END_OCTETS, StoredReply, split_lines
 from poptalk.session.session import Session
 
@@ -26,18 +25,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from poptalk.net.destination import Destination
+    from poptalk.net.connection import Link
+    from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending
-    from poptalk.net.link import Link
     from poptalk.net.tls import TlsFacts
-    from poptalk.protocol.events import Event, Exchange
+    from poptalk.pop3.events import Event, Exchange
     from poptalk.session.procedure import Plan
 
 MOST_UNSOLICITED = 1000
 """Lines kept that answer nothing, until they are asked for; a flood beyond is dropped."""
 
 
-class Hand:
+class BlockingDriver:
     """Reads a blocking link, and gives what comes to a session.
 
     Args:
@@ -103,7 +102,7 @@ class Hand:
         Raises:
             TlsFailed: STLS was refused, or TLS did not come about; the connection is closed.
         """
-        from poptalk.session.begin_tls import require_tls
+        from poptalk.session.procedure import require_tls
 
         try:
             self.carry_out(require_tls(self.session))
@@ -121,13 +120,14 @@ class Hand:
             self.session.ended(self.link.ending)
 
 
-class Client(Hand):
+class Client(BlockingDriver):
     """A hand for those who ask, and wait for the answer.
 
     Args:
         link: the open connection, owned by the client from now on.
         destination: where it leads.
-        session: as for `Hand`; None makes one that bounds its memory, and begins TLS when told to.
+        session: as for `BlockingDriver`; None makes one that bounds its memory, and begins TLS
+        when told to.
     """
 
     def __init__(

@@ -30,13 +30,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import EndedBy
-from poptalk.notation.directions import Action, Side, write_direction
-from poptalk.notation.mask import mask_sent
-from poptalk.notation.pattern import Literal
-from poptalk.notation.server_lines import ServerLines
-from poptalk.notation.writer import DialogueWriter
-from poptalk.protocol.commands import MASK
-from poptalk.protocol.events import (
+from poptalk.pop3.commands import MASK
+from poptalk.pop3.events import (
     BodyChunk,
     Challenge,
     Event,
@@ -46,11 +41,20 @@ from poptalk.protocol.events import (
     Sent,
     Unsolicited,
 )
-from poptalk.protocol.replies import Status, parse_status_line
-from poptalk.session.events import ConnectionEnded, ConnectionOpened, TlsEstablished
-from poptalk.session.exchanges import StoredReply, split_lines
+from poptalk.pop3.replies import Status, parse_status_line
+from poptalk.session.exchanges import (
+    ConnectionEnded,
+    ConnectionOpened,
+    StoredReply,
+    TlsEstablished,
+    split_lines,
+)
 from poptalk.terminal.safe import harmless
+from poptalk.transcript.model import Action, Side, write_direction
 from poptalk.transcript.octets import json_line, json_object, text_of
+from poptalk.transcript.pattern import Literal
+from poptalk.transcript.redact import mask_sent
+from poptalk.transcript.writer import DialogueWriter, ServerLines
 
 if TYPE_CHECKING:
     from poptalk.net.errors import Ending
@@ -315,9 +319,9 @@ class JsonLog(FileLog):
 
 def _stand_in(response: tuple[bytes, int, bytes] | None) -> bytes:
     """Return a line of the form of a response of AUTH, without its secret."""
-    from poptalk.pop3.sasl.table import stand_in
+    from poptalk.pop3.sasl.table import redacted_response
 
-    return (stand_in(*response) if response is not None else None) or MASK
+    return (redacted_response(*response) if response is not None else None) or MASK
 
 
 def open_log(name: str, session: Session, *, log_format: str = "notation") -> FileLog:

@@ -12,28 +12,34 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from poptalk.login.sources import NoPassword, Source, Wanted, find_password, must_be_asked, question
-from poptalk.net.destination import bare_host
-from poptalk.pop3.sasl.base64 import NotBase64, decode
-from poptalk.pop3.sasl.login import Talk, make_talk
+from poptalk.login.password import (
+    NoPassword,
+    PasswordSource,
+    Wanted,
+    find_password,
+    must_be_asked,
+    question,
+)
+from poptalk.net.endpoint import bare_host
+from poptalk.pop3.capabilities import CapabilityAnswer
+from poptalk.pop3.commands import State
+from poptalk.pop3.replies import Status, StatusLine, find_response_code
 from poptalk.pop3.sasl.mechanism import (
     LoginBroken,
     LoginError,
     LoginRefused,
     Method,
+    NotBase64,
     applicant,
     credential,
+    decode,
 )
-from poptalk.pop3.sasl.table import choose, find_method
-from poptalk.protocol.capability_changes import CapabilityAnswer
-from poptalk.protocol.codes import find_response_code
-from poptalk.protocol.replies import Status, StatusLine
-from poptalk.protocol.states import State
+from poptalk.pop3.sasl.table import SaslExchange, begin_login, choose, find_method
 from poptalk.session.procedure import LocalError, Plan, Steps, ask, exchange, in_thread, quiet
 
 if TYPE_CHECKING:
-    from poptalk.login.sources import Ask
-    from poptalk.protocol.client import ClientSession
+    from poptalk.login.password import Ask
+    from poptalk.pop3.client import ClientSession
     from poptalk.session.session import Session
 
 
@@ -70,7 +76,7 @@ class LoginRequest:
     """Whether AUTH and its first response go in two lines."""
     token: bool = False
     """Whether the secret is an OAuth token."""
-    source: Source | None = None
+    source: PasswordSource | None = None
     """Where the secret comes from, None for the usual."""
 
 
@@ -80,7 +86,7 @@ def request_of(
     *,
     two_step: bool = False,
     token: bool = False,
-    source: Source | None = None,
+    source: PasswordSource | None = None,
 ) -> LoginRequest:
     """Make a request of words.
 
@@ -159,22 +165,22 @@ def log_in(
             assert answer is not None, "a reply to CAPA has been learnt"
             method = _best(core, answer, request)
             session.note(_why(method, answer, core))
-        make: Callable[[], Talk] = partial(
-            make_talk,
+        make: Callable[[], SaslExchange] = partial(
+            begin_login,
             method,
             applicant(request.user, secret, host=host, port=destination.port),
             timestamp=core.timestamp,
             two_step=request.two_step,
         )
         # SCRAM has a library to load.
-        talk = yield from in_thread(make)
-        line: bytes | None = next(talk)
+        sasl = yield from in_thread(make)
+        line: bytes | None = next(sasl)
         while line is not None:
             reply = yield from exchange(line)
             if method.need.token and reply.status_line.status is Status.CHALLENGE:
                 _tell_reason(session, reply.status_line.text)
             # SCRAM hashes the password some thousand times.
-            line = yield from in_thread(partial(_next_line, talk, reply.status_line))
+            line = yield from in_thread(partial(_next_line, sasl, reply.status_line))
     except LoginRefused as refusal:
         assert method is not None, "something was tried"
         sentence = _meaning(refusal) + _not_offered(session, request)
@@ -254,10 +260,10 @@ def _nothing_suits(answer: CapabilityAnswer, request: LoginRequest) -> str:
     return f"nothing that is offered suits ({what}){later}; name a mechanism to try it nevertheless"
 
 
-def _next_line(talk: Talk, status_line: StatusLine) -> bytes | None:
+def _next_line(sasl: SaslExchange, status_line: StatusLine) -> bytes | None:
     """Return the next line, None at the end: a StopIteration cannot leave a thread, or a generator."""
     try:
-        return talk.send(status_line)
+        return sasl.send(status_line)
     except StopIteration:
         return None
 

@@ -21,8 +21,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from poptalk.net.errors import ConnectionLost, NetError
-from poptalk.protocol.events import Challenge, Event, ReplyEnd, Sent
+from poptalk.net.errors import STLS, ConnectionLost, NetError, not_greeted, stls_refused
+from poptalk.pop3.events import Challenge, Event, ReplyEnd, Sent
+from poptalk.pop3.replies import Status
 from poptalk.session.exchanges import StoredReply
 
 if TYPE_CHECKING:
@@ -294,3 +295,30 @@ def note_failure(session: Session, name: str, error: Exception) -> None:
         session.note(f":{name}: {error}", warning=not isinstance(error, Interrupted))
     elif session.transport is not None:
         session.note(str(error), warning=True)
+
+
+# TLS by STLS, first of all and required (`--starttls`): a procedure.
+#
+# Nothing that a server says in the clear is believed: STLS is sent at once, and its +OK is the whole
+# offer (RFC 2595 §4).  Where TLS does not come about, nothing else is sent.
+
+
+def require_tls(session: Session) -> Plan:
+    """Send STLS before anything else, and wait until TLS is established.
+
+    Args:
+        session: one whose connection has just been opened.
+
+    Raises:
+        TlsFailed: the server did not say +OK, to its greeting or to STLS.
+    """
+    yield from quiet()
+    if session.core.greeted is not Status.OK:
+        raise not_greeted()
+    reply = yield from exchange(STLS)
+    if reply.status_line.status is not Status.OK:
+        raise stls_refused(reply.status_line)
+    if session.tls_request is not None and session.core.settled:
+        # A driver of scripts begins TLS where its script says so.
+        session.begin_tls()
+    yield from quiet()

@@ -28,25 +28,32 @@ the driver is asked: `failed` is called, or the error is raised where there is n
 from __future__ import annotations
 
 from poptalk.net.errors import ConnectionLost, TlsFailed
-from poptalk.protocol.client import ClientSession
-from poptalk.protocol.events import BodyChunk, Challenge, ReplyEnd, Sent, TlsRequested
-from poptalk.protocol.secrets import SpokenSecrets
-from poptalk.protocol.states import State
-from poptalk.session.events import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
-from poptalk.session.exchanges import Exchanges
+from poptalk.pop3.client import ClientSession
+from poptalk.pop3.commands import State
+from poptalk.pop3.events import BodyChunk, Challenge, ReplyEnd, Sent, TlsRequested
+from poptalk.pop3.redaction import SpokenSecrets
+from poptalk.session.exchanges import (
+    ConnectionEnded,
+    ConnectionOpened,
+    Exchanges,
+    Note,
+    TlsEstablished,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
-    from poptalk.net.destination import Destination
+    from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
     from poptalk.net.tls import TlsFacts
     from poptalk.net.tls_settings import TlsSettings
-    from poptalk.protocol.events import Event
+    from poptalk.pop3.events import Event
     from poptalk.session.log import FileLog
     from poptalk.session.procedure import Plan, Procedure, Then
+
+if TYPE_CHECKING:
 
     class Transport(Protocol):
         """What carries the octets: `net.connection.Connection` or `net.link.Link`."""
@@ -286,7 +293,7 @@ class Session:
         assert self.destination is not None
         try:
             if request.residue:
-                from poptalk.net.stls import injected
+                from poptalk.net.errors import injected
 
                 raise injected(request.residue)
             facts = self.transport.start_tls(self.destination.tls_settings())

@@ -7,33 +7,139 @@ back from the same event loop, so that typing and reading never wait for each ot
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.key_binding import KeyPressEvent
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.bindings.completion import generate_completions
+from prompt_toolkit.keys import Keys
 
-from poptalk.net.connection import Connection, connect
-from poptalk.net.destination import Destination
-from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed
-from poptalk.net.stls import failure, no_tls_in_time
-from poptalk.session.begin_tls import require_tls
+from poptalk.net.async_connection import AsyncConnection, connect
+from poptalk.net.endpoint import Destination
+from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
+from poptalk.session.procedure import require_tls
 from poptalk.session.session import Session
-from poptalk.shell.assist import LineCompleter, TypedLine
-from poptalk.shell.base import LOCAL_PREFIX, Shell
-from poptalk.shell.dialogue import Dialogue
-from poptalk.shell.history import SecretlessHistory
-from poptalk.shell.keys import key_bindings
-from poptalk.shell.toolbar import toolbar
+from poptalk.shell.completion import LineCompleter, SecretlessHistory, TypedLine
+from poptalk.shell.shell import LOCAL_PREFIX, Shell
+from poptalk.shell.view import View
+from poptalk.terminal.safe import cells, cut, harmless
 from poptalk.terminal.screen import LiveScreen, ScreenClosed
 from poptalk.terminal.theme import ptk_color_depth, ptk_style
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
-    from poptalk.shell.registry import LocalCommand
+    from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.safe import Fragments
     from poptalk.terminal.theme import Theme
+
+# The keys of the live shell that differ from prompt_toolkit's own.
+
+
+_LINE_END = re.compile("\r\n|\r|\n")
+_ASKED_FOR = CompleteEvent(completion_requested=True)
+
+
+def key_bindings(shell: LiveShell) -> KeyBindings:
+    """Make the bindings of a shell."""
+    bindings = KeyBindings()
+    on_empty_line = Condition(lambda: not shell.prompt_session.default_buffer.text)
+    bindings.add("enter")(shell.take_line)
+    bindings.add("c-c")(partial(_clear, shell))
+    bindings.add("c-d", filter=on_empty_line)(partial(_leave, shell))
+    # Eager: in prompt_toolkit Ctrl-] waits for a character to search for.
+    bindings.add("c-]", filter=on_empty_line, eager=True)(_begin_local_command)
+    bindings.add("tab")(partial(_complete, shell))
+    bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
+    bindings.add(Keys.CPRResponse, save_before=lambda _event: False)(partial(_locate, shell))
+    return bindings
+
+
+def _clear(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Give up what is waited for, and clear the line."""
+    shell.interrupt()
+    event.current_buffer.reset()
+
+
+def _leave(shell: LiveShell, _event: KeyPressEvent) -> None:
+    """Leave, sending nothing."""
+    shell.leave()
+
+
+def _begin_local_command(event: KeyPressEvent) -> None:
+    """Begin a local command, as the fingers of telnet users expect of Ctrl-]."""
+    event.current_buffer.insert_text(LOCAL_PREFIX)
+
+
+def _complete(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Complete where something can be completed; elsewhere a Tab is a Tab."""
+    buffer = event.current_buffer
+    candidates = buffer.completer.get_completions(buffer.document, _ASKED_FOR)
+    if buffer.complete_state is None and next(iter(candidates), None) is None:
+        # Where completion is off a Tab asks for it in vain, and nobody means a character.
+        buffer.insert_text("\t" if shell.gives_completions else "")
+    else:
+        generate_completions(event)
+
+
+def _locate(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Take the terminal's answer, `ESC [ row ; column R`, to the question where the cursor is."""
+    row, _, _ = event.data[2:-1].partition(";")
+    shell.screen.cursor_reported(int(row))
+
+
+def _paste(shell: LiveShell, event: KeyPressEvent) -> None:
+    """Take each whole line of what is pasted; the rest goes on being edited."""
+    buffer = event.current_buffer
+    *lines, rest = _LINE_END.split(event.data)
+    for line in lines:
+        buffer.insert_text(line)
+        shell.take_line(event)
+    buffer.insert_text(rest)
+
+
+# The bottom line: where one is connected, what is known of the maildrop, how fast the server was.
+
+
+def toolbar(shell: Shell, *, columns: int) -> str:
+    """Return the bottom line; what does not fit on the screen is left out, a fact at a time.
+
+    Args:
+        shell: what it speaks of.
+        columns: cells of a row.
+    """
+    exchanges, session = shell.session.exchanges, shell.session.core
+    facts = exchanges.facts
+    parts = [harmless(fact) for fact in shell.controller.facts()] if shell.controller else []
+    if shell.destination is not None and shell.connected:
+        parts.append(f"{harmless(shell.destination.name)}:{shell.destination.port}")
+        parts.append("TLS" if session.encrypted else "clear")
+    else:
+        parts.append("not connected")
+    if facts.messages is not None:
+        parts.append(f"{facts.messages} message{'' if facts.messages == 1 else 's'}")
+    if facts.octets is not None:
+        parts.append(f"{facts.octets:,} octets")
+    if session.marked:
+        parts.append(f"{len(session.marked)} marked for deletion")
+    if exchanges.receiving is not None:
+        parts.append(f"receiving, {exchanges.receiving.octets:,} octets")
+    elif exchanges.milliseconds is not None:
+        parts.append(f"{exchanges.milliseconds:.0f} ms")
+    if shell.session.log is not None:
+        parts.append("logging")
+    parts.append(":help")
+    while len(parts) > 1 and cells(_SEPARATOR.join(parts)) > columns:
+        parts.pop()
+    return cut(_SEPARATOR.join(parts), columns)
+
+
+_SEPARATOR = " · "
 
 
 class LiveShell(Shell):
@@ -58,11 +164,11 @@ class LiveShell(Shell):
             commands: the local commands.
         """
         self._timeout = timeout
-        self._connection: Connection | None = None
+        self._connection: AsyncConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
         """What is said when the server stops in the middle of a line, or says nothing at all."""
-        self.session: PromptSession[None] = PromptSession(
+        self.prompt_session: PromptSession[None] = PromptSession(
             message=self._message,
             style=ptk_style(theme),
             color_depth=ptk_color_depth(color=color),
@@ -77,12 +183,12 @@ class LiveShell(Shell):
             reserve_space_for_menu=4,
             erase_when_done=True,
         )
-        self.screen = LiveScreen(self.session.app, theme=theme)
-        talk = Session(clock=asyncio.get_running_loop().time)
-        talk.failed = self.show_failure
-        talk.in_thread = self._in_thread
-        view = Dialogue(talk, show=self.screen.show, size=self._size)
-        super().__init__(talk, view, commands=commands)
+        self.screen = LiveScreen(self.prompt_session.app, theme=theme)
+        session = Session(clock=asyncio.get_running_loop().time)
+        session.failed = self.show_failure
+        session.in_thread = self._in_thread
+        view = View(session, show=self.screen.show, size=self._size)
+        super().__init__(session, view, commands=commands)
 
     # For the local commands.
 
@@ -91,13 +197,13 @@ class LiveShell(Shell):
         if self._connecting is not None:
             self.not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
             return
-        self.talk.connecting = True
+        self.session.connecting = True
         self._connecting = asyncio.get_running_loop().create_task(self._open(destination))
 
     async def _open(self, destination: Destination) -> None:
         try:
             await self._disconnect()
-            self.dialogue.remark(f"connecting to {destination}")
+            self.view.remark(f"connecting to {destination}")
             await self.connect(destination)
         except NetError as error:
             self.not_connected(error)
@@ -105,11 +211,11 @@ class LiveShell(Shell):
             self.not_connected(ConnectFailed("gave up connecting"))
         finally:
             self._connecting = None
-            self.talk.connecting = False
-            held, self.talk.held = self.talk.held, []
+            self.session.connecting = False
+            held, self.session.held = self.session.held, []
             for line in held:
                 self.send_line(line)
-            self.session.app.invalidate()
+            self.prompt_session.app.invalidate()
 
     async def connect(self, destination: Destination) -> None:
         """Connect.
@@ -118,19 +224,19 @@ class LiveShell(Shell):
             ConnectFailed: no connection came about.
             TlsFailed: TLS did not come about.
         """
-        self.talk.destination = destination
+        self.session.destination = destination
         settings = destination.tls_settings() if destination.tls else None
         connection = await connect(destination.target, self, timeout=self._timeout, tls=settings)
         self._connection = connection
         where = str(destination)
-        self.talk.opened(connection, destination, where=where, encrypted=destination.tls)
+        self.session.opened(connection, destination, where=where, encrypted=destination.tls)
         if connection.tls is not None:
-            self.talk.tls_established(connection.tls)
+            self.session.tls_established(connection.tls)
         connection.begin()
         self.watch()
         if destination.starttls:
             await self._require_tls()
-        if self.session.app.is_running:
+        if self.prompt_session.app.is_running:
             self._offer_half_typed()
 
     async def _require_tls(self) -> None:
@@ -145,7 +251,7 @@ class LiveShell(Shell):
             if not outcome.done():  # Ctrl-C has ended the waiting first.
                 outcome.set_result(error)
 
-        procedure = self.talk.run(require_tls(self.talk), name="starttls", then=conclude)
+        procedure = self.session.run(require_tls(self.session), name="starttls", then=conclude)
         try:
             async with asyncio.timeout(self._timeout):
                 error = await outcome
@@ -157,18 +263,18 @@ class LiveShell(Shell):
         finally:
             procedure.abandon()
         if error is not None:
-            core = self.talk.core
+            core = self.session.core
             await self._disconnect()
             raise failure(error, core)
 
     def _offer_half_typed(self) -> None:
-        buffer = self.session.default_buffer
-        if self.talk.procedure is not None:
+        buffer = self.prompt_session.default_buffer
+        if self.session.procedure is not None:
             return  # What is in the line may be the answer to a question.
         if not buffer.text and self.half_typed:
             buffer.insert_text(self.half_typed)
             self.half_typed = ""
-        elif not buffer.text and self.destination and self.destination.user and not self.companion:
+        elif not buffer.text and self.destination and self.destination.user and not self.controller:
             buffer.insert_text(f"USER {self.destination.user}")
 
     def close(self) -> None:
@@ -197,9 +303,9 @@ class LiveShell(Shell):
 
     def leave(self) -> None:
         """End the shell."""
-        app = self.session.app
+        app = self.prompt_session.app
         if app.is_running and not app.is_done:
-            self.tell_companion(lambda companion: companion.left())
+            self.tell_controller(lambda controller: controller.left())
             app.exit()
 
     def say(self, lines: Iterable[Fragments]) -> None:
@@ -216,63 +322,61 @@ class LiveShell(Shell):
         """Talk until the user leaves."""
         asyncio.get_running_loop().set_exception_handler(self._unforeseen)
         try:
-            await self.session.prompt_async(
+            await self.prompt_session.prompt_async(
                 pre_run=self._offer_half_typed, set_exception_handler=False
             )
         finally:
             if self._connecting is not None:
                 self._connecting.cancel()
             await self._disconnect()
-            self.talk.close()
+            self.session.close()
             self.screen.flush()
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """Show a fault of poptalk's own in one line; the session goes on if there is a terminal."""
         error = context.get("exception")
         if isinstance(error, ScreenClosed):
-            app = self.session.app
+            app = self.prompt_session.app
             if app.is_running and not app.is_done:
                 app.exit(exception=error)
             return
-        self.dialogue.warn(
-            f"a fault in poptalk: {error or context.get('message')!r}; please report it"
-        )
+        self.view.warn(f"a fault in poptalk: {error or context.get('message')!r}; please report it")
 
     # The connection speaks: see `net.connection.Listener`.
 
     def data_received(self, data: bytes) -> None:
         """Take octets of the server."""
-        buffer = self.session.default_buffer
+        buffer = self.prompt_session.default_buffer
         if not buffer.text:
-            self.talk.received(data)
+            self.session.received(data)
         elif self.hear(data, half_typed=buffer.text):
             buffer.reset()
         self.watch()
-        if self.companion is not None:
-            self.companion.listened()
-        self.session.app.invalidate()
+        if self.controller is not None:
+            self.controller.listened()
+        self.prompt_session.app.invalidate()
 
     def tls_failed(self, error: TlsFailed) -> None:
         """Take note that it has not; the end of the connection follows."""
-        self.talk.tls_failed(error)
+        self.session.tls_failed(error)
 
     def tls_established(self, facts: TlsFacts) -> None:
         """Take note that STLS has led to TLS."""
-        self.talk.tls_established(facts)
-        self.tell_companion(lambda companion: companion.tls_begun())
+        self.session.tls_established(facts)
+        self.tell_controller(lambda controller: controller.tls_begun())
 
     def connection_ended(self, ending: Ending) -> None:
         """Take note of the end of the connection, and keep what is half typed for the next one."""
         self._connection = None
         self._stop_watching()
-        buffer = self.session.default_buffer
+        buffer = self.prompt_session.default_buffer
         if buffer.text.startswith(LOCAL_PREFIX) and self.secret_in_text(buffer.text) is None:
             self.keep_half_typed("")
         else:
             self.keep_half_typed(buffer.text)
             buffer.reset()
         super().connection_ended(ending)
-        self.session.app.invalidate()
+        self.prompt_session.app.invalidate()
 
     def watch(self) -> None:
         """Begin to wait: for the rest of a line, and for what the server owes."""
@@ -287,7 +391,7 @@ class LiveShell(Shell):
     # What is on the screen.
 
     def _size(self) -> tuple[int, int]:
-        size = self.session.app.output.get_size()
+        size = self.prompt_session.app.output.get_size()
         return size.rows, size.columns
 
     def _message(self) -> StyleAndTextTuples:
@@ -309,14 +413,14 @@ class LiveShell(Shell):
     def procedure_changed(self) -> None:
         """Go on with what was typed, and draw the prompt, which may be a question now."""
         super().procedure_changed()
-        self.session.app.invalidate()
+        self.prompt_session.app.invalidate()
 
     def interrupt(self) -> None:
-        """Stop making a connection, what poptalk does by itself, and what the companion waits for."""
+        """Stop making a connection, what poptalk does by itself, and what the controller waits for."""
         if self._connecting is not None:
             self._connecting.cancel()
         self.interrupt_procedure()
-        self.tell_companion(lambda companion: companion.interrupted())
+        self.tell_controller(lambda controller: controller.interrupted())
 
     def take_line(self, event: KeyPressEvent) -> None:
         """Act on what is in the input line, and empty it; with a completion selected, take only that.
@@ -342,7 +446,7 @@ async def run_live(
     welcome: Iterable[str] = (),
     connected: Callable[[LiveShell], None] | None = None,
 ) -> None:
-    """Connect, greet, and talk until the user leaves.
+    """Connect, greet, and session until the user leaves.
 
     Args:
         shell: the shell.
@@ -355,7 +459,7 @@ async def run_live(
         TlsFailed: TLS did not come about.
     """
     for line in welcome:
-        shell.dialogue.remark(line)
+        shell.view.remark(line)
     await shell.connect(destination)
     if connected is not None:
         connected(shell)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from time import sleep
 
-from poptalk.login.sources import asker
-from poptalk.net.destination import Destination
+from poptalk.login.password import asker
+from poptalk.net.endpoint import Destination
 from poptalk.session.login import Asker
-from poptalk.shell.base import Shell
-from poptalk.shell.dialogue import Dialogue
-from poptalk.shell.local import LOCAL_COMMANDS
-from poptalk.shell.registry import run_local
+from poptalk.shell.commands.registry import LOCAL_COMMANDS, run_local
+from poptalk.shell.shell import Shell
+from poptalk.shell.view import View
 from poptalk.terminal.safe import Fragments
 
 
@@ -27,13 +26,13 @@ class ScriptedShell(Shell):
 
     def __init__(
         self,
-        view: Dialogue,
+        view: View,
         *,
         say: Callable[[Iterable[Fragments]], None],
         settle: Callable[[], None],
         carry_on: Callable[[], None],
     ) -> None:
-        super().__init__(view.talk, view, commands=LOCAL_COMMANDS)
+        super().__init__(view.session, view, commands=LOCAL_COMMANDS)
         self._say = say
         self._settle = settle
         self._carry_on = carry_on
@@ -53,12 +52,12 @@ class ScriptedShell(Shell):
 
     def open(self, destination: Destination) -> None:
         """Refuse: a pipe is one session."""
-        self.dialogue.warn(f"a pipe has one connection; start poptalk again for {destination}")
+        self.view.warn(f"a pipe has one connection; start poptalk again for {destination}")
 
     def close(self) -> None:
         """Close the connection without a word to the server."""
-        if self.talk.transport is not None:
-            self.talk.transport.close()
+        if self.session.transport is not None:
+            self.session.transport.close()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Wait, and do something: nothing else is heard in a script meanwhile."""

@@ -1,6 +1,6 @@
 """What a person sees: harmless text, colours, widths, and the one module that prints.
 
-Read in this order: `safe` (strangers' octets made harmless), `theme` and `color` (how, and whether,
-parts are coloured), `anatomy` (which octets of a line are what), `render` (what a dialogue looks
-like), `screen` (where it is printed).  `lexer` gives the same colours to Pygments.
+Read in this order: `safe` (strangers' octets made harmless, and their widths), `theme` (how parts are
+coloured), `lexer` (which octets of a line are what, for the screen and for Pygments), `render` (what a
+dialogue looks like), `markdown`, and `screen` (where it is printed, and whether in colour).
 """

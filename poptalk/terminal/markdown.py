@@ -6,7 +6,15 @@ Every block token has `map`, the lines it comes from, counted from 0, the end no
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+
 from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+from poptalk.terminal.lexer import STYLE_OF_TOKEN, Pop3Lexer
+from poptalk.terminal.render import plain_text
+from poptalk.terminal.safe import Fragment, Fragments, cells, cut, harmless
 
 
 def make_parser() -> MarkdownIt:
@@ -16,3 +24,357 @@ def make_parser() -> MarkdownIt:
     the text begins in a certain way.
     """
     return MarkdownIt("commonmark").enable("table")
+
+
+# Markdown on the screen: the prose of lessons, in a style of its own.
+#
+# Paragraphs are wrapped to a width that is pleasant to read; code has the style of a keyword, and what
+# stands in fenced blocks is shown as it is, dialogues with the colours of dialogues.  There are no
+# backgrounds, no boxes and no lines that must be seen together: read aloud from the top, the rows make
+# sense.  Lessons are written by strangers too, so that every text passes `harmless`.
+
+
+MOST_COLUMNS = 72
+"""Cells of a row of prose, on a wider screen as well: the eye loses the way back from longer ones."""
+
+KEPT_TOGETHER_CELLS = 24
+"""Code up to this long is not divided at its blanks: `TOP 2 10` reads badly in two rows."""
+
+_WIDE_COLUMNS = 60
+"""Cells from which on fenced blocks are set in by four."""
+
+_COLUMN_GAP = 2
+
+_LEAST_LAST_COLUMN = 24
+"""Cells for the last column of a table, which is wrapped; with fewer the cells go below each other."""
+
+_DIALOGUE = "pop3"
+
+
+def render_prose(source: str, *, columns: int) -> list[Fragments]:
+    """Show Markdown.
+
+    Args:
+        source: paragraphs, lists, tables, quotes, fenced blocks.
+        columns: cells of a row; at most `MOST_COLUMNS` are used.
+
+    Returns:
+        Lines, empty ones between the blocks and none at the ends.
+    """
+    tree = SyntaxTreeNode(_parser().parse(source))
+    return _Renderer().blocks(tree.children, max(1, min(columns, MOST_COLUMNS)))
+
+
+def render_comment(word: Fragment, source: str, *, columns: int) -> list[Fragments]:
+    """Show a sentence or two behind a word that says what they are: `not yet: ...`.
+
+    Args:
+        word: the word and its style; a colon is put behind it.
+        source: inline Markdown.
+        columns: cells of a row.
+
+    Returns:
+        Lines, all but the first set in by two.
+    """
+    style, text = word
+    words: list[_Word] = [[(style, part)] for part in f"{harmless(text)}:".split()]
+    return _filled([*words, *_inline_words(source)], max(1, columns - 1), hanging=2)
+
+
+def render_item(mark: str, source: str, *, columns: int) -> list[Fragments]:
+    """Show a line or two behind a mark such as `1. `, all rows set in as far.
+
+    Args:
+        mark: what stands in front of the first row.
+        source: inline Markdown.
+        columns: cells of a row.
+    """
+    rows = _filled(_inline_words(source), max(1, columns - len(mark))) or [[]]
+    return _set_in(rows, first=mark, others=" " * len(mark))
+
+
+def _inline_words(source: str) -> list[_Word]:
+    nodes = SyntaxTreeNode(_parser().parseInline(source)).children
+    return [word for node in nodes for word in _words(_Renderer().inline(node.children))]
+
+
+@cache
+def _parser() -> MarkdownIt:
+    return make_parser()
+
+
+_Word = list[Fragment]
+"""What is never divided at the end of a row: a word, its punctuation, perhaps in several styles."""
+
+_BREAK: _Word = [("text", "\n")]
+"""The end of a row that the author asked for."""
+
+
+class _Renderer:
+    """Shows the blocks of one document; remembers which links were spelt out."""
+
+    def __init__(self) -> None:
+        self._spelt_out: set[str] = set()
+
+    def blocks(
+        self, nodes: Sequence[SyntaxTreeNode], width: int, *, tight: bool = False
+    ) -> list[Fragments]:
+        """Show blocks below each other, an empty line between two unless they belong to a tight list."""
+        lines: list[Fragments] = []
+        for node in nodes:
+            shown = self._SHOWN.get(node.type, _Renderer._unknown)(self, node, width)
+            if lines and shown and not tight:
+                lines.append([])
+            lines += shown
+        return lines
+
+    def _paragraph(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        return _filled(_words(self._inline_of(node)), width)
+
+    def _heading(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        parts = [("heading", text) for _, text in self._inline_of(node)]
+        return _filled(_words(parts), width)
+
+    def _list(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        tight = all(
+            child.hidden
+            for item in node.children
+            for child in item.children
+            if child.type == "paragraph"
+        )
+        lines: list[Fragments] = []
+        for number, item in enumerate(node.children, int(node.attrs.get("start", 1))):
+            mark = f"{number}. " if node.type == "ordered_list" else "- "
+            shown = self.blocks(item.children, max(1, width - len(mark)), tight=tight) or [[]]
+            if lines and not tight:
+                lines.append([])
+            lines += _set_in(shown, first=mark, others=" " * len(mark))
+        return lines
+
+    def _quote(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        return _set_in(self.blocks(node.children, max(1, width - 2)), first="> ", others="> ")
+
+    def _fence(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        indent = "    " if width >= _WIDE_COLUMNS else "  "
+        text = node.content.removesuffix("\n")
+        language = node.info.split()[:1]
+        shown = _dialogue_lines(text) if language == [_DIALOGUE] else _literal_lines(text)
+        return [[("text", indent), *line] if line else [] for line in shown]
+
+    def _rule(self, _node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        return [[("text", cut("* * *", width))]]
+
+    def _html(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        if node.content.lstrip().startswith("<!--"):
+            return []
+        return _filled(_words([("text", node.content)]), width)
+
+    def _table(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        rows = [
+            [_words(self._inline_of(cell)) for cell in row.children]
+            for part in node.children
+            for row in part.children
+        ]
+        *before, last = (max(map(_row_cells, column)) for column in zip(*rows, strict=True))
+        room = width - sum(before) - _COLUMN_GAP * len(before)
+        if room < min(last, _LEAST_LAST_COLUMN):
+            return _rows_below_each_other(rows, width)
+        return list(_columns(rows, [*before, min(last, room)]))
+
+    def _unknown(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+        return self.blocks(node.children, width)
+
+    _SHOWN: dict[str, Callable[[_Renderer, SyntaxTreeNode, int], list[Fragments]]]
+
+    # Within a line.
+
+    def _inline_of(self, node: SyntaxTreeNode) -> Fragments:
+        return [part for child in node.children for part in self.inline(child.children)]
+
+    def inline(self, nodes: Iterable[SyntaxTreeNode], style: str = "text") -> Iterator[Fragment]:
+        """Give the pieces of a line; code that is to stay together comes as one "keyword" piece."""
+        for node in nodes:
+            if node.type in ("softbreak", "hardbreak"):
+                yield style, " " if node.type == "softbreak" else "\n"
+            elif node.type == "code_inline":
+                yield "keyword", node.content
+            elif node.type in ("strong", "em"):
+                yield from self.inline(
+                    node.children, "strong" if node.type == "strong" else "emphasis"
+                )
+            elif node.type in ("link", "image"):
+                yield from self._link(node, style)
+            elif node.children:
+                yield from self.inline(node.children, style)
+            elif not node.content.startswith("<!--"):
+                yield style, node.content
+
+    def _link(self, node: SyntaxTreeNode, style: str) -> Iterator[Fragment]:
+        address = str(node.attrs.get("href") or node.attrs.get("src") or "")
+        shown = list(self.inline(node.children, style))
+        yield from shown
+        if address and address not in self._spelt_out and address != plain_text(shown):
+            yield style, f" ({address})"
+        self._spelt_out.add(address)
+
+
+_Renderer._SHOWN = {
+    "paragraph": _Renderer._paragraph,
+    "heading": _Renderer._heading,
+    "bullet_list": _Renderer._list,
+    "ordered_list": _Renderer._list,
+    "blockquote": _Renderer._quote,
+    "fence": _Renderer._fence,
+    "code_block": _Renderer._fence,
+    "hr": _Renderer._rule,
+    "html_block": _Renderer._html,
+    "table": _Renderer._table,
+}
+
+
+def _words(pieces: Iterable[Fragment]) -> list[_Word]:
+    """Divide pieces of a line at their blanks; pieces that touch belong to one word."""
+    words: list[_Word] = []
+    touching = False
+    for style, text in pieces:
+        if text == "\n":
+            words.append(_BREAK)
+            touching = False
+            continue
+        together = style == "keyword" and cells(text) <= KEPT_TOGETHER_CELLS
+        parts = [text.strip()] if together else text.split()
+        if text[:1].isspace():
+            touching = False
+        for part in filter(None, parts):
+            piece = (style, harmless(part, limit=len(part)))
+            if touching:
+                words[-1].append(piece)
+            else:
+                words.append([piece])
+            touching = False
+        touching = bool(parts) and not text[-1:].isspace()
+    return words
+
+
+def _filled(words: Sequence[_Word], width: int, *, hanging: int = 0) -> list[Fragments]:
+    """Fill rows with words, the rows behind the first set in by `hanging`."""
+    rows: list[Fragments] = [[]]
+    used = 0
+    margin: Fragments = [("text", " " * hanging)] if hanging else []
+    for word in words:
+        if word is _BREAK:
+            rows.append(list(margin))
+            used = hanging
+            continue
+        needed = _cells(word)
+        at_margin = used == (hanging if len(rows) > 1 else 0)
+        if not at_margin and used + 1 + needed > width:
+            rows.append(list(margin))
+            used, at_margin = hanging, True
+        gap = "" if at_margin else " "
+        if gap:
+            same = rows[-1][-1][0] == word[0][0]
+            rows[-1].append((word[0][0] if same else "text", gap))
+        rows[-1] += word
+        used += len(gap) + needed
+        if used > width:
+            *whole, rest = _broken(rows.pop(), width, margin)
+            rows += [*whole, rest]
+            used = _cells(rest)
+    return [_joined(row) for row in rows] if words else []
+
+
+def _broken(row: Fragments, width: int, margin: Fragments) -> list[Fragments]:
+    """Break a row in which a word is longer than a row."""
+    rows: list[Fragments] = [[]]
+    used = 0
+    for style, text in row:
+        rest = text
+        while rest:
+            piece = cut(rest, width - used)
+            if not piece and used > _cells(margin):
+                rows.append(list(margin))
+                used = _cells(margin)
+                continue
+            piece = piece or rest[0]
+            rows[-1].append((style, piece))
+            used += cells(piece)
+            rest = rest[len(piece) :]
+    return rows
+
+
+def _joined(row: Fragments) -> Fragments:
+    """Join neighbours of one style."""
+    joined: Fragments = []
+    for style, text in row:
+        if joined and joined[-1][0] == style:
+            joined[-1] = (style, joined[-1][1] + text)
+        else:
+            joined.append((style, text))
+    return joined
+
+
+def _cells(fragments: Iterable[Fragment]) -> int:
+    return sum(cells(text) for _, text in fragments)
+
+
+def _set_in(lines: Iterable[Fragments], *, first: str, others: str) -> list[Fragments]:
+    marked: list[Fragments] = []
+    for line in lines:
+        mark = others if marked else first
+        marked.append([("text", mark), *line] if line else [("text", mark.rstrip())])
+    return [line if plain_text(line) else [] for line in marked]
+
+
+def _row_cells(words: Sequence[_Word]) -> int:
+    return sum(map(_cells, words)) + max(0, len(words) - 1)
+
+
+def _columns(
+    rows: Sequence[Sequence[Sequence[_Word]]], widths: Sequence[int]
+) -> Iterator[Fragments]:
+    """Show the rows of a table, the cell at the end of a row in as many lines as it needs."""
+    for number, row in enumerate(rows):
+        head: Fragments = []
+        for words, width in zip(row[:-1], widths, strict=False):
+            gap = " " * (width - _row_cells(words) + _COLUMN_GAP)
+            head += [*(_filled(words, width) or [[]])[0], ("text", gap)]
+        tail = _filled(row[-1], widths[-1]) or [[]]
+        lines = [[*head, *tail[0]], *([("text", " " * _cells(head)), *more] for more in tail[1:])]
+        if number:
+            yield from lines
+            continue
+        yield from ([("heading", plain_text(line).rstrip())] for line in lines)
+        yield [("text", (" " * _COLUMN_GAP).join("-" * width for width in widths))]
+
+
+def _rows_below_each_other(
+    rows: Sequence[Sequence[Sequence[_Word]]], width: int
+) -> list[Fragments]:
+    """Show a table that is wider than the screen: each cell behind the heading of its column."""
+    lines: list[Fragments] = []
+    heads, *others = rows
+    for row in others:
+        if lines:
+            lines.append([])
+        for head, cell in zip(heads, row, strict=True):
+            title: list[_Word] = [[("heading", plain_text(word))] for word in head]
+            if title:
+                title[-1].append(("heading", ":"))
+            lines += _filled([*title, *cell], width, hanging=2)
+    return lines
+
+
+def _literal_lines(text: str) -> list[Fragments]:
+    return [[("text", harmless(line))] if line else [] for line in text.split("\n")]
+
+
+def _dialogue_lines(text: str) -> list[Fragments]:
+    """Show a dialogue as the shell shows it; its placeholders stay what they are."""
+    lines: list[Fragments] = [[]]
+    for _, token, piece in Pop3Lexer().get_tokens_unprocessed(text):
+        if piece == "\n":
+            lines.append([])
+        else:
+            lines[-1].append((STYLE_OF_TOKEN.get(token, "text"), harmless(piece)))
+    return lines

@@ -23,15 +23,56 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
-    from typing import Any, BinaryIO, TextIO
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, BinaryIO, Literal, TextIO
 
     from prompt_toolkit.application import Application
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-    from poptalk.terminal.color import ColorFlag
     from poptalk.terminal.safe import Fragment, Fragments
     from poptalk.terminal.theme import Theme
+
+# Who decides about colour: one function, one order of precedence.
+#
+# The variables are those of no-color.org, of force-color.org and of bixense.com/clicolors.
+
+
+if TYPE_CHECKING:
+    ColorFlag = Literal["auto", "always", "never"]
+
+COLOR_FLAGS: tuple[ColorFlag, ...] = ("auto", "always", "never")
+"""What `--color` and POPTALK_COLOR take."""
+
+_COLOURLESS_TERMS = frozenset({"", "dumb", "unknown"})
+_NOT_FORCED = frozenset({"", "0", "false"})
+
+
+def use_color(flag: ColorFlag, environ: Mapping[str, str], *, isatty: bool) -> bool:
+    """Decide whether output is coloured.
+
+    Args:
+        flag: the value of `--color`.
+        environ: the environment.
+        isatty: whether the output is a terminal.
+
+    Returns:
+        What the first of these says that says anything: `--color`, POPTALK_COLOR (ignored where it
+        is none of the three words), NO_COLOR, FORCE_COLOR or CLICOLOR_FORCE, and at last the
+        terminal and its TERM.
+    """
+    for wish in (flag, environ.get("POPTALK_COLOR", "").strip().lower()):
+        if wish in ("always", "never"):
+            return wish == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if any(_forces(environ.get(name, "")) for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return isatty and environ.get("TERM", "") not in _COLOURLESS_TERMS
+
+
+def _forces(value: str) -> bool:
+    return value.strip().lower() not in _NOT_FORCED
+
 
 DEFAULT_COLUMNS = 80
 """Cells in a row where the output cannot say how many it has."""
@@ -133,7 +174,6 @@ class LinearScreen:
         Raises:
             ScreenClosed: it was closed before the start.
         """
-        from poptalk.terminal.color import use_color
         from poptalk.terminal.theme import NEUTRAL
 
         if sys.stdout is None:
@@ -371,7 +411,7 @@ def _rows(text: str, columns: int | None, *, indent: str = "") -> list[str]:
     """
     if columns is None:
         return [indent + text]
-    from poptalk.terminal.width import cells, wrap
+    from poptalk.terminal.safe import cells, wrap
 
     room = max(columns - len(indent), 1)
     # What fits keeps its blanks, which may align it with its neighbours.
@@ -386,7 +426,7 @@ def _columns(stream: TextIO) -> int:
         return DEFAULT_COLUMNS
 
 
-class Progress:
+class ProgressLine:
     """How far long work has come, on standard error: a row that is rewritten on a terminal.
 
     Elsewhere it is a line now and then.  Short work says nothing.
@@ -416,8 +456,7 @@ class Progress:
         )
         self._shown = text
         if self._rewrites:
-            from poptalk.terminal.safe import harmless
-            from poptalk.terminal.width import cut
+            from poptalk.terminal.safe import cut, harmless
 
             self._write("\r\x1b[K" + cut(harmless(text), _columns(self._stream) - 1))
         else:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.output import ColorDepth
     from prompt_toolkit.styles import Style
 
+if TYPE_CHECKING:
     Theme = Mapping[str, str]
 
 _STYLES = {

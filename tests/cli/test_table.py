@@ -6,21 +6,21 @@ import pytest
 
 from poptalk.cli.main import RUN
 from poptalk.cli.options import COMMANDS, LESSONS, CliCommand, Option
-from poptalk.compare.command import DiffSettings
-from poptalk.lesson.front_matter import DEFAULT_PERSONA
-from poptalk.net.destination import Destination, Way
-from poptalk.net.named import KEYS
-from poptalk.practice.settings import ServeSettings
-from poptalk.protocol.values import Value
-from poptalk.script.serving import RunSettings
-from poptalk.shell.recording import DEFAULT_MAILBOX
-from poptalk.shell.settings import ConnectOptions
+from poptalk.diff.diff import DiffSettings
+from poptalk.lesson.document.parser import DEFAULT_PERSONA
+from poptalk.lesson.ui.start import DEFAULT_MAILBOX
+from poptalk.net.endpoint import Destination, Way
+from poptalk.net.saved import KEYS
+from poptalk.pop3.values import Value
+from poptalk.practice.persona import ServeSettings
+from poptalk.run.server import RunSettings
+from poptalk.shell.script import ShellSettings
 
 PRACTICE = {"persona", "maildrop", "faults"}
 
 TAKEN: dict[str, tuple[tuple[type[Value], ...], set[str]]] = {
-    "connect": ((Way, ConnectOptions), {"target", "srv", "save", *PRACTICE}),
-    "learn": ((Way, ConnectOptions), {"target", "lesson"}),
+    "connect": ((Way, ShellSettings), {"target", "srv", "save", *PRACTICE}),
+    "learn": ((Way, ShellSettings), {"target", "lesson"}),
     "run": ((Way, RunSettings), {"target", "file"}),
     "diff": ((Way, DiffSettings), {"a", "b"}),
     "serve": ((ServeSettings,), set()),
@@ -66,8 +66,8 @@ def test_a_flag_has_one_meaning(command: CliCommand) -> None:
 @pytest.mark.parametrize(
     ("command", "field", "default"),
     [
-        (COMMANDS["connect"], "color", ConnectOptions().color),
-        (COMMANDS["connect"], "theme", ConnectOptions().theme),
+        (COMMANDS["connect"], "color", ShellSettings().color),
+        (COMMANDS["connect"], "theme", ShellSettings().theme),
         (COMMANDS["run"], "persona", RunSettings().persona),
         (COMMANDS["run"], "color", RunSettings().color),
         (COMMANDS["diff"], "color", DiffSettings().color),

@@ -6,37 +6,36 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from poptalk.lesson.cues import (
+from poptalk.lesson.actions import (
+    Answered,
+    Awaiting,
+    CannotConnect,
     Connect,
+    Connected,
+    Disconnected,
     Feedback,
     FeedbackKind,
     HangUp,
     Keep,
     LessonAction,
-    Prove,
-    SendLine,
-    WaitSeconds,
-)
-from poptalk.lesson.document import Lesson
-from poptalk.lesson.happenings import (
-    Answered,
-    CannotConnect,
-    Connected,
-    Disconnected,
     LessonEvent,
+    Prove,
     Proved,
+    SendLine,
     SwitchedToTls,
     Waited,
+    WaitSeconds,
 )
+from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.document.parser import read_lesson
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.reader import read_lesson
-from poptalk.lesson.tutor import Awaiting, Tutor
+from poptalk.lesson.runner import Tutor
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US, Ending
+from poptalk.pop3.capabilities import CapabilityLists
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.sasl.simple import PlainServer
-from poptalk.protocol.capabilities import CapabilityLists
-from poptalk.protocol.client import ClientSession
-from poptalk.protocol.server_events import CommitRequested, SessionEnded
-from tests.protocol.serving import LETTERS, Desk
+from poptalk.pop3.server.events import CommitRequested, SessionEnded
+from tests.pop3.serving import LETTERS, Desk
 
 HEADER = """\
 ---

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.classroom import LessonServerError, PracticeLessonServer
-from poptalk.lesson.document import Lesson
-from poptalk.net.link import Link
-from poptalk.practice.embedded import PracticeDestination
+from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.server import LessonServerError, PracticeLessonServer
+from poptalk.net.connection import Link
+from poptalk.practice.server import PracticeDestination
 
 TIMEOUT = 5.0
 LOGIN = (b"USER bob", b"PASS jones")

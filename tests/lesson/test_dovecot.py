@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.document import Lesson
-from poptalk.lesson.mailbox import Mailbox, find_mailbox
-from poptalk.lesson.proof.pupil import DryRunLearner
-from poptalk.lesson.reader import load_lesson
-from poptalk.lesson.room import LessonServer
-from poptalk.lesson.shelf import lesson_files
-from poptalk.net.destination import Destination
+from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.document.parser import load_lesson
+from poptalk.lesson.library import lesson_files
+from poptalk.lesson.server import LessonServer, Mailbox, find_mailbox
+from poptalk.lesson.verify.dry_run import DryRunLearner
+from poptalk.net.endpoint import Destination
 from tests.servers.dovecot import USERS, Dovecot
 
 PLAIN = "plain"

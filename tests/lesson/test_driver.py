@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from poptalk.lesson.actions import Answered, Connected, LessonEvent
 from poptalk.lesson.driver import ReplyBuffer
-from poptalk.lesson.happenings import Answered, Connected, LessonEvent
 from poptalk.net.errors import CLOSED_BY_SERVER
-from poptalk.protocol.states import State
+from poptalk.pop3.commands import State
 from poptalk.session.session import Session
 from tests.session.transports import begin
 

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli.options import LESSONS
-from poptalk.lesson.codes import CODES
-from poptalk.lesson.document import Block, BlockKind, Item, Prose, QuizQuestion, SpeakerNote
-from poptalk.lesson.front_matter import KEYS
-from poptalk.lesson.markup.fences import WORDS
-from poptalk.lesson.reader import read_lesson
+from poptalk.lesson.document.blocks import WORDS
+from poptalk.lesson.document.model import (
+    CODES,
+    Block,
+    BlockKind,
+    Item,
+    Prose,
+    QuizQuestion,
+    SpeakerNote,
+)
+from poptalk.lesson.document.parser import KEYS, read_lesson
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
 

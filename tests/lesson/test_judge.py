@@ -6,16 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.lesson.document import Mistake, Prose
-from poptalk.lesson.happenings import Answered
+from poptalk.lesson.actions import Answered
+from poptalk.lesson.document.model import Mistake, Prose, Turn, turns
+from poptalk.lesson.feedback import MAX_CHARACTERS, tidied
 from poptalk.lesson.judge import MISSES, Judgement, JudgementKind, judge, judge_free
-from poptalk.lesson.remarks import MAX_CHARACTERS, tidied
-from poptalk.lesson.seen import SessionState
-from poptalk.lesson.turns import Turn, turns
-from poptalk.notation.reader import parse_dialogue
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.states import State
-from poptalk.protocol.verbs import VERBS
+from poptalk.lesson.state import SessionState
+from poptalk.pop3.commands import VERBS, State, parse_command
+from poptalk.transcript.parser import parse_dialogue
 
 RETR_2 = "C: RETR 2\nS: +OK\nS: ...\nS: ."
 STAT = "C: STAT\nS: +OK"

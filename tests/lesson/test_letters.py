@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.paths import lessons_directory
+from poptalk.config import lessons_directory
 
 MAILBOXES = lessons_directory() / "mailboxes"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.mailbox import MOST_OCTETS, Mailbox, MailboxError, find_mailbox, grow
+from poptalk.lesson.server import MOST_OCTETS, Mailbox, MailboxError, find_mailbox, grow
 
 HEADER = b"From: ted@club.example\r\n%bSubject: A map\r\n"
 GROW = b"X-Poptalk-Grow: 5000\r\n"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.lesson.cues import FeedbackKind
-from poptalk.lesson.tutor import Awaiting
+from poptalk.lesson.actions import Awaiting, FeedbackKind
 from tests.lesson.drilling import LOGIN, drill
 
 BARGAINS = (

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.lesson.document import Lesson
+from poptalk.lesson.document.model import Lesson
 from poptalk.lesson.progress import (
     EventKind,
     LessonProgress,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.lesson.room import LiveLessonServer
-from poptalk.lesson.second_connection import SecondConnection
-from poptalk.net.destination import Destination
-from poptalk.net.link import Link
-from poptalk.notation.known import Known
-from poptalk.notation.reader import parse_dialogue
+from poptalk.lesson.driver import SecondConnection
+from poptalk.lesson.server import LiveLessonServer
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import Destination
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.session.client import Client
 from poptalk.terminal.render import plain_text
+from poptalk.transcript.parser import parse_dialogue
+from poptalk.transcript.placeholders import Known
 
 LOGIN = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK\n"
 TIMEOUT = 5.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.shelf import LessonNotFound, curriculum, find_lesson, lesson_files
-from poptalk.paths import lessons_directory
+from poptalk.config import lessons_directory
+from poptalk.lesson.library import LessonNotFound, curriculum, find_lesson, lesson_files
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("10-dots.md", "02-knocking.md", "03-looking.md", "README.md", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "04-folder.md").mkdir()
-    monkeypatch.setattr("poptalk.lesson.shelf.lessons_directory", lambda: tmp_path)
+    monkeypatch.setattr("poptalk.lesson.library.lessons_directory", lambda: tmp_path)
     return tmp_path
 
 

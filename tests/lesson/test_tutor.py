@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poptalk.lesson.cues import (
+from poptalk.lesson.actions import (
+    Answered,
     Ask,
+    Awaiting,
     Connect,
     Feedback,
     FeedbackKind,
@@ -23,15 +25,14 @@ from poptalk.lesson.cues import (
     SendLine,
     WaitSeconds,
 )
-from poptalk.lesson.happenings import Answered
+from poptalk.lesson.document.parser import read_lesson
+from poptalk.lesson.feedback import MAX_CHARACTERS
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.reader import read_lesson
-from poptalk.lesson.remarks import MAX_CHARACTERS
-from poptalk.lesson.tutor import SILENCES, Awaiting, Tutor
+from poptalk.lesson.runner import SILENCES, Tutor
 from poptalk.net.errors import CLOSED_BY_US, EndedBy, Ending
-from poptalk.notation.known import Known
-from poptalk.notation.reader import parse_dialogue
-from poptalk.protocol.states import State
+from poptalk.pop3.commands import State
+from poptalk.transcript.parser import parse_dialogue
+from poptalk.transcript.placeholders import Known
 from tests.lesson.drilling import HEADER, LOGIN, Drill, drill, lesson_of
 
 READING = (

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.login.sources import (
+from poptalk.login.password import (
     PASSWORD_VARIABLE,
-    Kind,
     NoPassword,
-    Source,
+    PasswordSource,
+    SourceKind,
     Wanted,
     find_password,
 )
@@ -22,8 +22,8 @@ SECRET = "s3cret pass"
 BOB = Wanted(user="bob", host="mail.example.org")
 
 
-def found(kind: Kind, detail: str = "") -> str:
-    return find_password(BOB, Source(kind=kind, detail=detail), ask=_nobody)
+def found(kind: SourceKind, detail: str = "") -> str:
+    return find_password(BOB, PasswordSource(kind=kind, detail=detail), ask=_nobody)
 
 
 def _nobody(question: str) -> str:
@@ -65,19 +65,19 @@ def test_with_nobody_to_ask_the_sources_are_named() -> None:
 
 def test_another_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINE", SECRET)
-    assert found(Kind.VARIABLE, "MINE") == SECRET
+    assert found(SourceKind.VARIABLE, "MINE") == SECRET
     with pytest.raises(NoPassword, match="YOURS is not set"):
-        found(Kind.VARIABLE, "YOURS")
+        found(SourceKind.VARIABLE, "YOURS")
 
 
 def test_a_file_gives_its_first_line(secret_file: Path) -> None:
-    assert found(Kind.FILE, str(secret_file)) == SECRET
+    assert found(SourceKind.FILE, str(secret_file)) == SECRET
 
 
 def test_a_file_that_others_can_read_is_refused(secret_file: Path) -> None:
     secret_file.chmod(0o644)
     with pytest.raises(NoPassword, match=r"can be read by others: chmod 600 '") as refused:
-        found(Kind.FILE, str(secret_file))
+        found(SourceKind.FILE, str(secret_file))
     assert SECRET not in str(refused.value)
 
 
@@ -86,7 +86,7 @@ def test_a_pipe_in_place_of_a_file() -> None:
     os.write(writing, SECRET.encode() + b"\n")
     os.close(writing)
     try:
-        assert found(Kind.FILE, f"/dev/fd/{reading}") == SECRET
+        assert found(SourceKind.FILE, f"/dev/fd/{reading}") == SECRET
     finally:
         os.close(reading)
 
@@ -95,13 +95,13 @@ def test_a_pipe_in_place_of_a_file() -> None:
 def test_an_empty_first_line_is_no_password(secret_file: Path, content: str) -> None:
     secret_file.write_text(content)
     with pytest.raises(NoPassword, match="first line is empty"):
-        found(Kind.FILE, str(secret_file))
+        found(SourceKind.FILE, str(secret_file))
 
 
 def test_a_command_gives_its_first_line(secret_file: Path) -> None:
     script = "import sys; print(open(sys.argv[1]).read())"
     command = shlex.join([sys.executable, "-c", script, str(secret_file)])
-    assert found(Kind.COMMAND, command) == SECRET
+    assert found(SourceKind.COMMAND, command) == SECRET
 
 
 @pytest.mark.parametrize(
@@ -116,38 +116,38 @@ def test_a_command_gives_its_first_line(secret_file: Path) -> None:
 )
 def test_a_command_that_gives_none(command: str, said: str) -> None:
     with pytest.raises(NoPassword, match=said):
-        found(Kind.COMMAND, command)
+        found(SourceKind.COMMAND, command)
 
 
 def test_netrc(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     path.touch(mode=0o600)
     path.write_text(f"machine mail.example.org login bob password '{SECRET.split()[0]}'\n")
-    assert found(Kind.NETRC, str(path)) == f"'{SECRET.split()[0]}'"
+    assert found(SourceKind.NETRC, str(path)) == f"'{SECRET.split()[0]}'"
     path.write_text("machine mail.example.org login ann password x\n")
     with pytest.raises(NoPassword, match="password of ann, not of bob"):
-        found(Kind.NETRC, str(path))
+        found(SourceKind.NETRC, str(path))
     path.write_text("machine other.example login bob password x\n")
     with pytest.raises(NoPassword, match="no entry for mail"):
-        found(Kind.NETRC, str(path))
+        found(SourceKind.NETRC, str(path))
     path.write_text(f"nonsense {SECRET}\n")
     with pytest.raises(NoPassword, match="no netrc") as refused:
-        found(Kind.NETRC, str(path))
+        found(SourceKind.NETRC, str(path))
     assert SECRET.split()[0] not in str(refused.value)
     with pytest.raises(NoPassword, match="cannot be read"):
-        found(Kind.NETRC, str(tmp_path / "none"))
+        found(SourceKind.NETRC, str(tmp_path / "none"))
 
 
 def test_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("keyring", reason="the optional package keyring is not here")
     known = {("poptalk:mail.example.org", "bob"): SECRET}
     monkeypatch.setattr("keyring.get_password", lambda service, user: known.get((service, user)))
-    assert found(Kind.KEYRING) == SECRET
+    assert found(SourceKind.KEYRING) == SECRET
     with pytest.raises(NoPassword, match="keyring set poptalk:h u"):
-        find_password(Wanted(user="u", host="h"), Source(kind=Kind.KEYRING), ask=None)
+        find_password(Wanted(user="u", host="h"), PasswordSource(kind=SourceKind.KEYRING), ask=None)
 
 
 def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(NoPassword, match=r"pip install 'poptalk\[keyring\]'"):
-        found(Kind.KEYRING)
+        found(SourceKind.KEYRING)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.terminal.reading import VIEWS, view
+from poptalk.mail.view import VIEWS, view
 from poptalk.terminal.render import plain_text
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.black_box import at, piped

@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from poptalk.mail.charset import codec_of, decode
+from poptalk.mail.words import codec_of, decode
 
 
 @pytest.mark.parametrize(

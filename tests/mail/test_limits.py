@@ -11,9 +11,9 @@ from time import thread_time
 
 import pytest
 
-from poptalk.mail.deadline import TimeLimit
 from poptalk.mail.message import parse, parts, readable_text
-from poptalk.terminal.reading import VIEWS, view
+from poptalk.mail.view import VIEWS, view
+from poptalk.mail.words import TimeLimit
 from poptalk.terminal.render import plain_text
 from tests.mail.test_cases import LETTERS, letter
 from tests.mail.test_message import LETTER
@@ -85,7 +85,7 @@ def test_what_raises_is_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "this part could not be read" in "\n".join(
         plain_text(row) for row in view("structure", LETTER, columns=200)
     )
-    monkeypatch.setattr("poptalk.terminal.reading.parse", fail)
+    monkeypatch.setattr("poptalk.mail.view.parse", fail)
     (row,) = view("structure", LETTER, columns=200)
     assert plain_text(row).startswith("| this message could not be read: AssertionError(")
 

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poptalk.mail.header import decode_words, header_fields, read_header
-from poptalk.mail.message import MOST_PARTS, parse, parts, readable_text
-from poptalk.mail.trace import trace
+from poptalk.mail.message import MOST_PARTS, parse, parts, readable_text, trace
 
 LETTER = (
     b"From: =?utf-8?Q?Zo=C3=AB?= <zoe@club.example>\r\n"

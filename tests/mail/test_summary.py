@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.mail.summary import summary
-from poptalk.terminal.reading import summary_rows
+from poptalk.mail.header import summary
+from poptalk.mail.view import summary_rows
 from poptalk.terminal.render import plain_text
-from poptalk.terminal.width import cells
+from poptalk.terminal.safe import cells
 
 HEADER = (
     b"Received: from a by b; Tue, 6 Jan 2026 10:00:00 +0000\r\n"

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from poptalk.mail.header import read_header
-from poptalk.mail.trace import trace
+from poptalk.mail.message import trace
 
 HEADER = b"""\
 Received: from mx.club.example (mx.club.example [192.0.2.7])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.mail.deadline import TimeLimit, TooLong
-from poptalk.mail.words import MOST_HTML, words_of
+from poptalk.mail.words import MOST_HTML, TimeLimit, TooLong, words_of
 
 
 def html(text: str) -> str:

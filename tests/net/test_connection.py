@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from poptalk.net.connection import Connection, Listener, connect
-from poptalk.net.destination import Target
+from poptalk.net.async_connection import AsyncConnection, ConnectionListener, connect
+from poptalk.net.endpoint import Target
 from poptalk.net.errors import ConnectFailed, EndedBy, Ending, TlsFailed
 from poptalk.net.tls import TlsFacts
 from poptalk.net.tls_settings import TlsSettings
@@ -42,7 +42,7 @@ MiB = 1024 * 1024
 CLOSED = Ending(by=EndedBy.SERVER, how="closed the connection", clean=True)
 
 
-class Heard(Listener):
+class Heard(ConnectionListener):
     """Keeps what it hears, and lets a test wait for it."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ async def open_connection(
     *,
     tls: TlsSettings | None = None,
     timeout: float = TIMEOUT,
-) -> Connection:
+) -> AsyncConnection:
     return await connect(
         Target(host=server.host, port=server.port), heard, timeout=timeout, tls=tls
     )
@@ -267,7 +267,7 @@ async def test_closing_is_our_doing_and_may_be_repeated() -> None:
 async def test_closing_does_not_wait_for_ever_on_a_server_that_takes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("poptalk.net.connection.CLOSE_GRACE", SHORT)
+    monkeypatch.setattr("poptalk.net.async_connection.CLOSE_GRACE", SHORT)
     released = threading.Event()
     heard = Heard()
     with ScriptedServer([Pause(until=released)]) as server:
@@ -341,7 +341,7 @@ def stls(identity: ServerIdentity, *then: Step) -> list[Step]:
     ]
 
 
-async def upgrade(server: LoopbackServer, heard: Heard, terms: TlsSettings) -> Connection:
+async def upgrade(server: LoopbackServer, heard: Heard, terms: TlsSettings) -> AsyncConnection:
     connection = await open_connection(server, heard)
     connection.send(b"STLS\r\n")
     await heard.wait_for_data(b"+OK\r\n+OK begin\r\n")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from poptalk.net.destination import (
+from poptalk.net.endpoint import (
     BadDestination,
     Destination,
     UsageError,

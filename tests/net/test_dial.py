@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from poptalk.net.destination import Target, is_loopback
 from poptalk.net.dial import Address, Attempts, Deadline, dial
+from poptalk.net.endpoint import Target, is_loopback
 from poptalk.net.errors import ConnectFailed
 from tests.servers.recording import RecordingServer
 

@@ -13,7 +13,9 @@ TOO_SLOW = {
 }
 
 
-@pytest.mark.parametrize("module", ["poptalk.net.errors", "poptalk.net.dial", "poptalk.net.link"])
+@pytest.mark.parametrize(
+    "module", ["poptalk.net.errors", "poptalk.net.dial", "poptalk.net.connection"]
+)
 def test_the_path_of_a_piped_session_is_light(module: str) -> None:
     code = f"""
 import sys

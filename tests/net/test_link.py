@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import Target
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import Target
 from poptalk.net.errors import ConnectFailed, ConnectionLost, EndedBy, Ending, TlsFailed
-from poptalk.net.link import Link
 from poptalk.net.tls import TlsLayer
 from poptalk.net.tls_settings import TlsSettings
 from tests.servers import certificates

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import BadDestination, Destination, Proxy, Way, parse_proxy
-from poptalk.net.named import find_destination, find_server, save_server, servers_file
+from poptalk.net.endpoint import BadDestination, Destination, Proxy, Way, parse_proxy
+from poptalk.net.saved import find_destination, find_server, save_server, servers_file
 
 
 def write(text: str) -> Path:

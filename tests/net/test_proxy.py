@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.connection import connect
-from poptalk.net.destination import (
+from poptalk.net.async_connection import connect
+from poptalk.net.connection import Link
+from poptalk.net.dial import dial
+from poptalk.net.endpoint import (
     PROXY_VARIABLE,
     BadProxy,
     Proxy,
@@ -19,9 +21,7 @@ from poptalk.net.destination import (
     parse_proxy,
     proxy_of_environment,
 )
-from poptalk.net.dial import dial
 from poptalk.net.errors import ConnectFailed, Ending, TlsFailed
-from poptalk.net.link import Link
 from poptalk.net.tls import TlsFacts
 from tests.servers.proxies import HttpProxy, SocksProxy, running
 from tests.servers.proxies import Proxy as RunningProxy

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import random
 
+import dns.rcode
 import pytest
 
-from poptalk.net.destination import BadDestination
+from poptalk.net.endpoint import BadDestination
 from poptalk.net.errors import ConnectFailed
 from poptalk.net.srv import Service, find_service
+from tests.servers.name_server import SECONDS, Zone, name_server
 
 pytest.importorskip("dns.resolver", reason="dnspython is not installed (poptalk[srv])")
-
-import dns.rcode
-
-from tests.servers.name_server import SECONDS, Zone, name_server
 
 
 def find(zone: Zone, domain: str = "example.org", *, tls: bool | None = None) -> Service:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from poptalk.net import tls_failure
+from poptalk.net import tls_errors
 from poptalk.net.errors import EndedBy, TlsFailed
 from poptalk.net.tls import SLICE, TlsLayer
 from poptalk.net.tls_settings import TlsSettings, client_context
@@ -135,7 +135,7 @@ def test_what_came_before_a_broken_record_is_not_lost(identity: ServerIdentity) 
     assert failure is not None
     with pytest.raises(TlsFailed, match=r"The TLS session with mail\.example\.org port 995 broke"):
         joined.client.receive_data(b"")
-    ending = tls_failure.ending_of_session(failure)
+    ending = tls_errors.ending_of_session(failure)
     assert (ending.by, ending.clean) == (EndedBy.SERVER, False)
     assert "bad record mac" in ending.how
     joined.client.send(b"dropped")
@@ -234,7 +234,7 @@ def test_an_unknown_check_is_told_in_openssls_words() -> None:
     error = ssl.SSLCertVerificationError()
     error.verify_code = 26
     error.verify_message = "unsuitable certificate purpose"
-    failure = tls_failure.verification_failed(
+    failure = tls_errors.verification_failed(
         error, peer="x port 1", server_name="x", chain=(b"junk",)
     )
     assert "did not pass: unsuitable certificate purpose" in str(failure)

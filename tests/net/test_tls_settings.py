@@ -11,10 +11,10 @@ import pytest
 import trustme
 
 from poptalk.net.certificate import public_key_of
-from poptalk.net.destination import TLS_VERSIONS
+from poptalk.net.endpoint import TLS_VERSIONS
 from poptalk.net.errors import TlsFailed
 from poptalk.net.tls import TlsLayer, client_layer
-from poptalk.net.tls_failure import handshake_failed
+from poptalk.net.tls_errors import handshake_failed
 from poptalk.net.tls_settings import (
     USUAL_MINIMUM,
     VERSIONS,

@@ -12,9 +12,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.limits import Limits
-from poptalk.protocol.verbs import VERBS
+from poptalk.pop3.commands import VERBS, Limits, parse_command
 
 SECONDS = 60
 """For a reply: a server that takes longer has forgotten it."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from poptalk.notation.dialogue import Direction
-from poptalk.notation.directions import Action
-from poptalk.notation.exchanges import ExpectedReply, Send, exchanges
-from poptalk.notation.known import Known
-from poptalk.notation.match import Agreement, match_reply
-from poptalk.notation.reader import parse_dialogue
-from poptalk.protocol.commands import Command
+from poptalk.pop3.commands import Command
+from poptalk.transcript.match import Agreement, match_reply
+from poptalk.transcript.model import Action, Direction, ExpectedReply, Send, exchanges
+from poptalk.transcript.parser import parse_dialogue
+from poptalk.transcript.placeholders import Known
 from tests.practice.talking import Talk
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.pop3.sasl.proofs import ApopProof, PasswordProof, TokenProof
+from poptalk.pop3.sasl.mechanism import ApopProof, PasswordProof, TokenProof
+from poptalk.pop3.server.events import LoginAttempt
 from poptalk.practice.accounts import (
     ACCOUNTS,
     BOB,
@@ -21,7 +22,6 @@ from poptalk.practice.accounts import (
     read_accounts,
     read_token,
 )
-from poptalk.protocol.server_events import LoginAttempt
 
 TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"
 DIGEST = b"c4c9334bac560ecc979e58001b3e22fb"

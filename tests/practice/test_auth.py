@@ -15,12 +15,11 @@ import pytest
 from scramp import ScramClient  # type: ignore[import-untyped]
 
 from poptalk.cli.parser import parse
+from poptalk.pop3.capabilities import CapabilityLists
 from poptalk.practice.maildrop import MaildropError, Store
-from poptalk.practice.persona import Persona, load_persona
+from poptalk.practice.persona import Persona, ServeSettings, load_persona
 from poptalk.practice.serve import serve
 from poptalk.practice.server import Server, ThreadedServer
-from poptalk.practice.settings import ServeSettings
-from poptalk.protocol.capabilities import CapabilityLists
 from tests.practice.talking import SECONDS, Talk, greeted
 
 TOKEN = "mF_9.B5f-4.1JqM"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
-from poptalk.practice.deadlines import GRAIN_SECONDS, Deadlines
+from poptalk.practice.limits import GRAIN_SECONDS, Deadlines
 
 SECONDS = 10
 

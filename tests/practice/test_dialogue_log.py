@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.notation.dialogue import AnyLines, ClientLine, Comment, ServerLine
-from poptalk.notation.reader import parse_dialogue
-from poptalk.notation.server_lines import MAX_LINE_LOGGED
+from poptalk.pop3.commands import parse_command
+from poptalk.pop3.server.events import CommandReceived, EndReason, ResponseReceived
 from poptalk.practice.accounts import BOB
-from poptalk.practice.dialogue_log import CannotLog, ServerLog
+from poptalk.practice.log import CannotLog, ServerLog
+from poptalk.practice.observers import Peer
 from poptalk.practice.server import Server
-from poptalk.practice.witness import Visit
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.server_events import CommandReceived, EndReason, ResponseReceived
+from poptalk.transcript.model import AnyLines, ClientLine, Comment, ServerLine
+from poptalk.transcript.parser import parse_dialogue
+from poptalk.transcript.writer import MAX_LINE_LOGGED
 from tests.practice.talking import connected, greeted
 
-FIRST = Visit(number=1, host="127.0.0.1", port=4711, implicit_tls=False)
-SECOND = Visit(number=2, host="::1", port=4712, implicit_tls=False)
+FIRST = Peer(number=1, host="127.0.0.1", port=4711, implicit_tls=False)
+SECOND = Peer(number=2, host="::1", port=4712, implicit_tls=False)
 
 
 def no_complaint(sentence: str) -> None:
@@ -31,8 +31,8 @@ def no_complaint(sentence: str) -> None:
 class Session:
     """A session told to a log by hand."""
 
-    def __init__(self, log: ServerLog, visit: Visit = FIRST) -> None:
-        self.scribe = log.begin(visit)
+    def __init__(self, log: ServerLog, peer: Peer = FIRST) -> None:
+        self.scribe = log.begin(peer)
 
     def client(self, line: bytes) -> None:
         self.scribe.told(CommandReceived(command=parse_command(line), end=b"\r\n"))
@@ -253,7 +253,7 @@ def test_a_full_disk_is_told_once() -> None:
 
 
 def test_commands_stand_before_their_answers(log: ServerLog, path: Path) -> None:
-    with Server(witnesses=[log.begin]) as server:
+    with Server(observers=[log.begin]) as server:
         with greeted(server) as talk:
             talk.log_in()
             talk.say(b"RETR 3")
@@ -276,7 +276,7 @@ def test_commands_stand_before_their_answers(log: ServerLog, path: Path) -> None
 
 def test_the_password_that_a_faulty_server_echoes_is_not_logged(log: ServerLog, path: Path) -> None:
     with (
-        Server(persona="plain", faults=["echo-password"], witnesses=[log.begin]) as server,
+        Server(persona="plain", faults=["echo-password"], observers=[log.begin]) as server,
         greeted(server) as talk,
     ):
         assert b"tanstaaf" in talk.log_in(b"mrose", b"tanstaaf")
@@ -286,7 +286,7 @@ def test_the_password_that_a_faulty_server_echoes_is_not_logged(log: ServerLog, 
 
 
 def test_every_session_of_many_is_whole(log: ServerLog, path: Path) -> None:
-    with Server(witnesses=[log.begin]) as server:
+    with Server(observers=[log.begin]) as server:
         for _, _ in itertools.product(range(3), range(3)):
             with greeted(server) as one, greeted(server) as two:
                 one.log_in()

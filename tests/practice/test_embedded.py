@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import BadDestination
-from poptalk.practice.embedded import practice_server
-from poptalk.shell.interactive import WELCOME
+from poptalk.net.endpoint import BadDestination
+from poptalk.practice.server import practice_server
+from poptalk.shell.start import WELCOME
 from tests.shell.black_box import on_a_terminal
 from tests.shell.shells import CTRL_D, live
 
@@ -20,7 +20,7 @@ async def test_it_runs_as_long_as_the_context_and_is_the_articles() -> None:
             assert shell.said()[0].startswith("# Welcome to poptalk.")
             for line in ("USER bob", "PASS jones", "STAT"):
                 await shell.ask(line)
-            assert shell.dialogue()[-1] == "S: +OK 3 6183"
+            assert shell.view()[-1] == "S: +OK 3 6183"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((destination.host, destination.port), 5)
 
@@ -34,7 +34,7 @@ async def test_its_certificate_is_verified_without_any_option(tls: bool) -> None
             await shell.see("certificate verified")
             for line in ("USER mrose", "PASS tanstaaf", "STAT"):
                 await shell.ask(line)
-            assert shell.dialogue()[-1] == "S: +OK 2 320"
+            assert shell.view()[-1] == "S: +OK 2 320"
 
 
 async def test_it_can_be_opened_again_and_is_as_new() -> None:
@@ -44,10 +44,10 @@ async def test_it_can_be_opened_again_and_is_as_new() -> None:
                 await shell.ask(line)
             await shell.see("(closed)>")
             await shell.enter(":open", until="AUTHORIZATION practice>")
-            await shell.until(lambda: shell.shell.dialogue.settled)
+            await shell.until(lambda: shell.shell.session.core.settled)
             for line in ("USER bob", "PASS jones", "STAT"):
                 await shell.ask(line)
-            assert shell.dialogue()[-1] == "S: +OK 3 6183"
+            assert shell.view()[-1] == "S: +OK 3 6183"
 
 
 def test_a_folder_and_a_persona_of_ones_own(tmp_path: Path) -> None:

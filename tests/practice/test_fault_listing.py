@@ -11,11 +11,10 @@ from contextlib import contextmanager
 import pytest
 
 from poptalk.cli.parser import parse
-from poptalk.practice.faults.catalogue import FAULTS
 from poptalk.practice.faults.fault import Fault
-from poptalk.practice.faults.listing import COLUMNS, list_faults
+from poptalk.practice.faults.plan import COLUMNS, FAULTS, list_faults
+from poptalk.practice.persona import ServeSettings
 from poptalk.practice.serve import serve
-from poptalk.practice.settings import ServeSettings
 from tests.practice.talking import SECONDS
 
 ISSUE = """

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.practice.faults.catalogue import FAULTS
+from poptalk.pop3.commands import parse_command
+from poptalk.pop3.replies import stuff
 from poptalk.practice.faults.fault import Fault
-from poptalk.practice.faults.plan import FaultError, FaultPlan, read_rule
+from poptalk.practice.faults.plan import FAULTS, FaultError, FaultPlan, read_rule
 from poptalk.practice.server import Server, ThreadedServer
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.stuffing import stuff
 from tests.practice.talking import SECONDS, connected, greeted
 
 ACCOUNTS = ("bob", "mrose")

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poptalk.practice.faults.connection import DRIP_OCTETS
 from poptalk.practice.faults.fault import Fault
 from poptalk.practice.faults.plan import FaultPlan, read_rule
-from poptalk.practice.faults.transport import DRIP_OCTETS
-from poptalk.practice.seam import Action, EarlyEnd, Pause
+from poptalk.practice.observers import Action, EarlyEnd, Pause
 from poptalk.practice.server import Server, ThreadedServer
 from tests.practice.talking import SECONDS, connected, greeted
 

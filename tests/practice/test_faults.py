@@ -19,11 +19,10 @@ from typing import Any
 
 import pytest
 
-from poptalk.practice.faults.catalogue import FAULTS
+from poptalk.pop3.client import ClientSession
+from poptalk.pop3.events import Violation, ViolationKind
+from poptalk.practice.faults.plan import FAULTS
 from poptalk.practice.server import Server, ThreadedServer
-from poptalk.protocol.client import ClientSession
-from poptalk.protocol.events import Oddity
-from poptalk.protocol.oddities import OddityKind
 from tests.practice.talking import SECONDS, connected
 
 PATIENCE = 0.3
@@ -202,7 +201,7 @@ def poptalk_core_switches_to_tls(server: Server) -> Any:
         session.send(b"STLS\r\n")
         talk.sock.sendall(b"STLS\r\n")
         events = session.receive_data(talk.sock.recv(4096))
-    return [event.kind for event in events if isinstance(event, Oddity)]
+    return [event.kind for event in events if isinstance(event, Violation)]
 
 
 def first_segment(server: Server) -> Any:
@@ -294,7 +293,7 @@ STUMBLES: list[tuple[str, Callable[[Server], Any], Any]] = [
     ("locked:unsaid", logs_in, Matching("error_proto: .*invalid password")),
     ("login-delay", logs_in_twice, ("in", Matching(r"error_proto: b'-ERR \[LOGIN-DELAY\]"))),
     ("stls-injection", of_curl("--ssl-reqd"), (CURL_ODD_REPLY, b"")),
-    ("stls-injection", poptalk_core_switches_to_tls, [OddityKind.RESPONSE_INJECTION]),
+    ("stls-injection", poptalk_core_switches_to_tls, [ViolationKind.RESPONSE_INJECTION]),
     ("stls-refused", switches_to_tls, (True, Matching("error_proto: b'-ERR "))),
     ("stls-refused", of_curl("--ssl"), (0, LETTERS[0])),  # in clear
     ("stls-stripped", of_curl("--ssl"), (0, LETTERS[0])),  # in clear

@@ -10,13 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from poptalk.pop3.commands import VERBS, Limits
+from poptalk.pop3.replies import stuff
+from poptalk.pop3.server.events import SessionEnded
 from poptalk.practice.server import Server
-from poptalk.protocol.limits import Limits
-from poptalk.protocol.server_events import SessionEnded
-from poptalk.protocol.stuffing import stuff
-from poptalk.protocol.verbs import VERBS
+from tests.pop3.serving import LETTERS, Desk
 from tests.practice.fuzzing import Lines, fuzz
-from tests.protocol.serving import LETTERS, Desk
 
 LINES = 20_000
 SESSIONS = 50

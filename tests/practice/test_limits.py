@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.pop3.commands import Limits
+from poptalk.pop3.server.events import EndReason
+from poptalk.pop3.server.session import MAX_INPUT_WAITING, MAX_REPLIES_AT_ONCE
 from poptalk.practice import connection as connection_module
 from poptalk.practice.connection import Patience
+from poptalk.practice.observers import DropReason, How, Observer, Peer
 from poptalk.practice.server import Server
-from poptalk.practice.witness import DropReason, How, Visit, Witness
-from poptalk.protocol.limits import Limits
-from poptalk.protocol.server import MAX_INPUT_WAITING, MAX_REPLIES_AT_ONCE
-from poptalk.protocol.server_events import EndReason
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
 
@@ -28,10 +28,10 @@ class Endings:
         self.told: list[How] = []
         self._one_more = threading.Semaphore(0)
 
-    def begin(self, visit: Visit) -> Witness:
+    def begin(self, peer: Peer) -> Observer:
         endings = self
 
-        class EarlyEnd(Witness):
+        class EarlyEnd(Observer):
             def ended(self, how: How) -> None:
                 endings.told.append(how)
                 endings._one_more.release()
@@ -74,7 +74,7 @@ def use_up(talk: Talk, line: bytes, limit: int) -> bytes:
 def test_errors_before_and_after_the_login(endings: Endings) -> None:
     limits = Limits()
     assert (limits.errors_before_login, limits.errors_after_login) == (10, 20)
-    with Server(witnesses=[endings.begin]) as server, with_a_bystander(server):
+    with Server(observers=[endings.begin]) as server, with_a_bystander(server):
         with greeted(server) as talk:
             last = use_up(talk, b"HELO", limits.errors_before_login)
         assert last == b"-ERR too many errors one after the other; closing\r\n"
@@ -95,7 +95,7 @@ def test_a_good_command_is_a_new_beginning() -> None:
 
 def test_failed_logins(endings: Endings) -> None:
     limits = Limits()
-    with Server(persona="plain", witnesses=[endings.begin]) as server:
+    with Server(persona="plain", observers=[endings.begin]) as server:
         with greeted(server) as talk:
             for _ in range(limits.failed_logins - 1):
                 assert talk.log_in(b"bob", b"wrong").startswith(b"-ERR [AUTH] invalid password")
@@ -107,7 +107,7 @@ def test_failed_logins(endings: Endings) -> None:
 def test_long_lines(endings: Endings) -> None:
     limits = Limits()
     too_long = b"x" * (limits.line - 1)
-    with Server(witnesses=[endings.begin]) as server, with_a_bystander(server):
+    with Server(observers=[endings.begin]) as server, with_a_bystander(server):
         with greeted(server) as talk:
             assert talk.say(b"x" * (limits.line - 2)).startswith(b"-ERR unknown command")
             assert talk.say(too_long).startswith(b"-ERR line too long")
@@ -120,7 +120,7 @@ def test_long_lines(endings: Endings) -> None:
 
 def test_a_line_without_an_end_is_given_up(endings: Endings) -> None:
     limits = Limits()
-    with Server(witnesses=[endings.begin]) as server, with_a_bystander(server):
+    with Server(observers=[endings.begin]) as server, with_a_bystander(server):
         with greeted(server) as talk:
             talk.sock.sendall(b"x" * (limits.discarded + 2 * limits.line))
             assert talk.rest().startswith(b"-ERR line too long")
@@ -147,7 +147,7 @@ def test_the_inactivity_timer_is_no_shorter_than_the_rfc_allows() -> None:
 
 def test_no_login_in_time_however_much_is_said(endings: Endings) -> None:
     patience = Patience(login_seconds=0.2)
-    with Server(patience=patience, witnesses=[endings.begin]) as server, greeted(server) as talk:
+    with Server(patience=patience, observers=[endings.begin]) as server, greeted(server) as talk:
         try:
             while talk.say(b"USER bob"):
                 pass
@@ -159,7 +159,7 @@ def test_no_login_in_time_however_much_is_said(endings: Endings) -> None:
 
 def test_silence_is_answered_with_silence(endings: Endings) -> None:
     patience = Patience(idle_seconds=0.1)
-    with Server(patience=patience, witnesses=[endings.begin]) as server, greeted(server) as talk:
+    with Server(patience=patience, observers=[endings.begin]) as server, greeted(server) as talk:
         talk.log_in()
         # "without removing any messages or sending any response to the client" (RFC 1939 §3).
         assert talk.rest() == b""
@@ -168,7 +168,7 @@ def test_silence_is_answered_with_silence(endings: Endings) -> None:
 
 def test_no_handshake_in_time(endings: Endings) -> None:
     patience = Patience(handshake_seconds=0.1)
-    with Server(patience=patience, tls_port=0, witnesses=[endings.begin]) as server:
+    with Server(patience=patience, tls_port=0, observers=[endings.begin]) as server:
         with connected(server, server.tls_port) as talk:
             assert talk.rest() == b""
         with greeted(server) as talk:
@@ -191,7 +191,7 @@ def free_place(server: Server) -> bytes:
 
 def test_connections_in_all(endings: Endings) -> None:
     patience = Patience(connections=2)
-    with Server(patience=patience, witnesses=[endings.begin]) as server:
+    with Server(patience=patience, observers=[endings.begin]) as server:
         with greeted(server) as one, greeted(server) as two:
             for _ in range(3):
                 with connected(server) as third:
@@ -218,7 +218,7 @@ def test_connections_from_one_address() -> None:
 
 
 def test_those_who_are_turned_away_are_not_waited_for(endings: Endings) -> None:
-    small = Server(patience=Patience(connections=1), witnesses=[endings.begin])
+    small = Server(patience=Patience(connections=1), observers=[endings.begin])
     with small as server, greeted(server), connected(server):
         # The client has closed nothing, and still the server has forgotten it.
         assert endings.wait_for(1) == [EndReason.TURNED_AWAY]
@@ -245,7 +245,7 @@ def buffered(server: Server) -> list[int]:
 
 
 def test_little_is_queued_for_a_reader_who_does_not_read(large_maildrop: Path) -> None:
-    from poptalk.protocol.server import CHUNK_OCTETS
+    from poptalk.pop3.server.session import CHUNK_OCTETS
 
     most = connection_module.MAX_QUEUED_OCTETS + CHUNK_OCTETS
     with Server(maildrop=large_maildrop) as server, greeted(server) as slow:
@@ -271,7 +271,7 @@ def test_a_reader_who_takes_nothing_is_dropped_in_the_end(
 ) -> None:
     patience = Patience(idle_seconds=0.1)
     with (
-        Server(maildrop=large_maildrop, patience=patience, witnesses=[endings.begin]) as server,
+        Server(maildrop=large_maildrop, patience=patience, observers=[endings.begin]) as server,
         greeted(server) as slow,
     ):
         slow.log_in()
@@ -285,7 +285,7 @@ def test_a_slow_reader_gets_everything_though_quit_is_answered(
     monkeypatch.setattr(connection_module, "LINGER_SECONDS", 0.02)
     # Small enough to be handed to the transport at once, too large for the buffers of the system.
     (tmp_path / "1.eml").write_bytes((b"x" * 62 + b"\r\n") * 900)
-    server = Server(maildrop=tmp_path, witnesses=[endings.begin])
+    server = Server(maildrop=tmp_path, observers=[endings.begin])
     server.listen()
     server.listeners[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     with server, socket.socket() as sock:
@@ -309,15 +309,15 @@ async def test_one_who_sends_thousands_of_commands_does_not_keep_the_others_wait
     monkeypatch.setattr(connection_module, "TURN_SECONDS", 0)
     answered: list[int] = []
 
-    class Answers(Witness):
-        def __init__(self, visit: Visit) -> None:
-            self.number = visit.number
+    class Answers(Observer):
+        def __init__(self, peer: Peer) -> None:
+            self.number = peer.number
 
         def sent(self, octets: bytes | memoryview) -> None:
             answered.append(self.number)
 
     many = 5_000
-    async with Server(witnesses=[Answers]) as server:
+    async with Server(observers=[Answers]) as server:
         greedy, _ = greedy_streams = await asyncio.open_connection(server.host, server.port)
         other, _ = other_streams = await asyncio.open_connection(server.host, server.port)
         assert (await greedy.readline()).startswith(b"+OK")

@@ -13,10 +13,9 @@ import pytest
 
 from poptalk.cli.parser import parse
 from poptalk.exit_codes import EXIT_USAGE
-from poptalk.practice.loops import loop_factory
+from poptalk.practice.persona import ServeSettings
 from poptalk.practice.serve import serve
-from poptalk.practice.server import Server
-from poptalk.practice.settings import ServeSettings
+from poptalk.practice.server import Server, loop_factory
 from tests.practice.test_serve import SECONDS, running
 
 

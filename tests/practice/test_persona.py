@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.notation.known import Known
+from poptalk.pop3.server.quirks import QUIRKS
+from poptalk.pop3.server.texts import Occasion
 from poptalk.practice.persona import (
     PersonaError,
     list_personas,
@@ -18,8 +19,7 @@ from poptalk.practice.persona import (
     shipped_personas,
 )
 from poptalk.practice.server import Server
-from poptalk.protocol.habits import QUIRKS
-from poptalk.protocol.texts import Occasion
+from poptalk.transcript.placeholders import Known
 from tests.practice.replaying import replay
 from tests.practice.talking import SECONDS, connected, greeted
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli.parser import parse
+from poptalk.practice.persona import ServeSettings
 from poptalk.practice.serve import COMPLAIN_SECONDS, OutOfFiles, serve
 from poptalk.practice.server import Server
-from poptalk.practice.settings import ServeSettings
 from tests.practice.test_server import has_ipv6
 
 PROGRAM = """

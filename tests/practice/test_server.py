@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.pop3.replies import timestamp_of
 from poptalk.practice.connection import Patience
 from poptalk.practice.server import Server, ThreadedServer, fresh_timestamp
-from poptalk.protocol.replies import timestamp_of
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
 ARTICLE = """

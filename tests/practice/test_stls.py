@@ -12,23 +12,23 @@ from hashlib import md5
 import pytest
 
 from poptalk.net.tls import TlsLayer
+from poptalk.pop3.replies import timestamp_of
+from poptalk.pop3.server.events import EndReason
+from poptalk.practice.observers import Observer, Peer
 from poptalk.practice.server import Server
-from poptalk.practice.witness import Visit, Witness
-from poptalk.protocol.replies import timestamp_of
-from poptalk.protocol.server_events import EndReason
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
 SMUGGLED = b"STLS\r\nCAPA\r\n"
 
 
-class Arrivals(Witness):
+class Arrivals(Observer):
     """Octets that the server has been given in clear, so that a test knows where it was cut."""
 
     def __init__(self) -> None:
         self._octets = 0
         self._more = threading.Condition()
 
-    def begin(self, visit: Visit) -> Witness:
+    def begin(self, peer: Peer) -> Observer:
         self._octets = 0
         return self
 
@@ -49,7 +49,7 @@ def arrivals() -> Arrivals:
 
 @pytest.fixture(scope="module")
 def server(arrivals: Arrivals) -> Iterator[Server]:
-    with Server(persona="plain", record=True, witnesses=[arrivals.begin]) as running:
+    with Server(persona="plain", record=True, observers=[arrivals.begin]) as running:
         yield running
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.practice.unique_ids import FormError, RenamedMaildrop, UniqueIdForm
-from tests.protocol.serving import MemoryMaildrop
+from poptalk.practice.persona import FormError, RenamedMaildrop, UniqueIdForm
+from tests.pop3.serving import MemoryMaildrop
 
 
 def test_a_form_is_filled_in_from_what_names_the_message() -> None:

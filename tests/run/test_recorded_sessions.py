@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poptalk.cli import main
-from poptalk.net.destination import Destination
+from poptalk.net.endpoint import Destination
 from poptalk.practice.server import Server, ThreadedServer
 from poptalk.session.log import TextLog
 from poptalk.session.session import Session
-from tests.script.replays import replayed
+from tests.run.replays import replayed
 from tests.servers.recording import RecordingServer
 from tests.servers.scripted import Close, ExpectLine, ScriptedServer, Send, Step
 from tests.session.transports import begin

@@ -15,18 +15,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from poptalk.net.destination import Destination
+from poptalk.config import mailbox_directory
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectionLost
-from poptalk.net.link import Link
-from poptalk.notation.directions import Action, Side, write_direction
-from poptalk.notation.mask import mask_command, mask_sasl_line
-from poptalk.notation.writer import DialogueWriter
-from poptalk.paths import mailbox_directory
-from poptalk.pop3.sasl.base64 import CANCEL
-from poptalk.protocol.commands import Command, parse_command
-from poptalk.protocol.replies import Status, parse_status_line
+from poptalk.pop3.commands import Command, parse_command
+from poptalk.pop3.replies import Status, parse_status_line
+from poptalk.pop3.sasl.mechanism import CANCEL
 from poptalk.session.client import Client
 from poptalk.session.exchanges import StoredReply
+from poptalk.transcript.model import Action, Side, write_direction
+from poptalk.transcript.redact import mask_command, mask_sasl_line
+from poptalk.transcript.writer import DialogueWriter
 from tests.servers.dovecot import DOVECOT_MISSING, start_dovecot
 from tests.servers.unprivileged import PROGRAMS, start
 

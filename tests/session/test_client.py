@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from poptalk.net.destination import Destination
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_SERVER
-from poptalk.net.link import Link
-from poptalk.protocol.events import Exchange
+from poptalk.pop3.events import Exchange
 from poptalk.session.client import MOST_UNSOLICITED, Client
 from poptalk.session.exchanges import BEGINNING_OCTETS, END_OCTETS
 from tests.session.transports import KeptTransport

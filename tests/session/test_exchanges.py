@@ -4,14 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.events import Exchange
-from poptalk.protocol.replies import parse_status_line
-from poptalk.protocol.stuffing import stuff
+from poptalk.pop3.commands import parse_command
+from poptalk.pop3.events import Exchange
+from poptalk.pop3.replies import parse_status_line, stuff
 from poptalk.session import exchanges
 from poptalk.session.exchanges import StoredReply
-from poptalk.shell.dialogue import Folding
-from poptalk.terminal.fold import Budget
+from poptalk.shell.view import Folding
+from poptalk.terminal.render import Budget
 
 
 def reply(line: bytes = b"RETR 1", *data: bytes, complete: bool = True) -> StoredReply:

@@ -2,12 +2,11 @@
 
 import pytest
 
-from poptalk.protocol.client import ClientSession
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.events import Exchange
-from poptalk.protocol.replies import parse_status_line
-from poptalk.session.exchanges import StoredReply
-from poptalk.session.facts import Facts
+from poptalk.pop3.client import ClientSession
+from poptalk.pop3.commands import parse_command
+from poptalk.pop3.events import Exchange
+from poptalk.pop3.replies import parse_status_line
+from poptalk.session.exchanges import Facts, StoredReply
 
 
 @pytest.fixture

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import UsageError
-from poptalk.notation.dialogue import ClientLine, Comment, Direction, ServerLine
-from poptalk.notation.reader import parse_dialogue
-from poptalk.notation.server_lines import MAX_LINE_LOGGED
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.events import BodyChunk, Exchange
+from poptalk.net.endpoint import UsageError
+from poptalk.pop3.commands import parse_command
+from poptalk.pop3.events import BodyChunk, Exchange
 from poptalk.session.log import TextLog
 from poptalk.session.session import Session
-from poptalk.shell.logging_in import start_log
-from poptalk.shell.settings import ConnectOptions
+from poptalk.shell.commands.login import start_log
+from poptalk.shell.script import ShellSettings
+from poptalk.transcript.model import ClientLine, Comment, Direction, ServerLine
+from poptalk.transcript.parser import parse_dialogue
+from poptalk.transcript.writer import MAX_LINE_LOGGED
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import live, practising
 
@@ -101,9 +101,9 @@ async def test_a_log_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     with RecordingServer() as server:
         async with live(server, columns=200) as shell:
             await shell.enter(f":log {tmp_path}", until="Is a directory")
-            assert shell.shell.talk.log is None
+            assert shell.shell.session.log is None
     with pytest.raises(UsageError, match="cannot be written: Is a directory"):
-        start_log(Session(clock=float), ConnectOptions(log=str(tmp_path)))
+        start_log(Session(clock=float), ShellSettings(log=str(tmp_path)))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
@@ -114,7 +114,7 @@ async def test_a_full_disk_ends_the_log_and_not_the_session() -> None:
             await shell.ask("NOOP")
             await shell.see("logging to /dev/full has stopped: No space left on device")
             await shell.ask("STAT")
-            assert shell.dialogue()[-1] == "S: +OK"
+            assert shell.view()[-1] == "S: +OK"
 
 
 def test_the_cut_of_a_body_does_not_matter(tmp_path: Path) -> None:

@@ -8,16 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from poptalk.net.errors import ConnectionLost
-from poptalk.protocol.replies import Status
-from poptalk.session.procedure import (
-    Interrupted,
-    LocalError,
-    Plan,
-    ask,
-    exchange,
-    in_thread,
-    quiet,
-)
+from poptalk.pop3.replies import Status
+from poptalk.session.procedure import Interrupted, LocalError, Plan, ask, exchange, in_thread, quiet
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, ExpectLine, Pause, ScriptedServer, Send
 from tests.shell.shells import CTRL_C, live
@@ -66,11 +58,11 @@ async def test_each_line_waits_for_the_whole_reply(server: RecordingServer) -> N
         await shell.drawn()
         assert noted.heard == [b"+OK 2 320", [b"1 120", b"2 200"], Status.CHALLENGE, Status.ERR]
         # As if typed.
-        assert [line for line in shell.dialogue() if line.startswith("C:")] == [
+        assert [line for line in shell.view() if line.startswith("C:")] == [
             *("C: STAT", "C: LIST", "C: AUTH PLAIN", "C: *")
         ]
-        assert shell.shell.talk.procedure is None
-        assert shell.shell.dialogue.listeners == []
+        assert shell.shell.session.procedure is None
+        assert shell.shell.session.listeners == []
     assert server.wait_for_end() == b"STAT\r\nLIST\r\nAUTH PLAIN\r\n*\r\n"
 
 
@@ -156,7 +148,7 @@ async def test_one_at_a_time_and_only_when_it_may_speak(server: RecordingServer)
         with pytest.raises(LocalError, match=":first is still at it"):
             shell.shell.run_procedure(Noted().plan(), name="second")
         shell.send("x\r")
-        await shell.until(lambda: shell.shell.talk.procedure is None)
+        await shell.until(lambda: shell.shell.session.procedure is None)
         await shell.enter("AUTH PLAIN", until="AUTH 127")
         with pytest.raises(LocalError, match="within AUTH"):
             shell.shell.run_procedure(Noted().plan(), name="second")
@@ -191,7 +183,7 @@ async def test_quiet_waits_for_the_greeting() -> None:
 
             def plan() -> Plan:
                 yield from quiet()
-                greeted.append(shell.shell.dialogue.session.greeted)
+                greeted.append(shell.shell.session.core.greeted)
 
             await shell.until(lambda: shell.shell.connected)
             shell.shell.run_procedure(plan(), name="test")
@@ -214,7 +206,7 @@ async def test_an_asked_secret_enters_no_history(server: RecordingServer) -> Non
         await shell.see("Password of bob at host: ******")
         shell.send("\r")
         await shell.until(lambda: answers == [":x y\\z"])
-        assert list(shell.shell.session.history.get_strings()) == ["NOOP"]
+        assert list(shell.shell.prompt_session.history.get_strings()) == ["NOOP"]
         assert ":x y" not in shell.terminal.raw
 
 

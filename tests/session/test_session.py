@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.net.destination import Destination
-from poptalk.net.errors import CLOSED_BY_SERVER, ConnectionLost, NetError, TlsFailed
-from poptalk.net.stls import Injected
+from poptalk.net.endpoint import Destination
+from poptalk.net.errors import CLOSED_BY_SERVER, ConnectionLost, Injected, NetError, TlsFailed
 from poptalk.net.tls import TlsFacts
-from poptalk.session.events import Note
+from poptalk.session.exchanges import Note
 from poptalk.session.session import PASSWORD_IN_THE_CLEAR, Session
 from tests.session.transports import KeptTransport, begin
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poptalk.net.destination import Destination
+from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectionLost, TlsFailed
 from poptalk.net.tls import TlsFacts
 from poptalk.net.tls_settings import TlsSettings

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 
-from poptalk.lesson.reader import load_lesson
-from poptalk.lesson.room import LessonServer
-from poptalk.shell.coach import LessonController
+from poptalk.lesson.document.parser import load_lesson
+from poptalk.lesson.server import LessonServer
+from poptalk.lesson.ui.controller import LessonController
+from poptalk.lesson.ui.menu import LessonHost
+from poptalk.shell.commands.registry import LOCAL_COMMANDS
 from poptalk.shell.live import LiveShell
-from poptalk.shell.local import LOCAL_COMMANDS
-from poptalk.shell.school import LessonHost
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import Terminal
 from tests.shell.shells import ENTER, TIMEOUT, LiveTest, answering_output
@@ -39,8 +39,8 @@ class Learner(LiveTest):
     @property
     def controller(self) -> LessonController:
         """The coach of the lesson."""
-        assert isinstance(self.shell.companion, LessonController)
-        return self.shell.companion
+        assert isinstance(self.shell.controller, LessonController)
+        return self.shell.controller
 
     @property
     def words(self) -> str:
@@ -57,15 +57,15 @@ class Learner(LiveTest):
 
     async def idle(self) -> None:
         """Wait until nothing is under way."""
-        await self.until(lambda: self.shell.companion is None or self._is_idle())
+        await self.until(lambda: self.shell.controller is None or self._is_idle())
         await self.drawn()
 
     def _is_idle(self) -> bool:
-        companion = self.shell.companion
-        if not isinstance(companion, LessonController):
+        controller = self.shell.controller
+        if not isinstance(controller, LessonController):
             return True
-        due = self.shell.connected and not self.shell.dialogue.settled
-        return companion.is_idle and not (due or companion.held or self.shell.connecting)
+        due = self.shell.connected and not self.shell.session.core.settled
+        return controller.is_idle and not (due or controller.held or self.shell.connecting)
 
     async def says(self, text: str) -> None:
         """Wait until words are on the screen, however they are wrapped."""

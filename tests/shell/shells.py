@@ -21,11 +21,10 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from poptalk.net.destination import Destination
-from poptalk.practice.embedded import PracticeDestination
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.net.endpoint import Destination
+from poptalk.practice.server import PracticeDestination, Server, ThreadedServer
+from poptalk.shell.commands.registry import LOCAL_COMMANDS
 from poptalk.shell.live import LiveShell, run_live
-from poptalk.shell.local import LOCAL_COMMANDS
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import TERM, Terminal, make_output
 
@@ -71,7 +70,7 @@ class LiveTest:
     @property
     def line(self) -> str:
         """What stands in the input line."""
-        return self.shell.session.default_buffer.text
+        return self.shell.prompt_session.default_buffer.text
 
     @property
     def text(self) -> str:
@@ -82,7 +81,7 @@ class LiveTest:
         """Return all lines of the screen and above it that are not empty."""
         return [line for line in self.terminal.history() if line]
 
-    def dialogue(self) -> list[str]:
+    def view(self) -> list[str]:
         """Return the lines of the dialogue, from the first to the last."""
         return [line for line in self.said() if line.startswith(("C: ", "S: "))]
 
@@ -107,7 +106,7 @@ class LiveTest:
 
     async def ask(self, line: str) -> None:
         """Send a line, and wait until its reply is complete and drawn."""
-        talk = self.shell.talk
+        talk = self.shell.session
         before = talk.exchanges.last
         self.send(line + ENTER)
         await self.until(lambda: talk.exchanges.last is not before and talk.core.settled)
@@ -123,7 +122,7 @@ class LiveTest:
 
     async def drawn(self) -> None:
         """Wait until everything that was shown is on the screen, and the prompt below it."""
-        app = self.shell.session.app
+        app = self.shell.prompt_session.app
         drawings = app.render_counter
         app.invalidate()
         await self.until(lambda: app.render_counter > drawings)
@@ -160,7 +159,7 @@ async def live(
         test.running = asyncio.create_task(run_live(shell, destination, welcome=welcome))
         try:
             if greeted:
-                await test.until(lambda: shell.talk.exchanges.last is not None)
+                await test.until(lambda: shell.session.exchanges.last is not None)
                 await test.see("> ")
                 await test.drawn()
             yield test

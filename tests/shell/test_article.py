@@ -4,14 +4,7 @@ The article omits the lone dots, and its total is a misprint: 1903 + 4255 + 25 =
 """
 
 from tests.shell.black_box import on_a_terminal, piped
-from tests.shell.shells import (
-    ARTICLE_GREETING,
-    ARTICLE_SESSION,
-    CTRL_D,
-    in_order,
-    live,
-    practising,
-)
+from tests.shell.shells import ARTICLE_GREETING, ARTICLE_SESSION, CTRL_D, in_order, live, practising
 
 
 def expected_lines(*, masked: str) -> list[str]:
@@ -29,7 +22,7 @@ async def test_typed_into_the_live_shell() -> None:
             for command, _ in ARTICLE_SESSION:
                 await shell.ask(command)
             await shell.see("the server closed the connection")
-            lines = shell.dialogue()
+            lines = shell.view()
     expected = expected_lines(masked="PASS ****")
     assert in_order(expected, lines)
     # Between the article's lines stand those of the two letters, and nothing else.
@@ -49,7 +42,7 @@ async def test_the_letters_are_as_long_as_the_listing_says() -> None:
                 await shell.ask(line)
             for number, octets in ((1, 1903), (2, 4255), (3, 25)):
                 await shell.ask(f"RETR {number}")
-                kept = shell.shell.talk.exchanges.last
+                kept = shell.shell.session.exchanges.last
                 assert kept is not None
                 assert sum(map(len, kept.content())) == octets
 

@@ -7,9 +7,9 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from poptalk.protocol.verbs import VERBS
-from poptalk.shell.assist import LineCompleter, hint
-from poptalk.shell.registry import commands_of
+from poptalk.pop3.commands import VERBS
+from poptalk.shell.commands.registry import commands_of
+from poptalk.shell.completion import LineCompleter, hint
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import CTRL_C, ENTER, TAB, LiveTest, live
 
@@ -126,7 +126,7 @@ async def test_enter_takes_a_chosen_completion_and_sends_it_only_when_pressed_ag
     shell.send(TAB)
     await shell.until(lambda: shell.line == "RETR")
     shell.send(ENTER)
-    await shell.until(lambda: shell.shell.session.default_buffer.complete_state is None)
+    await shell.until(lambda: shell.shell.prompt_session.default_buffer.complete_state is None)
     assert shell.line == "RETR"
     assert "C: RETR" not in shell.text
     shell.send(" 1" + ENTER)
@@ -139,7 +139,7 @@ async def test_nothing_pops_up_while_typing(shell: LiveTest) -> None:
         await shell.type(key)
     await shell.drawn()
     assert "4,255 octets" not in shell.text
-    assert shell.shell.session.default_buffer.complete_state is None
+    assert shell.shell.prompt_session.default_buffer.complete_state is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
 from poptalk.net.tls import TlsFacts
 from poptalk.session.session import Session
-from poptalk.shell.dialogue import UNSOLICITED_LINES_SHOWN, Dialogue, marked_stay
+from poptalk.shell.view import UNSOLICITED_LINES_SHOWN, View, marked_stay
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments
 from tests.session.transports import begin
@@ -24,14 +24,12 @@ class Talk:
     now: float = 0.0
     size: tuple[int, int] | None = None
     session: Session = field(init=False)
-    dialogue: Dialogue = field(init=False)
+    view: View = field(init=False)
 
     def __post_init__(self) -> None:
         size = self.size
         self.session = Session(clock=lambda: self.now, tls_at_once=False)
-        self.dialogue = Dialogue(
-            self.session, show=self._show, size=None if size is None else lambda: size
-        )
+        self.view = View(self.session, show=self._show, size=None if size is None else lambda: size)
         begin(self.session)
 
     def _show(self, lines: Iterable[Fragments]) -> None:
@@ -111,9 +109,9 @@ def test_an_echo_of_a_secret_is_masked(talk: Talk) -> None:
     ]
     assert talk.say(b"-ERR jones, goodbye\r\n")[-1] == "S: -ERR ****, goodbye"
     assert talk.say(b"jon", b"es, half") == []
-    talk.dialogue.tell_partial()
+    talk.view.tell_partial()
     assert talk.lines == ["S: ****, half (the end of this line is missing)"]
-    talk.dialogue.reveal = True
+    talk.view.reveal = True
     assert talk.say(b" and jones\r\n") == ["S: jones, half and jones"]
 
 
@@ -241,7 +239,7 @@ def test_silence_is_explained(sent: bytes | None, said: bytes, words: str) -> No
     if reply:
         talk.say(reply)
     talk.lines.clear()
-    talk.dialogue.explain_silence()
+    talk.view.explain_silence()
     assert words in " ".join(talk.lines)
     assert "jones" not in " ".join(talk.lines)
     talk.session.close()
@@ -249,10 +247,10 @@ def test_silence_is_explained(sent: bytes | None, said: bytes, words: str) -> No
 
 def test_no_silence_where_nothing_is_due(talk: Talk) -> None:
     talk.lines.clear()
-    talk.dialogue.explain_silence()
+    talk.view.explain_silence()
     talk.session.ended(CLOSED_BY_SERVER)
     talk.lines.clear()
-    talk.dialogue.explain_silence()
+    talk.view.explain_silence()
     assert talk.lines == []
 
 

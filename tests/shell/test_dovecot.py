@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import Destination
+from poptalk.net.endpoint import Destination
 from poptalk.net.errors import TlsFailed
 from poptalk.net.tls_settings import TlsSettings
 from tests.servers import certificates
@@ -67,7 +67,7 @@ async def test_typed_into_the_live_shell(dovecot: Dovecot, tls: str) -> None:
             await shell.see("certificate verified")
         await shell.see("· TLS ·" if tls != "none" else "· clear ·")
         await type_session(shell)
-        assert_is_the_session(shell.dialogue())
+        assert_is_the_session(shell.view())
         assert ("certificate verified" in shell.text) == (tls != "none")
     assert maildrop_is_as_after_the_session(dovecot)
 
@@ -112,7 +112,7 @@ def test_through_a_pipe(dovecot: Dovecot, tls: str) -> None:
 
 async def test_apop_by_hand(dovecot: Dovecot) -> None:
     async with live(way(dovecot)) as shell:
-        timestamp = shell.shell.dialogue.session.timestamp
+        timestamp = shell.shell.session.core.timestamp
         assert timestamp is not None
         digest = hashlib.md5(timestamp + b"jones", usedforsecurity=False).hexdigest()
         await shell.ask(f"APOP bob {digest}")
@@ -132,7 +132,7 @@ async def test_a_wrong_password(dovecot: Dovecot) -> None:
     async with live(way(dovecot)) as shell:
         await shell.ask("USER bob")
         await shell.ask("PASS wrong")
-        assert "[AUTH]" in shell.dialogue()[-1]
+        assert "[AUTH]" in shell.view()[-1]
         await shell.see("AUTHORIZATION 127.0.0.1>")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.shell.history import MAX_LINES, SecretlessHistory
+from poptalk.shell.completion import MAX_LINES, SecretlessHistory
 from tests.servers.recording import RecordingServer
 from tests.shell.shells import UP, live
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from poptalk.shell import interactive
+from poptalk.shell import start
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +22,13 @@ def test_a_second_signal_does_not_interrupt_the_tidying_up_and_a_late_one_counts
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 100.0
-    monkeypatch.setattr(interactive, "monotonic", lambda: now)
+    monkeypatch.setattr(start, "monotonic", lambda: now)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    interactive._end_tidily()
+    start._end_tidily()
     with pytest.raises(SystemExit) as ended:
         signal.raise_signal(signal.SIGTERM)
     assert ended.value.code == 128 + signal.SIGTERM
     signal.raise_signal(signal.SIGTERM)
-    now += interactive.TIDYING_SECONDS
+    now += start.TIDYING_SECONDS
     with pytest.raises(SystemExit):
         signal.raise_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from poptalk.shell.line_input import LineInput
+from poptalk.shell.plain import LineInput
 
 
 @dataclass(kw_only=True)

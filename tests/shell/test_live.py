@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import Destination
+from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed
-from poptalk.shell.dialogue import UNSOLICITED_LINES_SHOWN
+from poptalk.shell.view import UNSOLICITED_LINES_SHOWN
 from tests.servers import certificates
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import (
@@ -63,7 +63,7 @@ async def test_a_dialogue_and_its_farewell() -> None:
                 await shell.ask(line)
             await shell.see("the server closed the connection")
             await shell.see("(closed)> ")
-            assert shell.dialogue() == [
+            assert shell.view() == [
                 "S: +OK recording server ready",
                 "C: USER bob",
                 "S: +OK",
@@ -95,7 +95,7 @@ async def test_a_reply_that_arrives_while_a_line_is_half_typed() -> None:
             await shell.see("S: .\n")
             await shell.see("> RETR 12345")
             listed = [f"S: {n} {n * 100}" for n in range(1, 41)]
-            assert shell.dialogue() == ["S: +OK ready", "C: LIST", "S: +OK", *listed, "S: ."]
+            assert shell.view() == ["S: +OK ready", "C: LIST", "S: +OK", *listed, "S: ."]
             assert shell.terminal.cursor.column == len("AUTHORIZATION 127.0.0.1> RETR 12345")
             await shell.enter("", until="C: RETR 12345")
         server.wait_for(lambda received: received == b"LIST\r\nRETR 12345\r\n")
@@ -115,7 +115,7 @@ async def test_a_burst_while_typing_loses_no_glyph_of_either_over_the_history() 
             await shell.see("> TOP 1 0 and more")
             await shell.see("S: .\n")
             expected = [f"S: {line.decode()}" for line in lines]
-            assert shell.dialogue() == ["S: +OK ready", "C: UIDL", "S: +OK", *expected, "S: ."]
+            assert shell.view() == ["S: +OK ready", "C: UIDL", "S: +OK", *expected, "S: ."]
 
 
 async def test_an_unsolicited_err_and_close_while_typing() -> None:
@@ -126,7 +126,7 @@ async def test_an_unsolicited_err_and_close_while_typing() -> None:
             await shell.type("RETR 3")
             go.set()
             await shell.see("(closed)> ")
-            assert shell.dialogue()[-1] == "S: -ERR idle for too long"
+            assert shell.view()[-1] == "S: -ERR idle for too long"
             assert "the server speaks without having been asked" in " ".join(shell.text.split())
             assert "the server closed the connection" in shell.text
             await shell.until(lambda: "not connected" in shell.terminal.lines()[-1])
@@ -213,7 +213,7 @@ async def test_the_lines_of_an_auth_are_masked_until_its_end() -> None:
             await shell.see("AUTHORIZATION 127.0.0.1> ")
             assert in_order(
                 ["C: AUTH LOGIN", "S: + VXNlcm5hbWU6", "C: ****", "S: + UGFzc3dvcmQ6", "C: ****"],
-                shell.dialogue(),
+                shell.view(),
             )
             for secret in ("Ym9i", "am9u"):
                 assert secret not in shell.terminal.raw
@@ -236,15 +236,15 @@ async def test_a_folded_reply_more_all_last_and_save(tmp_path: Path) -> None:
         async with live(server) as shell:
             await shell.ask("RETR 1")
             await shell.see("# 182 more lines, 1,820 octets")
-            assert shell.dialogue()[-2:] == ["S: line 017", "S: ."]
+            assert shell.view()[-2:] == ["S: line 017", "S: ."]
             await shell.enter(":more", until="# 164 more lines, 1,640 octets")
-            assert in_order(["S: line 018", "S: line 035", "S: ."], shell.dialogue())
+            assert in_order(["S: line 018", "S: line 035", "S: ."], shell.view())
             await shell.enter(":more all", until="line 199")
-            bodies = [line for line in shell.dialogue() if "line" in line]
+            bodies = [line for line in shell.view() if "line" in line]
             assert bodies == [f"S: line {number:03d}" for number in range(200)]
             await shell.enter(":more", until="nothing of the last reply is left to show")
             await shell.enter(":last", until="# 182 more lines")
-            assert shell.dialogue().count("C: RETR 1") == 2
+            assert shell.view().count("C: RETR 1") == 2
             file = tmp_path / "letter.eml"
             await shell.enter(f":save {file}", until="2,000 octets written to")
             assert file.read_bytes() == LETTER
@@ -270,7 +270,7 @@ async def test_ctrl_c_clears_the_line_and_sends_nothing() -> None:
             shell.send(CTRL_C)
             await shell.until(lambda: not shell.line)
             await shell.ask("NOOP")
-            assert shell.dialogue()[-2:] == ["C: NOOP", "S: +OK"]
+            assert shell.view()[-2:] == ["C: NOOP", "S: +OK"]
         assert server.wait_for_end() == b"NOOP\r\n"
 
 
@@ -324,9 +324,9 @@ async def test_a_paste_of_five_commands_is_five_commands() -> None:
             paste = "b\rPASS jones\nSTAT\r\nLIST\nNOOP\nRET"
             shell.send(f"\x1b[200~{paste}\x1b[201~")
             await shell.until(lambda: shell.line == "RET")
-            await shell.until(lambda: shell.shell.dialogue.settled)
+            await shell.until(lambda: shell.shell.session.core.settled)
             await shell.enter("R 1", until="# 182 more lines")
-            sent = [line for line in shell.dialogue() if line.startswith("C:")]
+            sent = [line for line in shell.view() if line.startswith("C:")]
             assert sent == [
                 *("C: USER bob", "C: PASS ****", "C: STAT", "C: LIST", "C: NOOP", "C: RETR 1")
             ]
@@ -354,12 +354,12 @@ async def test_lines_typed_while_stls_is_under_way_wait_for_tls(tmp_path: Path) 
             await shell.enter("STLS")
             await shell.enter("USER bob")
             await shell.enter("PASS jones")
-            assert shell.dialogue()[-1] == "C: STLS"
+            assert shell.view()[-1] == "C: STLS"
             go.set()
             await shell.see("C: PASS ****\nS: +OK")
             await shell.see("certificate verified")
             await shell.see("· TLS ·")
-            assert shell.dialogue()[-5:] == [
+            assert shell.view()[-5:] == [
                 *("S: +OK begin", "C: USER bob", "C: PASS ****", "S: +OK", "S: +OK")
             ]
         assert server.wait_for_end() == b"STLS\r\nUSER bob\r\nPASS jones\r\n"
@@ -524,7 +524,7 @@ async def test_forty_columns_for_a_whole_session_and_every_local_command(tmp_pat
             for line in locals_:
                 await shell.enter(line)
                 await shell.drawn()
-            await shell.until(lambda: shell.shell.connected and shell.shell.dialogue.settled)
+            await shell.until(lambda: shell.shell.connected and shell.shell.session.core.settled)
             await shell.ask("QUIT")
             await shell.see("(closed)> ")
             said = shell.said()
@@ -567,8 +567,8 @@ async def test_two_shells_at_once_do_not_mix() -> None:
     with answering() as server:
         async with live(server) as one, live(server) as other:
             await asyncio.gather(one.ask("NOOP"), other.ask("STAT"))
-            assert one.dialogue()[-1] == "S: +OK"
-            assert other.dialogue()[-1] == "S: +OK 3 6183"
+            assert one.view()[-1] == "S: +OK"
+            assert other.view()[-1] == "S: +OK 3 6183"
 
 
 # Behind a pseudo-terminal: the whole program.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.shell.local_secrets import secret_in_argument
+from poptalk.shell.shell import secret_in_argument
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import Destination
+from poptalk.net.endpoint import Destination
 from poptalk.practice.server import Server, ThreadedServer
 from tests.servers.dovecot import Dovecot
 from tests.servers.recording import RecordingServer, by_keyword
@@ -341,7 +341,7 @@ async def test_the_wrong_state_and_words_that_are_none(practice: Server) -> None
 
 async def test_a_warning_where_it_crosses_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POPTALK_PASSWORD", PASSWORD)
-    monkeypatch.setattr("poptalk.net.destination.is_loopback", lambda _host: False)
+    monkeypatch.setattr("poptalk.net.endpoint.is_loopback", lambda _host: False)
     replies = {b"CAPA": CAPA, b"USER": b"+OK\r\n", b"PASS": b"+OK\r\n", b"AUTH": b"-ERR no\r\n"}
     with RecordingServer(reply=by_keyword(replies)) as server:
         async with live(server, rows=40) as shell:

@@ -40,8 +40,8 @@ async def test_it_is_fetched_in_sight_and_shown_beside(
     with RecordingServer(reply=by_keyword(given(LETTER))) as server:
         async with live(server, rows=70) as shell:
             await shell.enter(command, until=seen)
-            assert f"C: {sent.decode().strip()}" in shell.dialogue()
-            assert "S: ." in shell.dialogue()
+            assert f"C: {sent.decode().strip()}" in shell.view()
+            assert "S: ." in shell.view()
             assert "# what poptalk reads there:" in shell.said()
         assert server.received == sent
 

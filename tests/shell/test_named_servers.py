@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli import main
-from poptalk.net.destination import Destination
-from poptalk.net.named import save_server, servers_file
+from poptalk.net.endpoint import Destination
+from poptalk.net.saved import save_server, servers_file
 from tests.servers.recording import RecordingServer
 from tests.shell.black_box import at, on_a_terminal, piped
 from tests.shell.shells import live

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.notation.reader import parse_dialogue
 from poptalk.practice.server import Server, ThreadedServer
+from poptalk.transcript.parser import parse_dialogue
 from tests.servers import certificates
 from tests.servers.dovecot import Dovecot
 from tests.servers.recording import RecordingServer, by_keyword

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli import main
-from poptalk.notation.dialogue import ClientLine
-from poptalk.notation.reader import parse_dialogue
 from poptalk.practice.accounts import BOB
 from poptalk.practice.server import Server, ThreadedServer
+from poptalk.transcript.model import ClientLine
+from poptalk.transcript.parser import parse_dialogue
 from tests.servers.dovecot import Dovecot
 from tests.servers.recording import RecordingServer
 from tests.shell.black_box import at

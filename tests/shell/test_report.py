@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 from poptalk import __version__
-from poptalk.notation.reader import parse_dialogue
 from poptalk.session.log import MOST_LINES, MOST_LINES_OF_A_LISTING, recent_lines
+from poptalk.transcript.parser import parse_dialogue
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import live, practising
 
@@ -74,7 +74,7 @@ async def test_it_stays_short() -> None:
         async with live(server) as shell:
             for _ in range(5):
                 await shell.ask("LIST")
-            lines = recent_lines(shell.shell.talk)
+            lines = recent_lines(shell.shell.session)
     assert len(lines) <= MOST_LINES
     assert lines[0] == "C: LIST"
     assert lines.count("S: 1 100") == len([line for line in lines if line == "C: LIST"])
@@ -90,7 +90,7 @@ async def test_what_comes_unasked_is_no_part_of_the_next_reply() -> None:
         async with live(server) as shell:
             await shell.ask("NOOP")
             await shell.ask("STAT")
-            lines = recent_lines(shell.shell.talk)
+            lines = recent_lines(shell.shell.session)
     assert list(lines[-6:]) == ["C: NOOP", "S: +OK", "S: bye", "S: bye", "C: STAT", "S: +OK 1 2"]
 
 

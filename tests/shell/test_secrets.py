@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import BadDestination, Target, parse_destination
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import BadDestination, Target, parse_destination
 from poptalk.net.errors import ConnectFailed, ConnectionLost
-from poptalk.net.link import Link
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, Expect, Pause, Reset, ScriptedServer, Send, Step
 from tests.servers.terminal import Pty

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.destination import Destination
+from poptalk.net.endpoint import Destination
 from poptalk.practice.server import Server, ThreadedServer
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Answer, ExpectLine, ScriptedServer, Send
@@ -54,7 +54,7 @@ async def test_tls_in_clear_and_in_tls(practice: Server) -> None:
         assert "verified: it is for 127.0.0.1, its dates are good" in text
         assert "names localhost, 127.0.0.1, ::1" in text
         assert "days left" in text
-        facts = shell.shell.talk.exchanges.facts.tls
+        facts = shell.shell.session.exchanges.facts.tls
         assert facts is not None
         assert hashlib.sha256(facts.chain[0]).hexdigest().upper() in text
         assert f"{facts.version}, {facts.cipher}" in text
@@ -200,7 +200,7 @@ async def test_base64_both_ways() -> None:
             await shell.enter(":b64 -d AGJ", until="this is no base64")
             await shell.enter(":b64", until="give a text")
             await shell.enter(r":b64 \q", until=":b64: ")
-            assert list(shell.shell.session.history.get_strings()) == [":b64"]
+            assert list(shell.shell.prompt_session.history.get_strings()) == [":b64"]
         assert server.wait_for_end() == b""
 
 
@@ -217,7 +217,7 @@ async def test_apop_by_hand(asked: bool) -> None:
                 await shell.see(":apop mrose ********")
                 await shell.enter("", until=f"APOP mrose {digest}")
             assert "tanstaaf" not in shell.terminal.raw
-            assert "tanstaaf" not in "".join(shell.shell.session.history.get_strings())
+            assert "tanstaaf" not in "".join(shell.shell.prompt_session.history.get_strings())
         assert server.wait_for_end() == b""
 
 

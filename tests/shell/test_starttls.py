@@ -140,7 +140,7 @@ async def test_open_keeps_the_demand_for_tls(identity: ServerIdentity) -> None:
         given = {name: getattr(destination, name) for name in type(destination)._fields}
         given |= {"starttls": True, "ca_file": str(identity.ca_file)}
         async with live(type(destination)(**given), rows=40) as shell:
-            assert shell.shell.dialogue.session.encrypted
+            assert shell.shell.session.core.encrypted
             await shell.enter(f":open {other.host} {other.port}", until="did not take STLS")
             await shell.see("(closed)")
             await shell.enter("NOOP", until="not connected")
@@ -152,7 +152,7 @@ async def test_what_is_typed_while_it_begins_goes_through_tls(identity: ServerId
     steps = upgrading(identity)
     with ScriptedServer([*steps[:2], Pause(go), *steps[2:]]) as server, RecordingServer() as first:
         async with live(first, rows=40) as shell:
-            shell.shell.talk.destination = None
+            shell.shell.session.destination = None
             destination = place(server)
             given = {name: getattr(destination, name) for name in type(destination)._fields}
             given |= {"starttls": True, "ca_file": str(identity.ca_file)}
@@ -175,7 +175,7 @@ async def test_ctrl_c_gives_up_the_wait_for_tls() -> None:
             await shell.see("gave up connecting")
             await shell.see("(closed)")
             assert "a fault in poptalk" not in shell.text
-            assert shell.shell.talk.procedure is None
+            assert shell.shell.session.procedure is None
 
 
 def test_both_ways_exclude_each_other() -> None:

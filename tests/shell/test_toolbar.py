@@ -1,6 +1,6 @@
 """The bottom line."""
 
-from poptalk.shell.toolbar import toolbar
+from poptalk.shell.live import toolbar
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import LiveTest, live, practising
 

@@ -1,6 +1,7 @@
 r"""What is typed is what is sent: every octet of an odd line, and CRLF behind it.
 
-The server refuses whatever it gets, so that also `AUTH` and `RETR` are no more than lines.  `STLS` is not
+The server refuses whatever it gets, so that also `AUTH` and `RETR` are no more than lines.  `STLS`
+is not
 among them: what is sent after it waits for TLS, and stays back where the server refuses that.
 Four ways lead from a person to a server: a pipe, the live shell, the live shell with a paste, and
 the shell that never redraws.

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.protocol.commands import parse_command
-from poptalk.protocol.verbs import VERBS, Verb
-from poptalk.terminal.anatomy import (
+from poptalk.pop3.commands import VERBS, Verb, parse_command
+from poptalk.terminal.lexer import (
     Part,
     answer_parts,
     command_parts,

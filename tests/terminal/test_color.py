@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from poptalk.terminal.color import COLOR_FLAGS, use_color
+from poptalk.terminal.screen import COLOR_FLAGS, use_color
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.protocol.verbs import VERBS
-from poptalk.terminal.fold import MAX_LINE_SHOWN, UNLIMITED, BodyView, Budget
-from poptalk.terminal.render import plain_text
+from poptalk.pop3.commands import VERBS
+from poptalk.terminal.render import MAX_LINE_SHOWN, UNLIMITED, BodyView, Budget, plain_text
 
 
 def view(rows: int = UNLIMITED, *, columns: int = 80, in_header: bool = False) -> BodyView:

@@ -10,12 +10,8 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.formatters.terminal256 import Terminal256Formatter
 from pygments.token import Error
 
-from poptalk.protocol.verbs import VERBS
-from poptalk.terminal.lexer import (
-    STYLE_OF_TOKEN,
-    TOKEN_OF_STYLE,
-    Pop3Lexer,
-)
+from poptalk.pop3.commands import VERBS
+from poptalk.terminal.lexer import STYLE_OF_TOKEN, TOKEN_OF_STYLE, Pop3Lexer
 
 TRANSCRIPTS = sorted((Path(__file__).parent.parent / "transcripts").glob("*.pop3"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from poptalk.terminal.screen import PROGRESS_AFTER_SECONDS, PROGRESS_LINE_SECONDS, Progress
+from poptalk.terminal.screen import PROGRESS_AFTER_SECONDS, PROGRESS_LINE_SECONDS, ProgressLine
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Tty(io.StringIO):
 
 def test_short_work_says_nothing() -> None:
     stream, clock = Tty(), Clock()
-    progress = Progress(clock=clock, stream=stream)
+    progress = ProgressLine(clock=clock, stream=stream)
     progress.tell("message 1 of 2")
     progress.clear()
     assert stream.getvalue() == ""
@@ -30,7 +30,7 @@ def test_short_work_says_nothing() -> None:
 
 def test_on_a_terminal_a_row_is_rewritten_and_taken_away() -> None:
     stream, clock = Tty(), Clock()
-    progress = Progress(clock=clock, stream=stream)
+    progress = ProgressLine(clock=clock, stream=stream)
     clock.now += PROGRESS_AFTER_SECONDS
     progress.tell("message 1 of 2")
     clock.now += PROGRESS_AFTER_SECONDS
@@ -46,7 +46,7 @@ def test_on_a_terminal_a_row_is_rewritten_and_taken_away() -> None:
 
 def test_elsewhere_it_is_a_line_now_and_then() -> None:
     stream, clock = io.StringIO(), Clock()
-    progress = Progress(clock=clock, stream=stream)
+    progress = ProgressLine(clock=clock, stream=stream)
     for second in range(25):
         clock.now += 1
         progress.tell(f"message {second}")

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.terminal.prose import MOST_COLUMNS, render_comment, render_item, render_prose
+from poptalk.terminal.markdown import MOST_COLUMNS, render_comment, render_item, render_prose
 from poptalk.terminal.render import plain_text
-from poptalk.terminal.safe import Fragments
+from poptalk.terminal.safe import Fragments, cells
 from poptalk.terminal.theme import NEUTRAL
-from poptalk.terminal.width import cells
 
 WIDTHS = pytest.mark.parametrize("columns", [40, 120])
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.protocol.commands import Span, parse_command
-from poptalk.protocol.verbs import VERBS
+from poptalk.pop3.commands import VERBS, Span, parse_command
 from poptalk.terminal.render import (
     CLIENT_MARK,
     MASK,
@@ -19,9 +18,8 @@ from poptalk.terminal.render import (
     status_line,
     typed_line,
 )
-from poptalk.terminal.safe import harmless
+from poptalk.terminal.safe import cells, harmless
 from poptalk.terminal.theme import NEUTRAL
-from poptalk.terminal.width import cells
 
 
 @given(st.binary())

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import iter_graphemes
 
-from poptalk.terminal.safe import harmless
-from poptalk.terminal.width import cells, cut, rows, wrap
+from poptalk.terminal.safe import cells, cut, harmless, rows, wrap
 
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
 """Two women and a girl, joined: one grapheme."""

@@ -1,1 +1,1 @@
-"""The dialogues, and the octets in them."""
+"""The notation, module by module."""

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from poptalk.pop3.sasl.mechanism import Parts
-    from poptalk.pop3.sasl.proofs import Credentials
+    from poptalk.pop3.sasl.mechanism import Credentials, Parts
 
 MOST_ITERATIONS = 1_000_000
 """The server says how often the password is hashed: beyond this, a second or two, it is no server that

@@ -12,21 +12,22 @@ from poptalk.pop3.sasl.mechanism import (
     Applicant,
     Claim,
     ClientMechanism,
+    CramMd5Proof,
     Flaw,
     LoginBroken,
     OneMessage,
+    PasswordProof,
     SaslFailure,
     SaslPart,
     ServerMechanism,
+    TokenProof,
 )
-from poptalk.pop3.sasl.proofs import CramMd5Proof, PasswordProof, TokenProof
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from poptalk.pop3.sasl.mechanism import Parts
-
 
 # PLAIN: an identity to act as, a name and a password, separated by NUL (RFC 4616 §2).
 

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Generator
 from functools import partial
 
-from poptalk.pop3.sasl.base64 import CANCEL, EMPTY_INITIAL_RESPONSE, NotBase64, decode, encode
-from poptalk.pop3.sasl.mechanism import STARS, LoginError, Method, Need, SaslPart
+from poptalk.pop3.commands import MAX_COMMAND_OCTETS, Clause
+from poptalk.pop3.replies import Status, StatusLine
+from poptalk.pop3.sasl.mechanism import (
+    CANCEL,
+    EMPTY_INITIAL_RESPONSE,
+    STARS,
+    LoginBroken,
+    LoginError,
+    LoginRefused,
+    Method,
+    Need,
+    NotBase64,
+    SaslPart,
+    decode,
+    encode,
+    encode_initial,
+)
 from poptalk.pop3.sasl.scram import (
     ScramClient,
     ScramServer,
@@ -31,7 +48,6 @@ from poptalk.pop3.sasl.simple import (
     plain_parts,
     xoauth2_client,
 )
-from poptalk.protocol.verbs import Clause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -311,7 +327,7 @@ def asks_for_password(mechanism: bytes, challenge: bytes) -> bool:
         return True
 
 
-def stand_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
+def redacted_response(mechanism: bytes, step: int, line: bytes) -> bytes | None:
     """Return a response with its secret replaced by stars, as base64 of the same form.
 
     Args:
@@ -329,3 +345,100 @@ def stand_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
     except NotBase64:
         return None
     return encode(b"".join(STARS if part.secret else part.octets for part in parts))
+
+
+# A whole login, seen from the client: USER and PASS, APOP, or AUTH with a mechanism.
+#
+# A login is a generator that yields the lines to be sent, without their line ends, and is sent the first
+# line of each reply.  It ends when the server has let the user in, and raises `LoginRefused` or
+# `LoginBroken` when it has not.  The driver sends and shows each line, so that everything crosses the
+# wire, and the screen, as if it had been typed::
+#
+#     login = authenticate(make_mechanism("PLAIN", who))
+#     line = next(login)
+#     while True:
+#         line = login.send(reply_to(line))  # until StopIteration
+
+
+SaslExchange = Generator[bytes, StatusLine, None]
+
+
+def begin_login(
+    method: Method, who: Applicant, *, timestamp: bytes | None, two_step: bool = False
+) -> SaslExchange:
+    """Return the login by a method.
+
+    Args:
+        method: the way.
+        who: the client.
+        timestamp: the greeting's, for APOP; None where it has none.
+        two_step: whether an initial response is to have a line of its own.
+
+    Raises:
+        LoginError: APOP is asked for and there is no timestamp; or SCRAM cannot take the name or the
+            password.
+    """
+    if method.name == "USER":
+        return user_and_pass(who.user, who.secret)
+    if method.name == "APOP":
+        if timestamp is None:
+            raise LoginError(
+                "APOP needs a <timestamp> in the greeting, and there is none: this server does not "
+                "offer it (RFC 1939 §7)"
+            )
+        return apop(who.user, who.secret, timestamp)
+    return authenticate(make_mechanism(method.name, who), two_step=two_step)
+
+
+def user_and_pass(user: bytes, password: bytes) -> SaslExchange:
+    """Log in with USER and PASS (RFC 1939 §7)."""
+    _accepted((yield b"USER " + user))
+    _accepted((yield b"PASS " + password))
+
+
+def apop(user: bytes, password: bytes, timestamp: bytes) -> SaslExchange:
+    """Log in with APOP (RFC 1939 §7).
+
+    Args:
+        user: the name.
+        password: the shared secret.
+        timestamp: of the greeting, angle brackets included.
+    """
+    _accepted((yield b"APOP %b %b" % (user, apop_digest(timestamp, password))))
+
+
+def apop_digest(timestamp: bytes, password: bytes) -> bytes:
+    """Return MD5 over timestamp and password as 32 hexadecimal digits (RFC 1939 §7)."""
+    return hashlib.md5(timestamp + password, usedforsecurity=False).hexdigest().encode("ascii")
+
+
+def authenticate(mechanism: ClientMechanism, *, two_step: bool = False) -> SaslExchange:
+    """Log in with AUTH (RFC 5034 §4).
+
+    The initial response goes in the same line, unless that would be longer than 255 octets, which
+    RFC 5034 §4 forbids, or `two_step` asks for a line of its own (Exchange Online wants that).
+    """
+    command = b"AUTH " + mechanism.name
+    initial = mechanism.initial()
+    line = command if initial is None else command + b" " + encode_initial(initial)
+    apart = initial is not None and (two_step or len(line + b"\r\n") > MAX_COMMAND_OCTETS)
+    reply: StatusLine = yield command if apart else line
+    if apart and initial is not None and reply.status is Status.CHALLENGE:
+        reply = yield encode(initial)
+    while reply.status is Status.CHALLENGE:
+        try:
+            answer = mechanism.respond(decode(reply.text))
+        except LoginBroken:
+            yield CANCEL
+            raise
+        except NotBase64:
+            yield CANCEL
+            raise LoginBroken("a challenge of the server isn't base64; cancelled") from None
+        reply = yield encode(answer)
+    _accepted(reply)
+    mechanism.check_finished()
+
+
+def _accepted(reply: StatusLine) -> None:
+    if reply.status is not Status.OK:
+        raise LoginRefused(reply)

@@ -8,12 +8,96 @@ in ``__init__``) is shared by all sessions.
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Self
 
-from poptalk.practice.faults.parameters import Parameter
-from poptalk.practice.seam import ServerHooks
+from poptalk.pop3.commands import VERBS
+from poptalk.practice.observers import ServerHooks
+
+# What may follow the name of a fault: ``slow:2s``, ``drop-after:500``, ``no-final-dot:UIDL``.
+
+
+MAX_SECONDS = 3600.0
+"""Longest pause or delay: by then every client has given up."""
+
+MAX_OCTETS = 1_000_000_000
+"""Largest position and difference in octets: more than any reply of a practice server has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What may follow a fault's name and a colon.
+
+    Args:
+        name: for the listing.
+        default: the value if none is given, as a user would write it.
+        read: returns the value of a text; raises ValueError with what would be right otherwise.
+    """
+
+    name: str
+    default: str
+    read: Callable[[str], Any]
+
+
+def seconds(default: str) -> Parameter:
+    """Return the parameter for a time, such as ``2s``, ``0.5`` or ``200ms``; its value is a float."""
+    return Parameter(name="SECONDS", default=default, read=_read_seconds)
+
+
+def octets(default: int, *, least: int = 0) -> Parameter:
+    """Return the parameter for a number of octets; its value is an int."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= MAX_OCTETS:
+            raise ValueError(f"a number of octets from {least} to {MAX_OCTETS}, such as {default}")
+        return number
+
+    return Parameter(name="OCTETS", default=str(default), read=read)
+
+
+def command(default: str) -> Parameter:
+    """Return the parameter for a command; its value is the keyword in octets and upper case."""
+    return Parameter(name="COMMAND", default=default, read=_read_command)
+
+
+def one_of(*choices: str) -> Parameter:
+    """Return the parameter for one of a few words, the first of which is the default."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text
+
+    return Parameter(name="|".join(choices), default=choices[0], read=read)
+
+
+def _read_seconds(text: str) -> float:
+    number, factor = text, 1.0
+    if text.endswith("ms"):
+        number, factor = text[:-2], 0.001
+    elif text.endswith("s"):
+        number = text[:-1]
+    try:
+        value = float(number) * factor
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MAX_SECONDS:
+        raise ValueError(f"a time of at most {MAX_SECONDS:.0f} seconds, such as 2s or 200ms")
+    return value
+
+
+def _read_command(text: str) -> bytes:
+    keyword = text.upper().encode("ascii", "replace")
+    if keyword not in VERBS:
+        raise ValueError("a command of POP3, such as RETR")
+    return keyword
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

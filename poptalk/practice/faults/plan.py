@@ -9,27 +9,86 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial, reduce
+from importlib import resources
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
+from poptalk.pop3.commands import Command, State
+from poptalk.pop3.server.texts import Occasion
+from poptalk.pop3.server.transaction import Maildrop
 from poptalk.practice.accounts import Account
-from poptalk.practice.faults.catalogue import FAULTS
-from poptalk.practice.faults.fault import Fault
-from poptalk.practice.seam import Action, ServerHooks
-from poptalk.protocol.commands import Command
-from poptalk.protocol.maildrop import Maildrop
-from poptalk.protocol.states import State
-from poptalk.protocol.texts import Occasion
+from poptalk.practice.faults import connection, replies
+from poptalk.practice.faults.fault import About, Fault
+from poptalk.practice.observers import Action, ServerHooks
 
 if TYPE_CHECKING:
     import ssl
 
+    from poptalk.pop3.server.events import Encode
     from poptalk.practice.certificates import Certificates
-    from poptalk.protocol.seam import Encode
+
+# Every fault by its name: what `faults.toml` says about it, with the class that does it.
+
+
+def _load() -> dict[str, type[Fault]]:
+    classes: dict[str, type[Fault]] = {}
+    for module in (connection, replies, replies, replies, connection, connection):
+        classes |= vars(module)
+    text = resources.files("poptalk.practice.faults").joinpath("faults.toml")
+    faults = {}
+    for name, said in tomllib.loads(text.read_text(encoding="utf-8")).items():
+        fault = faults[name] = classes["".join(map(str.capitalize, name.split("-")))]
+        fault.about = About(name=name, **said)
+    return faults
+
+
+FAULTS: Mapping[str, type[Fault]] = _load()
+"""Every fault by its name, in the order of the list, which is also that in which they act."""
+
+
+# The table that ``poptalk serve --list-faults`` prints.
+
+
+COLUMNS = 80
+"""Width of the table: that of a terminal that nobody has widened."""
+
+LABEL_COLUMNS = 10
+
+INTRODUCTION = (
+    "Faults that the practice server has on demand, each after a case that happened: poptalk serve "
+    "--fault NAME. For one account: --fault bob=NAME. For the n-th connection: --fault '#3=NAME'. A "
+    "value after a colon replaces the one that is shown. You can combine several, unless they change "
+    "the same thing; they act in the order of this list."
+)
+
+
+def list_faults() -> Iterator[str]:
+    """Return the lines of the table."""
+    yield from textwrap.wrap(INTRODUCTION, COLUMNS)
+    for name, kind in FAULTS.items():
+        about, parameter = kind.about, kind.parameter
+        yield ""
+        yield name if parameter is None else f"{name}:{parameter.default}    ({parameter.name})"
+        for label, text in (
+            ("server", about.server),
+            ("seen", about.seen),
+            (about.stance, f'{about.clause}: "{about.quote}"'),
+            ("client", about.client),
+        ):
+            yield from textwrap.wrap(
+                text,
+                COLUMNS,
+                initial_indent=f"  {label:<{LABEL_COLUMNS}}",
+                subsequent_indent=" " * (LABEL_COLUMNS + 2),
+                break_on_hyphens=False,
+            )
+
 
 SEED_BITS = 32
 """Size of a random seed: short enough to type again."""

@@ -2,10 +2,121 @@
 
 from __future__ import annotations
 
-from poptalk.practice.faults import parameters
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from poptalk.pop3.commands import Command, State, parse_command
+from poptalk.pop3.replies import TERMINATION, terminate
+from poptalk.pop3.server.transaction import Maildrop
+from poptalk.practice.faults import fault
 from poptalk.practice.faults.fault import Fault
-from poptalk.protocol.commands import Command, parse_command
-from poptalk.protocol.states import State
+from poptalk.practice.maildrop.snapshot import AnotherMaildrop
+
+if TYPE_CHECKING:
+    from poptalk.pop3.server.events import Encode
+
+# Faults in multi-line replies: lines that are not stuffed, do not end, or do not stop.
+#
+# The size that LIST announces is right in all of them; `mail` has the faults that lie about it.
+
+
+MESSAGE_COMMANDS = (b"RETR", b"TOP")
+"""The commands whose body is (part of) a message."""
+
+
+class _BodyFault(Fault):
+    """Spoils the bodies of some replies."""
+
+    commands: tuple[bytes, ...] = MESSAGE_COMMANDS
+
+    def body(
+        self, command: Command | None, chunks: Iterable[bytes], encode: Encode
+    ) -> Iterator[bytes]:
+        """Spoil the body if it answers one of the commands."""
+        if command is not None and command.keyword in self.commands:
+            return self.spoil(chunks, encode)
+        return encode(chunks)
+
+    def spoil(self, chunks: Iterable[bytes], _encode: Encode) -> Iterator[bytes]:
+        """Return the octets for the wire: here without stuffing, with the lone dot."""
+        return terminate(chunks)
+
+
+class NoDotStuffing(_BodyFault):
+    """Leaves out byte-stuffing."""
+
+
+class TopNoDotStuffing(_BodyFault):
+    """Leaves out byte-stuffing in the answer to TOP."""
+
+    commands = (b"TOP",)
+
+
+class ChunkNoDotStuffing(_BodyFault):
+    """Forgets between two chunks that a line has ended."""
+
+    parameter = fault.octets(16_384, least=1)
+    value: int
+
+    def spoil(self, chunks: Iterable[bytes], _encode: Encode) -> Iterator[bytes]:
+        """Stuff each chunk for itself."""
+        return terminate(chunk.replace(b"\n.", b"\n..") for chunk in self._cut(chunks))
+
+    def _cut(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Cut octets into chunks of the size of the fault."""
+        held, size = bytearray(), self.value
+        for chunk in chunks:
+            held += chunk
+            whole = len(held) - len(held) % size
+            yield from (bytes(held[at : at + size]) for at in range(0, whole, size))
+            del held[:whole]
+        yield bytes(held)
+
+
+class BareLf(_BodyFault):
+    """Ends the lines of messages in LF alone."""
+
+    def spoil(self, chunks: Iterable[bytes], _encode: Encode) -> Iterator[bytes]:
+        """Take the CR out of all line ends but the last."""
+        return terminate(_without_cr(chunks))
+
+
+def _without_cr(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    held = b""
+    for chunk in chunks:
+        joined = held + chunk
+        # A CR at the end may be half of a line end.
+        held = b"\r" if joined.endswith(b"\r") else b""
+        yield joined[: len(joined) - len(held)].replace(b"\r\n", b"\n")
+    yield held
+
+
+class NoFinalDot(_BodyFault):
+    """Leaves out the lone dot."""
+
+    parameter = fault.command("RETR")
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__(value)
+        self.commands = (value,)
+
+    def spoil(self, chunks: Iterable[bytes], encode: Encode) -> Iterator[bytes]:
+        """Hold back the last three octets forever."""
+        held = b""
+        for chunk in encode(chunks):
+            joined = held + chunk
+            yield joined[: -len(TERMINATION)]
+            held = joined[-len(TERMINATION) :]
+
+
+class ExtraLine(_BodyFault):
+    """Adds an empty line to messages."""
+
+    def spoil(self, chunks: Iterable[bytes], encode: Encode) -> Iterator[bytes]:
+        """Add a CRLF to the message."""
+        return encode(chain(chunks, (b"\r\n",)))
+
 
 ESCAPES = b"\x1b[31;1;4mready\x1b[2J\x1b]0;owned\x07 for you\x9b5m"
 """Colours, a cleared screen, another window title, and a C1 introducer of one octet."""
@@ -119,7 +230,7 @@ class DoubleReply(Fault):
 class LateReply(Fault):
     """Holds back the answer to a command until the next one comes."""
 
-    parameter = parameters.command("STAT")
+    parameter = fault.command("STAT")
     value: bytes
     _held = b""
 
@@ -130,3 +241,96 @@ class LateReply(Fault):
             return held + line
         self._held = line
         return held
+
+
+# Faults in the mail itself: its sizes, its unique-ids, and what strangers write into it.
+#
+# Each shows the session a maildrop that differs from the real one.  The last two are honest: LIST
+# announces what RETR sends.
+
+
+class UidlReused(Fault):
+    """Uses message-numbers as unique-ids."""
+
+    def maildrop(self, maildrop: Maildrop) -> Maildrop:
+        """Return numbers as unique-ids."""
+        return _NumberedMaildrop(maildrop)
+
+
+class _NumberedMaildrop(AnotherMaildrop):
+    def unique_id(self, number: int) -> bytes:
+        return b"%d" % number
+
+
+class UidlSpaces(Fault):
+    """Puts too many spaces into unique-id listings."""
+
+    def maildrop(self, maildrop: Maildrop) -> Maildrop:
+        """Put spaces before the unique-ids."""
+        return _SpacedMaildrop(maildrop)
+
+
+class _SpacedMaildrop(AnotherMaildrop):
+    def unique_id(self, number: int) -> bytes:
+        return b"  " + super().unique_id(number)
+
+
+class WrongOctets(Fault):
+    """Announces wrong sizes."""
+
+    parameter = fault.octets(-2, least=-fault.MAX_OCTETS)
+    value: int
+
+    def maildrop(self, maildrop: Maildrop) -> Maildrop:
+        """Miscount."""
+        return _MiscountedMaildrop(maildrop, self.value)
+
+
+class _MiscountedMaildrop(AnotherMaildrop):
+    def __init__(self, maildrop: Maildrop, error: int) -> None:
+        super().__init__(maildrop)
+        self._error = error
+
+    def octets(self, number: int) -> int:
+        return max(0, super().octets(number) + self._error)
+
+
+class LongLine(Fault):
+    """Puts a line into messages that is longer than a client's buffer."""
+
+    parameter = fault.octets(5_000, least=2)
+    value: int
+
+    def maildrop(self, maildrop: Maildrop) -> Maildrop:
+        """Add the line."""
+        return _AugmentedMaildrop(maildrop, last=b"x" * (self.value - 2) + b"\r\n")
+
+
+class _AugmentedMaildrop(AnotherMaildrop):
+    """A maildrop whose messages have something more at their beginning and end."""
+
+    def __init__(self, maildrop: Maildrop, *, header: bytes = b"", last: bytes) -> None:
+        super().__init__(maildrop)
+        self._header = header
+        self._last = last
+
+    def octets(self, number: int) -> int:
+        return len(self._header) + super().octets(number) + len(self._last)
+
+    def chunks(self, number: int) -> Iterator[bytes]:
+        yield self._header
+        yield from super().chunks(number)
+        yield self._last
+
+
+HOSTILE_HEADER = b"X-Hostile: \x1b]0;owned\x07\x1b[8mhidden\r\n"
+HOSTILE_LINE = b"%b\x08\x08\x08 \xe2\x80\xaetxt.exe\r\n" % ESCAPES
+"""Escape sequences, backspaces, and a right-to-left override in UTF-8."""
+
+
+class EscapeMail(Fault):
+    """Puts escape sequences into messages."""
+
+    def maildrop(self, maildrop: Maildrop) -> Maildrop:
+        """Add a field to the header and a line to the body."""
+        return _AugmentedMaildrop(maildrop, header=HOSTILE_HEADER, last=HOSTILE_LINE)

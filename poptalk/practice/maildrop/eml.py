@@ -12,12 +12,13 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from poptalk.practice.maildrop.errors import CommitRefused, MaildropError
-from poptalk.practice.maildrop.journal import Journal, Steps
-from poptalk.practice.maildrop.locks import SessionLock
-from poptalk.practice.maildrop.snapshot import Signature, Snapshot
-from poptalk.practice.maildrop.text import (
+from poptalk.practice.maildrop.locks import Journal, SessionLock, Steps
+from poptalk.practice.maildrop.snapshot import (
+    CommitRefused,
+    MaildropError,
     Measure,
+    Signature,
+    Snapshot,
     canonical_blocks,
     list_files,
     measure,
@@ -85,7 +86,7 @@ class EmlSnapshot(Snapshot):
 
 
 class EmlFolder:
-    """A folder of ``.eml`` files (`poptalk.practice.maildrop.source.Storage`).
+    """A folder of ``.eml`` files (`poptalk.practice.maildrop.store.Storage`).
 
     Args:
         folder: its path.

@@ -20,10 +20,8 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from poptalk.practice.maildrop.journal import Journal, Steps
-from poptalk.practice.maildrop.locks import SessionLock
-from poptalk.practice.maildrop.snapshot import Snapshot
-from poptalk.practice.maildrop.text import list_files, open_message, unique_id_of
+from poptalk.practice.maildrop.locks import Journal, SessionLock, Steps
+from poptalk.practice.maildrop.snapshot import Snapshot, list_files, open_message, unique_id_of
 
 FOLDERS = ("new", "cur")
 """Where messages are; what is in ``tmp`` is not yet delivered."""
@@ -118,7 +116,7 @@ class MaildirSnapshot(Snapshot):
 
 
 class Maildir:
-    """A Maildir (`poptalk.practice.maildrop.source.Storage`).
+    """A Maildir (`poptalk.practice.maildrop.store.Storage`).
 
     Args:
         folder: the one that has ``new`` and ``cur`` in it.

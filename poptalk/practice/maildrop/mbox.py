@@ -32,18 +32,23 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from poptalk.practice.maildrop.errors import CommitRefused, MaildropError, MaildropLocked
-from poptalk.practice.maildrop.journal import (
+from poptalk.practice.maildrop.locks import (
     UNFINISHED,
+    SessionLock,
     Steps,
     damaged,
+    delivery_stopped,
     open_journal,
     remove_file,
+    remove_stale_dot_lock,
     write_journal,
 )
-from poptalk.practice.maildrop.locks import SessionLock, delivery_stopped, remove_stale_dot_lock
-from poptalk.practice.maildrop.snapshot import Signature, Snapshot
-from poptalk.practice.maildrop.text import (
+from poptalk.practice.maildrop.snapshot import (
+    CommitRefused,
+    MaildropError,
+    MaildropLocked,
+    Signature,
+    Snapshot,
     canonical_blocks,
     measure,
     open_message,
@@ -240,7 +245,7 @@ class Rewrite:
 
 
 class Mbox:
-    """An mbox (`poptalk.practice.maildrop.source.Storage`).
+    """An mbox (`poptalk.practice.maildrop.store.Storage`).
 
     Args:
         path: the file.

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.sasl.base64 import NotBase64, decode, encode
-from poptalk.pop3.sasl.login import Talk, apop, authenticate, user_and_pass
+from poptalk.pop3.replies import parse_status_line
 from poptalk.pop3.sasl.mechanism import (
     Applicant,
     BadCredential,
     LoginBroken,
     LoginRefused,
+    NotBase64,
     credential,
+    decode,
+    encode,
 )
 from poptalk.pop3.sasl.scram import MOST_ITERATIONS, ScramClient
 from poptalk.pop3.sasl.simple import (
@@ -27,11 +29,10 @@ from poptalk.pop3.sasl.simple import (
     plain_client,
     xoauth2_client,
 )
-from poptalk.pop3.sasl.table import METHODS, choose
-from poptalk.protocol.replies import parse_status_line
+from poptalk.pop3.sasl.table import METHODS, SaslExchange, apop, authenticate, choose, user_and_pass
 
 
-def talk_through(talk: Talk, *replies: bytes) -> list[bytes]:
+def talk_through(talk: SaslExchange, *replies: bytes) -> list[bytes]:
     """Let a talk hear these replies; return what it said, all of which must have been answered."""
     said = [next(talk)]
     for reply in replies[:-1]:
@@ -164,7 +165,7 @@ def test_scram_is_the_example_of_its_rfc(example: Sequence[bytes]) -> None:
     assert said[2] == b""
 
 
-def _scram() -> Talk:
+def _scram() -> SaslExchange:
     name, nonce, *_ = SCRAM[1]
     assert isinstance(nonce, str)
     return authenticate(ScramClient(name.decode(), who(b"user", b"pencil"), nonce=nonce))

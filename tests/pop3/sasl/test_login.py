@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.pop3.sasl.login import make_talk
 from poptalk.pop3.sasl.mechanism import BadCredential, LoginError, applicant
-from poptalk.pop3.sasl.table import METHODS, find_method
+from poptalk.pop3.sasl.table import METHODS, begin_login, find_method
 
 WHO = applicant("bob", "jones", host="mail.example.org", port=995)
 TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"
@@ -14,7 +13,7 @@ TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_a_talk_that_begins_with_its_name(name: str) -> None:
-    first = next(make_talk(find_method(name.lower()), WHO, timestamp=TIMESTAMP))
+    first = next(begin_login(find_method(name.lower()), WHO, timestamp=TIMESTAMP))
     keyword = f"AUTH {name}" if METHODS[name].sasl else name
     assert first.startswith(keyword.encode())
     assert b"jones" not in first
@@ -22,7 +21,7 @@ def test_every_method_has_a_talk_that_begins_with_its_name(name: str) -> None:
 
 def test_apop_without_a_timestamp_cannot_be() -> None:
     with pytest.raises(LoginError, match="does not offer it"):
-        make_talk(find_method("APOP"), WHO, timestamp=None)
+        begin_login(find_method("APOP"), WHO, timestamp=None)
 
 
 def test_a_near_miss_is_named() -> None:

@@ -15,7 +15,7 @@ from poptalk.pop3.sasl.simple import (
     plain_message,
     xoauth2_client,
 )
-from poptalk.pop3.sasl.table import METHODS, challenge_parts, response_parts, stand_in
+from poptalk.pop3.sasl.table import METHODS, challenge_parts, redacted_response, response_parts
 
 SECRET = b"k1-secret"
 BOB = Applicant(user=b"bob", secret=SECRET, host=b"h", port=995)
@@ -51,7 +51,7 @@ RESPONSES = (
 def test_the_stand_in_has_the_form_and_not_the_secret(
     mechanism: bytes, step: int, octets: bytes, shown: bytes
 ) -> None:
-    line = stand_in(mechanism, step, b64encode(octets))
+    line = redacted_response(mechanism, step, b64encode(octets))
     assert line is not None
     assert b64decode(line) == shown
     parts = response_parts(mechanism, step, octets)
@@ -73,12 +73,12 @@ def test_every_octet_of_a_response_is_in_one_part(
 def test_what_is_not_as_laid_down_is_secret_as_a_whole(mechanism: bytes) -> None:
     (part,) = response_parts(mechanism, 1, SECRET)
     assert part.secret
-    assert stand_in(mechanism, 1, b"!" + SECRET) is None
+    assert redacted_response(mechanism, 1, b"!" + SECRET) is None
 
 
 @pytest.mark.parametrize("line", [b"", b"*", b"="])
 def test_lines_without_a_secret_stay(line: bytes) -> None:
-    assert stand_in(b"PLAIN", 1, line) == line
+    assert redacted_response(b"PLAIN", 1, line) == line
 
 
 def test_challenges_are_explained() -> None:

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from scramp import ScramClient  # type: ignore[import-untyped]
 
-from poptalk.pop3.sasl.mechanism import Claim, Flaw, SaslFailure, ServerMechanism
-from poptalk.pop3.sasl.proofs import Credentials
+from poptalk.pop3.sasl.mechanism import Claim, Credentials, Flaw, SaslFailure, ServerMechanism
 from poptalk.pop3.sasl.scram import ScramProof, ScramServer
+from poptalk.pop3.server.events import LoginAttempt
 from poptalk.practice.accounts import ACCOUNTS, BOB, AccountBook
 from poptalk.practice.server import Server
-from poptalk.protocol.server_events import LoginAttempt
 
 PENCIL = Credentials(password=b"pencil", token=b"")
 

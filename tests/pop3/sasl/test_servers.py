@@ -9,20 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poptalk.pop3.sasl.mechanism import (
-    Claim,
-    Flaw,
-    SaslFailure,
-    ServerMechanism,
-    decode_response,
-    encode_challenge,
-)
-from poptalk.pop3.sasl.proofs import (
     ApopProof,
+    Claim,
     CramMd5Proof,
     Credentials,
+    Flaw,
     PasswordProof,
     Proof,
+    SaslFailure,
+    ServerMechanism,
     TokenProof,
+    decode_response,
+    encode_challenge,
 )
 from poptalk.pop3.sasl.simple import (
     CramMd5Server,

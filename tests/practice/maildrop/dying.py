@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 from poptalk.practice.maildrop import store
-from poptalk.practice.maildrop.journal import Steps
+from poptalk.practice.maildrop.locks import Steps
 from poptalk.practice.server import Server, ThreadedServer
 
 MARKED = (1, 3, 4)

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from poptalk.pop3.server.transaction import Maildrop
 from poptalk.practice.maildrop import Format, Store, locate
-from poptalk.protocol.maildrop import Maildrop
 
 LINE = 64
 """Octets of a line with its CRLF: all powers of two from here on are at the beginning of a line."""

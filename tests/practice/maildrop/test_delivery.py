@@ -15,7 +15,7 @@ import pytest
 
 from poptalk.practice.maildrop import Format, Store, locate, locks
 from poptalk.practice.maildrop import store as module
-from poptalk.practice.maildrop.journal import Steps
+from poptalk.practice.maildrop.locks import Steps
 from poptalk.practice.maildrop.mbox import MboxSnapshot
 from poptalk.practice.server import Server, ThreadedServer
 from tests.practice.maildrop.letters import (

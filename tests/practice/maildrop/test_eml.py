@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.paths import mailbox_directory
+from poptalk.config import mailbox_directory
 from poptalk.practice.maildrop import CommitRefused, MaildropError, Store, eml, locate
 from tests.practice.maildrop.letters import content, contents, unique_ids
 

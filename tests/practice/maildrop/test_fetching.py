@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.practice.maildrop import Format, MaildropError, mbox
-from poptalk.practice.maildrop.journal import Steps
+from poptalk.practice.maildrop.locks import Steps
 from poptalk.practice.server import Server, ThreadedServer
 from tests.practice.maildrop.letters import (
     LETTERS,

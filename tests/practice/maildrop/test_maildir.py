@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from poptalk.pop3.server.transaction import MessageUnavailable
 from poptalk.practice.maildrop import Format, Store, locate, maildir
-from poptalk.protocol.maildrop import MessageUnavailable
 from tests.practice.maildrop.letters import (
     content,
     contents,

@@ -20,7 +20,7 @@ from poptalk.practice.maildrop import (
     Store,
     locate,
     locks,
-    text,
+    snapshot,
 )
 from poptalk.practice.maildrop import mbox as module
 from tests.practice.maildrop.letters import (
@@ -53,7 +53,7 @@ def test_python_s_mailbox_finds_the_same_messages(tmp_path: Path) -> None:
     for key, message in zip(theirs.iterkeys(), ours, strict=True):
         with theirs.get_file(key) as file:
             read = file.read()
-        assert text.canonical(read) == message
+        assert snapshot.canonical(read) == message
     theirs.close()
 
 
@@ -81,7 +81,7 @@ def test_messages_are_told_apart_whatever_the_blocks(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(text, "BLOCK_OCTETS", block)
+    monkeypatch.setattr(snapshot, "BLOCK_OCTETS", block)
     assert contents(store_of(tmp_path / "mail", octets).open().maildrop) == messages
 
 

@@ -19,7 +19,7 @@ from poptalk.practice.maildrop import (
     Store,
     locate,
     locks,
-    text,
+    snapshot,
 )
 from poptalk.practice.maildrop import mbox as mbox_module
 from poptalk.practice.server import Server, ThreadedServer
@@ -65,7 +65,7 @@ def journal_of(mail: Path, format_: Format) -> Path:
 
 def unique_id_of_file(name: str, octets: bytes) -> str:
     """Return the unique-id that a message in a folder has, which a stranger can work out as well."""
-    return hashlib.blake2b(name.encode() + text.canonical(octets)).hexdigest()[:24]
+    return hashlib.blake2b(name.encode() + snapshot.canonical(octets)).hexdigest()[:24]
 
 
 # Journals.

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.practice.maildrop import Format, Store, text
+from poptalk.pop3.server.transaction import Maildrop, MessageUnavailable
+from poptalk.practice.maildrop import Format, Store, snapshot
 from poptalk.practice.maildrop.eml import EmlSnapshot
 from poptalk.practice.maildrop.snapshot import Selection, Snapshot
-from poptalk.protocol.maildrop import Maildrop, MessageUnavailable
 from tests.practice.maildrop.letters import (
     LETTERS,
     content,
@@ -89,7 +89,7 @@ def test_a_message_is_read_in_blocks_while_it_is_sent(format_: Format, tmp_path:
     blocks = list(maildrop.chunks(1))
     assert b"".join(blocks) == LARGE.replace(b"\n", b"\r\n")
     assert len(blocks) > 4
-    assert max(map(len, blocks)) < 2 * text.BLOCK_OCTETS
+    assert max(map(len, blocks)) < 2 * snapshot.BLOCK_OCTETS
 
 
 @pytest.mark.parametrize("format_", Format)

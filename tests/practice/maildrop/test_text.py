@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from poptalk.practice.maildrop import text as module
-from poptalk.practice.maildrop.text import canonical, canonical_blocks, measure, stored_blocks
+from poptalk.practice.maildrop import snapshot as module
+from poptalk.practice.maildrop.snapshot import canonical, canonical_blocks, measure, stored_blocks
 
 STORED_AND_TRAVELLING = [
     (b"a\nb\n", b"a\r\nb\r\n"),

@@ -1,0 +1,1 @@
+"""For authors of lessons: `poptalk lessons list`, `new`, `record` and `watch`."""

@@ -1,0 +1,194 @@
+"""A whole lesson on the screen, for its author: what learners will read, and who does what."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from poptalk.lesson.document.model import (
+    Block,
+    BlockKind,
+    Item,
+    Lesson,
+    LessonErrors,
+    Prose,
+    QuizQuestion,
+    SpeakerNote,
+)
+from poptalk.lesson.document.parser import load_lesson
+from poptalk.lesson.verify.check import check_lesson
+from poptalk.terminal.markdown import render_comment, render_item, render_prose
+from poptalk.terminal.safe import Fragments, harmless
+from poptalk.terminal.screen import LinearScreen
+from poptalk.transcript.model import Dialogue
+from poptalk.transcript.writer import format_dialogue
+
+DOERS = {
+    BlockKind.TASK: "The learner does:",
+    BlockKind.SHOW: "poptalk shows:",
+    BlockKind.SETUP: "poptalk does, folded:",
+    BlockKind.PROOF: "poptalk proves, on a second connection:",
+}
+"""What stands above a block."""
+
+MISTAKE = "By mistake:"
+
+_RIGHT = {True: "[x] ", False: "[ ] "}
+
+
+def render_lesson(lesson: Lesson, *, columns: int) -> Iterator[Fragments]:
+    """Give the rows of a lesson, an empty one behind each part.
+
+    Args:
+        lesson: the lesson.
+        columns: cells in a row.
+    """
+    yield [("heading", harmless(lesson.title))]
+    yield []
+    for item in lesson.introduction:
+        yield from _item(item, columns)
+    for number, step in enumerate(lesson.steps, 1):
+        yield [("heading", f"{number}/{len(lesson.steps)} {harmless(step.title)}")]
+        yield []
+        for item in step.items:
+            yield from _item(item, columns)
+
+
+def _item(item: Item, columns: int) -> Iterator[Fragments]:
+    match item:
+        case Prose():
+            yield from render_prose(item.source, columns=columns)
+            yield []
+        case SpeakerNote():
+            yield from render_comment(("note", "speaker's note"), item.text, columns=columns)
+            yield []
+        case QuizQuestion():
+            for choice in item.choices:
+                text = f"{choice.text} -- {choice.reply}" if choice.reply else choice.text
+                yield from render_item(_RIGHT[choice.right], text, columns=columns)
+            yield []
+            yield from _hints(item.hints, columns)
+        case Block():
+            yield from _dialogue(DOERS[item.kind], item.dialogue, columns)
+            yield from _hints(item.hints, columns)
+            for mistake in item.mistakes:
+                yield from _dialogue(MISTAKE, mistake.dialogue, columns)
+                yield from _prose("not yet", mistake.comment, columns)
+
+
+def _dialogue(doer: str, dialogue: Dialogue, columns: int) -> Iterator[Fragments]:
+    yield [("note", doer)]
+    yield from render_prose(f"```pop3\n{format_dialogue(dialogue)}```", columns=columns)
+    yield []
+
+
+def _hints(hints: tuple[Prose, ...], columns: int) -> Iterator[Fragments]:
+    for hint in hints:
+        yield from _prose("hint", hint, columns)
+
+
+def _prose(word: str, prose: Prose, columns: int) -> Iterator[Fragments]:
+    yield from render_comment(("hint", word), prose.source, columns=columns)
+    yield []
+
+
+# `poptalk lessons watch`: a lesson shown and checked again on every save.
+#
+# The file is looked at a few times a second.  No notices of the operating system are used: they differ
+# from one to the next, do not come from network drives, and follow a file that an editor has replaced
+# into the waste-paper basket.
+
+
+LOOKS_A_SECOND = 5
+
+PATIENCE_LOOKS = 10
+"""Looks at which a file may be gone before that is said: editors replace files, which takes one."""
+
+Stamp = tuple[int, int, int]
+"""What tells two states of a file apart: time, size, and which file it is."""
+
+
+def watch(path: Path, *, screen: LinearScreen, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Preview a lesson now and whenever it was saved, until interrupted.
+
+    Args:
+        path: the lesson.
+        screen: where it is shown.
+        sleep: lets seconds pass.
+
+    Raises:
+        ScreenClosed: nothing can be shown any more.
+    """
+    for stamp in changes(path, sleep):
+        if stamp is None:
+            screen.show(
+                [[("note", f"{harmless(str(path))} is gone; waiting for it to come back.")]]
+            )
+        else:
+            screen.show(preview(path, columns=screen.columns))
+
+
+def changes(path: Path, sleep: Callable[[float], None]) -> Iterator[Stamp | None]:
+    """Give the stamp of every state in which a file was left; None where it stays away.
+
+    Args:
+        path: the file.
+        sleep: lets seconds pass, between two looks.
+    """
+    shown = before = _stamp(path)
+    yield shown
+    looks_without = 0
+    while True:
+        sleep(1 / LOOKS_A_SECOND)
+        now = _stamp(path)
+        # A file that changes between two looks is still being written.
+        settled = now == before
+        before = now
+        if now is None:
+            looks_without += 1
+            if looks_without == PATIENCE_LOOKS:
+                shown = None
+                yield None
+        else:
+            looks_without = 0
+            if settled and now != shown:
+                shown = now
+                yield now
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def preview(path: Path, *, columns: int) -> Iterator[Fragments]:
+    """Give the rows of a lesson as learners read it, and below them what is wrong with it.
+
+    Args:
+        path: the lesson.
+        columns: cells in a row.
+    """
+    yield [("heading", f"=== {harmless(path.name)}, {datetime.now():%H:%M:%S}")]
+    yield []
+    try:
+        lesson = load_lesson(path)
+    except LessonErrors:
+        # What hinders it is among the findings.
+        pass
+    else:
+        yield from render_lesson(lesson, columns=columns)
+    faults = check_lesson(path).faults
+    yield from ([("warn", harmless(str(fault)))] for fault in faults)
+    yield [("heading", f"=== {_verdict(len(faults))} Ctrl-C ends this.")]
+
+
+def _verdict(count: int) -> str:
+    if not count:
+        return "Nothing was found to be wrong."
+    return f"{count} finding{'s' if count > 1 else ''}."

@@ -1,0 +1,468 @@
+"""The fenced `pop3` blocks of a lesson: what the word behind `pop3` means, and the dialogue inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from markdown_it.token import Token
+
+from poptalk.lesson.document.model import (
+    Block,
+    BlockKind,
+    Choice,
+    Item,
+    LessonFault,
+    Mistake,
+    Prose,
+    QuizQuestion,
+    SpeakerNote,
+    Step,
+    make_fault,
+    near_miss,
+)
+from poptalk.transcript.model import ClientLine, Dialogue, Direction, ServerLine
+from poptalk.transcript.parser import NotationError, parse_dialogue
+from poptalk.transcript.pattern import Pattern, Placeholder
+from poptalk.transcript.placeholders import REASONS
+
+# The text of a lesson while it is read: its lines, and what was found wrong with them.
+
+
+class LessonText:
+    """The lines of a file.
+
+    Args:
+        text: the file, with any line ends; a byte order mark does not count.
+        path: the file, for messages.
+
+    Attributes:
+        lines: without their ends.
+        faults: what is wrong with them.
+    """
+
+    def __init__(self, text: str, *, path: Path) -> None:
+        normal = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        self.lines = normal.split("\n")
+        self.path = path
+        self.faults: list[LessonFault] = []
+
+    def text(self, begin: int, end: int) -> str:
+        """Return some lines as one text, without blank ones at its ends.
+
+        Args:
+            begin: the first line, counted from 0 as Markdown parsers do.
+            end: the line behind the last one.
+        """
+        return "\n".join(self.lines[begin:end]).strip("\n")
+
+    def wrong(self, name: str, line: int, /, *, quote: str | None = None, **values: object) -> None:
+        """Note a fault.
+
+        Args:
+            name: one of `codes.FAULTS`.
+            line: where, counted from 0 as Markdown parsers do.
+            quote: shown in place of the line: it may hold a secret, or say nothing.
+            values: what the names in braces stand for.
+        """
+        text = self.lines[line] if quote is None else quote
+        self.faults.append(make_fault(name, self.path, line + 1, text, values))
+
+
+# Questions: a task list, `- [x]` right, `- [ ]` wrong, each `choice -- reply`.
+
+
+REPLY = " -- "
+"""What parts a choice from what is said to whoever chooses it."""
+
+FEWEST_CHOICES = 2
+"""With one choice nothing is asked."""
+
+_MARK = re.compile(r"\[[ xX]\](?=\s|$)")
+_ALMOST_A_MARK = re.compile(r"\[\s?[xX]?\s?\](?=\s|$)")
+
+
+def is_question(tokens: Sequence[Token]) -> bool:
+    """Tell whether a list, given with all its tokens, has an item that begins with a mark."""
+    return any(_ALMOST_A_MARK.match(text) for text, _ in _items(tokens))
+
+
+def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
+    """Read a task list.
+
+    Args:
+        source: notes what is wrong.
+        tokens: the list, from its opening token to its closing one.
+
+    Returns:
+        The question, without the choices that cannot be read.
+    """
+    begin = _choices_begin(tokens[0])
+    found = [_read_choice(source, text, line) for text, line in _items(tokens)]
+    if len(found) < FEWEST_CHOICES:
+        source.wrong("one-choice", begin)
+    for line in _more_than_paragraphs(tokens):
+        source.wrong("long-choice", line)
+    choices = tuple(choice for choice in found if choice is not None)
+    return QuizQuestion(line=begin + 1, choices=choices)
+
+
+def _choices_begin(token: Token) -> int:
+    return token.map[0] if token.map else 0
+
+
+def _items(tokens: Sequence[Token]) -> list[tuple[str, int]]:
+    """Return the text of each item of the list itself, and the line that it begins on."""
+    level = tokens[0].level + 1
+    items = []
+    for index, token in enumerate(tokens):
+        if token.type == "list_item_open" and token.level == level:
+            text = ""
+            if index + 2 < len(tokens) and tokens[index + 1].type == "paragraph_open":
+                text = tokens[index + 2].content
+            items.append((text, _choices_begin(token)))
+    return items
+
+
+def _more_than_paragraphs(tokens: Sequence[Token]) -> Iterator[int]:
+    """Give the line of each item's second block: another paragraph, a list, a dialogue."""
+    level = tokens[0].level + 1
+    blocks = 0
+    for token in tokens:
+        if token.type == "list_item_open" and token.level == level:
+            blocks = 0
+        elif token.level == level + 1 and token.nesting >= 0:
+            blocks += 1
+            if blocks == 2:
+                yield _choices_begin(token)
+
+
+def _read_choice(source: LessonText, text: str, line: int) -> Choice | None:
+    mark = _MARK.match(text)
+    if mark is None:
+        source.wrong("item-without-mark", line)
+        return None
+    right = mark[0] != "[ ]"
+    words = " ".join(text[mark.end() :].split())
+    # With blanks around it, a reply without a choice is found as well.
+    choice, _, reply = (part.strip() for part in f" {words} ".partition(REPLY))
+    if not choice:
+        source.wrong("choice-without-text", line)
+        return None
+    if not reply and not right:
+        source.wrong("choice-without-reply", line)
+    return Choice(line=line + 1, right=right, text=choice, reply=reply)
+
+
+# Comments: `<!-- note: ... -->` is a speaker's note, any other is for the author alone.
+
+
+NOTE = "note"
+"""The word that makes a comment a speaker's note."""
+
+BEGIN, END = "<!--", "-->"
+
+_WORD = re.compile(r"\s*(?P<word>[A-Za-z]+)[ \t]*:(?P<text>.*)", re.DOTALL)
+_SURELY_MEANT = 0.8
+"""How alike a word must be to NOTE to be taken for a slip of the pen: `Note` and `notes` are."""
+
+
+def is_comment(token: Token) -> bool:
+    """Tell whether a block of HTML is a comment."""
+    return token.type == "html_block" and token.content.lstrip().startswith(BEGIN)
+
+
+def is_note(html: str) -> bool:
+    """Tell whether HTML begins with a speaker's note."""
+    found = _WORD.match(html.strip().removeprefix(BEGIN))
+    return html.lstrip().startswith(BEGIN) and found is not None and found["word"] == NOTE
+
+
+def read_comment(source: LessonText, token: Token) -> SpeakerNote | None:
+    """Read a comment; None for one that is no speaker's note."""
+    line = (token.map or (0, 0))[0]
+    inside, end, behind = token.content.strip().removeprefix(BEGIN).partition(END)
+    if not end:
+        source.wrong("comment-without-end", line)
+        return None
+    if behind.strip():
+        source.wrong("text-after-comment", line)
+    found = _WORD.match(inside)
+    if found is None:
+        return None
+    word = found["word"]
+    if word != NOTE:
+        if get_close_matches(word.casefold(), [NOTE], cutoff=_SURELY_MEANT):
+            source.wrong("misspelt-note", line, word=word)
+        return None
+    return SpeakerNote(line=line + 1, text=found["text"].strip())
+
+
+LANGUAGE = "pop3"
+"""The word that makes a fenced block more than prose."""
+
+MISTAKE = "mistake"
+"""The word of a block that is not to be done but to be waited for."""
+
+WORDS = (*(kind.value for kind in BlockKind if kind.value), MISTAKE)
+"""Every word that may stand behind `pop3`."""
+
+MOST_NOTATION_FAULTS = 10
+"""Faults told of one block: whoever pasted something else into it needs no more."""
+
+
+def is_pop3(fence: Token) -> bool:
+    """Tell whether a fenced block is meant for poptalk; `POP3` and `pop-3` are, and are faults."""
+    return (
+        fence.info.split(None, 1)[0].casefold().startswith("pop") if fence.info.strip() else False
+    )
+
+
+def has_end(source: LessonText, fence: Token) -> bool:
+    """Tell whether a fenced block was closed, and not only by the end of what it stands in."""
+    begin, end = fence.map or (0, 0)
+    last = source.lines[end - 1].strip().lstrip("> \t")
+    return end - begin > 1 and len(last) >= len(fence.markup) and not last.strip(fence.markup[0])
+
+
+def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
+    """Read what stands behind the three back-quotes.
+
+    Returns:
+        The kind of block, MISTAKE, or None where it is none; that is noted as a fault.
+    """
+    words = fence.info.split()
+    word = " ".join(words[1:])
+    if words[0] == LANGUAGE and word in ("", *WORDS):
+        return MISTAKE if word == MISTAKE else BlockKind(word)
+    line = (fence.map or (0, 0))[0]
+    if words[0] != LANGUAGE:
+        meant = " ".join((LANGUAGE, *words[1:]))
+        source.wrong("not-pop3", line, word=words[0], meant=meant)
+    else:
+        source.wrong(
+            "unknown-block",
+            line,
+            word=word,
+            advice=near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'"),
+        )
+    return None
+
+
+def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
+    """Read what stands between the fences; every line that is wrong is noted, and left out."""
+    lines = fence.content.split("\n")
+    opening = (fence.map or (0, 0))[0]
+    first = opening + 1
+    for _ in range(MOST_NOTATION_FAULTS):
+        try:
+            dialogue = parse_dialogue("\n".join(lines), name=str(source.path), first_line=first + 1)
+        except NotationError as error:
+            line = error.line_number - 1
+            source.wrong(
+                "notation", line, quote=error.line, problem=error.problem, advice=error.advice
+            )
+            _put_right(lines, line - first)
+            continue
+        if not any(isinstance(step, ClientLine | Direction) for step in dialogue.steps):
+            source.wrong("nothing-to-send", opening)
+        return dialogue
+    return Dialogue(name=str(source.path), steps=())
+
+
+def _put_right(lines: list[str], index: int) -> None:
+    """Put a line in place of a faulty one, so that an `or` line below it is as right as it was."""
+    line, below = lines[index].lstrip(), "".join(lines[index + 1 : index + 2]).lstrip()
+    if line.startswith("or "):
+        lines[index] = "or NOOP"
+    elif line.startswith("C:") or below.startswith("or "):
+        lines[index] = "C: NOOP"
+    else:
+        lines[index] = "#"
+
+
+# The ids of steps: headings as code-hosting pages make links of them.
+
+
+_LEFT_OUT = re.compile(r"[^\w\- ]")
+
+
+def plain_text(inline: Token) -> str:
+    """Return the text of a heading without its Markdown."""
+    children = inline.children or []
+    return "".join(" " if child.type == "softbreak" else child.content for child in children)
+
+
+def slug(title: str) -> str:
+    """Make the id of a step.
+
+    Args:
+        title: the heading, without Markdown.
+
+    Returns:
+        Lower case, blanks made hyphens, everything else but letters, digits, `-` and `_` left out;
+        empty where nothing remains.
+    """
+    return _LEFT_OUT.sub("", title.strip().lower()).replace(" ", "-")
+
+
+# Whether everything that a lesson sends has a value by then: captured before, or known anyway.
+
+
+def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:
+    """Note every placeholder that is to be sent and has no value.
+
+    Args:
+        source: notes it.
+        items: what the lesson has, in order, from all its steps.
+    """
+    named = set(REASONS)
+    for item in items:
+        if not isinstance(item, Block):
+            continue
+        # The second connection of a proof knows what was captured, and gives nothing back.
+        scope = set(named) if item.kind is BlockKind.PROOF else named
+        for line, placeholder in _without_value(item.dialogue, scope):
+            source.wrong(
+                "no-value", line - 1, source=placeholder.source, advice=_advice(placeholder, scope)
+            )
+
+
+def _without_value(dialogue: Dialogue, named: set[str]) -> Iterator[tuple[int, Placeholder]]:
+    """Find what cannot be sent, and add the names that a dialogue captures."""
+    for step in dialogue.steps:
+        if isinstance(step, ServerLine):
+            named |= _names(step.pattern)
+        elif isinstance(step, ClientLine):
+            # An `or` line is compared with what a learner sends, and never sent itself.
+            for placeholder in step.pattern.placeholders:
+                if placeholder.name not in named and placeholder.default is None:
+                    yield step.line, placeholder
+            named |= _names(step.pattern)
+
+
+def _names(pattern: Pattern) -> set[str]:
+    return {each.name for each in pattern.placeholders if each.name is not None}
+
+
+def _advice(placeholder: Placeholder, named: set[str]) -> str:
+    if placeholder.name is None:
+        return "write what is to be sent, or give it a name and a value, as in '{name=value}'"
+    giving = f"{placeholder.source.removesuffix('}').removesuffix('...')}=...}}"
+    return (
+        f"give one with '{giving}', capture it in an 'S:' line above, or name another: "
+        + near_miss(placeholder.name, sorted(named), form="'{{{}}}'")
+    )
+
+
+# Tips: a quote that begins with `[!TIP]`, as code-hosting pages know it.
+
+
+TIP = "TIP"
+"""The alert that is a hint."""
+
+ALERTS = (TIP, "NOTE", "IMPORTANT", "WARNING", "CAUTION")
+"""The alerts that code-hosting pages know; all but the first are prose."""
+
+_ALERT = re.compile(r"\[!(?P<name>[^\]\n]*)\][ \t]*(?P<rest>.*)")
+_QUOTE_MARK = re.compile(r"[ \t]*> ?")
+
+
+def is_tip(source: LessonText, tokens: Sequence[Token]) -> bool:
+    """Tell whether a quote, given with all its tokens, is a hint; note an alert that is unknown."""
+    found = _alert(tokens)
+    if found is None:
+        return False
+    name = found["name"].strip().upper()
+    if name not in ALERTS:
+        source.wrong(
+            "unknown-alert",
+            _quotes_begin(tokens),
+            name=found["name"],
+            advice=near_miss(name, ALERTS, form="'[!{}]'"),
+        )
+    return name == TIP
+
+
+def read_tip(source: LessonText, tokens: Sequence[Token]) -> Prose | None:
+    """Read what a tip says; None where it says nothing, which is noted."""
+    begin, end = tokens[0].map or (0, 0)
+    found = _alert(tokens)
+    if found is not None and found["rest"].strip():
+        source.wrong("tip-not-alone", begin)
+        return None
+    lines = [_QUOTE_MARK.sub("", line, count=1) for line in source.lines[begin + 1 : end]]
+    text = "\n".join(lines).strip("\n")
+    if not text.strip():
+        source.wrong("empty-tip", begin)
+        return None
+    return Prose(line=begin + 2, source=text)
+
+
+def _quotes_begin(tokens: Sequence[Token]) -> int:
+    return tokens[0].map[0] if tokens[0].map else 0
+
+
+def _alert(tokens: Sequence[Token]) -> re.Match[str] | None:
+    """Match the first line of a quote, if it begins with a paragraph."""
+    if len(tokens) < 3 or tokens[1].type != "paragraph_open":
+        return None
+    return _ALERT.match(tokens[2].content)
+
+
+# A step while it is read: what stands under its heading, and what belongs to what.
+
+
+@dataclass(slots=True, kw_only=True)
+class Section:
+    """The introduction, or a step.
+
+    Args:
+        line: where its heading stands, from 1.
+        slug: its id; None for the introduction.
+        title: its heading.
+        items: what was read so far.
+    """
+
+    line: int = 1
+    slug: str | None = None
+    title: str = ""
+    items: list[Item] = field(default_factory=list)
+
+    @property
+    def last_block(self) -> Block | QuizQuestion | None:
+        """The last dialogue or question so far: what a tip or a mistake is about."""
+        return next(
+            (item for item in reversed(self.items) if isinstance(item, Block | QuizQuestion)), None
+        )
+
+    def add_hint(self, hint: Prose) -> bool:
+        """Give a hint to what it follows; False where that is neither a task nor a question."""
+        about = self.last_block
+        if (isinstance(about, Block) and about.kind is BlockKind.TASK) or isinstance(
+            about, QuizQuestion
+        ):
+            self._replace(about, replace(about, hints=(*about.hints, hint)))
+        else:
+            return False
+        return True
+
+    def add_mistake(self, mistake: Mistake) -> bool:
+        """Give a mistake to the task that it follows; False where there is none."""
+        about = self.last_block
+        if not isinstance(about, Block) or about.kind is not BlockKind.TASK:
+            return False
+        self._replace(about, replace(about, mistakes=(*about.mistakes, mistake)))
+        return True
+
+    def step(self) -> Step:
+        """Return the step, once it is complete."""
+        assert self.slug is not None, "the introduction is no step"
+        return Step(line=self.line, slug=self.slug, title=self.title, items=tuple(self.items))
+
+    def _replace(self, old: Item, new: Item) -> None:
+        place = next(n for n, item in enumerate(self.items) if item is old)
+        self.items[place] = new

@@ -1,0 +1,415 @@
+"""What a lesson is: steps, and in them prose, dialogues, questions and hints, in their order.
+
+Everything knows its line in the file, for messages; the line does not count when two are compared.
+Prose is kept as its Markdown source: what it looks like is the screen's matter.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from enum import Enum
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+from poptalk.net.errors import reason
+from poptalk.pop3.commands import Effect, parse_command
+from poptalk.pop3.replies import Status, parse_status_line
+from poptalk.terminal.safe import harmless
+from poptalk.transcript.model import (
+    Action,
+    AnyLines,
+    ClientLine,
+    Dialogue,
+    Direction,
+    ExpectedReply,
+    Send,
+    ServerLine,
+    Side,
+    exchanges,
+)
+from poptalk.transcript.placeholders import Known
+
+# Everything that can be wrong with a lesson: the codes, and what is said.
+#
+# It is `faults.toml` beside this file.
+
+
+_DATA = tomllib.loads(
+    resources.files("poptalk.lesson").joinpath("faults.toml").read_text(encoding="utf-8")
+)
+
+CODES: Mapping[str, str] = _DATA["codes"]
+"""What each code means, in one sentence."""
+
+FAULTS: Mapping[str, tuple[str, str, str]] = _DATA["faults"]
+"""For each fault its code, what is wrong, and what would be right, with names in braces for values."""
+
+
+# The turns of a dialogue: what the client does, each with the whole reply to it.
+#
+# `notation.exchanges` puts the lines of a reply together; here a reply is put beside the line that it
+# answers, because a lesson awaits, judges, hints at and replays one turn at a time.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Something that the client does, and what the server says to it."""
+
+    act: Send | Direction | None
+    """None where the server speaks first: the greeting of a connection that stands already."""
+    reply: ExpectedReply | None = None
+    """None where the dialogue has no answer, so that any will do."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether the turn is `C: <open connection>`."""
+        return isinstance(self.act, Direction) and self.act.action is Action.OPEN
+
+    @property
+    def closes(self) -> bool:
+        """Whether the turn is `<close connection>`, of either side."""
+        return isinstance(self.act, Direction) and self.act.action is Action.CLOSE
+
+    @property
+    def hangs_up(self) -> bool:
+        """Whether the turn is `C: <close connection>`."""
+        return self.closes and isinstance(self.act, Direction) and self.act.side is Side.CLIENT
+
+    def is_endless(self, following: Turn | None) -> bool:
+        """Tell whether the reply has no end, so that hanging up, which follows, is all one can do."""
+        endless = self.reply is not None and self.may_be_cut_off
+        return endless and following is not None and following.hangs_up
+
+    @property
+    def is_done_by_somebody(self) -> bool:
+        """Whether it takes a person, or a server, to do something: TLS and time need nobody."""
+        return isinstance(self.act, Send) or self.opens or self.closes
+
+    @property
+    def waits(self) -> bool:
+        """Whether the turn is `<wait 2 s>`."""
+        return isinstance(self.act, Direction) and self.act.action is Action.WAIT
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the awaited reply is -ERR, so that nothing changes."""
+        first = self.reply.steps[0] if self.reply is not None else None
+        if not isinstance(first, ServerLine):
+            return False
+        line = first.payload.encode("utf-8", "surrogateescape")
+        return parse_status_line(line).status is Status.ERR
+
+    @property
+    def keyword(self) -> str:
+        """The keyword of the line; empty for an answer to a challenge, and for a direction."""
+        if not isinstance(self.act, Send) or self.act.answers_challenge:
+            return ""
+        return self.act.command.keyword.decode("utf-8", "replace")
+
+    @property
+    def effect(self) -> Effect:
+        """What the positive reply to the line changes; NOTHING for a stage direction."""
+        verb = self.act.command.verb if isinstance(self.act, Send) else None
+        return verb.effect if verb is not None else Effect.NOTHING
+
+    @property
+    def may_be_cut_off(self) -> bool:
+        """Whether a part of the reply will do: the dialogue leaves its end open."""
+        return self.reply is None or isinstance(self.reply.steps[-1], AnyLines)
+
+
+def turns(dialogue: Dialogue) -> tuple[Turn, ...]:
+    """Take a dialogue apart.
+
+    Returns:
+        The turns in the order in which the client takes them, replies to pipelined lines
+        (RFC 2449 §6.6) beside the line that each answers.  "Any lines" that answer nothing are left
+        out: none need come.
+    """
+    found: list[Turn] = []
+    for act in exchanges(dialogue):
+        match act:
+            case Send() | Direction():
+                found.append(Turn(act=act))
+            case ExpectedReply():
+                _put_reply(found, act)
+            case AnyLines():
+                pass
+    return tuple(found)
+
+
+def _put_reply(found: list[Turn], reply: ExpectedReply) -> None:
+    """Put a reply beside the first line that it can answer, a greeting beside the opening."""
+    for index, turn in enumerate(found):
+        unanswered = isinstance(turn.act, Send) and turn.reply is None
+        if unanswered and isinstance(turn.act, Send) and turn.act.command is reply.answers:
+            found[index] = replace(turn, reply=reply)
+            return
+    if found and found[-1].opens and found[-1].reply is None:
+        found[-1] = replace(found[-1], reply=reply)
+    else:
+        found.append(Turn(act=None, reply=reply))
+
+
+class BlockKind(Enum):
+    """What is done with a fenced `pop3` block; the values are the words behind `pop3`."""
+
+    TASK = ""
+    """The learner is to do these exchanges, in order."""
+    SHOW = "show"
+    """poptalk does them, and shows them."""
+    SETUP = "setup"
+    """poptalk does them, folded, to reach a state."""
+    PROOF = "proof"
+    """poptalk does them on a second connection, to prove an effect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prose:
+    """Paragraphs, lists, tables and fenced blocks of other kinds."""
+
+    line: int = field(compare=False, default=0)
+    source: str
+    """Markdown, without the line end behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """What is said when a certain line was sent and, perhaps, when a certain reply came."""
+
+    line: int = field(compare=False, default=0)
+    dialogue: Dialogue
+    """One `C:` line; where `S:` lines follow, the reply must match as well."""
+    comment: Prose
+    """May name what the dialogue captured, as `{n}`."""
+
+    @cached_property
+    def turn(self) -> Turn:
+        """The line, with the reply if there is one."""
+        return turns(self.dialogue)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A dialogue, and who does it."""
+
+    line: int = field(compare=False, default=0)
+    kind: BlockKind
+    dialogue: Dialogue
+    hints: tuple[Prose, ...] = ()
+    """The rungs of the ladder without the last one, which is the answer itself."""
+    mistakes: tuple[Mistake, ...] = ()
+
+    @cached_property
+    def turns(self) -> tuple[Turn, ...]:
+        """What the client does, each with the whole reply to it."""
+        return turns(self.dialogue)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether one of its lines marks messages as deleted."""
+        lines = (step for step in self.dialogue.steps if isinstance(step, ClientLine))
+        verbs = (parse_command(line.payload.encode("utf-8")).verb for line in lines)
+        return any(verb is not None and verb.effect is Effect.MARK for verb in verbs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One answer to a question."""
+
+    line: int = field(compare=False, default=0)
+    right: bool
+    text: str
+    """Inline Markdown."""
+    reply: str
+    """What is said to whoever chooses it; empty where the author wrote nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuizQuestion:
+    """A question, to be answered before going on.  What is asked stands in the prose above it."""
+
+    line: int = field(compare=False, default=0)
+    choices: tuple[Choice, ...]
+    hints: tuple[Prose, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerNote:
+    """`<!-- note: ... -->`: for whoever shows the lesson to others."""
+
+    line: int = field(compare=False, default=0)
+    text: str
+
+
+Item = Prose | Block | QuizQuestion | SpeakerNote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A heading of the second level, and what stands under it."""
+
+    line: int = field(compare=False, default=0)
+    slug: str
+    """Its id within the lesson: the heading as code-hosting pages make links of it."""
+    title: str
+    items: tuple[Item, ...]
+
+    def blocks(self, *kinds: BlockKind) -> Iterator[Block]:
+        """Give the blocks of certain kinds, of every kind where none is named."""
+        return _blocks(self.items, kinds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """A lesson, as its author wrote it."""
+
+    name: str
+    """Its id: the name of its file without the suffix, such as `03-looking`."""
+    path: Path = field(compare=False, default=Path())
+    title: str
+    summary: str
+    minutes: int
+    """How long it takes a beginner."""
+    mailbox: str
+    """The folder among the mailboxes of the lessons, or one beside the lesson's own file."""
+    persona: str
+    user: str
+    password: str = field(repr=False)
+    faults: tuple[str, ...] = ()
+    """As `Server(faults=...)` takes them; `#2=locked` is about the lesson's second connection."""
+    after: tuple[str, ...] = ()
+    """Ids of the lessons that should come before."""
+    introduction: tuple[Item, ...] = ()
+    """What stands above the first step: prose, `show` and `setup` blocks; nothing to be done."""
+    steps: tuple[Step, ...]
+
+    def step(self, slug: str) -> Step | None:
+        """Return the step with an id, None if there is none."""
+        return next((step for step in self.steps if step.slug == slug), None)
+
+    @property
+    def known(self) -> Known:
+        """Who the learner is on the lesson's practice server."""
+        return Known(user=self.user, password=self.password)
+
+    def items(self) -> Iterator[Item]:
+        """Give everything in the lesson, in its order."""
+        yield from self.introduction
+        for step in self.steps:
+            yield from step.items
+
+    def blocks(self, *kinds: BlockKind) -> Iterator[Block]:
+        """Give the blocks of certain kinds, of every kind where none is named."""
+        return _blocks(self.items(), kinds)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether any line, whoever is to send it, marks messages as deleted."""
+        return any(block.deletes for block in self.blocks())
+
+
+def _blocks(items: Iterable[Item], kinds: Collection[BlockKind]) -> Iterator[Block]:
+    return (item for item in items if isinstance(item, Block) and (not kinds or item.kind in kinds))
+
+
+# What is wrong with a lesson: every fault with its file, its line, and what would be right.
+
+
+MAX_QUOTED_CHARACTERS = 100
+"""How much of a faulty line is quoted: enough to find it, too little to flood a screen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LessonFault:
+    """One thing that is wrong.
+
+    Args:
+        code: one of `codes.CODES`.
+        path: the file.
+        line_number: the line in it, from 1.
+        line: the line itself; it is made harmless for a terminal here.
+        problem: what is wrong.
+        advice: what would be right.
+    """
+
+    code: str
+    path: Path
+    line_number: int
+    line: str = ""
+    problem: str
+    advice: str
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"{self.code} is no code of a fault; add it to CODES first.")
+        quoted = harmless(self.line.strip(), limit=MAX_QUOTED_CHARACTERS)
+        object.__setattr__(self, "line", quoted)
+
+    def __str__(self) -> str:
+        quote = f": {self.line!r}" if self.line else ""
+        end = "" if self.advice.endswith("?") else "."
+        place = f"{harmless(str(self.path))}:{self.line_number}"
+        return f"{place}: {self.code} {harmless(self.problem)}{quote}; {harmless(self.advice)}{end}"
+
+
+def make_fault(
+    name: str, path: Path, line_number: int, line: str, values: Mapping[str, object]
+) -> LessonFault:
+    """Make a fault of `codes.FAULTS`.
+
+    Args:
+        name: which one.
+        path: the file.
+        line_number: the line in it, from 1.
+        line: the line itself.
+        values: what the names in braces stand for.
+    """
+    code, problem, advice = FAULTS[name]
+    return LessonFault(
+        code=code,
+        path=path,
+        line_number=line_number,
+        line=line,
+        problem=problem.format(**values),
+        advice=advice.format(**values),
+    )
+
+
+class LessonErrors(ValueError):
+    """A lesson that cannot be used.
+
+    Attributes:
+        faults: everything that is wrong with it, in the order of its lines; at least one.
+    """
+
+    def __init__(self, faults: Iterable[LessonFault]) -> None:
+        self.faults = tuple(sorted(faults, key=lambda fault: (fault.line_number, fault.code)))
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def why_not(error: OSError | ValueError) -> str:
+    """Say in a few words why a file cannot be opened; a ValueError is about its name."""
+    return reason(error) if isinstance(error, OSError) else "its name cannot be one"
+
+
+def near_miss(word: str, known: Collection[str], *, form: str = "{}") -> str:
+    """Say what a word that is unknown may have been meant for.
+
+    Args:
+        word: as it was written.
+        known: the words that there are.
+        form: how one writes them, with `{}` for the word.
+
+    Returns:
+        The end of a sentence: a question that names the nearest one, or all there are.
+    """
+    spelt = {each.casefold(): each for each in known}
+    near = get_close_matches(word.casefold(), spelt, n=1)
+    if near:
+        return f"did you mean {form.format(spelt[near[0]])}?"
+    return f"there are {', '.join(form.format(each) for each in known)}"

@@ -1,0 +1,525 @@
+"""Reading a lesson: Markdown in, a `Lesson` out, or everything that is wrong with it.
+
+A lesson is Markdown with seven special things in it (`docs/lessons.md`).  The reader looks at the
+blocks of the document one after the other: a heading of the second level begins a step; a fenced `pop3`
+block, a tip, a task list and a comment are taken out of the text, each by a reader of its own; and all
+lines between two of them are prose, kept as they are.
+
+Nothing is guessed: what is almost one of the seven is a fault, told with its line and with what would
+be right.  Reading goes on behind a fault, so that all are told at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from markdown_it.token import Token
+
+from poptalk.lesson.document import blocks
+from poptalk.lesson.document.blocks import (
+    LessonText,
+    Section,
+    check_placeholders,
+    is_comment,
+    is_note,
+    is_question,
+    is_tip,
+    plain_text,
+    read_comment,
+    read_question,
+    read_tip,
+    slug,
+)
+from poptalk.lesson.document.model import (
+    Block,
+    BlockKind,
+    Lesson,
+    LessonErrors,
+    LessonFault,
+    Mistake,
+    Prose,
+    near_miss,
+    why_not,
+)
+from poptalk.pop3.commands import MASK
+from poptalk.practice.accounts import BOB
+from poptalk.terminal.markdown import make_parser
+from poptalk.transcript.model import ClientLine, Comment, Dialogue, Direction
+from poptalk.transcript.pattern import unwritable
+
+# The front matter: `key: value` lines between two `---`, at the top of a lesson.
+#
+# It looks like YAML, so that code-hosting pages show it as a table, but it is not read as such: a value
+# is the rest of its line, and `yes` is a word.  Quotation marks around a whole value are taken off; YAML
+# wants them around one that holds `: ` or begins with `#`.
+
+
+DEFAULT_PERSONA = "plain"
+"""How the practice server of a lesson speaks unless the lesson says otherwise."""
+
+FENCE = "---"
+"""The line above and below the front matter."""
+
+MOST_MINUTES = 240
+"""Nobody sits longer; a larger number is a slip of the pen."""
+
+_LINE = re.compile(r"(?P<key>[^:\s]+)[ \t]*:(?:[ \t]+(?P<value>.*))?")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key of the front matter.
+
+    Args:
+        meaning: what it is for, a few words.
+        default: what holds where it is left out; None for a key that every lesson needs.
+        pattern: what the value looks like, None for any text.
+        form: the same in words.
+    """
+
+    meaning: str
+    default: str | None = None
+    pattern: re.Pattern[str] | None = None
+    form: str = "a text"
+
+
+def _list_of(item: str) -> re.Pattern[str]:
+    return re.compile(rf"{item}(?:[ \t]*,[ \t]*{item})*")
+
+
+KEYS: Mapping[str, Key] = {
+    "title": Key(meaning="what the lesson is called, as in its first heading"),
+    "summary": Key(meaning="one line for the list of lessons"),
+    "minutes": Key(
+        meaning="how long it takes a beginner",
+        pattern=re.compile(r"[1-9][0-9]{0,2}"),
+        form=f"a number of minutes from 1 to {MOST_MINUTES}",
+    ),
+    "mailbox": Key(
+        meaning="the folder of letters among the mailboxes, beside the lesson or poptalk's own",
+        pattern=_NAME,
+        form="the name of a folder of mailboxes/, without a slash",
+    ),
+    "persona": Key(
+        meaning="how the practice server speaks",
+        default=DEFAULT_PERSONA,
+        pattern=_NAME,
+        form="a name that 'poptalk serve --list-personas' tells",
+    ),
+    "user": Key(
+        meaning="the name of the account",
+        default=BOB.name,
+        pattern=re.compile(r"[^\s{}]+"),
+        form="one word",
+    ),
+    "password": Key(
+        meaning="its password, which everybody can read",
+        default=BOB.password,
+        pattern=re.compile(r"[^{}]+"),
+        form="a text without braces",
+    ),
+    "fault": Key(
+        meaning="what the server does wrong, parted by commas",
+        default="",
+        pattern=_list_of(r"[^\s,]+"),
+        form="a list such as slow:5s, #2=locked ('poptalk serve --list-faults' tells them)",
+    ),
+    "after": Key(
+        meaning="ids of the lessons that should come before, parted by commas",
+        default="",
+        pattern=_list_of(_NAME.pattern),
+        form="a list of ids such as 03-looking, 04-reading",
+    ),
+}
+"""Every key, in the order in which a lesson has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontMatter:
+    """The values of a front matter, and how many lines it takes.
+
+    Args:
+        values: one for each of `KEYS`; the default where the key is left out, and an empty text
+            where the value is wrong (which is noted as a fault).
+        lines: number of lines, both fences included.
+    """
+
+    values: Mapping[str, str] = field(repr=False)
+    lines: int
+
+    def __getitem__(self, key: str) -> str:
+        return self.values[key]
+
+    @property
+    def minutes(self) -> int:
+        """How long the lesson takes; 0 where it is not said rightly."""
+        return int(self.values["minutes"] or "0")
+
+    def items(self, key: str) -> tuple[str, ...]:
+        """Return a value that is a list."""
+        return tuple(part.strip() for part in self.values[key].split(",") if part.strip())
+
+
+def read_front_matter(source: LessonText) -> FrontMatter:
+    """Read the front matter of a lesson; what is wrong with it is noted in the source."""
+    lines = source.lines
+    if lines[0].rstrip() != FENCE:
+        source.wrong("no-front-matter", 0)
+        return FrontMatter(values=_complete({}), lines=0)
+    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() == FENCE), None)
+    if end is None:
+        source.wrong("front-matter-without-end", 0)
+        return FrontMatter(values=_complete({}), lines=0)
+    written = _read_lines(source, end)
+    for key, about in KEYS.items():
+        if about.default is None and key not in written:
+            source.wrong("key-missing", end, quote="", key=key, meaning=about.meaning)
+    return FrontMatter(values=_complete(written), lines=end + 1)
+
+
+def line_of_key(path: Path, key: str) -> int:
+    """Return the line of a key in a lesson's file, counted from 1; 1 where it does not stand there.
+
+    Args:
+        path: the file, which somebody may be writing meanwhile.
+        key: one of `KEYS`.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return 1
+    found = (number for number, line in enumerate(lines, 1) if _key_of(line) == key)
+    return next(found, 1)
+
+
+def _key_of(line: str) -> str | None:
+    found = _LINE.fullmatch(line.strip())
+    return found["key"] if found is not None else None
+
+
+def _complete(written: Mapping[str, str]) -> dict[str, str]:
+    return {key: written.get(key, about.default or "") for key, about in KEYS.items()}
+
+
+def _read_lines(source: LessonText, end: int) -> dict[str, str]:
+    written: dict[str, str] = {}
+    for number in range(1, end):
+        line = source.lines[number].strip()
+        if not line or line.startswith("#"):
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None:
+            source.wrong("no-key-line", number, keys=", ".join(KEYS))
+            continue
+        key = found["key"]
+        if key not in KEYS:
+            source.wrong("unknown-key", number, key=key, advice=near_miss(key, KEYS, form="'{}'"))
+        elif key in written:
+            source.wrong("key-twice", number, key=key)
+        else:
+            written[key] = _read_value(source, number, key, _unquoted(found["value"] or ""))
+    return written
+
+
+def _unquoted(value: str) -> str:
+    text = value.strip()
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1].strip()
+    return text
+
+
+def _read_value(source: LessonText, number: int, key: str, value: str) -> str:
+    """Check the form of a value; give it back, or an empty text where it is wrong."""
+    about = KEYS[key]
+    right = bool(value) and unwritable(value) is None
+    if about.pattern is not None:
+        right = right and about.pattern.fullmatch(value) is not None
+    if key == "minutes" and right:
+        right = int(value) <= MOST_MINUTES
+    if right:
+        return value
+    source.wrong(
+        "wrong-value" if value else "empty-value",
+        number,
+        quote=f"{key}: {MASK.decode('ascii')}" if key == "password" else None,
+        key=key,
+        form=about.form if about.default is None else f"{about.form}, or leave it out",
+    )
+    return ""
+
+
+MAX_LESSON_OCTETS = 262_144
+"""Size of the largest lesson: twenty times what a quarter of an hour needs, and read in a second."""
+
+_TOO_LARGE = f"the file has more than {MAX_LESSON_OCTETS:,} octets"
+_OUTSIDE = "is for a step, and none has begun yet"
+
+
+def load_lesson(path: Path) -> Lesson:
+    """Read a lesson from its file.
+
+    Args:
+        path: a Markdown file in UTF-8, of MAX_LESSON_OCTETS at most.
+
+    Raises:
+        LessonErrors: it cannot be read, or something is wrong with it.
+    """
+    return read_lesson(read_text(path), name=path.stem, path=path)
+
+
+def read_text(path: Path) -> str:
+    """Read the text of a lesson.
+
+    Args:
+        path: as for `load_lesson`.
+
+    Raises:
+        LessonErrors: it cannot be read, is too large, or is no text in UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_LESSON_OCTETS + 1)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, f"the file cannot be read ({why_not(error)})") from None
+    if b"\0" in octets:
+        raise _unreadable(path, "the file is no text")
+    if len(octets) > MAX_LESSON_OCTETS:
+        raise _unreadable(path, _TOO_LARGE)
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start)
+        raise _unreadable(path, "the file is no text in UTF-8", line=line) from None
+
+
+def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
+    """Read a lesson.
+
+    Args:
+        text: the Markdown document; any line ends, with or without a byte order mark.
+        name: the id of the lesson, such as `03-looking`.
+        path: its file, for messages and to find its mailbox.
+
+    Raises:
+        LessonErrors: something is wrong with it; all faults that were found are told.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_LESSON_OCTETS:
+        raise _unreadable(path, _TOO_LARGE)
+    source = LessonText(text, path=path)
+    front = read_front_matter(source)
+    sections = _LessonReader(source, title=front["title"], begin=front.lines).read()
+    introduction, *steps = sections
+    check_placeholders(source, (item for section in sections for item in section.items))
+    if not steps:
+        source.wrong("no-step", len(source.lines) - 1)
+    if source.faults:
+        raise LessonErrors(source.faults)
+    return Lesson(
+        name=name,
+        path=path,
+        title=front["title"],
+        summary=front["summary"],
+        minutes=front.minutes,
+        mailbox=front["mailbox"],
+        persona=front["persona"],
+        user=front["user"],
+        password=front["password"],
+        faults=front.items("fault"),
+        after=front.items("after"),
+        introduction=tuple(introduction.items),
+        steps=tuple(step.step() for step in steps),
+    )
+
+
+def _unreadable(path: Path, problem: str, *, line: int = 0) -> LessonErrors:
+    fault = LessonFault(
+        code="PT001",
+        path=path,
+        line_number=line + 1,
+        problem=problem,
+        advice="give a Markdown file in UTF-8",
+    )
+    return LessonErrors([fault])
+
+
+class _LessonReader:
+    """Walks through the blocks of a document.
+
+    Args:
+        source: the lines; notes what is wrong with them.
+        title: as the front matter has it.
+        begin: the first line behind the front matter, counted from 0.
+    """
+
+    def __init__(self, source: LessonText, *, title: str, begin: int) -> None:
+        self._source = source
+        self._title = title
+        self._begin = begin
+        self._sections = [Section()]
+        self._titled = False
+        self._prose_begins = begin
+        self._mistake: tuple[int, Dialogue] | None = None
+        """A mistake that waits for its paragraph, and its line."""
+
+    @property
+    def _section(self) -> Section:
+        return self._sections[-1]
+
+    def read(self) -> list[Section]:
+        """Return the introduction, and the steps."""
+        # Blank lines in place of the front matter keep the numbers of all others.
+        text = "\n" * self._begin + "\n".join(self._source.lines[self._begin :])
+        for tokens in _blocks(make_parser().parse(text)):
+            self._take(tokens)
+        self._mistake_ends()
+        self._prose_ends(len(self._source.lines), len(self._source.lines))
+        return self._sections
+
+    def _take(self, tokens: Sequence[Token]) -> None:
+        """Read one block of the document, given with all its tokens."""
+        first = tokens[0]
+        begin, end = first.map or (0, 0)
+        if self._mistake is not None:
+            if first.type == "paragraph_open":
+                self._prose_ends(begin, end)
+                self._add_mistake(Prose(line=begin + 1, source=self._source.text(begin, end)))
+                return
+            self._mistake_ends()
+        if first.type == "heading_open":
+            self._prose_ends(begin, end)
+            self._heading(tokens)
+        elif first.type == "fence" and not blocks.has_end(self._source, first):
+            self._prose_ends(begin, end)
+            self._source.wrong("block-without-end", begin, markup=first.markup)
+        elif first.type == "fence" and blocks.is_pop3(first):
+            self._prose_ends(begin, end)
+            self._fence(first)
+        elif first.type == "blockquote_open" and is_tip(self._source, tokens):
+            self._prose_ends(begin, end)
+            self._tip(tokens)
+        elif first.type.endswith("_list_open") and is_question(tokens):
+            self._prose_ends(begin, end)
+            self._question(tokens)
+        elif is_comment(first):
+            self._prose_ends(begin, end)
+            note = read_comment(self._source, first)
+            if note is not None:
+                self._section.items.append(note)
+        else:
+            self._check_inside(tokens)
+
+    def _prose_ends(self, begin: int, end: int) -> None:
+        """Make prose of the lines since the last special block; the next one may begin at `end`."""
+        lines = self._source.lines
+        first = self._prose_begins
+        while first < begin and not lines[first].strip():
+            first += 1
+        if first < begin:
+            prose = Prose(line=first + 1, source=self._source.text(first, begin).rstrip())
+            self._section.items.append(prose)
+        self._prose_begins = end
+
+    def _check_inside(self, tokens: Sequence[Token]) -> None:
+        """Note what is special, but stands where it is only text: in a list, a quote or a line."""
+        line = 0
+        for token in tokens:
+            line = token.map[0] if token.map else line
+            html = [child.content for child in token.children or () if child.type == "html_inline"]
+            if token.level and token.type == "fence" and blocks.is_pop3(token):
+                self._source.wrong("block-inside", line)
+            elif any(map(is_note, html)) or (token.type == "html_block" and is_note(token.content)):
+                self._source.wrong("note-inside", line)
+
+    def _heading(self, tokens: Sequence[Token]) -> None:
+        opening, text = tokens[0], plain_text(tokens[1]).strip()
+        line, _ = opening.map or (0, 0)
+        if opening.markup in ("=", "-"):
+            self._source.wrong("underlined-heading", line)
+        if opening.tag == "h1":
+            self._title_heading(line, text)
+        elif opening.tag == "h2":
+            self._step_heading(line, text)
+        else:
+            self._source.wrong("deep-heading", line)
+
+    def _title_heading(self, line: int, text: str) -> None:
+        if self._titled or self._section.slug is not None or self._section.items:
+            self._source.wrong("second-title", line)
+        elif self._title and text != self._title:
+            self._source.wrong("other-title", line, title=self._title)
+        self._titled = True
+
+    def _step_heading(self, line: int, text: str) -> None:
+        name = slug(text)
+        same = next((step for step in self._sections if step.slug == name), None)
+        if not name:
+            self._source.wrong("heading-without-id", line)
+        elif same is not None:
+            self._source.wrong("same-id", line, name=name, other_line=same.line)
+        self._sections.append(Section(line=line + 1, slug=name, title=text))
+
+    def _outside(self) -> bool:
+        return self._section.slug is None
+
+    def _fence(self, fence: Token) -> None:
+        line = (fence.map or (0, 0))[0]
+        word = blocks.read_word(self._source, fence)
+        dialogue = blocks.read_dialogue(self._source, fence)
+        if word == blocks.MISTAKE:
+            self._begin_mistake(line, dialogue)
+            return
+        if self._outside() and word in (BlockKind.TASK, BlockKind.PROOF):
+            self._source.wrong("block-outside", line, info=fence.info.strip())
+        # A word that is unknown was noted; as a task the block takes what follows it.
+        kind = word if isinstance(word, BlockKind) else BlockKind.TASK
+        self._section.items.append(Block(line=line + 1, kind=kind, dialogue=dialogue))
+
+    def _begin_mistake(self, line: int, dialogue: Dialogue) -> None:
+        steps = [step for step in dialogue.steps if not isinstance(step, Comment)]
+        sent = [step for step in steps if isinstance(step, ClientLine | Direction)]
+        if len(sent) != 1 or steps[0] is not sent[0] or isinstance(sent[0], Direction):
+            self._source.wrong("not-one-line", line)
+        self._mistake = line, dialogue
+
+    def _add_mistake(self, comment: Prose) -> None:
+        assert self._mistake is not None
+        line, dialogue = self._mistake
+        self._mistake = None
+        mistake = Mistake(line=line + 1, dialogue=dialogue, comment=comment)
+        if not self._section.add_mistake(mistake):
+            self._source.wrong("mistake-without-task", line)
+
+    def _mistake_ends(self) -> None:
+        """Note a mistake for which no paragraph came."""
+        if self._mistake is None:
+            return
+        line, _ = self._mistake
+        self._mistake = None
+        self._source.wrong("mistake-without-text", line)
+
+    def _tip(self, tokens: Sequence[Token]) -> None:
+        line, _ = tokens[0].map or (0, 0)
+        self._check_inside(tokens)
+        hint = read_tip(self._source, tokens)
+        if hint is not None and not self._section.add_hint(hint):
+            self._source.wrong("tip-without-task", line)
+
+    def _question(self, tokens: Sequence[Token]) -> None:
+        line, _ = tokens[0].map or (0, 0)
+        question = read_question(self._source, tokens)
+        if self._outside():
+            self._source.wrong("question-outside", line)
+        self._section.items.append(question)
+
+
+def _blocks(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """Part the tokens of a document into its blocks, each from its opening to its closing token."""
+    begin = 0
+    for index, token in enumerate(tokens):
+        if token.level == 0 and token.nesting <= 0:
+            yield tokens[begin : index + 1]
+            begin = index + 1

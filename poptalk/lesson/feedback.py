@@ -1,0 +1,396 @@
+"""Sentences about a line that was sent and its reply, made from the table of verbs.
+
+Each fits on two lines of 80 columns; `at_length` has what `:why` adds.  None of them quotes what may
+be a password, and none says what the lesson waits for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from itertools import zip_longest
+
+from poptalk.lesson.actions import Disconnected
+from poptalk.lesson.state import SessionState, message_of
+from poptalk.net.errors import EndedBy
+from poptalk.pop3.commands import (
+    VERBS,
+    Argument,
+    ArgumentKind,
+    Clause,
+    Command,
+    Effect,
+    State,
+    Verb,
+)
+from poptalk.pop3.replies import Status, StatusLine, find_response_code
+from poptalk.transcript.pattern import Bindings
+from poptalk.transcript.placeholders import REASONS
+
+# Sentences about where a session stands: its state, its silence, its end.
+
+
+STATES = (State.AUTHORIZATION, State.TRANSACTION, State.UPDATE)
+"""The three states of RFC 1939 §3, in their order."""
+
+MOST_WORDS = 10
+"""Commands that are named of what was sent; the others are counted."""
+
+RECONNECT = "Enter connects again."
+
+STUCK_SECONDS = 30.0
+"""Silence after which hanging up is a fair answer."""
+
+_WHO = {EndedBy.SERVER: "The server", EndedBy.US: "You", EndedBy.NETWORK: "The network"}
+
+
+def strip(state: State) -> str:
+    """Write the three states, the present one in brackets."""
+    return " > ".join(f"[{each.value}]" if each is state else each.value for each in STATES)
+
+
+def messages(numbers: Collection[int]) -> str:
+    """Name messages: "message 2", "messages 2, 3 and 5"."""
+    *most, last = [str(number) for number in sorted(numbers)]
+    return f"messages {', '.join(most)} and {last}" if most else f"message {last}"
+
+
+def closed(ended: Disconnected, before: SessionState) -> str:
+    """Say who closed the connection, in which state, and what becomes of marked messages.
+
+    Args:
+        ended: the end.
+        before: the session before it.
+    """
+    if before.farewell:
+        gone = ""
+        if before.marked:
+            gone = f" M{messages(before.marked)[1:]} went with it."
+        return f"`QUIT` was answered, so the session is over.{gone} {RECONNECT}"
+    stays = ""
+    if ended.marked:
+        verb = "stays" if len(ended.marked) == 1 else "stay"
+        stays = f" Without `QUIT`, {messages(ended.marked)} {verb}."
+    who = _WHO[ended.ending.by]
+    return f"{who} {ended.ending.how} in {ended.state.value}.{stays} {RECONNECT}"
+
+
+def silent(seconds: float, lines: int) -> str:
+    """Say what a reply still lacks.
+
+    Args:
+        seconds: how long nothing has come.
+        lines: how many lines of the reply have come.
+    """
+    noun = "line" if lines == 1 else "lines"
+    lacking = f"no lone dot yet, {lines} {noun} so far" if lines else "no line has come yet"
+    if seconds < STUCK_SECONDS:
+        return f"Waiting: {lacking}."
+    return f"Still waiting: {lacking}. `:close` hangs up."
+
+
+def named(words: Sequence[str]) -> str:
+    """Write what was sent: "`USER`, `PASS`, `LIST`"."""
+    shown = ", ".join(f"`{word}`" for word in words[:MOST_WORDS])
+    more = len(words) - MOST_WORDS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+MAX_CHARACTERS = 150
+"""Longest sentence: two lines on 80 columns, with the word in front of it."""
+
+LESSON_COMMANDS = (
+    *("hint", "why", "skip", "back", "reset", "state", "map", "report", "menu"),
+    *("help", "raw", "more", "open", "close", "reveal"),
+)
+"""Local commands that a learner may type without the colon; a test compares them with the shell's."""
+
+SECRET_NAMES = frozenset(REASONS) - {"user", "host"}
+"""Placeholders whose values are never written into a comment."""
+
+_COMMANDS = Clause(rfc=1939, section="3")
+_NUMBERS = (ArgumentKind.MESSAGE, ArgumentKind.LINES)
+_COUNTS = ("no", "one", "two", "three")
+
+CUT_OFF = "The reply broke off before its end, so nothing is judged."
+CUT_OFF_AT_LENGTH = (
+    "A reply of one line ends with its line end, a longer one with the lone dot (RFC 1939 §3). "
+    "Neither came, so nobody can say what the whole reply would have been."
+)
+PASS_WITHOUT_USER = "`PASS` is taken only right after a `USER` that was answered with `+OK`."
+UNKNOWN_TO_US = (
+    "poptalk does not know this command, but this server does. The step waits for another."
+)
+UNKNOWN_AT_LENGTH = (
+    "A command begins with a keyword of three or four letters (RFC 1939 §3). Whatever else is sent "
+    "gets `-ERR`, and nothing has changed. `:help` lists the commands."
+)
+EMPTY_LINE = "An empty line is no command. No harm done; the step waits for one."
+NO_COMMAND = "The server does not know this word. `:help` lists the commands there are."
+COMES_LATER = "That comes later in this step; something else is first."
+TAKEN = "The server took it, and the step is about a refusal. `:reset` begins the step anew."
+DONE_ALREADY = "That is done already; the step waits for what comes next."
+A_NUMBER_ALONE = "A number alone is no command: the word for what to do stands in front of it."
+GAVE_UP = "`*` gives the exchange up. It begins again with `AUTH`."
+OTHER_RESPONSE = "The server took this answer to its challenge. This step waits for another one."
+
+
+def tidied(command: Command) -> bytes:
+    """Return a line with one blank between its words and none around them.
+
+    What takes the rest of the line keeps its blanks: they are part of a password (RFC 1939 §7).
+    """
+    words = command.line.replace(b"\t", b" ").split(b" ")
+    keyword = next(filter(None, words), b"")
+    return b" ".join((keyword, *command.arguments))
+
+
+def on_style(command: Command) -> str:
+    """Remark on a command that passes, though it is not written as RFC 1939 §3 has it."""
+    remarks = []
+    if command.line != tidied(command):
+        remarks.append("One blank parts two words; this server put up with more.")
+    if command.keyword and not command.line.lstrip().startswith(command.keyword):
+        remarks.append("Keywords may be in any case.")
+    return f"{' '.join(remarks)} ({_COMMANDS})" if remarks else ""
+
+
+def at_length(command: Command, status_line: StatusLine) -> str:
+    """Say more about a command: its form, and its rules.
+
+    What `:why` says of the reply itself stands above it (`protocol.explain`), and after a -ERR the rules
+    are among that.
+    """
+    verb = command.verb
+    if verb is None:
+        return ""
+    rules = "" if status_line.status is Status.ERR else f" {verb.details}"
+    return f"`{verb.syntax}`: {verb.summary}.{rules} ({verb.clause})"
+
+
+def filled(source: str, bindings: Bindings) -> str:
+    """Put what was captured into an author's words, in the place of `{name}`."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        return bindings[name] if name in bindings and name not in SECRET_NAMES else found[0]
+
+    return re.sub(r"\{([A-Za-z][A-Za-z0-9_-]*)\}", value, " ".join(source.split()))
+
+
+def lacks_user(command: Command, seen: SessionState) -> bool:
+    """Tell whether a password was sent without a name right before it (RFC 1939 §7)."""
+    return ArgumentKind.PASSWORD in _kinds(command.verb) and seen.named is False
+
+
+def refused(command: Command, status_line: StatusLine, seen: SessionState) -> str:
+    """Explain a -ERR to a command that is right in form and state."""
+    row = find_response_code(status_line.code) if status_line.code is not None else None
+    if row is not None:
+        return f"The server refused: {row.meaning}. `[{row.name.decode('ascii')}]` says so."
+    if lacks_user(command, seen):
+        return PASS_WITHOUT_USER
+    number = message_of(command)
+    if number is not None and number in seen.marked:
+        return f"Message {number} is marked as deleted, so it is refused. `RSET` takes marks back."
+    if number is not None:
+        return f"The server refused: is there a message {number}? `LIST` shows the numbers."
+    kinds = _kinds(command.verb)
+    if ArgumentKind.PASSWORD in kinds:
+        return "The server refused: name and password do not fit. `USER` comes first again."
+    if ArgumentKind.DIGEST in kinds:
+        return "The server refused: the digest is not the one of its timestamp and the password."
+    if command.verb is not None and command.verb.capability is not None:
+        return (
+            f"The server refused. `{command.verb.keyword}` is optional: `CAPA` lists what it has."
+        )
+    return "The server refused: what follows `-ERR` says why, and `:why` says more."
+
+
+def other_reply(marked: Collection[int], *, live: bool) -> str:
+    """Say that the command is the awaited one, and that the reply cannot be judged.
+
+    Args:
+        marked: messages that the learner marked, though the lesson did not ask for it.
+        live: whether the server is somebody else's.
+    """
+    if marked:
+        is_marked = f"{messages(marked)} {'is' if len(marked) == 1 else 'are'} marked"
+        return f"Right command; but {is_marked}, so the reply differs. `RSET` takes that back."
+    if live:
+        return (
+            "Right command; this server words it differently. `:skip` goes on, nothing is counted."
+        )
+    return "Right command; the reply is not the one the lesson knows. `:skip` goes on, uncounted."
+
+
+def wrong_state(command: Command, state: State, seen: SessionState) -> str:
+    """Say where a command belongs, where the session stands, and what lies between."""
+    verb = command.verb
+    word = verb.keyword if verb is not None else ""
+    if state is State.AUTHORIZATION:
+        missing = "`PASS` is" if seen.named else "`USER` and `PASS` are"
+        return f"`{word}` belongs to TRANSACTION, and you are in AUTHORIZATION: {missing} missing."
+    if state is State.TRANSACTION:
+        return f"`{word}` belongs to AUTHORIZATION, and you are in TRANSACTION: logged in already."
+    return f"`{word}` has no place in {state.value}: the session is over."
+
+
+def arguments_are_wrong(command: Command) -> bool:
+    """Tell whether the arguments are too few, too many, or words where numbers are due."""
+    return _count_is_wrong(command) or _not_a_number(command) is not None
+
+
+def wrong_arguments(command: Command, awaited: Command | None) -> str:
+    """Say what is wrong with the arguments.
+
+    Args:
+        command: what was sent; its verb is known.
+        awaited: the awaited command of the same verb, None where another verb is awaited.  What
+            is left open in it has braces.
+    """
+    verb = command.verb
+    assert verb is not None
+    if _count_is_wrong(command):
+        return f"`{verb.keyword}` takes {_takes(verb)}: `{verb.syntax}`."
+    word = _not_a_number(command)
+    if word is not None:
+        return f"In `{verb.syntax}` the {word.name} is a number, and no number was sent."
+    if awaited is None or verb is not awaited.verb:
+        return f"`{verb.keyword}` takes {_takes(verb)}: `{verb.syntax}`."
+    if len(awaited.arguments) != len(command.arguments):
+        form = "with" if len(awaited.arguments) > len(command.arguments) else "without"
+        return f"`{verb.keyword}` is the word. This step wants it {form} an argument."
+    return (
+        f"`{verb.keyword}` is the right word. This step needs another {_differs(command, awaited)}."
+    )
+
+
+def unknown(command: Command, *, secret: str | None = None) -> str:
+    """Say that a line is no command, and name the one that may have been meant.
+
+    Args:
+        command: its verb is None.
+        secret: a password; a line that holds it is not quoted.
+    """
+    if not command.keyword:
+        return "A line of blanks is sent too, and is no command."
+    word = command.keyword.decode("utf-8", "replace")
+    if word.isdigit() and not command.arguments:
+        return A_NUMBER_ALONE
+    if is_for_poptalk(command):
+        return f"Without its colon a line goes to the server. For poptalk write `:{word.lower()}`."
+    meant = near_verb(word)
+    if meant is None or word.lower() == (secret or "").lower():
+        return NO_COMMAND
+    if word.startswith(meant) and word.removeprefix(meant).isdigit():
+        return f"The server does not know `{word}`. A blank parts `{meant}` from what follows."
+    return f"The server does not know `{word}`. Did you mean `{meant}`?"
+
+
+def is_for_poptalk(command: Command) -> bool:
+    """Tell whether a line is a local command that lacks its colon."""
+    return command.keyword.decode("utf-8", "replace").lower() in LESSON_COMMANDS
+
+
+def near_verb(word: str) -> str | None:
+    """Return the command that a misspelt one is nearest to, None where none is near."""
+    names = [verb.keyword for verb in VERBS.values() if verb.relic is None]
+    glued = re.fullmatch(r"([A-Z]{3,4})[0-9]{1,9}", word)
+    if glued and glued[1] in names:
+        return glued[1]
+    near = [name for name in names if _one_edit_apart(word, name)]
+    # `PASSWORD`, `DELETE`: a command as it would be written out.
+    near += [name for name in names if word.startswith(name)]
+    return next(iter(near or get_close_matches(word, names, n=1, cutoff=0.7)), None)
+
+
+def reason(command: Command) -> str:
+    """Say why a command is the answer: what it does."""
+    if command.verb is None:
+        word = command.keyword.decode("utf-8", "replace")
+        return f"`{word}` is no command of POP3, and the answer says so."
+    return f"`{command.verb.keyword}`: {command.verb.summary} ({command.verb.clause})."
+
+
+def spoilt(number: int) -> str:
+    """Say that a message was marked that the step needs."""
+    return f"Message {number} is now marked, and this step needs it: `RSET` takes it back, or `:reset`."
+
+
+def aside(command: Command, awaited: Command | None) -> str:
+    """Say that a command is valid, what it does, and that the step waits for something else."""
+    verb = command.verb
+    assert verb is not None
+    if verb.effect is Effect.NAME and ArgumentKind.PASSWORD in _kinds(_verb_of(awaited)):
+        return "The name is taken; now the step goes on."
+    return f"`{verb.keyword}` is fine here: {verb.summary}. This step asks for something else."
+
+
+def refused_response(line: bytes) -> str:
+    """Explain a -ERR to an answer to a challenge (RFC 5034 §4)."""
+    if not re.fullmatch(rb"[A-Za-z0-9+/]+={0,2}", line):
+        return "This was taken as the answer to the challenge, which has to be in base64."
+    return "The server refused this answer. The exchange is over; it begins again with `AUTH`."
+
+
+def _kinds(verb: Verb | None) -> tuple[ArgumentKind, ...]:
+    return tuple(argument.kind for argument in verb.arguments) if verb is not None else ()
+
+
+def _verb_of(command: Command | None) -> Verb | None:
+    return command.verb if command is not None else None
+
+
+def _count_is_wrong(command: Command) -> bool:
+    arguments = command.verb.arguments if command.verb is not None else ()
+    needed = sum(not argument.optional for argument in arguments)
+    return not needed <= len(command.arguments) <= len(arguments)
+
+
+def _not_a_number(command: Command) -> Argument | None:
+    """Find the first argument that should be a number and is none."""
+    arguments = command.verb.arguments if command.verb is not None else ()
+    for argument, word in zip(arguments, command.arguments, strict=False):
+        if argument.kind in _NUMBERS and not word.isdigit():
+            return argument
+    return None
+
+
+def _takes(verb: Verb) -> str:
+    """Say in words how many arguments a command takes."""
+    arguments = verb.arguments
+    if not arguments:
+        return "no argument"
+    numbers = all(argument.kind in _NUMBERS for argument in arguments)
+    count = len(arguments)
+    if count > 1:
+        noun = "numbers" if numbers else "arguments"
+        most = f"{_COUNTS[count]} {noun}"
+        return f"up to {most}" if any(argument.optional for argument in arguments) else most
+    one = f"one {arguments[0].kind.value}"
+    return f"{one} or nothing" if arguments[0].optional else one
+
+
+def _differs(command: Command, awaited: Command) -> str:
+    """Name the first argument that is not the awaited one."""
+    verb = awaited.verb
+    arguments = verb.arguments if verb is not None else ()
+    for argument, want, got in zip_longest(arguments, awaited.arguments, command.arguments):
+        if argument is not None and want is not None and b"{" not in want and want != got:
+            return str(argument.kind.value)
+    return "argument"
+
+
+def _one_edit_apart(word: str, name: str) -> bool:
+    """Tell whether one letter added, left out, changed, or two neighbours swapped make `name`."""
+    if len(word) > len(name) + 1:
+        return False
+    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    letters = set(name)
+    edits = {left + right[1:] for left, right in cuts if right}
+    edits |= {left + right[1] + right[0] + right[2:] for left, right in cuts if len(right) > 1}
+    edits |= {left + letter + right[1:] for left, right in cuts for letter in letters}
+    edits |= {left + letter + right for left, right in cuts for letter in letters}
+    return name in edits

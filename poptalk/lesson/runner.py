@@ -1,0 +1,593 @@
+"""The tutor: runs a lesson, told what happens, and answers with what is to be done.
+
+It has no socket, no screen and no clock.  A driver carries out its cues, in order and one after the
+other, and tells it what happened::
+
+    tutor = Tutor(lesson)
+    cues = tutor.begin()
+    ...                                     # Say, Heading, Connect, ...: carry them out
+    cues = tutor.tell(Connected(greeting=b"+OK ready"))
+    cues = tutor.entered("2")               # at a question; None: the line goes to the server
+    cues = tutor.hint()                     # `:hint`
+
+Everything typed that does not begin with a colon is sent first; the tutor hears of it by `Answered`,
+comments, and never holds anything back.  `awaiting` says what the learner is expected to do.
+
+The lesson itself is one generator, `Tutor._lesson_from`, which yields cues until it must wait; `task`
+does the tasks, `session` has the connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from poptalk.lesson import feedback, task
+from poptalk.lesson.actions import (
+    Answered,
+    Ask,
+    Awaiting,
+    Chosen,
+    Feedback,
+    FeedbackKind,
+    Finish,
+    Flow,
+    HangUp,
+    Heading,
+    LessonAction,
+    Manner,
+    Message,
+    Prove,
+    Proved,
+    Request,
+    Say,
+)
+from poptalk.lesson.document.model import (
+    Block,
+    BlockKind,
+    Choice,
+    Lesson,
+    Prose,
+    QuizQuestion,
+    SpeakerNote,
+    Step,
+    Turn,
+)
+from poptalk.lesson.judge import Judgement, JudgementKind
+from poptalk.lesson.progress import EventKind
+from poptalk.lesson.replay import Cursor, items_at
+from poptalk.lesson.session import LessonSession
+from poptalk.lesson.task import Hints, ProgressRecorder, Task, free_remark
+from poptalk.pop3.commands import Command, parse_command
+from poptalk.pop3.redaction import SpokenSecrets
+from poptalk.transcript.pattern import Bindings
+from poptalk.transcript.placeholders import Known
+from poptalk.transcript.redact import mask_command, mask_sasl_line
+from poptalk.transcript.writer import DialogueWriter
+
+# The text of `:report`: where the learner is, and the last exchanges, ready for an issue.
+#
+# Secrets are masked as in a log (`notation.mask`), and so are a server's echoes of them.  A lesson's
+# fault is not named: it may be what the learner is to find out.
+
+
+EXCHANGES_REPORTED = 8
+"""Exchanges that are remembered: enough to see what led to the trouble, short enough to be read."""
+
+_LINES_REPORTED = 10
+"""Lines of one reply that are written; the rest is said to be there.  It may be somebody's mail."""
+
+
+def write_report(
+    *, where: str, awaited: str, comment: str, versions: str, exchanges: Sequence[Answered]
+) -> str:
+    """Write a report in Markdown.
+
+    Args:
+        where: the id of the step, and which one of how many it is.
+        awaited: what the lesson waits for.
+        comment: what the tutor said last; empty where it said nothing.
+        versions: of poptalk and of what it runs on, one line.
+        exchanges: the last ones, in order.
+    """
+    written: list[str] = []
+    _write_exchanges(DialogueWriter(written.append), exchanges)
+    lines = [
+        f"Lesson: {where}",
+        f"Awaited: {awaited}",
+        f"Said last: {comment or 'nothing'}",
+        f"Versions: {versions}",
+        "",
+        "```pop3",
+        "".join(written).rstrip("\n") or "# nothing was sent yet",
+        "```",
+        "",
+        "What I did, and what I expected instead:",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _write_exchanges(writer: DialogueWriter, exchanges: Iterable[Answered]) -> None:
+    secrets = SpokenSecrets()
+    auth = parse_command(b"")
+    step = 0
+    for answered in exchanges:
+        if answered.sasl:
+            step += 1
+            mechanism = auth.arguments[0] if auth.arguments else b""
+            parts = mask_sasl_line(answered.line, mechanism, step=step)
+            secrets.remember(answered.line)
+        else:
+            auth = parse_command(answered.line)
+            step = len(auth.arguments) > 1
+            parts = mask_command(auth)
+            _remember(secrets, auth)
+        writer.client(*parts)
+        _write_reply(writer, answered, secrets)
+
+
+def _remember(secrets: SpokenSecrets, command: Command) -> None:
+    if command.secret is not None:
+        secrets.remember(command.line[command.secret.start : command.secret.stop])
+
+
+def _write_reply(writer: DialogueWriter, answered: Answered, secrets: SpokenSecrets) -> None:
+    for line in answered.lines[:_LINES_REPORTED]:
+        writer.received(secrets.mask(line))
+    if len(answered.lines) > _LINES_REPORTED:
+        writer.any_lines()
+        writer.received(secrets.mask(answered.lines[-1]))
+    if not answered.complete:
+        writer.comment("the reply broke off here")
+
+
+__all__ = ["Awaiting", "SILENCES", "Tutor"]
+
+SILENCES = (3.0, feedback.STUCK_SECONDS)
+"""Seconds without a complete reply after which `silence` has something to say: soon enough that
+nobody wonders whether the program hangs, and then when patience has run out."""
+
+_OTHERWISE = "The server answered otherwise than the lesson says; `:why` tells how."
+_OPENED_LATER = "The lesson has closed the connection, and opens it again when it needs one."
+
+_CHOICE = re.compile(r"\s*(?:([0-9]{1,2})|([A-Za-z]))[.)]?\s*")
+"""An answer to a question: `2`, `2.`, `b)`.  No command of POP3 looks like one."""
+
+_HINTS = {
+    Awaiting.PAUSE: "Enter goes on to the next step.",
+    Awaiting.CLOSED: "Enter connects, and brings the lesson back to where it was.",
+    Awaiting.BUSY: "One moment: poptalk is at work.",
+    Awaiting.OVER: "The lesson is over. `:reset` begins its last step anew.",
+}
+"""What `:hint` says where nothing of the lesson is awaited."""
+
+_REASONS = {
+    Awaiting.COMMAND: "The step waits for a line to the server; anything else may be sent as well.",
+    Awaiting.CHOICE: "Say what you expect before you see it: a wrong guess costs nothing.",
+    Awaiting.PAUSE: "The step is done. What you send now is for your own curiosity.",
+    Awaiting.CLOSED: "Commands need a connection, and none stands.",
+    Awaiting.BUSY: "poptalk itself is at work, and waits for the server.",
+    Awaiting.OVER: "The lesson is over.",
+}
+"""What `:why` says before anything was judged."""
+
+
+class Tutor:
+    """One run of a lesson.
+
+    Args:
+        lesson: what is run.
+        passed: slugs of the steps that are done, for the map.
+        position: the slug of the step to begin with; what comes before it is replayed.  None, and a
+            slug that the lesson does not have, begin at the beginning.
+        live: whether the server is not the lesson's practice server; nothing is replayed there but
+            the login, and secrets are never shown.
+        known: the user's name and password; None takes those of the lesson.
+        later_letters: whether letters come in once a session has ended (the mailbox has `later/`),
+            so that sessions that came before must be replayed as well.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        *,
+        passed: Collection[str] = (),
+        position: str | None = None,
+        live: bool = False,
+        known: Known | None = None,
+        later_letters: bool = False,
+    ) -> None:
+        self._lesson = lesson
+        self._recorder = ProgressRecorder(lesson)
+        self._session = LessonSession(
+            lesson,
+            known if known is not None else lesson.known,
+            live=live,
+            later_letters=later_letters,
+            when_lost=lambda: self._recorder.keep(EventKind.LOST),
+        )
+        self._passed = set(passed)
+        slugs = [step.slug for step in lesson.steps]
+        self._cursor = Cursor(step=slugs.index(position) if position in slugs[1:] else -1)
+        self._task: Task | None = None
+        """The task that is awaited, None where something else is."""
+        self._question: QuizQuestion | None = None
+        self._hints = Hints(())
+        """The hints to the question."""
+        self._verdict: Judgement | None = None
+        """The last one outside tasks."""
+        self._flow: Flow[None] | None = None
+        self._awaiting = Awaiting.BUSY
+        self._exchanges: deque[Answered] = deque(maxlen=EXCHANGES_REPORTED)
+        self._said = ""
+        """The last comment, for reports."""
+
+    # What a driver may ask.
+
+    @property
+    def awaiting(self) -> Awaiting:
+        """What is expected next."""
+        return self._awaiting
+
+    @property
+    def awaited(self) -> Turn | None:
+        """The turn that the learner is to take; None where something else is awaited."""
+        return self._task.turn if self._task is not None else None
+
+    @property
+    def cursor(self) -> Cursor:
+        """How far the lesson has come; a mistake does not move it back."""
+        return self._task.reached if self._task is not None else self._cursor
+
+    @property
+    def step(self) -> Step | None:
+        """The step that is being done; None in the introduction."""
+        at = self._cursor.step
+        return self._lesson.steps[at] if 0 <= at < len(self._lesson.steps) else None
+
+    @property
+    def prompt(self) -> str:
+        """Where the learner is, in a few characters such as `2/5`; empty in the introduction."""
+        at = self._cursor.step
+        return f"{at + 1}/{len(self._lesson.steps)}" if at >= 0 else ""
+
+    @property
+    def verdict(self) -> Judgement | None:
+        """The last one on what is awaited, or on what poptalk sent in its place."""
+        return self._task.verdict if self._task is not None else self._verdict
+
+    @property
+    def bindings(self) -> Bindings:
+        """What the placeholders of the lesson stand for at present."""
+        return self._session.bindings
+
+    # What a driver tells.
+
+    def begin(self) -> list[LessonAction]:
+        """Begin the lesson, or resume it at its position."""
+        start = self._cursor
+        count = len(self._lesson.steps)
+        news = f"step {start.step + 1} of {count}: resumed" if start.step > 0 else ""
+        return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
+
+    def tell(self, message: Message | None) -> list[LessonAction]:
+        """Take note of what happened, and let the walk go on up to the next thing to wait for."""
+        assert self._flow is not None, "A tutor must begin before it is told anything."
+        if isinstance(message, Answered):
+            self._exchanges.append(message)
+        actions: list[LessonAction] = []
+        # A generator that has not begun takes None, which is no message to one that has.
+        given = next(self._flow) if message is None else self._flow.send(message)
+        while not isinstance(given, Awaiting):
+            actions.append(given)
+            if isinstance(given, Feedback):
+                self._said = given.text
+            given = next(self._flow)
+        self._awaiting = given
+        return actions
+
+    def entered(self, text: str) -> list[LessonAction] | None:
+        """Take a line that does not begin with a colon.
+
+        Returns:
+            What is to be done; None where the line is none of the tutor's and goes to the server.
+        """
+        if self._awaiting not in (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED):
+            return None
+        if not text:
+            return self.tell(Request.GO_ON)
+        number = self._choice(text) if self._awaiting is Awaiting.CHOICE else None
+        return self.tell(Chosen(number=number)) if number is not None else None
+
+    def _choice(self, text: str) -> int | None:
+        """Read the answer to a question; a letter is one only where there are so many choices."""
+        found = _CHOICE.fullmatch(text)
+        question = self._question
+        if found is None or question is None:
+            return None
+        if found[1]:
+            return int(found[1])
+        number = ord(found[2].lower()) - ord("a") + 1
+        return number if number <= len(question.choices) else None
+
+    def open(self) -> list[LessonAction]:
+        """Open the connection, as `:open` asks."""
+        if self._session.seen.is_open:
+            return [_news("A connection stands already. `:close` hangs up.")]
+        return self.tell(Request.CONNECT)
+
+    def silence(self, seconds: float, *, lines: int = 0) -> list[LessonAction]:
+        """Comment on a reply that does not come to its end.
+
+        Call it when each of `SILENCES` has passed.  What it returns is carried out at once, in front
+        of what else is queued: a `Send` that poptalk waits for may be what is silent.
+
+        Args:
+            seconds: since the last octet came.
+            lines: how many lines of the reply have come, its first one included.
+        """
+        if self._session.hangs_up_if_silent:
+            return [HangUp()]
+        return [_news(feedback.silent(seconds, lines))]
+
+    # What the learner asks.
+
+    def hint(self) -> list[LessonAction]:
+        """Show the next rung of the ladder, the last of which is the answer."""
+        if self._awaiting is Awaiting.CHOICE and self._question is not None:
+            text = self._hints.next_hint(task.answer_to_question(self._question))
+            comment = Feedback(kind=FeedbackKind.HINT, text=text)
+        elif self._task is not None and not self._session.lost:
+            comment = self._task.next_hint()
+        else:
+            return [Feedback(kind=FeedbackKind.HINT, text=_HINTS[self._awaiting])]
+        return [self._recorder.keep(EventKind.HINTED), comment]
+
+    def why(self) -> list[LessonAction]:
+        """Explain the last verdict at more length, or what is awaited."""
+        verdict = self.verdict
+        text = verdict.why if verdict is not None and verdict.why else _REASONS[self._awaiting]
+        return [Say(source=text)]
+
+    def skip(self) -> list[LessonAction]:
+        """Do what is awaited in the learner's place, and say why it is the answer."""
+        if self._awaiting is Awaiting.OVER:
+            return [_news(_HINTS[Awaiting.OVER])]
+        return self.tell(Request.SKIP)
+
+    def back(self) -> list[LessonAction]:
+        """Go back to the beginning of the step before."""
+        first = -1 if self._lesson.introduction else 0
+        at = self._cursor.step
+        if at <= first:
+            return self._go_to(first, "this is the beginning")
+        return self._go_to(at - 1, f"back at {self._name(at - 1)}")
+
+    def reset(self) -> list[LessonAction]:
+        """Begin the step anew."""
+        at = self._cursor.step
+        return self._go_to(at, f"{self._name(at)} begins anew")
+
+    def map(self) -> list[LessonAction]:
+        """Show all steps, and which are done."""
+        lines = []
+        for index, step in enumerate(self._lesson.steps):
+            state = "done" if step.slug in self._passed else "to do"
+            here = ", **you are here**" if index == self._cursor.step else ""
+            lines.append(f"{index + 1}. {step.title} ({state}{here})")
+        return [Say(source="\n".join(lines))]
+
+    def state(self) -> list[LessonAction]:
+        """Show the state of the session, what is marked, and the step."""
+        seen = self._session.seen
+        texts = [f"`{feedback.strip(seen.state)}`."] if seen.is_open else ["No connection stands."]
+        if seen.is_open and seen.marked:
+            texts.append(f"Marked as deleted: {feedback.messages(seen.marked)}.")
+        texts.append(f"{self._where()}.")
+        return [_news(" ".join(texts))]
+
+    def report(self, versions: str) -> str:
+        """Write a text for an issue: where the learner is, and the last exchanges without secrets.
+
+        Args:
+            versions: of poptalk and of what it runs on, one line.
+        """
+        return write_report(
+            where=self._where().replace("`", ""),
+            awaited=self._awaiting.value,
+            comment=self._said,
+            versions=versions,
+            exchanges=tuple(self._exchanges),
+        )
+
+    def _where(self) -> str:
+        """Name the step by its id and its number."""
+        step = self.step
+        if step is None:
+            return f"`{self._lesson.name}`, at its beginning"
+        return f"`{self._lesson.name}#{step.slug}`, {self._name(self._cursor.step)}"
+
+    def _name(self, index: int) -> str:
+        count = len(self._lesson.steps)
+        return f"step {index + 1} of {count}" if index >= 0 else "the introduction"
+
+    # The walk.
+
+    def _go_to(self, step: int, news: str) -> list[LessonAction]:
+        """Go to the beginning of a step, the session brought there if there is any news of it."""
+        if self._flow is not None:
+            self._flow.close()
+        self._flow = self._lesson_from(Cursor(step=step), news)
+        return self.tell(None)
+
+    def _lesson_from(self, start: Cursor, news: str) -> Flow[None]:
+        """Do the steps from a place on, and stay at the end for ever."""
+        self._cursor = start
+        self._task = self._question = self._verdict = None
+        if news:
+            yield from self._session.restore(start, news)
+        last = len(self._lesson.steps) - 1
+        for index in range(start.step, last + 1):
+            step = self._lesson.steps[index] if index >= 0 else None
+            if step is not None:
+                self._cursor = Cursor(step=index)
+                yield Heading(text=step.title, level=2)
+                yield self._recorder.enter(step)
+            for at, item in enumerate(items_at(self._lesson, index)):
+                self._cursor = Cursor(step=index, item=at)
+                self._verdict = None
+                if isinstance(item, Prose):
+                    yield Say(source=item.source)
+                elif not isinstance(item, SpeakerNote):
+                    yield from self._flow_of(item)
+                if self._task is not None:
+                    self._verdict, self._task = self._task.verdict, None
+            if step is not None:
+                self._cursor = Cursor(step=index, item=len(step.items))
+                self._passed.add(step.slug)
+                yield self._recorder.leave()
+                if index < last:
+                    yield from self._pause()
+        yield from self._stay_at_the_end()
+
+    def _flow_of(self, item: QuizQuestion | Block) -> Flow[None]:
+        """Return the walk through something that is to be done."""
+        if isinstance(item, QuizQuestion):
+            return self._ask(item)
+        match item.kind:
+            case BlockKind.TASK:
+                later = self._turns_later()
+                self._task = Task(item, self._cursor, self._session, self._recorder, later=later)
+                return self._task.flow()
+            case BlockKind.PROOF:
+                return self._prove(item)
+            case _:
+                return self._perform(item)
+
+    def _stay_at_the_end(self) -> Flow[None]:
+        yield self._recorder.end()
+        yield Finish()
+        while True:
+            message = yield from self._session.next(Awaiting.OVER)
+            if isinstance(message, Answered):
+                yield from free_remark(message, self._session.before)
+
+    def _turns_later(self) -> tuple[Turn, ...]:
+        """Return the turns of the step after this item, up to where the connection is another."""
+        cursor = self._cursor
+        found: list[Turn] = []
+        for item in items_at(self._lesson, cursor.step)[cursor.item + 1 :]:
+            if isinstance(item, Block) and item.kind is not BlockKind.PROOF:
+                found += item.turns
+        opening = next((at for at, turn in enumerate(found) if turn.opens), len(found))
+        return tuple(found[:opening])
+
+    def _perform(self, block: Block) -> Flow[None]:
+        """Do a `show` or `setup` block."""
+        folded = block.kind is BlockKind.SETUP
+        manner = Manner.FOLDED if folded else Manner.TYPED
+        session = self._session
+        sent: list[str] = []
+        parts = block.turns
+        index = 0
+        while index < len(parts):
+            cursor = replace(self._cursor, turn=index)
+            turn = parts[index]
+            if turn.opens or turn.closes:
+                pass
+            elif session.lost or session.seen.is_open:
+                yield from session.ready(cursor)
+            else:
+                yield from session.connect(manner)
+            following = parts[index + 1] if index + 1 < len(parts) else None
+            verdict = yield from session.perform(turn, manner, endless=turn.is_endless(following))
+            if verdict is not None and verdict.kind is not JudgementKind.WANTED:
+                self._verdict = verdict
+                yield Feedback(kind=FeedbackKind.UNJUDGED, text=_OTHERWISE)
+            if not session.lost:
+                sent += [turn.keyword] if turn.keyword else []
+                index += 1
+        if folded and sent:
+            yield Feedback(kind=FeedbackKind.NEWS, text=f"Sent {feedback.named(sent)}.")
+
+    def _prove(self, block: Block) -> Flow[None]:
+        yield Prove(dialogue=block.dialogue, bindings=dict(self._session.bindings))
+        message: Message | None = None
+        while not isinstance(message, Proved):
+            message = yield from self._session.next(Awaiting.BUSY)
+        if message.difference is not None:
+            yield Feedback(kind=FeedbackKind.UNJUDGED, text=message.difference)
+
+    def _ask(self, question: QuizQuestion) -> Flow[None]:
+        self._question, self._hints = question, Hints(question.hints)
+        yield Ask(question=question)
+        answered = False
+        while not answered:
+            message = yield from self._session.next(Awaiting.CHOICE)
+            match message:
+                case Chosen():
+                    answered = yield from self._answer(question, message.number)
+                case Request.SKIP:
+                    self._recorder.shown = answered = True
+                    text = task.answer_to_question(question)
+                    yield Feedback(kind=FeedbackKind.HINT, text=text)
+                    for choice in filter(lambda choice: choice.right, question.choices):
+                        yield _reply(choice)
+                case Request.GO_ON | Request.CONNECT if self._session.lost:
+                    yield from self._session.restore(self._cursor)
+                case Request.CONNECT:
+                    yield Feedback(kind=FeedbackKind.NEWS, text=_OPENED_LATER)
+                case Request.GO_ON:
+                    text = f"Answer with a number, {_range(question)}."
+                    yield Feedback(kind=FeedbackKind.NEWS, text=text)
+                case Answered():
+                    wanted = f"the question wants a number, {_range(question)}."
+                    yield from free_remark(
+                        message,
+                        self._session.before,
+                        if_unknown=f"The server does not know this; {wanted}",
+                    )
+                case _:
+                    pass
+        self._question = None
+
+    def _answer(self, question: QuizQuestion, number: int) -> Flow[bool]:
+        """Reply to an answer; tell whether it is right."""
+        if not 1 <= number <= len(question.choices):
+            text = f"The choices are {_range(question)}."
+            yield Feedback(kind=FeedbackKind.NOT_YET, text=text)
+            return False
+        choice = question.choices[number - 1]
+        self._recorder.attempts += 1
+        if not choice.right:
+            yield self._recorder.keep(EventKind.MISSED)
+        yield _reply(choice)
+        return choice.right
+
+    def _pause(self) -> Flow[None]:
+        """Wait for an empty line between two steps."""
+        message: Message | None = None
+        while message not in (Request.GO_ON, Request.SKIP):
+            message = yield from self._session.next(Awaiting.PAUSE)
+            if isinstance(message, Answered):
+                yield from free_remark(message, self._session.before)
+            elif isinstance(message, Request) and self._session.lost:
+                yield from self._session.restore(self._cursor)
+            elif message is Request.CONNECT:
+                yield Feedback(kind=FeedbackKind.NEWS, text=_OPENED_LATER)
+
+
+def _reply(choice: Choice) -> Feedback:
+    kind = FeedbackKind.DONE if choice.right else FeedbackKind.NOT_YET
+    return Feedback(kind=kind, text=choice.reply or ("Right." if choice.right else "Not this one."))
+
+
+def _range(question: QuizQuestion) -> str:
+    return f"1 to {len(question.choices)}"
+
+
+def _news(text: str) -> Feedback:
+    return Feedback(kind=FeedbackKind.NEWS, text=text)

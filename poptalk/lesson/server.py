@@ -1,0 +1,427 @@
+"""The practice server of a lesson, in this process.
+
+A classroom holds the lesson's mailbox, laid out afresh, its one account, its persona and its faults.
+All connections of the lesson have the same maildrop, one session at a time, so that what one of them
+has deleted is gone for the next; `fresh` makes everything as it was at first, and that is what replay
+rests upon.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import threading
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from poptalk.config import mailbox_directory
+from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.document.parser import line_of_key
+from poptalk.net.endpoint import Destination, UsageError
+from poptalk.pop3.server.events import EndReason, ServerEvent, SessionEnded
+from poptalk.practice.accounts import Account, AccountError
+from poptalk.practice.maildrop import MaildropError
+from poptalk.practice.observers import Observer, Peer
+from poptalk.practice.persona import Persona, PersonaError, load_persona
+from poptalk.practice.server import PracticeDestination, Server, ThreadedServer
+from poptalk.transcript.placeholders import Known
+
+# The mailbox of a lesson, laid out in a folder of its own before the lesson begins.
+#
+# In the lesson's mailbox, `*.eml` are the letters that are there from the beginning.  Those in its
+# folder `later/` come in once a session that was logged in has ended with QUIT.  A letter whose header
+# has a field `X-Poptalk-Grow: 6000000` is stored small and laid out large: without that field, and with
+# its last line repeated until it has about as many octets.
+
+
+GROW_FIELD = b"X-Poptalk-Grow"
+
+MOST_OCTETS = 64_000_000
+"""Largest letter that is grown: more than any mail server takes, and laid out in a tenth of a second."""
+
+LATER = "later"
+"""The folder with the letters that come in."""
+
+_GROW_LINE = re.compile(
+    rb"^" + GROW_FIELD + rb":[ \t]*(.*?)[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE
+)
+_CLOSING_BOUNDARY = re.compile(rb"^--[^\r\n]+--[ \t]*(?:\r?\n)?\s*\Z", re.MULTILINE)
+_END_OF_HEADER = re.compile(rb"^\r?\n", re.MULTILINE)
+
+
+class MailboxError(Exception):
+    """A mailbox that cannot be used, explained in one sentence."""
+
+
+class Mailbox:
+    """A lesson's mailbox, laid out afresh.
+
+    Args:
+        source: the folder that belongs to the lesson; nothing in it is changed.
+        folder: an empty one, for the copy.
+
+    Attributes:
+        maildrop: the folder that the practice server serves.
+        has_later: whether there are letters that come in later.
+
+    Raises:
+        MailboxError: a letter cannot be laid out.
+    """
+
+    def __init__(self, source: Path, folder: Path) -> None:
+        self.maildrop = folder / "maildrop"
+        self._later = folder / LATER
+        self._lock = threading.Lock()
+        """The server's thread lets letters in, and the lesson's begins anew."""
+        self._beginnings = 0
+        try:
+            _lay_out(source, self.maildrop)
+            _lay_out(source / LATER, self._later)
+        except OSError as error:
+            raise MailboxError(
+                f"The mailbox {source} cannot be copied ({error.strerror}: {error.filename})."
+            ) from error
+        self.has_later = any(self._later.iterdir())
+
+    @property
+    def beginnings(self) -> int:
+        """How often it was made as at first; a session that is older lets nothing in."""
+        return self._beginnings
+
+    def let_later_letters_in(self, *, beginnings: int) -> None:
+        """Add the letters that come in; again does no harm.
+
+        Args:
+            beginnings: what that was when the session began that has ended.
+        """
+        with self._lock:
+            if beginnings != self._beginnings:
+                return
+            for letter in self._later.iterdir():
+                if not (self.maildrop / letter.name).exists():
+                    shutil.copy2(letter, self.maildrop)
+
+    def start_over(self) -> None:
+        """Take the letters that came in away again."""
+        with self._lock:
+            self._beginnings += 1
+            for letter in self._later.iterdir():
+                (self.maildrop / letter.name).unlink(missing_ok=True)
+
+
+def find_mailbox(name: str, *, beside: Path) -> Path:
+    """Return the folder of a mailbox.
+
+    Args:
+        name: as the lesson's front matter has it.
+        beside: the lesson's file; the folder `mailboxes` beside it comes first, then the one that
+            is shipped.
+
+    Raises:
+        MailboxError: there is none of that name.
+    """
+    if Path(name).name != name or name in ("", ".."):
+        raise MailboxError(f'"{name}" is no mailbox: give the name of a folder in mailboxes/.')
+    own = beside.parent / "mailboxes" / name
+    if own.is_dir():
+        return own
+    try:
+        return mailbox_directory(name)
+    except FileNotFoundError as error:
+        raise MailboxError(str(error)) from error
+
+
+def _lay_out(source: Path, folder: Path) -> None:
+    folder.mkdir()
+    for letter in sorted(source.glob("*.eml")):
+        content = letter.read_bytes()
+        try:
+            grown = grow(content)
+        except ValueError as error:
+            raise MailboxError(f"{letter}: {error}") from error
+        (folder / letter.name).write_bytes(grown)
+
+
+def grow(letter: bytes) -> bytes:
+    """Lay a letter out: as large as its header asks for, and without the field that does.
+
+    Args:
+        letter: as it is stored.
+
+    Returns:
+        The letter itself, if its header has no `X-Poptalk-Grow`.  Otherwise its last line, or the
+        one above its closing boundary, is repeated.
+
+    Raises:
+        ValueError: the field holds no number that can be reached; one sentence.
+    """
+    end = _END_OF_HEADER.search(letter)
+    field = _GROW_LINE.search(letter, 0, end.start() if end else len(letter))
+    if field is None:
+        return letter
+    wanted = _octets(field[1])
+    letter = letter[: field.start()] + letter[field.end() :]
+    closing = _CLOSING_BOUNDARY.search(letter)
+    above = letter[: closing.start()] if closing else letter
+    text = above.rstrip(b"\r\n")
+    blanks = above[len(text) :] or b"\r\n"
+    line_end = b"\r\n" if blanks.startswith(b"\r\n") else b"\n"
+    line = line_end + text[text.rfind(b"\n") + 1 :]
+    # A line end that is stored as one octet travels as two (RFC 1939 §11).
+    octets = len(letter) + (letter.count(b"\n") - letter.count(b"\r\n"))
+    times = max(0, wanted - octets) // (len(line) + (line_end == b"\n"))
+    return text + line * times + blanks + (letter[closing.start() :] if closing else b"")
+
+
+def _octets(text: bytes) -> int:
+    if not text.isdigit() or int(text[:12]) > MOST_OCTETS:
+        raise ValueError(
+            f"{GROW_FIELD.decode()} takes a number of octets, {MOST_OCTETS:,} at most."
+        )
+    return int(text)
+
+
+# Where a lesson's connections go: to its own practice server, or to a server of the learner's.
+#
+# The practice server is `classroom.Classroom`; a `LiveLessonServer` is any other.
+
+
+class LessonServer(ABC):
+    """A server that a lesson runs on, and who the learner is there."""
+
+    known: Known
+    """The user's name and password."""
+    live: bool = False
+    """Whether the mail on it is somebody's, and what is deleted is gone."""
+    later_letters: bool = False
+    """Whether letters come in once a session that was logged in has ended with QUIT."""
+
+    @abstractmethod
+    def destination(self, *, fresh: bool, number: int) -> Destination:
+        """Return where to connect to.
+
+        Args:
+            fresh: whether the maildrop must be as it was at first; of no effect on a live server.
+            number: which connection of the lesson it will be, from 1.
+        """
+
+    def has_fault(self, number: int) -> bool:  # noqa: ARG002 - what nobody knows of is no fault
+        """Tell whether the server has a fault, on purpose, on one of the lesson's connections.
+
+        Args:
+            number: which one, from 1.
+        """
+        return False
+
+    @abstractmethod
+    def aside(self) -> Destination:
+        """Return where to connect to with one connection that is none of the lesson's own."""
+
+
+class LiveLessonServer(LessonServer):
+    """A server of the learner's.
+
+    Args:
+        destination: the server.
+        known: the user's name there, and the password, which is kept nowhere else.
+    """
+
+    live = True
+
+    def __init__(self, destination: Destination, known: Known) -> None:
+        self._destination = destination
+        self.known = known
+
+    def destination(self, *, fresh: bool, number: int) -> Destination:  # noqa: ARG002 - its mail is as it is
+        """Return the server."""
+        return self._destination
+
+    def aside(self) -> Destination:
+        """Return the server."""
+        return self._destination
+
+
+CHANCE = 1939
+"""Where chance begins in a lesson's faults: they do the same to every learner, and in the proof."""
+
+ASIDE = 0
+"""The number of a connection that is none of the lesson's own: no fault such as `#1=locked` meets it."""
+
+
+class LessonServerError(UsageError):
+    """A lesson whose practice server cannot be had.
+
+    Args:
+        lesson: the lesson.
+        key: the key of its front matter that is wrong.
+        sentence: what is wrong, and what would be right.
+
+    Attributes:
+        line: where the key stands in the lesson's file, counted from 1.
+        sentence: without the place.
+    """
+
+    def __init__(self, lesson: Lesson, key: str, sentence: str) -> None:
+        self.line = line_of_key(lesson.path, key)
+        self.sentence = sentence
+        super().__init__(f"{lesson.path}:{self.line}: {sentence}")
+
+
+class PracticeLessonServer(LessonServer):
+    """The practice server of a lesson, as a context manager: it runs as long as the context lasts.
+
+    Args:
+        lesson: the lesson; its mailbox is copied, and nothing in the folder itself is changed.
+
+    Raises:
+        ClassroomError: on entering, if the mailbox, the persona, the account or a fault cannot be used.
+    """
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.known = lesson.known
+        self._open = ExitStack()
+        self._wrong: tuple[int | None, ...] = ()
+        """The connections that have a fault; None stands for all of them."""
+        self._following = 1
+        """The number of the next connection of the lesson."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            directory = tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True)
+            self._mailbox = self._lay_out(Path(opening.enter_context(directory)))
+            self._server = opening.enter_context(ThreadedServer(self._new_server()))
+            self._open = opening.pop_all()
+        self.later_letters = self._mailbox.has_later
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def destination(self, *, fresh: bool, number: int) -> PracticeDestination:
+        """Return where to connect to, everything made as at first if that is asked for."""
+        return self.fresh(connection=number) if fresh else self.again(connection=number)
+
+    def fresh(self, *, connection: int = 1) -> PracticeDestination:
+        """Make everything as it was at first, and return where to connect to.
+
+        A session that is still open keeps the maildrop that it has, and its QUIT lets nothing in.
+
+        Args:
+            connection: which of the lesson's connections the next one is, for faults such as
+                `#2=locked`.
+        """
+        self._mailbox.start_over()
+        self._server.start_over()
+        return self.again(connection=connection)
+
+    def again(self, *, connection: int | None = None) -> PracticeDestination:
+        """Return where to connect to, with the maildrop as it is now.
+
+        Args:
+            connection: as for `fresh`; None for the one after the last.
+        """
+        self._server.count_from(self._following if connection is None else connection)
+        return PracticeDestination(
+            host=self._server.host, port=self._server.port, label="practice", server=self._server
+        )
+
+    def has_fault(self, number: int) -> bool:
+        """Tell whether one of the lesson's connections has a fault."""
+        return number in self._wrong or None in self._wrong
+
+    def aside(self) -> PracticeDestination:
+        """Return where to connect to with one connection that is none of the lesson's own: a proof.
+
+        The maildrop is as it is now.  Faults of numbered connections do not meet it, and its QUIT
+        lets no letters in.
+        """
+        return self.again(connection=ASIDE)
+
+    # Making the server.
+
+    def _lay_out(self, directory: Path) -> Mailbox:
+        try:
+            source = find_mailbox(self.lesson.mailbox, beside=self.lesson.path)
+            return Mailbox(source, directory)
+        except MailboxError as error:
+            raise LessonServerError(self.lesson, "mailbox", str(error)) from error
+
+    def _new_server(self) -> Server:
+        lesson = self.lesson
+        persona = _load_persona(lesson)
+        self._wrong = _connections_with_faults(lesson)
+        try:
+            return Server(
+                persona=persona,
+                maildrop=self._mailbox.maildrop,
+                accounts=[Account(name=lesson.user, password=lesson.password)],
+                shared=True,
+                faults=lesson.faults,
+                fault_seed=CHANCE,
+                observers=[self._begin],
+            )
+        except AccountError as error:
+            raise LessonServerError(lesson, "user", str(error)) from error
+        except MaildropError as error:
+            raise LessonServerError(lesson, "mailbox", str(error)) from error
+
+    def _begin(self, peer: Peer) -> Observer:
+        if peer.number == ASIDE:
+            self._server.count_from(self._following)
+            return Observer()
+        self._following = peer.number + 1
+        return _Postman(self._mailbox)
+
+
+class _Postman(Observer):
+    """Brings the letters that come in, once a session that was logged in has ended with QUIT."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._beginnings = mailbox.beginnings
+        self._logged_in = False
+
+    def logged_in(self, account: Account) -> None:
+        """Take note that the session has seen the maildrop."""
+        del account
+        self._logged_in = True
+
+    def told(self, event: ServerEvent) -> None:
+        """Let the letters in before anybody can log in again."""
+        ended = isinstance(event, SessionEnded) and event.because is EndReason.QUIT
+        if ended and self._logged_in:
+            self._mailbox.let_later_letters_in(beginnings=self._beginnings)
+
+
+def _load_persona(lesson: Lesson) -> Persona:
+    name = lesson.persona
+    if name.endswith(".toml"):
+        name = str(lesson.path.parent / name)
+    try:
+        return load_persona(name)
+    except PersonaError as error:
+        raise LessonServerError(lesson, "persona", str(error)) from error
+
+
+def _connections_with_faults(lesson: Lesson) -> tuple[int | None, ...]:
+    if not lesson.faults:
+        return ()
+    from poptalk.practice.faults.plan import FaultError, FaultPlan
+
+    try:
+        plan = FaultPlan(lesson.faults, accounts=[lesson.user], seed=CHANCE)
+    except FaultError as error:
+        # The option of `poptalk serve` is a key here.
+        sentence = str(error).replace("--fault ", "fault ")
+        raise LessonServerError(lesson, "fault", sentence) from error
+    return tuple(rule.connection for rule in plan.rules)

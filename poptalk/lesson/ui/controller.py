@@ -1,0 +1,446 @@
+"""The lesson controller: beside the learner in a lesson, between the keyboard and the tutor.
+
+The tutor takes typed lines where it awaits an answer or an empty line; everything else is sent.  While
+poptalk is at work, or a reply is due, lines wait their turn, so that pasted ones are sent one by one,
+each when the one before it is answered, unless patience has run out.
+
+What the tutor asks for is carried out by `lesson.driver`; here are its hands at the prompt.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from poptalk.lesson.actions import (
+    Ask,
+    Awaiting,
+    Connect,
+    Feedback,
+    FeedbackKind,
+    Finish,
+    Heading,
+    Keep,
+    LessonAction,
+    Manner,
+    Say,
+)
+from poptalk.lesson.document.model import QuizQuestion
+from poptalk.lesson.driver import Driver
+from poptalk.lesson.runner import SILENCES, Tutor
+from poptalk.net.errors import TlsFailed
+from poptalk.pop3.commands import Effect, parse_command
+from poptalk.pop3.events import ViolationKind
+from poptalk.shell.shell import LOCAL_PREFIX, Controller, Shell, wire_line
+from poptalk.terminal.markdown import MOST_COLUMNS, render_comment, render_item, render_prose
+from poptalk.terminal.safe import Fragments, harmless, wrap
+
+if TYPE_CHECKING:
+    from poptalk.lesson.actions import LessonEvent
+    from poptalk.lesson.document.model import Lesson
+    from poptalk.lesson.driver import SecondConnection
+    from poptalk.lesson.server import LessonServer
+    from poptalk.lesson.ui.menu import LessonHost
+    from poptalk.net.endpoint import Destination
+    from poptalk.net.errors import Ending, NetError
+    from poptalk.pop3.client import ClientSession
+    from poptalk.session.exchanges import Exchanges
+
+SAID_BY_THE_TUTOR = frozenset({ViolationKind.UNKNOWN_COMMAND, ViolationKind.WRONG_STATE})
+"""What the shell would say before the answer, and the tutor says below it."""
+
+
+def is_yes(answer: str) -> bool:
+    """Tell whether an answer to a question of yes or no is a yes; if unclear, it is a no."""
+    return answer.strip().lower() in ("yes", "y")
+
+
+class LessonController(Driver, Controller):
+    """Runs one lesson in a shell.
+
+    Args:
+        shell: where the learner types.
+        lesson: the lesson.
+        tutor: its tutor, not begun.
+        lesson_server: where its connections go.
+        host: keeps what is done, and has the other lessons.
+        view: shows what the tutor says.
+    """
+
+    gives_completions = False
+    silences = SILENCES
+
+    def __init__(
+        self,
+        shell: Shell,
+        *,
+        lesson: Lesson,
+        tutor: Tutor,
+        lesson_server: LessonServer,
+        host: LessonHost,
+        view: LessonView,
+    ) -> None:
+        self._shell = shell
+        super().__init__(tutor, lesson_server)
+        self._lesson = lesson
+        self._host = host
+        self._view = view
+        self.held: deque[str] = deque()
+        self._choices = 0
+        """How many answers the last question has."""
+        self._patient = True
+        """Whether what is typed waits for the reply that is due."""
+        self._reopening = False
+        self._to_be_confirmed: bytes | None = None
+        """A QUIT that would delete the learner's own mail."""
+
+    def begin(self) -> None:
+        """Begin, or resume, the lesson."""
+        self._shell.session.listeners.append(self.hear)
+        self.carry_out(self.tutor.begin())
+
+    def end(self) -> None:
+        """Hang up, and be of no further influence."""
+        self.over = True
+        self.held.clear()
+        self._shell.view.unremarked = ()
+        if self.hear in self._shell.session.listeners:
+            self._shell.session.listeners.remove(self.hear)
+        self.hang_up(Manner.FOLDED)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the lesson has come to its end."""
+        return self.tutor.awaiting is Awaiting.OVER
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was heard has been told, and nothing is under way."""
+        return not self.busy and self.all_told
+
+    def wants_a_line(self, *, due: bool) -> bool:
+        """Tell whether a prompt is in place: not while poptalk works or waits for a server to close."""
+        return self.is_idle and not (due and self._patient)
+
+    # What the learner does.
+
+    def take(self, text: str) -> bool:
+        """Take a line: the tutor's, one that must wait, or one that is sent by the shell."""
+        if self._to_be_confirmed is not None:
+            self._confirmed(text)
+        elif self._must_wait:
+            self.held.append(text)
+        elif self.finished and not text:
+            self._host.next_lesson()
+        elif (actions := self.tutor.entered(text)) is not None:
+            self._echo(text)
+            self.carry_out(actions)
+        elif not self._shell.connected:
+            self._echo(text)
+            self._view.comment(*self._advice)
+        else:
+            self._patient = True
+            return not self.may_send(wire_line(text))
+        return True
+
+    def answer(self, command: str) -> None:
+        """Answer a local command of lessons."""
+        tutor = self.tutor
+        if command == "menu":
+            self._host.show_menu()
+        elif command == "report":
+            self._view.literal(tutor.report(self._host.versions))
+        elif self._must_wait or self.held:
+            self.held.append(LOCAL_PREFIX + command)
+        else:
+            answers: dict[str, Callable[[], Sequence[LessonAction]]] = {
+                "hint": tutor.hint,
+                "why": tutor.why,
+                "skip": tutor.skip,
+                "back": tutor.back,
+                "reset": tutor.reset,
+                "state": tutor.state,
+                "map": tutor.map,
+            }
+            self.carry_out(answers[command]())
+
+    def reopen(self) -> None:
+        """Connect again, hanging up first."""
+        if self._shell.connected:
+            self._reopening = True
+            self._shell.close()
+        elif not self.busy:
+            self.carry_out(self.tutor.open())
+
+    def interrupted(self) -> None:
+        """Wait no longer: neither with what is typed nor for what poptalk itself has sent."""
+        self.held.clear()
+        self._patient = False
+        self._to_be_confirmed = None
+        self.give_up()
+
+    def left(self) -> None:
+        """Say what is kept."""
+        where = self.tutor.prompt.replace("/", " of ")
+        kept = f"Step {where} is kept" if where and not self.finished else "What you did is kept"
+        words = f"{kept}; `poptalk` goes on from there."
+        if self.session is not None and self.session.marked:
+            words = f"Nothing is deleted, as no `QUIT` was sent. {words}"
+        self._view.comment(FeedbackKind.NEWS, words)
+        self.over = True
+        self._shell.view.hidden = True
+
+    @property
+    def _advice(self) -> tuple[FeedbackKind, str]:
+        """Say what may be typed where nothing can be sent."""
+        if self.finished:
+            return FeedbackKind.NEWS, "The lesson is over, and Enter goes on."
+        if self.tutor.awaiting is Awaiting.CHOICE:
+            return FeedbackKind.NEWS, f"The question wants a number, 1 to {self._choices}."
+        if self.tutor.awaiting is Awaiting.PAUSE:
+            return FeedbackKind.CLOSED, "Not sent, as no connection stands. Enter goes on."
+        return FeedbackKind.CLOSED, "Not sent, as no connection stands. Enter opens one."
+
+    def _echo(self, text: str) -> None:
+        """Show an answer that was typed, where the line of the prompt is gone."""
+        if text and self._shell.view.shows_sent:
+            self._shell.say([[("client", "> "), ("text", harmless(text))]])
+
+    # What waits.
+
+    @property
+    def _must_wait(self) -> bool:
+        """Whether what is typed has to wait: poptalk is at work, or a reply is due."""
+        due = self._shell.connected and not self._shell.session.core.settled
+        return self.busy or (self._patient and due)
+
+    def settled(self) -> None:
+        """Let the lines that waited go, as far as they need not wait any more."""
+        while self.held and not self._must_wait and not self.over:
+            waiting, self.held = self.held, deque()
+            self._shell.enter(waiting.popleft())
+            self.held.extend(waiting)
+
+    # The hands: see `driver.Driver`.
+
+    @property
+    def session(self) -> ClientSession | None:
+        """The session on the open connection."""
+        return self._shell.session.core if self._shell.connected else None
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What was said."""
+        return self._shell.session.exchanges
+
+    def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
+        """Send a line, and show it, also in a shell that need not since the keys were echoed."""
+        shows_sent = self._shell.view.shows_sent
+        self._shell.view.shows_sent = True
+        self._shell.view.hidden = manner is Manner.FOLDED
+        try:
+            self._shell.send_line(line)
+        finally:
+            self._shell.view.shows_sent = shows_sent
+
+    def connect(self, destination: Destination, connection: Connect) -> None:
+        """Have the shell connect."""
+        self._shell.view.hidden = connection.manner is Manner.FOLDED
+        # Where something is wrong on purpose, it is for the learner to see it.
+        wrong = self._lesson_server.has_fault(connection.number)
+        self._shell.view.unremarked = frozenset(ViolationKind) if wrong else SAID_BY_THE_TUTOR
+        self._shell.open(destination)
+
+    def hang_up(self, manner: Manner = Manner.TYPED) -> None:
+        """Close the connection; folded, the screen shows the dialogue again once that has come about."""
+        folded = manner is Manner.FOLDED
+        self._shell.view.hidden = folded or self._shell.view.hidden
+        self._shell.close()
+        if folded:
+            self._shell.view.hidden = self._shell.view.hidden and self._shell.connected
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        self._shell.after(seconds, action)
+
+    def prove(self, second: SecondConnection, done: Callable[[], None]) -> None:
+        """Run a dialogue on a second connection, in a thread, and show it."""
+
+        def show() -> None:
+            if not self.over:
+                self._shell.say(second.lines(columns=self._shell.view.size()[1]))
+                done()
+
+        self._shell.aside(second.run, show)
+
+    def show(self, action: LessonAction) -> None:
+        """Show what the tutor says, and keep what the learner has done."""
+        match action:
+            case Keep(event=event):
+                self._host.keep(event)
+            case Finish():
+                self._view.comment(FeedbackKind.NEWS, self._host.after_lesson())
+            case Heading(text=text, level=level) if level > 1:
+                where = self.tutor.prompt.replace("/", " of ")
+                self._view.show(replace(action, text=f"Step {where}: {text}"))
+            case Ask(question=question):
+                self._choices = len(question.choices)
+                self._view.show(action)
+            case Heading() | Say() | Feedback():
+                self._view.show(action)
+
+    def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
+        """Show the dialogue again, once what was folded is done."""
+        if self._pending is None:
+            self._shell.view.hidden = False
+
+    # What happens.
+
+    def failed(self, error: NetError) -> None:
+        """Tell the tutor that there is no connection, and show the certificate that is the reason."""
+        if isinstance(error, TlsFailed):
+            for line in error.certificate:
+                self._shell.view.remark(line)
+        super().failed(error)
+
+    def ended(self, ending: Ending) -> None:
+        """Tell the tutor that the connection is gone, and open the next one if the learner wants it."""
+        self._to_be_confirmed = None
+        super().ended(ending)
+        if self._reopening:
+            self._reopening = False
+            self.carry_out(self.tutor.open())
+
+    def silence(self, seconds: float) -> None:
+        """Let the tutor explain it; what is typed waits no longer."""
+        self._patient = False
+        super().silence(seconds)
+        self.settled()
+
+    # The learner's own mail.
+
+    def may_send(self, line: bytes) -> bool:
+        """Let a line pass, but ask before the QUIT that removes messages from a live server."""
+        verb = parse_command(line).verb
+        count = len(self._shell.session.core.marked)
+        farewell = verb is not None and verb.effect is Effect.FAREWELL
+        if not (self._lesson_server.live and count and farewell):
+            return True
+        self._to_be_confirmed = line
+        what = "1 message" if count == 1 else f"{count} messages"
+        self._view.comment(
+            FeedbackKind.NEWS,
+            f"This `QUIT` removes {what} from your server, and nobody can bring them back. "
+            "`yes` sends it; anything else does not.",
+        )
+        return False
+
+    def _confirmed(self, text: str) -> None:
+        line, self._to_be_confirmed = self._to_be_confirmed, None
+        assert line is not None
+        if is_yes(text):
+            self.transmit(line)
+            return
+        self._view.comment(FeedbackKind.NEWS, "Not sent. `RSET` takes the marks back.")
+        self.drop()
+
+    # The prompt.
+
+    def prompt(self, usual: str, *, short: bool) -> str:
+        """Return the step, and what is awaited."""
+        if self._to_be_confirmed is not None:
+            return "yes or no> "
+        if self.finished:
+            return "Enter> " if short else "(end of the lesson) Enter goes on> "
+        where = f"{self.tutor.prompt} " if self.tutor.prompt else ""
+        awaiting = self.tutor.awaiting
+        if awaiting is Awaiting.CHOICE:
+            return f"{where}answer 1-{self._choices}> "
+        if awaiting is Awaiting.PAUSE:
+            return f"{where}Enter goes on> "
+        if awaiting is Awaiting.CLOSED:
+            return "(closed) Enter> " if short else f"{where}(closed) Enter opens> "
+        return f"{where}{usual}"
+
+    def facts(self) -> Sequence[str]:
+        """Return the id of the step, by which it can be reported, and the way to help."""
+        step = self.tutor.step
+        return (f"{self._lesson.name}#{step.slug}" if step else self._lesson.name, ":hint")
+
+
+# What a lesson looks like in a shell: headings, prose, questions, comments.
+#
+# A comment begins with a word that says what it is, `done:` or `not yet:`, whatever the colours; prose
+# stands between empty rows; nothing is drawn that a screen reader could not say.
+
+
+_STYLE_OF_COMMENT = {
+    FeedbackKind.DONE: "done",
+    FeedbackKind.ASIDE: "aside",
+    FeedbackKind.NOT_YET: "notyet",
+    FeedbackKind.HINT: "advice",
+    FeedbackKind.UNJUDGED: "aside",
+    FeedbackKind.CLOSED: "notyet",
+    FeedbackKind.NEWS: "news",
+}
+
+
+class LessonView:
+    """Shows a lesson in a shell.
+
+    Args:
+        shell: where.
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._shown_to_gap: int | None = None
+        """What the shell had shown when an empty row was the last thing; None if none ever was."""
+
+    def show(self, action: Heading | Say | Feedback | Ask) -> None:
+        """Show what a cue asks for."""
+        match action:
+            case Heading(text=text):
+                rows = wrap(harmless(text), self._columns)
+                self.block([[("heading", row)] for row in rows])
+            case Say(source=source):
+                self.prose(source)
+            case Feedback(kind=kind, text=text):
+                self.comment(kind, text)
+            case Ask(question=question):
+                self.block(self._choices(question))
+
+    def prose(self, source: str) -> None:
+        """Show Markdown."""
+        self.block(render_prose(source, columns=self._columns))
+
+    def _choices(self, question: QuizQuestion) -> list[Fragments]:
+        return [
+            line
+            for number, choice in enumerate(question.choices, 1)
+            for line in render_item(f"{number}. ", choice.text, columns=self._columns)
+        ]
+
+    def comment(self, kind: FeedbackKind, text: str) -> None:
+        """Show a comment; below the answer of the server that it is about, without a gap."""
+        columns = self._shell.view.size()[1]
+        word = (_STYLE_OF_COMMENT[kind], kind.value)
+        self._shell.say(render_comment(word, text, columns=columns))
+
+    def literal(self, text: str) -> None:
+        """Show text that is to be copied, as it is."""
+        self.block([[("text", harmless(line))] for line in text.split("\n")])
+
+    @property
+    def _columns(self) -> int:
+        return min(self._shell.view.size()[1], MOST_COLUMNS)
+
+    def block(self, lines: list[Fragments]) -> None:
+        """Show lines between empty rows."""
+        if not lines:
+            return
+        below_gap = self._shell.shown() == self._shown_to_gap
+        self._shell.say([*lines, []] if below_gap else [[], *lines, []])
+        self._shown_to_gap = self._shell.shown()

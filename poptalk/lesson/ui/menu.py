@@ -1,0 +1,367 @@
+"""The menu: all lessons, what is done of each, and the question which comes next.
+
+It is a prompt of the shell like any other; a line that is typed names a lesson, as it does on the
+command line.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poptalk import __version__
+from poptalk.config import state_directory
+from poptalk.lesson.actions import FeedbackKind
+from poptalk.lesson.document.model import LessonErrors
+from poptalk.lesson.document.parser import load_lesson
+from poptalk.lesson.library import LessonNotFound, LibraryLesson, curriculum, find_lesson
+from poptalk.lesson.progress import LessonState, ProgressLog
+from poptalk.lesson.runner import Tutor
+from poptalk.lesson.server import LessonServer, LessonServerError, PracticeLessonServer
+from poptalk.lesson.ui.controller import LessonController, LessonView
+from poptalk.shell.shell import Controller, Shell
+from poptalk.terminal.safe import Fragments, cells, harmless, wrap
+
+if TYPE_CHECKING:
+    from poptalk.lesson.document.model import Lesson
+    from poptalk.lesson.progress import ProgressEvent
+
+GREETING = (
+    "Welcome to poptalk. Here you learn to speak POP3, the language in which mail is fetched. You "
+    "type, a server answers, and nothing can be broken."
+)
+"""What a newcomer reads first; with all lessons below it, it is to fit on 24 rows."""
+
+_WIDE_COLUMNS = 60
+"""Cells from which on a lesson has its minutes and its mark in columns of their own."""
+
+_TITLE_CELLS = 36
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A lesson in the menu."""
+
+    number: int
+    """Its place in the curriculum; 0 for a lesson that is not of it."""
+    id: str
+    title: str
+    minutes: int
+    done: bool
+    passed: int
+    """Steps that are done."""
+    steps: int
+    begun: bool
+
+    @property
+    def mark(self) -> str:
+        """What is done of it, in words; empty if nothing is."""
+        if self.done:
+            return "[done]"
+        return f"[begun {self.passed}/{self.steps}]" if self.begun else ""
+
+
+class Menu(Controller):
+    """Asks which lesson is next.
+
+    Args:
+        shell: where.
+        entries: the lessons, in their order; at least one.
+        suggested: the one that Enter takes.
+        choose: opens what was chosen: an entry, or a word as `poptalk learn` takes it.
+        view: shows the list.
+    """
+
+    gives_completions = False
+
+    def __init__(
+        self,
+        shell: Shell,
+        *,
+        entries: Sequence[Entry],
+        suggested: Entry,
+        choose: Callable[[str], None],
+        view: LessonView,
+    ) -> None:
+        self._shell = shell
+        self._entries = entries
+        self._suggested = suggested
+        self._choose = choose
+        self._view = view
+
+    def begin(self) -> None:
+        """Show the list."""
+        columns = self._shell.view.size()[1]
+        if not any(entry.begun or entry.done for entry in self._entries):
+            self._view.prose(GREETING)
+        self._view.block([line for entry in self._entries for line in _row(entry, columns=columns)])
+        self._view.prose(self._advice())
+
+    def _advice(self) -> str:
+        entry = self._suggested
+        verb = "goes on with" if entry.begun and not entry.done else "begins"
+        return (
+            f"Enter {verb} lesson {entry.number}, {as_sentence(entry.title)} A number takes another "
+            "lesson. "
+            "Ctrl-D leaves, at any time; what is done is kept."
+        )
+
+    def take(self, text: str) -> bool:
+        """Take the name of a lesson; nothing is sent from here."""
+        self._choose(text.strip() or self._suggested.id)
+        return True
+
+    def answer(self, command: str) -> None:
+        """Show the list again, or say that there is no lesson yet."""
+        if command in ("map", "menu"):
+            self.begin()
+        else:
+            self._view.comment(
+                FeedbackKind.NEWS,
+                f"`:{command}` is for inside a lesson; choose one first, Enter takes "
+                f"{self._suggested.number}.",
+            )
+
+    def reopen(self) -> None:
+        """Say that a lesson comes first."""
+        self._view.comment(FeedbackKind.NEWS, "Choose a lesson; it opens its own connection.")
+
+    def prompt(self, usual: str, *, short: bool) -> str:  # noqa: ARG002 - there is no session
+        """Ask for a number."""
+        numbers = [entry.number for entry in self._entries]
+        return f"lesson {min(numbers)}-{max(numbers)}> "
+
+    def facts(self) -> Sequence[str]:
+        """Return what can be done here."""
+        return ("Enter: the next lesson", "Ctrl-D: leave")
+
+
+def as_sentence(title: str) -> str:
+    """End a title with a full stop, unless it ends with a mark of its own."""
+    return title if title.endswith(("?", "!", ".")) else f"{title}."
+
+
+def _row(entry: Entry, *, columns: int) -> list[Fragments]:
+    """Show a lesson: in columns, or on a narrow screen one behind the other."""
+    number = f"{entry.number:>2}  "
+    title = harmless(entry.title)
+    style = "heading" if entry.begun and not entry.done else "text"
+    minutes = f"{entry.minutes} min"
+    if columns >= _WIDE_COLUMNS and cells(title) <= _TITLE_CELLS:
+        gap = " " * (_TITLE_CELLS - cells(title) + 2)
+        row: Fragments = [("number", number), (style, title), ("text", f"{gap}{minutes:>6}")]
+        return [[*row, ("done", f"  {entry.mark}")] if entry.mark else row]
+    first, *others = wrap(f"{title} ({minutes})", max(1, columns - len(number)))
+    lines: list[Fragments] = [[("number", number), (style, first)]]
+    lines += ([("text", " " * len(number)), (style, row)] for row in others)
+    if entry.mark:
+        lines.append([("text", " " * len(number)), ("done", entry.mark)])
+    return lines
+
+
+# The school: all lessons in one shell.
+#
+# It shows the menu, opens a lesson with its practice server and its coach, keeps what the
+# learner has done, and goes on from lesson to lesson, all in one and the same shell.
+
+
+PROGRESS_FILE = "progress.jsonl"
+"""In the state directory."""
+
+VERSIONS = f"poptalk {__version__}, Python {platform.python_version()}, {platform.system()}"
+
+
+class LessonHost:
+    """All lessons, in one shell; a context manager that closes the practice server at its end.
+
+    Args:
+        first: the lesson to begin with; None shows the menu.
+        lesson_server: where that lesson's connections go; None for its practice server.
+    """
+
+    versions = VERSIONS
+
+    def __init__(
+        self, *, first: Lesson | None = None, lesson_server: LessonServer | None = None
+    ) -> None:
+        self._first = first
+        self._first_server = lesson_server
+        self._log = ProgressLog(state_directory() / PROGRESS_FILE)
+        self._log_fails = False
+        self._lesson: Lesson | None = None
+        """The one that is being learnt."""
+        self._controller: LessonController | None = None
+        self._open = ExitStack()
+        self._shell: Shell
+        self._view: LessonView
+
+    def __enter__(self) -> LessonHost:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self._open.close()
+
+    def begin(self, shell: Shell) -> None:
+        """Sit down beside somebody at a shell."""
+        self._shell = shell
+        self._view = LessonView(shell)
+        if self._first is None:
+            self.show_menu()
+        else:
+            self._teach(self._first, self._first_server)
+
+    # What a coach asks: see `coach.Coach`.
+
+    def keep(self, event: ProgressEvent) -> None:
+        """Append to the learner's progress; a disk that is full costs a warning, not the lesson."""
+        try:
+            self._log.append(event)
+        except OSError as error:
+            if not self._log_fails:
+                self._log_fails = True
+                self._shell.view.warn(
+                    f"what you do cannot be kept ({error.strerror}: {self._log.path}); the lesson "
+                    "goes on without"
+                )
+
+    def after_lesson(self) -> str:
+        """Say what comes next."""
+        following = self._following()
+        if following is None:
+            return "The lesson is over. Enter shows all lessons, Ctrl-D leaves."
+        title = as_sentence(_title(following))
+        return (
+            f"Next comes lesson {following.number}, {title} Enter begins it, `:menu` shows all "
+            "lessons, Ctrl-D leaves."
+        )
+
+    def next_lesson(self) -> None:
+        """Begin the lesson behind this one, or show the menu after the last."""
+        following = self._following()
+        if following is None:
+            self.show_menu()
+        else:
+            self.choose(following.id)
+
+    def show_menu(self) -> None:
+        """Leave the lesson, if there is one, and ask for another."""
+        self._dismiss()
+        entries = self._entries()
+        if not entries:
+            self._shell.view.warn("there are no lessons here; install poptalk again")
+            self._shell.leave()
+            return
+        menu = Menu(
+            self._shell,
+            entries=entries,
+            suggested=self._suggested(entries),
+            choose=self.choose,
+            view=self._view,
+        )
+        self._shell.controller = menu
+        menu.begin()
+
+    # Choosing.
+
+    def choose(self, word: str) -> None:
+        """Open a lesson by its number, its name or its path; what is wrong is said."""
+        try:
+            lesson = load_lesson(find_lesson(word))
+        except LessonNotFound as error:
+            # The list of all lessons stands above; a near miss is worth naming.
+            sentence = str(error)
+            named = sentence if sentence.endswith("?") else f"{sentence.partition(';')[0]}."
+            self._view.comment(FeedbackKind.NEWS, f"{named} Type a number; `:map` shows the list.")
+        except LessonErrors as errors:
+            for fault in errors.faults:
+                self._shell.view.warn(str(fault))
+        else:
+            self._teach(lesson, None)
+
+    def _teach(self, lesson: Lesson, lesson_server: LessonServer | None) -> None:
+        self._dismiss()
+        try:
+            lesson_server = lesson_server or self._open.enter_context(PracticeLessonServer(lesson))
+        except LessonServerError as error:
+            self._shell.view.warn(str(error))
+            self.show_menu()
+            return
+        self._lesson = lesson
+        progress = self._log.read().of(lesson)
+        tutor = Tutor(
+            lesson,
+            passed=progress.passed,
+            position=progress.position if progress.state is LessonState.BEGUN else None,
+            live=lesson_server.live,
+            known=lesson_server.known,
+            later_letters=lesson_server.later_letters,
+        )
+        self._controller = LessonController(
+            self._shell,
+            lesson=lesson,
+            tutor=tutor,
+            lesson_server=lesson_server,
+            host=self,
+            view=self._view,
+        )
+        self._shell.controller = self._controller
+        self._controller.begin()
+
+    def _dismiss(self) -> None:
+        """End the present lesson, and close its practice server."""
+        if self._controller is not None:
+            self._controller.end()
+            self._controller = None
+        self._open.close()
+        self._lesson = None
+
+    # The list.
+
+    def _following(self) -> LibraryLesson | None:
+        lessons = curriculum()
+        ids = [lesson.id for lesson in lessons]
+        if self._lesson is None or self._lesson.name not in ids:
+            return None
+        rest = lessons[ids.index(self._lesson.name) + 1 :]
+        return rest[0] if rest else None
+
+    def _entries(self) -> list[Entry]:
+        """Return those lessons that can be read: one that is being written is no reason to stop."""
+        entries = []
+        progress = self._log.read()
+        for listed in curriculum():
+            try:
+                lesson = load_lesson(listed.path)
+            except LessonErrors:
+                continue
+            done = progress.of(lesson)
+            entry = Entry(
+                number=listed.number,
+                id=listed.id,
+                title=lesson.title,
+                minutes=lesson.minutes,
+                done=done.state is LessonState.DONE,
+                begun=done.state is LessonState.BEGUN,
+                passed=len(done.passed),
+                steps=len(lesson.steps),
+            )
+            entries.append(entry)
+        return entries
+
+    def _suggested(self, entries: Sequence[Entry]) -> Entry:
+        """Return the lesson where the learner stopped, or else the first that is not done."""
+        last = self._log.read().last_lesson
+        for entry in entries:
+            if entry.id == last and entry.begun:
+                return entry
+        return next((entry for entry in entries if not entry.done), entries[0])
+
+
+def _title(listed: LibraryLesson) -> str:
+    try:
+        return load_lesson(listed.path).title
+    except LessonErrors:
+        return listed.name

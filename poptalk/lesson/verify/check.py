@@ -1,0 +1,403 @@
+"""What `poptalk lessons check` does: prove lessons, tell what is wrong, and give an exit code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
+from poptalk.lesson.document.blocks import LessonText
+from poptalk.lesson.document.model import (
+    CODES,
+    Block,
+    BlockKind,
+    Lesson,
+    LessonErrors,
+    LessonFault,
+    Prose,
+    QuizQuestion,
+    Step,
+    near_miss,
+)
+from poptalk.lesson.document.parser import line_of_key, read_front_matter, read_lesson, read_text
+from poptalk.lesson.feedback import MAX_CHARACTERS, filled
+from poptalk.lesson.library import SUFFIX, lesson_files
+from poptalk.lesson.verify.mutations import ADVICE, Check, CheckedLesson, check_runs
+from poptalk.net.endpoint import UsageError
+from poptalk.net.errors import reason
+from poptalk.run import report as xml
+from poptalk.run.report import Case, Result, Suite
+from poptalk.terminal.markdown import MOST_COLUMNS, make_parser
+from poptalk.terminal.safe import cells, wrap
+from poptalk.transcript.model import ClientLine, Dialogue, ServerLine
+
+# How a lesson reads on a screen: nothing is too wide, nothing too long, nothing left to be written.
+
+
+MOST_LINES_BEFORE_CONTACT = 6
+"""Lines of prose before the learner types something: more is skipped, and then missed."""
+
+_TODO = re.compile(r"\bTODO\b")
+
+
+def check_todos(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find what is still to be written (PT060)."""
+    for number, line in enumerate(subject.lines, 1):
+        if _TODO.search(line):
+            yield subject.fault("todo", number)
+
+
+def check_columns(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find lines of blocks and tables that do not fit (PT040); prose is wrapped and always does."""
+    for token in _parser().parse("\n".join(subject.lines)):
+        if token.map is None or token.type not in ("fence", "code_block", "table_open"):
+            continue
+        for index in range(*token.map):
+            if cells(subject.lines[index]) > MOST_COLUMNS:
+                yield subject.fault("too-wide", index + 1, most=MOST_COLUMNS)
+
+
+def check_comments(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find comments on mistakes that are longer than two lines (PT032)."""
+    for block in subject.lesson.blocks(BlockKind.TASK):
+        for mistake in block.mistakes:
+            length = len(" ".join(_texts(mistake.comment)))
+            if length > MAX_CHARACTERS:
+                yield subject.fault(
+                    "long-comment", mistake.comment.line, length=length, most=MAX_CHARACTERS
+                )
+
+
+def check_beginnings(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find steps that talk for long before the learner does anything (PT031)."""
+    for step in subject.lesson.steps:
+        lines = _lines_before_contact(step)
+        if lines > MOST_LINES_BEFORE_CONTACT:
+            yield subject.fault(
+                "long-beginning", step.line, lines=lines, most=MOST_LINES_BEFORE_CONTACT
+            )
+
+
+def _lines_before_contact(step: Step) -> int:
+    """Count the rows of prose above the first task or question; 0 where there is none."""
+    rows = 0
+    for item in step.items:
+        if isinstance(item, QuizQuestion) or (
+            isinstance(item, Block) and item.kind is BlockKind.TASK
+        ):
+            return rows
+        if isinstance(item, Prose):
+            rows += sum(len(wrap(text, MOST_COLUMNS)) for text in _texts(item))
+    return 0
+
+
+def _texts(prose: Prose) -> Iterator[str]:
+    """Give the paragraphs and list items as they are read, without tables and blocks of code."""
+    in_table = False
+    for token in _parser().parse(prose.source):
+        if token.type in ("table_open", "table_close"):
+            in_table = token.type == "table_open"
+        elif token.type == "inline" and not in_table:
+            yield _as_read(token)
+
+
+def _as_read(inline: Token) -> str:
+    return "".join(
+        child.content if child.content else " " if child.type.endswith("break") else ""
+        for child in inline.children or ()
+    )
+
+
+@cache
+def _parser() -> MarkdownIt:
+    return make_parser()
+
+
+# Whether a lesson has all its parts: hints, one right choice, names that stand for something.
+
+
+def check_hints(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find tasks without a hint (PT030)."""
+    for block in subject.lesson.blocks(BlockKind.TASK):
+        if not block.hints:
+            yield subject.fault("no-hint", block.line)
+
+
+def check_questions(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find questions without one right choice, and wrong choices without a reply (PT024)."""
+    for item in subject.lesson.items():
+        if not isinstance(item, QuizQuestion):
+            continue
+        right = sum(choice.right for choice in item.choices)
+        if right != 1:
+            yield subject.fault(
+                "right-choices", item.line, count=right or "no", plural="s" * (right > 1)
+            )
+        for choice in item.choices:
+            if not choice.right and not choice.reply:
+                yield subject.fault("no-reply", choice.line)
+
+
+def check_names(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find comments on mistakes with a name in braces that stands for nothing (PT028)."""
+    for block in subject.lesson.blocks(BlockKind.TASK):
+        for mistake in block.mistakes:
+            captured = dict.fromkeys(_captured(mistake.dialogue), "")
+            if "{" in filled(mistake.comment.source, captured):
+                names = ", ".join(f"{{{name}}}" for name in captured) or "nothing"
+                yield subject.fault("braces", mistake.comment.line, names=names)
+
+
+def _captured(dialogue: Dialogue) -> Iterator[str]:
+    """Give the names that a dialogue captures."""
+    for step in dialogue.steps:
+        if isinstance(step, ClientLine | ServerLine):
+            yield from (each.name for each in step.pattern.placeholders if each.name is not None)
+
+
+def check_earlier_lessons(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find lessons that should come before and are not there (PT033)."""
+    lesson = subject.lesson
+    known = sorted(path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}"))
+    for name in lesson.after:
+        if name not in known:
+            yield subject.fault(
+                "no-earlier-lesson",
+                line_of_key(lesson.path, "after"),
+                name=name,
+                advice=near_miss(name, known),
+            )
+
+
+# Proving one lesson: read it, look at it, run it; collect what is wrong.
+
+
+CHECKS: tuple[Check, ...] = (
+    check_todos,
+    check_columns,
+    check_comments,
+    check_beginnings,
+    check_hints,
+    check_questions,
+    check_names,
+    check_earlier_lessons,
+    check_runs,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found in one lesson.
+
+    Args:
+        path: its file.
+        faults: in the order of their lines; empty for a lesson that works.
+        seconds: how long it took.
+    """
+
+    path: Path
+    faults: tuple[LessonFault, ...]
+    seconds: float
+
+
+def check_lesson(path: Path) -> Report:
+    """Prove one lesson.  Whatever is wrong with it is in the report, and nothing is raised."""
+    began = perf_counter()
+    faults = sorted(set(_faults(path)), key=lambda fault: (fault.line_number, fault.code))
+    return Report(path=path, faults=tuple(faults), seconds=perf_counter() - began)
+
+
+def _faults(path: Path) -> Iterator[LessonFault]:
+    try:
+        text = read_text(path)
+        lesson = read_lesson(text, name=path.stem, path=path)
+    except LessonErrors as error:
+        yield from error.faults
+        return
+    lines = tuple(LessonText(text, path=path).lines)
+    subject = CheckedLesson(lesson=lesson, lines=lines, earlier=tuple(_texts_before(lesson)))
+    for check in CHECKS:
+        yield from _guarded(check, subject)
+
+
+def _guarded(check: Check, subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Run a check; that it breaks down is a finding as well (PT099)."""
+    try:
+        yield from check(subject)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
+        yield subject.fault(
+            "broken-check", 1, check=check.__name__, kind=type(error).__name__, error=error
+        )
+
+
+def _texts_before(lesson: Lesson) -> Iterator[str]:
+    """Give the texts of the lessons that come before, as far as they can be read."""
+    waiting, found = list(lesson.after), set()
+    while waiting:
+        path = lesson.path.parent / f"{waiting.pop()}{SUFFIX}"
+        if path in found:
+            continue
+        found.add(path)
+        try:
+            text = read_text(path)
+        except LessonErrors:
+            # It has a report of its own.
+            continue
+        yield text
+        waiting += read_front_matter(LessonText(text, path=path)).items("after")
+
+
+Show = Callable[[str], None]
+"""Shows a line."""
+
+
+def check(
+    *,
+    paths: Sequence[str] = (),
+    ignore: str = "",
+    format: str = "text",
+    output: str | None = None,
+    say: Show,
+    complain: Show,
+) -> int:
+    """Prove lessons.
+
+    Args:
+        paths: lessons and folders; none for all that are shipped.
+        ignore: codes that do not count, separated by commas.
+        format: of the result, `text` or `junit`.
+        output: the file for it, None for standard output.
+        say: shows a line of the result.
+        complain: shows why nothing could be checked.
+
+    Returns:
+        0 if nothing is wrong (advice counts as nothing), 1 if something is, 2 if a path or a code
+        does not exist, or the file cannot be written.
+    """
+    try:
+        ignored = read_codes(ignore)
+        lessons = lessons_at([Path(path) for path in paths])
+    except UsageError as error:
+        complain(str(error))
+        return EXIT_USAGE
+    reports = [without(check_lesson(path), ignored) for path in lessons]
+    failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
+    text = _junit(reports) if format == "junit" else "\n".join(_lines(reports))
+    try:
+        _put(text, output, say)
+    except OSError as error:
+        complain(f"{output} cannot be written ({reason(error)}); name another file.")
+        return EXIT_USAGE
+    return EXIT_NO if failed else EXIT_OK
+
+
+def read_codes(text: str) -> frozenset[str]:
+    """Read codes, parted by commas.
+
+    Raises:
+        UsageError: there is no such code.
+    """
+    codes = frozenset(word.strip().upper() for word in text.split(",") if word.strip())
+    for code in sorted(codes):
+        if code not in CODES:
+            raise UsageError(f"There is no code {code}; they go from {min(CODES)} to {max(CODES)}.")
+    return codes
+
+
+def lessons_at(paths: Sequence[Path]) -> list[Path]:
+    """Return the lessons at paths, of a folder all that are in it; all that are shipped without any.
+
+    Raises:
+        UsageError: a path does not exist, or a folder has no lesson.
+    """
+    if not paths:
+        return list(lesson_files())
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(
+                f"{path} does not exist; name a lesson's file, or a folder of lessons."
+            )
+        inside = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        if not inside:
+            raise UsageError(
+                f"{path} has no lesson in it; a lesson is a file that ends in {SUFFIX}."
+            )
+        found += inside
+    return found
+
+
+def without(report: Report, ignored: Iterable[str]) -> Report:
+    """Return a report without the findings of some codes."""
+    left = tuple(fault for fault in report.faults if fault.code not in ignored)
+    return Report(path=report.path, faults=left, seconds=report.seconds)
+
+
+def _lines(reports: Sequence[Report]) -> list[str]:
+    faults = [fault for report in reports for fault in report.faults]
+    seconds = sum(report.seconds for report in reports)
+    lines = [str(fault) for fault in faults]
+    lines.append(f"{_counted(len(reports), 'lesson')}, {_found(faults)} ({seconds:.1f} s)")
+    return lines
+
+
+def _found(faults: Sequence[LessonFault]) -> str:
+    advice = sum(fault.code in ADVICE for fault in faults)
+    wrong = len(faults) - advice
+    told = _counted(wrong, "fault") if wrong else "all right"
+    return f"{told}, {_counted(advice, 'piece')} of advice" if advice else told
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _junit(reports: Sequence[Report]) -> str:
+
+    return junit(reports)
+
+
+def _put(text: str, output: str | None, say: Show) -> None:
+    if output is None:
+        for line in text.rstrip("\n").split("\n"):
+            say(line)
+    else:
+        Path(output).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+
+
+# Findings as JUnit XML: a suite a lesson, a case a code.
+
+
+def junit(reports: Sequence[Report]) -> str:
+    """Write reports as a JUnit document.
+
+    Args:
+        reports: one for each lesson.
+
+    Returns:
+        XML with a line end behind it.  Advice is a skipped case, not a failed one.
+    """
+    suites = [
+        Suite(path=report.path, cases=tuple(_cases(report)), seconds=report.seconds)
+        for report in reports
+    ]
+    return xml.junit(suites, name="poptalk lessons check")
+
+
+def _cases(report: Report) -> Iterator[Case]:
+    for code, meaning in CODES.items():
+        faults = [fault for fault in report.faults if fault.code == code]
+        result = Result.SKIPPED if code in ADVICE else Result.FAILED
+        yield Case(
+            name=f"{code} {meaning}",
+            result=result if faults else Result.PASSED,
+            messages=[str(fault) for fault in faults],
+            line=faults[-1].line_number if faults else None,
+        )

@@ -1,0 +1,446 @@
+"""The dry run: a lesson without a screen and without a learner, over a blocking connection.
+
+What the learner would see is collected: the text, the comments, the progress.  The caller types in the
+learner's place, with `enter`, and looks at what came of it.  Reading takes no time here, and waiting
+little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from poptalk.lesson.actions import (
+    Answered,
+    Ask,
+    Awaiting,
+    Connect,
+    Connected,
+    Feedback,
+    FeedbackKind,
+    Finish,
+    Heading,
+    Keep,
+    LessonAction,
+    LessonEvent,
+    Manner,
+    Proved,
+    Say,
+)
+from poptalk.lesson.document.model import Lesson, QuizQuestion, Step, Turn
+from poptalk.lesson.driver import Driver, SecondConnection
+from poptalk.lesson.progress import ProgressEvent
+from poptalk.lesson.replay import Cursor
+from poptalk.lesson.runner import SILENCES, Tutor
+from poptalk.lesson.server import LessonServer
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import Destination
+from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsFailed
+from poptalk.pop3.client import ClientSession
+from poptalk.pop3.commands import State
+from poptalk.session.client import Client
+from poptalk.session.exchanges import Exchanges
+from poptalk.session.session import Session
+from poptalk.transcript.model import Send
+from poptalk.transcript.pattern import FillError
+
+PATIENCE_SECONDS = 5.0
+"""How long a reply may take; on loopback it takes a millisecond, and some faults are slow on purpose."""
+
+SILENCE_SECONDS = 0.2
+"""Silence after which a reply is taken to be all there is, where its end may be missing."""
+
+MOST_OCTETS_SHOWN = 65_536
+"""How much of one reply is remembered as having been seen: more than anybody reads."""
+
+
+class DryRun(Driver):
+    """One run of a lesson, or of a part of it.
+
+    Args:
+        tutor: as it was made, not begun yet.
+        lesson_server: where it takes place.
+
+    Attributes:
+        shown: what a learner has seen so far, prose, comments, lines and replies.
+        comments: those of the tutor, in their order.
+        progress: what would have been written down.
+        finished: whether the lesson came to its end.
+        differences: of each proof that did not hold: the line in the file, and a sentence.
+        surprises: of each thing that poptalk did and that went otherwise than the lesson says: the line
+            that was sent, None for a connection, and what came.
+        question: the last that was asked; None before the first.
+        answered: the last line that was sent, with its reply; None before the first.
+    """
+
+    def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
+        self._session = Session(clock=monotonic, whole=False, tls_at_once=False)
+        super().__init__(tutor, lesson_server)
+        self.shown: list[str] = []
+        self.comments: list[Feedback] = []
+        self.progress: list[ProgressEvent] = []
+        self.finished = False
+        self.differences: list[tuple[int, str]] = []
+        self.surprises: list[tuple[bytes | None, bytes]] = []
+        self.answered: Answered | None = None
+        self.question: QuizQuestion | None = None
+        self._client: Client | None = None
+        self._manner = Manner.TYPED
+        """How the line, or the connection, that is answered next is shown."""
+        self._typing = False
+        """Whether the line that is answered next is the learner's."""
+        self._done: tuple[bytes | None, bytes] | None = None
+        """What poptalk did last by itself, and what came; None once the learner has sent something."""
+
+    def begin(self) -> None:
+        """Begin, or resume, and go on up to the first thing that a learner does."""
+        self.carry_out(self.tutor.begin())
+
+    def close(self) -> None:
+        """Hang up without telling the tutor: the run is over."""
+        self.over = True
+        if self._client is not None:
+            self._client.close()
+
+    @property
+    def state(self) -> State:
+        """The state of the session; CLOSED where there is no connection."""
+        return State.CLOSED if self.session is None else self.session.state
+
+    @property
+    def marked(self) -> frozenset[int]:
+        """The messages that are marked as deleted."""
+        return frozenset() if self.session is None else frozenset(self.session.marked)
+
+    # What a learner does.
+
+    def enter(self, line: str) -> None:
+        """Type a line: an answer, Enter at a pause, or something for the server."""
+        actions = self.tutor.entered(line)
+        if actions is not None:
+            self.carry_out(actions)
+        elif self._client is not None:
+            self._typing = True
+            self.transmit(line.encode("utf-8", "surrogateescape"))
+
+    def skip(self) -> None:
+        """Have the tutor do what is awaited."""
+        self.carry_out(self.tutor.skip())
+
+    def fall_silent(self) -> None:
+        """Type nothing for a long time."""
+        for seconds in SILENCES:
+            self.silence(seconds)
+
+    def await_close(self) -> None:
+        """Wait until the server hangs up, PATIENCE_SECONDS at most."""
+        self._listen_for(PATIENCE_SECONDS)
+
+    # The hands: see `driver.Driver`.
+
+    @property
+    def session(self) -> ClientSession | None:
+        """The session on the open connection."""
+        return None if self._client is None else self._session.core
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What was said."""
+        return self._session.exchanges
+
+    def connect(self, destination: Destination, connection: Connect) -> None:
+        """Connect, and wait for the greeting."""
+        self._manner = connection.manner
+        try:
+            link = Link.open(destination.target, timeout=PATIENCE_SECONDS)
+            self._session.listeners.clear()
+            self._client = client = Client(link, destination, session=self._session)
+            self._session.listeners.append(self.hear)
+            while self._client is client and self._session.core.greeted is None:
+                client.hear()
+                self._listened()
+        except (ConnectFailed, ConnectionLost) as error:
+            self._client = None
+            self.failed(error)
+
+    def hang_up(self, manner: Manner = Manner.TYPED) -> None:  # noqa: ARG002 - nothing is shown
+        """Close the connection, as `:close` does."""
+        if self._client is not None:
+            self._client.close()
+            self._listened()
+
+    def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
+        """Send a line, and wait for its reply, or for what will have come of it."""
+        client = self._client
+        assert client is not None
+        self._manner = manner
+        client.observe(line)
+        silences = 0
+        try:
+            client.transmit(line)
+            while self._client is client and self._replies.is_due:
+                if client.hear(patience=SILENCE_SECONDS) is not None:
+                    self._listened()
+                    continue
+                silences += 1
+                if self._has_heard_enough(silences):
+                    break
+        except ConnectionLost:
+            # It takes nothing any more; what it said before may still be heard.
+            client.hear(patience=SILENCE_SECONDS)
+            self._listened()
+        if self._client is client and self._replies.is_due:
+            self.hang_up()
+
+    def _has_heard_enough(self, silences: int) -> bool:
+        """Tell whether to wait no longer for the rest of a reply, after so many times of silence."""
+        if silences == 1:
+            self.silence(SILENCES[0])
+        turn = self.tutor.awaited
+        may_be_cut_off = turn is not None and turn.may_be_cut_off
+        return may_be_cut_off or silences * SILENCE_SECONDS >= PATIENCE_SECONDS
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later, or as soon as the server has hung up."""
+        self._listen_for(seconds)
+        action()
+
+    def prove(self, second: SecondConnection, done: Callable[[], None]) -> None:
+        """Run a dialogue on a second connection."""
+        second.run()
+        if second.difference is not None:
+            self.differences.append((second.line, second.difference))
+        done()
+
+    def show(self, action: LessonAction) -> None:
+        """Keep what a learner would see, and what would be written down."""
+        match action:
+            case Say(source=text) | Heading(text=text):
+                self.shown.append(text)
+            case Feedback():
+                self.comments.append(action)
+                self.shown.append(action.text)
+                if action.kind is FeedbackKind.UNJUDGED and self._done is not None:
+                    self.surprises.append(self._done)
+            case Ask():
+                self.question = action.question
+                self.shown += [choice.text for choice in action.question.choices]
+            case Keep():
+                self.progress.append(action.event)
+            case Finish():
+                self.finished = True
+
+    def told(self, event: LessonEvent) -> None:
+        """Keep what a learner would see of the session."""
+        match event:
+            case Connected(greeting=greeting):
+                self._show([greeting])
+                self._done = None, greeting
+            case Answered(line=line, lines=lines):
+                self.answered = event
+                self._show([line, *lines])
+                self._done = None if self._typing else (line, lines[0] if lines else b"")
+                self._typing = False
+            case Proved():
+                self._done = None
+
+    # The connection.
+
+    def _listened(self) -> None:
+        """Do what follows from what was heard."""
+        client = self._client
+        if client is None:
+            return
+        if self._session.core.state is State.CLOSED:
+            self._client = None
+            client.close()
+            self.ended(client.ending or CLOSED_BY_US)
+            return
+        self.listened()
+        if self._session.tls_request is not None:
+            try:
+                client.begin_tls()
+            except TlsFailed:
+                self.hang_up()
+            else:
+                self.tls_begun()
+
+    def _listen_for(self, seconds: float) -> None:
+        """Hear what comes within a time, and that the server hangs up, which ends the waiting."""
+        end = monotonic() + seconds
+        while (client := self._client) is not None and (left := end - monotonic()) > 0:
+            client.hear(patience=left)
+            self._listened()
+
+    def _show(self, lines: Sequence[bytes]) -> None:
+        if self._manner is Manner.TYPED:
+            text = b"\n".join(lines)[:MOST_OCTETS_SHOWN]
+            self.shown.append(text.decode("utf-8", "replace"))
+
+
+# A pupil who does what a lesson asks for, and nothing else.
+
+
+MOST_ACTIONS = 1000
+"""Things to do in one lesson; one that asks for more goes in circles."""
+
+
+class Stuck(Exception):
+    """The lesson does not go on although what it awaits was done.
+
+    Args:
+        line: of what is awaited, in the lesson's file; None where that is no line.
+        last_words: what the tutor said to it.
+    """
+
+    def __init__(self, line: int | None, last_words: str) -> None:
+        super().__init__(last_words)
+        self.line = line
+        self.last_words = last_words
+
+
+class DryRunLearner:
+    """Somebody who goes through a lesson, or through the rest of it.
+
+    Args:
+        lesson: the lesson.
+        lesson_server: where it takes place; open as long as the pupil is there.
+        at: the slug of the step to begin with; None for the beginning.
+
+    Attributes:
+        dry_run: what happens on the way.
+    """
+
+    def __init__(
+        self, lesson: Lesson, lesson_server: LessonServer, *, at: str | None = None
+    ) -> None:
+        self.dry_run = DryRun(
+            Tutor(lesson, position=at, later_letters=lesson_server.later_letters), lesson_server
+        )
+
+    @property
+    def tutor(self) -> Tutor:
+        """The tutor of the rehearsal."""
+        return self.dry_run.tutor
+
+    @property
+    def over(self) -> bool:
+        """Whether the lesson is at its end."""
+        return self.tutor.awaiting is Awaiting.OVER
+
+    @property
+    def turn(self) -> Turn | None:
+        """The turn that the learner is to take; None at a question, at a pause and at the end."""
+        return self.tutor.awaited if self.tutor.awaiting is Awaiting.COMMAND else None
+
+    @property
+    def situation(self) -> tuple[object, ...]:
+        """What a line that changes nothing leaves as it is."""
+        return (self.dry_run.state, self.dry_run.marked, self.tutor.awaiting)
+
+    @property
+    def last_told(self) -> str:
+        """What the tutor said last, as the end of a sentence."""
+        comments = self.dry_run.comments
+        return comments[-1].text.rstrip(".") if comments else "the tutor says nothing to it"
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether the last reply had no end."""
+        answered = self.dry_run.answered
+        return answered is not None and not answered.complete
+
+    def begin(self) -> None:
+        """Begin, or resume."""
+        self.dry_run.begin()
+
+    def close(self) -> None:
+        """Leave the lesson where it is."""
+        self.dry_run.close()
+
+    def go_to_turn(self, within: Step, cursor: Cursor | None = None) -> bool:
+        """Go on to a line that the learner is to send.
+
+        Args:
+            within: the step at whose end the pupil stops.
+            cursor: of the line; None for the next one.
+
+        Returns:
+            Whether there is one.
+
+        Raises:
+            Stuck: the lesson does not go on.
+        """
+        for _ in range(MOST_ACTIONS):
+            if self.over or self.tutor.step is not within:
+                return False
+            if self.turn is not None and (cursor is None or self.tutor.cursor >= cursor):
+                return True
+            self.go_on()
+        raise Stuck(within.line, "the step goes in circles")
+
+    def go_on(self) -> None:
+        """Do what is awaited.
+
+        Raises:
+            Stuck: the lesson awaits it still.
+        """
+        match self.tutor.awaiting:
+            case Awaiting.COMMAND:
+                went_on = self._take_turn()
+            case Awaiting.CHOICE:
+                went_on = self._choose()
+            case Awaiting.PAUSE | Awaiting.CLOSED:
+                self.dry_run.enter("")
+                went_on = True
+            case _:
+                went_on = False
+        if not went_on:
+            raise Stuck(self._line(), self.last_told)
+
+    def send(self, line: str) -> bool:
+        """Type a line; tell whether the lesson took it for what it awaits."""
+        cursor = self.tutor.cursor
+        self.dry_run.enter(line)
+        return self._is_behind(cursor)
+
+    def fall_silent(self) -> bool:
+        """Type nothing for a while; tell whether the lesson went on."""
+        cursor = self.tutor.cursor
+        self.dry_run.fall_silent()
+        return self._is_behind(cursor)
+
+    def _is_behind(self, cursor: Cursor) -> bool:
+        return self.tutor.awaited is None or self.tutor.cursor > cursor
+
+    def _take_turn(self) -> bool:
+        turn, cursor = self.turn, self.tutor.cursor
+        if turn is None:
+            return False
+        if isinstance(turn.act, Send):
+            self.dry_run.enter(self._answer(turn.act))
+        elif turn.hangs_up:
+            self.dry_run.hang_up()
+        elif turn.closes:
+            self.dry_run.await_close()
+        return self._is_behind(cursor)
+
+    def _answer(self, send: Send) -> str:
+        try:
+            return send.step.pattern.fill(self.tutor.bindings)
+        except FillError as error:
+            raise Stuck(send.step.line, str(error).rstrip(".")) from None
+
+    def _choose(self) -> bool:
+        question = self.dry_run.question
+        assert question is not None
+        right = [number for number, choice in enumerate(question.choices, 1) if choice.right]
+        if right:
+            self.dry_run.enter(str(right[0]))
+        else:
+            self.dry_run.skip()
+        return self.tutor.awaiting is not Awaiting.CHOICE or self.dry_run.question is not question
+
+    def _line(self) -> int | None:
+        act = self.tutor.awaited.act if self.tutor.awaited is not None else None
+        return act.step.line if isinstance(act, Send) else None if act is None else act.line

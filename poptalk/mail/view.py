@@ -1,0 +1,310 @@
+"""What poptalk reads out of a message: fields, the tree of parts, the text, the way that it came.
+
+Each row begins with a bar, so that no message can look like a line of the dialogue or of poptalk's own.
+Everything in it is a stranger's, and made harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+
+from poptalk.mail.header import HeaderField, Summary, header_fields, read_header
+from poptalk.mail.message import (
+    MOST_HOPS,
+    MOST_PARTS,
+    Hop,
+    Part,
+    parse,
+    parts,
+    readable_text,
+    trace,
+)
+from poptalk.mail.words import TimeLimit, TooLong
+from poptalk.terminal.safe import Fragments, cells, cut, harmless, wrap
+
+BAR = ("note", "| ")
+
+_TAB = 8
+
+_UNITS = (("kB", 10**3), ("MB", 10**6), ("GB", 10**9))
+
+_HANGING = "  "
+"""In front of the further rows of what does not fit into one."""
+
+_FEWEST_CELLS = 16
+"""Of a row, behind its indentation: deeper parts of a tree are indented no further."""
+
+
+_LONGEST_NUMBER = 12
+"""Characters of a part's number; a longer one is shown by its end."""
+
+
+AS_IT_IS = "RETR shows it as it is, and :save keeps it in a file"
+
+
+def view(
+    name: str, octets: bytes, *, columns: int, deadline: TimeLimit | None = None
+) -> list[Fragments]:
+    """Show a message in one of the `VIEWS`; whatever the octets are, in rows and within two seconds.
+
+    Args:
+        name: of the view.
+        octets: the message, byte-stuffing undone; for "headers" and "trace" the header will do.
+        columns: cells in a row of the screen.
+        deadline: when to give up; None for one that begins now.
+    """
+    deadline = deadline or TimeLimit()
+    rows: list[Fragments] = []
+    try:
+        for row in VIEWS[name](octets, columns, deadline):
+            rows.append(row)
+            deadline.check()
+    except TooLong:
+        what = "the rest of it" if rows else "it"
+        rows += _remark(f"reading {what} takes too long; {AS_IT_IS}", columns)
+    except Exception as error:  # noqa: BLE001 - nothing in a message may end the session
+        shown = harmless(repr(error), limit=200)
+        rows += _remark(f"this message could not be read: {shown}; {AS_IT_IS}", columns)
+    return rows
+
+
+def _remark(text: str, columns: int) -> Iterator[Fragments]:
+    return _hanging([], "note", harmless(text), columns=columns)
+
+
+def _headers(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Fragments]:
+    header = read_header(octets)
+    for remark in header.remarks:
+        yield from _remark(remark, columns)
+    if not header.fields:
+        yield from _remark("no header field", columns)
+    yield from header_rows(header_fields(header), columns=columns)
+
+
+def _structure(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
+    tree = [*parts(parse(octets, deadline=deadline))]
+    yield from structure_rows(tree, columns=columns)
+    if len(tree) == MOST_PARTS:
+        yield from _remark(f"{MOST_PARTS} parts are shown, and there are more", columns)
+
+
+def _text(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
+    found = readable_text(parse(octets, deadline=deadline))
+    if found is None:
+        yield from _remark("no part of it is text; :structure shows what there is", columns)
+        return
+    for remark in found.remarks:
+        yield from _remark(remark, columns)
+    if not found.text.strip():
+        yield from _remark("its text is empty", columns)
+    yield from text_rows(found.text.strip("\r\n"), columns=columns)
+
+
+def _trace(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Fragments]:
+    hops = trace(read_header(octets))
+    if not hops:
+        yield from _remark("no Received field: nobody says how it came", columns)
+    yield from trace_rows(hops, columns=columns)
+    if len(hops) == MOST_HOPS:
+        yield from _remark(f"{MOST_HOPS} Received fields are read; there may be more", columns)
+
+
+VIEWS: dict[str, Callable[[bytes, int, TimeLimit], Iterator[Fragments]]] = {
+    "headers": _headers,
+    "structure": _structure,
+    "text": _text,
+    "trace": _trace,
+}
+
+
+def people_size(octets: int) -> str:
+    """Write a size as people read it: `903 octets`, `4.3 kB`, `12 MB`."""
+    if octets < 1000:
+        return "1 octet" if octets == 1 else f"{octets} octets"
+    unit, factor = next((each for each in _UNITS if octets < 999.5 * each[1]), _UNITS[-1])
+    size = octets / factor
+    return f"{size:.1f} {unit}" if size < 9.95 else f"{size:,.0f} {unit}"
+
+
+def people_time(delay: timedelta) -> str:
+    """Write a delay as people read it: `3 s`, `2 min 5 s`, `-1 h 0 min`."""
+    seconds = round(abs(delay.total_seconds()))
+    sign = "-" if delay < timedelta() and seconds else ""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{sign}{days} d {hours} h"
+    if hours:
+        return f"{sign}{hours} h {minutes} min"
+    return f"{sign}{minutes} min {seconds} s" if minutes else f"{sign}{seconds} s"
+
+
+def header_rows(fields: Iterable[HeaderField], *, columns: int) -> Iterator[Fragments]:
+    """Show header fields, unfolded and decoded.
+
+    Args:
+        fields: in their order.
+        columns: cells in a row of the screen.
+    """
+    for field in fields:
+        name = harmless(field.name)
+        said = ["decoded"] * field.encoded + [harmless(remark) for remark in field.remarks]
+        value = harmless(field.value, joiners=True) + (f" ({'; '.join(said)})" if said else "")
+        yield from _hanging([("header", f"{name}: ")], "body", value, columns=columns)
+
+
+def structure_rows(parts: Iterable[Part], *, columns: int) -> Iterator[Fragments]:
+    """Show the tree of parts, numbered as IMAP does it (RFC 3501 §6.4.5).
+
+    Args:
+        parts: from the root, each before its own parts.
+        columns: cells in a row of the screen.
+    """
+    counts: list[int] = []
+    for part in parts:
+        del counts[part.depth :]
+        counts += [0] * (part.depth - len(counts))
+        if counts:
+            counts[-1] += 1
+        deepest = max(0, columns - cells(BAR[1]) - _FEWEST_CELLS) // len(_HANGING)
+        indent = _HANGING * min(part.depth, deepest)
+        number = ".".join(map(str, counts))
+        if len(number) > _LONGEST_NUMBER:
+            number = f"...{counts[-1]}"
+        head: Fragments = [("number", f"{indent}{number} " if number else "")]
+        yield from _hanging(
+            head, "body", _described(part), columns=columns, hanging=indent + _HANGING
+        )
+        for defect in part.defects:
+            yield from _hanging(
+                [("body", indent + _HANGING)], "warn", harmless(defect), columns=columns
+            )
+
+
+def _described(part: Part) -> str:
+    """Say what a part is, how it is encoded, how large it is and what it is called."""
+    kind = " ".join(filter(None, (part.content_type, part.charset, part.encoding)))
+    size = people_size(part.octets)
+    if part.decoded_octets != part.octets:
+        size += f", decoded {people_size(part.decoded_octets)}"
+    name = f', "{part.name}"' if part.name else ""
+    return harmless(f"{kind}, {size}{name}")
+
+
+def text_rows(text: str, *, columns: int) -> Iterator[Fragments]:
+    """Show the text of a message; only lines that are too long are parted.
+
+    Args:
+        text: with line ends of any kind.
+        columns: cells in a row of the screen.
+    """
+    room = max(1, columns - cells(BAR[1]))
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        shown = harmless(line.expandtabs(_TAB).rstrip(), joiners=True)
+        rows = [shown] if cells(shown) <= room else wrap(shown, room)
+        for row in rows:
+            yield [BAR, ("body", row)] if row else [("note", BAR[1].rstrip())]
+
+
+def trace_rows(hops: Sequence[Hop], *, columns: int) -> Iterator[Fragments]:
+    """Show the way of a message, the first host first.
+
+    Args:
+        hops: in the order of time.
+        columns: cells in a row of the screen.
+    """
+    for number, hop in enumerate(hops, 1):
+        head: Fragments = [("number", f"{number} ")]
+        receiver = hop.receiver or "a host that does not say its name"
+        yield from _hanging(head, "body", harmless(receiver), columns=columns)
+        address = f"[{hop.address}]" if hop.address else ""
+        known = (
+            ("from", " ".join(filter(None, (hop.sender, address)))),
+            ("with", hop.protocol),
+            ("id", hop.queue_id),
+            ("for", hop.recipient),
+        )
+        how = " ".join(f"{word} {value}" for word, value in known if value)
+        when = hop.when.strftime("%Y-%m-%d %H:%M:%S %z") if hop.when else "no date to be read"
+        for text in filter(None, (how, when)):
+            yield from _hanging([("body", _HANGING)], "body", harmless(text), columns=columns)
+        if hop.delay is not None:
+            style = "warn" if hop.delay < timedelta() else "octets"
+            yield from _hanging([("body", _HANGING)], style, _delay(hop.delay), columns=columns)
+
+
+def _delay(delay: timedelta) -> str:
+    if delay < timedelta():
+        return f"{people_time(delay)}: a clock is wrong, or a field is forged"
+    return f"{people_time(delay)} after the one before"
+
+
+def _hanging(
+    head: Fragments, style: str, text: str, *, columns: int, hanging: str = _HANGING
+) -> Iterator[Fragments]:
+    """Show a text behind a head, its further rows indented.
+
+    A head that would leave less than half of the row stands alone.
+    """
+    room = max(2, columns - cells(BAR[1]))
+    taken = cells("".join(part for _, part in head))
+    if taken + cells(text) <= room:
+        yield [BAR, *head, (style, text)]
+    elif taken > room // 2:
+        yield [BAR, *head]
+        rows = wrap(text, max(1, room - cells(hanging)))
+        yield from ([BAR, (style, hanging + row)] for row in rows)
+    else:
+        first, *others = wrap(text, max(1, room - max(taken, cells(hanging))))
+        yield [BAR, *head, (style, first)]
+        yield from ([BAR, (style, hanging + row)] for row in others)
+
+
+# A table of messages.
+
+_DATE = "%Y-%m-%d %H:%M"
+_DATE_CELLS = 16
+_SIZE_CELLS = 10
+_FEWEST_OF_A_TEXT = 3
+
+
+def summary_rows(summaries: Sequence[Summary], *, columns: int) -> Iterator[Fragments]:
+    """Show messages in a table of number, date, size, sender and subject, each in one row.
+
+    Args:
+        summaries: in the order in which they are shown.
+        columns: cells in a row of the screen.
+    """
+    number_cells = max((len(str(each.number)) for each in summaries), default=1)
+    rest = columns - cells(BAR[1]) - number_cells - _DATE_CELLS - _SIZE_CELLS - 4
+    sender_cells = max(_FEWEST_OF_A_TEXT, rest // 3)
+    subject_cells = max(_FEWEST_OF_A_TEXT, rest - sender_cells)
+    for each in summaries:
+        size = people_size(each.size) if each.size is not None else ""
+        yield [
+            BAR,
+            ("number", f"{each.number:>{number_cells}} "),
+            ("body", _cell(_local(each), _DATE_CELLS)),
+            ("octets", f"{size:>{_SIZE_CELLS}} "),
+            ("body", _cell(each.sender, sender_cells)),
+            ("body", _cell(each.subject, subject_cells).rstrip()),
+        ]
+
+
+def _local(each: Summary) -> str:
+    """Write a date in the zone of this machine, so that the dates of a table compare."""
+    if each.when is None:
+        return each.date or "no date"
+    try:
+        return each.when.astimezone().strftime(_DATE)
+    except (OSError, OverflowError, ValueError):
+        return each.when.strftime(_DATE)
+
+
+def _cell(text: str, width: int) -> str:
+    shown = harmless(text)
+    if cells(shown) > width:
+        shown = cut(shown, width - 1) + "\N{HORIZONTAL ELLIPSIS}"
+    return shown + " " * (width + 1 - cells(shown))

@@ -1,0 +1,425 @@
+"""Where a person wants to go: what the command line and `:open` have in common.
+
+A destination is a host and a port, or a URL (RFC 2384: ``pop3://user@host:110``, ``pop3s://host``).
+A password in a URL is refused: it would stand in the history of the shell, and in `ps`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from poptalk.net.errors import peer_name, printable
+from poptalk.pop3.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from poptalk.net.tls_settings import TlsSettings
+
+POP3_PORT = 110
+"""RFC 1939 §3."""
+
+POP3S_PORT = 995
+"""RFC 8314 §3.3, implicit TLS."""
+
+PROXY_VARIABLE = "POPTALK_PROXY"
+"""The environment variable from which a proxy is taken: there a password is seen by nobody else."""
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
+PROXY_SCHEMES = {"socks5": 1080, "socks5h": 1080, "http": 8080}
+"""What a proxy may be, and its usual port; with `socks5h` the proxy looks names up."""
+
+FAMILIES: Mapping[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
+"""The address families by the version of IP that people name."""
+
+TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+"""What may be asked for as the least version of TLS, the oldest first."""
+
+TLS_TWICE = "TLS at once and STLS exclude each other: choose one of them"
+
+_SCHEMES = {"pop": False, "pop3": False, "pops": True, "pop3s": True}
+"""Schemes of a URL, and whether TLS begins at once."""
+
+
+class UsageError(Exception):
+    """What was asked for cannot be; `str(error)` says why, in one sentence, and what would be right."""
+
+
+class BadDestination(UsageError):
+    """What was asked for is no place to connect to."""
+
+
+class BadProxy(UsageError):
+    """The proxy that was asked for cannot be used."""
+
+
+class Proxy(Value):
+    """A proxy."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None = None
+    password: str | None = None
+
+    def __str__(self) -> str:
+        return f"the proxy {self.scheme}://{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its URL, with the user and without the password."""
+        from urllib.parse import quote
+
+        user = "" if self.user is None else f"{quote(self.user, safe='')}@"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{user}{host}:{self.port}"
+
+    def __repr__(self) -> str:
+        """Leave the password out: a repr ends up in tracebacks."""
+        return f"Proxy({self})"
+
+
+class Target(Value):
+    """Where to connect to.
+
+    Args:
+        host: a name, an IPv4 or an IPv6 address, the last with or without brackets.
+        port: a TCP port, 1 to 65535.
+        family: 0 for IPv6 and IPv4, or ``socket.AF_INET`` or ``socket.AF_INET6`` for one alone.
+        source: the address of this machine to connect from, None for any.
+        path: a unix socket, which takes the place of host and port; None for TCP.
+        proxy: by whose way to go, None for the direct one.
+        connect_timeout: seconds until the connection must stand, None where the general limit holds.
+    """
+
+    host: str
+    port: int
+    family: int = 0
+    source: str | None = None
+    path: str | None = None
+    proxy: Proxy | None = None
+    connect_timeout: float | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"the socket {printable(self.path)}"
+        return peer_name(bare_host(self.host), self.port)
+
+
+class Way(Value):
+    """How to get to a server, and what is asked of it there: the same for every host and port."""
+
+    family: int = 0
+    """An address family of the socket module; 0 for IPv6 and IPv4."""
+    source: str | None = None
+    """The address of this machine to connect from."""
+    path: str | None = None
+    """A unix socket, which takes the place of host and port."""
+    proxy: Proxy | None = None
+    tls: bool = False
+    """Whether TLS begins at once; STLS typed by hand needs no mark."""
+    starttls: bool = False
+    """Whether STLS comes first of all, and nothing without it (RFC 8314 §3.1 prefers TLS at once)."""
+    server_name: str | None = None
+    """What the certificate must be for; None for the host."""
+    verify: bool = True
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    pins: tuple[str, ...] = ()
+    """As `tls_settings.parse_pin` reads them."""
+    tls_min: str | None = None
+    """The least version of TLS, one of `TLS_VERSIONS`; None for the usual one."""
+    keylog: str | None = None
+    connect_timeout: float | None = None
+    """Seconds until the connection must stand; None where the general limit holds."""
+
+
+class Destination(Way):
+    """A server, and how to speak to it."""
+
+    host: str
+    port: int
+    user: str | None = None
+    """The name that a URL held."""
+    mechanism: str | None = None
+    """How to log in, as a URL had it: ``;AUTH=PLAIN``, ``;AUTH=+APOP`` (RFC 2384 §3)."""
+    label: str | None = None
+    """What the prompt calls the server, None for the host as it was typed."""
+
+    def __str__(self) -> str:
+        where = f"{self.host} port {self.port}" if self.path is None else str(self.target)
+        return where if self.proxy is None else f"{where} by way of {self.proxy}"
+
+    @property
+    def name(self) -> str:
+        """What the prompt calls the server."""
+        return self.label or bare_host(self.host)
+
+    @property
+    def target(self) -> Target:
+        """The address to dial."""
+        return Target(
+            host=self.host,
+            port=self.port,
+            family=self.family,
+            source=self.source,
+            path=self.path,
+            proxy=self.proxy,
+            connect_timeout=self.connect_timeout,
+        )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether what is sent stays on this machine."""
+        return self.path is not None or (self.proxy is None and is_loopback(bare_host(self.host)))
+
+    def tls_settings(self) -> TlsSettings:
+        """Give the terms on which TLS begins, at once or after STLS.
+
+        Raises:
+            BadDestination: a pin is none.
+        """
+        from poptalk.net.tls_settings import USUAL_MINIMUM, TlsSettings, parse_pin
+
+        try:
+            pins = tuple(map(parse_pin, self.pins))
+        except ValueError as error:
+            raise BadDestination(str(error)) from error
+        return TlsSettings(
+            server_name=self.server_name or bare_host(self.host),
+            verify=self.verify,
+            ca_file=self.ca_file,
+            client_cert=self.client_cert,
+            client_key=self.client_key,
+            pins=pins,
+            minimum=self.tls_min or USUAL_MINIMUM,
+            keylog=self.keylog,
+        )
+
+    def check_tls_files(self) -> None:
+        """Look at the files that TLS needs, so that a wrong one is found before anything is sent.
+
+        Raises:
+            BadDestination: a pin is none.
+            TlsFailed: a file cannot be used.
+        """
+        if self.pins or self.ca_file or self.client_cert or self.client_key or self.keylog:
+            from poptalk.net.tls_settings import client_context
+
+            client_context(self.tls_settings())
+
+
+DIRECT = Way()
+"""The usual way."""
+
+
+def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
+    """Read a target as it was typed.
+
+    Args:
+        words: a host and perhaps a port, or a URL; with a unix socket nothing, or a host alone.
+        way: how to get there.
+
+    Raises:
+        BadDestination: in one sentence, with what would be right.
+    """
+    if way.path is not None:
+        words = words or ("localhost",)
+    if not 1 <= len(words) <= 2:
+        raise BadDestination("give a host and perhaps a port, or a URL such as pop3s://host")
+    return consistent(_typed(words, way))
+
+
+def consistent(destination: Destination) -> Destination:
+    """Return a destination whose parts go together.
+
+    Raises:
+        BadDestination: they do not.
+    """
+    if destination.tls and destination.starttls:
+        raise BadDestination(TLS_TWICE)
+    if destination.client_key and not destination.client_cert:
+        raise BadDestination("a client key is of no use without --client-cert")
+    return destination
+
+
+def is_plain_name(word: str) -> bool:
+    """Tell whether a word may be the name of a saved server: letters, digits, hyphen, underscore.
+
+    A host's name that has a dot, an address and a URL never are one.
+    """
+    bare = word.replace("-", "").replace("_", "")
+    return bare.isascii() and bare.isalnum() and word != "localhost"
+
+
+def usual_port(*, tls: bool) -> int:
+    """Return the port where none was given."""
+    return POP3S_PORT if tls else POP3_PORT
+
+
+def _typed(words: Sequence[str], way: Way) -> Destination:
+    words = target_words(words[0]) if len(words) == 1 else words
+    host, port, user, mechanism, tls = words[0], None, None, None, way.tls
+    if "://" in host:
+        host, port, user, mechanism, scheme_tls = _parse_url(host)
+        tls = tls or scheme_tls
+    if len(words) == 2:
+        if words[0].isdigit() and not words[1].isdigit():
+            raise BadDestination(
+                f"the host comes first, and the port behind it: {words[1]} {words[0]}"
+            )
+        port = _parse_port(words[1])
+    if not bare_host(host):
+        raise BadDestination("the host is empty: give a name such as mail.example.org")
+    options = {name: getattr(way, name) for name in Way._fields}
+    return Destination(
+        **{**options, "tls": tls},
+        host=host,
+        port=port if port is not None else usual_port(tls=tls),
+        user=user,
+        mechanism=mechanism,
+        label=way.path if way.path is not None and host == "localhost" else None,
+    )
+
+
+def target_words(target: str) -> list[str]:
+    """Part HOST:PORT, as many write it; an address of IPv6 needs brackets then."""
+    host, colon, port = target.rpartition(":")
+    plain = ":" not in host or (host.startswith("[") and host.endswith("]"))
+    return [host, port] if colon and plain and "://" not in target else [target]
+
+
+def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]:
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # The error quotes what it takes for the port, and that may be part of a password.
+        raise BadDestination(
+            "this URL cannot be read: behind the host stands a port from 1 to 65535, as in "
+            "pop3://host:110, and an address of IPv6 is in brackets"
+        ) from None
+    if parts.scheme not in _SCHEMES:
+        raise BadDestination("the URL must begin with pop3:// or pop3s://")
+    if parts.password is not None:
+        raise BadDestination(
+            "a password in a URL is refused, since it ends up in histories and process lists: "
+            "leave it out and type PASS"
+        )
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise BadDestination("a POP3 URL ends after the port: pop3://user@host:110")
+    user, _, rest = (parts.username or "").partition(";")
+    user = unquote(user)
+    if set(user) & set("\r\n\0"):
+        raise BadDestination(
+            "the name in this URL holds a line end or NUL, which no login can carry"
+        )
+    name, equals, mechanism = rest.partition("=")
+    if name.upper() != "AUTH" or not equals or mechanism == "*":
+        mechanism = ""
+    return (
+        parts.hostname or "",
+        port,
+        user or None,
+        unquote(mechanism).upper().removeprefix("+") or None,
+        _SCHEMES[parts.scheme],
+    )
+
+
+def password_in_url(text: str) -> int | None:
+    """Find where the password in a URL begins, perhaps one that is still being typed.
+
+    Such a URL is refused, but what was typed must not be shown or remembered.
+    """
+    scheme, mark, rest = text.partition("://")
+    user, colon, password = rest.partition(":")
+    if not mark or not colon or set(user) & set("/@[") or not password or password.isdigit():
+        return None
+    return len(scheme + mark + user + colon)
+
+
+def _parse_port(word: str) -> int:
+    if word.isascii() and word.isdigit() and 1 <= int(word[:6]) <= 65535:
+        return int(word)
+    raise BadDestination(f"{word!r} is no port: a number from 1 to 65535, such as 110 or 995")
+
+
+def parse_proxy(url: str, *, from_command_line: bool = True) -> Proxy:
+    """Read a proxy's URL.
+
+    Args:
+        url: such as ``socks5h://127.0.0.1:1080``.
+        from_command_line: whether a password in it is refused, since all users of the machine can
+            read it in the list of processes.
+
+    Raises:
+        BadProxy: it cannot be used.
+    """
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # The error quotes what it takes for the port, and that may be part of a password.
+        raise BadProxy(
+            "this proxy cannot be read: its port is a number from 1 to 65535, and in its password / "
+            "is written as %2F"
+        ) from None
+    if parts.scheme not in PROXY_SCHEMES or not parts.hostname:
+        raise BadProxy(
+            f"a proxy is written as {', '.join(f'{scheme}://HOST:PORT' for scheme in PROXY_SCHEMES)}"
+        )
+    if parts.password is not None and from_command_line:
+        raise BadProxy(
+            "a proxy's password on the command line is seen by every user of this machine: "
+            f"put the URL into the environment variable {PROXY_VARIABLE}"
+        )
+    return Proxy(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port or PROXY_SCHEMES[parts.scheme],
+        user=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+    )
+
+
+def proxy_of_environment() -> Proxy | None:
+    """Return the proxy that the environment names, None for none.
+
+    Raises:
+        BadProxy: it cannot be used.
+    """
+    url = os.environ.get(PROXY_VARIABLE)
+    return parse_proxy(url, from_command_line=False) if url else None
+
+
+def bare_host(host: str) -> str:
+    """Return `host` without the brackets that an IPv6 address wears in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` never leaves this machine; nothing is looked up.
+
+    Args:
+        host: an address, or a name, of which only ``localhost`` and names below it count.
+    """
+    bare = bare_host(host).partition("%")[0].removesuffix(".").lower()
+    if bare == "localhost" or bare.endswith(".localhost"):
+        return True
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            packed = socket.inet_pton(family, bare)
+        except (OSError, ValueError):
+            continue
+        # ::ffff:127.0.0.1 is an IPv4 address that came in by an IPv6 socket.
+        mapped = packed.removeprefix(bytes(10) + b"\xff\xff")
+        return packed == bytes(15) + b"\x01" or (len(mapped) == 4 and mapped[0] == 127)
+    return False

@@ -1,0 +1,275 @@
+"""Servers that have a name: ``poptalk work`` in place of host, port and options.
+
+They stand in ``servers.toml`` in the configuration directory, a table each:
+
+    [work]
+    host = "mail.example.org"
+    tls = true
+    user = "bob"
+
+The keys are named as the options of the command line.  poptalk writes the file only when it is told
+to (``--save NAME``), and never changes an entry that is there.  A password has no place in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from poptalk.config import Table, TomlError, TomlFile, config_directory
+from poptalk.net.endpoint import (
+    DIRECT,
+    FAMILIES,
+    PROXY_VARIABLE,
+    TLS_TWICE,
+    TLS_VERSIONS,
+    BadDestination,
+    BadProxy,
+    Destination,
+    Proxy,
+    Way,
+    consistent,
+    is_plain_name,
+    parse_destination,
+    parse_proxy,
+    usual_port,
+)
+from poptalk.net.errors import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FILE_NAME = "servers.toml"
+
+Read = Callable[[Table, str], Any]
+"""Reads the value of a key into that of a field."""
+
+
+def _pins(entry: Table, key: str) -> tuple[str, ...]:
+    from poptalk.net.tls_settings import parse_pin
+
+    pins = entry.texts(key)
+    for pin in pins:
+        try:
+            parse_pin(pin)
+        except ValueError as error:
+            raise entry.mistake(key, str(error)) from error
+    return tuple(pins)
+
+
+def _proxy(entry: Table, key: str) -> Proxy:
+    try:
+        proxy = parse_proxy(entry.text(key), from_command_line=False)
+    except BadProxy as error:
+        raise entry.mistake(key, str(error)) from error
+    if proxy.password is not None:
+        raise entry.mistake(
+            key,
+            "a password has no place in this file; put the proxy's URL into the environment variable "
+            f"{PROXY_VARIABLE}",
+        )
+    return proxy
+
+
+def _family(entry: Table, key: str) -> int:
+    number = entry.whole_number(key, least=4, most=6)
+    if number not in FAMILIES:
+        raise entry.mistake(key, "4 or 6 is needed, for that version of IP alone")
+    return FAMILIES[number]
+
+
+def _file(entry: Table, key: str) -> str:
+    """Read a path: `~` is the home directory, and a relative one starts beside the configuration."""
+    return str(servers_file().parent / Path(entry.text(key)).expanduser())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """A key of an entry."""
+
+    field: str
+    """The field of a destination that it fills."""
+    read: Read = Table.text
+    write: Callable[[Any], Any] = str
+    """Gives the value to write."""
+
+
+KEYS = {
+    "host": _Key(field="host"),
+    "port": _Key(
+        field="port",
+        read=lambda entry, key: entry.whole_number(key, least=1, most=65_535),
+        write=int,
+    ),
+    "socket": _Key(field="path", read=_file, write=os.path.abspath),
+    "user": _Key(field="user"),
+    "mechanism": _Key(field="mechanism"),
+    "tls": _Key(field="tls", read=Table.truth, write=bool),
+    "starttls": _Key(field="starttls", read=Table.truth, write=bool),
+    "insecure": _Key(
+        field="verify",
+        read=lambda entry, key: not entry.truth(key),
+        write=lambda verify: not verify,
+    ),
+    "ca-file": _Key(field="ca_file", read=_file, write=os.path.abspath),
+    "tls-name": _Key(field="server_name"),
+    "pins": _Key(field="pins", read=_pins, write=list),
+    "client-cert": _Key(field="client_cert", read=_file, write=os.path.abspath),
+    "client-key": _Key(field="client_key", read=_file, write=os.path.abspath),
+    "tls-min": _Key(field="tls_min", read=lambda entry, key: entry.choice(key, TLS_VERSIONS)),
+    "family": _Key(
+        field="family",
+        read=_family,
+        write=lambda family: next(number for number, each in FAMILIES.items() if each == family),
+    ),
+    "source": _Key(field="source"),
+    "proxy": _Key(field="proxy", read=_proxy, write=lambda proxy: proxy.url),
+}
+"""The fields of a destination that may be saved, each under the name of its option.
+
+A key log has no key: nobody wants one every time.
+"""
+
+
+def servers_file() -> Path:
+    """Return where the named servers are kept; the file need not exist."""
+    return config_directory() / FILE_NAME
+
+
+def find_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
+    """Read a target that may be the name of a saved server, or as `parse_destination` takes it.
+
+    Args:
+        words: the target.
+        way: how to get there; of a saved server, what is to be other than saved.
+
+    Raises:
+        BadDestination: in one sentence, with what would be right.
+    """
+    saved = find_server(words[0], way) if len(words) == 1 else None
+    return saved or parse_destination(words, way)
+
+
+def find_server(name: str, way: Way = DIRECT) -> Destination | None:
+    """Return the server of a name, None if there is none.
+
+    Args:
+        name: as it stands in the file.
+        way: what the command line says; it goes before the file wherever it is not the usual.
+
+    Raises:
+        BadDestination: a mistake in the file, with its line and key.
+    """
+    path = servers_file()
+    if not is_plain_name(name) or not path.exists():
+        return None
+    try:
+        file = TomlFile.read(path)
+        if name not in file.names:
+            return None
+        kept = _read_entry(file.table(file.names).table(name, allowed=KEYS))
+    except TomlError as error:
+        raise BadDestination(str(error)) from error
+    return consistent(_join(name, kept, way))
+
+
+def _join(name: str, kept: dict[str, Any], way: Way) -> Destination:
+    usual = {field: getattr(DIRECT, field) for field in Way._fields}
+    given = {field: getattr(way, field) for field in Way._fields}
+    other = {field: value for field, value in given.items() if value != usual[field]}
+    # Who says --tls means it in place of STLS, and the other way round.
+    if "tls" in other or "starttls" in other:
+        kept = {**kept, "tls": False, "starttls": False}
+    fields = {**usual, **kept, **other, "label": name}
+    if fields.get("port") is None:
+        fields["port"] = usual_port(tls=fields["tls"])
+    return Destination(**fields)
+
+
+def _read_entry(entry: Table) -> dict[str, Any]:
+    """Read an entry into the fields of a destination."""
+    fields = {KEYS[key].field: KEYS[key].read(entry, key) for key in entry}
+    if "host" not in fields and "path" not in fields:
+        raise entry.mistake("host", 'missing: name the server, such as host = "mail.example.org"')
+    if not fields.setdefault("host", "localhost"):
+        raise entry.mistake("host", "it is empty")
+    if fields.get("tls") and fields.get("starttls"):
+        raise entry.mistake("starttls", TLS_TWICE)
+    return fields
+
+
+# Saving.
+
+
+def save_server(name: str, destination: Destination) -> Path:
+    """Write a server under a name, beside those that are there; return the file.
+
+    The file is made for its owner alone, mode 0600.
+
+    Args:
+        name: letters, digits, hyphen and underscore.
+        destination: what to write; of a proxy with a password nothing is.
+
+    Raises:
+        BadDestination: the name cannot be used or is taken, or the file cannot be written.
+    """
+    if not is_plain_name(name):
+        raise BadDestination(
+            f"{printable(name)!r} cannot be the name of a server: it may have letters, digits, - and _, "
+            "and localhost is taken"
+        )
+    path = servers_file()
+    try:
+        before = path.read_bytes() if path.exists() else b""
+        taken = TomlFile.read(path).line_of([name]) if before else None
+        if taken is not None:
+            raise BadDestination(
+                f"{path}, line {taken}: there is a server named {name} already; change it there, or "
+                "choose another name"
+            )
+        if before and not before.endswith(b"\n"):
+            before += b"\n"
+        entry = "".join(f"{line}\n" for line in _entry(name, destination))
+        _replace(path, before + (b"\n" if before else b"") + entry.encode("utf-8"))
+    except TomlError as error:
+        raise BadDestination(str(error)) from error
+    except (OSError, UnicodeEncodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "a word in it is not UTF-8"
+        raise BadDestination(f"{path} cannot be written ({why})") from error
+    return path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file anew in one step, so that a crash leaves the old one or the new one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The file may be a link into somebody's collection of such files.
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _entry(name: str, destination: Destination) -> Iterator[str]:
+    """Give the lines of an entry: what is other than usual, and host and port wherever they count."""
+    yield f"[{name}]"
+    for key, row in KEYS.items():
+        value = getattr(destination, row.field)
+        without_use = row.field in ("host", "port") and destination.path is not None
+        secret = row.field == "proxy" and value is not None and value.password is not None
+        if value != Destination._defaults.get(row.field) and not without_use and not secret:
+            # JSON's form of these values is TOML's as well.
+            yield f"{key} = {_toml(row.write(value))}"
+
+
+def _toml(value: str | int | list[str]) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -1,0 +1,296 @@
+"""What a reply means, part by part, with the clause that says so.
+
+Made from the table of verbs and from the tables of response codes and capabilities; nothing here
+knows a command by name but CAPA, whose lines are explained from the table of capabilities.  Challenges
+of AUTH are shown with their base64 undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from poptalk.pop3.capabilities import CAPABILITIES, parse_capability
+from poptalk.pop3.commands import ArgumentKind, Clause, Command, Effect, Field, FieldKind, Verb
+from poptalk.pop3.replies import Status, StatusLine, find_response_code, timestamp_of
+from poptalk.pop3.sasl.mechanism import NotBase64, decode
+from poptalk.pop3.sasl.table import challenge_parts
+from poptalk.pop3.values import Value
+
+MOST_LINES = 8
+"""Lines of a listing that are explained; the others say the same with other numbers."""
+
+_STATUS = Clause(rfc=1939, section="3")
+
+
+class Explanation(Value):
+    """One part of a reply and what it means."""
+
+    part: bytes
+    """Octets of the server, to be made harmless before they are shown."""
+    meaning: str
+    clause: Clause | None = None
+
+
+_INDICATORS = {
+    Status.OK: ("positive: the server did it", _STATUS),
+    Status.ERR: ("negative: the server did not do it", _STATUS),
+    Status.CHALLENGE: (
+        "a challenge: the server waits for a line in base64, or for * to give up",
+        Clause(rfc=5034, section="4"),
+    ),
+    Status.OTHER: ("no status indicator that POP3 knows; +OK and -ERR are the only ones", _STATUS),
+}
+
+_EFFECTS = {
+    Effect.NAME: "the server has taken the name and waits for PASS; it has promised nothing yet",
+    Effect.LOGIN: (
+        "you are in: the state is now TRANSACTION. The server is to lock the maildrop, which many "
+        "servers leave out"
+    ),
+    Effect.START_TLS: "from the next octet on this connection speaks TLS",
+    Effect.MARK: "the message is marked; it goes when QUIT is answered, not before",
+    Effect.UNMARK_ALL: "no message is marked as deleted any more",
+    Effect.FAREWELL: "the server has removed what was marked (after a login) and hangs up",
+}
+
+_REFUSED_EFFECTS = {
+    Effect.FAREWELL: "some of the marked messages may be left; the server hangs up all the same"
+}
+"""What a negative reply has changed, where it does change something."""
+
+
+def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
+    """Explain the first line of a server (RFC 1939 §4)."""
+    yield _indicator(status_line)
+    yield from _code(status_line)
+    welcome = status_line.status is Status.OK
+    yield Explanation(
+        part=_words_for_people(status_line),
+        meaning=(
+            "the greeting, for people; the server speaks first, and you are in AUTHORIZATION"
+            if welcome
+            else "a greeting has to be positive: this server will not serve you, and hangs up as a rule"
+        ),
+        clause=Clause(rfc=1939, section="4"),
+    )
+    timestamp = timestamp_of(status_line.line)
+    if timestamp and welcome:
+        yield Explanation(
+            part=timestamp,
+            meaning="the timestamp: APOP is offered, with the MD5 over this and the password",
+            clause=Clause(rfc=1939, section="7"),
+        )
+
+
+def explain_unasked(status_line: StatusLine) -> Iterator[Explanation]:
+    """Explain a line that answers nothing that was sent."""
+    if status_line.status is not Status.OTHER:
+        yield Explanation(
+            part=status_line.line.split(b" ")[0],
+            meaning="a status indicator, though no command is waiting for one",
+            clause=_STATUS,
+        )
+        yield from _code(status_line)
+    yield Explanation(
+        part=_words_for_people(status_line),
+        meaning=(
+            "said unasked: in POP3 a server only answers. It may be a farewell, such as after a time "
+            "without commands, or what is left of a reply that ended too early"
+        ),
+        clause=Clause(rfc=1939, section="3"),
+    )
+
+
+def explain_reply(
+    command: Command, status_line: StatusLine, lines: Iterable[bytes] = (), *, complete: bool = True
+) -> Iterator[Explanation]:
+    """Explain a reply, part by part.
+
+    Args:
+        command: what it answers.
+        status_line: its first line.
+        lines: the first lines of a multi-line reply, without line ends and byte-stuffing.
+        complete: whether its lone dot has come.
+
+    Returns:
+        The parts in the order of the wire, then what the reply has changed.
+    """
+    yield _indicator(status_line)
+    if status_line.status is Status.CHALLENGE:
+        yield from _challenge(command, status_line)
+        return
+    yield from _code(status_line)
+    multi_line = status_line.status is Status.OK and command.multi_line
+    yield from _fields(command, status_line)
+    if multi_line:
+        yield from _body(command, lines, complete=complete)
+    if status_line.status is Status.OK:
+        yield from _done(command)
+    elif status_line.status is Status.ERR:
+        yield from _refused(command)
+
+
+def _one_line_fields(command: Command, status_line: StatusLine) -> Sequence[Field]:
+    """Return the fields of a reply of one line; a description is one of a listing's lines alone."""
+    if command.verb is None or status_line.status is not Status.OK or command.multi_line:
+        return ()
+    if command.verb.challenges:
+        return ()  # The mechanisms of AUTH are listed where it has no argument, a line each.
+    return [field for field in command.verb.fields if field.kind is not FieldKind.REST]
+
+
+def _done(command: Command) -> Iterator[Explanation]:
+    """Say what a positive reply has changed, or else what the command was good for."""
+    verb = command.verb
+    if verb is None:
+        yield Explanation(
+            part=b"",
+            meaning="a command of this server's own, which no RFC has; what it did is its own affair",
+            clause=_STATUS,
+        )
+    elif verb.effect in _EFFECTS and not _only_lists(command):
+        yield Explanation(part=b"", meaning=_EFFECTS[verb.effect], clause=verb.clause)
+    elif not verb.fields and not command.multi_line:
+        yield Explanation(part=b"", meaning=verb.details, clause=verb.clause)
+
+
+def _refused(command: Command) -> Iterator[Explanation]:
+    """Say what a command that was refused is for; one that nobody knows may be a secret."""
+    verb = command.verb
+    if verb is None:
+        yield Explanation(
+            part=b"",
+            meaning="what was sent begins with no command of POP3, and must be refused",
+            clause=_STATUS,
+        )
+        return
+    if verb.effect in _REFUSED_EFFECTS:
+        yield Explanation(part=b"", meaning=_REFUSED_EFFECTS[verb.effect], clause=verb.clause)
+    yield Explanation(part=verb.name, meaning=verb.details, clause=verb.clause)
+
+
+def _challenge(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
+    """Undo the base64 of a challenge (RFC 5034 §4)."""
+    clause = Clause(rfc=5034, section="4")
+    if not status_line.text:
+        meaning = "an empty challenge: it is your turn, with the first response"
+        yield Explanation(part=b"", meaning=meaning, clause=clause)
+        return
+    try:
+        octets = decode(status_line.text)
+    except NotBase64:
+        meaning = "no base64, as it has to be: the answer is * to give up"
+        yield Explanation(part=status_line.text, meaning=meaning, clause=clause)
+        return
+    mechanism = command.arguments[0] if command.arguments else b""
+    for part in challenge_parts(mechanism, octets):
+        if part.meaning:
+            yield Explanation(part=part.octets, meaning=part.meaning)
+
+
+def _only_lists(command: Command) -> bool:
+    """Tell an AUTH that asks for the list of mechanisms, which logs nobody in."""
+    return command.verb is not None and command.verb.challenges and not command.arguments
+
+
+def _indicator(status_line: StatusLine) -> Explanation:
+    meaning, clause = _INDICATORS[status_line.status]
+    return Explanation(part=status_line.line.split(b" ")[0], meaning=meaning, clause=clause)
+
+
+def _code(status_line: StatusLine) -> Iterator[Explanation]:
+    code = status_line.code
+    if code is None:
+        return
+    known = find_response_code(code)
+    yield Explanation(
+        part=b"[" + code + b"]",
+        meaning=known.meaning if known else "a response code that is not in the IANA registry",
+        clause=known.clause if known else Clause(rfc=2449, section="8"),
+    )
+
+
+def _words_for_people(status_line: StatusLine) -> bytes:
+    text = status_line.text
+    return text[len(status_line.code) + 2 :].strip() if status_line.code is not None else text
+
+
+def _fields(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
+    fields = _one_line_fields(command, status_line)
+    words = status_line.words
+    clause = command.verb.clause if command.verb is not None else None
+    for field, word in zip(fields, words, strict=False):
+        yield Explanation(part=word, meaning=_meaning(field, word), clause=clause)
+    people = b" ".join(words[len(fields) :])
+    if people:
+        yield Explanation(
+            part=people, meaning="words for people; no program may rely on them", clause=_STATUS
+        )
+
+
+def _meaning(field: Field, word: bytes) -> str:
+    numeric = field.kind in (FieldKind.MESSAGE, FieldKind.COUNT, FieldKind.OCTETS)
+    if numeric and not word.isdigit():
+        return f"{field.meaning}; this is not a number, as it has to be"
+    return field.meaning
+
+
+def _body(command: Command, lines: Iterable[bytes], *, complete: bool) -> Iterator[Explanation]:
+    verb = command.verb
+    if verb is None:
+        return
+    yield _what_follows(command, verb)
+    if verb.fields:
+        for index, line in enumerate(lines):
+            if verb.name != b"CAPA" and index >= MOST_LINES:
+                yield Explanation(part=b"", meaning="the lines after these hold the same fields")
+                break
+            yield from _line(command, line)
+    if complete:
+        meaning = "the lone dot: the reply ends here; it is not part of it"
+        yield Explanation(part=b".", meaning=meaning, clause=_STATUS)
+    else:
+        meaning = "the lone dot that ends the reply has not come: more lines may follow"
+        yield Explanation(part=b"", meaning=meaning, clause=_STATUS)
+
+
+def _what_follows(command: Command, verb: Verb) -> Explanation:
+    """Say what the lines of a multi-line reply are."""
+    clause = verb.clause
+    described = ", then ".join(field.meaning for field in verb.fields)
+    if _only_lists(command):
+        meaning = (
+            f"a line each: {described}; a habit of servers, for which CAPA is the standard way"
+        )
+        clause = Clause(rfc=5034, section="3")
+    elif described:
+        meaning = f"a line each: {described}"
+    elif any(argument.kind is ArgumentKind.LINES for argument in verb.arguments):
+        meaning = (
+            "the header follows, an empty line, and of the body as many lines as were asked for"
+        )
+    else:
+        meaning = "the whole message follows: header, empty line, body"
+    return Explanation(part=b"", meaning=meaning, clause=clause)
+
+
+def _line(command: Command, line: bytes) -> Iterator[Explanation]:
+    if command.keyword == b"CAPA":
+        capability = parse_capability(line)
+        known = CAPABILITIES.get(capability.tag.upper())
+        yield Explanation(
+            part=line,
+            meaning=known.meaning if known else "not in the IANA registry of POP3 capabilities",
+            clause=known.clause if known else Clause(rfc=2449, section="9"),
+        )
+    elif command.verb is not None and line:
+        words = line.split(None, len(command.verb.fields) - 1)
+        named = zip(command.verb.fields, words, strict=False)
+        text = ", ".join(f"{field.name} {_legible(word)}" for field, word in named)
+        yield Explanation(part=line, meaning=text)
+
+
+def _legible(word: bytes) -> str:
+    """Return a word as text: UTF-8 as it is (RFC 6856), escapes for what has no shape."""
+    text = word.decode("utf-8", "backslashreplace")
+    return "".join(ascii(c)[1:-1] if not c.isprintable() else c for c in text)

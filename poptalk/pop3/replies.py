@@ -1,0 +1,285 @@
+"""Status lines and response codes: the first line of every answer.
+
+RFC 1939 §3 has two status indicators, and RFC 5034 §4 adds the challenge, `+ `.  What real servers
+send beside them is read as well, and told apart, so that the screen can say so.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from poptalk.pop3.commands import Clause
+from poptalk.pop3.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# The response codes that are registered: why a server said -ERR, in a form for programs.
+#
+# RFC 2449 §8 lets the text of a reply begin with a code in square brackets.  Six are registered, and a
+# server that uses them announces it by a capability.
+
+
+class ResponseCode(Value):
+    """A row of the registry of response codes."""
+
+    name: bytes
+    """In upper case, without brackets, its levels parted by a slash."""
+    meaning: str
+    capability: bytes
+    """The tag of the capability by which a server announces that it uses the code."""
+    clause: Clause
+
+
+_ROWS = (
+    ResponseCode(
+        name=b"LOGIN-DELAY",
+        meaning="the last login was too recent; wait before the next",
+        capability=b"RESP-CODES",
+        clause=Clause(rfc=2449, section="8.1.1"),
+    ),
+    ResponseCode(
+        name=b"IN-USE",
+        meaning="the login was right, but another session has the maildrop open",
+        capability=b"RESP-CODES",
+        clause=Clause(rfc=2449, section="8.1.2"),
+    ),
+    ResponseCode(
+        name=b"SYS/TEMP",
+        meaning=(
+            "a fault of the server, which it calls temporary; it says nothing against the name or the "
+            "password"
+        ),
+        capability=b"RESP-CODES",
+        clause=Clause(rfc=3206, section="4"),
+    ),
+    ResponseCode(
+        name=b"SYS/PERM",
+        meaning="the server has a trouble that somebody must put right",
+        capability=b"RESP-CODES",
+        clause=Clause(rfc=3206, section="4"),
+    ),
+    ResponseCode(
+        name=b"AUTH",
+        meaning="the credentials are at fault: a wrong name or password, an expired account, the like",
+        capability=b"AUTH-RESP-CODE",
+        clause=Clause(rfc=3206, section="5"),
+    ),
+    ResponseCode(
+        name=b"UTF8",
+        meaning="the message holds UTF-8, and the session is not in UTF-8 mode",
+        capability=b"UTF8",
+        clause=Clause(rfc=6856, section="5"),
+    ),
+)
+
+RESPONSE_CODES: Mapping[bytes, ResponseCode] = {row.name: row for row in _ROWS}
+"""Every registered response code by its name in upper case."""
+
+
+def find_response_code(code: bytes) -> ResponseCode | None:
+    """Find what is registered of a response code.
+
+    Args:
+        code: the code without brackets, in any case, such as ``SYS/TEMP/DISK``.
+
+    Returns:
+        The row of the code itself, or else of its longest registered beginning: "clients MUST ignore
+        unknown hierarchical detail" (RFC 2449 §8).  None for a code that nobody registered.
+    """
+    levels = code.upper().split(b"/")
+    for count in range(len(levels), 0, -1):
+        row = RESPONSE_CODES.get(b"/".join(levels[:count]))
+        if row is not None:
+            return row
+    return None
+
+
+MAX_REPLY_OCTETS = 512
+"""Longest first line of a reply, its CRLF included (RFC 1939 §3, RFC 2449 §4)."""
+
+
+class Status(Enum):
+    """The status indicator of a reply line."""
+
+    OK = "+OK"
+    ERR = "-ERR"
+    CHALLENGE = "+"
+    """A SASL challenge (RFC 5034 §4)."""
+    OTHER = ""
+    """Anything else, such as `421` or `+ERR`: no indicator that POP3 knows."""
+
+
+class StatusLine(Value):
+    """A reply line taken apart."""
+
+    line: bytes
+    """Octets as received, without the line end."""
+    status: Status
+    code: bytes | None = None
+    """The response code without its brackets (RFC 2449 §8), such as `SYS/TEMP`."""
+    text: bytes = b""
+    """What follows the indicator and one blank, the response code included."""
+    end: bytes = b"\r\n"
+    """The line end as received: CRLF, or LF alone."""
+
+    @property
+    def words(self) -> list[bytes]:
+        """The text parted at blanks, without a response code."""
+        text = self.text[len(self.code) + 2 :] if self.code is not None else self.text
+        return text.split()
+
+
+def parse_status_line(line: bytes, *, end: bytes = b"\r\n") -> StatusLine:
+    """Take the first line of a reply apart.
+
+    Args:
+        line: octets without the line end.
+        end: the line end that was cut off.
+
+    Returns:
+        The parts.  The indicator is recognised in any case (RFC 1939 §3 wants upper case; whoever
+        cares compares `line`).  Never raises.
+    """
+    word, _, text = line.partition(b" ")
+    status = _INDICATORS.get(word.upper(), Status.OTHER)
+    if status is Status.OTHER:
+        return StatusLine(line=line, status=status, text=line, end=end)
+    return StatusLine(line=line, status=status, code=_response_code(text), text=text, end=end)
+
+
+_INDICATORS = {s.value.encode("ascii"): s for s in Status if s is not Status.OTHER}
+
+
+def _response_code(text: bytes) -> bytes | None:
+    """Read `[CODE/DETAIL]` at the start of a text: one or more levels of printable octets."""
+    if not text.startswith(b"["):
+        return None
+    code, bracket, _ = text[1:].partition(b"]")
+    levels = code.split(b"/")
+    if bracket and all(levels) and all(0x21 <= octet <= 0x7E for octet in code):
+        return code
+    return None
+
+
+def timestamp_of(greeting: bytes) -> bytes | None:
+    """Find the APOP timestamp of a greeting, angle brackets included (RFC 1939 §7).
+
+    Args:
+        greeting: the whole line or its text.
+
+    Returns:
+        `<...@...>` without a blank in it, as RFC 822's msg-id demands, else None.  A looser reading
+        lets a hostile server choose what is hashed with the password (CVE-2007-1558).
+    """
+    start = greeting.find(b"<")
+    stop = greeting.find(b">", start)
+    if start < 0 or stop < 0:
+        return None
+    inner = greeting[start + 1 : stop]
+    local, at, domain = inner.partition(b"@")
+    if not (local and at and domain) or b"<" in inner:
+        return None
+    return greeting[start : stop + 1] if all(0x21 <= o <= 0x7E for o in inner) else None
+
+
+# Byte-stuffing, both ways (RFC 1939 §3).
+#
+# A multi-line reply ends with a line that holds a lone dot, so a line of the message that begins with a
+# dot travels with a second one in front.  Both directions work on whole chunks and carry the seam from
+# one chunk to the next: a line's first dot may come in another chunk than the line end before it, and a
+# server that forgets this sends "." and CRLF in the middle of a message, which ends it early.
+#
+# A line begins behind any LF, although RFC 1939 knows only CRLF.  In a proper message that is the
+# same; in one with a bare LF it keeps readers that split at LF from seeing an end which is none.
+
+
+TERMINATION = b".\r\n"
+"""The last line of a multi-line reply: the termination octet and CRLF."""
+
+
+def stuff(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Make the rest of a multi-line reply out of what it is to carry.
+
+    Args:
+        chunks: the octets of the lines with their CRLF, cut anywhere.
+
+    Returns:
+        The same octets stuffed, a CRLF where the last line lacks its own, and the termination.
+    """
+    last = b"\n"
+    for chunk in chunks:
+        if not chunk:
+            continue
+        # A lone "." is searched by memchr, thirty times faster: base64 holds none.
+        if b"." in chunk and (b"\n." in chunk or b"\n." in last + chunk[:1]):
+            yield (last + chunk).replace(b"\n.", b"\n..")[1:]
+        else:
+            yield chunk
+        last = chunk[-1:]
+    if last != b"\n":
+        yield b"\r\n"
+    yield TERMINATION
+
+
+def terminate(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Do as `stuff` does for lines of which none begins with a dot, without looking at them.
+
+    Args:
+        chunks: the octets of the lines with their CRLF, the last one complete.
+    """
+    yield from chunks
+    yield TERMINATION
+
+
+class Unstuffer:
+    """Undo byte-stuffing, chunk by chunk.
+
+    It is fed the octets behind the status line, cut anywhere, up to the termination, which comes out
+    as nothing; where the termination is, its feeder knows.
+    """
+
+    def __init__(self) -> None:
+        self._last = b"\n"
+        self._held = b""
+        """A dot at the beginning of a line, and perhaps CR, of which the next octet decides."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what `data` adds to the message.
+
+        Args:
+            data: octets from the wire.
+        """
+        wire = self._last + self._held + data
+        if len(wire) == 1:
+            return b""
+        for undecided in (b"\n.", b"\n.\r"):
+            if wire.endswith(undecided):
+                self._held = undecided[1:]
+                wire = wire[: -len(self._held)]
+                break
+        else:
+            self._held = b""
+            wire = _without_termination(wire)
+        self._last = wire[-1:]
+        if b"." in wire:
+            wire = wire.replace(b"\n.", b"\n")
+        return wire[1:]
+
+
+def _without_termination(wire: bytes) -> bytes:
+    """Cut off a termination, which a server that knows no CRLF sends with LF alone."""
+    for termination in (TERMINATION, b".\n"):
+        if wire.endswith(b"\n" + termination):
+            return wire[: -len(termination)]
+    return wire
+
+
+def unstuff_line(line: bytes) -> bytes:
+    """Undo byte-stuffing on one line.
+
+    Args:
+        line: a line of a multi-line reply which is not its termination, with or without line end.
+    """
+    return line[1:] if line.startswith(b".") else line

@@ -1,0 +1,185 @@
+"""What the server core tells the one who drives it.
+
+Four of the events wait for an answer: `LoginAttempt`, `SizesRequested`, `CommitRequested` and
+`StlsAnswered`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from poptalk.pop3.commands import MASK
+from poptalk.pop3.server.texts import Occasion
+from poptalk.pop3.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from poptalk.pop3.commands import Command, State
+    from poptalk.pop3.sasl.mechanism import Proof
+
+# The hooks of the server core: where a session can be changed without the core knowing how.
+#
+# A practice server misbehaves on demand, in some thirty ways.  The core knows none of them: it asks one
+# object at the few places through which everything passes, and the object that comes with it changes
+# nothing.
+
+
+if TYPE_CHECKING:
+    Encode = Callable[[Iterable[bytes]], Iterator[bytes]]
+    """Turns the lines of a body into octets for the wire: stuffed, and with the lone dot."""
+
+
+class SessionHooks:
+    """What can be changed about one session; this object changes nothing."""
+
+    def greeting(self, line: bytes) -> bytes:
+        """Return what is sent for the greeting, or for the refusal in its place, with its CRLF."""
+        return line
+
+    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
+        """Return the capabilities that are announced and apply, without line ends."""
+        return lines
+
+    def command(self, command: Command) -> Command:
+        """Return the command that is carried out in place of the one that came."""
+        return command
+
+    def refusal(self, _command: Command) -> Occasion | None:
+        """Return the reason to refuse a command that is in order; None to carry it out."""
+        return None
+
+    def reply(self, _command: Command | None, line: bytes) -> bytes:
+        """Return what is sent as the first line of a reply, with its CRLF.
+
+        The command is None for a line that was too long to read.
+        """
+        return line
+
+    def login_attempted(self, name: bytes) -> None:
+        """Take note of a login attempt under this name, before it is answered."""
+
+    def login_refused(self) -> None:
+        """Take note that the attempt has been refused."""
+
+    def body(
+        self, _command: Command | None, chunks: Iterable[bytes], encode: Encode
+    ) -> Iterator[bytes]:
+        """Return the octets after the first line of a multi-line reply.
+
+        The chunks are its lines with their CRLF, cut anywhere; `encode` turns such chunks into octets
+        for the wire.
+        """
+        return encode(chunks)
+
+
+class CommandReceived(Value, often=True):
+    """A command line has come; its answer follows."""
+
+    command: Command
+    end: bytes
+    """The line end: CRLF, or LF alone, which RFC 1939 §3 does not allow and this server takes."""
+
+    def __repr__(self) -> str:
+        # The line may hold a password.
+        return f"CommandReceived({self.command.keyword!r}, end={self.end!r})"
+
+
+class OverlongLineReceived(Value):
+    """A line that is longer than the server takes was thrown away."""
+
+    octets: int
+
+
+class ResponseReceived(Value):
+    """A line within AUTH has come, which is a response whatever it says (RFC 5034 §4)."""
+
+    line: bytes
+    """Without the line end; secret, but for the cancelling `*`."""
+    end: bytes
+    """As in `CommandReceived`."""
+
+    def __repr__(self) -> str:
+        return f"ResponseReceived({MASK!r}, end={self.end!r})"
+
+
+class LoginAttempt(Value, often=True):
+    """Somebody wants to log in: answer with ``accept`` or ``refuse``."""
+
+    name: bytes
+    proof: Proof
+    """The one door to accounts: it `matches` the credentials of the named user, or does not."""
+    if_wrong: Occasion = Occasion.AUTH_FAILED
+    """What to refuse it for if the proof is wrong or nobody has that name."""
+
+
+class LoginWithdrawn(Value):
+    """A login that was accepted is not wanted any more: the maildrop is to be given back.
+
+    A client that finds the server's last challenge wrong gives up before it is told the outcome; with
+    SCRAM it finds out there whether the server knows the password (RFC 5802 §3).
+    """
+
+
+class SizesRequested(Value):
+    """The sizes of all messages are needed for an answer; answer with ``sizes_counted``.
+
+    Not all of them have been counted, and counting means reading, for which nobody else should wait.
+    """
+
+
+class CommitRequested(Value):
+    """QUIT: the marked messages are to be removed; answer with ``committed`` or ``commit_failed``."""
+
+    numbers: tuple[int, ...]
+    """Message-numbers in rising order."""
+
+
+class StlsAnswered(Value):
+    """The positive answer to STLS has been handed out: the next octets are TLS, both ways.
+
+    Answer with ``tls_established`` once the handshake is done.
+    """
+
+
+class PlaintextAfterStls(Value):
+    """Octets came in clear behind STLS, where only TLS may follow; the session ends.
+
+    A server that executed them after the handshake would take orders from whoever sits on the way
+    (CVE-2011-0411 and its many sisters).
+    """
+
+    residue: bytes
+
+
+class EndReason(Enum):
+    """Why a session ended."""
+
+    QUIT = "QUIT was answered"
+    CLIENT_GONE = "the client closed the connection"
+    TOO_MANY_ERRORS = "too many errors"
+    TOO_MANY_LOGINS = "too many failed logins"
+    LINE_TOO_LONG = "lines that are too long"
+    PLAINTEXT_AFTER_STLS = "octets in clear behind STLS"
+    TURNED_AWAY = "turned away with the greeting"
+
+
+class SessionEnded(Value, often=True):
+    """The last octet has been handed out: close the connection."""
+
+    because: EndReason
+
+
+ServerEvent = (
+    CommandReceived
+    | OverlongLineReceived
+    | ResponseReceived
+    | LoginAttempt
+    | LoginWithdrawn
+    | SizesRequested
+    | CommitRequested
+    | StlsAnswered
+    | PlaintextAfterStls
+    | SessionEnded
+)

@@ -1,0 +1,318 @@
+"""What all parts of a server session share: where it stands, what is offered, and the replies.
+
+Commands before the login are carried out by `authorization`, those after it by `transaction`, and the
+few that work in both states by `server`, which also reads them.  Each of them answers through here:
+every status line is made by `ServerConversation.reply` or `ServerConversation.reply_with_data`, and
+every body leaves through `ServerConversation.send_body`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+from functools import lru_cache
+
+from poptalk.pop3.capabilities import parse_capability
+from poptalk.pop3.commands import State
+from poptalk.pop3.replies import RESPONSE_CODES, stuff, terminate
+from poptalk.pop3.server.events import EndReason, SessionEnded
+from poptalk.pop3.server.quirks import ErrorsCounted, LastError, LineEnds
+from poptalk.pop3.server.texts import Occasion
+from poptalk.pop3.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from poptalk.pop3.capabilities import CapabilityLists
+    from poptalk.pop3.commands import Command, Limits
+    from poptalk.pop3.server.events import ServerEvent, SessionHooks, StlsAnswered
+    from poptalk.pop3.server.quirks import Quirks
+    from poptalk.pop3.server.texts import Field, Texts
+
+# Command lines out of the octets that a client sends.
+#
+# Lines end in CRLF (RFC 1939 §3).  A bare LF is accepted too, as nearly every server does, and told
+# apart; a CR elsewhere is an octet like any other.  A line that is too long is thrown away up to its
+# end, so that its rest is not taken for the next command, and memory stays bounded.
+
+
+class OverlongLine(Value):
+    """A line that was thrown away."""
+
+    octets: int
+    """How many were thrown away so far."""
+    complete: bool
+    """Whether its end has come; what follows an incomplete one cannot be made sense of."""
+
+
+def parted(line: bytes) -> tuple[bytes, bytes]:
+    """Return the content of a line and its end, which is CRLF, or LF alone."""
+    return (line[:-2], b"\r\n") if line.endswith(b"\r\n") else (line[:-1], b"\n")
+
+
+class LineReader:
+    """A reader of lines.
+
+    Args:
+        longest: octets of the longest line that is taken, its line end included; may be changed
+            between two lines.
+        discarded: octets of an overlong line after which its end is no longer waited for.
+        line_end: the octets that end a line; where they are LF alone, a CR in front belongs to them.
+    """
+
+    __slots__ = (
+        "_at",
+        "_discarded",
+        "_line_end",
+        "_octets",
+        "_searched",
+        "_thrown_away",
+        "longest",
+    )
+
+    def __init__(self, *, longest: int, discarded: int, line_end: bytes = b"\n") -> None:
+        self.longest = longest
+        self._line_end = line_end
+        self._discarded = discarded
+        self._octets: bytes | bytearray = b""
+        self._at = 0
+        """Octets at the front that lines have been made of: cutting them off at every line would copy
+        the rest each time."""
+        self._searched = 0
+        """Where to search on: no line end begins before, so that slow input costs no more."""
+        self._thrown_away = 0
+
+    @property
+    def waiting(self) -> int:
+        """Octets that no line has been made of yet."""
+        return len(self._octets) - self._at
+
+    def feed(self, data: bytes) -> None:
+        """Add octets, cut anywhere."""
+        if self._at == len(self._octets):
+            # Most often a command comes alone and in one piece, which then is not copied.
+            self._octets = data
+            self._searched = 0
+        else:
+            if self._at or isinstance(self._octets, bytes):
+                # What grows octet by octet must not be copied each time.
+                self._octets = bytearray(self._octets[self._at :])
+                self._searched -= self._at
+            self._octets += data
+        self._at = 0
+
+    def next_line(self) -> bytes | OverlongLine | None:
+        """Return the next line with its line end, or None until more has come."""
+        octets, start = self._octets, self._at
+        if start == len(octets):
+            return None
+        found = octets.find(self._line_end, self._searched)
+        if found < 0:
+            return self._without_end()
+        stop = self._at = self._searched = found + len(self._line_end)
+        if self._thrown_away or stop - start > self.longest:
+            thrown_away, self._thrown_away = self._thrown_away, 0
+            return OverlongLine(octets=thrown_away + stop - start, complete=True)
+        return bytes(octets[start:stop])
+
+    def _without_end(self) -> OverlongLine | None:
+        if self._thrown_away or self.waiting >= self.longest:
+            # Half of a line end may have come, and is kept.
+            half = self._line_end[:-1]
+            kept = len(half) if half and self._octets.endswith(half) else 0
+            self._thrown_away += self.waiting - kept
+            self._octets, self._at = half[:kept], 0
+        self._searched = max(self._at, len(self._octets) - len(self._line_end) + 1)
+        if self._thrown_away > self._discarded:
+            return OverlongLine(octets=self._thrown_away, complete=False)
+        return None
+
+    def take_rest(self) -> bytes:
+        """Return all octets that no line has been made of, and forget them."""
+        rest = bytes(self._octets[self._at :])
+        self._octets, self._at, self._searched = b"", 0, 0
+        return rest
+
+
+if TYPE_CHECKING:
+    Part = bytes | Iterator[bytes] | StlsAnswered | SessionEnded
+    """What waits to be pulled: octets, a body, and events that belong behind them."""
+
+OK = b"+OK"
+
+_INDICATORS = {occasion: occasion.status.value.encode("ascii") for occasion in Occasion}
+
+_CODES = {
+    occasion: (occasion.code, RESPONSE_CODES[occasion.code].capability)
+    for occasion in Occasion
+    if occasion.code is not None
+}
+"""The response code of an occasion, and the capability with which it may be sent."""
+
+
+class AwaitedStep(Enum):
+    """What a session waits for from its driver."""
+
+    NOTHING = auto()
+    GREETING = auto()
+    LOGIN = auto()
+    SIZES = auto()
+    COMMIT = auto()
+    TLS = auto()
+    END = auto()
+    """The last reply has been made; after that nothing is waited for any more."""
+
+
+_GREETING, _TRANSACTION, _IN_A_ROW = State.GREETING, State.TRANSACTION, ErrorsCounted.IN_A_ROW
+"""Looked up once, as every reply asks for them."""
+
+
+class ServerConversation:
+    """One session's state, and the replies that wait to be pulled.
+
+    Args:
+        texts: what is said.
+        capabilities: what is offered.
+        limits: how much is put up with.
+        quirks: what is done differently from server to server.
+        hooks: changes what this session does.
+        encrypted: whether the session began inside TLS (RFC 8314 §3).
+
+    Attributes:
+        state: where the session stands.
+        command: what is being answered, None where it could not be read.
+        offered: the tags of the capabilities that are offered here and now.
+        utf8: whether UTF8 was sent (RFC 6856 §2.1).
+        reader: makes lines of octets.
+        events: what has happened and was not told yet.
+        output: what waits to be pulled.
+        output_waiting: octets of replies among it, bodies not counted.
+        waits_for: what it waits for from its driver.
+    """
+
+    __slots__ = (
+        *("capabilities", "command", "encrypted", "events", "hooks", "limits", "offered"),
+        *("output", "output_waiting", "quirks", "reader", "state", "texts", "utf8", "waits_for"),
+        "_errors",
+    )
+
+    def __init__(
+        self,
+        *,
+        texts: Texts,
+        capabilities: CapabilityLists,
+        limits: Limits,
+        quirks: Quirks,
+        hooks: SessionHooks,
+        encrypted: bool,
+    ) -> None:
+        self.texts = texts
+        self.capabilities = capabilities
+        self.limits = limits
+        self.quirks = quirks
+        self.hooks = hooks
+        self.encrypted = encrypted
+        self.state = State.GREETING
+        self.command: Command | None = None
+        self.offered: frozenset[bytes] = frozenset()
+        self.utf8 = False
+        self.reader = LineReader(
+            longest=limits.line,
+            discarded=limits.discarded,
+            line_end=b"\n" if quirks.line_ends is LineEnds.CRLF_OR_LF else b"\r\n",
+        )
+        self.events: list[ServerEvent] = []
+        self.output: deque[Part] = deque()
+        self.output_waiting = 0
+        self.waits_for = AwaitedStep.GREETING
+        self._errors = 0
+        self.learn_what_is_offered()
+
+    # What is offered.
+
+    def capability_lines(self) -> tuple[bytes, ...]:
+        """Return the answer to CAPA here and now, without line ends."""
+        logged_in = self.state is _TRANSACTION
+        lines = self.capabilities.lines(encrypted=self.encrypted, logged_in=logged_in)
+        return self.hooks.capabilities(lines, self.state)
+
+    def learn_what_is_offered(self) -> None:
+        """Look at the capabilities anew, because TLS or the login has changed them."""
+        self.offered = _tags(self.capability_lines())
+
+    # Replies.
+
+    def reply(self, occasion: Occasion, **fields: Field) -> None:
+        """Answer a command with the words for an occasion."""
+        text = self.texts.fill(occasion, fields)
+        if occasion in _CODES:
+            code, capability = _CODES[occasion]
+            if capability in self.offered:
+                text = b"[%b] %b" % (code, text)
+        self._send_line(_INDICATORS[occasion], text)
+
+    def reply_with_data(self, data: bytes) -> None:
+        """Answer a command with fields that the RFC defines, and no words (RFC 1939 §5)."""
+        self._send_line(OK, data)
+
+    def complain(self, occasion: Occasion, **fields: Field) -> None:
+        """Answer a command in the negative; end the session if it was wrong too often in a row."""
+        logged_in = self.state is _TRANSACTION
+        limit = self.limits.errors_after_login if logged_in else self.limits.errors_before_login
+        self._errors += 1
+        is_last = self._errors >= limit
+        if not is_last or self.quirks.last_error is not LastError.TOLD:
+            self.reply(occasion, **fields)
+        if not is_last:
+            return
+        if self.quirks.last_error is not LastError.ANSWERED:
+            self.reply(Occasion.TOO_MANY_ERRORS, limit=limit)
+        self.end(EndReason.TOO_MANY_ERRORS)
+
+    def _send_line(self, indicator: bytes, text: bytes) -> None:
+        if indicator == OK and self.quirks.errors_counted is _IN_A_ROW:
+            self._errors = 0
+        self.queue_line(b"%b %b\r\n" % (indicator, text) if text else indicator + b"\r\n")
+
+    def queue_line(self, line: bytes) -> None:
+        """Send a line with its CRLF, as the hooks want it."""
+        if self.state is _GREETING:
+            line = self.hooks.greeting(line)
+        else:
+            line = self.hooks.reply(self.command, line)
+        self.output.append(line)
+        self.output_waiting += len(line)
+
+    def send_body(self, chunks: Iterable[bytes], *, dot_lines: bool = True) -> None:
+        """Send the lines behind a status line, and the lone dot."""
+        encode = stuff if dot_lines else terminate
+        self.output.append(self.hooks.body(self.command, chunks, encode))
+
+    def end(self, because: EndReason) -> None:
+        """End the session once everything said so far has been pulled."""
+        self.waits_for = AwaitedStep.END
+        self.output.append(SessionEnded(because=because))
+
+    # The driver.
+
+    def ask(self, event: ServerEvent, wait: AwaitedStep) -> None:
+        """Tell an event that the driver has to answer."""
+        self.waits_for = wait
+        self.events.append(event)
+
+    def answered(self, waited_for: AwaitedStep) -> None:
+        """Check that an answer of the driver was waited for.
+
+        Raises:
+            RuntimeError: it was not.
+        """
+        if self.waits_for is not waited_for:
+            raise RuntimeError(f"the session waits for {self.waits_for}, not for {waited_for}")
+        self.waits_for = AwaitedStep.NOTHING
+
+
+@lru_cache(maxsize=64)
+def _tags(lines: tuple[bytes, ...]) -> frozenset[bytes]:
+    """Return the tags of capabilities; the same few lists serve every session."""
+    return frozenset(parse_capability(line).tag for line in lines)

@@ -1,0 +1,558 @@
+"""The server core: one POP3 session, seen from the server, without a socket, a clock or a disk.
+
+Octets go in, events come out, and output is pulled::
+
+    session.receive_data(octets)              # or receive_eof()
+    for event in session.events(): ...        # answer those that wait, see `server_events`
+    while (chunk := session.next_chunk()) is not None: write(chunk)
+
+Because the caller pulls, a reply of a gigabyte needs no memory, and the pace at which the client reads
+is the pace at which the message is read.  Commands are answered one after the other: while a long
+reply is handed out, or a login is being decided, those behind it wait.  An event that belongs behind
+an answer (`StlsAnswered`, `SessionEnded`) appears once that answer has been pulled, so look at
+`events` again after every chunk.
+
+Which command is legal when, and with how many arguments, comes from the table in `verbs`; what is said
+comes from the `Texts` handed in.  Commands that belong to one state are carried out by `authorization`
+and `transaction`; all of them answer through the `conversation` that they share.
+
+No input makes it raise.  Who calls `accept` without a `LoginAttempt`, and the like, gets RuntimeError.
+"""
+
+from __future__ import annotations
+
+from poptalk.pop3.capabilities import FULL_CAPABILITIES, CapabilityLists
+from poptalk.pop3.commands import VERBS, Command, Effect, Limits, State, Verb, parse_command
+from poptalk.pop3.replies import timestamp_of
+from poptalk.pop3.server.authorization import Authorization
+from poptalk.pop3.server.events import (
+    CommandReceived,
+    CommitRequested,
+    EndReason,
+    OverlongLineReceived,
+    PlaintextAfterStls,
+    ResponseReceived,
+    ServerEvent,
+    SessionEnded,
+    SessionHooks,
+    SizesRequested,
+    StlsAnswered,
+)
+from poptalk.pop3.server.quirks import BehindLogin, Capa, Last, Quirks
+from poptalk.pop3.server.replies import AwaitedStep, OverlongLine, ServerConversation, parted
+from poptalk.pop3.server.texts import LANGUAGES, Occasion, Texts, find_language, shown
+from poptalk.pop3.server.transaction import MessageUnavailable, Transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from poptalk.pop3.sasl.mechanism import ServerMechanisms
+    from poptalk.pop3.server.authorization import Accepted
+    from poptalk.pop3.server.transaction import Maildrop
+
+if TYPE_CHECKING:
+    Handler = Callable[[Any, Command], None]
+    """A method that carries a command out, of the object that does so in its state."""
+
+CHUNK_OCTETS = 262_144
+"""Octets handed out at once: measured best for a socket, with and without TLS."""
+
+JOINED_OCTETS = 65_536
+"""A part of at least this size is handed out alone: joining would copy it for nothing."""
+
+MAX_INPUT_WAITING = 16_384
+"""Octets of waiting commands beyond which `ServerSession.wants_input` says no: some 2,000 RETR."""
+
+MAX_OUTPUT_WAITING = 65_536
+"""Octets of replies that may wait to be pulled before the next command is looked at."""
+
+MAX_REPLIES_AT_ONCE = 64
+"""Parts of replies that are made in one go: a client that sends thousands of commands at once must not
+keep the driver from its other clients until all are answered."""
+
+_BEHIND_ANSWERS = (StlsAnswered, SessionEnded)
+"""Events that show once the answer in front of them has been pulled."""
+
+_NOTHING, _TLS, _END = AwaitedStep.NOTHING, AwaitedStep.TLS, AwaitedStep.END
+_START_TLS = Effect.START_TLS
+"""Looked up once: before Python 3.12 a member of an Enum takes as long to be read as a function to be
+called, and these are read at every command."""
+
+_LIMITS, _QUIRKS, _TEXTS, _HOOKS = Limits(), Quirks(), Texts(), SessionHooks()
+
+
+class ServerSession:
+    """One POP3 session, seen from the server.
+
+    Args:
+        texts: what is said.
+        capabilities: what is offered.  A command whose capability is not among them is unknown.
+        timestamp: the APOP timestamp, angle brackets included, different for each session
+            (RFC 1939 §7).  APOP is offered if the greeting shows it.
+        encrypted: whether the session began inside TLS (RFC 8314 §3).
+        limits: how much is put up with.
+        mechanisms: what AUTH can do.  Offered are those that stand behind SASL in the capabilities.
+        quirks: what is done differently from server to server.
+        hooks: changes what this session does; by default nothing.
+
+    Attributes:
+        tells_input: whether `CommandReceived`, `OverlongLineReceived` and `ResponseReceived` are among
+            the events; a driver with nobody who looks on may do without.
+    """
+
+    __slots__ = (
+        *("_authorization", "_conversation", "_input_over", "_overlong_lines", "_postponed"),
+        *("_spare", "_stage", "_timestamp", "_transaction", "tells_input"),
+    )
+
+    def __init__(
+        self,
+        *,
+        texts: Texts | None = None,
+        capabilities: CapabilityLists = FULL_CAPABILITIES,
+        timestamp: bytes | None = None,
+        encrypted: bool = False,
+        limits: Limits | None = None,
+        mechanisms: ServerMechanisms | None = None,
+        quirks: Quirks | None = None,
+        hooks: SessionHooks | None = None,
+    ) -> None:
+        self._conversation = ServerConversation(
+            texts=texts or _TEXTS,
+            capabilities=capabilities,
+            limits=limits or _LIMITS,
+            quirks=quirks or _QUIRKS,
+            hooks=hooks or _HOOKS,
+            encrypted=encrypted,
+        )
+        self._authorization = Authorization(self._conversation, mechanisms=mechanisms or {})
+        self._transaction: Transaction | None = None
+        self._stage: Authorization | Transaction = self._authorization
+        """What carries out the commands of the state in which the session is."""
+        self._timestamp = timestamp
+        self._input_over = False
+        self._overlong_lines = 0
+        self._spare: bytes | memoryview | None = None
+        """A part that was too large for the chunk before."""
+        self._postponed: Callable[[], None] | None = None
+        """What is done once the sizes are counted."""
+        self.tells_input = True
+
+    # What the driver calls.
+
+    @property
+    def state(self) -> State:
+        """Where the session stands."""
+        return self._conversation.state
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the octets cross inside TLS."""
+        return self._conversation.encrypted
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether more octets should be read from the client now."""
+        session = self._conversation
+        return session.waits_for is not _END and session.reader.waiting < MAX_INPUT_WAITING
+
+    @property
+    def deleted(self) -> frozenset[int]:
+        """The message-numbers marked as deleted."""
+        return frozenset(self._transaction.deleted if self._transaction else ())
+
+    def greet(self) -> None:
+        """Send the greeting; the session enters AUTHORIZATION (RFC 1939 §4)."""
+        session = self._conversation
+        session.reply(Occasion.GREETING, timestamp=self._timestamp or b"")
+        greeting = session.output[-1]
+        # What the client sees decides whether there is APOP, so a persona need not say it twice.
+        seen = timestamp_of(greeting) if isinstance(greeting, bytes) else None
+        self._authorization.timestamp = seen
+        session.state = State.AUTHORIZATION
+        session.waits_for = AwaitedStep.NOTHING
+        self._proceed()
+
+    def turn_away(self, occasion: Occasion) -> None:
+        """Send a negative reply in place of the greeting, and end."""
+        self._conversation.reply(occasion)
+        self._conversation.end(EndReason.TURNED_AWAY)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take octets of the client, cut anywhere; none that follow a final QUIT are looked at."""
+        session = self._conversation
+        if session.waits_for is _END or not data:
+            return
+        session.reader.feed(data)
+        if session.waits_for is _TLS:
+            self._refuse_residue()
+        else:
+            self._proceed()
+
+    def receive_eof(self) -> None:
+        """Take the end of the client's octets; what it has sent before is still answered."""
+        self._input_over = True
+        self._proceed()
+
+    def events(self) -> list[ServerEvent]:
+        """Return what has happened since the last call."""
+        session = self._conversation
+        if not session.events:
+            return []
+        events, session.events = session.events, []
+        return events
+
+    def next_chunk(self, limit: int = CHUNK_OCTETS) -> bytes | memoryview | None:
+        """Return the next octets for the client, or None if there are none now.
+
+        Args:
+            limit: the most octets to return.
+
+        Raises:
+            Exception: whatever the maildrop raises while a message is read; the reply cannot be
+                completed then, and the connection must be closed.
+        """
+        parts: list[bytes | memoryview] = []
+        size = 0
+        while size < limit and len(parts) < MAX_REPLIES_AT_ONCE and self._has_output():
+            part = self._next_part()
+            if part is None:
+                continue
+            if parts and (len(part) >= JOINED_OCTETS or size + len(part) > limit):
+                self._spare = part
+                break
+            parts.append(part)
+            size += len(part)
+        if size > limit:
+            view = memoryview(parts[0])
+            self._spare = view[limit:]
+            return view[:limit]
+        if len(parts) > 1:
+            return b"".join(parts)
+        return parts[0] if parts else None
+
+    def accept(self, maildrop: Maildrop) -> None:
+        """Answer a `LoginAttempt`: the maildrop is open and locked for this session alone."""
+        login = self._authorization.accept(maildrop)
+        if login is not None:
+            self._enter_transaction(login)
+        self._proceed()
+
+    def refuse(self, occasion: Occasion) -> None:
+        """Answer a `LoginAttempt` in the negative; the session stays in AUTHORIZATION."""
+        self._authorization.refuse(occasion)
+        self._proceed()
+
+    def sizes_counted(self) -> None:
+        """Answer a `SizesRequested`: they are, as far as the messages can be read."""
+        self._conversation.answered(AwaitedStep.SIZES)
+        postponed, self._postponed = self._postponed, None
+        assert postponed is not None
+        postponed()
+        self._proceed()
+
+    def committed(self) -> None:
+        """Answer a `CommitRequested`: the messages are gone (RFC 1939 §6)."""
+        self._conversation.answered(AwaitedStep.COMMIT)
+        self._say_farewell()
+
+    def commit_failed(self) -> None:
+        """Answer a `CommitRequested`: not all of the messages could be removed (RFC 1939 §6)."""
+        self._conversation.answered(AwaitedStep.COMMIT)
+        self._conversation.reply(Occasion.SOME_NOT_REMOVED)
+        self._conversation.end(EndReason.QUIT)
+
+    def tls_established(self) -> None:
+        """Take note that TLS has begun: nothing said in clear counts any longer (RFC 2595 §4)."""
+        self._conversation.answered(AwaitedStep.TLS)
+        self._conversation.encrypted = True
+        self._authorization.forget()
+        self._conversation.learn_what_is_offered()
+
+    # Octets in, octets out.
+
+    def _proceed(self) -> None:
+        """Carry out the commands that have come, as far as they may be carried out now."""
+        session = self._conversation
+        while self._ready():
+            line = session.reader.next_line()
+            if line is None:
+                if self._input_over:
+                    session.end(EndReason.CLIENT_GONE)
+                return
+            if isinstance(line, OverlongLine):
+                self._take_overlong(line)
+            elif self._authorization.exchange is not None:
+                self._take_response(line)
+            else:
+                self._take(line)
+
+    def _ready(self) -> bool:
+        session = self._conversation
+        return (
+            session.waits_for is _NOTHING
+            and session.output_waiting < MAX_OUTPUT_WAITING
+            and len(session.output) < MAX_REPLIES_AT_ONCE
+            # Behind a body the commands wait: what they answer may depend on when they are answered.
+            and (not session.output or isinstance(session.output[-1], bytes))
+        )
+
+    def _has_output(self) -> bool:
+        """Tell whether something may be pulled, carrying out commands where nothing is left."""
+        session = self._conversation
+        if session.output or self._spare is not None:
+            return True
+        if self._input_over or session.reader.waiting:
+            self._proceed()
+        return bool(session.output)
+
+    def _next_part(self) -> bytes | memoryview | None:
+        """Take what stands first in the output; None for what has no octets (any more)."""
+        if self._spare is not None:
+            part, self._spare = self._spare, None
+            return part
+        session = self._conversation
+        output = session.output
+        item = output[0]
+        if isinstance(item, bytes):
+            session.output_waiting -= len(item)
+            output.popleft()
+            return item
+        if isinstance(item, _BEHIND_ANSWERS):
+            output.popleft()
+            self._pass_on(item)
+            return None
+        chunk = next(item, None)
+        if chunk is None:
+            output.popleft()
+        return chunk or None
+
+    def _pass_on(self, event: StlsAnswered | SessionEnded) -> None:
+        """Make an event known whose answer has been pulled."""
+        if isinstance(event, SessionEnded):
+            self._conversation.state = State.CLOSED
+        self._conversation.events.append(event)
+
+    # Lines.
+
+    def _take(self, line: bytes) -> None:
+        session = self._conversation
+        content, end = parted(line)
+        command = parse_command(content)
+        if self.tells_input:
+            session.events.append(CommandReceived(command=command, end=end))
+        session.command = command = session.quirks.without_extra(session.hooks.command(command))
+        if self._transaction is None:
+            self._authorization.begin_command()
+        elif self._transaction.needs_sizes(command):
+            self._have_sizes_counted(lambda: self._answer(command))
+            return
+        self._answer(command)
+
+    def _answer(self, command: Command) -> None:
+        """Carry a command out, or refuse it."""
+        handler = self._handler(command)
+        if self._refused(command, known=handler is not None) or handler is None:
+            return
+        try:
+            handler(self if command.keyword in _OWN else self._stage, command)
+        except MessageUnavailable:
+            self._conversation.complain(Occasion.MESSAGE_UNAVAILABLE)
+
+    def _handler(self, command: Command) -> Handler | None:
+        """Return what carries a command out, None if this server does not know it."""
+        quirks = self._conversation.quirks
+        unknown = (
+            (command.keyword == b"CAPA" and quirks.capa is Capa.UNKNOWN)
+            or (command.keyword == b"LAST" and quirks.last is Last.UNKNOWN)
+            or quirks.refuses_blanks(command)
+        )
+        return None if unknown else _HANDLERS.get(command.keyword)
+
+    def _have_sizes_counted(self, then: Callable[[], None]) -> None:
+        """Go on once all messages are counted."""
+        self._postponed = then
+        self._conversation.ask(SizesRequested(), AwaitedStep.SIZES)
+
+    def _take_response(self, line: bytes) -> None:
+        content, end = parted(line)
+        if self.tells_input:
+            self._conversation.events.append(ResponseReceived(line=content, end=end))
+        login = self._authorization.take_response(content)
+        if login is not None:
+            self._enter_transaction(login)
+
+    def _take_overlong(self, line: OverlongLine) -> None:
+        session = self._conversation
+        if self.tells_input:
+            session.events.append(OverlongLineReceived(octets=line.octets))
+        session.command = None
+        limit = session.reader.longest
+        self._authorization.give_up()
+        self._overlong_lines += 1
+        if self._overlong_lines < session.limits.overlong_lines and line.complete:
+            session.complain(Occasion.LINE_TOO_LONG, limit=limit)
+        else:
+            session.reply(Occasion.LINE_TOO_LONG, limit=limit)
+            session.end(EndReason.LINE_TOO_LONG)
+
+    # Refusing, by the table.
+
+    def _refused(self, command: Command, *, known: bool) -> bool:
+        """Refuse what cannot be carried out; tell whether it was refused."""
+        session, verb = self._conversation, command.verb
+        if not command.keyword:
+            session.complain(Occasion.EMPTY_LINE)
+        elif verb is None or not known:
+            self._complain_unknown(command)
+        elif session.state not in verb.states:
+            before = session.state is State.AUTHORIZATION
+            occasion = Occasion.LOGIN_FIRST if before else Occasion.ALREADY_LOGGED_IN
+            session.complain(occasion, keyword=verb.name)
+        elif verb.effect is _START_TLS and session.encrypted:
+            session.complain(Occasion.TLS_ACTIVE)
+        elif verb.effect is _START_TLS and session.utf8:
+            session.complain(Occasion.STLS_AFTER_UTF8)
+        elif verb.capability is not None and verb.capability not in session.offered:
+            self._complain_unknown(command)
+        elif (refusal := session.hooks.refusal(command)) is not None:
+            session.complain(refusal)
+        else:
+            return self._refused_for_arguments(verb, command.arguments)
+        return True
+
+    def _complain_unknown(self, command: Command) -> None:
+        session = self._conversation
+        logged_in = session.state is State.TRANSACTION
+        occasion = Occasion.UNKNOWN_COMMAND_AFTER_LOGIN if logged_in else Occasion.UNKNOWN_COMMAND
+        session.complain(occasion, keyword=shown(command.keyword))
+
+    def _refused_for_arguments(self, verb: Verb, given: tuple[bytes, ...]) -> bool:
+        most = len(verb.arguments)
+        if len(given) == most:
+            return False
+        session = self._conversation
+        needed = sum(not argument.optional for argument in verb.arguments)
+        if len(given) < needed:
+            session.complain(Occasion.ARGUMENT_MISSING, syntax=verb.syntax, keyword=verb.name)
+        elif len(given) > most:
+            extra = shown(b" ".join(given[most:]))
+            session.complain(
+                Occasion.ARGUMENT_EXCESS, syntax=verb.syntax, keyword=verb.name, extra=extra
+            )
+        else:
+            return False
+        return True
+
+    # From one state to the next.
+
+    def _enter_transaction(self, login: Accepted) -> None:
+        session = self._conversation
+        if session.quirks.behind_login is BehindLogin.LOST:
+            session.reader.take_rest()
+        transaction = Transaction(session, login.maildrop)
+        if transaction.needs_sizes_for(Occasion.LOGGED_IN):
+            self._have_sizes_counted(lambda: self._welcome(login, transaction))
+        else:
+            self._welcome(login, transaction)
+
+    def _welcome(self, login: Accepted, transaction: Transaction) -> None:
+        session = self._conversation
+        self._stage = self._transaction = transaction
+        session.state = State.TRANSACTION
+        session.learn_what_is_offered()
+        session.reply(Occasion.LOGGED_IN, name=shown(login.name), **transaction.fields())
+
+    def _say_farewell(self) -> None:
+        assert self._transaction is not None
+        self._transaction.say_farewell()
+        self._conversation.end(EndReason.QUIT)
+
+    def _refuse_residue(self) -> None:
+        """End the session, because octets in clear came where TLS was to begin (RFC 2595 §4)."""
+        session = self._conversation
+        residue = session.reader.take_rest()
+        session.events.append(PlaintextAfterStls(residue=residue))
+        if session.output and isinstance(session.output[-1], StlsAnswered):
+            session.output.pop()
+        else:
+            session.reply(Occasion.OCTETS_BEHIND_STLS, octets=len(residue))
+        session.end(EndReason.PLAINTEXT_AFTER_STLS)
+
+    # Commands that work in both states, or change the session itself.
+
+    def on_capa(self, command: Command) -> None:
+        """Tell what is offered."""
+        session = self._conversation
+        if not session.offered:
+            # A server without capabilities is one from before 1998: it does not know CAPA either.
+            self._complain_unknown(command)
+            return
+        session.reply(Occasion.CAPABILITIES_FOLLOW)
+        lines = session.capability_lines()
+        session.send_body([b"".join(line + b"\r\n" for line in lines)])
+
+    def on_lang(self, command: Command) -> None:
+        """List the languages of the texts, or choose one."""
+        session = self._conversation
+        if not command.arguments:
+            session.reply(Occasion.LANGUAGES_FOLLOW)
+            names = LANGUAGES.items()
+            session.send_body([b"".join(b"%b %b\r\n" % (tag, name) for tag, name in names)])
+            return
+        tag = find_language(command.arguments[0])
+        if tag is None:
+            session.complain(Occasion.LANGUAGE_UNKNOWN)
+        else:
+            # "followed by a single space, the exact language tag selected, and another space"
+            text = session.texts.fill(Occasion.LANGUAGE_CHOSEN, {})
+            session.reply_with_data(b"%b %b" % (tag, text))
+
+    def on_utf8(self, _command: Command) -> None:
+        """Accept UTF-8 in headers from now on."""
+        self._conversation.utf8 = True
+        self._conversation.reply(Occasion.UTF8_ENABLED)
+
+    def on_stls(self, _command: Command) -> None:
+        """Let TLS begin behind the answer."""
+        session = self._conversation
+        session.waits_for = AwaitedStep.TLS
+        if session.reader.waiting:
+            self._refuse_residue()
+            return
+        session.reply(Occasion.TLS_BEGINS)
+        session.output.append(StlsAnswered())
+
+    def on_quit(self, _command: Command) -> None:
+        """End the session; in TRANSACTION the marked messages are removed first."""
+        session, transaction = self._conversation, self._transaction
+        if transaction is None:
+            session.reply(Occasion.FAREWELL_BEFORE_LOGIN)
+            session.end(EndReason.QUIT)
+            return
+        session.state = State.UPDATE
+        if transaction.deleted:
+            numbers = tuple(sorted(transaction.deleted))
+            session.ask(CommitRequested(numbers=numbers), AwaitedStep.COMMIT)
+        else:
+            self._say_farewell()
+
+
+def _method_name(verb: bytes) -> str:
+    return f"on_{verb.decode('ascii').lower()}"
+
+
+def _handlers(*kinds: type) -> Mapping[bytes, Handler]:
+    """Find the methods that carry out commands, by their names in the table."""
+    return {
+        verb: getattr(kind, _method_name(verb))
+        for verb in VERBS
+        for kind in kinds
+        if hasattr(kind, _method_name(verb))
+    }
+
+
+_OWN = _handlers(ServerSession)
+_HANDLERS = _handlers(ServerSession, Authorization, Transaction)

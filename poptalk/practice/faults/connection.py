@@ -1,0 +1,225 @@
+"""Faults of the network between: octets that come late, in pieces, or not at all.
+
+They act on octets of replies before TLS encrypts them, and count from the moment at which they begin:
+with the connection, or with the login of the account for which they are meant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from poptalk.pop3.commands import Command, State
+from poptalk.pop3.server.texts import Occasion
+from poptalk.practice.accounts import Account, LoginDelays
+from poptalk.practice.faults import fault
+from poptalk.practice.faults.fault import Fault
+from poptalk.practice.faults.replies import without_capabilities
+from poptalk.practice.observers import Action, EarlyEnd, Pause
+
+if TYPE_CHECKING:
+    import ssl
+
+    from poptalk.practice.certificates import Certificates
+
+# Faults at the login: the proof is right, and the login is refused.
+
+
+class Locked(Fault):
+    """Refuses the login because another session has the maildrop open."""
+
+    parameter = fault.one_of("said", "unsaid")
+    value: str
+
+    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
+        """Promise response codes, so that the reason can be given in one."""
+        if self.value == "unsaid":
+            return lines
+        return (*without_capabilities(lines, b"RESP-CODES"), b"RESP-CODES")
+
+    def refused_login(self, _account: Account) -> Occasion:
+        """Refuse the login."""
+        return Occasion.WRONG_PASSWORD if self.value == "unsaid" else Occasion.MAILDROP_LOCKED
+
+
+class LoginDelay(Fault):
+    """Refuses a login that comes too soon after the last one."""
+
+    parameter = fault.seconds("60s")
+    value: float
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(value)
+        self._delays = LoginDelays()
+        """Shared by all sessions."""
+
+    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
+        """Announce the delay, and the response codes in which it is given as the reason."""
+        kept = without_capabilities(lines, b"RESP-CODES", b"LOGIN-DELAY")
+        return (*kept, b"RESP-CODES", b"LOGIN-DELAY %d" % max(1, round(self.value)))
+
+    def refused_login(self, account: Account) -> Occasion | None:
+        """Refuse the login until the time is over."""
+        now = asyncio.get_running_loop().time()
+        if self._delays.too_soon(account, delay=self.value, now=now):
+            return Occasion.LOGIN_TOO_SOON
+        self._delays.logged_in(account, now=now)
+        return None
+
+
+# Faults around TLS: what an attacker on the way can do before it begins, and bad certificates.
+
+
+INJECTED = b"+OK injected in clear, before TLS began\r\n"
+
+OTHER_HOST = "mail.other.example"
+"""Another host, whose certificate is shown."""
+
+
+class StlsInjection(Fault):
+    """Sends an answer in the clear to a command that will come inside TLS."""
+
+    def reply(self, command: Command | None, line: bytes) -> bytes:
+        """Put another answer after the answer."""
+        stls = command is not None and command.keyword == b"STLS"
+        return line + INJECTED if stls and line.startswith(b"+OK") else line
+
+
+class StlsRefused(Fault):
+    """Announces STLS and refuses it."""
+
+    def refusal(self, command: Command) -> Occasion | None:
+        """Refuse STLS."""
+        return Occasion.TROUBLE_PASSING if command.keyword == b"STLS" else None
+
+
+class StlsStripped(Fault):
+    """Takes STLS out of the capabilities, as an attacker on the way would."""
+
+    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
+        """Leave out STLS."""
+        return without_capabilities(lines, b"STLS")
+
+
+class BadCertificate(Fault):
+    """Shows a certificate that has exactly one thing wrong with it."""
+
+    parameter = fault.one_of("self-signed", "expired", "wrong-host")
+    value: str
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(value)
+        self._made: list[ssl.SSLContext] = []
+        """Shared by all sessions, because making a certificate takes time."""
+
+    def tls_context(self, certificates: Callable[[], Certificates]) -> ssl.SSLContext:
+        """Return settings with the bad certificate."""
+        if not self._made:
+            self._made.append(self._make(certificates()))
+        return self._made[0]
+
+    def _make(self, certificates: Certificates) -> ssl.SSLContext:
+        match self.value:
+            case "expired":
+                return certificates.server_context(expired=datetime.timedelta(days=1))
+            case "wrong-host":
+                return certificates.server_context(names=[OTHER_HOST])
+            case _:
+                return certificates.self_signed_context()
+
+
+MULTI_LINE_END = b"\r\n.\r\n"
+"""What a multi-line reply ends with, and what stuffing keeps out of everything before it."""
+
+DRIP_OCTETS = 16
+"""Most octets of one drop: a status line takes several."""
+
+
+class SplitTerminator(Fault):
+    """Sends the lone dot and its CRLF separately."""
+
+    parameter = fault.seconds("2s")
+    value: float
+    _last = b""
+
+    def deliver(self, octets: bytes | memoryview) -> Iterator[Action]:
+        """Pause between the dot and its CRLF."""
+        known, sent, joined = len(self._last), 0, self._last + octets
+        at = joined.find(MULTI_LINE_END)
+        while at >= 0:
+            # The dot may have been the last octet before these.
+            cut = max(at + 3 - known, 0)
+            yield octets[sent:cut]
+            yield Pause(seconds=self.value)
+            sent = cut
+            at = joined.find(MULTI_LINE_END, at + 3)
+        yield octets[sent:]
+        self._last = joined[-(len(MULTI_LINE_END) - 1) :]
+
+
+class Slow(Fault):
+    """Delays everything."""
+
+    parameter = fault.seconds("2s")
+    value: float
+
+    def deliver(self, octets: bytes | memoryview) -> Iterator[Action]:
+        """Pause first."""
+        yield Pause(seconds=self.value)
+        yield octets
+
+
+class Drip(Fault):
+    """Sends a few octets at a time."""
+
+    parameter = fault.seconds("20ms")
+    value: float
+
+    def deliver(self, octets: bytes | memoryview) -> Iterator[Action]:
+        """Pause between the pieces."""
+        sent = 0
+        while sent < len(octets):
+            piece = octets[sent : sent + self.chance.randint(1, DRIP_OCTETS)]
+            yield piece
+            sent += len(piece)
+            if sent < len(octets):
+                yield Pause(seconds=self.value)
+
+
+class _After(Fault):
+    """Something that happens once a number of octets has left."""
+
+    parameter = fault.octets(500)
+    value: int
+    happens: Action
+    _left: int | None = None
+    """Octets that still leave; None before the first."""
+
+    def deliver(self, octets: bytes | memoryview) -> Iterator[Action]:
+        """Send the octets that still leave, then let it happen."""
+        left = self.value if self._left is None else self._left
+        self._left = max(0, left - len(octets))
+        yield octets[:left]
+        if left <= len(octets):
+            yield self.happens
+
+
+class Stall(_After):
+    """Falls silent, with the connection open."""
+
+    happens = Pause(seconds=math.inf)
+
+
+class DropAfter(_After):
+    """Hangs up in good order, in the middle of a reply."""
+
+    happens = EarlyEnd.CLOSE
+
+
+class Reset(_After):
+    """Resets the connection, in the middle of a reply."""
+
+    happens = EarlyEnd.RESET

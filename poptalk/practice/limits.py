@@ -1,0 +1,210 @@
+"""Taking ports: one address or several, each in clear and for TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from poptalk.practice.connection import ServerConnection
+
+# How many connections a server has, in all and from each address.
+
+
+class ConnectionLimits:
+    """The connections of one server.
+
+    Args:
+        most: how many there may be.
+        most_of_one_address: how many of them from the same address.
+    """
+
+    def __init__(self, *, most: int, most_of_one_address: int) -> None:
+        self._most = most
+        self._most_of_one_address = most_of_one_address
+        self._present: set[ServerConnection] = set()
+        self._admitted: dict[ServerConnection, str] = {}
+        """Those that count, each with its address."""
+        self._by_address: Counter[str] = Counter()
+        self._nobody = asyncio.Event()
+        self._nobody.set()
+
+    def __iter__(self) -> Iterator[ServerConnection]:
+        return iter(tuple(self._present))
+
+    def admit(self, connection: ServerConnection, address: str) -> bool:
+        """Take note of a connection; tell whether there is room for it.
+
+        One that is turned away takes nobody's place, for as long as its refusal is on the way.
+        """
+        self._present.add(connection)
+        self._nobody.clear()
+        full = len(self._admitted) >= self._most
+        if full or self._by_address[address] >= self._most_of_one_address:
+            return False
+        self._admitted[connection] = address
+        self._by_address[address] += 1
+        return True
+
+    def forget(self, connection: ServerConnection) -> None:
+        """Take note that a connection is gone."""
+        self._present.discard(connection)
+        address = self._admitted.pop(connection, None)
+        if address is not None:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                # Strangers choose how many addresses there are.
+                del self._by_address[address]
+        if not self._present:
+            self._nobody.set()
+
+    async def gone(self) -> None:
+        """Wait until there is no connection."""
+        await self._nobody.wait()
+
+
+# When connections are dropped that have been silent for too long: one timer for all of them.
+#
+# A timer for each connection would have to be made and cancelled with it, which takes longer than a
+# command.  Here a connection just notes until when it may be silent; the one timer goes off when the
+# first of these times has come, and looks at everybody.
+
+
+GRAIN_SECONDS = 0.05
+"""Least time between two looks at everybody; so late may a connection be dropped."""
+
+
+class HasDeadline(Protocol):
+    """What has a deadline."""
+
+    deadline: float
+    """By the clock of the loop; infinity for none."""
+
+    def time_is_up(self) -> None:
+        """Act on the deadline, which has come."""
+
+
+class Deadlines:
+    """The deadlines of all connections of a server.
+
+    Args:
+        present: those there are, whenever it is asked.
+    """
+
+    def __init__(self, present: Iterable[HasDeadline]) -> None:
+        self._present = present
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_look = math.inf
+
+    def note(self, deadline: float) -> None:
+        """Take note of somebody's new deadline, by the clock of the running loop."""
+        if deadline < self._next_look:
+            self._look_at(deadline)
+
+    def cancel(self) -> None:
+        """Forget all deadlines."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._next_look = math.inf
+
+    def _look_at(self, when: float) -> None:
+        self.cancel()
+        if math.isinf(when):
+            return
+        self._next_look = when
+        self._timer = asyncio.get_running_loop().call_at(when, self._look)
+
+    def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        # Whoever is dropped may have another deadline then, and one that is nearer.
+        self.cancel()
+        for mortal in self._present:
+            if mortal.deadline <= now:
+                mortal.time_is_up()
+        first = min((mortal.deadline for mortal in self._present), default=math.inf)
+        self.note(max(first, now + GRAIN_SECONDS))
+
+
+BACKLOG = 128
+"""Connections that the system keeps while we are busy: a class that starts at the same moment."""
+
+
+class CannotListen(OSError):
+    """A port that cannot be had.
+
+    Attributes:
+        host: the address that was asked for.
+        port: the port that was asked for; 0 if any would have done.
+        why: what the system says.
+    """
+
+    def __init__(self, host: str, port: int, why: OSError) -> None:
+        super().__init__(why.errno, why.strerror)
+        self.host = host
+        self.port = port
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListeningPort:
+    """A port that was taken: the system accepts connections from now on, and keeps them for us.
+
+    Args:
+        host: the address as it was asked for.
+        implicit_tls: whether TLS begins at once (RFC 8314 §3).
+        socket: what listens.
+    """
+
+    host: str
+    implicit_tls: bool
+    socket: socket.socket
+
+    @property
+    def port(self) -> int:
+        """The port, also where any was asked for."""
+        port: int = self.socket.getsockname()[1]
+        return port
+
+
+def listen(host: str, port: int, *, implicit_tls: bool) -> ListeningPort:
+    """Take a port.
+
+    Args:
+        host: an address of this machine, or a name for one.
+        port: 0 for any that is free.
+        implicit_tls: as in `ListeningPort`.
+
+    Raises:
+        CannotListen: it is taken or forbidden, or the address is not one of this machine.
+    """
+    try:
+        sock = _listening_socket(host, port)
+    except OSError as error:
+        raise CannotListen(host, port, error) from error
+    return ListeningPort(host=host, implicit_tls=implicit_tls, socket=sock)
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            # Elsewhere the option would let two servers have the same port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # Otherwise "::" takes the port of every IPv4 address too, and 0.0.0.0 beside it fails.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,270 @@
+"""Who looks on while a session goes on: lines about sessions, their log, and the record for tests.
+
+A server has any number of makers of observers, each called once for every connection.  A observer
+is told what happens and changes nothing; without one, nothing is kept and nothing is paid.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from poptalk.pop3.server.events import (
+    CommandReceived,
+    EndReason,
+    OverlongLineReceived,
+    ResponseReceived,
+    SessionHooks,
+)
+from poptalk.terminal.screen import ScreenClosed
+
+if TYPE_CHECKING:
+    import ssl
+
+    from poptalk.pop3.server.events import ServerEvent
+    from poptalk.pop3.server.texts import Occasion
+    from poptalk.pop3.server.transaction import Maildrop
+    from poptalk.practice.accounts import Account
+    from poptalk.practice.certificates import Certificates
+
+
+class DropReason(Enum):
+    """Why a connection ended otherwise than by a word of the session; nothing is removed then."""
+
+    CLIENT_VANISHED = "the connection broke"
+    NO_LOGIN = "no login in time"
+    IDLE = "silent for too long"
+    NO_HANDSHAKE = "no TLS handshake in time"
+    TLS_FAILED = "TLS failed"
+    MESSAGE_BROKE = "a message could not be read to its end"
+    FAULT = "cut off by a fault"
+    STOPPED = "the server was stopped"
+
+
+How = EndReason | DropReason
+"""How a session ended; the values are clauses for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A connection that has come.
+
+    Args:
+        number: from 1, in the order in which they came.
+        host: the client's address.
+        port: its port.
+        implicit_tls: whether TLS begins at once (RFC 8314 §3).
+    """
+
+    number: int
+    host: str
+    port: int
+    implicit_tls: bool
+
+    @property
+    def address(self) -> str:
+        """Address and port, as a URL writes them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Observer:
+    """Sees what happens in one session; this one looks away."""
+
+    def told(self, event: ServerEvent) -> None:
+        """Take note of what the server core tells, before it is acted upon."""
+
+    def logged_in(self, account: Account) -> None:
+        """Take note of a login that was right."""
+
+    def tls_began(self) -> None:
+        """Take note that the handshake is done."""
+
+    def received(self, octets: bytes) -> None:
+        """Take note of octets from the client, decrypted."""
+
+    def sent(self, octets: bytes | memoryview) -> None:
+        """Take note of octets for the client, not yet encrypted, cut anywhere."""
+
+    def ended(self, how: How) -> None:
+        """Take note of the end; nothing follows."""
+
+
+MakeObserver = Callable[[Peer], Observer]
+"""Makes the observer of a connection that has come."""
+
+
+# What clients sent, kept for a test to look at.
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordedSession:
+    """One session, as far as it has got: a server in another thread goes on with it.
+
+    Args:
+        address: address and port of the client.
+        tls: whether the session is inside TLS.
+        user: who is logged in, None before the login.
+        commands: the lines that the client sent, without line ends, in order; responses within AUTH
+            are among them.  Nothing is masked.  A line stands here before it is answered.
+        ended: how the session ended, None while it lasts.
+    """
+
+    address: str
+    tls: bool = False
+    user: str | None = None
+    commands: list[bytes] = field(default_factory=list)
+    ended: str | None = None
+
+
+class SessionRecords:
+    """The sessions of a server, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.sessions: list[RecordedSession] = []
+
+    def begin(self, peer: Peer) -> Observer:
+        """Add a session."""
+        session = RecordedSession(address=peer.address)
+        self.sessions.append(session)
+        return _SessionRecorder(session)
+
+
+class _SessionRecorder(Observer):
+    """Writes down one session."""
+
+    def __init__(self, session: RecordedSession) -> None:
+        self._session = session
+
+    def told(self, event: ServerEvent) -> None:
+        match event:
+            case CommandReceived():
+                self._session.commands.append(event.command.line)
+            case ResponseReceived():
+                self._session.commands.append(event.line)
+
+    def logged_in(self, account: Account) -> None:
+        self._session.user = account.name
+
+    def tls_began(self) -> None:
+        self._session.tls = True
+
+    def ended(self, how: How) -> None:
+        self._session.ended = how.value
+
+
+# The hooks of the practice server: all places at which a session can be changed.
+#
+# To those of the core (`poptalk.pop3.server.events`) the driver adds its own: who may log in,
+# which maildrop
+# is shown, which certificate, and how octets leave.  Octets leave in *actions*: octets themselves, a
+# `Pause`, an `EarlyEnd`.  The driver carries them out without asking why.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Nothing leaves for a number of seconds, or forever if it is infinity."""
+
+    seconds: float
+
+
+class EarlyEnd(Enum):
+    """The end of a connection in the middle of a session; nothing is removed."""
+
+    CLOSE = auto()
+    """In good order, as TCP sees it (FIN)."""
+    RESET = auto()
+    """With a reset (RST)."""
+
+
+Action = bytes | memoryview | Pause | EarlyEnd
+"""What the driver does next."""
+
+
+class ServerHooks(SessionHooks):
+    """What can be changed about one session by its driver; this object changes nothing."""
+
+    def refused_login(self, _account: Account) -> Occasion | None:
+        """Return the reason to refuse a login that is right; None to go on."""
+        return None
+
+    def maildrop(self, maildrop: Maildrop) -> Maildrop:
+        """Return the maildrop that the session sees."""
+        return maildrop
+
+    def tls_context(self, _certificates: Callable[[], Certificates]) -> ssl.SSLContext | None:
+        """Return the settings of the server's side of TLS; None for the usual ones."""
+        return None
+
+    def deliver(self, _octets: bytes | memoryview) -> Iterable[Action] | None:
+        """Return how octets of replies leave, before TLS encrypts them; None for unchanged, at once.
+
+        A pause after the last octet also delays what follows it, such as the end of the session, or TLS.
+        """
+        return None
+
+
+# One line about each session, when it is over.
+
+
+class SessionLines:
+    """Says a line about each session.
+
+    Args:
+        say: prints a line, made harmless; may raise ScreenClosed.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say: Callable[[str], None] | None = say
+
+    def begin(self, peer: Peer) -> Observer:
+        """Look on at a session."""
+        return _Tally(peer, self._report)
+
+    def _report(self, line: str) -> None:
+        if self._say is None:
+            return
+        try:
+            self._say(line)
+        except ScreenClosed:
+            # Whoever read us has gone; that is no reason for clients to lose their server.
+            self._say = None
+
+
+class _Tally(Observer):
+    """Counts what happens in one session."""
+
+    def __init__(self, peer: Peer, report: Callable[[str], None]) -> None:
+        self._address = peer.address
+        self._report = report
+        self._user: str | None = None
+        self._tls = False
+        self._commands = 0
+        self._octets_in = 0
+        self._octets_out = 0
+
+    def told(self, event: ServerEvent) -> None:
+        # A response within AUTH is part of a command.
+        self._commands += isinstance(event, CommandReceived | OverlongLineReceived)
+
+    def logged_in(self, account: Account) -> None:
+        self._user = account.name
+
+    def tls_began(self) -> None:
+        self._tls = True
+
+    def received(self, octets: bytes) -> None:
+        self._octets_in += len(octets)
+
+    def sent(self, octets: bytes | memoryview) -> None:
+        self._octets_out += len(octets)
+
+    def ended(self, how: How) -> None:
+        commands = "1 command" if self._commands == 1 else f"{self._commands:,} commands"
+        self._report(
+            f"{time.strftime('%H:%M:%S')}  {self._address}  {self._user or '-'}  {commands}, "
+            f"{self._octets_in:,} octets in, {self._octets_out:,} out"
+            f"{', TLS' if self._tls else ''}: {how.value}"
+        )

@@ -1,6 +1,0 @@
-"""What POP3 is, without input or output: bytes in, events out.
-
-Read in this order: `verbs` (the one table of commands), `replies` (status lines and response codes),
-`events` (what a session can tell), `client` and `server` (the two cores).  Nothing here opens a
-socket, reads a clock or draws a random number; a test imports the package with those modules blocked.
-"""

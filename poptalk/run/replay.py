@@ -1,0 +1,583 @@
+"""Going through a dialogue: its `C:` lines are sent, and what comes is compared with its `S:` lines.
+
+A `Replay` tells what happens as it happens, so that whoever drives it can show it, or not::
+
+    with Replay(dialogue, connect=..., destination=..., known=Known(user="bob")) as replay:
+        for occurrence in replay.run():
+            ...
+    print(replay.difference or "all as written")
+
+It stops at the first difference and hangs up without QUIT, so that a session that goes another way
+than its author thought deletes nothing (RFC 1939 §6).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import Destination, UsageError
+from poptalk.net.errors import ConnectionLost, Ending, NetError
+from poptalk.net.tls import TlsFacts
+from poptalk.pop3.commands import Command, Effect, State
+from poptalk.pop3.events import Challenge, Event, Exchange, Greeting
+from poptalk.pop3.replies import Status, parse_status_line
+from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError
+from poptalk.session.client import Client
+from poptalk.session.exchanges import StoredReply
+from poptalk.transcript.match import Aspect, Comparison, Difference, match_reply
+from poptalk.transcript.model import (
+    TERMINATOR,
+    Act,
+    Action,
+    AnyLines,
+    Dialogue,
+    Direction,
+    ExpectedReply,
+    Send,
+    ServerLine,
+    Side,
+    exchanges,
+)
+from poptalk.transcript.octets import octets_of, text_of
+from poptalk.transcript.pattern import FillError, Pattern
+from poptalk.transcript.placeholders import PLAIN_FOR, Known, Responses, parse_response_name
+
+# What happens in a replay, as it tells it: every event of the client core, and what lies between.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A connection stands."""
+
+    where: str
+    """Host and port."""
+    tls: TlsFacts | None
+    """What came of the handshake; None in clear."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsStarted:
+    """STLS has led to TLS (RFC 2595 §4)."""
+
+    facts: TlsFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HungUp:
+    """The connection is gone."""
+
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """A reply is as the dialogue says."""
+
+    expected: ExpectedReply
+    heard: StoredReply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differed:
+    """Something is not as the dialogue says: the last occurrence of a replay."""
+
+    difference: Difference
+    command: Command | None = None
+    """What was answered; None for the greeting, and for what answers nothing."""
+    octets_left_out: int = 0
+    """Octets of a very long reply in which the line was not looked for."""
+
+
+Occurrence = Event | Opened | TlsStarted | HungUp | Agreed | Differed
+
+
+SILENCE_SECONDS = 1.0
+"""How long a server must be silent until a reply without its lone dot is taken for all there is, where
+the dialogue has no lone dot either and hangs up next."""
+
+Occurrences = Generator[Occurrence, None, None]
+
+
+class ScriptError(UsageError):
+    """A dialogue that cannot be replayed as it stands; the sentence names its file and line."""
+
+
+class _Differs(Exception):
+    """Something is not as the dialogue says."""
+
+    def __init__(
+        self, difference: Difference, *, command: Command | None = None, octets_left_out: int = 0
+    ) -> None:
+        super().__init__(str(difference))
+        self.difference = difference
+        self.command = command
+        self.octets_left_out = octets_left_out
+
+
+class Replay:
+    """A dialogue on its way through a server.
+
+    Args:
+        dialogue: what is to happen.
+        connect: opens a connection, each time the dialogue asks for one.
+        destination: where that leads.
+        known: what the known placeholders are worked out from; the greeting and the challenges are
+            filled in as they come.
+        responses: works the responses of AUTH out; None where there is nobody to log in.
+        bindings: what was captured before, elsewhere.
+        exact: whether everything is compared, words for people too.
+        starttls: whether STLS comes first of all, in dialogues too that do not begin with it.
+    """
+
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        *,
+        connect: Callable[[], Link],
+        destination: Destination,
+        known: Known,
+        responses: Responses | None = None,
+        bindings: Mapping[str, str] | None = None,
+        exact: bool = False,
+        starttls: bool = False,
+    ) -> None:
+        self.difference: Difference | None = None
+        """The first thing that was not as written; None as long as there is none."""
+        self.exchanges = 0
+        """How many lines were sent, and answered as written."""
+        self.compared = 0
+        """How many replies, greetings included, the dialogue had something to say of."""
+        self.bindings: dict[str, str] = dict(bindings or {})
+        """What was captured so far; the known placeholders are not among it."""
+        self._name = dialogue.name
+        self._acts = exchanges(dialogue)
+        self._answered = _answered(self._acts)
+        self._connect = connect
+        self._destination = destination
+        self._known = known
+        self._responses = responses
+        self._exact = exact
+        self._starttls = starttls
+        self._sent: dict[int, Exchange] = {}
+        """What each `Send` has led to, by its place among the acts."""
+        self._client: Client | None = None
+        self._was_open = False
+        self._compared_at = 0
+        """The line of the last reply that was compared."""
+        self._any_unasked = False
+        """Whether the dialogue lets the server say what it likes until the next line is sent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up, if the connection still stands."""
+        if self._client is not None:
+            self._client.close()
+
+    def run(self) -> Iterator[Occurrence]:
+        """Go through the dialogue, and tell what happens.
+
+        Raises:
+            ConnectFailed: a connection did not come about.
+            TlsFailed: TLS did not come about.
+            ConnectionLost: the server hung up, or fell silent, while something was awaited.
+            ScriptError: a line cannot be carried out, such as one whose placeholder has no value.
+        """
+        try:
+            for index, act in enumerate(self._acts):
+                yield from self._perform(index, act)
+            yield from self._hang_up()
+        except _Differs as found:
+            self.difference = found.difference
+            yield Differed(
+                difference=found.difference,
+                command=found.command,
+                octets_left_out=found.octets_left_out,
+            )
+
+    # Acts.
+
+    def _perform(self, index: int, act: Act) -> Occurrences:
+        match act:
+            case Send():
+                yield from self._send(index, act)
+            case ExpectedReply(answers=None):
+                yield from self._expect_unasked(act)
+            case ExpectedReply():
+                yield from self._expect(index, act)
+            case AnyLines():
+                self._any_unasked = self._client is not None
+            case Direction(action=Action.OPEN):
+                yield from self._hang_up()
+                yield from self._open()
+            case Direction(action=Action.CLOSE, side=Side.CLIENT):
+                yield from self._hang_up()
+            case Direction(action=Action.CLOSE):
+                yield from self._expect_close(act.line)
+            case Direction(action=Action.NEGOTIATE_TLS):
+                yield from self._negotiate_tls(act.line)
+            case Direction():
+                yield from self._wait(act.seconds or 0, following=self._following(index))
+
+    def _send(self, index: int, act: Send) -> Occurrences:
+        """Send a line; if the dialogue has no reply to it, hear whether it is refused."""
+        at = act.step.line
+        client = yield from self._ready(at)
+        if self._starttls and not client.session.core.encrypted and not _starts_tls(act.command):
+            yield from self._require_tls(client)
+        # The server reads nothing after AUTH as a command before it has answered (RFC 5034 §4).
+        while client.session.core.answering_auth and not client.session.core.challenge_open:
+            yield from self._listen(at, awaited="the reply to AUTH")
+        self._refuse_unasked(self._compared_at, aspect=Aspect.END)
+        line = self._filled(act)
+        self._any_unasked = False
+        sent = client.observe(line)
+        self._sent[index] = sent.exchange
+        yield from client.take_events()
+        yield sent
+        with self._explained(at, f"{_keyword(act.command)} was to be sent"):
+            client.transmit(line)
+        if index in self._answered.values():
+            return
+        heard = yield from self._hear(sent.exchange, line=at)
+        if parse_status_line(heard.lines[0]).status not in (Status.OK, Status.CHALLENGE):
+            raise _Differs(_refused(at, heard.lines[0]), command=act.command)
+        self.exchanges += 1
+
+    def _filled(self, act: Send) -> bytes:
+        """Put values into a line, and remember those that it brings itself, as `{n:int=2}` does."""
+        bindings = {**self.bindings, **self._known.bindings()}
+        try:
+            bindings |= self._responses_in(act.step.pattern, answers=act.answers_challenge)
+            text = act.step.pattern.fill(bindings)
+        except LoginBroken:
+            came = self._known.challenge
+            difference = _unlike(act.step.line, Aspect.MECHANISM, came)
+            raise _Differs(difference, command=act.command) from None
+        except (FillError, LoginError) as error:
+            raise self._error(act.step.line, str(error)) from None
+        if "\n" in text[:-1]:
+            raise self._error(
+                act.step.line, "a line end within a line; write two lines, each with its own 'C:'."
+            )
+        self._remember(act.step.pattern.match(text, bindings) or {})
+        return octets_of(text)
+
+    def _responses_in(self, pattern: Pattern, *, answers: bool) -> dict[str, str]:
+        """Work out the responses of AUTH that stand in a line.
+
+        Args:
+            pattern: the line.
+            answers: whether it answers a challenge.
+        """
+        challenge = self._known.challenge if answers else None
+        worked_out: dict[str, str | None] = {}
+        for part in pattern.placeholders:
+            if part.name == PLAIN_FOR:
+                worked_out[PLAIN_FOR] = self._known.plain_for(part.default or "")
+            elif part.name is not None and self._responses is not None:
+                worked_out[part.name] = self._responses.work_out(part.name, challenge)
+        if self._responses is not None and answers and not pattern.source and challenge is not None:
+            self._responses.say_nothing(challenge)
+        return {name: value for name, value in worked_out.items() if value is not None}
+
+    def _expect(self, index: int, act: ExpectedReply) -> Occurrences:
+        """Hear the reply to a command, and compare it."""
+        at = act.steps[0].line
+        exchange = self._sent[self._answered[index]]
+        following = self._following(index)
+        heard = yield from self._hear(
+            exchange, line=at, unended=_is_cut_off(act, following), patience=_patience(following)
+        )
+        self._compare(act, heard)
+        self.exchanges += 1
+        yield Agreed(expected=act, heard=heard)
+
+    def _expect_unasked(self, act: ExpectedReply) -> Occurrences:
+        """Hear the greeting, or a line that answers nothing, and compare it."""
+        at = act.steps[0].line
+        client = yield from self._opened(at)
+        while True:
+            greeting = client.take_reply(None)
+            heard = greeting or client.take_unsolicited()
+            if heard is None:
+                yield from self._listen(at, awaited=_GREETING if _is_fresh(client) else "a line")
+            elif (
+                greeting
+                or not self._any_unasked
+                or not isinstance(self._match(act, heard), Difference)
+            ):
+                break
+        self._compare(act, heard)
+        yield Agreed(expected=act, heard=heard)
+
+    def _expect_close(self, at: int) -> Occurrences:
+        """Wait until the server hangs up; whatever it says instead is a difference."""
+        client = self._connected(at)
+        while client.ending is None:
+            self._refuse_unasked(at, aspect=Aspect.CLOSE)
+            try:
+                events = client.hear()
+            except ConnectionLost:
+                raise _Differs(_unlike(at, Aspect.CLOSE, None)) from None
+            yield from self._noted(events or ())
+        self._refuse_unasked(at, aspect=Aspect.CLOSE)
+        yield from self._hang_up()
+
+    def _negotiate_tls(self, at: int) -> Occurrences:
+        if self._connected(at).session.tls_request is None:
+            raise self._error(
+                at, "TLS is negotiated behind the +OK to STLS; write 'C: STLS' and 'S: +OK' first."
+            )
+        yield from self._begin_tls()
+
+    def _wait(self, seconds: float, *, following: Act | None) -> Occurrences:
+        """Let time pass, and hear what comes meanwhile.
+
+        Waiting for the server to hang up is over when it has.
+        """
+        end = time.monotonic() + seconds
+        for_close = _closes(following, Side.SERVER)
+        while (left := end - time.monotonic()) > 0:
+            if self._client is None or self._client.ending is not None:
+                if for_close:
+                    return
+                time.sleep(left)
+            else:
+                yield from self._noted(self._client.hear(patience=left) or ())
+
+    def _following(self, index: int) -> Act | None:
+        return self._acts[index + 1] if index + 1 < len(self._acts) else None
+
+    # The connection.
+
+    def _open(self) -> Occurrences:
+        link = self._connect()
+        self._client = Client(link, self._destination)
+        self._was_open = True
+        self._any_unasked = False
+        self._known = replace(self._known, greeting=b"", challenge=None)
+        yield Opened(where=str(link.target), tls=link.tls)
+
+    def _opened(self, at: int) -> Generator[Occurrence, None, Client]:
+        """Open the first connection, where the dialogue begins without saying so."""
+        if not self._was_open:
+            yield from self._open()
+        return self._connected(at)
+
+    def _connected(self, at: int) -> Client:
+        if self._client is None:
+            raise self._error(
+                at, "There is no connection here; write 'C: <open connection>' first."
+            )
+        return self._client
+
+    def _ready(self, at: int) -> Generator[Occurrence, None, Client]:
+        """Have a connection that was greeted, and that is in TLS where STLS was taken."""
+        client = yield from self._opened(at)
+        while _is_fresh(client):
+            yield from self._listen(at, awaited=_GREETING)
+        greeting = client.take_reply(None)
+        if greeting is not None and parse_status_line(greeting.lines[0]).status is not Status.OK:
+            raise _Differs(_refused(at, greeting.lines[0]))
+        if client.session.tls_request is not None:
+            yield from self._begin_tls()
+        return client
+
+    def _require_tls(self, client: Client) -> Occurrences:
+        """Send STLS where the dialogue has none; without TLS there is nothing to go on with."""
+        client.take_events()
+        failed = None
+        try:
+            client.require_tls()
+        except NetError as error:
+            failed = error
+        yield from self._noted(client.take_events())
+        if failed is not None:
+            raise failed
+        assert client.link.tls is not None
+        yield TlsStarted(facts=client.link.tls)
+
+    def _begin_tls(self) -> Occurrences:
+        assert self._client is not None
+        yield TlsStarted(facts=self._client.begin_tls())
+
+    def _hang_up(self) -> Occurrences:
+        """Close the connection, if the server has not done so."""
+        self._refuse_unasked(self._compared_at, aspect=Aspect.END)
+        client, self._client = self._client, None
+        if client is not None:
+            client.take_events()
+            client.close()
+            yield from self._noted(client.take_events())
+            assert client.ending is not None
+            yield HungUp(ending=client.ending)
+
+    # Listening.
+
+    def _hear(
+        self, exchange: Exchange, *, line: int, unended: bool = False, patience: float | None = None
+    ) -> Generator[Occurrence, None, StoredReply]:
+        """Wait for the whole reply to a command.
+
+        Args:
+            exchange: the command.
+            line: the place in the dialogue.
+            unended: whether a reply without its end will do.
+            patience: seconds of silence after which an unended reply is all there is.
+        """
+        client = self._connected(line)
+        reply = f"the reply to {_keyword(exchange.command)}"
+        while (heard := client.take_reply(exchange)) is None:
+            if client.so_far(exchange) is None:
+                yield from self._listen(line, awaited=reply)
+                continue
+            with self._explained(line, f"the lone dot that ends {reply} was awaited"):
+                events = client.hear(patience=patience if unended else None)
+            if events is None and (begun := client.so_far(exchange)) is not None:
+                return begun
+            yield from self._noted(events or ())
+        if not heard.complete and not unended:
+            raise self._lost(line, f"{client.ending} in the middle of {reply}")
+        return heard
+
+    def _listen(self, at: int, *, awaited: str) -> Occurrences:
+        """Take what the server says next; if it has hung up, that is the end of the replay."""
+        client = self._connected(at)
+        if client.ending is not None:
+            raise self._lost(at, f"{client.ending} while {awaited} was awaited")
+        with self._explained(at, f"{awaited} was awaited"):
+            events = client.hear()
+        yield from self._noted(events or ())
+
+    def _noted(self, events: Sequence[Event]) -> Occurrences:
+        for event in events:
+            match event:
+                case Greeting():
+                    self._known = replace(self._known, greeting=event.status_line.line)
+                case Challenge():
+                    self._known = replace(self._known, challenge=event.status_line.line)
+            yield event
+
+    # Comparing.
+
+    def _match(self, act: ExpectedReply, heard: StoredReply) -> Comparison:
+        bindings = {**self.bindings, **self._known.bindings()}
+        return match_reply(act, heard.lines, bindings, exact=self._exact)
+
+    def _compare(self, act: ExpectedReply, heard: StoredReply) -> None:
+        result = self._match(act, heard)
+        if isinstance(result, Difference):
+            raise _Differs(result, command=act.answers, octets_left_out=heard.octets_left_out)
+        self.compared += 1
+        self._compared_at = act.steps[-1].line
+        self._remember(result.bindings)
+
+    def _remember(self, found: Mapping[str, str]) -> None:
+        """Keep what was captured; what is known is worked out anew each time."""
+        known = self._known.bindings()
+        self.bindings = {
+            name: value
+            for name, value in found.items()
+            if name not in known and name != PLAIN_FOR and parse_response_name(name) is None
+        }
+
+    def _refuse_unasked(self, at: int, *, aspect: Aspect) -> None:
+        """Let a line that answers nothing be a difference, unless the dialogue allows for any."""
+        while self._client is not None and (unasked := self._client.take_unsolicited()) is not None:
+            if not self._any_unasked:
+                raise _Differs(_unlike(at, aspect, unasked.lines[0]))
+
+    # What went wrong.
+
+    def _error(self, at: int, sentence: str) -> ScriptError:
+        return ScriptError(f"{self._name}:{at}: {sentence}")
+
+    def _lost(self, at: int, clause: str) -> ConnectionLost:
+        return ConnectionLost(f"{self._name}:{at}: {clause}.")
+
+    @contextmanager
+    def _explained(self, at: int, clause: str) -> Iterator[None]:
+        """Say of a connection that is lost what it was needed for."""
+        try:
+            yield
+        except ConnectionLost as error:
+            raise ConnectionLost(f"{self._name}:{at}: {clause}. {error}") from error
+
+
+_GREETING = "the greeting"
+
+
+def _answered(acts: Sequence[Act]) -> dict[int, int]:
+    """Find the line that each reply answers: the place of the `Send` by that of the reply."""
+    found: dict[int, int] = {}
+    outstanding: deque[int] = deque()
+    for index, act in enumerate(acts):
+        if isinstance(act, Send):
+            outstanding.append(index)
+        elif isinstance(act, ExpectedReply) and act.answers is not None:
+            found[index] = next(i for i in outstanding if _command(acts[i]) is act.answers)
+            outstanding.remove(found[index])
+        elif isinstance(act, Direction) and act.action in (Action.OPEN, Action.CLOSE):
+            outstanding.clear()
+    return found
+
+
+def _command(act: Act) -> Command | None:
+    return act.command if isinstance(act, Send) else None
+
+
+def _closes(act: Act | None, *sides: Side) -> bool:
+    """Whether an act is the end of the connection, by one of these sides."""
+    return isinstance(act, Direction) and act.action is Action.CLOSE and act.side in sides
+
+
+def _is_cut_off(act: ExpectedReply, following: Act | None) -> bool:
+    """Whether the dialogue has a reply without its end, because the connection ends in it."""
+    last = act.steps[-1]
+    ends = isinstance(last, ServerLine) and last.payload == TERMINATOR
+    return not ends and _closes(following, *Side)
+
+
+def _patience(following: Act | None) -> float | None:
+    """Give the seconds of silence after which a client that hangs up next does so."""
+    return SILENCE_SECONDS if _closes(following, Side.CLIENT) else None
+
+
+def _is_fresh(client: Client) -> bool:
+    return client.session.core.state is State.GREETING
+
+
+def _starts_tls(command: Command) -> bool:
+    return command.verb is not None and command.verb.effect is Effect.START_TLS
+
+
+def _keyword(command: Command) -> str:
+    """Name a command in a sentence; what is no keyword may be a secret."""
+    return command.verb.keyword if command.verb is not None else "this line"
+
+
+def _unlike(at: int, aspect: Aspect, came: bytes | None, expected: str = "") -> Difference:
+    came_text = text_of(came) if came is not None else None
+    return Difference(line=at, aspect=aspect, expected=expected, came=came_text)
+
+
+def _refused(at: int, came: bytes) -> Difference:
+    """Say that a line was refused for which the dialogue has no reply."""
+    return _unlike(at, Aspect.INDICATOR, came, f"'{Status.OK.value}'")

@@ -1,0 +1,1 @@
+"""The local commands, which begin with a colon, a module for each subject; `registry` runs them."""

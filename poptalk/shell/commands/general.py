@@ -1,0 +1,422 @@
+"""The local commands of every shell, and carrying one out: see `registry` for how to add one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Collection, Iterator
+
+from poptalk.net.endpoint import DIRECT, Way
+from poptalk.net.saved import find_destination, find_server
+from poptalk.pop3.commands import VERBS, Verb
+from poptalk.session.exchanges import StoredReply
+from poptalk.session.log import open_log
+from poptalk.session.procedure import LocalError
+from poptalk.shell import escapes
+from poptalk.shell.commands.registry import LOCAL_COMMANDS, Action, commands_of, local
+from poptalk.shell.shell import LOCAL_PREFIX, Shell
+from poptalk.terminal.render import (
+    UNLIMITED,
+    Budget,
+    client_line,
+    plain_text,
+    raw_line,
+    status_line,
+)
+from poptalk.terminal.safe import Fragments, harmless, wrap
+
+# The local commands that only a lesson can answer, with their help; the lesson controller answers.
+
+
+COMMANDS = {
+    "hint": """Give a hint.
+
+    Each one says more than the one before; the last is the answer itself.
+    """,
+    "skip": """Show how it is done, and go on.
+
+    The answer is typed for you, and it is said why it is one. At a question the right choice is
+    shown, at a pause the lesson goes on.
+    """,
+    "back": """Go back to the step before.
+
+    The mail is made as it was then.
+    """,
+    "reset": """Begin this step again.
+
+    The mail is made as it was when the step began.
+    """,
+    "state": "Say where the session and the lesson stand.",
+    "map": "List the steps of the lesson, or all lessons.",
+    "menu": """Leave the lesson for the list of lessons.
+
+    What is done is kept, and the lesson goes on from there.
+    """,
+}
+"""Each command with its help."""
+
+
+def _answering(command: str) -> Action:
+    def action(shell: Shell, _argument: str) -> None:
+        assert shell.controller is not None, "run_local refuses these commands outside lessons"
+        shell.controller.answer(command)
+
+    action.__doc__ = COMMANDS[command]
+    return action
+
+
+for _command in COMMANDS:
+    local(_command, in_lessons=True)(_answering(_command))
+
+
+__all__ = ["LOCAL_COMMANDS"]
+
+
+@local("help [COMMAND]")
+def _help(shell: Shell, argument: str) -> None:
+    """List what can be typed, or explain a command."""
+    topic = argument.strip()
+    if topic == LOCAL_PREFIX:
+        rows = [(f":{command.usage}", command.summary) for command in commands_of(shell)]
+        shell.say(_table(rows, shell.view.size()[1], style="local"))
+    elif (name := _local_topic(shell, topic)) is not None:
+        command = shell.commands[name]
+        shell.say([[("keyword", f":{command.usage}")]])
+        shell.view.remark(command.details)
+    elif topic:
+        shell.say(_help_on_verb(shell, topic))
+    else:
+        shell.say(_overview(shell))
+
+
+def _local_topic(shell: Shell, topic: str) -> str | None:
+    """Return the local command that is meant; its colon may lack where POP3 has no such command."""
+    name = topic.removeprefix(LOCAL_PREFIX)
+    is_verb = name == topic and topic.upper().encode("utf-8", "replace") in VERBS
+    return name if name in shell.commands and not is_verb else None
+
+
+def _help_on_verb(shell: Shell, topic: str) -> Iterator[Fragments]:
+    verb = VERBS.get(topic.upper().encode("utf-8", "replace"))
+    if verb is None:
+        raise LocalError(f"{harmless(topic)} is not a command of POP3; :help lists all that is")
+    yield from _table([(verb.syntax, verb.summary)], shell.view.size()[1], style="keyword")
+    yield from shell.view.note(verb.details)
+    facts = [("states", " and ".join(sorted(state.value for state in verb.states)))]
+    facts.append(("reply", _reply_in_words(verb)))
+    if verb.relic:
+        facts.append(("relic", verb.relic))
+    if verb.capability:
+        facts.append(("offered", f"if CAPA lists {verb.capability.decode('ascii')}"))
+    facts.append(("defined", str(verb.clause)))
+    for label, text in facts:
+        yield from _labelled(label, text, columns=shell.view.size()[1])
+    yield [("note", "example")]
+    for line in verb.example.splitlines():
+        side, text = line[:2], line[3:]
+        if side == "C:":
+            yield [("note", "    "), *client_line(text.encode("utf-8"), None)]
+        else:
+            yield [("note", "    "), *status_line(text.encode("utf-8"))]
+
+
+def _reply_in_words(verb: Verb) -> str:
+    shape = {
+        "never": "one line",
+        "always": "more lines, up to the lone dot",
+        "without an argument": "one line with an argument; without, more, up to the lone dot",
+    }[verb.multi_line.value]
+    fields = " ".join(field.name for field in verb.fields)
+    return f"{shape}; data: {fields}" if fields else shape
+
+
+def _labelled(label: str, text: str, *, columns: int) -> Iterator[Fragments]:
+    for row in wrap(text, columns - _LABEL_CELLS - 2):
+        yield [("note", f"{label:>{_LABEL_CELLS}}  "), ("body", row)]
+        label = ""
+
+
+_LABEL_CELLS = 8
+
+
+def _overview(shell: Shell) -> Iterator[Fragments]:
+    state = shell.session.core.state
+    columns = shell.view.size()[1]
+    legal = [verb for verb in VERBS.values() if state in verb.states and not verb.relic]
+    now = "Legal now:" if legal else "There is no session now; :open begins one."
+    yield from shell.view.note(f"What you type goes to the server as it is. {now}")
+    yield from _table([(verb.syntax, verb.summary) for verb in legal], columns, style="keyword")
+    others = [verb.keyword for verb in VERBS.values() if verb not in legal and not verb.relic]
+    relics = [verb.keyword for verb in VERBS.values() if verb.relic]
+    yield from shell.view.note(f"In other states: {' '.join(others)}. Relics: {' '.join(relics)}.")
+    names = " ".join(f":{command.name}" for command in commands_of(shell))
+    yield from shell.view.note(
+        f"Local, never sent: {names} (::text sends :text).\n"
+        ":help RETR explains a command, :help : the local ones."
+    )
+
+
+def _table(rows: list[tuple[str, str]], columns: int, *, style: str) -> Iterator[Fragments]:
+    """Show names and what they do, beside each other or, on a narrow screen, below."""
+    narrow = columns < _NAME_CELLS + _LEAST_SUMMARY
+    for name, summary in rows:
+        left = f"  {name}" if narrow else f"  {name:<{_NAME_CELLS}}  "
+        indent = 4 if narrow else len(left)
+        first, *others = wrap(summary, columns - indent)
+        if narrow:
+            yield [(style, left)]
+            yield [("note", " " * indent + first)]
+        else:
+            yield [(style, left), ("note", first)]
+        yield from ([("note", " " * indent + row)] for row in others)
+
+
+_NAME_CELLS = 20
+"""Cells for a command with its arguments; a longer one pushes its summary to the right."""
+
+_LEAST_SUMMARY = 34
+"""Cells without which a summary is not worth a place beside its command."""
+
+
+@local("why")
+def _why(shell: Shell, _argument: str) -> None:
+    """Explain the last reply, field by field."""
+    if shell.controller is None:
+        _explain_last(shell)
+        return
+    if shell.session.exchanges.last is not None and shell.connected:
+        _explain_last(shell)
+    shell.controller.answer("why")
+
+
+def _explain_last(shell: Shell) -> None:
+    view = shell.view
+    reply = _last(shell)
+    unsolicited = shell.session.exchanges.unsolicited
+    if unsolicited is not None:
+        shell.say(view.explained_unsolicited(unsolicited))
+    else:
+        shell.say(view.explained(reply))
+
+
+@local("raw [all]")
+def _raw(shell: Shell, argument: str) -> None:
+    r"""Show the last reply octet for octet.
+
+    Line ends show as \r\n where they are; stuffed dots and the final dot are named. :raw all shows
+    all of a long one.
+    """
+    reply = _last(shell)
+    shell.say(_raw_lines(shell, reply, everything=argument == "all"))
+
+
+def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
+    if reply.exchange is not None:
+        command = reply.exchange.command
+        yield client_line(command.line, command.secret, reveal=shell.view.reveal)
+    yield raw_line(shell.view.mask(reply.status_line.line) + reply.status_line.end)
+    budget = shell.view.screenful()
+    if everything:
+        budget = Budget(row_count=UNLIMITED, columns=budget.columns)
+    octets_shown = 0
+    for line in reply.raw_lines():
+        fragments = raw_line(line, in_body=True)
+        if not budget.spend(plain_text(fragments)):
+            left = reply.octets - octets_shown
+            yield from shell.view.note(f"{left:,} octets more: :raw all shows them")
+            return
+        octets_shown += len(line)
+        yield fragments
+
+
+@local("more [all]")
+def _more(shell: Shell, argument: str) -> None:
+    """Show the next screen of a folded reply."""
+    reply = _last(shell, whole=True)
+    folding = shell.view.folding
+    if folding is None or not folding.folded or folding.shown >= reply.octets:
+        raise LocalError("nothing of the last reply is left to show")
+    budget = shell.view.screenful()
+    if argument == "all":
+        budget = Budget(row_count=UNLIMITED, columns=budget.columns)
+    view = folding.view(budget)
+    for chunk in reply.chunks(folding.shown):
+        shell.say(view.feed(chunk))
+    shell.say(view.end(complete=reply.complete))
+    folding.viewed(view)
+
+
+@local("last")
+def _last_again(shell: Shell, _argument: str) -> None:
+    """Show the last command and its reply again."""
+    reply = _last(shell, whole=True)
+    lines: list[Fragments] = []
+    if reply.exchange is not None:
+        command = reply.exchange.command
+        lines.append(client_line(command.line, command.secret, reveal=shell.view.reveal))
+    lines.append(status_line(shell.view.mask(reply.status_line.line)))
+    shell.say(lines)
+    if reply.octets and shell.view.folding is not None:
+        shell.view.folding.start_over()
+        _more(shell, "")
+
+
+def _last(shell: Shell, *, whole: bool = False) -> StoredReply:
+    """Return the last reply; `whole` insists on its end."""
+    exchanges = shell.session.exchanges
+    if exchanges.last is None:
+        raise LocalError("the server has said nothing yet")
+    if whole and exchanges.receiving is not None:
+        raise LocalError("the reply is still coming in")
+    return exchanges.last
+
+
+@local("open [HOST [PORT]]")
+def _open(shell: Shell, argument: str) -> None:
+    """Connect to a server, or again to the last.
+
+    A URL will do too (:open pop3s://mail.example.org), the name of a saved server (:open work), and
+    --tls, --starttls and --insecure are understood. What was said on the command line of proxy,
+    certificates and the like still holds.
+    """
+    try:
+        words = shlex.split(argument)
+    except ValueError as error:
+        raise LocalError(f"{error}") from error
+    flags = {word for word in words if word.startswith("-")}
+    if unknown := flags - {*_OPEN_FLAGS}:
+        raise LocalError(
+            f"{harmless(min(unknown))} is not known here; {', '.join(_OPEN_FLAGS)} are"
+        )
+    places = [word for word in words if word not in flags]
+    if shell.controller is not None:
+        if words:
+            raise LocalError("a lesson has its own server; poptalk HOST opens another one")
+        shell.controller.reopen()
+        return
+    if places:
+        # A saved server brings its own way: that of the session is for another server.
+        saved = len(places) == 1 and find_server(places[0]) is not None
+        before = DIRECT if saved or shell.destination is None else shell.destination
+        destination = find_destination(places, _way_to_another(before, places[0], flags))
+    elif shell.destination is None:
+        raise LocalError("name a server: :open mail.example.org 110")
+    elif flags:
+        raise LocalError("name the server as well: :open HOST [PORT] --tls")
+    else:
+        destination = shell.destination
+    shell.open(destination)
+
+
+_OPEN_FLAGS = ("--tls", "--starttls", "--insecure")
+
+
+def _way_to_another(before: Way, place: str, flags: Collection[str]) -> Way:
+    """Return the way to another server: as before, but for what was about that one alone.
+
+    Args:
+        before: the way of before.
+        place: the host or the URL.
+        flags: what was typed beside it.
+    """
+    way = {name: getattr(before, name) for name in Way._fields}
+    way |= {"path": None, "server_name": None, "pins": ()}
+    way["tls"] = "--tls" in flags
+    way["verify"] = "--insecure" not in flags
+    # Who has demanded TLS once is never without it unawares.
+    at_once = way["tls"] or place.startswith(("pop3s:", "pops:"))
+    way["starttls"] = "--starttls" in flags or (before.starttls and not at_once)
+    return Way(**way)
+
+
+@local("close")
+def _close(shell: Shell, _argument: str) -> None:
+    """Close the connection without QUIT.
+
+    Nothing that was marked is deleted then.
+    """
+    if not shell.connected:
+        raise LocalError("there is no connection")
+    shell.close()
+
+
+@local("send TEXT")
+def _send(shell: Shell, argument: str) -> None:
+    r"""Send exactly these octets, escapes such as \x00.
+
+    No line end is added; \r \n \t \0 \e \xNN and \\ are understood. For example :send STAT\r\n,
+    or :send NOOP\n to see what a server makes of a bare LF.
+    """
+    if not shell.connected:
+        raise LocalError("there is no connection; :open connects again")
+    data = escapes.decode(argument)
+    if not data:
+        raise LocalError(r"give what to send, for example :send STAT\r\n")
+    shell.session.send(data)
+    shell.watch()
+    if not data.endswith(b"\n"):
+        shell.view.remark(f"{len(data):,} octets sent; the line is still open (end it with \\r\\n)")
+
+
+@local("reveal [on|off]")
+def _reveal(shell: Shell, argument: str) -> None:
+    """Show the secrets that were sent.
+
+    That is what crossed the wire. :reveal on masks nothing from now on, :reveal off masks again.
+    """
+    if argument in ("on", "off"):
+        shell.view.reveal = argument == "on"
+        state = "shown" if shell.view.reveal else "masked"
+        shell.view.remark(f"secrets are {state} from now on")
+        return
+    if not shell.session.exchanges.secrets:
+        raise LocalError("no secret has been sent on this connection")
+    shell.say(
+        client_line(line, secret, reveal=True) for line, secret in shell.session.exchanges.secrets
+    )
+    if not shell.session.core.encrypted:
+        shell.view.remark("this is what anybody on the way could read: there is no TLS here")
+
+
+@local("log [[--jsonl] FILE|off]")
+def _log(shell: Shell, argument: str) -> None:
+    """Write the dialogue to a file, secrets masked.
+
+    In the notation, which poptalk run replays; with --jsonl as JSON, an object a line. :log off ends
+    it.
+    """
+    log = shell.session.log
+    if argument == "off":
+        shell.session.log = None
+        if log is None:
+            raise LocalError("no log is being written")
+        log.close()
+        shell.view.remark(f"the log {harmless(log.name)} is closed")
+    elif argument:
+        word, _, rest = argument.partition(" ")
+        jsonl = word == "--jsonl"
+        name = rest.strip() if jsonl else argument
+        if not name:
+            raise LocalError("name the file: :log --jsonl FILE")
+        new = open_log(
+            os.path.expanduser(name), shell.session, log_format="jsonl" if jsonl else "notation"
+        )
+        if log is not None:
+            log.close()
+        shell.session.log = new
+        shell.view.remark(f"logging to {harmless(name)}")
+    else:
+        text = f"logging to {harmless(log.name)}" if log else "no log is being written"
+        shell.view.remark(f"{text}; :log FILE begins one, :log off ends it")
+
+
+@local("quit")
+def _quit(shell: Shell, _argument: str) -> None:
+    """Leave poptalk, sending nothing.
+
+    QUIT without a colon says goodbye to the server, which removes what is marked.
+    """
+    shell.leave()
+
+
+# They enter their commands, which :help lists behind those above.

@@ -1,0 +1,215 @@
+"""The local commands that show what is there: TLS, capabilities, and the meaning of everything."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from poptalk import __version__
+from poptalk.mail.view import text_rows
+from poptalk.net.certificate import describe_certificate
+from poptalk.pop3.capabilities import (
+    CapabilityAnswer,
+    CapabilityChange,
+    Change,
+    compare_capabilities,
+)
+from poptalk.pop3.commands import State
+from poptalk.session.log import now_here, recent_lines
+from poptalk.session.procedure import LocalError, Plan, exchange
+from poptalk.shell.commands.registry import local
+from poptalk.shell.shell import Shell
+from poptalk.terminal.render import NoteKind
+from poptalk.terminal.safe import Fragments, harmless
+
+if TYPE_CHECKING:
+    from poptalk.net.tls import TlsFacts
+    from poptalk.shell.view import View
+
+# The local command `:report`: what somebody needs to know who is to find a fault.
+
+
+@local("report [FILE]")
+def _report(shell: Shell, argument: str) -> None:
+    """Show, or write to a new file, what a report of a fault needs.
+
+    Versions, the server, TLS and its certificates, what CAPA said, and the last exchanges, without
+    secrets and without letters. In a lesson it is about the lesson, and shown.
+    """
+    if shell.controller is not None:
+        if argument:
+            raise LocalError("in a lesson it is shown only: :report")
+        shell.controller.answer("report")
+        return
+    lines = [*report(shell)]
+    if not argument:
+        columns = shell.view.size()[1]
+        shell.say(text_rows("\n".join(lines), columns=columns))
+        return
+    name = os.path.expanduser(argument)
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    shell.view.remark(f"the report is in {harmless(name)}; read it before you send it")
+
+
+def report(shell: Shell) -> Iterator[str]:
+    """Give the lines of a report: a dialogue in the notation, with the facts as comments."""
+    yield f"# poptalk {__version__}, {now_here().isoformat(timespec='seconds')}"
+    yield f"# Python {platform.python_version()}, {_openssl()}"
+    yield f"# {harmless(platform.platform())}, terminal {harmless(os.environ.get('TERM', 'unknown'))}"
+    if shell.destination is None:
+        yield "# no server was named"
+    else:
+        yield f"# server: {harmless(str(shell.destination))}"
+    yield from _local_report_tls(shell.session.exchanges.facts.tls)
+    for answer in shell.session.exchanges.facts.capability_answers:
+        yield f"# CAPA {answer.moment}:"
+        if answer.lines is None:
+            yield "#   refused"
+        yield from (f"#   {harmless(line)}" for line in answer.lines or ())
+    yield "# what was said last:"
+    yield from recent_lines(shell.session) or ("# nothing",)
+
+
+def _openssl() -> str:
+    # It is loaded where there is TLS, and costs too much where there is none.
+    ssl = sys.modules.get("ssl")
+    return str(ssl.OPENSSL_VERSION) if ssl is not None else "TLS is not in use"
+
+
+def _local_report_tls(facts: TlsFacts | None) -> Iterator[str]:
+    if facts is None:
+        yield "# no TLS"
+        return
+    pinned = ", pinned" if facts.pinned else ""
+    yield f"# TLS: {harmless(facts.summary)}{pinned}, for {harmless(facts.server_name)}"
+    for number, der in enumerate(facts.chain, 1):
+        yield f"# certificate {number} of {len(facts.chain)}:"
+        yield from (f"#   {harmless(line)}" for line in describe_certificate(der))
+
+
+@local("explain [on|off]")
+def _explain(shell: Shell, argument: str) -> None:
+    """Explain everything from now on, as :why does.
+
+    The lines of AUTH are shown with their base64 undone below them, passwords as stars. :explain off
+    ends it.
+    """
+    view = shell.view
+    if argument not in ("", "on", "off"):
+        raise LocalError("it is either on or off")
+    if argument:
+        view.explain = argument == "on"
+    state = "everything is explained" if view.explain else "only :why explains"
+    view.remark(f"{state}; :explain {'off' if view.explain else 'on'} changes that")
+
+
+# TLS.
+
+
+@local("tls")
+def _local_seeing_tls(shell: Shell, _argument: str) -> None:
+    """Show the TLS of this connection, and the certificates.
+
+    Version, cipher, what was checked, and each certificate of the chain with its names, its dates,
+    the days that are left, and its SHA-256, which --pin takes.
+    """
+    if not shell.connected:
+        raise LocalError("there is no connection; :open connects again")
+    facts = shell.session.exchanges.facts.tls
+    if facts is None:
+        shell.view.remark(_in_clear(shell))
+    else:
+        shell.say(_facts(shell.view, facts))
+
+
+def _in_clear(shell: Shell) -> str:
+    session = shell.session.core
+    begun = "there is no TLS: everybody on the way can read and change what is said"
+    if session.state is not State.AUTHORIZATION:
+        return f"{begun}; STLS is for AUTHORIZATION only: QUIT, :open, then STLS [RFC 2595 §4]"
+    answer = shell.session.exchanges.facts.capabilities_now(session)
+    if answer is None:
+        return f"{begun}; STLS begins it, and :capa tells whether the server offers that"
+    if b"STLS" in answer.parameters():
+        return f"{begun}; STLS begins it, and the server offers that"
+    return f"{begun}; the server does not offer STLS; perhaps it has port 995, :open HOST --tls"
+
+
+def _facts(view: View, facts: TlsFacts) -> Iterator[Fragments]:
+    yield from view.note(f"{facts.version}, {facts.cipher}")
+    yield from view.note(
+        _checks(facts), kind=NoteKind.NOTE if facts.verified or facts.pinned else NoteKind.WARN
+    )
+    for number, der in enumerate(facts.chain, 1):
+        whose = "the server's own" if number == 1 else "who vouches for the one above"
+        yield from view.note(f"certificate {number} of {len(facts.chain)}, {whose}:")
+        for line in describe_certificate(der):
+            yield from view.note(line.replace(":", "") if line.startswith(_DIGEST) else line)
+
+
+_DIGEST = "SHA-256"
+"""Begins the line of the fingerprint: without its colons it is in one row, to be copied for --pin."""
+
+
+def _checks(facts: TlsFacts) -> str:
+    name = harmless(facts.server_name)
+    if facts.verified:
+        checked = f"verified: it is for {name}, its dates are good, an authority vouches for it"
+    else:
+        checked = f"NOT verified: anybody can have made a certificate like this, for {name} too"
+    return f"{checked}; it is the one that was pinned" if facts.pinned else checked
+
+
+# Capabilities.
+
+
+@local("capa")
+def _capa(shell: Shell, _argument: str) -> None:
+    """Ask CAPA, and compare the answer with the one before.
+
+    What a server offers changes with TLS and with the login; it is said what may change and why, and
+    what is odd.
+    """
+    shell.run_procedure(_ask_capabilities(shell), name="capa")
+
+
+def _ask_capabilities(shell: Shell) -> Plan:
+    yield from exchange(b"CAPA")
+    *before, answer = shell.session.exchanges.facts.capability_answers
+    if answer.lines is None:
+        shell.view.remark("this server knows no CAPA; what it can do shows when it is tried")
+    elif not before:
+        shell.view.remark(
+            f"that is what it offers {answer.moment}; ask again when that has changed, and the two "
+            "are compared"
+        )
+    else:
+        shell.say(_compared(shell.view, before[-1], answer))
+
+
+def _compared(
+    view: View, before: CapabilityAnswer, answer: CapabilityAnswer
+) -> Iterator[Fragments]:
+    changes = list(compare_capabilities(before, answer))
+    if not changes:
+        yield from view.note(f"nothing has changed since CAPA {before.moment}")
+        return
+    yield from view.note(f"what has changed since CAPA {before.moment}:")
+    for change in changes:
+        why = f"{'odd: ' if change.odd else ''}{change.why} [{change.clause}]"
+        yield from view.beside(_change(change), why)
+
+
+def _change(change: CapabilityChange) -> str:
+    before, after = (b" ".join(words) for words in (change.before, change.after))
+    parts = [change.difference.value.encode("ascii"), change.tag]
+    if change.difference is Change.CHANGED:
+        parts += [before or b"(nothing)", b"->", after or b"(nothing)"]
+    else:
+        parts += [after or before] if after or before else []
+    return harmless(b" ".join(parts))

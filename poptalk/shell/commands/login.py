@@ -1,0 +1,210 @@
+"""The local commands that help to log in: done for you, or typed by hand with a little arithmetic."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from poptalk.net.endpoint import Destination, UsageError
+from poptalk.pop3.replies import Status
+from poptalk.pop3.sasl.mechanism import Applicant, LoginError, NotBase64, credential, decode, encode
+from poptalk.pop3.sasl.simple import CramMd5Client
+from poptalk.pop3.sasl.table import apop_digest
+from poptalk.session.log import open_log
+from poptalk.session.login import Broken, LoginRequest, log_in, request_of
+from poptalk.session.procedure import LocalError, Plan, Then, ask, note_failure
+from poptalk.shell import escapes
+from poptalk.shell.commands.registry import local
+from poptalk.shell.shell import Shell
+from poptalk.terminal.safe import harmless, harmless_pieces
+
+if TYPE_CHECKING:
+    from poptalk.session.session import Session
+    from poptalk.shell.script import ShellSettings
+
+# `:login` and `--login` in a shell: the procedure of `session.login`, begun.
+
+
+def opening_request(options: ShellSettings, destination: Destination) -> LoginRequest | None:
+    """Return the login that the command line asks for, None for none.
+
+    Args:
+        options: those of `connect`.
+        destination: a URL may have named a mechanism, and a saved server too.
+
+    Raises:
+        UsageError: it cannot be done.
+    """
+    if options.login is None:
+        for name in ("mechanism", "two_step", "oauth"):
+            if getattr(options, name):
+                raise UsageError(f"--{name.replace('_', '-')} is for --login USER")
+        return None
+    try:
+        return request_of(
+            options.login,
+            options.mechanism or destination.mechanism,
+            two_step=options.two_step,
+            token=options.oauth,
+            source=options.password_source,
+        )
+    except LocalError as error:
+        raise UsageError(str(error)) from error
+
+
+def begin_login(shell: Shell, request: LoginRequest, *, then: Then | None = None) -> None:
+    """Begin to log in, and show what goes wrong.
+
+    Args:
+        shell: a shell that is connected.
+        request: what was asked for.
+        then: is told of the end after that.
+
+    Raises:
+        LocalError: it cannot begin now.
+    """
+
+    def conclude(error: Exception | None) -> None:
+        if isinstance(error, LocalError):
+            note_failure(shell.session, "login", error)
+        if isinstance(error, Broken):
+            shell.close()
+        if then is not None:
+            then(error)
+
+    plan = log_in(shell.session, request, asker=shell.asker)
+    shell.run_procedure(plan, name="login", then=conclude)
+
+
+def start_log(session: Session, options: ShellSettings) -> None:
+    """Begin the log that the command line asks for.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if options.log:
+        try:
+            session.log = open_log(options.log, session, log_format=options.log_format)
+        except OSError as error:
+            raise UsageError(
+                f"the log {options.log} cannot be written: {error.strerror}"
+            ) from error
+
+
+_FLAGS = ("--two-step", "--oauth")
+
+
+@local("login USER [MECHANISM]")
+def _login(shell: Shell, argument: str) -> None:
+    """Log in, the best way that is offered or as you say.
+
+    The password is asked for, unless POPTALK_PASSWORD or an option such as --password-command gives
+    it. --two-step sends AUTH and its first response in two lines, --oauth takes a token.
+    """
+    try:
+        words = shlex.split(argument)
+    except ValueError as error:
+        raise LocalError(str(error)) from error
+    flags = {word for word in words if word.startswith("--")}
+    if unknown := flags - {*_FLAGS}:
+        raise LocalError(f"{min(unknown)} is not known here; {' and '.join(_FLAGS)} are")
+    names = [word for word in words if word not in flags]
+    if not 1 <= len(names) <= 2:
+        raise LocalError("say who: :login bob, or :login bob PLAIN; the password is asked for")
+    request = request_of(
+        names[0],
+        names[1] if names[1:] else None,
+        two_step="--two-step" in flags,
+        token="--oauth" in flags,
+        source=shell.source,
+    )
+    begin_login(shell, request)
+
+
+@local("b64 TEXT")
+def _b64(shell: Shell, argument: str) -> None:
+    r"""Encode in base64, or decode with -d.
+
+    The escapes of :send are understood: :b64 \0bob\0jones makes the answer to AUTH PLAIN. What is
+    typed is masked; the result is not. :b64 -d shows what stands in base64.
+    """
+    word, _, rest = argument.partition(" ")
+    if word == "-d":
+        shell.say([harmless_pieces(_decoded(rest.strip(" ")))])
+    elif argument:
+        _show_line(shell, encode(escapes.decode(argument)))
+    else:
+        raise LocalError(r"give a text, such as :b64 \0bob\0jones, or :b64 -d and base64")
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return decode(text.encode("utf-8", "surrogateescape"))
+    except NotBase64 as error:
+        raise LocalError(f"this is no base64: {str(error).lower()}") from error
+
+
+def _show_line(shell: Shell, line: bytes) -> None:
+    """Show a line that is to be typed, with nothing around it that would be copied along."""
+    shell.say([[("text", harmless(line))]])
+
+
+@local("apop USER [PASSWORD]")
+def _apop(shell: Shell, argument: str) -> None:
+    """Show the APOP line for this session.
+
+    It is made of the timestamp in the greeting and of the password, which is asked for if it is not
+    given, and masked.
+    """
+    timestamp = shell.session.core.timestamp
+    if timestamp is None:
+        why = "none counts that came before TLS" if shell.session.core.encrypted else "none came"
+        raise LocalError(f"APOP needs the <timestamp> of a greeting, and {why} [RFC 1939 §7]")
+
+    def line(user: bytes, password: bytes) -> bytes:
+        return b"APOP %b %b" % (user, apop_digest(timestamp, password))
+
+    _with_password(shell, "apop", argument, line)
+
+
+@local("cram USER [PASSWORD]")
+def _cram(shell: Shell, argument: str) -> None:
+    """Show the answer to the challenge of CRAM-MD5.
+
+    Type AUTH CRAM-MD5 first. The password is asked for if it is not given, and masked.
+    """
+    last = shell.session.exchanges.last
+    if last is None or last.status_line.status is not Status.CHALLENGE:
+        raise LocalError("there is no challenge to be answered: AUTH CRAM-MD5 asks for one")
+    try:
+        challenge = decode(last.status_line.text)
+    except NotBase64 as error:
+        raise LocalError("the challenge is no base64, so nothing answers it; * gives up") from error
+
+    def line(user: bytes, password: bytes) -> bytes:
+        return encode(CramMd5Client(Applicant(user=user, secret=password)).respond(challenge))
+
+    _with_password(shell, "cram", argument, line)
+
+
+def _with_password(
+    shell: Shell, name: str, argument: str, line: Callable[[bytes, bytes], bytes]
+) -> None:
+    """Show a line that is made of a name and a password, and ask for the password if need be."""
+    user, _, password = argument.partition(" ")
+    if not user:
+        raise LocalError(f"say who: :{name} bob; the password is asked for")
+    if not password and not shell.asker.at_prompt:
+        raise LocalError(f"there is nobody to ask: :{name} {user} PASSWORD")
+
+    def plan() -> Plan:
+        given = password or (yield from ask(f"Password of {user}: "))
+        try:
+            octets = credential(user, "name"), credential(given, "password")
+        except LoginError as error:
+            raise LocalError(str(error)) from error
+        shell.view.remark("this is to be typed, or pasted:")
+        _show_line(shell, line(*octets))
+
+    shell.run_procedure(plan(), name=name, speaks=False)

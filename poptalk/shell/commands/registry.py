@@ -1,0 +1,110 @@
+"""The list of local commands: lines that begin with `:` and never reach the server.
+
+A command is a function with the `local` decorator, whose docstring is its help: the first line what
+`:help` lists, the rest what `:help :name` shows.  To add one, write one, in `local` or, if only a
+lesson can answer it, in `local_lesson`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poptalk.net.endpoint import BadDestination
+from poptalk.session.procedure import LocalError
+from poptalk.shell import escapes
+
+if TYPE_CHECKING:
+    from poptalk.shell.shell import Shell
+
+Action = Callable[["Shell", str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCommand:
+    """A command of the shell's own."""
+
+    name: str
+    usage: str
+    action: Action
+    in_lessons: bool = False
+    """Whether it is about a lesson, and means nothing elsewhere."""
+
+    @property
+    def summary(self) -> str:
+        """One line of help."""
+        return (self.action.__doc__ or "").partition("\n")[0].rstrip(".")
+
+    @property
+    def details(self) -> str:
+        """All that there is to say."""
+        return " ".join((self.action.__doc__ or "").split())
+
+
+LOCAL_COMMANDS: dict[str, LocalCommand] = {}
+"""Every local command by its name without the colon, in the order in which `:help` lists them."""
+
+
+def local(usage: str, *, in_lessons: bool = False) -> Callable[[Action], Action]:
+    """Enter a function in `LOCAL_COMMANDS` under the first word of `usage`."""
+
+    def enter(action: Action) -> Action:
+        name = usage.partition(" ")[0]
+        LOCAL_COMMANDS[name] = LocalCommand(
+            name=name, usage=usage, action=action, in_lessons=in_lessons
+        )
+        return action
+
+    return enter
+
+
+def commands_of(shell: Shell) -> list[LocalCommand]:
+    """Return the local commands that mean something now."""
+    return [command for command in shell.commands.values() if not reason_against(shell, command)]
+
+
+def reason_against(shell: Shell, command: LocalCommand) -> str:
+    """Return why a command means nothing now, a sentence without its full stop; empty if it does."""
+    if command.in_lessons and shell.controller is None:
+        return f":{command.name} is for lessons, and this is none: poptalk learn opens them"
+    return ""
+
+
+def run_local(shell: Shell, text: str) -> None:
+    """Carry out a local command.
+
+    Args:
+        shell: where it was typed.
+        text: the line without its colon.
+    """
+    name, _, argument = text.partition(" ")
+    command = shell.commands.get(name)
+    if command is None:
+        shell.view.warn(_unknown(shell, name))
+        return
+    if reason := reason_against(shell, command):
+        shell.view.warn(reason)
+        return
+    try:
+        command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))
+    except (LocalError, BadDestination, escapes.BadEscape) as error:
+        shell.view.warn(f":{name}: {error}")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        shell.view.warn(f":{name}: {where}{error.strerror or error}")
+
+
+_AS_TYPED = ("send", "b64")
+"""Commands in whose argument each blank counts."""
+
+
+def _unknown(shell: Shell, name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, [command.name for command in commands_of(shell)], n=1)
+    meant = f"Did you mean :{near[0]}? " if near else ""
+    return (
+        f"there is no local command :{name}. {meant}:help lists them; "
+        f"to send this line to the server, type ::{name}"
+    )

@@ -1,0 +1,214 @@
+"""Help while typing: completion on Tab, grey hints behind the cursor, masked secrets.
+
+Everything comes from the table of verbs, from the local commands, and from what the server has told
+(`facts`).  Nothing is ever put into the line unasked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import History
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+
+from poptalk.pop3.commands import VERBS, Argument, ArgumentKind, Verb
+from poptalk.pop3.sasl.table import METHODS
+from poptalk.shell.commands.registry import commands_of
+from poptalk.shell.shell import LOCAL_PREFIX, Shell, wire_line
+from poptalk.terminal.render import typed_line
+from poptalk.terminal.safe import harmless
+
+_TAKES_A_PATH = ("save", "log")
+_TAKES_A_COMMAND = ("help",)
+_TAKES_A_METHOD = "login"
+"""Its second word is a way to log in."""
+
+
+class LineCompleter(Completer):
+    """Completes a line of POP3, or a local command."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """Give what may stand at the cursor."""
+        text = document.text_before_cursor
+        if self._shell.secret_in_text(text) is not None:
+            return ()
+        if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
+            return self._local(text[1:], complete_event)
+        return self._command(text) if self._shell.gives_completions else ()
+
+    def _command(self, text: str) -> Iterator[Completion]:
+        words = text.split(" ")
+        if len(words) == 1:
+            yield from self._keywords(words[0])
+            return
+        verb = VERBS.get(words[0].upper().encode("utf-8", "surrogateescape"))
+        if verb is None or len(words) - 2 >= len(verb.arguments):
+            return
+        yield from self._arguments(verb.arguments[len(words) - 2], words[-1])
+
+    def _keywords(self, typed: str) -> Iterator[Completion]:
+        state = self._shell.session.core.state
+        rows = sorted(VERBS.values(), key=lambda verb: state not in verb.states)
+        for verb in rows:
+            if verb.keyword.startswith(typed.upper()) and (typed or not verb.relic):
+                yield Completion(
+                    verb.keyword, start_position=-len(typed), display_meta=_meta(verb, self._shell)
+                )
+
+    def _arguments(self, argument: Argument, typed: str) -> Iterator[Completion]:
+        facts = self._shell.session.exchanges.facts
+        if argument.kind is ArgumentKind.MESSAGE:
+            for number, octets in facts.sizes.items():
+                if str(number).startswith(typed) and number not in self._shell.session.core.marked:
+                    meta = f"{octets:,} octets" if octets is not None else ""
+                    yield Completion(str(number), start_position=-len(typed), display_meta=meta)
+        elif argument.kind is ArgumentKind.MECHANISM:
+            for mechanism in facts.mechanisms:
+                if mechanism.startswith(typed.upper()):
+                    yield Completion(
+                        mechanism, start_position=-len(typed), display=harmless(mechanism)
+                    )
+
+    def _local(self, text: str, complete_event: CompleteEvent) -> Iterator[Completion]:
+        name, blank, argument = text.partition(" ")
+        if not blank:
+            for command in commands_of(self._shell):
+                if command.name.startswith(name):
+                    yield Completion(
+                        command.name, start_position=-len(name), display_meta=command.summary
+                    )
+        elif name in _TAKES_A_COMMAND:
+            topics = [verb.keyword for verb in VERBS.values()]
+            topics += [LOCAL_PREFIX + local.name for local in commands_of(self._shell)]
+            for topic in topics:
+                if topic.startswith((argument.upper(), argument)):
+                    yield Completion(topic, start_position=-len(argument))
+        elif name == _TAKES_A_METHOD and " " in argument:
+            yield from _methods(argument.split(" ")[-1])
+        elif name in _TAKES_A_PATH:
+            yield from self._paths.get_completions(Document(argument), complete_event)
+
+
+def _methods(typed: str) -> Iterator[Completion]:
+    for method in METHODS.values():
+        if method.name.startswith(typed.upper()):
+            yield Completion(method.name, start_position=-len(typed), display_meta=method.summary)
+
+
+def _meta(verb: Verb, shell: Shell) -> str:
+    if shell.session.core.state in verb.states:
+        return verb.summary
+    legal = " or ".join(sorted(state.value for state in verb.states))
+    return f"{verb.summary} (in {legal})"
+
+
+def hint(shell: Shell, text: str) -> str:
+    """Return what may follow a half-typed line, to be shown in grey behind it."""
+    command = shell.command_being_typed(text)
+    if shell.session.core.answering_auth and not text:
+        return "the answer in base64, or * to give up"
+    if command is None or not text:
+        return ""
+    line = wire_line(text)
+    if command.verb is None or not shell.gives_completions:
+        return ""
+    if not shell.connected:
+        return "   (not connected)"
+    ended = line[-1:] == b" "
+    given = len(line.split(b" ")) - (2 if ended else 1)
+    missing = command.verb.arguments[given:]
+    names = " ".join(f"[{a.name}]" if a.optional else a.name for a in missing)
+    needed = ""
+    if shell.session.core.state not in command.verb.states:
+        legal = " or ".join(sorted(state.value for state in command.verb.states))
+        needed = f"   (in {legal})"
+    return f"{'' if ended or not names else ' '}{names}{needed}"
+
+
+class TypedLine(Processor):
+    """Colours the line that is typed, masks its secrets, and shows the hint behind it."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """Change how the line looks; what it holds stays as it is."""
+        text = transformation_input.document.text
+        secret = self._shell.secret_in_text(text)
+        if secret is not None and not self._shell.view.reveal:
+            text = text[:secret] + "*" * (len(text) - secret)
+            fragments = _colours(text[:secret])
+            fragments.append(("class:secret", text[secret:]))
+        else:
+            fragments = _colours(text)
+        fragments.append(("class:hint", hint(self._shell, transformation_input.document.text)))
+        return Transformation(fragments)
+
+
+def _colours(text: str) -> StyleAndTextTuples:
+    return [(f"class:{style}", part) for style, part in typed_line(text)]
+
+
+# The history: what was typed, without secrets, in a file that only its owner can read.
+#
+# A line that holds a secret never enters it, neither on disk nor in memory.
+
+
+MAX_LINES = 5000
+"""Lines that are read of the file, the newest."""
+
+
+class SecretlessHistory(History):
+    """A history file with one typed line a line."""
+
+    def __init__(self, path: str | None, *, holds_secret: Callable[[str], bool]) -> None:
+        """Make a history.
+
+        Args:
+            path: the file; None keeps the history in memory only.
+            holds_secret: tells whether a line must not be remembered.
+        """
+        super().__init__()
+        self._path = path
+        self._holds_secret = holds_secret
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Read the file, newest line first; a file that cannot be read is an empty one."""
+        if self._path is None:
+            return
+        try:
+            with open(self._path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+                lines = [line for line in file.read().split("\n") if line]
+        except OSError:
+            return
+        yield from reversed(lines[-MAX_LINES:])
+
+    def append_string(self, string: str) -> None:
+        """Remember a line, unless it holds a secret."""
+        if not self._holds_secret(string):
+            super().append_string(string)
+
+    def store_string(self, string: str) -> None:
+        """Add a line to the file; a disk that is full, or read only, is no reason to stop."""
+        if self._path is None:
+            return
+        line = string.replace("\n", " ").encode("utf-8", "surrogateescape") + b"\n"
+        try:
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(descriptor, line)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self._path = None

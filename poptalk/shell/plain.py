@@ -1,0 +1,459 @@
+"""The linear shell: a prompt that is never redrawn (`--plain`, TERM=dumb, screen readers).
+
+Every line is written once, in its order.  What the server says while a line is half typed goes on rows
+of its own, and the prompt with the half-typed line is written again below it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from math import inf
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import Destination
+from poptalk.net.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    NetError,
+    TlsFailed,
+    failure,
+    no_tls_in_time,
+)
+from poptalk.session.procedure import require_tls
+from poptalk.session.session import Session
+from poptalk.shell.shell import Shell
+from poptalk.shell.view import View
+from poptalk.terminal.safe import Fragments, cells
+from poptalk.terminal.screen import LinearScreen
+
+if TYPE_CHECKING:
+    from poptalk.net.tls import TlsFacts
+    from poptalk.net.tls_settings import TlsSettings
+    from poptalk.shell.commands.registry import LocalCommand
+
+# Typing a line on a terminal that is never redrawn, with secrets masked.
+#
+# The terminal's own line editing echoes everything, a password included.  Here the echo is ours: each
+# key is answered by the character, or by `*` where the line has become secret.  Backspace, Ctrl-U,
+# Ctrl-C and Ctrl-D work as everywhere.
+
+
+try:
+    import termios
+except ImportError:  # Windows
+    termios = None  # type: ignore[assignment]
+
+_ERASE = ("\x7f", "\x08")
+_KILL = "\x15"
+_INTERRUPT = "\x03"
+_END = "\x04"
+_ENTER = ("\r", "\n")
+
+
+class LineInput:
+    """Keys of a terminal, gathered to lines; a context manager that restores the terminal."""
+
+    def __init__(self, descriptor: int, *, echo: Callable[[str], None]) -> None:
+        """Make an input that changes nothing before it is entered.
+
+        Args:
+            descriptor: the terminal.
+            echo: writes text behind the prompt.
+        """
+        self.text = ""
+        """What has been typed of the line."""
+        self.secret_from: Callable[[str], int | None] = lambda _text: None
+        """Tells where a line becomes secret."""
+        self._descriptor = descriptor
+        self._echo = echo
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._keys = ""
+        self._before: list[object] | None = None
+
+    def __enter__(self) -> LineInput:
+        if termios is not None:
+            self._before = termios.tcgetattr(self._descriptor)
+            mode = termios.tcgetattr(self._descriptor)
+            mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG)
+            mode[0] &= ~termios.ICRNL
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, mode)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._before is not None:
+            try:
+                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)  # type: ignore[arg-type]
+            except termios.error:
+                pass  # The terminal has been closed; there is nothing left to restore.
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C be a signal for as long as something else than keys is waited for."""
+        if self._before is None:
+            yield
+            return
+        mode = termios.tcgetattr(self._descriptor)
+        signalling = [*mode[:3], mode[3] | termios.ISIG, *mode[4:]]
+        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, signalling)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, mode)
+
+    def read(self) -> bool:
+        """Take keys; call it when the terminal has some.
+
+        Returns:
+            False when the terminal is gone.
+        """
+        try:
+            data = os.read(self._descriptor, 4096)
+        except OSError:
+            return False
+        self._keys += self._decoder.decode(data)
+        return bool(data)
+
+    def next_line(self) -> str | None:
+        """Return a line that is complete, None while none is.
+
+        Raises:
+            KeyboardInterrupt: for Ctrl-C.
+            EOFError: for Ctrl-D on an empty line.
+        """
+        while self._keys:
+            key, self._keys = self._keys[0], self._keys[1:]
+            if key in _ENTER:
+                if key == "\r" and self._keys[:1] == "\n":
+                    self._keys = self._keys[1:]
+                line, self.text = self.text, ""
+                self._echo("\n")
+                return line
+            self._act(key)
+        return None
+
+    def _act(self, key: str) -> None:
+        if key == _INTERRUPT:
+            self.text = ""
+            raise KeyboardInterrupt
+        if key == _END:
+            if not self.text:
+                raise EOFError
+        elif key in _ERASE:
+            self._erase(1)
+        elif key == _KILL:
+            self._erase(len(self.text))
+        else:
+            self.text += key
+            self._echo(self._shown(key))
+
+    def _erase(self, count: int) -> None:
+        for _ in range(min(count, len(self.text))):
+            shown = self._shown(self.text[-1])
+            self.text = self.text[:-1]
+            self._echo("\b \b" * cells(shown))
+
+    def _shown(self, key: str) -> str:
+        """Return what the last character of `text` looks like."""
+        secret_from = self.secret_from(self.text)
+        if secret_from is not None and len(self.text) > secret_from:
+            return "*"
+        return _glyph(key)
+
+    def shown_text(self) -> str:
+        """Return the half-typed line as it stands on the screen, to be written again below a reply."""
+        start = self.secret_from(self.text)
+        if start is None:
+            start = len(self.text)
+        return "".join(map(_glyph, self.text[:start])) + "*" * (len(self.text) - start)
+
+
+def _glyph(key: str) -> str:
+    """Return what stands for a character: itself, `^X` for a control, `?` for what draws nothing."""
+    if key.isprintable():
+        return key
+    return f"^{chr(ord(key) ^ 0x40)}" if key.isascii() else "?"
+
+
+class PlainShell(Shell):
+    """A shell that reads keys and the server by turns."""
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        view: View,
+        commands: Mapping[str, LocalCommand],
+        screen: LinearScreen,
+        keys: LineInput,
+        descriptor: int,
+        timeout: float | None,
+    ) -> None:
+        """Make a shell that is not connected.
+
+        Args:
+            session: the session.
+            view: shows it, which shows on `screen`.
+            commands: the local commands.
+            screen: where everything is written.
+            keys: where lines come from.
+            descriptor: the terminal of `keys`.
+            timeout: seconds for connecting.
+        """
+        super().__init__(session, view, commands=commands)
+        session.failed = self._failed
+        view.shows_sent = False
+        self._screen = screen
+        self._keys = keys
+        self._keys.secret_from = self.secret_in_text
+        self._descriptor = descriptor
+        self._timeout = timeout
+        self._link: Link | None = None
+        self._leaving = False
+        self._reminders: list[tuple[float, Callable[[], None]]] = []
+        """What is to be said when the server stays silent, and until when it may be."""
+        self._alarms: list[tuple[float, Callable[[], None]]] = []
+        """What is to be done at a certain time, whatever happens until then."""
+
+    # For the local commands.
+
+    def open(self, destination: Destination) -> None:
+        """Connect; a failure is shown, and Ctrl-C gives up."""
+        self.close()
+        try:
+            with self._keys.interruptible():
+                self.connect(destination)
+        except NetError as error:
+            self.not_connected(error)
+        except KeyboardInterrupt:
+            self.close()
+            self.not_connected(ConnectFailed("gave up connecting"))
+
+    def connect(self, destination: Destination) -> None:
+        """Connect.
+
+        Raises:
+            ConnectFailed: no connection came about.
+            TlsFailed: TLS did not come about.
+        """
+        self.session.destination = destination
+        settings = destination.tls_settings() if destination.tls else None
+        link = Link.open(destination.target, timeout=self._timeout, tls=settings)
+        self._link = link
+        transport = _Interruptible(link, self._keys)
+        where = str(destination)
+        self.session.opened(transport, destination, where=where, encrypted=destination.tls)
+        if link.tls is not None:
+            self.session.tls_established(link.tls)
+        self.watch()
+        if destination.starttls:
+            self._require_tls()
+        if self.half_typed:
+            self._keys.text, self.half_typed = self.half_typed, ""
+
+    def _require_tls(self) -> None:
+        """Have TLS begin before anything else is said, or end the connection.
+
+        Raises:
+            TlsFailed: the server does not offer it, or it did not come about.
+        """
+        outcome: list[Exception | None] = []
+        procedure = self.session.run(
+            require_tls(self.session), name="starttls", then=outcome.append
+        )
+        try:
+            while not outcome and self._link is not None:
+                self._listen(self._link, patient=False)
+        except ConnectionLost:
+            outcome.append(no_tls_in_time(self._timeout or 0))
+        finally:
+            procedure.abandon()
+        if outcome[0] is not None:
+            core = self.session.core
+            self.close()
+            raise failure(outcome[0], core)
+
+    def close(self) -> None:
+        """Close the connection without a word to the server."""
+        if self._link is not None:
+            self._link.close()
+            self._hung_up()
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        self._alarms.append((monotonic() + seconds, action))
+
+    def leave(self) -> None:
+        """End the shell."""
+        self._leaving = True
+
+    def say(self, lines: Iterable[Fragments]) -> None:
+        """Show lines of poptalk's own."""
+        self._screen.show(lines)
+
+    def shown(self) -> int:
+        """Return how often anything was written; a prompt and what is typed count as well."""
+        return self._screen.shown
+
+    # The loop.
+
+    def run(self) -> int:
+        """Talk until the user leaves; return the exit code."""
+        with self._keys:
+            try:
+                while not self._leaving:
+                    self._turn()
+                self.tell_controller(lambda controller: controller.left())
+            except EOFError:
+                self.view.remark("leaving; nothing was sent")
+                self.tell_controller(lambda controller: controller.left())
+            finally:
+                self.close()
+                self.session.close()
+        return 0
+
+    def _turn(self) -> None:
+        """Wait for a key or for the server, and act on it."""
+        self._prompt()
+        sources: list[int | Link] = [self._descriptor]
+        if self.connected and self._link is not None:
+            sources.append(self._link)
+        pending = self.connected and self._link is not None and self._link.pending()
+        ready = [self._link] if pending else self._wait(sources)
+        if self._link is not None and self._link in ready:
+            self._listen(self._link)
+        elif self._descriptor in ready and not self._keys.read():
+            raise EOFError
+        self._act_on_lines()
+
+    def _wait(self, sources: list[int | Link]) -> list[int | Link]:
+        """Wait for a source; until one speaks, say what the silence may mean, and do what is due.
+
+        Returns:
+            Those that have spoken; none if what was done may have changed what is to be waited for.
+        """
+        timed = min(
+            (self._reminders, self._alarms), key=lambda times: times[0][0] if times else inf
+        )
+        if not timed:
+            return list(select.select(sources, [], [])[0])
+        due, act = timed[0]
+        ready, _, _ = select.select(sources, [], [], max(0, due - monotonic()))
+        if not ready:
+            del timed[0]
+            act()
+        return list(ready)
+
+    def watch(self) -> None:
+        """Begin to wait: for the rest of a line, and for what the server owes."""
+        now = monotonic()
+        self._reminders = [(now + seconds, say) for seconds, say in self.reminders()]
+
+    def _prompt(self, *, although_due: bool = False) -> None:
+        """Write the prompt, unless it stands there already; nothing while a reply is due."""
+        if self._screen.at_prompt:
+            return
+        if although_due or self._wants_a_line():
+            prompt = self.prompt_within(self.view.size()[1])
+            self._screen.prompt([("prompt", prompt), ("text", self._keys.shown_text())])
+
+    def _wants_a_line(self) -> bool:
+        """Whether a prompt is due: no reply is awaited, and the controller is not at work."""
+        due = self.connected and not self.session.core.settled and not self.asked
+        return not due if self.controller is None else self.controller.wants_a_line(due=due)
+
+    def _act_on_lines(self) -> None:
+        while not self._leaving:
+            try:
+                text = self._keys.next_line()
+            except KeyboardInterrupt:
+                self._screen.prompt([("text", "^C\n")])
+                self._screen.answered()
+                self.interrupt_procedure()
+                self.tell_controller(lambda controller: controller.interrupted())
+                self._prompt(although_due=True)
+                continue
+            if text is None:
+                return
+            self._screen.answered()
+            self.enter(text)
+
+    def _listen(self, link: Link, *, patient: bool = True) -> None:
+        """Take what the server says next.
+
+        Args:
+            link: where it says so.
+            patient: whether a server that says nothing for long is only remarked upon.
+
+        Raises:
+            ConnectionLost: the server said nothing in time, and that is not `patient`.
+        """
+        try:
+            data = link.receive_once()
+        except ConnectionLost as error:
+            if not patient:
+                raise
+            self.view.warn(str(error))
+            return
+        if data is None:
+            return
+        if not data:
+            self._hung_up()
+            return
+        encrypted = self.session.core.encrypted
+        if self.hear(data, half_typed=self._keys.text):
+            self._keys.text = ""
+        if self.session.core.encrypted and not encrypted:
+            self.tell_controller(lambda controller: controller.tls_begun())
+        self.watch()
+        self.tell_controller(lambda controller: controller.listened())
+
+    def _failed(self, error: NetError) -> None:
+        """Show that the connection is broken, or that TLS did not come about."""
+        self.show_failure(error)
+        self._hung_up()
+
+    def _hung_up(self) -> None:
+        """Note the end of the connection, and keep what is half typed for the next one."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        link.close()
+        self.keep_half_typed(self._keys.text)
+        self._keys.text = ""
+        assert link.ending is not None
+        self.connection_ended(link.ending)
+        self.watch()
+
+
+class _Interruptible:
+    """A link whose TLS handshake can be given up with Ctrl-C."""
+
+    def __init__(self, link: Link, keys: LineInput) -> None:
+        self._keys = keys
+        self._link = link
+        self.send = link.send
+        self.close = link.close
+
+    def start_tls(self, settings: TlsSettings) -> TlsFacts:
+        """Begin TLS.
+
+        Raises:
+            TlsFailed: it did not come about, or Ctrl-C was pressed.
+        """
+        try:
+            with self._keys.interruptible():
+                return self._link.start_tls(settings)
+        except KeyboardInterrupt:
+            raise TlsFailed("given up") from None

@@ -1,0 +1,564 @@
+"""What every interactive shell does with a line that was typed.
+
+A line that begins with `:` is a local command, `::text` sends `:text`, and everything else goes to the
+session octet for octet.  The live and the plain shell inherit this and add their way of waiting: for
+keys, for the server, for both.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from poptalk.net.endpoint import Destination, password_in_url
+from poptalk.net.errors import NOT_TO_BE_TRUSTED, Injected, NetError, TlsFailed
+from poptalk.pop3.commands import Command, Span, State, may_become_command, parse_command
+from poptalk.pop3.sasl.table import METHODS
+from poptalk.session.login import Asker
+from poptalk.session.procedure import LocalError, Plan, Then
+from poptalk.session.session import Session
+from poptalk.shell import escapes
+from poptalk.shell.commands.registry import LocalCommand, run_local
+from poptalk.shell.view import View
+from poptalk.terminal.lexer import LOCAL_MARK
+from poptalk.terminal.safe import Fragments, harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from poptalk.login.password import PasswordSource
+    from poptalk.net.errors import Ending
+
+# Where an argument of a local command is, or may be, a secret: it is masked and not remembered.
+#
+# `:send` is not among them: what it sends is looked at as what is typed (`Shell.secret_in_text`).
+
+
+_WORDS_BEFORE = {":b64": 0, ":apop": 1, ":cram": 1}
+"""Commands with a secret among their arguments, and how many words stand before it."""
+
+_WORD = re.compile(r"""(?:"[^"]*"?|'[^']*'?|\S)+""")
+"""A word as a shell takes it, perhaps half typed."""
+
+
+def secret_in_argument(name: str, argument: str) -> int | None:
+    """Find where the argument of a local command becomes secret.
+
+    Args:
+        name: the command, with its colon.
+        argument: what stands behind the blank, perhaps half typed.
+
+    Returns:
+        The index of the first character that must not be shown or remembered; None if none.
+    """
+    if name == ":open":
+        return password_in_url(argument)
+    if name == ":login":
+        return _behind_login(argument)
+    if name in _WORDS_BEFORE:
+        words = argument.split(" ", _WORDS_BEFORE[name])
+        return len(argument) - len(words[-1]) if len(words) > _WORDS_BEFORE[name] else None
+    return None
+
+
+def _behind_login(argument: str) -> int | None:
+    """Find what is no mechanism: `:login bob jones` is refused, but it has been typed by then."""
+    words = [word for word in _WORD.finditer(argument) if not word[0].startswith("--")]
+    for place, word in enumerate(words[1:]):
+        if place or not any(method.startswith(word[0].upper()) for method in METHODS):
+            return word.start()
+    return None
+
+
+LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
+"""In no keyword of POP3, not in base64, and neither `*` nor `.` (why a colon: DESIGN.md)."""
+
+
+PARTIAL_SECONDS = 0.2
+"""How long the beginning of a line is held back for its end."""
+
+SILENCE_SECONDS = 8.0
+"""How long a server may be silent before that is explained: servers delay a failed login by up to
+this much (`-ERR` after 8 seconds was measured), and a person begins to wonder."""
+
+
+SHORT_QUESTION = "Password: "
+"""What is asked where a whole question would leave no room for the answer."""
+
+_END_A_PROCEDURE = frozenset({":close", ":quit"})
+"""What does not wait until poptalk has finished what it is doing."""
+
+
+class Shell(ABC):
+    """A session with a person at the keyboard.
+
+    Args:
+        session: the session.
+        view: shows it.
+        commands: the local commands by their names, without the colon.
+    """
+
+    asker = Asker()
+    """Who can be asked for a password."""
+
+    def __init__(
+        self, session: Session, view: View, *, commands: Mapping[str, LocalCommand]
+    ) -> None:
+        self.session = session
+        self.view = view
+        self.commands = commands
+        self.half_typed = ""
+        """What was in the line when the connection ended, to be offered again."""
+        self.controller: Controller | None = None
+        """Who sits beside the learner; nobody in a raw shell."""
+        """The lesson that this session becomes, for an author; usually none."""
+        self.typed_meanwhile: tuple[str, ...] = ()
+        """What was typed while a procedure ran, to be acted upon when it is over."""
+        self.source: PasswordSource | None = None
+        """Where passwords come from, None for the usual."""
+        session.changed = self.procedure_changed
+
+    # What the local commands need of a driver.
+
+    @abstractmethod
+    def open(self, destination: Destination) -> None:
+        """Connect, closing what is open; failures are shown, not raised."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection without a word to the server."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """End the shell."""
+
+    @abstractmethod
+    def say(self, lines: Iterable[Fragments]) -> None:
+        """Show lines of poptalk's own."""
+
+    @abstractmethod
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later, while keys and the server are heard as ever."""
+
+    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do work that waits for others, and then something on the screen."""
+        self.session.in_thread(work, then)
+
+    def shown(self) -> int:
+        """Return how often anything was written, by which one can tell whether anybody else wrote."""
+        return 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether octets can be sent."""
+        return self.session.transport is not None
+
+    @property
+    def destination(self) -> Destination | None:
+        """Where the session leads, or led."""
+        return self.session.destination
+
+    # What was typed.
+
+    def enter(self, text: str) -> None:
+        """Act on a line that was typed, without its end; while a procedure runs it waits."""
+        procedure = self.session.procedure
+        if procedure is not None and text not in _END_A_PROCEDURE:
+            if procedure.question is None:
+                self.typed_meanwhile = (*self.typed_meanwhile, text)
+            else:
+                procedure.answer(text)
+                self.session.carry_on()
+            return
+        if text.startswith(LOCAL_PREFIX):
+            if not text.startswith(LOCAL_PREFIX * 2):
+                run_local(self, text[1:])
+                return
+            text = text[1:] if self.controller is None else text
+        if self.controller is None or not self.controller.take(text):
+            if self.controller is not None:
+                text = text[text.startswith(LOCAL_PREFIX * 2) :]
+            line = text.encode("utf-8", "surrogateescape")
+            if self.session.send_line(line):
+                self.watch()
+            else:
+                self._not_sent(line)
+
+    def send_line(self, line: bytes) -> None:
+        """Send a line exactly as it was typed, CRLF after it."""
+        if self.session.send_line(line):
+            self.watch()
+        else:
+            self._not_sent(line)
+
+    def _not_sent(self, line: bytes) -> None:
+        self.view.warn("not connected: :open connects again, :quit leaves")
+        self.half_typed = self.half_typed or typed_text(line)
+
+    @abstractmethod
+    def watch(self) -> None:
+        """Begin to wait: for the rest of a line, and for what the server owes."""
+
+    # What poptalk does by itself.
+
+    def run_procedure(
+        self, plan: Plan, *, name: str, then: Then | None = None, speaks: bool = True
+    ) -> None:
+        """Begin to carry out a plan: see `session.procedure`.
+
+        Args:
+            plan: its steps.
+            name: what it is called, such as ``login``.
+            then: called at its end, and shows what is wrong; None has that shown.
+            speaks: whether it says anything to the server.
+
+        Raises:
+            LocalError: it cannot begin now.
+        """
+        if self.session.procedure is not None:
+            raise LocalError(f":{self.session.procedure.name} is still at it; Ctrl-C gives it up")
+        if speaks:
+            self._check_floor()
+        self.session.run(plan, name=name, then=then)
+
+    def _check_floor(self) -> None:
+        """Make sure that it is poptalk's turn to speak.
+
+        Raises:
+            LocalError: it is not; the sentence says why.
+        """
+        if not self.connected:
+            raise LocalError("there is no connection; :open connects again")
+        if self.controller is not None:
+            raise LocalError("in a lesson it is you who says everything; :hint helps")
+        if self.session.core.answering_auth:
+            raise LocalError("the server waits for an answer within AUTH; * gives up")
+
+    def procedure_changed(self) -> None:
+        """Act on what was typed while a procedure ran, if it is over."""
+        while self.typed_meanwhile and self.session.procedure is None:
+            text, *others = self.typed_meanwhile
+            self.typed_meanwhile = ()
+            self.enter(text)
+            self.typed_meanwhile = (*self.typed_meanwhile, *others)
+
+    def interrupt_procedure(self) -> None:
+        """End what poptalk does by itself, and forget what was typed meanwhile."""
+        self.typed_meanwhile = ()
+        if self.session.procedure is not None:
+            self.session.procedure.interrupt()
+
+    # Secrets.
+
+    def secret_of(self, line: bytes) -> Span | None:
+        """Find what must be masked in a line that is sent, or would be, now."""
+        if self.answering_auth:
+            return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
+        core = self.session.core
+        begun = core.unfinished
+        command = parse_command(begun + line)
+        if command.verb is None and core.is_stray_secret(command):
+            return Span(start=0, stop=len(line))
+        secret = command.secret
+        if secret is None:
+            return None
+        return Span(start=max(0, secret.start - len(begun)), stop=len(line))
+
+    @property
+    def answering_auth(self) -> bool:
+        """Whether the next line will answer AUTH, perhaps one that waits to be sent."""
+        # What poptalk does by itself answers by itself, and what is typed comes after that.
+        if self.session.procedure is None and self.session.core.answering_auth:
+            return True
+        held = self.controller.held if self.controller is not None else ()
+        if not (self.session.held or held or self.typed_meanwhile):
+            return False
+        waiting = (*self.session.held, *map(wire_line, (*held, *self.typed_meanwhile)))
+        return any(map(_may_be_challenged, waiting))
+
+    def keep_half_typed(self, text: str) -> None:
+        """Keep what is in the line, or waits, when the connection ends.
+
+        An answer within AUTH is of no use to the next connection, where nothing would mask it.
+        """
+        waiting = (*map(typed_text, self.session.held), *self.typed_meanwhile)
+        if not text and waiting:
+            text = waiting[0]
+        if self.secret_in_text(text) != 0:
+            self.half_typed = text or self.half_typed
+        self.session.held = []
+        self.typed_meanwhile = ()
+
+    def hear(self, data: bytes, *, half_typed: str) -> bool:
+        """Take octets of the server.
+
+        Args:
+            data: the octets.
+            half_typed: what is in the line.
+
+        Returns:
+            Whether it must be taken away: it was begun as an answer to an AUTH that is over now, so
+            that nothing would mask it any more, and it is the beginning of no command.
+        """
+        if not half_typed:
+            self.session.received(data)
+            return False
+        answering = self.answering_auth
+        self.session.received(data)
+        if not answering or self.answering_auth or _begins_command(half_typed):
+            return False
+        self.view.remark("AUTH is over; the answer that you were typing is a secret, and is gone")
+        return True
+
+    def secret_in_text(self, text: str) -> int | None:
+        """Find where a typed line becomes secret.
+
+        Returns:
+            The index of the first character that must not be shown or remembered; None if none.
+        """
+        if self.asked:
+            return 0
+        if text.startswith(LOCAL_PREFIX * 2):
+            inner = self.secret_in_text(text[1:])
+            return None if inner is None else inner + 1
+        if text.startswith(LOCAL_PREFIX):
+            return self._secret_in_local(text)
+        line = wire_line(text)
+        secret = self.secret_of(line)
+        if secret is None:
+            return None
+        return len(line[: secret.start].decode("utf-8", "surrogateescape"))
+
+    def must_be_forgotten(self, text: str) -> bool:
+        """Whether a line may not enter the history: it holds a secret, or looks like a stray one.
+
+        Where a login is to come, what is no command may be a password that was typed, or pasted, after
+        a question that never came.
+        """
+        if self.secret_in_text(text) is not None:
+            return True
+        if self.session.core.state is not State.AUTHORIZATION:
+            return False
+        return bool(text) and not _begins_command(text)
+
+    def _secret_in_local(self, text: str) -> int | None:
+        """Look into the escapes: `:send` can send a PASS too."""
+        name, blank, argument = text.partition(" ")
+        if not blank:
+            return None
+        if name != ":send":
+            start = secret_in_argument(name, argument)
+            return None if start is None else len(name + blank) + start
+        first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
+        secret = self.secret_of(first) is not None
+        secret = secret or any(parse_command(line).secret is not None for line in others)
+        # What stands behind an AUTH in the same breath is its answer.
+        secret = secret or (_may_be_challenged(first) and any(others))
+        return len(name) + 1 if secret else None
+
+    def command_being_typed(self, text: str) -> Command | None:
+        """Take the typed line apart, None where it is a local command or an answer."""
+        if self.asked or self.answering_auth:
+            return None
+        if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
+            return None
+        return parse_command(wire_line(text))
+
+    @property
+    def asked(self) -> bool:
+        """Whether the next line that is typed answers a question of poptalk's, and is a secret."""
+        return self.session.procedure is not None and self.session.procedure.question is not None
+
+    # What the controller is told, and what it changes.
+
+    def tell_controller(self, tell: Callable[[Controller], None]) -> None:
+        """Tell the controller, if there is one, what has happened."""
+        if self.controller is not None:
+            tell(self.controller)
+
+    @property
+    def gives_completions(self) -> bool:
+        """Whether Tab and grey words help with commands of POP3."""
+        return self.controller is None or self.controller.gives_completions
+
+    def reminders(self) -> list[tuple[float, Callable[[], None]]]:
+        """Return what is to be said if the server stays silent now, and after how many seconds."""
+        due: list[tuple[float, Callable[[], None]]] = []
+        core = self.session.core
+        if not self.connected:
+            return due
+        if core.partial:
+            due.append((PARTIAL_SECONDS, self.view.tell_partial))
+        if core.settled:
+            return due
+        controller = self.controller
+        if controller is None or controller.silences is None:
+            return [*due, (SILENCE_SECONDS, self.view.explain_silence)]
+        return due + [(s, partial(controller.silence, s)) for s in controller.silences]
+
+    # What goes wrong.
+
+    def show_failure(self, error: NetError) -> None:
+        """Show why there is no connection, or no TLS, with the certificate that is the reason."""
+        # What was injected shows above, and why that matters.
+        self.view.warn(NOT_TO_BE_TRUSTED if isinstance(error, Injected) else str(error))
+        if isinstance(error, TlsFailed):
+            for line in error.certificate:
+                self.view.remark(line)
+
+    def not_connected(self, error: NetError) -> None:
+        """Say that no connection was made."""
+        if self.controller is None:
+            self.show_failure(error)
+        else:
+            self.controller.failed(error)
+
+    def connection_ended(self, ending: Ending) -> None:
+        """Take note of the end of the connection, once what was typed has been kept."""
+        self.session.ended(ending)
+        if self.half_typed:
+            self.view.remark("what you had typed is kept: :open offers it again")
+        self.tell_controller(lambda controller: controller.ended(ending))
+
+    # What the prompt says.
+
+    @property
+    def prompt(self) -> str:
+        """The state, the user and the host, such as `AUTHORIZATION bob@host> `."""
+        session = self.session.core
+        host = self.destination.name if self.destination else ""
+        who = harmless(f"{session.user}@{host}" if session.user else host)
+        return self._accompanied(f"{self._situation} {who}> ", short=False)
+
+    @property
+    def short_prompt(self) -> str:
+        """The state alone, for narrow screens."""
+        return self._accompanied(f"{self._situation}> ", short=True)
+
+    def prompt_within(self, columns: int) -> str:
+        """Return the prompt, the short one where the screen is narrow.
+
+        Args:
+            columns: cells of a row.
+        """
+        procedure = self.session.procedure
+        if procedure is not None and procedure.question is not None:
+            question = harmless(procedure.question.text)
+            return question if len(question) <= columns // 2 else SHORT_QUESTION
+        prompt = self.prompt
+        return self.short_prompt if len(prompt) > columns // 2 else prompt
+
+    def _accompanied(self, usual: str, *, short: bool) -> str:
+        if not self.connected or self.session.core.state is State.CLOSED:
+            usual = "(closed)> "
+        return usual if self.controller is None else self.controller.prompt(usual, short=short)
+
+    @property
+    def _situation(self) -> str:
+        session = self.session.core
+        return "AUTH" if session.answering_auth else session.state.value
+
+
+def _may_be_challenged(line: bytes) -> bool:
+    """Whether a line, once sent, is answered with a challenge (RFC 5034 §4)."""
+    command = parse_command(line)
+    return command.verb is not None and command.verb.challenges and bool(command.arguments)
+
+
+def typed_text(line: bytes) -> str:
+    """Return what has to be typed for a line: the reverse of `wire_line`."""
+    text = line.decode("utf-8", "surrogateescape")
+    return LOCAL_PREFIX + text if text.startswith(LOCAL_PREFIX) else text
+
+
+def _begins_command(text: str) -> bool:
+    """Whether text is a local command, or what may become a command of POP3."""
+    return text.startswith(LOCAL_PREFIX) or may_become_command(wire_line(text))
+
+
+def wire_line(text: str) -> bytes:
+    """Return the octets of a typed line, without CRLF: UTF-8, and what is no UTF-8 as it came."""
+    text = text[1:] if text.startswith(LOCAL_PREFIX * 2) else text
+    return text.encode("utf-8", "surrogateescape")
+
+
+# Who sits beside the learner: the menu of lessons, and the coach of one.
+#
+# A shell without a controller is a raw shell.  A controller is asked first about every line that is
+# typed, has its say in the prompt, and is told what happens: after the screen has shown it, and after
+# the core has taken all of it, so that it may send, connect and close at once.
+
+
+# ruff: noqa: B027 - what a controller does not care about it need not take note of
+
+
+class Controller(ABC):
+    """Base of those who accompany a shell."""
+
+    gives_completions = True
+    """Whether Tab and grey words may help with commands of POP3."""
+
+    silences: Sequence[float] | None = None
+    """Seconds of silence after which `silence` is called; None for what the shell says by itself."""
+
+    held: Sequence[str] = ()
+    """Lines that were typed, and wait for their turn."""
+
+    @abstractmethod
+    def take(self, text: str) -> bool:
+        """Take a typed line that is no local command; False to have it sent."""
+
+    @abstractmethod
+    def answer(self, command: str) -> None:
+        """Answer a local command of lessons, such as `hint`."""
+
+    @abstractmethod
+    def prompt(self, usual: str, *, short: bool) -> str:
+        """Return the prompt.
+
+        Args:
+            usual: what the shell itself would say.
+            short: whether the screen is narrow.
+        """
+
+    def wants_a_line(self, *, due: bool) -> bool:
+        """Tell whether something may be typed now, so that a prompt is in place.
+
+        Args:
+            due: whether the server owes a reply.
+        """
+        return not due
+
+    def facts(self) -> Sequence[str]:
+        """Return what the bottom line says first."""
+        return ()
+
+    @abstractmethod
+    def reopen(self) -> None:
+        """Connect again, as `:open` asks."""
+
+    # What happened.  Not every controller needs to know all of it.
+
+    def listened(self) -> None:
+        """Take note that octets of the server have been taken and shown."""
+
+    def tls_begun(self) -> None:
+        """Take note that STLS has led to TLS."""
+
+    def failed(self, error: NetError) -> None:
+        """Take note that no connection came about; nothing has been shown of it."""
+
+    def ended(self, ending: Ending) -> None:
+        """Take note that the connection is gone, as the screen says."""
+
+    def silence(self, seconds: float) -> None:
+        """Take note that the server owes something, and has said nothing for so long."""
+
+    def interrupted(self) -> None:
+        """Take note of Ctrl-C."""
+
+    def left(self) -> None:
+        """Take note that the learner leaves; what is said now is the last thing on the screen."""

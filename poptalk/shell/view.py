@@ -1,0 +1,407 @@
+"""The view of a session: what a person sees of what is said, as lines for a screen.
+
+It observes a `Session`, and lives as long as the shell does.  It changes nothing; the local commands
+ask it for what the session keeps, in a form that can be shown.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from poptalk.net.errors import TLS_PORT_HINT
+from poptalk.pop3.commands import State
+from poptalk.pop3.events import (
+    BodyChunk,
+    Challenge,
+    Closed,
+    Greeting,
+    Reply,
+    ReplyEnd,
+    Sent,
+    TlsRequested,
+    Unsolicited,
+    Violation,
+    ViolationKind,
+)
+from poptalk.pop3.explain import Explanation, explain_greeting, explain_reply, explain_unasked
+from poptalk.pop3.replies import StatusLine
+from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode
+from poptalk.pop3.sasl.table import redacted_response, response_parts
+from poptalk.session.exchanges import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
+from poptalk.terminal.render import (
+    UNLIMITED,
+    BodyView,
+    Budget,
+    NoteKind,
+    client_line,
+    note,
+    plain_text,
+    status_line,
+)
+from poptalk.terminal.safe import Fragments, cells, harmless
+
+if TYPE_CHECKING:
+    from poptalk.session.exchanges import StoredReply
+    from poptalk.session.session import Session
+
+UNSOLICITED_LINES_SHOWN = 50
+"""Lines that answer nothing and are shown between two commands; a flood beyond is only counted."""
+
+MOST_LINES_EXPLAINED = 100
+"""Lines of a listing that are looked at."""
+
+FOLD_ADVICE = ":more shows the next, :save FILE keeps them all"
+
+STRIPPED = (
+    "this server has offered STLS before, and doesn't now: someone between may have taken it out; "
+    "send no password here [RFC 2595 §9]"
+)
+
+_EVERY_TIME = frozenset({ViolationKind.RESPONSE_INJECTION, ViolationKind.WRONG_STATE})
+"""Oddities worth a line whenever they occur; the others are told once a connection."""
+
+
+class Folding:
+    """How much of a reply has been on the screen."""
+
+    def __init__(self, reply: StoredReply) -> None:
+        self.shown = 0
+        """Octets of the body, from its start."""
+        self.folded = False
+        """Whether lines were left out."""
+        self._reply = reply
+        self._in_header = reply.is_message
+
+    def view(self, budget: Budget) -> BodyView:
+        """Begin or go on showing the body, after what was shown."""
+        exchange = self._reply.exchange
+        verb = exchange.command.verb if exchange is not None else None
+        fields = verb.fields if verb is not None else ()
+        return BodyView(budget=budget, in_header=self._in_header, fields=fields, advice=FOLD_ADVICE)
+
+    def viewed(self, view: BodyView) -> None:
+        """Take note of how far a view has come."""
+        self.shown += view.shown_octets
+        self._in_header = view.in_header
+        self.folded = view.folded
+
+    def start_over(self) -> None:
+        """Begin again with showing."""
+        self.shown = 0
+        self._in_header = self._reply.is_message
+        self.folded = self._reply.octets > 0
+
+
+class View:
+    """What the screen shows of a session."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        show: Callable[[Iterable[Fragments]], None],
+        size: Callable[[], tuple[int, int]] | None = None,
+    ) -> None:
+        """Make a view, and have it observe.
+
+        Args:
+            session: the session.
+            show: takes lines for the screen.
+            size: gives rows and columns of the screen, for folding long replies; None folds nothing.
+        """
+        self.session = session
+        self.reveal = False
+        """Whether secrets are shown."""
+        self.explain = False
+        """Whether everything is explained that can be."""
+        self.shows_sent = True
+        """Whether sent lines are shown; a shell whose prompt is never erased shows them already."""
+        self.hidden = False
+        """Whether the screen shows nothing of the dialogue, at most to the end of the connection; the
+        log has it all the same."""
+        self.unremarked: Collection[ViolationKind] = ()
+        """Oddities that the screen says nothing of, since the lesson does, or should not."""
+        self.folding: Folding | None = None
+        """How much has been shown of the last reply with a body."""
+        self._screen = show
+        self._size = size
+        self._told: set[ViolationKind] = set()
+        self._view: BodyView | None = None
+        self._unsolicited_shown = 0
+        self._unsolicited_hidden = [0, 0]
+        session.observe(
+            {
+                ConnectionOpened: self._on_opened,
+                Sent: self._on_sent,
+                Greeting: self._on_greeting,
+                Reply: self._on_reply,
+                Challenge: self._on_challenge,
+                BodyChunk: self._on_body,
+                ReplyEnd: self._on_reply_end,
+                Unsolicited: self._on_unsolicited,
+                Closed: self._on_closed,
+                ConnectionEnded: self._on_ended,
+                TlsEstablished: self._on_tls,
+                Note: self._on_note,
+                Violation: self._on_oddity,
+                TlsRequested: self._on_tls_requested,
+            }
+        )
+
+    # For the lessons, which know a session by its view.
+
+    # Sentences.
+
+    def size(self) -> tuple[int, int]:
+        """Return rows and columns of the screen; more rows than anything has if nothing is folded."""
+        return self._size() if self._size else (UNLIMITED, 80)
+
+    def note(self, text: str, *, kind: NoteKind = NoteKind.NOTE) -> list[Fragments]:
+        """Make lines of poptalk's own, wrapped to the screen."""
+        return note(text, kind=kind, columns=self.size()[1])
+
+    def remark(self, text: str) -> None:
+        """Show a line of poptalk's own."""
+        self._show(self.note(text))
+
+    def warn(self, text: str) -> None:
+        """Show a line of poptalk's own that should not be overlooked."""
+        self._show(self.note(text, kind=NoteKind.WARN))
+
+    def tell_partial(self) -> None:
+        """Show the beginning of a line whose end has not come for a while."""
+        self.show_partial(self.session.core.partial)
+
+    def explain_silence(self) -> None:
+        """Say what it may mean that the server has not said anything for a while, if it owes it."""
+        core = self.session.core
+        if core.settled or core.state is State.CLOSED:
+            return
+        if core.state is State.GREETING:
+            self.remark(f"no greeting yet. {TLS_PORT_HINT}")
+        elif core.in_body:
+            self.remark("the reply has not ended: a line with a lone dot is still to come")
+        else:
+            # What is no keyword may be a secret.
+            verb = core.outstanding[0].command.verb
+            self.remark(
+                f"no answer to {verb.keyword if verb else 'this line'} yet; "
+                "the server may be busy, or wait for the end of a line"
+            )
+
+    # Events.
+
+    def _on_opened(self, _event: ConnectionOpened) -> None:
+        self._told.clear()
+
+    def _on_sent(self, event: Sent) -> None:
+        self._unsolicited_shown = 0
+        if self._unsolicited_hidden[1]:
+            self._tell_hidden_unsolicited()
+        response = self.session.exchanges.response_in(event) if self.explain else None
+        if self.shows_sent or self.session.sent_by_poptalk:
+            instead = redacted_response(*response) if response is not None else None
+            self._show(
+                [client_line(event.line, event.secret, reveal=self.reveal, stand_in=instead)]
+            )
+        if response is not None:
+            self._show(self._explained_response(*response))
+
+    def _on_greeting(self, event: Greeting) -> None:
+        self._show([status_line(self.mask(event.status_line.line))])
+        self._explain_last()
+
+    def _on_reply(self, event: Reply) -> None:
+        verb = event.exchange.command.verb
+        fields = verb.fields if verb and not event.multi_line else ()
+        line = [status_line(self.mask(event.status_line.line), fields=fields)]
+        if not self.hidden:
+            self._screen(line)
+        if event.multi_line and self.session.exchanges.last is not None:
+            self.folding = Folding(self.session.exchanges.last)
+            self._view = self.folding.view(self.screenful())
+
+    def _on_challenge(self, event: Challenge) -> None:
+        self._show([status_line(self.mask(event.status_line.line))])
+        self._explain_last()
+
+    def _on_body(self, event: BodyChunk) -> None:
+        exchanges = self.session.exchanges
+        if exchanges.failure is not None:
+            failure, exchanges.failure = exchanges.failure, None
+            self.warn(f"the rest of this reply is not kept: {failure.strerror}")
+        assert self._view is not None
+        self._show(self._view.feed(event.data))
+
+    def _on_reply_end(self, event: ReplyEnd) -> None:
+        if self._view is not None:
+            self._end_view(complete=True)
+        self._explain_last()
+        if event.exchange.command.keyword == b"CAPA" and self.session.exchanges.facts.stripped:
+            self.warn(STRIPPED)
+
+    def _explain_last(self) -> None:
+        last = self.session.exchanges.last
+        if self.explain and last is not None:
+            self._show([*self._as_much_as_fits(self.explained(last))])
+
+    def _on_unsolicited(self, event: Unsolicited) -> None:
+        room = UNSOLICITED_LINES_SHOWN - self._unsolicited_shown
+        *lines, rest = event.data.split(b"\n", max(room, 0))
+        for line in lines:
+            self._unsolicited_shown += 1
+            self._show([status_line(self.mask(line.removesuffix(b"\r")))])
+        if rest:
+            if not self._unsolicited_hidden[0]:
+                self.remark("the server goes on like this; from here on its lines are counted")
+            self._unsolicited_hidden[0] += rest.count(b"\n")
+            self._unsolicited_hidden[1] += len(rest)
+
+    def _on_closed(self, event: Closed) -> None:
+        if event.partial:
+            self.show_partial(event.partial)
+        if self._view is not None:
+            self._end_view(complete=False)
+        self._tell_hidden_unsolicited()
+        if event.marked:
+            self.warn(marked_stay(event.marked))
+
+    def _on_ended(self, event: ConnectionEnded) -> None:
+        (self.remark if self.session.core.farewell else self.warn)(str(event.ending))
+        self.hidden = False
+
+    def _on_tls(self, event: TlsEstablished) -> None:
+        (self.remark if event.facts.verified else self.warn)(event.facts.summary)
+
+    def _on_note(self, event: Note) -> None:
+        (self.warn if event.warning else self.remark)(event.text)
+
+    def _on_oddity(self, event: Violation) -> None:
+        if event.kind in self.unremarked:
+            return
+        if event.kind in self._told and event.kind not in _EVERY_TIME:
+            return
+        self._told.add(event.kind)
+        fact = event.fact
+        detail = f" ({event.detail})" if event.detail else ""
+        clause = f" [{fact.clause}]" if fact.clause else ""
+        self.warn(f"{fact.sentence}{detail}{clause}")
+
+    def _on_tls_requested(self, event: TlsRequested) -> None:
+        for line in event.residue[:_RESIDUE_SHOWN].splitlines():
+            self._show([status_line(self.mask(line))])
+
+    def _show(self, lines: Iterable[Fragments]) -> None:
+        if self.hidden:
+            # What makes the lines, perhaps as they are asked for, keeps count of what it has made.
+            deque(lines, maxlen=0)
+        else:
+            self._screen(lines)
+
+    # For the local commands.
+
+    def mask(self, line: bytes) -> bytes:
+        """Return octets of the server without an echo of a secret, unless secrets are revealed."""
+        return line if self.reveal else self.session.secrets.mask(line)
+
+    def screenful(self) -> Budget:
+        """Return a budget of one screen, less the lines around the prompt."""
+        row_count, columns = self.size()
+        return Budget(row_count=max(row_count - _ROWS_KEPT, _FEWEST_ROWS), columns=columns)
+
+    def show_partial(self, partial: bytes) -> None:
+        """Show a line of the server whose end has not come."""
+        line = status_line(self.mask(partial[:_RESIDUE_SHOWN]))
+        self._show([[*line, ("warn", " (the end of this line is missing)")]])
+
+    def _end_view(self, *, complete: bool) -> None:
+        view, self._view = self._view, None
+        assert view is not None
+        assert self.folding is not None
+        self._show(view.end(complete=complete))
+        self.folding.viewed(view)
+
+    def _tell_hidden_unsolicited(self) -> None:
+        lines, octets = self._unsolicited_hidden
+        if octets:
+            self._unsolicited_hidden = [0, 0]
+            self.remark(f"{lines:,} more unasked lines, {octets:,} octets, were not shown")
+
+    # Explanations: for `:why`, and of everything while `:explain on` holds.
+
+    def explained(self, reply: StoredReply) -> Iterator[Fragments]:
+        """Explain a greeting, a reply or a challenge, part by part."""
+        if reply.exchange is None:
+            return self._explanations(explain_greeting(reply.status_line))
+        lines = reply.listing(most=MOST_LINES_EXPLAINED)
+        return self._explanations(
+            explain_reply(reply.exchange.command, reply.status_line, lines, complete=reply.complete)
+        )
+
+    def explained_unsolicited(self, line: StatusLine) -> Iterator[Fragments]:
+        """Explain a line that answers nothing."""
+        return self._explanations(explain_unasked(line))
+
+    def _explanations(self, explanations: Iterable[Explanation]) -> Iterator[Fragments]:
+        for each in explanations:
+            clause = f" [{each.clause}]" if each.clause else ""
+            yield from self.beside(harmless(self.mask(each.part)), f"{each.meaning}{clause}")
+
+    def beside(self, part: str, meaning: str) -> list[Fragments]:
+        """Show a part with what it means beside it, or below it where that is too long.
+
+        Args:
+            part: harmless text; empty for what is about all of it.
+            meaning: one sentence.
+        """
+        lines = self.note(meaning)
+        if not part:
+            return lines
+        head = ("keyword", part)
+        if len(lines) == 1 and cells(part + "  " + plain_text(lines[0])) < self.size()[1]:
+            return [[head, ("note", "  "), *lines[0]]]
+        return [[head], *lines]
+
+    def _as_much_as_fits(self, lines: Iterable[Fragments]) -> Iterator[Fragments]:
+        """Give lines until the screen is full."""
+        budget = self.screenful()
+        for line in lines:
+            if not budget.spend(plain_text(line)):
+                yield from self.note("there is more to say: :why does")
+                return
+            yield line
+
+    def _explained_response(
+        self, mechanism: bytes, step: int, response: bytes
+    ) -> Iterator[Fragments]:
+        """Show what a response of AUTH holds, base64 undone, secrets as stars."""
+        try:
+            octets = decode(response)
+        except NotBase64:
+            return
+        for part in response_parts(mechanism, step, octets):
+            if part.meaning:
+                shown = STARS if part.secret else part.octets
+                yield from self.beside(harmless(shown), part.meaning)
+
+
+_ROWS_KEPT = 6
+"""Rows of the screen that a long reply leaves: its command and first line, the note, dot, prompt."""
+
+_FEWEST_ROWS = 8
+"""Rows of a long reply shown on the smallest screen."""
+
+_RESIDUE_SHOWN = 2000
+"""Octets shown of what came where nothing should have come."""
+
+
+def marked_stay(marked: Sequence[int]) -> str:
+    """Say what a connection that ends without QUIT means for messages marked as deleted."""
+    numbers = ", ".join(str(number) for number in marked)
+    which = f"message {numbers} was" if len(marked) == 1 else f"messages {numbers} were"
+    stay = "stays" if len(marked) == 1 else "stay"
+    return (
+        f"no QUIT was answered: {which} marked as deleted and {stay} in the maildrop [RFC 1939 §6]"
+    )

@@ -1,0 +1,326 @@
+"""Comparing what happened with what a dialogue says, by meaning.
+
+Of a status line the indicator counts, a response code where one is written, and the fields that the
+command table calls data; the words behind them are for people: "the reply given by the POP3 server to
+any command is significant only to "+OK" and "-ERR"" (RFC 1939 §9, which excepts STAT, LIST and UIDL).
+Body lines are compared in full, the lines of CAPA as a set.  So a session pasted from an RFC runs
+against any server.  With `exact` everything is compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import zip_longest
+
+from poptalk.pop3.commands import Command, Field, FieldKind
+from poptalk.pop3.replies import Status, StatusLine, parse_status_line
+from poptalk.transcript.model import TERMINATOR, AnyLines, ClientLine, ExpectedReply, ServerLine
+from poptalk.transcript.octets import octets_of, text_of
+from poptalk.transcript.pattern import Bindings, Literal, Pattern, make_pattern
+from poptalk.transcript.redact import masked
+
+Lines = Sequence[ServerLine | AnyLines]
+
+
+class Aspect(Enum):
+    """In which respect something differs."""
+
+    COMMAND = "the command"
+    INDICATOR = "the status indicator"
+    CODE = "the response code"
+    FIELD = "the field"
+    STATUS_LINE = "the status line"
+    BODY_LINE = "the line"
+    CAPABILITY = "the capability"
+    MECHANISM = "a challenge of the mechanism"
+    END = "the end of the reply"
+    CLOSE = "the server to close the connection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """What happened is what the dialogue says."""
+
+    bindings: dict[str, str]
+    """The bindings handed in, and what was captured now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The first thing that is not as the dialogue says; as text, one sentence."""
+
+    line: int
+    """The line in the dialogue's file."""
+    aspect: Aspect
+    expected: str
+    """As the dialogue writes it; empty for Aspect.END and Aspect.CLOSE."""
+    came: str | None
+    """The line that came, octets that are not UTF-8 as surrogates; None where none came."""
+    field: Field | None = None
+    """Which field it is, for Aspect.FIELD."""
+
+    def __str__(self) -> str:
+        came = "nothing more" if self.came is None else f"'{make_pattern(self.came).source}'"
+        return f"Line {self.line}: expected {self.wanted}, but {came} came."
+
+    @property
+    def wanted(self) -> str:
+        """What was expected, in words, as the object of a sentence."""
+        return f"{self.aspect.value} {self.expected}" if self.expected else self.aspect.value
+
+
+Comparison = Agreement | Difference
+
+
+def match_client(
+    step: ClientLine,
+    line: bytes,
+    bindings: Bindings,
+    *,
+    answers_challenge: bool = False,
+    exact: bool = False,
+) -> Comparison:
+    """Compare a line that a client sent.
+
+    Args:
+        step: what the dialogue says, with its alternatives.
+        line: octets as sent, without CRLF.
+        bindings: what was captured before, and the known values.
+        answers_challenge: whether the line is a SASL response, which has no keyword.
+        exact: whether the case of the keyword counts.
+    """
+    text = text_of(line)
+    compare = Pattern.match if exact or answers_challenge else _match_in_any_case
+    patterns = (step.pattern, *step.alternatives)
+    for pattern in patterns:
+        found = compare(pattern, text, bindings)
+        if found is not None:
+            return Agreement(bindings=found)
+    if answers_challenge:
+        expected, came = _SASL_RESPONSE, _OTHER_RESPONSE
+    else:
+        expected = " or ".join(f"'{_without_secret(pattern)}'" for pattern in patterns)
+        came = make_pattern(*masked(line)).text
+    return Difference(line=step.line, aspect=Aspect.COMMAND, expected=expected, came=came)
+
+
+_SASL_RESPONSE = "with the SASL response"
+_OTHER_RESPONSE = "(another response)"
+"""Stand in a message for lines that are secret as a whole."""
+
+
+def match_reply(
+    expected: ExpectedReply, lines: Sequence[bytes], bindings: Bindings, *, exact: bool = False
+) -> Comparison:
+    """Compare a whole reply.
+
+    Args:
+        expected: what the dialogue says, with the command that is answered.
+        lines: the lines as received, byte-stuffed, without line ends, the lone dot included.
+        bindings: what was captured before, and the known values.
+        exact: whether everything is compared, words for people too.
+
+    Returns:
+        The bindings with what was captured, or the first difference.  Where the dialogue has no line
+        after the status line of a multi-line reply, the body is not compared, unless `exact` is.
+    """
+    first, body = expected.steps[0], expected.steps[1:]
+    if isinstance(first, AnyLines):
+        return _match_lines(expected.steps, lines, bindings)
+    if not lines:
+        return _difference(first, Aspect.STATUS_LINE, None)
+    command = expected.answers
+    result = _match_status(first, lines[0], bindings, command=command, exact=exact)
+    if isinstance(result, Difference) or (not body and not exact):
+        return result
+    if _is_capabilities(command) and not exact:
+        return _match_capabilities(body, lines[1:], result.bindings, line=first.line)
+    return _match_lines(body, lines[1:], result.bindings, line=first.line)
+
+
+def _match_status(
+    step: ServerLine, line: bytes, bindings: Bindings, *, command: Command | None, exact: bool
+) -> Comparison:
+    """Compare a status line: the indicator, the response code, the fields that are data."""
+    wanted = parse_status_line(octets_of(step.payload))
+    came = parse_status_line(line)
+    if exact or wanted.status is Status.OTHER:
+        return _match_in_full(step, Aspect.STATUS_LINE, line, bindings)
+    if came.status is not wanted.status:
+        return _difference(step, Aspect.INDICATOR, line, f"'{wanted.status.value}'")
+    if step.pattern.placeholders:
+        found = step.pattern.match(text_of(line), bindings)
+        if found is None and b" " not in line:
+            # "+OK" alone leaves nothing for the placeholder of "+OK {...}", its blank included.
+            found = step.pattern.match(text_of(line) + " ", bindings)
+        return _agreement(step, Aspect.STATUS_LINE, line, found)
+    if wanted.code is not None and not _has_code(came, wanted.code):
+        return _difference(step, Aspect.CODE, line, f"'[{text_of(wanted.code)}]'")
+    fields = _data_fields(command) if wanted.status is Status.OK else ()
+    for field, want, got in zip_longest(fields, wanted.words, came.words):
+        if field is None or want is None:
+            break
+        if want != got:
+            wanted_field = f"'{field.name}' = {text_of(want)}"
+            return _difference(step, Aspect.FIELD, line, wanted_field, field=field)
+    return Agreement(bindings=dict(bindings))
+
+
+def _has_code(came: StatusLine, wanted: bytes) -> bool:
+    """Compare response codes in any case; "clients MUST ignore unknown hierarchical detail".
+
+    RFC 2449 §8.
+    """
+    code = (came.code or b"").upper() + b"/"
+    return code.startswith(wanted.upper() + b"/")
+
+
+def _data_fields(command: Command | None) -> Sequence[Field]:
+    """Find the fields of a one-line reply that the RFC defines as data."""
+    if command is None or command.verb is None or command.multi_line or command.verb.challenges:
+        # The fields of AUTH are those of its listing; its +OK after a login has words for people.
+        return ()
+    return [field for field in command.verb.fields if field.kind is not FieldKind.REST]
+
+
+def _match_lines(
+    steps: Lines, lines: Sequence[bytes], bindings: Bindings, *, line: int = 0
+) -> Comparison:
+    """Compare lines in full and in order; `AnyLines` takes as few as will do.
+
+    Args:
+        steps: what is expected.
+        lines: what came.
+        bindings: what was captured before.
+        line: the place to name where nothing is expected, yet something came.
+    """
+    runs = _runs(steps)
+    first, *others = runs
+    result = _match_run(first, lines[: len(first)], bindings)
+    at = len(first)
+    for run in others[:-1]:
+        if isinstance(result, Difference):
+            return result
+        result, at = _find_run(run, lines, at, result.bindings)
+    if isinstance(result, Difference):
+        return result
+    if not others:
+        end = steps[-1].line if steps else line
+        if len(lines) > at:
+            return Difference(line=end, aspect=Aspect.END, expected="", came=text_of(lines[at]))
+        return result
+    last = others[-1]
+    return _match_run(last, lines[max(at, len(lines) - len(last)) :], result.bindings)
+
+
+def _runs(steps: Lines) -> list[list[ServerLine]]:
+    """Part the lines at `AnyLines`: one run more than there are of those."""
+    runs: list[list[ServerLine]] = [[]]
+    for step in steps:
+        if isinstance(step, AnyLines):
+            runs.append([])
+        else:
+            runs[-1].append(step)
+    return runs
+
+
+def _match_run(run: Sequence[ServerLine], lines: Sequence[bytes], bindings: Bindings) -> Comparison:
+    """Compare line by line; `lines` are as many as the run or fewer."""
+    result: Comparison = Agreement(bindings=dict(bindings))
+    for step, line in zip_longest(run, lines):
+        if isinstance(result, Difference):
+            break
+        if line is None:
+            return _difference(step, Aspect.BODY_LINE, None)
+        result = _match_in_full(step, Aspect.BODY_LINE, line, result.bindings)
+    return result
+
+
+def _find_run(
+    run: Sequence[ServerLine], lines: Sequence[bytes], at: int, bindings: Bindings
+) -> tuple[Comparison, int]:
+    """Find the first place from `at` on where a run of lines stands, and what lies behind it."""
+    for start in range(at, len(lines) - len(run) + 1):
+        result = _match_run(run, lines[start : start + len(run)], bindings)
+        if isinstance(result, Agreement):
+            return result, start + len(run)
+    return _difference(run[0], Aspect.BODY_LINE, None), at
+
+
+def _is_capabilities(command: Command | None) -> bool:
+    return command is not None and command.keyword == b"CAPA"
+
+
+def _match_capabilities(
+    steps: Lines, lines: Sequence[bytes], bindings: Bindings, *, line: int
+) -> Comparison:
+    """Compare the lines of CAPA as a set, their tags in any case (RFC 2449 §5)."""
+    wanted = [s for s in steps if isinstance(s, ServerLine) and s.payload != TERMINATOR]
+    ends = [s for s in steps if isinstance(s, ServerLine) and s.payload == TERMINATOR]
+    left = [text_of(line) for line in lines if line != b"."]
+    found = dict(bindings)
+    # Lines without placeholders choose first: nothing else fits them.
+    for step in sorted(wanted, key=lambda step: len(step.pattern.placeholders)):
+        for index, capability in enumerate(left):
+            captured = _match_in_any_case(step.pattern, capability, found)
+            if captured is not None:
+                found = captured
+                del left[index]
+                break
+        else:
+            return _difference(step, Aspect.CAPABILITY, None)
+    if left and not any(isinstance(step, AnyLines) for step in steps):
+        return Difference(line=line, aspect=Aspect.END, expected="", came=left[0])
+    if ends and b"." not in lines:
+        return _difference(ends[0], Aspect.BODY_LINE, None)
+    return Agreement(bindings=found)
+
+
+def _match_in_full(step: ServerLine, aspect: Aspect, line: bytes, bindings: Bindings) -> Comparison:
+    return _agreement(step, aspect, line, step.pattern.match(text_of(line), bindings))
+
+
+def _agreement(
+    step: ServerLine, aspect: Aspect, line: bytes, found: dict[str, str] | None
+) -> Comparison:
+    if found is None:
+        return _difference(step, aspect, line)
+    return Agreement(bindings=found)
+
+
+def _difference(
+    step: ServerLine,
+    aspect: Aspect,
+    came: bytes | None,
+    expected: str | None = None,
+    *,
+    field: Field | None = None,
+) -> Difference:
+    return Difference(
+        line=step.line,
+        aspect=aspect,
+        expected=f"'{step.pattern.source}'" if expected is None else expected,
+        came=None if came is None else text_of(came),
+        field=field,
+    )
+
+
+def _match_in_any_case(pattern: Pattern, text: str, bindings: Bindings) -> dict[str, str] | None:
+    """Compare with the first word in any case: keywords are "case-insensitive" (RFC 1939 §3)."""
+    first = pattern.parts[0] if pattern.parts else None
+    if isinstance(first, Literal) and (" " in first.text or len(pattern.parts) == 1):
+        pattern = make_pattern(_fold(first.text), *pattern.parts[1:])
+        text = _fold(text)
+    return pattern.match(text, bindings)
+
+
+def _fold(text: str) -> str:
+    keyword, blank, rest = text.partition(" ")
+    return keyword.upper() + blank + rest
+
+
+def _without_secret(pattern: Pattern) -> str:
+    """Write a pattern for a message, a secret that stands in it in clear masked."""
+    if pattern.placeholders:
+        return pattern.source
+    return make_pattern(*masked(octets_of(pattern.text))).source

@@ -1,0 +1,299 @@
+"""Finds which reply answers which command, for a replay.
+
+POP3 answers in order, so a queue of outstanding commands is all it takes; pipelined commands
+(RFC 2449 §6.6) are no special case.  Where a reply ends follows from the command table: a positive
+reply to a multi-line command goes on up to the lone dot.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from poptalk.pop3.commands import Command, parse_command
+from poptalk.pop3.replies import Status, parse_status_line
+from poptalk.transcript.octets import octets_of
+from poptalk.transcript.pattern import Pattern
+
+# Stage directions: what happens between the lines, in angle brackets as the RFCs write it.
+
+
+MAX_WAIT_SECONDS = 3600
+"""Longest wait that a dialogue may ask for: enough to watch an autologout timer run out (at least
+ten minutes, RFC 1939 §3), too little to hold a machine for a day by a slip of the pen."""
+
+_DIRECTION = re.compile(r"<([^<>]*[^<> \t][ \t][^<>]*)>")
+_WAIT = re.compile(r"wait ([0-9]{1,6}(?:\.[0-9]{1,3})?) s")
+
+
+class Side(Enum):
+    """Who speaks or acts."""
+
+    CLIENT = "C:"
+    SERVER = "S:"
+
+
+class Action(Enum):
+    """What a stage direction asks for."""
+
+    OPEN = "open connection"
+    CLOSE = "close connection"
+    NEGOTIATE_TLS = "negotiate TLS"
+    WAIT = "wait"
+
+
+FORMS = (*(f"<{action.value}>" for action in Action if action is not Action.WAIT), "<wait 2 s>")
+"""The directions on a `C:` line, as one writes them."""
+
+_BY_TEXT = {action.value.lower(): action for action in Action if action is not Action.WAIT}
+
+
+def direction_text(payload: str) -> str | None:
+    """Read a payload that is wholly in angle brackets with a blank in it.
+
+    Args:
+        payload: the text behind the marker.
+
+    Returns:
+        The text between the brackets, each run of blanks made one; None for any other payload.
+    """
+    found = _DIRECTION.fullmatch(payload.strip(" \t"))
+    return " ".join(found[1].split()) if found else None
+
+
+def parse_direction(text: str) -> tuple[Action, float | None] | None:
+    """Find what a stage direction asks for.
+
+    Args:
+        text: the text between the brackets.
+
+    Returns:
+        The action, and the seconds of a wait; None where it is none of the four.
+
+    Raises:
+        ValueError: for a wait that is longer than MAX_WAIT_SECONDS.
+    """
+    action = _BY_TEXT.get(text.lower())
+    if action is not None:
+        return action, None
+    wait = _WAIT.fullmatch(text.lower())
+    if wait is None:
+        return None
+    seconds = float(wait[1])
+    if seconds > MAX_WAIT_SECONDS:
+        raise ValueError(f"a wait lasts {MAX_WAIT_SECONDS} seconds at most")
+    return Action.WAIT, seconds
+
+
+def write_direction(action: Action, seconds: float | None = None) -> str:
+    """Write a direction as `parse_direction` reads it, without the brackets."""
+    if action is Action.WAIT:
+        return f"wait {seconds or 0:.3f}".rstrip("0").rstrip(".") + " s"
+    return str(action.value)
+
+
+# What a dialogue holds: lines of both sides, stage directions and comments, in order.
+#
+# Every step knows its line in the file.  The line does not count when two steps are compared, so that
+# a dialogue that was written and read again is equal to itself.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLine:
+    """`C:` and what the client sends."""
+
+    line: int = field(compare=False, default=0)
+    pattern: Pattern
+    alternatives: tuple[Pattern, ...] = ()
+    """What is accepted as well: the `or` lines underneath."""
+
+    @property
+    def payload(self) -> str:
+        """The line as it is sent, without its line end; placeholders stay in their braces."""
+        return self.pattern.text.removesuffix("\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLine:
+    """`S:` and what the server sends."""
+
+    line: int = field(compare=False, default=0)
+    pattern: Pattern
+
+    @property
+    def payload(self) -> str:
+        """The line as it is received, without its line end; placeholders stay in their braces."""
+        return self.pattern.text.removesuffix("\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyLines:
+    """Any number of lines from the server: `S: ...`, or a stage direction that describes them."""
+
+    line: int = field(compare=False, default=0)
+    description: str | None = None
+    """The text between the angle brackets; None for `S: ...`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direction:
+    """Something that happens between the lines."""
+
+    line: int = field(compare=False, default=0)
+    side: Side
+    action: Action
+    seconds: float | None = None
+    """How long a wait lasts; None for every other action."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """A line that begins with `#`."""
+
+    line: int = field(compare=False, default=0)
+    text: str
+
+
+Step = ClientLine | ServerLine | AnyLines | Direction | Comment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogue:
+    """A session, or a part of one, as somebody wrote it down."""
+
+    name: str = field(compare=False, default="<dialogue>")
+    """The file it comes from, for messages."""
+    steps: tuple[Step, ...]
+
+
+TERMINATOR = "."
+"""The line that ends a multi-line reply (RFC 1939 §3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """A line for the client to send."""
+
+    step: ClientLine
+    command: Command
+    """The line taken apart; of a line that answers a challenge, the AUTH command before it."""
+    answers_challenge: bool = False
+    """Whether the line is a SASL response, which has no keyword (RFC 5034 §4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedReply:
+    """A whole reply: its status line, and the lines after it as far as the dialogue has any."""
+
+    answers: Command | None
+    """The command; None for the greeting, and for what a server says unasked."""
+    steps: tuple[ServerLine | AnyLines, ...]
+    """Never empty.  The lone dot is among them where the dialogue has it."""
+
+
+Act = Send | ExpectedReply | AnyLines | Direction
+"""What a replay does next.  `AnyLines` stands where no reply is due, so that none need come."""
+
+
+def exchanges(dialogue: Dialogue) -> tuple[Act, ...]:
+    """Put the lines of a dialogue together.
+
+    Args:
+        dialogue: its comments are left out.
+
+    Returns:
+        What is to be done, in order.  A command to which the dialogue has no answer is a `Send`
+        without an `ExpectedReply`.
+    """
+    return tuple(_Exchanges().acts(dialogue))
+
+
+class _Exchanges:
+    """Walks through the steps with the commands that still wait for an answer."""
+
+    def __init__(self) -> None:
+        self._outstanding: deque[Command] = deque()
+        self._challenged: Command | None = None
+        self._reply: list[ServerLine | AnyLines] = []
+        self._answers: Command | None = None
+
+    def acts(self, dialogue: Dialogue) -> Iterator[Act]:
+        for step in dialogue.steps:
+            match step:
+                case ClientLine():
+                    yield from self._end_of_turn()
+                    yield self._send(step)
+                case Direction():
+                    yield from self._end_of_turn()
+                    if step.action in (Action.OPEN, Action.CLOSE):
+                        self._outstanding.clear()
+                        self._challenged = None
+                    yield step
+                case ServerLine() | AnyLines():
+                    yield from self._server(step)
+                case Comment():
+                    pass
+        yield from self._end_of_turn()
+
+    def _send(self, step: ClientLine) -> Send:
+        if self._challenged is not None:
+            command, self._challenged = self._challenged, None
+            self._outstanding.appendleft(command)
+            return Send(step=step, command=command, answers_challenge=True)
+        command = parse_command(octets_of(step.payload))
+        last = self._outstanding[-1] if self._outstanding else None
+        if last is not None and command.verb is None and _asks_for_responses(last):
+            # Sent ahead of the challenge that it answers.
+            self._outstanding.append(last)
+            return Send(step=step, command=last, answers_challenge=True)
+        self._outstanding.append(command)
+        return Send(step=step, command=command)
+
+    def _server(self, step: ServerLine | AnyLines) -> Iterator[Act]:
+        """Take a line of the server: it begins a reply, goes on with one or ends it."""
+        if self._reply:
+            self._reply.append(step)
+            if isinstance(step, ServerLine) and step.payload == TERMINATOR:
+                yield self._end_of_reply()
+            return
+        if isinstance(step, AnyLines) and not self._outstanding:
+            yield step
+            return
+        self._answers = self._outstanding.popleft() if self._outstanding else None
+        self._reply.append(step)
+        if not self._goes_on(step):
+            yield self._end_of_reply()
+
+    def _goes_on(self, first: ServerLine | AnyLines) -> bool:
+        """Tell whether a reply with this first line has more lines; note a challenge."""
+        if isinstance(first, AnyLines):
+            return True
+        command = self._answers
+        if command is None:
+            return False
+        status = parse_status_line(octets_of(first.payload)).status
+        ahead = bool(self._outstanding) and self._outstanding[0] is command
+        if status is Status.CHALLENGE and _asks_for_responses(command) and not ahead:
+            self._challenged = command
+        return status is Status.OK and command.multi_line
+
+    def _end_of_reply(self) -> ExpectedReply:
+        reply = ExpectedReply(answers=self._answers, steps=tuple(self._reply))
+        self._reply.clear()
+        return reply
+
+    def _end_of_turn(self) -> Iterator[ExpectedReply]:
+        """End a reply that has no lone dot; any lines at its end answer all that is outstanding."""
+        if not self._reply:
+            return
+        last = self._reply[-1]
+        yield self._end_of_reply()
+        if isinstance(last, AnyLines):
+            while self._outstanding:
+                yield ExpectedReply(answers=self._outstanding.popleft(), steps=(last,))
+
+
+def _asks_for_responses(command: Command) -> bool:
+    """Whether a command is an AUTH with a mechanism, whose lines are its responses."""
+    return command.verb is not None and command.verb.challenges and bool(command.arguments)

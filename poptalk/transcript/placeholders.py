@@ -1,0 +1,213 @@
+"""The placeholders of AUTH: `{login-1}`, `{scram-sha-256-2}`, and what a replay sends for them.
+
+A recording hides each response of the client behind the name of its mechanism and the number of the
+step.  A replay works the response out anew, with the same mechanism and the challenge that has come.
+PLAIN and CRAM-MD5 have names without a number, `{plain}` and `{cram-md5}` (`known`): what they say
+depends on no step before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from poptalk.pop3.replies import Status, parse_status_line, timestamp_of
+from poptalk.pop3.sasl.mechanism import Applicant, ClientMechanism, NotBase64, decode, encode
+from poptalk.pop3.sasl.simple import CramMd5Client, plain_message
+from poptalk.pop3.sasl.table import METHODS, apop_digest
+from poptalk.transcript.octets import octets_of, unescaped
+
+# The placeholders that have a value before any line has captured one.
+#
+# A dialogue names what differs from account to account and from session to session, `{user}` or
+# `{apop}`.  A replay works the values out from the session so far: the greeting brings the timestamp of
+# APOP, the last challenge that of CRAM-MD5.
+
+
+REASONS: Mapping[str, str] = {
+    "user": "no user name was given",
+    "password": "no password was given",
+    "host": "no host name was given",
+    "apop": "it needs a user's password and a greeting that holds a <timestamp>",
+    "plain": "it needs a user name and a password",
+    "cram-md5": "it needs a user name, a password and a challenge from the server",
+    "plain-for": "it needs a user name and a password",
+}
+"""Every name that is known beforehand, and why it may still have no value."""
+
+PLAIN_FOR = "plain-for"
+"""`{plain-for=team}` is the response of PLAIN for another authorization identity, which is no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a session has given so far to work the known placeholders out from."""
+
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    host: str | None = None
+    greeting: bytes = b""
+    """The greeting, without its line end."""
+    challenge: bytes | None = None
+    """The last line that began with `+ `, whole, without its line end."""
+
+    def bindings(self) -> dict[str, str]:
+        """Return the values by name; a name whose ingredients are missing is left out."""
+        worked_out = {
+            "user": self.user,
+            "password": self.password,
+            "host": self.host,
+            "apop": self._apop(),
+            "plain": self._plain(),
+            "cram-md5": self._cram_md5(),
+        }
+        return {name: value for name, value in worked_out.items() if value is not None}
+
+    def _apop(self) -> str | None:
+        timestamp = timestamp_of(self.greeting)
+        if timestamp is None or self.password is None:
+            return None
+        return apop_digest(timestamp, octets_of(self.password)).decode("ascii")
+
+    def plain_for(self, identity: str) -> str | None:
+        """Return PLAIN's response for another identity; None without a name or a password.
+
+        Args:
+            identity: as `{plain-for=...}` has it: text, or `0x` and hexadecimal digits.
+        """
+        decoded = unescaped(identity)
+        return self._plain(octets_of(identity if decoded is None else decoded))
+
+    def _plain(self, identity: bytes = b"") -> str | None:
+        if self.user is None or self.password is None:
+            return None
+        name, password = octets_of(self.user), octets_of(self.password)
+        return encode(plain_message(name, password, identity=identity)).decode("ascii")
+
+    def _cram_md5(self) -> str | None:
+        if self.user is None or self.password is None or self.challenge is None:
+            return None
+        status = parse_status_line(self.challenge)
+        if status.status is not Status.CHALLENGE:
+            return None
+        try:
+            question = decode(status.text)
+        except NotBase64:
+            return None
+        who = Applicant(user=octets_of(self.user), secret=octets_of(self.password))
+        answer = CramMd5Client(who).respond(question)
+        return encode(answer).decode("ascii")
+
+
+MakeMechanism = Callable[[str], ClientMechanism]
+"""Makes a mechanism by its name, for whoever logs in."""
+
+_NAME = re.compile(r"(?P<mechanism>.+)-(?P<step>[1-9][0-9]?)")
+
+
+def response_name(mechanism: str, step: int) -> str:
+    """Return the name of a response's placeholder.
+
+    Args:
+        mechanism: its name, in any case.
+        step: which response of the exchange it is, an initial one included, from 1.
+    """
+    return f"{mechanism.lower()}-{step}"
+
+
+def parse_response_name(name: str) -> tuple[str, int] | None:
+    """Read the name of a placeholder.
+
+    Returns:
+        The mechanism in upper case, and the step; None where the name is that of no response, or the
+        mechanism is none that poptalk knows.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    mechanism = found["mechanism"].upper()
+    method = METHODS.get(mechanism)
+    return (mechanism, int(found["step"])) if method is not None and method.sasl else None
+
+
+def reason_for_none(name: str) -> str | None:
+    """Return why the placeholder of a response has no value; None for another placeholder."""
+    if parse_response_name(name) is None:
+        return None
+    return "it needs a user name, a password or a token, and the steps of AUTH before it in their order"
+
+
+class Responses:
+    """The exchange of AUTH that a replay is in, and its responses.
+
+    Args:
+        make: makes a mechanism for whoever logs in.
+    """
+
+    def __init__(self, make: MakeMechanism) -> None:
+        self._make = make
+        self._mechanism: ClientMechanism | None = None
+        self._name = ""
+        self._step = 0
+
+    def work_out(self, name: str, challenge: bytes | None) -> str | None:
+        """Return what to send for a placeholder; asked again, it goes one step further.
+
+        Args:
+            name: the placeholder's.
+            challenge: the line that is answered, whole, without its line end; None for an initial
+                response.
+
+        Returns:
+            The base64 of the response; None where the name is that of no response, or it is not this
+            step's turn.
+
+        Raises:
+            LoginError: the mechanism cannot take the name or the password, or the challenge is not
+                what it lays down.
+        """
+        parsed = parse_response_name(name)
+        if parsed is None:
+            return None
+        mechanism, step = parsed
+        if step == 1:
+            self._mechanism, self._name = self._make(mechanism), mechanism
+        elif self._mechanism is None or (mechanism, step) != (self._name, self._step + 1):
+            return None
+        self._step = step
+        assert self._mechanism is not None
+        response = self._mechanism.initial() if step == 1 else None
+        if response is None:
+            question = _decoded(challenge)
+            if question is None:
+                return None
+            response = self._mechanism.respond(question)
+        return encode(response).decode("ascii")
+
+    def say_nothing(self, challenge: bytes) -> None:
+        """Take note that a challenge is answered with an empty line, as SCRAM's last one is.
+
+        Args:
+            challenge: the line that is answered, whole, without its line end.
+
+        Raises:
+            LoginError: the challenge is not what the mechanism lays down; of SCRAM, it proves nothing.
+        """
+        question = _decoded(challenge)
+        if self._mechanism is not None and question is not None:
+            self._mechanism.respond(question)
+            self._step += 1
+
+
+def _decoded(challenge: bytes | None) -> bytes | None:
+    """Undo the base64 of a challenge; nothing was asked where there is none."""
+    if challenge is None:
+        return b""
+    status = parse_status_line(challenge)
+    if status.status is not Status.CHALLENGE:
+        return None
+    try:
+        return decode(status.text)
+    except NotBase64:
+        return None

@@ -1,0 +1,1 @@
+"""Tests of lessons at the prompt."""

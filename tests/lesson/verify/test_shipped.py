@@ -1,0 +1,25 @@
+"""The lessons that come with poptalk: nothing is wrong with them.
+
+How long it takes to know that is measured by `benchmarks.lessons_check`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poptalk.lesson.library import lesson_files
+from poptalk.lesson.verify.check import check, check_lesson
+
+
+@pytest.mark.parametrize("path", lesson_files(), ids=lambda path: path.stem)
+def test_a_shipped_lesson_passes(path: Path) -> None:
+    assert [str(fault) for fault in check_lesson(path).faults] == []
+
+
+def test_the_shipped_lessons_pass() -> None:
+    said: list[str] = []
+    assert check(say=said.append, complain=said.append) == 0
+    [summary] = said
+    assert summary.startswith(f"{len(lesson_files())} lessons, all right (")

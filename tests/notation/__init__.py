@@ -1,1 +1,0 @@
-"""The notation, module by module."""

@@ -1,0 +1,200 @@
+"""Explanations: each part of what was said, what it means, and the clause that says so."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poptalk.pop3.commands import VERBS, parse_command
+from poptalk.pop3.explain import (
+    MOST_LINES,
+    Explanation,
+    explain_greeting,
+    explain_reply,
+    explain_unasked,
+)
+from poptalk.pop3.replies import RESPONSE_CODES, parse_status_line
+
+
+def reply(command: bytes, status: bytes, *lines: bytes) -> list[Explanation]:
+    return list(explain_reply(parse_command(command), parse_status_line(status), lines))
+
+
+def meaning_of(part: bytes, explanations: list[Explanation]) -> str:
+    """Return what is said of a part; it must be there once."""
+    (found,) = [e.meaning for e in explanations if e.part == part]
+    return found
+
+
+def test_a_greeting() -> None:
+    line = b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>"
+    explanations = list(explain_greeting(parse_status_line(line)))
+    assert explanations[0].part == b"+OK"
+    assert "APOP" in meaning_of(b"<1896.697170952@dbc.mtview.ca.us>", explanations)
+    assert str(explanations[-1].clause) == "RFC 1939 §7"
+    without = list(explain_greeting(parse_status_line(b"-ERR [SYS/TEMP] busy")))
+    assert [e.part for e in without] == [b"-ERR", b"[SYS/TEMP]", b"busy"]
+
+
+def test_the_fields_of_stat_and_the_words_behind_them() -> None:
+    explanations = reply(b"STAT", b"+OK 3 6183 and more")
+    assert [e.part for e in explanations] == [b"+OK", b"3", b"6183", b"and more"]
+    assert "words for people" in explanations[-1].meaning
+
+
+def test_a_field_that_is_no_number_is_named() -> None:
+    assert "not a number" in meaning_of(b"three", reply(b"STAT", b"+OK three 25"))
+
+
+def test_a_listing_is_explained_up_to_a_number_of_lines() -> None:
+    lines = [b"%d %d" % (n, n * 10) for n in range(1, 30)]
+    explanations = reply(b"LIST", b"+OK", *lines)
+    assert meaning_of(b"1 10", explanations) == "message 1, octets 10"
+    assert [e.part for e in explanations][-1] == b"."
+    assert len([e for e in explanations if e.part in lines]) == MOST_LINES
+    assert explanations[-2].meaning == "the lines after these hold the same fields"
+
+
+def test_a_lone_dot_that_has_not_come_is_not_explained() -> None:
+    command, status = parse_command(b"RETR 1"), parse_status_line(b"+OK")
+    explanations = list(explain_reply(command, status, [b"Subject: x"], complete=False))
+    assert b"." not in [e.part for e in explanations]
+    assert "has not come" in explanations[-1].meaning
+
+
+def test_words_are_utf_8_and_nothing_hidden() -> None:
+    line = "ja 日本語".encode()
+    explanations = reply(b"LANG", b"+OK", line, b"xx \xff\x1b\xe2\x80\xae")
+    assert meaning_of(line, explanations) == "language ja, description 日本語"
+    assert explanations[-2].meaning == r"language xx, description \xff\x1b\u202e"
+
+
+def test_only_what_the_octets_show_is_claimed() -> None:
+    login = reply(b"PASS x", b"+OK")[-1].meaning
+    assert "locked for you" not in login
+    temporary = reply(b"PASS x", b"-ERR [SYS/TEMP] no home")
+    assert "will pass" not in meaning_of(b"[SYS/TEMP]", temporary)
+    assert "farewell" in list(explain_unasked(parse_status_line(b".")))[-1].meaning
+
+
+def test_all_capabilities_are_explained_known_or_not() -> None:
+    tags = [b"TOP", b"sasl PLAIN", b"X-ODD 1", b""] + [b"UIDL"] * MOST_LINES
+    explanations = reply(b"CAPA", b"+OK", *tags)
+    assert "AUTH works" in meaning_of(b"sasl PLAIN", explanations)
+    assert "not in the IANA registry" in meaning_of(b"X-ODD 1", explanations)
+    assert len([e for e in explanations if e.part == b"UIDL"]) == MOST_LINES
+
+
+def test_a_message_is_not_taken_apart() -> None:
+    explanations = reply(b"RETR 1", b"+OK 120 octets", b"Subject: x")
+    assert [e.part for e in explanations] == [b"+OK", b"120 octets", b"", b"."]
+    assert "message follows" in explanations[2].meaning
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (b"USER bob", "waits for PASS"),
+        (b"PASS x", "TRANSACTION"),
+        (b"STLS", "TLS"),
+        (b"DELE 1", "goes when QUIT is answered"),
+        (b"RSET", "no message is marked"),
+        (b"QUIT", "hangs up"),
+    ],
+)
+def test_what_a_positive_reply_has_changed(command: bytes, words: str) -> None:
+    assert words in reply(command, b"+OK")[-1].meaning
+    assert words not in " ".join(e.meaning for e in reply(command, b"+OK")[:-1])
+
+
+def test_auth_alone_logs_nobody_in() -> None:
+    assert "you are in" in reply(b"AUTH PLAIN x", b"+OK")[-1].meaning
+    assert "you are in" not in " ".join(e.meaning for e in reply(b"AUTH", b"+OK", b"PLAIN"))
+
+
+def test_a_negative_reply_says_what_the_command_is_about() -> None:
+    explanations = reply(b"DELE 1", b"-ERR [SYS/PERM/X] no")
+    assert "did not do it" in explanations[0].meaning
+    assert explanations[1].meaning == RESPONSE_CODES[b"SYS/PERM"].meaning
+    assert meaning_of(b"DELE", explanations) == VERBS[b"DELE"].details
+
+
+def test_a_greeting_that_is_negative_offers_nothing() -> None:
+    explanations = list(explain_greeting(parse_status_line(b"-ERR not today <1.2@host>")))
+    assert "will not serve you" in explanations[-1].meaning
+    assert "APOP" not in " ".join(e.meaning for e in explanations)
+
+
+def test_a_farewell_that_failed_may_have_deleted_some() -> None:
+    explanations = reply(b"QUIT", b"-ERR some deleted messages not removed")
+    assert any("some of the marked messages may be left" in e.meaning for e in explanations)
+
+
+def test_what_is_done_without_a_trace_is_explained_by_the_command() -> None:
+    assert reply(b"NOOP", b"+OK")[-1].meaning == VERBS[b"NOOP"].details
+    assert "this server's own" in reply(b"XYZZY", b"+OK")[-1].meaning
+
+
+def test_top_and_retr_are_told_apart() -> None:
+    assert "as many lines" in meaning_of(b"", reply(b"TOP 1 2", b"+OK"))
+    assert "whole message" in meaning_of(b"", reply(b"RETR 1", b"+OK"))
+
+
+def test_a_bare_auth_is_a_habit() -> None:
+    explanations = reply(b"AUTH", b"+OK", b"PLAIN")
+    assert any("a habit of servers" in e.meaning for e in explanations)
+    assert "mechanism PLAIN" in meaning_of(b"PLAIN", explanations)
+
+
+def test_a_language_that_was_chosen() -> None:
+    explanations = reply(b"LANG es", b"+OK es Idioma cambiado")
+    assert "language tag" in meaning_of(b"es", explanations)
+    assert "words for people" in meaning_of(b"Idioma cambiado", explanations)
+
+
+def test_a_code_that_nobody_has_registered() -> None:
+    assert "not in the IANA registry" in meaning_of(b"[ODD]", reply(b"NOOP", b"-ERR [ODD] x"))
+
+
+def test_a_challenge() -> None:
+    assert "base64" in meaning_of(b"+", reply(b"AUTH PLAIN", b"+ "))
+
+
+def test_what_answers_nothing() -> None:
+    explanations = list(explain_unasked(parse_status_line(b"-ERR [SYS/TEMP] idle")))
+    assert [e.part for e in explanations] == [b"-ERR", b"[SYS/TEMP]", b"idle"]
+    assert "unasked" in explanations[-1].meaning
+    (odd,) = explain_unasked(parse_status_line(b"* BYE"))
+    assert odd.part == b"* BYE"
+
+
+@given(
+    st.sampled_from([*VERBS, b"XYZZY", b""]),
+    st.sampled_from([b"", b" 1", b" 1 2"]),
+    st.sampled_from([b"+OK", b"-ERR", b"+", b""]),
+    st.binary(max_size=30),
+    st.lists(st.binary(max_size=10), max_size=3),
+)
+def test_every_reply_has_an_explanation(
+    keyword: bytes, arguments: bytes, indicator: bytes, text: bytes, lines: list[bytes]
+) -> None:
+    status = parse_status_line(indicator + b" " + text)
+    explanations = [
+        *explain_reply(parse_command(keyword + arguments), status, lines),
+        *explain_greeting(status),
+        *explain_unasked(status),
+    ]
+    assert all(explanation.meaning for explanation in explanations)
+
+
+def test_a_challenge_is_shown_with_its_base64_undone() -> None:
+    explanations = reply(b"AUTH SCRAM-SHA-256", b"+ cj1hLHM9UVE9PSxpPTQwOTY=")
+    assert [e.part for e in explanations] == [b"+", b"r=a", b"s=QQ==", b"i=4096"]
+    assert "HMAC" not in meaning_of(b"<1@h>", reply(b"AUTH CRAM-MD5", b"+ PDFAaD4="))
+    assert "your turn" in meaning_of(b"", reply(b"AUTH PLAIN", b"+ "))
+    assert "no base64" in meaning_of(b"hello", reply(b"AUTH NTLM", b"+ hello"))
+
+
+def test_what_is_no_command_is_said_to_be_none_and_not_repeated() -> None:
+    explanations = reply(b"hunter2", b"-ERR what?")
+    assert "no command of POP3" in meaning_of(b"", explanations)
+    assert b"hunter2" not in b"".join(e.part for e in explanations)

@@ -1,0 +1,59 @@
+"""Replays for the tests: a dialogue in a string, a server of the tests, and what came of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from poptalk.net.connection import Link
+from poptalk.net.endpoint import Destination
+from poptalk.pop3.events import Sent
+from poptalk.run.replay import Occurrence, Replay
+from poptalk.transcript.match import Difference
+from poptalk.transcript.parser import parse_dialogue
+from poptalk.transcript.placeholders import Known
+
+TIMEOUT = 5.0  # seconds; a server of the tests answers at once
+BOB = Known(user="bob", password="jones")
+
+
+class Result(NamedTuple):
+    """What came of a replay."""
+
+    replay: Replay
+    occurrences: list[Occurrence]
+
+    @property
+    def difference(self) -> Difference | None:
+        """The first thing that was not as written."""
+        return self.replay.difference
+
+    @property
+    def sent(self) -> list[bytes]:
+        """The lines that were sent."""
+        return [o.line for o in self.occurrences if isinstance(o, Sent)]
+
+
+def replayed(
+    text: str,
+    destination: Destination,
+    *,
+    known: Known = BOB,
+    exact: bool = False,
+    bindings: dict[str, str] | None = None,
+    timeout: float = TIMEOUT,
+) -> Result:
+    """Replay a dialogue to its end."""
+
+    def connect() -> Link:
+        settings = destination.tls_settings() if destination.tls else None
+        return Link.open(destination.target, timeout=timeout, tls=settings)
+
+    with Replay(
+        parse_dialogue(text, name="test.pop3"),
+        connect=connect,
+        destination=destination,
+        known=known,
+        exact=exact,
+        bindings=bindings,
+    ) as replay:
+        return Result(replay, list(replay.run()))
