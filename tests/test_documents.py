@@ -23,7 +23,7 @@ from poptalk.transcript.parser import parse_dialogue
 from tests.test_architecture import ROOMS
 from tools import make_manual, make_picture
 
-LOCAL_NAMES = {command.name for command in make_manual.local_commands()}
+LOCAL_NAMES = {command.name for command in make_manual.every_local_command()}
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

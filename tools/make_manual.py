@@ -85,7 +85,7 @@ COMPLETIONS = {
 MANUAL = DOCUMENTS / "poptalk.1"
 
 
-def local_commands() -> list[LocalCommand]:
+def every_local_command() -> list[LocalCommand]:
     """Return every local command, that of `poptalk lessons record` as well."""
     return [*LOCAL_COMMANDS.values(), prose_command(Recording(account=BOB))]
 
@@ -275,7 +275,7 @@ def local_commands() -> Iterator[str]:
     yield from paragraphs(
         "These lines of the shell are not sent. To send a line that begins with a colon, double it."
     )
-    yield from tagged({f":{c.usage}": c.details for c in local_commands()})
+    yield from tagged({f":{c.usage}": c.details for c in every_local_command()})
 
 
 def verbs() -> Iterator[str]:
