@@ -95,9 +95,17 @@ _AS_TYPED = ("send", "b64")
 """Commands in whose argument each blank counts."""
 
 
+_ELSEWHERE = {
+    "prose": "is for a session that becomes a lesson: poptalk lessons record FILE begins one"
+}
+"""Commands that are entered only in certain shells, and where those are found."""
+
+
 def _unknown(shell: Shell, name: str) -> str:
     import difflib
 
+    if name in _ELSEWHERE:
+        return f":{name} {_ELSEWHERE[name]}"
     near = difflib.get_close_matches(name, [command.name for command in commands_of(shell)], n=1)
     meant = f"Did you mean :{near[0]}? " if near else ""
     return (
