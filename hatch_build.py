@@ -1,8 +1,8 @@
 """The README as package indexes show it: hatchling calls this when it builds a wheel or an sdist.
 
-An index has no files beside the README, so its relative links are made absolute with the address of the
-repository, which is in `[project.urls]` of pyproject.toml and nowhere else.  While there is no address, a
-link becomes its text, and a picture is left out.
+An index has no files beside the README, so its relative links are made absolute with the address of
+the repository, which is in `[project.urls]` of pyproject.toml and nowhere else.  While there is no
+address, a link becomes its text, and a picture is left out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def readme_for_an_index(text: str, *, repository: str) -> str:
     def replaced(link: re.Match[str]) -> str:
         picture, words, target = link["picture"], link["text"], link["target"]
         if repository:
-            return f"{picture}[{words}]({repository.rstrip('/')}/{'raw' if picture else 'blob'}/HEAD/{target})"
+            base = f"{repository.rstrip('/')}/{'raw' if picture else 'blob'}/HEAD"
+            return f"{picture}[{words}]({base}/{target})"
         return "" if picture else f"{words} ({target} in the source)"
 
     return LINK.sub(replaced, text)

@@ -34,7 +34,8 @@ from poptalk.pop3.commands import VERBS
 from poptalk.practice.accounts import BOB
 from poptalk.practice.faults.plan import FAULTS, INTRODUCTION
 from poptalk.practice.persona import load_persona, shipped_personas
-from poptalk.shell.commands.registry import LOCAL_COMMANDS, LocalCommand
+from poptalk.shell.commands.general import LOCAL_COMMANDS
+from poptalk.shell.commands.registry import LocalCommand
 
 DOCUMENTS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -192,11 +193,12 @@ SHARED = {
 """Options that several commands take; each is described once."""
 
 WITHOUT_A_COMMAND = (
-    "Without a command, connect is meant; poptalk alone opens the lessons. Without a target, connect opens "
-    "the practice server, which runs in the same process on the loopback interface. A line that does not "
-    "begin with a colon goes to the server octet for octet, followed by CRLF; so does an empty line. If "
-    "standard input or output is not a terminal, the lines of standard input are sent one by one, each "
-    "after the complete reply to the one before, and standard output has exactly the server's octets."
+    "Without a command, connect is meant; poptalk alone opens the lessons. Without a target, "
+    "connect opens the practice server, which runs in the same process on the loopback "
+    "interface. A line that does not begin with a colon goes to the server octet for octet, "
+    "followed by CRLF; so does an empty line. If standard input or output is not a terminal, the "
+    "lines of standard input are sent one by one, each after the complete reply to the one "
+    "before, and standard output has exactly the server's octets."
 )
 
 ENVIRONMENT = {
@@ -219,13 +221,13 @@ FILES = {
         "The lines that were typed, except those with a secret in them. Only its owner can read it."
     ),
     "~/.local/state/poptalk/progress.jsonl": (
-        "What a learner has done: one line of JSON for each event, with the keys v, time, lesson, step, "
-        "step_hash, event (start, pass, miss, aside, hint, shown, lost, end) and attempt. It holds no mail "
-        "and no password. Delete it to start all lessons again."
+        "What a learner has done: one line of JSON for each event, with the keys v, time, "
+        "lesson, step, step_hash, event (start, pass, miss, aside, hint, shown, lost, end) and "
+        "attempt. It holds no mail and no password. Delete it to start all lessons again."
     ),
     "~/.config/poptalk/servers.toml": (
-        "Servers that have a name, a table each. poptalk writes to it with --save NAME only, and never "
-        "changes an entry."
+        "Servers that have a name, a table each. poptalk writes to it with --save NAME only, and "
+        "never changes an entry."
     ),
     "~/.netrc": "Passwords for --netrc. It must be readable by its owner alone.",
 }
@@ -249,9 +251,9 @@ SAVED_EXAMPLE = """\
 """
 
 REPORTING = (
-    "Say what you typed, what came and what you expected. :report prints the versions and the last exchange, "
-    "without secrets and message contents. A vulnerability is reported in private: see SECURITY.md in the "
-    "source."
+    "Say what you typed, what came and what you expected. :report prints the versions and the "
+    "last exchange, without secrets and message contents. A vulnerability is reported in "
+    "private: see SECURITY.md in the source."
 )
 
 SEE_ALSO = "RFC 1939 (POP3), RFC 2449 (CAPA), RFC 2595 (STLS), RFC 5034 (AUTH), RFC 8314 (TLS)."
@@ -320,7 +322,8 @@ def local_commands() -> Part:
     return Part(
         title="Local commands",
         paragraphs=(
-            "These lines of the shell are not sent. To send a line that begins with a colon, double it.",
+            "These lines of the shell are not sent. To send a line that begins with a colon, "
+            "double it.",
         ),
         rows={f":{command.usage}": command.details for command in every_local_command()},
         columns=("you type", "poptalk does"),
@@ -332,7 +335,8 @@ def pop3_commands() -> Part:
     return Part(
         title="Commands of POP3",
         paragraphs=(
-            "What you type is sent, whether it is listed here or not. :help COMMAND says more of each.",
+            "What you type is sent, whether it is listed here or not. :help COMMAND says more of "
+            "each.",
         ),
         rows={
             verb.syntax: sentence(f"{verb.summary} [{verb.clause}]")
@@ -369,9 +373,9 @@ def saved_servers() -> Part:
     return Part(
         title="servers.toml",
         paragraphs=(
-            "poptalk NAME, poptalk run FILE NAME and :open NAME take these settings; options on the command "
-            "line override them. Relative paths start beside the file. A mistake is reported with its line, "
-            "and a password has no place here.",
+            "poptalk NAME, poptalk run FILE NAME and :open NAME take these settings; options on "
+            "the command line override them. Relative paths start beside the file. A mistake is "
+            "reported with its line, and a password has no place here.",
         ),
         rows={key: KEY_MEANINGS.get(key) or sentence(helps[f"--{key}"]) for key in KEYS},
         columns=("key", "meaning"),
