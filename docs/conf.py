@@ -1,6 +1,6 @@
 """Settings of Sphinx, which makes one static site with search out of this folder.
 
-    sphinx-build -W docs build/manual
+sphinx-build -W docs build/manual
 """
 
 from poptalk import __version__
@@ -15,5 +15,4 @@ html_theme = "furo"
 html_title = "poptalk"
 html_show_sourcelink = False
 # Lessons hold fenced blocks of the language `pop3 setup` and the like; Pygments knows `pop3` from poptalk.
-suppress_warnings = ["misc.highlighting_failure", "myst.xref_missing"]
-# Links to files outside of this folder, such as CHANGELOG.md, are for readers of the repository.
+suppress_warnings = ["misc.highlighting_failure"]
