@@ -6,7 +6,7 @@ sphinx-build -W docs build/manual
 from poptalk import __version__
 
 project = "poptalk"
-author = copyright = "The poptalk authors"
+author = project_copyright = "The poptalk authors"
 version = release = __version__
 extensions = ["myst_parser"]
 root_doc = "index"
@@ -14,5 +14,5 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "poptalk"
 html_show_sourcelink = False
-# Lessons hold fenced blocks of the language `pop3 setup` and the like; Pygments knows `pop3` from poptalk.
+# Pygments knows `pop3` from poptalk, but not the words after it that lessons have.
 suppress_warnings = ["misc.highlighting_failure"]

@@ -34,6 +34,9 @@ LONGEST_EXAMPLE = 60
 HEAD = """\
 # What `:why` says, and what it rests upon
 
+This page is for those who review poptalk's explanations, or look one up: it lists every sentence that `:why`
+and `:explain` can say of a reply, with the part of the RFC that it rests on.
+
 Made by `python -m tools.make_explanations` from the explanations of all replies in
 `tests/transcripts/servers` and `tests/transcripts/personas`. Each stands under the clause that it names,
 with one reply for example: the part that is explained, and whose reply it is to which command.
