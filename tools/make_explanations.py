@@ -34,8 +34,8 @@ LONGEST_EXAMPLE = 60
 HEAD = """\
 # What `:why` says, and what it rests upon
 
-This page is for those who review poptalk's explanations, or look one up: it lists every sentence that `:why`
-and `:explain` can say of a reply, with the part of the RFC that it rests on.
+This page is for reviewing poptalk's explanations: it lists what `:why` and `:explain` say of replies, under
+the part of the RFC that says so.
 
 Made by `python -m tools.make_explanations` from the explanations of all replies in
 `tests/transcripts/servers` and `tests/transcripts/personas`. Each stands under the clause that it names,
