@@ -4,4 +4,4 @@ This module holds the version and imports nothing, so that ``poptalk --version``
 starting Python.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -62,6 +62,14 @@ def config_directory() -> Path:
     return platformdirs.user_config_path("poptalk", appauthor=False)
 
 
+def not_installed(package: str) -> str:
+    """Return the words for an optional package that is missing, without a full stop."""
+    return (
+        f"the package {package} is not installed. Run pip install {package} in the environment that "
+        f"poptalk is installed in, or pipx inject poptalk {package}"
+    )
+
+
 class TomlError(Exception):
     """A mistake in a file, explained in one sentence with the file, the line and the key."""
 

@@ -1,10 +1,12 @@
-"""The documents say what the program does: README, manual page, completions, picture, packaging."""
+"""The documents say what the program does: README, manual, man page, completions, picture, packaging."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -12,21 +14,33 @@ from pathlib import Path
 
 import pytest
 
+from hatch_build import readme_for_an_index
 from poptalk import __version__
 from poptalk.cli.options import COMMANDS
 from poptalk.cli.parser import EXIT_CODES, build_parser, parse
 from poptalk.pop3.commands import VERBS
 from poptalk.practice.accounts import ACCOUNTS
+from poptalk.practice.faults.plan import FAULTS
 from poptalk.practice.persona import shipped_personas
 from poptalk.transcript.model import AnyLines, ClientLine, ServerLine
 from poptalk.transcript.parser import parse_dialogue
+from tests.servers.terminal import Pty
 from tests.test_architecture import ROOMS
-from tools import make_manual, make_picture
+from tools import make_explanations, make_manual, make_picture
 
 LOCAL_NAMES = {command.name for command in make_manual.every_local_command()}
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MANUAL = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+}
+"""The pages of the manual."""
+DOCUMENTS = {"README.md": README, **MANUAL}
+PROSE = {name: text for name, text in DOCUMENTS.items() if name != "docs/explanations.md"}
+"""Those that speak of poptalk's own options; the other one quotes servers."""
+OTHERS = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -35,6 +49,11 @@ TEST_COMMAND = (
     "python3 -m venv .venv && .venv/bin/pip install --quiet -e '.[test]' "
     "&& .venv/bin/python -m pytest"
 )
+DOCS_COMMAND = (
+    ".venv/bin/pip install --quiet -e '.[docs]' && .venv/bin/sphinx-build -W -q docs build/manual"
+)
+SETTING_UP = (MAIN_COMMAND, TEST_COMMAND, DOCS_COMMAND)
+"""What CI runs, and tests do not: these commands install packages."""
 SECONDS = 30
 
 
@@ -49,14 +68,31 @@ def code_spans(document: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", prose)
 
 
+def shell_lines() -> list[str]:
+    """Return every line of the blocks that are for a shell, each once, in README and manual."""
+    lines = [
+        line.partition("  #")[0].rstrip()
+        for document in DOCUMENTS.values()
+        for line in "".join(blocks(document, "sh")).splitlines()
+    ]
+    return list(dict.fromkeys(line for line in lines if line))
+
+
 def command_lines() -> list[list[str]]:
-    """Return the arguments of every poptalk in the README, in blocks and in the text."""
+    """Return the arguments of every poptalk in README and manual, in blocks and in the text."""
     found = []
-    for line in [*"".join(blocks(README, "sh")).splitlines(), *code_spans(README)]:
+    spans = [span for document in PROSE.values() for span in code_spans(document)]
+    for line in [*shell_lines(), *spans]:
+        if line.count("'") % 2 or line.startswith(("C:", "S:")):
+            continue
         words = shlex.split(line.split("|")[-1].split("&&")[-1])
-        if words and words[0] in ("poptalk", ".venv/bin/poptalk"):
+        if words[:1] in (["poptalk"], [".venv/bin/poptalk"]) and not PLACEHOLDERS & set(words):
             found.append(words[1:])
-    return found
+    return [list(words) for words in dict.fromkeys(map(tuple, found))]
+
+
+PLACEHOLDERS = {"...", "HOST", "COMMAND"}
+"""Words of a form, not of a command line that can be typed."""
 
 
 def table(document: str, heading: str) -> list[list[str]]:
@@ -80,7 +116,7 @@ def test_the_picture_is_of_this_program() -> None:
     made = "\n".join(make_picture.picture(rows, cursor=cursor)) + "\n"
     drawn = make_picture.PICTURE.read_text(encoding="utf-8")
     assert drawn == made, "run python -m tools.make_picture"
-    assert "jones" not in drawn.replace("PASS jones, then LIST", "")
+    assert "jones" not in drawn
 
 
 def test_the_manual_holds_everything() -> None:
@@ -136,14 +172,55 @@ def test_bash_completes(words: list[str], completed: list[str]) -> None:
     assert done.stdout.split() == completed
 
 
-# The README.
+def test_the_explanations_are_current() -> None:
+    committed = make_explanations.DOCUMENT.read_text(encoding="utf-8")
+    assert committed == make_explanations.make_document(), "run python -m tools.make_explanations"
+
+
+def test_no_variable_of_the_environment_is_left_out() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "poptalk").rglob("*.py"))
+    named = {*re.findall(r"\bPOPTALK_[A-Z]+\b", source), *re.findall(r"\bXDG_[A-Z_]+\b", source)}
+    known = {name for row in make_manual.ENVIRONMENT for name in row.split(", ")}
+    assert named - known == set(), "add them to ENVIRONMENT in tools/make_manual.py"
+
+
+# README and manual.
+
+
+def test_the_readme_is_one_page() -> None:
+    lines = README.splitlines()
+    assert len(lines) <= 150
+    assert len(README) <= 7_000
+    assert lines.index(MAIN_COMMAND) < 25
 
 
 def test_the_two_commands() -> None:
-    main, test, *_ = blocks(README, "sh")
+    main, *_ = blocks(README, "sh")
     assert main == f"{MAIN_COMMAND}\n"
-    assert test == f"{TEST_COMMAND}\n"
     assert f"<!-- test command -->\n\n```sh\n{TEST_COMMAND}\n```\n" in README
+
+
+def test_the_readme_counts_right() -> None:
+    lessons = re.search(r"(\d+) lessons", README)
+    assert lessons is not None
+    assert int(lessons[1]) == len(list((ROOT / "lessons").glob("*.md")))
+    rows = re.search(r"All (\d+) rows", README)
+    assert rows is not None
+    assert int(rows[1]) == len(table(MANUAL["docs/compare.md"], "what"))
+
+
+def test_the_readme_compares_as_the_manual_does() -> None:
+    """Each row of the short table is in the long one, with the same answers."""
+    tools = ["poptalk", "s_client", "ncat", "curl", "mpop", "swaks"]
+    assert f"| | {' | '.join(tools)} |" in README
+    compare = MANUAL["docs/compare.md"]
+    heads = next(line for line in compare.splitlines() if line.startswith("| what |"))
+    columns = [cell.strip() for cell in heads.strip("|").split("|")]
+    long = {row[0]: [row[columns.index(tool)] for tool in tools] for row in table(compare, "what")}
+    short = re.findall(r"^\| (.+?) \| (yes \|.*) \|$", README, re.MULTILINE)
+    assert len(short) == 10
+    for name, cells in short:
+        assert long[name] == [cell.strip() for cell in cells.split("|")], name
 
 
 def test_command_lines_are_found() -> None:
@@ -153,12 +230,114 @@ def test_command_lines_are_found() -> None:
 
 @pytest.mark.parametrize("words", command_lines(), ids=" ".join)
 def test_every_command_line_is_understood(words: list[str]) -> None:
-    if words[:1] not in (["--help"], ["--version"]):
-        name = words.pop(0) if words[:1] and words[0] in COMMANDS else "connect"
-        parse(name, words)
+    if len(words) == 1 and words[0] in COMMANDS:
+        return  # Only the name of a command, whose arguments the text leaves out.
+    if words[:1] not in (["--help"], ["--version"]) and words[1:2] != ["--help"]:
+        name = words[0] if words[:1] and words[0] in COMMANDS else "connect"
+        parse(name, words[1:] if words[:1] == [name] else words)
     else:
         with pytest.raises(SystemExit, match="0"):
             build_parser().parse_args(words)
+
+
+def needs_a_network(line: str) -> bool:
+    """Tell whether a line names a server that is not here: one of example.org, or one saved as work."""
+    return "example.org" in line or bool(re.search(r"poptalk (HOST|work)\b", line))
+
+
+RUN_HERE = [line for line in shell_lines() if line not in SETTING_UP and not needs_a_network(line)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """Return a folder with the files that the commands of the documents name."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    program = bin_folder / "poptalk"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m poptalk "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "lessons").symlink_to(ROOT / "lessons")
+    (session,) = blocks(README, "pop3")
+    (tmp_path / "session.pop3").write_text(session)
+    (tmp_path / "secret").write_text("jones\n")
+    (tmp_path / "secret").chmod(0o600)
+    (tmp_path / "users.txt").write_text("ann:a secret of hers\n")
+    (tmp_path / "users.txt").chmod(0o600)
+    for folder in ("cur", "new", "tmp"):
+        (tmp_path / "Maildir" / folder).mkdir(parents=True)
+    return tmp_path
+
+
+def environment(desk: Path) -> dict[str, str]:
+    """Return an environment in which `poptalk` is this one."""
+    return {
+        **os.environ,
+        "PATH": f"{desk / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+TYPED_AT = ("poptalk learn", "poptalk connect", "poptalk lessons record", "poptalk --")
+"""How commands begin that open a prompt; `poptalk` alone does, too."""
+
+UNTIL_STOPPED = ("poptalk serve", "poptalk lessons watch")
+"""How commands begin that run until they are stopped."""
+
+
+def test_every_kind_of_command_is_tried() -> None:
+    kinds = {kind for line in RUN_HERE for kind in (*TYPED_AT, *UNTIL_STOPPED) if kind in line}
+    assert kinds == {*TYPED_AT, *UNTIL_STOPPED}
+    assert len(RUN_HERE) >= 20
+
+
+@pytest.mark.parametrize("line", RUN_HERE)
+def test_every_command_of_the_documents_works(line: str, desk: Path) -> None:
+    if line.startswith("poptalk l") and "my-lesson.md" in line and " new " not in line:
+        (desk / "my-lesson.md").write_bytes((ROOT / "lessons" / "01-hello.md").read_bytes())
+        (desk / "mailboxes").symlink_to(ROOT / "lessons" / "mailboxes")
+    if " record " in line:
+        (desk / "my-lesson.md").unlink(missing_ok=True)
+    if line.startswith(UNTIL_STOPPED):
+        stopped(line, desk)
+    elif (
+        "-e " not in line
+        and line != "poptalk --help"
+        and "|" not in line
+        and (line == "poptalk" or line.startswith(TYPED_AT))
+    ):
+        left(line, desk)
+    else:
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line],
+            cwd=desk, env=environment(desk), stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=SECONDS, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def stopped(line: str, desk: Path) -> None:
+    """Run a command until it has said something, and stop it as Ctrl-C does."""
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {line}"],
+        cwd=desk, env=environment(desk), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        said = running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        rest, _ = running.communicate(timeout=SECONDS)
+    assert said
+    assert running.returncode in (0, 130), said + rest
+
+
+def left(line: str, desk: Path) -> None:
+    """Run a command on a terminal, and leave it at its first prompt."""
+    argv = ["bash", "-c", f"cd {shlex.quote(str(desk))} && exec {line}"]
+    with Pty(argv, columns=100, rows=40, env=environment(desk)) as terminal:
+        terminal.wait_until(
+            lambda: any(re.search(r"(^|\S)> ?$", row) for row in terminal.text.splitlines())
+        )
+        terminal.send(":quit\r")
+        assert terminal.wait_exit() == 0
 
 
 def test_every_option_in_the_text_exists() -> None:
@@ -169,26 +348,36 @@ def test_every_option_in_the_text_exists() -> None:
         for action in make_manual.actions(part)
         for option in action.option_strings
     }
-    # Local commands have words of their own.
-    spans = (span for span in code_spans(README) if not span.startswith(":"))
-    named = {w for span in spans for w in re.findall(r"(?<!\S)--[\w-]+", span)}
-    assert len(named) > 10
+    # Local commands have words of their own, and the packages' tools have options of theirs.
+    spans = [
+        span
+        for document in PROSE.values()
+        for span in code_spans(document)
+        if not span.startswith((":", "pip ", "pipx ", "python", "uv "))
+    ]
+    named = {w for span in spans for w in re.findall(r"(?<!\S)--\w[\w-]*", span)}
+    assert len(named) > 40
     assert named - known == set()
 
 
 def test_every_local_command_is_there() -> None:
-    rows = [row[0].strip("`") for row in table(README, "you type")]
-    named = {name for row in rows for name in re.findall(r":(\w+)", row)}
+    rows = table(MANUAL["docs/reference/local-commands.md"], "you type")
+    named = {name for row in rows for name in re.findall(r"^`:(\w+)", row[0])}
     assert named == LOCAL_NAMES
 
 
 def test_no_local_command_is_invented() -> None:
-    named = {w for span in code_spans(README) for w in re.findall(r"^:(\w+)", span)}
+    named = {
+        name
+        for document in PROSE.values()
+        for span in code_spans(document)
+        for name in re.findall(r"^:(\w+)", span)
+    }
     assert named - LOCAL_NAMES == set()
 
 
 def test_what_poptalk_claims_beside_others_is_proved() -> None:
-    rows = [re.findall(r"`([^`]+)`", row[-1]) for row in table(README, "what")]
+    rows = [re.findall(r"`([^`]+)`", row[-1]) for row in table(MANUAL["docs/compare.md"], "what")]
     assert len(rows) > 20
     assert all(rows)
     for proof in (proof for row in rows for proof in row):
@@ -199,21 +388,27 @@ def test_what_poptalk_claims_beside_others_is_proved() -> None:
 
 
 def test_the_exit_codes() -> None:
-    rows = table(README, "exit code")
+    rows = table(MANUAL["docs/script.md"], "exit code")
     plain = [" ".join(row).replace("`", "") for row in rows]
     assert plain == [" ".join(line.split()) for line in EXIT_CODES.splitlines()[1:]]
 
 
 def test_accounts_and_personas() -> None:
-    spans = set(code_spans(README))
     for account in ACCOUNTS:
-        assert f"`{account.name}`/`{account.password}`" in README
-    assert set(shipped_personas()) <= spans
+        assert f"`{account.name}`/`{account.password}`" in MANUAL["docs/teach.md"]
+    rows = table(MANUAL["docs/reference/practice-server.md"], "persona")
+    assert [row[0].strip("`") for row in rows] == shipped_personas()
 
 
-def test_the_session_of_the_article_goes_as_the_readme_says() -> None:
-    (block,) = blocks(README, "pop3")
-    steps = parse_dialogue(block, name="README.md").steps
+def test_every_fault_is_there() -> None:
+    rows = table(MANUAL["docs/reference/practice-server.md"], "fault")
+    assert [row[0].strip("`").partition(":")[0] for row in rows] == list(FAULTS)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/learn.md"])
+def test_the_session_of_the_article_goes_as_written(document: str) -> None:
+    (block,) = blocks(DOCUMENTS[document], "pop3")
+    steps = parse_dialogue(block, name=document).steps
     typed = "".join(f"{step.payload}\n" for step in steps if isinstance(step, ClientLine))
     expected = "".join(
         r"(?:.*\n)*?" if isinstance(step, AnyLines) else re.escape(step.payload) + r"\n"
@@ -231,11 +426,48 @@ def test_the_session_of_the_article_goes_as_the_readme_says() -> None:
     assert re.fullmatch(expected, said), said
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", [*DOCUMENTS, *OTHERS])
 def test_links_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
+    text = re.sub(r"^(`{3,4})[^`].*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (ROOT / document).parent / path
+        assert found.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {slug(head) for head in heads}, target
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that code-hosting pages and MyST make of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_page_of_the_manual_is_in_its_index() -> None:
+    pages = {f"docs/{target}" for target in re.findall(r"\]\(([^)#]+)\)", MANUAL["docs/index.md"])}
+    assert pages == set(MANUAL) - {"docs/index.md"}
+    listed = re.search(
+        r"^```\{toctree\}\n(.*?)^```$", MANUAL["docs/index.md"], re.DOTALL | re.MULTILINE
+    )
+    assert listed is not None
+    assert {f"docs/{name}.md" for name in listed[1].split() if name != ":hidden:"} == pages
+
+
+# Packaging.
+
+
+def test_the_readme_on_an_index_has_no_link_that_leads_nowhere() -> None:
+    without = readme_for_an_index(README, repository="")
+    assert not re.findall(r"\]\((?!https://)", without)
+    assert "Learn (docs/learn.md in the source)" in without
+    address = "https://git.example.org/poptalk"
+    at_home = readme_for_an_index(README, repository=address)
+    assert f"[Learn]({address}/blob/HEAD/docs/learn.md)" in at_home
+    assert f"({address}/raw/HEAD/docs/session.svg)" in at_home
+    assert not re.findall(r"\]\((?!https://)", at_home)
 
 
 # CONTRIBUTING and the changelog.
@@ -245,11 +477,14 @@ def test_every_dependency_has_its_reason() -> None:
     extras = PROJECT["optional-dependencies"]
     wanted = [*PROJECT["dependencies"], *(each for extra in extras.values() for each in extra)]
     names = {re.split(r"[\[<>=]", requirement)[0] for requirement in wanted} - {PROJECT["name"]}
-    assert {row[0] for row in table(CONTRIBUTING, "package")} == names
+    listed = {row[0] for row in table(CONTRIBUTING, "package")}
+    assert listed == names, "the table of dependencies in CONTRIBUTING.md lists each, and no other"
 
 
 def test_the_rooms_are_those_of_the_test() -> None:
-    assert " > ".join(ROOMS) in CONTRIBUTING
+    assert " > ".join(ROOMS) in CONTRIBUTING, (
+        "CONTRIBUTING.md has the order of tests/test_architecture.py"
+    )
     assert tuple(row[0].strip("`") for row in table(CONTRIBUTING, "room")) == ROOMS
 
 

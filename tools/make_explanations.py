@@ -34,6 +34,9 @@ LONGEST_EXAMPLE = 60
 HEAD = """\
 # What `:why` says, and what it rests upon
 
+This page is for reviewing poptalk's explanations: it lists what `:why` and `:explain` say of replies, under
+the part of the RFC that says so.
+
 Made by `python -m tools.make_explanations` from the explanations of all replies in
 `tests/transcripts/servers` and `tests/transcripts/personas`. Each stands under the clause that it names,
 with one reply for example: the part that is explained, and whose reply it is to which command.

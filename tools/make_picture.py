@@ -1,12 +1,13 @@
-"""Make docs/session.svg, the picture in the README, from a real session.
+"""Make docs/session.svg, the picture in the README, from a real lesson.
 
     python -m tools.make_picture
 
-runs poptalk in a pseudo-terminal, types the session of the article into it, and draws what is on the
-screen while QUIT is still half typed.  What differs from run to run, the free port and the
-milliseconds, is drawn as a fixed number, so that a picture of the same session is the same file.
+runs `poptalk learn` in a pseudo-terminal, makes a mistake, provokes an -ERR and asks `:why`, and draws
+what is on the screen while the next line is half typed.  What differs from run to run is drawn as a
+fixed number, so that a picture of the same session is the same file.
 
-The picture brings its own background, because a page may be light or dark and an image cannot know.
+The picture is a window with a background of its own, because a page may be light or dark and an image
+cannot know.
 """
 
 from __future__ import annotations
@@ -25,36 +26,61 @@ from tests.servers.terminal import Pty
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "session.svg"
 
-COLUMNS = 92
-ROWS = 15
-"""Few enough that a letter is folded, as it is on a real screen."""
+LESSON = "3"
+
+COLUMNS = 88
+ROWS = 40
+
+LOGIN = (
+    ("USER bob", "hoopy frood"),
+    ("PASS jones", "maildrop has"),
+    ("", "Step 2 of"),
+)
+"""What is typed before the picture begins, and what then comes."""
 
 SESSION = (
-    ("USER bob", "+OK name is a valid mailbox"),
-    ("PASS jones", "+OK mailbox locked and ready"),
-    ("LIST", "3 25"),
-    ("RETR 2", "more lines"),
-    ("TOP 3 10", "Call me."),
-    ("DELE 3", "+OK message deleted"),
+    ("STTA", "Did you mean STAT?"),
+    ("RETR 9", "-ERR no such message"),
+    (":why", "RFC 1939"),
 )
-"""What is typed, and what then comes."""
+"""What is typed in the picture, and what then comes."""
 
-HALF_TYPED = "QUIT"
+HALF_TYPED = "STAT"
+
+FIRST = "Step 2 of"
+"""How the first row of the picture begins."""
 
 VARYING = ((re.compile(r"practice:\d+"), "practice:1110"), (re.compile(r"\b\d+ ms"), "1 ms"))
 
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, BASELINE = 8.4, 18, 14, 13
 """Pixels; most monospaced fonts are 0.6 of their size wide."""
 
-MARGIN = 16
+MARGIN = 18
+
+BAR = 32
+"""Height of the window's title bar."""
+
+TITLE = f"poptalk learn {LESSON}"
 
 BACKGROUND, FOREGROUND, BORDER = "#16181d", "#d8dee9", "#4c566a"
+TITLE_BACKGROUND, TITLE_FOREGROUND = "#242830", "#9aa5b8"
 
-COLOURS = {"red": "#ff7b72", "green": "#7ee787", "magenta": "#d2a8ff", "cyan": "#76d9e6"}
+BUTTONS = ("#ff5f57", "#febc2e", "#28c840")
+"""The buttons in the title bar."""
+
+COLOURS = {
+    "red": "#ff7b72",
+    "green": "#7ee787",
+    "brown": "#e3b341",
+    "blue": "#79c0ff",
+    "magenta": "#d2a8ff",
+    "cyan": "#76d9e6",
+}
 """The colours of the themes as a dark terminal has them; each readable on `BACKGROUND`."""
 
-DESCRIPTION = "A session of poptalk with its practice server, typed by hand: " + ", ".join(
-    line.partition(" ")[0] if line.startswith("PASS") else line for line, _ in SESSION
+DESCRIPTION = (
+    "A lesson in poptalk. The mistyped STTA gets -ERR, and poptalk asks whether STAT was meant. "
+    "RETR 9 gets -ERR as well, and :why explains that reply with the place in RFC 1939."
 )
 
 Row = list[Char]
@@ -73,22 +99,19 @@ def main() -> int:
 
 def session() -> tuple[list[Row], tuple[int, int]]:
     """Run the session; return the rows that a person has seen, and row and column of the cursor."""
-    argv = [sys.executable, "-m", "poptalk", "connect", "--color", "always"]
+    argv = [sys.executable, "-m", "poptalk", "learn", LESSON, "--color", "always"]
     with tempfile.TemporaryDirectory() as home:
         environment = {"HOME": home, "XDG_STATE_HOME": home}
         with Pty(argv, columns=COLUMNS, rows=ROWS, env=environment) as terminal:
-            terminal.wait_for("+OK Microsoft Exchange")
-            terminal.wait_for(":help")
-            for line, answer in SESSION:
+            terminal.wait_for("+OK POP3 server ready")
+            for line, answer in (*LOGIN, *SESSION):
+                terminal.wait_for("practice>" if line.startswith("USER") else "/6")
                 terminal.send(f"{line}\r")
                 terminal.wait_for(answer)
             terminal.send(HALF_TYPED)
             terminal.wait_for(f"practice> {HALF_TYPED}")
-            terminal.wait_for("1 marked for deletion")
             rows, cursor = _drawn(terminal)
-            terminal.send("\r")
-            terminal.wait_for("+OK host closing connection")
-            terminal.send("\x04")
+            terminal.send("\x15:quit\r")
             terminal.wait_exit()
     return rows, cursor
 
@@ -99,9 +122,12 @@ def _drawn(terminal: Pty) -> tuple[list[Row], tuple[int, int]]:
     past = [*screen.history.top]
     visible = [screen.buffer[number] for number in range(screen.lines)]
     rows = [[line[column] for column in range(COLUMNS)] for line in [*past, *visible]]
-    filled = [number for number, row in enumerate(rows) if any(cell.data != " " for cell in row)]
-    cursor_row = filled.index(len(past) + terminal.cursor.row)
-    return [rows[number] for number in filled], (cursor_row, terminal.cursor.column)
+    texts = ["".join(cell.data for cell in row).strip() for row in rows]
+    first = next(number for number, text in enumerate(texts) if text.startswith(FIRST))
+    cursor_row = len(past) + terminal.cursor.row
+    # Below the prompt there is the bottom line, and above that only empty rows.
+    kept = [*range(first, cursor_row + 1)]
+    return [rows[number] for number in kept], (cursor_row - first, terminal.cursor.column)
 
 
 def picture(rows: list[Row], *, cursor: tuple[int, int]) -> Iterator[str]:
@@ -112,12 +138,12 @@ def picture(rows: list[Row], *, cursor: tuple[int, int]) -> Iterator[str]:
         cursor: its row and column.
     """
     width = round(COLUMNS * CELL_WIDTH + 2 * MARGIN)
-    height = len(rows) * CELL_HEIGHT + 2 * MARGIN
+    height = BAR + len(rows) * CELL_HEIGHT + 2 * MARGIN
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" aria-labelledby="title description">'
     )
-    yield '<title id="title">A session of poptalk</title>'
+    yield '<title id="title">A lesson in poptalk</title>'
     yield f'<desc id="description">{escape(DESCRIPTION)}</desc>'
     yield "<style>"
     yield (
@@ -133,21 +159,32 @@ def picture(rows: list[Row], *, cursor: tuple[int, int]) -> Iterator[str]:
         f'<rect x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8" '
         f'fill="{BACKGROUND}" stroke="{BORDER}"/>'
     )
+    right = width - 0.5
+    yield (
+        f'<path d="M0.5 {BAR}V8.5a8 8 0 0 1 8 -8H{right - 8}a8 8 0 0 1 8 8V{BAR}Z" '
+        f'fill="{TITLE_BACKGROUND}"/>'
+    )
+    for number, colour in enumerate(BUTTONS):
+        yield f'<circle cx="{MARGIN + 4 + 18 * number}" cy="{BAR // 2}" r="5.5" fill="{colour}"/>'
+    yield (
+        f'<text x="{width // 2}" y="{BAR // 2 + 5}" text-anchor="middle" '
+        f'style="fill: {TITLE_FOREGROUND}">{TITLE}</text>'
+    )
     row, column = cursor
     yield (
-        f'<rect x="{_x(column)}" y="{MARGIN + row * CELL_HEIGHT}" width="{CELL_WIDTH}" '
+        f'<rect x="{_x(column)}" y="{BAR + MARGIN + row * CELL_HEIGHT}" width="{CELL_WIDTH}" '
         f'height="{CELL_HEIGHT - 1}" fill="{FOREGROUND}" opacity="0.5"/>'
     )
     for number, cells in enumerate(rows):
         spans = "".join(_spans(cells))
         if spans:
-            y = MARGIN + number * CELL_HEIGHT + BASELINE
+            y = BAR + MARGIN + number * CELL_HEIGHT + BASELINE
             yield f'<text y="{y}" xml:space="preserve">{spans}</text>'
     yield "</svg>"
 
 
 def _spans(cells: Row) -> Iterator[str]:
-    """Give the parts of a row that look alike; blanks are only distance."""
+    """Give the parts of a row that look alike; spaces are only distance."""
     column = 0
     for classes, group in groupby(cells, key=_classes):
         part = "".join(cell.data for cell in group)

@@ -199,9 +199,9 @@ def _from_keyring(wanted: Wanted, _detail: str) -> str:
         import keyring
         from keyring.errors import KeyringError
     except ImportError as error:
-        raise NoPassword(
-            "the package keyring is not installed: pip install 'poptalk[keyring]'"
-        ) from error
+        from poptalk.config import not_installed
+
+        raise NoPassword(not_installed("keyring")) from error
     try:
         found: str | None = keyring.get_password(f"poptalk:{wanted.host}", wanted.user)
     except KeyringError as error:

@@ -13,7 +13,7 @@ import errno
 import socket
 import time
 
-from poptalk.net.endpoint import Proxy, Target, bare_host
+from poptalk.net.endpoint import Proxy, Target, ascii_name, bare_host
 from poptalk.net.errors import ConnectFailed, printable, reason
 from poptalk.pop3.values import Value
 
@@ -353,7 +353,7 @@ def host_name(target: Target) -> bytes:
             f'"{shown}" is no host name: give a name or an address alone, as in mail.example.org.'
         )
     try:
-        name = host.encode("ascii") if host.isascii() else host.encode("idna")
+        name = ascii_name(host).encode("ascii")
     except UnicodeError:
         raise ConnectFailed(
             f'"{shown}" cannot be written as an international domain name: is it spelled right?'
@@ -370,11 +370,9 @@ def host_name(target: Target) -> bytes:
 
 # Reaching a server through a proxy: SOCKS5, or HTTP's CONNECT.
 #
-# SOCKS5 is spoken by the library python-socks.  CONNECT is spoken here, because in POP3 the server
-# speaks
-# first: its greeting may come in the same segment as the proxy's answer, and the library, as
-# http.client does, reads on and drops what stands behind that answer.
-
+# SOCKS5 is left to the library python-socks.  CONNECT is spoken here, because in POP3 the server speaks
+# first: its greeting may arrive together with the proxy's answer, and the library, like http.client,
+# drops what it has read beyond that answer.
 
 MOST_ANSWER_OCTETS = 16 * 1024
 """How long the header of a proxy's answer may be."""
@@ -410,8 +408,13 @@ def dial_through(proxy: Proxy, target: Target, *, timeout: float | None) -> sock
 
 def _dial_by_socks(proxy: Proxy, target: Target, timeout: float | None) -> socket.socket:
     """Ask a SOCKS5 proxy for the target (RFC 1928)."""
-    from python_socks import ProxyConnectionError, ProxyError, ProxyType
-    from python_socks.sync import Proxy as SocksProxy
+    try:
+        from python_socks import ProxyConnectionError, ProxyError, ProxyType
+        from python_socks.sync import Proxy as SocksProxy
+    except ModuleNotFoundError:
+        from poptalk.config import not_installed
+
+        raise ConnectFailed(f"SOCKS proxies: {not_installed('python-socks')}.") from None
 
     socks = SocksProxy(
         ProxyType.SOCKS5,

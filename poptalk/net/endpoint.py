@@ -405,6 +405,22 @@ def bare_host(host: str) -> str:
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
+def ascii_name(host: str) -> str:
+    """Return a host's name as the DNS and certificates have it, by IDNA 2008 (RFC 5891).
+
+    Python's own codec is IDNA 2003, which turns straße.de into strasse.de: another domain, to which
+    the password would go.
+
+    Raises:
+        UnicodeError: it is not a valid name.
+    """
+    if host.isascii():
+        return host
+    import idna
+
+    return idna.encode(host, uts46=True).decode("ascii")
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether `host` never leaves this machine; nothing is looked up.
 

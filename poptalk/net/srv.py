@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from poptalk.config import not_installed
 from poptalk.net.endpoint import BadDestination
 from poptalk.net.errors import ConnectFailed, printable
 from poptalk.pop3.values import Value
@@ -126,9 +127,7 @@ def _ask(name: str, *, timeout: float, resolver: Resolver | None) -> list[SRV]:
         import dns.exception
         import dns.resolver
     except ImportError:
-        raise BadDestination(
-            "SRV records are looked up by dnspython, which is not installed: pip install 'poptalk[srv]'"
-        ) from None
+        raise BadDestination(f"SRV records: {not_installed('dnspython')}") from None
     shown = printable(name)
     try:
         answer = (resolver or dns.resolver.get_default_resolver()).resolve(

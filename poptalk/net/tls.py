@@ -12,6 +12,7 @@ from __future__ import annotations
 import ssl
 
 from poptalk.net import tls_errors
+from poptalk.net.endpoint import ascii_name
 from poptalk.net.errors import TlsFailed, printable
 from poptalk.net.tls_settings import Pin, TlsSettings, client_context
 from poptalk.pop3.values import Value
@@ -112,7 +113,7 @@ class TlsLayer:
         upgrading: bool = False,
     ) -> None:
         self._server_side = server_side
-        self._server_name = _certificate_name(server_name or "")
+        self._server_name = ""
         self._peer = peer or ("the client" if server_side else "the server")
         self._upgrading = upgrading
         self._pins = pins
@@ -129,6 +130,7 @@ class TlsLayer:
         self.ended = False
         self.failure: TlsFailed | None = None
         try:
+            self._server_name = _certificate_name(server_name or "")
             if context.check_hostname and not server_side and not self._server_name:
                 # ssl would verify the chain and then let any host pass.
                 raise ValueError
@@ -319,5 +321,10 @@ class TlsLayer:
 
 
 def _certificate_name(host: str) -> str:
-    """Return `host` as a certificate writes it: no brackets, no zone of an address, no last dot."""
-    return host.removeprefix("[").removesuffix("]").partition("%")[0].removesuffix(".")
+    """Return `host` as a certificate has it: no brackets, no zone of an address, no last dot, ASCII.
+
+    Raises:
+        UnicodeError: it is not a valid international name.
+    """
+    bare = host.removeprefix("[").removesuffix("]").partition("%")[0].removesuffix(".")
+    return ascii_name(bare)

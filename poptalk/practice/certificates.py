@@ -1,8 +1,8 @@
-"""Certificates of the practice server's own making.
+"""Certificates that the practice server makes for itself.
 
-An authority is made afresh for each server and signs one certificate.  Its own certificate can be
-written to a file, so that ``--ca-file`` makes the server trustworthy to whoever asks for that.
-trustme, and ssl, are loaded only by this module, which is imported when TLS is asked for.
+Each server makes an authority of its own, which signs one certificate.  The authority's certificate can
+be written to a file for ``--ca-file``.  cryptography and ssl take their time to load, so this module is
+imported only when TLS is asked for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,17 +24,29 @@ ORGANIZATION = "poptalk practice server"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 """What a server on this machine may be called."""
 
+VALID_FOR = datetime.timedelta(days=365)
+
+EARLIER = datetime.timedelta(days=1)
+"""How long before now validity begins, since the clocks of two machines may differ."""
+
 
 class Certificates:
-    """An authority, and a server's certificate signed by it.
+    """An authority, and server certificates signed by it.
 
     Args:
         hosts: the addresses or names on which the server listens.
     """
 
     def __init__(self, *hosts: str) -> None:
-        self._authority = trustme.CA(organization_name=ORGANIZATION)
         self._names = tuple(dict.fromkeys((*LOCAL_NAMES, *map(_name_in_certificate, hosts))))
+        self._authority_key = ec.generate_private_key(ec.SECP256R1())
+        self._authority = _signed(
+            self._authority_key,
+            subject="authority",
+            issuer=None,
+            issuer_key=self._authority_key,
+            is_authority=True,
+        )
 
     def server_context(
         self,
@@ -46,30 +57,28 @@ class Certificates:
         """Return the settings of the server's side of TLS, version 1.2 or later (RFC 8997).
 
         Args:
-            names: what the certificate calls the server, None for what it is called.
-            expired: how long ago the certificate ceased to be valid, None for a valid one.
+            names: the names in the certificate, None for those of this server.
+            expired: how long ago the certificate expired, None for a valid one.
         """
-        context = _server_context()
-        ended = None if expired is None else datetime.datetime.now(datetime.UTC) - expired
-        self._authority.issue_cert(
-            *(self._names if names is None else names),
-            common_name="localhost" if names is None else names[0],
-            organization_name=ORGANIZATION,
-            not_before=None if ended is None else ended - datetime.timedelta(days=365),
-            not_after=ended,
-        ).configure_cert(context)
-        return context
+        names = self._names if names is None else names
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _signed(
+            key,
+            subject=names[0],
+            names=names,
+            issuer=self._authority,
+            issuer_key=self._authority_key,
+            ends=None if expired is None else datetime.datetime.now(datetime.UTC) - expired,
+        )
+        return _context(key, certificate)
 
     def self_signed_context(self) -> ssl.SSLContext:
-        """Return the same with a certificate that vouches for itself, and that nobody else does."""
-        context = _server_context()
-        with tempfile.TemporaryDirectory(prefix="poptalk-") as directory:
-            # ssl reads keys from files only.
-            pem = Path(directory, "self-signed.pem")
-            pem.touch(mode=0o600)
-            pem.write_bytes(_self_signed(self._names))
-            context.load_cert_chain(pem)
-        return context
+        """Return the same with a certificate that is signed with its own key, which nobody trusts."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return _context(
+            key,
+            _signed(key, subject="localhost", names=self._names, issuer=None, issuer_key=key),
+        )
 
     def write_authority(self, path: Path) -> None:
         """Write the authority's certificate to a PEM file.
@@ -77,39 +86,90 @@ class Certificates:
         Raises:
             OSError: the file cannot be written.
         """
-        path.write_bytes(self._authority.cert_pem.bytes())
+        path.write_bytes(self._authority.public_bytes(serialization.Encoding.PEM))
 
 
-def _server_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _signed(
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    subject: str,
+    names: Sequence[str] = (),
+    issuer: x509.Certificate | None,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    is_authority: bool = False,
+    ends: datetime.datetime | None = None,
+) -> x509.Certificate:
+    """Make a certificate, with the extensions that strict clients want (RFC 5280 §4.2.1).
 
-
-def _self_signed(names: Sequence[str]) -> bytes:
-    """Make a key and a certificate for it that is signed with it, as PEM; trustme makes none."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    Args:
+        key: the key that it is for.
+        subject: whom it names.
+        names: the names and addresses that it is valid for.
+        issuer: the certificate of the authority that signs it; None if it signs itself.
+        issuer_key: the key that signs it.
+        is_authority: whether it may sign others.
+        ends: when it expires; None for a year from now.
+    """
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION),
+            x509.NameAttribute(NameOID.COMMON_NAME, subject),
+        ]
+    )
     now = datetime.datetime.now(datetime.UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
+        .subject_name(name)
+        .issuer_name(issuer.subject if issuer is not None else name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=365))
+        .not_valid_before(now - EARLIER if ends is None else ends - VALID_FOR)
+        .not_valid_after(ends or now + VALID_FOR)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
-            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
         )
-        .sign(key, hashes.SHA256())
     )
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([_general_name(each) for each in names]), critical=False
+        )
+    if is_authority:
+        builder = builder.add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        ).add_extension(_AUTHORITY_USAGE, critical=True)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+_AUTHORITY_USAGE = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def _context(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return private + certificate.public_bytes(serialization.Encoding.PEM)
+    with tempfile.TemporaryDirectory(prefix="poptalk-") as directory:
+        # ssl reads keys from files only.
+        pem = Path(directory, "server.pem")
+        pem.touch(mode=0o600)
+        pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+        context.load_cert_chain(pem)
+    return context
 
 
 def _general_name(name: str) -> x509.GeneralName:
@@ -120,7 +180,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def _name_in_certificate(host: str) -> str:
-    """Return a name that a certificate can hold: of addresses, without an IPv6 zone."""
+    """Return a name that a certificate can hold: an address without its IPv6 zone."""
     address = host.partition("%")[0]
     try:
         return ipaddress.ip_address(address).compressed

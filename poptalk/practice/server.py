@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from poptalk.config import mailbox_directory
+from poptalk.config import mailbox_directory, not_installed
 from poptalk.net.endpoint import BadDestination, Destination
 from poptalk.pop3.commands import Limits
 from poptalk.pop3.sasl.table import server_mechanisms
@@ -621,9 +621,7 @@ def loop_factory(loop: str) -> LoopFactory:
         import uvloop
     except ImportError:
         if loop == "uvloop":
-            raise LoopMissing(
-                "uvloop is not installed; try pip install 'poptalk[fast]', or --loop asyncio."
-            ) from None
+            raise LoopMissing(f"--loop uvloop: {not_installed('uvloop')}.") from None
         return asyncio.new_event_loop
     factory: LoopFactory = uvloop.new_event_loop
     return factory

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from poptalk.net.dial import Address, Attempts, Deadline, dial
+from poptalk.net.dial import Address, Attempts, Deadline, dial, host_name
 from poptalk.net.endpoint import Target, is_loopback
 from poptalk.net.errors import ConnectFailed
 from tests.servers.recording import RecordingServer
@@ -139,6 +139,19 @@ def test_a_malformed_host_is_a_sentence(host: str, says: str) -> None:
     sentence = failure(host)
     assert says in sentence
     assert sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("stra\u00dfe.de", b"xn--strae-oqa.de"),
+        ("\u03b2\u03cc\u03bb\u03bf\u03c2.com", b"xn--nxasmm1c.com"),
+        ("B\u00fccher.example", b"xn--bcher-kva.example"),
+        ("Mail.Example.org", b"Mail.Example.org"),
+    ],
+)
+def test_an_international_name_goes_by_idna_2008(host: str, name: bytes) -> None:
+    assert host_name(Target(host=host, port=110)) == name
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65536, 10**20])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_a_proxy_that_refuses(scheme: str, server: int) -> None:
     said = r"does not let us through to 127\.0\.0\.1 port"
     with running(KINDS[scheme](refuse=True)) as proxy, pytest.raises(ConnectFailed, match=said):
         dial(by_way_of(proxy, scheme, server), timeout=SECONDS)
+
+
+def test_socks_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "python_socks", None)
+    with pytest.raises(ConnectFailed, match="pip install python-socks in the environment"):
+        dial(
+            Target(host="127.0.0.1", port=110, proxy=parse_proxy("socks5://127.0.0.1:1080")),
+            timeout=SECONDS,
+        )
 
 
 @pytest.mark.parametrize("scheme", KINDS)

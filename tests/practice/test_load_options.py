@@ -36,7 +36,7 @@ def test_asyncios_own_loop_is_used_when_it_is_asked_for() -> None:
 
 
 def test_uvloop_is_used_where_it_is_installed() -> None:
-    pytest.importorskip("uvloop", reason="uvloop is not installed (pip install 'poptalk[fast]')")
+    pytest.importorskip("uvloop", reason="uvloop is not installed (pip install uvloop)")
     assert loop_of("auto") == loop_of("uvloop") == "uvloop"
 
 
@@ -54,13 +54,14 @@ def test_uvloop_that_is_missing_is_a_mistake_in_the_command(
     options = ServeSettings(loop="uvloop")
     assert serve(options, say=said.append, complain=complaints.append) == EXIT_USAGE
     assert complaints == [
-        "uvloop is not installed; try pip install 'poptalk[fast]', or --loop asyncio."
+        "--loop uvloop: the package uvloop is not installed. Run pip install uvloop in the environment "
+        "that poptalk is installed in, or pipx inject poptalk uvloop."
     ]
     assert said == []
 
 
 def test_a_session_on_uvloop() -> None:
-    pytest.importorskip("uvloop", reason="uvloop is not installed (pip install 'poptalk[fast]')")
+    pytest.importorskip("uvloop", reason="uvloop is not installed (pip install uvloop)")
     replies: list[object] = []
 
     async def session() -> None:
