@@ -64,7 +64,7 @@ class ConnectionListener(Protocol):
         """Hear that the TLS which `Connection.start_tls` began is in force."""
 
     def tls_failed(self, error: TlsFailed) -> None:
-        """Hear that it did not come about; `connection_ended` follows."""
+        """Hear that it did not come about, or lacks a certificate; `connection_ended` follows."""
 
     def connection_ended(self, ending: Ending) -> None:
         """Hear that the connection has ended; nothing is heard after this."""
@@ -286,7 +286,7 @@ class AsyncConnection(asyncio.Protocol):
             plaintext = layer.receive_data(data)
         except TlsFailed as error:
             if before:
-                self._end(tls_errors.ending_of_session(error))
+                self._broke(error)
             else:
                 self._handshake_failed(error)
             return
@@ -299,9 +299,15 @@ class AsyncConnection(asyncio.Protocol):
         elif plaintext:
             self._deliver(plaintext)
         if layer.failure is not None:
-            self._end(tls_errors.ending_of_session(layer.failure))
+            self._broke(layer.failure)
         elif layer.ended:
             self._end(CLOSED_BY_SERVER)
+
+    def _broke(self, error: TlsFailed) -> None:
+        """End the connection, since its TLS session has broken."""
+        if error.wants_certificate and self._listener is not None:
+            self._listener.tls_failed(error)
+        self._end(tls_errors.ending_of_session(error))
 
     def _handshake_done(self, layer: TlsLayer) -> None:
         assert layer.facts is not None

@@ -25,6 +25,7 @@ from poptalk.net.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from poptalk.net.tls import TlsFacts, TlsLayer
@@ -39,6 +40,9 @@ RECEIVE_SIZE = 128 * 1024
 _SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
+_BUSY = "It may be busy or gone: connect again, or give it longer with --timeout."
+
+
 class Link:
     """One connection to a server, blocking.
 
@@ -51,6 +55,7 @@ class Link:
         target: what it is connected to.
         tls: what came of the TLS handshake, None in clear.
         ending: how the connection ended, None while it stands.
+        timeout: as given.
     """
 
     def __init__(self, sock: socket.socket, *, target: Target, timeout: float | None) -> None:
@@ -58,7 +63,7 @@ class Link:
         self.tls: TlsFacts | None = None
         self.ending: Ending | None = None
         self._sock = sock
-        self._timeout = timeout
+        self.timeout = timeout
         self._layer: TlsLayer | None = None
         self._early = b""
         self._first: bytes | None = None
@@ -133,8 +138,7 @@ class Link:
             self._sock.sendall(data, _SEND_FLAGS)
         except TimeoutError:
             raise ConnectionLost(
-                f"{self.target} has taken no data for {self._timeout:g} s. "
-                "It may be busy or gone: connect again, or give it longer with --timeout."
+                f"{self.target} has taken no data for {self.timeout:g} s. {_BUSY}"
             ) from None
         except OSError as error:
             raise ConnectionLost(
@@ -151,8 +155,14 @@ class Link:
             pass
         return data
 
-    def receive_once(self) -> bytes | None:
+    def receive_once(
+        self, *, within: float | None = None, awaited: Callable[[], str] | None = None
+    ) -> bytes | None:
         """Read once: for callers that were told by ``select`` that there is something to read.
+
+        Args:
+            within: seconds that are left of the time-out, perhaps none; None for all of it.
+            awaited: says what has come of what is awaited, such as "3 octets of the greeting".
 
         Returns:
             Octets in clear, ``b""`` once the connection has ended, or None where what came was
@@ -160,12 +170,23 @@ class Link:
 
         Raises:
             ConnectionLost: as for `receive`.
+            TlsFailed: the server wants a certificate of ours, and has ended TLS for the lack of it.
         """
         if self._early:
             data, self._early = self._early, b""
             return data
         if self.ending is not None:
             return b""
+        try:
+            if within is not None:
+                if within <= 0:
+                    raise TimeoutError
+                self._sock.settimeout(within)
+            return self._receive_now()
+        except TimeoutError:
+            raise self._silence(awaited() if awaited is not None else "") from None
+
+    def _receive_now(self) -> bytes | None:
         if self._layer is None:
             data = self._receive_octets()
             if self._first is None and data:
@@ -221,7 +242,7 @@ class Link:
         try:
             data = self._sock.recv(RECEIVE_SIZE)
         except TimeoutError:
-            raise self._silence() from None
+            raise
         except OSError as error:
             self.ending = self._ending(error)
             return b""
@@ -252,15 +273,15 @@ class Link:
 
         assert layer.failure is not None
         self.ending = ending_of_session(layer.failure)
+        if layer.failure.wants_certificate:
+            raise layer.failure
         return b""
 
-    def _silence(self) -> ConnectionLost:
-        advice = (
-            TLS_PORT_HINT
-            if self._first is None and self._layer is None
-            else "It may be busy or gone: connect again, or give it longer with --timeout."
-        )
-        return ConnectionLost(f"{self.target} has said nothing for {self._timeout:g} s. {advice}")
+    def _silence(self, came: str) -> ConnectionLost:
+        silent = self._first is None and self._layer is None
+        advice = TLS_PORT_HINT if silent else _BUSY
+        said = f"sent no more than {came}" if came else "said nothing"
+        return ConnectionLost(f"{self.target} has {said} for {self.timeout:g} s. {advice}")
 
     def _shake_hands(self, settings: TlsSettings, *, residue: bytes, upgrading: bool) -> TlsFacts:
         from poptalk.net import tls, tls_errors
@@ -275,7 +296,7 @@ class Link:
             assert layer.facts is not None
         except TimeoutError:
             self._give_up(layer)
-            raise tls_errors.handshake_timed_out(peer, self._timeout or 0) from None
+            raise tls_errors.handshake_timed_out(peer, self.timeout or 0) from None
         except OSError as error:
             self._give_up(layer)
             raise tls_errors.broke_in_handshake(error, peer=peer) from error
@@ -288,7 +309,7 @@ class Link:
 
     def _exchange(self, layer: TlsLayer, residue: bytes) -> None:
         """Carry the octets of a handshake until it is done, or raise what is in its way."""
-        deadline = Deadline(self._timeout)
+        deadline = Deadline(self.timeout)
         self._early = layer.receive_data(residue)
         while True:
             self._sock.settimeout(deadline.left())
@@ -301,7 +322,7 @@ class Link:
                 assert layer.failure is not None
                 raise layer.failure
             self._early = layer.receive_data(data)
-        self._sock.settimeout(self._timeout)
+        self._sock.settimeout(self.timeout)
 
     def _give_up(self, layer: TlsLayer | None) -> None:
         """Close the connection after TLS has failed on it, with the alert that says why."""

@@ -119,6 +119,9 @@ def open_socket(address: Address, *, source: str | None = None) -> socket.socket
     except OSError:
         sock.close()
         raise
+    except ValueError as error:  # no name, and no address: a NUL in it, or labels that are none
+        sock.close()
+        raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
     return sock
 
 

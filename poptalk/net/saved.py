@@ -84,7 +84,8 @@ def _family(entry: Table, key: str) -> int:
 
 def _file(entry: Table, key: str) -> str:
     """Read a path: `~` is the home directory, and a relative one starts beside the configuration."""
-    return str(servers_file().parent / Path(entry.text(key)).expanduser())
+    # os.path leaves the home of an unknown user as it is written, where pathlib fails.
+    return str(servers_file().parent / os.path.expanduser(entry.text(key)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,7 +231,9 @@ def session_broke(error: ssl.SSLError, *, peer: str) -> TlsFailed:
     # In TLS 1.3 the server looks at our certificate after our side of the handshake is done.
     wanted = (error.reason or "").endswith(_NO_CLIENT_CERTIFICATE)
     advice = _CLIENT_CERTIFICATE if wanted else "Connect again."
-    return TlsFailed(f"The TLS session with {peer} broke: {_words(error)}. {advice}")
+    return TlsFailed(
+        f"The TLS session with {peer} broke: {_words(error)}. {advice}", wants_certificate=wanted
+    )
 
 
 def ending_of_session(failure: TlsFailed) -> Ending:

@@ -66,10 +66,13 @@ class BlockingDriver:
         """Take what the server says next; False when that is its end.
 
         Raises:
-            ConnectionLost: nothing came while the link's time-out ran.
-            TlsFailed: TLS was to begin at once, and did not come about.
+            ConnectionLost: what is awaited took longer than the link's time-out allows (see
+                `Session.time_left`).
+            TlsFailed: TLS was to begin at once, and did not come about; or the server wants a
+                certificate of ours.
         """
-        data = self.link.receive_once()
+        link = self.link
+        data = link.receive_once(within=self.session.time_left(link.timeout), awaited=self._awaited)
         if data:
             if self.raw is not None:
                 self.raw(data)
@@ -77,6 +80,11 @@ class BlockingDriver:
         elif data is not None:
             self._end()
         return self.session.ending is None
+
+    def _awaited(self) -> str:
+        """Say what has come of what is awaited; nothing where nothing has."""
+        octets = self.session.octets_since
+        return f"{octets:,} octets of {self.session.awaited}" if octets else ""
 
     def carry_out(self, plan: Plan) -> None:
         """Carry out a procedure to its end.

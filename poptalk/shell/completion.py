@@ -114,10 +114,11 @@ def _meta(verb: Verb, shell: Shell) -> str:
 
 def hint(shell: Shell, text: str) -> str:
     """Return what may follow a half-typed line, to be shown in grey behind it."""
+    if not text:
+        asked = shell.session.procedure is None and shell.session.core.answering_auth
+        return "the answer in base64, or * to give up" if asked else ""
     command = shell.command_being_typed(text)
-    if shell.session.core.answering_auth and not text:
-        return "the answer in base64, or * to give up"
-    if command is None or not text:
+    if command is None:
         return ""
     line = wire_line(text)
     if command.verb is None or not shell.gives_completions:
@@ -144,6 +145,8 @@ class TypedLine(Processor):
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         """Change how the line looks; what it holds stays as it is."""
         text = transformation_input.document.text
+        if not text:
+            return Transformation([("class:hint", hint(self._shell, text))])
         secret = self._shell.secret_in_text(text)
         if secret is not None and not self._shell.view.reveal:
             text = text[:secret] + "*" * (len(text) - secret)

@@ -284,6 +284,35 @@ def cut(text: str, columns: int) -> str:
     return text[:end]
 
 
+def hanging(line: Fragments, columns: int, *, indent: int) -> Fragments:
+    """Break a line that is longer than a row, so that its further rows are indented.
+
+    Where the terminal breaks it, a stranger decides what a row begins with, and may make it look like
+    one of poptalk's own.
+
+    Args:
+        line: the fragments of one line.
+        columns: cells in a row.
+        indent: cells before each further row.
+    """
+    width = 0
+    for _, text in line:
+        width += cells(text)
+    if width <= columns or columns <= indent:
+        return line
+    room = columns
+    broken: Fragments = []
+    for style, text in line:
+        while cells(text) > room:
+            head = cut(text, room)
+            broken += [(style, head), ("", "\n" + " " * indent)]
+            text = text[len(head) :]
+            room = columns - indent
+        broken.append((style, text))
+        room -= cells(text)
+    return broken
+
+
 def wrap(text: str, columns: int) -> list[str]:
     """Split a text into rows, at spaces where there are any.
 

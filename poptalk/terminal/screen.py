@@ -23,7 +23,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, BinaryIO, Literal, TextIO
 
     from prompt_toolkit.application import Application
@@ -144,6 +144,19 @@ class RawOutput:
         select.select([], [self._raw], [])
 
 
+_DIALOGUE = ("S: ", "C: ")
+"""How a line begins whose text is written by others, and may be longer than a row."""
+
+
+def _broken(lines: Iterable[Fragments], columns: int) -> Iterator[Fragments]:
+    """Break the lines of a dialogue at the end of a row: see `safe.hanging`."""
+    from poptalk.terminal.safe import hanging
+
+    for line in lines:
+        mark = line[0][1] if line else ""
+        yield hanging(line, columns, indent=len(mark)) if mark in _DIALOGUE else line
+
+
 class LinearScreen:
     """A terminal that is never redrawn: each line is written once, in its order.
 
@@ -192,6 +205,8 @@ class LinearScreen:
         Raises:
             ScreenClosed: nothing can be written any more.
         """
+        if self._stream.isatty():
+            lines = _broken(lines, self.columns)
         text = "".join(f"{self._styled(line)}\n" for line in lines)
         if text:
             self._write("\n" + text if self.at_prompt else text)
@@ -272,7 +287,7 @@ class LiveScreen:
             ScreenClosed: nothing can be written any more.
         """
         self.shown += 1
-        for line in lines:
+        for line in _broken(lines, self._app.output.get_size().columns):
             self._gathered += line
             self._gathered.append(("text", "\n"))
         if not self._app.is_running or self._closed:
@@ -353,6 +368,57 @@ class LiveScreen:
             # because the timer for terminals that never answer belongs to it.
             app.context.copy().run(app.renderer.request_absolute_cursor_position)
         app.invalidate()
+
+
+# A terminal is given back as it was: at the end, and while the program is stopped.
+
+
+if TYPE_CHECKING:
+    Attributes = list[Any]
+
+
+def attributes_of(stream: TextIO) -> Attributes | None:
+    """Return how a terminal is set; None for what is none."""
+    try:
+        import termios
+    except ImportError:  # Windows
+        return None
+    try:
+        return termios.tcgetattr(stream.fileno())
+    except (OSError, ValueError, termios.error):
+        return None
+
+
+def set_attributes(descriptor: int, attributes: Attributes | None) -> None:
+    """Set a terminal; one that is gone needs nothing."""
+    if attributes is None:
+        return
+    import termios
+
+    try:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, attributes)
+    except termios.error:
+        pass
+
+
+def stop_with(descriptor: int, attributes: Attributes | None) -> None:
+    """Stop the process group as Ctrl-Z does, and go on when it is continued.
+
+    Args:
+        descriptor: the terminal.
+        attributes: how it is set meanwhile; None leaves it alone.
+    """
+    import signal
+    import termios
+
+    now = termios.tcgetattr(descriptor) if attributes is not None else None
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    set_attributes(descriptor, attributes)
+    try:
+        os.kill(0, signal.SIGTSTP)
+    finally:
+        signal.signal(signal.SIGTSTP, handler)
+        set_attributes(descriptor, now)
 
 
 def say(text: str, *, stream: TextIO | None = None) -> None:

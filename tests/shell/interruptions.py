@@ -295,6 +295,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1, metavar="N")
     parser.add_argument("--only", default="", metavar="WORD", help="rows that hold this word")
     given = parser.parse_args()
+    # Programs that a script starts in the background ignore Ctrl-C, and so do their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     bad = 0
     for driver in DRIVERS:
         for point in POINTS:
