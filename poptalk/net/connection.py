@@ -126,6 +126,7 @@ class Link:
         Raises:
             ConnectionLost: the server takes nothing any more.  What it said before may still be
                 waiting for `receive`.
+            TlsFailed: as for `receive_once`.
         """
         if self.ending is not None:
             raise ConnectionLost(f"The connection to {self.target} has ended: {self.ending}.")
@@ -141,9 +142,23 @@ class Link:
                 f"{self.target} has taken no data for {self.timeout:g} s. {_BUSY}"
             ) from None
         except OSError as error:
+            if self._layer is not None:
+                self._look_for_alert(self._layer)
             raise ConnectionLost(
                 f"Nothing can be sent to {self.target} any more: {ending_of(error)}. Connect again."
             ) from error
+
+    def _look_for_alert(self, layer: TlsLayer) -> None:
+        """Read what came before the connection broke: perhaps the reason, perhaps replies."""
+        try:
+            self._sock.settimeout(0)
+            while data := self._sock.recv(RECEIVE_SIZE):
+                self._early += layer.receive_data(data)
+        except OSError:
+            pass
+        except TlsFailed as failure:
+            if failure.wants_certificate:
+                raise
 
     def receive(self) -> bytes:
         """Return the next octets in clear, or ``b""`` once the connection has ended.

@@ -4,8 +4,8 @@
 
 starts poptalk at a live prompt, at a plain one and in a pipe, brings it to a point (connecting, in a TLS
 handshake, in a long reply, at the prompt, in a login), and lets something happen to it: Ctrl-C, SIGTERM,
-SIGHUP, Ctrl-Z, or a terminal that is closed.  Each row says what came of it, how long that took, and
-whether the terminal was as before.  A process that is still there after its terminal has gone, or after
+SIGHUP, Ctrl-Z, SIGTSTP, or a terminal that is closed.  Each row says what came of it, how long that
+took, and whether the terminal was as before.  A process that is still there after its terminal has gone, or after
 SIGTERM, is an orphan, and the table ends with exit code 1.
 
 `test_interruptions.py` runs each row once.
@@ -136,7 +136,8 @@ POINTS = {
     ),
 }
 
-CAUSES = ("Ctrl-C", "SIGTERM", "SIGHUP", "Ctrl-Z", "terminal gone")
+STOPS = ("Ctrl-Z", "SIGTSTP")
+CAUSES = ("Ctrl-C", "SIGTERM", "SIGHUP", *STOPS, "terminal gone")
 
 DRIVERS = ("live", "plain", "pipe")
 
@@ -153,6 +154,8 @@ class Outcome:
 
 def interrupted(driver: str, point_name: str, cause: str) -> Outcome:
     """Bring poptalk to a point, let the cause happen, and say what came of it."""
+    # What a script starts in the background ignores Ctrl-C, and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     point = POINTS[point_name]
     with point.server() as place:
         if driver == "pipe":
@@ -163,7 +166,7 @@ def interrupted(driver: str, point_name: str, cause: str) -> Outcome:
 def _on_a_terminal(point: Point, cause: str, place: Place, *, plain: bool) -> Outcome:
     options = (*point.options, *(("--plain",) if plain else ()))
     # A program can be stopped only where somebody can continue it: below a shell with job control.
-    shell = ["sh", "-c", 'set -m; "$@"; read line; fg', "sh"] if cause == "Ctrl-Z" else []
+    shell = ["sh", "-c", 'set -m; "$@"; read line; fg', "sh"] if cause in STOPS else []
     with Pty([*shell, *poptalk(str(place), *options)], env=environment()) as pty:
         if point.typed:
             pty.wait_for(GREETED)
@@ -175,7 +178,7 @@ def _on_a_terminal(point: Point, cause: str, place: Place, *, plain: bool) -> Ou
         what = _ending(pty.process, cause, read=lambda: pty.read(WATCH_SECONDS))
         seconds = time.monotonic() - begun
         restored = cause == "terminal gone" or what == "goes on" or pty.restored
-        if cause == "Ctrl-Z" and what == "goes on" and _stopped(_program(pty.process.pid)):
+        if cause in STOPS and what == "goes on" and _stopped(_program(pty.process.pid)):
             what, restored = "stopped", pty.restored
             os.killpg(_program(pty.process.pid), signal.SIGCONT)
         return Outcome(what, seconds, restored)
@@ -213,6 +216,8 @@ def _happen(cause: str, pty: Pty) -> None:
             pty.send(b"\x1a")
         case "terminal gone":
             pty.hang_up()
+        case "SIGTSTP":
+            os.kill(_program(pty.process.pid), signal.SIGTSTP)
         case _:
             pty.process.send_signal(signal.Signals[cause])
 
@@ -258,7 +263,7 @@ def _in_a_pipe(point: Point, cause: str, place: Place) -> Outcome:
             name = {"Ctrl-C": "SIGINT", "Ctrl-Z": "SIGTSTP"}.get(cause, cause)
             process.send_signal(signal.Signals[name])
         what = _ending(process, cause, read=lambda: _drain(process))
-        if cause == "Ctrl-Z" and what == "goes on" and _stopped(process.pid):
+        if cause in STOPS and what == "goes on" and _stopped(process.pid):
             what = "stopped"
         return Outcome(what, time.monotonic() - begun, restored=True)
     finally:
@@ -295,8 +300,6 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1, metavar="N")
     parser.add_argument("--only", default="", metavar="WORD", help="rows that hold this word")
     given = parser.parse_args()
-    # Programs that a script starts in the background ignore Ctrl-C, and so do their children.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     bad = 0
     for driver in DRIVERS:
         for point in POINTS:

@@ -22,7 +22,7 @@ def test_an_interruption(driver: str, point: str, cause: str) -> None:
             assert outcome.what == "exit 130"
         case "Ctrl-C":
             assert outcome.what == "goes on"  # the prompt is there again
-        case "Ctrl-Z":
+        case "Ctrl-Z" | "SIGTSTP":
             assert outcome.what == "stopped"
         case _:
             assert outcome.what.startswith(("exit", "signal"))

@@ -28,6 +28,7 @@ from tests.servers.scripted import (
     StartTls,
     Step,
 )
+from tests.servers.terminal import Pty
 from tests.shell.black_box import at, environment, on_a_terminal, piped, poptalk, said_once
 from tests.shell.shells import CTRL_C, live
 
@@ -205,6 +206,22 @@ async def test_a_login_is_no_answer_to_be_typed() -> None:
             assert "the answer in base64" not in shell.text
             shell.send(CTRL_C)
             await shell.see("given up")
+
+
+@pytest.mark.parametrize("options", [[], ["--plain"]])
+def test_a_shell_that_was_stopped_goes_on(options: list[str]) -> None:
+    job = ["sh", "-c", 'set -m; "$@"; stty -a | grep -o "[-]*icanon"; read line; fg', "sh"]
+    with (
+        RecordingServer(reply=BODY) as server,
+        Pty([*job, *poptalk("connect", *options, *at(server))], env=environment()) as pty,
+    ):
+        pty.wait_for("AUTHORIZATION")
+        pty.send("ST\x1a")
+        pty.wait_until(lambda: any(line == "icanon" for line in pty.lines()))
+        pty.send("\r")
+        pty.send("AT\r")
+        pty.wait_for("S: +OK 1 5000")
+        assert server.received == b"STAT\r\n"
 
 
 # The bottom line.
