@@ -9,10 +9,13 @@ from poptalk.pop3.commands import State
 from poptalk.pop3.replies import Status
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.procedure import LocalError, Plan, Steps, exchange, in_thread
-from poptalk.shell.commands.registry import local
+from poptalk.shell.commands.registry import CommandTable
 from poptalk.shell.shell import Shell
 from poptalk.terminal.render import UNLIMITED, Budget, plain_text
 from poptalk.terminal.safe import Fragments, harmless
+
+COMMANDS = CommandTable()
+local = COMMANDS.enter
 
 MOST_OCTETS = 64 * 1024 * 1024
 """The longest message that is read: what is made of it needs several times its octets of memory."""
