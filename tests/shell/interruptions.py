@@ -5,8 +5,8 @@
 starts poptalk at a live prompt, at a plain one and in a pipe, brings it to a point (connecting, in a TLS
 handshake, in a long reply, at the prompt, in a login), and lets something happen to it: Ctrl-C, SIGTERM,
 SIGHUP, Ctrl-Z, SIGTSTP, or a terminal that is closed.  Each row says what came of it, how long that
-took, and whether the terminal was as before.  A process that is still there after its terminal has gone, or after
-SIGTERM, is an orphan, and the table ends with exit code 1.
+took, and whether the terminal was as before.  A process that is still there after its terminal has gone,
+or after SIGTERM, is an orphan, and the table ends with exit code 1.
 
 `test_interruptions.py` runs each row once.
 """
