@@ -53,8 +53,8 @@ class Link:
 
     Attributes:
         target: what it is connected to.
-        tls: what came of the TLS handshake, None in clear.
-        ending: how the connection ended, None while it stands.
+        tls: what came of the TLS handshake, None in the clear.
+        ending: how the connection ended, None while it is open.
         timeout: as given.
     """
 
@@ -161,10 +161,10 @@ class Link:
                 raise
 
     def receive(self) -> bytes:
-        """Return the next octets in clear, or ``b""`` once the connection has ended.
+        """Return the next octets in the clear, or ``b""`` once the connection has ended.
 
         Raises:
-            ConnectionLost: the server said nothing in time; the connection stands.
+            ConnectionLost: the server said nothing in time; the connection stays open.
         """
         while (data := self.receive_once()) is None:
             pass
@@ -180,7 +180,7 @@ class Link:
             awaited: says what has come of what is awaited, such as "3 octets of the greeting".
 
         Returns:
-            Octets in clear, ``b""`` once the connection has ended, or None where what came was
+            Octets in the clear, ``b""`` once the connection has ended, or None where what came was
             TLS's own, such as a session ticket, and `receive` would go on waiting.
 
         Raises:
@@ -215,7 +215,7 @@ class Link:
 
         Args:
             settings: the terms.
-            residue: octets received behind that ``+OK``.  They are given to TLS, never read as a
+            residue: octets received after that ``+OK``.  They are given to TLS, never read as a
                 reply, so that an injected response makes the handshake fail.
 
         Raises:
@@ -237,7 +237,7 @@ class Link:
             pass
 
     def interrupt(self) -> None:
-        """End the connection from another thread: whoever waits in `receive` finds it ended."""
+        """End the connection from another thread: `receive`, which waits there, finds it ended."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -354,5 +354,5 @@ class Link:
             self._sock.settimeout(0)
             self._sock.send(self._layer.data_to_send(), _SEND_FLAGS)
         except OSError:
-            # A goodbye is a courtesy, and there may be nobody to take it.
+            # A goodbye is a courtesy, and may not be taken.
             pass

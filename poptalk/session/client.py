@@ -1,4 +1,4 @@
-"""The hand of a session that waits: `run`, `diff`, the lessons' dry run and the pipe speak with it.
+"""The drivers that wait: `run`, `diff`, the lessons' dry run and the pipe speak with a server by them.
 
     with Link.open(destination.target, timeout=30) as link:
         client = Client(link, destination)
@@ -40,7 +40,7 @@ class BlockingDriver:
     """Reads a blocking link, and gives what comes to a session.
 
     Args:
-        link: the open connection, owned by the hand from now on.
+        link: the open connection, owned by the driver from now on.
         destination: where it leads.
         session: begun here.
 
@@ -59,7 +59,7 @@ class BlockingDriver:
 
     @property
     def ending(self) -> Ending | None:
-        """How the connection ended; None while it stands."""
+        """How the connection ended; None while it is open."""
         return self.session.ending
 
     def listen(self) -> bool:
@@ -129,7 +129,7 @@ class BlockingDriver:
 
 
 class Client(BlockingDriver):
-    """A hand for those who ask, and wait for the answer.
+    """A driver for callers that ask, and wait for the answer.
 
     Args:
         link: the open connection, owned by the client from now on.

@@ -11,7 +11,7 @@ A driver is what reads keys, files or a script, and waits: the live and the plai
     session.received(data)                          # the driver has read: Reply, ReplyEnd ...
     session.ended(ending)                           # the transport has ended
 
-`send_line` and `send` are called by whoever has something to say: a person, a script, or a procedure
+`send_line` and `send` are called for a person, a script, or a procedure
 (see `procedure`), which `run` begins and `received` carries on.  `ClientSession`, the protocol core,
 says what the octets mean; the session adds what is done about it, once for all drivers:
 
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
 
     class Transport(Protocol):
-        """What carries the octets: `net.connection.Connection` or `net.link.Link`."""
+        """What carries the octets: `net.connection.Link` or `net.async_connection.AsyncConnection`."""
 
         def send(self, data: bytes) -> None:
             """Send octets; ConnectionLost where nothing is taken any more."""
@@ -139,7 +139,7 @@ class Session:
         self.transport: Transport | None = None
         """None while there is no connection."""
         self.ending: Ending | None = None
-        """How the last connection ended; None while it stands."""
+        """How the last connection ended; None while it is open."""
         self.refused = False
         """Whether any command was answered with something else than +OK."""
         self.held: list[bytes] = []
@@ -453,7 +453,7 @@ def _at_once(work: Callable[[], None], then: Callable[[], None]) -> None:
 
 
 def _is_readable(sent: Sent) -> bool:
-    """Whether whoever sees a line can read the password in it: not where it was hashed."""
+    """Whether the password can be read in a line: not where it was hashed."""
     verb = sent.exchange.command.verb
     if verb is None or verb.keyword == "PASS":
         return True

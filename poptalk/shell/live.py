@@ -87,7 +87,7 @@ def _complete(shell: LiveShell, event: KeyPressEvent) -> None:
     buffer = event.current_buffer
     candidates = buffer.completer.get_completions(buffer.document, _ASKED_FOR)
     if buffer.complete_state is None and next(iter(candidates), None) is None:
-        # Where completion is off a Tab asks for it in vain, and nobody means a character.
+        # Where completion is off a Tab asks for it in vain, and a character is never meant.
         buffer.insert_text("\t" if shell.gives_completions else "")
     else:
         generate_completions(event)
@@ -398,7 +398,7 @@ class LiveShell(Shell):
             return
         self.view.warn(f"a fault in poptalk: {error or context.get('message')!r}; please report it")
 
-    # The connection speaks: see `net.connection.Listener`.
+    # The connection speaks: see `async_connection.ConnectionListener`.
 
     def data_received(self, data: bytes) -> None:
         """Take octets of the server."""
@@ -505,7 +505,7 @@ async def run_live(
         shell: the shell.
         destination: where to connect to.
         welcome: what is said first.
-        connected: is called when the connection stands.
+        connected: is called when the connection is open.
 
     Raises:
         ConnectFailed: no connection came about.

@@ -67,12 +67,14 @@ class LineInput:
 
         Args:
             descriptor: the terminal.
-            echo: writes text behind the prompt.
+            echo: writes text after the prompt.
         """
         self.text = ""
         """What has been typed of the line."""
         self.secret_from: Callable[[str], int | None] = lambda _text: None
         """Tells where a line becomes secret."""
+        self.draw_again: Callable[[], None] = lambda: None
+        """Writes the prompt and the half-typed line on a new row."""
         self._descriptor = descriptor
         self._echo = echo
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
@@ -98,8 +100,9 @@ class LineInput:
 
     def suspend(self) -> None:
         """Stop as Ctrl-Z does elsewhere, with the terminal as it was before."""
+        self._echo("^Z\n")
         stop_with(self._descriptor, self._before)
-        self._echo(self.shown_text())
+        self.draw_again()
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -178,7 +181,7 @@ class LineInput:
         return _glyph(key)
 
     def shown_text(self) -> str:
-        """Return the half-typed line as it stands on the screen, to be written again below a reply."""
+        """Return the half-typed line as it is on the screen, to be written again below a reply."""
         start = self.secret_from(self.text)
         if start is None:
             start = len(self.text)
@@ -186,7 +189,7 @@ class LineInput:
 
 
 def _glyph(key: str) -> str:
-    """Return what stands for a character: itself, `^X` for a control, `?` for what draws nothing."""
+    """Return what is shown for a character: itself, `^X` for a control, `?` for what draws nothing."""
     if key.isprintable():
         return key
     return f"^{chr(ord(key) ^ 0x40)}" if key.isascii() else "?"
@@ -226,7 +229,8 @@ class PlainShell(Shell):
         view.shows_sent = False
         self._screen = screen
         self._keys = keys
-        self._keys.secret_from = self.secret_in_text
+        keys.secret_from = self.secret_in_text
+        keys.draw_again = self._prompt_again
         self._descriptor = descriptor
         self.timeout = timeout
         self._link: Link | None = None
@@ -395,12 +399,16 @@ class PlainShell(Shell):
         self.view.remark(f"waiting for {self.session.awaited}{far}; Ctrl-C stops waiting")
 
     def _prompt(self, *, although_due: bool = False) -> None:
-        """Write the prompt, unless it stands there already; nothing while a reply is due."""
+        """Write the prompt, unless it is there already; nothing while a reply is due."""
         if self._screen.at_prompt:
             return
         if although_due or self._wants_a_line():
             prompt = self.prompt_within(self.view.size()[1])
             self._screen.prompt([("prompt", prompt), ("text", self._keys.shown_text())])
+
+    def _prompt_again(self) -> None:
+        self._screen.answered()
+        self._prompt()
 
     def _wants_a_line(self) -> bool:
         """Whether a prompt is due: no reply is awaited, and the controller is not at work."""

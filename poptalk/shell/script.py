@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from poptalk.terminal.safe import Fragments
     from poptalk.terminal.screen import ColorFlag, LinearScreen
 
-# One-liners: lines that stand on the command line, all lines at once, a line that is cut.
+# One-liners: lines on the command line, all lines at once, a line that is cut.
 #
 #     poptalk work --login me --after-login -e STAT
 #     poptalk HOST --pipeline --drop-after 1 -e CAPA -e CAPA
 #
-# What stands on a command line can be read by every user of the machine, so no secret may.
+# What is on a command line can be read by every user of the machine, so no secret may.
 
 
 CRLF = b"\r\n"
 
 
 class GivenLines:
-    """Lines of the command line, as `pipe.Lines` gives those of a descriptor.
+    """Lines of the command line, as `Lines` gives those of a descriptor.
 
     Raises:
         UsageError: a line logs in, or is more than one line.
@@ -78,7 +78,7 @@ def _line(text: str) -> bytes:
     if command.secret is not None or asks_in:
         keyword = command.verb.keyword if command.verb is not None else "a line"
         raise UsageError(
-            f"-e refuses {keyword}: what stands on a command line can be read by every user of this "
+            f"-e refuses {keyword}: what is on a command line can be read by every user of this "
             "machine; --login USER logs in, and standard input takes any line"
         )
     return line
@@ -114,14 +114,14 @@ def joined(lines: Sequence[bytes]) -> bytes:
     """Put lines together to be sent at once.
 
     Raises:
-        UsageError: STLS is not the last: nothing may be sent behind it before TLS stands (RFC 2595
+        UsageError: STLS is not the last: nothing may be sent after it before TLS has begun (RFC 2595
             §4).
     """
     for line in lines[:-1]:
         verb = parse_command(line).verb
         if verb is not None and verb.effect is Effect.START_TLS:
             raise UsageError(
-                "nothing may be sent behind STLS before TLS stands [RFC 2595 §4]: --starttls begins "
+                "nothing may be sent after STLS before TLS has begun [RFC 2595 §4]: --starttls begins "
                 "TLS before all lines"
             )
     return b"".join(line + CRLF for line in lines)
@@ -310,7 +310,7 @@ class Pipe:
 
     def _lost(self) -> ConnectionLost:
         if self.session.core.farewell:
-            return ConnectionLost("lines that came behind QUIT were not sent: the session was over")
+            return ConnectionLost("lines after QUIT were not sent: the session was over")
         ending = self._hand.link.ending
         return ConnectionLost(f"the session was not finished: {ending or 'no reply'}")
 

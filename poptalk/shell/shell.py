@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 _WORDS_BEFORE = {":b64": 0, ":apop": 1, ":cram": 1}
-"""Commands with a secret among their arguments, and how many words stand before it."""
+"""Commands with a secret among their arguments, and how many words come before it."""
 
 _WORD = re.compile(r"""(?:"[^"]*"?|'[^']*'?|\S)+""")
 """A word as a shell takes it, perhaps half typed."""
@@ -51,7 +51,7 @@ def secret_in_argument(name: str, argument: str) -> int | None:
 
     Args:
         name: the command, with its colon.
-        argument: what stands behind the blank, perhaps half typed.
+        argument: what comes after the space, perhaps half typed.
 
     Returns:
         The index of the first character that must not be shown or remembered; None if none.
@@ -67,7 +67,7 @@ def secret_in_argument(name: str, argument: str) -> int | None:
 
 
 def _behind_login(argument: str) -> int | None:
-    """Find what is no mechanism: `:login bob jones` is refused, but it has been typed by then."""
+    """Find what isn't a mechanism: `:login bob jones` is refused, but it has been typed by then."""
     words = [word for word in _WORD.finditer(argument) if not word[0].startswith("--")]
     for place, word in enumerate(words[1:]):
         if place or not any(method.startswith(word[0].upper()) for method in METHODS):
@@ -115,8 +115,7 @@ class Shell(ABC):
         self.half_typed = ""
         """What was in the line when the connection ended, to be offered again."""
         self.controller: Controller | None = None
-        """Who sits beside the learner; nobody in a raw shell."""
-        """The lesson that this session becomes, for an author; usually none."""
+        """Accompanies the learner; None in a raw shell."""
         self.typed_meanwhile: tuple[str, ...] = ()
         """What was typed while a procedure ran, to be acted upon when it is over."""
         self.source: PasswordSource | None = None
@@ -158,7 +157,7 @@ class Shell(ABC):
         self.session.in_thread(work, then)
 
     def shown(self) -> int:
-        """Return how often anything was written, by which one can tell whether anybody else wrote."""
+        """Return how often anything was written, which shows whether anything else was written."""
         return 0
 
     @property
@@ -382,7 +381,7 @@ class Shell(ABC):
     def must_be_forgotten(self, text: str) -> bool:
         """Whether a line may not enter the history: it holds a secret, or looks like a stray one.
 
-        Where a login is to come, what is no command may be a password that was typed, or pasted, after
+        Where a login is to come, what isn't a command may be a password that was typed, or pasted, after
         a question that never came.
         """
         if self.secret_in_text(text) is not None:
@@ -402,7 +401,7 @@ class Shell(ABC):
         first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
         secret = self.secret_of(first) is not None
         secret = secret or any(parse_command(line).secret is not None for line in others)
-        # What stands behind an AUTH in the same breath is its answer.
+        # What is sent together with an AUTH, after it, is its answer.
         secret = secret or (_may_be_challenged(first) and any(others))
         return len(name) + 1 if secret else None
 
@@ -561,15 +560,15 @@ def _begins_command(text: str) -> bool:
 
 
 def wire_line(text: str) -> bytes:
-    """Return the octets of a typed line, without CRLF: UTF-8, and what is no UTF-8 as it came."""
+    """Return the octets of a typed line, without CRLF: UTF-8, and what isn't UTF-8 as it came."""
     text = text[1:] if text.startswith(LOCAL_PREFIX * 2) else text
     return text.encode("utf-8", "surrogateescape")
 
 
-# Who sits beside the learner: the menu of lessons, and the coach of one.
+# What accompanies a learner: the menu of lessons, and the controller of one.
 #
 # A shell without a controller is a raw shell.  A controller is asked first about every line that is
-# typed, has its say in the prompt, and is told what happens: after the screen has shown it, and after
+# typed, changes the prompt, and hears what happens: after the screen has shown it, and after
 # the core has taken all of it, so that it may send, connect and close at once.
 
 
@@ -577,7 +576,7 @@ def wire_line(text: str) -> bytes:
 
 
 class Controller(ABC):
-    """Base of those who accompany a shell."""
+    """Base of what accompanies a shell."""
 
     gives_completions = True
     """Whether Tab and grey words may help with commands of POP3."""
@@ -590,7 +589,7 @@ class Controller(ABC):
 
     @abstractmethod
     def take(self, text: str) -> bool:
-        """Take a typed line that is no local command; False to have it sent."""
+        """Take a typed line that isn't a local command; False to have it sent."""
 
     @abstractmethod
     def answer(self, command: str) -> None:

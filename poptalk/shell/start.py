@@ -1,4 +1,4 @@
-"""Setting up a shell for somebody at a terminal: live, or linear where redrawing would not do."""
+"""Setting up a shell for a person at a terminal: live, or linear where redrawing would not do."""
 
 from __future__ import annotations
 

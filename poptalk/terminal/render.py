@@ -38,7 +38,7 @@ CLIENT_MARK: Fragment = ("client", "C: ")
 SERVER_MARK: Fragment = ("server", "S: ")
 
 MASK = commands.MASK.decode("ascii")
-"""What stands for a secret on a screen."""
+"""What is shown in place of a secret."""
 
 STUFFED_DOT_REMARK = "  # the first dot was stuffed"
 FINAL_DOT_REMARK = "  # the final dot"
@@ -86,7 +86,7 @@ def spaces_remark(line: bytes) -> str:
 
 
 def typed_line(text: str) -> Fragments:
-    """Colour what stands at the prompt, a secret included: masking it there is the shell's part.
+    """Colour what is typed at the prompt, a secret included: masking it there is the shell's part.
 
     Args:
         text: the line so far.
@@ -100,7 +100,7 @@ def typed_line(text: str) -> Fragments:
 
 
 def status_line(line: bytes, *, fields: Sequence[Field] | None = None) -> Fragments:
-    """Show the first line of a reply, or any line that stands alone.
+    """Show the first line of a reply, or any single line.
 
     Args:
         line: octets without the line end.
@@ -150,7 +150,7 @@ def note(
     """Show what poptalk says itself.
 
     Args:
-        text: sentences, parted into paragraphs by line ends; made harmless here, since a name or a
+        text: sentences, separated into paragraphs by line ends; made harmless here, since a name or a
             certificate of a stranger may be quoted in it.
         kind: how much it matters.
         columns: cells of a row to wrap to; None leaves each paragraph in one line.
@@ -264,7 +264,7 @@ class BodyView:
             budget: how much may be shown.
             in_header: whether the next line belongs to the header of a message.
             fields: what the words of a line are, where it holds data.
-            advice: how to see what was left out, said behind its count.
+            advice: how to see what was left out, said after its count.
         """
         self._advice = f": {advice}" if advice else ""
         self.shown_octets = 0

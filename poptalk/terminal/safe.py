@@ -171,7 +171,7 @@ def _numbered(character: str) -> str:
 
 
 def _character_pieces(text: str, *, joiners: bool) -> Iterator[Fragment]:
-    """Go through the characters one by one; a mark needs a character before it to stand on."""
+    """Go through the characters one by one; a mark needs a character before it."""
     marks = MAX_MARKS
     for index, character in enumerate(text):
         escape = _escape_of(character)

@@ -173,7 +173,7 @@ class LinearScreen:
         self._begins = {name: sgr(theme, name) for name in theme} if color else {}
         self._end = SGR_RESET
         self.at_prompt = False
-        """Whether a prompt or what was typed stands there, with the cursor behind it."""
+        """Whether a prompt or what was typed is there, with the cursor after it."""
         self.shown = 0
         """How often something was written: by it one can tell whether anything else was."""
 
@@ -213,7 +213,7 @@ class LinearScreen:
             self.at_prompt = False
 
     def prompt(self, fragments: Fragments) -> None:
-        """Write a prompt, behind which the cursor stays.
+        """Write a prompt, after which the cursor stays.
 
         Raises:
             ScreenClosed: nothing can be written any more.
@@ -222,7 +222,7 @@ class LinearScreen:
         self.at_prompt = True
 
     def echo(self, text: str) -> None:
-        """Write what was typed, already harmless, behind the prompt or where it would stand.
+        """Write what was typed, already harmless, after the prompt or where it would be.
 
         Raises:
             ScreenClosed: nothing can be written any more.
@@ -339,7 +339,7 @@ class LiveScreen:
             renderer.report_absolute_cursor_row(row)
 
     def _flush_scheduled(self) -> None:
-        """Flush; hand a failure to whoever waits for the prompt, as nobody waits for this."""
+        """Flush; hand a failure to the task that waits for the prompt, as none waits for this."""
         try:
             self.flush()
         except ScreenClosed as closed:
@@ -468,19 +468,19 @@ def complain(text: str, *, stream: TextIO | None = None) -> None:
 
 
 def _rows(text: str, columns: int | None, *, indent: str = "") -> list[str]:
-    """Part a line at its blanks where it is longer than a row.
+    """Divide a line at its spaces where it is longer than a row.
 
     Args:
         text: harmless text.
         columns: cells in a row; None for rows without an end.
-        indent: stands before each row.
+        indent: comes before each row.
     """
     if columns is None:
         return [indent + text]
     from poptalk.terminal.safe import cells, wrap
 
     room = max(columns - len(indent), 1)
-    # What fits keeps its blanks, which may align it with its neighbours.
+    # What fits keeps its spaces, which may align it with its neighbours.
     return [indent + row for row in ([text] if cells(text) <= room else wrap(text, room))]
 
 
@@ -542,7 +542,7 @@ class ProgressLine:
 
 
 PROGRESS_AFTER_SECONDS = 1.0
-"""Whoever waits no longer than this need not be told why."""
+"""A shorter wait needs no explanation."""
 
 PROGRESS_ROW_SECONDS = 0.2
 PROGRESS_LINE_SECONDS = 10.0
@@ -579,7 +579,7 @@ codecs.register_error(_ESCAPE_MISSING, _escape_missing)
 
 
 def _fitting(text: str, encoding: str | None) -> str:
-    """Replace the characters that an encoding lacks; None stands for one that lacks nothing."""
+    """Replace the characters that an encoding lacks; None means one that lacks nothing."""
     if text.isascii() or encoding is None or encoding.lower().startswith("utf"):
         return text
     return text.encode(encoding, _ESCAPE_MISSING).decode(encoding)
