@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from time import monotonic, sleep
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -41,6 +42,9 @@ _LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
 
 TIDYING_SECONDS = 2.0
 """How long the shell may take to end in good order."""
+
+_WAKE_SECONDS = (0.05, 0.2, 0.5)
+"""Pauses before a call that waits is interrupted again."""
 
 DEFAULT_ROWS = 24
 
@@ -139,6 +143,26 @@ class Signals:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, take)
+
+        self._main = get_ident()
+        if hasattr(signal, "pthread_kill"):
+            signal.signal(signal.SIGURG, lambda _number, _frame: None)
+            read, write = os.pipe()
+            os.set_blocking(write, False)
+            signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+            _thread.start_new_thread(self._wake, (read,))
+
+    def _wake(self, read: int) -> None:
+        """See to it that signals are taken, in a thread of its own.
+
+        One that comes between Python's last look for signals and a call that waits does not interrupt
+        that call.  So the call is interrupted again, by a signal that means nothing.
+        """
+        while numbers := os.read(read, 64):
+            if set(numbers) != {signal.SIGURG}:
+                for pause in _WAKE_SECONDS:
+                    sleep(pause)
+                    signal.pthread_kill(self._main, signal.SIGURG)
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
         if self._ending:
