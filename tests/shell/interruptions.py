@@ -175,7 +175,8 @@ def _on_a_terminal(point: Point, cause: str, place: Place, *, plain: bool) -> Ou
         _wait_for_point(point, pty)
         begun = time.monotonic()
         _happen(cause, pty)
-        what = _ending(pty.process, cause, read=lambda: pty.read(WATCH_SECONDS))
+        ends = cause == "Ctrl-C" and not point.sign
+        what = _ending(pty.process, cause, ends=ends, read=lambda: pty.read(WATCH_SECONDS))
         seconds = time.monotonic() - begun
         restored = cause == "terminal gone" or what == "goes on" or pty.restored
         if cause in STOPS and what == "goes on" and _stopped(_program(pty.process.pid)):
@@ -222,9 +223,11 @@ def _happen(cause: str, pty: Pty) -> None:
             pty.process.send_signal(signal.Signals[cause])
 
 
-def _ending(process: subprocess.Popen[bytes], cause: str, *, read: Callable[[], object]) -> str:
+def _ending(
+    process: subprocess.Popen[bytes], cause: str, *, ends: bool, read: Callable[[], object]
+) -> str:
     must_end = cause in ("SIGTERM", "SIGHUP", "terminal gone")
-    end = time.monotonic() + (SECONDS if must_end else STAYS_SECONDS)
+    end = time.monotonic() + (SECONDS if must_end or ends else STAYS_SECONDS)
     while process.poll() is None:
         if time.monotonic() > end:
             return "orphan" if must_end else "goes on"
@@ -262,7 +265,7 @@ def _in_a_pipe(point: Point, cause: str, place: Place) -> Outcome:
         else:
             name = {"Ctrl-C": "SIGINT", "Ctrl-Z": "SIGTSTP"}.get(cause, cause)
             process.send_signal(signal.Signals[name])
-        what = _ending(process, cause, read=lambda: _drain(process))
+        what = _ending(process, cause, ends=cause == "Ctrl-C", read=lambda: _drain(process))
         if cause in STOPS and what == "goes on" and _stopped(process.pid):
             what = "stopped"
         return Outcome(what, time.monotonic() - begun, restored=True)
