@@ -27,12 +27,12 @@ from tests.shell.shells import ENTER, LiveTest, live
 
 PACKAGE = str(Path(poptalk.__file__).parent)
 
-ELSEWHERE = ("/practice/", "/protocol/server")
+ELSEWHERE = ("/practice/", "/pop3/server/")
 """The practice server runs in the same process, in a thread of its own."""
 
 
-LOGIN_FILES = ("cli", "base", "live", "logging_in", "login", "methods", "sources")
-"""Files of the command line, of the shell and of the login."""
+LOGIN_ROOMS = ("cli/", "shell/", "login/", "session/login")
+"""Where the functions of the command line, of the shell and of the login are."""
 
 
 class Trip:
@@ -60,7 +60,8 @@ class Trip:
         self._begun = self._begun or code is self._begin
         if not self._begun:
             return
-        self.functions[f"{Path(code.co_filename).stem}.{code.co_qualname}"] += 1
+        file = Path(code.co_filename).relative_to(PACKAGE).with_suffix("")
+        self.functions[f"{file}.{code.co_qualname}"] += 1
         if code is self._goal:
             self.over = True
             self.depth = sum(1 for each in _stack(frame) if _is_ours(each))
@@ -149,7 +150,7 @@ async def measure_login(shell: LiveTest) -> None:
         plan = log_in(session, request, asker=shell.shell.asker, secret="jones")
         shell.shell.run_procedure(plan, name="login")
         await shell.until(lambda: trip.over)
-    ours = [name for name in trip.functions if name.partition(".")[0] in LOGIN_FILES]
+    ours = [name for name in trip.functions if name.startswith(LOGIN_ROOMS)]
     report("--login to the AUTH line", trip, goal="15, of cli, shell and login")
     print(f"    of cli, shell and login: {len(ours)}")
 

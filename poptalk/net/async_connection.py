@@ -1,6 +1,6 @@
 r"""A connection for the live shell, on asyncio.
 
-There are two classes that carry a session's octets, this one and the blocking `link.Link`, and one
+There are two classes that carry a session's octets, this one and the blocking `connection.Link`, and one
 `session.Session` above both.  The live prompt needs this one: connecting can be cancelled at any
 moment, and a server that takes nothing never freezes the prompt.  All others take the blocking one,
 because importing asyncio costs a pipe 60 ms, more than its whole session.
@@ -58,13 +58,13 @@ class ConnectionListener(Protocol):
     """Who hears a connection.  Every call comes from the event loop, one after the other."""
 
     def data_received(self, data: bytes) -> None:
-        """Hear octets from the server, in clear, cut anywhere."""
+        """Hear octets from the server, in the clear, cut anywhere."""
 
     def tls_established(self, facts: TlsFacts) -> None:
         """Hear that the TLS which `Connection.start_tls` began is in force."""
 
     def tls_failed(self, error: TlsFailed) -> None:
-        """Hear that it did not come about; `connection_ended` follows."""
+        """Hear that it did not come about, or lacks a certificate; `connection_ended` follows."""
 
     def connection_ended(self, ending: Ending) -> None:
         """Hear that the connection has ended; nothing is heard after this."""
@@ -118,8 +118,8 @@ class AsyncConnection(asyncio.Protocol):
 
     Attributes:
         target: what it is connected to.
-        tls: what came of the TLS handshake, None in clear.
-        ending: how it ended, None while it stands.
+        tls: what came of the TLS handshake, None in the clear.
+        ending: how it ended, None while it is open.
     """
 
     def __init__(self, listener: ConnectionListener, *, target: Target, timeout: float) -> None:
@@ -177,7 +177,7 @@ class AsyncConnection(asyncio.Protocol):
     def start_tls(self, settings: TlsSettings) -> None:
         """Begin TLS, after the ``+OK`` to STLS (RFC 2595 §4); the listener hears what came of it.
 
-        Every octet that arrives from now on goes to TLS and never to the listener in clear.  If TLS
+        Every octet that arrives from now on goes to TLS and never to the listener in the clear.  If TLS
         does not come about within the time-out, or at all, the connection is closed.
 
         Args:
@@ -189,7 +189,7 @@ class AsyncConnection(asyncio.Protocol):
                 raise tls_errors.already_in_force(peer)
             self._layer = client_layer(settings, peer=peer, upgrading=True)
         except TlsFailed as error:
-            # What the caller sends next was meant for TLS: it must not go out in clear.
+            # What the caller sends next was meant for TLS: it must not go out in the clear.
             self._mute = True
             # Not at once: the caller is still in the middle of what made it call.
             self._loop.call_soon(self._handshake_failed, error)
@@ -286,7 +286,7 @@ class AsyncConnection(asyncio.Protocol):
             plaintext = layer.receive_data(data)
         except TlsFailed as error:
             if before:
-                self._end(tls_errors.ending_of_session(error))
+                self._broke(error)
             else:
                 self._handshake_failed(error)
             return
@@ -299,9 +299,15 @@ class AsyncConnection(asyncio.Protocol):
         elif plaintext:
             self._deliver(plaintext)
         if layer.failure is not None:
-            self._end(tls_errors.ending_of_session(layer.failure))
+            self._broke(layer.failure)
         elif layer.ended:
             self._end(CLOSED_BY_SERVER)
+
+    def _broke(self, error: TlsFailed) -> None:
+        """End the connection, since its TLS session has broken."""
+        if error.wants_certificate and self._listener is not None:
+            self._listener.tls_failed(error)
+        self._end(tls_errors.ending_of_session(error))
 
     def _handshake_done(self, layer: TlsLayer) -> None:
         assert layer.facts is not None
@@ -417,7 +423,7 @@ async def _dial(target: Target, deadline: Deadline, timeout: float) -> socket.so
 
 
 async def _dial_in_thread(target: Target, deadline: Deadline) -> socket.socket:
-    """Dial as pipes do, in a thread that nobody joins, so that it can be cancelled at any moment."""
+    """Dial as pipes do, in a thread that is never joined, so that it can be cancelled at any moment."""
     loop = asyncio.get_running_loop()
     dialled: asyncio.Future[socket.socket] = loop.create_future()
 
@@ -439,7 +445,7 @@ async def _dial_in_thread(target: Target, deadline: Deadline) -> socket.socket:
         try:
             loop.call_soon_threadsafe(settle, outcome)
         except RuntimeError:
-            # The loop is closed: whoever asked has long gone.
+            # The loop is closed: its answer is not wanted any more.
             if isinstance(outcome, socket.socket):
                 outcome.close()
 
@@ -461,7 +467,7 @@ async def _look_up(target: Target, deadline: Deadline) -> list[Address]:
         try:
             loop.call_soon_threadsafe(settle, answer)
         except RuntimeError:
-            # The loop is closed: whoever asked has long gone.
+            # The loop is closed: its answer is not wanted any more.
             pass
 
     found = start_look_up(target, finish)

@@ -25,6 +25,7 @@ from poptalk.net.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from poptalk.net.tls import TlsFacts, TlsLayer
@@ -39,6 +40,9 @@ RECEIVE_SIZE = 128 * 1024
 _SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
+_BUSY = "It may be busy or gone: connect again, or give it longer with --timeout."
+
+
 class Link:
     """One connection to a server, blocking.
 
@@ -49,8 +53,9 @@ class Link:
 
     Attributes:
         target: what it is connected to.
-        tls: what came of the TLS handshake, None in clear.
-        ending: how the connection ended, None while it stands.
+        tls: what came of the TLS handshake, None in the clear.
+        ending: how the connection ended, None while it is open.
+        timeout: as given.
     """
 
     def __init__(self, sock: socket.socket, *, target: Target, timeout: float | None) -> None:
@@ -58,7 +63,7 @@ class Link:
         self.tls: TlsFacts | None = None
         self.ending: Ending | None = None
         self._sock = sock
-        self._timeout = timeout
+        self.timeout = timeout
         self._layer: TlsLayer | None = None
         self._early = b""
         self._first: bytes | None = None
@@ -121,6 +126,7 @@ class Link:
         Raises:
             ConnectionLost: the server takes nothing any more.  What it said before may still be
                 waiting for `receive`.
+            TlsFailed: as for `receive_once`.
         """
         if self.ending is not None:
             raise ConnectionLost(f"The connection to {self.target} has ended: {self.ending}.")
@@ -133,39 +139,69 @@ class Link:
             self._sock.sendall(data, _SEND_FLAGS)
         except TimeoutError:
             raise ConnectionLost(
-                f"{self.target} has taken no data for {self._timeout:g} s. "
-                "It may be busy or gone: connect again, or give it longer with --timeout."
+                f"{self.target} has taken no data for {self.timeout:g} s. {_BUSY}"
             ) from None
         except OSError as error:
+            if self._layer is not None:
+                self._look_for_alert(self._layer)
             raise ConnectionLost(
                 f"Nothing can be sent to {self.target} any more: {ending_of(error)}. Connect again."
             ) from error
 
+    def _look_for_alert(self, layer: TlsLayer) -> None:
+        """Read what came before the connection broke: perhaps the reason, perhaps replies."""
+        try:
+            self._sock.settimeout(0)
+            while data := self._sock.recv(RECEIVE_SIZE):
+                self._early += layer.receive_data(data)
+        except OSError:
+            pass
+        except TlsFailed as failure:
+            if failure.wants_certificate:
+                raise
+
     def receive(self) -> bytes:
-        """Return the next octets in clear, or ``b""`` once the connection has ended.
+        """Return the next octets in the clear, or ``b""`` once the connection has ended.
 
         Raises:
-            ConnectionLost: the server said nothing in time; the connection stands.
+            ConnectionLost: the server said nothing in time; the connection stays open.
         """
         while (data := self.receive_once()) is None:
             pass
         return data
 
-    def receive_once(self) -> bytes | None:
+    def receive_once(
+        self, *, within: float | None = None, awaited: Callable[[], str] | None = None
+    ) -> bytes | None:
         """Read once: for callers that were told by ``select`` that there is something to read.
 
+        Args:
+            within: seconds that are left of the time-out, perhaps none; None for all of it.
+            awaited: says what has come of what is awaited, such as "3 octets of the greeting".
+
         Returns:
-            Octets in clear, ``b""`` once the connection has ended, or None where what came was
+            Octets in the clear, ``b""`` once the connection has ended, or None where what came was
             TLS's own, such as a session ticket, and `receive` would go on waiting.
 
         Raises:
             ConnectionLost: as for `receive`.
+            TlsFailed: the server wants a certificate of ours, and has ended TLS for the lack of it.
         """
         if self._early:
             data, self._early = self._early, b""
             return data
         if self.ending is not None:
             return b""
+        try:
+            if within is not None:
+                if within <= 0:
+                    raise TimeoutError
+                self._sock.settimeout(within)
+            return self._receive_now()
+        except TimeoutError:
+            raise self._silence(awaited() if awaited is not None else "") from None
+
+    def _receive_now(self) -> bytes | None:
         if self._layer is None:
             data = self._receive_octets()
             if self._first is None and data:
@@ -179,7 +215,7 @@ class Link:
 
         Args:
             settings: the terms.
-            residue: octets received behind that ``+OK``.  They are given to TLS, never read as a
+            residue: octets received after that ``+OK``.  They are given to TLS, never read as a
                 reply, so that an injected response makes the handshake fail.
 
         Raises:
@@ -201,7 +237,7 @@ class Link:
             pass
 
     def interrupt(self) -> None:
-        """End the connection from another thread: whoever waits in `receive` finds it ended."""
+        """End the connection from another thread: `receive`, which waits there, finds it ended."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -221,7 +257,7 @@ class Link:
         try:
             data = self._sock.recv(RECEIVE_SIZE)
         except TimeoutError:
-            raise self._silence() from None
+            raise
         except OSError as error:
             self.ending = self._ending(error)
             return b""
@@ -252,15 +288,15 @@ class Link:
 
         assert layer.failure is not None
         self.ending = ending_of_session(layer.failure)
+        if layer.failure.wants_certificate:
+            raise layer.failure
         return b""
 
-    def _silence(self) -> ConnectionLost:
-        advice = (
-            TLS_PORT_HINT
-            if self._first is None and self._layer is None
-            else "It may be busy or gone: connect again, or give it longer with --timeout."
-        )
-        return ConnectionLost(f"{self.target} has said nothing for {self._timeout:g} s. {advice}")
+    def _silence(self, came: str) -> ConnectionLost:
+        silent = self._first is None and self._layer is None
+        advice = TLS_PORT_HINT if silent else _BUSY
+        said = f"sent no more than {came}" if came else "said nothing"
+        return ConnectionLost(f"{self.target} has {said} for {self.timeout:g} s. {advice}")
 
     def _shake_hands(self, settings: TlsSettings, *, residue: bytes, upgrading: bool) -> TlsFacts:
         from poptalk.net import tls, tls_errors
@@ -275,7 +311,7 @@ class Link:
             assert layer.facts is not None
         except TimeoutError:
             self._give_up(layer)
-            raise tls_errors.handshake_timed_out(peer, self._timeout or 0) from None
+            raise tls_errors.handshake_timed_out(peer, self.timeout or 0) from None
         except OSError as error:
             self._give_up(layer)
             raise tls_errors.broke_in_handshake(error, peer=peer) from error
@@ -288,7 +324,7 @@ class Link:
 
     def _exchange(self, layer: TlsLayer, residue: bytes) -> None:
         """Carry the octets of a handshake until it is done, or raise what is in its way."""
-        deadline = Deadline(self._timeout)
+        deadline = Deadline(self.timeout)
         self._early = layer.receive_data(residue)
         while True:
             self._sock.settimeout(deadline.left())
@@ -301,7 +337,7 @@ class Link:
                 assert layer.failure is not None
                 raise layer.failure
             self._early = layer.receive_data(data)
-        self._sock.settimeout(self._timeout)
+        self._sock.settimeout(self.timeout)
 
     def _give_up(self, layer: TlsLayer | None) -> None:
         """Close the connection after TLS has failed on it, with the alert that says why."""
@@ -318,5 +354,5 @@ class Link:
             self._sock.settimeout(0)
             self._sock.send(self._layer.data_to_send(), _SEND_FLAGS)
         except OSError:
-            # A goodbye is a courtesy, and there may be nobody to take it.
+            # A goodbye is a courtesy, and may not be taken.
             pass

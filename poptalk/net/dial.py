@@ -1,9 +1,9 @@
 """Dialling: from a name or an address to a connected socket.
 
-A name may stand for several addresses, IPv6 and IPv4.  They are tried in turn, in the order of
+A name may have several addresses, IPv6 and IPv4.  They are tried in turn, in the order of
 getaddrinfo, and the sentence of a failure names each of them and why it did not answer.
-The asyncio way in `connection` uses the same look-up and the same collection of failed attempts, so
-that no sentence exists twice.
+`async_connection` uses the same look-up and the same collection of failed attempts, so that no
+sentence exists twice.
 """
 
 from __future__ import annotations
@@ -119,6 +119,9 @@ def open_socket(address: Address, *, source: str | None = None) -> socket.socket
     except OSError:
         sock.close()
         raise
+    except ValueError as error:  # no name, and no address: a NUL in it, or labels that are none
+        sock.close()
+        raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
     return sock
 
 
@@ -221,7 +224,7 @@ def start_look_up(
 ) -> list[Address] | None:
     """Look `target` up, in a thread of its own if the name service must be asked.
 
-    getaddrinfo cannot be interrupted and may hang for minutes.  In a thread which nobody joins, a
+    getaddrinfo cannot be interrupted and may hang for minutes.  In a thread that is never joined, a
     time-out and Ctrl-C work at once.
 
     Args:
@@ -361,7 +364,7 @@ def host_name(target: Target) -> bytes:
     labels = name.removesuffix(b".").split(b".")
     if b":" not in name and not all(0 < len(label) <= LABEL_LIMIT for label in labels):
         raise ConnectFailed(
-            f'"{shown}" is no host name: between two dots stand 1 to {LABEL_LIMIT} characters.'
+            f'"{shown}" is no host name: between two dots are 1 to {LABEL_LIMIT} characters.'
         )
     if len(name) > NAME_LIMIT:
         raise ConnectFailed(f'"{shown}" is no host name: one has at most {NAME_LIMIT} characters.')

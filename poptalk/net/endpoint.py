@@ -1,7 +1,7 @@
 """Where a person wants to go: what the command line and `:open` have in common.
 
 A destination is a host and a port, or a URL (RFC 2384: ``pop3://user@host:110``, ``pop3s://host``).
-A password in a URL is refused: it would stand in the history of the shell, and in `ps`.
+A password in a URL is refused: it would be in the history of the shell, and in `ps`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POP3S_PORT = 995
 """RFC 8314 §3.3, implicit TLS."""
 
 PROXY_VARIABLE = "POPTALK_PROXY"
-"""The environment variable from which a proxy is taken: there a password is seen by nobody else."""
+"""The environment variable from which a proxy is taken: there a password is not seen by others."""
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
@@ -92,7 +92,7 @@ class Target(Value):
         source: the address of this machine to connect from, None for any.
         path: a unix socket, which takes the place of host and port; None for TCP.
         proxy: by whose way to go, None for the direct one.
-        connect_timeout: seconds until the connection must stand, None where the general limit holds.
+        connect_timeout: seconds until the connection must be made, None where the general limit holds.
     """
 
     host: str
@@ -135,7 +135,7 @@ class Way(Value):
     """The least version of TLS, one of `TLS_VERSIONS`; None for the usual one."""
     keylog: str | None = None
     connect_timeout: float | None = None
-    """Seconds until the connection must stand; None where the general limit holds."""
+    """Seconds until the connection must be made; None where the general limit holds."""
 
 
 class Destination(Way):
@@ -270,7 +270,7 @@ def _typed(words: Sequence[str], way: Way) -> Destination:
     if len(words) == 2:
         if words[0].isdigit() and not words[1].isdigit():
             raise BadDestination(
-                f"the host comes first, and the port behind it: {words[1]} {words[0]}"
+                f"the host comes first, and the port after it: {words[1]} {words[0]}"
             )
         port = _parse_port(words[1])
     if not bare_host(host):
@@ -302,7 +302,7 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]
     except ValueError:
         # The error quotes what it takes for the port, and that may be part of a password.
         raise BadDestination(
-            "this URL cannot be read: behind the host stands a port from 1 to 65535, as in "
+            "this URL cannot be read: after the host comes a port from 1 to 65535, as in "
             "pop3://host:110, and an address of IPv6 is in brackets"
         ) from None
     if parts.scheme not in _SCHEMES:

@@ -1,7 +1,7 @@
 """What can go wrong between us and a server, in words for the person at the keyboard.
 
 Three exceptions match the exit codes: no connection, no TLS, connection lost.  `str(error)` says what
-happened and what to try.  The end of a connection which once stood is no exception but a value, an
+happened and what to try.  The end of a connection which was made is not an exception but a value, an
 `Ending`: who ended it, how, and whether that was in order.
 """
 
@@ -40,13 +40,20 @@ class TlsFailed(NetError):
     Args:
         sentence: what happened and what to try.
         certificate: what the server's certificate says, line by line; empty if it is not known.
-        clear: the octets that came in clear where TLS was expected; empty if none did.
+        clear: the octets that came in the clear where TLS was expected; empty if none did.
+        wants_certificate: whether the server ended TLS because it was shown no certificate of ours.
     """
 
     def __init__(
-        self, sentence: str, *, certificate: tuple[str, ...] = (), clear: bytes = b""
+        self,
+        sentence: str,
+        *,
+        certificate: tuple[str, ...] = (),
+        clear: bytes = b"",
+        wants_certificate: bool = False,
     ) -> None:
         super().__init__(sentence)
+        self.wants_certificate = wants_certificate
         self.certificate = certificate
         self.clear = clear
 
@@ -104,7 +111,7 @@ def ending_of(error: OSError) -> Ending:
 
 
 def ending_in_clear(first: bytes | None, error: OSError | None = None) -> Ending:
-    """Return how a connection in clear ended, with a hint if the server seems to want TLS.
+    """Return how a connection in the clear ended, with a hint if the server seems to want TLS.
 
     Args:
         first: the first octets that came from the server, None if none ever came.
@@ -134,7 +141,7 @@ def reason(error: OSError) -> str:
 def looks_like_tls(data: bytes) -> bool:
     """Tell whether the first octets from a server are a TLS record and no POP3 greeting.
 
-    A server that expects TLS answers a line in clear with an alert: content type 21 (22 is a
+    A server that expects TLS answers a line in the clear with an alert: content type 21 (22 is a
     handshake message), then major version 3.
 
     Args:
@@ -170,8 +177,8 @@ def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
 
 # What is said where STLS was demanded, and TLS does not come about: never a quiet way on without it.
 #
-# Nothing that a server says in clear is believed: STLS is sent at once, and its +OK is the whole offer
-# (RFC 2595 §4).  The sentences are the same in shells, in pipes, in replays and in comparisons.
+# Nothing that a server says in the clear is believed: STLS is sent at once, and its +OK is the whole
+# offer (RFC 2595 §4).  The sentences are the same in shells, pipes, replays and comparisons.
 
 
 STLS = b"STLS"
@@ -196,7 +203,7 @@ def stls_refused(status_line: StatusLine | None = None) -> TlsFailed:
     said = f" ({printable(words)})" if words else ""
     return TlsFailed(
         f"The server did not take STLS{said}. {_WITHOUT}. Perhaps it has TLS on port 995 (--tls); "
-        "if it used to take STLS, somebody on the way may be answering in its place."
+        "if it used to take STLS, an attacker on the way may be answering in its place."
     )
 
 
@@ -211,7 +218,7 @@ def injected(residue: bytes) -> Injected:
         residue: those octets.
     """
     return Injected(
-        f"response injection: {len(residue):,} octets came in clear behind the +OK to STLS "
+        f"response injection: {len(residue):,} octets came in the clear after the +OK to STLS "
         f"[RFC 2595 §4]; {NOT_TO_BE_TRUSTED}"
     )
 

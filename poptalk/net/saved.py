@@ -1,13 +1,13 @@
 """Servers that have a name: ``poptalk work`` in place of host, port and options.
 
-They stand in ``servers.toml`` in the configuration directory, a table each:
+They are in ``servers.toml`` in the configuration directory, a table each:
 
     [work]
     host = "mail.example.org"
     tls = true
     user = "bob"
 
-The keys are named as the options of the command line.  poptalk writes the file only when it is told
+The keys are named as the options of the command line.  poptalk writes the file only when it is asked
 to (``--save NAME``), and never changes an entry that is there.  A password has no place in it.
 """
 
@@ -84,7 +84,8 @@ def _family(entry: Table, key: str) -> int:
 
 def _file(entry: Table, key: str) -> str:
     """Read a path: `~` is the home directory, and a relative one starts beside the configuration."""
-    return str(servers_file().parent / Path(entry.text(key)).expanduser())
+    # os.path leaves the home of an unknown user as it is written, where pathlib fails.
+    return str(servers_file().parent / os.path.expanduser(entry.text(key)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ KEYS = {
 }
 """The fields of a destination that may be saved, each under the name of its option.
 
-A key log has no key: nobody wants one every time.
+A key log has no key: it is not wanted every time.
 """
 
 
@@ -158,7 +159,7 @@ def find_server(name: str, way: Way = DIRECT) -> Destination | None:
     """Return the server of a name, None if there is none.
 
     Args:
-        name: as it stands in the file.
+        name: as it is in the file.
         way: what the command line says; it goes before the file wherever it is not the usual.
 
     Raises:
@@ -244,9 +245,9 @@ def save_server(name: str, destination: Destination) -> Path:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file anew in one step, so that a crash leaves the old one or the new one."""
+    """Write a file again in one step, so that a crash leaves the old one or the new one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The file may be a link into somebody's collection of such files.
+    # The file may be a link into a collection of such files.
     path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -4,8 +4,8 @@ A domain publishes SRV records (RFC 2782) under two names: ``_pop3s._tcp`` for T
 ``_pop3._tcp`` for the port where STLS may follow.  TLS at once is taken where both are there.  A
 target of "." says that the service is not offered.
 
-What the DNS says is not signed as a rule: whoever can forge an answer can name a server of their own,
-with a good certificate for its name.  So the remarks say which name the certificate has to be for,
+What the DNS says is not signed as a rule: an attacker who can forge an answer can name a server of his
+own, with a good certificate for its name.  So the remarks say which name the certificate has to be for,
 and whether that name belongs to the domain.
 """
 

@@ -1,6 +1,6 @@
 """TLS without I/O: ciphertext in, plaintext out, and the reverse.
 
-asyncio's own ``start_tls`` lets octets that came in clear cross into the encrypted session, and
+asyncio's own ``start_tls`` lets octets that came in the clear cross into the encrypted session, and
 differs by patch release in what becomes of them.  Here TLS is a layer between two byte streams, made
 of an ``ssl.SSLObject`` and two ``ssl.MemoryBIO``.  A driver passes what it received to
 `TlsLayer.receive_data`, sends what `TlsLayer.data_to_send` returns, and sees every octet on the way.
@@ -82,7 +82,7 @@ def client_layer(settings: TlsSettings, *, peer: str, upgrading: bool) -> TlsLay
 
 
 class TlsLayer:
-    """One side of TLS over a byte stream that somebody else carries.
+    """One side of TLS over a byte stream that a driver carries.
 
     Args:
         context: the settings of this side, see `client_context`.
@@ -180,7 +180,7 @@ class TlsLayer:
     def send(self, plaintext: bytes) -> None:
         """Encrypt `plaintext`; before the handshake is done it waits for that.
 
-        After a failure, or after `close`, it is dropped: there is nobody left to decrypt it.
+        After a failure, or after `close`, it is dropped: it would not be decrypted any more.
         """
         if plaintext and self.failure is None and not self._said_goodbye:
             self._unsent.append(plaintext)

@@ -2,7 +2,7 @@
 
 OpenSSL's own words ("certificate verify failed: Hostname mismatch", "wrong version number") name the
 check, not the remedy, and the second even names the wrong thing: the usual cause is a port that
-speaks in clear.
+speaks in the clear.
 
 A piped session with TLS loads this module, but not the one that reads certificates: that one is
 imported when there is a certificate to speak of.
@@ -29,7 +29,7 @@ SELF_SIGNED_IN_CHAIN = 19
 UNKNOWN_ISSUER = (2, 20, 21)
 WRONG_NAME = (62, 64)
 
-# How much of a reply in clear goes into a sentence, in characters.
+# How much of a reply in the clear goes into a sentence, in characters.
 CLEAR_SHOWN = 60
 # How much of it the error keeps, in octets: a greeting is at most 512 (RFC 1939 §3).
 CLEAR_KEPT = 512
@@ -130,7 +130,7 @@ def _out_of_time(code: int, facts: CertificateFacts | None) -> tuple[str, str]:
     from poptalk.net.certificate import moment
 
     if code == HAS_EXPIRED:
-        # The expired one may stand higher in the chain, which this certificate does not show.
+        # The expired one may be higher in the chain, which this certificate does not show.
         when = f" on {moment(facts.valid_until)}" if facts else ""
         return (
             f"(or of its issuer) has expired; its own time ends{when}" if facts else "has expired",
@@ -141,10 +141,10 @@ def _out_of_time(code: int, facts: CertificateFacts | None) -> tuple[str, str]:
 
 
 def _not_vouched_for(code: int, facts: CertificateFacts | None, *, alone: bool) -> tuple[str, str]:
-    """As `_verdict`, for a chain that leads to nobody who is trusted."""
+    """As `_verdict`, for a chain that leads to no authority that is trusted."""
     if code == SELF_SIGNED:
         return (
-            "is self-signed, so nobody vouches for it",
+            "is self-signed, so no authority vouches for it",
             f"If you know it to be genuine, save it and name it with --ca-file; {INSECURE}",
         )
     if code == SELF_SIGNED_IN_CHAIN:
@@ -180,17 +180,17 @@ def answered_in_clear(data: bytes, *, peer: str, server_side: bool, upgrading: b
     clear = data[:CLEAR_KEPT]
     if server_side:
         return TlsFailed(
-            f"{_begin(peer)} spoke in clear where TLS was expected: {said}.", clear=clear
+            f"{_begin(peer)} spoke in the clear where TLS was expected: {said}.", clear=clear
         )
     if upgrading:
         return TlsFailed(
-            f"{_begin(peer)} went on in clear after its +OK to STLS: {said}. Either it has no TLS "
-            "behind its STLS, or somebody put an answer into the line (a response injection). "
+            f"{_begin(peer)} went on in the clear after its +OK to STLS: {said}. Either it has no TLS "
+            "after its STLS, or an attacker put an answer into the line (a response injection). "
             "Do not log in here; try --tls on port 995.",
             clear=clear,
         )
     pop3 = data.lstrip()[:3].upper() in (b"+OK", b"-ER")
-    speaks = "speaks POP3 in clear" if pop3 else "does not speak TLS"
+    speaks = "speaks POP3 in the clear" if pop3 else "does not speak TLS"
     return TlsFailed(
         f"{_begin(peer)} {speaks}, it began with {said}: leave --tls off, and type STLS if you want "
         "TLS on this port, or try --tls on port 995.",
@@ -231,7 +231,9 @@ def session_broke(error: ssl.SSLError, *, peer: str) -> TlsFailed:
     # In TLS 1.3 the server looks at our certificate after our side of the handshake is done.
     wanted = (error.reason or "").endswith(_NO_CLIENT_CERTIFICATE)
     advice = _CLIENT_CERTIFICATE if wanted else "Connect again."
-    return TlsFailed(f"The TLS session with {peer} broke: {_words(error)}. {advice}")
+    return TlsFailed(
+        f"The TLS session with {peer} broke: {_words(error)}. {advice}", wants_certificate=wanted
+    )
 
 
 def ending_of_session(failure: TlsFailed) -> Ending:
@@ -298,7 +300,7 @@ def not_pinned(chain: tuple[bytes, ...], *, peer: str) -> TlsFailed:
 
     return TlsFailed(
         f"The certificate of {peer} is not the one that was pinned with --pin. Either it was renewed, "
-        "and you can find out its new SHA-256 from somebody you trust, or this is another server.",
+        "and you can find out its new SHA-256 from a person you trust, or this is another server.",
         certificate=describe_certificate(chain[0] if chain else b""),
     )
 

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The largest authorities' files in use have about 300 KiB; more is no such file.
+# The largest authorities' files in use have about 300 KiB; more isn't such a file.
 CA_FILE_LIMIT = 16 * 1024 * 1024
 
 PEM_HEADER = b"-----BEGIN CERTIFICATE-----"
@@ -101,7 +101,7 @@ class TlsSettings(Value):
         verify: False accepts any certificate (``--insecure``).
         ca_file: a PEM file of the authorities to trust, instead of the system's.
         client_cert: a PEM file with the certificate, and the chain, that the client shows.
-        client_key: a PEM file with its key; None where it stands in the same file.
+        client_key: a PEM file with its key; None where it is in the same file.
         pins: of which one must match, whatever else is verified; empty for none.
         minimum: the least version of TLS, one of `VERSIONS`.
         keylog: a file to which the session's secrets are written for Wireshark; None for none.
@@ -156,7 +156,7 @@ def _speak_old_versions(context: ssl.SSLContext, minimum: str) -> None:
     import warnings
 
     with warnings.catch_warnings():
-        # Python warns its programmers of these versions; whoever asks for one knows.
+        # Python warns its programmers of these versions; a user who asks for one knows.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = VERSIONS[minimum]
     context.set_ciphers(_EVERY_CIPHER)
@@ -184,7 +184,7 @@ def _load_identity(context: ssl.SSLContext, settings: TlsSettings) -> None:
         raise TlsFailed(
             f"The client certificate {shown}{key} cannot be used "
             f"({printable(error.reason or str(error)).lower().replace('_', ' ')}). Both must be in PEM "
-            "form and belong together; the key may stand in the same file."
+            "form and belong together; the key may be in the same file."
         ) from None
     except OSError as error:
         # ssl does not tell which of the two files it was.
@@ -222,5 +222,5 @@ def _read_authorities(path: str) -> str:
             f"The CA file {shown} holds no certificate in PEM form, which begins with "
             f'"{PEM_HEADER.decode()}". "openssl x509 -inform DER -in FILE" makes it from DER.'
         )
-    # Between the certificates stand names of authorities, in any encoding; OpenSSL skips them.
+    # Between the certificates are names of authorities, in any encoding; OpenSSL skips them.
     return content.decode("ascii", "ignore")

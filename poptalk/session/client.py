@@ -1,4 +1,4 @@
-"""The hand of a session that waits: `run`, `diff`, the lessons' dry run and the pipe speak with it.
+"""The drivers that wait: `run`, `diff`, the lessons' dry run and the pipe speak with a server by them.
 
     with Link.open(destination.target, timeout=30) as link:
         client = Client(link, destination)
@@ -40,7 +40,7 @@ class BlockingDriver:
     """Reads a blocking link, and gives what comes to a session.
 
     Args:
-        link: the open connection, owned by the hand from now on.
+        link: the open connection, owned by the driver from now on.
         destination: where it leads.
         session: begun here.
 
@@ -59,17 +59,20 @@ class BlockingDriver:
 
     @property
     def ending(self) -> Ending | None:
-        """How the connection ended; None while it stands."""
+        """How the connection ended; None while it is open."""
         return self.session.ending
 
     def listen(self) -> bool:
         """Take what the server says next; False when that is its end.
 
         Raises:
-            ConnectionLost: nothing came while the link's time-out ran.
-            TlsFailed: TLS was to begin at once, and did not come about.
+            ConnectionLost: what is awaited took longer than the link's time-out allows (see
+                `Session.time_left`).
+            TlsFailed: TLS was to begin at once, and did not come about; or the server wants a
+                certificate of ours.
         """
-        data = self.link.receive_once()
+        link = self.link
+        data = link.receive_once(within=self.session.time_left(link.timeout), awaited=self._awaited)
         if data:
             if self.raw is not None:
                 self.raw(data)
@@ -77,6 +80,11 @@ class BlockingDriver:
         elif data is not None:
             self._end()
         return self.session.ending is None
+
+    def _awaited(self) -> str:
+        """Say what has come of what is awaited; nothing where nothing has."""
+        octets = self.session.octets_since
+        return f"{octets:,} octets of {self.session.awaited}" if octets else ""
 
     def carry_out(self, plan: Plan) -> None:
         """Carry out a procedure to its end.
@@ -121,7 +129,7 @@ class BlockingDriver:
 
 
 class Client(BlockingDriver):
-    """A hand for those who ask, and wait for the answer.
+    """A driver for callers that ask, and wait for the answer.
 
     Args:
         link: the open connection, owned by the client from now on.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from io import BytesIO
-from itertools import islice
+from itertools import islice, pairwise
 
 from poptalk.pop3.commands import MAX_DIGITS, FieldKind, Span, State
 from poptalk.pop3.events import (
@@ -456,6 +456,22 @@ class Exchanges:
         self._most = MOST_KEPT if whole else FEWEST_KEPT
         self._sent_at: dict[int, float] = {}
         self._diverted: dict[int, Callable[[bytes], object]] = {}
+
+    @property
+    def announced(self) -> int | None:
+        """The size of the message that is coming in, as its status line or LIST told it."""
+        reply = self.receiving
+        if reply is None or reply.exchange is None or not reply.is_message:
+            return None
+        command = reply.exchange.command
+        if command.keyword != b"RETR":
+            return None
+        words = reply.status_line.text.lower().replace(b"(", b" ").replace(b")", b" ").split()
+        for number, word in pairwise(words):
+            if number.isdigit() and word.rstrip(b".,;:") in (b"octets", b"bytes"):
+                return _number(number)
+        message = _number(command.arguments[0]) if command.arguments else None
+        return self.facts.sizes.get(message) if message is not None else None
 
     def divert(self, exchange: Exchange, take: Callable[[bytes], object]) -> None:
         """Have the octets of a reply's body taken elsewhere instead of keeping them.

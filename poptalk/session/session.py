@@ -11,7 +11,7 @@ A driver is what reads keys, files or a script, and waits: the live and the plai
     session.received(data)                          # the driver has read: Reply, ReplyEnd ...
     session.ended(ending)                           # the transport has ended
 
-`send_line` and `send` are called by whoever has something to say: a person, a script, or a procedure
+`send_line` and `send` are called for a person, a script, or a procedure
 (see `procedure`), which `run` begins and `received` carries on.  `ClientSession`, the protocol core,
 says what the octets mean; the session adds what is done about it, once for all drivers:
 
@@ -27,7 +27,7 @@ the driver is asked: `failed` is called, or the error is raised where there is n
 
 from __future__ import annotations
 
-from poptalk.net.errors import ConnectionLost, TlsFailed
+from poptalk.net.errors import ConnectionLost, TlsFailed, printable
 from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import BodyChunk, Challenge, ReplyEnd, Sent, TlsRequested
@@ -49,14 +49,14 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending, NetError
     from poptalk.net.tls import TlsFacts
     from poptalk.net.tls_settings import TlsSettings
-    from poptalk.pop3.events import Event
+    from poptalk.pop3.events import Event, Exchange
     from poptalk.session.log import FileLog
     from poptalk.session.procedure import Plan, Procedure, Then
 
 if TYPE_CHECKING:
 
     class Transport(Protocol):
-        """What carries the octets: `net.connection.Connection` or `net.link.Link`."""
+        """What carries the octets: `net.connection.Link` or `net.async_connection.AsyncConnection`."""
 
         def send(self, data: bytes) -> None:
             """Send octets; ConnectionLost where nothing is taken any more."""
@@ -71,6 +71,9 @@ if TYPE_CHECKING:
             """Close the connection without a word."""
 
 
+STEADY_OCTETS = 32
+"""Octets a second that a body must bring: a tenth of the slowest modem's, and more than a drip."""
+
 PASSWORD_IN_THE_CLEAR = (
     "this password crosses the network in the clear; STLS or --tls would protect it"
 )
@@ -80,6 +83,16 @@ MAY_BE_A_PASSWORD = (
     "this isn't a command and may be a password, so it is hidden; PASS belongs in front of one, and "
     ":reveal shows it"
 )
+
+
+def name_of(exchange: Exchange) -> str:
+    """Return the words for a command in sentences: with its arguments, if no secret may be in it."""
+    command = exchange.command
+    if command.verb is None:
+        return "this line"
+    if command.verb.challenges or command.secret is not None:
+        return command.verb.keyword
+    return printable(command.line.decode("utf-8", "backslashreplace").strip(), 40)
 
 
 def not_sent_in_the_clear(count: int) -> str:
@@ -126,11 +139,13 @@ class Session:
         self.transport: Transport | None = None
         """None while there is no connection."""
         self.ending: Ending | None = None
-        """How the last connection ended; None while it stands."""
+        """How the last connection ended; None while it is open."""
         self.refused = False
         """Whether any command was answered with something else than +OK."""
         self.held: list[bytes] = []
         """Lines that wait until a connection or TLS has been made."""
+        self.stls_refused = False
+        """Whether the last thing that was sent was an STLS, and the server has refused it."""
         self.connecting = False
         """Whether lines have to wait for a connection."""
         self.tls_request: TlsRequested | None = None
@@ -145,6 +160,11 @@ class Session:
         """Called when a procedure has gone on, asked a question, or ended."""
         self.failed: Callable[[NetError], None] | None = None
         """Called with what went wrong with the transport; None has it raised."""
+        self.clock = clock
+        self._since = clock()
+        """When what is awaited was asked for, or last made progress."""
+        self.octets_since = 0
+        """What came since then."""
         self._complain = complain
         self._tls_at_once = tls_at_once
         self._warned = False
@@ -180,16 +200,24 @@ class Session:
         self.ending = None
         self.tls_request = None
         self.secrets = SpokenSecrets()
-        self._warned = False
+        self._warned = self.stls_refused = False
+        self._since, self.octets_since = self.clock(), 0
         self._tell([ConnectionOpened(where=where, encrypted=encrypted)])
 
     def received(self, data: bytes) -> None:
         """Take octets of the server, and do what follows from them."""
-        self._tell(self.core.receive_data(data))
+        core, last = self.core, self.exchanges.last
+        answered, awaited_tls = core.answered, core.awaiting_tls
+        self._tell(core.receive_data(data))
+        self.octets_since += len(data)
+        if self.exchanges.last is not last or core.answered != answered:
+            self._since, self.octets_since = self.clock(), 0
         if self.tls_request is not None and self._tls_at_once:
             self.begin_tls()
-        elif self.held and not self.core.awaiting_tls:
-            self._drop_held()
+        elif awaited_tls and not core.awaiting_tls:
+            self.stls_refused = True
+            if self.held:
+                self._drop_held()
         if self.procedure is not None:
             self.carry_on()
 
@@ -232,6 +260,7 @@ class Session:
         if events is None:
             events = self.prepare(data)
         failure = None
+        self.stls_refused = False
         try:
             if self.transport is None:
                 where = f"The connection to {self.destination} has ended"
@@ -245,6 +274,8 @@ class Session:
 
     def prepare(self, data: bytes) -> Sequence[Event]:
         """Say what should be said before octets are sent; return what `send` takes."""
+        if self.core.settled:
+            self._since, self.octets_since = self.clock(), 0
         events = self.core.send(data)
         for event in events:
             if isinstance(event, Sent) and event.secret is not None:
@@ -278,6 +309,33 @@ class Session:
         count = len(self.held)
         self.held = []
         self.note(not_sent_in_the_clear(count), warning=True)
+
+    # How long the server may take: one rule for all drivers.
+
+    def time_left(self, timeout: float | None) -> float | None:
+        """Return the seconds that the server has left for what is awaited.
+
+        A greeting, a status line or a challenge must be complete within the time-out, counted from when
+        it was asked for, or from the end of the reply before it.  A body must bring `STEADY_OCTETS` a
+        second in each time-out.  So a server that sends an octet now and then holds nobody for ever.
+
+        Args:
+            timeout: seconds; None for no limit.
+
+        Returns:
+            Less than nothing where it is overdue; all of it where nothing is owed.
+        """
+        if timeout is None or self.core.settled:
+            return timeout
+        if self.core.in_body and self.octets_since >= STEADY_OCTETS * timeout:
+            self._since, self.octets_since = self.clock(), 0
+        return self._since + timeout - self.clock()
+
+    @property
+    def awaited(self) -> str:
+        """What the server owes: "the greeting", "the reply to RETR 1"."""
+        outstanding = self.core.outstanding
+        return f"the reply to {name_of(outstanding[0])}" if outstanding else "the greeting"
 
     # TLS after STLS (RFC 2595 §4).
 
@@ -395,7 +453,7 @@ def _at_once(work: Callable[[], None], then: Callable[[], None]) -> None:
 
 
 def _is_readable(sent: Sent) -> bool:
-    """Whether whoever sees a line can read the password in it: not where it was hashed."""
+    """Whether the password can be read in a line: not where it was hashed."""
     verb = sent.exchange.command.verb
     if verb is None or verb.keyword == "PASS":
         return True

@@ -1,7 +1,7 @@
-"""Help while typing: completion on Tab, grey hints behind the cursor, masked secrets.
+"""Help while typing: completion on Tab, grey hints after the cursor, masked secrets.
 
-Everything comes from the table of verbs, from the local commands, and from what the server has told
-(`facts`).  Nothing is ever put into the line unasked.
+Everything comes from the table of commands, from the local commands, and from what the server has said
+(`exchanges.Facts`).  Nothing is ever put into the line unasked.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LineCompleter(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        """Give what may stand at the cursor."""
+        """Give what may come at the cursor."""
         text = document.text_before_cursor
         if self._shell.secret_in_text(text) is not None:
             return ()
@@ -113,11 +113,12 @@ def _meta(verb: Verb, shell: Shell) -> str:
 
 
 def hint(shell: Shell, text: str) -> str:
-    """Return what may follow a half-typed line, to be shown in grey behind it."""
+    """Return what may follow a half-typed line, to be shown in grey after it."""
+    if not text:
+        asked = shell.session.procedure is None and shell.session.core.answering_auth
+        return "the answer in base64, or * to give up" if asked else ""
     command = shell.command_being_typed(text)
-    if shell.session.core.answering_auth and not text:
-        return "the answer in base64, or * to give up"
-    if command is None or not text:
+    if command is None:
         return ""
     line = wire_line(text)
     if command.verb is None or not shell.gives_completions:
@@ -136,7 +137,7 @@ def hint(shell: Shell, text: str) -> str:
 
 
 class TypedLine(Processor):
-    """Colours the line that is typed, masks its secrets, and shows the hint behind it."""
+    """Colours the line that is typed, masks its secrets, and shows the hint after it."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -144,6 +145,8 @@ class TypedLine(Processor):
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         """Change how the line looks; what it holds stays as it is."""
         text = transformation_input.document.text
+        if not text:
+            return Transformation([("class:hint", hint(self._shell, text))])
         secret = self._shell.secret_in_text(text)
         if secret is not None and not self._shell.view.reveal:
             text = text[:secret] + "*" * (len(text) - secret)

@@ -1,4 +1,4 @@
-r"""The escapes of `:send`: `\r`, `\n`, `\t`, `\0`, `\xNN`, `\\`; all else stands for itself.
+r"""The escapes of `:send`: `\r`, `\n`, `\t`, `\0`, `\xNN`, `\\`; everything else is itself.
 
 Nothing is added: `:send STAT` sends four octets and no line end, `:send STAT\r\n` a line.
 """
@@ -15,10 +15,10 @@ class BadEscape(ValueError):
 
 
 def decode(text: str) -> bytes:
-    r"""Return the octets that `text` stands for.
+    r"""Return the octets that `text` means.
 
     Raises:
-        BadEscape: for a backslash with something behind it that is no escape.
+        BadEscape: for a backslash that begins no escape.
     """
     parts = text.split("\\")
     octets = parts[0].encode("utf-8", "surrogateescape")
@@ -47,9 +47,9 @@ def _escape(part: str) -> bytes:
 
 
 def decode_leniently(text: str) -> bytes:
-    r"""Return the octets, reading what is no escape as it stands: for a line still being typed.
+    r"""Return the octets, reading what isn't an escape as it is: for a line still being typed.
 
-    Every other escape counts all the same: a secret stays one while the `\` behind it is typed.
+    Every other escape counts all the same: a secret stays one while a `\` after it is typed.
     """
     octets = b""
     rest = text

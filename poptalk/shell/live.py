@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -20,7 +23,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.completion import generate_completions
 from prompt_toolkit.keys import Keys
 
-from poptalk.net.async_connection import AsyncConnection, connect
+from poptalk.net.async_connection import CLOSE_GRACE, AsyncConnection, connect
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
 from poptalk.session.procedure import require_tls
@@ -29,13 +32,14 @@ from poptalk.shell.completion import LineCompleter, SecretlessHistory, TypedLine
 from poptalk.shell.shell import LOCAL_PREFIX, Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import cells, cut, harmless
-from poptalk.terminal.screen import LiveScreen, ScreenClosed
+from poptalk.terminal.screen import LiveScreen, ScreenClosed, attributes_of, stop_with
 from poptalk.terminal.theme import ptk_color_depth, ptk_style
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.safe import Fragments
+    from poptalk.terminal.screen import Attributes
     from poptalk.terminal.theme import Theme
 
 # The keys of the live shell that differ from prompt_toolkit's own.
@@ -51,6 +55,7 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     on_empty_line = Condition(lambda: not shell.prompt_session.default_buffer.text)
     bindings.add("enter")(shell.take_line)
     bindings.add("c-c")(partial(_clear, shell))
+    bindings.add("c-z")(lambda _event: shell.suspend())
     bindings.add("c-d", filter=on_empty_line)(partial(_leave, shell))
     # Eager: in prompt_toolkit Ctrl-] waits for a character to search for.
     bindings.add("c-]", filter=on_empty_line, eager=True)(_begin_local_command)
@@ -61,9 +66,10 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
 
 
 def _clear(shell: LiveShell, event: KeyPressEvent) -> None:
-    """Give up what is waited for, and clear the line."""
-    shell.interrupt()
+    """Clear the line; where there is nothing in it, give up what is waited for."""
+    cleared = bool(event.current_buffer.text)
     event.current_buffer.reset()
+    shell.interrupt(cleared=cleared)
 
 
 def _leave(shell: LiveShell, _event: KeyPressEvent) -> None:
@@ -81,7 +87,7 @@ def _complete(shell: LiveShell, event: KeyPressEvent) -> None:
     buffer = event.current_buffer
     candidates = buffer.completer.get_completions(buffer.document, _ASKED_FOR)
     if buffer.complete_state is None and next(iter(candidates), None) is None:
-        # Where completion is off a Tab asks for it in vain, and nobody means a character.
+        # Where completion is off a Tab asks for it in vain, and a character is never meant.
         buffer.insert_text("\t" if shell.gives_completions else "")
     else:
         generate_completions(event)
@@ -106,18 +112,21 @@ def _paste(shell: LiveShell, event: KeyPressEvent) -> None:
 # The bottom line: where one is connected, what is known of the maildrop, how fast the server was.
 
 
-def toolbar(shell: Shell, *, columns: int) -> str:
+def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
     """Return the bottom line; what does not fit on the screen is left out, a fact at a time.
+
+    How far a reply has come stays longest.
 
     Args:
         shell: what it speaks of.
-        columns: cells of a row.
+        columns: cells of a row; 0 for those of the screen.
     """
+    columns = columns or shell.view.size()[1]
     exchanges, session = shell.session.exchanges, shell.session.core
-    facts = exchanges.facts
+    facts, destination = exchanges.facts, shell.session.destination
     parts = [harmless(fact) for fact in shell.controller.facts()] if shell.controller else []
-    if shell.destination is not None and shell.connected:
-        parts.append(f"{harmless(shell.destination.name)}:{shell.destination.port}")
+    if destination is not None and shell.session.transport is not None:
+        parts.append(f"{harmless(destination.name)}:{destination.port}")
         parts.append("TLS" if session.encrypted else "clear")
     else:
         parts.append("not connected")
@@ -127,16 +136,32 @@ def toolbar(shell: Shell, *, columns: int) -> str:
         parts.append(f"{facts.octets:,} octets")
     if session.marked:
         parts.append(f"{len(session.marked)} marked for deletion")
+    kept = -1
     if exchanges.receiving is not None:
-        parts.append(f"receiving, {exchanges.receiving.octets:,} octets")
+        kept = len(parts)
+        parts.append(_progress(exchanges.receiving.octets, exchanges.announced, columns))
     elif exchanges.milliseconds is not None:
         parts.append(f"{exchanges.milliseconds:.0f} ms")
     if shell.session.log is not None:
         parts.append("logging")
     parts.append(":help")
-    while len(parts) > 1 and cells(_SEPARATOR.join(parts)) > columns:
-        parts.pop()
-    return cut(_SEPARATOR.join(parts), columns)
+    text = _SEPARATOR.join(parts)
+    while (wide := cells(text) > columns) and len(parts) > 1:
+        if len(parts) - 1 == kept:
+            kept -= 1
+            del parts[kept]
+        else:
+            parts.pop()
+        text = _SEPARATOR.join(parts)
+    return [("class:toolbar", cut(text, columns) if wide else text)]
+
+
+def _progress(octets: int, announced: int | None, columns: int) -> str:
+    """Say how far a reply has come, and of how much where the server has said that."""
+    if announced is None:
+        return f"receiving, {octets:,} octets"
+    words = f"{octets:,} octets of about {announced:,}"
+    return f"receiving, {words}" if len(words) + len("receiving, ") <= columns else words
 
 
 _SEPARATOR = " · "
@@ -159,11 +184,10 @@ class LiveShell(Shell):
         Args:
             theme: what the styles look like.
             color: whether to use colours at all.
-            timeout: seconds for connecting, and for a TLS handshake.
+            timeout: seconds for connecting, for a TLS handshake, and until a reply is overdue.
             history_path: the history file; None keeps the history in memory.
             commands: the local commands.
         """
-        self._timeout = timeout
         self._connection: AsyncConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
@@ -177,9 +201,8 @@ class LiveShell(Shell):
             completer=LineCompleter(self),
             complete_while_typing=False,
             input_processors=[TypedLine(self)],
-            bottom_toolbar=self._toolbar,
+            bottom_toolbar=partial(toolbar, self),
             key_bindings=key_bindings(self),
-            enable_suspend=True,
             reserve_space_for_menu=4,
             erase_when_done=True,
         )
@@ -189,6 +212,11 @@ class LiveShell(Shell):
         session.in_thread = self._in_thread
         view = View(session, show=self.screen.show, size=self._size)
         super().__init__(session, view, commands=commands)
+        self.timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._terminal: Attributes | None = None
+        self._refused: NetError | None = None
+        """Why the server that the shell was started for lets nobody in."""
 
     # For the local commands.
 
@@ -197,7 +225,7 @@ class LiveShell(Shell):
         if self._connecting is not None:
             self.not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
             return
-        self.session.connecting = True
+        self.session.connecting = self.reopened = True
         self._connecting = asyncio.get_running_loop().create_task(self._open(destination))
 
     async def _open(self, destination: Destination) -> None:
@@ -226,7 +254,9 @@ class LiveShell(Shell):
         """
         self.session.destination = destination
         settings = destination.tls_settings() if destination.tls else None
-        connection = await connect(destination.target, self, timeout=self._timeout, tls=settings)
+        connection = await connect(
+            destination.target, self, timeout=self.timeout or 0, tls=settings
+        )
         self._connection = connection
         where = str(destination)
         self.session.opened(connection, destination, where=where, encrypted=destination.tls)
@@ -253,10 +283,10 @@ class LiveShell(Shell):
 
         procedure = self.session.run(require_tls(self.session), name="starttls", then=conclude)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 error = await outcome
         except TimeoutError:
-            error = no_tls_in_time(self._timeout)
+            error = no_tls_in_time(self.timeout or 0)
         except BaseException:
             self.close()
             raise
@@ -288,7 +318,10 @@ class LiveShell(Shell):
         connection = self._connection
         if connection is not None:
             connection.close()
-            await connection.wait_closed()
+            # The end may never be told, where an exception has got in between.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_GRACE + 1):
+                    await connection.wait_closed()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later."""
@@ -308,6 +341,26 @@ class LiveShell(Shell):
             self.tell_controller(lambda controller: controller.left())
             app.exit()
 
+    def end(self, code: int) -> None:
+        """End the program from the event loop: an exception might be lost anywhere else."""
+        self._loop.call_soon_threadsafe(self._end, SystemExit(code))
+
+    def _end(self, error: BaseException) -> None:
+        app = self.prompt_session.app
+        if not app.is_running:
+            raise error
+        if not app.is_done:
+            app.exit(exception=error)
+
+    def stop(self) -> None:
+        """Stop, from the event loop."""
+        self._loop.call_soon_threadsafe(self.suspend)
+
+    def suspend(self) -> None:
+        """Stop as Ctrl-Z does in other programs: with the terminal as it was before."""
+        terminal = self._terminal
+        run_in_terminal(lambda: stop_with(sys.stdin.fileno(), terminal))
+
     def say(self, lines: Iterable[Fragments]) -> None:
         """Show lines of poptalk's own."""
         self.screen.show(lines)
@@ -320,8 +373,11 @@ class LiveShell(Shell):
 
     async def run(self) -> None:
         """Talk until the user leaves."""
-        asyncio.get_running_loop().set_exception_handler(self._unforeseen)
+        self._loop.set_exception_handler(self._unforeseen)
+        self._terminal = attributes_of(sys.stdin)
         try:
+            if self._refused is not None:
+                raise self._refused
             await self.prompt_session.prompt_async(
                 pre_run=self._offer_half_typed, set_exception_handler=False
             )
@@ -342,7 +398,7 @@ class LiveShell(Shell):
             return
         self.view.warn(f"a fault in poptalk: {error or context.get('message')!r}; please report it")
 
-    # The connection speaks: see `net.connection.Listener`.
+    # The connection speaks: see `async_connection.ConnectionListener`.
 
     def data_received(self, data: bytes) -> None:
         """Take octets of the server."""
@@ -357,8 +413,13 @@ class LiveShell(Shell):
         self.prompt_session.app.invalidate()
 
     def tls_failed(self, error: TlsFailed) -> None:
-        """Take note that it has not; the end of the connection follows."""
-        self.session.tls_failed(error)
+        """Take note that it has not, or broke; the end of the connection follows."""
+        if not self.is_refused(error):
+            self.session.tls_failed(error)
+        elif self.prompt_session.app.is_running:
+            self._end(error)
+        else:
+            self._refused = error
 
     def tls_established(self, facts: TlsFacts) -> None:
         """Take note that STLS has led to TLS."""
@@ -368,7 +429,6 @@ class LiveShell(Shell):
     def connection_ended(self, ending: Ending) -> None:
         """Take note of the end of the connection, and keep what is half typed for the next one."""
         self._connection = None
-        self._stop_watching()
         buffer = self.prompt_session.default_buffer
         if buffer.text.startswith(LOCAL_PREFIX) and self.secret_in_text(buffer.text) is None:
             self.keep_half_typed("")
@@ -376,17 +436,15 @@ class LiveShell(Shell):
             self.keep_half_typed(buffer.text)
             buffer.reset()
         super().connection_ended(ending)
+        self.watch()  # for nothing: there is no connection
         self.prompt_session.app.invalidate()
 
     def watch(self) -> None:
         """Begin to wait: for the rest of a line, and for what the server owes."""
-        self._stop_watching()
-        loop = asyncio.get_running_loop()
-        self._timers = [loop.call_later(seconds, say) for seconds, say in self.reminders()]
-
-    def _stop_watching(self) -> None:
         while self._timers:
             self._timers.pop().cancel()
+        for seconds, say in self.reminders():
+            self._timers.append(self._loop.call_later(seconds, say))
 
     # What is on the screen.
 
@@ -396,14 +454,10 @@ class LiveShell(Shell):
 
     def _message(self) -> StyleAndTextTuples:
         if self._connecting is not None:
-            return [("class:prompt", "(connecting)> ")]
+            return [("class:prompt", "(connecting; Ctrl-C gives up)> ")]
         return [("class:prompt", self.prompt_within(self._size()[1]))]
 
-    def _toolbar(self) -> StyleAndTextTuples:
-        _, columns = self._size()
-        return [("class:toolbar", toolbar(self, columns=columns))]
-
-    # Keys: see `keys`.
+    # Keys: see `key_bindings`.
 
     @property
     def connecting(self) -> bool:
@@ -415,12 +469,11 @@ class LiveShell(Shell):
         super().procedure_changed()
         self.prompt_session.app.invalidate()
 
-    def interrupt(self) -> None:
-        """Stop making a connection, what poptalk does by itself, and what the controller waits for."""
+    def interrupt(self, *, cleared: bool) -> None:
+        """Stop making a connection, or what else is waited for."""
         if self._connecting is not None:
             self._connecting.cancel()
-        self.interrupt_procedure()
-        self.tell_controller(lambda controller: controller.interrupted())
+        super().interrupt(cleared=cleared)
 
     def take_line(self, event: KeyPressEvent) -> None:
         """Act on what is in the input line, and empty it; with a completion selected, take only that.
@@ -452,7 +505,7 @@ async def run_live(
         shell: the shell.
         destination: where to connect to.
         welcome: what is said first.
-        connected: is called when the connection stands.
+        connected: is called when the connection is open.
 
     Raises:
         ConnectFailed: no connection came about.

@@ -31,12 +31,13 @@ from poptalk.session.session import Session
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import Fragments, cells
-from poptalk.terminal.screen import LinearScreen
+from poptalk.terminal.screen import LinearScreen, set_attributes, stop_with
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
     from poptalk.net.tls_settings import TlsSettings
     from poptalk.shell.commands.registry import LocalCommand
+    from poptalk.terminal.screen import Attributes
 
 # Typing a line on a terminal that is never redrawn, with secrets masked.
 #
@@ -52,6 +53,7 @@ except ImportError:  # Windows
 
 _ERASE = ("\x7f", "\x08")
 _KILL = "\x15"
+_SUSPEND = "\x1a"
 _INTERRUPT = "\x03"
 _END = "\x04"
 _ENTER = ("\r", "\n")
@@ -65,17 +67,19 @@ class LineInput:
 
         Args:
             descriptor: the terminal.
-            echo: writes text behind the prompt.
+            echo: writes text after the prompt.
         """
         self.text = ""
         """What has been typed of the line."""
         self.secret_from: Callable[[str], int | None] = lambda _text: None
         """Tells where a line becomes secret."""
+        self.draw_again: Callable[[], None] = lambda: None
+        """Writes the prompt and the half-typed line on a new row."""
         self._descriptor = descriptor
         self._echo = echo
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._keys = ""
-        self._before: list[object] | None = None
+        self._before: Attributes | None = None
 
     def __enter__(self) -> LineInput:
         if termios is not None:
@@ -92,11 +96,13 @@ class LineInput:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._before is not None:
-            try:
-                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)  # type: ignore[arg-type]
-            except termios.error:
-                pass  # The terminal has been closed; there is nothing left to restore.
+        set_attributes(self._descriptor, self._before)
+
+    def suspend(self) -> None:
+        """Stop as Ctrl-Z does elsewhere, with the terminal as it was before."""
+        self._echo("^Z\n")
+        stop_with(self._descriptor, self._before)
+        self.draw_again()
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -145,8 +151,11 @@ class LineInput:
 
     def _act(self, key: str) -> None:
         if key == _INTERRUPT:
-            self.text = ""
-            raise KeyboardInterrupt
+            cleared, self.text = bool(self.text), ""
+            raise KeyboardInterrupt(cleared)
+        if key == _SUSPEND:
+            self.suspend()
+            return
         if key == _END:
             if not self.text:
                 raise EOFError
@@ -172,7 +181,7 @@ class LineInput:
         return _glyph(key)
 
     def shown_text(self) -> str:
-        """Return the half-typed line as it stands on the screen, to be written again below a reply."""
+        """Return the half-typed line as it is on the screen, to be written again below a reply."""
         start = self.secret_from(self.text)
         if start is None:
             start = len(self.text)
@@ -180,10 +189,14 @@ class LineInput:
 
 
 def _glyph(key: str) -> str:
-    """Return what stands for a character: itself, `^X` for a control, `?` for what draws nothing."""
+    """Return what is shown for a character: itself, `^X` for a control, `?` for what draws nothing."""
     if key.isprintable():
         return key
     return f"^{chr(ord(key) ^ 0x40)}" if key.isascii() else "?"
+
+
+WAIT_SECONDS = 1.0
+"""How long a reply may take before it is said that it is waited for: no prompt says so."""
 
 
 class PlainShell(Shell):
@@ -216,13 +229,16 @@ class PlainShell(Shell):
         view.shows_sent = False
         self._screen = screen
         self._keys = keys
-        self._keys.secret_from = self.secret_in_text
+        keys.secret_from = self.secret_in_text
+        keys.draw_again = self._prompt_again
         self._descriptor = descriptor
-        self._timeout = timeout
+        self.timeout = timeout
         self._link: Link | None = None
         self._leaving = False
         self._reminders: list[tuple[float, Callable[[], None]]] = []
         """What is to be said when the server stays silent, and until when it may be."""
+        self._wait_begun: float | None = None
+        """Since when a reply is waited for; infinity once that has been said."""
         self._alarms: list[tuple[float, Callable[[], None]]] = []
         """What is to be done at a certain time, whatever happens until then."""
 
@@ -231,6 +247,7 @@ class PlainShell(Shell):
     def open(self, destination: Destination) -> None:
         """Connect; a failure is shown, and Ctrl-C gives up."""
         self.close()
+        self.reopened = True
         try:
             with self._keys.interruptible():
                 self.connect(destination)
@@ -249,7 +266,7 @@ class PlainShell(Shell):
         """
         self.session.destination = destination
         settings = destination.tls_settings() if destination.tls else None
-        link = Link.open(destination.target, timeout=self._timeout, tls=settings)
+        link = Link.open(destination.target, timeout=self.timeout, tls=settings)
         self._link = link
         transport = _Interruptible(link, self._keys)
         where = str(destination)
@@ -274,9 +291,9 @@ class PlainShell(Shell):
         )
         try:
             while not outcome and self._link is not None:
-                self._listen(self._link, patient=False)
+                self._listen(self._link, within=self.session.time_left(self.timeout))
         except ConnectionLost:
-            outcome.append(no_tls_in_time(self._timeout or 0))
+            outcome.append(no_tls_in_time(self.timeout or 0))
         finally:
             procedure.abandon()
         if outcome[0] is not None:
@@ -297,6 +314,10 @@ class PlainShell(Shell):
     def leave(self) -> None:
         """End the shell."""
         self._leaving = True
+
+    def stop(self) -> None:
+        """Stop, wherever the program is."""
+        self._keys.suspend()
 
     def say(self, lines: Iterable[Fragments]) -> None:
         """Show lines of poptalk's own."""
@@ -359,29 +380,49 @@ class PlainShell(Shell):
         """Begin to wait: for the rest of a line, and for what the server owes."""
         now = monotonic()
         self._reminders = [(now + seconds, say) for seconds, say in self.reminders()]
+        if not self.waits or self.controller is not None:
+            self._wait_begun = None
+        elif self._wait_begun is None:
+            self._wait_begun = now
+        if self._wait_begun is not None and self._wait_begun != inf:
+            self._reminders.append((self._wait_begun + WAIT_SECONDS, self._tell_wait))
+            self._reminders.sort(key=lambda each: each[0])
+
+    def _tell_wait(self) -> None:
+        """Say that a reply is waited for, how far it has come, and how to stop waiting; once."""
+        self._wait_begun = inf
+        exchanges = self.session.exchanges
+        far = ""
+        if exchanges.receiving is not None:
+            about = "" if exchanges.announced is None else f" of about {exchanges.announced:,}"
+            far = f", {exchanges.receiving.octets:,} octets{about} so far"
+        self.view.remark(f"waiting for {self.session.awaited}{far}; Ctrl-C stops waiting")
 
     def _prompt(self, *, although_due: bool = False) -> None:
-        """Write the prompt, unless it stands there already; nothing while a reply is due."""
+        """Write the prompt, unless it is there already; nothing while a reply is due."""
         if self._screen.at_prompt:
             return
         if although_due or self._wants_a_line():
             prompt = self.prompt_within(self.view.size()[1])
             self._screen.prompt([("prompt", prompt), ("text", self._keys.shown_text())])
 
+    def _prompt_again(self) -> None:
+        self._screen.answered()
+        self._prompt()
+
     def _wants_a_line(self) -> bool:
         """Whether a prompt is due: no reply is awaited, and the controller is not at work."""
-        due = self.connected and not self.session.core.settled and not self.asked
+        due = self.waits and not self.asked
         return not due if self.controller is None else self.controller.wants_a_line(due=due)
 
     def _act_on_lines(self) -> None:
         while not self._leaving:
             try:
                 text = self._keys.next_line()
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
                 self._screen.prompt([("text", "^C\n")])
                 self._screen.answered()
-                self.interrupt_procedure()
-                self.tell_controller(lambda controller: controller.interrupted())
+                self.interrupt(cleared=interrupt.args == (True,))
                 self._prompt(although_due=True)
                 continue
             if text is None:
@@ -389,22 +430,23 @@ class PlainShell(Shell):
             self._screen.answered()
             self.enter(text)
 
-    def _listen(self, link: Link, *, patient: bool = True) -> None:
+    def _listen(self, link: Link, *, within: float | None = None) -> None:
         """Take what the server says next.
 
         Args:
             link: where it says so.
-            patient: whether a server that says nothing for long is only remarked upon.
+            within: seconds that it has left.
 
         Raises:
-            ConnectionLost: the server said nothing in time, and that is not `patient`.
+            ConnectionLost: it said nothing in time.
+            TlsFailed: it wants a certificate of ours, and the shell is of no use without one.
         """
         try:
-            data = link.receive_once()
-        except ConnectionLost as error:
-            if not patient:
+            data = link.receive_once(within=within)
+        except TlsFailed as error:
+            if self.is_refused(error):
                 raise
-            self.view.warn(str(error))
+            self._failed(error)
             return
         if data is None:
             return

@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from poptalk.terminal.safe import Fragments
     from poptalk.terminal.screen import ColorFlag, LinearScreen
 
-# One-liners: lines that stand on the command line, all lines at once, a line that is cut.
+# One-liners: lines on the command line, all lines at once, a line that is cut.
 #
 #     poptalk work --login me --after-login -e STAT
 #     poptalk HOST --pipeline --drop-after 1 -e CAPA -e CAPA
 #
-# What stands on a command line can be read by every user of the machine, so no secret may.
+# What is on a command line can be read by every user of the machine, so no secret may.
 
 
 CRLF = b"\r\n"
 
 
 class GivenLines:
-    """Lines of the command line, as `pipe.Lines` gives those of a descriptor.
+    """Lines of the command line, as `Lines` gives those of a descriptor.
 
     Raises:
         UsageError: a line logs in, or is more than one line.
@@ -78,7 +78,7 @@ def _line(text: str) -> bytes:
     if command.secret is not None or asks_in:
         keyword = command.verb.keyword if command.verb is not None else "a line"
         raise UsageError(
-            f"-e refuses {keyword}: what stands on a command line can be read by every user of this "
+            f"-e refuses {keyword}: what is on a command line can be read by every user of this "
             "machine; --login USER logs in, and standard input takes any line"
         )
     return line
@@ -114,14 +114,14 @@ def joined(lines: Sequence[bytes]) -> bytes:
     """Put lines together to be sent at once.
 
     Raises:
-        UsageError: STLS is not the last: nothing may be sent behind it before TLS stands (RFC 2595
+        UsageError: STLS is not the last: nothing may be sent after it before TLS has begun (RFC 2595
             §4).
     """
     for line in lines[:-1]:
         verb = parse_command(line).verb
         if verb is not None and verb.effect is Effect.START_TLS:
             raise UsageError(
-                "nothing may be sent behind STLS before TLS stands [RFC 2595 §4]: --starttls begins "
+                "nothing may be sent after STLS before TLS has begun [RFC 2595 §4]: --starttls begins "
                 "TLS before all lines"
             )
     return b"".join(line + CRLF for line in lines)
@@ -129,8 +129,9 @@ def joined(lines: Sequence[bytes]) -> bytes:
 
 _READ_OCTETS = 65536
 
-FAREWELL_SECONDS = 2.0
-"""How long a server may take to close after QUIT; the session is over, and some never do."""
+FAREWELL_SECONDS = 0.25
+"""How long a server may take to close after its +OK to QUIT, by which it has deleted what was marked
+(RFC 1939 §6); some never close."""
 
 
 NOT_SENT_IN_THE_CLEAR = (
@@ -156,8 +157,6 @@ class Pipe:
         self._hand = hand
         self._raw = raw
         self._complain = complain
-        self._stls_refused = False
-        """Whether the line before was an STLS that the server did not take."""
         self.log_in: Callable[[], bool] | None = None
         """Logs in, before any line is read, and says whether that went well; None for no login."""
         self.local: Callable[[str], bool] | None = None
@@ -210,12 +209,12 @@ class Pipe:
         Returns:
             False where it is time to hang up without a word.
         """
-        link, core = self._hand.link, self.session.core
+        link = self._hand.link
         while not self._is_enough(answered):
             line = lines.next(while_waiting=self._hand.listen, beside=link)
             if line is None:
                 return True
-            if self._stls_refused:
+            if self.session.stls_refused:
                 self._complain(NOT_SENT_IN_THE_CLEAR)
                 return False
             if self.local is not None and line.startswith(b":"):
@@ -227,9 +226,7 @@ class Pipe:
             if link.ending is not None:
                 raise self._lost()
             self.session.send(line + b"\r\n")
-            begins_tls = core.awaiting_tls
             self.settle()
-            self._stls_refused = begins_tls and not core.encrypted
         return False
 
     def _send_at_once(self, lines: Lines | GivenLines, *, answered: int) -> bool:
@@ -276,9 +273,12 @@ class Pipe:
         return EXIT_NO if refused else 0
 
     def _hear_out(self) -> None:
-        """Take what the server says after its +OK to QUIT, until it closes or has nothing to say."""
+        """Take what the server says after its +OK to QUIT, for a moment or until it closes."""
         link = self._hand.link
-        while link.pending() or select.select([link], [], [], FAREWELL_SECONDS)[0]:
+        end = monotonic() + FAREWELL_SECONDS
+        while (left := end - monotonic()) > 0:
+            if not link.pending() and not select.select([link], [], [], left)[0]:
+                return
             if not self._hand.listen():
                 return
 
@@ -310,7 +310,7 @@ class Pipe:
 
     def _lost(self) -> ConnectionLost:
         if self.session.core.farewell:
-            return ConnectionLost("lines that came behind QUIT were not sent: the session was over")
+            return ConnectionLost("lines after QUIT were not sent: the session was over")
         ending = self._hand.link.ending
         return ConnectionLost(f"the session was not finished: {ending or 'no reply'}")
 
@@ -320,6 +320,13 @@ LOOK_UP_SECONDS = 1.0
 call of select does not interrupt that call: it is seen when select returns."""
 
 
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+MARKED = (
+    "the input begins with a byte order mark, which is sent as it is, so the server will not know the "
+    "first command; save the file as UTF-8 without it"
+)
+
+
 class Lines:
     """Lines of a file descriptor, read while something else is listened to."""
 
@@ -327,6 +334,7 @@ class Lines:
         self._descriptor = descriptor
         self._whole: list[bytes] = []
         self._rest = b""
+        self._at_start = True
         self.ended = False
         """Whether the last line has been read."""
 
@@ -352,6 +360,10 @@ class Lines:
 
     def _read(self) -> None:
         data = os.read(self._descriptor, _READ_OCTETS)
+        if self._at_start and data:
+            self._at_start = False
+            if data.startswith(_BYTE_ORDER_MARKS):
+                complain(MARKED)
         *lines, self._rest = (self._rest + data).split(b"\n")
         if not data:
             self.ended = True

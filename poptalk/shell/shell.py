@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from poptalk.login.password import PasswordSource
     from poptalk.net.errors import Ending
+    from poptalk.pop3.events import Exchange
+    from poptalk.session.exchanges import StoredReply
 
 # Where an argument of a local command is, or may be, a secret: it is masked and not remembered.
 #
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 
 _WORDS_BEFORE = {":b64": 0, ":apop": 1, ":cram": 1}
-"""Commands with a secret among their arguments, and how many words stand before it."""
+"""Commands with a secret among their arguments, and how many words come before it."""
 
 _WORD = re.compile(r"""(?:"[^"]*"?|'[^']*'?|\S)+""")
 """A word as a shell takes it, perhaps half typed."""
@@ -49,7 +51,7 @@ def secret_in_argument(name: str, argument: str) -> int | None:
 
     Args:
         name: the command, with its colon.
-        argument: what stands behind the blank, perhaps half typed.
+        argument: what comes after the space, perhaps half typed.
 
     Returns:
         The index of the first character that must not be shown or remembered; None if none.
@@ -65,7 +67,7 @@ def secret_in_argument(name: str, argument: str) -> int | None:
 
 
 def _behind_login(argument: str) -> int | None:
-    """Find what is no mechanism: `:login bob jones` is refused, but it has been typed by then."""
+    """Find what isn't a mechanism: `:login bob jones` is refused, but it has been typed by then."""
     words = [word for word in _WORD.finditer(argument) if not word[0].startswith("--")]
     for place, word in enumerate(words[1:]):
         if place or not any(method.startswith(word[0].upper()) for method in METHODS):
@@ -113,12 +115,19 @@ class Shell(ABC):
         self.half_typed = ""
         """What was in the line when the connection ended, to be offered again."""
         self.controller: Controller | None = None
-        """Who sits beside the learner; nobody in a raw shell."""
-        """The lesson that this session becomes, for an author; usually none."""
+        """Accompanies the learner; None in a raw shell."""
         self.typed_meanwhile: tuple[str, ...] = ()
         """What was typed while a procedure ran, to be acted upon when it is over."""
         self.source: PasswordSource | None = None
         """Where passwords come from, None for the usual."""
+        self.reopened = False
+        """Whether `:open` has begun another connection than the first."""
+        self.timeout: float | None = None
+        """Seconds after which the shell says that a reply has not come."""
+        self._not_awaited: Exchange | None = None
+        """The command whose reply is not waited for any more, since Ctrl-C was pressed."""
+        self._overdue_told: StoredReply | bool | None = False
+        """The last reply at the time when the next was said to be overdue."""
         session.changed = self.procedure_changed
 
     # What the local commands need of a driver.
@@ -148,7 +157,7 @@ class Shell(ABC):
         self.session.in_thread(work, then)
 
     def shown(self) -> int:
-        """Return how often anything was written, by which one can tell whether anybody else wrote."""
+        """Return how often anything was written, which shows whether anything else was written."""
         return 0
 
     @property
@@ -245,11 +254,48 @@ class Shell(ABC):
             self.enter(text)
             self.typed_meanwhile = (*self.typed_meanwhile, *others)
 
-    def interrupt_procedure(self) -> None:
-        """End what poptalk does by itself, and forget what was typed meanwhile."""
+    def interrupt(self, *, cleared: bool) -> None:
+        """Do what Ctrl-C asks: end what poptalk does by itself, and stop waiting for a reply.
+
+        What the server has begun to say it goes on saying, so a second Ctrl-C closes the connection.
+
+        Args:
+            cleared: whether it has cleared a line that was being typed.
+        """
         self.typed_meanwhile = ()
-        if self.session.procedure is not None:
-            self.session.procedure.interrupt()
+        procedure = self.session.procedure
+        if procedure is not None:
+            procedure.interrupt()
+        if self.controller is not None:
+            self.controller.interrupted()
+        elif cleared and procedure is None:
+            return
+        elif self.waits:
+            self._stop_waiting()
+        elif self.connected and not self.session.core.settled:
+            self.close()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a reply is due that is still waited for."""
+        core = self.session.core
+        if not self.connected or core.settled:
+            return False
+        return not core.outstanding or core.outstanding[0] is not self._not_awaited
+
+    def _stop_waiting(self) -> None:
+        core = self.session.core
+        if not core.outstanding:
+            self.close()  # nothing can be said to a server that does not greet
+            return
+        self._not_awaited = core.outstanding[0]
+        rest = "the rest of " if core.in_body else ""
+        shown = "still arrives and is not shown" if core.in_body else "may still come"
+        self.view.hide_rest()
+        self.view.remark(
+            f"no longer waiting for {rest}{self.session.awaited}: it {shown}, and what you type next is "
+            "answered after it; :close, or Ctrl-C again, ends the connection"
+        )
 
     # Secrets.
 
@@ -335,7 +381,7 @@ class Shell(ABC):
     def must_be_forgotten(self, text: str) -> bool:
         """Whether a line may not enter the history: it holds a secret, or looks like a stray one.
 
-        Where a login is to come, what is no command may be a password that was typed, or pasted, after
+        Where a login is to come, what isn't a command may be a password that was typed, or pasted, after
         a question that never came.
         """
         if self.secret_in_text(text) is not None:
@@ -355,7 +401,7 @@ class Shell(ABC):
         first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
         secret = self.secret_of(first) is not None
         secret = secret or any(parse_command(line).secret is not None for line in others)
-        # What stands behind an AUTH in the same breath is its answer.
+        # What is sent together with an AUTH, after it, is its answer.
         secret = secret or (_may_be_challenged(first) and any(others))
         return len(name) + 1 if secret else None
 
@@ -387,19 +433,57 @@ class Shell(ABC):
     def reminders(self) -> list[tuple[float, Callable[[], None]]]:
         """Return what is to be said if the server stays silent now, and after how many seconds."""
         due: list[tuple[float, Callable[[], None]]] = []
-        core = self.session.core
-        if not self.connected:
+        core, controller = self.session.core, self.controller
+        if self.session.transport is None:
             return due
         if core.partial:
             due.append((PARTIAL_SECONDS, self.view.tell_partial))
         if core.settled:
             return due
-        controller = self.controller
-        if controller is None or controller.silences is None:
-            return [*due, (SILENCE_SECONDS, self.view.explain_silence)]
-        return due + [(s, partial(controller.silence, s)) for s in controller.silences]
+        if controller is not None and controller.silences is not None:
+            return due + [(s, partial(controller.silence, s)) for s in controller.silences]
+        left = self.session.time_left(self.timeout)
+        if left is not None and self._overdue_told is not self.session.exchanges.last:
+            due.append((max(left, 0), self._tell_overdue))
+        if left is None or left > SILENCE_SECONDS:
+            due.append((SILENCE_SECONDS, self.view.explain_silence))
+        return sorted(due, key=lambda each: each[0])
+
+    def _tell_overdue(self) -> None:
+        """Say once of a reply that it takes longer than the time-out; the connection stays open."""
+        self._overdue_told = self.session.exchanges.last
+        octets = self.session.octets_since
+        came = f"only {octets:,} octets have come" if octets else "nothing has come"
+        missing = "the lone dot that ends " if self.session.core.in_body else ""
+        self.view.warn(
+            f"{missing}{self.session.awaited} is overdue: {came} for {self.timeout:g} s (--timeout). "
+            "You can wait on, type the next command, or end the connection with :close"
+        )
+
+    # What comes from outside.
+
+    def end(self, code: int) -> None:
+        """End the program, since a signal asks for it; called in the middle of anything.
+
+        Raises:
+            SystemExit: it ends.
+        """
+        raise SystemExit(code)
+
+    def stop(self) -> None:
+        """Stop as Ctrl-Z asks, with the terminal as it was before; called in the middle of anything."""
 
     # What goes wrong.
+
+    def is_refused(self, error: TlsFailed) -> bool:
+        """Whether an error ends the program: the server that it was started for lets nobody in.
+
+        A server that wants a certificate of ours may say so only after the handshake.
+        """
+        core, destination = self.session.core, self.destination
+        by_stls = destination is not None and destination.starttls and core.answered == 1
+        silent = core.greeted is None or by_stls
+        return error.wants_certificate and not self.reopened and silent
 
     def show_failure(self, error: NetError) -> None:
         """Show why there is no connection, or no TLS, with the certificate that is the reason."""
@@ -418,6 +502,7 @@ class Shell(ABC):
 
     def connection_ended(self, ending: Ending) -> None:
         """Take note of the end of the connection, once what was typed has been kept."""
+        self._overdue_told = False
         self.session.ended(ending)
         if self.half_typed:
             self.view.remark("what you had typed is kept: :open offers it again")
@@ -425,41 +510,36 @@ class Shell(ABC):
 
     # What the prompt says.
 
-    @property
-    def prompt(self) -> str:
-        """The state, the user and the host, such as `AUTHORIZATION bob@host> `."""
-        session = self.session.core
-        host = self.destination.name if self.destination else ""
-        who = harmless(f"{session.user}@{host}" if session.user else host)
-        return self._accompanied(f"{self._situation} {who}> ", short=False)
-
-    @property
-    def short_prompt(self) -> str:
-        """The state alone, for narrow screens."""
-        return self._accompanied(f"{self._situation}> ", short=True)
-
     def prompt_within(self, columns: int) -> str:
-        """Return the prompt, the short one where the screen is narrow.
+        """Return the prompt: the state, the user and the host, such as `AUTHORIZATION bob@host> `.
 
         Args:
-            columns: cells of a row.
+            columns: cells of a row; where they are few, the prompt is the state alone.
         """
-        procedure = self.session.procedure
+        session, procedure, destination = (
+            self.session,
+            self.session.procedure,
+            self.session.destination,
+        )
         if procedure is not None and procedure.question is not None:
             question = harmless(procedure.question.text)
             return question if len(question) <= columns // 2 else SHORT_QUESTION
-        prompt = self.prompt
-        return self.short_prompt if len(prompt) > columns // 2 else prompt
-
-    def _accompanied(self, usual: str, *, short: bool) -> str:
-        if not self.connected or self.session.core.state is State.CLOSED:
-            usual = "(closed)> "
-        return usual if self.controller is None else self.controller.prompt(usual, short=short)
-
-    @property
-    def _situation(self) -> str:
-        session = self.session.core
-        return "AUTH" if session.answering_auth else session.state.value
+        core, controller = session.core, self.controller
+        if procedure is not None and controller is None:
+            doing = "logging in" if procedure.name == "login" else f":{procedure.name}"
+            return f"({doing}; Ctrl-C stops it)> "
+        if session.transport is None or core.state is State.CLOSED:
+            short = whole = "(closed)> "
+        else:
+            state = "AUTH" if core.answering_auth else core.state.value
+            host = destination.name if destination is not None else ""
+            who = harmless(f"{core.user}@{host}" if core.user else host)
+            short, whole = f"{state}> ", f"{state} {who}> "
+        if controller is not None:
+            whole = controller.prompt(whole, short=False)
+        if len(whole) <= columns // 2:
+            return whole
+        return short if controller is None else controller.prompt(short, short=True)
 
 
 def _may_be_challenged(line: bytes) -> bool:
@@ -480,15 +560,15 @@ def _begins_command(text: str) -> bool:
 
 
 def wire_line(text: str) -> bytes:
-    """Return the octets of a typed line, without CRLF: UTF-8, and what is no UTF-8 as it came."""
+    """Return the octets of a typed line, without CRLF: UTF-8, and what isn't UTF-8 as it came."""
     text = text[1:] if text.startswith(LOCAL_PREFIX * 2) else text
     return text.encode("utf-8", "surrogateescape")
 
 
-# Who sits beside the learner: the menu of lessons, and the coach of one.
+# What accompanies a learner: the menu of lessons, and the controller of one.
 #
 # A shell without a controller is a raw shell.  A controller is asked first about every line that is
-# typed, has its say in the prompt, and is told what happens: after the screen has shown it, and after
+# typed, changes the prompt, and hears what happens: after the screen has shown it, and after
 # the core has taken all of it, so that it may send, connect and close at once.
 
 
@@ -496,7 +576,7 @@ def wire_line(text: str) -> bytes:
 
 
 class Controller(ABC):
-    """Base of those who accompany a shell."""
+    """Base of what accompanies a shell."""
 
     gives_completions = True
     """Whether Tab and grey words may help with commands of POP3."""
@@ -509,7 +589,7 @@ class Controller(ABC):
 
     @abstractmethod
     def take(self, text: str) -> bool:
-        """Take a typed line that is no local command; False to have it sent."""
+        """Take a typed line that isn't a local command; False to have it sent."""
 
     @abstractmethod
     def answer(self, command: str) -> None:

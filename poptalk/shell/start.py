@@ -1,20 +1,28 @@
-"""Setting up a shell for somebody at a terminal: live, or linear where redrawing would not do."""
+"""Setting up a shell for a person at a terminal: live, or linear where redrawing would not do."""
 
 from __future__ import annotations
 
+import _thread
 import os
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from time import monotonic
+from threading import get_ident
+from time import monotonic, sleep
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import Destination
 from poptalk.shell.commands.login import begin_login, opening_request, start_log
 from poptalk.shell.script import ShellSettings
-from poptalk.terminal.screen import use_color
+from poptalk.terminal.screen import (
+    DEFAULT_COLUMNS,
+    attributes_of,
+    set_attributes,
+    stop_with,
+    use_color,
+)
 from poptalk.terminal.theme import theme_named
 
 if TYPE_CHECKING:
@@ -33,7 +41,12 @@ _LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
 """Values of TERM that promise no cursor movement."""
 
 TIDYING_SECONDS = 2.0
-"""How long the shell may take to give the terminal back before a further signal counts."""
+"""How long the shell may take to end in good order."""
+
+_WAKE_SECONDS = (0.05, 0.2, 0.5)
+"""Pauses before a call that waits is interrupted again."""
+
+DEFAULT_ROWS = 24
 
 _SIGNAL_BASE = 128
 """What shells add to the number of a signal to make an exit code of it."""
@@ -58,8 +71,13 @@ def run_interactive(
         NetError: the first connection failed.
         ScreenClosed: the terminal is gone.
     """
-    _end_tidily()
-    prepare = prepare or _as_it_is
+    signals = Signals()
+
+    def begin(shell: Shell) -> None:
+        signals.shell = shell
+        if prepare is not None:
+            prepare(shell)
+
     request = opening_request(options, destination)
 
     def connected(shell: Shell) -> None:
@@ -67,20 +85,14 @@ def run_interactive(
             begin_login(shell, request)
 
     if not _is_linear(options):
-        return _run_live(
-            options, destination, prepare=prepare, welcome=welcome, connected=connected
-        )
+        return _run_live(options, destination, prepare=begin, welcome=welcome, connected=connected)
     shell = _linear_shell(options)
-    prepare(shell)
+    begin(shell)
     for line in welcome:
         shell.view.remark(line)
     shell.connect(destination)
     connected(shell)
     return shell.run()
-
-
-def _as_it_is(_shell: Shell) -> None:
-    """Leave a shell as it is."""
 
 
 def run_with_lessons(options: ShellSettings, begin: Callable[[Shell], None]) -> int:
@@ -95,14 +107,16 @@ def run_with_lessons(options: ShellSettings, begin: Callable[[Shell], None]) -> 
     """
     import asyncio
 
-    _end_tidily()
+    signals = Signals()
     if _is_linear(options):
         shell = _linear_shell(options)
+        signals.shell = shell
         begin(shell)
         return shell.run()
 
     async def session() -> None:
         shell = _live_shell(options)
+        signals.shell = shell
         begin(shell)
         await shell.run()
 
@@ -114,22 +128,64 @@ def _is_linear(options: ShellSettings) -> bool:
     return options.plain or os.environ.get("TERM", "") in _LINEAR_TERMS
 
 
-def _end_tidily() -> None:
-    """Let SIGTERM and SIGHUP end the shell by an exception: death would leave the terminal raw."""
-    begun = -TIDYING_SECONDS
+class Signals:
+    """What asks for the end, or for a pause, from outside.
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        nonlocal begun
-        # A second signal must not interrupt the tidying up.  A later one counts again, in case that
-        # the exception was raised where it could not end anything.
-        if monotonic() - begun >= TIDYING_SECONDS:
-            begun = monotonic()
-            raise SystemExit(_SIGNAL_BASE + number)
+    SIGTERM and SIGHUP end the shell in good order: death would leave the terminal raw.  Where that takes
+    long, or is lost on the way, the terminal is given back and the program ends all the same.
+    """
 
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
+    def __init__(self) -> None:
+        self.shell: Shell | None = None
+        self._terminal = attributes_of(sys.stdin)
+        self._ending = False
+        for name, take in (("SIGTERM", self._end), ("SIGHUP", self._end), ("SIGTSTP", self._stop)):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, take)
+
+        self._main = get_ident()
+        if hasattr(signal, "pthread_kill"):
+            signal.signal(signal.SIGURG, lambda _number, _frame: None)
+            read, write = os.pipe()
+            os.set_blocking(write, False)
+            signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+            _thread.start_new_thread(self._wake, (read,))
+
+    def _wake(self, read: int) -> None:
+        """See to it that signals are taken, in a thread of its own.
+
+        One that comes between Python's last look for signals and a call that waits does not interrupt
+        that call.  So the call is interrupted again, by a signal that means nothing.
+        """
+        while numbers := os.read(read, 64):
+            if set(numbers) != {signal.SIGURG}:
+                for pause in _WAKE_SECONDS:
+                    sleep(pause)
+                    signal.pthread_kill(self._main, signal.SIGURG)
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        if self._ending:
+            return
+        self._ending = True
+        code = _SIGNAL_BASE + number
+        # The threading module takes locks, which may be held by what was interrupted.
+        _thread.start_new_thread(self._insist, (code,))
+        if self.shell is None:
+            raise SystemExit(code)
+        self.shell.end(code)
+
+    def _insist(self, code: int) -> None:
+        """Wait for the end, and bring it about."""
+        sleep(TIDYING_SECONDS)
+        set_attributes(sys.stdin.fileno(), self._terminal)
+        os._exit(code)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        if self.shell is not None:
+            self.shell.stop()
+        else:
+            stop_with(sys.stdin.fileno(), None)
 
 
 def _run_live(
@@ -209,4 +265,5 @@ def _size() -> tuple[int, int]:
         size = os.get_terminal_size(sys.stdout.fileno())
     except OSError:
         size = shutil.get_terminal_size()
-    return size.lines, size.columns
+    # A terminal that knows no size says 0.
+    return size.lines or DEFAULT_ROWS, size.columns or DEFAULT_COLUMNS

@@ -30,6 +30,7 @@ from poptalk.pop3.replies import StatusLine
 from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode
 from poptalk.pop3.sasl.table import redacted_response, response_parts
 from poptalk.session.exchanges import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
+from poptalk.session.session import name_of
 from poptalk.terminal.render import (
     UNLIMITED,
     BodyView,
@@ -38,6 +39,7 @@ from poptalk.terminal.render import (
     client_line,
     note,
     plain_text,
+    spaces_remark,
     status_line,
 )
 from poptalk.terminal.safe import Fragments, cells, harmless
@@ -128,6 +130,8 @@ class View:
         self._screen = show
         self._size = size
         self._told: set[ViolationKind] = set()
+        self._last_sent = self._marked = 0
+        """The numbers of the last command, and of the last whose reply is marked with its name."""
         self._view: BodyView | None = None
         self._unsolicited_shown = 0
         self._unsolicited_hidden = [0, 0]
@@ -184,10 +188,8 @@ class View:
         elif core.in_body:
             self.remark("the reply has not ended: a line with a lone dot is still to come")
         else:
-            # What is no keyword may be a secret.
-            verb = core.outstanding[0].command.verb
             self.remark(
-                f"no answer to {verb.keyword if verb else 'this line'} yet; "
+                f"no answer to {name_of(core.outstanding[0])} yet; "
                 "the server may be busy, or wait for the end of a line"
             )
 
@@ -195,9 +197,11 @@ class View:
 
     def _on_opened(self, _event: ConnectionOpened) -> None:
         self._told.clear()
+        self._last_sent = self._marked = 0
 
     def _on_sent(self, event: Sent) -> None:
         self._unsolicited_shown = 0
+        self._last_sent = event.exchange.number
         if self._unsolicited_hidden[1]:
             self._tell_hidden_unsolicited()
         response = self.session.exchanges.response_in(event) if self.explain else None
@@ -206,6 +210,8 @@ class View:
             self._show(
                 [client_line(event.line, event.secret, reveal=self.reveal, stand_in=instead)]
             )
+        elif event.secret is None and (remark := spaces_remark(event.line)):
+            self._show([[("note", remark.lstrip())]])
         if response is not None:
             self._show(self._explained_response(*response))
 
@@ -216,9 +222,14 @@ class View:
     def _on_reply(self, event: Reply) -> None:
         verb = event.exchange.command.verb
         fields = verb.fields if verb and not event.multi_line else ()
-        line = [status_line(self.mask(event.status_line.line), fields=fields)]
+        line = status_line(self.mask(event.status_line.line), fields=fields)
+        number = event.exchange.number
+        if number < self._last_sent or number <= self._marked:
+            # Several commands were sent before this reply: say which it answers.
+            self._marked = self._last_sent
+            line.append(("note", f"  # {name_of(event.exchange)}"))
         if not self.hidden:
-            self._screen(line)
+            self._screen([line])
         if event.multi_line and self.session.exchanges.last is not None:
             self.folding = Folding(self.session.exchanges.last)
             self._view = self.folding.view(self.screenful())
@@ -238,7 +249,8 @@ class View:
     def _on_reply_end(self, event: ReplyEnd) -> None:
         if self._view is not None:
             self._end_view(complete=True)
-        self._explain_last()
+        if self.explain:
+            self._explain_last()
         if event.exchange.command.keyword == b"CAPA" and self.session.exchanges.facts.stripped:
             self.warn(STRIPPED)
 
@@ -305,6 +317,11 @@ class View:
     def mask(self, line: bytes) -> bytes:
         """Return octets of the server without an echo of a secret, unless secrets are revealed."""
         return line if self.reveal else self.session.secrets.mask(line)
+
+    def hide_rest(self) -> None:
+        """Show no more of the reply that is coming in; how much that was is said at its end."""
+        if self._view is not None:
+            self._view.full = True
 
     def screenful(self) -> Budget:
         """Return a budget of one screen, less the lines around the prompt."""

@@ -97,7 +97,7 @@ def _word_parts(line: bytes) -> list[Part]:
 
 
 def _runs(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Part octets into blanks and words; tell which each is."""
+    """Divide octets into spaces and words; tell which each is."""
     for index, octets in enumerate(_BLANKS.split(data)):
         if octets:
             yield octets, index % 2 == 0
@@ -215,7 +215,7 @@ def _style_of_field(field: Field, octets: bytes) -> str:
 def header_parts(line: bytes) -> list[Part]:
     """Take a line of a message's header apart: the name with its colon, and the rest.
 
-    A folded line, which begins with a blank, has no name.
+    A folded line, which begins with a space, has no name.
     """
     name, colon, value = line.partition(b":")
     if colon and name and not _BLANKS.search(name):
@@ -310,7 +310,7 @@ class _Dialogue:
         text = line.lstrip(" \t")
         yield Text, line[: len(line) - len(text)]
         mark, payload = text[:2], text[2:]
-        if payload[:1].strip(" \t\r"):  # neither a blank nor the end of the line
+        if payload[:1].strip(" \t\r"):  # neither a space nor the end of the line
             mark = ""
         if not text.strip():
             yield Text, text
@@ -372,7 +372,7 @@ def _alternative_parts(payload: bytes) -> list[Part]:
 
 
 def _payload_pieces(payload: str, parts_of: Callable[[bytes], list[Part]]) -> Iterator[Piece]:
-    """Divide what stands behind a mark: a blank, then a direction or a line with placeholders."""
+    """Divide what comes after a mark: a space, then a direction or a line with placeholders."""
     behind = payload[1:]
     line = behind.rstrip("\r")
     yield Text, payload[:1]

@@ -29,7 +29,7 @@ def make_parser() -> MarkdownIt:
 # Markdown on the screen: the prose of lessons, in a style of its own.
 #
 # Paragraphs are wrapped to a width that is pleasant to read; code has the style of a keyword, and what
-# stands in fenced blocks is shown as it is, dialogues with the colours of dialogues.  There are no
+# is in fenced blocks is shown as it is, dialogues with the colours of dialogues.  There are no
 # backgrounds, no boxes and no lines that must be seen together: read aloud from the top, the rows make
 # sense.  Lessons are written by strangers too, so that every text passes `harmless`.
 
@@ -38,7 +38,7 @@ MOST_COLUMNS = 72
 """Cells of a row of prose, on a wider screen as well: the eye loses the way back from longer ones."""
 
 KEPT_TOGETHER_CELLS = 24
-"""Code up to this long is not divided at its blanks: `TOP 2 10` reads badly in two rows."""
+"""Code up to this long is not divided at its spaces: `TOP 2 10` reads badly in two rows."""
 
 _WIDE_COLUMNS = 60
 """Cells from which on fenced blocks are set in by four."""
@@ -66,10 +66,10 @@ def render_prose(source: str, *, columns: int) -> list[Fragments]:
 
 
 def render_comment(word: Fragment, source: str, *, columns: int) -> list[Fragments]:
-    """Show a sentence or two behind a word that says what they are: `not yet: ...`.
+    """Show a sentence or two after a word that says what they are: `not yet: ...`.
 
     Args:
-        word: the word and its style; a colon is put behind it.
+        word: the word and its style; a colon is put after it.
         source: inline Markdown.
         columns: cells of a row.
 
@@ -82,10 +82,10 @@ def render_comment(word: Fragment, source: str, *, columns: int) -> list[Fragmen
 
 
 def render_item(mark: str, source: str, *, columns: int) -> list[Fragments]:
-    """Show a line or two behind a mark such as `1. `, all rows set in as far.
+    """Show a line or two after a mark such as `1. `, all rows set in as far.
 
     Args:
-        mark: what stands in front of the first row.
+        mark: what is in front of the first row.
         source: inline Markdown.
         columns: cells of a row.
     """
@@ -233,7 +233,7 @@ _Renderer._SHOWN = {
 
 
 def _words(pieces: Iterable[Fragment]) -> list[_Word]:
-    """Divide pieces of a line at their blanks; pieces that touch belong to one word."""
+    """Divide pieces of a line at their spaces; pieces that touch belong to one word."""
     words: list[_Word] = []
     touching = False
     for style, text in pieces:
@@ -257,7 +257,7 @@ def _words(pieces: Iterable[Fragment]) -> list[_Word]:
 
 
 def _filled(words: Sequence[_Word], width: int, *, hanging: int = 0) -> list[Fragments]:
-    """Fill rows with words, the rows behind the first set in by `hanging`."""
+    """Fill rows with words, the rows after the first set in by `hanging`."""
     rows: list[Fragments] = [[]]
     used = 0
     margin: Fragments = [("text", " " * hanging)] if hanging else []
@@ -351,7 +351,7 @@ def _columns(
 def _rows_below_each_other(
     rows: Sequence[Sequence[Sequence[_Word]]], width: int
 ) -> list[Fragments]:
-    """Show a table that is wider than the screen: each cell behind the heading of its column."""
+    """Show a table that is wider than the screen: each cell after the heading of its column."""
     lines: list[Fragments] = []
     heads, *others = rows
     for row in others:

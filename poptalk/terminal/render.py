@@ -38,7 +38,7 @@ CLIENT_MARK: Fragment = ("client", "C: ")
 SERVER_MARK: Fragment = ("server", "S: ")
 
 MASK = commands.MASK.decode("ascii")
-"""What stands for a secret on a screen."""
+"""What is shown in place of a secret."""
 
 STUFFED_DOT_REMARK = "  # the first dot was stuffed"
 FINAL_DOT_REMARK = "  # the final dot"
@@ -74,11 +74,19 @@ def client_line(
             fragments += [(style, MASK)] if stand_in is None else _shown(style, stand_in)
         else:
             fragments += _shown(style, octets)
+    if secret is None and (remark := spaces_remark(line)):
+        fragments.append(("note", remark))
     return fragments
 
 
+def spaces_remark(line: bytes) -> str:
+    """Return a remark on what cannot be seen at the end of a line; empty if there is nothing."""
+    count = len(line) - len(line.rstrip(b" "))
+    return f"  # {count} space{'s' * (count > 1)} at the end" if count else ""
+
+
 def typed_line(text: str) -> Fragments:
-    """Colour what stands at the prompt, a secret included: masking it there is the shell's part.
+    """Colour what is typed at the prompt, a secret included: masking it there is the shell's part.
 
     Args:
         text: the line so far.
@@ -92,7 +100,7 @@ def typed_line(text: str) -> Fragments:
 
 
 def status_line(line: bytes, *, fields: Sequence[Field] | None = None) -> Fragments:
-    """Show the first line of a reply, or any line that stands alone.
+    """Show the first line of a reply, or any single line.
 
     Args:
         line: octets without the line end.
@@ -142,7 +150,7 @@ def note(
     """Show what poptalk says itself.
 
     Args:
-        text: sentences, parted into paragraphs by line ends; made harmless here, since a name or a
+        text: sentences, separated into paragraphs by line ends; made harmless here, since a name or a
             certificate of a stranger may be quoted in it.
         kind: how much it matters.
         columns: cells of a row to wrap to; None leaves each paragraph in one line.
@@ -186,6 +194,8 @@ def raw_line(
         fragments += octet_pieces(line[: secret.start])
         fragments.append(("secret", MASK))
         fragments += octet_pieces(line[secret.stop :])
+    if secret is None:
+        remark = remark or spaces_remark(line.rstrip(b"\r\n"))
     if remark:
         fragments.append(("note", remark))
     return fragments
@@ -254,7 +264,7 @@ class BodyView:
             budget: how much may be shown.
             in_header: whether the next line belongs to the header of a message.
             fields: what the words of a line are, where it holds data.
-            advice: how to see what was left out, said behind its count.
+            advice: how to see what was left out, said after its count.
         """
         self._advice = f": {advice}" if advice else ""
         self.shown_octets = 0
@@ -267,7 +277,8 @@ class BodyView:
         self._line = b""
         self._line_octets = 0
         self._dot_held = False
-        self._full = False
+        self.full = False
+        """Whether nothing more is shown; it is counted."""
         self._tail = b""
         """The last octets that were hidden, among them the lone dot."""
 
@@ -280,7 +291,7 @@ class BodyView:
         """Take octets as they crossed the wire; give the lines that are shown of them."""
         at = 0
         while at < len(data):
-            if self._full:
+            if self.full:
                 self._hide(data[at:])
                 return
             stop = data.find(b"\n", at) + 1 or len(data)
@@ -328,7 +339,7 @@ class BodyView:
         if len(line) > MAX_LINE_SHOWN:
             fragments = [*fragments, ("note", f" … {octets - MAX_LINE_SHOWN:,} octets more")]
         if not self._budget.spend(plain_text(fragments)):
-            self._full = True
+            self.full = True
             self._count_hidden(1, octets)
             return
         self.in_header = self.in_header and bool(line)

@@ -24,8 +24,6 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from wcwidth import iter_graphemes, wcswidth
-
 from poptalk.transcript.octets import SHAPELESS
 
 TYPE_CHECKING = False
@@ -171,7 +169,7 @@ def _numbered(character: str) -> str:
 
 
 def _character_pieces(text: str, *, joiners: bool) -> Iterator[Fragment]:
-    """Go through the characters one by one; a mark needs a character before it to stand on."""
+    """Go through the characters one by one; a mark needs a character before it."""
     marks = MAX_MARKS
     for index, character in enumerate(text):
         escape = _escape_of(character)
@@ -236,11 +234,21 @@ def _joined(pieces: Iterable[Fragment]) -> Fragments:
 
 def cells(text: str) -> int:
     """Count the cells that a text takes in one row."""
-    return len(text) if text.isascii() else sum(map(_width, iter_graphemes(text)))
+    return len(text) if text.isascii() else sum(_widths(text))
 
 
-def _width(grapheme: str) -> int:
-    return max(0, wcswidth(grapheme))
+def _widths(text: str) -> Iterator[int]:
+    """Give the width of each grapheme."""
+    return (width for _, width in _graphemes(text))
+
+
+def _graphemes(text: str) -> Iterator[tuple[str, int]]:
+    """Give each grapheme with its width."""
+    # Most starts have only ASCII to show, and pay for no table of widths.
+    from wcwidth import iter_graphemes, wcswidth
+
+    for grapheme in iter_graphemes(text):
+        yield grapheme, max(0, wcswidth(grapheme))
 
 
 def rows(text: str, columns: int) -> int:
@@ -256,7 +264,7 @@ def rows(text: str, columns: int) -> int:
     if text.isascii():
         return max(1, -(-len(text) // columns))
     count, used = 1, 0
-    for width in map(_width, iter_graphemes(text)):
+    for width in _widths(text):
         if used + width > columns:
             count, used = count + 1, 0
         used += width
@@ -276,12 +284,41 @@ def cut(text: str, columns: int) -> str:
     if text.isascii():
         return text[: max(0, columns)]
     end = 0
-    for grapheme in iter_graphemes(text):
-        columns -= _width(grapheme)
+    for grapheme, width in _graphemes(text):
+        columns -= width
         if columns < 0:
             break
         end += len(grapheme)
     return text[:end]
+
+
+def hanging(line: Fragments, columns: int, *, indent: int) -> Fragments:
+    """Break a line that is longer than a row, so that its further rows are indented.
+
+    Where the terminal breaks it, a stranger decides what a row begins with, and may make it look like
+    one of poptalk's own.
+
+    Args:
+        line: the fragments of one line.
+        columns: cells in a row.
+        indent: cells before each further row.
+    """
+    width = 0
+    for _, text in line:
+        width += cells(text)
+    if width <= columns or columns <= indent:
+        return line
+    room = columns
+    broken: Fragments = []
+    for style, text in line:
+        while cells(text) > room:
+            head = cut(text, room)
+            broken += [(style, head), ("", "\n" + " " * indent)]
+            text = text[len(head) :]
+            room = columns - indent
+        broken.append((style, text))
+        room -= cells(text)
+    return broken
 
 
 def wrap(text: str, columns: int) -> list[str]:
@@ -308,7 +345,7 @@ def wrap(text: str, columns: int) -> list[str]:
             lines.append("")
         while cells(word) > columns:
             # A wide character alone may be too wide for a row of one cell.
-            lines[-1] = cut(word, columns) or next(iter_graphemes(word))
+            lines[-1] = cut(word, columns) or next(_graphemes(word))[0]
             word = word[len(lines[-1]) :]
             lines.append("")
         lines[-1] = word

@@ -23,7 +23,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, BinaryIO, Literal, TextIO
 
     from prompt_toolkit.application import Application
@@ -144,6 +144,19 @@ class RawOutput:
         select.select([], [self._raw], [])
 
 
+_DIALOGUE = ("S: ", "C: ")
+"""How a line begins whose text is written by others, and may be longer than a row."""
+
+
+def _broken(lines: Iterable[Fragments], columns: int) -> Iterator[Fragments]:
+    """Break the lines of a dialogue at the end of a row: see `safe.hanging`."""
+    from poptalk.terminal.safe import hanging
+
+    for line in lines:
+        mark = line[0][1] if line else ""
+        yield hanging(line, columns, indent=len(mark)) if mark in _DIALOGUE else line
+
+
 class LinearScreen:
     """A terminal that is never redrawn: each line is written once, in its order.
 
@@ -160,7 +173,7 @@ class LinearScreen:
         self._begins = {name: sgr(theme, name) for name in theme} if color else {}
         self._end = SGR_RESET
         self.at_prompt = False
-        """Whether a prompt or what was typed stands there, with the cursor behind it."""
+        """Whether a prompt or what was typed is there, with the cursor after it."""
         self.shown = 0
         """How often something was written: by it one can tell whether anything else was."""
 
@@ -192,13 +205,15 @@ class LinearScreen:
         Raises:
             ScreenClosed: nothing can be written any more.
         """
+        if self._stream.isatty():
+            lines = _broken(lines, self.columns)
         text = "".join(f"{self._styled(line)}\n" for line in lines)
         if text:
             self._write("\n" + text if self.at_prompt else text)
             self.at_prompt = False
 
     def prompt(self, fragments: Fragments) -> None:
-        """Write a prompt, behind which the cursor stays.
+        """Write a prompt, after which the cursor stays.
 
         Raises:
             ScreenClosed: nothing can be written any more.
@@ -207,7 +222,7 @@ class LinearScreen:
         self.at_prompt = True
 
     def echo(self, text: str) -> None:
-        """Write what was typed, already harmless, behind the prompt or where it would stand.
+        """Write what was typed, already harmless, after the prompt or where it would be.
 
         Raises:
             ScreenClosed: nothing can be written any more.
@@ -272,7 +287,7 @@ class LiveScreen:
             ScreenClosed: nothing can be written any more.
         """
         self.shown += 1
-        for line in lines:
+        for line in _broken(lines, self._app.output.get_size().columns):
             self._gathered += line
             self._gathered.append(("text", "\n"))
         if not self._app.is_running or self._closed:
@@ -324,7 +339,7 @@ class LiveScreen:
             renderer.report_absolute_cursor_row(row)
 
     def _flush_scheduled(self) -> None:
-        """Flush; hand a failure to whoever waits for the prompt, as nobody waits for this."""
+        """Flush; hand a failure to the task that waits for the prompt, as none waits for this."""
         try:
             self.flush()
         except ScreenClosed as closed:
@@ -353,6 +368,57 @@ class LiveScreen:
             # because the timer for terminals that never answer belongs to it.
             app.context.copy().run(app.renderer.request_absolute_cursor_position)
         app.invalidate()
+
+
+# A terminal is given back as it was: at the end, and while the program is stopped.
+
+
+if TYPE_CHECKING:
+    Attributes = list[Any]
+
+
+def attributes_of(stream: TextIO) -> Attributes | None:
+    """Return how a terminal is set; None for what is none."""
+    try:
+        import termios
+    except ImportError:  # Windows
+        return None
+    try:
+        return termios.tcgetattr(stream.fileno())
+    except (OSError, ValueError, termios.error):
+        return None
+
+
+def set_attributes(descriptor: int, attributes: Attributes | None) -> None:
+    """Set a terminal; one that is gone needs nothing."""
+    if attributes is None:
+        return
+    import termios
+
+    try:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, attributes)
+    except termios.error:
+        pass
+
+
+def stop_with(descriptor: int, attributes: Attributes | None) -> None:
+    """Stop the process group as Ctrl-Z does, and go on when it is continued.
+
+    Args:
+        descriptor: the terminal.
+        attributes: how it is set meanwhile; None leaves it alone.
+    """
+    import signal
+    import termios
+
+    now = termios.tcgetattr(descriptor) if attributes is not None else None
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    set_attributes(descriptor, attributes)
+    try:
+        os.kill(0, signal.SIGTSTP)
+    finally:
+        signal.signal(signal.SIGTSTP, handler)
+        set_attributes(descriptor, now)
 
 
 def say(text: str, *, stream: TextIO | None = None) -> None:
@@ -402,19 +468,19 @@ def complain(text: str, *, stream: TextIO | None = None) -> None:
 
 
 def _rows(text: str, columns: int | None, *, indent: str = "") -> list[str]:
-    """Part a line at its blanks where it is longer than a row.
+    """Divide a line at its spaces where it is longer than a row.
 
     Args:
         text: harmless text.
         columns: cells in a row; None for rows without an end.
-        indent: stands before each row.
+        indent: comes before each row.
     """
     if columns is None:
         return [indent + text]
     from poptalk.terminal.safe import cells, wrap
 
     room = max(columns - len(indent), 1)
-    # What fits keeps its blanks, which may align it with its neighbours.
+    # What fits keeps its spaces, which may align it with its neighbours.
     return [indent + row for row in ([text] if cells(text) <= room else wrap(text, room))]
 
 
@@ -476,7 +542,7 @@ class ProgressLine:
 
 
 PROGRESS_AFTER_SECONDS = 1.0
-"""Whoever waits no longer than this need not be told why."""
+"""A shorter wait needs no explanation."""
 
 PROGRESS_ROW_SECONDS = 0.2
 PROGRESS_LINE_SECONDS = 10.0
@@ -513,7 +579,7 @@ codecs.register_error(_ESCAPE_MISSING, _escape_missing)
 
 
 def _fitting(text: str, encoding: str | None) -> str:
-    """Replace the characters that an encoding lacks; None stands for one that lacks nothing."""
+    """Replace the characters that an encoding lacks; None means one that lacks nothing."""
     if text.isascii() or encoding is None or encoding.lower().startswith("utf"):
         return text
     return text.encode(encoding, _ESCAPE_MISSING).decode(encoding)

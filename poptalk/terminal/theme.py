@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Theme = Mapping[str, str]
 
 _STYLES = {
-    # What stands in a line of a dialogue.
+    # What is in a line of a dialogue.
     "text": ("", ""),
     "client": ("bold", "bold"),  # the mark `C:`
     "server": ("", ""),  # the mark `S:`

@@ -78,7 +78,7 @@ def test_a_password_that_was_given_is_not_repeated(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["110", "localhost"], "the host comes first, and the port behind it: localhost 110"),
+        (["110", "localhost"], "the host comes first, and the port after it: localhost 110"),
         (["localhost", "--log-format", "jsonl"], "--log-format is for --log FILE"),
         (["run", "localhost", "110"], "the dialogue comes first, and the server behind it"),
     ],

@@ -446,7 +446,7 @@ async def test_a_handshake_can_be_left_at_any_time(identity: ServerIdentity) -> 
 
 async def test_tls_to_a_clear_port(identity: ServerIdentity) -> None:
     with ScriptedServer([Send(GREETING)]) as server:
-        with pytest.raises(TlsFailed, match="speaks POP3 in clear") as caught:
+        with pytest.raises(TlsFailed, match="speaks POP3 in the clear") as caught:
             await open_connection(server, Heard(), tls=settings(identity))
         assert caught.value.clear == GREETING
         await wait_for_end(server)

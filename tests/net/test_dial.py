@@ -125,8 +125,8 @@ def test_one_address_that_is_out_of_reach(code: int, advice: str) -> None:
     ("host", "says"),
     [
         ("", "The host is empty"),
-        ("a..b", "between two dots stand 1 to 63"),
-        ("x" * 64, "between two dots stand 1 to 63"),
+        ("a..b", "between two dots are 1 to 63"),
+        ("x" * 64, "between two dots are 1 to 63"),
         (".".join(["x" * 60] * 5), "at most 253"),
         ("two words", "is no host name"),
         ("bob@example.org", "is no host name"),

@@ -288,7 +288,7 @@ def test_a_handshake_that_nobody_answers(identity: ServerIdentity, upgrading: bo
 
 def test_tls_to_a_clear_port(identity: ServerIdentity) -> None:
     with RecordingServer() as server:
-        with pytest.raises(TlsFailed, match="speaks POP3 in clear"):
+        with pytest.raises(TlsFailed, match="speaks POP3 in the clear"):
             open_link(server, tls=settings(identity))
         server.wait_for_end()
 

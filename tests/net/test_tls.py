@@ -147,7 +147,7 @@ def test_what_came_before_a_broken_record_is_not_lost(identity: ServerIdentity) 
     [
         (certificates.expired, "has expired; its own time ends on 2002-01-01", "clock"),
         (certificates.not_yet_valid, "is not yet valid; its own time begins on", "clock"),
-        (certificates.self_signed, "is self-signed, so nobody vouches for it", "--ca-file"),
+        (certificates.self_signed, "is self-signed, so no authority vouches for it", "--ca-file"),
         (certificates.unknown_issuer, "came alone, and was signed by", "--ca-file"),
         (
             certificates.wrong_host,
@@ -245,8 +245,8 @@ def test_an_unknown_check_is_told_in_openssls_words() -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"+OK POP3 ready\r\n", 'speaks POP3 in clear, it began with "+OK'),
-        (b"-ERR go away\r\n", 'speaks POP3 in clear, it began with "-ERR'),
+        (b"+OK POP3 ready\r\n", 'speaks POP3 in the clear, it began with "+OK'),
+        (b"-ERR go away\r\n", 'speaks POP3 in the clear, it began with "-ERR'),
         (b"220 smtp\x1b[2J\r\n", 'does not speak TLS, it began with "220'),
     ],
 )
@@ -277,7 +277,7 @@ def test_a_few_octets_in_clear_and_the_end(identity: ServerIdentity) -> None:
     layer.receive_data(b"+OK")
     assert not layer.receive_eof()
     assert layer.failure is not None
-    assert "speaks POP3 in clear" in str(layer.failure)
+    assert "speaks POP3 in the clear" in str(layer.failure)
 
 
 def test_the_end_in_the_middle_of_a_handshake(identity: ServerIdentity) -> None:
@@ -292,7 +292,7 @@ def test_a_server_hears_clear_text(identity: ServerIdentity) -> None:
     layer = TlsLayer(identity.server_context, server_side=True)
     with pytest.raises(TlsFailed) as caught:
         layer.receive_data(b"CAPA\r\n")
-    assert str(caught.value) == 'The client spoke in clear where TLS was expected: "CAPA".'
+    assert str(caught.value) == 'The client spoke in the clear where TLS was expected: "CAPA".'
 
 
 def test_a_server_that_knows_only_old_tls(identity: ServerIdentity) -> None:

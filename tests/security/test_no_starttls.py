@@ -59,7 +59,7 @@ class Outcome(Enum):
     NOT_WELCOME = (4, "The greeting was no +OK, so STLS was not sent")
     REFUSED = (4, "The server did not take STLS")
     INJECTED = (4, "response injection")
-    NO_TLS = (4, "went on in clear after its +OK to STLS")
+    NO_TLS = (4, "went on in the clear after its +OK to STLS")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -313,6 +313,10 @@ class Pty(ScreenReader):
             pass
         return self.process.wait()
 
+    def read(self, seconds: float) -> None:
+        """Read what the program writes within *seconds*, and deliver what was typed."""
+        self._pump(seconds)
+
     def hang_up(self) -> None:
         """Close the terminal, as when its window is closed; the screen can still be read."""
         self._close()

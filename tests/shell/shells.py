@@ -142,6 +142,7 @@ async def live(
     history: Path | None = None,
     welcome: Iterable[str] = (),
     greeted: bool = True,
+    timeout: float = TIMEOUT,
 ) -> AsyncIterator[LiveTest]:
     """Run a live shell on a terminal of this process; leave it with Ctrl-D unless the test does."""
     if not isinstance(destination, Destination):
@@ -151,7 +152,7 @@ async def live(
         shell = LiveShell(
             theme=NEUTRAL,
             color=color,
-            timeout=TIMEOUT,
+            timeout=timeout,
             history_path=None if history is None else str(history),
             commands=LOCAL_COMMANDS,
         )

@@ -32,7 +32,7 @@ def missing_intermediate(directory: Path) -> ServerIdentity:
 
 
 CASES: dict[str, tuple[Callable[[Path], ServerIdentity], tuple[str, ...], str]] = {
-    "self-signed": (certificates.self_signed, (), "is self-signed, so nobody vouches for it"),
+    "self-signed": (certificates.self_signed, (), "is self-signed, so no authority vouches for it"),
     "unknown root": (certificates.unknown_issuer, (), "which is unknown here"),
     "wrong host": (certificates.wrong_host, (), "is for another host"),
     "expired": (certificates.expired, (), "has expired"),

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
+import subprocess
+import sys
 
 import pytest
 
+from tests.shell.black_box import environment
+
+HANGS = """\
+import signal, sys, threading
 from poptalk.shell import start
+start.TIDYING_SECONDS = 0.2
+start.Signals()
+try:
+    signal.raise_signal(signal.{signal})
+except SystemExit:
+    signal.raise_signal(signal.{signal})  # does not interrupt the tidying up
+    print("tidying up", flush=True)
+    threading.Event().wait()
+"""
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
-    yield
-    signal.signal(signal.SIGTERM, before[0])
-    signal.signal(signal.SIGHUP, before[1])
-
-
-def test_a_second_signal_does_not_interrupt_the_tidying_up_and_a_late_one_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = 100.0
-    monkeypatch.setattr(start, "monotonic", lambda: now)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    start._end_tidily()
-    with pytest.raises(SystemExit) as ended:
-        signal.raise_signal(signal.SIGTERM)
-    assert ended.value.code == 128 + signal.SIGTERM
-    signal.raise_signal(signal.SIGTERM)
-    now += start.TIDYING_SECONDS
-    with pytest.raises(SystemExit):
-        signal.raise_signal(signal.SIGTERM)
+@pytest.mark.parametrize(("signal", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_end_that_hangs_is_an_end_all_the_same(signal: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS.format(signal=signal)],
+        capture_output=True,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, b"tidying up\n")

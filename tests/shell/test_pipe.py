@@ -237,9 +237,7 @@ def test_lines_behind_quit_are_not_passed_over_in_silence() -> None:
     with answering({}) as server:
         finished = piped(b"QUIT\nSTAT\n", *at(server))
     assert (finished.code, finished.stdout) == (5, GREETING + b"+OK bye\r\n")
-    assert finished.stderr == (
-        "poptalk: lines that came behind QUIT were not sent: the session was over\n"
-    )
+    assert finished.stderr == ("poptalk: lines after QUIT were not sent: the session was over\n")
 
 
 def test_a_server_that_hangs_up_in_a_reply() -> None:

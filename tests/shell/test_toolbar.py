@@ -46,9 +46,9 @@ async def test_it_leaves_out_what_does_not_fit_and_cuts_nothing() -> None:
     with RecordingServer(reply=ANSWERS) as server:
         async with live(server, columns=120) as shell:
             await shell.ask("LIST")
-            whole = toolbar(shell.shell, columns=120)
+            whole = toolbar(shell.shell, columns=120)[0][1]
             for columns in range(4, 121):
-                shown = toolbar(shell.shell, columns=columns)
+                shown = toolbar(shell.shell, columns=columns)[0][1]
                 assert len(shown) <= columns
                 assert whole.startswith(shown)
                 if columns >= len("127.0.0.1:65535"):

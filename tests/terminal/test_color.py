@@ -51,7 +51,7 @@ def test_the_flags_are_those_of_the_command_line() -> None:
 HEAVY = {"typing", "dataclasses", "inspect", "asyncio", "ssl", "logging", "tempfile", "pathlib"}
 
 
-@pytest.mark.parametrize("module", ["color", "screen", "safe", "theme"])
+@pytest.mark.parametrize("module", ["screen", "safe", "theme"])
 def test_what_every_start_pays_for_is_cheap(module: str) -> None:
     code = f"import sys, poptalk.terminal.{module}; print(*sys.modules, sep='\\n')"
     # -S: what the environment's own .pth files import is not ours.

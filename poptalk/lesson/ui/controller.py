@@ -33,6 +33,7 @@ from poptalk.lesson.runner import SILENCES, Tutor
 from poptalk.net.errors import TlsFailed
 from poptalk.pop3.commands import Effect, parse_command
 from poptalk.pop3.events import ViolationKind
+from poptalk.session.session import not_sent_in_the_clear
 from poptalk.shell.shell import LOCAL_PREFIX, Controller, Shell, wire_line
 from poptalk.terminal.markdown import MOST_COLUMNS, render_comment, render_item, render_prose
 from poptalk.terminal.safe import Fragments, harmless, wrap
@@ -292,7 +293,11 @@ class LessonController(Driver, Controller):
                 self._view.show(action)
 
     def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
-        """Show the dialogue again, once what was folded is done."""
+        """Show the dialogue again, once what was folded is done; drop what waited for TLS in vain."""
+        if self.held and self._shell.session.stls_refused:
+            # They were typed to be protected by TLS.
+            self._view.comment(FeedbackKind.NEWS, not_sent_in_the_clear(len(self.held)))
+            self.held.clear()
         if self._pending is None:
             self._shell.view.hidden = False
 
