@@ -24,6 +24,7 @@ from poptalk.pop3.sasl.mechanism import ClientMechanism, LoginError, applicant, 
 from poptalk.pop3.sasl.table import METHODS, make_mechanism
 from poptalk.pop3.values import Value
 from poptalk.practice.accounts import ACCOUNTS, BOB, Account
+from poptalk.practice.persona import DEFAULT_PERSONA
 from poptalk.practice.server import fresh_timestamp, practice_server
 from poptalk.transcript.model import (
     Action,
@@ -134,18 +135,25 @@ _MAY_BE_GIVEN = frozenset({"user", "host"})
 """The known names that `--var` may set; the others hold secrets."""
 
 
+MAX_WAIT = 60.0
+"""Seconds that a dialogue may wait: longer looks as if poptalk hung."""
+
+
 class RunSettings(Value):
     """What `poptalk run` was asked for; `--help` says what each field means."""
 
     exact: bool = False
+    loose: bool = False
+    keep_going: bool = False
+    max_time: float | None = None
+    max_wait: float = MAX_WAIT
     quiet: bool = False
     times: bool = False
     junit: str | None = None
     variables: Sequence[str] = ()
     user: str | None = None
     password_source: PasswordSource | None = None
-    persona: str = "plain"
-    """With the example texts of RFC 1939, so that sessions out of the RFCs agree to the letter."""
+    persona: str = DEFAULT_PERSONA
     maildrop: str | None = None
     faults: Sequence[str] = ()
     tls: bool = False
