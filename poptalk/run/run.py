@@ -26,7 +26,7 @@ from poptalk.transcript.parser import NotationError, parse_dialogue
 # Where a dialogue comes from: a file, or standard input.
 
 
-MOST_OCTETS = 256 * 1024 * 1024
+MOST_OCTETS = 64 * 1024 * 1024
 """The longest dialogue that is read: a session with many large messages, and not a disk by mistake."""
 
 STANDARD_INPUT = "-"

@@ -118,6 +118,16 @@ def account_for(dialogue: Dialogue, *, user: str | None) -> Account:
     return accounts[user]
 
 
+def persona_for(dialogue: Dialogue) -> str:
+    """Find how the practice server speaks: as everywhere, or as RFC 1939 where there is APOP.
+
+    The default persona greets without a timestamp, and so has no APOP (RFC 1939 §7).
+    """
+    acts = exchanges(dialogue)
+    apop = any(isinstance(act, Send) and act.command.keyword == b"APOP" for act in acts)
+    return "plain" if apop or any(greeting_timestamps(dialogue)) else DEFAULT_PERSONA
+
+
 def _names_in(dialogue: Dialogue) -> Iterator[str]:
     """Give the names that a dialogue logs in with, as they are written."""
     for act in exchanges(dialogue):
@@ -153,7 +163,8 @@ class RunSettings(Value):
     variables: Sequence[str] = ()
     user: str | None = None
     password_source: PasswordSource | None = None
-    persona: str = DEFAULT_PERSONA
+    persona: str | None = None
+    """None for the one that the dialogue needs: see `persona_for`."""
     maildrop: str | None = None
     faults: Sequence[str] = ()
     tls: bool = False
@@ -232,7 +243,7 @@ def serving(
     account = account_for(dialogue, user=given.user)
     timestamps = Timestamps(dialogue)
     with practice_server(
-        persona=options.persona,
+        persona=options.persona or persona_for(dialogue),
         maildrop=options.maildrop,
         faults=options.faults,
         tls=options.tls,
