@@ -10,7 +10,7 @@ _shtab_poptalk_subparsers=(learn connect run diff serve lessons)
 
 _shtab_poptalk_learn_option_strings=(-h --help --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog -4 -6 --timeout --connect-timeout --source --socket --proxy --log --log-format --plain --color --theme)
 _shtab_poptalk_connect_option_strings=(-h --help --srv --save --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog -4 -6 --timeout --connect-timeout --source --socket --proxy --log --log-format --plain --color --theme --explain --local-commands -e --after-login --pipeline --drop-after --login --mechanism --two-step --oauth --password-env --password-file --password-command --netrc --keyring --persona --maildrop --fault)
-_shtab_poptalk_run_option_strings=(-h --help --exact --quiet --times --junit --var --user --password-env --password-file --password-command --netrc --keyring --persona --maildrop --fault --color --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog -4 -6 --timeout --connect-timeout --source --socket --proxy)
+_shtab_poptalk_run_option_strings=(-h --help --exact --loose --keep-going --max-time --max-wait --quiet --times --junit --var --user --password-env --password-file --password-command --netrc --keyring --persona --maildrop --fault --color --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog -4 -6 --timeout --connect-timeout --source --socket --proxy)
 _shtab_poptalk_diff_option_strings=(-h --help --user --user-a --user-b --mechanism --password-env-a --password-file-a --password-command-a --password-env-b --password-file-b --password-command-b --netrc --keyring --bodies --top --json --color --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog -4 -6 --timeout --connect-timeout --source --socket --proxy)
 _shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --fault --user --users --token --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault-seed --list-faults --connections --loop --quiet --log --json)
 _shtab_poptalk_lessons_list_option_strings=(-h --help --paths)
@@ -127,6 +127,8 @@ _shtab_poptalk_run_pos_1_nargs='*'
 _shtab_poptalk_run__h_nargs=0
 _shtab_poptalk_run___help_nargs=0
 _shtab_poptalk_run___exact_nargs=0
+_shtab_poptalk_run___loose_nargs=0
+_shtab_poptalk_run___keep_going_nargs=0
 _shtab_poptalk_run___quiet_nargs=0
 _shtab_poptalk_run___times_nargs=0
 _shtab_poptalk_run___netrc_nargs='?'

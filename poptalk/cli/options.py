@@ -361,7 +361,30 @@ RUN = (
         help="more dialogues (whatever ends in .pop3, or is a file), and then the server; without it "
         "a practice server is started for each",
     ),
-    _switch("--exact", "compare everything, words for people too"),
+    _switch("--exact", "compare everything, words for people too", exclusive="how"),
+    _switch(
+        "--loose",
+        "the server may be another one, as after a migration: compare messages and their "
+        "numbers, and neither sizes and unique-ids nor what the server can do",
+        exclusive="how",
+    ),
+    _switch(
+        "--keep-going",
+        "go on after a difference and show them all (exit code 1 all the same); then no QUIT is sent "
+        "that would delete messages",
+    ),
+    _value(
+        "--max-time",
+        "SECONDS",
+        "a greeting or a reply that takes longer is a difference",
+        type=_seconds,
+    ),
+    _value(
+        "--max-wait",
+        "SECONDS",
+        "the longest <wait ...> that a dialogue may have (60)",
+        type=_seconds,
+    ),
     _switch("--quiet", "show differences only"),
     _switch("--times", "show beside each reply how long it took"),
     _value("--junit", "FILE", "write the results as JUnit XML, for a build server"),
@@ -375,8 +398,8 @@ RUN = (
     _value("--user", "NAME", "who {user} is, and who logs in"),
     *PASSWORD,
     PERSONA.but(
-        help="how the practice server speaks, as for connect (default: plain, with the example texts "
-        "of RFC 1939)"
+        help="how the practice server speaks, as for connect (default: exchange; plain, which has the "
+        "example texts of RFC 1939, for a dialogue with APOP)"
     ),
     MAILDROP.but(help="the practice server's mail, as for connect"),
     FAULT.but(help="what the practice server does wrong, as for connect"),

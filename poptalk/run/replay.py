@@ -8,7 +8,8 @@ A `Replay` tells what happens as it happens, so that whoever drives it can show 
     print(replay.difference or "all as written")
 
 It stops at the first difference and hangs up without QUIT, so that a session that goes another way
-than its author thought deletes nothing (RFC 1939 §6).
+than its author thought deletes nothing (RFC 1939 §6).  With `keep_going` it goes on, as far as the
+server awaits a command, and still deletes nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +31,16 @@ from poptalk.pop3.events import Challenge, Event, Exchange, Greeting
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError
 from poptalk.session.client import Client
-from poptalk.session.exchanges import StoredReply
-from poptalk.transcript.match import Aspect, Comparison, Difference, match_reply
+from poptalk.session.exchanges import BEGINNING_OCTETS, Note, StoredReply
+from poptalk.session.session import Session
+from poptalk.transcript.match import (
+    Agreement,
+    Aspect,
+    Comparison,
+    Difference,
+    loosened,
+    match_reply,
+)
 from poptalk.transcript.model import (
     TERMINATOR,
     Act,
@@ -86,7 +95,7 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differed:
-    """Something is not as the dialogue says: the last occurrence of a replay."""
+    """Something is not as the dialogue says."""
 
     difference: Difference
     command: Command | None = None
@@ -101,6 +110,8 @@ Occurrence = Event | Opened | TlsStarted | HungUp | Agreed | Differed
 SILENCE_SECONDS = 1.0
 """How long a server must be silent until a reply without its lone dot is taken for all there is, where
 the dialogue has no lone dot either and hangs up next."""
+
+DELETES_NOTHING = "QUIT is not sent: after a difference no message is deleted"
 
 Occurrences = Generator[Occurrence, None, None]
 
@@ -133,7 +144,11 @@ class Replay:
         responses: works the responses of AUTH out; None where there is nobody to log in.
         bindings: what was captured before, elsewhere.
         exact: whether everything is compared, words for people too.
+        loose: whether the server may be another than the dialogue's: see `match.loosened`.
         starttls: whether STLS comes first of all, in dialogues too that do not begin with it.
+        keep_going: whether to go on after a difference.
+        max_seconds: from a line to the end of its reply; more is a difference.
+        octets_kept: of the beginning of each reply, at least as many as the dialogue has.
     """
 
     def __init__(
@@ -146,10 +161,14 @@ class Replay:
         responses: Responses | None = None,
         bindings: Mapping[str, str] | None = None,
         exact: bool = False,
+        loose: bool = False,
         starttls: bool = False,
+        keep_going: bool = False,
+        max_seconds: float | None = None,
+        octets_kept: int = BEGINNING_OCTETS,
     ) -> None:
-        self.difference: Difference | None = None
-        """The first thing that was not as written; None as long as there is none."""
+        self.differences: list[Difference] = []
+        """What was not as written; the first one only, unless it keeps going."""
         self.exchanges = 0
         """How many lines were sent, and answered as written."""
         self.compared = 0
@@ -157,7 +176,12 @@ class Replay:
         self.bindings: dict[str, str] = dict(bindings or {})
         """What was captured so far; the known placeholders are not among it."""
         self._name = dialogue.name
-        self._acts = exchanges(dialogue)
+        acts = exchanges(dialogue)
+        self._acts = (
+            [loosened(act) if isinstance(act, ExpectedReply) else act for act in acts]
+            if loose
+            else acts
+        )
         self._answered = _answered(self._acts)
         self._connect = connect
         self._destination = destination
@@ -165,6 +189,13 @@ class Replay:
         self._responses = responses
         self._exact = exact
         self._starttls = starttls
+        self._keep_going = keep_going
+        self._max_seconds = max_seconds
+        self._octets_kept = octets_kept
+        self._since = 0.0
+        """When the connection was begun, or the last line sent."""
+        self._sent_at: dict[int, float] = {}
+        """When each line was sent, by the number of its exchange."""
         self._sent: dict[int, Exchange] = {}
         """What each `Send` has led to, by its place among the acts."""
         self._client: Client | None = None
@@ -173,6 +204,11 @@ class Replay:
         """The line of the last reply that was compared."""
         self._any_unasked = False
         """Whether the dialogue lets the server say what it likes until the next line is sent."""
+
+    @property
+    def difference(self) -> Difference | None:
+        """The first thing that was not as written; None as long as there is none."""
+        return self.differences[0] if self.differences else None
 
     def __enter__(self) -> Self:
         return self
@@ -199,17 +235,33 @@ class Replay:
             ConnectionLost: the server hung up, or fell silent, while something was awaited.
             ScriptError: a line cannot be carried out, such as one whose placeholder has no value.
         """
-        try:
-            for index, act in enumerate(self._acts):
-                yield from self._perform(index, act)
-            yield from self._hang_up()
-        except _Differs as found:
-            self.difference = found.difference
-            yield Differed(
-                difference=found.difference,
-                command=found.command,
-                octets_left_out=found.octets_left_out,
-            )
+        for index, act in enumerate((*self._acts, None)):
+            if self.differences and self._would_delete(act):
+                yield Note(text=DELETES_NOTHING)
+                break
+            try:
+                yield from self._hang_up() if act is None else self._perform(index, act)
+            except _Differs as found:
+                self.differences.append(found.difference)
+                yield Differed(
+                    difference=found.difference,
+                    command=found.command,
+                    octets_left_out=found.octets_left_out,
+                )
+                if not self._goes_on():
+                    break
+
+    def _goes_on(self) -> bool:
+        """Whether to go on after a difference: never where a response of AUTH is awaited."""
+        return self._keep_going and not (
+            self._client is not None and self._client.session.core.challenge_open
+        )
+
+    def _would_delete(self, act: Act | None) -> bool:
+        """Whether a line is a QUIT that removes messages (RFC 1939 §6)."""
+        verb = act.command.verb if isinstance(act, Send) and not act.answers_challenge else None
+        leaves = verb is not None and verb.effect is Effect.FAREWELL
+        return leaves and self._client is not None and bool(self._client.session.core.marked)
 
     # Acts.
 
@@ -239,6 +291,8 @@ class Replay:
         """Send a line; if the dialogue has no reply to it, hear whether it is refused."""
         at = act.step.line
         client = yield from self._ready(at)
+        if act.answers_challenge and self.differences and not client.session.core.answering_auth:
+            return  # nobody asks for it any more, and as a command it would be seen
         if self._starttls and not client.session.core.encrypted and not _starts_tls(act.command):
             yield from self._require_tls(client)
         # The server reads nothing after AUTH as a command before it has answered (RFC 5034 §4).
@@ -251,13 +305,16 @@ class Replay:
         self._sent[index] = sent.exchange
         yield from client.take_events()
         yield sent
+        self._since = self._sent_at[sent.exchange.number] = time.monotonic()
         with self._explained(at, f"{_keyword(act.command)} was to be sent"):
             client.transmit(line)
+        client.take_events()  # what was yielded above
         if index in self._answered.values():
             return
         heard = yield from self._hear(sent.exchange, line=at)
         if parse_status_line(heard.lines[0]).status not in (Status.OK, Status.CHALLENGE):
             raise _Differs(_refused(at, heard.lines[0]), command=act.command)
+        self._check_time(at, sent.exchange)
         self.exchanges += 1
 
     def _filled(self, act: Send) -> bytes:
@@ -300,12 +357,15 @@ class Replay:
     def _expect(self, index: int, act: ExpectedReply) -> Occurrences:
         """Hear the reply to a command, and compare it."""
         at = act.steps[0].line
-        exchange = self._sent[self._answered[index]]
+        exchange = self._sent.get(self._answered[index])
+        if exchange is None:
+            return  # its line was not sent, after a difference
         following = self._following(index)
         heard = yield from self._hear(
             exchange, line=at, unended=_is_cut_off(act, following), patience=_patience(following)
         )
         self._compare(act, heard)
+        self._check_time(at, exchange)
         self.exchanges += 1
         yield Agreed(expected=act, heard=heard)
 
@@ -325,6 +385,8 @@ class Replay:
             ):
                 break
         self._compare(act, heard)
+        if greeting:
+            self._check_time(at, None)
         yield Agreed(expected=act, heard=heard)
 
     def _expect_close(self, at: int) -> Occurrences:
@@ -368,8 +430,12 @@ class Replay:
     # The connection.
 
     def _open(self) -> Occurrences:
+        self._since = time.monotonic()
         link = self._connect()
-        self._client = Client(link, self._destination)
+        session = Session(clock=time.monotonic, whole=False, tls_at_once=False)
+        session.exchanges.beginning_octets = self._octets_kept
+        self._client = Client(link, self._destination, session=session)
+        self._sent_at.clear()
         self._was_open = True
         self._any_unasked = False
         self._known = replace(self._known, greeting=b"", challenge=None)
@@ -445,26 +511,48 @@ class Replay:
         client = self._connected(line)
         reply = f"the reply to {_keyword(exchange.command)}"
         while (heard := client.take_reply(exchange)) is None:
-            if client.so_far(exchange) is None:
-                yield from self._listen(line, awaited=reply)
-                continue
-            with self._explained(line, f"the lone dot that ends {reply} was awaited"):
-                events = client.hear(patience=patience if unended else None)
-            if events is None and (begun := client.so_far(exchange)) is not None:
+            begun = client.so_far(exchange)
+            awaited = f"the lone dot that ends {reply}" if begun is not None else reply
+            silent_for = patience if begun is not None and unended else None
+            came = yield from self._listen(line, awaited=awaited, within=silent_for, of=exchange)
+            if not came and begun is not None:
                 return begun
-            yield from self._noted(events or ())
         if not heard.complete and not unended:
             raise self._lost(line, f"{client.ending} in the middle of {reply}")
         return heard
 
-    def _listen(self, at: int, *, awaited: str) -> Occurrences:
-        """Take what the server says next; if it has hung up, that is the end of the replay."""
+    def _listen(
+        self,
+        at: int,
+        *,
+        awaited: str,
+        within: float | None = None,
+        of: Exchange | None = None,
+    ) -> Generator[Occurrence, None, bool]:
+        """Take what the server says next; if it has hung up, that is the end of the replay.
+
+        Args:
+            at: the place in the dialogue.
+            awaited: what the server is to say, in words.
+            within: seconds in which it should.
+            of: whose reply that is; None for the greeting.
+
+        Returns:
+            Whether it has said anything within that time.
+        """
         client = self._connected(at)
         if client.ending is not None:
             raise self._lost(at, f"{client.ending} while {awaited} was awaited")
+        left = None
+        if within is None and self._max_seconds is not None and not self._keep_going:
+            since = self._since if of is None else self._sent_at[of.number]
+            left = since + self._max_seconds - time.monotonic()
         with self._explained(at, f"{awaited} was awaited"):
-            events = client.hear()
+            events = client.hear(patience=within if left is None else max(left, 0))
+        if events is None and left is not None:
+            raise self._too_slow(at, of, None)
         yield from self._noted(events or ())
+        return events is not None
 
     def _noted(self, events: Sequence[Event]) -> Occurrences:
         for event in events:
@@ -479,7 +567,28 @@ class Replay:
 
     def _match(self, act: ExpectedReply, heard: StoredReply) -> Comparison:
         bindings = {**self.bindings, **self._known.bindings()}
-        return match_reply(act, heard.lines, bindings, exact=self._exact)
+        lines = heard.lines
+        result = match_reply(act, lines, bindings, exact=self._exact)
+        if isinstance(result, Difference) and self._client is not None:
+            # A log has stars in place of a secret that the server has repeated.
+            masked = (self._client.session.secrets.mask(lines[0]), *lines[1:])
+            if masked != lines:
+                second = match_reply(act, masked, bindings, exact=self._exact)
+                result = second if isinstance(second, Agreement) else result
+        return result
+
+    def _check_time(self, at: int, exchange: Exchange | None) -> None:
+        """Let a reply that took longer than allowed be a difference; None is the greeting."""
+        since = self._since if exchange is None else self._sent_at[exchange.number]
+        seconds = time.monotonic() - since
+        if self._max_seconds is not None and seconds > self._max_seconds:
+            raise self._too_slow(at, exchange, f"{seconds:.3g} s")
+
+    def _too_slow(self, at: int, exchange: Exchange | None, took: str | None) -> _Differs:
+        return _Differs(
+            Difference(line=at, aspect=Aspect.TIME, expected=f"{self._max_seconds:g} s", came=took),
+            command=exchange.command if exchange is not None else None,
+        )
 
     def _compare(self, act: ExpectedReply, heard: StoredReply) -> None:
         result = self._match(act, heard)

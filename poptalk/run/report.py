@@ -24,6 +24,7 @@ from poptalk.pop3.explain import explain_reply
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.run.replay import Agreed, Differed, HungUp, Occurrence, Opened, TlsStarted
+from poptalk.session.exchanges import Note
 from poptalk.terminal.render import BodyView, Budget, NoteKind, client_line, note, status_line
 from poptalk.terminal.safe import Fragments
 from poptalk.transcript.match import Aspect
@@ -415,6 +416,8 @@ class Transcript:
                 yield from note(occurrence.facts.summary)
             case HungUp():
                 yield from note(str(occurrence.ending))
+            case Note():
+                yield from note(occurrence.text)
 
     def _status(self, line: bytes, *, fields: tuple[Field, ...] | None = None) -> Fragments:
         return status_line(self._secrets.mask(line), fields=fields)
@@ -438,6 +441,10 @@ class Transcript:
         difference = differed.difference
         where = f"{self._name}:{difference.line}"
         yield from note(f"{where}: expected {difference.wanted}", kind=NoteKind.WARN)
+        if difference.aspect is Aspect.TIME:
+            took = "it has not come" if difference.came is None else f"it took {difference.came}"
+            yield from note(took, kind=NoteKind.WARN)
+            return
         yield [("note", _WRITTEN), *self._written(difference.line, difference.aspect)]
         if difference.came is None:
             yield [("note", _CAME), ("warn", "nothing more")]

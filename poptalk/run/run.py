@@ -19,14 +19,15 @@ from poptalk.run.server import Given, RunSettings, Serving, read_values, serving
 from poptalk.session.exchanges import BEGINNING_OCTETS, Note
 from poptalk.terminal.render import note
 from poptalk.terminal.screen import LinearScreen
-from poptalk.transcript.model import Dialogue, exchanges
+from poptalk.transcript.model import Dialogue, Direction, ServerLine, exchanges, write_direction
+from poptalk.transcript.octets import octets_of
 from poptalk.transcript.parser import NotationError, parse_dialogue
 
 # Where a dialogue comes from: a file, or standard input.
 
 
-MOST_OCTETS = BEGINNING_OCTETS
-"""The longest dialogue that is read; so of a reply never less is kept than can stand in one."""
+MOST_OCTETS = 64 * 1024 * 1024
+"""The longest dialogue that is read: a session with many large messages, and not a disk by mistake."""
 
 STANDARD_INPUT = "-"
 SUFFIX = ".pop3"
@@ -85,6 +86,21 @@ def read_dialogue(name: str) -> Dialogue:
     return dialogue
 
 
+def refuse_long_waits(dialogue: Dialogue, *, most: float) -> None:
+    """See that no stage direction keeps a replay waiting for long.
+
+    Raises:
+        UsageError: one does; names its line.
+    """
+    for step in dialogue.steps:
+        if isinstance(step, Direction) and (step.seconds or 0) > most:
+            text = write_direction(step.action, step.seconds)
+            raise UsageError(
+                f"{dialogue.name}:{step.line}: <{text}> is longer than {most:g} s; to wait that long, "
+                f"say --max-wait {step.seconds:g}"
+            )
+
+
 def _read(name: str) -> str:
     if name == STANDARD_INPUT:
         data = b"" if sys.stdin is None else sys.stdin.buffer.read(MOST_OCTETS + 1)
@@ -141,6 +157,8 @@ def run_scripts(
         raise UsageError("- is standard input, which can be read once")
     given = read_values(options.variables, user=options.user)
     dialogues = [read_dialogue(file) for file in files]
+    for dialogue in dialogues:
+        refuse_long_waits(dialogue, most=options.max_wait)
     screen = LinearScreen.of_output(color=options.color)
     done: list[_Done] = []
     for dialogue in dialogues:
@@ -194,7 +212,11 @@ def _replay(
         responses=server.responses,
         bindings=given.values,
         exact=options.exact,
+        loose=options.loose,
         starttls=server.destination.starttls,
+        keep_going=options.keep_going,
+        max_seconds=options.max_time,
+        octets_kept=_octets_to_keep(dialogue),
     ) as replay:
         try:
             for occurrence in replay.run():
@@ -208,10 +230,19 @@ def _replay(
             results.stopped(str(error))
     if replay.difference is not None:
         exit_code = EXIT_NO
+        if options.keep_going:
+            count = len(replay.differences)
+            transcript.conclude(f"{count} difference{'' if count == 1 else 's'}")
     elif not exit_code:
         transcript.conclude(_result(replay))
     suite = results.suite(Path(dialogue.name))
     return _Done(exit_code=exit_code, suite=suite, reached=reached)
+
+
+def _octets_to_keep(dialogue: Dialogue) -> int:
+    """Find how much of a reply may have to be compared: no more than the dialogue has itself."""
+    lines = (step.payload for step in dialogue.steps if isinstance(step, ServerLine))
+    return max(BEGINNING_OCTETS, sum(len(octets_of(line)) + 2 for line in lines))
 
 
 def _result(replay: Replay) -> str:

@@ -24,6 +24,7 @@ from poptalk.pop3.sasl.mechanism import ClientMechanism, LoginError, applicant, 
 from poptalk.pop3.sasl.table import METHODS, make_mechanism
 from poptalk.pop3.values import Value
 from poptalk.practice.accounts import ACCOUNTS, BOB, Account
+from poptalk.practice.persona import DEFAULT_PERSONA
 from poptalk.practice.server import fresh_timestamp, practice_server
 from poptalk.transcript.model import (
     Action,
@@ -117,6 +118,16 @@ def account_for(dialogue: Dialogue, *, user: str | None) -> Account:
     return accounts[user]
 
 
+def persona_for(dialogue: Dialogue) -> str:
+    """Find how the practice server speaks: as everywhere, or as RFC 1939 where there is APOP.
+
+    The default persona greets without a timestamp, and so has no APOP (RFC 1939 §7).
+    """
+    acts = exchanges(dialogue)
+    apop = any(isinstance(act, Send) and act.command.keyword == b"APOP" for act in acts)
+    return "plain" if apop or any(greeting_timestamps(dialogue)) else DEFAULT_PERSONA
+
+
 def _names_in(dialogue: Dialogue) -> Iterator[str]:
     """Give the names that a dialogue logs in with, as they are written."""
     for act in exchanges(dialogue):
@@ -134,18 +145,26 @@ _MAY_BE_GIVEN = frozenset({"user", "host"})
 """The known names that `--var` may set; the others hold secrets."""
 
 
+MAX_WAIT = 60.0
+"""Seconds that a dialogue may wait: longer looks as if poptalk hung."""
+
+
 class RunSettings(Value):
     """What `poptalk run` was asked for; `--help` says what each field means."""
 
     exact: bool = False
+    loose: bool = False
+    keep_going: bool = False
+    max_time: float | None = None
+    max_wait: float = MAX_WAIT
     quiet: bool = False
     times: bool = False
     junit: str | None = None
     variables: Sequence[str] = ()
     user: str | None = None
     password_source: PasswordSource | None = None
-    persona: str = "plain"
-    """With the example texts of RFC 1939, so that sessions out of the RFCs agree to the letter."""
+    persona: str | None = None
+    """None for the one that the dialogue needs: see `persona_for`."""
     maildrop: str | None = None
     faults: Sequence[str] = ()
     tls: bool = False
@@ -224,7 +243,7 @@ def serving(
     account = account_for(dialogue, user=given.user)
     timestamps = Timestamps(dialogue)
     with practice_server(
-        persona=options.persona,
+        persona=options.persona or persona_for(dialogue),
         maildrop=options.maildrop,
         faults=options.faults,
         tls=options.tls,

@@ -232,6 +232,8 @@ _READ_OCTETS = 256 * 1024
 class _WholeBody:
     """All octets of a body, in memory or in a temporary file."""
 
+    beginning_octets = BEGINNING_OCTETS
+
     def __init__(self) -> None:
         self.octets = 0
         self._file: IO[bytes] = BytesIO()
@@ -273,14 +275,15 @@ class _WholeBody:
 class _BothEnds:
     """The beginning and the end of a body, which is all that a comparison needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, beginning_octets: int) -> None:
         self.octets = 0
+        self.beginning_octets = beginning_octets
         self._beginning = bytearray()
         self._end = b""
 
     def append(self, data: bytes) -> None:
         self.octets += len(data)
-        room = BEGINNING_OCTETS - len(self._beginning)
+        room = self.beginning_octets - len(self._beginning)
         self._beginning += data[:room]
         if len(data) > room:
             self._end = (self._end + data[room:])[-END_OCTETS:]
@@ -308,6 +311,7 @@ class StoredReply:
         multi_line: bool = False,
         complete: bool = True,
         whole: bool = True,
+        beginning_octets: int = BEGINNING_OCTETS,
     ) -> None:
         """Keep a reply whose body is still to come.
 
@@ -317,6 +321,7 @@ class StoredReply:
             multi_line: whether a body follows.
             complete: whether it has ended.
             whole: whether all of the body is kept.
+            beginning_octets: what is kept of its beginning otherwise.
         """
         self.exchange = exchange
         self.status_line = status_line
@@ -326,7 +331,7 @@ class StoredReply:
         """Whether the disk had no room for all of it."""
         self.seconds: float | None = None
         """From the command to this line; None where nothing was asked."""
-        self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds()
+        self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds(beginning_octets)
 
     @property
     def octets(self) -> int:
@@ -377,9 +382,9 @@ class StoredReply:
     def lines(self) -> tuple[bytes, ...]:
         """The whole reply without line ends: the first line, then the body with dots stuffed.
 
-        Of a body longer than `BEGINNING_OCTETS` and `END_OCTETS` together the middle is missing.
+        Of a body longer than what is kept of its two ends the middle is missing.
         """
-        body, size = self._body, BEGINNING_OCTETS
+        body, size = self._body, self._body.beginning_octets
         beginning = body.read(0, size) if body.octets else b""
         end = b""
         if body.octets > size:
@@ -393,7 +398,7 @@ class StoredReply:
     @property
     def octets_left_out(self) -> int:
         """Octets in the middle of a very long body that are not among `lines`."""
-        return max(0, self._body.octets - BEGINNING_OCTETS - END_OCTETS)
+        return max(0, self._body.octets - self._body.beginning_octets - END_OCTETS)
 
     def shorten(self) -> None:
         """Keep the beginning of the body only."""
@@ -452,6 +457,8 @@ class Exchanges:
         }
         """What is to be told of which event: see `Session.observe`."""
         self._clock = clock
+        self.beginning_octets = BEGINNING_OCTETS
+        """What is kept of a body that is not kept whole, beside its end."""
         self._whole = whole
         self._most = MOST_KEPT if whole else FEWEST_KEPT
         self._sent_at: dict[int, float] = {}
@@ -544,6 +551,7 @@ class Exchanges:
             multi_line=body,
             complete=False,
             whole=self._whole,
+            beginning_octets=self.beginning_octets,
         )
         self.last = reply
         self.unsolicited = None

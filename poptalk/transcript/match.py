@@ -8,7 +8,7 @@ against any server.  With `exact` everything is compared.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import zip_longest
 
@@ -16,7 +16,14 @@ from poptalk.pop3.commands import Command, Field, FieldKind
 from poptalk.pop3.replies import Status, StatusLine, parse_status_line
 from poptalk.transcript.model import TERMINATOR, AnyLines, ClientLine, ExpectedReply, ServerLine
 from poptalk.transcript.octets import octets_of, text_of
-from poptalk.transcript.pattern import Bindings, Literal, Pattern, make_pattern
+from poptalk.transcript.pattern import (
+    Bindings,
+    Literal,
+    Pattern,
+    Placeholder,
+    PlaceholderKind,
+    make_pattern,
+)
 from poptalk.transcript.redact import masked
 
 Lines = Sequence[ServerLine | AnyLines]
@@ -35,6 +42,8 @@ class Aspect(Enum):
     MECHANISM = "a challenge of the mechanism"
     END = "the end of the reply"
     CLOSE = "the server to close the connection"
+    TIME = "the end of the reply within"
+    SEARCH = "a place for the lines after 'S: ...' among the first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +64,17 @@ class Difference:
     expected: str
     """As the dialogue writes it; empty for Aspect.END and Aspect.CLOSE."""
     came: str | None
-    """The line that came, octets that are not UTF-8 as surrogates; None where none came."""
+    """The line that came, octets that are not UTF-8 as surrogates; None where none came.
+
+    For Aspect.TIME, how long it took; None where the end has not come.
+    """
     field: Field | None = None
     """Which field it is, for Aspect.FIELD."""
 
     def __str__(self) -> str:
+        if self.aspect is Aspect.TIME:
+            took = "it has not come" if self.came is None else f"it took {self.came}"
+            return f"Line {self.line}: expected {self.wanted}, but {took}."
         came = "nothing more" if self.came is None else f"'{make_pattern(self.came).source}'"
         return f"Line {self.line}: expected {self.wanted}, but {came} came."
 
@@ -107,6 +122,43 @@ def match_client(
 _SASL_RESPONSE = "with the SASL response"
 _OTHER_RESPONSE = "(another response)"
 """Stand in a message for lines that are secret as a whole."""
+
+
+MOST_COMPARISONS = 1_000_000
+"""Lines that are compared in search of a place for those after `S: ...`: a few seconds.  A reply
+in which more are needed was made to be slow."""
+
+
+def loosened(expected: ExpectedReply) -> ExpectedReply:
+    """Return a reply without what differs from one server to another that holds the same mail.
+
+    Of listings and of STAT the numbers of messages are left, without octets and unique-ids, and of what
+    the server can do (CAPA) the first line.
+    """
+    command, (first, *body) = expected.answers, expected.steps
+    if command is None or command.verb is None or not command.verb.fields:
+        return expected
+    kinds = [field.kind for field in command.verb.fields]
+    if not command.multi_line:
+        steps = [_without_data(first, [FieldKind.WORD, *kinds])]
+    elif FieldKind.MESSAGE in kinds:
+        steps = [first, *(_without_data(step, kinds) for step in body)]
+    else:
+        steps = [first]
+    return replace(expected, steps=tuple(steps))
+
+
+def _without_data(step: ServerLine | AnyLines, kinds: Sequence[FieldKind]) -> ServerLine | AnyLines:
+    """Let the rest of a line be anything from its first field on that holds octets or a unique-id."""
+    data = [i for i, kind in enumerate(kinds) if kind in (FieldKind.OCTETS, FieldKind.UNIQUE_ID)]
+    if isinstance(step, AnyLines) or step.pattern.placeholders or not data:
+        return step
+    words = step.payload.split(" ")
+    if words[0] == Status.ERR.value or len(words) <= data[0]:
+        return step
+    kept = " ".join([*words[: data[0]], ""])
+    rest = Placeholder(name=None, kind=PlaceholderKind.REST)
+    return replace(step, pattern=make_pattern(kept, rest))
 
 
 def match_reply(
@@ -196,7 +248,7 @@ def _match_lines(
     """
     runs = _runs(steps)
     first, *others = runs
-    result = _match_run(first, lines[: len(first)], bindings)
+    result = _match_run(first, lines, 0, bindings)
     at = len(first)
     for run in others[:-1]:
         if isinstance(result, Difference):
@@ -210,7 +262,7 @@ def _match_lines(
             return Difference(line=end, aspect=Aspect.END, expected="", came=text_of(lines[at]))
         return result
     last = others[-1]
-    return _match_run(last, lines[max(at, len(lines) - len(last)) :], result.bindings)
+    return _match_run(last, lines, max(at, len(lines) - len(last)), result.bindings)
 
 
 def _runs(steps: Lines) -> list[list[ServerLine]]:
@@ -224,15 +276,18 @@ def _runs(steps: Lines) -> list[list[ServerLine]]:
     return runs
 
 
-def _match_run(run: Sequence[ServerLine], lines: Sequence[bytes], bindings: Bindings) -> Comparison:
-    """Compare line by line; `lines` are as many as the run or fewer."""
-    result: Comparison = Agreement(bindings=dict(bindings))
-    for step, line in zip_longest(run, lines):
-        if isinstance(result, Difference):
-            break
-        if line is None:
+def _match_run(
+    run: Sequence[ServerLine], lines: Sequence[bytes], at: int, bindings: Bindings
+) -> Comparison:
+    """Compare a run of lines with as many of those that came, from `at` on."""
+    result = Agreement(bindings=dict(bindings))
+    for index, step in enumerate(run, at):
+        if index >= len(lines):
             return _difference(step, Aspect.BODY_LINE, None)
-        result = _match_in_full(step, Aspect.BODY_LINE, line, result.bindings)
+        compared = _match_in_full(step, Aspect.BODY_LINE, lines[index], result.bindings)
+        if isinstance(compared, Difference):
+            return compared
+        result = compared
     return result
 
 
@@ -240,10 +295,15 @@ def _find_run(
     run: Sequence[ServerLine], lines: Sequence[bytes], at: int, bindings: Bindings
 ) -> tuple[Comparison, int]:
     """Find the first place from `at` on where a run of lines stands, and what lies behind it."""
+    compared = 0
     for start in range(at, len(lines) - len(run) + 1):
-        result = _match_run(run, lines[start : start + len(run)], bindings)
+        result = _match_run(run, lines, start, bindings)
         if isinstance(result, Agreement):
             return result, start + len(run)
+        compared += result.line - run[0].line + 1
+        if compared > MOST_COMPARISONS:
+            most = f"{start + 1 - at:,} lines"
+            return _difference(run[0], Aspect.SEARCH, None, expected=most), at
     return _difference(run[0], Aspect.BODY_LINE, None), at
 
 

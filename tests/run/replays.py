@@ -1,9 +1,15 @@
-"""Replays for the tests: a dialogue in a string, a server of the tests, and what came of it."""
+"""Recordings and replays for the tests: a dialogue, a server of the tests, and what came of it."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
+from poptalk.cli import main
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.pop3.events import Sent
@@ -11,6 +17,7 @@ from poptalk.run.replay import Occurrence, Replay
 from poptalk.transcript.match import Difference
 from poptalk.transcript.parser import parse_dialogue
 from poptalk.transcript.placeholders import Known
+from tests.shell.shells import Address
 
 TIMEOUT = 5.0  # seconds; a server of the tests answers at once
 BOB = Known(user="bob", password="jones")
@@ -57,3 +64,13 @@ def replayed(
         bindings=bindings,
     ) as replay:
         return Result(replay, list(replay.run()))
+
+
+def pipe(server: Address, typed: Sequence[bytes], log: Path, *options: str) -> None:
+    """Record a session of `poptalk HOST` with lines on its standard input."""
+    lines = log.with_suffix(".in")
+    lines.write_bytes(b"".join(line + b"\n" for line in typed))
+    where = [server.host, str(server.port)]
+    with lines.open("rb") as stdin, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", stdin)
+        main([*where, "--log", str(log), "--timeout", "5", *options])

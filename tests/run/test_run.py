@@ -94,7 +94,7 @@ def test_the_account_is_the_one_that_the_script_names(script: Path) -> None:
 
 def test_the_dialogue_is_shown_without_its_secret(script: Path) -> None:
     said = run(script).stdout.decode()
-    assert "C: PASS ****\nS: +OK bob's maildrop has 3 messages" in said
+    assert "C: PASS ****\nS: +OK mailbox locked and ready" in said
     assert "jones" not in said
     assert said.endswith("# 4 exchanges, all as written\n")
 
@@ -201,7 +201,7 @@ def test_2_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
     long.write_bytes(b"#" * (MOST_OCTETS + 1))
     finished = run(long)
     assert finished.code == 2
-    assert "longer than 4,194,304 octets" in finished.stderr
+    assert "longer than 67,108,864 octets" in finished.stderr
 
 
 @pytest.mark.parametrize(

@@ -280,3 +280,106 @@ def test_no_value_that_a_server_gave_ends_a_line(tmp_path: Path) -> None:
         assert finished.code == 2
         assert "holds a line end or NUL" in finished.stderr
         assert server.received == b""
+
+
+# Going on after a difference.
+
+TWO_DIFFERENCES = (
+    "S: +OK\nC: STAT\nS: +OK 9 9\nC: NOOP\nS: +OK\nC: LIST 1\nS: +OK 1 9\nC: DELE 1\nS: +OK\n"
+    "C: QUIT\nS: +OK\n"
+)
+ANSWERS = {b"STAT": b"+OK 1 5\r\n", b"LIST": b"+OK 1 5\r\n", b"QUIT": b"+OK\r\n"}
+
+
+def test_all_differences_are_shown_and_nothing_is_deleted(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = scripts(tmp_path, a="C: USER bob\nS: +OK\nC: PASS jones\n" + TWO_DIFFERENCES)
+    answers = ANSWERS | dict.fromkeys((b"USER", b"PASS", b"NOOP", b"DELE"), b"+OK\r\n")
+    with RecordingServer(reply=by_keyword(answers), closing_keyword=b"QUIT") as server:
+        assert main(["run", str(file), *map(str, at(server)), "--keep-going"]) == 1
+    out = capfd.readouterr().out
+    assert out.count("# written") == 2
+    assert "QUIT is not sent: after a difference no message is deleted" in out
+    assert out.endswith("# 2 differences\n")
+    assert server.received.endswith(b"LIST 1\r\nDELE 1\r\n")
+
+
+def test_a_response_that_nobody_asks_for_stays_here(tmp_path: Path) -> None:
+    (file,) = scripts(tmp_path, a="C: AUTH PLAIN\nS: +\nC: {plain}\nS: +OK\nC: NOOP\nS: +OK\n")
+    answers = {b"AUTH": b"-ERR no\r\n", b"NOOP": b"+OK\r\n"}
+    with RecordingServer(reply=by_keyword(answers)) as server:
+        finished = run(file, *at(server), "--keep-going", "--user", "bob", POPTALK_PASSWORD="jones")
+    assert finished.code == 1
+    assert server.received == b"AUTH PLAIN\r\nNOOP\r\n"
+
+
+# Another server, after a migration.
+
+
+def test_loose_compares_messages_and_not_what_a_server_calls_them(tmp_path: Path) -> None:
+    text = (
+        "S: +OK\nC: STAT\nS: +OK 1 5\nC: CAPA\nS: +OK\nS: TOP\nS: .\nC: UIDL\nS: +OK\nS: 1 a\nS: .\n"
+        "C: UIDL 1\nS: +OK 1 a\nC: LIST\nS: +OK\nS: 1 5\nS: .\nC: RETR 1\nS: +OK\nS: x\nS: .\n"
+    )
+    answers = {
+        b"STAT": b"+OK 1 7\r\n",
+        b"CAPA": b"-ERR\r\n",
+        b"UIDL": b"+OK\r\n1 b\r\n.\r\n",
+        b"LIST": b"+OK\r\n1 7\r\n.\r\n",
+        b"RETR": b"+OK\r\nx\r\n.\r\n",
+    }
+
+    def reply(line: bytes) -> bytes:
+        return b"+OK 1 b\r\n" if line == b"UIDL 1" else by_keyword(answers)(line)
+
+    (good,) = scripts(tmp_path, a=text.replace("C: CAPA\nS: +OK\nS: TOP\nS: .\n", ""))
+    (fewer,) = scripts(tmp_path, b=text.replace("S: +OK 1 5\nC: CAPA", "S: +OK 2 5\nC: CAPA"))
+    (other,) = scripts(tmp_path, c=text.replace("S: x", "S: y"))
+    with RecordingServer(reply=reply) as server:
+        assert run(good, *at(server)).code == 1
+        assert run(good, *at(server), "--loose").code == 0
+        assert run(fewer, *at(server), "--loose").code == 1
+        answers[b"CAPA"] = b"+OK\r\nUIDL\r\n.\r\n"
+        assert run(other, *at(server), "--loose").code == 1
+
+
+# Times that are too long.
+
+
+def test_a_reply_that_takes_too_long_is_a_difference(tmp_path: Path) -> None:
+    with RecordingServer(reply=lambda _: b"") as server:
+        finished = run(*scripts(tmp_path, a=GOOD), *at(server), "--max-time", "0.2")
+    assert finished.code == 1
+    assert b"expected the end of the reply within 0.2 s" in finished.stdout
+
+
+def test_2_a_long_wait_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    (file,) = scripts(tmp_path, a="C: NOOP\nS: +OK\nC: <wait 3600 s>\n")
+    with RecordingServer() as server:
+        finished = run(file, *at(server))
+    assert finished.code == 2
+    assert f"{file}:3: <wait 3600 s> is longer than 60 s" in finished.stderr
+    assert not server.connections
+
+
+# Logs.
+
+
+def test_an_echo_that_a_log_has_as_stars(tmp_path: Path) -> None:
+    text = "S: +OK\nC: PASS {password}\nS: -ERR not PASS ****\n"
+    with ScriptedServer([Send(b"+OK\r\n"), Answer(_repeat)]) as server:
+        file = scripts(tmp_path, a=text)
+        finished = run(*file, *at(server), "--user", "x", "--exact", POPTALK_PASSWORD="Zq7Vx9Wk")
+    assert finished.code == 0, finished.stdout
+
+
+def test_a_log_with_a_large_message(tmp_path: Path) -> None:
+    lines = b"".join(b"%0200d\r\n" % number for number in range(27_000))
+    text = "S: +OK\nC: RETR 1\nS: +OK\nS: " + lines.decode().replace("\r\n", "\nS: ") + ".\n"
+    with RecordingServer(reply=lambda _: b"+OK\r\n" + lines + b".\r\n") as server:
+        assert run(*scripts(tmp_path, a=text), *at(server), "--quiet").code == 0
+        wrong = text.replace("0013000\n", "0013001\n")
+        finished = run(*scripts(tmp_path, b=wrong), *at(server), "--quiet")
+    assert finished.code == 1
+    assert b"13000\n" in finished.stdout

@@ -33,6 +33,9 @@ from tests.servers import certificates
 from tests.servers.account import Account
 
 USERS: Mapping[str, str] = {"bob": "jones", "mrose": "tanstaaf"}
+LOCKED = "lena"
+"""Whose password is right, and who is not let in all the same."""
+
 HOST = "127.0.0.1"
 
 # Debian has its daemons where the PATH of an ordinary account does not lead.
@@ -201,13 +204,14 @@ def dovecot_or_skip(maildrop: Path) -> Iterator[Dovecot]:
 
 
 @contextlib.contextmanager
-def start_dovecot(maildrop: Path, directory: Path) -> Iterator[Dovecot]:
+def start_dovecot(maildrop: Path, directory: Path, *, settings: str = "") -> Iterator[Dovecot]:
     """Run Dovecot until the end of the ``with`` block.
 
     Args:
         maildrop: a folder of ``.eml`` files; their names give the order of the messages.
         directory: an empty directory with a short path (Dovecot puts sockets there) which, for the
             superuser, the account ``nobody`` can reach: not one below pytest's ``tmp_path``.
+        settings: lines of configuration that replace those above.
 
     Raises:
         RuntimeError: Dovecot did not start; what it said is in the text.
@@ -219,10 +223,11 @@ def start_dovecot(maildrop: Path, directory: Path) -> Iterator[Dovecot]:
     ca_file, certificate = certificates.write_files(directory)
     (directory / "passwords").write_text(
         "".join(f"{user}:{{PLAIN}}{password}\n" for user, password in USERS.items())
+        + f"{LOCKED}:{{PLAIN}}jones::::::nologin\n"
     )
     (directory / "users").mkdir()
     account.own(directory)
-    port, tls_port, process = _start(BINARY, directory, certificate, account)
+    port, tls_port, process = _start(BINARY, directory, certificate, account, settings)
     try:
         dovecot = Dovecot(
             host=HOST,
@@ -241,7 +246,7 @@ def start_dovecot(maildrop: Path, directory: Path) -> Iterator[Dovecot]:
 
 
 def _start(
-    binary: str, directory: Path, certificate: Path, account: Account
+    binary: str, directory: Path, certificate: Path, account: Account, settings: str
 ) -> tuple[int, int, subprocess.Popen[bytes]]:
     """Start Dovecot on two free ports; return the ports and its master process."""
     output = directory / "output"
@@ -258,6 +263,7 @@ def _start(
                 port=port,
                 tls_port=tls_port,
             )
+            + settings
         )
         with output.open("ab") as said:
             process = account.popen(

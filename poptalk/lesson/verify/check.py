@@ -32,17 +32,29 @@ from poptalk.lesson.library import SUFFIX, lesson_files
 from poptalk.lesson.verify.mutations import ADVICE, Check, CheckedLesson, check_runs
 from poptalk.net.endpoint import UsageError
 from poptalk.net.errors import reason
+from poptalk.practice.faults.fault import SECONDS
+from poptalk.practice.faults.plan import FAULTS
 from poptalk.run import report as xml
 from poptalk.run.report import Case, Result, Suite
 from poptalk.terminal.markdown import MOST_COLUMNS, make_parser
 from poptalk.terminal.safe import cells, wrap
-from poptalk.transcript.model import ClientLine, Dialogue, ServerLine
+from poptalk.transcript.model import (
+    ClientLine,
+    Dialogue,
+    ServerLine,
+    Side,
+    direction_text,
+    parse_direction,
+)
 
 # How a lesson reads on a screen: nothing is too wide, nothing too long, nothing left to be written.
 
 
 MOST_LINES_BEFORE_CONTACT = 6
 """Lines of prose before the learner types something: more is skipped, and then missed."""
+
+MOST_SECONDS = 5
+"""A longer wait looks as if poptalk hung; and the proof runs a lesson many times."""
 
 _TODO = re.compile(r"\bTODO\b")
 
@@ -62,6 +74,24 @@ def check_columns(subject: CheckedLesson) -> Iterator[LessonFault]:
         for index in range(*token.map):
             if cells(subject.lines[index]) > MOST_COLUMNS:
                 yield subject.fault("too-wide", index + 1, most=MOST_COLUMNS)
+
+
+def check_waits(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find what keeps a learner waiting for long (PT041): a stage direction, or a fault's time."""
+    for number, line in enumerate(subject.lines, 1):
+        marker, _, payload = line.strip().partition(" ")
+        direction = direction_text(payload) if marker == Side.CLIENT.value else None
+        action = parse_direction(direction) if direction is not None else None
+        if action is not None and (action[1] or 0) > MOST_SECONDS:
+            yield subject.fault("long-wait", number, what=f"<{direction}>", most=MOST_SECONDS)
+    for rule in subject.lesson.faults:
+        name, _, text = rule.rpartition("=")[2].partition(":")
+        parameter = FAULTS[name].parameter if name in FAULTS else None
+        if parameter is None or parameter.name != SECONDS:
+            continue
+        if parameter.read(text or parameter.default) > MOST_SECONDS:
+            line_number = line_of_key(subject.lesson.path, "fault")
+            yield subject.fault("long-wait", line_number, what=rule, most=MOST_SECONDS)
 
 
 def check_comments(subject: CheckedLesson) -> Iterator[LessonFault]:
@@ -223,8 +253,11 @@ def _faults(path: Path) -> Iterator[LessonFault]:
         return
     lines = tuple(LessonText(text, path=path).lines)
     subject = CheckedLesson(lesson=lesson, lines=lines, earlier=tuple(_texts_before(lesson)))
+    too_long = [*_guarded(check_waits, subject)]
+    yield from too_long
     for check in CHECKS:
-        yield from _guarded(check, subject)
+        if not (too_long and check is check_runs):
+            yield from _guarded(check, subject)
 
 
 def _guarded(check: Check, subject: CheckedLesson) -> Iterator[LessonFault]:

@@ -23,6 +23,8 @@ from poptalk.practice.observers import ServerHooks
 MAX_SECONDS = 3600.0
 """Longest pause or delay: by then every client has given up."""
 
+SECONDS = "SECONDS"
+
 MAX_OCTETS = 1_000_000_000
 """Largest position and difference in octets: more than any reply of a practice server has."""
 
@@ -44,7 +46,7 @@ class Parameter:
 
 def seconds(default: str) -> Parameter:
     """Return the parameter for a time, such as ``2s``, ``0.5`` or ``200ms``; its value is a float."""
-    return Parameter(name="SECONDS", default=default, read=_read_seconds)
+    return Parameter(name=SECONDS, default=default, read=_read_seconds)
 
 
 def octets(default: int, *, least: int = 0) -> Parameter:

@@ -99,6 +99,20 @@ BROKEN = {
         f"| {WIDE}",
         "72 columns",
     ),
+    "long wait": (
+        "PT041",
+        "C: DELE 3",
+        "C: <wait 3600 s>\nC: DELE 3",
+        "C: <wait",
+        "longer than 5 seconds",
+    ),
+    "slow fault": (
+        "PT041",
+        "minutes: 5",
+        "minutes: 5\nfault: bob=slow:3600s",
+        "fault:",
+        "bob=slow:3600s takes",
+    ),
     "todo": ("PT060", "It is gone.", "TODO: say more.", "TODO", "still to be written"),
 }
 

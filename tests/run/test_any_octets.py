@@ -1,0 +1,192 @@
+"""Any octets of client and server, logged with `--log` by any driver, replay without a difference.
+
+    POPTALK_EXAMPLES=5000 .venv/bin/python -m pytest tests/run/test_any_octets.py
+
+tries as many examples as that.  A server that plays fixed steps says the same to the recording session
+and to the replay: octets after the client's first line, its second, and so on, in pieces.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from poptalk.net.connection import Link
+from poptalk.net.errors import ConnectionLost
+from poptalk.pop3.client import ClientSession
+from poptalk.run.run import read_dialogue
+from poptalk.session.client import Client
+from poptalk.session.log import TextLog
+from poptalk.session.session import Session
+from tests.run.replays import pipe, replayed
+from tests.servers.loopback import Channel
+from tests.servers.scripted import Close, ScriptedServer, Send, Step
+from tests.shell.shells import place
+
+EXAMPLES = int(os.environ.get("POPTALK_EXAMPLES", "15"))
+"""Of each driver."""
+
+MOST_STEPS_TO_AN_END = 20
+"""Lines that a reply may need until it is complete: a listing has one, a challenge none."""
+
+OCTETS = st.binary(max_size=24)
+
+AWKWARD = st.sampled_from(
+    [
+        *(b".", b"..", b"...", b" ...", b"<a b>", b"{x}", b"{0x1b}", b"}", b"\\x1b", b"# x", b"+"),
+        *(b"C: x", b"or x", b" \t", b"\x00", b"\x1b[2J", b"\xff\xfe", b"\xc2\x85", b"\xe2\x80\xae"),
+        *(b"+OK", b"-ERR", b"+OK [X-A/B] y", b"+OK 1 2", b"+OK jones", b"-ERR [IN-USE] jones"),
+    ]
+)
+"""Lines that mean something else when nobody takes care."""
+
+ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\n", b"\r\r\n", b" \r\n"])
+
+LINES = st.builds(lambda text, end: text + end, OCTETS | AWKWARD, ENDS)
+
+SAID = st.one_of(
+    st.builds(
+        lambda first, lines: first + b"".join(lines),
+        st.sampled_from([b"+OK\r\n", b"+OK x\n", b"-ERR no \x1b\r\n", b"+ \r\n", b"+ eA==\r\n"]),
+        st.lists(LINES, max_size=3),
+    ),
+    st.lists(LINES, max_size=3).map(b"".join),
+    OCTETS,
+)
+"""What a server says after a line, as far as it comes."""
+
+COMMANDS = st.sampled_from(
+    [
+        *(b"CAPA", b"STAT", b"LIST", b"LIST 1", b"UIDL", b"RETR 1", b"retr 2", b"TOP 1 0", b"QUIT"),
+        *(b"USER bob", b"PASS jones", b"AUTH PLAIN AGJvYgBqb25lcw==", b"AUTH PLAIN", b"AUTH", b"*"),
+        *(b"AGJvYgBqb25lcw==", b"DELE 1", b"NOOP", b"XTND {x}", b""),
+    ]
+)
+
+TYPED = COMMANDS | OCTETS.map(lambda octets: octets.replace(b"\n", b"").rstrip(b"\r"))
+"""A line as it is piped; the last CR before the LF would belong to the line end."""
+
+
+class Turn(NamedTuple):
+    """What a server says at one go."""
+
+    lines: int
+    """How many lines it reads first."""
+    octets: bytes
+    cuttable: int
+    """How many of them may come in pieces: until then the client owes nothing and waits.
+
+    Whether it hears more before it speaks itself would be chance.
+    """
+
+
+def turns(typed: Sequence[bytes], said: Sequence[bytes], *, at_once: bool) -> list[Turn]:
+    """Add to what a server says what it takes to make all replies complete."""
+    core = ClientSession()
+    lines = [b"", *(line + b"\r\n" for line in typed)]
+    if at_once:
+        lines, said = [b"", b"".join(lines)], [said[0], b"".join(said[1:])]
+    found = []
+    for sent, octets in zip(lines, said, strict=False):
+        core.send(sent)
+        cuttable, left = 0, octets
+        for _ in range(MOST_STEPS_TO_AN_END):
+            for octet in left:
+                cuttable += not core.settled
+                core.receive_data(bytes([octet]))
+            if core.settled and octets[-1:] in (b"", b"\n"):
+                break
+            left = b"\r\n" if octets and not octets.endswith(b"\n") else b".\r\n"
+            octets += left
+        found.append(Turn(sent.count(b"\n"), octets, cuttable))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Hear(Step):
+    """Read one line; a client that goes away without one has ended its session."""
+
+    def play(self, channel: Channel) -> None:
+        channel.receive_until(b"\n")
+
+
+def playing(turns: Sequence[Turn], cuts: Sequence[int]) -> ScriptedServer:
+    """Make a server that says them, in pieces."""
+    steps: list[Step] = []
+    for turn in turns:
+        steps += [Hear()] * turn.lines
+        places = {0, *(cut % (turn.cuttable + 1) for cut in cuts), len(turn.octets)}
+        steps += [Send(turn.octets[a:b]) for a, b in pairwise(sorted(places))]
+    return ScriptedServer([*steps, Close()])
+
+
+def pipe_at_once(server: ScriptedServer, typed: Sequence[bytes], log: Path) -> None:
+    pipe(server, typed, log, "--pipeline")
+
+
+def client(server: ScriptedServer, typed: Sequence[bytes], log: Path) -> None:
+    """Record a session of the hand that `run`, `diff` and the lessons have."""
+    destination = place(server)
+    session = Session(clock=monotonic)
+    session.log = TextLog(str(log), session)
+    hand = Client(Link.open(destination.target, timeout=5.0), destination, session=session)
+    try:
+        hand.greeting()
+        for line in typed:
+            hand.ask(line)
+        while hand.ending is None:
+            hand.listen()
+    except ConnectionLost:
+        pass
+    hand.close()
+    session.close()
+
+
+Driver = Callable[[ScriptedServer, Sequence[bytes], Path], None]
+DRIVERS: dict[str, Driver] = {"pipe": pipe, "pipe-at-once": pipe_at_once, "client": client}
+
+
+@pytest.mark.parametrize("driver", DRIVERS.values(), ids=DRIVERS)
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each example costs two sessions
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    typed=st.lists(TYPED, max_size=5),
+    said=st.lists(SAID, min_size=6, max_size=6),
+    cuts=st.lists(st.integers(min_value=0, max_value=200), max_size=2),
+)
+def test_no_difference(
+    tmp_path_factory: pytest.TempPathFactory,
+    driver: Driver,
+    typed: list[bytes],
+    said: list[bytes],
+    cuts: list[int],
+) -> None:
+    log = tmp_path_factory.mktemp("log") / "log.pop3"
+    at_once = driver is pipe_at_once
+    if at_once:
+        # No server waits for what comes after AUTH before it answers (RFC 5034 §4); this one would.
+        typed = [line for line in typed if line[:4].upper() != b"AUTH"]
+    with playing(turns(typed, said[: len(typed) + 1], at_once=at_once), cuts) as server:
+        driver(server, typed, log)
+        text = log.read_text()
+        # Which password was hidden where no command asks for one, nobody can work out again.
+        assume("{secret" not in text)
+        dialogue = read_dialogue(str(log))
+        assert dialogue.steps
+        result = replayed(text, place(server))
+        recorded, *again = server.connections
+    assert result.difference is None, text
+    assert again == [recorded]
