@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import idna
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -35,7 +36,8 @@ class Certificates:
 
     def __init__(self, *hosts: str) -> None:
         self._authority = trustme.CA(organization_name=ORGANIZATION)
-        self._names = tuple(dict.fromkeys((*LOCAL_NAMES, *map(_name_in_certificate, hosts))))
+        names = filter(None, map(_name_in_certificate, hosts))
+        self._names = tuple(dict.fromkeys((*LOCAL_NAMES, *names)))
 
     def server_context(
         self,
@@ -119,10 +121,15 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _name_in_certificate(host: str) -> str:
-    """Return a name that a certificate can hold: of addresses, without an IPv6 zone."""
+def _name_in_certificate(host: str) -> str | None:
+    """Return what a certificate can call a host, None for nothing (`*`, a name with an underscore)."""
+    # An IPv6 zone means something to this machine alone.
     address = host.partition("%")[0]
     try:
         return ipaddress.ip_address(address).compressed
     except ValueError:
-        return host
+        pass
+    try:
+        return idna.encode(host.lower()).decode("ascii")
+    except idna.IDNAError:
+        return None

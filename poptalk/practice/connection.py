@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from poptalk.pop3.commands import State
@@ -35,6 +36,7 @@ from poptalk.practice.persona import RenamedMaildrop
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsLayer
     from poptalk.pop3.server.transaction import Maildrop
+    from poptalk.practice.accounts import Account
     from poptalk.practice.server import Server
 
 # How octets of replies leave where the seam has its say: with pauses, or with an early end.
@@ -381,17 +383,41 @@ class ServerConnection(asyncio.Protocol):
 
     def _log_in(self, attempt: LoginAttempt) -> None:
         server = self._server
-        answer = server.log_in(attempt, self._hooks, encrypted=self._session.encrypted)
-        if isinstance(answer, Occasion):
+        account = server.check_login(attempt, self._hooks, encrypted=self._session.encrypted)
+        if isinstance(account, Occasion):
+            self._logged_in(None, account)
+            return
+        store = server.store(account)
+        if store.is_quick:
+            self._logged_in(account, server.open_maildrop(account, store))
+            return
+        opening = self._loop.run_in_executor(None, server.open_maildrop, account, store)
+        opening.add_done_callback(partial(self._opened, account))
+
+    def _opened(self, account: Account, opening: asyncio.Future[Lease | Occasion]) -> None:
+        """Go on with a login, now that the maildrop is open; give it back if the client has gone."""
+        answer = opening.result()
+        if self._closing:
+            if isinstance(answer, Lease):
+                answer.release()
+            return
+        self._logged_in(account, answer)
+        self._pump()
+
+    def _logged_in(self, account: Account | None, answer: Lease | Occasion) -> None:
+        """Answer a login with a maildrop, or with why there is none."""
+        server = self._server
+        if isinstance(answer, Occasion) or account is None:
+            assert isinstance(answer, Occasion)
             if server.refusal_seconds:
                 self._refusing = self._loop.call_later(server.refusal_seconds, self._refuse, answer)
             else:
                 self._session.refuse(answer)
             return
-        account, self._lease = answer
+        self._lease = answer
         for observer in self._observers:
             observer.logged_in(account)
-        maildrop: Maildrop = self._lease.maildrop
+        maildrop: Maildrop = answer.maildrop
         if server.persona.unique_ids is not None:
             maildrop = RenamedMaildrop(maildrop, server.persona.unique_ids)
         self._session.accept(self._hooks.maildrop(maildrop))

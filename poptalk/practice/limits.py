@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import os
 import socket
@@ -136,20 +137,25 @@ BACKLOG = 128
 """Connections that the system keeps while we are busy: a class that starts at the same moment."""
 
 
+NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Why a file or a connection cannot be opened now, and can be later."""
+
+
 class CannotListen(OSError):
-    """A port that cannot be had.
+    """An address or a port that the server cannot listen on.
 
     Attributes:
         host: the address that was asked for.
         port: the port that was asked for; 0 if any would have done.
-        why: what the system says.
+        is_address: whether `host` is an address, or a name that this machine knows.
     """
 
-    def __init__(self, host: str, port: int, why: OSError) -> None:
-        super().__init__(why.errno, why.strerror)
+    def __init__(self, host: str, port: int, why: OSError | ValueError) -> None:
+        super().__init__(getattr(why, "errno", None), getattr(why, "strerror", None) or str(why))
+        unknown = isinstance(why, ValueError | socket.gaierror) or why.errno == errno.EINVAL
+        self.is_address = not unknown
         self.host = host
         self.port = port
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,11 +188,12 @@ def listen(host: str, port: int, *, implicit_tls: bool) -> ListeningPort:
         implicit_tls: as in `ListeningPort`.
 
     Raises:
-        CannotListen: it is taken or forbidden, or the address is not one of this machine.
+        CannotListen: it is taken or forbidden, or there is no such address on this machine.
     """
     try:
         sock = _listening_socket(host, port)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError (UnicodeError is one) is Python's word for a name that no system is asked about.
         raise CannotListen(host, port, error) from error
     return ListeningPort(host=host, implicit_tls=implicit_tls, socket=sock)
 

@@ -208,7 +208,7 @@ def mistake(text: str) -> Iterator[list[str]]:
         ("greeting", "salute", "line 4, texts.salute: no such key; allowed here are any-positive, any-"),
         ("[texts]", "[words]", "line 3, words: no such key; allowed here are description, texts"),
         ("[texts]", "[text]", 'line 3, text: no such key; is "texts" meant?'),
-        ('description = "mine"', "", "my.toml, description: missing; needed here are"),
+        ('description = "mine"', "", "my.toml, description: missing, and needed here."),
         ('"mine"', "7", "line 2, description: a text in quotation marks is needed"),
         ('"mine"', '""', "line 2, description: one line that says something is needed"),
         ('"hello"', "7", "line 4, texts.greeting: a text in quotation marks is needed"),

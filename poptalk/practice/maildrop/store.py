@@ -8,6 +8,7 @@ from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 from poptalk.practice.maildrop.eml import EmlFolder
@@ -27,6 +28,13 @@ from poptalk.practice.maildrop.snapshot import (
 
 class Storage(Protocol):
     """A maildrop on the disk, in one of the formats."""
+
+    def is_quick(self, before: Snapshot | None) -> bool:
+        """Tell whether `scan` opens no mail now.
+
+        Args:
+            before: what was found last time.
+        """
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the messages.
@@ -197,6 +205,8 @@ class Store:
         self._one_at_a_time = one_at_a_time or self._shared
         self._writable = writable
         self._in_use = False
+        self._opening = Lock()
+        """Held while the messages are listed, so that two sessions do not read an mbox both."""
         self._removed: set[Hashable] = set()
         """What a shared maildrop lacks, although it is on the disk."""
         if writable:
@@ -210,17 +220,23 @@ class Store:
             MaildropLocked: one session at a time may have it, and another one does.
             MaildropError: it cannot be read any more.
         """
-        if self._in_use:
-            raise MaildropLocked
-        lock = self._lock() if self._writable else None
-        try:
-            self._snapshot = self._scan(self._snapshot)
-        except MaildropError:
-            if lock is not None:
-                lock.release()
-            raise
-        self._in_use = self._one_at_a_time
-        return Lease(self, self._snapshot, self._selection(), lock)
+        with self._opening:
+            if self._in_use:
+                raise MaildropLocked
+            lock = self._lock() if self._writable else None
+            try:
+                self._snapshot = self._scan(self._snapshot)
+            except MaildropError:
+                if lock is not None:
+                    lock.release()
+                raise
+            self._in_use = self._one_at_a_time
+            return Lease(self, self._snapshot, self._selection(), lock)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether `open` takes no time, so that no thread is needed for it."""
+        return not self._opening.locked() and self._storage.is_quick(self._snapshot)
 
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> None:
         """Remove messages as far as a session of this store may.
