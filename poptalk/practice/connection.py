@@ -1,9 +1,9 @@
 """One connection to the practice server: octets between a socket, TLS and the server core.
 
-The core is `poptalk.pop3.server.session`; TLS is a layer of its own, so that octets that came in
-the clear
-after STLS are a value that can be refused, and not a forgotten buffer.  Nothing is written while the
-client does not read, and nothing is read while the core has enough to do.
+The core is `poptalk.pop3.server.session`; TLS is a layer of its own, so that octets that came in the
+clear after STLS are a value that can be refused, and not a forgotten buffer.  Nothing is written while
+the client doesn't read, and nothing is read while the core has enough to do.  A `Throttle` lets octets
+leave as a fault wants it.  Whatever may read much mail or wait for a disk is done in a thread.
 """
 
 from __future__ import annotations
@@ -39,11 +39,9 @@ if TYPE_CHECKING:
     from poptalk.practice.accounts import Account
     from poptalk.practice.server import Server
 
-# How octets of replies leave where the seam has its say: with pauses, or with an early end.
-
 
 class Throttle:
-    """Carries out the actions by which octets leave.
+    """Lets octets of replies leave as the hooks say: with pauses, or with an early end.
 
     Args:
         write: writes octets, encrypted where that is due.
@@ -51,7 +49,7 @@ class Throttle:
         released: called when octets may follow again after a pause.
 
     Attributes:
-        holding: whether a pause goes on: nothing may be sent, and what stands behind must wait.
+        holding: whether a pause is on: nothing may be sent, and what follows must wait.
     """
 
     __slots__ = ("_actions", "_end", "_released", "_timer", "_write", "holding")
@@ -122,7 +120,7 @@ TURN_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long, and for how many, a server waits.
+    """How long a server waits, and for how many clients.
 
     Args:
         login_seconds: from the connection to the login.  Servers in the field allow three minutes;
@@ -206,8 +204,8 @@ class ServerConnection(asyncio.Protocol):
             if self._tls is None:
                 self._session.greet()
         else:
-            # Nothing is waited for: those who are turned away must not become a crowd themselves.
-            # Where TLS comes first they hear nothing, because a handshake would cost too much.
+            # Clients that are turned away are not waited for: they must not add up.  Where TLS comes
+            # first they hear nothing, because a handshake would cost too much.
             self._input_over = True
             self._session.turn_away(Occasion.TOO_MANY_CONNECTIONS)
         self._pump()

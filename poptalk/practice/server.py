@@ -5,7 +5,8 @@
     with Server(persona="plain") as server:
         poplib.POP3(server.host, server.port)
 
-It listens on loopback unless told otherwise, because everybody knows the passwords.
+It listens on loopback by default, because everyone knows the passwords.
+`practice_server` is the one that a shell without a target opens in its own process.
 """
 
 from __future__ import annotations
@@ -529,9 +530,6 @@ def _stores(
         for place in set(places.values())
     }
     return {name: stores[place] for name, place in places.items()}
-
-
-# The practice server that a shell without a target opens: in this process, on a free loopback port.
 
 
 class PracticeDestination(Destination):

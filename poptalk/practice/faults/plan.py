@@ -1,4 +1,4 @@
-"""Which session gets which faults: ``--fault`` read, checked, and carried out.
+"""Which session gets which faults: ``--fault`` read, checked and carried out, and ``--list-faults``.
 
 A rule is ``[WHO=]NAME[:PARAMETER]``: ``no-final-dot`` for all, ``bob=slow:2s`` for one account,
 ``#3=reset`` for the third connection.  A fault for an account begins when a client gives its name with
@@ -33,12 +33,10 @@ if TYPE_CHECKING:
     from poptalk.pop3.server.events import Encode
     from poptalk.practice.certificates import Certificates
 
-# Every fault by its name: what `faults.toml` says about it, with the class that does it.
-
 
 def _load() -> dict[str, type[Fault]]:
     classes: dict[str, type[Fault]] = {}
-    for module in (connection, replies, replies, replies, connection, connection):
+    for module in (connection, replies):
         classes |= vars(module)
     text = resources.files("poptalk.practice.faults").joinpath("faults.toml")
     faults = {}
@@ -52,11 +50,8 @@ FAULTS: Mapping[str, type[Fault]] = _load()
 """Every fault by its name, in the order of the list, which is also that in which they act."""
 
 
-# The table that ``poptalk serve --list-faults`` prints.
-
-
 COLUMNS = 80
-"""Width of the table: that of a terminal that nobody has widened."""
+"""Width of the table: that of most terminals."""
 
 LABEL_COLUMNS = 10
 
