@@ -19,7 +19,7 @@ import poptalk
 from poptalk.net.async_connection import AsyncConnection
 from poptalk.net.endpoint import Destination
 from poptalk.pop3.commands import parse_command
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from poptalk.session.login import log_in, request_of
 from poptalk.shell.live import LiveShell
 from poptalk.terminal.screen import LiveScreen
@@ -103,7 +103,7 @@ def profiled(trip: Trip) -> Iterator[Trip]:
 
 async def main() -> None:
     """Measure, and print the figures."""
-    with ThreadedServer(Server()) as server:
+    with Server() as server:
         async with live(Destination(host=server.host, port=server.port or 0)) as shell:
             await shell.ask("USER bob")
             await shell.ask("PASS jones")

@@ -200,7 +200,7 @@ class Table:
 
     def _get(self, key: str) -> Any:
         if key not in self._content:
-            raise self.mistake(key, f"missing; needed here are {', '.join(self._allowed)}")
+            raise self.mistake(key, "missing, and needed here")
         return self._content[key]
 
     def text(self, key: str) -> str:

@@ -27,7 +27,7 @@ from poptalk.practice.accounts import Account, AccountError
 from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.observers import Observer, Peer
 from poptalk.practice.persona import Persona, PersonaError, load_persona
-from poptalk.practice.server import PracticeDestination, Server, ThreadedServer
+from poptalk.practice.server import PracticeDestination, Server
 from poptalk.transcript.placeholders import Known
 
 # The mailbox of a lesson, laid out in a folder of its own before the lesson begins.
@@ -294,7 +294,7 @@ class PracticeLessonServer(LessonServer):
         with ExitStack() as opening:
             directory = tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True)
             self._mailbox = self._lay_out(Path(opening.enter_context(directory)))
-            self._server = opening.enter_context(ThreadedServer(self._new_server()))
+            self._server = opening.enter_context(self._new_server())
             self._open = opening.pop_all()
         self.later_letters = self._mailbox.has_later
         return self

@@ -1,9 +1,9 @@
 """The practice server: a POP3 server to learn on and to test with, whose maildrop cannot be spoilt.
 
-`Server` is the door, for asyncio and for everything else; `serve` is the command, and
-`pytest_plugin` the door for other people's tests.  A `connection` drives the server core of
-`poptalk.pop3`; `maildrop` holds the messages, `accounts` the passwords, `persona` what the server
-says, and `faults` what it does wrong, as data.  An observer looks on.
+Use `Server` from a program, with or without asyncio; `serve` is the command, and `pytest_plugin` the
+fixture for other people's tests.  A `connection` drives the server core of `poptalk.pop3`; `maildrop`
+holds the messages, `accounts` the passwords, `persona` what the server says and offers, `faults` what it
+does wrong, and `limits` how many connections it takes.  `observers` see what happens; `log` is one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Server"]
 
 
 def __getattr__(name: str) -> Any:
-    # Whoever imports a module of this package, such as `options`, is not to pay for asyncio.
+    # Importing a module of this package must not load asyncio.
     if name == "Server":
         from poptalk.practice.server import Server
 

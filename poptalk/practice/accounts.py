@@ -1,8 +1,8 @@
-"""Who may log in to the practice server, and with what.
+"""The accounts of the practice server, and whether a login is right.
 
-Unless somebody gives others, the accounts are those of the article and of RFC 1939, whose passwords
-are public knowledge.  Others come from the command line, where every user of the machine can read
-them in the list of processes, or from a file.
+By default they are those of the article and of RFC 1939, whose passwords are public knowledge.  Others
+come from the command line, where every user of the machine can read them in the list of processes, or
+from a file.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class AccountBook:
         token: the OAuth access token that is right for every account, None for none.
 
     Raises:
-        AccountError: a name stands twice, or something cannot be prepared by SASLprep.
+        AccountError: a name is given twice, or something cannot be prepared by SASLprep.
     """
 
     def __init__(self, accounts: Iterable[Account], *, token: str | None = None) -> None:
-        # Tried for a name that nobody has, and for a token where there is none: the same work is
-        # done, and nothing that is sent can be right.
+        # Tried for a name without an account, and for a token where there is none: it costs the same,
+        # and no proof can be right.
         self._nobody = Credentials(password=_unguessable(), token=_unguessable())
         self._token = self._nobody.token if token is None else token.encode()
         self._accounts: dict[bytes, tuple[Account, Credentials]] = {}
@@ -89,7 +89,7 @@ class AccountBook:
     def find(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for, or None.
 
-        A name that nobody has costs as much as a wrong password: the proof is tried all the same.
+        A name without an account costs as much as a wrong password: the proof is tried all the same.
 
         Args:
             attempt: by USER and PASS, by APOP or by AUTH.
@@ -113,7 +113,7 @@ def prepare(octets: bytes) -> bytes | None:
         octets: as they crossed the wire.
 
     Returns:
-        The same for ASCII; None for what is no UTF-8, or holds a character that is forbidden.
+        The same for ASCII; None if they aren't UTF-8, or hold a character that is forbidden.
     """
     if octets.isascii():
         return octets
@@ -150,7 +150,7 @@ def parse_account(text: str, *, source: str) -> Account:
     if not (name + password.replace(" ", "")).isprintable() or " " in name:
         # USER and PASS could not carry them (RFC 1939 §3).
         raise AccountError(
-            f"{source}: a name is printable and without blanks, a password is printable."
+            f"{source}: a name is printable and has no spaces, a password is printable."
         )
     return Account(name=name, password=password)
 
@@ -182,13 +182,13 @@ def read_token(text: str) -> str:
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise AccountError(
             "The token for XOAUTH2 and OAUTHBEARER cannot be used: it is printable ASCII without "
-            "blanks (RFC 6750 §2.1)."
+            "spaces (RFC 6750 §2.1)."
         )
     return token
 
 
 def others_can_read(path: Path) -> bool:
-    """Tell whether other users of this machine can read a file; never where there is no such thing."""
+    """Tell whether other users of this machine can read a file; False on systems without such a mode."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -222,11 +222,10 @@ def announced_delay(lines: tuple[bytes, ...]) -> int:
 
 
 class LoginDelays:
-    """When each account has logged in last; time is handed in."""
+    """When each account last logged in; time is handed in."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
-        """By the name of the account."""
 
     def too_soon(self, account: Account, *, delay: float, now: float) -> bool:
         """Tell whether an account has logged in less than `delay` seconds ago."""

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import idna
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -38,7 +39,8 @@ class Certificates:
     """
 
     def __init__(self, *hosts: str) -> None:
-        self._names = tuple(dict.fromkeys((*LOCAL_NAMES, *map(_name_in_certificate, hosts))))
+        names = filter(None, map(_name_in_certificate, hosts))
+        self._names = tuple(dict.fromkeys((*LOCAL_NAMES, *names)))
         self._authority_key = ec.generate_private_key(ec.SECP256R1())
         self._authority = _signed(
             self._authority_key,
@@ -179,10 +181,15 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _name_in_certificate(host: str) -> str:
-    """Return a name that a certificate can hold: an address without its IPv6 zone."""
+def _name_in_certificate(host: str) -> str | None:
+    """Return what a certificate can call a host, None for nothing (`*`, a name with an underscore)."""
+    # An IPv6 zone means something to this machine alone.
     address = host.partition("%")[0]
     try:
         return ipaddress.ip_address(address).compressed
     except ValueError:
-        return host
+        pass
+    try:
+        return idna.encode(host.lower()).decode("ascii")
+    except idna.IDNAError:
+        return None

@@ -1,9 +1,9 @@
 """One connection to the practice server: octets between a socket, TLS and the server core.
 
-The core is `poptalk.pop3.server.session`; TLS is a layer of its own, so that octets that came in
-the clear
-after STLS are a value that can be refused, and not a forgotten buffer.  Nothing is written while the
-client does not read, and nothing is read while the core has enough to do.
+The core is `poptalk.pop3.server.session`; TLS is a layer of its own, so that octets that came in the
+clear after STLS are a value that can be refused, and not a forgotten buffer.  Nothing is written while
+the client doesn't read, and nothing is read while the core has enough to do.  A `Throttle` lets octets
+leave as a fault wants it.  Whatever may read much mail or wait for a disk is done in a thread.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from poptalk.pop3.commands import State
@@ -35,13 +36,12 @@ from poptalk.practice.persona import RenamedMaildrop
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsLayer
     from poptalk.pop3.server.transaction import Maildrop
+    from poptalk.practice.accounts import Account
     from poptalk.practice.server import Server
-
-# How octets of replies leave where the seam has its say: with pauses, or with an early end.
 
 
 class Throttle:
-    """Carries out the actions by which octets leave.
+    """Lets octets of replies leave as the hooks say: with pauses, or with an early end.
 
     Args:
         write: writes octets, encrypted where that is due.
@@ -49,7 +49,7 @@ class Throttle:
         released: called when octets may follow again after a pause.
 
     Attributes:
-        holding: whether a pause goes on: nothing may be sent, and what stands behind must wait.
+        holding: whether a pause is on: nothing may be sent, and what follows must wait.
     """
 
     __slots__ = ("_actions", "_end", "_released", "_timer", "_write", "holding")
@@ -120,7 +120,7 @@ TURN_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long, and for how many, a server waits.
+    """How long a server waits, and for how many clients.
 
     Args:
         login_seconds: from the connection to the login.  Servers in the field allow three minutes;
@@ -204,8 +204,8 @@ class ServerConnection(asyncio.Protocol):
             if self._tls is None:
                 self._session.greet()
         else:
-            # Nothing is waited for: those who are turned away must not become a crowd themselves.
-            # Where TLS comes first they hear nothing, because a handshake would cost too much.
+            # Clients that are turned away are not waited for: they must not add up.  Where TLS comes
+            # first they hear nothing, because a handshake would cost too much.
             self._input_over = True
             self._session.turn_away(Occasion.TOO_MANY_CONNECTIONS)
         self._pump()
@@ -381,17 +381,41 @@ class ServerConnection(asyncio.Protocol):
 
     def _log_in(self, attempt: LoginAttempt) -> None:
         server = self._server
-        answer = server.log_in(attempt, self._hooks, encrypted=self._session.encrypted)
-        if isinstance(answer, Occasion):
+        account = server.check_login(attempt, self._hooks, encrypted=self._session.encrypted)
+        if isinstance(account, Occasion):
+            self._logged_in(None, account)
+            return
+        store = server.store(account)
+        if store.is_quick:
+            self._logged_in(account, server.open_maildrop(account, store))
+            return
+        opening = self._loop.run_in_executor(None, server.open_maildrop, account, store)
+        opening.add_done_callback(partial(self._opened, account))
+
+    def _opened(self, account: Account, opening: asyncio.Future[Lease | Occasion]) -> None:
+        """Go on with a login, now that the maildrop is open; give it back if the client has gone."""
+        answer = opening.result()
+        if self._closing:
+            if isinstance(answer, Lease):
+                answer.release()
+            return
+        self._logged_in(account, answer)
+        self._pump()
+
+    def _logged_in(self, account: Account | None, answer: Lease | Occasion) -> None:
+        """Answer a login with a maildrop, or with why there is none."""
+        server = self._server
+        if isinstance(answer, Occasion) or account is None:
+            assert isinstance(answer, Occasion)
             if server.refusal_seconds:
                 self._refusing = self._loop.call_later(server.refusal_seconds, self._refuse, answer)
             else:
                 self._session.refuse(answer)
             return
-        account, self._lease = answer
+        self._lease = answer
         for observer in self._observers:
             observer.logged_in(account)
-        maildrop: Maildrop = self._lease.maildrop
+        maildrop: Maildrop = answer.maildrop
         if server.persona.unique_ids is not None:
             maildrop = RenamedMaildrop(maildrop, server.persona.unique_ids)
         self._session.accept(self._hooks.maildrop(maildrop))

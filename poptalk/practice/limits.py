@@ -1,12 +1,16 @@
-"""Taking ports: one address or several, each in clear and for TLS."""
+"""What a server holds at most, and its ports.
+
+`ConnectionLimits` counts connections, `Deadlines` drops those that are silent for too long, and `listen`
+takes a port.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import os
 import socket
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -31,7 +35,6 @@ class ConnectionLimits:
         self._present: set[ServerConnection] = set()
         self._admitted: dict[ServerConnection, str] = {}
         """Those that count, each with its address."""
-        self._by_address: Counter[str] = Counter()
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -41,26 +44,20 @@ class ConnectionLimits:
     def admit(self, connection: ServerConnection, address: str) -> bool:
         """Take note of a connection; tell whether there is room for it.
 
-        One that is turned away takes nobody's place, for as long as its refusal is on the way.
+        One that is turned away takes no place while its refusal is on the way.
         """
         self._present.add(connection)
         self._nobody.clear()
-        full = len(self._admitted) >= self._most
-        if full or self._by_address[address] >= self._most_of_one_address:
+        addresses = list(self._admitted.values())
+        if len(addresses) >= self._most or addresses.count(address) >= self._most_of_one_address:
             return False
         self._admitted[connection] = address
-        self._by_address[address] += 1
         return True
 
     def forget(self, connection: ServerConnection) -> None:
         """Take note that a connection is gone."""
         self._present.discard(connection)
-        address = self._admitted.pop(connection, None)
-        if address is not None:
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                # Strangers choose how many addresses there are.
-                del self._by_address[address]
+        self._admitted.pop(connection, None)
         if not self._present:
             self._nobody.set()
 
@@ -69,19 +66,18 @@ class ConnectionLimits:
         await self._nobody.wait()
 
 
-# When connections are dropped that have been silent for too long: one timer for all of them.
+# Connections that are silent for too long are dropped by one timer for all of them.
 #
-# A timer for each connection would have to be made and cancelled with it, which takes longer than a
-# command.  Here a connection just notes until when it may be silent; the one timer goes off when the
-# first of these times has come, and looks at everybody.
+# Making and cancelling a timer for each would take longer than a command.  Here a connection only notes
+# until when it may be silent; the timer goes off at the first of these times, and looks at all.
 
 
 GRAIN_SECONDS = 0.05
-"""Least time between two looks at everybody; so late may a connection be dropped."""
+"""Least time between two looks; a connection may be dropped so late."""
 
 
 class HasDeadline(Protocol):
-    """What has a deadline."""
+    """Something with a deadline."""
 
     deadline: float
     """By the clock of the loop; infinity for none."""
@@ -103,7 +99,7 @@ class Deadlines:
         self._next_look = math.inf
 
     def note(self, deadline: float) -> None:
-        """Take note of somebody's new deadline, by the clock of the running loop."""
+        """Take note of a new deadline, by the clock of the running loop."""
         if deadline < self._next_look:
             self._look_at(deadline)
 
@@ -123,12 +119,12 @@ class Deadlines:
 
     def _look(self) -> None:
         now = asyncio.get_running_loop().time()
-        # Whoever is dropped may have another deadline then, and one that is nearer.
+        # A connection that is dropped may have another deadline then, and one that is nearer.
         self.cancel()
-        for mortal in self._present:
-            if mortal.deadline <= now:
-                mortal.time_is_up()
-        first = min((mortal.deadline for mortal in self._present), default=math.inf)
+        for each in self._present:
+            if each.deadline <= now:
+                each.time_is_up()
+        first = min((each.deadline for each in self._present), default=math.inf)
         self.note(max(first, now + GRAIN_SECONDS))
 
 
@@ -136,20 +132,25 @@ BACKLOG = 128
 """Connections that the system keeps while we are busy: a class that starts at the same moment."""
 
 
+NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Why a file or a connection cannot be opened now, and can be later."""
+
+
 class CannotListen(OSError):
-    """A port that cannot be had.
+    """An address or a port that the server cannot listen on.
 
     Attributes:
         host: the address that was asked for.
         port: the port that was asked for; 0 if any would have done.
-        why: what the system says.
+        is_address: whether `host` is an address, or a name that this machine knows.
     """
 
-    def __init__(self, host: str, port: int, why: OSError) -> None:
-        super().__init__(why.errno, why.strerror)
+    def __init__(self, host: str, port: int, why: OSError | ValueError) -> None:
+        super().__init__(getattr(why, "errno", None), getattr(why, "strerror", None) or str(why))
+        unknown = isinstance(why, ValueError | socket.gaierror) or why.errno == errno.EINVAL
+        self.is_address = not unknown
         self.host = host
         self.port = port
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,11 +183,12 @@ def listen(host: str, port: int, *, implicit_tls: bool) -> ListeningPort:
         implicit_tls: as in `ListeningPort`.
 
     Raises:
-        CannotListen: it is taken or forbidden, or the address is not one of this machine.
+        CannotListen: it is taken or forbidden, or there is no such address on this machine.
     """
     try:
         sock = _listening_socket(host, port)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError (UnicodeError is one) is Python's word for a name that no system is asked about.
         raise CannotListen(host, port, error) from error
     return ListeningPort(host=host, implicit_tls=implicit_tls, socket=sock)
 
@@ -200,7 +202,7 @@ def _listening_socket(host: str, port: int) -> socket.socket:
             # Elsewhere the option would let two servers have the same port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # Otherwise "::" takes the port of every IPv4 address too, and 0.0.0.0 beside it fails.
+            # Otherwise "::" takes the port of every IPv4 address too, and 0.0.0.0 after it fails.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(BACKLOG)

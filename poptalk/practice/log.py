@@ -1,15 +1,14 @@
-"""The log of all sessions, in the notation of `poptalk.transcript`, with secrets as placeholders.
+"""The log of a server's sessions, in `C:` and `S:` lines, with placeholders for secrets.
 
-Sessions that overlap take turns in the file, so that nothing has to wait for the end of a session and
-nothing is lost if the server dies.  Each turn is a block of its own, headed by a comment that tells
-whose it is; a session that nobody interrupted can be replayed as it stands.
+Sessions that overlap take turns in the file: nothing waits for the end of a session, and nothing is lost
+if the server dies.  Each turn is a block of its own, headed by a comment that names the session; a
+session without interruptions can be replayed.  The lines are written by
+`poptalk.transcript.writer.DialogueWriter`, as in the log of a client's session (`poptalk.session.log`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import reason
@@ -23,8 +22,9 @@ from poptalk.pop3.server.events import (
     ResponseReceived,
 )
 from poptalk.practice.observers import DropReason, How, Observer, Peer
+from poptalk.session.log import now_here, open_private
 from poptalk.terminal.safe import harmless
-from poptalk.transcript.model import Action, Side, write_direction
+from poptalk.transcript.model import Side
 from poptalk.transcript.pattern import Placeholder
 from poptalk.transcript.redact import mask_command, mask_sasl_line
 from poptalk.transcript.writer import DialogueWriter, ServerLines
@@ -48,9 +48,9 @@ class ServerLog:
     """A file with the dialogues of all sessions.
 
     Args:
-        name: the file; added to if it exists, made with mode 0600 if not, because mail is private.
-        complain: told in one sentence when the file cannot be written any more.  The log is over
-            then, and the server is not.
+        name: the file.
+        complain: takes one sentence when the file cannot be written any more.  The log is over then,
+            and the server is not.
 
     Raises:
         CannotLog: the file cannot be opened.
@@ -60,13 +60,12 @@ class ServerLog:
         self._name = name
         self._complain = complain
         try:
-            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = open_private(name)
         except OSError as error:
             raise CannotLog(
-                f"The log {name} cannot be written ({reason(error)}). Is there such a folder, and is it "
+                f"The log {name} cannot be written ({reason(error)}). Does the folder exist, and is it "
                 "yours?"
             ) from error
-        self._file = open(descriptor, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
         self._over = False
         self._turn: _SessionLog | None = None
         """Whose lines were written last."""
@@ -82,36 +81,33 @@ class ServerLog:
         try:
             self._file.close()
         except OSError:
-            # What is left in the buffer is what has been complained about.
+            # What is left in the buffer is what the complaint was about.
             pass
 
     def write(self, text: str) -> None:
         """Write text, unless the log is over."""
-        if not self._over:
-            try:
-                self._file.write(text)
-            except OSError as error:
-                self._give_up(error)
+        self._unless_over(self._file.write, text)
 
     def flush(self) -> None:
         """Bring what was written to the file: a server that ends badly has its log."""
-        if not self._over:
-            try:
-                self._file.flush()
-            except OSError as error:
-                self._give_up(error)
+        self._unless_over(self._file.flush)
 
-    def take_turn(self, scribe: _SessionLog) -> bool:
-        """Let a session write; tell whether another one wrote since it did."""
-        changed, self._turn = self._turn is not scribe, scribe
+    def _unless_over(self, act: Callable[..., object], *text: str) -> None:
+        if self._over:
+            return
+        try:
+            act(*text)
+        except OSError as error:
+            self._over = True
+            self._complain(
+                f"The log {self._name} ends here ({reason(error)}). The server goes on without it; make "
+                "room, and start it again to have one."
+            )
+
+    def take_turn(self, session: _SessionLog) -> bool:
+        """Let a session write; tell whether another one has written since it did."""
+        changed, self._turn = self._turn is not session, session
         return changed
-
-    def _give_up(self, error: OSError) -> None:
-        self._over = True
-        self._complain(
-            f"The log {self._name} ends here ({reason(error)}). The server goes on without it; make "
-            "room and start it again to have one."
-        )
 
 
 class _SessionLog(Observer):
@@ -123,19 +119,19 @@ class _SessionLog(Observer):
         self._writer = DialogueWriter(log.write)
         self._secrets = SpokenSecrets()
         self._mail = False
-        """Whether the last command is answered with a message."""
+        """Whether the answer to the last command is a message."""
         self._mechanism = b""
         self._step = 0
         """Which response of an AUTH the last line was, an initial one included."""
         self._lines = ServerLines()
         self._begun = False
         self._named = self._auth = self._logged_in = False
-        """Whether USER and AUTH were sent, and whether a login was right."""
+        """Whether USER and AUTH were sent, and whether a login succeeded."""
         self._turn()
-        self._direct(Side.CLIENT, Action.OPEN)
+        self._writer.open()
         log.flush()
 
-    # What a observer is told.
+    # What an observer sees.
 
     def told(self, event: ServerEvent) -> None:
         match event:
@@ -146,15 +142,15 @@ class _SessionLog(Observer):
             case OverlongLineReceived():
                 self._comment(f"a line of {event.octets:,} octets was thrown away")
             case PlaintextAfterStls():
-                self._comment(f"{len(event.residue):,} octets came in clear behind STLS")
+                self._comment(f"{len(event.residue):,} octets came in the clear after STLS")
 
     def logged_in(self, account: Account) -> None:
         self._logged_in = True
-        self._comment(f"the login is right, for {account.name}")
+        self._comment(f"{account.name} is logged in")
 
     def tls_began(self) -> None:
         self._turn()
-        self._direct(Side.CLIENT, Action.NEGOTIATE_TLS)
+        self._writer.negotiate_tls()
         self._log.flush()
 
     def sent(self, octets: bytes | memoryview) -> None:
@@ -162,16 +158,14 @@ class _SessionLog(Observer):
         if lines:
             self._turn()
         for line in lines:
-            self._server(line)
+            self._writer.received(line if self._mail else self._secrets.mask(line))
         self._log.flush()
 
     def ended(self, how: How) -> None:
-        if self._lines.rest:
-            self._turn()
-            self._server(self._lines.rest)
-            self._comment("that line had no end")
         self._turn()
-        self._direct(Side.CLIENT if how in _BY_CLIENT else Side.SERVER, Action.CLOSE)
+        if not self._mail:
+            self._lines.rest = self._secrets.mask(self._lines.rest)
+        self._writer.close(Side.CLIENT if how in _BY_CLIENT else Side.SERVER, self._lines)
         self._comment(f"session {self._peer.number} ended: {how.value}")
 
     # Lines.
@@ -226,14 +220,6 @@ class _SessionLog(Observer):
         self._writer.client(*parts)
         self._log.flush()
 
-    def _server(self, line: bytes) -> None:
-        if not self._mail:
-            line = self._secrets.mask(line)
-        self._writer.received(line)
-
-    def _direct(self, side: Side, action: Action) -> None:
-        self._writer.direction(side, write_direction(action))
-
     def _comment(self, text: str) -> None:
         self._turn()
         self._writer.comment(f"{_now()} {harmless(text)}")
@@ -250,4 +236,4 @@ class _SessionLog(Observer):
 
 
 def _now() -> str:
-    return datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+    return now_here().isoformat(timespec="seconds")

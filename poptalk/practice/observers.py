@@ -1,7 +1,9 @@
-"""Who looks on while a session goes on: lines about sessions, their log, and the record for tests.
+"""What is attached to a session: observers, which see what happens, and hooks, which change it.
 
-A server has any number of makers of observers, each called once for every connection.  A observer
-is told what happens and changes nothing; without one, nothing is kept and nothing is paid.
+A server has any number of makers of observers, each called once for every connection; without one,
+nothing is kept and nothing costs time.  `SessionRecords` keeps what clients sent, for tests, and
+`SessionLines` says a line about each session; the log is in `poptalk.practice.log`.  `ServerHooks` is
+what a fault overrides.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class DropReason(Enum):
-    """Why a connection ended otherwise than by a word of the session; nothing is removed then."""
+    """Why a connection ended without the session ending it; no message is removed then."""
 
     CLIENT_VANISHED = "the connection broke"
     NO_LOGIN = "no login in time"
@@ -45,7 +47,7 @@ class DropReason(Enum):
 
 
 How = EndReason | DropReason
-"""How a session ended; the values are clauses for people."""
+"""How a session ended; the values are for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +73,16 @@ class Peer:
 
 
 class Observer:
-    """Sees what happens in one session; this one looks away."""
+    """Sees what happens in one session; this one ignores it."""
 
     def told(self, event: ServerEvent) -> None:
-        """Take note of what the server core tells, before it is acted upon."""
+        """Take note of an event of the server core, before the driver acts on it."""
 
     def logged_in(self, account: Account) -> None:
-        """Take note of a login that was right."""
+        """Take note of a successful login."""
 
     def tls_began(self) -> None:
-        """Take note that the handshake is done."""
+        """Take note of the end of the TLS handshake."""
 
     def received(self, octets: bytes) -> None:
         """Take note of octets from the client, decrypted."""
@@ -96,9 +98,6 @@ MakeObserver = Callable[[Peer], Observer]
 """Makes the observer of a connection that has come."""
 
 
-# What clients sent, kept for a test to look at.
-
-
 @dataclass(slots=True, kw_only=True)
 class RecordedSession:
     """One session, as far as it has got: a server in another thread goes on with it.
@@ -106,9 +105,9 @@ class RecordedSession:
     Args:
         address: address and port of the client.
         tls: whether the session is inside TLS.
-        user: who is logged in, None before the login.
+        user: the name of the account, None before the login.
         commands: the lines that the client sent, without line ends, in order; responses within AUTH
-            are among them.  Nothing is masked.  A line stands here before it is answered.
+            are among them.  Nothing is masked.  A line is here before its answer is sent.
         ended: how the session ended, None while it lasts.
     """
 
@@ -155,12 +154,9 @@ class _SessionRecorder(Observer):
         self._session.ended = how.value
 
 
-# The hooks of the practice server: all places at which a session can be changed.
-#
-# To those of the core (`poptalk.pop3.server.events`) the driver adds its own: who may log in,
-# which maildrop
-# is shown, which certificate, and how octets leave.  Octets leave in *actions*: octets themselves, a
-# `Pause`, an `EarlyEnd`.  The driver carries them out without asking why.
+# Hooks.  To those of the core (`poptalk.pop3.server.events`) the driver adds its own: whether a login is
+# refused, which maildrop and which certificate are shown, and how octets leave: in *actions*, which are
+# octets, a `Pause` or an `EarlyEnd`.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +183,7 @@ class ServerHooks(SessionHooks):
     """What can be changed about one session by its driver; this object changes nothing."""
 
     def refused_login(self, _account: Account) -> Occasion | None:
-        """Return the reason to refuse a login that is right; None to go on."""
+        """Return the reason to refuse a login with the right password; None to accept it."""
         return None
 
     def maildrop(self, maildrop: Maildrop) -> Maildrop:
@@ -204,9 +200,6 @@ class ServerHooks(SessionHooks):
         A pause after the last octet also delays what follows it, such as the end of the session, or TLS.
         """
         return None
-
-
-# One line about each session, when it is over.
 
 
 class SessionLines:
@@ -229,7 +222,7 @@ class SessionLines:
         try:
             self._say(line)
         except ScreenClosed:
-            # Whoever read us has gone; that is no reason for clients to lose their server.
+            # The reader of our output has gone; clients keep their server.
             self._say = None
 
 

@@ -1,7 +1,8 @@
-"""Personas: how a server speaks, what it offers and what it is used to do, as data.
+"""Personas: a server's texts, capabilities, habits and limits, as data.
 
-A persona is a TOML file; ``personas/plain.toml`` explains every key.  A mistake in one is reported
-with the file, the line, the key and what would be allowed.
+A persona is a TOML file; ``personas/plain.toml`` explains every key.  A mistake is reported with the
+file, the line, the key and what would be allowed.  `UniqueIdForm` makes unique-ids that look like those
+of a certain server.  The settings of `poptalk serve` are here too.
 """
 
 from __future__ import annotations
@@ -25,12 +26,10 @@ from poptalk.pop3.server.transaction import Maildrop
 from poptalk.pop3.values import Value
 from poptalk.practice.maildrop.snapshot import AnotherMaildrop
 
-# Unique-ids that look like those of a certain server.
-#
-# Every server has a form of its own: Courier's are like UID3-1795430507, Cyrus's like 1795430588.3.  A
-# form says how they look; what they are is still made from the message's own unique-id, and so from its
-# content, and is the same in every session (RFC 1939 §7).  The running numbers that stand in the real
-# ones would be used again for another message as soon as a maildrop is copied.
+# Unique-ids.  Courier's look like UID3-1795430507, Cyrus's like 1795430588.3.  A form says how they
+# look; their content is still made from the message's own unique-id, and so is the same in every session
+# (RFC 1939 §7).  The running numbers of real servers would be used again for another message once a
+# maildrop is copied.
 
 
 MAX_UNIQUE_ID_OCTETS = 70
@@ -68,7 +67,7 @@ class UniqueIdForm:
             raise FormError("at least one {hex} or two {digits} are needed, to tell messages apart")
         example = "".join(_FIELDS.get(piece, piece) for piece in pieces)
         if not all(0x21 <= ord(character) <= 0x7E for character in example):
-            raise FormError("a unique-id has no blanks, and printable ASCII only (RFC 1939 §7)")
+            raise FormError("a unique-id has no spaces, and printable ASCII only (RFC 1939 §7)")
         if len(fields) > MOST_FIELDS or len(example) > MAX_UNIQUE_ID_OCTETS:
             raise FormError(
                 f"a unique-id has {MAX_UNIQUE_ID_OCTETS} octets at most (RFC 1939 §7), made from "
@@ -77,7 +76,7 @@ class UniqueIdForm:
         self._pieces = pieces
 
     def make(self, unique_id: bytes) -> bytes:
-        """Return the unique-id in this form that stands for another one."""
+        """Return the unique-id in this form that replaces another one."""
         hashed = hashlib.blake2b(unique_id, digest_size=8 * MOST_FIELDS).digest()
         out = list(self._pieces)
         for at in range(1, len(out), 2):
@@ -114,7 +113,7 @@ _SITUATIONS = {
     ("tls", "before-login"): "tls",
     ("tls", "after-login"): "tls_logged_in",
 }
-"""Where each list of capabilities stands in the file, and the field that it fills."""
+"""The place of each list of capabilities in the file, and the field that it fills."""
 
 _ANY = {"any-positive": Status.OK, "any-negative": Status.ERR}
 """The keys for all occasions of one kind that have no text of their own."""
@@ -132,7 +131,7 @@ _CORE_QUIRKS = {field.replace("_", "-"): field for field in QUIRKS}
 """The keys of the habits that the core has, each with its field."""
 
 _DRIVER_QUIRKS = ("second-session", "login-delay", "refusal-seconds", "unique-ids")
-"""The keys of those that are up to the driver."""
+"""The keys of those that the driver has."""
 
 MAX_REFUSAL_SECONDS = 60
 """Longest delay of a refused login: few clients wait longer for an answer."""
@@ -149,7 +148,7 @@ class SecondSession(Enum):
 
 
 class AnnouncedDelay(Enum):
-    """What is done about a LOGIN-DELAY that is announced (RFC 2449 §6.5)."""
+    """Whether a server keeps to the LOGIN-DELAY that it announces (RFC 2449 §6.5)."""
 
     KEPT = "kept"
     IGNORED = "ignored"
@@ -161,17 +160,17 @@ class PersonaError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persona:
-    """How a server speaks, what it offers and what it is used to do.
+    """How a server speaks, what it offers and how it behaves.
 
     Args:
         name: the name of its file, without the suffix.
         description: one line for people.
         texts: its words by occasion.
         capabilities: its answers to CAPA.
-        quirks: what it does differently from others, as far as the core does it.
-        limits: how much it puts up with.
+        quirks: its habits, as far as the core has them.
+        limits: how much it tolerates.
         second_session: what happens to a login while the same account has a session.
-        login_delay: what is done about a LOGIN-DELAY that is announced.
+        login_delay: whether it keeps to the LOGIN-DELAY that it announces.
         refusal_seconds: how long the real one takes to refuse a login.
         unique_ids: how its unique-ids look, None for those of the maildrop.
     """
@@ -348,7 +347,8 @@ def _capability_lines(table: Table, when: str) -> tuple[bytes, ...]:
     for line in lines:
         if not line.isascii() or not line.isprintable() or line != " ".join(line.split()):
             raise table.mistake(
-                when, f'"{line}" is no capability: printable ASCII, words parted by single blanks'
+                when,
+                f'"{line}" is not a capability, which is printable words with single spaces',
             )
         if not line or len(line) + 2 > MAX_CAPABILITY_OCTETS:
             raise table.mistake(
@@ -357,21 +357,19 @@ def _capability_lines(table: Table, when: str) -> tuple[bytes, ...]:
     encoded = tuple(line.encode("ascii") for line in lines)
     tags = [parse_capability(line).tag for line in encoded]
     if len(set(tags)) < len(tags):
-        raise table.mistake(when, "a capability stands here twice")
+        raise table.mistake(when, "a capability is listed twice")
     return encoded
 
 
-# The settings of `poptalk serve`, and their defaults.
-#
-# The table of options names some of these defaults in its help, and a test compares the two: a session
-# with another server is to load nothing of this room.
+# The settings of `poptalk serve`, and their defaults.  The table of options repeats some of them in its
+# help, because a session with another server loads nothing of this room; a test compares the two.
 
 
 LOOPBACK = "127.0.0.1"
-"""Where the practice server listens by default: everybody knows the passwords."""
+"""Where the practice server listens by default, since everyone knows the passwords."""
 
 DEFAULT_PERSONA = "exchange"
-"""How it speaks by default: as in the article that poptalk began with."""
+"""How it speaks by default: as in the article that poptalk is built on."""
 
 
 class ServeSettings(Value):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import math
 import signal
@@ -19,7 +18,6 @@ from poptalk.pop3.commands import MASK
 from poptalk.practice.accounts import (
     ACCOUNTS,
     Account,
-    AccountError,
     is_public,
     others_can_read,
     parse_account,
@@ -27,15 +25,12 @@ from poptalk.practice.accounts import (
     read_token,
 )
 from poptalk.practice.connection import Patience
-from poptalk.practice.faults.plan import FaultError, list_faults
-from poptalk.practice.limits import CannotListen
+from poptalk.practice.faults.plan import list_faults
+from poptalk.practice.limits import NO_MORE_FILES, CannotListen
 from poptalk.practice.log import CannotLog, ServerLog
-from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.observers import MakeObserver, SessionLines
-from poptalk.practice.persona import PersonaError, ServeSettings, list_personas
-from poptalk.practice.server import LoopMissing, Server, loop_factory
-
-_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+from poptalk.practice.persona import ServeSettings, list_personas
+from poptalk.practice.server import UNUSABLE, LoopMissing, Server, loop_factory
 
 COMPLAIN_SECONDS = 60.0
 """Least time between two sentences about the same trouble."""
@@ -58,8 +53,8 @@ def serve(
         complain: prints a sentence where errors and warnings go.
 
     Returns:
-        The exit code: 0 when told to stop, 2 for an account, a fault, a persona, a folder, a log
-        or a loop that cannot be used, 1 for a port or an address that cannot be had.
+        The exit code: 0 when stopped; 2 for an account, a fault, a persona, a folder, a log, a loop or
+        an address that cannot be used; 1 for a port or an address of another machine or program.
     """
     if options.list_personas:
         for line in list_personas():
@@ -107,21 +102,14 @@ def _serve(
             fault_seed=options.fault_seed,
             observers=_observers(options, log, say=say),
         )
-    except (
-        AccountError,
-        FaultError,
-        LoopMissing,
-        PersonaError,
-        MaildropError,
-        FileNotFoundError,
-    ) as error:
+    except (LoopMissing, *UNUSABLE) as error:
         complain(str(error))
         return EXIT_USAGE
     try:
         server.listen()
     except CannotListen as error:
         complain(_why_not(error))
-        return EXIT_NO
+        return EXIT_NO if error.is_address else EXIT_USAGE
     for host in hosts:
         if not is_loopback(host) and any(map(is_public, server.accounts)):
             complain(
@@ -180,9 +168,15 @@ def _observers(
 
 
 def _why_not(error: CannotListen) -> str:
+    if not error.is_address:
+        return (
+            f'--listen "{error.host}": this machine has no such address and knows no such name. Try '
+            "127.0.0.1 or ::1 for this machine alone, 0.0.0.0 for everyone who can reach it. The port "
+            "goes to --port."
+        )
     port = f" port {error.port}" if error.port else ""
     return (
-        f"{error.host}{port} cannot be listened on ({reason(error.why)}). Is another server there "
+        f"{error.host}{port} cannot be listened on ({reason(error)}). Is another server there "
         "already? Ports below 1024 are often reserved; without --port a free one is taken."
     )
 
@@ -227,7 +221,7 @@ class OutOfFiles:
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Report an error, as `asyncio.loop.set_exception_handler` has it."""
         error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in _NO_MORE_FILES:
+        if not isinstance(error, OSError) or error.errno not in NO_MORE_FILES:
             loop.default_exception_handler(context)
         elif self._clock() >= self._quiet_until:
             self._quiet_until = self._clock() + COMPLAIN_SECONDS
@@ -248,6 +242,8 @@ async def _run(
     signals.listen()
     asyncio.get_running_loop().set_exception_handler(OutOfFiles(complain))
     # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
+    # Made now, because it needs a file, and there may be none left when a client begins with TLS.
+    server.tls_context()
     for line in [_json(server)] if as_json else _table(server):
         say(line)
     async with server:

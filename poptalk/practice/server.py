@@ -5,7 +5,8 @@
     with Server(persona="plain") as server:
         poplib.POP3(server.host, server.port)
 
-It listens on loopback unless told otherwise, because everybody knows the passwords.
+It listens on loopback by default, because everyone knows the passwords.
+`practice_server` is the one that a shell without a target opens in its own process.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -30,10 +32,24 @@ from poptalk.pop3.commands import Limits
 from poptalk.pop3.sasl.table import server_mechanisms
 from poptalk.pop3.server.events import LoginAttempt
 from poptalk.pop3.server.texts import Occasion
-from poptalk.practice.accounts import ACCOUNTS, Account, AccountBook, LoginDelays, announced_delay
+from poptalk.practice.accounts import (
+    ACCOUNTS,
+    Account,
+    AccountBook,
+    AccountError,
+    LoginDelays,
+    announced_delay,
+)
 from poptalk.practice.connection import Patience, ServerConnection
-from poptalk.practice.faults.plan import FaultError
-from poptalk.practice.limits import BACKLOG, ConnectionLimits, Deadlines, ListeningPort, listen
+from poptalk.practice.faults.plan import FaultError, FaultPlan
+from poptalk.practice.limits import (
+    BACKLOG,
+    NO_MORE_FILES,
+    ConnectionLimits,
+    Deadlines,
+    ListeningPort,
+    listen,
+)
 from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Store, locate
 from poptalk.practice.observers import (
     DropReason,
@@ -59,7 +75,6 @@ if TYPE_CHECKING:
 
     from poptalk.net.tls_settings import TlsSettings
     from poptalk.practice.certificates import Certificates
-    from poptalk.practice.faults.plan import FaultPlan
 
 TIMESTAMP_HOST = "practice.invalid"
 """The right side of the APOP timestamp; RFC 1939 §7 wants the host, whose name is nobody's business."""
@@ -75,6 +90,10 @@ def fresh_timestamp() -> bytes:
 
 NONCE_OCTETS = 18
 """144 random bits, 24 characters: too many to guess."""
+
+
+UNUSABLE = (AccountError, FaultError, MaildropError, PersonaError, FileNotFoundError)
+"""What `Server` raises for arguments that it cannot use, each explained in one sentence."""
 
 
 class Server:
@@ -132,7 +151,7 @@ class Server:
         slow_refusals: bool = False,
         timestamp: Callable[[], bytes] = fresh_timestamp,
         clock: Callable[[], float] = time.monotonic,
-        faults: Sequence[str] = (),
+        faults: str | Sequence[str] = (),
         fault_seed: int | None = None,
         record: bool = False,
         observers: Sequence[MakeObserver] = (),
@@ -157,7 +176,11 @@ class Server:
         self._asked_for = (port, tls_port)
         self._make_timestamp = timestamp
         self._greets_with_timestamp = self.persona.texts.mentions(Occasion.GREETING, "timestamp")
-        self.faults = _fault_plan(faults, self.accounts, seed=fault_seed)
+        self.faults: FaultPlan | None = None
+        if faults:
+            names = [account.name for account in self.accounts]
+            rules = (faults,) if isinstance(faults, str) else faults
+            self.faults = FaultPlan(rules, accounts=names, seed=fault_seed)
         self._make_stores = functools.partial(
             _stores,
             self.accounts,
@@ -178,7 +201,10 @@ class Server:
         self.listeners: tuple[ListeningPort, ...] = ()
         """The ports that were taken."""
         self._serving: list[asyncio.Server] = []
-        self._thread: ThreadedServer | None = None
+        self._running: Future[None] | None = None
+        """The life of the server in a thread of its own."""
+        self._stop: Callable[[], object] | None = None
+        """Ends that life."""
         self._certificates: Certificates | None = None
         self._certificates_lock = threading.Lock()
         """A shell in another thread asks for `ca_file` at the moment in which STLS needs the context."""
@@ -221,18 +247,34 @@ class Server:
         return self.listeners[0].port
 
     @property
-    def tls_port(self) -> int | None:
-        """The port for implicit TLS on `host`, None if there is none."""
-        return next((each.port for each in self.listeners if each.implicit_tls), None)
+    def tls_port(self) -> int:
+        """The port for implicit TLS on `host`.
+
+        Raises:
+            RuntimeError: there is none, or the server listens nowhere.
+        """
+        for listener in self.listeners:
+            if listener.implicit_tls:
+                return listener.port
+        raise RuntimeError("The server has no port for TLS; make it with tls_port=0, and enter it.")
 
     def __enter__(self) -> Self:
-        """Run the server in a thread of its own.
+        """Run the server in a thread of its own, and return it ready for connections.
 
         Raises:
             CannotListen: as `listen` does.
         """
-        self._thread = ThreadedServer(self)
-        self._thread.__enter__()
+        if not self.listeners:
+            self.listen()
+        ready: Future[Callable[[], object]] = Future()
+        self._running = Future()
+        threading.Thread(
+            target=self._run,
+            args=(ready, self._running),
+            name="poptalk practice server",
+            daemon=True,
+        ).start()
+        self._stop = ready.result()
         return self
 
     def __exit__(
@@ -241,8 +283,29 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._thread is not None
-        self._thread.__exit__(kind, error, traceback)
+        assert self._stop is not None
+        assert self._running is not None
+        # A loop that has died is closed; why it did is raised by the next line.
+        with suppress(RuntimeError):
+            self._stop()
+        self._running.result()
+
+    def _run(self, ready: Future[Callable[[], object]], running: Future[None]) -> None:
+        """Run until the function that becomes the result of `ready` is called."""
+
+        async def serve() -> None:
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            async with self:
+                ready.set_result(functools.partial(loop.call_soon_threadsafe, stop.set))
+                await stop.wait()
+
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the other thread
+            (running if ready.done() else ready).set_exception(error)
+        else:
+            running.set_result(None)
 
     async def __aenter__(self) -> Self:
         if not self.listeners:
@@ -377,10 +440,10 @@ class Server:
         """Return an APOP timestamp that no other session has, None where the greeting shows none."""
         return self._make_timestamp() if self._greets_with_timestamp else None
 
-    def log_in(
+    def check_login(
         self, attempt: LoginAttempt, hooks: ServerHooks, *, encrypted: bool
-    ) -> tuple[Account, Lease] | Occasion:
-        """Open the maildrop for which an attempt to log in is right, or return why it is refused.
+    ) -> Account | Occasion:
+        """Return the account that an attempt to log in is right for, or why it is refused.
 
         Args:
             attempt: the attempt.
@@ -393,19 +456,30 @@ class Server:
         delay, now = self._seconds_between_logins[encrypted], self._clock()
         if delay and self._delays.too_soon(account, delay=delay, now=now):
             return Occasion.LOGIN_TOO_SOON
-        refusal = hooks.refused_login(account)
-        if refusal is not None:
-            return refusal
+        return hooks.refused_login(account) or account
+
+    def store(self, account: Account) -> Store:
+        """Return the maildrop of an account."""
+        return self._stores[account.name]
+
+    def open_maildrop(self, account: Account, store: Store) -> Lease | Occasion:
+        """Open a maildrop, or return why that cannot be; in any thread, as it may mean reading an mbox.
+
+        Args:
+            account: whose login was right.
+            store: the account's maildrop.
+        """
         try:
-            lease = self._stores[account.name].open()
+            lease = store.open()
         except MaildropLocked:
             return Occasion.MAILDROP_LOCKED
-        except MaildropError:
-            return Occasion.TROUBLE_LASTING
         except OSError:
             return Occasion.TROUBLE_PASSING
-        self._delays.logged_in(account, now=now)
-        return account, lease
+        except MaildropError as error:
+            full = getattr(error.__cause__, "errno", None) in NO_MORE_FILES
+            return Occasion.TROUBLE_PASSING if full else Occasion.TROUBLE_LASTING
+        self._delays.logged_in(account, now=self._clock())
+        return lease
 
     def new_hooks(self) -> ServerHooks:
         """Return what meddles with the next connection."""
@@ -433,16 +507,6 @@ def _login_delay(persona: Persona, *, encrypted: bool) -> int:
     return next(filter(None, map(announced_delay, situations)), 0)
 
 
-def _fault_plan(
-    faults: Sequence[str], accounts: Sequence[Account], *, seed: int | None
-) -> FaultPlan | None:
-    if not faults:
-        return None
-    from poptalk.practice.faults.plan import FaultPlan
-
-    return FaultPlan(faults, accounts=[account.name for account in accounts], seed=seed)
-
-
 def _stores(
     accounts: Sequence[Account],
     maildrop: str | Path | None,
@@ -466,68 +530,6 @@ def _stores(
         for place in set(places.values())
     }
     return {name: stores[place] for name, place in places.items()}
-
-
-class ThreadedServer:
-    """A `Server` in a thread of its own, as a context manager.
-
-    Args:
-        server: the server; it must not have been entered.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._started = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(
-            target=self._run, name="poptalk practice server", daemon=True
-        )
-
-    def __enter__(self) -> Server:
-        """Start the server and return it, ready for connections.
-
-        Raises:
-            OSError: as `Server.listen` does.
-        """
-        if not self._server.listeners:
-            self._server.listen()
-        self._thread.start()
-        self._started.wait()
-        if self._failure is not None:
-            raise self._failure
-        return self._server
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the thread was started
-            self._failure = error
-        finally:
-            self._started.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        async with self._server:
-            self._started.set()
-            await self._stop.wait()
-
-
-# The practice server that a shell without a target opens: in this process, on a free loopback port.
 
 
 class PracticeDestination(Destination):
@@ -579,13 +581,12 @@ def practice_server(
             token=token,
             faults=faults,
         )
-    except (FaultError, PersonaError, MaildropError, FileNotFoundError) as error:
+    except UNUSABLE as error:
         raise BadDestination(str(error)) from error
-    with ThreadedServer(server):
-        port = server.tls_port if tls else server.port
+    with server:
         yield PracticeDestination(
             host=server.host,
-            port=port or 0,
+            port=server.tls_port if tls else server.port,
             label="practice",
             tls=tls,
             starttls=starttls,

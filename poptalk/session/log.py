@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import MASK
@@ -50,7 +50,7 @@ from poptalk.session.exchanges import (
     split_lines,
 )
 from poptalk.terminal.safe import harmless
-from poptalk.transcript.model import Action, Side, write_direction
+from poptalk.transcript.model import Side
 from poptalk.transcript.octets import json_line, json_object, text_of
 from poptalk.transcript.pattern import Literal
 from poptalk.transcript.redact import mask_sent
@@ -73,8 +73,18 @@ def now_here() -> datetime:
     return datetime.now(UTC).astimezone()
 
 
+def open_private(name: str) -> TextIO:
+    """Open a log file, adding to it if it exists; made with mode 0600, because mail is private.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    return open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
 class FileLog(ABC):
-    """A log file, made with mode 0600 because mail is private."""
+    """A log file."""
 
     def __init__(self, name: str, session: Session, *, now: Now = now_here) -> None:
         """Open the file, adding to it if it exists.
@@ -90,10 +100,7 @@ class FileLog(ABC):
         self.name = name
         self._session = session
         self._now = now
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._file = open(  # noqa: SIM115 - closed by `close` and `abandon`
-            descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
-        )
+        self._file = open_private(name)
         self._lines = ServerLines()
 
     def __call__(self, event: Event) -> None:
@@ -174,18 +181,9 @@ class _Writer(DialogueWriter):
         parts = mask_sent(event, step=max(event.step, 1))
         self.client(*(p.text[:most] if isinstance(p, Literal) else p for p in parts), end=event.end)
 
-    def open(self) -> None:
-        """Write that a connection is opened."""
-        self.direction(Side.CLIENT, write_direction(Action.OPEN))
-
-    def negotiate_tls(self) -> None:
-        """Write that TLS begins."""
-        self.direction(Side.CLIENT, write_direction(Action.NEGOTIATE_TLS))
-
-    def ended(self, ending: Ending) -> None:
+    def ended(self, ending: Ending, lines: ServerLines) -> None:
         """Write who closed the connection."""
-        side = Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT
-        self.direction(side, write_direction(Action.CLOSE))
+        self.close(Side.SERVER if ending.by is EndedBy.SERVER else Side.CLIENT, lines)
 
 
 def _where(event: ConnectionOpened) -> str:
@@ -228,11 +226,8 @@ class TextLog(FileLog):
         self._writer.received(line)
 
     def _ended(self, ending: Ending) -> None:
-        if self._lines.rest:
-            self._line(self._lines.rest)
-            self._writer.comment("that line had no end")
-            self._lines = ServerLines()
-        self._writer.ended(ending)
+        self._writer.ended(ending, self._lines)
+        self._lines = ServerLines()
         self._comment(str(ending))
 
     def _comment(self, text: str) -> None:
@@ -384,7 +379,7 @@ def _report_event(writer: _Writer, event: Event, session: Session) -> None:
                 writer.negotiate_tls()
             writer.comment(harmless(event.facts.summary))
         case ConnectionEnded():
-            writer.ended(event.ending)
+            writer.ended(event.ending, ServerLines())
             writer.comment(harmless(str(event.ending)))
 
 

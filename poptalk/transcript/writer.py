@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from poptalk.transcript.model import (
     FORMS,
+    Action,
     AnyLines,
     ClientLine,
     Comment,
@@ -132,6 +133,21 @@ class DialogueWriter:
         ):
             raise ValueError(f"'{written}' is no stage direction; write one of {', '.join(FORMS)}.")
         self._put(f"{side.value} {written}")
+
+    def open(self) -> None:
+        """Write that the client opens the connection."""
+        self.direction(Side.CLIENT, write_direction(Action.OPEN))
+
+    def negotiate_tls(self) -> None:
+        """Write that TLS begins."""
+        self.direction(Side.CLIENT, write_direction(Action.NEGOTIATE_TLS))
+
+    def close(self, side: Side, lines: ServerLines) -> None:
+        """Write who closed the connection, and before that a line that came without its end."""
+        if lines.rest:
+            self.received(lines.rest)
+            self.comment("that line had no end")
+        self.direction(side, write_direction(Action.CLOSE))
 
     def comment(self, text: str) -> None:
         """Write a comment, a line for each line of the text."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli import main
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Answer, ScriptedServer, Send
 from tests.shell.black_box import at, on_a_terminal, piped
@@ -159,7 +159,7 @@ def test_help_on_a_full_disk(words: list[str]) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_key_log_on_a_full_disk() -> None:
     options = ("--starttls", "--insecure", "--keylog", "/dev/full")
-    with ThreadedServer(Server()) as server:
+    with Server() as server:
         finished = piped(b"CAPA\nQUIT\n", server.host, server.port, *options)
     assert finished.code == 4
     assert "the key log cannot be written to" in finished.stderr

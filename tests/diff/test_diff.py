@@ -17,7 +17,7 @@ from poptalk.cli import main
 from poptalk.config import mailbox_directory
 from poptalk.net.endpoint import target_words
 from poptalk.practice.accounts import BOB
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.servers import certificates
 from tests.servers.dovecot import Dovecot, dovecot_or_skip
 from tests.servers.recording import RecordingServer, by_keyword
@@ -51,9 +51,7 @@ def _password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def practice(servers: ExitStack, maildrop: Path = LETTERS, *, faults: Sequence[str] = ()) -> str:
-    server = servers.enter_context(
-        ThreadedServer(Server(persona="plain", maildrop=maildrop, faults=faults))
-    )
+    server = servers.enter_context(Server(persona="plain", maildrop=maildrop, faults=faults))
     return f"{server.host}:{server.port}"
 
 

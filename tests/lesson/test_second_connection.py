@@ -8,7 +8,7 @@ from poptalk.lesson.driver import SecondConnection
 from poptalk.lesson.server import LiveLessonServer
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from poptalk.session.client import Client
 from poptalk.terminal.render import plain_text
 from poptalk.transcript.parser import parse_dialogue
@@ -43,7 +43,7 @@ class Room(LiveLessonServer):
 @pytest.mark.parametrize("line", ["DELE 1", "{word=dele} 1"])
 def test_it_stops_before_somebodys_letter_is_marked(line: str) -> None:
     dialogue = parse_dialogue(f"{LOGIN}C: {line}\nS: +OK\nC: QUIT\nS: +OK\n", name="t")
-    with ThreadedServer(Server(shared=True)) as server:
+    with Server(shared=True) as server:
         lesson_server = Room(server, live=True)
         proof = SecondConnection(dialogue, lesson_server=lesson_server, bindings={})
         proof.run()
@@ -54,7 +54,7 @@ def test_it_stops_before_somebodys_letter_is_marked(line: str) -> None:
 
 def test_on_the_practice_server_it_may() -> None:
     dialogue = parse_dialogue(f"{LOGIN}C: DELE 1\nS: +OK\nC: QUIT\nS: +OK\n", name="t")
-    with ThreadedServer(Server(shared=True)) as server:
+    with Server(shared=True) as server:
         lesson_server = Room(server, live=False)
         proof = SecondConnection(dialogue, lesson_server=lesson_server, bindings={})
         proof.run()
@@ -64,7 +64,7 @@ def test_on_the_practice_server_it_may() -> None:
 
 def test_what_came_otherwise_is_told_in_a_sentence_and_names_no_file() -> None:
     dialogue = parse_dialogue(f"{LOGIN}C: STAT\nS: +OK 9 {{n:int}}\n", name="/somewhere/lesson.md")
-    with ThreadedServer(Server(shared=True)) as server:
+    with Server(shared=True) as server:
         proof = SecondConnection(dialogue, lesson_server=Room(server, live=False), bindings={})
         proof.run()
     rows = list(map(plain_text, proof.lines(columns=80)))

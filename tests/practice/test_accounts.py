@@ -132,7 +132,7 @@ def test_an_account_on_the_command_line() -> None:
         (":sesame", "--user: neither the name nor the password may be empty"),
         ("tim:", "may be empty"),
         ("", "no colon"),
-        ("tim the bear:sesame", "without blanks"),
+        ("tim the bear:sesame", "has no spaces"),
         ("tim:sesame\n", "printable"),
         ("t\0m:sesame", "printable"),
     ],

@@ -19,7 +19,7 @@ from poptalk.pop3.capabilities import CapabilityLists
 from poptalk.practice.maildrop import MaildropError, Store
 from poptalk.practice.persona import Persona, ServeSettings, load_persona
 from poptalk.practice.serve import serve
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.practice.talking import SECONDS, Talk, greeted
 
 TOKEN = "mF_9.B5f-4.1JqM"
@@ -33,7 +33,7 @@ TOKEN_MECHANISMS = ["XOAUTH2", "OAUTHBEARER"]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with ThreadedServer(Server(persona="plain", token=TOKEN, tls_port=0)) as running:
+    with Server(persona="plain", token=TOKEN, tls_port=0) as running:
         yield running
 
 
@@ -106,7 +106,7 @@ def test_curl_by_token(mechanism: str, options: list[str]) -> None:
     # Where it may choose, curl takes OAUTHBEARER whatever it is told.
     persona = with_capabilities(b"SASL " + mechanism.encode(), b"RESP-CODES")
     how = ["--user", "bob:", "--login-options", f"AUTH={mechanism}", *options]
-    with ThreadedServer(Server(persona=persona, token=TOKEN)) as server:
+    with Server(persona=persona, token=TOKEN) as server:
         done = curl(server, *how, "--oauth2-bearer", TOKEN)
         assert done.returncode == 0, done.stderr
         assert done.stdout == b"Subject: hi\r\n\r\nCall me.\r\n"
@@ -148,7 +148,7 @@ def challenge(line: bytes) -> str:
 
 
 def test_a_client_that_doubts_the_server_leaves_no_lock() -> None:
-    with ThreadedServer(Server(persona="plain", shared=True)) as shared:
+    with Server(persona="plain", shared=True) as shared:
         client = ScramClient(["SCRAM-SHA-256"], "bob", "jones")
         first = b64encode(client.get_client_first().encode())
         with greeted(shared) as doubter, greeted(shared) as other:
@@ -160,7 +160,7 @@ def test_a_client_that_doubts_the_server_leaves_no_lock() -> None:
 
 
 def test_without_a_token_none_is_right() -> None:
-    with ThreadedServer(Server(persona="plain")) as tokenless, greeted(tokenless) as talk:
+    with Server(persona="plain") as tokenless, greeted(tokenless) as talk:
         response = b64encode(f"user=bob\1auth=Bearer {TOKEN}\1\1".encode())
         reason = talk.say(b"AUTH XOAUTH2 " + response)
         assert json.loads(challenge(reason)) == {"status": "401", "schemes": "bearer"}
@@ -199,7 +199,7 @@ def quits_after_login(server: Server, password: bytes = b"jones") -> bytes:
 def test_login_delay_is_kept() -> None:
     clock = Clock()
     persona = with_capabilities(b"USER", b"RESP-CODES", b"AUTH-RESP-CODE", b"LOGIN-DELAY 60")
-    with ThreadedServer(Server(persona=persona, clock=clock)) as server:
+    with Server(persona=persona, clock=clock) as server:
         assert quits_after_login(server).startswith(b"+OK")
         clock.now += 59
         assert (
@@ -217,7 +217,7 @@ def test_login_delay_is_kept() -> None:
     "lines", [(b"USER",), (b"USER", b"LOGIN-DELAY"), (b"USER", b"LOGIN-DELAY x")]
 )
 def test_without_a_delay_nobody_waits(lines: tuple[bytes, ...]) -> None:
-    with ThreadedServer(Server(persona=with_capabilities(*lines), clock=Clock())) as server:
+    with Server(persona=with_capabilities(*lines), clock=Clock()) as server:
         assert quits_after_login(server).startswith(b"+OK")
         assert quits_after_login(server).startswith(b"+OK")
 
@@ -232,13 +232,13 @@ def test_a_maildrop_that_cannot_be_opened(
         raise trouble
 
     monkeypatch.setattr(Store, "open", fail)
-    with ThreadedServer(Server(persona="plain")) as server, greeted(server) as talk:
+    with Server(persona="plain") as server, greeted(server) as talk:
         assert talk.say(b"AUTH PLAIN " + PLAIN_BOB).startswith(b"-ERR [%b]" % code)
         assert talk.log_in().startswith(b"-ERR [%b]" % code)
 
 
 def test_response_codes_are_given_where_they_are_announced_only() -> None:
-    with ThreadedServer(Server(persona=with_capabilities(b"USER", b"SASL PLAIN"))) as server:
+    with Server(persona=with_capabilities(b"USER", b"SASL PLAIN")) as server:
 
         def wrong(talk: Talk) -> bytes:
             return talk.say(b"AUTH PLAIN " + b64encode(b"\0bob\0wrong"))

@@ -1,4 +1,4 @@
-"""Sizes are counted in a thread: the session that needs them waits, and nobody else."""
+"""Sizes are counted, and an mbox is read, in a thread: the session that needs it waits, and no other."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from poptalk.practice.connection import ServerConnection
+from poptalk.practice.maildrop.mbox import Mbox
 from poptalk.practice.maildrop.snapshot import Snapshot
 from poptalk.practice.server import Server
-from tests.practice.maildrop.letters import numbered_letters, write_maildir
+from tests.practice.maildrop.letters import numbered_letters, write_maildir, write_mbox
+from tests.practice.maildrop.test_fetching import stat_as_soon_as_free
 from tests.practice.talking import SECONDS, connected, greeted
 
 COUNT = 5
@@ -116,3 +118,68 @@ def test_nobody_counts_for_a_client_that_has_gone(
         gate.opened.set()
     # The server has waited for its threads.
     assert gate.counted == [1]
+
+
+# An mbox is read whole when it has changed.
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Hold up whoever reads an mbox again; the events tell that it has begun, and let it go on."""
+    begun, go_on = threading.Event(), threading.Event()
+    scan = Mbox.scan
+
+    def held_up(mbox: Mbox, before: Snapshot | None) -> Snapshot:
+        if before is not None:
+            begun.set()
+            assert go_on.wait(SECONDS)
+        return scan(mbox, before)
+
+    monkeypatch.setattr(Mbox, "scan", held_up)
+    return begun, go_on
+
+
+def new_mail(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"From x Thu Jan  1 00:00:00 1970\n\nnew\n\n")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_others_are_answered_while_an_mbox_is_read(
+    shared: bool, tmp_path: Path, reading: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, go_on = reading
+    path = write_mbox(tmp_path / "mail", numbered_letters(COUNT))
+    server = Server(maildrop=path, shared=shared)
+    with server, greeted(server) as first, greeted(server) as second:
+        new_mail(path)
+        assert first.say(b"USER bob").startswith(b"+OK")
+        first.sock.sendall(b"PASS jones\r\nSTAT\r\nQUIT\r\n")
+        assert begun.wait(SECONDS)
+        assert second.say(b"CAPA").startswith(b"+OK")
+        second.body()
+        go_on.set()
+        assert first.line().startswith(b"+OK")
+        assert first.line().startswith(b"+OK 6 ")
+        assert first.rest().startswith(b"+OK")
+        assert second.log_in().startswith(b"+OK")
+        assert second.say(b"STAT").startswith(b"+OK 6 ")
+
+
+def test_a_client_that_leaves_while_its_mbox_is_read_gives_it_back(
+    tmp_path: Path, reading: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, go_on = reading
+    path = write_mbox(tmp_path / "mail", numbered_letters(COUNT))
+    with Server(maildrop=path, writable=True) as server, greeted(server) as other:
+        new_mail(path)
+        with greeted(server) as talk:
+            assert talk.say(b"USER bob").startswith(b"+OK")
+            talk.sock.sendall(b"PASS jones\r\n")
+            assert begun.wait(SECONDS)
+            talk.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        # That it has gone is known before this is answered.
+        assert other.say(b"CAPA").startswith(b"+OK")
+        other.body()
+        go_on.set()
+        assert stat_as_soon_as_free(server).startswith(b"+OK 6 ")

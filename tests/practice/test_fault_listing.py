@@ -61,7 +61,7 @@ def test_a_row_is_one_sentence_long(kind: type[Fault]) -> None:
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        (["slo"], 'there is no fault "slo"; is "slow" meant?'),
+        (["slo"], 'there is no fault "slo"; did you mean "slow"?'),
         (["slow", "bob=slow:1s"], "the same fault twice"),
         (["eve=slow"], 'no account "eve"'),
     ],

@@ -15,7 +15,7 @@ from poptalk.pop3.commands import parse_command
 from poptalk.pop3.replies import stuff
 from poptalk.practice.faults.fault import Fault
 from poptalk.practice.faults.plan import FAULTS, FaultError, FaultPlan, read_rule
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.practice.talking import SECONDS, connected, greeted
 
 ACCOUNTS = ("bob", "mrose")
@@ -64,7 +64,7 @@ def test_a_rule_is_read(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("no-dot-stufing", 'there is no fault "no-dot-stufing"; is "no-dot-stuffing" meant?'),
+        ("no-dot-stufing", 'there is no fault "no-dot-stufing"; did you mean "no-dot-stuffing"?'),
         ("xyzzy", 'there is no fault "xyzzy"; poptalk serve --list-faults lists them.'),
         ("", 'there is no fault ""'),
         ("bob=", 'there is no fault ""'),
@@ -87,7 +87,7 @@ def test_a_rule_is_read(
 def test_a_rule_that_cannot_be_read_is_explained(text: str, words: str) -> None:
     with pytest.raises(FaultError) as caught:
         read_rule(text, accounts=ACCOUNTS)
-    assert str(caught.value).startswith(f"--fault {text}: ")
+    assert str(caught.value).startswith(f'Fault "{text}": ')
     assert words in str(caught.value)
     assert str(caught.value).endswith((".", "?"))
 
@@ -165,7 +165,7 @@ def serving(maildrop: Path, *faults: str) -> Iterator[Server]:
         faults=faults,
         timestamp=lambda: b"<1.2@practice.invalid>",
     )
-    with ThreadedServer(server) as running:
+    with server as running:
         yield running
 
 

@@ -18,7 +18,7 @@ from poptalk.practice.faults.connection import DRIP_OCTETS
 from poptalk.practice.faults.fault import Fault
 from poptalk.practice.faults.plan import FaultPlan, read_rule
 from poptalk.practice.observers import Action, EarlyEnd, Pause
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.practice.talking import SECONDS, connected, greeted
 
 LETTER = b"Subject: dots\r\n\r\nbefore\r\n.\r\nafter\r\n"
@@ -117,7 +117,7 @@ def maildrop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("fault", ["slow:5ms", "drip:1ms", "split-terminator:5ms"])
 def test_a_patient_client_gets_everything(maildrop: Path, fault: str, tls: bool) -> None:
-    with ThreadedServer(Server(persona="plain", maildrop=maildrop, faults=[fault])) as server:
+    with Server(persona="plain", maildrop=maildrop, faults=[fault]) as server:
         client = poplib.POP3(server.host, server.port, timeout=SECONDS)
         if tls:
             client.stls(ssl.create_default_context(cafile=server.ca_file))
@@ -131,7 +131,7 @@ def test_commands_behind_a_pause_are_answered_in_their_turn(maildrop: Path) -> N
     answers = []
     for faults in ((), ("split-terminator:5ms", "slow:5ms")):
         server = Server(persona="plain", maildrop=maildrop, faults=faults)
-        with ThreadedServer(server), greeted(server) as talk:
+        with server, greeted(server) as talk:
             talk.sock.sendall(b"USER bob\r\nPASS jones\r\nRETR 1\r\nSTAT\r\nQUIT\r\n")
             answers.append(talk.rest())
     assert answers[0] == answers[1]
@@ -140,7 +140,7 @@ def test_commands_behind_a_pause_are_answered_in_their_turn(maildrop: Path) -> N
 
 def test_what_was_marked_stays_if_the_connection_is_dropped(maildrop: Path) -> None:
     server = Server(persona="plain", maildrop=maildrop, shared=True, faults=["#1=drop-after:150"])
-    with ThreadedServer(server), connected(server) as talk:
+    with server, connected(server) as talk:
         talk.sock.sendall(b"USER bob\r\nPASS jones\r\nDELE 1\r\n" + 20 * b"NOOP\r\n")
         assert len(talk.rest()) == 150
         with greeted(server) as next_one:
@@ -150,7 +150,7 @@ def test_what_was_marked_stays_if_the_connection_is_dropped(maildrop: Path) -> N
 
 def test_a_reset_gives_the_lock_back(maildrop: Path) -> None:
     server = Server(persona="plain", maildrop=maildrop, shared=True, faults=["#1=reset:140"])
-    with ThreadedServer(server), connected(server) as talk:
+    with server, connected(server) as talk:
         talk.sock.sendall(b"USER bob\r\nPASS jones\r\nRETR 1\r\n")
         with pytest.raises(ConnectionResetError):
             talk.rest()

@@ -22,7 +22,7 @@ import pytest
 from poptalk.pop3.client import ClientSession
 from poptalk.pop3.events import Violation, ViolationKind
 from poptalk.practice.faults.plan import FAULTS
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.practice.talking import SECONDS, connected
 
 PATIENCE = 0.3
@@ -60,7 +60,7 @@ def serving(maildrop: Path, *faults: str, shared: bool = False) -> Iterator[Serv
         fault_seed=7,
         timestamp=lambda: b"<1.2@practice.invalid>",
     )
-    with ThreadedServer(server) as running:
+    with server as running:
         yield running
 
 

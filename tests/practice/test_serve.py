@@ -14,7 +14,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,10 +34,10 @@ SECONDS = 20
 
 
 @contextmanager
-def running(*options: str) -> Iterator[subprocess.Popen[str]]:
+def running(*options: str, program: str = PROGRAM) -> Iterator[subprocess.Popen[str]]:
     """Run the command; it must end well when told to."""
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", PROGRAM, *options],
+        [sys.executable, "-W", "error", "-c", program, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -114,6 +114,32 @@ def test_an_address_of_another_machine() -> None:
     code, (sentence,) = refused("--listen", "192.0.2.1")
     assert code == 1
     assert "192.0.2.1 cannot be listened on" in sentence
+
+
+@pytest.mark.parametrize(
+    "address",
+    [".", "a..b", "a" * 70, "[::1]", "127.0.0.1:110", "127.0.0.1/8", "::ffff:127.0.0.1", "~x/y",
+     "\udcff", "a\0b", "no_such.invalid", "::1%", ""],
+)  # fmt: skip
+def test_what_is_no_address(address: str) -> None:
+    code, (sentence,) = refused("--listen", address)
+    assert code == 2
+    assert sentence.startswith(f'--listen "{address}": this machine has no such address')
+
+
+@pytest.mark.parametrize("address", ["127.1", "0x7f.1", "*", "LOCALHOST", "my_server"])
+def test_a_host_that_the_system_knows_may_be_spelled_as_it_likes(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
+    server = Server(host=address, tls_port=0)
+    with monkeypatch.context() as system:
+        system.setattr(socket, "getaddrinfo", lambda *_args, **_options: found)
+        server.listen()
+    with server:
+        context = ssl.create_default_context(cafile=server.ca_file)
+        port = server.listeners[1].port
+        poplib.POP3_SSL("127.0.0.1", port, context=context, timeout=SECONDS).quit()
 
 
 @pytest.mark.parametrize(
@@ -349,6 +375,43 @@ def test_an_output_that_takes_nothing_is_said_in_one_sentence() -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith(b"poptalk: The output could not be written")
     assert ended.stderr.count(b"\n") == 1
+
+
+# A connection that asyncio accepts just before the end may be left to the garbage collector, which is a
+# warning that users don't see.
+SHORT_OF_FILES = f"""
+import resource, warnings
+warnings.simplefilter("default")
+warnings.simplefilter("ignore", ResourceWarning)
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+{PROGRAM}
+"""
+
+
+def test_a_server_that_runs_out_of_files_says_so_and_recovers() -> None:
+    with running("--json", program=SHORT_OF_FILES) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        where = json.loads(process.stdout.readline())
+        with ExitStack() as clients:
+            for port in [where["port"], where["tls_port"]] * 30:
+                clients.enter_context(
+                    socket.create_connection((where["host"], port), timeout=SECONDS)
+                )
+            sentence = process.stderr.readline()
+            assert sentence.startswith("poptalk: A connection must wait (too many open files).")
+        context = ssl.create_default_context(cafile=where["ca_file"])
+        for client in (
+            poplib.POP3(where["host"], where["port"], timeout=SECONDS),
+            poplib.POP3_SSL(where["host"], where["tls_port"], context=context, timeout=SECONDS),
+        ):
+            client.user("bob")
+            client.pass_("jones")
+            assert client.stat() == (3, 6183)
+            client.quit()
+        process.terminate()
+        assert process.wait(SECONDS) == 0
+        assert "Traceback" not in process.stderr.read()
 
 
 async def test_running_out_of_files_is_told_now_and_then() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from poptalk.pop3.replies import timestamp_of
 from poptalk.practice.connection import Patience
-from poptalk.practice.server import Server, ThreadedServer, fresh_timestamp
+from poptalk.practice.server import Server, fresh_timestamp
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
 ARTICLE = """
@@ -46,7 +46,7 @@ QUIT
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with ThreadedServer(Server(tls_port=0)) as running:
+    with Server(tls_port=0) as running:
         yield running
 
 
@@ -120,7 +120,7 @@ def has_ipv6() -> bool:
 
 @pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 loopback here")
 def test_over_ipv6() -> None:
-    with ThreadedServer(Server(host="::1")) as six:
+    with Server(host="::1") as six:
         client = poplib.POP3(six.host, six.port, timeout=SECONDS)
         client.stls(ssl.create_default_context(cafile=six.ca_file))
         poplib_session(client)
@@ -144,7 +144,7 @@ def test_apop_with_a_timestamp_that_is_new_each_time() -> None:
     stamps = {fresh_timestamp() for _ in range(100)}
     assert len(stamps) == 100
     assert all(timestamp_of(b"+OK " + stamp) == stamp for stamp in stamps)
-    with ThreadedServer(Server(persona="plain")) as plain:
+    with Server(persona="plain") as plain:
         first = poplib.POP3(plain.host, plain.port, timeout=SECONDS)
         other = poplib.POP3(plain.host, plain.port, timeout=SECONDS)
         assert first.welcome != other.welcome
@@ -161,7 +161,7 @@ def test_apop_with_a_timestamp_that_is_new_each_time() -> None:
 def test_rfc_1939_section_10_with_a_fixed_timestamp() -> None:
     stamp = b"<1896.697170952@dbc.mtview.ca.us>"
     with (
-        ThreadedServer(Server(persona="plain", timestamp=lambda: stamp)) as plain,
+        Server(persona="plain", timestamp=lambda: stamp) as plain,
         connected(plain) as talk,
     ):
         assert talk.line() == b"+OK POP3 server ready " + stamp
@@ -193,7 +193,7 @@ def test_each_session_has_a_maildrop_of_its_own(server: Server) -> None:
 
 
 def test_a_shared_maildrop_is_locked_and_remembers() -> None:
-    with ThreadedServer(Server(persona="plain", shared=True)) as shared:
+    with Server(persona="plain", shared=True) as shared:
         with greeted(shared) as one, greeted(shared) as two, greeted(shared) as other:
             one.log_in()
             assert two.log_in().startswith(b"-ERR [IN-USE] maildrop already locked")
@@ -217,7 +217,7 @@ def free_at_last(talk: Talk) -> bool:
 
 def test_without_response_codes_the_lock_is_said_in_words() -> None:
     with (
-        ThreadedServer(Server(shared=True)) as shared,
+        Server(shared=True) as shared,
         greeted(shared) as one,
         greeted(shared) as two,
     ):
@@ -228,7 +228,7 @@ def test_without_response_codes_the_lock_is_said_in_words() -> None:
 def test_accounts_with_the_same_folder_share_it(tmp_path: Path) -> None:
     (tmp_path / "1.eml").write_text("Subject: ours\n\nhello\n")
     with (
-        ThreadedServer(Server(maildrop=tmp_path, shared=True)) as shared,
+        Server(maildrop=tmp_path, shared=True) as shared,
         greeted(shared) as one,
         greeted(shared) as two,
     ):
@@ -299,13 +299,13 @@ def test_what_comes_behind_quit_does_not_reset_the_connection(server: Server) ->
 
 def test_silence_before_the_login_ends_the_connection_without_a_word() -> None:
     patience = Patience(login_seconds=0.05)
-    with ThreadedServer(Server(patience=patience)) as hasty, greeted(hasty) as talk:
+    with Server(patience=patience) as hasty, greeted(hasty) as talk:
         assert talk.rest() == b""
 
 
 def test_silence_after_the_login_ends_the_session_without_update() -> None:
     patience = Patience(idle_seconds=0.3)
-    with ThreadedServer(Server(patience=patience, shared=True)) as hasty:
+    with Server(patience=patience, shared=True) as hasty:
         with greeted(hasty) as talk:
             talk.log_in()
             talk.say(b"DELE 1")
@@ -317,7 +317,7 @@ def test_silence_after_the_login_ends_the_session_without_update() -> None:
 
 def test_a_handshake_that_nobody_begins_is_given_up() -> None:
     patience = Patience(handshake_seconds=0.05)
-    with ThreadedServer(Server(patience=patience, tls_port=0)) as hasty:
+    with Server(patience=patience, tls_port=0) as hasty:
         with connected(hasty, hasty.tls_port) as talk:
             assert talk.rest() == b""
         with greeted(hasty) as talk:
@@ -327,7 +327,7 @@ def test_a_handshake_that_nobody_begins_is_given_up() -> None:
 
 def test_too_many_connections_are_turned_away() -> None:
     with (
-        ThreadedServer(Server(persona="plain", patience=Patience(connections=1))) as small,
+        Server(persona="plain", patience=Patience(connections=1)) as small,
         greeted(small),
         connected(small) as second,
     ):
@@ -337,7 +337,7 @@ def test_too_many_connections_are_turned_away() -> None:
 def test_a_client_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
     megabytes = 40
     (tmp_path / "1.eml").write_bytes((b"x" * 62 + b"\r\n") * (megabytes * 16384))
-    with ThreadedServer(Server(maildrop=tmp_path)) as server, greeted(server) as slow:
+    with Server(maildrop=tmp_path) as server, greeted(server) as slow:
         slow.log_in()
         slow.sock.sendall(b"RETR 1\r\nSTAT\r\n")
         with greeted(server) as quick:
@@ -358,7 +358,7 @@ def test_a_maildrop_that_breaks_cuts_the_connection_and_nobody_else_s(
         raise OSError("disk")
 
     monkeypatch.setattr("poptalk.practice.maildrop.snapshot.Snapshot.chunks", broken)
-    with ThreadedServer(Server()) as server:
+    with Server() as server:
         with greeted(server) as talk:
             talk.log_in()
             talk.sock.sendall(b"RETR 1\r\n")
@@ -368,7 +368,7 @@ def test_a_maildrop_that_breaks_cuts_the_connection_and_nobody_else_s(
 
 
 def test_leaving_the_server_ends_every_connection_and_takes_the_ca_file_away() -> None:
-    threaded = ThreadedServer(Server())
+    threaded = Server()
     with threaded as server, greeted(server) as talk:
         ca_file = Path(server.ca_file)
         assert ca_file.read_text().startswith("-----BEGIN CERTIFICATE-----")
@@ -378,7 +378,7 @@ def test_leaving_the_server_ends_every_connection_and_takes_the_ca_file_away() -
 
 
 def test_a_port_that_is_taken_is_an_oserror(server: Server) -> None:
-    with pytest.raises(OSError), ThreadedServer(Server(port=server.port)):  # noqa: PT011
+    with pytest.raises(OSError, match="in use"), Server(port=server.port):
         raise AssertionError("the port was taken twice")
 
 

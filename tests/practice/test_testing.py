@@ -110,6 +110,79 @@ def test_a_marker_with_a_positional_argument_is_explained(tmp_path: Path) -> Non
     assert "takes keyword arguments only" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            "faults=['no-final-dott']",
+            'Fault "no-final-dott": there is no fault "no-final-dott"; did',
+        ),
+        ("faults='bob=nosuch'", 'Fault "bob=nosuch": there is no fault "nosuch"'),
+        ("fault=['reset']", "A POP3 server has no argument fault; did you mean faults?"),
+        ("persona='dovecott'", 'There is no persona "dovecott"'),
+        ("maildrop='/nonexistent/folder'", "/nonexistent/folder does not exist."),
+    ],
+)
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_cannot_be_used_is_said_in_one_line(
+    arguments: str, sentence: str, marked: bool, tmp_path: Path
+) -> None:
+    test = f"@pytest.mark.pop3_server({arguments})\ndef test_it(pop3_server): pass\n"
+    if not marked:
+        test = f"def test_it(pop3_server_factory): pop3_server_factory({arguments})\n"
+    done = run_pytest(tmp_path, f"import pytest\n{test}")
+    assert done.returncode == 1
+    said = done.stdout.splitlines()
+    assert any(line.startswith(sentence) for line in said)
+    assert not [line for line in said if line.startswith(("E ", ">"))]
+    assert len(said) < 20
+
+
+TYPED = """
+import poplib
+import ssl
+
+from poptalk.practice import Server
+
+
+def test_one(pop3_server: Server) -> None:
+    context = ssl.create_default_context(cafile=pop3_server.ca_file)
+    poplib.POP3_SSL(pop3_server.host, pop3_server.tls_port, context=context, timeout=10).quit()
+
+
+def test_more(pop3_server_factory: type[Server]) -> None:
+    server = pop3_server_factory(persona="plain", faults=["slow:1ms"])
+    poplib.POP3(server.host, server.port, timeout=10).quit()
+    assert server.sessions[0].commands == [b"QUIT"]
+"""
+
+
+def type_checked(folder: Path, test_file: str) -> str:
+    pytest.importorskip("mypy", reason="mypy is not installed")
+    (folder / "test_it.py").write_text(test_file)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "test_it.py"],
+        cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_the_fixtures_have_types(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, TYPED)
+    assert done.returncode == 0, done.stdout
+    assert "Success" in type_checked(tmp_path, TYPED)
+    wrong = TYPED.replace("faults=", "fault=").replace("persona=", "shared=")
+    told = type_checked(tmp_path, wrong)
+    assert 'Unexpected keyword argument "fault"' in told
+    assert 'Argument "shared"' in told
+
+
+def test_without_tls_there_is_no_port_for_it() -> None:
+    with Server() as server, pytest.raises(RuntimeError, match="tls_port=0"):
+        assert server.tls_port
+
+
 def test_the_plugin_costs_nothing_until_it_is_used(tmp_path: Path) -> None:
     done = run_pytest(
         tmp_path,

@@ -40,7 +40,7 @@ def test_nothing_else_of_the_maildrop_changes() -> None:
         ("{hex}{", "only {hex}"),
         ("{hex}}", "only {hex}"),
         ("{number}", "only {hex}"),
-        ("{hex} ", "no blanks"),
+        ("{hex} ", "no spaces"),
         ("\u00e9{hex}", "printable ASCII"),
         ("{hex}{hex}{hex}{hex}" + "x" * 7, "would have 71 and 4"),
         ("{digits}{digits}{digits}{digits}{digits}", "would have 50 and 5"),

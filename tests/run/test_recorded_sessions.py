@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from poptalk.cli import main
 from poptalk.net.endpoint import Destination
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from poptalk.session.log import TextLog
 from poptalk.session.session import Session
 from tests.run.replays import replayed
@@ -39,7 +39,7 @@ def test_any_letter(letter: bytes, tmp_path: Path) -> None:
     (tmp_path / "mail").mkdir()
     (tmp_path / "mail" / "1.eml").write_bytes(letter)
     log = tmp_path / "log.pop3"
-    with ThreadedServer(Server(maildrop=f"eml:{tmp_path / 'mail'}")) as server:
+    with Server(maildrop=f"eml:{tmp_path / 'mail'}") as server:
         where = [server.host, str(server.port)]
         lines = b"USER bob\nPASS jones\nRETR 1\nTOP 1 0\nNO\x1bOP \xff\x00\t \nQUIT\n"
         piped(lines, *where, "--log", str(log))
@@ -110,7 +110,7 @@ def test_lines_after_an_auth_that_were_not_waited_for(tmp_path: Path, two_step: 
     log = tmp_path / "log.pop3"
     response = base64.b64encode(b"\0bob\0jones")
     login = [b"AUTH PLAIN", response] if two_step else [b"AUTH PLAIN " + response]
-    with ThreadedServer(Server()) as server:
+    with Server() as server:
         where = (server.host, str(server.port))
         lines = b"".join(line + b"\r\n" for line in (*login, b"STAT", b"LIST 1", b"QUIT"))
         piped(lines, *where, "--pipeline", "--log", str(log))

@@ -22,7 +22,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from poptalk.net.endpoint import Destination
-from poptalk.practice.server import PracticeDestination, Server, ThreadedServer
+from poptalk.practice.server import PracticeDestination, Server
 from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.shell.live import LiveShell, run_live
 from poptalk.terminal.theme import NEUTRAL
@@ -180,7 +180,7 @@ def practising(
     *, tls: bool = False, verify: bool = True, persona: str = "exchange"
 ) -> Iterator[PracticeDestination]:
     """Run the practice server, and give the way to it."""
-    with ThreadedServer(Server(persona=persona, tls_port=0 if tls else None)) as server:
+    with Server(persona=persona, tls_port=0 if tls else None) as server:
         yield PracticeDestination(
             host=server.host,
             port=(server.tls_port if tls else server.port) or 0,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.servers.terminal import Pty
 from tests.shell.black_box import environment, poptalk
 from tests.shell.learners import LESSONS, SHORT
@@ -184,7 +184,7 @@ def test_a_broken_lesson_tells_all_that_is_wrong(tmp_path: Path) -> None:
 
 
 def test_somebodys_own_server_asks_for_what_it_needs(tmp_path: Path) -> None:
-    with ThreadedServer(Server()) as server:
+    with Server() as server:
         url = f"pop3://bob@{server.host}:{server.port}"
         with learn(tmp_path, "learn", SHORT, url) as pty:
             pty.wait_for("Go on? yes or no:")

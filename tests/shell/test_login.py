@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.net.endpoint import Destination
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.servers.dovecot import Dovecot
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Expect, ExpectLine, ScriptedServer, Send
@@ -39,7 +39,7 @@ CAPA = b"+OK\r\nUSER\r\nSASL PLAIN CRAM-MD5\r\n.\r\n"
 
 @pytest.fixture
 def practice() -> Iterator[Server]:
-    with ThreadedServer(Server(persona="plain", token=TOKEN)) as server:
+    with Server(persona="plain", token=TOKEN) as server:
         yield server
 
 

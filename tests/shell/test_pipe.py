@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from poptalk.transcript.parser import parse_dialogue
 from tests.servers import certificates
 from tests.servers.dovecot import Dovecot
@@ -68,7 +68,7 @@ def quitting() -> Sequence[Step]:
 
 
 def test_the_practice_server() -> None:
-    with ThreadedServer(Server(persona="exchange")) as server:
+    with Server(persona="exchange") as server:
         finished = piped(SESSION, server.host, server.port)
     assert finished == (
         0,

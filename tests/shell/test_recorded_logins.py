@@ -11,7 +11,7 @@ import pytest
 
 from poptalk.cli import main
 from poptalk.practice.accounts import BOB
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from poptalk.transcript.model import ClientLine
 from poptalk.transcript.parser import parse_dialogue
 from tests.servers.dovecot import Dovecot
@@ -36,7 +36,7 @@ def _password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def practice() -> Iterator[tuple[str, ...]]:
-    with ThreadedServer(Server(persona="plain", token=PASSWORD)) as server:
+    with Server(persona="plain", token=PASSWORD) as server:
         yield server.host, str(server.port)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.net.endpoint import Destination
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Answer, ExpectLine, ScriptedServer, Send
 from tests.shell.black_box import at, on_a_terminal, piped, said_once
@@ -23,7 +23,7 @@ CAPA = b"+OK\r\nUSER\r\nSTLS\r\nSASL PLAIN\r\n.\r\n"
 
 @pytest.fixture
 def practice() -> Iterator[Server]:
-    with ThreadedServer(Server(persona="plain")) as server:
+    with Server(persona="plain") as server:
         yield server
 
 

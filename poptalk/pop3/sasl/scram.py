@@ -6,6 +6,7 @@ imported when SCRAM is asked for, and not before.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 
 from poptalk.pop3.sasl.mechanism import (
@@ -192,8 +193,7 @@ class ScramProof:
         """Derive the keys from the password, and go through the exchange with them."""
         from scramp import ScramException
 
-        password = credentials.password.decode()
-        keys = self._library.make_auth_info(password, ITERATIONS, self._salt)
+        keys = _keys(self._library.hf, credentials.password, self._salt)
         server = self._library.make_server(lambda _: keys, s_nonce=self._nonce)
         server.set_client_first(self._client_first)
         server.get_server_first()
@@ -203,6 +203,25 @@ class ScramProof:
             return False
         self.server_final = server.get_server_final().encode()
         return True
+
+
+def _keys(
+    new_hash: Callable[[bytes], Any], password: bytes, salt: bytes
+) -> tuple[bytes, bytes, bytes, int]:
+    """Derive the keys from a password that SASLprep has prepared (RFC 5802 §3).
+
+    The work is the same for every password, so that the time gives away neither the length of one nor
+    that nobody has the name: HMAC would fill a short key with zeros and hash a long one by itself
+    (RFC 2104 §2), in 4,096 rounds.  Here that's done once, before them, and both times.
+    """
+    hashed = new_hash(password)
+    octets = hashed.block_size
+    key = (hashed.digest() if len(password) > octets else password).ljust(octets, b"\0")
+    salted = hashlib.pbkdf2_hmac(hashed.name, key, salt, ITERATIONS)
+    client_key, server_key = (
+        hmac.digest(salted, label, hashed.name) for label in (b"Client Key", b"Server Key")
+    )
+    return salt, new_hash(client_key).digest(), server_key, ITERATIONS
 
 
 # The meaning of its messages: attributes separated by commas (RFC 5802 §5.1).

@@ -65,7 +65,7 @@ class Authorization:
 
     Args:
         conversation: through which it answers.
-        mechanisms: what AUTH can do.  Offered are those that stand behind SASL in the capabilities.
+        mechanisms: those of AUTH.  It offers the ones that the capabilities list after SASL.
 
     Attributes:
         exchange: AUTH under way; while there is one, every line is a response (RFC 5034 §4).
@@ -97,8 +97,8 @@ class Authorization:
             self._name = None
 
     def forget(self) -> None:
-        """Forget what was said in clear, because TLS has begun (RFC 2595 §4)."""
-        # The timestamp was read by whoever listens, and could have been put there by him.
+        """Forget what was said in the clear, because TLS has begun (RFC 2595 §4)."""
+        # An attacker on the path has read the timestamp, and may have written it.
         self.timestamp = None
         self._name = None
 
@@ -163,7 +163,7 @@ class Authorization:
         if self._just_named is not None and session.quirks.user_name is UserName.KEPT_AND_FINAL:
             session.complain(Occasion.USER_TWICE)
             return
-        # Any name is taken, so that nobody finds out which mailboxes exist (RFC 1939 §7 permits it).
+        # Any name is accepted, which hides the mailboxes that exist (RFC 1939 §7 permits it).
         self._name = command.arguments[0]
         session.reply(Occasion.USER_ACCEPTED, name=shown(self._name))
 
@@ -211,7 +211,7 @@ class Authorization:
             self._take_initial_response(self.exchange, command)
 
     def _mechanism_names(self, lines: Iterable[bytes]) -> list[bytes]:
-        """Return what stands behind SASL among capabilities and can be done (RFC 5034 §3)."""
+        """Return the mechanisms that capabilities list after SASL and that there are (RFC 5034 §3)."""
         offers = map(parse_capability, lines)
         names = (name for offer in offers if offer.tag == b"SASL" for name in offer.parameters)
         return [name.upper() for name in names if name.upper() in self._mechanisms]
@@ -238,7 +238,7 @@ class Authorization:
             line: without its line end.
 
         Returns:
-            The login, once the client has heard all that stands in front of it.
+            The login, once the client has heard all that comes before it.
         """
         exchange = self.exchange
         assert exchange is not None

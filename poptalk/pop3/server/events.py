@@ -1,7 +1,8 @@
-"""What the server core tells the one who drives it.
+"""Between the server core and its driver: events, which the driver acts on, and hooks.
 
-Four of the events wait for an answer: `LoginAttempt`, `SizesRequested`, `CommitRequested` and
-`StlsAnswered`.
+Four events wait for an answer: `LoginAttempt`, `SizesRequested`, `CommitRequested` and `StlsAnswered`.
+`SessionHooks` are the few places at which a session can be changed.  A practice server misbehaves on
+demand in some thirty ways, and the core knows none of them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 
     from poptalk.pop3.commands import Command, State
     from poptalk.pop3.sasl.mechanism import Proof
-
-# The hooks of the server core: where a session can be changed without the core knowing how.
-#
-# A practice server misbehaves on demand, in some thirty ways.  The core knows none of them: it asks one
-# object at the few places through which everything passes, and the object that comes with it changes
-# nothing.
-
 
 if TYPE_CHECKING:
     Encode = Callable[[Iterable[bytes]], Iterator[bytes]]
@@ -87,7 +81,7 @@ class CommandReceived(Value, often=True):
 
 
 class OverlongLineReceived(Value):
-    """A line that is longer than the server takes was thrown away."""
+    """A line longer than the limit was thrown away."""
 
     octets: int
 
@@ -105,17 +99,17 @@ class ResponseReceived(Value):
 
 
 class LoginAttempt(Value, often=True):
-    """Somebody wants to log in: answer with ``accept`` or ``refuse``."""
+    """A client tries to log in: answer with ``accept`` or ``refuse``."""
 
     name: bytes
     proof: Proof
     """The one door to accounts: it `matches` the credentials of the named user, or does not."""
     if_wrong: Occasion = Occasion.AUTH_FAILED
-    """What to refuse it for if the proof is wrong or nobody has that name."""
+    """The reason to refuse it if the proof is wrong or no account has that name."""
 
 
 class LoginWithdrawn(Value):
-    """A login that was accepted is not wanted any more: the maildrop is to be given back.
+    """The client no longer wants a login that was accepted: give the maildrop back.
 
     A client that finds the server's last challenge wrong gives up before it is told the outcome; with
     SCRAM it finds out there whether the server knows the password (RFC 5802 §3).
@@ -123,14 +117,15 @@ class LoginWithdrawn(Value):
 
 
 class SizesRequested(Value):
-    """The sizes of all messages are needed for an answer; answer with ``sizes_counted``.
+    """The sizes of all messages are needed for a reply; answer with ``sizes_counted``.
 
-    Not all of them have been counted, and counting means reading, for which nobody else should wait.
+    Some have not been counted, which means reading the messages; other sessions should not
+    wait for that.
     """
 
 
 class CommitRequested(Value):
-    """QUIT: the marked messages are to be removed; answer with ``committed`` or ``commit_failed``."""
+    """QUIT: remove the marked messages; answer with ``committed`` or ``commit_failed``."""
 
     numbers: tuple[int, ...]
     """Message-numbers in rising order."""
@@ -144,10 +139,10 @@ class StlsAnswered(Value):
 
 
 class PlaintextAfterStls(Value):
-    """Octets came in clear behind STLS, where only TLS may follow; the session ends.
+    """Octets came in the clear after STLS, where only TLS may follow; the session ends.
 
-    A server that executed them after the handshake would take orders from whoever sits on the way
-    (CVE-2011-0411 and its many sisters).
+    A server that executed them after the handshake would take orders from an attacker on the path
+    (CVE-2011-0411 and many like it).
     """
 
     residue: bytes
@@ -161,7 +156,7 @@ class EndReason(Enum):
     TOO_MANY_ERRORS = "too many errors"
     TOO_MANY_LOGINS = "too many failed logins"
     LINE_TOO_LONG = "lines that are too long"
-    PLAINTEXT_AFTER_STLS = "octets in clear behind STLS"
+    PLAINTEXT_AFTER_STLS = "octets in the clear after STLS"
     TURNED_AWAY = "turned away with the greeting"
 
 

@@ -1,10 +1,9 @@
 """The habits of servers: what they do differently where RFC 1939 is silent, or is not kept.
 
-Each habit is a closed set of values, those that some server in the field was seen with, and is read at
-one place, here or in `poptalk.pop3.server.session`.  The first value of each is how it is done by
-a server
-that is told nothing.  A habit is no fault: a client that keeps to the RFC gets along with all of
-them, but one that was tried with a single server may not.
+Each habit is a closed set of values, those that some server in the field was seen with, and is read in
+one place, here or in another module of this folder.  The first value of each is the default.  A habit
+isn't a fault: a client that keeps to the RFC gets along with all of them, but one that was only tried
+with a single server may not.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from poptalk.pop3.values import Value
 
 
 class Capa(Enum):
-    """What is answered to CAPA."""
+    """The answer to CAPA."""
 
     ANSWERED = "answered"
     UNKNOWN = "unknown"
-    """An unknown command, as it was before RFC 2449; what the lists hold works all the same."""
+    """An unknown command, as before RFC 2449; what the lists hold works all the same."""
 
 
 class Last(Enum):
-    """What is answered to LAST, which RFC 1725 dropped in 1994."""
+    """The answer to LAST, which RFC 1725 dropped in 1994."""
 
     UNKNOWN = "unknown"
     HIGHEST = "highest"
@@ -45,7 +44,7 @@ class UserName(Enum):
 
 
 class AfterWrongPassword(Enum):
-    """What follows a login that was refused."""
+    """What may follow a login that was refused."""
 
     USER_AGAIN = "user-again"
     PASSWORD_ALONE = "password-alone"
@@ -55,24 +54,24 @@ class AfterWrongPassword(Enum):
 
 
 class BehindLogin(Enum):
-    """What becomes of octets that came before the login was answered."""
+    """What happens to octets that came before the login was answered."""
 
     ANSWERED = "answered"
     LOST = "lost"
-    """Nobody ever sees them: a program that has read them hands the session to the next one."""
+    """They are gone: the program that has read them hands the session to another one."""
 
 
 class ExtraArguments(Enum):
-    """What is done about more arguments than the command has."""
+    """How more arguments than the command has are treated."""
 
     REFUSED = "refused"
     IGNORED_IF_BARE = "ignored-if-bare"
-    """Ignored behind commands that have no argument at all."""
+    """Ignored after commands that have no argument at all."""
     IGNORED = "ignored"
 
 
 class StrayBlanks(Enum):
-    """What is done about blanks in front of a command and behind it."""
+    """How spaces before a command and after it are treated."""
 
     TAKEN = "taken"
     REFUSED_IN_FRONT = "refused-in-front"
@@ -90,15 +89,15 @@ class Numbers(Enum):
 
 
 class LineEnds(Enum):
-    """Which line ends are taken for one."""
+    """Which octets end a line."""
 
     CRLF_OR_LF = "crlf-or-lf"
     CRLF = "crlf"
-    """LF alone is an octet like any other: whoever sends it waits in vain (RFC 1939 §3)."""
+    """LF alone is an octet like any other, and a client that sends it waits in vain (RFC 1939 §3)."""
 
 
 class DeleAgain(Enum):
-    """What is answered to DELE for a message that is marked already."""
+    """The answer to DELE for a message that is marked already."""
 
     REFUSED = "refused"
     ACCEPTED = "accepted"
@@ -112,12 +111,12 @@ class ErrorsCounted(Enum):
 
 
 class LastError(Enum):
-    """What is said to the error after which the session ends."""
+    """The answer to the error after which the session ends."""
 
     TOLD = "told"
     """That it was one too many."""
     ANSWERED = "answered"
-    """What is always said to such an error."""
+    """The usual answer to such an error."""
     ANSWERED_AND_TOLD = "answered-and-told"
     """Both, which makes two replies to one command."""
 
@@ -143,7 +142,7 @@ class Quirks(Value):
     last_error: LastError = LastError.TOLD
 
     def number(self, command: Command, index: int = 0) -> int | None:
-        """Return an argument that is there as a number, None where it is none."""
+        """Return an argument that is there as a number, None if it isn't one."""
         if self.numbers is _WHOLE:
             return command.number(index)
         argument = command.arguments[index]
@@ -155,7 +154,7 @@ class Quirks(Value):
         return int(digits) % (1 << bits)
 
     def refuses_blanks(self, command: Command) -> bool:
-        """Tell whether a command is refused for blanks in front of it or behind it."""
+        """Tell whether a command is refused for spaces before it or after it."""
         if self.stray_blanks is _TAKEN:
             return False
         if command.line.startswith(BLANKS):

@@ -1,9 +1,14 @@
-"""What all parts of a server session share: where it stands, what is offered, and the replies.
+"""What all parts of a server session share: its state, what is offered, lines read, and replies.
 
-Commands before the login are carried out by `authorization`, those after it by `transaction`, and the
-few that work in both states by `server`, which also reads them.  Each of them answers through here:
-every status line is made by `ServerConversation.reply` or `ServerConversation.reply_with_data`, and
-every body leaves through `ServerConversation.send_body`.
+`authorization` carries out the commands before the login, `transaction` those after it, and `session`,
+which also reads them, the few that work in both states.  All of them answer through
+`ServerConversation`: `reply` and `reply_with_data` make every status line, and every body leaves
+through `send_body`.
+
+`LineReader` makes command lines of octets.  Lines end in CRLF (RFC 1939 §3).  A bare LF is accepted too,
+as by nearly every server, and told apart; a CR elsewhere is an octet like any other.  A line that is too
+long is thrown away up to its end, so that its rest isn't taken for the next command, and memory stays
+bounded.
 """
 
 from __future__ import annotations
@@ -29,12 +34,6 @@ if TYPE_CHECKING:
     from poptalk.pop3.server.events import ServerEvent, SessionHooks, StlsAnswered
     from poptalk.pop3.server.quirks import Quirks
     from poptalk.pop3.server.texts import Field, Texts
-
-# Command lines out of the octets that a client sends.
-#
-# Lines end in CRLF (RFC 1939 §3).  A bare LF is accepted too, as nearly every server does, and told
-# apart; a CR elsewhere is an octet like any other.  A line that is too long is thrown away up to its
-# end, so that its rest is not taken for the next command, and memory stays bounded.
 
 
 class OverlongLine(Value):
@@ -152,7 +151,7 @@ _CODES = {
 
 
 class AwaitedStep(Enum):
-    """What a session waits for from its driver."""
+    """The answer that a session waits for from its driver."""
 
     NOTHING = auto()
     GREETING = auto()
@@ -174,18 +173,18 @@ class ServerConversation:
     Args:
         texts: what is said.
         capabilities: what is offered.
-        limits: how much is put up with.
-        quirks: what is done differently from server to server.
+        limits: how much is tolerated.
+        quirks: the habits of the server.
         hooks: changes what this session does.
         encrypted: whether the session began inside TLS (RFC 8314 §3).
 
     Attributes:
-        state: where the session stands.
-        command: what is being answered, None where it could not be read.
+        state: the state of the session.
+        command: the one that is being answered, None where it could not be read.
         offered: the tags of the capabilities that are offered here and now.
         utf8: whether UTF8 was sent (RFC 6856 §2.1).
         reader: makes lines of octets.
-        events: what has happened and was not told yet.
+        events: those that the driver has not taken yet.
         output: what waits to be pulled.
         output_waiting: octets of replies among it, bodies not counted.
         waits_for: what it waits for from its driver.
@@ -238,7 +237,7 @@ class ServerConversation:
         return self.hooks.capabilities(lines, self.state)
 
     def learn_what_is_offered(self) -> None:
-        """Look at the capabilities anew, because TLS or the login has changed them."""
+        """Look at the capabilities again, because TLS or the login has changed them."""
         self.offered = _tags(self.capability_lines())
 
     # Replies.
@@ -285,7 +284,7 @@ class ServerConversation:
         self.output_waiting += len(line)
 
     def send_body(self, chunks: Iterable[bytes], *, dot_lines: bool = True) -> None:
-        """Send the lines behind a status line, and the lone dot."""
+        """Send the lines after a status line, and the lone dot."""
         encode = stuff if dot_lines else terminate
         self.output.append(self.hooks.body(self.command, chunks, encode))
 

@@ -3,20 +3,20 @@
 Octets go in, events come out, and output is pulled::
 
     session.receive_data(octets)              # or receive_eof()
-    for event in session.events(): ...        # answer those that wait, see `server_events`
+    for event in session.events(): ...        # answer those that wait, see `events`
     while (chunk := session.next_chunk()) is not None: write(chunk)
 
 Because the caller pulls, a reply of a gigabyte needs no memory, and the pace at which the client reads
 is the pace at which the message is read.  Commands are answered one after the other: while a long
-reply is handed out, or a login is being decided, those behind it wait.  An event that belongs behind
-an answer (`StlsAnswered`, `SessionEnded`) appears once that answer has been pulled, so look at
-`events` again after every chunk.
+reply is handed out, or a login is being decided, later ones wait.  An event that belongs after an
+answer (`StlsAnswered`, `SessionEnded`) appears once that answer has been pulled, so look at `events`
+again after every chunk.
 
-Which command is legal when, and with how many arguments, comes from the table in `verbs`; what is said
-comes from the `Texts` handed in.  Commands that belong to one state are carried out by `authorization`
-and `transaction`; all of them answer through the `conversation` that they share.
+Which command is legal when, and with how many arguments, comes from the table in
+`poptalk.pop3.commands`; the words come from the `Texts` handed in.  `authorization` and `transaction`
+carry out the commands of one state; all of them answer through the `ServerConversation` that they share.
 
-No input makes it raise.  Who calls `accept` without a `LoginAttempt`, and the like, gets RuntimeError.
+No input makes it raise.  Calling `accept` without a `LoginAttempt`, and the like, is a RuntimeError.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ MAX_REPLIES_AT_ONCE = 64
 keep the driver from its other clients until all are answered."""
 
 _BEHIND_ANSWERS = (StlsAnswered, SessionEnded)
-"""Events that show once the answer in front of them has been pulled."""
+"""Events that appear once the answer before them has been pulled."""
 
 _NOTHING, _TLS, _END = AwaitedStep.NOTHING, AwaitedStep.TLS, AwaitedStep.END
 _START_TLS = Effect.START_TLS
@@ -92,14 +92,14 @@ class ServerSession:
         timestamp: the APOP timestamp, angle brackets included, different for each session
             (RFC 1939 §7).  APOP is offered if the greeting shows it.
         encrypted: whether the session began inside TLS (RFC 8314 §3).
-        limits: how much is put up with.
-        mechanisms: what AUTH can do.  Offered are those that stand behind SASL in the capabilities.
-        quirks: what is done differently from server to server.
+        limits: how much is tolerated.
+        mechanisms: those of AUTH.  It offers the ones that the capabilities list after SASL.
+        quirks: the habits of the server.
         hooks: changes what this session does; by default nothing.
 
     Attributes:
         tells_input: whether `CommandReceived`, `OverlongLineReceived` and `ResponseReceived` are among
-            the events; a driver with nobody who looks on may do without.
+            the events; a driver without observers doesn't need them.
     """
 
     __slots__ = (
@@ -144,7 +144,7 @@ class ServerSession:
 
     @property
     def state(self) -> State:
-        """Where the session stands."""
+        """The state of the session."""
         return self._conversation.state
 
     @property
@@ -265,7 +265,7 @@ class ServerSession:
         self._conversation.end(EndReason.QUIT)
 
     def tls_established(self) -> None:
-        """Take note that TLS has begun: nothing said in clear counts any longer (RFC 2595 §4)."""
+        """Take note that TLS has begun: nothing said in the clear counts any longer (RFC 2595 §4)."""
         self._conversation.answered(AwaitedStep.TLS)
         self._conversation.encrypted = True
         self._authorization.forget()
@@ -295,7 +295,7 @@ class ServerSession:
             session.waits_for is _NOTHING
             and session.output_waiting < MAX_OUTPUT_WAITING
             and len(session.output) < MAX_REPLIES_AT_ONCE
-            # Behind a body the commands wait: what they answer may depend on when they are answered.
+            # After a body the commands wait: their answers may depend on when they are given.
             and (not session.output or isinstance(session.output[-1], bytes))
         )
 
@@ -309,7 +309,7 @@ class ServerSession:
         return bool(session.output)
 
     def _next_part(self) -> bytes | memoryview | None:
-        """Take what stands first in the output; None for what has no octets (any more)."""
+        """Take the first part of the output; None if it has no octets (left)."""
         if self._spare is not None:
             part, self._spare = self._spare, None
             return part
@@ -471,7 +471,7 @@ class ServerSession:
         self._conversation.end(EndReason.QUIT)
 
     def _refuse_residue(self) -> None:
-        """End the session, because octets in clear came where TLS was to begin (RFC 2595 §4)."""
+        """End the session, because octets came in the clear where TLS was to begin (RFC 2595 §4)."""
         session = self._conversation
         residue = session.reader.take_rest()
         session.events.append(PlaintextAfterStls(residue=residue))
@@ -484,7 +484,7 @@ class ServerSession:
     # Commands that work in both states, or change the session itself.
 
     def on_capa(self, command: Command) -> None:
-        """Tell what is offered."""
+        """List the capabilities."""
         session = self._conversation
         if not session.offered:
             # A server without capabilities is one from before 1998: it does not know CAPA either.
@@ -516,7 +516,7 @@ class ServerSession:
         self._conversation.reply(Occasion.UTF8_ENABLED)
 
     def on_stls(self, _command: Command) -> None:
-        """Let TLS begin behind the answer."""
+        """Let TLS begin after the answer."""
         session = self._conversation
         session.waits_for = AwaitedStep.TLS
         if session.reader.waiting:

@@ -1,9 +1,9 @@
-"""What a server says: a closed set of occasions, and the words for each.
+"""The words of a server: a closed set of occasions, and a text for each.
 
-The words after the status indicator are for people (RFC 1939 §3), and every server has its own; the
-indicator, the response code and the fields that are data are not a matter of wording and are not
-found here.  The default words are RFC 1939's examples where it has one, and otherwise say what would
-have been right.
+The text after the status indicator is for people (RFC 1939 §3), and every server has its own; the
+indicator, the response code and the fields that are data don't depend on the words and are not here.
+The default texts are RFC 1939's examples where it has one, and otherwise say what would have been
+right.  There is one language, and that is what LANG says (RFC 6856 §3.2).
 """
 
 from __future__ import annotations
@@ -239,8 +239,8 @@ class Occasion(Enum):
 LANGUAGES = {b"en": b"English", b"i-default": b"English"}
 """The languages of the texts: tag, and its name in itself (RFC 6856 §3.2).
 
-There is one.  `i-default` is what RFC 2277 §4.5 calls a text that was not asked for in any language,
-and which must be understandable to somebody who reads English.
+`i-default` is what RFC 2277 §4.5 calls a text that was not asked for in any language, and which an
+English-speaking person must be able to understand.
 """
 
 
@@ -267,7 +267,7 @@ class Texts:
         }
 
     def fill(self, occasion: Occasion, values: Mapping[str, Field]) -> bytes:
-        """Return the text for an occasion, its fields filled in and without blanks at its ends.
+        """Return the text for an occasion, its fields filled in and without spaces at its ends.
 
         Args:
             occasion: why the server speaks.
@@ -286,12 +286,12 @@ class Texts:
         return b"".join(out).strip(b" ")
 
     def mentions(self, occasion: Occasion, field: str) -> bool:
-        """Tell whether a field stands in the text for an occasion."""
+        """Tell whether the text for an occasion has a field."""
         return field in self._pieces[occasion][1]
 
 
 def _parse(occasion: Occasion, text: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
-    """Part a text into literals and names of fields, which take turns; a literal comes first."""
+    """Split a text into literals and names of fields, which take turns; a literal comes first."""
     if not text.isascii() or not text.isprintable():
         raise TextError("a text is printable ASCII on one line (RFC 1939 §3)")
     if len(text) + MAX_FIELD_OCTETS * text.count("{") > MAX_TEXT_OCTETS:
@@ -319,7 +319,7 @@ def _parse(occasion: Occasion, text: str) -> tuple[tuple[bytes, ...], tuple[str,
 def shown(octets: bytes) -> bytes:
     """Return what may be shown of octets that a client sent: short, printable, no brackets.
 
-    Without the brackets nobody can make the server say a response code or a timestamp of his choice.
+    Without the brackets no client can make the server say a response code or a timestamp of its choice.
     """
     return octets[:MAX_SHOWN_OCTETS].translate(_SHOWN)
 
@@ -329,11 +329,6 @@ def _shown_octet(octet: int) -> int:
 
 
 _SHOWN = bytes(_shown_octet(octet) for octet in range(256))
-
-
-# What UTF8 and LANG ask of a server (RFC 6856): headers in UTF-8, and the language of its texts.
-#
-# There are texts in one language, and that is what LANG says.
 
 
 PREFERRED_RANGE = b"*"

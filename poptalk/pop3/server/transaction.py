@@ -1,8 +1,9 @@
 """The TRANSACTION state of a server session: what a client may do with its maildrop (RFC 1939 §5, §7).
 
-Messages are marked here and never changed; whoever drives the session removes those that are marked
-when QUIT asks for it.  Sizes may still have to be counted, which means reading messages: a command
-whose answer takes all of them `needs_sizes`, and the session has them counted before.
+Messages are marked here and never changed; the driver of the session removes those that are marked when
+QUIT asks for it.  It hands in a `Maildrop`: sizes, unique-ids and octets by message-number.  Sizes may
+still have to be counted, which means reading messages: a command whose answer takes all of them
+`needs_sizes`, and the session has them counted first.
 """
 
 from __future__ import annotations
@@ -20,14 +21,9 @@ if TYPE_CHECKING:
     from poptalk.pop3.server.replies import ServerConversation
     from poptalk.pop3.server.texts import Field
 
-# What the server core has to know of a maildrop, and TOP's share of a message.
-#
-# The core asks for sizes, unique-ids and octets by message-number and never changes anything: marks are
-# kept by the session, and whoever drives it removes messages when the session asks for it.
-
 
 class MessageUnavailable(OSError):
-    """A message cannot be read: somebody removed or changed it, or the disk fails.
+    """A message cannot be read: another program removed or changed it, or the disk fails.
 
     RFC 1939 has no words for that.  Raised before the answer, it makes it a negative one; raised while
     the octets are handed out, it means that the connection must be cut.
@@ -59,7 +55,7 @@ class Maildrop(Protocol):
     def chunks(self, number: int) -> Iterable[bytes]:
         """Return the octets of a message, lines ending in CRLF, in pieces of any size.
 
-        They are as many as `octets` says, or `MessageUnavailable` is raised behind the last.
+        They are as many as `octets` says, or `MessageUnavailable` is raised after the last.
         """
 
     def has_dot_lines(self, number: int) -> bool:
@@ -149,9 +145,9 @@ class Transaction:
         self._highest = 0
         """The highest message-number that was retrieved, for LAST (RFC 1460 §5)."""
         self._gone: set[int] = set()
-        """Messages that somebody else removed before their size was known; nobody sees them again."""
+        """Messages that another program removed before their size was known; they stay unlisted."""
         self._octets_counted: int | None = None
-        """Octets that are not marked, None until somebody asks; see `octets_left`."""
+        """Octets that are not marked, None until they are needed; see `octets_left`."""
         self._sizes_asked_for = False
 
     # Counting.
@@ -226,18 +222,18 @@ class Transaction:
     # STAT, LIST and UIDL.
 
     def on_stat(self, _command: Command) -> None:
-        """Tell how many messages there are, and how many octets."""
+        """Say how many messages there are, and how many octets."""
         # Counting may find that messages are gone, so the octets come first.
         octets = self.octets_left()
         self._conversation.reply_with_data(b"%d %d" % (self.count_left(), octets))
 
     def on_list(self, command: Command) -> None:
-        """Tell sizes."""
+        """List sizes."""
         octets = self._maildrop.octets
         self._list_by(command, Occasion.LISTING_FOLLOWS, lambda number: b"%d" % octets(number))
 
     def on_uidl(self, command: Command) -> None:
-        """Tell unique-ids."""
+        """List unique-ids."""
         self._list_by(command, Occasion.UNIQUE_IDS_FOLLOW, self._maildrop.unique_id)
 
     def _list_by(self, command: Command, occasion: Occasion, field: Callable[[int], bytes]) -> None:

@@ -1,7 +1,8 @@
-"""Faults of the network between: octets that come late, in pieces, or not at all.
+"""Faults at the login, around TLS, and of the network between.
 
-They act on octets of replies before TLS encrypts them, and count from the moment at which they begin:
-with the connection, or with the login of the account for which they are meant.
+Those of the network let octets come late, in pieces, or not at all.  They act on octets before
+TLS encrypts them, and count from the moment at which they begin: with the connection, or with the login
+of the account for which they are meant.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which session gets which faults: ``--fault`` read, checked, and carried out.
+"""Which session gets which faults: ``--fault`` read, checked and carried out, and ``--list-faults``.
 
 A rule is ``[WHO=]NAME[:PARAMETER]``: ``no-final-dot`` for all, ``bob=slow:2s`` for one account,
 ``#3=reset`` for the third connection.  A fault for an account begins when a client gives its name with
@@ -33,12 +33,10 @@ if TYPE_CHECKING:
     from poptalk.pop3.server.events import Encode
     from poptalk.practice.certificates import Certificates
 
-# Every fault by its name: what `faults.toml` says about it, with the class that does it.
-
 
 def _load() -> dict[str, type[Fault]]:
     classes: dict[str, type[Fault]] = {}
-    for module in (connection, replies, replies, replies, connection, connection):
+    for module in (connection, replies):
         classes |= vars(module)
     text = resources.files("poptalk.practice.faults").joinpath("faults.toml")
     faults = {}
@@ -52,11 +50,8 @@ FAULTS: Mapping[str, type[Fault]] = _load()
 """Every fault by its name, in the order of the list, which is also that in which they act."""
 
 
-# The table that ``poptalk serve --list-faults`` prints.
-
-
 COLUMNS = 80
-"""Width of the table: that of a terminal that nobody has widened."""
+"""Width of the table: that of most terminals."""
 
 LABEL_COLUMNS = 10
 
@@ -189,14 +184,14 @@ def read_rule(text: str, *, accounts: Sequence[str]) -> Rule:
     if who.startswith("#"):
         digits = who[1:]
         if not (digits.isascii() and digits.isdigit() and int(digits) > 0):
-            raise FaultError(f"--fault {text}: connections are counted from #1.")
+            raise FaultError(f'Fault "{text}": connections are counted from #1.')
         return Rule(text=text, fault=fault, connection=int(digits))
     if who not in accounts:
         known = f"there are {', '.join(accounts)}" if accounts else "there is none"
-        raise FaultError(f'--fault {text}: there is no account "{who}"; {known}.')
+        raise FaultError(f'Fault "{text}": there is no account "{who}"; {known}.')
     if fault.about.before_login:
         raise FaultError(
-            f"--fault {text}: {fault.about.name} acts before anyone has given a name, so it "
+            f'Fault "{text}": {fault.about.name} acts before anyone has given a name, so it '
             "cannot be for one account. Give it to all, or to a connection, such as #1."
         )
     return Rule(text=text, fault=fault, account=who)
@@ -207,17 +202,17 @@ def _read_fault(text: str, what: str) -> Fault:
     kind = FAULTS.get(name)
     if kind is None:
         near = get_close_matches(name, FAULTS, n=1)
-        hint = f'is "{near[0]}" meant?' if near else "poptalk serve --list-faults lists them."
-        raise FaultError(f'--fault {text}: there is no fault "{name}"; {hint}')
+        hint = f'did you mean "{near[0]}"?' if near else "poptalk serve --list-faults lists them."
+        raise FaultError(f'Fault "{text}": there is no fault "{name}"; {hint}')
     parameter = kind.parameter
     if parameter is None:
         if colon:
-            raise FaultError(f"--fault {text}: {name} takes nothing after its name.")
+            raise FaultError(f'Fault "{text}": {name} takes nothing after its name.')
         return kind()
     try:
         return kind(parameter.read(given if colon else parameter.default))
     except ValueError as error:
-        raise FaultError(f"--fault {text}: after the colon comes {error}.") from error
+        raise FaultError(f'Fault "{text}": after the colon comes {error}.') from error
 
 
 def _check_together(one: Rule, other: Rule) -> None:
@@ -226,12 +221,12 @@ def _check_together(one: Rule, other: Rule) -> None:
         return
     if type(one.fault) is type(other.fault):
         raise FaultError(
-            f"--fault {one.text} and --fault {other.text} are the same fault twice in one session."
+            f'Faults "{one.text}" and "{other.text}" are the same fault twice in one session.'
         )
     changed = one.fault.about.excludes
     if changed is not None and changed == other.fault.about.excludes:
         raise FaultError(
-            f"--fault {one.text} and --fault {other.text} contradict each other: both change "
+            f'Faults "{one.text}" and "{other.text}" contradict each other: both change '
             f"{changed}, and a session can have only one that does."
         )
 

@@ -1,4 +1,4 @@
-"""Faults in the first line of replies, and in the choice of the command that is carried out."""
+"""Faults in what is said: bodies, messages and their sizes, first lines, and the command carried out."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from poptalk.practice.maildrop.snapshot import AnotherMaildrop
 if TYPE_CHECKING:
     from poptalk.pop3.server.events import Encode
 
-# Faults in multi-line replies: lines that are not stuffed, do not end, or do not stop.
-#
-# The size that LIST announces is right in all of them; `mail` has the faults that lie about it.
+# Faults in multi-line replies: lines that are not stuffed, do not end, or do not stop.  The size
+# that LIST announces is right in all of them.
 
 
 MESSAGE_COMMANDS = (b"RETR", b"TOP")

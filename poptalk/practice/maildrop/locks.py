@@ -1,4 +1,4 @@
-"""Locks that other processes see.
+"""Locks that other processes see, and the journal that makes a deletion whole.
 
 A session that may delete holds a `SessionLock` from the login to the end: flock on a file of our own,
 which the system gives back when the process dies, however it dies.  Programs that deliver mail don't
@@ -31,7 +31,7 @@ from poptalk.practice.maildrop.snapshot import (
     opened_folder,
 )
 
-# Removing messages as a whole: all of them, or none, whenever the process dies.
+# The journal: all messages of a QUIT are removed or none, whenever the process dies.
 #
 # What is to be removed is first written into a journal beside the messages.  The moment in which the
 # journal gets its name is the moment of the deletion: before it nothing has happened, after it the next

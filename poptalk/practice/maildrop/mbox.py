@@ -256,6 +256,18 @@ class Mbox:
         self._path = path.resolve()
         self._journal = self._beside("journal")
 
+    def is_quick(self, before: Snapshot | None) -> bool:
+        """Tell whether the file is as it was."""
+        try:
+            status = self._path.lstat()
+            return (
+                isinstance(before, MboxSnapshot)
+                and before.signature == Signature.of(status)
+                and not os.path.lexists(self._journal)
+            )
+        except OSError:
+            return True
+
     def scan(self, before: Snapshot | None) -> Snapshot:
         """Read the file once, unless it has not changed."""
         for _ in range(READINGS):

@@ -1,13 +1,18 @@
-"""A maildrop between sessions, and the lease that a session has on it."""
+"""Where a maildrop is, what it is between sessions, and the lease that a session has on it.
+
+`locate` recognises the format at a path, `Storage` is what each format can do, `Store` hands out leases.
+"""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 from poptalk.practice.maildrop.eml import EmlFolder
@@ -22,11 +27,16 @@ from poptalk.practice.maildrop.snapshot import (
     Snapshot,
 )
 
-# What a store has to know of a maildrop on the disk: list it, lock it, remove messages from it.
-
 
 class Storage(Protocol):
     """A maildrop on the disk, in one of the formats."""
+
+    def is_quick(self, before: Snapshot | None) -> bool:
+        """Tell whether `scan` opens no mail now.
+
+        Args:
+            before: what was found last time.
+        """
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the messages.
@@ -65,9 +75,6 @@ class Storage(Protocol):
         """
 
 
-# Where a maildrop is and what it is: a path as people give it, perhaps with the format in front.
-
-
 class Format(Enum):
     """The formats of maildrops; the values are what may be put in front of a path."""
 
@@ -90,13 +97,14 @@ class Location:
 
     def storage(self) -> Storage:
         """Return what can list it."""
-        match self.format:
-            case Format.EML:
-                return EmlFolder(self.path)
-            case Format.MAILDIR:
-                return Maildir(self.path)
-            case Format.MBOX:
-                return Mbox(self.path)
+        return _STORAGE[self.format](self.path)
+
+
+_STORAGE: dict[Format, Callable[[Path], Storage]] = {
+    Format.EML: EmlFolder,
+    Format.MAILDIR: Maildir,
+    Format.MBOX: Mbox,
+}
 
 
 def locate(text: str | Path) -> Location:
@@ -108,7 +116,10 @@ def locate(text: str | Path) -> Location:
     Raises:
         MaildropError: there is nothing, or it is not what it is said to be, or it could be two things.
     """
-    named, path = (None, text) if isinstance(text, Path) else _parse(text)
+    named, path = None, Path(text)
+    prefix, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if colon and prefix in {each.value for each in Format}:
+        named, path = Format(prefix), Path(rest)
     try:
         if not path.exists():
             raise MaildropError(
@@ -118,14 +129,6 @@ def locate(text: str | Path) -> Location:
     except OSError as error:
         raise MaildropError(f"The maildrop {path} cannot be read ({error.strerror}).") from error
     return Location(path=path, format=format_)
-
-
-def _parse(text: str) -> tuple[Format | None, Path]:
-    prefix, colon, path = text.partition(":")
-    for named in Format:
-        if colon and prefix == named.value:
-            return named, Path(path)
-    return None, Path(text)
 
 
 def _recognise(path: Path) -> Format:
@@ -197,11 +200,14 @@ class Store:
         self._one_at_a_time = one_at_a_time or self._shared
         self._writable = writable
         self._in_use = False
+        self._opening = Lock()
+        """Held while the messages are listed, so that two sessions do not read an mbox both."""
         self._removed: set[Hashable] = set()
         """What a shared maildrop lacks, although it is on the disk."""
         if writable:
             _require_writable(location)
-        self._snapshot = self._scan(None)
+        with _explained(location):
+            self._snapshot = self._storage.scan(None)
 
     def open(self) -> Lease:
         """Open the maildrop for a session, as it is now.
@@ -210,17 +216,23 @@ class Store:
             MaildropLocked: one session at a time may have it, and another one does.
             MaildropError: it cannot be read any more.
         """
-        if self._in_use:
-            raise MaildropLocked
-        lock = self._lock() if self._writable else None
-        try:
-            self._snapshot = self._scan(self._snapshot)
-        except MaildropError:
-            if lock is not None:
-                lock.release()
-            raise
-        self._in_use = self._one_at_a_time
-        return Lease(self, self._snapshot, self._selection(), lock)
+        with self._opening, _explained(self.location):
+            if self._in_use:
+                raise MaildropLocked
+            lock = self._lock() if self._writable else None
+            try:
+                self._snapshot = self._storage.scan(self._snapshot)
+            except BaseException:
+                if lock is not None:
+                    lock.release()
+                raise
+            self._in_use = self._one_at_a_time
+            return Lease(self, self._snapshot, self._selection(), lock)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether `open` takes no time, so that no thread is needed for it."""
+        return not self._opening.locked() and self._storage.is_quick(self._snapshot)
 
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> None:
         """Remove messages as far as a session of this store may.
@@ -242,24 +254,13 @@ class Store:
         self._in_use = False
 
     def _lock(self) -> SessionLock:
-        try:
-            lock = self._storage.lock()
-        except OSError as error:
-            raise _unreadable(self.location, error) from error
+        lock = self._storage.lock()
         try:
             carry_out(self._storage.clear_away())
-        except BaseException as error:
+        except BaseException:
             lock.release()
-            if isinstance(error, OSError):
-                raise _unreadable(self.location, error) from error
             raise
         return lock
-
-    def _scan(self, before: Snapshot | None) -> Snapshot:
-        try:
-            return self._storage.scan(before)
-        except OSError as error:
-            raise _unreadable(self.location, error) from error
 
     def _selection(self) -> Selection | None:
         """Return what is left of the snapshot, None if that is everything."""
@@ -311,7 +312,7 @@ class Lease:
         """
         try:
             if self._selection is not None:
-                numbers = [self._selection.number_in_snapshot(number) for number in numbers]
+                numbers = [self._selection.number_in_other(number) for number in numbers]
             self._store.remove(self._snapshot, numbers)
         finally:
             self.release()
@@ -340,7 +341,12 @@ def _require_writable(location: Location) -> None:
             )
 
 
-def _unreadable(location: Location, error: OSError) -> MaildropError:
-    return MaildropError(
-        f"The maildrop {location.path} cannot be used ({error.strerror}: {error.filename})."
-    )
+@contextmanager
+def _explained(location: Location) -> Iterator[None]:
+    """Explain errors of the system in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise MaildropError(
+            f"The maildrop {location.path} cannot be used ({error.strerror}: {error.filename})."
+        ) from error

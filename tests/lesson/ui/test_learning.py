@@ -13,7 +13,7 @@ from poptalk.lesson.ui.controller import SAID_BY_THE_TUTOR, LessonController
 from poptalk.lesson.ui.menu import PROGRESS_FILE, Menu
 from poptalk.net.endpoint import Destination
 from poptalk.pop3.events import ViolationKind
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from poptalk.terminal.theme import MONO
 from poptalk.transcript.placeholders import Known
 from tests.servers.terminal import Terminal
@@ -442,7 +442,7 @@ def live_room(server: Server) -> LiveLessonServer:
 
 
 async def test_quit_behind_dele_asks_on_a_live_server() -> None:
-    with ThreadedServer(Server(shared=True)) as server:
+    with Server(shared=True) as server:
         async with learning(lesson_server=live_room(server)) as learner:
             await learner.does(*COUNTED, "", "DELE 3")
             await learner.does("QUIT")
@@ -462,7 +462,7 @@ async def test_quit_in_a_setup_asks_on_a_live_server(tmp_path: Path) -> None:
     lesson = tmp_path / "lesson.md"
     steps = f"## One\n\nRead.\n\n## Two\n\n```pop3 setup\n{block}```\n"
     lesson.write_text(f"---\n{front}---\n# T\n\n{steps}", encoding="utf-8")
-    with ThreadedServer(Server(shared=True)) as server:
+    with Server(shared=True) as server:
         async with learning(lesson, lesson_server=live_room(server)) as learner:
             learner.send(ENTER)
             await learner.says("This QUIT removes 1 message from your server")
@@ -470,7 +470,7 @@ async def test_quit_in_a_setup_asks_on_a_live_server(tmp_path: Path) -> None:
 
 
 async def test_on_a_live_server_nothing_is_replayed_but_the_login() -> None:
-    with ThreadedServer(Server(shared=True)) as server:
+    with Server(shared=True) as server:
         async with learning(lesson_server=live_room(server)) as learner:
             await learner.does(*COUNTED, "", ":close", "")
             await learner.says("poptalk: Replayed USER, PASS.")

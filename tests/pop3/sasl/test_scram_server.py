@@ -14,7 +14,7 @@ from scramp import ScramClient  # type: ignore[import-untyped]
 from poptalk.pop3.sasl.mechanism import Claim, Credentials, Flaw, SaslFailure, ServerMechanism
 from poptalk.pop3.sasl.scram import ScramProof, ScramServer
 from poptalk.pop3.server.events import LoginAttempt
-from poptalk.practice.accounts import ACCOUNTS, BOB, AccountBook
+from poptalk.practice.accounts import ACCOUNTS, BOB, Account, AccountBook
 from poptalk.practice.server import Server
 
 PENCIL = Credentials(password=b"pencil", token=b"")
@@ -149,7 +149,29 @@ def test_no_nonce_and_no_challenge_comes_twice() -> None:
     )
 
 
-# The same work for a name that nobody has and for a wrong password.
+# The same work for a name that nobody has and for a wrong password, however long the right one is.
+
+
+@pytest.mark.parametrize("name", RFC_EXAMPLES)
+def test_the_time_tells_no_length_of_a_password(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = (1, 5, 63, 64, 65, 200)
+    book = AccountBook([Account(name=f"user{n}", password="x" * n) for n in lengths])
+    derive = hashlib.pbkdf2_hmac
+    work: list[tuple[str, int, int, int]] = []
+
+    def counting(hash_name: str, key: bytes, salt: bytes, rounds: int) -> bytes:
+        work.append((hash_name, len(key), len(salt), rounds))
+        return derive(hash_name, key, salt, rounds)
+
+    attempts = [scram_attempt(name, f"user{n}", "wrong")[0] for n in (*lengths, 7)]
+    right = [scram_attempt(name, f"user{n}", "x" * n)[0] for n in lengths]
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", counting)
+    assert [book.find(attempt) for attempt in attempts] == [None] * 7
+    assert len(work) == 7
+    assert len(set(work)) == 1
+    assert [account.name for account in map(book.find, right) if account] == [
+        f"user{n}" for n in lengths
+    ]
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, calls: list[str]) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from poptalk.practice.maildrop import store
 from poptalk.practice.maildrop.locks import Steps
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 
 MARKED = (1, 3, 4)
 """The messages that the session deletes; there are five."""
@@ -40,7 +40,7 @@ def quit_and_die(maildrop: str, *, after: int, note: Path) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     store.carry_out = carry_out
-    with ThreadedServer(Server(maildrop=maildrop, writable=True)) as server:
+    with Server(maildrop=maildrop, writable=True) as server:
         client = poplib.POP3(server.host, server.port, timeout=SECONDS)
         client.user("bob")
         client.pass_("jones")

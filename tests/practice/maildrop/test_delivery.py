@@ -17,7 +17,7 @@ from poptalk.practice.maildrop import Format, Store, locate, locks
 from poptalk.practice.maildrop import store as module
 from poptalk.practice.maildrop.locks import Steps
 from poptalk.practice.maildrop.mbox import MboxSnapshot
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.practice.maildrop.letters import (
     content,
     contents,
@@ -100,7 +100,7 @@ def test_a_program_that_has_the_mbox_open_and_waits_for_its_locks_loses_nothing(
     path = write_mbox(tmp_path / "mail", numbered_letters(3))
     numbers = iter(range(1, ROUNDS + 1))
     with (
-        ThreadedServer(Server(maildrop=path, writable=True)) as server,
+        Server(maildrop=path, writable=True) as server,
         delivering(path, order) as deliverer,
     ):
         stop_at(step, lambda: deliverer.begin(next(numbers)), monkeypatch)
@@ -122,7 +122,7 @@ def test_a_program_that_has_its_first_lock_gets_its_second(
     # We don't keep one lock while we wait for the other.
     path = write_mbox(tmp_path / "mail", numbered_letters(3))
     with (
-        ThreadedServer(Server(maildrop=path, writable=True)) as server,
+        Server(maildrop=path, writable=True) as server,
         delivering(path, order) as deliverer,
     ):
         monkeypatch.setattr(locks, "RETRY_SECONDS", 0)
@@ -161,7 +161,7 @@ def test_mutt_saves_a_message_while_others_are_deleted(
             assert mutt.poll() is None
 
     stop_at("delivery is stopped", start_mutt, monkeypatch)
-    with ThreadedServer(Server(maildrop=path, writable=True)) as server:
+    with Server(maildrop=path, writable=True) as server:
         for number in range(3):
             assert delete_first(server).startswith(b"+OK")
             assert running[-1].wait(SECONDS) == 0

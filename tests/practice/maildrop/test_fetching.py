@@ -13,7 +13,7 @@ import pytest
 
 from poptalk.practice.maildrop import Format, MaildropError, mbox
 from poptalk.practice.maildrop.locks import Steps
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.practice.maildrop.letters import (
     LETTERS,
     WRITERS,
@@ -47,7 +47,7 @@ def served(
     path = tmp_path_factory.mktemp("served") / "mail"
     letters = [*LETTERS.values(), attachment()]
     WRITERS[request.param](path, [stored for stored, _ in letters])
-    with ThreadedServer(Server(maildrop=f"{request.param.value}:{path}")) as server:
+    with Server(maildrop=f"{request.param.value}:{path}") as server:
         yield server, [travels for _, travels in letters]
 
 
@@ -75,7 +75,7 @@ def test_poplib_fetches_the_beginning_of_every_message(served: tuple[Server, lis
 
 def test_many_messages_are_listed_in_full(tmp_path: Path) -> None:
     path = write_maildir(tmp_path / "mail", numbered_letters(2500))
-    with ThreadedServer(Server(maildrop=path)) as server:
+    with Server(maildrop=path) as server:
         client = logged_in(server)
         with files_opened(tmp_path) as files:
             unique_ids = client.uidl()[1]
@@ -90,7 +90,7 @@ def test_many_messages_are_listed_in_full(tmp_path: Path) -> None:
 
 def test_a_message_that_vanished_is_refused_and_the_session_goes_on(tmp_path: Path) -> None:
     path = write_eml(tmp_path / "mail", numbered_letters(3))
-    with ThreadedServer(Server(maildrop=path)) as server, greeted(server) as talk:
+    with Server(maildrop=path) as server, greeted(server) as talk:
         talk.log_in()
         (path / "000002.eml").unlink()
         assert talk.say(b"RETR 2") == (
@@ -110,7 +110,7 @@ def test_a_message_that_vanished_is_refused_and_the_session_goes_on(tmp_path: Pa
 
 def test_a_message_that_changes_while_it_is_sent_ends_the_connection(tmp_path: Path) -> None:
     path = write_eml(tmp_path / "mail", [attachment()[0]])
-    with ThreadedServer(Server(maildrop=path)) as server, greeted(server) as talk:
+    with Server(maildrop=path) as server, greeted(server) as talk:
         talk.log_in()
         announced = int(talk.say(b"STAT").split()[2])
         assert talk.say(b"RETR 1").startswith(b"+OK")
@@ -127,7 +127,7 @@ def test_a_message_that_changes_while_it_is_sent_ends_the_connection(tmp_path: P
 
 def test_a_maildrop_that_vanished_is_refused_at_the_login(tmp_path: Path) -> None:
     path = write_mbox(tmp_path / "mail", numbered_letters(3))
-    with ThreadedServer(Server(maildrop=path)) as server, greeted(server) as talk:
+    with Server(maildrop=path) as server, greeted(server) as talk:
         path.unlink()
         assert talk.log_in().startswith(b"-ERR trouble on our side")
         write_mbox(path, numbered_letters(3))
@@ -141,7 +141,7 @@ def test_a_maildrop_that_vanished_is_refused_at_the_login(tmp_path: Path) -> Non
 def test_quit_deletes_on_the_disk_and_frees_the_maildrop(format_: Format, tmp_path: Path) -> None:
     path = WRITERS[format_](tmp_path / "mail", numbered_letters(3))
     with (
-        ThreadedServer(Server(maildrop=path, writable=True)) as server,
+        Server(maildrop=path, writable=True) as server,
         greeted(server) as one,
         greeted(server) as two,
     ):
@@ -153,7 +153,7 @@ def test_quit_deletes_on_the_disk_and_frees_the_maildrop(format_: Format, tmp_pa
         assert two.log_in(b"mrose", b"tanstaaf").startswith(b"+OK")
         assert two.say(b"STAT") == b"+OK 1 40"
         assert two.say(b"QUIT").startswith(b"+OK")
-    with ThreadedServer(Server(maildrop=path)) as server:
+    with Server(maildrop=path) as server:
         client = logged_in(server)
         assert fetch(client, 1) == b"Subject: letter 2\r\n\r\nThis is letter 2.\r\n"
         client.quit()
@@ -162,7 +162,7 @@ def test_quit_deletes_on_the_disk_and_frees_the_maildrop(format_: Format, tmp_pa
 def test_without_quit_nothing_is_deleted(tmp_path: Path) -> None:
     path = write_mbox(tmp_path / "mail", numbered_letters(3))
     before = path.read_bytes()
-    with ThreadedServer(Server(maildrop=path, writable=True)) as server, greeted(server) as talk:
+    with Server(maildrop=path, writable=True) as server, greeted(server) as talk:
         talk.log_in()
         talk.say(b"DELE 1")
     assert path.read_bytes() == before
@@ -170,7 +170,7 @@ def test_without_quit_nothing_is_deleted(tmp_path: Path) -> None:
 
 def test_a_deletion_that_is_refused_is_answered_as_the_rfc_says(tmp_path: Path) -> None:
     path = write_mbox(tmp_path / "mail", numbered_letters(3))
-    with ThreadedServer(Server(maildrop=path, writable=True)) as server, greeted(server) as talk:
+    with Server(maildrop=path, writable=True) as server, greeted(server) as talk:
         talk.log_in()
         talk.say(b"DELE 1")
         changed = path.read_bytes().replace(b"letter 1", b"LETTER 1")
@@ -203,7 +203,7 @@ def test_a_slow_disk_holds_up_nobody_else(
     begun, go_on = slow_deletion
     path = write_mbox(tmp_path / "mail", numbered_letters(3))
     with (
-        ThreadedServer(Server(maildrop=path, writable=True)) as server,
+        Server(maildrop=path, writable=True) as server,
         greeted(server) as talk,
         greeted(server) as other,
     ):
@@ -225,7 +225,7 @@ def test_a_client_that_leaves_behind_quit_has_said_quit(
 ) -> None:
     begun, go_on = slow_deletion
     path = write_mbox(tmp_path / "mail", numbered_letters(3))
-    with ThreadedServer(Server(maildrop=path, writable=True)) as server:
+    with Server(maildrop=path, writable=True) as server:
         with greeted(server) as talk:
             talk.log_in()
             talk.say(b"DELE 1")
@@ -250,7 +250,7 @@ def test_a_server_that_stops_while_it_deletes_comes_to_an_end_with_it(
 ) -> None:
     begun, go_on = slow_deletion
     path = write_mbox(tmp_path / "mail", numbered_letters(3))
-    threaded = ThreadedServer(Server(maildrop=path, writable=True))
+    threaded = Server(maildrop=path, writable=True)
     with threaded as server, greeted(server) as talk:
         talk.log_in()
         talk.say(b"DELE 1")
@@ -279,7 +279,7 @@ def test_unique_ids_are_the_same_over_the_wire_after_a_restart(tmp_path: Path) -
         path = WRITERS[format_](tmp_path / format_.value, letters)
         seen = []
         for _ in range(2):
-            with ThreadedServer(Server(maildrop=path)) as server:
+            with Server(maildrop=path) as server:
                 client = logged_in(server)
                 seen.append(client.uidl()[1])
                 client.quit()

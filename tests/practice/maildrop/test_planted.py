@@ -22,7 +22,7 @@ from poptalk.practice.maildrop import (
     snapshot,
 )
 from poptalk.practice.maildrop import mbox as mbox_module
-from poptalk.practice.server import Server, ThreadedServer
+from poptalk.practice.server import Server
 from tests.practice.maildrop.letters import (
     WRITERS,
     contents,
@@ -282,7 +282,7 @@ def test_a_link_under_the_name_of_a_file_of_ours_is_not_written_through(
     precious.write_bytes(PRECIOUS)
     precious.chmod(0o640)
     mail = WRITERS[format_](tmp_path / "mail", numbered_letters(3))
-    with ThreadedServer(Server(maildrop=mail, writable=True)) as server, greeted(server) as talk:
+    with Server(maildrop=mail, writable=True) as server, greeted(server) as talk:
         link(precious, tmp_path / name)
         talk.log_in()
         (tmp_path / name).unlink(missing_ok=True)
@@ -371,7 +371,7 @@ def test_what_is_not_a_file_is_not_a_message(
     mail = WRITERS[format_](tmp_path / "mail", numbered_letters(3))
     make(mail / ("0.eml" if format_ is Format.EML else "new/0.planted"))
     with (
-        ThreadedServer(Server(maildrop=mail, writable=writable)) as server,
+        Server(maildrop=mail, writable=writable) as server,
         greeted(server) as talk,
     ):
         talk.log_in()
@@ -386,7 +386,7 @@ def test_a_message_exchanged_for_something_else_is_refused_at_once(
     make: Callable[[Path], None], format_: Format, tmp_path: Path
 ) -> None:
     mail = WRITERS[format_](tmp_path / "mail", numbered_letters(3))
-    with ThreadedServer(Server(maildrop=mail)) as server, greeted(server) as talk:
+    with Server(maildrop=mail) as server, greeted(server) as talk:
         talk.log_in()
         letter = mail / ("000001.eml" if format_ is Format.EML else f"new/{maildir_name(1)}")
         letter.unlink()
@@ -404,7 +404,7 @@ def test_an_mbox_exchanged_for_something_else_is_refused_at_once(
     make: Callable[[Path], None], writable: bool, tmp_path: Path
 ) -> None:
     mail = WRITERS[Format.MBOX](tmp_path / "mail", numbered_letters(3))
-    with ThreadedServer(Server(maildrop=mail, writable=writable)) as server:
+    with Server(maildrop=mail, writable=writable) as server:
         with greeted(server) as talk:
             talk.log_in()
             mail.unlink()
@@ -427,7 +427,7 @@ def test_locks_that_are_not_files_freeze_nothing(
 ) -> None:
     monkeypatch.setattr(locks, "DELIVERY_SECONDS", 0)
     mail = WRITERS[Format.MBOX](tmp_path / "mail", numbered_letters(3))
-    with ThreadedServer(Server(maildrop=mail, writable=True)) as server:
+    with Server(maildrop=mail, writable=True) as server:
         make(tmp_path / name)
         with greeted(server) as talk:
             if talk.log_in().startswith(b"+OK"):

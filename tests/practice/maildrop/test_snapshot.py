@@ -204,7 +204,7 @@ def test_a_selection_numbers_anew(tmp_path: Path) -> None:
     assert unique_ids(some) == [snapshot.unique_id(2), snapshot.unique_id(4)]
     assert some.octets(2) == snapshot.octets(4)
     assert some.has_dot_lines(1) is snapshot.has_dot_lines(2)
-    assert some.number_in_snapshot(2) == 4
+    assert some.number_in_other(2) == 4
 
 
 @pytest.mark.parametrize("format_", Format)
