@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import TLS_PORT_HINT
@@ -127,6 +128,9 @@ class View:
         """How much has been shown of the last reply with a body."""
         self._screen = show
         self._size = size
+        self._sends_unseen = False
+        self._unseen: set[int] = set()
+        """The numbers of the exchanges that are not shown."""
         self._told: set[ViolationKind] = set()
         self._view: BodyView | None = None
         self._unsolicited_shown = 0
@@ -149,8 +153,6 @@ class View:
                 TlsRequested: self._on_tls_requested,
             }
         )
-
-    # For the lessons, which know a session by its view.
 
     # Sentences.
 
@@ -195,11 +197,15 @@ class View:
 
     def _on_opened(self, _event: ConnectionOpened) -> None:
         self._told.clear()
+        self._unseen.clear()
 
     def _on_sent(self, event: Sent) -> None:
         self._unsolicited_shown = 0
         if self._unsolicited_hidden[1]:
             self._tell_hidden_unsolicited()
+        if self._sends_unseen:
+            self._unseen.add(event.exchange.number)
+            return
         response = self.session.exchanges.response_in(event) if self.explain else None
         if self.shows_sent or self.session.sent_by_poptalk:
             instead = redacted_response(*response) if response is not None else None
@@ -214,6 +220,9 @@ class View:
         self._explain_last()
 
     def _on_reply(self, event: Reply) -> None:
+        if event.exchange.number in self._unseen:
+            self.folding = None
+            return
         verb = event.exchange.command.verb
         fields = verb.fields if verb and not event.multi_line else ()
         line = [status_line(self.mask(event.status_line.line), fields=fields)]
@@ -232,10 +241,13 @@ class View:
         if exchanges.failure is not None:
             failure, exchanges.failure = exchanges.failure, None
             self.warn(f"the rest of this reply is not kept: {failure.strerror}")
-        assert self._view is not None
-        self._show(self._view.feed(event.data))
+        if self._view is not None:
+            self._show(self._view.feed(event.data))
 
     def _on_reply_end(self, event: ReplyEnd) -> None:
+        if event.exchange.number in self._unseen:
+            self._unseen.remove(event.exchange.number)
+            return
         if self._view is not None:
             self._end_view(complete=True)
         self._explain_last()
@@ -301,6 +313,15 @@ class View:
             self._screen(lines)
 
     # For the local commands.
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Show neither what is sent meanwhile nor the replies to it, whenever they come."""
+        self._sends_unseen = True
+        try:
+            yield
+        finally:
+            self._sends_unseen = False
 
     def mask(self, line: bytes) -> bytes:
         """Return octets of the server without an echo of a secret, unless secrets are revealed."""
