@@ -13,7 +13,8 @@ from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import open_log
 from poptalk.session.procedure import LocalError
 from poptalk.shell import escapes
-from poptalk.shell.commands.registry import LOCAL_COMMANDS, Action, commands_of, local
+from poptalk.shell.commands import inspect, login, messages
+from poptalk.shell.commands.registry import Action, CommandTable, commands_of
 from poptalk.shell.shell import LOCAL_PREFIX, Shell
 from poptalk.terminal.render import (
     UNLIMITED,
@@ -25,10 +26,13 @@ from poptalk.terminal.render import (
 )
 from poptalk.terminal.safe import Fragments, harmless, wrap
 
+COMMANDS = CommandTable()
+local = COMMANDS.enter
+
 # The local commands that only a lesson can answer, with their help; the lesson controller answers.
 
 
-COMMANDS = {
+LESSON_COMMANDS = {
     "hint": """Give a hint.
 
     Each one says more than the one before; the last is the answer itself.
@@ -53,7 +57,7 @@ COMMANDS = {
     What is done is kept, and the lesson goes on from there.
     """,
 }
-"""Each command with its help."""
+"""The commands that only a lesson can answer, each with its help; the lesson controller answers."""
 
 
 def _answering(command: str) -> Action:
@@ -61,15 +65,12 @@ def _answering(command: str) -> Action:
         assert shell.controller is not None, "run_local refuses these commands outside lessons"
         shell.controller.answer(command)
 
-    action.__doc__ = COMMANDS[command]
+    action.__doc__ = LESSON_COMMANDS[command]
     return action
 
 
-for _command in COMMANDS:
+for _command in LESSON_COMMANDS:
     local(_command, in_lessons=True)(_answering(_command))
-
-
-__all__ = ["LOCAL_COMMANDS"]
 
 
 @local("help [COMMAND]")
@@ -420,3 +421,9 @@ def _quit(shell: Shell, _argument: str) -> None:
 
 
 # They enter their commands, which :help lists behind those above.
+
+
+LOCAL_COMMANDS = CommandTable(
+    {**COMMANDS, **login.COMMANDS, **messages.COMMANDS, **inspect.COMMANDS}
+)
+"""All of them; a shell is given this table."""

@@ -20,7 +20,7 @@ from poptalk.pop3.capabilities import (
 from poptalk.pop3.commands import State
 from poptalk.session.log import now_here, recent_lines
 from poptalk.session.procedure import LocalError, Plan, exchange
-from poptalk.shell.commands.registry import local
+from poptalk.shell.commands.registry import CommandTable
 from poptalk.shell.shell import Shell
 from poptalk.terminal.render import NoteKind
 from poptalk.terminal.safe import Fragments, harmless
@@ -28,6 +28,9 @@ from poptalk.terminal.safe import Fragments, harmless
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
     from poptalk.shell.view import View
+
+COMMANDS = CommandTable()
+local = COMMANDS.enter
 
 # The local command `:report`: what somebody needs to know who is to find a fault.
 

@@ -15,13 +15,16 @@ from poptalk.session.log import open_log
 from poptalk.session.login import Broken, LoginRequest, log_in, request_of
 from poptalk.session.procedure import LocalError, Plan, Then, ask, note_failure
 from poptalk.shell import escapes
-from poptalk.shell.commands.registry import local
+from poptalk.shell.commands.registry import CommandTable
 from poptalk.shell.shell import Shell
 from poptalk.terminal.safe import harmless, harmless_pieces
 
 if TYPE_CHECKING:
     from poptalk.session.session import Session
     from poptalk.shell.script import ShellSettings
+
+COMMANDS = CommandTable()
+local = COMMANDS.enter
 
 # `:login` and `--login` in a shell: the procedure of `session.login`, begun.
 

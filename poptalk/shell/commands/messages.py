@@ -26,13 +26,16 @@ from poptalk.session.procedure import (
     in_thread,
     pipelined,
 )
-from poptalk.shell.commands.registry import local
+from poptalk.shell.commands.registry import CommandTable
 from poptalk.shell.shell import Shell
 from poptalk.terminal.render import UNLIMITED, Budget, plain_text
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
     from poptalk.mail.header import Choice, Summary
+
+COMMANDS = CommandTable()
+local = COMMANDS.enter
 
 MOST_OCTETS = 64 * 1024 * 1024
 """The longest message that is read: what is made of it needs several times its octets of memory."""

@@ -1,8 +1,7 @@
-"""The list of local commands: lines that begin with `:` and never reach the server.
+"""What a local command is, a line that begins with `:` and never reaches the server, and running one.
 
-A command is a function with the `local` decorator, whose docstring is its help: the first line what
-`:help` lists, the rest what `:help :name` shows.  To add one, write one, in `local` or, if only a
-lesson can answer it, in `local_lesson`.
+A command is a function that is entered in its module's table (`@local`); its docstring is its help: the
+first line is what `:help` lists, the rest what `:help :name` shows.  `general` has the table of all.
 """
 
 from __future__ import annotations
@@ -42,21 +41,18 @@ class LocalCommand:
         return " ".join((self.action.__doc__ or "").split())
 
 
-LOCAL_COMMANDS: dict[str, LocalCommand] = {}
-"""Every local command by its name without the colon, in the order in which `:help` lists them."""
+class CommandTable(dict[str, LocalCommand]):
+    """Local commands by their names without the colon, in the order in which `:help` lists them."""
 
+    def enter(self, usage: str, *, in_lessons: bool = False) -> Callable[[Action], Action]:
+        """Enter a function under the first word of `usage`: a decorator."""
 
-def local(usage: str, *, in_lessons: bool = False) -> Callable[[Action], Action]:
-    """Enter a function in `LOCAL_COMMANDS` under the first word of `usage`."""
+        def enter(action: Action) -> Action:
+            name = usage.partition(" ")[0]
+            self[name] = LocalCommand(name=name, usage=usage, action=action, in_lessons=in_lessons)
+            return action
 
-    def enter(action: Action) -> Action:
-        name = usage.partition(" ")[0]
-        LOCAL_COMMANDS[name] = LocalCommand(
-            name=name, usage=usage, action=action, in_lessons=in_lessons
-        )
-        return action
-
-    return enter
+        return enter
 
 
 def commands_of(shell: Shell) -> list[LocalCommand]:
