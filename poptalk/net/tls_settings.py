@@ -105,6 +105,7 @@ class TlsSettings(Value):
         pins: of which one must match, whatever else is verified; empty for none.
         minimum: the least version of TLS, one of `VERSIONS`.
         keylog: a file to which the session's secrets are written for Wireshark; None for none.
+        save_chain: a new file for the certificates that the server sends; None for none.
     """
 
     server_name: str
@@ -115,6 +116,7 @@ class TlsSettings(Value):
     pins: tuple[Pin, ...] = ()
     minimum: str = USUAL_MINIMUM
     keylog: str | None = None
+    save_chain: str | None = None
 
 
 def client_context(settings: TlsSettings) -> ssl.SSLContext:
@@ -150,6 +152,26 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
     if settings.keylog is not None:
         _log_keys(context, settings.keylog)
     return context
+
+
+def save_chain(path: str, chain: tuple[bytes, ...]) -> None:
+    """Write certificates to a new file in PEM form, the server's own first.
+
+    Of a file that is there nothing is changed: it has the chain of the first connection.
+
+    Raises:
+        TlsFailed: it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.writelines(map(ssl.DER_cert_to_PEM_cert, chain))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise TlsFailed(
+            f"The certificates cannot be written to {printable(path)} ({error.strerror})."
+        ) from None
 
 
 def _speak_old_versions(context: ssl.SSLContext, minimum: str) -> None:

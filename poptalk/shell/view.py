@@ -37,6 +37,7 @@ from poptalk.terminal.render import (
     Budget,
     NoteKind,
     client_line,
+    milliseconds,
     note,
     plain_text,
     status_line,
@@ -117,6 +118,8 @@ class View:
         """Whether secrets are shown."""
         self.explain = False
         """Whether everything is explained that can be."""
+        self.times = False
+        """Whether it is shown beside each reply how long it took."""
         self.shows_sent = True
         """Whether sent lines are shown; a shell whose prompt is never erased shows them already."""
         self.hidden = False
@@ -225,9 +228,12 @@ class View:
             return
         verb = event.exchange.command.verb
         fields = verb.fields if verb and not event.multi_line else ()
-        line = [status_line(self.mask(event.status_line.line), fields=fields)]
+        line = status_line(self.mask(event.status_line.line), fields=fields)
+        last = self.session.exchanges.last
+        if self.times and last is not None and last.seconds is not None:
+            line = [*line, ("note", f"  {milliseconds(last.seconds)}")]
         if not self.hidden:
-            self._screen(line)
+            self._screen([line])
         if event.multi_line and self.session.exchanges.last is not None:
             self.folding = Folding(self.session.exchanges.last)
             self._view = self.folding.view(self.screenful())
@@ -250,6 +256,9 @@ class View:
             return
         if self._view is not None:
             self._end_view(complete=True)
+            last = self.session.exchanges.last
+            if self.times and last is not None and last.whole_seconds is not None:
+                self.remark(f"{milliseconds(last.whole_seconds)} to the end of the reply")
         self._explain_last()
         if event.exchange.command.keyword == b"CAPA" and self.session.exchanges.facts.stripped:
             self.warn(STRIPPED)
@@ -285,7 +294,11 @@ class View:
         self.hidden = False
 
     def _on_tls(self, event: TlsEstablished) -> None:
-        (self.remark if event.facts.verified else self.warn)(event.facts.summary)
+        if event.facts.verified:
+            self.remark(event.facts.summary)
+        else:
+            # Its own words for what nobody has checked: --insecure asks for no more than that.
+            self.warn("; ".join((event.facts.summary, *event.facts.problems)))
 
     def _on_note(self, event: Note) -> None:
         (self.warn if event.warning else self.remark)(event.text)

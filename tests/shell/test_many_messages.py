@@ -132,7 +132,7 @@ def test_five_hundred_take_a_moment() -> None:
         begun = time.monotonic()
         done = piped(LOGIN + b":messages\n", *at(server), "--local-commands")
         took = time.monotonic() - begun
-    assert done.stderr.count("\n| ") == 500
+    assert ("\n" + done.stderr).count("\n| ") == 500
     assert took < 10  # A second, where nothing else runs; one by one over a network it is minutes.
 
 
@@ -209,7 +209,7 @@ async def test_the_answer_is_not_remembered_and_fits_a_narrow_screen() -> None:
             await logged_in(shell)
             await shell.enter(":delete all", until="DELE 5? yes/no: ")
             await shell.type("yes")
-            assert shell.text.rstrip().splitlines()[-2].endswith("DELE 5? yes/no: yes")
+            await shell.see("DELE 5? yes/no: yes")
             shell.send("\r")
             await shell.see("5 are marked")
             assert "yes" not in shell.shell.prompt_session.history.get_strings()
@@ -221,7 +221,7 @@ def test_it_is_asked_in_the_plain_shell_too() -> None:
             ("USER bob", "AUTHORIZATION bob@"),
             ("PASS jones", "TRANSACTION bob@"),
             (":messages last 2", "# 2 messages, 9.0 kB"),
-            (":delete 2,4", "Mark these 2 as deleted? yes/no: "),
+            (":delete 2,4", "Mark these 2 as deleted? yes/no:"),
             ("yes", "# 2 are marked"),
             (":quit", ""),
         ):
@@ -292,6 +292,6 @@ async def test_a_message_that_is_too_large_is_not_fetched_at_all() -> None:
     with RecordingServer(reply=answers) as server:
         async with live(server, columns=120) as shell:
             await logged_in(shell)
-            await shell.enter(":structure 3", until=":save 3 FILE fetches it into a file")
+            await shell.enter(":structure 3", until=":save 3 FILE fetches it")
             await shell.see("message 3 has 104,857,600 octets")
         assert b"RETR" not in server.received
