@@ -1,6 +1,6 @@
 """The header of a message: its fields, the encoded words in them, their parameters, their dates.
 
-`summary` makes one row of a table of it, and `Choice` says which of these rows are meant.
+`summary` makes one row of a table of it, and `MessageChoice` says which of these rows are meant.
 
 Real headers break RFC 5322 in known ways.  A space before the colon is allowed by its §4.5.8; a line
 among the fields that isn't one (programs that wrap badly write such) is passed over with a remark.
@@ -397,7 +397,7 @@ class BadChoice(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class MessageChoice:
     """Which messages are meant: those that meet every condition."""
 
     numbers: tuple[tuple[int, int | None], ...] = ()
@@ -432,7 +432,7 @@ class Choice:
         return all(condition(message) for condition in self.conditions)
 
 
-def parse_choice(text: str, *, now: datetime) -> Choice:
+def parse_choice(text: str, *, now: datetime) -> MessageChoice:
     """Read which messages are meant.
 
     Args:
@@ -448,13 +448,13 @@ def parse_choice(text: str, *, now: datetime) -> Choice:
             terms.append([])
         else:
             terms[-1].append(token)
-    choice = Choice()
+    choice = MessageChoice()
     for words in terms if text.strip() else ():
         choice = replace(choice, **_term(words, choice, now))
     return choice
 
 
-def _term(words: list[str], choice: Choice, now: datetime) -> dict[str, Any]:
+def _term(words: list[str], choice: MessageChoice, now: datetime) -> dict[str, Any]:
     """Read one condition; return the fields of the choice that it changes."""
     name, *rest = [word.lower() for word in words] or [""]
     said = " ".join(word.strip('"') for word in words[1:])

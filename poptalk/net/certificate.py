@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from poptalk.net.errors import printable
-from poptalk.net.tls_settings import PUBLIC_KEY_PREFIX
+from poptalk.net.tls_settings import PUBLIC_KEY_PREFIX, public_key_of
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -90,28 +90,6 @@ def read_certificate(der: bytes) -> CertificateFacts:
             x509.UnsupportedGeneralNameType,
         ) as error:
             raise ValueError(str(error)) from error
-
-
-def public_key_of(der: bytes) -> bytes:
-    """Return the public key of a certificate in DER form (SubjectPublicKeyInfo, RFC 5280 §4.1).
-
-    Args:
-        der: the certificate in DER form.
-
-    Raises:
-        ValueError: it is malformed.
-    """
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-
-    try:
-        key = x509.load_der_x509_certificate(der).public_key()
-    except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
-        raise ValueError(str(error)) from error
-    return key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
 
 
 def describe_certificate(der: bytes, *, now: datetime | None = None) -> tuple[str, ...]:
@@ -195,7 +173,7 @@ def expiring(chain: tuple[bytes, ...], days: int, *, now: datetime | None = None
         if facts.valid_until - now < timedelta(days=days):
             left = _count((facts.valid_until - now).days)
             return (
-                f"the certificate of {facts.subject} expires within {left}, "
+                f"the certificate of {facts.subject} expires in {left}, "
                 f"on {moment(facts.valid_until)}"
             )
     return None

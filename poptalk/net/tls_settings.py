@@ -57,12 +57,32 @@ class Pin(Value):
         """Tell whether a certificate is the one that was pinned, or holds the key that was."""
         if not self.public_key:
             return hashlib.sha256(der).digest() == self.digest
-        from poptalk.net.certificate import public_key_of
-
         try:
             return hashlib.sha256(public_key_of(der)).digest() == self.digest
         except ValueError:
             return False
+
+
+def public_key_of(der: bytes) -> bytes:
+    """Return the public key of a certificate in DER form (SubjectPublicKeyInfo, RFC 5280 §4.1).
+
+    Args:
+        der: the certificate in DER form.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 def parse_pin(text: str) -> Pin:

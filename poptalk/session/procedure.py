@@ -50,7 +50,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
+class Batch:
     """A step: lines that are sent together, before any of them is answered (RFC 2449 §6.6)."""
 
     octets: tuple[bytes, ...]
@@ -81,7 +81,7 @@ class Work:
     work: Callable[[], object]
 
 
-Step = Line | Lines | Quiet | Question | Work
+Step = Line | Batch | Quiet | Question | Work
 Steps = Generator[Step, object, T]
 Plan = Steps[None]
 Then = Callable[[Exception | None], None]
@@ -104,7 +104,7 @@ def pipelined(lines: Iterable[bytes], take: Callable[[StoredReply], object]) -> 
         lines: a few of them, since nothing is read before all are sent.
         take: called with each reply as soon as it is complete.
     """
-    yield Lines(octets=tuple(lines), take=take)
+    yield Batch(octets=tuple(lines), take=take)
 
 
 def quiet() -> Steps[None]:
@@ -166,7 +166,7 @@ class Procedure:
         self._plan = plan
         self._then = then
         self._begun = False
-        self._until_quiet: Line | Lines | Quiet | None = None
+        self._until_quiet: Line | Batch | Quiet | None = None
         """What waits until the server owes nothing."""
         self._exchanges: list[int] = []
         """The numbers of the exchanges whose replies are awaited."""
@@ -195,7 +195,7 @@ class Procedure:
                     step, self._until_quiet = self._until_quiet, None
                     if isinstance(step, Line):
                         self._send((step.octets,), self._came)
-                    elif isinstance(step, Lines):
+                    elif isinstance(step, Batch):
                         self._send(step.octets, step.take)
                 else:
                     return
@@ -263,7 +263,7 @@ class Procedure:
 
     def _perform(self, step: Step) -> None:
         match step:
-            case Line() | Lines() | Quiet():
+            case Line() | Batch() | Quiet():
                 self._until_quiet = step
             case Question():
                 self._waiting = True

@@ -32,7 +32,7 @@ from poptalk.terminal.render import UNLIMITED, Budget, plain_text
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
-    from poptalk.mail.header import Choice, Summary
+    from poptalk.mail.header import MessageChoice, Summary
 
 COMMANDS = CommandTable()
 local = COMMANDS.enter
@@ -269,7 +269,7 @@ def _messages(shell: Shell, argument: str) -> None:
     shell.run_procedure(_list(shell, _choice(argument)), name="messages")
 
 
-def _choice(text: str) -> Choice:
+def _choice(text: str) -> MessageChoice:
     from poptalk.mail.header import BadChoice, parse_choice
 
     try:
@@ -278,12 +278,12 @@ def _choice(text: str) -> Choice:
         raise LocalError(str(error)) from error
 
 
-def _list(shell: Shell, choice: Choice) -> Plan:
+def _list(shell: Shell, choice: MessageChoice) -> Plan:
     found = yield from _found(shell, choice)
     shell.view.remark(_count(found))
 
 
-def _found(shell: Shell, choice: Choice) -> Steps[list[Summary]]:
+def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
     """Find the messages that are meant, and show them in a table.
 
     Raises:
@@ -438,7 +438,7 @@ def _delete(shell: Shell, argument: str) -> None:
     shell.run_procedure(_mark(shell, _choice(text), sure=sure), name="delete")
 
 
-def _mark(shell: Shell, choice: Choice, *, sure: bool) -> Plan:
+def _mark(shell: Shell, choice: MessageChoice, *, sure: bool) -> Plan:
     found = yield from _found(shell, choice)
     shell.view.remark(f"DELE would mark {_count(found)}")
     if not sure:
@@ -503,7 +503,7 @@ def _fetch_and_save(shell: Shell, number: str, name: str) -> Plan:
         raise LocalError(f"{harmless(name)}: {error.strerror}") from error
 
 
-def _save_many(shell: Shell, choice: Choice, folder: str) -> Plan:
+def _save_many(shell: Shell, choice: MessageChoice, folder: str) -> Plan:
     sizes = yield from _sizes(shell)
     numbers = choice.by_size(sizes)
     if not numbers:
