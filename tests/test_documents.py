@@ -145,7 +145,7 @@ def test_roff_cannot_be_broken() -> None:
     [
         (["s"], ["serve"]),
         ([""], list(COMMANDS)),
-        (["mail.example.org", "--ti"], ["--timeout"]),
+        (["mail.example.org", "--ti"], ["--timeout", "--times"]),
         (["mail.example.org", "110", "--color", "a"], ["auto", "always"]),
         (["connect", "mail.example.org", "--ca"], ["--ca-file"]),
         (["serve", "--liste"], ["--listen"]),

@@ -95,11 +95,14 @@ def _stopped_by(error: NetError) -> int:
 
 def _give_up_output(closed: ScreenClosed) -> int:
     """Say that standard output is gone, and return the exit code."""
+    from errno import EPIPE
+
     from poptalk.terminal.screen import abandon, complain
 
     if sys.stdout is not None:
         abandon(sys.stdout)
-    complain(str(closed))
+    if closed.errno != EPIPE:  # As with `| head -1`, which other programs end at without a word.
+        complain(str(closed))
     return EXIT_NO
 
 
@@ -228,7 +231,20 @@ def _save(name: str, destination: Destination) -> None:
 
 def _talk(options: ShellSettings, destination: Destination, *, is_practice: bool = False) -> int:
     in_shell = _on_terminal() and not options.lines
-    if options.lines or options.after_login or options.pipeline or options.drop_after is not None:
+    if options.password_source is not None:
+        from poptalk.login.password import NoPassword, check_source
+        from poptalk.net.endpoint import UsageError
+
+        try:
+            check_source(options.password_source)
+        except NoPassword as error:
+            raise UsageError(str(error)) from error
+    if options.expires_within is not None and not (destination.tls or destination.starttls):
+        from poptalk.net.endpoint import UsageError
+
+        raise UsageError("--expires-within looks at certificates: say --tls or --starttls as well")
+    pipe_only = (options.lines, options.after_login, options.pipeline, options.stop_on_err)
+    if any(pipe_only) or options.drop_after is not None:
         from poptalk.shell.script import check_pipe_options
 
         check_pipe_options(options, in_shell=in_shell)
@@ -249,8 +265,8 @@ def learn(given: Given) -> int:
     lesson = given.get("lesson")
     if not _on_terminal():
         raise UsageError(
-            "learn needs a terminal, for both input and output; poptalk lessons list tells what "
-            "there is"
+            "learn needs a terminal, for both input and output; poptalk lessons list shows "
+            "what there is"
         )
     if "://" in (lesson or ""):
         raise UsageError(f"name the lesson first: poptalk learn 3 {lesson}")

@@ -92,14 +92,17 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0
     if not 0 < seconds < 1e6:
-        raise _wrong(f"{text!r} is no number of seconds above 0")
+        raise _wrong(f"{text!r} isn't a number of seconds above 0")
     return seconds
 
 
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return int(text)
-    raise _wrong(f"{text!r} is no number of replies")
+def _number_of(what: str) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) < 6:
+            return int(text)
+        raise _wrong(f"{text!r} isn't a number of {what}")
+
+    return count
 
 
 def _port(text: str) -> int:
@@ -133,9 +136,13 @@ TIMEOUT = _value(
 
 REACHING = (
     _switch("--tls", "begin with TLS (port 995)"),
-    _switch("--starttls", "begin with STLS, and go no further without TLS"),
+    _switch("--starttls", "send STLS first, and stop if there is no TLS"),
     _switch(
-        "--insecure", "take any certificate", field="verify", action="store_false", weakens=True
+        "--insecure",
+        "accept any certificate, and say what is wrong with it",
+        field="verify",
+        action="store_false",
+        weakens=True,
     ),
     _value("--ca-file", "FILE", "PEM file of the authorities to trust", own_server=True),
     _value(
@@ -148,22 +155,28 @@ REACHING = (
     _value(
         "--pin",
         "SHA256",
-        "the certificate, or with sha256// the public key, that it must be (repeatable)",
+        "accept only this certificate or, with sha256//, this public key (repeatable)",
         field="pins",
         action="append",
         own_server=True,
     ),
     _value("--client-cert", "FILE", "PEM file of the certificate to show", own_server=True),
-    _value("--client-key", "FILE", "PEM file of its key, if that is another file", own_server=True),
+    _value(
+        "--client-key", "FILE", "PEM file of its key, if it is a separate file", own_server=True
+    ),
     _value(
         "--tls-min",
         None,
-        "the least version of TLS (default: 1.2)",
+        "the lowest version of TLS to accept (default: 1.2)",
         choices=TLS_VERSIONS,
         own_server=True,
     ),
+    _value("--keylog", "FILE", "append the session keys to FILE, for Wireshark", own_server=True),
     _value(
-        "--keylog", "FILE", "add the keys of the session to FILE, for Wireshark", own_server=True
+        "--save-chain",
+        "FILE",
+        "write the certificates that the server sends to a new file, as PEM, whether they pass or not",
+        own_server=True,
     ),
     *(
         _switch(
@@ -180,7 +193,7 @@ REACHING = (
     _value(
         "--connect-timeout",
         "SECONDS",
-        "for connecting alone (default: as --timeout)",
+        "for connecting only (default: as --timeout)",
         type=_seconds,
     ),
     _value("--source", "ADDRESS", "connect from this address of this machine", own_server=True),
@@ -188,7 +201,7 @@ REACHING = (
     _value(
         "--proxy",
         "URL",
-        "go by way of socks5://, socks5h:// or http://HOST:PORT (default: the environment variable "
+        "connect through socks5://, socks5h:// or http://HOST:PORT (default: the environment variable "
         f"{PROXY_VARIABLE})",
         own_server=True,
     ),
@@ -198,7 +211,7 @@ REACHING_ONLY = tuple(
     row.but(help=f"for connecting, and for TLS ({DEFAULT_TIMEOUT:g})") if row is TIMEOUT else row
     for row in REACHING
 )
-"""For commands in which somebody types: nothing waits for a reply but they."""
+"""For commands at a prompt, where only the person waits for replies."""
 
 # What the screen shows, and what is kept.
 
@@ -213,14 +226,18 @@ SCREEN = (
         f"({LOG_FORMATS[0]})",
         choices=LOG_FORMATS,
     ),
-    _switch("--plain", "never redraw: for screen readers and odd terminals"),
+    _switch("--plain", "never redraw the screen: for screen readers and odd terminals"),
     COLOR,
     _value("--theme", None, "styles (neutral)", choices=tuple(THEMES)),
 )
 
 # Who logs in.
 
-MECHANISM = _value("--mechanism", "NAME", "how, such as PLAIN or APOP (default: the best there is)")
+MECHANISM = _value(
+    "--mechanism",
+    "NAME",
+    "how to log in, such as PLAIN or APOP (default: the best that is offered)",
+)
 
 
 def _password(kind: SourceKind, metavar: str, text: str, *, of: str = "") -> Option:
@@ -273,7 +290,7 @@ LOGIN = (
     _value("--login", "USER", "log in right after the greeting, and after --starttls"),
     MECHANISM,
     _switch("--two-step", "AUTH and its first response in two lines, as Exchange Online wants it"),
-    _switch("--oauth", "the secret is an OAuth token and no password"),
+    _switch("--oauth", "the secret is an OAuth token, not a password"),
     *PASSWORD,
 )
 
@@ -282,23 +299,21 @@ LOGIN = (
 PERSONA = _value(
     "--persona",
     "NAME|FILE",
-    "how the practice server speaks and behaves: like exchange, plain, dovecot, ... (poptalk serve "
-    "--list-personas tells them all), or as a .toml file of your own says "
-    "(default: exchange)",
+    "how the practice server speaks and behaves: exchange, plain, dovecot, ... (poptalk serve "
+    "--list-personas lists them all), or a .toml file of your own (default: exchange)",
 )
 MAILDROP = _value(
     "--maildrop",
     "[FORMAT:]PATH",
-    "everybody's mail there: a folder of .eml files, a Maildir or an mbox; where it could be two of "
-    "them, say eml:PATH, maildir:PATH or mbox:PATH (default: bob has the article's three messages, "
+    "the mail of every account there: a folder of .eml files, a Maildir or an mbox; where the kind "
+    "is in doubt, eml:PATH, maildir:PATH or mbox:PATH (default: bob has the article's three messages, "
     "mrose those of RFC 1939)",
 )
 FAULT = _value(
     "--fault",
     "[WHO=]NAME[:VALUE]",
-    "do something wrong, as a server did that broke a client: no-final-dot, slow:5s; for one account: "
-    "bob=locked; for the third connection: '#3=reset'; may be given again (poptalk serve "
-    "--list-faults tells them all)",
+    "misbehave as some real server did: no-final-dot, slow:5s; for one account: bob=locked; for the "
+    "third connection: '#3=reset' (repeatable; poptalk serve --list-faults lists them all)",
     field="faults",
     action="append",
 )
@@ -309,7 +324,7 @@ PRACTICE = (PERSONA, MAILDROP, FAULT)
 
 CONNECT = (
     TARGET,
-    _value("--srv", "DOMAIN", "the server that the DNS names for DOMAIN"),
+    _value("--srv", "DOMAIN", "use the server that DOMAIN's SRV records name"),
     _value("--save", "NAME", "save the server: from then on, NAME is enough"),
     *(
         row.but(help=f"for connecting, for TLS, and for a reply in a pipe ({DEFAULT_TIMEOUT:g})")
@@ -317,27 +332,39 @@ CONNECT = (
         else row
         for row in REACHING
     ),
+    _value(
+        "--expires-within",
+        "DAYS",
+        "warn if a certificate of the server expires within so many days; in a pipe the exit code is 1 "
+        "then",
+        type=_number_of("days"),
+        own_server=True,
+    ),
     *SCREEN,
-    _switch("--explain", "say what everything means, as :explain on does"),
+    _switch("--explain", "explain everything, as :explain on does"),
+    _switch("--times", "show beside each reply how long it took, as :times on does"),
     _switch("--local-commands", "in a pipe too, ':' begins a local command"),
     Option(
         flags=("-e",),
         field="lines",
         action="append",
         metavar="LINE",
-        help="send LINE, in place of the lines of standard input (repeatable); no secret, as every "
-        "user of this machine can read it",
+        help="send LINE instead of the lines of standard input (repeatable); not for secrets, as "
+        "every user of this machine can read it",
     ),
     _switch(
         "--after-login",
-        "with --login: standard output has only what comes behind the login",
+        "with --login: standard output gets only what comes after the login",
     ),
-    _switch("--pipeline", "in a pipe and with -e: send all lines before anything is read"),
+    _switch(
+        "--stop-on-err", "in a pipe and with -e: send nothing more after an -ERR, and exit with 1"
+    ),
+    _switch("--pipeline", "in a pipe and with -e: send all lines before reading anything"),
     _value(
         "--drop-after",
         "N",
         "in a pipe and with -e: hang up without QUIT after N replies",
-        type=_count,
+        type=_number_of("replies"),
     ),
     *LOGIN,
     *PRACTICE,
@@ -361,7 +388,7 @@ RUN = (
         help="more dialogues (whatever ends in .pop3, or is a file), and then the server; without it "
         "a practice server is started for each",
     ),
-    _switch("--exact", "compare everything, words for people too", exclusive="how"),
+    _switch("--exact", "compare everything, including text meant for people", exclusive="how"),
     _switch(
         "--loose",
         "the server may be another one, as after a migration: compare messages and their "
@@ -385,7 +412,7 @@ RUN = (
         "the longest <wait ...> that a dialogue may have (60)",
         type=_seconds,
     ),
-    _switch("--quiet", "show differences only"),
+    _switch("--quiet", "show only the differences"),
     _switch("--times", "show beside each reply how long it took"),
     _value("--junit", "FILE", "write the results as JUnit XML, for a build server"),
     _value(
@@ -452,8 +479,8 @@ DIFF = (
         "fetch every message with RETR as well, and compare hashes of header and body; a few servers "
         "then note that it was read",
     ),
-    _switch("--top", "as --bodies, but with TOP, which no server takes for reading"),
-    _switch("--json", "write JSON in place of a table"),
+    _switch("--top", "as --bodies, but with TOP, which marks no message as read"),
+    _switch("--json", "write JSON instead of a table"),
     COLOR,
     *REACHING,
 )
@@ -463,9 +490,9 @@ SERVE = (
     _value(
         "--user",
         "NAME:PASSWORD",
-        "who may log in, in place of bob and mrose, whose passwords everybody knows; every user of "
-        "this machine can read the list of processes and this password in it, so --users is better "
-        "for one that matters; may be given again",
+        "who may log in, instead of bob and mrose, whose passwords everybody knows; every user of "
+        "this machine can see this password in the list of processes, so use --users for one that "
+        "matters (repeatable)",
         field="users",
         action="append",
     ),
@@ -499,14 +526,14 @@ SERVE = (
         "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
         action="append",
     ),
-    _value("--port", "PORT", "the port in clear (default: a free one)", type=_port),
+    _value("--port", "PORT", "the port without TLS (default: a free one)", type=_port),
     _value(
         "--tls-port",
         "PORT",
         "the port for TLS from the first octet (default: a free one)",
         type=_port,
     ),
-    _switch("--list-personas", "tell how the practice server can speak, and end"),
+    _switch("--list-personas", "list the personas, and exit"),
     _switch(
         "--slow-refusals",
         "take as long to refuse a login as the persona's real server does, some seconds (default: no "
@@ -515,12 +542,12 @@ SERVE = (
     _value(
         "--fault-seed",
         "NUMBER",
-        "what the chance in faults begins with, to see the same again (default: any)",
+        "the seed of what is random in faults, to see the same again (default: any)",
         type=int,
     ),
     _switch(
         "--list-faults",
-        "tell what every fault does, where it was seen and who suffers, and end",
+        "list the faults: what each does, where it was seen and what it breaks; and exit",
     ),
     _value(
         "--connections",
@@ -565,7 +592,7 @@ class CliCommand(Value):
 LESSONS: Mapping[str, CliCommand] = {
     "list": CliCommand(
         summary="list the lessons, with what each is about",
-        options=(_switch("--paths", "tell also where each lesson lies"),),
+        options=(_switch("--paths", "also show the path of each lesson"),),
     ),
     "check": CliCommand(
         summary="prove that lessons work: their syntax, answers, mistakes and hints",
@@ -586,7 +613,7 @@ LESSONS: Mapping[str, CliCommand] = {
             _value(
                 "--ignore",
                 "CODES",
-                "codes that do not count, parted by commas, such as PT031,PT040",
+                "codes to ignore, separated by commas, such as PT031,PT040",
             ),
         ),
     ),

@@ -235,7 +235,7 @@ class Parser(argparse.ArgumentParser):
 
         usage = self.format_usage()
         short = usage if usage.count("\n") <= MOST_USAGE_LINES else ""
-        complain(f"{self._explained(message)}; {self.prog} --help tells all there is")
+        complain(f"{self._explained(message)}; {self.prog} --help lists all options")
         if short:
             complain(short.rstrip())
         raise SystemExit(EXIT_USAGE)

@@ -99,6 +99,19 @@ def asker() -> Ask | None:
     return getpass
 
 
+def check_source(source: PasswordSource | None) -> None:
+    """Look at the file of a password, so that a wrong one is found before anything is connected.
+
+    Raises:
+        NoPassword: it cannot be used.
+    """
+    if source is not None and source.kind is SourceKind.FILE and source.detail is not None:
+        path = os.path.expanduser(source.detail)
+        # Of a pipe, as of a shell's <(...), nothing may be taken before its time.
+        if not os.path.exists(path) or os.path.isfile(path):
+            _from_file(Wanted(user="", host=""), path)
+
+
 def must_be_asked(source: PasswordSource | None) -> bool:
     """Tell whether `find_password` would ask at the terminal.
 

@@ -1,5 +1,7 @@
 """The header of a message: its fields, the encoded words in them, their parameters, their dates.
 
+`summary` makes one row of a table of it, and `MessageChoice` says which of these rows are meant.
+
 Real headers break RFC 5322 in known ways.  A space before the colon is allowed by its §4.5.8; a line
 among the fields that isn't one (programs that wrap badly write such) is passed over with a remark.
 """
@@ -8,13 +10,15 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from poptalk.mail.words import Decoded, decode
+from poptalk.terminal.safe import harmless
 
 MOST_OCTETS = 256 * 1024
 """Octets of a header that are read; large ones of real mail have 30,000."""
@@ -332,6 +336,10 @@ class Summary:
         """Whether the From field contains a text, whatever its case."""
         return text.casefold() in self.sender.casefold()
 
+    def is_about(self, text: str) -> bool:
+        """Whether the Subject field contains a text, whatever its case."""
+        return text.casefold() in self.subject.casefold()
+
 
 def summary(number: int, octets: bytes, *, size: int | None) -> Summary:
     """Read what a table shows of a message.
@@ -365,3 +373,126 @@ def _date_of(header: RawHeader) -> str:
     top = first_value(header, b"received") or b""
     received = decode(top.rpartition(b";")[2].strip(), None).text
     return received if read_date(received) is not None else date
+
+
+# Which messages of a maildrop are meant: `1-20,30`, `last 20`, `from "Bob Jones" and older than 30d`.
+
+
+CHOICE = (
+    "1-20,30, last 20, all, from TEXT, subject TEXT, older than 30d or 2026-01-31, larger than 1M, "
+    "joined by and"
+)
+"""What can be written."""
+
+_TOKEN = re.compile(r'"[^"]*"|\S+')
+_RANGES = re.compile(r"\d{1,9}(-(\d{1,9})?)?(,\d{1,9}(-(\d{1,9})?)?)*")
+_AGE = re.compile(r"(\d{1,6})([dw])")
+_AMOUNT = re.compile(r"(\d{1,9})(k|kb|m|mb|g|gb)?", re.IGNORECASE)
+_DAYS = {"d": 1, "w": 7}
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+class BadChoice(ValueError):
+    """What was written chooses no messages; `str(error)` says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageChoice:
+    """Which messages are meant: those that meet every condition."""
+
+    numbers: tuple[tuple[int, int | None], ...] = ()
+    """First and last of each range, None for the last there is; empty for all."""
+    last: int | None = None
+    """How many of the last ones; None for all."""
+    larger: int | None = None
+    """Octets that each must exceed."""
+    conditions: tuple[Callable[[Summary], bool], ...] = ()
+    """What its header must say."""
+
+    def by_size(self, sizes: Mapping[int, int | None]) -> list[int]:
+        """Return those that may be meant, as far as their numbers and sizes tell.
+
+        Args:
+            sizes: octets by number, of all messages in the maildrop.
+        """
+        there = sorted(sizes)
+        found = there if self.last is None else there[-self.last :] if self.last else []
+        return [
+            number
+            for number in found
+            if (
+                not self.numbers
+                or any(a <= number <= (number if b is None else b) for a, b in self.numbers)
+            )
+            and (self.larger is None or (sizes[number] or 0) > self.larger)
+        ]
+
+    def takes(self, message: Summary) -> bool:
+        """Whether what its header says is meant."""
+        return all(condition(message) for condition in self.conditions)
+
+
+def parse_choice(text: str, *, now: datetime) -> MessageChoice:
+    """Read which messages are meant.
+
+    Args:
+        text: as `CHOICE` says; empty for all.
+        now: from which ages are counted, with its time zone.
+
+    Raises:
+        BadChoice: it cannot be read.
+    """
+    terms: list[list[str]] = [[]]
+    for token in _TOKEN.findall(text):
+        if token.lower() == "and":
+            terms.append([])
+        else:
+            terms[-1].append(token)
+    choice = MessageChoice()
+    for words in terms if text.strip() else ():
+        choice = replace(choice, **_term(words, choice, now))
+    return choice
+
+
+def _term(words: list[str], choice: MessageChoice, now: datetime) -> dict[str, Any]:
+    """Read one condition; return the fields of the choice that it changes."""
+    name, *rest = [word.lower() for word in words] or [""]
+    said = " ".join(word.strip('"') for word in words[1:])
+    match name, rest:
+        case "all", []:
+            return {}
+        case "last", [count] if count.isascii() and count.isdigit() and len(count) < 10:
+            return {"last": int(count)}
+        case "from", [_, *_]:
+            return {"conditions": (*choice.conditions, lambda each: each.is_from(said))}
+        case "subject", [_, *_]:
+            return {"conditions": (*choice.conditions, lambda each: each.is_about(said))}
+        case "older", ["than", age]:
+            moment = _moment(age, now)
+            return {"conditions": (*choice.conditions, lambda each: each.is_older_than(moment))}
+        case "larger", ["than", amount] if found := _AMOUNT.fullmatch(amount):
+            factor = _FACTORS[(found[2] or "")[:1].lower()]
+            return {"larger": max(choice.larger or 0, int(found[1]) * factor)}
+    ranges = "".join(words)
+    if not _RANGES.fullmatch(ranges) or choice.numbers:
+        raise BadChoice(f"{harmless(' '.join(words)) or 'nothing'} is none of {CHOICE}")
+    return {"numbers": tuple(map(_range, ranges.split(",")))}
+
+
+def _range(text: str) -> tuple[int, int | None]:
+    first, dash, last = text.partition("-")
+    if not dash:
+        return int(first), int(first)
+    return int(first), int(last) if last else None
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """Return the moment before which a message is old."""
+    try:
+        if found := _AGE.fullmatch(text):
+            return now - timedelta(days=int(found[1]) * _DAYS[found[2]])
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise BadChoice(
+            f"{harmless(text)} is no age: say older than 30d, 4w or {now:%Y-%m-%d}"
+        ) from None

@@ -264,9 +264,8 @@ def _hanging(
 
 # A table of messages.
 
-_DATE = "%Y-%m-%d %H:%M"
-_DATE_CELLS = 16
-_SIZE_CELLS = 10
+_NARROW = 60
+"""Cells of a row below which a date has no time of day."""
 _FEWEST_OF_A_TEXT = 3
 
 
@@ -277,30 +276,35 @@ def summary_rows(summaries: Sequence[Summary], *, columns: int) -> Iterator[Frag
         summaries: in the order in which they are shown.
         columns: cells in a row of the screen.
     """
+    form, date_cells, size_cells = ("%Y-%m-%d %H:%M", 16, 10)
+    if columns < _NARROW:
+        form, date_cells, size_cells = ("%Y-%m-%d", 10, 6)
     number_cells = max((len(str(each.number)) for each in summaries), default=1)
-    rest = columns - cells(BAR[1]) - number_cells - _DATE_CELLS - _SIZE_CELLS - 4
+    rest = columns - cells(BAR[1]) - number_cells - date_cells - size_cells - 4
     sender_cells = max(_FEWEST_OF_A_TEXT, rest // 3)
     subject_cells = max(_FEWEST_OF_A_TEXT, rest - sender_cells)
     for each in summaries:
-        size = people_size(each.size) if each.size is not None else ""
+        size = "" if each.size is None else people_size(each.size)
+        if len(size) > size_cells:
+            size = f"{(each.size or 0) / 1000:.1f} kB"
         yield [
             BAR,
             ("number", f"{each.number:>{number_cells}} "),
-            ("body", _cell(_local(each), _DATE_CELLS)),
-            ("octets", f"{size:>{_SIZE_CELLS}} "),
+            ("body", _cell(_local(each, form), date_cells)),
+            ("octets", f"{size:>{size_cells}} "),
             ("body", _cell(each.sender, sender_cells)),
             ("body", _cell(each.subject, subject_cells).rstrip()),
         ]
 
 
-def _local(each: Summary) -> str:
+def _local(each: Summary, form: str) -> str:
     """Write a date in the zone of this machine, so that the dates of a table compare."""
     if each.when is None:
         return each.date or "no date"
     try:
-        return each.when.astimezone().strftime(_DATE)
+        return each.when.astimezone().strftime(form)
     except (OSError, OverflowError, ValueError):
-        return each.when.strftime(_DATE)
+        return each.when.strftime(form)
 
 
 def _cell(text: str, width: int) -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from binascii import b2a_base64
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from poptalk.net.errors import printable
+from poptalk.net.tls_settings import PUBLIC_KEY_PREFIX, public_key_of
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -35,6 +37,10 @@ class CertificateFacts:
         valid_from: the first moment of its validity, in UTC.
         valid_until: the last.
         fingerprint: SHA-256 over its DER form, as pairs of hexadecimal digits between colons.
+        serial: its serial number, in the same form.
+        key: the kind of its public key, with its size.
+        pin: the SHA-256 of that key, as `--pin` takes it; empty where the key cannot be read.
+        self_signed: whether it is signed with its own key.
     """
 
     subject: str
@@ -43,6 +49,10 @@ class CertificateFacts:
     valid_from: datetime
     valid_until: datetime
     fingerprint: str
+    serial: str
+    key: str
+    pin: str
+    self_signed: bool
 
 
 @lru_cache(maxsize=8)
@@ -69,6 +79,10 @@ def read_certificate(der: bytes) -> CertificateFacts:
                 valid_from=certificate.not_valid_before_utc,
                 valid_until=certificate.not_valid_after_utc,
                 fingerprint=_fingerprint(der),
+                serial=_serial(certificate.serial_number),
+                key=_key(certificate),
+                pin=_pin(der),
+                self_signed=_is_self_signed(certificate),
             )
         except (
             x509.InvalidVersion,
@@ -76,28 +90,6 @@ def read_certificate(der: bytes) -> CertificateFacts:
             x509.UnsupportedGeneralNameType,
         ) as error:
             raise ValueError(str(error)) from error
-
-
-def public_key_of(der: bytes) -> bytes:
-    """Return the public key of a certificate in DER form (SubjectPublicKeyInfo, RFC 5280 §4.1).
-
-    Args:
-        der: the certificate in DER form.
-
-    Raises:
-        ValueError: it is malformed.
-    """
-    from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-
-    try:
-        key = x509.load_der_x509_certificate(der).public_key()
-    except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
-        raise ValueError(str(error)) from error
-    return key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
 
 
 def describe_certificate(der: bytes, *, now: datetime | None = None) -> tuple[str, ...]:
@@ -122,8 +114,75 @@ def describe_certificate(der: bytes, *, now: datetime | None = None) -> tuple[st
         f"names        {list_names(facts.names)}",
         f"valid from   {moment(facts.valid_from)}",
         f"valid until  {moment(facts.valid_until)} ({_days(facts, now or datetime.now(UTC))})",
+        f"serial       {facts.serial}",
+        f"key          {facts.key}",
+        f"key pin      {facts.pin}",
         f"SHA-256      {facts.fingerprint}",
     )
+
+
+def problems(
+    chain: tuple[bytes, ...], server_name: str, *, now: datetime | None = None
+) -> tuple[str, ...]:
+    """Return what is wrong with certificates, a sentence each, as far as they show it themselves.
+
+    Args:
+        chain: the certificates that the server sent, its own first, in DER form.
+        server_name: the name that its own must be for.
+        now: the moment at which they must be valid; None for this one.
+    """
+    now = now or datetime.now(UTC)
+    found: list[str] = []
+    for number, der in enumerate(chain, 1):
+        try:
+            facts = read_certificate(der)
+        except ValueError as error:
+            found.append(f"certificate {number} cannot be read: {printable(str(error))}")
+            continue
+        which = "the certificate" if number == 1 else f"certificate {number} ({facts.subject})"
+        if now > facts.valid_until:
+            found.append(f"{which} expired on {moment(facts.valid_until)}")
+        elif now < facts.valid_from:
+            found.append(f"{which} is not valid before {moment(facts.valid_from)}")
+        if number == 1:
+            if not any(_is_for(server_name, name) for name in facts.names):
+                found.append(f"it is for {list_names(facts.names)}, not for {server_name}")
+            if facts.self_signed:
+                found.append("it is self-signed: no authority vouches for it")
+            elif len(chain) == 1:
+                found.append(f"it came alone, without its issuer {facts.issuer}")
+    return tuple(found)
+
+
+def expiring(chain: tuple[bytes, ...], days: int, *, now: datetime | None = None) -> str | None:
+    """Return a sentence about the first certificate that expires soon; None where none does.
+
+    Args:
+        chain: the certificates that the server sent, in DER form.
+        days: within how many days from now.
+        now: None for this moment.
+    """
+    now = now or datetime.now(UTC)
+    for der in chain:
+        try:
+            facts = read_certificate(der)
+        except ValueError as error:
+            return f"a certificate cannot be read: {printable(str(error))}"
+        if facts.valid_until < now:
+            return f"the certificate of {facts.subject} expired on {moment(facts.valid_until)}"
+        if facts.valid_until - now < timedelta(days=days):
+            left = _count((facts.valid_until - now).days)
+            return (
+                f"the certificate of {facts.subject} expires in {left}, "
+                f"on {moment(facts.valid_until)}"
+            )
+    return None
+
+
+def _is_for(host: str, name: str) -> bool:
+    """Whether a name of a certificate is that of a host (RFC 9525 §6.3)."""
+    host, name = host.lower(), name.lower()
+    return host == name or (name[:2] == "*." and host.partition(".")[2] == name[2:])
 
 
 def list_names(names: tuple[str, ...]) -> str:
@@ -151,6 +210,44 @@ def _days(facts: CertificateFacts, now: datetime) -> str:
 
 def _count(days: int) -> str:
     return f"{days:,} day" if days == 1 else f"{days:,} days"
+
+
+def _serial(number: int) -> str:
+    octets = number.to_bytes(number.bit_length() // 8 + 1, signed=True)
+    return (octets.lstrip(b"\0") or b"\0").hex(":").upper()
+
+
+def _key(certificate: x509.Certificate) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key: Any = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        return f"unreadable: {printable(str(error))}"
+    kind = type(key).__name__.removesuffix("PublicKey").lstrip("_")
+    curve = getattr(key, "curve", None)
+    if curve is not None:
+        return f"EC {curve.name}, {curve.key_size} bits"
+    size = getattr(key, "key_size", None)
+    return f"{kind}, {size:,} bits" if size is not None else kind
+
+
+def _pin(der: bytes) -> str:
+    try:
+        digest = hashlib.sha256(public_key_of(der)).digest()
+    except ValueError:
+        return "(none)"
+    return PUBLIC_KEY_PREFIX + b2a_base64(digest, newline=False).decode("ascii")
+
+
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _fingerprint(der: bytes) -> str:

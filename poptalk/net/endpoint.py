@@ -134,6 +134,8 @@ class Way(Value):
     tls_min: str | None = None
     """The least version of TLS, one of `TLS_VERSIONS`; None for the usual one."""
     keylog: str | None = None
+    save_chain: str | None = None
+    """A new file for the certificates that the server sends."""
     connect_timeout: float | None = None
     """Seconds until the connection must be made; None where the general limit holds."""
 
@@ -198,15 +200,20 @@ class Destination(Way):
             pins=pins,
             minimum=self.tls_min or USUAL_MINIMUM,
             keylog=self.keylog,
+            save_chain=self.save_chain,
         )
 
     def check_tls_files(self) -> None:
         """Look at the files that TLS needs, so that a wrong one is found before anything is sent.
 
         Raises:
-            BadDestination: a pin is none.
+            BadDestination: a pin is none, or there is a file where a new one was to be written.
             TlsFailed: a file cannot be used.
         """
+        if self.save_chain and os.path.lexists(self.save_chain):
+            raise BadDestination(
+                f"--save-chain: {printable(self.save_chain)} is there already; name another file"
+            )
         if self.pins or self.ca_file or self.client_cert or self.client_key or self.keylog:
             from poptalk.net.tls_settings import client_context
 

@@ -14,7 +14,7 @@ import ssl
 from poptalk.net import tls_errors
 from poptalk.net.endpoint import ascii_name
 from poptalk.net.errors import TlsFailed, printable
-from poptalk.net.tls_settings import Pin, TlsSettings, client_context
+from poptalk.net.tls_settings import Pin, TlsSettings, client_context, save_chain
 from poptalk.pop3.values import Value
 
 # Plaintext is taken out of OpenSSL in pieces of at most this many octets, four records of 16 KiB.
@@ -54,6 +54,13 @@ class TlsFacts(Value):
         return f"{self.version}, {self.cipher}, {checked}"
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """What the certificates show to be wrong with them, a sentence each; read when asked for."""
+        from poptalk.net.certificate import problems
+
+        return problems(self.chain, self.server_name)
+
+    @property
     def certificate(self) -> tuple[str, ...]:
         """What the certificate says, in lines for people; read only when asked for."""
         from poptalk.net.certificate import describe_certificate
@@ -78,6 +85,7 @@ def client_layer(settings: TlsSettings, *, peer: str, upgrading: bool) -> TlsLay
         pins=settings.pins,
         peer=peer,
         upgrading=upgrading,
+        chain_file=settings.save_chain,
     )
 
 
@@ -91,6 +99,7 @@ class TlsLayer:
         pins: of which the peer's certificate must match one, unless there are none.
         peer: the words for the other side in sentences about failures.
         upgrading: True where TLS begins after STLS, for the same sentences.
+        chain_file: a new file for the certificates of the peer, whether they pass or not.
 
     Attributes:
         established: True once the handshake is done.
@@ -111,7 +120,9 @@ class TlsLayer:
         pins: tuple[Pin, ...] = (),
         peer: str | None = None,
         upgrading: bool = False,
+        chain_file: str | None = None,
     ) -> None:
+        self._chain_file = chain_file
         self._server_side = server_side
         self._server_name = ""
         self._peer = peer or ("the client" if server_side else "the server")
@@ -220,6 +231,7 @@ class TlsLayer:
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLCertVerificationError as error:
+            self._save_chain(tls_errors.peer_chain(self._tls))
             self.failure = tls_errors.verification_failed(
                 error,
                 peer=self._peer,
@@ -234,6 +246,7 @@ class TlsLayer:
             raise self.failure from error
         self._first = b""
         facts = self._gather_facts()
+        self._save_chain(facts.chain)
         if self._pins and not facts.pinned:
             self.failure = tls_errors.not_pinned(facts.chain, peer=self._peer)
             raise self.failure
@@ -241,6 +254,15 @@ class TlsLayer:
         self.facts = facts
         self._encrypt()
         return True
+
+    def _save_chain(self, chain: tuple[bytes, ...]) -> None:
+        if self._chain_file is None or not chain:
+            return
+        try:
+            save_chain(self._chain_file, chain)
+        except TlsFailed as error:
+            self.failure = error
+            raise
 
     def _gather_facts(self) -> TlsFacts:
         cipher = self._tls.cipher()

@@ -11,6 +11,7 @@ imported when there is a certificate to speak of.
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime
 
 from poptalk.net.errors import EndedBy, Ending, TlsFailed, printable, reason
 
@@ -77,9 +78,12 @@ def verification_failed(
         facts = read_certificate(der) if der else None
     except ValueError:
         facts = None
-    failed, advice = _verdict(
-        error, server_name=printable(server_name), facts=facts, alone=len(chain) == 1
-    )
+    if error.verify_code in (HAS_EXPIRED, NOT_YET_VALID):
+        (failed, advice), der = _out_of_time(error.verify_code, chain)
+    else:
+        failed, advice = _verdict(
+            error, server_name=printable(server_name), facts=facts, alone=len(chain) == 1
+        )
     return TlsFailed(
         f"The certificate of {peer} {failed}. {advice}.", certificate=describe_certificate(der)
     )
@@ -101,8 +105,6 @@ def _verdict(
         alone: whether the server sent no other certificate beside its own.
     """
     code = error.verify_code
-    if code in (HAS_EXPIRED, NOT_YET_VALID):
-        return _out_of_time(code, facts)
     if code in (SELF_SIGNED, SELF_SIGNED_IN_CHAIN, *UNKNOWN_ISSUER):
         return _not_vouched_for(code, facts, alone=alone)
     if code in WRONG_NAME:
@@ -125,19 +127,41 @@ def _verdict(
     )
 
 
-def _out_of_time(code: int, facts: CertificateFacts | None) -> tuple[str, str]:
-    """As `_verdict`, for dates that are wrong."""
-    from poptalk.net.certificate import moment
+def _out_of_time(code: int, chain: tuple[bytes, ...]) -> tuple[tuple[str, str], bytes]:
+    """As `_verdict`, for dates that are wrong, with the certificate whose dates they are.
 
-    if code == HAS_EXPIRED:
-        # The expired one may be higher in the chain, which this certificate does not show.
-        when = f" on {moment(facts.valid_until)}" if facts else ""
-        return (
-            f"(or of its issuer) has expired; its own time ends{when}" if facts else "has expired",
-            f"The server needs a new one, or the clock here is wrong; {INSECURE}",
-        )
-    when = f"; its own time begins on {moment(facts.valid_from)}" if facts else ""
-    return f"is not yet valid{when}", f"Is the clock here right, and the server's? {INSECURE}"
+    OpenSSL says that one is out of time, not which: its issuer's may be, with the server's own good.
+    """
+    from poptalk.net.certificate import moment, read_certificate
+
+    expired = code == HAS_EXPIRED
+    advice = f"The server needs a new one, or the clock here is wrong; {INSECURE}"
+    if not expired:
+        advice = f"Is the clock here right, and the server's? {INSECURE}"
+    now = datetime.now(UTC)
+    for number, der in enumerate(chain, 1):
+        try:
+            facts = read_certificate(der)
+        except ValueError:
+            continue
+        when = facts.valid_until if expired else facts.valid_from
+        if (when < now) == expired:
+            says = (
+                "has expired; its own time ends"
+                if expired
+                else "is not yet valid; its own time begins"
+            )
+            says = f"{says} on {moment(when)}"
+            if number > 1:
+                says = (
+                    f"is signed by way of one that {says}: certificate {number} of {len(chain)} in its "
+                    f"chain, {facts.subject}"
+                )
+                advice = f"The server needs a new one of that in its chain; {INSECURE}"
+            return (says, advice), der
+    own = chain[0] if chain else b""
+    which = "has expired" if expired else "is not yet valid"
+    return (f"(or one above it, which the server did not send) {which}", advice), own
 
 
 def _not_vouched_for(code: int, facts: CertificateFacts | None, *, alone: bool) -> tuple[str, str]:

@@ -57,12 +57,32 @@ class Pin(Value):
         """Tell whether a certificate is the one that was pinned, or holds the key that was."""
         if not self.public_key:
             return hashlib.sha256(der).digest() == self.digest
-        from poptalk.net.certificate import public_key_of
-
         try:
             return hashlib.sha256(public_key_of(der)).digest() == self.digest
         except ValueError:
             return False
+
+
+def public_key_of(der: bytes) -> bytes:
+    """Return the public key of a certificate in DER form (SubjectPublicKeyInfo, RFC 5280 §4.1).
+
+    Args:
+        der: the certificate in DER form.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except (x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 def parse_pin(text: str) -> Pin:
@@ -105,6 +125,7 @@ class TlsSettings(Value):
         pins: of which one must match, whatever else is verified; empty for none.
         minimum: the least version of TLS, one of `VERSIONS`.
         keylog: a file to which the session's secrets are written for Wireshark; None for none.
+        save_chain: a new file for the certificates that the server sends; None for none.
     """
 
     server_name: str
@@ -115,6 +136,7 @@ class TlsSettings(Value):
     pins: tuple[Pin, ...] = ()
     minimum: str = USUAL_MINIMUM
     keylog: str | None = None
+    save_chain: str | None = None
 
 
 def client_context(settings: TlsSettings) -> ssl.SSLContext:
@@ -150,6 +172,26 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
     if settings.keylog is not None:
         _log_keys(context, settings.keylog)
     return context
+
+
+def save_chain(path: str, chain: tuple[bytes, ...]) -> None:
+    """Write certificates to a new file in PEM form, the server's own first.
+
+    Of a file that is there nothing is changed: it has the chain of the first connection.
+
+    Raises:
+        TlsFailed: it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.writelines(map(ssl.DER_cert_to_PEM_cert, chain))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise TlsFailed(
+            f"The certificates cannot be written to {printable(path)} ({error.strerror})."
+        ) from None
 
 
 def _speak_old_versions(context: ssl.SSLContext, minimum: str) -> None:

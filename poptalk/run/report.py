@@ -25,7 +25,15 @@ from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.run.replay import Agreed, Differed, HungUp, Occurrence, Opened, TlsStarted
 from poptalk.session.exchanges import Note
-from poptalk.terminal.render import BodyView, Budget, NoteKind, client_line, note, status_line
+from poptalk.terminal.render import (
+    BodyView,
+    Budget,
+    NoteKind,
+    client_line,
+    milliseconds,
+    note,
+    status_line,
+)
 from poptalk.terminal.safe import Fragments
 from poptalk.transcript.match import Aspect
 from poptalk.transcript.model import ClientLine, Dialogue, ServerLine
@@ -283,10 +291,6 @@ def _keyword(command: Command | None) -> str:
 # How long a server takes to answer, to the end of each reply.
 
 
-_FEW_MILLISECONDS = 100
-"""Below, tenths are shown."""
-
-
 class Stopwatch:
     """Measures each exchange: from the sending of its line to the end of the reply.
 
@@ -309,20 +313,14 @@ class Stopwatch:
             case Sent():
                 self._sent[occurrence.exchange.number] = now
             case Greeting():
-                return _shown(now - self._since)
+                return milliseconds(now - self._since)
             case Challenge():
-                return _shown(now - self._sent.get(occurrence.exchange.number, self._since))
+                return milliseconds(now - self._sent.get(occurrence.exchange.number, self._since))
             case Reply() if not occurrence.multi_line:
-                return _shown(now - self._sent.get(occurrence.exchange.number, self._since))
+                return milliseconds(now - self._sent.get(occurrence.exchange.number, self._since))
             case ReplyEnd() if occurrence.body_octets:
-                return _shown(now - self._sent.get(occurrence.exchange.number, self._since))
+                return milliseconds(now - self._sent.get(occurrence.exchange.number, self._since))
         return None
-
-
-def _shown(seconds: float) -> str:
-    milliseconds = seconds * 1000
-    digits = 1 if milliseconds < _FEW_MILLISECONDS else 0
-    return f"{milliseconds:,.{digits}f} ms"
 
 
 BODY_ROWS = 100

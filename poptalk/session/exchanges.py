@@ -331,6 +331,8 @@ class StoredReply:
         """Whether the disk had no room for all of it."""
         self.seconds: float | None = None
         """From the command to this line; None where nothing was asked."""
+        self.whole_seconds: float | None = None
+        """From the command to the end of the reply; None before that."""
         self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds(beginning_octets)
 
     @property
@@ -593,7 +595,9 @@ class Exchanges:
         assert reply is not None
         reply.complete = True
         self.receiving = None
-        self._sent_at.pop(event.exchange.number, None)
+        started = self._sent_at.pop(event.exchange.number, None)
+        if started is not None:
+            reply.whole_seconds = self._clock() - started
         self._diverted.pop(event.exchange.number, None)
         if self.core is not None:
             self.facts.learn(self.core, reply, ok=event.ok)

@@ -17,7 +17,7 @@ with Ctrl-C.  A `LocalError` that leaves the plan is noted; any other sentence i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -50,15 +50,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A step: lines that are sent together, before any of them is answered (RFC 2449 §6.6)."""
+
+    octets: tuple[bytes, ...]
+    take: Callable[[StoredReply], object]
+    """Called with each reply as soon as it is complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quiet:
     """A step: wait until the server owes nothing, neither greeting nor reply nor TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A step: a question to the user, whose answer is a secret."""
+    """A step: a question to the user."""
 
     text: str
+    short: str = "Password: "
+    """What is asked where the whole question would leave no room for the answer."""
+    secret: bool = True
+    """Whether the answer is masked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +81,7 @@ class Work:
     work: Callable[[], object]
 
 
-Step = Line | Quiet | Question | Work
+Step = Line | Batch | Quiet | Question | Work
 Steps = Generator[Step, object, T]
 Plan = Steps[None]
 Then = Callable[[Exception | None], None]
@@ -84,6 +97,16 @@ def exchange(line: bytes) -> Steps[StoredReply]:
     return cast(StoredReply, (yield Line(octets=line)))
 
 
+def pipelined(lines: Iterable[bytes], take: Callable[[StoredReply], object]) -> Steps[None]:
+    """Send lines together, and wait for all of their replies.
+
+    Args:
+        lines: a few of them, since nothing is read before all are sent.
+        take: called with each reply as soon as it is complete.
+    """
+    yield Batch(octets=tuple(lines), take=take)
+
+
 def quiet() -> Steps[None]:
     """Wait until the greeting and all replies are complete, and TLS is established if it was begun."""
     yield Quiet()
@@ -96,6 +119,17 @@ def ask(question: str) -> Steps[str]:
         question: what the prompt says, up to the space after its colon.
     """
     return cast(str, (yield Question(text=question)))
+
+
+def confirm(question: str, *, short: str) -> Steps[bool]:
+    """Ask the user whether something is to be done; only "yes" and "y" mean that it is.
+
+    Args:
+        question: what the prompt says, up to the space after its colon.
+        short: the same for a narrow screen.
+    """
+    answer = cast(str, (yield Question(text=question, short=short, secret=False)))
+    return answer.strip().lower() in ("y", "yes")
 
 
 def in_thread(work: Callable[[], T]) -> Steps[T]:
@@ -132,10 +166,12 @@ class Procedure:
         self._plan = plan
         self._then = then
         self._begun = False
-        self._until_quiet: Line | Quiet | None = None
+        self._until_quiet: Line | Batch | Quiet | None = None
         """What waits until the server owes nothing."""
-        self._exchange: int | None = None
-        """The number of the exchange whose reply is awaited."""
+        self._exchanges: list[int] = []
+        """The numbers of the exchanges whose replies are awaited."""
+        self._take: Callable[[StoredReply], object] = self._came
+        """Called with each of these replies."""
         self._waiting = False
         """Whether a step has been taken whose outcome is not known."""
         self._outcome: object = None
@@ -158,7 +194,9 @@ class Procedure:
                 elif self._is_quiet:
                     step, self._until_quiet = self._until_quiet, None
                     if isinstance(step, Line):
-                        self._send(step.octets)
+                        self._send((step.octets,), self._came)
+                    elif isinstance(step, Batch):
+                        self._send(step.octets, step.take)
                 else:
                     return
         finally:
@@ -225,7 +263,7 @@ class Procedure:
 
     def _perform(self, step: Step) -> None:
         match step:
-            case Line() | Quiet():
+            case Line() | Batch() | Quiet():
                 self._until_quiet = step
             case Question():
                 self._waiting = True
@@ -246,21 +284,25 @@ class Procedure:
             self._waiting = False
             self._session.carry_on()
 
-    def _send(self, line: bytes) -> None:
+    def _send(self, lines: tuple[bytes, ...], take: Callable[[StoredReply], object]) -> None:
         session = self._session
         self._waiting = session.sent_by_poptalk = True
+        self._take = take
         try:
-            session.send(line + b"\r\n")
+            session.send(b"".join(line + b"\r\n" for line in lines))
         finally:
             session.sent_by_poptalk = False
 
     def _observe(self, event: Event) -> None:
         match event:
             case Sent() if self._session.sent_by_poptalk:
-                self._exchange = event.exchange.number
-            case ReplyEnd() | Challenge() if event.exchange.number == self._exchange:
-                self._exchange = None
-                self._came(self._session.exchanges.last)
+                self._exchanges.append(event.exchange.number)
+            case ReplyEnd() | Challenge() if event.exchange.number in self._exchanges:
+                self._exchanges.remove(event.exchange.number)
+                reply = self._session.exchanges.last
+                assert reply is not None
+                self._take(reply)
+                self._waiting = bool(self._exchanges)
 
     def _came(self, outcome: object) -> None:
         self._outcome = outcome

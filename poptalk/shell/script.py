@@ -96,6 +96,8 @@ def check_pipe_options(options: ShellSettings, *, in_shell: bool) -> None:
     """
     if options.after_login and not options.login:
         raise UsageError("--after-login is of no use without --login USER")
+    if options.pipeline and options.stop_on_err:
+        raise UsageError("--pipeline sends everything before an -ERR can stop it")
     if options.pipeline and options.local_commands:
         raise UsageError("--pipeline sends everything at once, and a local command sends nothing")
     if not in_shell:
@@ -104,6 +106,7 @@ def check_pipe_options(options: ShellSettings, *, in_shell: bool) -> None:
         "--after-login": options.after_login,
         "--pipeline": options.pipeline,
         "--drop-after": options.drop_after is not None,
+        "--stop-on-err": options.stop_on_err,
     }
     for name, wish in wishes.items():
         if wish:
@@ -167,6 +170,10 @@ class Pipe:
         """Whether all lines are sent before anything is read (RFC 2449 §6.6)."""
         self.drop_after: int | None = None
         """After how many replies to the lines to hang up without a word; None for never."""
+        self.stop_on_err = False
+        """Whether nothing more is sent after an -ERR."""
+        self.expiring: Sequence[str] = ()
+        """What was said of certificates that expire too soon."""
 
     def run(self, lines: Lines | GivenLines) -> int:
         """Send lines, and return the exit code.
@@ -210,8 +217,10 @@ class Pipe:
             False where it is time to hang up without a word.
         """
         link = self._hand.link
+        number = 0
         while not self._is_enough(answered):
             line = lines.next(while_waiting=self._hand.listen, beside=link)
+            number += 1
             if line is None:
                 return True
             if self.session.stls_refused:
@@ -222,11 +231,15 @@ class Pipe:
                 if not line.startswith(b":"):
                     if not self.local(line.decode("utf-8", "surrogateescape")):
                         return True
+                    if self._stops_at(number):
+                        return False
                     continue
             if link.ending is not None:
                 raise self._lost()
             self.session.send(line + b"\r\n")
             self.settle()
+            if self._stops_at(number):
+                return False
         return False
 
     def _send_at_once(self, lines: Lines | GivenLines, *, answered: int) -> bool:
@@ -245,6 +258,19 @@ class Pipe:
             if not hand.listen():
                 raise self._lost()
         return False
+
+    def _stops_at(self, number: int) -> bool:
+        """Whether the last reply is a refusal after which nothing more may be sent; say so."""
+        reply = self.session.exchanges.last
+        if not self.stop_on_err or reply is None or reply.status_line.status is not Status.ERR:
+            return False
+        verb = reply.exchange.command.verb if reply.exchange is not None else None
+        line = self.session.secrets.mask(reply.status_line.line).decode("ascii", "backslashreplace")
+        self._complain(
+            f"line {number}{f', {verb.keyword},' if verb else ''} was answered {line}: the rest was not "
+            "sent, nor QUIT, so nothing is deleted"
+        )
+        return True
 
     def _is_enough(self, answered: int) -> bool:
         """Whether as many replies have come as were asked for."""
@@ -270,7 +296,7 @@ class Pipe:
 
     def _exit_code(self) -> int:
         refused = self.session.refused or self.session.core.greeted is not Status.OK
-        return EXIT_NO if refused else 0
+        return EXIT_NO if refused or self.expiring else 0
 
     def _hear_out(self) -> None:
         """Take what the server says after its +OK to QUIT, for a moment or until it closes."""
@@ -410,10 +436,13 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
         view = _view(options, session, show=_screen(options).show if aside is None else aside.show)
     if not shows:
         session.observe({Note: _complain_of_warnings(aside)})
+    days = options.expires_within
+    expiring = watch_expiry(session, days) if days is not None else ()
     try:
         settings = destination.tls_settings() if destination.tls else None
         with Link.open(destination.target, timeout=options.timeout, tls=settings) as link:
             pipe = Pipe(BlockingDriver(link, destination, session), raw=raw, complain=complain)
+            pipe.expiring = expiring
             _set_up(pipe, options, view, aside=aside)
             return pipe.run(_lines(options))
     finally:
@@ -428,6 +457,25 @@ def _set_up(pipe: Pipe, options: ShellSettings, view: View | None, *, aside: Asi
     pipe.after_login = options.after_login
     pipe.at_once = options.pipeline
     pipe.drop_after = options.drop_after
+    pipe.stop_on_err = options.stop_on_err
+
+
+def watch_expiry(session: Session, days: int) -> list[str]:
+    """Have certificates noted that expire within so many days; return the sentences, as they come."""
+    from poptalk.session.exchanges import TlsEstablished
+
+    said: list[str] = []
+
+    def look(event: TlsEstablished) -> None:
+        from poptalk.net.certificate import expiring
+
+        sentence = expiring(event.facts.chain, days)
+        if sentence is not None:
+            said.append(sentence)
+            session.note(sentence, warning=True)
+
+    session.observe({TlsEstablished: look})
+    return said
 
 
 def _complain_of_warnings(aside: Aside | None) -> Callable[[Note], None]:
@@ -520,6 +568,7 @@ def _view(
 
     view = View(session, show=show)
     view.explain = options.explain
+    view.times = options.times
     if options.log:
         from poptalk.shell.commands.login import start_log
 
@@ -595,6 +644,7 @@ class ShellSettings(Value):
     color: ColorFlag = "auto"
     theme: str = "neutral"
     explain: bool = False
+    times: bool = False
     local_commands: bool = False
     lines: tuple[str, ...] = ()
     """Lines to send in place of those of standard input."""
@@ -602,6 +652,9 @@ class ShellSettings(Value):
     """Whether standard output has nothing but what comes after the login."""
     pipeline: bool = False
     drop_after: int | None = None
+    stop_on_err: bool = False
+    expires_within: int | None = None
+    """Days that the server's certificates must last; None does not ask."""
     login: str | None = None
     """Who is logged in before anything else; None for nobody."""
     mechanism: str | None = None

@@ -18,7 +18,7 @@ from poptalk.net.errors import NOT_TO_BE_TRUSTED, Injected, NetError, TlsFailed
 from poptalk.pop3.commands import Command, Span, State, may_become_command, parse_command
 from poptalk.pop3.sasl.table import METHODS
 from poptalk.session.login import Asker
-from poptalk.session.procedure import LocalError, Plan, Then
+from poptalk.session.procedure import LocalError, Plan, Question, Then
 from poptalk.session.session import Session
 from poptalk.shell import escapes
 from poptalk.shell.commands.registry import LocalCommand, run_local
@@ -86,9 +86,6 @@ SILENCE_SECONDS = 8.0
 """How long a server may be silent before that is explained: servers delay a failed login by up to
 this much (`-ERR` after 8 seconds was measured), and a person begins to wonder."""
 
-
-SHORT_QUESTION = "Password: "
-"""What is asked where a whole question would leave no room for the answer."""
 
 _END_A_PROCEDURE = frozenset({":close", ":quit"})
 """What does not wait until poptalk has finished what it is doing."""
@@ -384,7 +381,7 @@ class Shell(ABC):
         Where a login is to come, what isn't a command may be a password that was typed, or pasted, after
         a question that never came.
         """
-        if self.secret_in_text(text) is not None:
+        if self._question is not None or self.secret_in_text(text) is not None:
             return True
         if self.session.core.state is not State.AUTHORIZATION:
             return False
@@ -407,7 +404,7 @@ class Shell(ABC):
 
     def command_being_typed(self, text: str) -> Command | None:
         """Take the typed line apart, None where it is a local command or an answer."""
-        if self.asked or self.answering_auth:
+        if self._question is not None or self.answering_auth:
             return None
         if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
             return None
@@ -416,7 +413,11 @@ class Shell(ABC):
     @property
     def asked(self) -> bool:
         """Whether the next line that is typed answers a question of poptalk's, and is a secret."""
-        return self.session.procedure is not None and self.session.procedure.question is not None
+        return self._question is not None and self._question.secret
+
+    @property
+    def _question(self) -> Question | None:
+        return self.session.procedure.question if self.session.procedure is not None else None
 
     # What the controller is told, and what it changes.
 
@@ -521,9 +522,9 @@ class Shell(ABC):
             self.session.procedure,
             self.session.destination,
         )
-        if procedure is not None and procedure.question is not None:
-            question = harmless(procedure.question.text)
-            return question if len(question) <= columns // 2 else SHORT_QUESTION
+        if self._question is not None:
+            question = harmless(self._question.text)
+            return question if len(question) <= columns // 2 else self._question.short
         core, controller = session.core, self.controller
         if procedure is not None and controller is None:
             doing = "logging in" if procedure.name == "login" else f":{procedure.name}"

@@ -229,6 +229,11 @@ def _settle_in(shell: Shell, options: ShellSettings) -> None:
     """Tell a shell what it has to know of the options."""
     shell.source = options.password_source
     shell.view.explain = options.explain
+    shell.view.times = options.times
+    if options.expires_within is not None:
+        from poptalk.shell.script import watch_expiry
+
+        watch_expiry(shell.session, options.expires_within)
     start_log(shell.session, options)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import TLS_PORT_HINT
@@ -37,6 +38,7 @@ from poptalk.terminal.render import (
     Budget,
     NoteKind,
     client_line,
+    milliseconds,
     note,
     plain_text,
     spaces_remark,
@@ -118,6 +120,8 @@ class View:
         """Whether secrets are shown."""
         self.explain = False
         """Whether everything is explained that can be."""
+        self.times = False
+        """Whether it is shown beside each reply how long it took."""
         self.shows_sent = True
         """Whether sent lines are shown; a shell whose prompt is never erased shows them already."""
         self.hidden = False
@@ -129,6 +133,9 @@ class View:
         """How much has been shown of the last reply with a body."""
         self._screen = show
         self._size = size
+        self._sends_unseen = False
+        self._unseen: set[int] = set()
+        """The numbers of the exchanges that are not shown."""
         self._told: set[ViolationKind] = set()
         self._last_sent = self._marked = 0
         """The numbers of the last command, and of the last whose reply is marked with its name."""
@@ -153,8 +160,6 @@ class View:
                 TlsRequested: self._on_tls_requested,
             }
         )
-
-    # For the lessons, which know a session by its view.
 
     # Sentences.
 
@@ -198,12 +203,16 @@ class View:
     def _on_opened(self, _event: ConnectionOpened) -> None:
         self._told.clear()
         self._last_sent = self._marked = 0
+        self._unseen.clear()
 
     def _on_sent(self, event: Sent) -> None:
         self._unsolicited_shown = 0
         self._last_sent = event.exchange.number
         if self._unsolicited_hidden[1]:
             self._tell_hidden_unsolicited()
+        if self._sends_unseen:
+            self._unseen.add(event.exchange.number)
+            return
         response = self.session.exchanges.response_in(event) if self.explain else None
         if self.shows_sent or self.session.sent_by_poptalk:
             instead = redacted_response(*response) if response is not None else None
@@ -220,6 +229,9 @@ class View:
         self._explain_last()
 
     def _on_reply(self, event: Reply) -> None:
+        if event.exchange.number in self._unseen:
+            self.folding = None
+            return
         verb = event.exchange.command.verb
         fields = verb.fields if verb and not event.multi_line else ()
         line = status_line(self.mask(event.status_line.line), fields=fields)
@@ -228,6 +240,9 @@ class View:
             # Several commands were sent before this reply: say which it answers.
             self._marked = self._last_sent
             line.append(("note", f"  # {name_of(event.exchange)}"))
+        last = self.session.exchanges.last
+        if self.times and last is not None and last.seconds is not None:
+            line = [*line, ("note", f"  {milliseconds(last.seconds)}")]
         if not self.hidden:
             self._screen([line])
         if event.multi_line and self.session.exchanges.last is not None:
@@ -243,12 +258,18 @@ class View:
         if exchanges.failure is not None:
             failure, exchanges.failure = exchanges.failure, None
             self.warn(f"the rest of this reply is not kept: {failure.strerror}")
-        assert self._view is not None
-        self._show(self._view.feed(event.data))
+        if self._view is not None:
+            self._show(self._view.feed(event.data))
 
     def _on_reply_end(self, event: ReplyEnd) -> None:
+        if event.exchange.number in self._unseen:
+            self._unseen.remove(event.exchange.number)
+            return
         if self._view is not None:
             self._end_view(complete=True)
+            last = self.session.exchanges.last
+            if self.times and last is not None and last.whole_seconds is not None:
+                self.remark(f"{milliseconds(last.whole_seconds)} to the end of the reply")
         if self.explain:
             self._explain_last()
         if event.exchange.command.keyword == b"CAPA" and self.session.exchanges.facts.stripped:
@@ -285,7 +306,11 @@ class View:
         self.hidden = False
 
     def _on_tls(self, event: TlsEstablished) -> None:
-        (self.remark if event.facts.verified else self.warn)(event.facts.summary)
+        if event.facts.verified:
+            self.remark(event.facts.summary)
+        else:
+            # Its own words for what nobody has checked: --insecure asks for no more than that.
+            self.warn("; ".join((event.facts.summary, *event.facts.problems)))
 
     def _on_note(self, event: Note) -> None:
         (self.warn if event.warning else self.remark)(event.text)
@@ -313,6 +338,15 @@ class View:
             self._screen(lines)
 
     # For the local commands.
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Show neither what is sent meanwhile nor the replies to it, whenever they come."""
+        self._sends_unseen = True
+        try:
+            yield
+        finally:
+            self._sends_unseen = False
 
     def mask(self, line: bytes) -> bytes:
         """Return octets of the server without an echo of a secret, unless secrets are revealed."""

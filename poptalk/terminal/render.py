@@ -353,3 +353,13 @@ class BodyView:
     def _count_hidden(self, line_count: int, octets: int) -> None:
         self.hidden_lines += line_count
         self.hidden_octets += octets
+
+
+_FEW_MILLISECONDS = 100
+"""Below, tenths are shown."""
+
+
+def milliseconds(seconds: float) -> str:
+    """Write how long something took, as people read it."""
+    count = seconds * 1000
+    return f"{count:,.{1 if count < _FEW_MILLISECONDS else 0}f} ms"

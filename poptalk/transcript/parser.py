@@ -31,12 +31,14 @@ from poptalk.transcript.model import (
 )
 from poptalk.transcript.octets import escaped
 from poptalk.transcript.pattern import (
+    Literal,
     Pattern,
     PatternError,
     make_pattern,
     parse_pattern,
     unwritable,
 )
+from poptalk.transcript.placeholders import is_secret
 from poptalk.transcript.redact import masked
 
 ANY_LINES = "..."
@@ -126,6 +128,8 @@ class _DialogueReader:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._in_auth = False
+        """Whether the last command was an AUTH, which the next lines may answer."""
 
     def read(self, text: str, first_line: int) -> Dialogue:
         """Part the text into blocks, and read each."""
@@ -218,13 +222,40 @@ class _DialogueReader:
 
     def _pattern(self, line: _MarkedLine) -> Pattern:
         try:
-            return parse_pattern(line.payload)
+            pattern = parse_pattern(line.payload)
+            self._check_secrets(line, pattern)
+            return pattern
         except PatternError as error:
             problem = error.problem
             if parse_command(_octets(line.payload)).secret is not None:
                 # What the error says of the brace may be a piece of somebody's password.
                 problem = "a brace in a secret belongs to no placeholder"
             raise self._error(line.number, line.source, problem, error.advice) from None
+
+    def _check_secrets(self, line: _MarkedLine, pattern: Pattern) -> None:
+        """Refuse a secret where the table of commands has none: nothing would mask it there.
+
+        A dialogue may be a stranger's, and the password that is put into it is not.
+        """
+        command = parse_command(_octets(pattern.source))
+        if line.marker is _Marker.CLIENT and command.verb is not None:
+            self._in_auth = command.verb.challenges and bool(command.arguments)
+        place = 0
+        for part in pattern.parts:
+            start, place = place, place + len(_octets(part.source))
+            if isinstance(part, Literal) or part.name is None or not is_secret(part.name):
+                continue
+            if line.marker is not _Marker.SERVER and (
+                (command.secret is not None and start >= command.secret.start)
+                or (self._in_auth and len(pattern.parts) == 1)
+            ):
+                continue
+            raise self._error(
+                line.number,
+                line.source,
+                f"{part.source} is a secret, and would be shown here",
+                "it belongs after PASS, at the end of APOP, or in the answers to AUTH",
+            )
 
     def _server_pattern(self, line: _MarkedLine) -> Pattern:
         """Read a line of the server, in which nothing is chosen by a replay."""

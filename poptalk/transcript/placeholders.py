@@ -36,6 +36,15 @@ REASONS: Mapping[str, str] = {
 }
 """Every name that is known beforehand, and why it may still have no value."""
 
+_PUBLIC = frozenset({"user", "host"})
+"""Known names whose values are no secrets."""
+
+
+def is_secret(name: str) -> bool:
+    """Whether a placeholder is replaced by a secret, or by what is worked out from one."""
+    return (name in REASONS and name not in _PUBLIC) or parse_response_name(name) is not None
+
+
 PLAIN_FOR = "plain-for"
 """`{plain-for=team}` is the response of PLAIN for another authorization identity, which is no secret."""
 

@@ -27,7 +27,7 @@ TAKEN: dict[str, tuple[tuple[type[Value], ...], set[str]]] = {
 }
 """The values that each command fills with its fields, and the fields that it uses otherwise."""
 
-UNSAVED = {"keylog", "connect_timeout", "label"}
+UNSAVED = {"keylog", "save_chain", "connect_timeout", "label"}
 """Fields of a destination that servers.toml has no key for."""
 
 

@@ -27,7 +27,7 @@ SENTENCES = [
     (["h", "--ssl"], "TLS from the first octet is --tls"),
     (["h", "--xyzzy"], "there is no option --xyzzy; poptalk connect --help"),
     (["h", "--password-", "x"], "it may be --password-env, --password-file, --password-command"),
-    (["h", "--timeout", "0"], "'0' is no number of seconds above 0"),
+    (["h", "--timeout", "0"], "'0' isn't a number of seconds above 0"),
     (["h", "--login"], "--login: expected one argument"),
     (["run"], "the following arguments are required: FILE"),
     (["run", "x.pop3", "--prot", "1"], "there is no option --prot"),

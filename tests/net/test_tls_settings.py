@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-from poptalk.net.certificate import public_key_of
 from poptalk.net.endpoint import TLS_VERSIONS
 from poptalk.net.errors import TlsFailed
 from poptalk.net.tls import TlsLayer, client_layer
@@ -22,6 +21,7 @@ from poptalk.net.tls_settings import (
     TlsSettings,
     client_context,
     parse_pin,
+    public_key_of,
 )
 from tests.net.joined import JoinedLayers
 from tests.servers import certificates

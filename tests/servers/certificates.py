@@ -45,6 +45,12 @@ def expired(directory: Path) -> ServerIdentity:
     return _issue(directory, LOOPBACK_NAMES, not_before=LONG_AGO, not_after=LESS_LONG_AGO)
 
 
+def lasting(directory: Path, days: int) -> ServerIdentity:
+    """Make a sound certificate that lasts so many days."""
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    return _issue(directory, LOOPBACK_NAMES, not_after=end)
+
+
 def not_yet_valid(directory: Path) -> ServerIdentity:
     """Make a certificate that becomes valid tomorrow."""
     tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)

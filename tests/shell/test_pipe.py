@@ -328,9 +328,8 @@ def test_a_reader_that_goes_away() -> None:
         assert process.stdout.readline() == GREETING
         process.stdout.close()
         assert process.wait(TIMEOUT) == 1
-        assert process.stderr.read() == (
-            b"poptalk: Whoever was reading the output has gone away.\n"
-        )
+        # As other programs behind `| head -1`.
+        assert process.stderr.read() == b""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Collection, Iterator
 
-from poptalk.net.endpoint import DIRECT, Way
+from poptalk.net.endpoint import DIRECT, Destination, Way, consistent, usual_port
 from poptalk.net.saved import find_destination, find_server
 from poptalk.pop3.commands import VERBS, Verb
 from poptalk.session.exchanges import StoredReply
@@ -277,8 +277,9 @@ def _open(shell: Shell, argument: str) -> None:
     """Connect to a server, or again to the last.
 
     A URL will do too (:open pop3s://mail.example.org), the name of a saved server (:open work), and
-    --tls, --starttls and --insecure are understood. What was said on the command line of proxy,
-    certificates and the like still holds.
+    --tls, --starttls and --insecure are understood. Options of the command line about proxies,
+    certificates and the like still hold. :open alone connects again in the same way, and :open --tls
+    to the same server with TLS.
     """
     try:
         words = shlex.split(argument)
@@ -302,11 +303,21 @@ def _open(shell: Shell, argument: str) -> None:
         destination = find_destination(places, _way_to_another(before, places[0], flags))
     elif shell.destination is None:
         raise LocalError("name a server: :open mail.example.org 110")
-    elif flags:
-        raise LocalError("name the server as well: :open HOST [PORT] --tls")
     else:
-        destination = shell.destination
+        destination = _again(shell.destination, flags) if flags else shell.destination
     shell.open(destination)
+
+
+def _again(before: Destination, flags: set[str]) -> Destination:
+    """Return the same server with what was typed, and all else as it was."""
+    kind = type(before)
+    fields = {name: getattr(before, name) for name in kind._fields}
+    if flags & {"--tls", "--starttls"}:
+        fields |= {"tls": "--tls" in flags, "starttls": "--starttls" in flags}
+    if before.port == usual_port(tls=before.tls):
+        fields["port"] = usual_port(tls=fields["tls"])
+    fields["verify"] = before.verify and "--insecure" not in flags
+    return consistent(kind(**fields))
 
 
 _OPEN_FLAGS = ("--tls", "--starttls", "--insecure")

@@ -111,6 +111,21 @@ def _explain(shell: Shell, argument: str) -> None:
     view.remark(f"{state}; :explain {'off' if view.explain else 'on'} changes that")
 
 
+@local("times [on|off]")
+def _times(shell: Shell, argument: str) -> None:
+    """Show beside each reply how many milliseconds it took.
+
+    From the command to the first line of its reply, and, of a reply with more lines, to its end too.
+    :times off ends it.
+    """
+    if argument not in ("", "on", "off"):
+        raise LocalError("it is either on or off")
+    shell.view.times = argument != "off" if argument else shell.view.times
+    state = "shown" if shell.view.times else "not shown"
+    other = "off" if shell.view.times else "on"
+    shell.view.remark(f"the time that each reply took is {state}; :times {other} changes that")
+
+
 # TLS.
 
 
@@ -118,8 +133,9 @@ def _explain(shell: Shell, argument: str) -> None:
 def _local_seeing_tls(shell: Shell, _argument: str) -> None:
     """Show the TLS of this connection, and the certificates.
 
-    Version, cipher, what was checked, and each certificate of the chain with its names, its dates,
-    the days that are left, and its SHA-256, which --pin takes.
+    Version, cipher, what was checked, what is wrong with the certificates, and of each certificate of
+    the chain its names, its dates, the days that are left, its serial number, its key, and the two
+    SHA-256 that --pin takes: that of the key, and that of the certificate.
     """
     if not shell.connected:
         raise LocalError("there is no connection; :open connects again")
@@ -148,6 +164,8 @@ def _facts(view: View, facts: TlsFacts) -> Iterator[Fragments]:
     yield from view.note(
         _checks(facts), kind=NoteKind.NOTE if facts.verified or facts.pinned else NoteKind.WARN
     )
+    for problem in () if facts.verified else facts.problems:
+        yield from view.note(problem, kind=NoteKind.WARN)
     for number, der in enumerate(facts.chain, 1):
         whose = "the server's own" if number == 1 else "who vouches for the one above"
         yield from view.note(f"certificate {number} of {len(facts.chain)}, {whose}:")
