@@ -34,7 +34,7 @@ LONGEST_EXAMPLE = 60
 HEAD = """\
 # What `:why` says, and what it rests upon
 
-This page is for reviewing poptalk's explanations: it lists what `:why` and `:explain` say of replies, under
+This page is for reviewing explanations: it lists what `:why` and `:explain` say of replies, under
 the part of the RFC that says so.
 
 Made by `python -m tools.make_explanations` from the explanations of all replies in
