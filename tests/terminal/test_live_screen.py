@@ -190,10 +190,10 @@ async def test_forty_columns_and_wide_characters() -> None:
         wide = "中文" * 15
         stage.screen.show([body_line(f"a{wide}".encode()), body_line(b"y" * 37), body_line(b"end")])
         await stage.terminal.settle_text("S: end\npop3> x")
-        # The row is full to its last cell: what becomes of half a cell, pyte and terminals dispute.
+        # No half of a wide character is left to the terminal, and the second row is indented.
         assert stage.shown() == [
             f"S: a{wide[:18]}",
-            wide[18:],
+            f"   {wide[18:]}",
             f"S: {'y' * 37}",
             "S: end",
             f"pop3> {'x' * 34}",
