@@ -293,7 +293,7 @@ class Task:
     def _passed(self, answered: Answered, verdict: Judgement) -> Feedback:
         """Go on to the next turn."""
         turn = self.turn
-        self._session.take(turn, verdict)
+        self._session.passed(turn, verdict)
         if isinstance(turn.act, Line):
             for placeholder in turn.act.step.pattern.placeholders:
                 name = placeholder.name
