@@ -108,7 +108,7 @@ class SecondConnection:
             self.difference = str(error)
         else:
             if replay.difference is not None:
-                self.difference, self.line = str(replay.difference), replay.difference.line
+                self.difference, self.line = replay.difference.sentence, replay.difference.line
 
     def _refuse_to_delete(self, occurrence: Occurrence) -> None:
         """Stop before a line that marks the learner's own mail: nobody could be asked before the QUIT.

@@ -286,7 +286,12 @@ class LessonSession(SessionTracker):
             yield from self.hang_up()
         self._count = len(connections(self._lesson, cursor))
         parts = [
-            part for part in (news, f"replayed {feedback.named(sent)}" if sent else "") if part
+            part
+            for part in (
+                news or ("back where you were" if sent else ""),
+                f"sent again for you: {feedback.named(sent)}" if sent else "",
+            )
+            if part
         ]
         if not parts and self.seen.is_open:
             parts = ["connected again"]

@@ -217,6 +217,24 @@ class Block:
         return any(verb is not None and verb.effect is Effect.MARK for verb in verbs)
 
 
+_SPELT = (
+    *("0 zero none no", "1 one first", "2 two second", "3 three third", "4 four fourth"),
+    *("5 five fifth", "6 six sixth", "7 seven seventh", "8 eight eighth", "9 nine ninth"),
+    *("10 ten tenth", "11 eleven eleventh", "12 twelve twelfth"),
+)
+"""Numbers that prose may spell out."""
+
+WORDS_OF_NUMBERS = {number: words for number, *words in map(str.split, _SPELT)}
+"""Each number in digits, with the words that mean it."""
+
+
+def number_meant(text: str) -> str | None:
+    """Return the number that a text in small letters is, in digits; None where it is none."""
+    if text.isdigit():
+        return text
+    return next((number for number, words in WORDS_OF_NUMBERS.items() if text in words[:1]), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """One answer to a question."""

@@ -8,6 +8,7 @@ little.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from string import ascii_lowercase
 from time import monotonic
 
 from poptalk.lesson.actions import (
@@ -434,9 +435,10 @@ class DryRunLearner:
     def _choose(self) -> bool:
         question = self.dry_run.question
         assert question is not None
-        right = [number for number, choice in enumerate(question.choices, 1) if choice.right]
+        choices = zip(ascii_lowercase, question.choices, strict=False)
+        right = [letter for letter, choice in choices if choice.right]
         if right:
-            self.dry_run.enter(str(right[0]))
+            self.dry_run.enter(right[0])
         else:
             self.dry_run.skip()
         return self.tutor.awaiting is not Awaiting.CHOICE or self.dry_run.question is not question

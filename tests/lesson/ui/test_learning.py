@@ -50,8 +50,8 @@ async def test_a_lesson_from_beginning_to_end(columns: int) -> None:
         await learner.says("done: PASS (2 of 2).")
         assert learner.prompt == "1/4 Enter goes on>"
         await learner.does("")
-        await learner.says("1. two 2. three")
-        assert learner.prompt == "2/4 answer 1-2>"
+        await learner.says("a) two b) three")
+        assert learner.prompt == "2/4 answer a-b>"
         await learner.does("1")
         await learner.says("> 1 not yet: Look again.")
         await learner.does("b", "STAT", "", "DELE 3", "QUIT")
@@ -203,7 +203,7 @@ async def test_local_commands_at_every_prompt(prompt: str, columns: int) -> None
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (":reset", "begins anew"),
+        (":reset", "begins again"),
         (":back", "oes on"),
         (":skip", ""),
     ],
@@ -258,16 +258,16 @@ async def test_a_cut_is_explained_and_enter_brings_everything_back() -> None:
         await learner.says("closed: You closed the connection in TRANSACTION.")
         await learner.says("message 3 stays")
         await learner.does("STAT")
-        await learner.says("Not sent, as no connection stands. Enter opens one.")
+        await learner.says("Not sent: you are not connected. Press Enter to connect.")
         await learner.does("")
-        await learner.says("poptalk: Replayed USER, PASS, STAT")
+        await learner.says("poptalk: Back where you were; sent again for you: USER, PASS, STAT")
         assert "3/4 TRANSACTION" in learner.prompt
 
 
 async def test_open_brings_everything_back_as_well() -> None:
     async with learning() as learner:
         await learner.does(*COUNTED, "", ":close", ":open")
-        await learner.says("poptalk: Replayed USER, PASS, STAT")
+        await learner.says("poptalk: Back where you were; sent again for you: USER, PASS, STAT")
 
 
 async def test_a_quit_too_early_is_explained() -> None:
@@ -336,7 +336,9 @@ async def test_after_a_silence_a_line_is_wanted_again(monkeypatch: pytest.Monkey
 async def test_what_cannot_be_sent_is_shown_all_the_same() -> None:
     async with learning(LESSONS / "folded.md") as learner:
         await learner.does("USER bob")
-        await learner.says("> USER bob closed: Not sent, as no connection stands. Enter opens one.")
+        await learner.says(
+            "> USER bob closed: Not sent: you are not connected. Press Enter to connect."
+        )
 
 
 async def test_oddities_are_named_where_the_server_has_no_fault() -> None:
@@ -407,9 +409,9 @@ async def test_leaving_says_what_is_kept_and_coming_back_goes_on_there() -> None
         await learner.left()
         await learner.says("poptalk: Step 2 of 4 is kept")
     async with learning() as learner:
-        await learner.says("poptalk: Step 2 of 4: resumed; replayed USER, PASS.")
+        await learner.says("poptalk: Step 2 of 4: resumed; sent again for you: USER, PASS.")
         assert "Step 1 of 4" not in learner.words
-        assert learner.prompt == "2/4 answer 1-2>"
+        assert learner.prompt == "2/4 answer a-b>"
     kinds = [event["event"] for event in progress() if event.get("step") == "log-in"]
     assert kinds == ["start", "pass"]
     assert "jones" not in json.dumps(progress())
@@ -473,7 +475,7 @@ async def test_on_a_live_server_nothing_is_replayed_but_the_login() -> None:
     with ThreadedServer(Server(shared=True)) as server:
         async with learning(lesson_server=live_room(server)) as learner:
             await learner.does(*COUNTED, "", ":close", "")
-            await learner.says("poptalk: Replayed USER, PASS.")
+            await learner.says("poptalk: Back where you were; sent again for you: USER, PASS.")
 
 
 async def test_a_server_that_is_not_there_is_said_once() -> None:
