@@ -293,6 +293,11 @@ class Tutor:
         return self._task.turn if self._task is not None else None
 
     @property
+    def in_one_go(self) -> tuple[Turn, ...]:
+        """What the learner is to send in one go; empty where one line follows the other."""
+        return self._task.in_one_go if self._task is not None else ()
+
+    @property
     def cursor(self) -> Cursor:
         """How far the lesson has come; a mistake does not move it back."""
         return self._task.reached if self._task is not None else self._cursor

@@ -200,6 +200,7 @@ class Task:
         *,
         later: tuple[Turn, ...] = (),
     ) -> None:
+        self._block = block
         self._mistakes = block.mistakes
         self._turns = block.turns
         self._later = later
@@ -289,11 +290,36 @@ class Task:
 
     def _comment_on(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
         """Say what a line means for the task."""
-        if verdict.kind is JudgementKind.WANTED:
+        missing = self._what_is_missing(answered) if verdict.kind is JudgementKind.WANTED else ""
+        if missing:
+            yield self._recorder.keep(EventKind.MISSED)
+            yield Feedback(kind=FeedbackKind.NOT_YET, text=missing)
+        elif verdict.kind is JudgementKind.WANTED:
             yield self._passed(answered, verdict)
         else:
             yield from self._remark(answered, verdict)
             self._index = self._rewound()
+
+    def _what_is_missing(self, answered: Answered) -> str:
+        """Say what the task asks for besides line and reply, where that was not so; empty if it was."""
+        block, is_last = self._block, self._index == len(self._turns) - 1
+        if block.at_once and self._index and not answered.at_once:
+            self._index = self._reached = 0
+            return (
+                "The right lines, but one after the other. This step wants all of them in one go: "
+                "`:send` with `\\r\\n` after each."
+            )
+        if block.state is not None and is_last and answered.before is not block.state:
+            return (
+                f"The right line, but sent in {answered.before.value}. This step is about "
+                f"{block.state.value}: `:reset` begins it again."
+            )
+        return ""
+
+    @property
+    def in_one_go(self) -> tuple[Turn, ...]:
+        """The turns that are to be taken at once; none where one follows the other."""
+        return self._turns[self._index :] if self._block.at_once else ()
 
     def _passed(self, answered: Answered, verdict: Judgement) -> Feedback:
         """Go on to the next turn."""

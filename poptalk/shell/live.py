@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -113,20 +113,8 @@ def toolbar(shell: Shell, *, columns: int) -> str:
         shell: what it speaks of.
         columns: cells of a row.
     """
-    exchanges, session = shell.session.exchanges, shell.session.core
-    facts = exchanges.facts
-    parts = [harmless(fact) for fact in shell.controller.facts()] if shell.controller else []
-    if shell.destination is not None and shell.connected:
-        parts.append(f"{harmless(shell.destination.name)}:{shell.destination.port}")
-        parts.append("TLS" if session.encrypted else "clear")
-    else:
-        parts.append("not connected")
-    if facts.messages is not None:
-        parts.append(f"{facts.messages} message{'' if facts.messages == 1 else 's'}")
-    if facts.octets is not None:
-        parts.append(f"{facts.octets:,} octets")
-    if session.marked:
-        parts.append(f"{len(session.marked)} marked for deletion")
+    exchanges = shell.session.exchanges
+    parts = list(_where_one_stands(shell))
     if exchanges.receiving is not None:
         parts.append(f"receiving, {exchanges.receiving.octets:,} octets")
     elif exchanges.milliseconds is not None:
@@ -137,6 +125,27 @@ def toolbar(shell: Shell, *, columns: int) -> str:
     while len(parts) > 1 and cells(_SEPARATOR.join(parts)) > columns:
         parts.pop()
     return cut(_SEPARATOR.join(parts), columns)
+
+
+def _where_one_stands(shell: Shell) -> Iterator[str]:
+    """Yield the connection and what is known of the maildrop, what matters most first."""
+    session, facts = shell.session.core, shell.session.exchanges.facts
+    connected = shell.connected and shell.destination is not None
+    if shell.destination is not None and connected:
+        if shell.controller is not None:
+            yield session.state.value
+        yield f"{harmless(shell.destination.name)}:{shell.destination.port}"
+        yield "TLS" if session.encrypted else "clear"
+        if session.marked:
+            yield f"{len(session.marked)} marked for deletion"
+    else:
+        yield "not connected"
+    if shell.controller is not None:
+        yield from map(harmless, shell.controller.facts())
+    if facts.messages is not None and connected:
+        yield f"{facts.messages} message{'' if facts.messages == 1 else 's'}"
+    if facts.octets is not None and connected:
+        yield f"{facts.octets:,} octets"
 
 
 _SEPARATOR = " · "

@@ -158,7 +158,7 @@ def test_the_hints_of_a_block_go_on_and_do_not_begin_again() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["two", "99 letters", "I think that it is two"])
+@pytest.mark.parametrize("line", ["twelve dozen", "99 letters", "I think that it is two"])
 def test_words_for_an_answer_are_told_what_the_question_wants(line: str) -> None:
     run = drill(ASKING).enter(line)
     assert run.awaits(Awaiting.CHOICE)

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from poptalk.net.errors import reason
-from poptalk.pop3.commands import Effect, parse_command
+from poptalk.pop3.commands import Effect, State, parse_command
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.terminal.safe import harmless
 from poptalk.transcript.model import (
@@ -203,6 +203,10 @@ class Block:
     hints: tuple[Prose, ...] = ()
     """The rungs of the ladder without the last one, which is the answer itself."""
     mistakes: tuple[Mistake, ...] = ()
+    at_once: bool = False
+    """Whether the lines of a task are to be sent in one go, before the first reply (RFC 2449 §6.6)."""
+    state: State | None = None
+    """The state in which the last line of a task is to be sent; None for any."""
 
     @cached_property
     def turns(self) -> tuple[Turn, ...]:

@@ -252,7 +252,9 @@ class LessonController(Driver, Controller):
         self._shell.view.hidden = connection.manner is Manner.FOLDED
         # Where something is wrong on purpose, it is for the learner to see it.
         wrong = self._lesson_server.has_fault(connection.number)
-        self._shell.view.unremarked = frozenset(ViolationKind) if wrong else SAID_BY_THE_TUTOR
+        # That the server goes on after the lone dot is said all the same: only a colour shows it else.
+        everything = frozenset(ViolationKind) - {ViolationKind.UNSOLICITED}
+        self._shell.view.unremarked = everything if wrong else SAID_BY_THE_TUTOR
         self._shell.open(destination)
 
     def hang_up(self, manner: Manner = Manner.TYPED) -> None:

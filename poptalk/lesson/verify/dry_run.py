@@ -419,7 +419,8 @@ class DryRunLearner:
         if turn is None:
             return False
         if isinstance(turn.act, Send):
-            self.dry_run.enter(self._answer(turn.act))
+            at_once = [each.act for each in self.tutor.in_one_go if isinstance(each.act, Send)]
+            self.dry_run.enter("\r\n".join(map(self._answer, at_once or [turn.act])))
         elif turn.hangs_up:
             self.dry_run.hang_up()
         elif turn.closes:

@@ -103,6 +103,8 @@ def _unknown(shell: Shell, name: str) -> str:
     import difflib
 
     near = difflib.get_close_matches(name, [command.name for command in commands_of(shell)], n=1)
+    if name in ("exit", "bye", "leave", "logout"):
+        near = ["quit"]
     meant = f"Did you mean :{near[0]}? " if near else ""
     return (
         f"there is no local command :{name}. {meant}:help lists them; "
