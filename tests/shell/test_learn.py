@@ -63,7 +63,7 @@ def test_a_linear_lesson_reads_well_line_by_line(tmp_path: Path, columns: int) -
         pty.wait_for("AUTHORIZATION")
         pty.send("XYZ\r")
         pty.wait_for("not yet: ")
-        for line in ("USER bob", "PASS jones", "", "1", "2", "STAT", "", ":skip", ":skip", ""):
+        for line in ("USER bob", "PASS jones", "", "a", "b", "STAT", "", ":skip", ""):
             pty.send(f"{line}\r")
         pty.wait_for("(closed) Enter")
         pty.send(":map\r")
