@@ -35,7 +35,7 @@ HEAD = """\
 # What `:why` says, and what it rests upon
 
 This page is for reviewing explanations: it lists what `:why` and `:explain` say of replies, under
-the part of the RFC that says so.
+under the part of the RFC that says so.
 
 Made by `python -m tools.make_explanations` from the explanations of all replies in
 `tests/transcripts/servers` and `tests/transcripts/personas`. Each stands under the clause that it names,

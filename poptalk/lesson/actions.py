@@ -166,6 +166,8 @@ class Answered(LessonEvent):
     before: State
     """Where the session stood when the line was sent."""
     after: State
+    at_once: bool = False
+    """Whether it was sent while an earlier line was still unanswered (RFC 2449 §6.6)."""
     complete: bool = True
     """False where the reply was cut off: by the end of the connection, or by patience that ended."""
 

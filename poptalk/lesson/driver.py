@@ -43,7 +43,6 @@ from poptalk.pop3.events import (
     Challenge,
     Closed,
     Event,
-    Exchange,
     Greeting,
     ReplyEnd,
     Sent,
@@ -108,7 +107,7 @@ class SecondConnection:
             self.difference = str(error)
         else:
             if replay.difference is not None:
-                self.difference, self.line = str(replay.difference), replay.difference.line
+                self.difference, self.line = replay.difference.sentence, replay.difference.line
 
     def _refuse_to_delete(self, occurrence: Occurrence) -> None:
         """Stop before a line that marks the learner's own mail: nobody could be asked before the QUIT.
@@ -380,8 +379,8 @@ class _Unanswered:
 
     line: bytes
     sasl: bool
-    exchange: Exchange
     before: State
+    at_once: bool
 
 
 class ReplyBuffer:
@@ -417,8 +416,10 @@ class ReplyBuffer:
     def take(self, event: Event) -> None:
         """Take note of an event."""
         match event:
-            case Sent(line=line, sasl=sasl, exchange=exchange):
-                sent = _Unanswered(line=line, sasl=sasl, exchange=exchange, before=self.state)
+            case Sent(line=line, sasl=sasl):
+                sent = _Unanswered(
+                    line=line, sasl=sasl, before=self.state, at_once=bool(self._unanswered)
+                )
                 self._unanswered.append(sent)
             case Greeting(status_line=status_line):
                 greeted = Connected(greeting=status_line.line, encrypted=self._encrypted)
@@ -460,6 +461,7 @@ class ReplyBuffer:
             lines=lines,
             before=sent.before,
             after=self.state,
+            at_once=sent.at_once,
             complete=complete,
         )
         self.events.append(answered)

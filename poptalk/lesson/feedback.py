@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from itertools import zip_longest
 
 from poptalk.lesson.actions import Disconnected
+from poptalk.lesson.document.model import Turn
 from poptalk.lesson.state import SessionState, message_of
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import (
@@ -25,6 +26,7 @@ from poptalk.pop3.commands import (
     Verb,
 )
 from poptalk.pop3.replies import Status, StatusLine, find_response_code
+from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
 from poptalk.transcript.placeholders import REASONS
 
@@ -101,7 +103,7 @@ MAX_CHARACTERS = 150
 """Longest sentence: two lines on 80 columns, with the word in front of it."""
 
 LESSON_COMMANDS = (
-    *("hint", "why", "skip", "back", "reset", "state", "map", "report", "menu"),
+    *("task", "hint", "why", "skip", "back", "reset", "state", "map", "report", "menu"),
     *("help", "raw", "more", "open", "close", "reveal"),
 )
 """Local commands that a learner may type without the colon; a test compares them with the shell's."""
@@ -123,17 +125,38 @@ UNKNOWN_TO_US = (
     "poptalk does not know this command, but this server does. The step waits for another."
 )
 UNKNOWN_AT_LENGTH = (
-    "A command begins with a keyword of three or four letters (RFC 1939 §3). Whatever else is sent "
-    "gets `-ERR`, and nothing has changed. `:help` lists the commands."
+    "A command begins with a keyword of three or four letters (RFC 1939 §3). Anything else gets "
+    "`-ERR`, and nothing has changed. `:help` lists the commands."
 )
-EMPTY_LINE = "An empty line is no command. No harm done; the step waits for one."
-NO_COMMAND = "The server does not know this word. `:help` lists the commands there are."
-COMES_LATER = "That comes later in this step; something else is first."
-TAKEN = "The server took it, and the step is about a refusal. `:reset` begins the step anew."
+EMPTY_LINE = "An empty line isn't a command. No harm done; the step waits for one."
+NO_COMMAND = "The server doesn't know this word. `:help` lists the commands."
+TAKEN = "The server took it, and this step is about a refusal. `:reset` begins the step again."
 DONE_ALREADY = "That is done already; the step waits for what comes next."
-A_NUMBER_ALONE = "A number alone is no command: the word for what to do stands in front of it."
-GAVE_UP = "`*` gives the exchange up. It begins again with `AUTH`."
+A_NUMBER_ALONE = "A number alone isn't a command: first comes the word for what to do."
+GAVE_UP = "`*` cancels the exchange. It begins again with `AUTH`"
 OTHER_RESPONSE = "The server took this answer to its challenge. This step waits for another one."
+
+_QUOTES = "\"'`\u201c\u201d\u2018\u2019"
+
+
+def bared(command: Command) -> bytes:
+    """Return a line without what prose puts around it: quotation marks, "Send", a final full stop."""
+    text = command.line.decode("utf-8", "surrogateescape").strip()
+    text = re.sub(r"(?i)^(?:send|type)[ :]+", "", text).strip(_QUOTES)
+    text = text.removesuffix(".").strip(_QUOTES)
+    return text.encode("utf-8", "surrogateescape")
+
+
+def too_much(command: Command) -> str:
+    """Say what a line has that its command does not; empty where it has nothing of the kind."""
+    text = command.line.decode("utf-8", "surrogateescape").strip()
+    parts = (
+        ("the word in front", re.match(r"(?i)(?:send|type)[ :]", text)),
+        ("the quotation marks", set(text) & set(_QUOTES)),
+        ("the full stop", text.rstrip(_QUOTES).endswith(".")),
+    )
+    extra = " and ".join(name for name, there in parts if there)
+    return f"Every character is sent as you typed it, {extra} too. Leave that out." if extra else ""
 
 
 def tidied(command: Command) -> bytes:
@@ -150,8 +173,10 @@ def on_style(command: Command) -> str:
     """Remark on a command that passes, though it is not written as RFC 1939 §3 has it."""
     remarks = []
     if command.line != tidied(command):
-        remarks.append("One blank parts two words; this server put up with more.")
-    if command.keyword and not command.line.lstrip().startswith(command.keyword):
+        remarks.append("One space goes between two words; this server put up with more.")
+    if command.verb is None and bared(command) != command.line:
+        remarks.append(too_much(command))
+    elif command.keyword and not command.line.lstrip().startswith(command.keyword):
         remarks.append("Keywords may be in any case.")
     return f"{' '.join(remarks)} ({_COMMANDS})" if remarks else ""
 
@@ -198,7 +223,7 @@ def refused(command: Command, status_line: StatusLine, seen: SessionState) -> st
         return f"The server refused: is there a message {number}? `LIST` shows the numbers."
     kinds = _kinds(command.verb)
     if ArgumentKind.PASSWORD in kinds:
-        return "The server refused: name and password do not fit. `USER` comes first again."
+        return "The server refused: the name and the password don't match. Begin with `USER` again."
     if ArgumentKind.DIGEST in kinds:
         return "The server refused: the digest is not the one of its timestamp and the password."
     if command.verb is not None and command.verb.capability is not None:
@@ -252,13 +277,30 @@ def wrong_arguments(command: Command, awaited: Command | None) -> str:
     """
     verb = command.verb
     assert verb is not None
+    takes = f"`{verb.keyword}` takes {_takes(verb)}: `{verb.syntax}`"
+    given = command.arguments
+    if ArgumentKind.NAME in _kinds(verb) and len(given) > len(verb.arguments):
+        return f"Only the name goes after `{verb.keyword}`, in one word. `PASS` has its own line."
+    if verb.arguments and any(_glued(word) for word in given) and _not_a_number(command):
+        return f"A number has nothing glued to it, no comma and no full stop: `{verb.syntax}`"
     if _count_is_wrong(command):
-        return f"`{verb.keyword}` takes {_takes(verb)}: `{verb.syntax}`."
+        return takes
     word = _not_a_number(command)
     if word is not None:
-        return f"In `{verb.syntax}` the {word.name} is a number, and no number was sent."
-    if awaited is None or verb is not awaited.verb:
-        return f"`{verb.keyword}` takes {_takes(verb)}: `{verb.syntax}`."
+        return f"`{verb.keyword}` needs a number there: in `{verb.syntax}` the {word.name} is a number."
+    return takes if awaited is None else _another_argument(verb, command, awaited)
+
+
+def _another_argument(verb: Verb, command: Command, awaited: Command) -> str:
+    """Say what differs between the arguments of a command and those that are awaited."""
+    given = command.arguments
+    if given != awaited.arguments and sorted(given) == sorted(awaited.arguments):
+        return f"The right numbers, but the other way round: `{verb.syntax}`"
+    for argument, want, got in zip(verb.arguments, awaited.arguments, given, strict=False):
+        if argument.kind in _WORDS and want != got:
+            remark = _almost(argument.kind, want, got)
+            if remark:
+                return remark
     if len(awaited.arguments) != len(command.arguments):
         form = "with" if len(awaited.arguments) > len(command.arguments) else "without"
         return f"`{verb.keyword}` is the word. This step wants it {form} an argument."
@@ -275,23 +317,37 @@ def unknown(command: Command, *, secret: str | None = None) -> str:
         secret: a password; a line that holds it is not quoted.
     """
     if not command.keyword:
-        return "A line of blanks is sent too, and is no command."
+        return "A line of spaces is sent too, and isn't a command."
     word = command.keyword.decode("utf-8", "replace")
     if word.isdigit() and not command.arguments:
         return A_NUMBER_ALONE
-    if is_for_poptalk(command):
-        return f"Without its colon a line goes to the server. For poptalk write `:{word.lower()}`."
+    local = f"`:{word.lower()}`" if word.lower() in LESSON_COMMANDS else ""
     meant = near_verb(word)
+    if meant is None and local:
+        return f"Without its colon a line goes to the server. For poptalk write {local}"
     if meant is None or word.lower() == (secret or "").lower():
         return NO_COMMAND
+    unknown_word = f"The server doesn't know `{word}`."
     if word.startswith(meant) and word.removeprefix(meant).isdigit():
-        return f"The server does not know `{word}`. A blank parts `{meant}` from what follows."
-    return f"The server does not know `{word}`. Did you mean `{meant}`?"
+        return f"{unknown_word} Put a space between `{meant}` and the number."
+    if bared(command) == meant.encode():
+        return f"{too_much(command)} The command is `{meant}`"
+    shortened = _is_shortened(word, meant)
+    asked = f"POP3 shortens it: `{meant}`" if shortened else f"Did you mean `{meant}`?"
+    return f"{unknown_word} {asked}" + (f" (poptalk's own is {local})" if local else "")
 
 
 def is_for_poptalk(command: Command) -> bool:
-    """Tell whether a line is a local command that lacks its colon."""
-    return command.keyword.decode("utf-8", "replace").lower() in LESSON_COMMANDS
+    """Tell whether a line is a local command that lacks its colon, and near no command of POP3."""
+    word = command.keyword.decode("utf-8", "replace")
+    return word.lower() in LESSON_COMMANDS and near_verb(word) is None
+
+
+def _is_shortened(word: str, name: str) -> bool:
+    """Tell whether a word, as one would write it out, has all letters of a command in their order."""
+    letters = iter(word)
+    in_order = all(letter in letters for letter in name)
+    return len(word) > len(name) > 3 and word[0] == name[0] and in_order
 
 
 def near_verb(word: str) -> str | None:
@@ -301,8 +357,8 @@ def near_verb(word: str) -> str | None:
     if glued and glued[1] in names:
         return glued[1]
     near = [name for name in names if _one_edit_apart(word, name)]
-    # `PASSWORD`, `DELETE`: a command as it would be written out.
-    near += [name for name in names if word.startswith(name)]
+    # `PASSWORD`, `DELETE`, `RESET`, `STARTTLS`: a command as it would be written out.
+    near += [name for name in names if word.startswith(name) or _is_shortened(word, name)]
     return next(iter(near or get_close_matches(word, names, n=1, cutoff=0.7)), None)
 
 
@@ -310,7 +366,7 @@ def reason(command: Command) -> str:
     """Say why a command is the answer: what it does."""
     if command.verb is None:
         word = command.keyword.decode("utf-8", "replace")
-        return f"`{word}` is no command of POP3, and the answer says so."
+        return f"`{word}` isn't a command of POP3, and the answer says so."
     return f"`{command.verb.keyword}`: {command.verb.summary} ({command.verb.clause})."
 
 
@@ -319,20 +375,39 @@ def spoilt(number: int) -> str:
     return f"Message {number} is now marked, and this step needs it: `RSET` takes it back, or `:reset`."
 
 
-def aside(command: Command, awaited: Command | None) -> str:
-    """Say that a command is valid, what it does, and that the step waits for something else."""
+def due(turn: Turn) -> str:
+    """Say what a turn does, and not how it is written; empty where that is not known."""
+    if turn.opens:
+        return "connecting, with Enter"
+    if not isinstance(turn.act, Send):
+        return ""
+    if turn.act.answers_challenge:
+        return "the answer to the challenge"
+    return turn.act.command.verb.summary if turn.act.command.verb is not None else ""
+
+
+def comes_later(command: Command, turn: Turn) -> str:
+    """Say that a command is the step's, and what it does before that."""
+    first = due(turn)
+    what = f"First comes something else: {first}." if first else "Something else comes first."
+    return f"`{command.keyword.decode('utf-8', 'replace')}` comes later in this step. {what}"
+
+
+def aside(command: Command, awaited: Command | None, *, looks_around: bool) -> str:
+    """Say that a command is valid, and what it does; what only reads is fine at any time."""
     verb = command.verb
     assert verb is not None
     if verb.effect is Effect.NAME and ArgumentKind.PASSWORD in _kinds(_verb_of(awaited)):
         return "The name is taken; now the step goes on."
-    return f"`{verb.keyword}` is fine here: {verb.summary}. This step asks for something else."
+    rest = "It changes nothing" if looks_around else "This step asks for something else"
+    return f"`{verb.keyword}` is fine here: {verb.summary}. {rest}."
 
 
 def refused_response(line: bytes) -> str:
     """Explain a -ERR to an answer to a challenge (RFC 5034 §4)."""
     if not re.fullmatch(rb"[A-Za-z0-9+/]+={0,2}", line):
         return "This was taken as the answer to the challenge, which has to be in base64."
-    return "The server refused this answer. The exchange is over; it begins again with `AUTH`."
+    return "The server refused this answer. The exchange is over; it begins again with `AUTH`"
 
 
 def _kinds(verb: Verb | None) -> tuple[ArgumentKind, ...]:
@@ -356,6 +431,27 @@ def _not_a_number(command: Command) -> Argument | None:
         if argument.kind in _NUMBERS and not word.isdigit():
             return argument
     return None
+
+
+def _glued(word: bytes) -> bool:
+    """Tell whether a word is a number with a comma, a full stop or the like around it."""
+    return not word.isdigit() and word.strip(b".,;:\"'`()<>#").isdigit()
+
+
+_WORDS = (ArgumentKind.NAME, ArgumentKind.PASSWORD)
+
+
+def _almost(kind: ArgumentKind, want: bytes, got: bytes) -> str:
+    """Say in which small way a name or a password is not the awaited one; empty where it is another."""
+    noun = f"the {kind.value}"
+    if got.strip(b" ") == want:
+        hidden = ", which the stars hide" if kind is ArgumentKind.PASSWORD else ""
+        return f"There is a space too many beside {noun}{hidden}, and it counts (RFC 1939 §7)."
+    if got.strip(b" .,;\"'`<>") == want:
+        return f"There is a full stop, a comma or a quotation mark too many beside {noun}."
+    if got.lower() == want.lower():
+        return f"Capital and small letters count in {noun}."
+    return ""
 
 
 def _takes(verb: Verb) -> str:

@@ -15,9 +15,9 @@ from poptalk.lesson import feedback
 from poptalk.lesson.actions import Answered
 from poptalk.lesson.document.model import Mistake, Turn
 from poptalk.lesson.state import SessionState
-from poptalk.pop3.commands import MASK, Command, Effect, parse_command
-from poptalk.pop3.replies import Status, parse_status_line
-from poptalk.transcript.match import Agreement, Difference, match_client, match_reply
+from poptalk.pop3.commands import MASK, Command, Effect, State, Verb, parse_command
+from poptalk.pop3.replies import Status, StatusLine, parse_status_line
+from poptalk.transcript.match import Agreement, Difference, match_line, match_reply
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings, Literal
 
@@ -27,10 +27,12 @@ class JudgementKind(Enum):
 
     WANTED = "wanted"
     ASIDE = "valid, but not this step"
+    EARLY = "wanted later in this step"
     WRONG_ARGUMENTS = "the right word with the wrong arguments"
     WRONG_STATE = "not in this state"
     UNKNOWN = "no command"
     REFUSED = "the server refused"
+    OTHER_REPLY = "the right line, and for a known reason another reply"
     UNJUDGED = "could not judge"
     MISTAKE = "a mistake that the author foresaw"
 
@@ -54,12 +56,21 @@ class Judgement:
     kind: JudgementKind
     text: str = ""
     """At most two lines on 80 columns, inline Markdown; empty where nothing need be said."""
-    why: str = ""
-    """The same at more length."""
+    reason: str = ""
+    """Why, where the command itself does not explain it."""
+    command: Command | None = None
+    status_line: StatusLine | None = None
     bindings: Bindings = field(default_factory=dict)
     """What is captured now: more than before where the turn was wanted."""
     mistake: Mistake | None = None
     """The author's block that matched; None for every other kind."""
+
+    @property
+    def why(self) -> str:
+        """The same at more length."""
+        if self.reason or self.command is None or self.status_line is None:
+            return self.reason
+        return feedback.at_length(self.command, self.status_line)
 
     @property
     def is_miss(self) -> bool:
@@ -95,7 +106,9 @@ def judge(
     seen = seen if seen is not None else SessionState()
     case = _Case(turn, answered, bindings, seen, done=done, later=later)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
-        return case.cut_off()
+        return case.verdict(
+            JudgementKind.UNJUDGED, feedback.CUT_OFF, reason=feedback.CUT_OFF_AT_LENGTH
+        )
     if case.is_wanted and isinstance(case.reply, Agreement):
         return case.wanted(case.reply)
     for mistake in mistakes:
@@ -137,6 +150,8 @@ class _Case:
         self._seen = seen
         self._command = parse_command(answered.line)
         self._status_line = parse_status_line(answered.lines[0] if answered.lines else b"")
+        self._bare = b""
+        """The line without its quotation marks and final full stop, where only that matches."""
         found = self._match_awaited(turn)
         self.is_wanted = found is not None
         self.reply = self._match_reply(turn, found)
@@ -167,20 +182,21 @@ class _Case:
         return self._match_line(send)
 
     def _match_line(self, send: Send) -> Bindings | None:
-        """Compare the line with one of the lesson's; spaces too many pass, with a comment."""
-        lines = [self._answered.line]
-        if not self._answered.sasl:
-            if send.command.verb not in (None, self._command.verb) and not send.step.alternatives:
-                return None
-            tidied = feedback.tidied(self._command)
-            lines += [tidied] if tidied != self._answered.line else []
-        for line in lines:
-            result = match_client(
-                send.step, line, self._bindings, answers_challenge=self._answered.sasl
-            )
-            if isinstance(result, Agreement):
-                return result.bindings
-        return None
+        """Compare the line with one of the lesson's.
+
+        Spaces too many, quotation marks and a final full stop are looked through, with a comment: what
+        was sent is sent.
+        """
+        sasl, line = self._answered.sasl, self._answered.line
+        found = match_line(send.step, line, self._bindings, any_case=not sasl)
+        if found is not None or sasl:
+            return found
+        found = match_line(send.step, feedback.tidied(self._command), self._bindings)
+        if found is None and self._command.verb is None:
+            bare = feedback.bared(self._command)
+            found = match_line(send.step, bare, self._bindings) if bare != line else None
+            self._bare = bare if found is not None else self._bare
+        return found
 
     def _match_reply(self, turn: Turn, found: Bindings | None) -> Agreement | Difference | None:
         if found is None:
@@ -189,25 +205,30 @@ class _Case:
             return Agreement(bindings=dict(found))
         return match_reply(turn.reply, self._answered.lines, found)
 
-    def _verdict(self, kind: JudgementKind, text: str, *, why: str = "") -> Judgement:
-        why = why or feedback.at_length(self._command, self._status_line)
-        return Judgement(kind=kind, text=text, why=why, bindings=self._bindings)
-
-    def cut_off(self) -> Judgement:
-        """Judge nothing: the end of the reply is missing."""
-        return self._verdict(
-            JudgementKind.UNJUDGED, feedback.CUT_OFF, why=feedback.CUT_OFF_AT_LENGTH
+    def verdict(
+        self,
+        kind: JudgementKind,
+        text: str,
+        *,
+        reason: str = "",
+        bindings: Bindings | None = None,
+        mistake: Mistake | None = None,
+    ) -> Judgement:
+        """Make a verdict; arguments as for `Judgement`."""
+        return Judgement(
+            kind=kind,
+            text=text,
+            reason=reason,
+            command=self._command,
+            status_line=self._status_line,
+            bindings=self._bindings if bindings is None else bindings,
+            mistake=mistake,
         )
 
     def wanted(self, reply: Agreement) -> Judgement:
         """Pass a line and a reply that are what the lesson awaits."""
-        sasl = self._answered.sasl
-        return Judgement(
-            kind=JudgementKind.WANTED,
-            text="" if sasl else feedback.on_style(self._command),
-            why=feedback.at_length(self._command, self._status_line),
-            bindings=reply.bindings,
-        )
+        text = "" if self._answered.sasl else feedback.on_style(self._command)
+        return self.verdict(JudgementKind.WANTED, text, bindings=reply.bindings)
 
     def mistake(self, mistake: Mistake) -> Judgement | None:
         """Compare with a mistake of the author's; None where it is another one."""
@@ -224,13 +245,8 @@ class _Case:
         reply = self._match_reply(turn, found)
         if not isinstance(reply, Agreement):
             return None
-        return Judgement(
-            kind=JudgementKind.MISTAKE,
-            text=feedback.filled(mistake.comment.source, self._without_secrets(reply.bindings)),
-            why=feedback.at_length(self._command, self._status_line),
-            bindings=self._bindings,
-            mistake=mistake,
-        )
+        text = feedback.filled(mistake.comment.source, self._without_secrets(reply.bindings))
+        return self.verdict(JudgementKind.MISTAKE, text, mistake=mistake)
 
     def _without_secrets(self, found: Bindings) -> Bindings:
         """Mask what a mistake captured of a secret: a comment is no place for it."""
@@ -249,44 +265,61 @@ class _Case:
         """Judge a line that is the awaited one, with a reply that is not."""
         verb, before = self._command.verb, self._answered.before
         if self._status_line.status is Status.ERR:
+            if self._bare:
+                text = feedback.too_much(self._command)
+                return self.verdict(JudgementKind.UNKNOWN, text)
             if verb is not None and before not in verb.states and not self._answered.sasl:
                 text = feedback.wrong_state(self._command, before, self._seen)
-                return self._verdict(JudgementKind.WRONG_STATE, f"{text} `:reset` begins anew.")
+                return self.verdict(JudgementKind.WRONG_STATE, f"{text} `:reset` begins again.")
             text = feedback.refused(self._command, self._status_line, self._seen)
-            return self._verdict(JudgementKind.REFUSED, text)
+            return self.verdict(JudgementKind.REFUSED, text)
         why = str(self.reply) if isinstance(self.reply, Difference) else ""
         if self._turn.is_refusal and not spoilt:
-            return self._verdict(JudgementKind.UNJUDGED, feedback.TAKEN, why=why)
-        text = feedback.other_reply(spoilt, live=live)
-        return self._verdict(JudgementKind.UNJUDGED, text, why=why)
+            return self.verdict(JudgementKind.OTHER_REPLY, feedback.TAKEN, reason=why)
+        kind = JudgementKind.OTHER_REPLY if spoilt else JudgementKind.UNJUDGED
+        return self.verdict(kind, feedback.other_reply(spoilt, live=live), reason=why)
 
     def something_else(self) -> Judgement:
         """Judge a line that is not the awaited one."""
         if self._answered.sasl:
             return self._sasl_line()
-        command, verb = self._command, self._command.verb
-        if verb is None:
-            return self._unknown()
+        verb = self._command.verb
+        return self._unknown() if verb is None else self._other_command(verb)
+
+    def _other_command(self, verb: Verb) -> Judgement:
+        command = self._command
         before = self._answered.before
         if self._fits(self._later):
-            return self._verdict(JudgementKind.ASIDE, feedback.COMES_LATER)
+            text = feedback.comes_later(command, self._turn)
+            return self.verdict(JudgementKind.EARLY, text)
         if not self._is_ok:
+            text = ""
             if before not in verb.states:
                 text = feedback.wrong_state(command, before, self._seen)
-                return self._verdict(JudgementKind.WRONG_STATE, text)
-            if feedback.lacks_user(command, self._seen):
-                return self._verdict(JudgementKind.WRONG_STATE, feedback.PASS_WITHOUT_USER)
+            elif feedback.lacks_user(command, self._seen):
+                text = feedback.PASS_WITHOUT_USER
+            if text:
+                return self.verdict(JudgementKind.WRONG_STATE, text)
         if self._is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
-            return self._verdict(JudgementKind.ASIDE, feedback.DONE_ALREADY)
-        if self._is_awaited_verb or (not self._is_ok and feedback.arguments_are_wrong(command)):
-            text = feedback.wrong_arguments(
-                command, self._awaited if self._is_awaited_verb else None
-            )
-            return self._verdict(JudgementKind.WRONG_ARGUMENTS, text)
+            return self.verdict(JudgementKind.ASIDE, feedback.DONE_ALREADY)
+        awaited = self._awaited
+        is_awaited_verb = awaited is not None and awaited.verb is verb
+        if is_awaited_verb or (not self._is_ok and feedback.arguments_are_wrong(command)):
+            return self._wrong_arguments(awaited if is_awaited_verb else None)
         if not self._is_ok:
             text = feedback.refused(command, self._status_line, self._seen)
-            return self._verdict(JudgementKind.REFUSED, text)
-        return self._verdict(JudgementKind.ASIDE, feedback.aside(command, self._awaited))
+            return self.verdict(JudgementKind.REFUSED, text)
+        text = feedback.aside(command, awaited, looks_around=self._looks_around)
+        return self.verdict(JudgementKind.ASIDE, text)
+
+    def _wrong_arguments(self, awaited: Command | None) -> Judgement:
+        """Judge the awaited command, if it is the awaited one, with other arguments."""
+        text = feedback.wrong_arguments(self._command, awaited)
+        given = len(self._command.arguments)
+        if self._looks_around and awaited is not None and len(awaited.arguments) != given:
+            # Another form of the command is no attempt at the answer.
+            return self.verdict(JudgementKind.ASIDE, text)
+        return self.verdict(JudgementKind.WRONG_ARGUMENTS, text)
 
     def _fits(self, others: Sequence[Turn]) -> bool:
         """Tell whether line and reply are what another turn awaits."""
@@ -296,26 +329,29 @@ class _Case:
         )
 
     @property
-    def _is_awaited_verb(self) -> bool:
-        return self._awaited is not None and self._awaited.verb is self._command.verb
+    def _looks_around(self) -> bool:
+        """Whether the line only reads, after the login: that changes nothing, so it is never wrong."""
+        verb = self._command.verb
+        in_transaction = self._answered.before is self._answered.after is State.TRANSACTION
+        return self._is_ok and in_transaction and verb is not None and verb.effect is Effect.NOTHING
 
     def _unknown(self) -> Judgement:
         if self._is_ok:
-            return self._verdict(JudgementKind.ASIDE, feedback.UNKNOWN_TO_US)
+            return self.verdict(JudgementKind.ASIDE, feedback.UNKNOWN_TO_US)
         if not self._answered.line:
             # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
-            return self._verdict(JudgementKind.ASIDE, feedback.EMPTY_LINE)
+            return self.verdict(JudgementKind.ASIDE, feedback.EMPTY_LINE)
         if feedback.is_for_poptalk(self._command):
-            # Who asks for help has made no mistake.
-            return self._verdict(JudgementKind.ASIDE, feedback.unknown(self._command))
+            # Asking for help is no mistake.
+            return self.verdict(JudgementKind.ASIDE, feedback.unknown(self._command))
         text = feedback.unknown(self._command, secret=self._bindings.get("password"))
-        return self._verdict(JudgementKind.UNKNOWN, text, why=feedback.UNKNOWN_AT_LENGTH)
+        return self.verdict(JudgementKind.UNKNOWN, text, reason=feedback.UNKNOWN_AT_LENGTH)
 
     def _sasl_line(self) -> Judgement:
         """Judge an answer to a challenge that is not the awaited one."""
         if self._answered.line == b"*":
-            return self._verdict(JudgementKind.ASIDE, feedback.GAVE_UP)
+            return self.verdict(JudgementKind.ASIDE, feedback.GAVE_UP)
         if self._is_ok:
-            return self._verdict(JudgementKind.ASIDE, feedback.OTHER_RESPONSE)
+            return self.verdict(JudgementKind.ASIDE, feedback.OTHER_RESPONSE)
         text = feedback.refused_response(self._answered.line)
-        return self._verdict(JudgementKind.WRONG_ARGUMENTS, text)
+        return self.verdict(JudgementKind.WRONG_ARGUMENTS, text)

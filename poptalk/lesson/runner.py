@@ -23,6 +23,7 @@ import re
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 
 from poptalk.lesson import feedback, task
 from poptalk.lesson.actions import (
@@ -54,6 +55,7 @@ from poptalk.lesson.document.model import (
     SpeakerNote,
     Step,
     Turn,
+    number_meant,
 )
 from poptalk.lesson.judge import Judgement, JudgementKind
 from poptalk.lesson.progress import EventKind
@@ -62,6 +64,7 @@ from poptalk.lesson.session import LessonSession
 from poptalk.lesson.task import Hints, ProgressRecorder, Task, free_remark
 from poptalk.pop3.commands import Command, parse_command
 from poptalk.pop3.redaction import SpokenSecrets
+from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
 from poptalk.transcript.placeholders import Known
 from poptalk.transcript.redact import mask_command, mask_sasl_line
@@ -150,17 +153,65 @@ SILENCES = (3.0, feedback.STUCK_SECONDS)
 """Seconds without a complete reply after which `silence` has something to say: soon enough that
 nobody wonders whether the program hangs, and then when patience has run out."""
 
-_OTHERWISE = "The server answered otherwise than the lesson says; `:why` tells how."
+_OTHERWISE = "The server's answer isn't the one in the lesson; `:why` says how they differ."
+_GUESS = "Take the one you would bet on: a wrong guess costs nothing, and says why it's wrong."
+_NOT_COUNTED = "Answered, but not counted: this step is done. Enter goes on to the next."
+_ALL_THE_SAME = "The lesson goes on all the same."
 _OPENED_LATER = "The lesson has closed the connection, and opens it again when it needs one."
 
-_CHOICE = re.compile(r"\s*(?:([0-9]{1,2})|([A-Za-z]))[.)]?\s*")
-"""An answer to a question: `2`, `2.`, `b)`.  No command of POP3 looks like one."""
+_LETTER = re.compile(r"\s*([A-Za-z])[.)]?\s*")
+"""An answer to a question: `b`, `B)`.  No command of POP3 looks like one."""
+
+
+def chosen(question: QuizQuestion, text: str) -> int | None:
+    """Read an answer to a question: the letter of a choice, its words, or its number.
+
+    Where the choices themselves are numbers, a number means what it says: to "two, three or four?",
+    `3` is "three" and not the third.
+
+    Args:
+        question: the question.
+        text: what was typed.
+
+    Returns:
+        The number of a choice, from 1; 0 for a number that no choice has; None for anything else.
+    """
+    if letter := _LETTER.fullmatch(text):
+        number = ascii_lowercase.index(letter[1].lower()) + 1
+        return number if number <= len(question.choices) else None
+    words, *texts = (_plain(each) for each in (text, *(c.text for c in question.choices)))
+    if words in texts:
+        return texts.index(words) + 1
+    values = [number_meant(each) for each in texts]
+    value = number_meant(words)
+    if value is not None and value in values:
+        return values.index(value) + 1
+    if value is not None and all(values):
+        return 0
+    if re.fullmatch("[0-9]{1,2}", words):
+        return int(words) if 1 <= int(words) <= len(texts) else 0
+    begun = [
+        number
+        for number, each in enumerate(texts, 1)
+        if words and each.startswith(words) and not each[len(words)].isalnum()
+    ]
+    is_command = parse_command(text.encode("utf-8", "surrogateescape")).verb is not None
+    return begun[0] if len(begun) == 1 and not is_command else None
+
+
+def _plain(text: str) -> str:
+    """Return the words of a choice: without Markdown, quotation marks, capitals, a final full stop."""
+    return " ".join(re.sub("[`*\"'\u2018\u2019\u201c\u201d]", "", text).casefold().split()).rstrip(
+        ".)"
+    )
+
 
 _HINTS = {
+    Awaiting.COMMAND: "Type a command, and Enter sends it.",
     Awaiting.PAUSE: "Enter goes on to the next step.",
     Awaiting.CLOSED: "Enter connects, and brings the lesson back to where it was.",
     Awaiting.BUSY: "One moment: poptalk is at work.",
-    Awaiting.OVER: "The lesson is over. `:reset` begins its last step anew.",
+    Awaiting.OVER: "The lesson is over. `:reset` begins its last step again.",
 }
 """What `:hint` says where nothing of the lesson is awaited."""
 
@@ -222,6 +273,10 @@ class Tutor:
         self._flow: Flow[None] | None = None
         self._awaiting = Awaiting.BUSY
         self._exchanges: deque[Answered] = deque(maxlen=EXCHANGES_REPORTED)
+        self._disproved = False
+        """Whether a proof has just failed."""
+        self._disproofs: set[int] = set()
+        """Steps that began again because of that."""
         self._said = ""
         """The last comment, for reports."""
 
@@ -236,6 +291,11 @@ class Tutor:
     def awaited(self) -> Turn | None:
         """The turn that the learner is to take; None where something else is awaited."""
         return self._task.turn if self._task is not None else None
+
+    @property
+    def in_one_go(self) -> tuple[Turn, ...]:
+        """What the learner is to send in one go; empty where one line follows the other."""
+        return self._task.in_one_go if self._task is not None else ()
 
     @property
     def cursor(self) -> Cursor:
@@ -295,23 +355,35 @@ class Tutor:
         Returns:
             What is to be done; None where the line is none of the tutor's and goes to the server.
         """
+        if self._awaiting is Awaiting.COMMAND and not text and not self._may_be_empty():
+            return self.task()
         if self._awaiting not in (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED):
             return None
         if not text:
             return self.tell(Request.GO_ON)
-        number = self._choice(text) if self._awaiting is Awaiting.CHOICE else None
+        question = self._question if self._awaiting is Awaiting.CHOICE else None
+        number = chosen(question, text) if question is not None else None
         return self.tell(Chosen(number=number)) if number is not None else None
 
-    def _choice(self, text: str) -> int | None:
-        """Read the answer to a question; a letter is one only where there are so many choices."""
-        found = _CHOICE.fullmatch(text)
-        question = self._question
-        if found is None or question is None:
-            return None
-        if found[1]:
-            return int(found[1])
-        number = ord(found[2].lower()) - ord("a") + 1
-        return number if number <= len(question.choices) else None
+    def _may_be_empty(self) -> bool:
+        """Tell whether an empty line means something to the server, so that it is sent."""
+        act = self.awaited.act if self.awaited is not None else None
+        awaited = isinstance(act, Send) and not act.step.pattern.text
+        return self._task is None or self._session.seen.challenge is not None or awaited
+
+    def task(self) -> list[LessonAction]:
+        """Show the task, or the question, again."""
+        if self._task is None and self._question is None:
+            return [_news(_HINTS[self._awaiting])]
+        above = items_at(self._lesson, self._cursor.step)[: self._cursor.item]
+        prose = [item for item in above if isinstance(item, Prose)]
+        actions: list[LessonAction] = [Say(source=prose[-1].source)] if prose else []
+        if self._question is not None:
+            return [*actions, Ask(question=self._question)]
+        assert self._task is not None
+        if self._task.reached.turn and (due := feedback.due(self._task.turn)):
+            actions.append(_news(f"What is due now: {due}."))
+        return actions or [_news(_HINTS[Awaiting.COMMAND])]
 
     def open(self) -> list[LessonAction]:
         """Open the connection, as `:open` asks."""
@@ -338,7 +410,8 @@ class Tutor:
     def hint(self) -> list[LessonAction]:
         """Show the next rung of the ladder, the last of which is the answer."""
         if self._awaiting is Awaiting.CHOICE and self._question is not None:
-            text = self._hints.next_hint(task.answer_to_question(self._question))
+            answer = task.answer_to_question(self._question)
+            text = self._hints.next_hint(answer, nudge=_GUESS)
             comment = Feedback(kind=FeedbackKind.HINT, text=text)
         elif self._task is not None and not self._session.lost:
             comment = self._task.next_hint()
@@ -367,9 +440,9 @@ class Tutor:
         return self._go_to(at - 1, f"back at {self._name(at - 1)}")
 
     def reset(self) -> list[LessonAction]:
-        """Begin the step anew."""
+        """Begin the step again."""
         at = self._cursor.step
-        return self._go_to(at, f"{self._name(at)} begins anew")
+        return self._go_to(at, f"{self._name(at)} begins again")
 
     def map(self) -> list[LessonAction]:
         """Show all steps, and which are done."""
@@ -436,15 +509,11 @@ class Tutor:
                 self._cursor = Cursor(step=index)
                 yield Heading(text=step.title, level=2)
                 yield self._recorder.enter(step)
-            for at, item in enumerate(items_at(self._lesson, index)):
-                self._cursor = Cursor(step=index, item=at)
-                self._verdict = None
-                if isinstance(item, Prose):
-                    yield Say(source=item.source)
-                elif not isinstance(item, SpeakerNote):
-                    yield from self._flow_of(item)
-                if self._task is not None:
-                    self._verdict, self._task = self._task.verdict, None
+            yield from self._do_items(index)
+            if self._disproved:
+                self._disproved = False
+                yield from self._lesson_from(Cursor(step=index), self._name(index))
+                return
             if step is not None:
                 self._cursor = Cursor(step=index, item=len(step.items))
                 self._passed.add(step.slug)
@@ -452,6 +521,20 @@ class Tutor:
                 if index < last:
                     yield from self._pause()
         yield from self._stay_at_the_end()
+
+    def _do_items(self, index: int) -> Flow[None]:
+        """Do what a step has, or the introduction for -1, up to a proof that fails."""
+        for at, item in enumerate(items_at(self._lesson, index)):
+            self._cursor = Cursor(step=index, item=at)
+            self._verdict = None
+            if isinstance(item, Prose):
+                yield Say(source=item.source)
+            elif not isinstance(item, SpeakerNote):
+                yield from self._flow_of(item)
+            if self._task is not None:
+                self._verdict, self._task = self._task.verdict, None
+            if self._disproved:
+                return
 
     def _flow_of(self, item: QuizQuestion | Block) -> Flow[None]:
         """Return the walk through something that is to be done."""
@@ -518,8 +601,15 @@ class Tutor:
         message: Message | None = None
         while not isinstance(message, Proved):
             message = yield from self._session.next(Awaiting.BUSY)
-        if message.difference is not None:
-            yield Feedback(kind=FeedbackKind.UNJUDGED, text=message.difference)
+        if message.difference is None:
+            return
+        # Once the learner does the step again; a second time something else must be wrong.
+        self._disproved = self._cursor.step not in self._disproofs
+        self._disproofs.add(self._cursor.step)
+        kind = FeedbackKind.NOT_YET if self._disproved else FeedbackKind.UNJUDGED
+        end = "The step begins again." if self._disproved else _ALL_THE_SAME
+        text = f"The second connection found something else: {message.difference} {end}"
+        yield Feedback(kind=kind, text=text)
 
     def _ask(self, question: QuizQuestion) -> Flow[None]:
         self._question, self._hints = question, Hints(question.hints)
@@ -541,14 +631,14 @@ class Tutor:
                 case Request.CONNECT:
                     yield Feedback(kind=FeedbackKind.NEWS, text=_OPENED_LATER)
                 case Request.GO_ON:
-                    text = f"Answer with a number, {_range(question)}."
+                    text = f"Answer with a letter, {_range(question)}."
                     yield Feedback(kind=FeedbackKind.NEWS, text=text)
                 case Answered():
-                    wanted = f"the question wants a number, {_range(question)}."
+                    wanted = f"the question wants a letter, {_range(question)}."
                     yield from free_remark(
                         message,
                         self._session.before,
-                        if_unknown=f"The server does not know this; {wanted}",
+                        if_unknown=f"The server doesn't know this; {wanted}",
                     )
                 case _:
                     pass
@@ -573,7 +663,8 @@ class Tutor:
         while message not in (Request.GO_ON, Request.SKIP):
             message = yield from self._session.next(Awaiting.PAUSE)
             if isinstance(message, Answered):
-                yield from free_remark(message, self._session.before)
+                remarks = list(free_remark(message, self._session.before))
+                yield from remarks or [Feedback(kind=FeedbackKind.ASIDE, text=_NOT_COUNTED)]
             elif isinstance(message, Request) and self._session.lost:
                 yield from self._session.restore(self._cursor)
             elif message is Request.CONNECT:
@@ -586,7 +677,7 @@ def _reply(choice: Choice) -> Feedback:
 
 
 def _range(question: QuizQuestion) -> str:
-    return f"1 to {len(question.choices)}"
+    return f"a to {ascii_lowercase[len(question.choices) - 1]}"
 
 
 def _news(text: str) -> Feedback:

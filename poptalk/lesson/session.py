@@ -31,7 +31,7 @@ from poptalk.lesson.actions import (
 from poptalk.lesson.document.model import Lesson, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge
 from poptalk.lesson.replay import Cursor, PastConnection, connections, to_replay
-from poptalk.lesson.state import SessionState, SessionTracker
+from poptalk.lesson.state import SessionTracker
 from poptalk.pop3.commands import Effect, State
 from poptalk.transcript.match import Agreement, match_reply
 from poptalk.transcript.model import Action, Direction, Side
@@ -42,7 +42,7 @@ from poptalk.transcript.placeholders import Known
 OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
 
 
-class LessonSession:
+class LessonSession(SessionTracker):
     """The learner's connection to the server, one after the other, and what is known of it.
 
     Args:
@@ -62,11 +62,11 @@ class LessonSession:
         later_letters: bool,
         when_lost: Callable[[], LessonAction],
     ) -> None:
+        super().__init__(known)
         self._lesson = lesson
         self._later_letters = later_letters
         self._when_lost = when_lost
         self.live = live
-        self._tracker = SessionTracker(known)
         self.captured: Bindings = {}
         """What the placeholders of the lesson stand for."""
         self.chosen: dict[str, str] = {}
@@ -87,16 +87,6 @@ class LessonSession:
         """Whether an end of the connection would be the lesson's own doing."""
 
     @property
-    def seen(self) -> SessionState:
-        """The session as it is."""
-        return self._tracker.now
-
-    @property
-    def before(self) -> SessionState:
-        """The session before the last event."""
-        return self._tracker.before
-
-    @property
     def bindings(self) -> Bindings:
         """What all placeholders stand for."""
         return {**self.captured, **self.seen.known}
@@ -115,7 +105,7 @@ class LessonSession:
         """
         message = yield awaiting
         if isinstance(message, LessonEvent):
-            self._tracker.take(message)
+            self.take(message)
         if isinstance(message, Disconnected) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
@@ -216,12 +206,12 @@ class LessonSession:
                 self.hangs_up_if_silent = False
                 verdict = judge(turn, message, self.bindings, seen=self.before, live=self.live)
                 if verdict.kind is JudgementKind.WANTED:
-                    self.take(turn, verdict)
+                    self.passed(turn, verdict)
                 return verdict
         self.hangs_up_if_silent = False
         return None
 
-    def take(self, turn: Turn, verdict: Judgement) -> None:
+    def passed(self, turn: Turn, verdict: Judgement) -> None:
         """Note that a line is done: what it captured, what it marked, whether it was the last."""
         self._capture(verdict.bindings)
         if turn.effect in (Effect.MARK, Effect.UNMARK_ALL):
@@ -296,7 +286,12 @@ class LessonSession:
             yield from self.hang_up()
         self._count = len(connections(self._lesson, cursor))
         parts = [
-            part for part in (news, f"replayed {feedback.named(sent)}" if sent else "") if part
+            part
+            for part in (
+                news or ("back where you were" if sent else ""),
+                f"sent again for you: {feedback.named(sent)}" if sent else "",
+            )
+            if part
         ]
         if not parts and self.seen.is_open:
             parts = ["connected again"]

@@ -1,17 +1,16 @@
 """The state of the session as the tutor speaks of it: for explanations only, never to block.
 
-A `ClientSession` of the tutor's own is fed one exchange after the other.  So it is where the tutor's
-comments are, also where several replies have come at once.
+It follows the exchanges that the tutor has commented on, so that it is right for each comment even
+where several replies have come at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from poptalk.lesson.actions import Answered, Connected, Disconnected, LessonEvent, SwitchedToTls
-from poptalk.pop3.client import ClientSession
-from poptalk.pop3.commands import ArgumentKind, Command, Effect, State
-from poptalk.pop3.events import Event, ReplyEnd
+from poptalk.pop3.commands import ArgumentKind, Command, Effect, State, parse_command
+from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.transcript.pattern import Bindings
 from poptalk.transcript.placeholders import Known
 
@@ -47,70 +46,62 @@ class SessionTracker:
         user: the user's name and password.
 
     Attributes:
-        now: the state after the last event.
-        before: the state before it.
+        seen: the session after the last event.
+        before: the session before it.
     """
 
     def __init__(self, user: Known) -> None:
         self._user = user
-        self._client = ClientSession()
-        self.now = self.before = SessionState(known=user.bindings())
+        self.seen = self.before = SessionState(known=user.bindings())
 
     def take(self, event: LessonEvent) -> None:
         """Take note of an event."""
-        self.before = before = self.now
-        greeting, challenge, named, state = before.greeting, None, False, None
+        self.before = before = self.seen
         match event:
-            case Connected():
-                greeting = event.greeting
-                self._client = ClientSession(encrypted=event.encrypted)
-                self._client.receive_data(greeting + b"\r\n")
+            case Connected(greeting=greeting, encrypted=encrypted):
+                self.seen = SessionState(
+                    state=State.AUTHORIZATION,
+                    encrypted=encrypted,
+                    greeting=greeting,
+                    named=False,
+                    known=self._known(greeting, None),
+                )
             case SwitchedToTls():
-                self._client.tls_established()
+                self.seen = replace(before, encrypted=True, named=False)
             case Answered():
-                state = event.after
-                if event.complete:
-                    named = any(map(_took_a_name, self._feed(event)))
-                if self._client.challenge_open:
-                    challenge = event.lines[0]
+                self._answered(event)
             case Disconnected():
-                self._client.receive_eof()
-            case _:
-                return
-        known = before.known
-        if (greeting, challenge) != (before.greeting, before.challenge):
-            user = self._user
-            known = Known(
-                user=user.user,
-                password=user.password,
-                host=user.host,
-                greeting=greeting,
-                challenge=challenge,
-            ).bindings()
-        self.now = SessionState(
-            state=state or self._client.state,
-            encrypted=self._client.encrypted,
-            greeting=greeting,
+                self.seen = replace(before, state=State.CLOSED, challenge=None, named=False)
+
+    def _answered(self, event: Answered) -> None:
+        before = self.before
+        status = parse_status_line(event.lines[0]).status if event.lines else Status.OTHER
+        challenge = event.lines[0] if event.complete and status is Status.CHALLENGE else None
+        marked, named, farewell = before.marked, False, before.farewell
+        command = parse_command(event.line)
+        if event.complete and not event.sasl and status is Status.OK and command.verb is not None:
+            named = command.verb.effect is Effect.NAME
+            farewell = farewell or command.verb.effect is Effect.FAREWELL
+            number = message_of(command)
+            if command.verb.effect is Effect.MARK and number is not None:
+                marked |= {number}
+            elif command.verb.effect is Effect.UNMARK_ALL:
+                marked = frozenset()
+        self.seen = replace(
+            before,
+            state=event.after,
             challenge=challenge,
             named=named,
-            marked=frozenset(self._client.marked),
-            farewell=self._client.farewell,
-            known=known,
+            marked=marked,
+            farewell=farewell,
+            known=before.known
+            if challenge == before.challenge
+            else self._known(before.greeting, challenge),
         )
 
-    def _feed(self, answered: Answered) -> list[Event]:
-        """Have the core draw its conclusions, for which the body of a reply is of no account."""
-        client = self._client
-        client.send(answered.line + b"\r\n")
-        events = client.receive_data(answered.lines[0] + b"\r\n")
-        return events + client.receive_data(b".\r\n") if client.in_body else events
-
-
-def _took_a_name(event: Event) -> bool:
-    if not isinstance(event, ReplyEnd) or not event.ok:
-        return False
-    verb = event.exchange.command.verb
-    return verb is not None and verb.effect is Effect.NAME
+    def _known(self, greeting: bytes, challenge: bytes | None) -> Bindings:
+        """Return the values of the known placeholders, some of which answer the server's octets."""
+        return replace(self._user, greeting=greeting, challenge=challenge).bindings()
 
 
 def message_of(command: Command) -> int | None:

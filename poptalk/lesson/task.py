@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 
 from poptalk.lesson import feedback
 from poptalk.lesson.actions import (
@@ -17,6 +18,7 @@ from poptalk.lesson.actions import (
     Keep,
     LessonAction,
     Manner,
+    Message,
     Request,
 )
 from poptalk.lesson.document.model import Block, Lesson, Prose, QuizQuestion, Step, Turn
@@ -117,19 +119,11 @@ class Hints:
         if self._used < len(self._hints):
             self._used += 1
             return " ".join(self._hints[self._used - 1].source.split())
-        return nudge if is_first and nudge and self._hints else answer
+        return nudge if is_first and nudge else answer
 
     def next_turn(self) -> None:
         """Take note that something else is awaited now."""
         self.given = 0
-
-
-def nudge_to(turn: Turn) -> str:
-    """Say what a turn does, and not how it is written; empty where that is not known."""
-    verb = turn.act.command.verb if isinstance(turn.act, Send) else None
-    if verb is None or (isinstance(turn.act, Send) and turn.act.answers_challenge):
-        return ""
-    return f"What is due now: {verb.summary}."
 
 
 def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:
@@ -144,14 +138,15 @@ def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:
         return _DIRECTIONS[turn.act.side, turn.act.action]
     if turn.act is None:
         return "Nothing is to be typed."
-    return f"Send `{shown_line(turn.act, bindings, live=live)}`."
+    # Nothing follows the line: a full stop would look like a part of it.
+    return f"Send: `{shown_line(turn.act, bindings, live=live)}`"
 
 
 def answer_to_question(question: QuizQuestion) -> str:
     """Say which choice is right."""
-    for number, choice in enumerate(question.choices, 1):
+    for letter, choice in zip(ascii_lowercase, question.choices, strict=False):
         if choice.right:
-            return f"Answer `{number}`: {choice.text}"
+            return f"Answer `{letter}`: {choice.text}"
     return "No choice is right; `:skip` goes on."
 
 
@@ -173,9 +168,13 @@ MISSES_BEFORE_SKIP_IS_OFFERED = 6
 
 _KINDS = {
     JudgementKind.ASIDE: FeedbackKind.ASIDE,
+    JudgementKind.EARLY: FeedbackKind.ASIDE,
     JudgementKind.UNJUDGED: FeedbackKind.UNJUDGED,
 }
 """What a comment on a verdict is about; all others are NOT_YET."""
+
+_SENT = (JudgementKind.UNJUDGED, JudgementKind.OTHER_REPLY)
+"""Verdicts after which the awaited line need not be sent once more."""
 
 SENT_ALREADY = "You have sent it already, so the lesson goes on."
 NOT_AS_KNOWN = "That got another reply than the lesson knows. It goes on all the same."
@@ -201,6 +200,7 @@ class Task:
         *,
         later: tuple[Turn, ...] = (),
     ) -> None:
+        self._block = block
         self._mistakes = block.mistakes
         self._turns = block.turns
         self._later = later
@@ -212,6 +212,8 @@ class Task:
         self._reached = 0
         """The turn up to which all were done; `_index` lies before it where one must be done again."""
         self._misses = 0
+        self._together = False
+        """Whether `:skip` does what is left of the task."""
         self.verdict: Judgement | None = None
         """The last one, for `:why`."""
 
@@ -234,7 +236,8 @@ class Task:
         """Show the next hint."""
         session = self._session
         answer = answer_to(self.turn, session.bindings, live=session.live)
-        text = self._hints.next_hint(answer, nudge=nudge_to(self.turn))
+        due = feedback.due(self.turn)
+        text = self._hints.next_hint(answer, nudge=f"What is due now: {due}." if due else "")
         return Feedback(kind=FeedbackKind.HINT, text=text)
 
     def flow(self) -> Flow[None]:
@@ -243,6 +246,9 @@ class Task:
             # Something that was done before has spoilt this task.
             yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.spoilt(number))
         while self._index < len(self._turns):
+            if self._session.lost and not self._session.seen.farewell:
+                self._together = False
+                self._index = self._reached = self._first_lost_mark()
             match self.turn.act:
                 case Direction() as direction:
                     yield from self._await_direction(self.turn, direction)
@@ -250,7 +256,7 @@ class Task:
                     yield from self._session.ready(self.cursor)
                     yield from self._check_greeting(self.turn)
                     self._go_on()
-                case Line() if not (yield from self._session.ready(self.cursor)):
+                case Line() if not (yield from self._session.ready(self.cursor)) or self._together:
                     yield from self._do_together()
                 case Line():
                     message = yield from self._session.next(Awaiting.COMMAND)
@@ -284,16 +290,41 @@ class Task:
 
     def _comment_on(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
         """Say what a line means for the task."""
-        if verdict.kind is JudgementKind.WANTED:
+        missing = self._what_is_missing(answered) if verdict.kind is JudgementKind.WANTED else ""
+        if missing:
+            yield self._recorder.keep(EventKind.MISSED)
+            yield Feedback(kind=FeedbackKind.NOT_YET, text=missing)
+        elif verdict.kind is JudgementKind.WANTED:
             yield self._passed(answered, verdict)
         else:
             yield from self._remark(answered, verdict)
             self._index = self._rewound()
 
+    def _what_is_missing(self, answered: Answered) -> str:
+        """Say what the task asks for besides line and reply, where that was not so; empty if it was."""
+        block, is_last = self._block, self._index == len(self._turns) - 1
+        if block.at_once and self._index and not answered.at_once:
+            self._index = self._reached = 0
+            return (
+                "The right lines, but one after the other. This step wants all of them in one go: "
+                "`:send` with `\\r\\n` after each."
+            )
+        if block.state is not None and is_last and answered.before is not block.state:
+            return (
+                f"The right line, but sent in {answered.before.value}. This step is about "
+                f"{block.state.value}: `:reset` begins it again."
+            )
+        return ""
+
+    @property
+    def in_one_go(self) -> tuple[Turn, ...]:
+        """The turns that are to be taken at once; none where one follows the other."""
+        return self._turns[self._index :] if self._block.at_once else ()
+
     def _passed(self, answered: Answered, verdict: Judgement) -> Feedback:
         """Go on to the next turn."""
         turn = self.turn
-        self._session.take(turn, verdict)
+        self._session.passed(turn, verdict)
         if isinstance(turn.act, Line):
             for placeholder in turn.act.step.pattern.placeholders:
                 name = placeholder.name
@@ -325,6 +356,18 @@ class Task:
         self._misses = 0
         self._hints.next_turn()
 
+    def _first_lost_mark(self) -> int:
+        """Find where the learner's own marks begin, which a cut has undone (RFC 1939 §6).
+
+        Replay must not make them again, as if nothing had happened: the learner is to mark once more.
+        """
+        done = self._turns[: self._reached]
+        opened = [at for at, turn in enumerate(done) if turn.opens]
+        for at, turn in enumerate(done):
+            if at >= (opened or [0])[-1] and turn.effect is Effect.MARK and not turn.is_refusal:
+                return at
+        return self._reached
+
     def _rewound(self) -> int:
         """Find the turn to be done now, as a refusal may have undone one before it.
 
@@ -351,7 +394,7 @@ class Task:
         if verdict.is_miss:
             self._misses += 1
             yield self._recorder.keep(EventKind.MISSED)
-        elif verdict.kind is JudgementKind.ASIDE:
+        elif verdict.kind in (JudgementKind.ASIDE, JudgementKind.EARLY):
             yield self._recorder.keep(EventKind.ASIDE)
         text = self._on_effect(answered, verdict)
         if text:
@@ -361,12 +404,12 @@ class Task:
 
     def _on_effect(self, answered: Answered, verdict: Judgement) -> str:
         """Say what a valid line has done to the step, where it did something."""
-        if verdict.kind is not JudgementKind.ASIDE or answered.sasl:
+        if verdict.kind not in (JudgementKind.ASIDE, JudgementKind.EARLY) or answered.sasl:
             return verdict.text
         session = self._session
         command = parse_command(answered.line)
         effect = command.verb.effect if command.verb is not None else Effect.NOTHING
-        if effect is Effect.FAREWELL and verdict.text != feedback.COMES_LATER:
+        if effect is Effect.FAREWELL and verdict.kind is JudgementKind.ASIDE:
             return ""  # The end of the connection, which follows, explains it.
         if effect is Effect.UNMARK_ALL and session.lesson_marks:
             return "That took back the lesson's own `DELE` as well: `:reset` brings it back."
@@ -396,15 +439,15 @@ class Task:
             yield self._recorder.keep(EventKind.HINTED)
             yield self.next_hint()
         elif self._misses >= MISSES_BEFORE_SKIP_IS_OFFERED and self._misses % 2 == 0:
-            text = "Shall we do it together? `:skip` sends the answer and says why it is one."
+            text = "Shall we do it together? `:skip` sends the answer, and says why it's right."
             yield Feedback(kind=FeedbackKind.HINT, text=text)
 
     def _do_together(self) -> Flow[None]:
         """Send the answer in the learner's place, say why it is one, and go on in any case."""
-        self._recorder.shown = True
+        self._recorder.shown = self._together = True
         turn, session = self.turn, self._session
         assert isinstance(turn.act, Line)
-        if self.verdict is not None and self.verdict.kind is JudgementKind.UNJUDGED:
+        if self.verdict is not None and self.verdict.kind in _SENT:
             yield Feedback(kind=FeedbackKind.NEWS, text=SENT_ALREADY)
             self.verdict = None
             self._go_on()
@@ -446,13 +489,14 @@ class Task:
 
     def _await_opening(self, turn: Turn) -> Flow[None]:
         """Wait until the learner opens the connection."""
-        message = None
+        message: Message | None = Request.SKIP if self._together else None
         while not isinstance(message, Request | Connected):
             message = yield from self._session.next(Awaiting.CLOSED)
         if isinstance(message, Connected):
             self._session.opened()
         else:
-            self._recorder.shown |= message is Request.SKIP
+            if message is Request.SKIP:
+                self._recorder.shown = self._together = True
             yield from self._session.connect(Manner.TYPED)
         yield from self._check_greeting(turn)
         if len(self._turns) > 1:
@@ -466,10 +510,12 @@ class Task:
     def _await_end(self, direction: Direction) -> Flow[None]:
         """Wait until the connection is closed by whoever is to close it."""
         session = self._session
+        if self._together:
+            yield from session.follow(direction)
         while session.seen.state is not State.CLOSED:
             message = yield from session.next(Awaiting.COMMAND, may_end=True)
             if message is Request.SKIP:
-                self._recorder.shown = True
+                self._recorder.shown = self._together = True
                 yield from session.hang_up()
             elif isinstance(message, Answered):
                 yield from self._remark(message, self._judge(message, self._index))

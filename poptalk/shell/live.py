@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -122,20 +122,8 @@ def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
         columns: cells of a row; 0 for those of the screen.
     """
     columns = columns or shell.view.size()[1]
-    exchanges, session = shell.session.exchanges, shell.session.core
-    facts, destination = exchanges.facts, shell.session.destination
-    parts = [harmless(fact) for fact in shell.controller.facts()] if shell.controller else []
-    if destination is not None and shell.session.transport is not None:
-        parts.append(f"{harmless(destination.name)}:{destination.port}")
-        parts.append("TLS" if session.encrypted else "clear")
-    else:
-        parts.append("not connected")
-    if facts.messages is not None:
-        parts.append(f"{facts.messages} message{'' if facts.messages == 1 else 's'}")
-    if facts.octets is not None:
-        parts.append(f"{facts.octets:,} octets")
-    if session.marked:
-        parts.append(f"{len(session.marked)} marked for deletion")
+    exchanges = shell.session.exchanges
+    parts = list(_where_one_stands(shell))
     kept = -1
     if exchanges.receiving is not None:
         kept = len(parts)
@@ -162,6 +150,27 @@ def _progress(octets: int, announced: int | None, columns: int) -> str:
         return f"receiving, {octets:,} octets"
     words = f"{octets:,} octets of about {announced:,}"
     return f"receiving, {words}" if len(words) + len("receiving, ") <= columns else words
+
+
+def _where_one_stands(shell: Shell) -> Iterator[str]:
+    """Yield the connection and what is known of the maildrop, what matters most first."""
+    session, facts = shell.session.core, shell.session.exchanges.facts
+    connected = shell.connected and shell.destination is not None
+    if shell.destination is not None and connected:
+        if shell.controller is not None:
+            yield session.state.value
+        yield f"{harmless(shell.destination.name)}:{shell.destination.port}"
+        yield "TLS" if session.encrypted else "clear"
+        if session.marked:
+            yield f"{len(session.marked)} marked for deletion"
+    else:
+        yield "not connected"
+    if shell.controller is not None:
+        yield from map(harmless, shell.controller.facts())
+    if facts.messages is not None and connected:
+        yield f"{facts.messages} message{'' if facts.messages == 1 else 's'}"
+    if facts.octets is not None and connected:
+        yield f"{facts.octets:,} octets"
 
 
 _SEPARATOR = " · "

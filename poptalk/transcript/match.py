@@ -72,11 +72,16 @@ class Difference:
     """Which field it is, for Aspect.FIELD."""
 
     def __str__(self) -> str:
+        return f"Line {self.line}: {self.sentence}"
+
+    @property
+    def sentence(self) -> str:
+        """The difference without its place, for people who do not have the file before them."""
         if self.aspect is Aspect.TIME:
             took = "it has not come" if self.came is None else f"it took {self.came}"
-            return f"Line {self.line}: expected {self.wanted}, but {took}."
+            return f"expected {self.wanted}, but {took}."
         came = "nothing more" if self.came is None else f"'{make_pattern(self.came).source}'"
-        return f"Line {self.line}: expected {self.wanted}, but {came} came."
+        return f"expected {self.wanted}, but {came} came."
 
     @property
     def wanted(self) -> str:
@@ -104,19 +109,37 @@ def match_client(
         answers_challenge: whether the line is a SASL response, which has no keyword.
         exact: whether the case of the keyword counts.
     """
-    text = text_of(line)
-    compare = Pattern.match if exact or answers_challenge else _match_in_any_case
+    found = match_line(step, line, bindings, any_case=not (exact or answers_challenge))
+    if found is not None:
+        return Agreement(bindings=found)
     patterns = (step.pattern, *step.alternatives)
-    for pattern in patterns:
-        found = compare(pattern, text, bindings)
-        if found is not None:
-            return Agreement(bindings=found)
     if answers_challenge:
         expected, came = _SASL_RESPONSE, _OTHER_RESPONSE
     else:
         expected = " or ".join(f"'{_without_secret(pattern)}'" for pattern in patterns)
         came = make_pattern(*masked(line)).text
     return Difference(line=step.line, aspect=Aspect.COMMAND, expected=expected, came=came)
+
+
+def match_line(
+    step: ClientLine, line: bytes, bindings: Bindings, *, any_case: bool = True
+) -> dict[str, str] | None:
+    """Return what a client's line captures; None where the dialogue has another, without saying why.
+
+    Args:
+        step: what the dialogue says, with its alternatives.
+        line: octets as sent, without CRLF.
+        bindings: what was captured before, and the known values.
+        any_case: whether the keyword may be in any case.
+    """
+    text = text_of(line)
+    for pattern in (step.pattern, *step.alternatives):
+        found = pattern.match(text, bindings)
+        if found is None and any_case:
+            found = _match_in_any_case(pattern, text, bindings)
+        if found is not None:
+            return found
+    return None
 
 
 _SASL_RESPONSE = "with the SASL response"

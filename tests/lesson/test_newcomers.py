@@ -136,7 +136,7 @@ def test_a_polite_end_is_not_the_cut_that_is_asked_for() -> None:
     assert run.awaits(Awaiting.CLOSED)
     assert run.last.kind is FeedbackKind.CLOSED
     run.enter("")
-    assert run.last.text == "Replayed `USER`, `PASS`, `DELE`."
+    assert run.last.text == "Back where you were; sent again for you: `USER`, `PASS`, `DELE`."
     run.close()
     assert "`DELE` (1 of 2)." in run.texts(FeedbackKind.DONE)
     assert "Closed (2 of 2)." in run.texts(FeedbackKind.DONE)
@@ -152,24 +152,24 @@ def test_the_hints_of_a_block_go_on_and_do_not_begin_again() -> None:
         run.ask(run.tutor.hint())
     assert run.texts(FeedbackKind.HINT) == [
         "Four letters each.",
-        "Send `STAT`.",
+        "Send: `STAT`",
         "What is due now: do nothing, and be told so.",
-        "Send `NOOP`.",
+        "Send: `NOOP`",
     ]
 
 
-@pytest.mark.parametrize("line", ["two", "99 letters", "I think that it is two"])
+@pytest.mark.parametrize("line", ["twelve dozen", "99 letters", "I think that it is two"])
 def test_words_for_an_answer_are_told_what_the_question_wants(line: str) -> None:
     run = drill(ASKING).enter(line)
     assert run.awaits(Awaiting.CHOICE)
     assert run.last.kind is FeedbackKind.ASIDE
-    assert "the question wants a number, 1 to 2" in run.last.text
+    assert "the question wants a letter, a to b" in run.last.text
 
 
 def test_who_asks_for_help_without_a_colon_has_made_no_mistake() -> None:
     run = drill(ASKING).enter("2", "hint", "hint", "help")
     assert run.last.kind is FeedbackKind.ASIDE
-    assert run.last.text.endswith("write `:help`.")
+    assert run.last.text.endswith("write `:help`")
     assert not run.texts(FeedbackKind.HINT)
 
 

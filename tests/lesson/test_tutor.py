@@ -211,9 +211,9 @@ def test_a_wrong_choice_leaves_the_question_open() -> None:
     assert run.last == Feedback(kind=FeedbackKind.NOT_YET, text="Rather more.")
     assert run.kept[-1] == (EventKind.MISSED, "predict")
     run.enter("3")
-    assert run.last.text == "The choices are 1 to 2."
+    assert run.last.text == "The choices are a to b."
     run.enter("")
-    assert run.last.text == "Answer with a number, 1 to 2."
+    assert run.last.text == "Answer with a letter, a to b."
     assert run.tutor.entered("c") is None, "there is no third choice: it goes to the server"
     assert run.awaits(Awaiting.CHOICE)
 
@@ -257,7 +257,14 @@ S: +OK
     other = Drill(Tutor(lesson_of(text)))
     other.proof_difference = "It is not so."
     other.begin().enter("STAT")
-    assert other.last == Feedback(kind=FeedbackKind.UNJUDGED, text="It is not so.")
+    begins_again = (
+        "The second connection found something else: It is not so. The step begins again."
+    )
+    assert Feedback(kind=FeedbackKind.NOT_YET, text=begins_again) in other.comments
+    assert other.awaits(Awaiting.COMMAND), "the learner does the step again"
+    other.enter("STAT")
+    assert other.last.kind is FeedbackKind.UNJUDGED
+    assert other.awaits(Awaiting.OVER), "but not for ever"
 
 
 def test_time_passes_by_itself() -> None:
@@ -378,8 +385,8 @@ def test_the_ladder_ends_with_the_answer() -> None:
     assert [comment.text for comment in texts if isinstance(comment, Feedback)] == [
         'Four letters, short for "retrieve".',
         "Then the number.",
-        "Send `RETR 2`.",
-        "Send `RETR 2`.",
+        "Send: `RETR 2`",
+        "Send: `RETR 2`",
     ]
     assert [kind for kind, _ in run.kept].count(EventKind.HINTED) == 4
 
@@ -388,7 +395,7 @@ def test_the_answer_has_its_placeholders_filled() -> None:
     run = drill(LOGGING_IN).enter("USER mrose")
     run.ask(run.tutor.hint())
     run.ask(run.tutor.hint())
-    assert run.last.text == "Send `PASS tanstaaf`."
+    assert run.last.text == "Send: `PASS tanstaaf`"
 
 
 def test_on_a_live_server_no_hint_shows_a_secret() -> None:
@@ -396,7 +403,7 @@ def test_on_a_live_server_no_hint_shows_a_secret() -> None:
     run.enter("USER mrose")
     run.ask(run.tutor.hint())
     run.ask(run.tutor.hint())
-    assert run.last.text == "Send `PASS {password}`."
+    assert run.last.text == "Send: `PASS {password}`"
 
 
 def test_hints_at_questions_and_elsewhere() -> None:
@@ -406,7 +413,7 @@ def test_hints_at_questions_and_elsewhere() -> None:
     run.ask(run.tutor.hint())
     assert run.last.text == "Count."
     run.ask(run.tutor.hint())
-    assert run.last.text == "Answer `2`: several"
+    assert run.last.text == "Answer `b`: several"
 
 
 def test_why_explains_the_last_verdict() -> None:
@@ -472,7 +479,7 @@ def test_back_and_reset() -> None:
     assert (
         Feedback(
             kind=FeedbackKind.NEWS,
-            text="Step 3 of 3 begins anew; replayed `USER`, `PASS`, `RETR`.",
+            text="Step 3 of 3 begins again; sent again for you: `USER`, `PASS`, `RETR`.",
         )
         in actions
     )
@@ -542,7 +549,7 @@ def test_every_local_command_works_at_every_prompt() -> None:
 def test_a_lesson_is_resumed_by_replay() -> None:
     run = at_second_step()
     assert run.texts(FeedbackKind.NEWS) == [
-        "Step 2 of 3: resumed; replayed `USER`, `PASS`, `RETR`."
+        "Step 2 of 3: resumed; sent again for you: `USER`, `PASS`, `RETR`."
     ]
     assert all(
         action.manner is Manner.FOLDED
@@ -569,7 +576,9 @@ def test_a_connection_that_dies_is_explained_and_brought_back() -> None:
     )
     assert run.kept[-1] == (EventKind.LOST, "look")
     run.enter("")
-    assert run.last.text == "Replayed `USER`, `PASS`, `RETR`, `LIST`."
+    assert (
+        run.last.text == "Back where you were; sent again for you: `USER`, `PASS`, `RETR`, `LIST`."
+    )
     run.enter("STAT")
     assert run.awaits(Awaiting.OVER)
 
@@ -607,7 +616,7 @@ def test_a_connection_lost_at_a_pause_comes_back_with_the_next_step() -> None:
     assert run.connects[-1].manner is Manner.FOLDED
     assert run.awaits(Awaiting.CHOICE)
     run.lose().enter("")
-    assert run.last.text == "Replayed `USER`, `PASS`, `RETR`."
+    assert run.last.text == "Back where you were; sent again for you: `USER`, `PASS`, `RETR`."
     run.enter("2", "", "LIST", "STAT")
     assert run.awaits(Awaiting.OVER)
 
@@ -616,7 +625,7 @@ def test_open_brings_a_lost_connection_back() -> None:
     run = drill(READING).enter("RETR 2").lose()
     run.ask(run.tutor.open())
     assert run.awaits(Awaiting.PAUSE)
-    assert run.last.text == "Replayed `USER`, `PASS`, `RETR`."
+    assert run.last.text == "Back where you were; sent again for you: `USER`, `PASS`, `RETR`."
     run.ask(run.tutor.open())
     assert "stands already" in run.last.text
 
@@ -634,7 +643,7 @@ def test_a_connection_that_cannot_be_made_is_tried_again() -> None:
 def test_deletions_of_an_earlier_connection_are_replayed() -> None:
     run = at_second_step(DELETING)
     assert run.texts(FeedbackKind.NEWS) == [
-        "Step 2 of 2: resumed; replayed `USER`, `PASS`, `DELE`, `QUIT`."
+        "Step 2 of 2: resumed; sent again for you: `USER`, `PASS`, `DELE`, `QUIT`."
     ]
     assert run.awaits(Awaiting.CLOSED)
     run.enter("", "USER mrose", "PASS tanstaaf", "STAT")
@@ -674,7 +683,7 @@ def test_a_chosen_number_is_replayed() -> None:
 def test_a_live_server_sees_nothing_but_the_login_again() -> None:
     run = drill(READING, live=True, known=Known(user="mrose", password="tanstaaf"))
     run.enter("RETR 2", "", "2", "", "LIST").lose().enter("")
-    assert run.last.text == "Replayed `USER`, `PASS`."
+    assert run.last.text == "Back where you were; sent again for you: `USER`, `PASS`."
     run.enter("STAT")
     assert run.awaits(Awaiting.OVER)
 

@@ -24,6 +24,7 @@ from poptalk.lesson.document.model import (
     make_fault,
     near_miss,
 )
+from poptalk.pop3.commands import State
 from poptalk.transcript.model import ClientLine, Dialogue, Direction, ServerLine
 from poptalk.transcript.parser import NotationError, parse_dialogue
 from poptalk.transcript.pattern import Pattern, Placeholder
@@ -207,7 +208,13 @@ LANGUAGE = "pop3"
 MISTAKE = "mistake"
 """The word of a block that is not to be done but to be waited for."""
 
-WORDS = (*(kind.value for kind in BlockKind if kind.value), MISTAKE)
+AT_ONCE = "at-once"
+"""The word of a task whose lines are to be sent in one go."""
+
+IN_STATE = {f"in {state.value}": state for state in (State.AUTHORIZATION, State.TRANSACTION)}
+"""The words of a task whose last line is to be sent in a certain state."""
+
+WORDS = (*(kind.value for kind in BlockKind if kind.value), AT_ONCE, *IN_STATE, MISTAKE)
 """Every word that may stand behind `pop3`."""
 
 MOST_NOTATION_FAULTS = 10
@@ -237,7 +244,9 @@ def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
     words = fence.info.split()
     word = " ".join(words[1:])
     if words[0] == LANGUAGE and word in ("", *WORDS):
-        return MISTAKE if word == MISTAKE else BlockKind(word)
+        if word == MISTAKE:
+            return MISTAKE
+        return BlockKind.TASK if word == AT_ONCE or word in IN_STATE else BlockKind(word)
     line = (fence.map or (0, 0))[0]
     if words[0] != LANGUAGE:
         meant = " ".join((LANGUAGE, *words[1:]))

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from poptalk.net.errors import reason
-from poptalk.pop3.commands import Effect, parse_command
+from poptalk.pop3.commands import Effect, State, parse_command
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.terminal.safe import harmless
 from poptalk.transcript.model import (
@@ -203,6 +203,10 @@ class Block:
     hints: tuple[Prose, ...] = ()
     """The rungs of the ladder without the last one, which is the answer itself."""
     mistakes: tuple[Mistake, ...] = ()
+    at_once: bool = False
+    """Whether the lines of a task are to be sent in one go, before the first reply (RFC 2449 §6.6)."""
+    state: State | None = None
+    """The state in which the last line of a task is to be sent; None for any."""
 
     @cached_property
     def turns(self) -> tuple[Turn, ...]:
@@ -215,6 +219,24 @@ class Block:
         lines = (step for step in self.dialogue.steps if isinstance(step, ClientLine))
         verbs = (parse_command(line.payload.encode("utf-8")).verb for line in lines)
         return any(verb is not None and verb.effect is Effect.MARK for verb in verbs)
+
+
+_SPELT = (
+    *("0 zero none no", "1 one first", "2 two second", "3 three third", "4 four fourth"),
+    *("5 five fifth", "6 six sixth", "7 seven seventh", "8 eight eighth", "9 nine ninth"),
+    *("10 ten tenth", "11 eleven eleventh", "12 twelve twelfth"),
+)
+"""Numbers that prose may spell out."""
+
+WORDS_OF_NUMBERS = {number: words for number, *words in map(str.split, _SPELT)}
+"""Each number in digits, with the words that mean it."""
+
+
+def number_meant(text: str) -> str | None:
+    """Return the number that a text in small letters is, in digits; None where it is none."""
+    if text.isdigit():
+        return text
+    return next((number for number, words in WORDS_OF_NUMBERS.items() if text in words[:1]), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

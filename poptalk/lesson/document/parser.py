@@ -476,7 +476,15 @@ class _LessonReader:
             self._source.wrong("block-outside", line, info=fence.info.strip())
         # A word that is unknown was noted; as a task the block takes what follows it.
         kind = word if isinstance(word, BlockKind) else BlockKind.TASK
-        self._section.items.append(Block(line=line + 1, kind=kind, dialogue=dialogue))
+        words = " ".join(fence.info.split()[1:])
+        block = Block(
+            line=line + 1,
+            kind=kind,
+            dialogue=dialogue,
+            at_once=words == blocks.AT_ONCE,
+            state=blocks.IN_STATE.get(words),
+        )
+        self._section.items.append(block)
 
     def _begin_mistake(self, line: int, dialogue: Dialogue) -> None:
         steps = [step for step in dialogue.steps if not isinstance(step, Comment)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from poptalk.lesson.actions import (
@@ -89,8 +90,8 @@ class LessonController(Driver, Controller):
         self._host = host
         self._view = view
         self.held: deque[str] = deque()
-        self._choices = 0
-        """How many answers the last question has."""
+        self._last_letter = "a"
+        """The letter of the last answer to the question."""
         self._patient = True
         """Whether what is typed waits for the reply that is due."""
         self._reopening = False
@@ -164,6 +165,7 @@ class LessonController(Driver, Controller):
                 "reset": tutor.reset,
                 "state": tutor.state,
                 "map": tutor.map,
+                "task": tutor.task,
             }
             self.carry_out(answers[command]())
 
@@ -199,10 +201,10 @@ class LessonController(Driver, Controller):
         if self.finished:
             return FeedbackKind.NEWS, "The lesson is over, and Enter goes on."
         if self.tutor.awaiting is Awaiting.CHOICE:
-            return FeedbackKind.NEWS, f"The question wants a number, 1 to {self._choices}."
+            return FeedbackKind.NEWS, f"The question wants a letter, a to {self._last_letter}."
         if self.tutor.awaiting is Awaiting.PAUSE:
-            return FeedbackKind.CLOSED, "Not sent, as no connection stands. Enter goes on."
-        return FeedbackKind.CLOSED, "Not sent, as no connection stands. Enter opens one."
+            return FeedbackKind.CLOSED, "Not sent: you are not connected. Enter goes on."
+        return FeedbackKind.CLOSED, "Not sent: you are not connected. Press Enter to connect."
 
     def _echo(self, text: str) -> None:
         """Show an answer that was typed, where the line of the prompt is gone."""
@@ -251,7 +253,9 @@ class LessonController(Driver, Controller):
         self._shell.view.hidden = connection.manner is Manner.FOLDED
         # Where something is wrong on purpose, it is for the learner to see it.
         wrong = self._lesson_server.has_fault(connection.number)
-        self._shell.view.unremarked = frozenset(ViolationKind) if wrong else SAID_BY_THE_TUTOR
+        # That the server goes on after the lone dot is said all the same: only a colour shows it else.
+        everything = frozenset(ViolationKind) - {ViolationKind.UNSOLICITED}
+        self._shell.view.unremarked = everything if wrong else SAID_BY_THE_TUTOR
         self._shell.open(destination)
 
     def hang_up(self, manner: Manner = Manner.TYPED) -> None:
@@ -287,7 +291,7 @@ class LessonController(Driver, Controller):
                 where = self.tutor.prompt.replace("/", " of ")
                 self._view.show(replace(action, text=f"Step {where}: {text}"))
             case Ask(question=question):
-                self._choices = len(question.choices)
+                self._last_letter = ascii_lowercase[len(question.choices) - 1]
                 self._view.show(action)
             case Heading() | Say() | Feedback():
                 self._view.show(action)
@@ -362,7 +366,7 @@ class LessonController(Driver, Controller):
         where = f"{self.tutor.prompt} " if self.tutor.prompt else ""
         awaiting = self.tutor.awaiting
         if awaiting is Awaiting.CHOICE:
-            return f"{where}answer 1-{self._choices}> "
+            return f"{where}answer a-{self._last_letter}> "
         if awaiting is Awaiting.PAUSE:
             return f"{where}Enter goes on> "
         if awaiting is Awaiting.CLOSED:
@@ -424,8 +428,8 @@ class LessonView:
     def _choices(self, question: QuizQuestion) -> list[Fragments]:
         return [
             line
-            for number, choice in enumerate(question.choices, 1)
-            for line in render_item(f"{number}. ", choice.text, columns=self._columns)
+            for letter, choice in zip(ascii_lowercase, question.choices, strict=False)
+            for line in render_item(f"{letter}) ", choice.text, columns=self._columns)
         ]
 
     def comment(self, kind: FeedbackKind, text: str) -> None:

@@ -35,6 +35,11 @@ GREETING = (
 )
 """What a newcomer reads first; with all lessons below it, it is to fit on 24 rows."""
 
+LEAVING = ("exit", "quit", "q", "bye", "leave", "logout")
+"""What is typed in other programs to leave them."""
+
+HOW_TO_LEAVE = "Ctrl-D leaves poptalk, and so does `:quit`. What you have done is kept."
+
 _WIDE_COLUMNS = 60
 """Cells from which on a lesson has its minutes and its mark in columns of their own."""
 
@@ -111,8 +116,15 @@ class Menu(Controller):
 
     def take(self, text: str) -> bool:
         """Take the name of a lesson; nothing is sent from here."""
-        self._choose(text.strip() or self._suggested.id)
+        if text.strip().lower() in LEAVING:
+            self._view.comment(FeedbackKind.NEWS, HOW_TO_LEAVE)
+        else:
+            self._choose(text.strip() or self._suggested.id)
         return True
+
+    def interrupted(self) -> None:
+        """Say how to leave: Ctrl-C alone does not, so that no one leaves by accident."""
+        self._view.comment(FeedbackKind.NEWS, HOW_TO_LEAVE)
 
     def answer(self, command: str) -> None:
         """Show the list again, or say that there is no lesson yet."""
@@ -352,12 +364,12 @@ class LessonHost:
         return entries
 
     def _suggested(self, entries: Sequence[Entry]) -> Entry:
-        """Return the lesson where the learner stopped, or else the first that is not done."""
+        """Return the lesson where the learner stopped, or the next one that is not done."""
         last = self._log.read().last_lesson
-        for entry in entries:
-            if entry.id == last and entry.begun:
-                return entry
-        return next((entry for entry in entries if not entry.done), entries[0])
+        at = next((at for at, entry in enumerate(entries) if entry.id == last), 0)
+        # What was begun goes on; then comes what follows it, and what was left out before it.
+        in_order = [*entries[at:], *entries[:at]]
+        return next((entry for entry in in_order if not entry.done), entries[0])
 
 
 def _title(listed: LibraryLesson) -> str:

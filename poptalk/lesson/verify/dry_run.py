@@ -8,6 +8,7 @@ little.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from string import ascii_lowercase
 from time import monotonic
 
 from poptalk.lesson.actions import (
@@ -418,7 +419,8 @@ class DryRunLearner:
         if turn is None:
             return False
         if isinstance(turn.act, Send):
-            self.dry_run.enter(self._answer(turn.act))
+            at_once = [each.act for each in self.tutor.in_one_go if isinstance(each.act, Send)]
+            self.dry_run.enter("\r\n".join(map(self._answer, at_once or [turn.act])))
         elif turn.hangs_up:
             self.dry_run.hang_up()
         elif turn.closes:
@@ -434,9 +436,10 @@ class DryRunLearner:
     def _choose(self) -> bool:
         question = self.dry_run.question
         assert question is not None
-        right = [number for number, choice in enumerate(question.choices, 1) if choice.right]
+        choices = zip(ascii_lowercase, question.choices, strict=False)
+        right = [letter for letter, choice in choices if choice.right]
         if right:
-            self.dry_run.enter(str(right[0]))
+            self.dry_run.enter(right[0])
         else:
             self.dry_run.skip()
         return self.tutor.awaiting is not Awaiting.CHOICE or self.dry_run.question is not question

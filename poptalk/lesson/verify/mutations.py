@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from poptalk.lesson.document.model import (
+    WORDS_OF_NUMBERS,
     Block,
     BlockKind,
     Lesson,
@@ -83,15 +84,6 @@ def _filled(pattern: Pattern, bindings: Bindings, values: dict[int, str]) -> str
 # is a riddle.  A keyword may also have been named in a lesson that comes before.
 
 
-_SPELLED = (
-    *("0 zero none no", "1 one first", "2 two second", "3 three third", "4 four fourth"),
-    *("5 five fifth", "6 six sixth", "7 seven seventh", "8 eight eighth", "9 nine ninth"),
-    *("10 ten tenth", "11 eleven eleventh", "12 twelve twelfth"),
-)
-"""Numbers that prose may spell out."""
-
-_WORDS_OF_NUMBERS = {number: words for number, *words in map(str.split, _SPELLED)}
-
 _GIVEN = ("user", "password")
 """Known placeholders that a learner must be told; the others are worked out."""
 
@@ -120,7 +112,7 @@ def riddles(
 
 
 def _stands_in(shown: str, word: str) -> bool:
-    spelled = _WORDS_OF_NUMBERS.get(word, [])
+    spelled = WORDS_OF_NUMBERS.get(word, [])
     return _names(shown, word) or any(_names(shown, each, re.IGNORECASE) for each in spelled)
 
 
@@ -405,7 +397,7 @@ def _whole_lesson(
         yield subject.fault("answer-refused", line, advice=stuck.last_words)
     finally:
         learner.close()
-    for line, sentence in learner.dry_run.differences:
+    for line, sentence in dict.fromkeys(learner.dry_run.differences):
         yield subject.fault("proof-fails", line, advice=sentence.rstrip("."))
     yield from _surprises(subject, learner)
     if learner.over:

@@ -33,14 +33,18 @@ local = COMMANDS.enter
 
 
 LESSON_COMMANDS = {
+    "task": """Show the task, or the question, again.
+
+    So does Enter on an empty line, where that would mean nothing to the server.
+    """,
     "hint": """Give a hint.
 
     Each one says more than the one before; the last is the answer itself.
     """,
     "skip": """Show how it is done, and go on.
 
-    The answer is typed for you, and it is said why it is one. At a question the right choice is
-    shown, at a pause the lesson goes on.
+    What is left of the task is typed for you, with the reason for each line. At a question the right
+    choice is shown, at a pause the lesson goes on.
     """,
     "back": """Go back to the step before.
 

@@ -107,6 +107,8 @@ def _unknown(shell: Shell, name: str) -> str:
     if name in _ELSEWHERE:
         return f":{name} {_ELSEWHERE[name]}"
     near = difflib.get_close_matches(name, [command.name for command in commands_of(shell)], n=1)
+    if name in ("exit", "bye", "leave", "logout"):
+        near = ["quit"]
     meant = f"Did you mean :{near[0]}? " if near else ""
     return (
         f"there is no local command :{name}. {meant}:help lists them; "

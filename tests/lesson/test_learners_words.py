@@ -1,0 +1,203 @@
+"""What learners type that is nearly right, and what they read then: rules, each with examples."""
+
+from __future__ import annotations
+
+import pytest
+
+from poptalk.lesson.actions import Answered, Awaiting, FeedbackKind, Say
+from poptalk.lesson.document.model import Block
+from poptalk.lesson.runner import Tutor, chosen
+from poptalk.pop3.commands import State
+from tests.lesson.drilling import LOGIN, Drill, drill, lesson_of
+
+TIP = "\n\n> [!TIP]\n> A nudge.\n"
+
+
+def task(block: str, *, login: bool = True, word: str = "") -> str:
+    """Return a lesson with one step."""
+    info = f"pop3 {word}".strip()
+    return f"{LOGIN if login else ''}\n## One\n\nDo it.\n\n```{info}\n{block}\n```{TIP}"
+
+
+def question(*choices: str) -> str:
+    """Return a lesson with a question, whose last choice is right."""
+    marks = ["[ ]"] * (len(choices) - 1) + ["[x]"]
+    items = [
+        f"- {mark} {choice} -- Because.\n" for mark, choice in zip(marks, choices, strict=True)
+    ]
+    return f"## One\n\nWhat?\n\n{''.join(items)}"
+
+
+# Answers.
+
+
+@pytest.mark.parametrize(
+    ("choices", "typed", "number"),
+    [
+        (("six", "seven", "eight"), "8", 3),
+        (("six", "seven", "eight"), "eight", 3),
+        (("six", "seven", "eight"), "C", 3),
+        (("six", "seven", "eight"), "3", 0),
+        (("two", "three", "four"), "3", 2),
+        (("two", "three", "four"), "Three.", 2),
+        (("Bob", "Nora", "Ida"), "ida", 3),
+        (("Bob", "Nora", "Ida"), "2", 2),
+        (("CU?? MI", "CALL ME"), "call me.", 2),
+        (("TRANSACTION", "UPDATE"), "update", 2),
+        (("No, never.", "Yes, the code covers more."), "yes", 2),
+        (("`APOP`", "`STLS` or port 995"), "apop", 1),
+        (("`APOP`", "`STLS` or port 995"), "STLS", None),
+        (("one", "two"), "STAT", None),
+        (("one", "two"), "c", None),
+    ],
+)
+def test_an_answer_is_a_letter_a_number_or_the_words(
+    choices: tuple[str, ...], typed: str, number: int | None
+) -> None:
+    (step,) = lesson_of(question(*choices)).steps
+    asked = next(
+        item
+        for item in step.items
+        if not isinstance(item, Say | Block) and hasattr(item, "choices")
+    )
+    assert chosen(asked, typed) == number  # type: ignore[arg-type]
+
+
+def test_a_question_without_a_tip_does_not_give_the_answer_at_once() -> None:
+    run = drill(question("ham", "eggs"))
+    run.ask(run.tutor.hint())
+    assert "eggs" not in run.last.text
+    run.ask(run.tutor.hint())
+    assert run.last.text == "Answer `b`: eggs"
+
+
+# Commands that are nearly right.
+
+RSET = "C: RSET\nS: +OK"
+STLS = "C: STLS\nS: +OK\nC: <negotiate TLS>"
+TOP = "C: TOP 2 0\nS: +OK\nS: ...\nS: ."
+LIST_3 = "C: LIST 3\nS: +OK"
+USER = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK"
+
+
+@pytest.mark.parametrize(
+    ("block", "login", "typed", "words"),
+    [
+        (RSET, True, ("RESET",), "POP3 shortens it: `RSET` (poptalk's own is `:reset`)"),
+        (STLS, False, ("STARTTLS",), "POP3 shortens it: `STLS`"),
+        (RSET, True, ("STATE",), "POP3 shortens it: `STAT` (poptalk's own is `:state`)"),
+        (RSET, True, ("RSET.",), "Every character is sent as you typed it, the full stop too."),
+        (RSET, True, ('"RSET"',), "the quotation marks too. Leave that out."),
+        (RSET, True, ("Send RSET",), "the word in front too. Leave that out."),
+        (TOP, True, ("TOP 0 2",), "The right numbers, but the other way round: `TOP msg n`"),
+        (TOP, True, ("TOP 2, 0",), "A number has nothing glued to it"),
+        (LIST_3, True, ("LIST 3.",), "A number has nothing glued to it"),
+        (USER, False, ("USER mrose tanstaaf",), "Only the name goes after `USER`"),
+        (USER, False, ("USER Mrose",), "Capital and small letters count in the name."),
+        (USER, False, ("USER mrose", "PASS tanstaaf "), "a space too many beside the password"),
+        (USER, False, ("USER mrose", "PASS Tanstaaf"), "letters count in the password."),
+        ("C: DELE 1\nS: +OK\nC: STAT\nS: +OK", True, ("STAT",), "First comes something else: mark"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_named(
+    block: str, login: bool, typed: tuple[str, ...], words: str
+) -> None:
+    run = drill(task(block, login=login)).enter(*typed)
+    assert words in run.last.text
+    assert not run.awaits(Awaiting.OVER)
+
+
+@pytest.mark.parametrize("typed", ["HELLO.", "Send HELLO", '"HELLO"', "hello"])
+def test_a_word_that_is_to_be_refused_may_be_quoted(typed: str) -> None:
+    run = drill(task("C: HELLO\nS: -ERR", login=False)).enter(typed)
+    assert run.awaits(Awaiting.OVER)
+
+
+@pytest.mark.parametrize("looking", ["LIST", "STAT", "UIDL", "UIDL 1", "TOP 1 0", "RETR 1", "NOOP"])
+def test_looking_around_is_never_wrong(looking: str) -> None:
+    run = drill(task(LIST_3)).enter(looking, "LIST 3")
+    assert not run.texts(FeedbackKind.NOT_YET)
+    assert "something else" not in run.comments[-2].text
+    assert run.awaits(Awaiting.OVER)
+
+
+def test_what_is_to_be_typed_has_no_full_stop_glued_to_it() -> None:
+    run = drill(task("C: AUTH PLAIN\nS: +\nC: {plain}\nS: +OK", login=False)).enter("AUTH PLAIN")
+    for _ in range(3):
+        run.ask(run.tutor.hint())
+    assert run.last.text.endswith("`")
+
+
+# The course of a step.
+
+
+def test_the_mark_that_a_cut_undid_is_to_be_made_again() -> None:
+    run = drill(task("C: DELE 1\nS: +OK\nC: QUIT\nS: +OK")).enter("DELE 1").close().enter("")
+    assert "DELE" not in run.last.text
+    run.enter("DELE 1")
+    assert run.last.text == "`DELE` (1 of 2)."
+    run.enter("QUIT")
+    assert run.awaits(Awaiting.OVER)
+
+
+def test_skip_does_what_is_left_of_the_task() -> None:
+    run = drill(task(USER, login=False))
+    run.ask(run.tutor.skip())
+    assert run.sent == [b"USER mrose", b"PASS tanstaaf"]
+    assert run.awaits(Awaiting.OVER)
+
+
+def test_the_task_can_be_seen_again() -> None:
+    run = drill(task(USER, login=False)).enter("USER mrose")
+    for shown in (run.ask(run.tutor.task()), run.ask(run.tutor.entered("") or [])):
+        assert Say(source="Do it.") in shown
+        assert "give the password" in run.last.text
+    run.enter("PASS tanstaaf")
+    assert run.awaits(Awaiting.OVER), "the empty line was not sent: the name is still known"
+
+
+def test_an_empty_line_is_an_answer_where_a_challenge_waits() -> None:
+    run = drill(task("C: AUTH PLAIN\nS: +\nC: {plain}\nS: +OK", login=False)).enter("AUTH PLAIN")
+    assert run.tutor.entered("") is None
+
+
+def test_typing_ahead_at_a_pause_is_not_counted_and_says_so() -> None:
+    run = drill(task(LIST_3) + "\n## Two\n\nDo.\n\n```pop3\nC: STAT\nS: +OK\n```" + TIP)
+    run.enter("LIST 3", "STAT")
+    assert "not counted" in run.last.text
+
+
+# What an author can ask for.
+
+
+def told(run: Drill, line: str, *lines: str, state: State, at_once: bool = False) -> None:
+    """Tell the tutor of an exchange."""
+    octets = tuple(each.encode() for each in lines)
+    run.ask(
+        run.tutor.tell(
+            Answered(line=line.encode(), lines=octets, before=state, after=state, at_once=at_once)
+        )
+    )
+
+
+def test_lines_in_one_go_are_not_passed_one_by_one() -> None:
+    run = drill(task("C: NOOP\nS: +OK\nC: STAT\nS: +OK", word="at-once")).enter("NOOP", "STAT")
+    assert run.last.kind is FeedbackKind.NOT_YET
+    assert "in one go" in run.last.text
+    told(run, "NOOP", "+OK", state=State.TRANSACTION)
+    told(run, "STAT", "+OK 3 1", state=State.TRANSACTION, at_once=True)
+    assert run.awaits(Awaiting.OVER)
+
+
+def test_a_line_in_the_wrong_state_does_not_pass() -> None:
+    run = drill(task("C: CAPA\nS: +OK\nS: ...\nS: .", word="in AUTHORIZATION")).enter("CAPA")
+    assert run.last.kind is FeedbackKind.NOT_YET
+    assert "sent in TRANSACTION. This step is about AUTHORIZATION" in run.last.text
+    told(run, "CAPA", "+OK", ".", state=State.AUTHORIZATION)
+    assert run.awaits(Awaiting.OVER)
+
+
+def test_a_tutor_without_a_question_has_a_task_to_show() -> None:
+    tutor = Tutor(lesson_of(task(LIST_3)))
+    tutor.begin()
+    assert tutor.task()
