@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from poptalk.net.certificate import describe_certificate, list_names, read_certificate
+from poptalk.net.tls_settings import parse_pin
 
 BEGIN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 END = datetime.datetime(2027, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
@@ -48,8 +49,12 @@ def test_what_a_certificate_says() -> None:
         "names        mail.example.org, 192.0.2.1, 2001:db8::1",
         "valid from   2026-01-02 03:04:05 UTC",
         "valid until  2027-01-02 03:04:05 UTC (9 days left)",
+        f"serial       {read_certificate(der).serial}",
+        "key          EC secp256r1, 256 bits",
+        f"key pin      {read_certificate(der).pin}",
         f"SHA-256      {hashlib.sha256(der).digest().hex(':').upper()}",
     ]
+    assert parse_pin(read_certificate(der).pin).matches(der)
 
 
 @pytest.mark.parametrize(

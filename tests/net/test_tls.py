@@ -169,7 +169,7 @@ def test_each_failed_check_has_its_own_sentence(
     assert advice in sentence
     assert "--insecure" in sentence
     assert [line.split()[0] for line in caught.value.certificate] == [
-        *("subject", "issuer", "names", "valid", "valid", "SHA-256")
+        *("subject", "issuer", "names", "valid", "valid", "serial", "key", "key", "SHA-256")
     ]
     with pytest.raises(TlsFailed, match="The TLS handshake with the client failed: the other side"):
         joined.server.receive_data(joined.client.data_to_send())
