@@ -27,7 +27,8 @@ from poptalk.lesson.ui.start import prose_command
 from poptalk.pop3.commands import VERBS
 from poptalk.practice.accounts import BOB
 from poptalk.practice.persona import shipped_personas
-from poptalk.shell.commands.registry import LOCAL_COMMANDS, LocalCommand
+from poptalk.shell.commands.general import LOCAL_COMMANDS
+from poptalk.shell.commands.registry import LocalCommand
 
 DOCUMENTS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -8,7 +8,8 @@ from time import sleep
 from poptalk.login.password import asker
 from poptalk.net.endpoint import Destination
 from poptalk.session.login import Asker
-from poptalk.shell.commands.registry import LOCAL_COMMANDS, run_local
+from poptalk.shell.commands.general import LOCAL_COMMANDS
+from poptalk.shell.commands.registry import run_local
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import Fragments

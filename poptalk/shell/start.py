@@ -155,7 +155,7 @@ def _run_live(
 
 def _live_shell(options: ShellSettings) -> LiveShell:
     from poptalk.config import state_directory
-    from poptalk.shell.commands.registry import LOCAL_COMMANDS
+    from poptalk.shell.commands.general import LOCAL_COMMANDS
     from poptalk.shell.live import LiveShell
 
     shell = LiveShell(
@@ -178,7 +178,7 @@ def _settle_in(shell: Shell, options: ShellSettings) -> None:
 
 def _linear_shell(options: ShellSettings) -> PlainShell:
     from poptalk.session.session import Session
-    from poptalk.shell.commands.registry import LOCAL_COMMANDS
+    from poptalk.shell.commands.general import LOCAL_COMMANDS
     from poptalk.shell.plain import LineInput, PlainShell
     from poptalk.shell.view import View
     from poptalk.terminal.screen import LinearScreen

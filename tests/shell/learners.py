@@ -15,7 +15,7 @@ from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.server import LessonServer
 from poptalk.lesson.ui.controller import LessonController
 from poptalk.lesson.ui.menu import LessonHost
-from poptalk.shell.commands.registry import LOCAL_COMMANDS
+from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.shell.live import LiveShell
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import Terminal

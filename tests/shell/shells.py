@@ -23,7 +23,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from poptalk.net.endpoint import Destination
 from poptalk.practice.server import PracticeDestination, Server, ThreadedServer
-from poptalk.shell.commands.registry import LOCAL_COMMANDS
+from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.shell.live import LiveShell, run_live
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import TERM, Terminal, make_output

@@ -420,3 +420,6 @@ def _quit(shell: Shell, _argument: str) -> None:
 
 
 # They enter their commands, which :help lists behind those above.
+
+
+from poptalk.shell.commands import inspect, login, messages  # noqa: E402, F401

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from poptalk.pop3.commands import VERBS, Verb
-from poptalk.shell.commands.registry import LOCAL_COMMANDS, commands_of
+from poptalk.shell.commands.general import LOCAL_COMMANDS
+from poptalk.shell.commands.registry import commands_of
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.shells import LiveTest, in_order, live, practising
 

@@ -6,7 +6,7 @@ import pytest
 
 from poptalk.lesson.feedback import LESSON_COMMANDS
 from poptalk.pop3.commands import VERBS
-from poptalk.shell.commands.registry import LOCAL_COMMANDS
+from poptalk.shell.commands.general import LOCAL_COMMANDS
 
 
 def test_the_tutor_knows_what_may_be_typed_without_its_colon() -> None:
