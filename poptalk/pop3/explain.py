@@ -7,7 +7,7 @@ of AUTH are shown with their base64 undone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from poptalk.pop3.capabilities import CAPABILITIES, parse_capability
 from poptalk.pop3.commands import ArgumentKind, Clause, Command, Effect, Field, FieldKind, Verb
@@ -294,3 +294,171 @@ def _legible(word: bytes) -> str:
     """Return a word as text: UTF-8 as it is (RFC 6856), escapes for what has no shape."""
     text = word.decode("utf-8", "backslashreplace")
     return "".join(ascii(c)[1:-1] if not c.isprintable() else c for c in text)
+
+
+# Why a login was refused: for messages, `:why`, `:login`, standard error and `diff`.
+#
+# The server's own words come first, wherever this is shown.  What they may mean is taken from the
+# response code, else from the words, else from what is known; where nothing is, nothing is claimed.
+
+
+class LoginFacts(Value):
+    """What is known of a login that was refused."""
+
+    method: str
+    """As `METHODS` has it: a mechanism, USER or APOP."""
+    challenged: int = 0
+    """How many challenges the server has sent: one that asks has the mechanism."""
+    encrypted: bool = False
+    capabilities: Mapping[bytes, tuple[bytes, ...]] | None = None
+    """What CAPA has said in this situation, None where that is not known."""
+    timestamp_chosen: bool = False
+    """Whether APOP was chosen because of the greeting's timestamp."""
+
+
+_TLS_FIRST = (
+    "the server takes no password in the clear: begin TLS first, with STLS, --starttls, or --tls on "
+    "port 995"
+)
+_CAPA_LISTS = ":capa lists what the server takes; --mechanism or :login USER MECHANISM names one"
+_WORDS = (
+    (
+        rb"(clear|plain) ?-?text.*(disallow|not allowed|not permitted|disabled|forbid|den|refus|reject)"
+        rb"|(disallow|not allowed|disabled|forbid|refus|reject).*(clear|plain) ?-?text"
+        rb"|non-?secure|insecure|unencrypted|(must|need|have to|please|use|issue|requires?).{0,30}"
+        rb"\b(stls|starttls|tls|ssl|encryption)\b"
+        rb"|\b(stls|starttls|tls|ssl|encryption)\b.{0,20}(required|needed|first|mandatory)",
+        "",
+    ),
+    (
+        rb"(unsupported|unknown|unrecogni[sz]ed|invalid|no such|not supported|unavailable|disabled)"
+        rb".{0,30}(mechanism|auth\w* (type|method|scheme))"
+        rb"|(mechanism|auth\w* (type|method|scheme)).{0,30}(not |un|dis|invalid)|not implemented",
+        f"the server does not take this mechanism; {_CAPA_LISTS}",
+    ),
+    (
+        rb"base ?-?64|(cannot|can't|could not|unable to|fail\w* to) decode|decoding",
+        "the server could not read the line as base64, so it has not looked at the password",
+    ),
+    (
+        rb"app(lication)?[- ]?(specific)?[- ]?password|(2|two)[- ]?(step|factor)|\b[2m]fa\b"
+        rb"|multi-?factor",
+        "the account needs an application password, which is made in its settings on the web and "
+        "takes the place of the usual one",
+    ),
+    (
+        rb"web ?-?login|webalert|browser|captcha|unlock|(log|sign) ?in (via|with|through|at|on) .*web"
+        rb"|https?://",
+        "the server wants a visit with a web browser first; its words may say where",
+    ),
+    (
+        rb"pop3?.{0,30}(disabled|not enabled|not allowed|not permitted|turned off|not available)"
+        rb"|(enable|not enabled|disabled|not allowed|no).{0,20}\bpop3?( access)?\b",
+        "POP3 seems to be off for this account; it is switched on in the account's settings, or by "
+        "the operator",
+    ),
+    (
+        rb"too many|too frequent|rate|throttl|maximum|limit\w* (exceeded|reached)|(exceed|reach)\w*"
+        rb".{0,20}limit|(try|wait).{0,20}(later|again|before)|slow down|temporar",
+        "the server lets nobody in for now, because of a limit or a fault that passes; wait, and try "
+        "once more",
+    ),
+    (
+        rb"password.{0,20}(has )?expired|expired.{0,10}password|(must|need to|please) change",
+        "the password is out of date; it has to be changed elsewhere, since POP3 cannot do that",
+    ),
+    (
+        rb"suspend|deactivat|(account|user|mailbox|login).{0,20}(lock|disab|block|clos|inactiv|expir"
+        rb"|terminat|frozen|not active)|(lock|disab|block|inactiv|expir)\w*.{0,20}(account|user)",
+        "the server has something against the account, not against the password: ask its operator",
+    ),
+    (
+        rb"in use|already (open|locked|logged)|(maildrop|mailbox|mail ?box|lock).*(lock|busy)"
+        rb"|another (pop|session|client|process|connection)",
+        "another session may have the maildrop open; wait until that has ended",
+    ),
+    (
+        rb"no such (file|directory)|can(no|')t open|unable to open|internal|system error|database"
+        rb"|backend|disk|quota|home directory",
+        "this is about the server itself, not about the password: ask its operator",
+    ),
+    (
+        rb"(no such|unknown|invalid|non-?exist\w*) (user|account|mailbox|name)|(user|account|mailbox)"
+        rb".{0,20}(unknown|not found|does( no|n')t exist|invalid)|not a valid (user|mailbox)",
+        "the server does not know this name; some want the whole address, such as bob@example.org",
+    ),
+    (
+        rb"unknown command|unrecogni[sz]ed|invalid command|bad command|syntax|not understood",
+        "the server does not know this command, or not in this state; CAPA lists what it offers",
+    ),
+)
+"""What servers say, in lower case, and what it may mean; the first that fits counts."""
+
+
+def why_login_refused(status_line: StatusLine, facts: LoginFacts) -> Iterator[Explanation]:
+    """Say what it may mean that a login was refused; nothing where nothing shows it.
+
+    Args:
+        status_line: the refusal.
+        facts: what is known beside it.
+    """
+    code = find_response_code(status_line.code) if status_line.code is not None else None
+    words = _meaning_of_words(status_line, facts)
+    # RFC 3206 §5: [AUTH] is any problem with credentials or account, so that the words say more.
+    if code is not None and not (code.name == b"AUTH" and words):
+        yield Explanation(part=b"", meaning=code.meaning, clause=code.clause)
+    elif words:
+        yield Explanation(part=b"", meaning=words)
+    else:
+        known = _meaning_of_facts(facts)
+        if known is not None:
+            yield known
+    if facts.timestamp_chosen and (code is None or code.name == b"AUTH"):
+        yield Explanation(
+            part=b"",
+            meaning=(
+                "this was APOP, chosen because the greeting has a <timestamp>; many servers have one "
+                "and no APOP for every account, so USER may work: :login NAME USER, or --mechanism "
+                "USER"
+            ),
+            clause=Clause(rfc=1939, section="7"),
+        )
+
+
+def _meaning_of_words(status_line: StatusLine, facts: LoginFacts) -> str:
+    import re
+
+    text = _words_for_people(status_line).lower()
+    for index, (pattern, meaning) in enumerate(_WORDS):
+        if re.search(pattern, text):
+            if index == 0:
+                return _TLS_FIRST if not facts.encrypted else _NOT_PLAIN_EVEN_IN_TLS
+            return meaning
+    return ""
+
+
+_NOT_PLAIN_EVEN_IN_TLS = (
+    f"the server does not take this way to log in, although there is TLS here; {_CAPA_LISTS}"
+)
+
+
+def _meaning_of_facts(facts: LoginFacts) -> Explanation | None:
+    """Say what CAPA and the challenges let one think, where the server itself gives no reason."""
+    offered, method = facts.capabilities, facts.method
+    sasl = method not in ("USER", "APOP")
+    if facts.challenged or method == "APOP" or (offered is None and not sasl):
+        return None
+    if offered is None:
+        meaning = f"CAPA was not asked, so the server may have no {method} at all: :capa shows it"
+        return Explanation(part=b"", meaning=meaning)
+    mechanisms = [mechanism.upper() for mechanism in offered.get(b"SASL", ())]
+    if method.encode("ascii", "replace") in (mechanisms if sasl else offered):
+        return None
+    if not facts.encrypted and b"STLS" in offered:
+        meaning = (
+            f"CAPA lists no {method} here, but STLS: perhaps it comes with TLS; begin that first, with "
+            "STLS, --starttls, or --tls on port 995"
+        )
+    else:
+        meaning = f"CAPA lists no {method} here; {_CAPA_LISTS}"
+    return Explanation(part=b"", meaning=meaning, clause=Clause(rfc=2449, section="5"))

@@ -148,6 +148,8 @@ class Session:
         """STLS was answered with +OK, and nothing has been done about it."""
         self.procedure: Procedure | None = None
         """What poptalk does by itself at the moment."""
+        self.stage = ""
+        """How far a login has come: user, server, method and step; empty where none is going on."""
         self.sent_by_poptalk = False
         """Whether what is being sent was not typed."""
         self.in_thread: Callable[[Callable[[], None], Callable[[], None]], None] = _at_once
