@@ -86,7 +86,8 @@ class _Attempt:
         assert destination is not None, "a session that is connected has a destination"
         server = f"{bare_host(destination.host)}:{destination.port}"
         by = f", {self.method.name}" if self.method is not None else ""
-        session.stage = f"{self.request.user} at {server}{by}, {stage}"
+        step = f", {stage}" if f", {stage}" != by else ""
+        session.stage = f"{self.request.user} at {server}{by}{step}"
 
     def sends(self, line: bytes) -> None:
         """Take note of a line of the mechanism that is sent next; nothing of its secret is kept."""

@@ -23,6 +23,7 @@ from prompt_toolkit.keys import Keys
 from poptalk.net.async_connection import AsyncConnection, connect
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
+from poptalk.pop3.commands import State
 from poptalk.session.procedure import require_tls
 from poptalk.session.session import Session
 from poptalk.shell.completion import LineCompleter, SecretlessHistory, TypedLine
@@ -125,7 +126,7 @@ def toolbar(shell: Shell, *, columns: int) -> str:
         parts.append(f"{facts.messages} message{'' if facts.messages == 1 else 's'}")
     if facts.octets is not None:
         parts.append(f"{facts.octets:,} octets")
-    if session.marked:
+    if session.marked and session.state is State.TRANSACTION:
         parts.append(f"{len(session.marked)} marked for deletion")
     if exchanges.receiving is not None:
         parts.append(f"receiving, {exchanges.receiving.octets:,} octets")
