@@ -240,7 +240,8 @@ class Reading:
         except login.Refused as error:
             said = client.session.secrets.mask(error.line).decode("utf-8", "surrogateescape")
             raise LoginError(
-                f"{self._side.user} was not let in with {error.method.name}: {said}{error.why}"
+                f"{self._side.user} was not let in with {error.method.name}: {said}"
+                + (f".{error.why}" if error.why else "")
             ) from None
         except LocalError as error:
             raise LoginError(str(error)) from error

@@ -41,37 +41,25 @@ _ROWS = (
     ),
     ResponseCode(
         name=b"IN-USE",
-        meaning=(
-            "the name and the password were right, but the maildrop is in use, perhaps by another "
-            "session; wait until that has ended"
-        ),
+        meaning="the login was right, but another session has the maildrop open",
         capability=b"RESP-CODES",
         clause=Clause(rfc=2449, section="8.1.2"),
     ),
     ResponseCode(
         name=b"SYS/TEMP",
-        meaning=(
-            "a fault of the server, which it calls temporary; it says nothing against the name or the "
-            "password, which may be right"
-        ),
+        meaning="a fault of the server, which it calls temporary; name and password may be right",
         capability=b"RESP-CODES",
         clause=Clause(rfc=3206, section="4"),
     ),
     ResponseCode(
         name=b"SYS/PERM",
-        meaning=(
-            "a fault of the server that lasts until its operator repairs it; it says nothing against "
-            "the name or the password, which may be right"
-        ),
+        meaning="a lasting fault of the server, for its operator; name and password may be right",
         capability=b"RESP-CODES",
         clause=Clause(rfc=3206, section="4"),
     ),
     ResponseCode(
         name=b"AUTH",
-        meaning=(
-            "a problem with the credentials or the account, which may be the name, the password, an "
-            "account that is expired or disabled, or something else of this kind"
-        ),
+        meaning="a problem with the credentials or the account: name, password, an expired account ...",
         capability=b"AUTH-RESP-CODE",
         clause=Clause(rfc=3206, section="5"),
     ),

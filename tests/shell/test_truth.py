@@ -181,7 +181,7 @@ CAPA = b"+OK\r\nSTLS\r\nUSER\r\nSASL LOGIN\r\n.\r\n"
     ("mechanism", "refused", "words", "said"),
     [
         ("USER", b"PASS", b"-ERR Account suspended", "about the account"),
-        ("USER", b"PASS", b"-ERR [SYS/TEMP] no home", "which may be right"),
+        ("USER", b"PASS", b"-ERR [SYS/TEMP] no home", "may be right"),
         ("PLAIN", b"AUTH", b"-ERR [AUTH] Plaintext authentication disallowed", "TLS first"),
         ("PLAIN", b"AUTH", b"-ERR Unsupported authentication mechanism", "this mechanism"),
     ],
