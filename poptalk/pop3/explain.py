@@ -63,7 +63,7 @@ class LoginFacts(Value):
     """Whether APOP was chosen because of the greeting's timestamp."""
 
 
-class Known(Value):
+class ReplyContext(Value):
     """What a session knows beside the reply that is explained."""
 
     state: State | None = None
@@ -224,7 +224,7 @@ def explain_reply(
     lines: Iterable[bytes] = (),
     *,
     complete: bool = True,
-    known: Known | None = None,
+    known: ReplyContext | None = None,
 ) -> Iterator[Explanation]:
     """Explain a reply, part by part.
 
@@ -238,7 +238,7 @@ def explain_reply(
     Returns:
         The parts in the order of the wire, then what the reply has changed.
     """
-    known = known or Known()
+    known = known or ReplyContext()
     if known.challenge and status_line.status is Status.OK:
         fact = FACTS[ViolationKind.OK_FOR_CHALLENGE]
         yield Explanation(part=status_line.line, meaning=fact.sentence, clause=fact.clause)
@@ -353,7 +353,7 @@ def faults_of_answer(
             yield f"line {number}: {fault}"
 
 
-def cause_of_refusal(command: Command, known: Known) -> Explanation | None:
+def cause_of_refusal(command: Command, known: ReplyContext) -> Explanation | None:
     """Return why a command had to be refused, where the session knows it; None where it doesn't."""
     verb = command.verb
     if verb is None:
@@ -387,7 +387,9 @@ def cause_of_refusal(command: Command, known: Known) -> Explanation | None:
     return Explanation(part=verb.name, meaning=meaning, clause=verb.clause) if meaning else None
 
 
-def _refused(command: Command, status_line: StatusLine, known: Known) -> Iterator[Explanation]:
+def _refused(
+    command: Command, status_line: StatusLine, known: ReplyContext
+) -> Iterator[Explanation]:
     """Say why a command was refused, or else what it is for; an unknown one may be a secret."""
     verb = command.verb
     if verb is None:

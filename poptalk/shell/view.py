@@ -27,8 +27,8 @@ from poptalk.pop3.events import (
 )
 from poptalk.pop3.explain import (
     Explanation,
-    Known,
     LoginFacts,
+    ReplyContext,
     explain_greeting,
     explain_reply,
     explain_unasked,
@@ -406,7 +406,7 @@ class View:
             return self._explanations([self._waiting()])
         return self.explained(last)
 
-    def _known(self, reply: StoredReply, command: Command) -> Known:
+    def _known(self, reply: StoredReply, command: Command) -> ReplyContext:
         """Gather what the session knows beside a reply."""
         core = self.session.core
         ended = core.state is State.CLOSED
@@ -424,7 +424,7 @@ class View:
                 if answer is None or answer.lines is None
                 else answer.parameters(),
             )
-        return Known(
+        return ReplyContext(
             # A refusal changes no state, but the end of the connection does.
             state=None if ended or reply is not self.session.exchanges.last else core.state,
             marked=frozenset(core.marked),

@@ -8,8 +8,8 @@ from poptalk.pop3.commands import VERBS, State, parse_command
 from poptalk.pop3.explain import (
     MOST_LINES,
     Explanation,
-    Known,
     LoginFacts,
+    ReplyContext,
     explain_greeting,
     explain_reply,
     explain_unasked,
@@ -64,7 +64,9 @@ def test_a_lone_dot_that_has_not_come_is_not_explained() -> None:
     explanations = list(explain_reply(command, status, [b"Subject: x"], complete=False))
     assert b"." not in [e.part for e in explanations]
     assert "still to come" in explanations[-1].meaning
-    after_the_end = list(explain_reply(command, status, complete=False, known=Known(ended=True)))
+    after_the_end = list(
+        explain_reply(command, status, complete=False, known=ReplyContext(ended=True))
+    )
     assert "never came" in after_the_end[-1].meaning
 
 
@@ -232,7 +234,7 @@ def test_what_has_not_come() -> None:
     ],
 )
 def test_a_refusal_whose_cause_is_known(command: bytes, said: str) -> None:
-    known = Known(state=State.TRANSACTION, marked=frozenset({2}), highest=3)
+    known = ReplyContext(state=State.TRANSACTION, marked=frozenset({2}), highest=3)
     status = parse_status_line(b"-ERR no")
     explanations = list(explain_reply(parse_command(command), status, known=known))
     assert said in explanations[-1].meaning
