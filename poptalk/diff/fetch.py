@@ -241,6 +241,7 @@ class Reading:
             said = client.session.secrets.mask(error.line).decode("utf-8", "surrogateescape")
             raise LoginError(
                 f"{self._side.user} was not let in with {error.method.name}: {said}"
+                + (f".{error.why}" if error.why else "")
             ) from None
         except LocalError as error:
             raise LoginError(str(error)) from error

@@ -62,7 +62,7 @@ from poptalk.lesson.progress import EventKind
 from poptalk.lesson.replay import Cursor, items_at
 from poptalk.lesson.session import LessonSession
 from poptalk.lesson.task import Hints, ProgressRecorder, Task, free_remark
-from poptalk.pop3.commands import Command, parse_command
+from poptalk.pop3.commands import parse_command
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
@@ -127,14 +127,9 @@ def _write_exchanges(writer: DialogueWriter, exchanges: Iterable[Answered]) -> N
             auth = parse_command(answered.line)
             step = len(auth.arguments) > 1
             parts = mask_command(auth)
-            _remember(secrets, auth)
+            secrets.sent(auth.line, auth.secret)
         writer.client(*parts)
         _write_reply(writer, answered, secrets)
-
-
-def _remember(secrets: SpokenSecrets, command: Command) -> None:
-    if command.secret is not None:
-        secrets.remember(command.line[command.secret.start : command.secret.stop])
 
 
 def _write_reply(writer: DialogueWriter, answered: Answered, secrets: SpokenSecrets) -> None:

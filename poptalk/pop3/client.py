@@ -53,6 +53,7 @@ from poptalk.pop3.replies import (
     MAX_REPLY_OCTETS,
     Status,
     StatusLine,
+    other_protocol,
     parse_status_line,
     timestamp_of,
 )
@@ -72,7 +73,7 @@ MAX_COMMAND_KEPT = 65536
 class _Pending:
     """An exchange in the queue: what is known of its reply so far."""
 
-    __slots__ = ("ahead", "exchange", "name", "question", "step")
+    __slots__ = ("ahead", "exchange", "name", "question", "step", "taken_early")
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -83,7 +84,9 @@ class _Pending:
         self.name: bytes | None = None
         """The name that a response has told."""
         self.ahead: list[Exchange] = []
-        """Lines sent behind an AUTH before it was answered: SASL lines if it asks, else commands."""
+        """Lines sent after an AUTH before it was answered: SASL lines if it asks, else commands."""
+        self.taken_early = False
+        """Whether the last answer was a +OK although responses are still owed."""
 
 
 class ClientSession:
@@ -101,8 +104,14 @@ class ClientSession:
         """The APOP timestamp of the greeting (RFC 1939 §7); forgotten when TLS begins."""
         self.marked: set[int] = set()
         """Message-numbers that DELE marked in this session."""
+        self.highest: int | None = None
+        """The highest message-number that the server has spoken of, None where that is not known."""
+        self.looks_like = ""
+        """The protocol that the greeting belongs to, in words, where that isn't POP3."""
         self.farewell = False
         """Whether QUIT was answered with +OK."""
+        self.quit_refused = False
+        """Whether QUIT was answered with something else."""
         self.answered = 0
         """How many commands have been answered in full."""
         self._queue: deque[_Pending] = deque()
@@ -114,8 +123,10 @@ class ClientSession:
         self._line_overflow = 0
         self._unsolicited_reported = False
         self._events: list[Event] = []
-        self._auth_refused = False
-        """Whether an AUTH was refused, and no command has been sent since."""
+        self._after_auth = False
+        """Whether AUTH has been sent, and no line since that begins with a known command."""
+        self._login_begun = False
+        """Whether a command of a login has been sent, so that a password may be next."""
         self._read: Callable[[bytes, int], int] = self._read_line
         self.awaiting_tls = False
         """Whether STLS was sent and TLS has not begun: the next octets should be TLS."""
@@ -143,9 +154,11 @@ class ClientSession:
         return self._unsent
 
     def is_stray_secret(self, command: Command) -> bool:
-        """Tell whether a line that is no command is likely to be a secret, and must be hidden as one."""
-        return self.state is State.AUTHORIZATION and is_stray_secret(
-            command, named=self.user is not None, auth_refused=self._auth_refused
+        """Tell whether a line that isn't a command may be a secret, and must be hidden as one."""
+        begun = self._login_begun and self.state in (State.GREETING, State.AUTHORIZATION)
+        outside = self.state in (State.TRANSACTION, State.UPDATE, State.CLOSED)
+        return is_stray_secret(
+            command, login_begun=begun, after_auth=self._after_auth, outside=outside
         )
 
     @property
@@ -199,7 +212,8 @@ class ClientSession:
         if self.is_stray_secret(command):
             command = _masked(command, Span(start=0, stop=len(line)))
         elif command.verb is not None:
-            self._auth_refused = False
+            self._after_auth = command.verb.challenges
+            self._login_begun |= command.verb.effect in (Effect.NAME, Effect.LOGIN)
         exchange = self._new_exchange(command)
         pending = _Pending(exchange)
         self._queue.append(pending)
@@ -219,19 +233,33 @@ class ClientSession:
         self._remark_on_command(command, end)
 
     def _sasl_line_sent(self, auth: _Pending, line: bytes, end: bytes) -> None:
-        """Note a line behind AUTH, which is secret whatever it holds, but for "*", the cancel."""
+        """Note a line after AUTH: secret whatever it holds, but for "*", the cancel."""
+        command = parse_command(line)
+        if auth.taken_early and command.verb is not None:
+            self._close_early(auth)
+            self._line_sent(line, end)
+            return
         secret = Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
+        if command.verb is not None and self._challenged is not auth:
+            secret = command.secret
         self._responded(auth, line)
         if self._challenged is auth:
             self._challenged = None
         else:
-            auth.ahead.append(self._new_exchange(_masked(parse_command(line), secret)))
+            auth.ahead.append(self._new_exchange(_masked(command, secret)))
         sent = Sent(
             line=line, end=end, secret=secret, exchange=auth.exchange, sasl=True, step=auth.step
         )
         self._events.append(sent)
         if end == b"\n":
             self._odd(ViolationKind.SENT_BARE_LF)
+
+    def _close_early(self, auth: _Pending) -> None:
+        """End an AUTH whose +OK was neither a challenge nor a login, as the client goes on."""
+        self._queue.remove(auth)
+        self._challenged = None
+        self._events.append(ReplyEnd(exchange=auth.exchange, ok=False, body_octets=0))
+        self.answered += 1
 
     def _responded(self, auth: _Pending, response: bytes) -> None:
         """Count a response, and look for the name in it."""
@@ -310,7 +338,12 @@ class ClientSession:
         if self.in_body or self._line:
             self._odd(ViolationKind.REPLY_CUT_SHORT)
         kept = () if self.farewell else tuple(sorted(self.marked))
-        closed = Closed(partial=bytes(self._line), unanswered=self.outstanding, marked=kept)
+        closed = Closed(
+            partial=bytes(self._line),
+            unanswered=self.outstanding,
+            marked=kept,
+            quit_refused=self.quit_refused,
+        )
         self._line.clear()
         self._queue.clear()
         self.awaiting_tls = False
@@ -454,7 +487,8 @@ class ClientSession:
         self.timestamp = timestamp_of(status_line.line)
         self._events.append(Greeting(status_line=status_line, timestamp=self.timestamp))
         if status_line.status in (Status.OTHER, Status.CHALLENGE):
-            self._odd(ViolationKind.NOT_POP3)
+            self.looks_like = other_protocol(status_line.line)
+            self._odd(ViolationKind.NOT_POP3, self.looks_like)
         else:
             self._remark_on_status(status_line)
         if status_line.status is Status.ERR:
@@ -464,10 +498,12 @@ class ClientSession:
     def _replied(self, status_line: StatusLine) -> None:
         pending = self._queue[0]
         exchange = pending.exchange
-        if status_line.status is Status.CHALLENGE and _challenges(exchange):
-            self._challenge(pending, status_line)
-            return
         ok = status_line.status is Status.OK
+        if _challenges(exchange):
+            early = ok and self._owes_response(pending)
+            if early or status_line.status is Status.CHALLENGE:
+                self._challenge(pending, status_line, early=early)
+                return
         multi_line = ok and exchange.command.multi_line
         self._events.append(
             Reply(exchange=exchange, status_line=status_line, multi_line=multi_line)
@@ -482,9 +518,21 @@ class ClientSession:
         else:
             self._finish(ok=ok)
 
-    def _challenge(self, pending: _Pending, status_line: StatusLine) -> None:
+    def _owes_response(self, pending: _Pending) -> bool:
+        """Whether responses are missing without which no login by this mechanism is complete."""
+        from poptalk.pop3.sasl.table import responses_needed
+
+        # Lines that were sent ahead have been counted, and have not been asked for.
+        given = pending.step - len(pending.ahead)
+        return given < responses_needed(pending.exchange.command.arguments[0])
+
+    def _challenge(self, pending: _Pending, status_line: StatusLine, *, early: bool) -> None:
+        """Take a challenge; an `early` one is a +OK where "+ " is due, and no login."""
         pending.question = status_line.text
+        pending.taken_early = early
         self._events.append(Challenge(exchange=pending.exchange, status_line=status_line))
+        if early:
+            self._odd(ViolationKind.OK_FOR_CHALLENGE)
         if status_line.line == b"+":
             self._odd(ViolationKind.CHALLENGE_WITHOUT_BLANK)
         if pending.ahead:
@@ -520,7 +568,8 @@ class ClientSession:
                 self.user = None if pending.name is None else _as_text(pending.name)
         elif effect is Effect.LOGIN and self.state is State.AUTHORIZATION:
             self.user = None
-            self._auth_refused = _challenges(exchange)
+        elif effect is Effect.FAREWELL and not ok:
+            self.quit_refused = True
 
     # Conclusions: see `_CONCLUSIONS`.
 
@@ -541,7 +590,8 @@ class ClientSession:
 
     def _marked(self, command: Command) -> None:
         number = command.number()
-        if number is not None:
+        # Some servers say +OK to any number; only a message that can exist is marked.
+        if number and (self.highest is None or number <= self.highest):
             self.marked.add(number)
 
     def _unmarked(self, _command: Command) -> None:

@@ -576,7 +576,7 @@ def _parse_intricate(line: bytes, keyword: bytes, verb: Verb) -> Command:
         keyword=keyword,
         verb=verb,
         arguments=tuple([line[word] for word in given]),
-        secret=_secret(verb.arguments, given, len(line)),
+        secret=_secret(verb, given, line),
     )
 
 
@@ -608,20 +608,38 @@ def _join_rest(
     return given
 
 
-def _secret(arguments: tuple[Argument, ...], given: list[Range], length: int) -> Span | None:
-    """Find what is secret: the first secret argument and all that follows it."""
-    for argument, word in zip(arguments, given, strict=False):
-        if argument.secret:
-            return Span(start=word.start, stop=length)
+def _secret(verb: Verb, given: list[Range], line: bytes) -> Span | None:
+    """Find what is secret: the first secret argument and all that follows it.
+
+    In a login, so is what follows the last argument ("USER bob jones"), and what is given for a
+    mechanism and cannot be the name of one (RFC 4422 §3.1): a response, as a rule.
+    """
+    for argument, word in zip(verb.arguments, given, strict=False):
+        mechanism = argument.kind is ArgumentKind.MECHANISM
+        if argument.secret or (mechanism and _looks_like_response(line[word])):
+            return Span(start=word.start, stop=len(line))
+    extra = given[len(verb.arguments) :]
+    if extra and verb.effect in (Effect.NAME, Effect.LOGIN):
+        return Span(start=extra[0].start, stop=len(line))
     return None
 
+
+def _looks_like_response(word: bytes) -> bool:
+    """Tell whether what is given for a mechanism looks like base64 and not like its name."""
+    rest = word[1:]
+    mixed = word.isalnum() and rest not in (rest.lower(), rest.upper())
+    return mixed or len(word) > _LONGEST_MECHANISM or bool(set(word) & set(b"+/="))
+
+
+_LONGEST_MECHANISM = 20
+"""Octets of a mechanism's name (RFC 4422 §3.1)."""
 
 _INTRICATE = frozenset(
     verb.name
     for verb in VERBS.values()
-    if any(argument.rest or argument.secret for argument in verb.arguments)
+    if verb.effect in (Effect.NAME, Effect.LOGIN) or any(a.rest for a in verb.arguments)
 )
-"""The commands with a secret, or with an argument that takes the rest of the line."""
+"""The commands that may hold a secret, or whose last argument takes the rest of the line."""
 
 _BARE = {
     verb.name: Command(line=verb.name, keyword=verb.name, verb=verb, arguments=(), secret=None)

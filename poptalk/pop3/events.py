@@ -29,6 +29,8 @@ class ViolationKind(Enum):
     BARE_LF = "bare-lf"
     BARE_LF_BEFORE_DOT = "bare-lf-before-dot"
     CHALLENGE_WITHOUT_BLANK = "challenge-without-blank"
+    OK_FOR_CHALLENGE = "ok-for-challenge"
+    MALFORMED_ANSWER = "malformed-answer"
     UNSOLICITED = "unsolicited"
     DATA_AFTER_QUIT = "data-after-quit"
     RESPONSE_INJECTION = "response-injection"
@@ -67,7 +69,7 @@ FACTS: dict[ViolationKind, ViolationFact] = {
     ),
     ViolationKind.NOT_POP3: ViolationFact(
         sentence=(
-            'a greeting begins with "+OK", and this one does not: is it POP3 that is spoken here? '
+            'a POP3 greeting begins with "+OK", and this one does not; '
             "POP3 is port 110, with TLS 995"
         ),
         clause=Clause(rfc=1939, section="4"),
@@ -88,8 +90,18 @@ FACTS: dict[ViolationKind, ViolationFact] = {
         clause=_STATUS,
     ),
     ViolationKind.CHALLENGE_WITHOUT_BLANK: ViolationFact(
-        sentence='a challenge is "+", one blank, and base64; here the blank is missing',
+        sentence='a challenge is "+", one space, and base64; here the space is missing',
         clause=Clause(rfc=5034, section="4"),
+    ),
+    ViolationKind.OK_FOR_CHALLENGE: ViolationFact(
+        sentence=(
+            "this +OK cannot be a login, since AUTH still needs a response: it is taken for a "
+            'challenge, which should begin with "+ ", and the next line is treated as a secret'
+        ),
+        clause=Clause(rfc=5034, section="4"),
+    ),
+    ViolationKind.MALFORMED_ANSWER: ViolationFact(
+        sentence="this answer does not have the form that the RFC gives it", clause=_STATUS
     ),
     ViolationKind.UNSOLICITED: ViolationFact(
         sentence="the server speaks without having been asked", clause=_STATUS
@@ -238,7 +250,9 @@ class Closed(Event):
     """The beginning of a line that never ended."""
     unanswered: tuple[Exchange, ...]
     marked: tuple[int, ...]
-    """Messages marked as deleted that stay, since no QUIT was answered (RFC 1939 §6)."""
+    """Messages marked as deleted, where no QUIT was answered with +OK (RFC 1939 §6)."""
+    quit_refused: bool = False
+    """Whether QUIT was answered with something else than +OK."""
 
 
 class Violation(Event):

@@ -1,43 +1,115 @@
-"""Secrets that were sent, so that a server's echo of them can be masked.
+"""Which octets are secret, and how a server's echo of them is masked.
 
-What must be masked in a line that we send, the core knows by position (`Command.secret`, `Sent`).  A
-server may repeat it in a reply, as it stands or decoded from base64; only there is it searched for.
-The text of a mail is left alone: it is no echo.
+In a line that we send a secret is found by its place: the client core knows it (`Command.secret`,
+`Sent`, and for what isn't a command `is_stray_secret`).  A server may repeat it in the first line of a
+reply, or unasked, as it was sent or decoded from base64; only there is it searched for.  The text of
+mail is left alone: it is no echo.
+
+A mask must neither tell a secret by what surrounds it ("in**** password" gives "valid" away) nor hide
+what is no secret ("+OK **** is a real hoopy frood" after USER bob and PASS bob).  So (`SpokenSecrets`):
+
+1. A secret that was also said openly before it was sent (in USER, in the greeting, in an earlier
+   reply), or that is a word which servers use anyhow, is masked only directly after its own command,
+   as in "unknown: PASS bob".
+2. A short secret, or one of digits alone, is masked as a whole word, and only in the reply to the line
+   that held it: elsewhere it is a count, or an ordinary word.
+3. Any other secret is masked as a whole word everywhere on its connection.  Within a longer word it is
+   masked too, and that word as a whole, unless it consists of a few letters alone, as "valid" does.
 """
 
 from __future__ import annotations
 
 from binascii import Error, a2b_base64, b2a_base64
-from itertools import pairwise
 
-from poptalk.pop3.commands import MASK, Command, may_become_command
+from poptalk.pop3.commands import MASK, Command, Span
 from poptalk.pop3.events import Challenge
 
-_WORD_ONLY_BELOW = 4
-"""Secrets shorter than this are masked as whole words only: else every "a" of a reply would go."""
+_SHORT = 4
+"""Secrets shorter than this are masked in the reply to their own line only."""
+
+_LONG = 8
+"""Secrets of letters alone are masked within longer words from this length on."""
+
+_MOST_SECRETS = 1000
+"""Secrets kept of a connection; no person sends more, and no script has more than one."""
+
+_MOST_WORDS = 2000
+"""Words kept that were said openly; the oldest go first."""
+
+_USUAL = frozenset(
+    b"+ok -err account already and authentication auth bad command credentials denied disabled error "
+    b"failed failure for has in invalid incorrect is locked login logon mail mailbox maildrop message "
+    b"messages name no not octets ok or pass password please pop pop3 ready refused secret server "
+    b"successful sys temp the to too try unknown user username valid welcome wrong you your".split()
+)
+"""Words of servers, in lower case: such a password cannot be told from the text around it."""
 
 
 class SpokenSecrets:
     """The secrets of one connection."""
 
     def __init__(self) -> None:
-        self._spoken: set[bytes] = set()
+        self._spoken: dict[bytes, tuple[int | None, bytes]] = {}
+        """By its octets, the exchange that held the secret, and the line in front of it; the latter
+        alone counts where it was said openly."""
+        self._open: dict[bytes, None] = {}
+        self._usual: set[bytes] = set()
+        """Secrets that were said openly before."""
+        self._answered: int | None = None
 
-    def remember(self, secret: bytes) -> None:
-        """Keep a secret: as it was sent, in base64, and what base64 hides in it (RFC 5034 §4)."""
-        # A server may take away the blanks at its ends, and repeat the rest.
-        as_sent = {secret, secret.strip()}
-        self._spoken |= as_sent | {b2a_base64(spoken, newline=False) for spoken in as_sent}
-        decoded = decode_base64(secret) or b""
+    def remember(self, secret: bytes, *, exchange: int | None = None, before: bytes = b"") -> None:
+        """Keep a secret: as it was sent, in base64, and what base64 hides in it (RFC 5034 §4).
+
+        Args:
+            secret: its octets.
+            exchange: the number of the exchange in which it was sent; None for all of them.
+            before: what the line had in front of it.
+        """
+        # A server may take away the spaces at its ends, and repeat the rest.
+        forms = {secret, secret.strip()}
+        forms |= {b2a_base64(form, newline=False) for form in forms}
         # RFC 4616 §2: authzid NUL authcid NUL passwd; only the last part is secret.
-        self._spoken.add(decoded.rpartition(b"\0")[2])
-        self._spoken.discard(b"")
+        *names, decoded = (decode_base64(secret) or b"").split(b"\0")
+        for name in names:
+            self._say(name)
+        forms.add(decoded)
+        for form in forms - {b""}:
+            if form not in self._spoken and (form in self._open or form.lower() in _USUAL):
+                self._usual.add(form)
+            self._spoken[form] = (exchange, before)
+            if len(self._spoken) > _MOST_SECRETS:
+                self._usual.discard(oldest := next(iter(self._spoken)))
+                del self._spoken[oldest]
+
+    def sent(self, line: bytes, secret: Span | None, *, exchange: int | None = None) -> None:
+        """Take note of a line that is sent: its secret, and the words that aren't.
+
+        Args:
+            line: without its end.
+            secret: where the secret is; None where there is none.
+            exchange: the number of the exchange.
+        """
+        start = len(line) if secret is None else secret.start
+        for word in line[:start].split()[1:]:
+            self._say(word)
+        if secret is not None:
+            self.remember(line[start : secret.stop], exchange=exchange, before=line[:start])
+
+    def heard(self, line: bytes) -> None:
+        """Take note of a line of the server: what it says before a secret is sent is no echo."""
+        for word in self.mask(line).split():
+            self._say(word)
+            self._say(word.strip(b".,:;!?\"'()<>[]"))
+
+    def answered(self, exchange: int) -> None:
+        """Take note of the exchange whose reply has come: what is masked now is said in it."""
+        self._answered = exchange
 
     def hear(self, challenge: Challenge) -> None:
         """Keep the signature with which a server of SCRAM proves itself (RFC 5802 §3).
 
-        It is made of the password as the client's proof is: with the nonces and the salt, which stand
-        in the challenge before, it lets whoever has it try passwords.
+        It is made of the password as the client's proof is: with the nonces and the salt of the
+        challenge before, it lets anyone who has it try passwords.
         """
         arguments = challenge.exchange.command.arguments
         signature = challenge.status_line.text
@@ -46,46 +118,119 @@ class SpokenSecrets:
         if (decode_base64(signature) or b"").startswith(b"v="):
             self.remember(signature)
 
-    def mask(self, line: bytes) -> bytes:
-        """Return a reply line with every echo of a secret replaced by `MASK`."""
+    def mask(self, line: bytes, *, answers: int | None = None) -> bytes:
+        """Return a reply line with every echo of a secret replaced by `MASK`.
+
+        Args:
+            line: octets of the server.
+            answers: the number of the exchange that they belong to; None for the last one answered.
+        """
+        number = self._answered if answers is None else answers
         for secret in sorted(self._spoken, key=len, reverse=True):
             if secret in line:
-                line = _mask_one(line, secret)
+                exchange, before = self._spoken[secret]
+                own = exchange is None or number is None or exchange == number
+                line = self._mask_one(line, secret, own=own, before=before)
         return line
 
+    def _mask_one(self, line: bytes, secret: bytes, *, own: bool, before: bytes) -> bytes:
+        if secret in self._usual:
+            return line.replace(before + secret, before + MASK) if before else line
+        weak = len(secret) < _SHORT or secret.isdigit()
+        if weak and not own:
+            return line
+        within = not weak and not (secret.isalpha() and len(secret) < _LONG)
+        masked, at = b"", 0
+        while (start := line.find(secret, at)) >= 0:
+            stop = start + len(secret)
+            first, last = _word_around(line, start, stop, at)
+            if (first, last) != (start, stop) and not within:
+                masked += line[at:stop]
+            else:
+                masked += line[at:first] + MASK
+                stop = last
+            at = stop
+        return masked + line[at:]
 
-def is_stray_secret(command: Command, *, named: bool, auth_refused: bool) -> bool:
-    """Tell whether a line before the login that is no command is likely to be a secret.
+    def _say(self, word: bytes) -> None:
+        """Keep a word that was said openly, unless it is a secret already."""
+        if word and word not in self._spoken and len(word) <= _LONGEST_WORD:
+            self._open[word] = None
+            if len(self._open) > _MOST_WORDS:
+                del self._open[next(iter(self._open))]
 
-    It is after a name, or an AUTH that was refused: a script sends its answers blindly, and a server
-    that does not know AUTH takes them for commands; and people type or paste the password without its
-    PASS, or misspell that.  A line that may become a command is none.
+
+_LONGEST_WORD = 64
+
+
+def _word_around(line: bytes, start: int, stop: int, least: int) -> tuple[int, int]:
+    """Widen a range to whole words: letters and digits that touch it, not below `least`."""
+    while start > least and line[start - 1 : start].isalnum():
+        start -= 1
+    while line[stop : stop + 1].isalnum():
+        stop += 1
+    return start, stop
+
+
+_NEAR = 2
+"""Slips of the finger after which a word is still taken for the keyword of a login."""
+
+_OF_LOGINS = (b"PASS", b"APOP", b"AUTH")
+_OF_OTHER_PROTOCOLS = frozenset(
+    {b"LOGIN", b"LOGON", b"PASSWORD", b"PASSWD", b"PWD", b"AUTHENTICATE"}
+)
+
+
+def is_stray_secret(
+    command: Command, *, login_begun: bool, after_auth: bool, outside: bool = False
+) -> bool:
+    """Tell whether a line that isn't a command is likely to be a secret.
+
+    By its place it is one after an AUTH, up to the next line that begins with a known command, and
+    whatever the server has answered: a script sends its responses blindly.  It is one after any
+    command of a login until that has come about: people type or paste a password without its PASS, or
+    misspell that.  And a line before all that is one where it looks like a misspelt login.
 
     Args:
         command: the line.
-        named: whether a name was given.
-        auth_refused: whether an AUTH was refused.
+        login_begun: whether a command of a login was sent, and nobody is logged in.
+        after_auth: whether an AUTH was sent, and no known command since.
+        outside: whether the state is one in which nobody logs in.
     """
-    line = command.line
-    if command.verb is not None or not line:
+    if command.verb is not None or command.line in (b"", b"*"):
         return False
-    if auth_refused and decode_base64(line):
+    return after_auth or login_begun or (not outside and looks_like_login(command))
+
+
+def looks_like_login(command: Command) -> bool:
+    """Tell whether a line that isn't a command looks like a login with a slip in it."""
+    words = command.line.upper().split()[:3]
+    if _OF_OTHER_PROTOCOLS & set(words[:2]):
+        return len(words) > 1
+    first = words[0] if words else b""
+    if any(first.startswith(keyword) for keyword in _OF_LOGINS):
         return True
-    return (named or auth_refused) and not may_become_command(line)
+    return len(words) > 1 and any(_slips(first, keyword) <= _NEAR for keyword in _OF_LOGINS)
+
+
+def _slips(word: bytes, keyword: bytes) -> int:
+    """Count the octets to be added, dropped, changed or swapped to turn a word into a keyword."""
+    if abs(len(word) - len(keyword)) > _NEAR:
+        return _NEAR + 1
+    if len(word) == len(keyword) and sorted(word) == sorted(keyword):
+        return 1
+    row = list(range(len(keyword) + 1))
+    for i, octet in enumerate(word, 1):
+        above, row[0] = row[0], i
+        for j, wanted in enumerate(keyword, 1):
+            cost = min(row[j] + 1, row[j - 1] + 1, above + (octet != wanted))
+            above, row[j] = row[j], cost
+    return row[-1]
 
 
 def decode_base64(line: bytes) -> bytes | None:
-    """Return what base64 hides in a line (RFC 5034 §4), None where it is not base64 throughout."""
+    """Return what base64 hides in a line (RFC 5034 §4), None where it isn't base64 throughout."""
     try:
         return a2b_base64(line, strict_mode=True)
     except (Error, ValueError):
         return None
-
-
-def _mask_one(line: bytes, secret: bytes) -> bytes:
-    parts = line.split(secret)
-    masked = parts[0]
-    for before, after in pairwise(parts):
-        alone = not (before[-1:].isalnum() or after[:1].isalnum())
-        masked += (MASK if alone or len(secret) >= _WORD_ONLY_BELOW else secret) + after
-    return masked

@@ -47,22 +47,19 @@ _ROWS = (
     ),
     ResponseCode(
         name=b"SYS/TEMP",
-        meaning=(
-            "a fault of the server, which it calls temporary; it says nothing against the name or the "
-            "password"
-        ),
+        meaning="a fault of the server, which it calls temporary; name and password may be right",
         capability=b"RESP-CODES",
         clause=Clause(rfc=3206, section="4"),
     ),
     ResponseCode(
         name=b"SYS/PERM",
-        meaning="the server has a trouble that somebody must put right",
+        meaning="a lasting fault of the server, for its operator; name and password may be right",
         capability=b"RESP-CODES",
         clause=Clause(rfc=3206, section="4"),
     ),
     ResponseCode(
         name=b"AUTH",
-        meaning="the credentials are at fault: a wrong name or password, an expired account, the like",
+        meaning="a problem with the credentials or the account: name, password, an expired account ...",
         capability=b"AUTH-RESP-CODE",
         clause=Clause(rfc=3206, section="5"),
     ),
@@ -182,6 +179,32 @@ def timestamp_of(greeting: bytes) -> bytes | None:
     if not (local and at and domain) or b"<" in inner:
         return None
     return greeting[start : stop + 1] if all(0x21 <= o <= 0x7E for o in inner) else None
+
+
+_PROTOCOLS = (
+    (rb"(220|421|554)[ -].*\bE?SMTP\b", "SMTP, which sends mail: ports 25, 465 and 587"),
+    (rb"220[ -].*\bFTP", "FTP: port 21"),
+    (rb"(220|421|554)[ -]", "SMTP (ports 25, 465 and 587) or FTP (port 21)"),
+    (rb"\* (OK|PREAUTH|BYE)\b", "IMAP: port 143, with TLS 993"),
+    (rb"HTTP/|<!doctype|<html", "HTTP, a web server: ports 80 and 443"),
+    (rb"SSH-", "SSH: port 22"),
+    (rb"20[01][ -]", "NNTP, which serves news: port 119"),
+    (rb'"IMPLEMENTATION"', "ManageSieve: port 4190"),
+    (rb"\+ POP2|\+ .*\bPOP2", "POP2, a predecessor: port 109"),
+    (rb"[\x15\x16]\x03[\x00-\x04]", "TLS from the first octet on: --tls speaks it"),
+    (rb".[\x00-\x02]\x00\x00\Z", "MySQL: port 3306"),
+)
+"""How other protocols greet, by their first word, and what they are."""
+
+
+def other_protocol(greeting: bytes) -> str:
+    """Name the protocol of a greeting that isn't POP3's, and its ports; empty where it isn't known."""
+    import re
+
+    for pattern, name in _PROTOCOLS:
+        if re.match(pattern, greeting, re.IGNORECASE | re.DOTALL):
+            return f"this looks like {name}"
+    return ""
 
 
 # Byte-stuffing, both ways (RFC 1939 §3).

@@ -186,7 +186,7 @@ class _SessionLog(Observer):
         verb, line = command.verb, command.line
         start = None
         if verb is None:
-            if is_stray_secret(command, named=self._named, auth_refused=self._auth):
+            if is_stray_secret(command, login_begun=self._named, after_auth=self._auth):
                 start = 0
         else:
             self._named |= verb.effect is Effect.NAME

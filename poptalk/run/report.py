@@ -227,9 +227,8 @@ class Results:
 
     def take(self, occurrence: Occurrence) -> None:
         """Take note of what happens; most of it is no result."""
-        if isinstance(occurrence, Sent) and occurrence.secret is not None:
-            secret = occurrence.secret
-            self._secrets.remember(occurrence.line[secret.start : secret.stop])
+        if isinstance(occurrence, Sent):
+            self._secrets.sent(occurrence.line, occurrence.secret)
         match occurrence:
             case Opened() | Sent():
                 self._since = self._clock()
@@ -365,9 +364,8 @@ class Transcript:
 
     def take(self, occurrence: Occurrence) -> None:
         """Show something that happened, if there is something to see."""
-        if isinstance(occurrence, Sent) and occurrence.secret is not None:
-            secret = occurrence.secret
-            self._secrets.remember(occurrence.line[secret.start : secret.stop])
+        if isinstance(occurrence, Sent):
+            self._secrets.sent(occurrence.line, occurrence.secret)
         if isinstance(occurrence, Challenge):
             self._secrets.hear(occurrence)
         if isinstance(occurrence, Differed):

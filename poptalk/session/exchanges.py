@@ -25,7 +25,7 @@ from poptalk.pop3.events import (
     Sent,
     Unsolicited,
 )
-from poptalk.pop3.replies import StatusLine, Unstuffer, parse_status_line
+from poptalk.pop3.replies import MAX_REPLY_OCTETS, StatusLine, Unstuffer, parse_status_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,13 +142,17 @@ class Facts:
             kinds = tuple(field.kind for field in verb.fields)
             if reply.multi_line and kinds[:1] == (FieldKind.MESSAGE,):
                 self._learn_listing(verb, reply)
+                core.highest = max([core.highest or 0, *self.sizes, *core.marked])
             elif kinds == (FieldKind.COUNT, FieldKind.OCTETS):
-                self._learn_totals(reply.status_line)
+                self._learn_totals(core, reply.status_line)
 
-    def _learn_totals(self, status_line: StatusLine) -> None:
+    def _learn_totals(self, core: ClientSession, status_line: StatusLine) -> None:
         numbers = [_number(word) for word in status_line.words[:2]]
         if len(numbers) == 2:
             self.messages, self.octets = numbers
+            if numbers[0] is not None:
+                # Marked messages are not counted, and keep their numbers.
+                core.highest = max(core.highest or 0, numbers[0] + len(core.marked))
 
     def _learn_listing(self, verb: Verb, reply: StoredReply) -> None:
         has_sizes = [field.kind for field in verb.fields[1:2]] == [FieldKind.OCTETS]
@@ -177,7 +181,10 @@ class Facts:
     def _learn_capabilities(self, core: ClientSession, reply: StoredReply, *, ok: bool) -> None:
         from poptalk.pop3.capabilities import CapabilityAnswer
 
-        lines = tuple(reply.listing(most=MOST_CAPABILITIES)) if reply.multi_line else None
+        lines = None
+        if reply.multi_line:
+            listed = reply.listing(most=MOST_CAPABILITIES)
+            lines = tuple(line[:MAX_REPLY_OCTETS] for line in listed)
         if ok and lines is not None:
             self.capabilities = lines
         answer = CapabilityAnswer(
@@ -329,9 +336,11 @@ class StoredReply:
         self.complete = complete
         self.lost = False
         """Whether the disk had no room for all of it."""
+        self.challenge = False
+        """Whether it is a challenge of AUTH, however it is written."""
         self.seconds: float | None = None
         """From the command to this line; None where nothing was asked."""
-        self.whole_seconds: float | None = None
+        self.total_seconds: float | None = None
         """From the command to the end of the reply; None before that."""
         self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds(beginning_octets)
 
@@ -437,7 +446,10 @@ class Exchanges:
         self.unsolicited: StatusLine | None = None
         """A line that came after `last`, and answers nothing."""
         self.milliseconds: float | None = None
-        """From the last command that was answered to the first line of its reply."""
+        """From the last command that was answered to the end of its reply, or to its first line while
+        that is coming in."""
+        self.unanswered: tuple[Exchange, ...] = ()
+        """Commands without an answer when the connection ended."""
         self.secrets: list[tuple[bytes, Span]] = []
         """Lines with secrets that were sent on this connection, for `:reveal`."""
         self.facts = Facts()
@@ -526,6 +538,7 @@ class Exchanges:
     def _opened(self, event: ConnectionOpened) -> None:
         self.secrets.clear()
         self.milliseconds = None
+        self.unanswered = ()
         self._sent_at.clear()
         self._diverted.clear()
         self.facts.begin(event.where)
@@ -539,7 +552,7 @@ class Exchanges:
 
     def _sent(self, event: Sent) -> None:
         if event.secret is not None:
-            self.secrets.append((event.line, event.secret))
+            self.secrets = [*self.secrets[-MOST_KEPT:], (event.line, event.secret)]
         self._sent_at[event.exchange.number] = self._clock()
         self._keep(event)
 
@@ -572,7 +585,7 @@ class Exchanges:
     def _challenged(self, event: Challenge) -> None:
         self._came(event.exchange, event.status_line)
         assert self.last is not None
-        self.last.complete = True
+        self.last.complete = self.last.challenge = True
 
     def _replied(self, event: Reply) -> None:
         self._came(event.exchange, event.status_line, body=event.multi_line)
@@ -596,8 +609,9 @@ class Exchanges:
         reply.complete = True
         self.receiving = None
         started = self._sent_at.pop(event.exchange.number, None)
-        if started is not None:
-            reply.whole_seconds = self._clock() - started
+        if started is not None and reply.exchange is event.exchange:
+            reply.total_seconds = self._clock() - started
+            self.milliseconds = reply.total_seconds * 1000
         self._diverted.pop(event.exchange.number, None)
         if self.core is not None:
             self.facts.learn(self.core, reply, ok=event.ok)
@@ -609,6 +623,7 @@ class Exchanges:
 
     def _closed(self, event: Closed) -> None:
         self.cut_off, self.receiving = self.receiving, None
+        self.unanswered = event.unanswered
         self._keep(event)
 
 

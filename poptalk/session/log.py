@@ -384,7 +384,8 @@ def _report_event(writer: _Writer, event: Event, session: Session) -> None:
 
 
 def _report_reply(writer: DialogueWriter, reply: StoredReply, session: Session) -> None:
-    writer.received(session.secrets.mask(reply.status_line.line)[:MOST_OCTETS])
+    number = None if reply.exchange is None else reply.exchange.number
+    writer.received(session.secrets.mask(reply.status_line.line, answers=number)[:MOST_OCTETS])
     if not reply.octets:
         return
     shown = 0

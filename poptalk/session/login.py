@@ -23,7 +23,8 @@ from poptalk.login.password import (
 from poptalk.net.endpoint import bare_host
 from poptalk.pop3.capabilities import CapabilityAnswer
 from poptalk.pop3.commands import State
-from poptalk.pop3.replies import Status, StatusLine, find_response_code
+from poptalk.pop3.explain import LoginFacts, why_login_refused
+from poptalk.pop3.replies import Status, StatusLine
 from poptalk.pop3.sasl.mechanism import (
     LoginBroken,
     LoginError,
@@ -49,12 +50,14 @@ class Refused(LocalError):
     Attributes:
         method: how it was tried.
         line: what the server said.
+        why: sentences on what that may mean, a space before each; empty where nothing shows it.
     """
 
-    def __init__(self, sentence: str, *, method: Method, line: bytes) -> None:
+    def __init__(self, sentence: str, *, method: Method, line: bytes, why: str = "") -> None:
         super().__init__(sentence)
         self.method = method
         self.line = line
+        self.why = why
 
 
 class Broken(LocalError):
@@ -63,6 +66,62 @@ class Broken(LocalError):
 
 class NoSecret(LocalError):
     """There is no password to log in with."""
+
+
+class _Attempt:
+    """A login that is going on: how far it has come, for what is said when it fails."""
+
+    def __init__(self, session: Session, request: LoginRequest) -> None:
+        self.session = session
+        self.request = request
+        self.method = request.method
+        self.challenges = 0
+        self._lines = 0
+        self.at("before anything was sent")
+
+    def at(self, stage: str) -> None:
+        """Take note of the stage, which the session knows from now on."""
+        session = self.session
+        destination = session.destination
+        assert destination is not None, "a session that is connected has a destination"
+        server = f"{bare_host(destination.host)}:{destination.port}"
+        by = f", {self.method.name}" if self.method is not None else ""
+        step = f", {stage}" if f", {stage}" != by else ""
+        session.stage = f"{self.request.user} at {server}{by}{step}"
+
+    def sends(self, line: bytes) -> None:
+        """Take note of a line of the mechanism that is sent next; nothing of its secret is kept."""
+        assert self.method is not None, "something is tried"
+        self._lines += 1
+        if not self.method.sasl:
+            self.at(line.partition(b" ")[0].decode("ascii"))
+        elif self._lines == 1:
+            self.at(f"AUTH {self.method.name}")
+        else:
+            self.at(f"line {self._lines} of AUTH {self.method.name}")
+
+    def refused(self, status_line: StatusLine) -> Refused:
+        """Return the error for a refusal: the server's words, and what they may mean."""
+        session, method = self.session, self.method
+        assert method is not None, "something was tried"
+        core = session.core
+        answer = session.exchanges.facts.capabilities_now(core)
+        known = None if answer is None or answer.lines is None else answer.parameters()
+        facts = LoginFacts(
+            method=method.name,
+            challenged=self.challenges,
+            encrypted=core.encrypted,
+            capabilities=known,
+            timestamp_chosen=method.name == "APOP" and self.request.method is None,
+        )
+        why = "".join(
+            f" {each.meaning[:1].upper()}{each.meaning[1:]}"
+            f"{f' [{each.clause}]' if each.clause is not None else ''}."
+            for each in why_login_refused(status_line, facts)
+        )
+        words = session.secrets.mask(status_line.line).decode("utf-8", "backslashreplace")
+        sentence = f'the server did not let you in ({session.stage}): "{words}".{why}'
+        return Refused(sentence, method=method, line=status_line.line, why=why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +211,7 @@ def log_in(
     assert destination is not None, "a session that is connected has a destination"
     host = bare_host(destination.host)
     method = request.method
+    attempt = _Attempt(session, request)
     try:
         if secret is None:
             secret = yield from _secret(request, host, asker)
@@ -160,10 +220,11 @@ def log_in(
         if method is None:
             answer = session.exchanges.facts.capabilities_now(core)
             if answer is None:
+                attempt.at("CAPA")
                 yield from exchange(b"CAPA")
                 answer = session.exchanges.facts.capabilities_now(core)
             assert answer is not None, "a reply to CAPA has been learnt"
-            method = _best(core, answer, request)
+            method = attempt.method = _best(core, answer, request, stage=session.stage)
             session.note(_why(method, answer, core))
         make: Callable[[], SaslExchange] = partial(
             begin_login,
@@ -176,21 +237,22 @@ def log_in(
         sasl = yield from in_thread(make)
         line: bytes | None = next(sasl)
         while line is not None:
+            attempt.sends(line)
             reply = yield from exchange(line)
+            attempt.challenges += reply.status_line.status is Status.CHALLENGE
             if method.need.token and reply.status_line.status is Status.CHALLENGE:
                 _tell_reason(session, reply.status_line.text)
             # SCRAM hashes the password some thousand times.
             line = yield from in_thread(partial(_next_line, sasl, reply.status_line))
     except LoginRefused as refusal:
-        assert method is not None, "something was tried"
-        sentence = _meaning(refusal) + _not_offered(session, request)
-        raise Refused(sentence, method=method, line=refusal.status_line.line) from refusal
+        raise attempt.refused(refusal.status_line) from refusal
     except LoginBroken as error:
-        raise Broken(f"{error}; the connection is closed") from error
+        raise Broken(f"{error}; the connection is closed ({session.stage})") from error
     except NoPassword as error:
         raise NoSecret(str(error)) from error
     except LoginError as error:
-        raise LocalError(str(error)) from error
+        raise LocalError(f"{error} ({session.stage})") from error
+    session.stage = ""
     session.note(f"{request.user} is logged in")
 
 
@@ -213,7 +275,7 @@ def _secret(request: LoginRequest, host: str, asker: Asker) -> Steps[str]:
 
 def _check_state(core: ClientSession) -> None:
     if core.greeted is not Status.OK:
-        raise LocalError("the greeting was no +OK: this server does not want to be spoken to")
+        raise LocalError("the greeting was not +OK, so nobody can log in here")
     if core.state is not State.AUTHORIZATION:
         raise LocalError(
             f"a login belongs in AUTHORIZATION, and this is {core.state.value}: QUIT, and :open "
@@ -221,7 +283,9 @@ def _check_state(core: ClientSession) -> None:
         )
 
 
-def _best(core: ClientSession, answer: CapabilityAnswer, request: LoginRequest) -> Method:
+def _best(
+    core: ClientSession, answer: CapabilityAnswer, request: LoginRequest, *, stage: str
+) -> Method:
     parameters = answer.parameters()
     method = choose(
         mechanisms=parameters.get(b"SASL"),
@@ -231,14 +295,14 @@ def _best(core: ClientSession, answer: CapabilityAnswer, request: LoginRequest) 
         token=request.token,
     )
     if method is None:
-        raise LocalError(_nothing_suits(answer, request))
+        raise LocalError(f"{_nothing_suits(answer, request)} ({stage})")
     return method
 
 
 def _why(method: Method, answer: CapabilityAnswer, core: ClientSession) -> str:
-    where = "in TLS" if core.encrypted else "in clear"
+    where = "in TLS" if core.encrypted else "in the clear"
     if answer.lines is None:
-        reason = "the server knows no CAPA, so this is what is left"
+        reason = "the server has no CAPA, so this is what is left"
     elif not method.sasl:
         reason = f"the best that is offered {where}"
     else:
@@ -256,8 +320,8 @@ def _nothing_suits(answer: CapabilityAnswer, request: LoginRequest) -> str:
     what = f"SASL {offered}" if offered else "no SASL and no USER"
     if request.token:
         return f"nothing here takes a token: the server offers {what}; name a mechanism to try it"
-    later = "" if answer.encrypted else "; perhaps it wants TLS first: STLS"
-    return f"nothing that is offered suits ({what}){later}; name a mechanism to try it nevertheless"
+    later = "" if answer.encrypted else "; perhaps it wants TLS first: STLS, --starttls or --tls"
+    return f"nothing that is offered suits ({what}){later}; name a mechanism to try it all the same"
 
 
 def _next_line(sasl: SaslExchange, status_line: StatusLine) -> bytes | None:
@@ -266,30 +330,6 @@ def _next_line(sasl: SaslExchange, status_line: StatusLine) -> bytes | None:
         return sasl.send(status_line)
     except StopIteration:
         return None
-
-
-def _meaning(refusal: LoginRefused) -> str:
-    status_line = refusal.status_line
-    code = find_response_code(status_line.code) if status_line.code is not None else None
-    words = f": {code.meaning} [{code.clause}]" if code is not None else ""
-    return f"{refusal}{words}"
-
-
-def _not_offered(session: Session, request: LoginRequest) -> str:
-    """Say, of a mechanism that was named and refused, whether the server has it at all.
-
-    Some answer as if the password were wrong.
-    """
-    method = request.method
-    if method is None or not method.sasl:
-        return ""
-    answer = session.exchanges.facts.capabilities_now(session.core)
-    if answer is None:
-        return f"; or the server has no {method.name}: :capa tells what it has"
-    offered = answer.parameters().get(b"SASL", ())
-    if method.name.encode("ascii") in map(bytes.upper, offered):
-        return ""
-    return f"; {method.name} is nothing that it lists in CAPA"
 
 
 def _tell_reason(session: Session, challenge: bytes) -> None:

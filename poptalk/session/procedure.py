@@ -218,7 +218,8 @@ class Procedure:
 
     def connection_ended(self, ending: Ending) -> None:
         """End it, as nothing can be sent any more."""
-        self._end(ConnectionLost(f"{ending}."))
+        stage = f" ({self._session.stage})" if self._session.stage else ""
+        self._end(ConnectionLost(f"{ending}{stage}."))
 
     def fail(self, error: NetError) -> bool:
         """End it because of TLS; return whether whoever began it will say so."""

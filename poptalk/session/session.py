@@ -30,7 +30,15 @@ from __future__ import annotations
 from poptalk.net.errors import ConnectionLost, TlsFailed, printable
 from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import State
-from poptalk.pop3.events import BodyChunk, Challenge, ReplyEnd, Sent, TlsRequested
+from poptalk.pop3.events import (
+    BodyChunk,
+    Challenge,
+    Greeting,
+    Reply,
+    ReplyEnd,
+    Sent,
+    TlsRequested,
+)
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.session.exchanges import (
     ConnectionEnded,
@@ -95,6 +103,9 @@ def name_of(exchange: Exchange) -> str:
     return printable(command.line.decode("utf-8", "backslashreplace").strip(), 40)
 
 
+_BEFORE_LOGIN = (State.GREETING, State.AUTHORIZATION)
+
+
 def not_sent_in_the_clear(count: int) -> str:
     """Say that lines which waited for TLS are dropped.
 
@@ -152,6 +163,8 @@ class Session:
         """STLS was answered with +OK, and nothing has been done about it."""
         self.procedure: Procedure | None = None
         """What poptalk does by itself at the moment."""
+        self.stage = ""
+        """How far a login has come: user, server, method and step; empty where none is going on."""
         self.sent_by_poptalk = False
         """Whether what is being sent was not typed."""
         self.in_thread: Callable[[Callable[[], None], Callable[[], None]], None] = _at_once
@@ -278,14 +291,15 @@ class Session:
             self._since, self.octets_since = self.clock(), 0
         events = self.core.send(data)
         for event in events:
-            if isinstance(event, Sent) and event.secret is not None:
-                self._secret_sent(event)
+            if isinstance(event, Sent):
+                if self.core.state in _BEFORE_LOGIN or event.secret is not None:
+                    self.secrets.sent(event.line, event.secret, exchange=event.exchange.number)
+                if event.secret is not None:
+                    self._secret_sent(event)
         return events
 
     def _secret_sent(self, sent: Sent) -> None:
-        """Remember a secret, and say what should be said before it leaves."""
-        assert sent.secret is not None
-        self.secrets.remember(sent.line[sent.secret.start : sent.secret.stop])
+        """Say what should be said before a secret leaves."""
         if self.exposed and not self._warned and _is_readable(sent):
             self._warned = True
             self.note(PASSWORD_IN_THE_CLEAR, warning=True)
@@ -414,18 +428,30 @@ class Session:
 
     def _tell(self, events: Sequence[Event]) -> None:
         for event in events:
-            if isinstance(event, ReplyEnd):
-                self.refused = self.refused or not event.ok
-            elif isinstance(event, TlsRequested):
-                self.tls_request = event
-            elif isinstance(event, Challenge):
-                self.secrets.hear(event)
+            self._take_note(event)
             for take in self._observers.get(type(event), ()):
                 take(event)
             if self.log is not None:
                 self._write_log(self.log, event)
             for listener in tuple(self.listeners):
                 listener(event)
+
+    def _take_note(self, event: Event) -> None:
+        """Keep what the session itself needs to know of an event."""
+        secrets = self.secrets
+        if isinstance(event, ReplyEnd):
+            self.refused = self.refused or not event.ok
+        elif isinstance(event, TlsRequested):
+            self.tls_request = event
+        elif isinstance(event, Greeting):
+            secrets.heard(event.status_line.line)
+        elif isinstance(event, Challenge):
+            secrets.hear(event)
+            secrets.answered(event.exchange.number)
+        elif isinstance(event, Reply):
+            secrets.answered(event.exchange.number)
+            if self.core.state in _BEFORE_LOGIN:
+                secrets.heard(event.status_line.line)
 
     def _write_log(self, log: FileLog, event: Event) -> None:
         """Write to the log; a disk that is full ends the log, not the session."""

@@ -323,10 +323,11 @@ class Pipe:
         """
         try:
             self._hand.carry_out(plan)
-        except ConnectionLost:
+        except ConnectionLost as error:
+            stage = f" ({self.session.stage})" if self.session.stage else ""
             if self.session.ending is None:
-                raise
-            raise self._lost() from None
+                raise ConnectionLost(f"{error}{stage}") from error
+            raise ConnectionLost(f"{self._lost()}{stage}") from None
 
     def finish_procedure(self) -> None:
         """Wait until the procedure that was begun is over."""

@@ -303,7 +303,8 @@ class Shell(ABC):
         core = self.session.core
         begun = core.unfinished
         command = parse_command(begun + line)
-        if command.verb is None and core.is_stray_secret(command):
+        stray = command.verb is None and core.is_stray_secret(command)
+        if stray and not may_become_command(begun + line):
             return Span(start=0, stop=len(line))
         secret = command.secret
         if secret is None:
@@ -383,9 +384,11 @@ class Shell(ABC):
         """
         if self._question is not None or self.secret_in_text(text) is not None:
             return True
-        if self.session.core.state is not State.AUTHORIZATION:
+        if self.session.core.state not in (State.GREETING, State.AUTHORIZATION):
             return False
-        return bool(text) and not _begins_command(text)
+        return (
+            bool(text) and parse_command(wire_line(text)).verb is None and text[:1] != LOCAL_PREFIX
+        )
 
     def _secret_in_local(self, text: str) -> int | None:
         """Look into the escapes: `:send` can send a PASS too."""

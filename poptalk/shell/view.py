@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import TLS_PORT_HINT
-from poptalk.pop3.commands import State
+from poptalk.pop3.commands import Command, Effect, State
 from poptalk.pop3.events import (
     BodyChunk,
     Challenge,
@@ -26,11 +26,25 @@ from poptalk.pop3.events import (
     Violation,
     ViolationKind,
 )
-from poptalk.pop3.explain import Explanation, explain_greeting, explain_reply, explain_unasked
-from poptalk.pop3.replies import StatusLine
+from poptalk.pop3.explain import (
+    Explanation,
+    LoginFacts,
+    ReplyContext,
+    explain_greeting,
+    explain_reply,
+    explain_unasked,
+    explain_waiting,
+    faults_of_answer,
+)
 from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode
 from poptalk.pop3.sasl.table import redacted_response, response_parts
-from poptalk.session.exchanges import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
+from poptalk.session.exchanges import (
+    ConnectionEnded,
+    ConnectionOpened,
+    Note,
+    StoredReply,
+    TlsEstablished,
+)
 from poptalk.session.session import name_of
 from poptalk.terminal.render import (
     UNLIMITED,
@@ -47,14 +61,16 @@ from poptalk.terminal.render import (
 from poptalk.terminal.safe import Fragments, cells, harmless
 
 if TYPE_CHECKING:
-    from poptalk.session.exchanges import StoredReply
     from poptalk.session.session import Session
 
 UNSOLICITED_LINES_SHOWN = 50
 """Lines that answer nothing and are shown between two commands; a flood beyond is only counted."""
 
-MOST_LINES_EXPLAINED = 100
+MOST_LINES_EXPLAINED = 10_000
 """Lines of a listing that are looked at."""
+
+MOST_FAULTS_SHOWN = 5
+"""Faults of one answer that are told; the others are counted."""
 
 FOLD_ADVICE = ":more shows the next, :save FILE keeps them all"
 
@@ -63,7 +79,14 @@ STRIPPED = (
     "send no password here [RFC 2595 §9]"
 )
 
-_EVERY_TIME = frozenset({ViolationKind.RESPONSE_INJECTION, ViolationKind.WRONG_STATE})
+_EVERY_TIME = frozenset(
+    {
+        ViolationKind.RESPONSE_INJECTION,
+        ViolationKind.WRONG_STATE,
+        ViolationKind.OK_FOR_CHALLENGE,
+        ViolationKind.MALFORMED_ANSWER,
+    }
+)
 """Oddities worth a line whenever they occur; the others are told once a connection."""
 
 
@@ -186,17 +209,17 @@ class View:
     def explain_silence(self) -> None:
         """Say what it may mean that the server has not said anything for a while, if it owes it."""
         core = self.session.core
-        if core.settled or core.state is State.CLOSED:
-            return
-        if core.state is State.GREETING:
-            self.remark(f"no greeting yet. {TLS_PORT_HINT}")
-        elif core.in_body:
-            self.remark("the reply has not ended: a line with a lone dot is still to come")
-        else:
-            self.remark(
-                f"no answer to {name_of(core.outstanding[0])} yet; "
-                "the server may be busy, or wait for the end of a line"
-            )
+        if not (core.settled or core.state is State.CLOSED):
+            hint = f". {TLS_PORT_HINT}" if core.state is State.GREETING else ""
+            self.remark(f"{self._waiting().meaning}{hint}")
+
+    def _waiting(self) -> Explanation:
+        """Say what has not come, or never came."""
+        core, exchanges = self.session.core, self.session.exchanges
+        ended = core.state is State.CLOSED
+        due = exchanges.unanswered if ended else core.outstanding
+        in_body = exchanges.cut_off is not None if ended else core.in_body
+        return explain_waiting(due[0].command if due else None, in_body=in_body, ended=ended)
 
     # Events.
 
@@ -268,12 +291,28 @@ class View:
         if self._view is not None:
             self._end_view(complete=True)
             last = self.session.exchanges.last
-            if self.times and last is not None and last.whole_seconds is not None:
-                self.remark(f"{milliseconds(last.whole_seconds)} to the end of the reply")
+            if self.times and last is not None and last.total_seconds is not None:
+                self.remark(f"{milliseconds(last.total_seconds)} to the end of the reply")
+        self._tell_faults(event)
         if self.explain:
             self._explain_last()
         if event.exchange.command.keyword == b"CAPA" and self.session.exchanges.facts.stripped:
             self.warn(STRIPPED)
+
+    def _tell_faults(self, event: ReplyEnd) -> None:
+        """Tell at once where data of an answer is not as the RFC has it."""
+        last = self.session.exchanges.last
+        if last is None or last.exchange is not event.exchange or last.is_message:
+            return
+        lines = last.listing(most=MOST_LINES_EXPLAINED)
+        highest = self.session.core.highest
+        faults = list(
+            faults_of_answer(event.exchange.command, last.status_line, lines, highest=highest)
+        )
+        if faults:
+            more = len(faults) - MOST_FAULTS_SHOWN
+            told = "; ".join(faults[:MOST_FAULTS_SHOWN]) + (f"; {more:,} more" if more > 0 else "")
+            self._on_oddity(Violation(kind=ViolationKind.MALFORMED_ANSWER, detail=told))
 
     def _explain_last(self) -> None:
         last = self.session.exchanges.last
@@ -299,7 +338,7 @@ class View:
             self._end_view(complete=False)
         self._tell_hidden_unsolicited()
         if event.marked:
-            self.warn(marked_stay(event.marked))
+            self.warn(marked_stay(event.marked, quit_refused=event.quit_refused))
 
     def _on_ended(self, event: ConnectionEnded) -> None:
         (self.remark if self.session.core.farewell else self.warn)(str(event.ending))
@@ -386,14 +425,74 @@ class View:
         """Explain a greeting, a reply or a challenge, part by part."""
         if reply.exchange is None:
             return self._explanations(explain_greeting(reply.status_line))
+        command = reply.exchange.command
         lines = reply.listing(most=MOST_LINES_EXPLAINED)
         return self._explanations(
-            explain_reply(reply.exchange.command, reply.status_line, lines, complete=reply.complete)
+            explain_reply(
+                command,
+                reply.status_line,
+                lines,
+                complete=reply.complete,
+                known=self._known(reply, command),
+            )
         )
 
-    def explained_unsolicited(self, line: StatusLine) -> Iterator[Fragments]:
-        """Explain a line that answers nothing."""
-        return self._explanations(explain_unasked(line))
+    def explained_now(self) -> Iterator[Fragments]:
+        """Explain what the server said last, or that it says nothing."""
+        core, exchanges = self.session.core, self.session.exchanges
+        if exchanges.unsolicited is not None:
+            last = exchanges.last
+            return self._explanations(
+                explain_unasked(
+                    exchanges.unsolicited,
+                    before=last.status_line if last is not None else None,
+                    after_body=last is not None and last.multi_line,
+                )
+            )
+        ended = core.state is State.CLOSED
+        due = exchanges.unanswered if ended else core.outstanding
+        waiting = bool(due) and (ended or not core.settled)
+        last = exchanges.last
+        if last is None or (waiting and last.exchange is not due[0]):
+            return self._explanations([self._waiting()])
+        if waiting and last.challenge:
+            return self._explanations([self._waiting()])
+        return self.explained(last)
+
+    def _known(self, reply: StoredReply, command: Command) -> ReplyContext:
+        """Gather what the session knows beside a reply."""
+        core = self.session.core
+        ended = core.state is State.CLOSED
+        verb = command.verb
+        login = None
+        if verb is not None and verb.effect in (Effect.NAME, Effect.LOGIN):
+            mechanism = command.arguments[0] if verb.challenges and command.arguments else b""
+            name = mechanism or (b"APOP" if verb.name == b"APOP" else b"USER")
+            answer = self.session.exchanges.facts.capabilities_now(core)
+            login = LoginFacts(
+                method=name.decode("ascii", "replace").upper(),
+                challenged=int(bool(self._challenges_of(reply))),
+                encrypted=core.encrypted,
+                capabilities=None
+                if answer is None or answer.lines is None
+                else answer.parameters(),
+            )
+        return ReplyContext(
+            # A refusal changes no state, but the end of the connection does.
+            state=None if ended or reply is not self.session.exchanges.last else core.state,
+            marked=frozenset(core.marked),
+            highest=core.highest,
+            ended=ended,
+            challenge=reply.challenge,
+            login=login,
+        )
+
+    def _challenges_of(self, reply: StoredReply) -> bool:
+        """Whether the server has sent a challenge in the exchange of a reply."""
+        return any(
+            isinstance(each, StoredReply) and each.challenge and each.exchange is reply.exchange
+            for each in self.session.exchanges.said
+        )
 
     def _explanations(self, explanations: Iterable[Explanation]) -> Iterator[Fragments]:
         for each in explanations:
@@ -448,11 +547,16 @@ _RESIDUE_SHOWN = 2000
 """Octets shown of what came where nothing should have come."""
 
 
-def marked_stay(marked: Sequence[int]) -> str:
-    """Say what a connection that ends without QUIT means for messages marked as deleted."""
+def marked_stay(marked: Sequence[int], *, quit_refused: bool = False) -> str:
+    """Say what an end without a +OK to QUIT means for messages marked as deleted."""
     numbers = ", ".join(str(number) for number in marked)
     which = f"message {numbers} was" if len(marked) == 1 else f"messages {numbers} were"
     stay = "stays" if len(marked) == 1 else "stay"
+    if quit_refused:
+        return (
+            f"QUIT was not answered with +OK: {which} marked as deleted, and may still be in the "
+            "maildrop; log in again and look [RFC 1939 §6]"
+        )
     return (
         f"no QUIT was answered: {which} marked as deleted and {stay} in the maildrop [RFC 1939 §6]"
     )

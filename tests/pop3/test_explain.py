@@ -4,15 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.commands import VERBS, parse_command
+from poptalk.pop3.commands import VERBS, State, parse_command
 from poptalk.pop3.explain import (
     MOST_LINES,
     Explanation,
+    LoginFacts,
+    ReplyContext,
     explain_greeting,
     explain_reply,
     explain_unasked,
+    explain_waiting,
+    faults_of_answer,
+    why_login_refused,
 )
-from poptalk.pop3.replies import RESPONSE_CODES, parse_status_line
+from poptalk.pop3.replies import RESPONSE_CODES, other_protocol, parse_status_line
 
 
 def reply(command: bytes, status: bytes, *lines: bytes) -> list[Explanation]:
@@ -42,7 +47,7 @@ def test_the_fields_of_stat_and_the_words_behind_them() -> None:
 
 
 def test_a_field_that_is_no_number_is_named() -> None:
-    assert "not a number" in meaning_of(b"three", reply(b"STAT", b"+OK three 25"))
+    assert "messages is not a number" in reply(b"STAT", b"+OK three 25")[-1].meaning
 
 
 def test_a_listing_is_explained_up_to_a_number_of_lines() -> None:
@@ -51,14 +56,18 @@ def test_a_listing_is_explained_up_to_a_number_of_lines() -> None:
     assert meaning_of(b"1 10", explanations) == "message 1, octets 10"
     assert [e.part for e in explanations][-1] == b"."
     assert len([e for e in explanations if e.part in lines]) == MOST_LINES
-    assert explanations[-2].meaning == "the lines after these hold the same fields"
+    assert "only the first 8 lines are explained" in explanations[-2].meaning
 
 
 def test_a_lone_dot_that_has_not_come_is_not_explained() -> None:
     command, status = parse_command(b"RETR 1"), parse_status_line(b"+OK")
     explanations = list(explain_reply(command, status, [b"Subject: x"], complete=False))
     assert b"." not in [e.part for e in explanations]
-    assert "has not come" in explanations[-1].meaning
+    assert "still to come" in explanations[-1].meaning
+    after_the_end = list(
+        explain_reply(command, status, complete=False, known=ReplyContext(ended=True))
+    )
+    assert "never came" in after_the_end[-1].meaning
 
 
 def test_words_are_utf_8_and_nothing_hidden() -> None:
@@ -73,7 +82,7 @@ def test_only_what_the_octets_show_is_claimed() -> None:
     assert "locked for you" not in login
     temporary = reply(b"PASS x", b"-ERR [SYS/TEMP] no home")
     assert "will pass" not in meaning_of(b"[SYS/TEMP]", temporary)
-    assert "farewell" in list(explain_unasked(parse_status_line(b".")))[-1].meaning
+    assert "farewell" not in list(explain_unasked(parse_status_line(b".")))[-1].meaning
 
 
 def test_all_capabilities_are_explained_known_or_not() -> None:
@@ -198,3 +207,154 @@ def test_what_is_no_command_is_said_to_be_none_and_not_repeated() -> None:
     explanations = reply(b"hunter2", b"-ERR what?")
     assert "no command of POP3" in meaning_of(b"", explanations)
     assert b"hunter2" not in b"".join(e.part for e in explanations)
+
+
+# What has not come, what must be refused, what answers nothing.
+
+
+def test_what_has_not_come() -> None:
+    stat = parse_command(b"STAT")
+    assert "no answer to STAT yet" in explain_waiting(stat).meaning
+    assert "no answer to STAT came" in explain_waiting(stat, ended=True).meaning
+    assert "hunter2" not in explain_waiting(parse_command(b"hunter2")).meaning
+    assert "no greeting yet" in explain_waiting(None).meaning
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (b"RETR 2", "message 2 was marked as deleted in this session"),
+        (b"RETR 9", "the highest number is 3"),
+        (b"RETR 0", "there is no message 0"),
+        (b"RETR", "RETR msg needs its msg"),
+        (b"TOP 1", "TOP msg n needs its n"),
+        (b"RETR x", "in digits alone"),
+        (b"LIST 1 2", "takes no more arguments"),
+        (b"USER bob", "USER belongs to AUTHORIZATION, and this session is in TRANSACTION"),
+    ],
+)
+def test_a_refusal_whose_cause_is_known(command: bytes, said: str) -> None:
+    known = ReplyContext(state=State.TRANSACTION, marked=frozenset({2}), highest=3)
+    status = parse_status_line(b"-ERR no")
+    explanations = list(explain_reply(parse_command(command), status, known=known))
+    assert said in explanations[-1].meaning
+    assert VERBS[command.split()[0]].details not in [e.meaning for e in explanations]
+
+
+def test_what_is_unasked_is_told_apart() -> None:
+    ok, rest = parse_status_line(b"+OK 3"), parse_status_line(b"and the rest")
+    said = [
+        list(explain_unasked(line, before=ok, after_body=after_body))[-1].meaning
+        for line, after_body in (
+            (parse_status_line(b"."), False),
+            (parse_status_line(b"-ERR idle for too long"), False),
+            (parse_status_line(b"+OK 1 120"), False),
+            (rest, False),
+            (rest, True),
+        )
+    ]
+    words = (
+        "a lone dot that ends",
+        "a farewell",
+        "answered twice",
+        "cut in two",
+        "ended too early",
+    )
+    for each, word in zip(said, words, strict=True):
+        assert [word in other for other in said].count(True) == 1
+        assert word in each
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "lines", "fault"),
+    [
+        (b"STAT", b"+OK 7", (), "octets is missing"),
+        (b"LIST 1", b"+OK 1", (), "octets is missing"),
+        (b"LIST 1", b"+OK 99 10", (), "about message 99, and 1 was asked for"),
+        (b"LIST", b"+OK", (b"1 ten", b"2"), "line 1: octets is not a number"),
+        (b"UIDL", b"+OK", (b"1 a b",), "line 1: the unique-id has a space"),
+        (b"UIDL", b"+OK", (b"2 \xe4",), "not printable ASCII"),
+        (b"UIDL", b"+OK", (b"2 " + b"x" * 71,), "longer than 70"),
+        (b"DELE 99", b"+OK", (), "+OK for message 99"),
+        (b"STAT", b"+OK 2 320", (), ""),
+        (b"LIST", b"+OK", (b"1 120 and words",), ""),
+        (b"UIDL 1", b"+OK 1 abc", (), ""),
+    ],
+)
+def test_what_is_malformed(
+    command: bytes, status: bytes, lines: tuple[bytes, ...], fault: str
+) -> None:
+    line = parse_status_line(status)
+    found = "; ".join(faults_of_answer(parse_command(command), line, lines, highest=3))
+    assert fault in found
+    assert bool(fault) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "protocol", "port"),
+    [
+        (b"220 mx.example ESMTP Postfix", "SMTP", "25"),
+        (b"220 ProFTPD FTP Server ready", "FTP", "21"),
+        (b"* OK [CAPABILITY IMAP4rev1] ready", "IMAP", "143"),
+        (b"HTTP/1.1 400 Bad Request", "HTTP", "80"),
+        (b"SSH-2.0-OpenSSH_9.2", "SSH", "22"),
+        (b"J\x00\x00\x00", "MySQL", "3306"),
+    ],
+)
+def test_other_protocols_are_told_by_their_first_word(
+    greeting: bytes, protocol: str, port: str
+) -> None:
+    assert protocol in other_protocol(greeting)
+    assert port in other_protocol(greeting)
+    said = " ".join(e.meaning for e in explain_greeting(parse_status_line(greeting)))
+    assert protocol in said
+    assert "port 110" in said
+
+
+# Logins that were refused.
+
+CLEAR = {b"STLS": (), b"SASL": (b"PLAIN",)}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"[AUTH] Plaintext authentication disallowed on non-secure connections", "TLS first"),
+        (b"Unsupported authentication mechanism", "does not take this mechanism"),
+        (b"Invalid base64 data in continued response", "base64"),
+        (b"Account suspended", "about the account"),
+        (b"[AUTH] Application-specific password required: https://x", "application password"),
+        (b"[AUTH] Web login required", "web browser"),
+        (b"Too many simultaneous connections", "limit"),
+        (b"[IN-USE] Mailbox in use", "the login was right"),
+        (b"[SYS/TEMP] cannot open the home", "may be right"),
+        (b"[SYS/PERM] no", "for its operator"),
+        (b"[LOGIN-DELAY] wait", "too recent"),
+        (b"[AUTH] Authentication failed.", "credentials or the account"),
+        (b"no", ""),
+        (b"Authentication failed", ""),
+    ],
+)
+def test_what_a_refused_login_may_mean(line: bytes, said: str) -> None:
+    facts = LoginFacts(method="PLAIN", capabilities=CLEAR)
+    why = " ".join(e.meaning for e in why_login_refused(parse_status_line(b"-ERR " + line), facts))
+    assert said in why
+    assert bool(said) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (LoginFacts(method="USER", capabilities=CLEAR), "perhaps it comes with TLS"),
+        (LoginFacts(method="LOGIN", capabilities={b"SASL": (b"PLAIN",)}), "lists no LOGIN"),
+        (LoginFacts(method="LOGIN", capabilities={}, challenged=2), ""),
+        (LoginFacts(method="LOGIN"), "may have no LOGIN"),
+        (LoginFacts(method="APOP", capabilities={}, timestamp_chosen=True), "USER may work"),
+    ],
+)
+def test_what_is_known_counts_where_the_server_gives_no_reason(
+    facts: LoginFacts, said: str
+) -> None:
+    why = " ".join(e.meaning for e in why_login_refused(parse_status_line(b"-ERR"), facts))
+    assert said in why
+    assert bool(said) == bool(why)

@@ -189,6 +189,8 @@ class Method(Value):
     """Takes a response apart."""
     challenge: str = "the server's words"
     """The meaning of a challenge."""
+    responses: int = 1
+    """Responses without which no login is complete."""
 
 
 # The client's side.

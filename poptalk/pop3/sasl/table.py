@@ -72,6 +72,7 @@ _ROWS = (
         summary="both sides prove that they know the password, which never crosses",
         clause=Clause(rfc=7677, section="3"),
         client=partial(ScramClient, "SCRAM-SHA-256"),
+        responses=2,
         response=scram_parts,
     ),
     Method(
@@ -81,6 +82,7 @@ _ROWS = (
         summary="as SCRAM-SHA-256, with an older hash",
         clause=Clause(rfc=5802, section="3"),
         client=partial(ScramClient, "SCRAM-SHA-1"),
+        responses=2,
         response=scram_parts,
     ),
     Method(
@@ -137,6 +139,7 @@ _ROWS = (
         summary="name and password in two lines of base64; older than PLAIN, and no RFC has it",
         clause=Clause(rfc=5034, section="4"),
         client=LoginClient,
+        responses=2,
         response=login_parts,
         challenge="the question, in words that mean nothing: the name is asked for first",
     ),
@@ -225,6 +228,12 @@ def choose(
     if encrypted:
         suiting.sort(key=lambda method: method.name == "CRAM-MD5")
     return suiting[0] if suiting else None
+
+
+def responses_needed(mechanism: bytes) -> int:
+    """Return how many responses a login takes at least; a +OK that comes earlier cannot be one."""
+    method = _method_named(mechanism)
+    return 1 if method is None else method.responses
 
 
 def server_mechanisms(
@@ -423,11 +432,13 @@ def authenticate(mechanism: ClientMechanism, *, two_step: bool = False) -> SaslE
     line = command if initial is None else command + b" " + encode_initial(initial)
     apart = initial is not None and (two_step or len(line + b"\r\n") > MAX_COMMAND_OCTETS)
     reply: StatusLine = yield command if apart else line
-    if apart and initial is not None and reply.status is Status.CHALLENGE:
+    given = int(initial is not None and not apart)
+    if apart and initial is not None and _is_challenge(mechanism, reply, given):
         reply = yield encode(initial)
-    while reply.status is Status.CHALLENGE:
+        given = 1
+    while _is_challenge(mechanism, reply, given):
         try:
-            answer = mechanism.respond(decode(reply.text))
+            answer = mechanism.respond(_challenge_in(reply))
         except LoginBroken:
             yield CANCEL
             raise
@@ -435,6 +446,7 @@ def authenticate(mechanism: ClientMechanism, *, two_step: bool = False) -> SaslE
             yield CANCEL
             raise LoginBroken("a challenge of the server isn't base64; cancelled") from None
         reply = yield encode(answer)
+        given += 1
     _accepted(reply)
     mechanism.check_finished()
 
@@ -442,3 +454,20 @@ def authenticate(mechanism: ClientMechanism, *, two_step: bool = False) -> SaslE
 def _accepted(reply: StatusLine) -> None:
     if reply.status is not Status.OK:
         raise LoginRefused(reply)
+
+
+def _is_challenge(mechanism: ClientMechanism, reply: StatusLine, given: int) -> bool:
+    """Tell whether a reply asks for a response: a +OK does too while responses are owed."""
+    if reply.status is Status.OK and given < responses_needed(mechanism.name):
+        mechanism.check_finished()  # A server that has something to prove has not done so.
+        return True
+    return reply.status is Status.CHALLENGE
+
+
+def _challenge_in(reply: StatusLine) -> bytes:
+    try:
+        return decode(reply.text)
+    except NotBase64:
+        if reply.status is Status.OK:  # Words for people, in place of a challenge.
+            return b""
+        raise

@@ -195,13 +195,10 @@ def _why(shell: Shell, _argument: str) -> None:
 
 
 def _explain_last(shell: Shell) -> None:
-    view = shell.view
-    reply = _last(shell)
-    unsolicited = shell.session.exchanges.unsolicited
-    if unsolicited is not None:
-        shell.say(view.explained_unsolicited(unsolicited))
-    else:
-        shell.say(view.explained(reply))
+    core = shell.session.core
+    if shell.session.exchanges.last is None and not (shell.connected and core.greeted is None):
+        _last(shell)
+    shell.say(shell.view.explained_now())
 
 
 @local("raw [all]")

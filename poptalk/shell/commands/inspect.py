@@ -181,9 +181,10 @@ def _checks(facts: TlsFacts) -> str:
     name = harmless(facts.server_name)
     if facts.verified:
         checked = f"verified: it is for {name}, its dates are good, an authority vouches for it"
-    else:
-        checked = f"NOT verified: anybody can have made a certificate like this, for {name} too"
-    return f"{checked}; it is the one that was pinned" if facts.pinned else checked
+        return f"{checked}; it is the one that was pinned" if facts.pinned else checked
+    if facts.pinned:
+        return "it is the one that was pinned; names, dates and authority were not checked"
+    return f"NOT verified: anybody can have made a certificate like this, for {name} too"
 
 
 # Capabilities.
