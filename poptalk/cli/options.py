@@ -425,8 +425,8 @@ RUN = (
     _value("--user", "NAME", "who {user} is, and who logs in"),
     *PASSWORD,
     PERSONA.but(
-        help="how the practice server speaks, as for connect (default: exchange; plain, which has the "
-        "example texts of RFC 1939, for a dialogue with APOP)"
+        help="how the practice server speaks, as for connect (default: exchange, and for a dialogue "
+        "with APOP plain, which has the example texts of RFC 1939)"
     ),
     MAILDROP.but(help="the practice server's mail, as for connect"),
     FAULT.but(help="what the practice server does wrong, as for connect"),

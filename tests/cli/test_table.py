@@ -68,7 +68,7 @@ def test_a_flag_has_one_meaning(command: CliCommand) -> None:
     [
         (COMMANDS["connect"], "color", ShellSettings().color),
         (COMMANDS["connect"], "theme", ShellSettings().theme),
-        (COMMANDS["run"], "persona", RunSettings().persona),
+        (COMMANDS["run"], "persona", ServeSettings().persona),
         (COMMANDS["run"], "color", RunSettings().color),
         (COMMANDS["diff"], "color", DiffSettings().color),
         (COMMANDS["serve"], "loop", ServeSettings().loop),
