@@ -13,6 +13,7 @@ complete poptalk \
         'c/--client-key=/f/' \
         'c/--tls-min=/(1.0 1.1 1.2 1.3)/' \
         'c/--keylog=/f/' \
+        'c/--save-chain=/f/' \
         'c/--log=/f/' \
         'c/--log-format=/(notation jsonl)/' \
         'c/--color=/(auto always never)/' \
@@ -27,13 +28,14 @@ complete poptalk \
         'c/--loop=/(auto uvloop asyncio)/' \
         'c/--format=/(text junit)/' \
         'c/--output=/f/' \
-        'c/--/(after-login bodies ca-file client-cert client-key color connect-timeout connections drop-after exact explain fault fault-seed format help ignore insecure json junit keep-going keylog keyring list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc oauth output password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet save shared slow-refusals socket source srv starttls theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
+        'c/--/(after-login bodies ca-file client-cert client-key color connect-timeout connections drop-after exact expires-within explain fault fault-seed format help ignore insecure json junit keep-going keylog keyring list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc oauth output password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet save save-chain shared slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
         'c/-/(- 4 6 e h)/' \
         'n/--ca-file/f/' \
         'n/--client-cert/f/' \
         'n/--client-key/f/' \
         'n/--tls-min/(1.0 1.1 1.2 1.3)/' \
         'n/--keylog/f/' \
+        'n/--save-chain/f/' \
         'n/--log/f/' \
         'n/--log-format/(notation jsonl)/' \
         'n/--color/(auto always never)/' \
