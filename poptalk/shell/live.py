@@ -26,7 +26,6 @@ from prompt_toolkit.keys import Keys
 from poptalk.net.async_connection import CLOSE_GRACE, AsyncConnection, connect
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
-from poptalk.pop3.commands import State
 from poptalk.session.procedure import require_tls
 from poptalk.session.session import Session
 from poptalk.shell.completion import LineCompleter, SecretlessHistory, TypedLine
@@ -162,7 +161,7 @@ def _where_one_stands(shell: Shell) -> Iterator[str]:
             yield session.state.value
         yield f"{harmless(shell.destination.name)}:{shell.destination.port}"
         yield "TLS" if session.encrypted else "clear"
-        if session.marked and session.state is State.TRANSACTION:
+        if session.marked and not session.farewell:
             yield f"{len(session.marked)} marked for deletion"
     else:
         yield "not connected"

@@ -90,7 +90,7 @@ def test_a_challenge_settles(talk: Talk) -> None:
     assert not talk.session.core.settled
 
 
-def test_the_milliseconds_of_a_reply_count_to_its_first_line(talk: Talk) -> None:
+def test_the_milliseconds_of_a_reply_count_to_its_end_and_to_its_first_line(talk: Talk) -> None:
     logged_in(talk)
     talk.send(b"LIST")
     talk.now += 0.25
@@ -98,8 +98,11 @@ def test_the_milliseconds_of_a_reply_count_to_its_first_line(talk: Talk) -> None
     talk.now += 60
     assert talk.session.exchanges.receiving is not None
     talk.say(b"1 120\r\n.\r\n")
-    assert talk.session.exchanges.milliseconds == 250
-    assert talk.session.exchanges.receiving is None
+    exchanges = talk.session.exchanges
+    assert exchanges.milliseconds == 60250
+    assert exchanges.last is not None
+    assert exchanges.last.seconds == 0.25
+    assert exchanges.receiving is None
 
 
 def test_an_echo_of_a_secret_is_masked(talk: Talk) -> None:
