@@ -188,7 +188,9 @@ class Pipe:
         self.settle()
         core = self.session.core
         if core.greeted is Status.OTHER:
-            self._complain(FACTS[ViolationKind.NOT_POP3].sentence)
+            detail = self.session.core.looks_like
+            fact = FACTS[ViolationKind.NOT_POP3].sentence
+            self._complain(f"{fact} ({detail})" if detail else fact)
         destination = self.session.destination
         if destination is not None and destination.starttls:
             self._hand.require_tls()

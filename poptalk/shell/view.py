@@ -36,6 +36,7 @@ from poptalk.pop3.explain import (
     explain_waiting,
     faults_of_answer,
 )
+from poptalk.pop3.replies import Status
 from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode
 from poptalk.pop3.sasl.table import redacted_response, response_parts
 from poptalk.session.exchanges import (
@@ -274,7 +275,10 @@ class View:
 
     def _on_challenge(self, event: Challenge) -> None:
         self._show([status_line(self.mask(event.status_line.line))])
-        self._explain_last()
+        # What a +OK in place of a challenge means is said by the oddity that follows.
+        ok = event.status_line.status is Status.OK
+        if not ok or ViolationKind.OK_FOR_CHALLENGE in self.unremarked:
+            self._explain_last()
 
     def _on_body(self, event: BodyChunk) -> None:
         exchanges = self.session.exchanges

@@ -417,12 +417,16 @@ def _placeholder_ranges(line: bytes) -> list[tuple[int, int]]:
         pattern = parse_pattern(_decoded(line))
     except PatternError:
         return []
-    if _encoded(pattern.source) != line:
-        return []
     ranges = []
     at = 0
-    for part in pattern.parts:
-        length = len(_encoded(part.source))
+    try:
+        if _encoded(pattern.source) != line:
+            return []
+        sources = [_encoded(part.source) for part in pattern.parts]
+    except UnicodeEncodeError:
+        return []  # A lone surrogate, which no octets stand for.
+    for part, source in zip(pattern.parts, sources, strict=True):
+        length = len(source)
         if isinstance(part, Placeholder):
             ranges.append((at, at + length))
         at += length

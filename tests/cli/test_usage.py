@@ -119,19 +119,31 @@ def test_the_password_is_asked_for_with_lines_on_the_command_line() -> None:
     assert b"jones" not in bytes(pty.raw)
 
 
+@pytest.mark.parametrize(
+    ("refusal", "sentence"),
+    [
+        (
+            b"-ERR [AUTH] Unsupported authentication mechanism.\r\n",
+            "The server does not take this mechanism; :capa lists what the server takes",
+        ),
+        (
+            b"-ERR no\r\n",
+            "CAPA was not asked, so the server may have no PLAIN at all: :capa shows it",
+        ),
+    ],
+    ids=["in words", "without a reason"],
+)
 def test_a_mechanism_that_is_not_there_is_not_a_wrong_password(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, refusal: bytes, sentence: str
 ) -> None:
-    """Dovecot answers a mechanism that it does not know as it does a wrong password."""
+    """Dovecot answers a mechanism that it does not know with the code of a wrong password."""
     monkeypatch.setenv("POPTALK_PASSWORD", "jones")
-    refuse = Answer(lambda _line: b"-ERR [AUTH] Unsupported authentication mechanism.\r\n")
+    refuse = Answer(lambda _line: refusal)
     with ScriptedServer([Send(b"+OK ready\r\n"), refuse]) as server:
         finished = piped(b"", *at(server), "--login", "bob", "--mechanism", "PLAIN")
     assert finished.code == 1
-    assert (
-        "CAPA was not asked, so the server may have no PLAIN at all: :capa shows it"
-        in finished.stderr
-    )
+    assert sentence in finished.stderr
+    assert "wrong password" not in finished.stderr
 
 
 def test_letters_before_the_login() -> None:

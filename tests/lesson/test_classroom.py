@@ -199,7 +199,11 @@ def test_nothing_is_left_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         ("mailbox", {"mailbox": "nowhere"}, 'no mailbox "nowhere" among the lessons; there are'),
         ("mailbox", {"mailbox": "../own"}, '"../own" is no mailbox'),
         ("persona", {"persona": "plian"}, 'no persona "plian"; there are'),
-        ("fault", {"faults": ("lokced",)}, 'fault lokced: there is no fault "lokced"; is "locked"'),
+        (
+            "fault",
+            {"faults": ("lokced",)},
+            'Fault "lokced": there is no fault "lokced"; did you mean "locked"?',
+        ),
         ("fault", {"faults": ("ted=locked",)}, 'no account "ted"; there are bob'),
         ("user", {"user": "b\u00f6b\x07"}, "characters that SASLprep forbids"),
     ],

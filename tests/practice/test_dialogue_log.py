@@ -135,13 +135,16 @@ def test_a_password_in_the_wrong_place_is_hidden(
 def test_other_mistakes_are_logged_as_they_were_made(log: ServerLog, path: Path) -> None:
     session = Session(log)
     session.client(b"HELO example")
-    session.client(b"USER bob")
     session.client(b"STA")
+    session.client(b"USER bob")
     session.client(b"LIST 1 2")
+    session.client(b"tanstaaf")  # a password without its PASS, for all that can be known
     session.scribe.logged_in(BOB)
+    session.client(b"STA")
     session.client(b"RETRR 1")
     assert lines(log, path)[1:] == [
-        "C: HELO example", "C: USER bob", "C: STA", "C: LIST 1 2", "C: RETRR 1"
+        "C: HELO example", "C: STA", "C: USER bob", "C: LIST 1 2", "C: {secret}", "C: STA",
+        "C: RETRR 1",
     ]  # fmt: skip
 
 

@@ -83,9 +83,9 @@ class Turn(NamedTuple):
     """How many lines it reads first."""
     octets: bytes
     cuttable: int
-    """How many of them may come in pieces: until then the client owes nothing and waits.
+    """Before how many of them a piece may end: until then the client owes nothing and waits.
 
-    Whether it hears more before it speaks itself would be chance.
+    Whether it hears a piece after that before it speaks itself would be chance.
     """
 
 
@@ -99,13 +99,15 @@ def turns(typed: Sequence[bytes], said: Sequence[bytes], *, at_once: bool) -> li
     for sent, octets in zip(lines, said, strict=False):
         core.send(sent)
         cuttable, left = 0, octets
-        for _ in range(MOST_STEPS_TO_AN_END):
+        for step in range(MOST_STEPS_TO_AN_END):
             for octet in left:
                 cuttable += not core.settled
                 core.receive_data(bytes([octet]))
             if core.settled and octets[-1:] in (b"", b"\n"):
                 break
-            left = b"\r\n" if octets and not octets.endswith(b"\n") else b".\r\n"
+            # A lone dot's line ends as the first line of its reply does, in CRLF or in LF.
+            dot = b".\n" if step % 2 else b".\r\n"
+            left = b"\r\n" if octets and not octets.endswith(b"\n") else dot
             octets += left
         found.append(Turn(sent.count(b"\n"), octets, cuttable))
     return found
@@ -124,7 +126,7 @@ def playing(turns: Sequence[Turn], cuts: Sequence[int]) -> ScriptedServer:
     steps: list[Step] = []
     for turn in turns:
         steps += [Hear()] * turn.lines
-        places = {0, *(cut % (turn.cuttable + 1) for cut in cuts), len(turn.octets)}
+        places = {0, *(cut % max(turn.cuttable, 1) for cut in cuts), len(turn.octets)}
         steps += [Send(turn.octets[a:b]) for a, b in pairwise(sorted(places))]
     return ScriptedServer([*steps, Close()])
 

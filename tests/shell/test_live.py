@@ -360,7 +360,8 @@ async def test_lines_typed_while_stls_is_under_way_wait_for_tls(tmp_path: Path) 
             await shell.see("certificate verified")
             await shell.see("· TLS ·")
             assert shell.view()[-5:] == [
-                *("S: +OK begin", "C: USER bob", "C: PASS ****", "S: +OK", "S: +OK")
+                *("S: +OK begin", "C: USER bob", "C: PASS ****"),
+                *("S: +OK  # USER bob", "S: +OK  # PASS"),
             ]
         assert server.wait_for_end() == b"STLS\r\nUSER bob\r\nPASS jones\r\n"
 
@@ -427,7 +428,8 @@ async def test_open_to_a_dead_port_and_to_another_server() -> None:
 async def test_ctrl_c_gives_up_connecting(tmp_path: Path) -> None:
     with answering() as server, ScriptedServer([]) as silent:
         async with live(server) as shell:
-            await shell.enter(f":open --tls 127.0.0.1 {silent.port}", until="(connecting)> ")
+            await shell.enter(f":open --tls 127.0.0.1 {silent.port}", until="(connecting; ")
+            await shell.see("(connecting; Ctrl-C gives up)> ")
             await shell.enter(":open", until="already connecting; Ctrl-C gives up")
             shell.send(CTRL_C)
             await shell.see("gave up connecting")

@@ -346,7 +346,7 @@ async def test_a_warning_where_it_crosses_in_clear(monkeypatch: pytest.MonkeyPat
     with RecordingServer(reply=by_keyword(replies)) as server:
         async with live(server, rows=40) as shell:
             await shell.enter(":login bob", until="did not let you in")
-            assert "CRAM-MD5: the best in clear of 2 that SASL lists" in said_once(shell.text)
+            assert "CRAM-MD5: the best in the clear of 2 that SASL lists" in said_once(shell.text)
             assert "crosses the network" not in shell.text
             await shell.enter(":login bob USER", until="is logged in")
             assert "this password crosses the network in the clear" in said_once(shell.text)
@@ -362,11 +362,32 @@ async def test_the_prompt_knows_who_logged_in_by_hand(practice: Server) -> None:
 async def test_a_name_is_never_a_password_that_was_asked_for_first() -> None:
     """A server that asks for the password first must not bring it into the prompt."""
     steps = [Send(b"+OK\r\n"), ExpectLine(), Send(b"+ UGFzc3dvcmQ6\r\n"), ExpectLine()]
-    with ScriptedServer([*steps, Send(b"+OK in\r\n")]) as server:
+    steps += [Send(b"+ VXNlcm5hbWU6\r\n"), ExpectLine(), Send(b"+OK in\r\n")]
+    with ScriptedServer(steps) as server:
         async with live(server) as shell:
             await shell.enter(":explain on")
             await shell.ask("AUTH LOGIN")
-            await shell.enter("c2VjcmV0", until="S: +OK in")
+            await shell.enter("c2VjcmV0", until="S: + VXNlcm5hbWU6")
+            await shell.enter("Ym9i", until="S: +OK in")
             await shell.see("TRANSACTION 127.0.0.1>")
             assert "secret" not in shell.terminal.raw
             assert "c2VjcmV0" not in shell.terminal.raw
+
+
+async def test_an_ok_before_the_name_was_asked_for_is_no_login() -> None:
+    """LOGIN takes two responses; the next line may be a secret, and is masked, too."""
+    steps = [Send(b"+OK\r\n"), ExpectLine(), Send(b"+ UGFzc3dvcmQ6\r\n"), ExpectLine()]
+    steps += [Send(b"+OK in\r\n"), ExpectLine(), Send(b"-ERR no\r\n")]
+    with ScriptedServer(steps) as server:
+        async with live(server, rows=40) as shell:
+            await shell.enter(":explain on")
+            await shell.ask("AUTH LOGIN")
+            await shell.enter("am9uZXM=", until="S: +OK in")
+            await shell.see("AUTH 127.0.0.1>")
+            said = said_once(shell.text)
+            assert said.count("this +OK cannot be a login") == 1
+            assert "TRANSACTION" not in shell.text
+            await shell.enter("aGlkZGVu", until="S: -ERR no")
+            assert "aGlkZGVu" not in shell.terminal.raw
+            assert "jones" not in shell.terminal.raw
+            assert "am9uZXM=" not in shell.terminal.raw

@@ -93,7 +93,7 @@ def test_2_nothing_is_sent_behind_stls() -> None:
     with RecordingServer() as server:
         finished = one_liner(server, "--pipeline", "-e", "STLS", "-e", "NOOP")
     assert finished.code == 2
-    assert "nothing may be sent behind STLS" in finished.stderr
+    assert "nothing may be sent after STLS before TLS has begun" in finished.stderr
     assert server.received == b""
 
 
@@ -130,7 +130,7 @@ def test_a_pipeline_is_cut_too() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["-e", "PASS sesame"], "-e refuses PASS: what stands on a command line can be read by"),
+        (["-e", "PASS sesame"], "-e refuses PASS: what is on a command line can be read by"),
         (["-e", "apop bob sesame"], "-e refuses APOP"),
         (["-e", "AUTH PLAIN"], "-e refuses AUTH"),
         (["-e", "AUTH PLAIN sesame"], "-e refuses AUTH"),

@@ -383,21 +383,27 @@ def _whole_lesson(
     """Do the lesson from its beginning; return the steps that were passed."""
     steps = subject.lesson.steps
     learner = DryRunLearner(subject.lesson, practice_server)
+    differences, again = learner.dry_run.differences, None
     try:
         learner.begin()
         for _ in range(MOST_ACTIONS):
             if learner.over:
                 break
             yield from _riddles(subject, learner)
+            step, count = learner.tutor.step, len(differences)
             learner.go_on()
+            if len(differences) > count:
+                again = step
         else:
             raise Stuck(None, f"it asks for more than {MOST_ACTIONS} things")
     except Stuck as stuck:
         line = stuck.line or (learner.tutor.step.line if learner.tutor.step else 1)
-        yield subject.fault("answer-refused", line, advice=stuck.last_words)
+        # A step that begins again, because its proof has failed, may find done what it asks for.
+        if again is None or learner.tutor.step is not again:
+            yield subject.fault("answer-refused", line, advice=stuck.last_words)
     finally:
         learner.close()
-    for line, sentence in dict.fromkeys(learner.dry_run.differences):
+    for line, sentence in dict.fromkeys(differences):
         yield subject.fault("proof-fails", line, advice=sentence.rstrip("."))
     yield from _surprises(subject, learner)
     if learner.over:

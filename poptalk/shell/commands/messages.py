@@ -99,9 +99,10 @@ def _read(shell: Shell, name: str, argument: str, *, fetch: str) -> None:
     numbers = [word for word in words if word != _ALL]
     if len(numbers) > 1 or not all(map(_is_number, numbers)):
         raise LocalError(f"give the number of a message: :{name} 3, or :{name} for the last one")
-    keywords = (b"RETR",) if fetch.startswith("RETR") else (b"RETR", b"TOP")
     if numbers:
-        reply = _kept(shell, int(numbers[0]), keywords)
+        # What RETR brought has everything that TOP would bring.
+        keyword = fetch.partition(" ")[0].encode("ascii")
+        reply = _kept(shell, int(numbers[0]), (b"RETR", keyword))
     else:
         reply = shell.session.exchanges.last
         _check(reply, fetch, name)

@@ -140,8 +140,8 @@ def test_a_pipe_is_no_author(tmp_path: Path) -> None:
 
 
 def test_prose_is_for_recordings(tmp_path: Path) -> None:
-    with practising() as way, on_a_terminal(way.host, way.port, "--plain") as pty:
-        type_into(pty, [(":prose hello", "record FILE begins one")])
+    with practising() as way, on_a_terminal(way.host, way.port, "--plain", columns=120) as pty:
+        type_into(pty, [(":prose hello", "poptalk lessons record FILE begins one")])
     with on_a_terminal("lessons", "record", tmp_path / "a.md", "--plain", rows=60) as pty:
         type_into(
             pty, [(":prose", ":prose: say what the lesson is to say"), (":help :", ":prose TEXT")]

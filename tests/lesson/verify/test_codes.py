@@ -67,7 +67,13 @@ BROKEN = {
     "name": ("PT028", "is letter {n} alone", "is letter {m} alone", "That is", "it captures {n}"),
     "mailbox": ("PT029", "mailbox: three", "mailbox: nowhere", "mailbox:", '"nowhere"'),
     "persona": ("PT029", "persona: plain", "persona: plian", "persona:", '"plian"'),
-    "fault": ("PT029", "minutes: 5", "minutes: 5\nfault: sluw:2s", "fault:", 'is "slow" meant?'),
+    "fault": (
+        "PT029",
+        "minutes: 5",
+        "minutes: 5\nfault: sluw:2s",
+        "fault:",
+        'Fault "sluw:2s": there is no fault "sluw"; did you mean "slow"?',
+    ),
     "hint": ("PT030", "> [!TIP]\n> Two commands.\n", "", "```pop3\nC: DELE 3", "no hint"),
     "long prose": ("PT031", "Three letters are", f"{LONG} Three letters are", "## Look", "9 lines"),
     "long comment": (
