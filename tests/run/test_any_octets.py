@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from poptalk.net.connection import Link
 from poptalk.net.errors import ConnectionLost
 from poptalk.pop3.client import ClientSession
+from poptalk.pop3.events import Reply
 from poptalk.run.run import read_dialogue
 from poptalk.session.client import Client
 from poptalk.session.log import TextLog
@@ -96,20 +97,22 @@ def turns(typed: Sequence[bytes], said: Sequence[bytes], *, at_once: bool) -> li
     if at_once:
         lines, said = [b"", b"".join(lines)], [said[0], b"".join(said[1:])]
     found = []
+    end = b"\r\n"
     for sent, octets in zip(lines, said, strict=False):
         core.send(sent)
-        cuttable, left = 0, octets
-        for step in range(MOST_STEPS_TO_AN_END):
+        said_now, left = b"", octets
+        for _ in range(MOST_STEPS_TO_AN_END):
             for octet in left:
-                cuttable += not core.settled
-                core.receive_data(bytes([octet]))
-            if core.settled and octets[-1:] in (b"", b"\n"):
+                if core.settled:
+                    break  # What comes unasked belongs to this line or to the next by chance.
+                said_now += bytes([octet])
+                replies = [e for e in core.receive_data(bytes([octet])) if isinstance(e, Reply)]
+                # A lone dot's line ends as the first line of its reply does, in CRLF or in LF.
+                end = replies[-1].status_line.end if replies else end
+            if core.settled:
                 break
-            # A lone dot's line ends as the first line of its reply does, in CRLF or in LF.
-            dot = b".\n" if step % 2 else b".\r\n"
-            left = b"\r\n" if octets and not octets.endswith(b"\n") else dot
-            octets += left
-        found.append(Turn(sent.count(b"\n"), octets, cuttable))
+            left = b"\r\n" if said_now and not said_now.endswith(b"\n") else b"." + end
+        found.append(Turn(sent.count(b"\n"), said_now, len(said_now)))
     return found
 
 

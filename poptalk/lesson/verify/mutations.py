@@ -383,23 +383,21 @@ def _whole_lesson(
     """Do the lesson from its beginning; return the steps that were passed."""
     steps = subject.lesson.steps
     learner = DryRunLearner(subject.lesson, practice_server)
-    differences, again = learner.dry_run.differences, None
+    differences, count = learner.dry_run.differences, 0
     try:
         learner.begin()
         for _ in range(MOST_ACTIONS):
             if learner.over:
                 break
             yield from _riddles(subject, learner)
-            step, count = learner.tutor.step, len(differences)
+            count = len(differences)
             learner.go_on()
-            if len(differences) > count:
-                again = step
         else:
             raise Stuck(None, f"it asks for more than {MOST_ACTIONS} things")
     except Stuck as stuck:
         line = stuck.line or (learner.tutor.step.line if learner.tutor.step else 1)
-        # A step that begins again, because its proof has failed, may find done what it asks for.
-        if again is None or learner.tutor.step is not again:
+        # The step begins again where its proof fails, which is told below; the answer has passed.
+        if len(differences) == count:
             yield subject.fault("answer-refused", line, advice=stuck.last_words)
     finally:
         learner.close()

@@ -238,7 +238,7 @@ async def test_local_commands_of_lessons_are_refused_in_one_sentence_elsewhere()
     from tests.shell.shells import live, practising
 
     with practising() as server:
-        async with live(server) as shell:
+        async with live(server, rows=80) as shell:
             await shell.enter(":hint", until=":hint is for lessons")
             await shell.enter(":help :", until=":capa")
             assert ":quit" in shell.text

@@ -163,17 +163,16 @@ def test_a_proof(tmp_path: Path, count: int, holds: bool) -> None:
     with dry_run_of(body, tmp_path) as dry_run:
         dry_run.enter("QUIT")
         assert dry_run.finished == holds
-        said = "Line 21: expected the field 'messages' = 7, but '+OK 3 6183' came."
-        assert [each for _, each in dry_run.differences] == ([] if holds else [said])
+        said = "expected the field 'messages' = 7, but '+OK 3 6183' came."
+        assert dry_run.differences == ([] if holds else [(21, said)])
         if holds:
             return
         # The step begins again, once.
-        assert awaiting(dry_run) is Awaiting.CLOSED
+        assert awaiting(dry_run) is Awaiting.COMMAND
         assert "The step begins again." in words(dry_run, FeedbackKind.NOT_YET)
-        dry_run.enter("")
         dry_run.enter("QUIT")
         assert dry_run.finished
-        assert [each for _, each in dry_run.differences] == [said, said]
+        assert dry_run.differences == [(21, said), (21, said)]
 
 
 def test_no_connection(tmp_path: Path) -> None:
