@@ -96,6 +96,10 @@ UNUSABLE = (AccountError, FaultError, MaildropError, PersonaError, FileNotFoundE
 """What `Server` raises for arguments that it cannot use, each explained in one sentence."""
 
 
+ACCEPTING_TURNS = 3
+"""Turns of the event loop in which asyncio makes a connection of one that it has just accepted."""
+
+
 class Server:
     """A POP3 server to practise on.
 
@@ -327,6 +331,8 @@ class Server:
         traceback: TracebackType | None,
     ) -> None:
         self.take_no_more()
+        for _ in range(ACCEPTING_TURNS):
+            await asyncio.sleep(0)
         for connection in self.connections:
             connection.drop(DropReason.STOPPED)
         await self.connections.gone()
