@@ -140,15 +140,15 @@ class SpokenSecrets:
         if weak and not own:
             return line
         within = not weak and not (secret.isalpha() and len(secret) < _LONG)
-        masked, at = b"", 0
+        masked, at, hidden = b"", 0, 0
         while (start := line.find(secret, at)) >= 0:
             stop = start + len(secret)
-            first, last = _word_around(line, start, stop, at)
+            first, last = _word_around(line, start, stop, hidden)
             if (first, last) != (start, stop) and not within:
                 masked += line[at:stop]
             else:
                 masked += line[at:first] + MASK
-                stop = last
+                stop = hidden = last
             at = stop
         return masked + line[at:]
 
