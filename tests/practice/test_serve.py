@@ -432,3 +432,17 @@ async def test_running_out_of_files_is_told_now_and_then() -> None:
     loop.default_exception_handler = others.append  # type: ignore[assignment,method-assign]
     loop.call_exception_handler({"message": "another"})
     assert (len(said), len(others)) == (2, 1)
+
+
+async def test_accepting_again_after_the_end_is_no_trouble() -> None:
+    said: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(OutOfFiles(said.append))
+    loop.default_exception_handler = said.append  # type: ignore[assignment,method-assign]
+    with socket.socket() as closed:
+        pass
+    # What asyncio does a second after files ran out, if the server has stopped listening meanwhile.
+    loop.call_soon(loop.add_reader, closed.fileno(), print)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert said == []
