@@ -36,7 +36,7 @@ COMPLAIN_SECONDS = 60.0
 """Least time between two sentences about the same trouble."""
 
 CLOSED_SOCKET = "Invalid file descriptor: -1"
-"""How asyncio fails to accept again, a second after files ran out, if we have stopped listening since."""
+"""How asyncio fails to accept again, a second after files ran out, if we no longer listen."""
 
 FINISH_SECONDS = 8.0
 """How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
