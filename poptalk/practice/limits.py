@@ -1,7 +1,7 @@
 """What a server holds at most, and its ports.
 
-`ConnectionLimits` counts connections, `Deadlines` drops those that are silent for too long, and `listen`
-takes a port.
+`ConnectionLimits` counts connections, `Deadlines` drops those that are silent for too long, and a
+`ListeningPort` accepts them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import errno
 import math
 import os
 import socket
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -153,44 +153,84 @@ class CannotListen(OSError):
         self.port = port
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+ACCEPT_AGAIN_SECONDS = 1.0
+"""How long connections wait when no file can be opened for them."""
+
+
 class ListeningPort:
     """A port that was taken: the system accepts connections from now on, and keeps them for us.
 
-    Args:
-        host: the address as it was asked for.
-        implicit_tls: whether TLS begins at once (RFC 8314 §3).
-        socket: what listens.
-    """
-
-    host: str
-    implicit_tls: bool
-    socket: socket.socket
-
-    @property
-    def port(self) -> int:
-        """The port, also where any was asked for."""
-        port: int = self.socket.getsockname()[1]
-        return port
-
-
-def listen(host: str, port: int, *, implicit_tls: bool) -> ListeningPort:
-    """Take a port.
+    asyncio has servers of its own.  They differ by loop in what happens when no more files can be
+    opened: uvloop closes the connections that come, and says nothing.  Here they wait.
 
     Args:
-        host: an address of this machine, or a name for one.
-        port: 0 for any that is free.
-        implicit_tls: as in `ListeningPort`.
+        host: an address of this machine, or a name for one; also an attribute.
+        port: 0 for any that is free; the attribute has the one that was taken.
+        implicit_tls: whether TLS begins at once (RFC 8314 §3); also an attribute.
 
     Raises:
-        CannotListen: it is taken or forbidden, or there is no such address on this machine.
+        CannotListen: the port is taken or forbidden, or there is no such address on this machine.
     """
-    try:
-        sock = _listening_socket(host, port)
-    except (OSError, ValueError) as error:
-        # ValueError (UnicodeError is one) is Python's word for a name that no system is asked about.
-        raise CannotListen(host, port, error) from error
-    return ListeningPort(host=host, implicit_tls=implicit_tls, socket=sock)
+
+    def __init__(self, host: str, port: int, *, implicit_tls: bool) -> None:
+        try:
+            self.socket = _listening_socket(host, port)
+        except (OSError, ValueError) as error:
+            # ValueError (UnicodeError is one) is Python's word for a name that no system is asked about.
+            raise CannotListen(host, port, error) from error
+        self.host = host
+        self.port: int = self.socket.getsockname()[1]
+        self.implicit_tls = implicit_tls
+        self._stop: Callable[[], object] | None = None
+        """Takes the port from the loop that serves it."""
+        self._beginning: set[asyncio.Task[object]] = set()
+        """Connections that are accepted, and of which the protocol does not know yet."""
+
+    async def serve(self, make: Callable[[], asyncio.Protocol]) -> None:
+        """Accept connections in the running loop until the port is closed."""
+        self._loop = asyncio.get_running_loop()
+        self._make = make
+        try:
+            self._loop.add_reader(self.socket, self._accept)
+        except NotImplementedError:
+            # Windows' own loop, on a system without such a limit of files.
+            serving = await self._loop.create_server(make, sock=self.socket, backlog=BACKLOG)
+            self._stop = serving.close
+        else:
+            self._stop = partial(self._loop.remove_reader, self.socket)
+
+    def _accept(self) -> None:
+        for _ in range(BACKLOG):
+            try:
+                connection, _ = self.socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._loop.remove_reader(self.socket)
+                self._loop.call_later(ACCEPT_AGAIN_SECONDS, self._accept_again)
+                context = {"message": "A connection cannot be accepted.", "exception": error}
+                self._loop.call_exception_handler(context)
+                return
+            beginning = self._loop.create_task(
+                self._loop.connect_accepted_socket(self._make, connection)
+            )
+            self._beginning.add(beginning)
+            beginning.add_done_callback(self._beginning.discard)
+
+    def _accept_again(self) -> None:
+        if self.socket.fileno() >= 0:
+            self._loop.add_reader(self.socket, self._accept)
+
+    def close(self) -> None:
+        """Accept no more connections, and give the port back."""
+        if self.socket.fileno() >= 0:
+            if self._stop is not None:
+                self._stop()
+            self.socket.close()
+
+    async def begun(self) -> None:
+        """Wait until the protocol knows of each connection that was accepted."""
+        await asyncio.gather(*self._beginning, return_exceptions=True)
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
@@ -206,6 +246,7 @@ def _listening_socket(host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(BACKLOG)
+        sock.settimeout(0)
     except OSError:
         sock.close()
         raise

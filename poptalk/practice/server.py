@@ -42,14 +42,7 @@ from poptalk.practice.accounts import (
 )
 from poptalk.practice.connection import Patience, ServerConnection
 from poptalk.practice.faults.plan import FaultError, FaultPlan
-from poptalk.practice.limits import (
-    BACKLOG,
-    NO_MORE_FILES,
-    ConnectionLimits,
-    Deadlines,
-    ListeningPort,
-    listen,
-)
+from poptalk.practice.limits import NO_MORE_FILES, ConnectionLimits, Deadlines, ListeningPort
 from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Store, locate
 from poptalk.practice.observers import (
     DropReason,
@@ -94,10 +87,6 @@ NONCE_OCTETS = 18
 
 UNUSABLE = (AccountError, FaultError, MaildropError, PersonaError, FileNotFoundError)
 """What `Server` raises for arguments that it cannot use, each explained in one sentence."""
-
-
-ACCEPTING_TURNS = 3
-"""Turns of the event loop in which asyncio makes a connection of one that it has just accepted."""
 
 
 class Server:
@@ -204,7 +193,6 @@ class Server:
         self.deadlines = Deadlines(self.connections)
         self.listeners: tuple[ListeningPort, ...] = ()
         """The ports that were taken."""
-        self._serving: list[asyncio.Server] = []
         self._running: Future[None] | None = None
         """The life of the server in a thread of its own."""
         self._stop: Callable[[], object] | None = None
@@ -228,10 +216,10 @@ class Server:
         try:
             for host in self._hosts:
                 for number, implicit_tls in ports:
-                    listener = listen(host, number, implicit_tls=implicit_tls)
-                    self.listeners += (listener,)
+                    self.listeners += (ListeningPort(host, number, implicit_tls=implicit_tls),)
         except OSError:
-            self._close_sockets()
+            self.take_no_more()
+            self.listeners = ()
             raise
 
     @property
@@ -314,14 +302,10 @@ class Server:
     async def __aenter__(self) -> Self:
         if not self.listeners:
             self.listen()
-        loop = asyncio.get_running_loop()
         for listener in self.listeners:
-            serving = await loop.create_server(
-                functools.partial(ServerConnection, self, implicit_tls=listener.implicit_tls),
-                sock=listener.socket,
-                backlog=BACKLOG,
+            await listener.serve(
+                functools.partial(ServerConnection, self, implicit_tls=listener.implicit_tls)
             )
-            self._serving.append(serving)
         return self
 
     async def __aexit__(
@@ -331,16 +315,13 @@ class Server:
         traceback: TracebackType | None,
     ) -> None:
         self.take_no_more()
-        for _ in range(ACCEPTING_TURNS):
-            await asyncio.sleep(0)
+        for listener in self.listeners:
+            await listener.begun()
+        self.listeners = ()
         for connection in self.connections:
             connection.drop(DropReason.STOPPED)
         await self.connections.gone()
         self.deadlines.cancel()
-        for serving in self._serving:
-            await serving.wait_closed()
-        self._serving.clear()
-        self._close_sockets()
         if self._directory is not None:
             self._directory.cleanup()
             self._directory = None
@@ -369,13 +350,8 @@ class Server:
 
     def take_no_more(self) -> None:
         """Refuse connections from now on; those that there are go on."""
-        for serving in self._serving:
-            serving.close()
-
-    def _close_sockets(self) -> None:
         for listener in self.listeners:
-            listener.socket.close()
-        self.listeners = ()
+            listener.close()
 
     # For tests.
 

@@ -331,3 +331,35 @@ async def test_one_who_sends_thousands_of_commands_does_not_keep_the_others_wait
         greedy_streams[1].close()
         other_streams[1].close()
     assert answered.index(2, 2) < len(answered) - many // MAX_REPLIES_AT_ONCE // 2
+
+
+async def test_a_loop_without_readers_serves_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows' own loop is one."""
+
+    def add_reader(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", add_reader)
+    async with Server() as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        assert (await reader.readline()).startswith(b"+OK ")
+        port = server.port
+        server.take_no_more()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(server.host, port)
+        writer.close()
+
+
+async def test_a_server_that_stops_drops_connections_that_it_has_just_accepted() -> None:
+    async with Server() as server:
+        clients = [socket.create_connection((server.host, server.port)) for _ in range(20)]
+        # One turn of the loop: they are accepted, and not yet greeted.
+        await asyncio.sleep(0)
+    for client in clients:
+        with client:
+            client.settimeout(SECONDS)
+            try:
+                while client.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass

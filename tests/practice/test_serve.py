@@ -388,8 +388,11 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 """
 
 
-def test_a_server_that_runs_out_of_files_says_so_and_recovers() -> None:
-    with running("--json", program=SHORT_OF_FILES) as process:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_server_that_runs_out_of_files_says_so_and_recovers(loop: str) -> None:
+    if loop == "uvloop":
+        pytest.importorskip("uvloop", reason="uvloop is not installed (pip install uvloop)")
+    with running("--json", "--loop", loop, program=SHORT_OF_FILES) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         where = json.loads(process.stdout.readline())
