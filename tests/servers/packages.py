@@ -21,8 +21,9 @@ FOLDER = Path(__file__).resolve().parents[2] / ".servers"
 
 SERVERS = ("mailutils-pop3d", "solid-pop3d")
 
-WRAPPERS = ("libnss-wrapper", "libuid-wrapper")
-"""Libraries of the Samba project that let a server believe that it is root, with accounts of its own."""
+WRAPPERS = ("libnss-wrapper", "libuid-wrapper", "libpam-wrapper")
+"""Libraries of the Samba project that let a server believe that it is root, with accounts and a PAM of
+its own."""
 
 HINT = "python3 -m tests.servers.packages unpacks it on Debian"
 

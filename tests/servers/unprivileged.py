@@ -29,6 +29,14 @@ FIRST_UID = 20_000  # of accounts that the servers alone believe in
 
 NSS_WRAPPER = "libnss_wrapper.so"
 UID_WRAPPER = "libuid_wrapper.so"
+PAM_WRAPPER = "libpam_wrapper.so"
+"""Optional: the tests take longer without it."""
+
+PAM_SERVICE = """\
+auth required pam_unix.so nodelay
+account required pam_unix.so
+"""
+"""PAM without its two seconds after a wrong password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +204,9 @@ class Superserver:
                 connection, _peer = self._listener.accept()
             except OSError:
                 return
+            # These servers write a reply in small pieces, of which each would wait 40 ms for the
+            # acknowledgement of the one before.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with connection, self._log.open("ab") as log:
                 descriptor = connection.fileno()
                 process = self._account.popen(
@@ -205,7 +216,7 @@ class Superserver:
 
 
 def _environment(directory: Path) -> dict[str, str]:
-    wrappers = (find_library(NSS_WRAPPER), find_library(UID_WRAPPER))
+    wrappers = filter(None, map(find_library, (NSS_WRAPPER, UID_WRAPPER, PAM_WRAPPER)))
     return {
         "PATH": os.defpath,
         "LD_LIBRARY_PATH": library_path(),
@@ -213,6 +224,8 @@ def _environment(directory: Path) -> dict[str, str]:
         "NSS_WRAPPER_PASSWD": f"{directory}/passwd",
         "NSS_WRAPPER_GROUP": f"{directory}/group",
         "NSS_WRAPPER_SHADOW": f"{directory}/shadow",
+        "PAM_WRAPPER": "1",
+        "PAM_WRAPPER_SERVICE_DIR": f"{directory}/pam.d",
         "UID_WRAPPER": "1",
         "UID_WRAPPER_ROOT": "1",
     }
@@ -230,6 +243,9 @@ def _write_accounts(directory: Path, program: Program) -> None:
         shadow.append(f"{name}:{digest}:19000:0:99999:7:::")
     (directory / "passwd").write_text("".join(f"{line}\n" for line in passwd))
     (directory / "shadow").write_text("".join(f"{line}\n" for line in shadow))
+    (directory / "pam.d").mkdir()
+    for service in ("other", SOLID.binary):
+        (directory / "pam.d" / service).write_text(PAM_SERVICE)
     (directory / "group").write_text(f"root:x:0:\nmail:x:8:\nusers:x:{FIRST_UID}:\n")
 
 
