@@ -15,14 +15,15 @@ from typing import BinaryIO
 from poptalk.practice.maildrop.locks import Journal, SessionLock, Steps
 from poptalk.practice.maildrop.snapshot import (
     CommitRefused,
+    HeldFolder,
     MaildropError,
     Measure,
     Signature,
     Snapshot,
     canonical_blocks,
+    held,
     list_files,
     measure,
-    open_message,
     stored_blocks,
     unique_id_of,
 )
@@ -44,7 +45,7 @@ class EmlSnapshot(Snapshot):
         listing: the files, in the order of the messages.
     """
 
-    def __init__(self, folder: Path, listing: Listing) -> None:
+    def __init__(self, folder: HeldFolder, listing: Listing) -> None:
         super().__init__(len(listing))
         self.listing = listing
         self._folder = folder
@@ -63,9 +64,9 @@ class EmlSnapshot(Snapshot):
         """Return the name and the state of a message's file."""
         return self.listing[number - 1]
 
-    def path(self, number: int) -> Path:
-        """Return where a message is."""
-        return self._folder / self.listing[number - 1][0]
+    def is_as_found(self, folder: HeldFolder, listing: Listing) -> bool:
+        """Tell whether the same files are in the same folder."""
+        return folder is self._folder and listing == self.listing
 
     def _learn(self, number: int, older: Snapshot, before: int) -> None:
         super()._learn(number, older, before)
@@ -73,7 +74,7 @@ class EmlSnapshot(Snapshot):
         self._unique_ids[number - 1] = older._unique_ids[before - 1]
 
     def _open(self, number: int) -> BinaryIO:
-        return open_message(str(self._folder), self.listing[number - 1][0])
+        return self._folder.open(self.listing[number - 1][0])
 
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
         return Signature.of(os.fstat(file.fileno())) == self.listing[number - 1][1]
@@ -96,6 +97,7 @@ class EmlFolder:
         # Nobody can put a link in its place from now on.
         self._folder = folder.resolve()
         self._journal = Journal(self._folder)
+        self._held: HeldFolder | None = None
 
     def is_quick(self, _before: Snapshot | None) -> bool:
         """Tell that names are enough."""
@@ -103,13 +105,14 @@ class EmlFolder:
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the files; none is opened."""
+        self._held = folder = held(self._held, self._folder)
         # The journal first: if it goes in between, so have the files that it named.
         going = self._journal.entries()
         files = (file for file in _list(self._folder) if not self._is_going(file[0], going))
         listing = tuple(sorted(files))
-        if isinstance(before, EmlSnapshot) and before.listing == listing:
+        if isinstance(before, EmlSnapshot) and before.is_as_found(folder, listing):
             return before
-        snapshot = EmlSnapshot(self._folder, listing)
+        snapshot = EmlSnapshot(folder, listing)
         if before is not None:
             snapshot.learn_from(before)
         return snapshot
@@ -125,7 +128,7 @@ class EmlFolder:
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
         """Remove the files of messages; refuse if one of them is not what it was."""
         assert isinstance(snapshot, EmlSnapshot)
-        entries = _entries(snapshot, numbers)
+        entries = _entries(self._folder, snapshot, numbers)
         if entries:
             yield from self._journal.write(entries)
             yield from self.clear_away()
@@ -136,7 +139,7 @@ class EmlFolder:
             return False
         hasher = _hasher(name)
         try:
-            with open_message(str(self._folder), name) as file:
+            with HeldFolder(str(self._folder)).open(name) as file:
                 measure(canonical_blocks(stored_blocks(file)), hasher=hasher)
         except FileNotFoundError:
             return False
@@ -161,13 +164,13 @@ def _list(folder: Path) -> Iterator[tuple[str, Signature]]:
             yield entry.name, signature
 
 
-def _entries(snapshot: EmlSnapshot, numbers: Iterable[int]) -> dict[str, str]:
+def _entries(folder: Path, snapshot: EmlSnapshot, numbers: Iterable[int]) -> dict[str, str]:
     """Return names and unique-ids of messages that are what they were."""
     entries = {}
     for number in numbers:
         name, signature = snapshot.listing[number - 1]
         try:
-            as_listed = Signature.of(snapshot.path(number).lstat()) == signature
+            as_listed = Signature.of((folder / name).lstat()) == signature
         except FileNotFoundError:
             # Another program has removed it, which is what the client wants.
             continue

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from poptalk.practice.maildrop.locks import Journal, SessionLock, Steps
-from poptalk.practice.maildrop.snapshot import Snapshot, list_files, open_message, unique_id_of
+from poptalk.practice.maildrop.snapshot import HeldFolder, Snapshot, held, list_files, unique_id_of
 
 FOLDERS = ("new", "cur")
 """Where messages are; what is in ``tmp`` is not yet delivered."""
@@ -34,6 +34,9 @@ system's clock ticks every 1 to 10 ms."""
 
 COARSE_CLOCK_GRAIN_NS = 2_000_000_000
 """The same where a time of change has no fraction: some file systems know whole or even seconds."""
+
+Written = tuple[tuple[int, int], ...]
+"""The inode of each folder, and when it was last written to."""
 
 _UNIQUE_ID = re.compile(r"[\x21-\x7e]{1,70}")
 """What RFC 1939 §7 allows."""
@@ -48,17 +51,19 @@ class MaildirSnapshot(Snapshot):
 
     Args:
         folder: the Maildir.
+        folders: those in it, by name.
         paths: where each message is, relative to it, in the order of the messages.
         written: when its folders were last written to.
     """
 
-    def __init__(self, folder: Path, paths: list[str], written: tuple[int, ...]) -> None:
+    def __init__(
+        self, folder: Path, folders: Mapping[str, HeldFolder], paths: list[str], written: Written
+    ) -> None:
         super().__init__(len(paths))
         self.paths = paths
         self.written = written
         self._folder = folder
-        self._beginning = os.path.join(folder, "")
-        """What each of the paths begins with."""
+        self._folders = folders
         self._unique_ids: list[bytes | None] = [None] * len(paths)
         self._searched = written
 
@@ -74,7 +79,7 @@ class MaildirSnapshot(Snapshot):
         """Return the unique name of a message."""
         return unique_name(self.paths[number - 1])
 
-    def move(self, paths: list[str], written: tuple[int, ...]) -> None:
+    def move(self, paths: list[str], written: Written) -> None:
         """Take note that the same messages are elsewhere now, or have other flags."""
         self.paths = paths
         self.written = self._searched = written
@@ -88,7 +93,7 @@ class MaildirSnapshot(Snapshot):
 
     def _open_path(self, number: int) -> BinaryIO:
         subfolder, _, name = self.paths[number - 1].partition("/")
-        return open_message(self._beginning + subfolder, name)
+        return self._folders[subfolder].open(name)
 
     def _search(self) -> None:
         """Find files that have moved; list the folders again only if they have changed."""
@@ -128,6 +133,7 @@ class Maildir:
         self._journal = Journal(folder)
         # Every login asks when they have changed, and putting paths together takes longer than that.
         self._subfolders = _subfolders(folder)
+        self._held: dict[str, HeldFolder] = {}
 
     def is_quick(self, _before: Snapshot | None) -> bool:
         """Tell that names are enough."""
@@ -139,15 +145,21 @@ class Maildir:
         if isinstance(before, MaildirSnapshot) and before.written == written:
             return before
         trusted = written if _is_past(written) else ()
+        folders = {name: held(self._held.get(name), self._folder / name) for name in FOLDERS}
+        exchanged, self._held = folders != self._held, folders
         going = self._journal.entries()
         # A message that is being moved may be seen twice.
         there = {unique_name(path): path for path in _list(self._folder)}
         names = sorted((name for name in there if name not in going), key=_order)
         paths = [there[name] for name in names]
-        if isinstance(before, MaildirSnapshot) and names == list(map(unique_name, before.paths)):
+        if (
+            isinstance(before, MaildirSnapshot)
+            and not exchanged
+            and names == list(map(unique_name, before.paths))
+        ):
             before.move(paths, trusted)
             return before
-        snapshot = MaildirSnapshot(self._folder, paths, trusted)
+        snapshot = MaildirSnapshot(self._folder, folders, paths, trusted)
         if before is not None:
             snapshot.learn_from(before)
         return snapshot
@@ -211,15 +223,16 @@ def _subfolders(folder: Path) -> tuple[str, ...]:
     return tuple(os.path.join(folder, name) for name in FOLDERS)
 
 
-def _times_of_change(subfolders: Iterable[str]) -> tuple[int, ...]:
-    """Return when folders were last written to, in nanoseconds."""
-    return tuple([os.stat(subfolder).st_mtime_ns for subfolder in subfolders])
+def _times_of_change(subfolders: Iterable[str]) -> Written:
+    """Return which folders there are, and when they were last written to, in nanoseconds."""
+    found = map(os.lstat, subfolders)
+    return tuple([(status.st_ino, status.st_mtime_ns) for status in found])
 
 
-def _is_past(written: tuple[int, ...]) -> bool:
+def _is_past(written: Written) -> bool:
     """Tell whether any later change of the folders would show in their times of change."""
     now = time.time_ns()
     return all(
         now - then > (CLOCK_GRAIN_NS if then % 1_000_000_000 else COARSE_CLOCK_GRAIN_NS)
-        for then in written
+        for _, then in written
     )

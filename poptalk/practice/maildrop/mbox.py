@@ -28,6 +28,7 @@ import weakref
 from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -45,13 +46,14 @@ from poptalk.practice.maildrop.locks import (
 )
 from poptalk.practice.maildrop.snapshot import (
     CommitRefused,
+    HeldFolder,
     MaildropError,
     MaildropLocked,
     Signature,
     Snapshot,
     canonical_blocks,
+    held,
     measure,
-    open_message,
     opened_folder,
     stored_blocks,
     unique_id_of,
@@ -74,7 +76,7 @@ class MboxSnapshot(Snapshot):
     """The messages of an mbox as they were found.
 
     Args:
-        path: the file.
+        reopen: opens the file.
         signature: its state when it was read.
         starts: where the line in front of each message begins.
         stops: where each message ends, without the empty line after it.
@@ -82,7 +84,7 @@ class MboxSnapshot(Snapshot):
 
     def __init__(
         self,
-        path: Path,
+        reopen: Callable[[], BinaryIO],
         signature: Signature,
         starts: array[int],
         stops: array[int],
@@ -90,7 +92,7 @@ class MboxSnapshot(Snapshot):
         super().__init__(len(starts))
         self.signature = signature
         self.starts = starts
-        self._path = path
+        self._reopen = reopen
         self._stops = stops
         self._bodies = array("q", [0]) * len(starts)
         self._digests: list[bytes] = []
@@ -138,7 +140,7 @@ class MboxSnapshot(Snapshot):
         return file.tell()
 
     def _open(self, number: int) -> BinaryIO:
-        file = open_message(str(self._path.parent), self._path.name, buffering=-1)
+        file = self._reopen()
         file.seek(self._bodies[number - 1])
         return file
 
@@ -254,6 +256,7 @@ class Mbox:
     def __init__(self, path: Path) -> None:
         # Nobody can put a link in its place from now on.
         self._path = path.resolve()
+        self._folder: HeldFolder | None = None
         self._journal = self._beside("journal")
 
     def is_quick(self, before: Snapshot | None) -> bool:
@@ -270,9 +273,11 @@ class Mbox:
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """Read the file once, unless it has not changed."""
+        self._folder = held(self._folder, self._path.parent)
+        reopen = partial(self._folder.open, self._path.name, buffering=-1)
         for _ in range(READINGS):
             journal = self._journal_state()
-            with open_message(str(self._path.parent), self._path.name, buffering=-1) as file:
+            with reopen() as file:
                 signature = Signature.of(os.fstat(file.fileno()))
                 if (
                     journal is None
@@ -281,7 +286,7 @@ class Mbox:
                 ):
                     return before
                 try:
-                    snapshot = _read(self._path, file) if journal is None else self._copied(file)
+                    snapshot = self._copied(file) if journal else _read(self._path, file, reopen)
                 except (MaildropError, FileNotFoundError):
                     # That may be so because a session is just rewriting it.
                     if self._journal_state() == journal:
@@ -324,7 +329,7 @@ class Mbox:
             delivery_stopped(self._path, folder=folder) as file,
         ):
             yield "delivery is stopped"
-            now = _read(self._path, file)
+            now = _read(self._path, file, lambda: file)
             if not now.begins_with(snapshot):
                 raise CommitRefused(
                     f"{self._path} has changed since it was listed, so nothing was deleted."
@@ -381,7 +386,9 @@ class Mbox:
                 copy.writelines(_part(file, 0, rewrite.start))
                 copy.writelines(rewrite.new_end_and_newer_mail())
                 copy.flush()
-                snapshot = _read(Path(name).resolve(), copy)
+                folder = HeldFolder(os.path.dirname(os.path.realpath(name)))
+                reopen = partial(folder.open, os.path.basename(name), buffering=-1)
+                snapshot = _read(self._path, copy, reopen)
         except BaseException:
             os.unlink(name)
             raise
@@ -413,8 +420,8 @@ def _part(file: BinaryIO, start: int, stop: int | None) -> Iterator[bytes]:
     yield from stored_blocks(file, None if stop is None else stop - start)
 
 
-def _read(path: Path, file: BinaryIO) -> MboxSnapshot:
-    """List an open file."""
+def _read(path: Path, file: BinaryIO, reopen: Callable[[], BinaryIO]) -> MboxSnapshot:
+    """List an open file, which `reopen` opens once more for each message."""
     signature = Signature.of(os.fstat(file.fileno()))
     starts, stops = array("q"), array("q")
     if signature.octets:
@@ -429,7 +436,7 @@ def _read(path: Path, file: BinaryIO) -> MboxSnapshot:
             stops.append(stop)
             starts.append(start)
         stops.append(_last_stop(file, signature.octets))
-    snapshot = MboxSnapshot(path, signature, starts, stops)
+    snapshot = MboxSnapshot(reopen, signature, starts, stops)
     snapshot.read(file)
     return snapshot
 

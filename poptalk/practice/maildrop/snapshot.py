@@ -141,16 +141,40 @@ def opened_folder(path: str | os.PathLike[str], *, within: int | None = None) ->
         os.close(descriptor)
 
 
-def open_message(folder: str, name: str, *, buffering: int = 0) -> BinaryIO:
-    """Open a file of a folder for reading, by default without a buffer."""
-    if os.open not in os.supports_dir_fd:  # pragma: no cover - Windows
-        return os.fdopen(open_regular(os.path.join(folder, name)), "rb", buffering)
-    # As `opened_folder` does, without the cost of a context for each message.
-    descriptor = os.open(folder, _FOLDER)
-    try:
-        return os.fdopen(open_regular(name, folder=descriptor), "rb", buffering)
-    finally:
-        os.close(descriptor)
+class HeldFolder:
+    """A folder that is held open, so that its files can be opened without looking for it again.
+
+    Nobody can exchange it for a link to another meanwhile: that would not change this one.
+
+    Args:
+        path: its path, the last part of which must not be a link.
+    """
+
+    _descriptor: int | None = None
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        if os.open in os.supports_dir_fd:
+            self._descriptor = os.open(path, _FOLDER)
+            self._status = os.fstat(self._descriptor)
+
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    def is_still_there(self) -> bool:
+        """Tell whether the folder is at its path, and not another one."""
+        return self._descriptor is None or os.path.samestat(self._status, os.lstat(self.path))
+
+    def open(self, name: str, *, buffering: int = 0) -> BinaryIO:
+        """Open a regular file in it for reading, by default without a buffer."""
+        path = os.path.join(self.path, name) if self._descriptor is None else name
+        return os.fdopen(open_regular(path, folder=self._descriptor), "rb", buffering)
+
+
+def held(folder: HeldFolder | None, path: str | os.PathLike[str]) -> HeldFolder:
+    """Return the folder that is at a path now: the one that is held already, if it is that."""
+    return folder if folder and folder.is_still_there() else HeldFolder(os.fspath(path))
 
 
 def list_files(folder: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:

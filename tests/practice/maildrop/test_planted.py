@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -341,12 +342,49 @@ def test_a_folder_exchanged_for_a_link_is_not_followed(format_: Format, tmp_path
     swapped = mail if format_ is Format.EML else mail / "new"
     swapped.rename(tmp_path / "elsewhere")
     swapped.symlink_to(secret if format_ is Format.EML else secret / "new")
-    with pytest.raises(OSError, match="cannot be read"):
-        lease.maildrop.chunks(1)
+    # The session has the folder that it has listed, wherever that is now.
+    assert b"".join(lease.maildrop.chunks(1)) == LETTERS[0]
     lease.release()
     with pytest.raises(MaildropError, match="cannot be used"):
         store.open()
     assert {each.read_bytes() for each in secret.rglob("*") if each.is_file()} == {PRECIOUS}
+
+
+@pytest.mark.parametrize("format_", list(Format))
+def test_a_folder_that_is_made_anew_is_the_maildrop_from_the_next_session_on(
+    format_: Format, tmp_path: Path
+) -> None:
+    mail = tmp_path / "folder" / "mail"
+    mail.parent.mkdir()
+    WRITERS[format_](mail, numbered_letters(3))
+    store = Store(locate(mail))
+    lease = store.open()
+    mail.parent.rename(tmp_path / "elsewhere")
+    mail.parent.mkdir()
+    WRITERS[format_](mail, [PRECIOUS])
+    assert b"".join(lease.maildrop.chunks(2)) == LETTERS[1]
+    assert b"".join(store.open().maildrop.chunks(1)) == PRECIOUS.replace(b"\n", b"\r\n")
+
+
+def test_folders_are_not_held_open_for_ever(tmp_path: Path) -> None:
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("this system does not tell which files are open")
+
+    def opened() -> int:
+        return sum(os.path.realpath(f"/proc/self/fd/{n}").startswith(str(tmp_path))
+                   for n in os.listdir("/proc/self/fd"))  # fmt: skip
+
+    mail = WRITERS[Format.MAILDIR](tmp_path / "mail", numbered_letters(3))
+    store = Store(locate(mail))
+    for number in range(5):
+        (mail / "new").rename(mail / f"old{number}")
+        (mail / "new").mkdir()
+        lease = store.open()
+        lease.release()
+    assert opened() == 2
+    del store, lease
+    gc.collect()
+    assert opened() == 0
 
 
 def test_an_mbox_with_a_second_name_is_not_rewritten(tmp_path: Path) -> None:
