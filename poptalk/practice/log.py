@@ -2,8 +2,8 @@
 
 Sessions that overlap take turns in the file: nothing waits for the end of a session, and nothing is lost
 if the server dies.  Each turn is a block of its own, headed by a comment that names the session; a
-session without interruptions can be replayed.  The lines are written by
-`poptalk.transcript.writer.DialogueWriter`, as in the log of a client's session (`poptalk.session.log`).
+session without interruptions can be replayed.  Lines are written, and secrets masked, as in the log of a
+client's session (`poptalk.session.log`, `poptalk.pop3.redaction`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import reason
-from poptalk.pop3.commands import Command, Effect, Span, State
+from poptalk.pop3.commands import Command, Effect, Span, parse_command
+from poptalk.pop3.events import Challenge, Exchange, Sent
 from poptalk.pop3.redaction import SpokenSecrets, is_stray_secret
+from poptalk.pop3.replies import parse_status_line
 from poptalk.pop3.server.events import (
     CommandReceived,
     EndReason,
@@ -22,17 +24,14 @@ from poptalk.pop3.server.events import (
     ResponseReceived,
 )
 from poptalk.practice.observers import DropReason, How, Observer, Peer
-from poptalk.session.log import now_here, open_private
+from poptalk.session.log import SessionWriter, now_here, open_private
 from poptalk.terminal.safe import harmless
 from poptalk.transcript.model import Side
-from poptalk.transcript.pattern import Placeholder
-from poptalk.transcript.redact import mask_command, mask_sasl_line
-from poptalk.transcript.writer import DialogueWriter, ServerLines
+from poptalk.transcript.writer import ServerLines
 
 if TYPE_CHECKING:
     from poptalk.pop3.server.events import ServerEvent
     from poptalk.practice.accounts import Account
-    from poptalk.transcript.pattern import Part
 
 _MAIL = (b"RETR", b"TOP")
 """Commands that are answered with a message, whose text is no echo of a secret."""
@@ -116,17 +115,20 @@ class _SessionLog(Observer):
     def __init__(self, log: ServerLog, peer: Peer) -> None:
         self._log = log
         self._peer = peer
-        self._writer = DialogueWriter(log.write)
+        self._writer = SessionWriter(log.write)
         self._secrets = SpokenSecrets()
-        self._mail = False
-        """Whether the answer to the last command is a message."""
-        self._mechanism = b""
+        self._exchange = Exchange(number=0, command=parse_command(b""))
+        """The last command."""
         self._step = 0
         """Which response of an AUTH the last line was, an initial one included."""
+        self._asked: list[int] = [0]
+        """The numbers of the commands whose replies may be in what is sent now."""
+        self._answered = False
+        """Whether something was sent since the last command."""
         self._lines = ServerLines()
         self._begun = False
-        self._named = self._auth = self._logged_in = False
-        """Whether USER and AUTH were sent, and whether a login succeeded."""
+        self._login_begun = self._after_auth = self._logged_in = False
+        """Whether a command of a login was sent, AUTH since the last one, and whether it succeeded."""
         self._turn()
         self._writer.open()
         log.flush()
@@ -136,9 +138,12 @@ class _SessionLog(Observer):
     def told(self, event: ServerEvent) -> None:
         match event:
             case CommandReceived():
-                self._command(event.command)
+                self._command(event.command, event.end)
             case ResponseReceived():
-                self._response(event.line)
+                self._step += 1
+                line = event.line
+                secret = Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
+                self._client(line, event.end, secret, sasl=True)
             case OverlongLineReceived():
                 self._comment(f"a line of {event.octets:,} octets was thrown away")
             case PlaintextAfterStls():
@@ -154,71 +159,67 @@ class _SessionLog(Observer):
         self._log.flush()
 
     def sent(self, octets: bytes | memoryview) -> None:
+        self._answered = True
         lines = self._lines.feed(octets)
         if lines:
             self._turn()
         for line in lines:
-            self._writer.received(line if self._mail else self._secrets.mask(line))
+            self._writer.received(self._masked(line))
         self._log.flush()
 
     def ended(self, how: How) -> None:
         self._turn()
-        if not self._mail:
-            self._lines.rest = self._secrets.mask(self._lines.rest)
+        self._lines.rest = self._masked(self._lines.rest)
         self._writer.close(Side.CLIENT if how in _BY_CLIENT else Side.SERVER, self._lines)
         self._comment(f"session {self._peer.number} ended: {how.value}")
 
     # Lines.
 
-    def _command(self, command: Command) -> None:
-        if not self._logged_in:
-            command = self._without_stray_secrets(command)
-        self._mail = command.keyword in _MAIL
-        self._step = 0
-        if command.verb is not None and command.verb.challenges:
-            self._mechanism = command.arguments[0] if command.arguments else b""
-            self._step = len(command.arguments) - 1
-        secret = b"" if command.secret is None else command.line[command.secret.start :]
-        self._client(mask_command(command), secret)
+    def _command(self, command: Command, end: bytes) -> None:
+        verb, secret = command.verb, command.secret
+        begun = self._login_begun and not self._logged_in
+        if is_stray_secret(
+            command, login_begun=begun, after_auth=self._after_auth, outside=self._logged_in
+        ):
+            secret = Span(start=0, stop=len(command.line))
+            command = Command(
+                line=command.line, keyword=command.keyword, verb=verb, arguments=(), secret=secret
+            )
+        elif verb is not None:
+            self._after_auth = verb.challenges
+            self._login_begun |= verb.effect in (Effect.NAME, Effect.LOGIN)
+        if self._answered:
+            self._asked, self._answered = [], False
+        self._exchange = Exchange(number=self._exchange.number + 1, command=command)
+        self._asked.append(self._exchange.number)
+        self._step = len(command.arguments) - 1 if verb is not None and verb.challenges else 0
+        self._client(command.line, end, secret, sasl=False)
 
-    def _without_stray_secrets(self, command: Command) -> Command:
-        """Hide a secret that was sent where the table of commands has none."""
-        verb, line = command.verb, command.line
-        start = None
-        if verb is None:
-            if is_stray_secret(command, login_begun=self._named, after_auth=self._auth):
-                start = 0
-        else:
-            self._named |= verb.effect is Effect.NAME
-            self._auth |= verb.challenges
-            extra = line.split(None, len(verb.arguments) + 1)[len(verb.arguments) + 1 :]
-            if extra and State.TRANSACTION not in verb.states:
-                start = line.rindex(extra[0])
-        if start is None:
-            return command
-        # A server may repeat only some of the words.
-        for word in line[start:].split():
-            self._secrets.remember(word)
-        if command.secret is not None:
-            return command
-        return Command(
-            line=line,
-            keyword=command.keyword,
-            verb=verb,
-            arguments=command.arguments,
-            secret=Span(start=start, stop=len(line)),
+    def _client(self, line: bytes, end: bytes, secret: Span | None, *, sasl: bool) -> None:
+        event = Sent(
+            line=line, end=end, secret=secret, exchange=self._exchange, sasl=sasl, step=self._step
         )
-
-    def _response(self, line: bytes) -> None:
-        self._step += 1
-        self._client(mask_sasl_line(line, self._mechanism, step=self._step), line)
-
-    def _client(self, parts: tuple[Part, ...], secret: bytes) -> None:
-        if any(isinstance(part, Placeholder) for part in parts):
-            self._secrets.remember(secret)
+        number = self._exchange.number
+        self._secrets.sent(line, secret, exchange=number)
+        # The server may repeat only some of the words.
+        for word in line[secret.start :].split() if secret else ():
+            self._secrets.remember(word, exchange=number)
         self._turn()
-        self._writer.client(*parts)
+        self._writer.sent(event)
         self._log.flush()
+
+    def _masked(self, line: bytes) -> bytes:
+        """Mask the echoes of secrets in a line of the server; mail is left alone."""
+        if self._exchange.command.keyword in _MAIL:
+            return line
+        if line.startswith(b"+ "):
+            challenge = parse_status_line(line)
+            self._secrets.hear(Challenge(exchange=self._exchange, status_line=challenge))
+        elif not self._logged_in:
+            self._secrets.heard(line)
+        for number in self._asked:
+            line = self._secrets.mask(line, answers=number)
+        return line
 
     def _comment(self, text: str) -> None:
         self._turn()

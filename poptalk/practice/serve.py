@@ -35,9 +35,6 @@ from poptalk.practice.server import UNUSABLE, LoopMissing, Server, loop_factory
 COMPLAIN_SECONDS = 60.0
 """Least time between two sentences about the same trouble."""
 
-CLOSED_SOCKET = "Invalid file descriptor: -1"
-"""How asyncio fails to accept again, a second after files ran out, if we no longer listen."""
-
 FINISH_SECONDS = 8.0
 """How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
 
@@ -224,8 +221,6 @@ class OutOfFiles:
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Report an error, as `asyncio.loop.set_exception_handler` has it."""
         error = context.get("exception")
-        if isinstance(error, ValueError) and CLOSED_SOCKET in str(error):
-            return
         if not isinstance(error, OSError) or error.errno not in NO_MORE_FILES:
             loop.default_exception_handler(context)
         elif self._clock() >= self._quiet_until:

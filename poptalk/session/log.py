@@ -173,7 +173,7 @@ class FileLog(ABC):
             pass
 
 
-class _Writer(DialogueWriter):
+class SessionWriter(DialogueWriter):
     """Writes what happens in a session, secrets as placeholders."""
 
     def sent(self, event: Sent, *, most: int | None = None) -> None:
@@ -198,7 +198,7 @@ class TextLog(FileLog):
 
     def __init__(self, name: str, session: Session, *, now: Now = now_here) -> None:
         super().__init__(name, session, now=now)
-        self._writer = _Writer(self._write)
+        self._writer = SessionWriter(self._write)
         self._told: datetime | None = None
         """The time that was written last."""
 
@@ -352,7 +352,7 @@ def recent_lines(session: Session) -> tuple[str, ...]:
     Of a message only the size is among them.
     """
     lines: deque[str] = deque(maxlen=MOST_LINES)
-    writer = _Writer(lines.append)
+    writer = SessionWriter(lines.append)
     for each in session.exchanges.said:
         if isinstance(each, StoredReply):
             _report_reply(writer, each, session)
@@ -363,7 +363,7 @@ def recent_lines(session: Session) -> tuple[str, ...]:
     return tuple(line.rstrip("\n") for line in lines)
 
 
-def _report_event(writer: _Writer, event: Event, session: Session) -> None:
+def _report_event(writer: SessionWriter, event: Event, session: Session) -> None:
     match event:
         case Sent():
             writer.sent(event, most=MOST_OCTETS)

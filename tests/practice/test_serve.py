@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli.parser import parse
+from poptalk.practice import limits
 from poptalk.practice.persona import ServeSettings
 from poptalk.practice.serve import COMPLAIN_SECONDS, OutOfFiles, serve
 from poptalk.practice.server import Server
@@ -437,15 +438,23 @@ async def test_running_out_of_files_is_told_now_and_then() -> None:
     assert (len(said), len(others)) == (2, 1)
 
 
-async def test_accepting_again_after_the_end_is_no_trouble() -> None:
+async def test_accepting_again_after_the_end_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ACCEPT_AGAIN_SECONDS", 0)
     said: list[object] = []
+    told = asyncio.Event()
+
+    def full(_: socket.socket) -> None:
+        told.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(OutOfFiles(said.append))
+    loop.set_exception_handler(OutOfFiles(lambda _: None))
     loop.default_exception_handler = said.append  # type: ignore[assignment,method-assign]
-    with socket.socket() as closed:
-        pass
-    # What asyncio does a second after files ran out, if the server has stopped listening meanwhile.
-    loop.call_soon(loop.add_reader, closed.fileno(), print)
+    async with Server() as server:
+        monkeypatch.setattr(socket.socket, "accept", full)
+        _, writer = await asyncio.open_connection(server.host, server.port)
+        await told.wait()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
+    writer.close()
     assert said == []
