@@ -219,19 +219,3 @@ def announced_delay(lines: tuple[bytes, ...]) -> int:
             seconds = capability.parameters[0]
             return int(seconds) if seconds.isdigit() else 0
     return 0
-
-
-class LoginDelays:
-    """When each account last logged in; time is handed in."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-
-    def too_soon(self, account: Account, *, delay: float, now: float) -> bool:
-        """Tell whether an account has logged in less than `delay` seconds ago."""
-        last = self._last.get(account.name)
-        return last is not None and now - last < delay
-
-    def logged_in(self, account: Account, *, now: float) -> None:
-        """Take note of a login."""
-        self._last[account.name] = now

@@ -2,8 +2,8 @@
 
 The core is `poptalk.pop3.server.session`; TLS is a layer of its own, so that octets that came in the
 clear after STLS are a value that can be refused, and not a forgotten buffer.  Nothing is written while
-the client doesn't read, and nothing is read while the core has enough to do.  A `Throttle` lets octets
-leave as a fault wants it.  Whatever may read much mail or wait for a disk is done in a thread.
+the client doesn't read, and nothing is read while the core has enough to do.  A fault can let octets
+leave late or in pieces.  Whatever may read much mail or wait for a disk is done in a thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 import math
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -38,69 +38,6 @@ if TYPE_CHECKING:
     from poptalk.pop3.server.transaction import Maildrop
     from poptalk.practice.accounts import Account
     from poptalk.practice.server import Server
-
-
-class Throttle:
-    """Lets octets of replies leave as the hooks say: with pauses, or with an early end.
-
-    Args:
-        write: writes octets, encrypted where that is due.
-        end: ends the connection early.
-        released: called when octets may follow again after a pause.
-
-    Attributes:
-        holding: whether a pause is on: nothing may be sent, and what follows must wait.
-    """
-
-    __slots__ = ("_actions", "_end", "_released", "_timer", "_write", "holding")
-
-    def __init__(
-        self,
-        *,
-        write: Callable[[bytes | memoryview], None],
-        end: Callable[[EarlyEnd], None],
-        released: Callable[[], None],
-    ) -> None:
-        self._write = write
-        self._end = end
-        self._released = released
-        self._actions: Iterator[Action] = iter(())
-        self._timer: asyncio.TimerHandle | None = None
-        self.holding = False
-
-    def carry_out(self, actions: Iterable[Action]) -> None:
-        """Do one thing after the other; not to be called during a pause."""
-        self._actions = iter(actions)
-        self._carry_on()
-
-    def cancel(self) -> None:
-        """Forget what has not left yet, because the connection is gone."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._actions = iter(())
-
-    def _carry_on(self) -> None:
-        self.holding = False
-        for action in self._actions:
-            if isinstance(action, Pause):
-                self._hold(action.seconds)
-                return
-            if isinstance(action, EarlyEnd):
-                self._actions = iter(())
-                self._end(action)
-                return
-            self._write(action)
-
-    def _hold(self, seconds: float) -> None:
-        self.holding = True
-        if not math.isinf(seconds):
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._go_on)
-
-    def _go_on(self) -> None:
-        self._timer = None
-        self._carry_on()
-        if not self.holding:
-            self._released()
 
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -169,8 +106,11 @@ class ServerConnection(asyncio.Protocol):
         """Events that the observers know and that are still to be acted upon."""
         self._how: How | None = None
         """How the session ended."""
-        self._throttle: Throttle | None = None
-        """What delays octets, once the hooks ask for that."""
+        self._actions: Iterator[Action] = iter(())
+        """How the octets of a reply leave that are held up by a pause, if the hooks ask for one."""
+        self._holding = False
+        """Whether a pause is on: nothing may be sent, and what follows must wait."""
+        self._pause: asyncio.TimerHandle | None = None
         self._tls: TlsLayer | None = self._new_tls() if implicit_tls else None
         self._lease: Lease | None = None
         self._committing = False
@@ -237,10 +177,10 @@ class ServerConnection(asyncio.Protocol):
         """Give back what the session held; without QUIT nothing is removed (RFC 1939 §6)."""
         self._closing = True
         self.deadline = math.inf
-        if self._refusing is not None:
-            self._refusing.cancel()
-        if self._throttle is not None:
-            self._throttle.cancel()
+        self._actions = iter(())
+        for timer in (self._refusing, self._pause):
+            if timer is not None:
+                timer.cancel()
         self._release()
         for observer in self._observers:
             observer.ended(self._how or DropReason.CLIENT_VANISHED)
@@ -284,7 +224,7 @@ class ServerConnection(asyncio.Protocol):
             if chunk:
                 self._send(chunk)
             # What follows an answer shows once the answer is out.
-            if self._throttle is not None and self._throttle.holding:
+            if self._holding:
                 break
             if self._pending:
                 self._act_on_events()
@@ -341,9 +281,28 @@ class ServerConnection(asyncio.Protocol):
         if actions is None:
             self._write(chunk)
             return
-        if self._throttle is None:
-            self._throttle = Throttle(write=self._write, end=self._end_early, released=self._pump)
-        self._throttle.carry_out(actions)
+        self._actions = iter(actions)
+        self._carry_on()
+
+    def _carry_on(self) -> None:
+        """Do what the hooks want, up to the next pause."""
+        self._holding = False
+        for action in self._actions:
+            if isinstance(action, Pause):
+                self._holding = True
+                if not math.isinf(action.seconds):
+                    self._pause = self._loop.call_later(action.seconds, self._pause_is_over)
+                return
+            if isinstance(action, EarlyEnd):
+                self._actions = iter(())
+                self._end_early(action)
+                return
+            self._write(action)
+
+    def _pause_is_over(self) -> None:
+        self._carry_on()
+        if not self._holding:
+            self._pump()
 
     def _write(self, chunk: bytes | memoryview) -> None:
         for observer in self._observers:
@@ -383,13 +342,13 @@ class ServerConnection(asyncio.Protocol):
         server = self._server
         account = server.check_login(attempt, self._hooks, encrypted=self._session.encrypted)
         if isinstance(account, Occasion):
-            self._logged_in(None, account)
+            self._refuse(account)
             return
-        store = server.store(account)
+        store = server.stores[account.name]
         if store.is_quick:
-            self._logged_in(account, server.open_maildrop(account, store))
+            self._logged_in(account, server.open_maildrop(account))
             return
-        opening = self._loop.run_in_executor(None, server.open_maildrop, account, store)
+        opening = self._loop.run_in_executor(None, server.open_maildrop, account)
         opening.add_done_callback(partial(self._opened, account))
 
     def _opened(self, account: Account, opening: asyncio.Future[Lease | Occasion]) -> None:
@@ -402,15 +361,11 @@ class ServerConnection(asyncio.Protocol):
         self._logged_in(account, answer)
         self._pump()
 
-    def _logged_in(self, account: Account | None, answer: Lease | Occasion) -> None:
+    def _logged_in(self, account: Account, answer: Lease | Occasion) -> None:
         """Answer a login with a maildrop, or with why there is none."""
         server = self._server
-        if isinstance(answer, Occasion) or account is None:
-            assert isinstance(answer, Occasion)
-            if server.refusal_seconds:
-                self._refusing = self._loop.call_later(server.refusal_seconds, self._refuse, answer)
-            else:
-                self._session.refuse(answer)
+        if isinstance(answer, Occasion):
+            self._refuse(answer)
             return
         self._lease = answer
         for observer in self._observers:
@@ -422,6 +377,12 @@ class ServerConnection(asyncio.Protocol):
 
     def _refuse(self, refusal: Occasion) -> None:
         """Refuse a login, after as long as the server takes for that."""
+        if seconds := self._server.refusal_seconds:
+            self._refusing = self._loop.call_later(seconds, self._refuse_now, refusal)
+        else:
+            self._session.refuse(refusal)
+
+    def _refuse_now(self, refusal: Occasion) -> None:
         if not self._closing:
             self._session.refuse(refusal)
             self._pump()

@@ -1,7 +1,7 @@
 """What is attached to a session: observers, which see what happens, and hooks, which change it.
 
 A server has any number of makers of observers, each called once for every connection; without one,
-nothing is kept and nothing costs time.  `SessionRecords` keeps what clients sent, for tests, and
+nothing is kept and nothing costs time.  `record_in` keeps what clients sent, for tests, and
 `SessionLines` says a line about each session; the log is in `poptalk.practice.log`.  `ServerHooks` is
 what a fault overrides.
 """
@@ -118,21 +118,8 @@ class RecordedSession:
     ended: str | None = None
 
 
-class SessionRecords:
-    """The sessions of a server, in the order in which they came."""
-
-    def __init__(self) -> None:
-        self.sessions: list[RecordedSession] = []
-
-    def begin(self, peer: Peer) -> Observer:
-        """Add a session."""
-        session = RecordedSession(address=peer.address)
-        self.sessions.append(session)
-        return _SessionRecorder(session)
-
-
 class _SessionRecorder(Observer):
-    """Writes down one session."""
+    """Writes down what a client sends in a session."""
 
     def __init__(self, session: RecordedSession) -> None:
         self._session = session
@@ -152,6 +139,11 @@ class _SessionRecorder(Observer):
 
     def ended(self, how: How) -> None:
         self._session.ended = how.value
+
+
+def record_in(session: RecordedSession) -> Observer:
+    """Return what writes down a session."""
+    return _SessionRecorder(session)
 
 
 # Hooks.  To those of the core (`poptalk.pop3.server.events`) the driver adds its own: whether a login is

@@ -8,6 +8,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from poptalk.practice.observers import MakeObserver, SessionLines
 from poptalk.practice.persona import ServeSettings, list_personas
 from poptalk.practice.server import UNUSABLE, LoopMissing, Server, loop_factory
 
+Say = Callable[[str], None]
+"""Prints a line, or a sentence where errors and warnings go."""
+
 COMPLAIN_SECONDS = 60.0
 """Least time between two sentences about the same trouble."""
 
@@ -39,12 +43,7 @@ FINISH_SECONDS = 8.0
 """How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
 
 
-def serve(
-    options: ServeSettings,
-    *,
-    say: Callable[[str], None],
-    complain: Callable[[str], None],
-) -> int:
+def serve(options: ServeSettings, *, say: Say, complain: Say) -> int:
     """Run a practice server until Ctrl-C or SIGTERM; a second one ends its sessions at once.
 
     Args:
@@ -56,18 +55,14 @@ def serve(
         The exit code: 0 when stopped; 2 for an account, a fault, a persona, a folder, a log, a loop or
         an address that cannot be used; 1 for a port or an address of another machine or program.
     """
-    if options.list_personas:
-        for line in list_personas():
-            say(line)
-        return EXIT_OK
-    if options.list_faults:
-        for line in list_faults():
+    if options.list_personas or options.list_faults:
+        for line in list_personas() if options.list_personas else list_faults():
             say(line)
         return EXIT_OK
     log: ServerLog | None = None
     try:
         log = ServerLog(options.log, complain=complain) if options.log else None
-        return _serve(options, log, say=say, complain=complain)
+        return _serve(options, log, say, complain)
     except CannotLog as error:
         complain(str(error))
         return EXIT_USAGE
@@ -76,31 +71,27 @@ def serve(
             log.close()
 
 
-def _serve(
-    options: ServeSettings,
-    log: ServerLog | None,
-    *,
-    say: Callable[[str], None],
-    complain: Callable[[str], None],
-) -> int:
-    hosts = options.listen
+def _serve(options: ServeSettings, log: ServerLog | None, say: Say, complain: Say) -> int:
+    patience = None
+    if (most := options.connections) is not None:
+        patience = Patience(connections=most, connections_per_address=most)
     try:
         new_loop = loop_factory(options.loop)
         server = Server(
             persona=options.persona,
             maildrop=options.maildrop,
-            accounts=_accounts(options, complain=complain),
-            token=_token(options, complain=complain),
+            accounts=_accounts(options, complain),
+            token=_token(options, complain),
             writable=options.writable,
             shared=options.shared,
-            host=hosts,
+            host=options.listen,
             port=options.port,
             tls_port=options.tls_port,
-            patience=_patience(options),
+            patience=patience,
             slow_refusals=options.slow_refusals,
             faults=options.faults,
             fault_seed=options.fault_seed,
-            observers=_observers(options, log, say=say),
+            observers=_observers(options, log, say),
         )
     except (LoopMissing, *UNUSABLE) as error:
         complain(str(error))
@@ -110,7 +101,7 @@ def _serve(
     except CannotListen as error:
         complain(_why_not(error))
         return EXIT_NO if error.is_address else EXIT_USAGE
-    for host in hosts:
+    for host in options.listen:
         if not is_loopback(host) and any(map(is_public, server.accounts)):
             complain(
                 f"Warning: everybody who can reach {host} can log in, because the passwords are "
@@ -118,38 +109,32 @@ def _serve(
             )
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_run(server, say=say, complain=complain, as_json=options.json))
+            runner.run(_run(server, options, say, complain))
     except KeyboardInterrupt:
         # Where signals cannot be handled in the loop (Windows), Ctrl-C ends up here.
         pass
     return EXIT_OK
 
 
-def _accounts(options: ServeSettings, *, complain: Callable[[str], None]) -> list[Account]:
+def _accounts(options: ServeSettings, complain: Say) -> list[Account]:
     """Return who may log in: those that were given, and only where there are none, bob and mrose."""
     given = [parse_account(text, source="--user") for text in options.users]
     for file in map(Path, options.user_files):
         given += read_accounts(file)
-        _warn_of_readers(file, complain=complain)
+        _warn_of_readers(file, complain)
     return given or list(ACCOUNTS)
 
 
-def _patience(options: ServeSettings) -> Patience:
-    if options.connections is None:
-        return Patience()
-    return Patience(connections=options.connections, connections_per_address=options.connections)
-
-
-def _token(options: ServeSettings, *, complain: Callable[[str], None]) -> str | None:
+def _token(options: ServeSettings, complain: Say) -> str | None:
     if options.token is None:
         return None
     token = read_token(options.token)
     if options.token.startswith("@"):
-        _warn_of_readers(Path(options.token[1:]), complain=complain)
+        _warn_of_readers(Path(options.token[1:]), complain)
     return token
 
 
-def _warn_of_readers(file: Path, *, complain: Callable[[str], None]) -> None:
+def _warn_of_readers(file: Path, complain: Say) -> None:
     if others_can_read(file):
         complain(
             f"Warning: other users of this machine can read the secrets in {file}; "
@@ -157,9 +142,7 @@ def _warn_of_readers(file: Path, *, complain: Callable[[str], None]) -> None:
         )
 
 
-def _observers(
-    options: ServeSettings, log: ServerLog | None, *, say: Callable[[str], None]
-) -> list[MakeObserver]:
+def _observers(options: ServeSettings, log: ServerLog | None, say: Say) -> list[MakeObserver]:
     observers: list[MakeObserver] = [] if log is None else [log.begin]
     # Whoever asks for JSON reads one line and no more.
     if not (options.quiet or options.json):
@@ -185,17 +168,13 @@ class _Signals:
     """SIGINT and SIGTERM: the first asks to stop, a further one to do so at once."""
 
     def __init__(self) -> None:
+        """Take the signals from now on, where signals can be handled in the loop."""
         self.stop = asyncio.Event()
         self.at_once = asyncio.Event()
-
-    def listen(self) -> None:
-        """Take the signals from now on, where signals can be handled in the loop."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
+        with suppress(NotImplementedError):
+            for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, self._came)
-            except NotImplementedError:
-                return
 
     def _came(self) -> None:
         (self.at_once if self.stop.is_set() else self.stop).set()
@@ -211,9 +190,7 @@ class OutOfFiles:
         clock: seconds that only rise.
     """
 
-    def __init__(
-        self, complain: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, complain: Say, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._complain = complain
         self._clock = clock
         self._quiet_until = -math.inf
@@ -231,20 +208,13 @@ class OutOfFiles:
             )
 
 
-async def _run(
-    server: Server,
-    *,
-    say: Callable[[str], None],
-    complain: Callable[[str], None],
-    as_json: bool,
-) -> None:
+async def _run(server: Server, options: ServeSettings, say: Say, complain: Say) -> None:
     signals = _Signals()
-    signals.listen()
     asyncio.get_running_loop().set_exception_handler(OutOfFiles(complain))
     # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
     # Made now, because it needs a file, and there may be none left when a client begins with TLS.
     server.tls_context()
-    for line in [_json(server)] if as_json else _table(server):
+    for line in [_json(server)] if options.json else _table(server):
         say(line)
     async with server:
         await signals.stop.wait()
@@ -259,13 +229,11 @@ async def _run(
 
 async def _finish(server: Server, signals: _Signals) -> None:
     """Let sessions come to their end, until time is up or a further signal comes."""
-    waits = [
-        asyncio.create_task(server.finish(FINISH_SECONDS)),
-        asyncio.create_task(signals.at_once.wait()),
-    ]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
+    finishing = asyncio.create_task(server.finish(FINISH_SECONDS))
+    at_once = asyncio.create_task(signals.at_once.wait())
+    await asyncio.wait([finishing, at_once], return_when=asyncio.FIRST_COMPLETED)
+    finishing.cancel()
+    at_once.cancel()
 
 
 def _json(server: Server) -> str:

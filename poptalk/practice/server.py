@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import math
 import os
 import secrets
 import tempfile
@@ -37,7 +38,6 @@ from poptalk.practice.accounts import (
     Account,
     AccountBook,
     AccountError,
-    LoginDelays,
     announced_delay,
 )
 from poptalk.practice.connection import Patience, ServerConnection
@@ -51,7 +51,7 @@ from poptalk.practice.observers import (
     Peer,
     RecordedSession,
     ServerHooks,
-    SessionRecords,
+    record_in,
 )
 from poptalk.practice.persona import (
     DEFAULT_PERSONA,
@@ -152,7 +152,8 @@ class Server:
         self.persona = load_persona(persona) if isinstance(persona, str) else persona
         self.accounts = tuple(accounts)
         self._account_book = AccountBook(self.accounts, token=token)
-        self._delays = LoginDelays()
+        self._last_logins: dict[str, float] = {}
+        """When each account last logged in."""
         self._seconds_between_logins = [
             _login_delay(self.persona, encrypted=encrypted) for encrypted in (False, True)
         ]
@@ -182,9 +183,9 @@ class Server:
             writable=writable,
             one_at_a_time=self.persona.second_session is SecondSession.REFUSED,
         )
-        self._stores = self._make_stores()
-        self._records = SessionRecords() if record else None
-        self._make_observers = (*observers, *([self._records.begin] if self._records else []))
+        self.stores = self._make_stores()
+        self._sessions: list[RecordedSession] | None = [] if record else None
+        self._make_observers = (*observers, *([self._record] if record else []))
         self._peer_numbers = itertools.count(1)
         self.connections = ConnectionLimits(
             most=self.patience.connections,
@@ -362,9 +363,14 @@ class Server:
         Raises:
             RuntimeError: the server was made without ``record=True``, and kept nothing.
         """
-        if self._records is None:
+        if self._sessions is None:
             raise RuntimeError("Nothing is recorded; make the server with Server(record=True).")
-        return tuple(self._records.sessions)
+        return tuple(self._sessions)
+
+    def _record(self, peer: Peer) -> Observer:
+        session = RecordedSession(address=peer.address)
+        self._sessions = [*(self._sessions or ()), session]
+        return record_in(session)
 
     # For lessons, which are begun more than once.
 
@@ -376,8 +382,8 @@ class Server:
         Raises:
             MaildropError: the maildrop cannot be used any more.
         """
-        self._stores = self._make_stores()
-        self._delays = LoginDelays()
+        self.stores = self._make_stores()
+        self._last_logins = {}
 
     def count_from(self, number: int) -> None:
         """Let the next connection be the one of that number, for faults and for observers."""
@@ -392,14 +398,12 @@ class Server:
         """A PEM file with the authority that signed our certificate; it goes when the server does."""
         certificates = self.certificates()
         with self._certificates_lock:
-            if self._directory is None:
-                self._directory = tempfile.TemporaryDirectory(prefix="poptalk-")
-                certificates.write_authority(self._ca_path(self._directory))
-            return str(self._ca_path(self._directory))
-
-    @staticmethod
-    def _ca_path(directory: tempfile.TemporaryDirectory[str]) -> Path:
-        return Path(directory.name, "ca.pem")
+            made = self._directory is None
+            self._directory = self._directory or tempfile.TemporaryDirectory(prefix="poptalk-")
+            path = Path(self._directory.name, "ca.pem")
+            if made:
+                certificates.write_authority(path)
+            return str(path)
 
     def tls_context(self) -> ssl.SSLContext:
         """Return the settings of the server's side of TLS, made when they are first needed."""
@@ -435,24 +439,19 @@ class Server:
         account = self._account_book.find(attempt)
         if account is None:
             return attempt.if_wrong
-        delay, now = self._seconds_between_logins[encrypted], self._clock()
-        if delay and self._delays.too_soon(account, delay=delay, now=now):
+        last = self._last_logins.get(account.name, -math.inf)
+        if self._clock() - last < self._seconds_between_logins[encrypted]:
             return Occasion.LOGIN_TOO_SOON
         return hooks.refused_login(account) or account
 
-    def store(self, account: Account) -> Store:
-        """Return the maildrop of an account."""
-        return self._stores[account.name]
-
-    def open_maildrop(self, account: Account, store: Store) -> Lease | Occasion:
+    def open_maildrop(self, account: Account) -> Lease | Occasion:
         """Open a maildrop, or return why that cannot be; in any thread, as it may mean reading an mbox.
 
         Args:
             account: whose login was right.
-            store: the account's maildrop.
         """
         try:
-            lease = store.open()
+            lease = self.stores[account.name].open()
         except MaildropLocked:
             return Occasion.MAILDROP_LOCKED
         except OSError:
@@ -460,7 +459,7 @@ class Server:
         except MaildropError as error:
             full = getattr(error.__cause__, "errno", None) in NO_MORE_FILES
             return Occasion.TROUBLE_PASSING if full else Occasion.TROUBLE_LASTING
-        self._delays.logged_in(account, now=self._clock())
+        self._last_logins[account.name] = self._clock()
         return lease
 
     def new_hooks(self) -> ServerHooks:

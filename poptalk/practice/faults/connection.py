@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from poptalk.pop3.commands import Command, State
 from poptalk.pop3.server.texts import Occasion
-from poptalk.practice.accounts import Account, LoginDelays
+from poptalk.practice.accounts import Account
 from poptalk.practice.faults import fault
 from poptalk.practice.faults.fault import Fault
 from poptalk.practice.faults.replies import without_capabilities
@@ -54,8 +54,8 @@ class LoginDelay(Fault):
 
     def __init__(self, value: Any) -> None:
         super().__init__(value)
-        self._delays = LoginDelays()
-        """Shared by all sessions."""
+        self._last_logins: dict[str, float] = {}
+        """By account; shared by all sessions."""
 
     def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
         """Announce the delay, and the response codes in which it is given as the reason."""
@@ -65,9 +65,9 @@ class LoginDelay(Fault):
     def refused_login(self, account: Account) -> Occasion | None:
         """Refuse the login until the time is over."""
         now = asyncio.get_running_loop().time()
-        if self._delays.too_soon(account, delay=self.value, now=now):
+        if now - self._last_logins.get(account.name, -math.inf) < self.value:
             return Occasion.LOGIN_TOO_SOON
-        self._delays.logged_in(account, now=now)
+        self._last_logins[account.name] = now
         return None
 
 

@@ -248,88 +248,80 @@ class LateReply(Fault):
 # announces what RETR sends.
 
 
-class UidlReused(Fault):
-    """Uses message-numbers as unique-ids."""
+class _MailFault(Fault):
+    """Shows another maildrop; by default one like the real one."""
+
+    header = last = b""
+    """What is added to the beginning and the end of each message."""
 
     def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Return numbers as unique-ids."""
-        return _NumberedMaildrop(maildrop)
+        """Return what the session sees."""
+        return _FaultyMaildrop(maildrop, self)
+
+    def octets(self, octets: int) -> int:
+        """Return the size that is announced for a message of so many octets."""
+        return octets
+
+    def unique_id(self, _number: int, maildrop: Maildrop) -> bytes:
+        """Return the unique-id of a message of the real maildrop."""
+        return maildrop.unique_id(_number)
 
 
-class _NumberedMaildrop(AnotherMaildrop):
+class _FaultyMaildrop(AnotherMaildrop):
+    def __init__(self, maildrop: Maildrop, fault: _MailFault) -> None:
+        super().__init__(maildrop)
+        self._fault = fault
+        self._added = len(fault.header) + len(fault.last)
+
+    def octets(self, number: int) -> int:
+        return self._fault.octets(super().octets(number) + self._added)
+
     def unique_id(self, number: int) -> bytes:
+        return self._fault.unique_id(number, self._maildrop)
+
+    def chunks(self, number: int) -> Iterable[bytes]:
+        return chain((self._fault.header,), super().chunks(number), (self._fault.last,))
+
+
+class UidlReused(_MailFault):
+    """Uses message-numbers as unique-ids."""
+
+    def unique_id(self, number: int, _maildrop: Maildrop) -> bytes:
+        """Return the number."""
         return b"%d" % number
 
 
-class UidlSpaces(Fault):
+class UidlSpaces(_MailFault):
     """Puts too many spaces into unique-id listings."""
 
-    def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Put spaces before the unique-ids."""
-        return _SpacedMaildrop(maildrop)
+    def unique_id(self, number: int, maildrop: Maildrop) -> bytes:
+        """Put spaces before the unique-id."""
+        return b"  " + maildrop.unique_id(number)
 
 
-class _SpacedMaildrop(AnotherMaildrop):
-    def unique_id(self, number: int) -> bytes:
-        return b"  " + super().unique_id(number)
-
-
-class WrongOctets(Fault):
+class WrongOctets(_MailFault):
     """Announces wrong sizes."""
 
     parameter = fault.octets(-2, least=-fault.MAX_OCTETS)
     value: int
 
-    def maildrop(self, maildrop: Maildrop) -> Maildrop:
+    def octets(self, octets: int) -> int:
         """Miscount."""
-        return _MiscountedMaildrop(maildrop, self.value)
+        return max(0, octets + self.value)
 
 
-class _MiscountedMaildrop(AnotherMaildrop):
-    def __init__(self, maildrop: Maildrop, error: int) -> None:
-        super().__init__(maildrop)
-        self._error = error
-
-    def octets(self, number: int) -> int:
-        return max(0, super().octets(number) + self._error)
-
-
-class LongLine(Fault):
+class LongLine(_MailFault):
     """Puts a line into messages that is longer than a client's buffer."""
 
     parameter = fault.octets(5_000, least=2)
-    value: int
 
-    def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Add the line."""
-        return _AugmentedMaildrop(maildrop, last=b"x" * (self.value - 2) + b"\r\n")
-
-
-class _AugmentedMaildrop(AnotherMaildrop):
-    """A maildrop whose messages have something more at their beginning and end."""
-
-    def __init__(self, maildrop: Maildrop, *, header: bytes = b"", last: bytes) -> None:
-        super().__init__(maildrop)
-        self._header = header
-        self._last = last
-
-    def octets(self, number: int) -> int:
-        return len(self._header) + super().octets(number) + len(self._last)
-
-    def chunks(self, number: int) -> Iterator[bytes]:
-        yield self._header
-        yield from super().chunks(number)
-        yield self._last
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self.last = b"x" * (value - 2) + b"\r\n"
 
 
-HOSTILE_HEADER = b"X-Hostile: \x1b]0;owned\x07\x1b[8mhidden\r\n"
-HOSTILE_LINE = b"%b\x08\x08\x08 \xe2\x80\xaetxt.exe\r\n" % ESCAPES
-"""Escape sequences, backspaces, and a right-to-left override in UTF-8."""
+class EscapeMail(_MailFault):
+    """Puts escape sequences, backspaces and a right-to-left override in UTF-8 into messages."""
 
-
-class EscapeMail(Fault):
-    """Puts escape sequences into messages."""
-
-    def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Add a field to the header and a line to the body."""
-        return _AugmentedMaildrop(maildrop, header=HOSTILE_HEADER, last=HOSTILE_LINE)
+    header = b"X-Hostile: \x1b]0;owned\x07\x1b[8mhidden\r\n"
+    last = b"%b\x08\x08\x08 \xe2\x80\xaetxt.exe\r\n" % ESCAPES

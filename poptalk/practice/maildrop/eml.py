@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from poptalk.practice.maildrop.locks import Journal, SessionLock, Steps
+from poptalk.practice.maildrop.locks import JournalledFolder, Steps
 from poptalk.practice.maildrop.snapshot import (
     CommitRefused,
     HeldFolder,
@@ -27,8 +27,6 @@ from poptalk.practice.maildrop.snapshot import (
     stored_blocks,
     unique_id_of,
 )
-
-LOCK_NAME = ".poptalk-lock"
 
 MAX_MESSAGE_OCTETS = 2 * 1024 * 1024 * 1024
 """Largest file that counts as a message: more is a mistake in the name of the folder."""
@@ -86,22 +84,14 @@ class EmlSnapshot(Snapshot):
         return measured
 
 
-class EmlFolder:
-    """A folder of ``.eml`` files (`poptalk.practice.maildrop.store.Storage`).
+class EmlFolder(JournalledFolder):
+    """A folder of ``.eml`` files.
 
     Args:
         folder: its path.
     """
 
-    def __init__(self, folder: Path) -> None:
-        # Nobody can put a link in its place from now on.
-        self._folder = folder.resolve()
-        self._journal = Journal(self._folder)
-        self._held: HeldFolder | None = None
-
-    def is_quick(self, _before: Snapshot | None) -> bool:
-        """Tell that names are enough."""
-        return True
+    _held: HeldFolder | None = None
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the files; none is opened."""
@@ -117,21 +107,10 @@ class EmlFolder:
             snapshot.learn_from(before)
         return snapshot
 
-    def lock(self) -> SessionLock:
-        """Lock the folder by a file in it."""
-        return SessionLock(self._folder / LOCK_NAME)
-
-    def clear_away(self) -> Steps:
-        """Finish what the journal says."""
-        return self._journal.clear_away(self._files_of)
-
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
         """Remove the files of messages; refuse if one of them is not what it was."""
         assert isinstance(snapshot, EmlSnapshot)
-        entries = _entries(self._folder, snapshot, numbers)
-        if entries:
-            yield from self._journal.write(entries)
-            yield from self.clear_away()
+        return self._remove(_entries(self._folder, snapshot, numbers))
 
     def _is_going(self, name: str, going: Mapping[str, str]) -> bool:
         """Tell whether the journal names a file; a new one of the same name is another message."""

@@ -18,6 +18,7 @@ import os
 import struct
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -48,6 +49,8 @@ Steps = Iterator[str]
 """What has been done so far, for people; it goes on when it is asked for more."""
 
 JOURNAL_NAME = ".poptalk-journal"
+
+LOCK_NAME = ".poptalk-lock"
 
 UNFINISHED = "-unfinished"
 """Ends the name of a journal that is being written; left behind, it means that nothing was deleted."""
@@ -124,6 +127,40 @@ class Journal:
                 yield "the journal is removed"
                 os.fsync(folder)
                 yield "the end of the journal is on the disk"
+
+
+class JournalledFolder(ABC):
+    """A folder of messages, deleted with a journal (`poptalk.practice.maildrop.store.Storage`).
+
+    Args:
+        folder: its path.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # Nobody can put a link in its place from now on.
+        self._folder = folder.resolve()
+        self._journal = Journal(self._folder)
+
+    def is_quick(self, _before: object) -> bool:
+        """Tell that names are enough."""
+        return True
+
+    def lock(self) -> SessionLock:
+        """Lock the folder by a file in it."""
+        return SessionLock(self._folder / LOCK_NAME)
+
+    def clear_away(self) -> Steps:
+        """Finish what the journal says."""
+        return self._journal.clear_away(self._files_of)
+
+    def _remove(self, entries: Mapping[str, str]) -> Steps:
+        if entries:
+            yield from self._journal.write(entries)
+            yield from self.clear_away()
+
+    @abstractmethod
+    def _files_of(self, entries: Mapping[str, str]) -> Mapping[str, Iterable[str]]:
+        """Return the names of the files of what the journal names, by folder."""
 
 
 def _is_plain(name: str) -> bool:

@@ -20,13 +20,11 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from poptalk.practice.maildrop.locks import Journal, SessionLock, Steps
+from poptalk.practice.maildrop.locks import JournalledFolder, Steps
 from poptalk.practice.maildrop.snapshot import HeldFolder, Snapshot, held, list_files, unique_id_of
 
 FOLDERS = ("new", "cur")
 """Where messages are; what is in ``tmp`` is not yet delivered."""
-
-LOCK_NAME = ".poptalk-lock"
 
 CLOCK_GRAIN_NS = 50_000_000
 """A folder written to within this time of being listed may change again without showing it: a file
@@ -104,8 +102,7 @@ class MaildirSnapshot(Snapshot):
             # A new list, as another thread may be reading the old one.
             self.paths = [there.get(unique_name(path), path) for path in self.paths]
 
-    def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
-        del number, file
+    def _is_as_listed(self, _number: int, _file: BinaryIO) -> bool:
         return True
 
     def _told_octets(self, number: int) -> int | None:
@@ -120,24 +117,18 @@ class MaildirSnapshot(Snapshot):
             return octets if file.read(1) in (b"\n", b"") else None
 
 
-class Maildir:
-    """A Maildir (`poptalk.practice.maildrop.store.Storage`).
+class Maildir(JournalledFolder):
+    """A Maildir.
 
     Args:
         folder: the one that has ``new`` and ``cur`` in it.
     """
 
     def __init__(self, folder: Path) -> None:
-        # Nobody can put a link in its place from now on.
-        self._folder = folder = folder.resolve()
-        self._journal = Journal(folder)
+        super().__init__(folder)
         # Every login asks when they have changed, and putting paths together takes longer than that.
-        self._subfolders = _subfolders(folder)
+        self._subfolders = _subfolders(self._folder)
         self._held: dict[str, HeldFolder] = {}
-
-    def is_quick(self, _before: Snapshot | None) -> bool:
-        """Tell that names are enough."""
-        return True
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the messages; no message is opened, and nothing is listed if nothing has changed."""
@@ -164,22 +155,12 @@ class Maildir:
             snapshot.learn_from(before)
         return snapshot
 
-    def lock(self) -> SessionLock:
-        """Lock the Maildir by a file in it."""
-        return SessionLock(self._folder / LOCK_NAME)
-
-    def clear_away(self) -> Steps:
-        """Finish what the journal says."""
-        return self._journal.clear_away(self._files_of)
-
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
         """Remove messages, wherever their files are by now; new mail is not touched."""
         assert isinstance(snapshot, MaildirSnapshot)
         names = [unique_name(snapshot.paths[number - 1]) for number in numbers]
         entries = {name: unique_id_of_name(name).decode("ascii") for name in names}
-        if entries:
-            yield from self._journal.write(entries)
-            yield from self.clear_away()
+        return self._remove(entries)
 
     def _files_of(self, entries: Mapping[str, str]) -> dict[str, list[str]]:
         files: dict[str, list[str]] = {subfolder: [] for subfolder in FOLDERS}

@@ -144,8 +144,7 @@ class MboxSnapshot(Snapshot):
         file.seek(self._bodies[number - 1])
         return file
 
-    def _stored_octets(self, number: int, file: Signature | None = None) -> int:
-        del file
+    def _stored_octets(self, number: int, _file: Signature | None = None) -> int:
         return max(self._stops[number - 1] - self._bodies[number - 1], 0)
 
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:

@@ -25,7 +25,6 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from poptalk.pop3.server.transaction import Maildrop, MessageUnavailable
@@ -230,17 +229,13 @@ def canonical_blocks(stored: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\r\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """What one reading of a message shows.
-
-    Args:
-        octets: how many it has in canonical form.
-        has_dot_lines: whether a line begins with a dot.
-    """
+class Measure(NamedTuple):
+    """What one reading of a message shows."""
 
     octets: int
+    """How many it has in canonical form."""
     has_dot_lines: bool
+    """Whether a line begins with a dot."""
 
 
 def measure(blocks: Iterable[bytes], *, hasher: hashlib.blake2b | None = None) -> Measure:
@@ -257,7 +252,7 @@ def measure(blocks: Iterable[bytes], *, hasher: hashlib.blake2b | None = None) -
         octets += len(block)
         dots = dots or b"\n." in last + block[:1] or b"\n." in block
         last = block[-1:]
-    return Measure(octets=octets, has_dot_lines=dots)
+    return Measure(octets, dots)
 
 
 def unique_id_of(hasher: hashlib.blake2b) -> bytes:
@@ -399,24 +394,20 @@ class Snapshot(ABC):
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
         """Tell whether an open file holds the message that was listed; it may read, and seek back."""
 
-    def _is_whole(self, number: int, file: BinaryIO) -> bool:
+    def _is_whole(self, _number: int, _file: BinaryIO) -> bool:
         """Tell whether a message is whole although its file was written to while it was read."""
-        del number, file
         return False
 
-    def _stored_octets(self, number: int, file: Signature) -> int:
+    def _stored_octets(self, _number: int, file: Signature) -> int:
         """Return how many octets of the file are the message; by default all of it."""
-        del number
         return file.octets
 
-    def _told_octets(self, number: int) -> int | None:
+    def _told_octets(self, _number: int) -> int | None:
         """Return the size in octets if it is known without reading the message."""
-        del number
         return None
 
-    def _measure(self, number: int, blocks: Iterator[bytes]) -> Measure:
+    def _measure(self, _number: int, blocks: Iterator[bytes]) -> Measure:
         """Read a message once; a format that makes unique-ids of content does that here."""
-        del number
         return measure(blocks)
 
     # Reading.
