@@ -1,12 +1,17 @@
-"""A command line taken apart: for the client core to know what was typed, for the server to act on.
+"""The one table of commands, and a command line taken apart.
 
-Both sides read it leniently, as most servers do (blanks in front and doubled, tabs, any case of the
-keyword); the strict form is a question of `faults_of`, which names every way in which a line leaves
-RFC 1939 §3.  Nothing here changes a line.
+A row says everything that poptalk knows of a command: its arguments, the states in which it is legal,
+what its positive reply looks like, which fields of that reply are data, which part is secret, where it
+is defined, and how to say all that to a person.  Both cores, completion, hints, highlighting, masking,
+help and lessons read it; nothing else lists commands.
+
+A line is read leniently, as most servers do (spaces in front and doubled, tabs, any case of the
+keyword).  Nothing here changes it.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from functools import lru_cache
 
@@ -16,11 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The states of a POP3 session (RFC 1939 §3), and the two that stand around them.
-
 
 class State(Enum):
-    """Where a session stands."""
+    """Where a session stands: the states of RFC 1939 §3, and one before and one after them."""
 
     GREETING = "GREETING"
     """Connected; the server's one-line greeting has not come yet (RFC 1939 §4)."""
@@ -38,13 +41,7 @@ class State(Enum):
     """The connection is gone."""
 
 
-# The one table of commands.
-#
-# A row says everything that poptalk knows of a command: its arguments, the states in which it is
-# legal, what its positive reply looks like, which fields of that reply are data, which part is secret,
-# where it is defined, and how to say all that to a person.  Both cores, completion, hints,
-# highlighting, masking, help, lessons and the conformance checker read it; nothing else lists commands.
-
+# What a row of the table is made of.
 
 MAX_COMMAND_OCTETS = 255
 """Longest command line, its CRLF included, that a server with CAPA must take (RFC 2449 §4)."""
@@ -83,15 +80,22 @@ class ArgumentKind(Enum):
     TEXT = "text"
 
 
+_SECRETS = (ArgumentKind.PASSWORD, ArgumentKind.DIGEST, ArgumentKind.INITIAL_RESPONSE)
+
+
 class Argument(Value):
     """One argument of a command, as the hints name it."""
 
     name: str
     kind: ArgumentKind
     optional: bool = False
-    secret: bool = False
     rest: bool = False
-    """Whether it takes the rest of the line, blanks included (PASS: RFC 1939 §7)."""
+    """Whether it takes the rest of the line, spaces included (PASS: RFC 1939 §7)."""
+
+    @property
+    def secret(self) -> bool:
+        """Whether nobody else may see it."""
+        return self.kind in _SECRETS
 
 
 class MultiLine(Enum):
@@ -166,6 +170,11 @@ class Verb(Value):
         """The name as text."""
         return self.name.decode("ascii")
 
+    @property
+    def legal(self) -> str:
+        """The states in which it is legal, in words."""
+        return " or ".join(sorted(state.value for state in self.states))
+
 
 _AUTHORIZATION = frozenset({State.AUTHORIZATION})
 _TRANSACTION = frozenset({State.TRANSACTION})
@@ -200,7 +209,7 @@ _ROWS = (
     ),
     Verb(
         name=b"PASS",
-        arguments=(Argument(name="password", kind=ArgumentKind.PASSWORD, secret=True, rest=True),),
+        arguments=(Argument(name="password", kind=ArgumentKind.PASSWORD, rest=True),),
         states=_AUTHORIZATION,
         effect=Effect.LOGIN,
         capability=b"USER",
@@ -217,7 +226,7 @@ _ROWS = (
         name=b"APOP",
         arguments=(
             Argument(name="name", kind=ArgumentKind.NAME),
-            Argument(name="digest", kind=ArgumentKind.DIGEST, secret=True),
+            Argument(name="digest", kind=ArgumentKind.DIGEST),
         ),
         states=_AUTHORIZATION,
         effect=Effect.LOGIN,
@@ -241,7 +250,6 @@ _ROWS = (
                 name="initial-response",
                 kind=ArgumentKind.INITIAL_RESPONSE,
                 optional=True,
-                secret=True,
                 rest=True,
             ),
         ),
@@ -522,6 +530,23 @@ class Command(Value, often=True):
             return False
         return self.verb.multi_line is MultiLine.ALWAYS or not self.arguments
 
+    @property
+    def effect(self) -> Effect:
+        """What a positive reply changes in the session."""
+        return Effect.NOTHING if self.verb is None else self.verb.effect
+
+    @property
+    def asks_for_responses(self) -> bool:
+        """Whether it is an AUTH with a mechanism, which the next lines may answer (RFC 5034 §4)."""
+        return self.verb is not None and self.verb.challenges and bool(self.arguments)
+
+    @property
+    def data_fields(self) -> tuple[Field, ...]:
+        """The fields of a positive reply of one line that are data: what is listed is a line each."""
+        if self.verb is None or self.multi_line or self.verb.challenges:
+            return ()
+        return tuple(field for field in self.verb.fields if field.kind is not FieldKind.REST)
+
     def number(self, index: int = 0) -> int | None:
         """Return the argument at `index` as a decimal number, None where it is none."""
         if index < len(self.arguments) and self.arguments[index].isdigit():
@@ -533,9 +558,7 @@ MAX_DIGITS = 18
 """Digits that are read of a number: no maildrop has more, and int() grows costly with length."""
 
 
-@lru_cache(
-    maxsize=8
-)  # What shows a line that is typed, masks it and sends it asks each for itself.
+@lru_cache(maxsize=8)  # What shows a typed line, what masks it and what sends it each ask.
 def parse_command(line: bytes) -> Command:
     """Take a command line apart.
 
@@ -581,15 +604,8 @@ def _parse_intricate(line: bytes, keyword: bytes, verb: Verb) -> Command:
 
 
 def _words(line: bytes) -> list[Range]:
-    """Find the words of a line, parted by any number of blanks and tabs."""
-    words = []
-    at = 0
-    for word in line.replace(b"\t", b" ").split(b" "):
-        stop = at + len(word)
-        if word:
-            words.append(slice(at, stop))
-        at = stop + 1
-    return words
+    """Find the words of a line, separated by any number of spaces and tabs."""
+    return [slice(*found.span()) for found in re.finditer(rb"[^ \t]+", line)]
 
 
 def _join_rest(
@@ -646,30 +662,6 @@ _BARE = {
     for verb in VERBS.values()
 }
 """Commands that are a keyword and nothing else, as most are, taken apart beforehand."""
-
-
-def expects_argument(line_so_far: bytes) -> Argument | None:
-    """Tell which argument of a half-typed command the next octet would belong to.
-
-    Args:
-        line_so_far: octets up to the cursor.
-
-    Returns:
-        The argument, or None while the keyword is being typed, and past the last one.
-    """
-    command = parse_command(line_so_far)
-    if command.verb is None or not command.verb.arguments:
-        return None
-    words = len(_words(line_so_far))
-    if line_so_far[-1:] not in (b" ", b"\t"):
-        words -= 1
-    if words < 1:
-        return None
-    arguments = command.verb.arguments
-    index = words - 1
-    if index < len(arguments):
-        return arguments[index]
-    return arguments[-1] if arguments[-1].rest else None
 
 
 # How much a server puts up with from one client.
