@@ -29,7 +29,7 @@ _ROWS = (
     _row(b"TOP", "the command TOP works", "6.1"),
     _row(b"USER", "the commands USER and PASS work", "6.2"),
     _row(b"SASL", "the command AUTH works, with the mechanisms named", "3", 5034),
-    _row(b"RESP-CODES", "a text in square brackets at its beginning is a response code", "6.4"),
+    _row(b"RESP-CODES", "text that begins with a bracket begins with a response code", "6.4"),
     _row(b"LOGIN-DELAY", "this many seconds must lie between two logins", "6.5"),
     _row(b"PIPELINING", "commands may be sent without waiting for earlier replies", "6.6"),
     _row(
@@ -41,7 +41,7 @@ _ROWS = (
     _row(b"UIDL", "the command UIDL works", "6.8"),
     _row(b"IMPLEMENTATION", "the server program's name; clients must not act upon it", "6.9"),
     _row(b"STLS", "the command STLS is offered; it is legal before the login only", "4", 2595),
-    _row(b"AUTH-RESP-CODE", "a wrong name or password is answered with [AUTH]", "6", 3206),
+    _row(b"AUTH-RESP-CODE", "a login refused for its credentials gets [AUTH]", "6", 3206),
     _row(b"UTF8", "UTF8 works; with USER, names and passwords may be UTF-8", "2", 6856),
     _row(b"LANG", "the command LANG works: reply texts come in other languages too", "3", 6856),
 )

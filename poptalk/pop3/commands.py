@@ -21,6 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    Place = tuple[int, int]
+    """Where a word begins in a line, and where it ends."""
+
 
 class State(Enum):
     """Where a session stands: the states of RFC 1939 §3, and one before and one after them."""
@@ -142,7 +145,7 @@ class Verb(Value):
 
     name: bytes
     arguments: tuple[Argument, ...] = ()
-    states: frozenset[State]
+    states: frozenset[State] = frozenset({State.TRANSACTION})
     multi_line: MultiLine = MultiLine.NEVER
     fields: tuple[Field, ...] = ()
     """Data of the one-line reply, or of each line of a multi-line one."""
@@ -177,8 +180,7 @@ class Verb(Value):
 
 
 _AUTHORIZATION = frozenset({State.AUTHORIZATION})
-_TRANSACTION = frozenset({State.TRANSACTION})
-_BOTH = _AUTHORIZATION | _TRANSACTION
+_BOTH = frozenset({State.AUTHORIZATION, State.TRANSACTION})
 
 _MESSAGE = Argument(name="msg", kind=ArgumentKind.MESSAGE)
 _OPTIONAL_MESSAGE = Argument(name="msg", kind=ArgumentKind.MESSAGE, optional=True)
@@ -217,8 +219,8 @@ _ROWS = (
         summary="give the password, which crosses the wire as it is",
         details=(
             "Legal only right after a USER that was answered with +OK. Everything after the first "
-            "blank is the password, further blanks included. On +OK the maildrop is locked and the "
-            "session enters TRANSACTION."
+            "blank is the password, further blanks included. On +OK the session enters TRANSACTION, and "
+            "the maildrop is to be locked."
         ),
         example="C: USER bob\nS: +OK\nC: PASS {password}\nS: +OK mailbox locked and ready",
     ),
@@ -325,7 +327,6 @@ _ROWS = (
     ),
     Verb(
         name=b"STAT",
-        states=_TRANSACTION,
         fields=(
             Field(name="messages", kind=FieldKind.COUNT, meaning="messages in the maildrop"),
             Field(name="octets", kind=FieldKind.OCTETS, meaning="their size altogether"),
@@ -338,7 +339,6 @@ _ROWS = (
     Verb(
         name=b"LIST",
         arguments=(_OPTIONAL_MESSAGE,),
-        states=_TRANSACTION,
         multi_line=MultiLine.WITHOUT_ARGUMENT,
         fields=(_NUMBER_FIELD, _OCTETS_FIELD),
         clause=Clause(rfc=1939, section="5"),
@@ -352,32 +352,29 @@ _ROWS = (
     Verb(
         name=b"RETR",
         arguments=(_MESSAGE,),
-        states=_TRANSACTION,
         multi_line=MultiLine.ALWAYS,
         clause=Clause(rfc=1939, section="5"),
         summary="fetch a whole message",
         details=(
             "Header, empty line, body, lone dot. A line that begins with a dot has a second one put "
-            "in front while it travels. Nothing is deleted."
+            "in front while it travels. Nothing is deleted, except by servers with EXPIRE 0."
         ),
         example="C: RETR 1\nS: +OK 120 octets\nS: ...\nS: .",
     ),
     Verb(
         name=b"DELE",
         arguments=(_MESSAGE,),
-        states=_TRANSACTION,
         effect=Effect.MARK,
         clause=Clause(rfc=1939, section="5"),
         summary="mark a message as deleted",
         details=(
-            "Only QUIT removes it; RSET takes the mark back, and so does a lost connection. The "
-            "number cannot be used again in this session."
+            "Only QUIT removes it; RSET takes the mark back, and so does a lost connection. Until "
+            "then the number cannot be used."
         ),
         example="C: DELE 1\nS: +OK message 1 deleted",
     ),
     Verb(
         name=b"NOOP",
-        states=_TRANSACTION,
         clause=Clause(rfc=1939, section="5"),
         summary="do nothing, and be told so",
         details=(
@@ -388,7 +385,6 @@ _ROWS = (
     ),
     Verb(
         name=b"RSET",
-        states=_TRANSACTION,
         effect=Effect.UNMARK_ALL,
         clause=Clause(rfc=1939, section="5"),
         summary="take back every DELE of this session",
@@ -398,7 +394,6 @@ _ROWS = (
     Verb(
         name=b"TOP",
         arguments=(_MESSAGE, Argument(name="n", kind=ArgumentKind.LINES)),
-        states=_TRANSACTION,
         multi_line=MultiLine.ALWAYS,
         capability=b"TOP",
         clause=Clause(rfc=1939, section="7"),
@@ -412,7 +407,6 @@ _ROWS = (
     Verb(
         name=b"UIDL",
         arguments=(_OPTIONAL_MESSAGE,),
-        states=_TRANSACTION,
         multi_line=MultiLine.WITHOUT_ARGUMENT,
         fields=(
             _NUMBER_FIELD,
@@ -445,7 +439,6 @@ _ROWS = (
     ),
     Verb(
         name=b"LAST",
-        states=_TRANSACTION,
         fields=(
             Field(name="message", kind=FieldKind.MESSAGE, meaning="highest number accessed so far"),
         ),
@@ -469,7 +462,6 @@ _ROWS = (
     Verb(
         name=b"XTND",
         arguments=(Argument(name="subcommand", kind=ArgumentKind.TEXT, rest=True),),
-        states=_TRANSACTION,
         clause=Clause(rfc=1082),
         summary="bulletin boards, and in qpopper the sending of mail (XTND XMIT)",
         details="Each server did something else with it; read the first line of the reply.",
@@ -482,12 +474,8 @@ VERBS: Mapping[bytes, Verb] = {row.name: row for row in _ROWS}
 """Every command by its name in upper case, in the order in which a session meets them."""
 
 
-if TYPE_CHECKING:
-    Range = slice[int, int, None]
-    """Where a word stands in a line."""
-
 BLANKS = (b" ", b"\t")
-"""What parts words; tabs are no blanks to RFC 1939 §3, but to many servers."""
+"""What separates words; RFC 1939 §3 knows only the space, but many servers take a tab too."""
 
 
 class Span(Value, often=True):
@@ -571,15 +559,18 @@ def parse_command(line: bytes) -> Command:
     bare = _BARE.get(line)
     if bare is not None:
         return bare
-    words = [word for word in line.replace(b"\t", b" ").split(b" ") if word]
-    if not words:
-        return Command(line=line, keyword=b"", verb=None, arguments=(), secret=None)
-    keyword = words[0].upper()
+    words = [found.span() for found in _WORD.finditer(line)]
+    keyword = line[words[0][0] : words[0][1]].upper() if words else b""
     verb = VERBS.get(keyword)
-    if keyword in _INTRICATE and verb is not None:
-        return _parse_intricate(line, keyword, verb)
-    arguments = tuple(words[1:])
-    return Command(line=line, keyword=keyword, verb=verb, arguments=arguments, secret=None)
+    given, secret = words[1:], None
+    if verb is not None:
+        given = _join_rest(verb.arguments, given, line, words[0][1])
+        secret = _secret(verb, given, line)
+    arguments = tuple([line[start:stop] for start, stop in given])
+    return Command(line=line, keyword=keyword, verb=verb, arguments=arguments, secret=secret)
+
+
+_WORD = re.compile(rb"[^ \t]+")
 
 
 def may_become_command(line: bytes) -> bool:
@@ -590,53 +581,35 @@ def may_become_command(line: bytes) -> bool:
     return any(known.startswith(keyword) for known in VERBS)
 
 
-def _parse_intricate(line: bytes, keyword: bytes, verb: Verb) -> Command:
-    """Take a command apart for which it matters where its words stand in the line."""
-    first, *given = _words(line)
-    given = _join_rest(verb.arguments, given, line, first.stop)
-    return Command(
-        line=line,
-        keyword=keyword,
-        verb=verb,
-        arguments=tuple([line[word] for word in given]),
-        secret=_secret(verb, given, line),
-    )
-
-
-def _words(line: bytes) -> list[Range]:
-    """Find the words of a line, separated by any number of spaces and tabs."""
-    return [slice(*found.span()) for found in re.finditer(rb"[^ \t]+", line)]
-
-
 def _join_rest(
-    arguments: tuple[Argument, ...], given: list[Range], line: bytes, keyword_stop: int
-) -> list[Range]:
+    arguments: tuple[Argument, ...], given: list[Place], line: bytes, keyword_stop: int
+) -> list[Place]:
     """Let a last argument swallow the rest of the line: "spaces may be part of the password"."""
     last = len(arguments) - 1
-    if not arguments[last].rest:
+    if not arguments or not arguments[last].rest:
         return given
     if last == 0:
-        # RFC 1939 §7: all after the one blank behind PASS is the password, blanks at its ends too.
+        # RFC 1939 §7: all after the one space that follows PASS is the password, spaces included.
         start = keyword_stop + 1
-        return [slice(start, len(line))] if start < len(line) else []
+        return [(start, len(line))] if start < len(line) else []
     if len(given) > last:
-        return [*given[:last], slice(given[last].start, len(line))]
+        return [*given[:last], (given[last][0], len(line))]
     return given
 
 
-def _secret(verb: Verb, given: list[Range], line: bytes) -> Span | None:
+def _secret(verb: Verb, given: list[Place], line: bytes) -> Span | None:
     """Find what is secret: the first secret argument and all that follows it.
 
     In a login, so is what follows the last argument ("USER bob jones"), and what is given for a
     mechanism and cannot be the name of one (RFC 4422 §3.1): a response, as a rule.
     """
-    for argument, word in zip(verb.arguments, given, strict=False):
+    for argument, (start, stop) in zip(verb.arguments, given, strict=False):
         mechanism = argument.kind is ArgumentKind.MECHANISM
-        if argument.secret or (mechanism and _looks_like_response(line[word])):
-            return Span(start=word.start, stop=len(line))
+        if argument.secret or (mechanism and _looks_like_response(line[start:stop])):
+            return Span(start=start, stop=len(line))
     extra = given[len(verb.arguments) :]
     if extra and verb.effect in (Effect.NAME, Effect.LOGIN):
-        return Span(start=extra[0].start, stop=len(line))
+        return Span(start=extra[0][0], stop=len(line))
     return None
 
 
@@ -649,13 +622,6 @@ def _looks_like_response(word: bytes) -> bool:
 
 _LONGEST_MECHANISM = 20
 """Octets of a mechanism's name (RFC 4422 §3.1)."""
-
-_INTRICATE = frozenset(
-    verb.name
-    for verb in VERBS.values()
-    if verb.effect in (Effect.NAME, Effect.LOGIN) or any(a.rest for a in verb.arguments)
-)
-"""The commands that may hold a secret, or whose last argument takes the rest of the line."""
 
 _BARE = {
     verb.name: Command(line=verb.name, keyword=verb.name, verb=verb, arguments=(), secret=None)

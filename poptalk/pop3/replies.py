@@ -43,7 +43,10 @@ def _row(
 _ROWS = (
     _row(b"LOGIN-DELAY", 2449, "8.1.1", "the last login was too recent; wait before the next"),
     _row(
-        b"IN-USE", 2449, "8.1.2", "the login was right, but another session has the maildrop open"
+        b"IN-USE",
+        2449,
+        "8.1.2",
+        "the login was right, but the maildrop is in use, probably by another session",
     ),
     _row(
         b"SYS/TEMP",

@@ -84,14 +84,14 @@ class ReplyContext(Value):
 
 
 _INDICATORS = {
-    Status.OK: ("positive: the server did it", _STATUS),
-    Status.ERR: ("negative: the server did not do it", _STATUS),
-    Status.CHALLENGE: (
-        "a challenge: the server waits for a line in base64, or for * to give up",
-        Clause(rfc=5034, section="4"),
-    ),
-    Status.OTHER: ("no status indicator that POP3 knows; +OK and -ERR are the only ones", _STATUS),
+    Status.OK: ("positive: the server did it, it says", _STATUS),
+    Status.ERR: ("negative: the server did not do it, it says", _STATUS),
 }
+_CHALLENGE = (
+    "a challenge: the server waits for a line in base64, or for * to give up",
+    Clause(rfc=5034, section="4"),
+)
+_NO_STATUS = ("no status indicator that POP3 knows; +OK and -ERR are the only ones", _STATUS)
 
 _EFFECTS = {
     Effect.NAME: "the server has taken the name and waits for PASS; it has promised nothing yet",
@@ -102,7 +102,7 @@ _EFFECTS = {
     Effect.START_TLS: "from the next octet on this connection speaks TLS",
     Effect.MARK: "the message is marked; it goes when QUIT is answered, not before",
     Effect.UNMARK_ALL: "no message is marked as deleted any more",
-    Effect.FAREWELL: "the server has removed what was marked (after a login) and hangs up",
+    Effect.FAREWELL: "what was marked is removed, by this answer (if there was a login); it hangs up",
 }
 
 
@@ -235,10 +235,12 @@ def explain_reply(
         kind = ViolationKind.OK_FOR_CHALLENGE
         yield Explanation(part=status_line.line, meaning=kind.sentence, clause=kind.clause)
         return
-    yield _indicator(status_line)
-    if status is Status.CHALLENGE:
+    if status is Status.CHALLENGE and command.asks_for_responses:
+        meaning, clause = _CHALLENGE
+        yield Explanation(part=b"+", meaning=meaning, clause=clause)
         yield from _challenge(command, status_line)
         return
+    yield _indicator(status_line)
     yield from _code(status_line)
     yield from _fields(command, status_line)
     if status is Status.ERR:
@@ -404,7 +406,7 @@ def _only_lists(command: Command) -> bool:
 
 
 def _indicator(status_line: StatusLine) -> Explanation:
-    meaning, clause = _INDICATORS[status_line.status]
+    meaning, clause = _INDICATORS.get(status_line.status, _NO_STATUS)
     return Explanation(part=status_line.line.split(b" ")[0], meaning=meaning, clause=clause)
 
 
@@ -507,81 +509,106 @@ _TLS_FIRST = (
     "the server takes no password in the clear: begin TLS first, with STLS, --starttls, or --tls on "
     "port 995"
 )
+_NOT_THIS_WAY = (
+    "the server does not take this way to log in; :capa lists what it takes, and --mechanism or :login "
+    "USER MECHANISM names one"
+)
 _NOT_PLAIN_EVEN_IN_TLS = (
     "the server does not take this way to log in, although there is TLS here; :capa lists what it "
     "takes"
 )
-_CAPA_LISTS = ":capa lists what the server takes; --mechanism or :login USER MECHANISM names one"
 _WORDS = (
     (
-        rb"(clear|plain) ?-?text.*(disallow|not allowed|not permitted|disabled|forbid|den|refus|reject)"
-        rb"|(disallow|not allowed|disabled|forbid|refus|reject).*(clear|plain) ?-?text"
-        rb"|non-?secure|insecure|unencrypted|(must|need|have to|please|use|issue|requires?).{0,30}"
-        rb"\b(stls|starttls|tls|ssl|encryption)\b"
-        rb"|\b(stls|starttls|tls|ssl|encryption)\b.{0,20}(required|needed|first|mandatory)",
+        r"(clear|plain) ?-?text.*(disallow|not (allow|permit)|disabled|forbid|den|refus|reject)"
+        r"|(disallow|not allowed|disabled|forbid|refus|reject).*(clear|plain) ?-?text"
+        r"|(non-?|in|un)secure|unencrypted|under a layer|(?<!in)secure (connection|channel)"
+        r"|(must|need|have to|please|use|issue|requires?|after|enter).{0,30}"
+        r"\b(stls|starttls|tls|ssl|encryption)\b"
+        r"|\b(stls|starttls|tls|ssl|encryption)\b.{0,20}(required|needed|first|mandatory)",
         _TLS_FIRST,
     ),
     (
-        rb"(unsupported|unknown|unrecogni[sz]ed|invalid|no such|not supported|unavailable|disabled)"
-        rb".{0,30}(mechanism|auth\w* (type|method|scheme))"
-        rb"|(mechanism|auth\w* (type|method|scheme)).{0,30}(not |un|dis|invalid)|not implemented",
-        f"the server does not take this mechanism; {_CAPA_LISTS}",
+        r"(unsupported|unknown|unrecogni[sz]ed|invalid|no such|not supported|unavailable|disabled)"
+        r".{0,30}(mechanism|auth\w* (type|method|scheme))|not implemented"
+        r"|(mechanism|auth\w* (type|method|scheme)).{0,30}(not |un|dis|invalid)"
+        r"|\b(apop|basic auth\w*|sasl|cram-md5) (is |are |command )?"
+        r"(not (supported|available|enabled)|disabled|unsupported)",
+        _NOT_THIS_WAY,
     ),
     (
-        rb"base ?-?64|(cannot|can't|could not|unable to|fail\w* to) decode|decoding",
+        r"base ?-?64|(cannot|can't|could not|unable to|fail\w* to) decode|decoding",
         "the server could not read the line as base64, so it has not looked at the password",
     ),
     (
-        rb"app(lication)?[- ]?(specific)?[- ]?password|(2|two)[- ]?(step|factor)|\b[2m]fa\b"
-        rb"|multi-?factor",
-        "the account needs an application password, which is made in its settings on the web and "
+        r"app(lication)?[- ]?(specific)?[- ]?password|authori[sz](ed|ation) code",
+        "the account may need an application password, which is made in its settings on the web and "
         "takes the place of the usual one",
     ),
     (
-        rb"web ?-?login|webalert|browser|captcha|unlock|(log|sign) ?in (via|with|through|at|on) .*web"
-        rb"|https?://",
+        r"(2|two)[- ]?(step|factor)|\b[2m]fa\b|multi-?factor",
+        "these words are about a second factor, which POP3 doesn't have: some accounts have an "
+        "application password for that, made in their settings on the web",
+    ),
+    (
+        r"web ?-?login|webalert|browser|captcha|unlock (your|the|this)"
+        r"|(log|sign) ?in (via|with|through|at|on) .*web",
         "the server wants a visit with a web browser first; its words may say where",
     ),
     (
-        rb"pop3?.{0,30}(disabled|not enabled|not allowed|not permitted|turned off|not available)"
-        rb"|(enable|not enabled|disabled|not allowed|no).{0,20}\bpop3?( access)?\b",
-        "POP3 seems to be off for this account; it is switched on in the account's settings, or by "
-        "the operator",
+        r"\bpop3?\b.{0,30}(disabled|not (enabled|allowed|permitted|available)|turned off)"
+        r"|(enable|not (enabled|allowed|permitted|authori[sz]ed)|disabled|no (permission|access|right))"
+        r".{0,20}\bpop3?\b",
+        "POP3 may be off for this account; it is switched on in the account's settings, or by the "
+        "operator",
     ),
     (
-        rb"too many|too frequent|rate|throttl|maximum|limit\w* (exceeded|reached)|(exceed|reach)\w*"
-        rb".{0,20}limit|(try|wait).{0,20}(later|again|before)|slow down|temporar",
-        "the server lets nobody in for now, because of a limit or a fault that passes; wait, and try "
-        "once more",
+        r"(name|user|login|account|id)\b.{0,12}(\bor|\band|/).{0,12}(password|passwd)"
+        r"|(password|passwd)\b.{0,12}(\bor|\band|/).{0,12}(name|user|login|account|id\b)",
+        "name or password is wrong by these words, which don't say which",
     ),
     (
-        rb"password.{0,20}(has )?expired|expired.{0,10}password|(must|need to|please) change",
-        "the password is out of date; it has to be changed elsewhere, since POP3 cannot do that",
+        r"too many|too frequent|\brate\b|throttl|maximum|limit\w* (exceeded|reached)"
+        r"|(exceed|reach)\w*.{0,20}limit|(try|wait).{0,20}(later|before)|slow down|temporar"
+        r"|minimum time",
+        "by these words it is for now, because of a limit or a fault that passes; wait, and try once "
+        "more",
     ),
     (
-        rb"suspend|deactivat|(account|user|mailbox|login).{0,20}(lock|disab|block|clos|inactiv|expir"
-        rb"|terminat|frozen|not active)|(lock|disab|block|inactiv|expir)\w*.{0,20}(account|user)",
-        "these words are about the account, and not about the password: ask the server's operator",
+        r"\b(ip|host|client|address)\b.{0,30}(block|bann|blacklist|denied|not (allowed|permitted))",
+        "these words are about the address that you come from, and not about the password",
     ),
     (
-        rb"in use|already (open|locked|logged)|(maildrop|mailbox|mail ?box|lock).*(lock|busy)"
-        rb"|another (pop|session|client|process|connection)",
+        r"password.{0,30}(expired|changed)|(expired|change).{0,15}password",
+        "the password is out of date by these words; it is changed elsewhere, since POP3 cannot do it",
+    ),
+    (
+        r"in use|already (open|locked|logged)|(maildrop|mail ?box|\block\b).*(lock|busy)"
+        r"|lock .*(maildrop|mail ?box)|another (pop|session|client|process|connection)",
         "another session may have the maildrop open; wait until that has ended",
     ),
     (
-        rb"no such (file|directory)|can(no|')t open|unable to open|internal|system error|database"
-        rb"|backend|disk|quota|home directory",
+        r"suspend|deactivat|(account|user|mailbox|login).{0,20}(\block|disab|block|clos|inactiv|expir"
+        r"|terminat|frozen|not active)|(\block|disab|block|inactiv|expir)\w*.{0,20}(account|user)",
+        "these words are about the account, and not about the password: ask the server's operator",
+    ),
+    (
+        r"no such (file|directory)|can(no|')t open|unable to open|internal|system error|database"
+        r"|backend|home directory|maintenance|shutting down",
         "this is about the server itself, not about the password: ask its operator",
     ),
     (
-        rb"(no such|unknown|invalid|non-?exist\w*) (user|account|mailbox|name)|(user|account|mailbox)"
-        rb".{0,20}(unknown|not found|does( no|n')t exist|invalid)|not a valid (user|mailbox)",
-        "the server does not know this name; some want the whole address, such as bob@example.org",
+        r"(no such|unknown|invalid|non-?exist\w*) (pop3? )?(user|account|mailbox|name)"
+        r"|(user|account|mailbox).{0,20}(unknown|not found|does( no|n')t exist|invalid)"
+        r"|not a valid (user|mailbox)|no (mailbox|account|user) (for|named|called)",
+        "the server does not know this name, it says; some want the whole address, such as "
+        "bob@example.org",
     ),
     (
-        rb"unknown command|unrecogni[sz]ed|invalid command|bad command|syntax|not understood",
+        r"unknown (\w+ )?command|unrecogni[sz]ed|(invalid|bad) command|syntax|not understood"
+        r"|command.{0,10}not (valid|recogni[sz]ed|known)|(incorrect|wrong|in this) state",
         "the server does not know this command, or not in this state; CAPA lists what it offers",
     ),
+    (r"https?://", "the page that these words name may say more"),
 )
 """What servers say, in lower case, and what it may mean; the first that fits counts."""
 
@@ -598,9 +625,10 @@ def why_login_refused(status_line: StatusLine, facts: LoginFacts) -> Iterator[Ex
     # RFC 3206 §5: [AUTH] is any problem with credentials or account, so that the words say more.
     if code is not None and not (code.name == b"AUTH" and words):
         yield _note(code.meaning, code.clause)
-    elif words:
+    if words and (code is None or code.name in (b"AUTH", b"SYS/PERM")):
+        # The code may be for a whole kind: Gmail has SYS/PERM where POP3 is switched off.
         yield _note(words, None)
-    else:
+    elif code is None:
         yield from _meaning_of_facts(facts)
     if facts.timestamp_chosen and (code is None or code.name == b"AUTH"):
         meaning = (
@@ -613,7 +641,7 @@ def why_login_refused(status_line: StatusLine, facts: LoginFacts) -> Iterator[Ex
 def _meaning_of_words(status_line: StatusLine, facts: LoginFacts) -> str:
     import re
 
-    text = _words_for_people(status_line).lower()
+    text = _words_for_people(status_line).decode("latin-1").lower()
     meaning = next((meaning for pattern, meaning in _WORDS if re.search(pattern, text)), "")
     return _NOT_PLAIN_EVEN_IN_TLS if meaning == _TLS_FIRST and facts.encrypted else meaning
 
@@ -631,7 +659,10 @@ def _meaning_of_facts(facts: LoginFacts) -> Iterator[Explanation]:
     mechanisms = [mechanism.upper() for mechanism in offered.get(b"SASL", ())]
     if method.encode("ascii", "replace") in (mechanisms if sasl else offered):
         return
-    meaning = f"CAPA lists no {method} here; {_CAPA_LISTS}"
+    meaning = (
+        f"CAPA lists no {method} here; :capa lists what the server takes, and --mechanism or :login "
+        "USER MECHANISM names one"
+    )
     if not facts.encrypted and b"STLS" in offered:
         meaning = (
             f"CAPA lists no {method} here, but STLS: perhaps it comes with TLS; begin that first, with "

@@ -73,8 +73,6 @@ MAX_COMMAND_KEPT = 65536
 class _Pending:
     """An exchange in the queue: what is known of its reply so far."""
 
-    __slots__ = ("ahead", "exchange", "name", "question", "step", "taken_early")
-
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.step = 0
@@ -545,58 +543,46 @@ class ClientSession:
         self._body_octets = 0
         self.answered += 1
         effect = exchange.command.effect
-        if effect is Effect.START_TLS and not ok:
+        if ok:
+            self._conclude(exchange.command, pending.name)
+        elif effect is Effect.START_TLS:
             self.awaiting_tls = any(p.exchange.command.effect is effect for p in self._queue)
-        if ok and effect in _CONCLUSIONS:
-            _CONCLUSIONS[effect](self, exchange.command)
-            if exchange.command.asks_for_responses:
-                self.user = None if pending.name is None else _as_text(pending.name)
         elif effect is Effect.LOGIN and self.state is State.AUTHORIZATION:
             self.user = None
-        elif effect is Effect.FAREWELL and not ok:
+        elif effect is Effect.FAREWELL:
             self.quit_refused = True
 
-    # Conclusions: see `_CONCLUSIONS`.
+    def _conclude(self, command: Command, name: bytes | None) -> None:
+        """Draw the conclusions of a positive reply; `name` is the one that was given within AUTH."""
+        match command.effect:
+            case Effect.NAME | Effect.LOGIN:
+                self._named_or_logged_in(command, name)
+            case Effect.START_TLS:
+                self._suspended = True
+            case Effect.MARK:
+                number = command.number()
+                # Some servers say +OK to any number; only a message that can exist is marked.
+                if number and (self.highest is None or number <= self.highest):
+                    self.marked.add(number)
+            case Effect.UNMARK_ALL:
+                self.marked.clear()
+            case Effect.FAREWELL:
+                self.farewell = True
+                if self.state is State.TRANSACTION:
+                    self._move_to(State.UPDATE)
 
-    def _name_taken(self, command: Command) -> None:
-        self.user = _as_text(command.arguments[0]) if command.arguments else None
-
-    def _logged_in(self, command: Command) -> None:
-        if command.verb is None or (command.verb.challenges and not command.arguments):
+    def _named_or_logged_in(self, command: Command, name: bytes | None) -> None:
+        assert command.verb is not None, "it has an effect"
+        kind = command.verb.arguments[0].kind
+        if kind is ArgumentKind.NAME:
+            self.user = _as_text(command.arguments[0]) if command.arguments else None
+        elif command.asks_for_responses:
+            self.user = _as_text(name)
+        elif kind is ArgumentKind.MECHANISM:
             return  # AUTH alone asks for the list of mechanisms.
-        first = command.verb.arguments[0]
-        if first.kind is ArgumentKind.NAME:
-            self._name_taken(command)
-        if self.state is State.AUTHORIZATION:
+        if command.effect is Effect.LOGIN and self.state is State.AUTHORIZATION:
             self._move_to(State.TRANSACTION)
 
-    def _tls_requested(self, _command: Command) -> None:
-        self._suspended = True
 
-    def _marked(self, command: Command) -> None:
-        number = command.number()
-        # Some servers say +OK to any number; only a message that can exist is marked.
-        if number and (self.highest is None or number <= self.highest):
-            self.marked.add(number)
-
-    def _unmarked(self, _command: Command) -> None:
-        self.marked.clear()
-
-    def _said_farewell(self, _command: Command) -> None:
-        self.farewell = True
-        if self.state is State.TRANSACTION:
-            self._move_to(State.UPDATE)
-
-
-_CONCLUSIONS: dict[Effect, Callable[[ClientSession, Command], None]] = {
-    Effect.NAME: ClientSession._name_taken,
-    Effect.LOGIN: ClientSession._logged_in,
-    Effect.START_TLS: ClientSession._tls_requested,
-    Effect.MARK: ClientSession._marked,
-    Effect.UNMARK_ALL: ClientSession._unmarked,
-    Effect.FAREWELL: ClientSession._said_farewell,
-}
-
-
-def _as_text(name: bytes) -> str:
-    return name.decode("utf-8", "backslashreplace")
+def _as_text(name: bytes | None) -> str | None:
+    return None if name is None else name.decode("utf-8", "backslashreplace")
