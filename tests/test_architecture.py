@@ -146,6 +146,23 @@ def test_the_core_has_no_input_and_no_output() -> None:
     assert not forbidden(in_rooms(*PURE), lambda _, name: name.split(".")[0] in NOT_PURE)
 
 
+LAYERS = ("poptalk.pop3", "poptalk.pop3.sasl", "poptalk.pop3.client", "poptalk.pop3.server")
+"""Within the core each may import those before it, and the two sides don't import each other."""
+
+
+def test_the_core_is_built_in_layers() -> None:
+    def layer(module: str) -> str:
+        return max((each for each in LAYERS if f"{module}.".startswith(f"{each}.")), key=len)
+
+    def is_wrong(module: str, name: str) -> bool:
+        if not name.startswith("poptalk.pop3.") or name not in MODULES:
+            return False
+        below, own = layer(name), layer(module)
+        return below != own and (below not in LAYERS[:2] or own == LAYERS[0])
+
+    assert not forbidden(in_rooms("pop3"), is_wrong)
+
+
 def test_prompt_toolkit_stays_in_its_rooms() -> None:
     others = [module for module in MODULES if room_of(module) not in TOOLKIT_ROOMS]
     assert not forbidden(others, lambda _, name: name.split(".")[0] == "prompt_toolkit")

@@ -165,10 +165,9 @@ def header_fields(header: RawHeader) -> Iterator[HeaderField]:
 
 def first_value(header: RawHeader, name: bytes) -> bytes | None:
     """Return the value of the first field of a name, unfolded; None where there is none."""
-    for each, raw in header.fields:
-        if each.lower() == name:
-            return b" ".join(raw.split())
-    return None
+    return next(
+        (b" ".join(raw.split()) for each, raw in header.fields if each.lower() == name), None
+    )
 
 
 # Encoded words.
@@ -258,16 +257,11 @@ def with_parameters(raw: bytes) -> WithParameters:
             plain.setdefault(name, octets)
         elif len(sections.setdefault(name, {})) < _MOST_SECTIONS:
             sections[name].setdefault(int(match[2] or 0), (octets, match[3] is not None))
-    parameters = {name: _plain_parameter(octets) for name, octets in plain.items()}
-    parameters.update((name, _joined(pieces)) for name, pieces in sections.items())
-    return WithParameters(
-        value=value[0].decode("ascii", "replace").lower() if value else "", parameters=parameters
-    )
-
-
-def _plain_parameter(octets: bytes) -> Decoded:
     # Encoded words are not allowed within quotes (RFC 2047 §5), and nearly all senders put them there.
-    return decode_words(b" ".join(octets.split()))
+    parameters = {name: decode_words(b" ".join(octets.split())) for name, octets in plain.items()}
+    parameters.update((name, _joined(pieces)) for name, pieces in sections.items())
+    shown = value[0].decode("ascii", "replace").lower() if value else ""
+    return WithParameters(value=shown, parameters=parameters)
 
 
 def _joined(pieces: dict[int, tuple[bytes, bool]]) -> Decoded:
@@ -323,22 +317,6 @@ class Summary:
     """The Date field as it is, or that of the top Received field; empty where there is none."""
     sender: str
     subject: str
-
-    def is_older_than(self, moment: datetime) -> bool:
-        """Whether it was sent before a moment; False where its date can't be read.
-
-        Args:
-            moment: with a time zone.
-        """
-        return self.when is not None and self.when < moment
-
-    def is_from(self, text: str) -> bool:
-        """Whether the From field contains a text, whatever its case."""
-        return text.casefold() in self.sender.casefold()
-
-    def is_about(self, text: str) -> bool:
-        """Whether the Subject field contains a text, whatever its case."""
-        return text.casefold() in self.subject.casefold()
 
 
 def summary(number: int, octets: bytes, *, size: int | None) -> Summary:
@@ -415,17 +393,14 @@ class MessageChoice:
         Args:
             sizes: octets by number, of all messages in the maildrop.
         """
-        there = sorted(sizes)
-        found = there if self.last is None else there[-self.last :] if self.last else []
-        return [
-            number
-            for number in found
-            if (
-                not self.numbers
-                or any(a <= number <= (number if b is None else b) for a, b in self.numbers)
-            )
-            and (self.larger is None or (sizes[number] or 0) > self.larger)
-        ]
+        found = sorted(sizes)
+        if self.last is not None:
+            found = found[len(found) - min(self.last, len(found)) :]
+        if self.numbers:
+            found = [n for n in found if any(a <= n <= (b or n) for a, b in self.numbers)]
+        if self.larger is not None:
+            found = [n for n in found if (sizes[n] or 0) > self.larger]
+        return found
 
     def takes(self, message: Summary) -> bool:
         """Whether what its header says is meant."""
@@ -457,19 +432,23 @@ def parse_choice(text: str, *, now: datetime) -> MessageChoice:
 def _term(words: list[str], choice: MessageChoice, now: datetime) -> dict[str, Any]:
     """Read one condition; return the fields of the choice that it changes."""
     name, *rest = [word.lower() for word in words] or [""]
-    said = " ".join(word.strip('"') for word in words[1:])
+    said = " ".join(word.strip('"') for word in words[1:]).casefold()
+
+    def condition(holds: Callable[[Summary], bool]) -> dict[str, Any]:
+        return {"conditions": (*choice.conditions, holds)}
+
     match name, rest:
         case "all", []:
             return {}
         case "last", [count] if count.isascii() and count.isdigit() and len(count) < 10:
             return {"last": int(count)}
         case "from", [_, *_]:
-            return {"conditions": (*choice.conditions, lambda each: each.is_from(said))}
+            return condition(lambda each: said in each.sender.casefold())
         case "subject", [_, *_]:
-            return {"conditions": (*choice.conditions, lambda each: each.is_about(said))}
+            return condition(lambda each: said in each.subject.casefold())
         case "older", ["than", age]:
             moment = _moment(age, now)
-            return {"conditions": (*choice.conditions, lambda each: each.is_older_than(moment))}
+            return condition(lambda each: each.when is not None and each.when < moment)
         case "larger", ["than", amount] if found := _AMOUNT.fullmatch(amount):
             factor = _FACTORS[(found[2] or "")[:1].lower()]
             return {"larger": max(choice.larger or 0, int(found[1]) * factor)}

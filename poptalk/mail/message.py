@@ -29,13 +29,11 @@ from poptalk.mail.header import (
 )
 from poptalk.mail.words import HTML_TYPES, Decoded, TimeLimit, TooLong, decode, words_of
 
-# Long runs of a body taken out before it is parsed, and put back when a part is read.
+# Long runs of a body are taken out before it is parsed, and put back when a part is read.
 #
 # Python's `email` goes through a message line by line, at 30 MB a second; an attachment has lines by the
-# hundred thousand, and none of them is anything but content.  What tells the parser something
-# begins with
-# two hyphens, or stands at the beginning of a part: all between is replaced by one line.
-
+# hundred thousand, and none of them is anything but content.  What tells the parser something begins
+# with two hyphens, or stands at the beginning of a part: all between is replaced by one line.
 
 KEPT = 64 * 1024
 """Octets at the beginning of a run that the parser sees: the header of its part is there."""
@@ -298,12 +296,10 @@ def parts(letter: Letter) -> Iterator[Part]:
         open_nodes.append(index)
         if node.is_leaf:
             octets = node.stored
-            content = node.decoded(octets)
-            size, decoded_size = len(octets), len(content.octets)
-            remarks[index] = content.remarks
+            content, remarks[index] = node.decoded(octets)
             for around in open_nodes:
-                stored[around] += size
-                decoded[around] += decoded_size
+                stored[around] += len(octets)
+                decoded[around] += len(content)
     for index, (depth, node) in enumerate(nodes[:MOST_PARTS]):
         yield Part(
             depth=depth,
@@ -327,10 +323,8 @@ def _walk(message: Message) -> Iterator[tuple[int, Message]]:
             pending.extend((level + 1, child) for child in reversed(children))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Content:
-    octets: bytes
-    remarks: tuple[str, ...] = ()
+_Content = tuple[bytes, tuple[str, ...]]
+"""Octets of a part with its encoding undone, and what was wrong with them."""
 
 
 class _Node:
@@ -380,14 +374,12 @@ class _Node:
             case "base64":
                 return _from_base64(stored)
             case "quoted-printable":
-                return _Content(octets=binascii.a2b_qp(stored))
+                return binascii.a2b_qp(stored), ()
             case "x-uuencode" | "uuencode" | "uue" | "x-uue":
                 return _from_uu(stored)
             case "" | "7bit" | "8bit" | "binary":
-                return _Content(octets=stored)
-        return _Content(
-            octets=stored, remarks=(f'the encoding "{self.encoding[:40]}" isn\'t known',)
-        )
+                return stored, ()
+        return stored, (f'the encoding "{self.encoding[:40]}" isn\'t known',)
 
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
@@ -396,13 +388,13 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 def _from_base64(stored: bytes) -> _Content:
     """Decode base64 up to its padding; other characters within are passed over (RFC 2045 §6.8)."""
     try:
-        return _Content(octets=binascii.a2b_base64(stored, strict_mode=False))
+        return binascii.a2b_base64(stored, strict_mode=False), ()
     except ValueError:
         pass
     digits = _NOT_BASE64.sub(b"", stored.split(b"=", 1)[0])
     digits = digits[: len(digits) - (len(digits) % 4 == 1)]
     octets = binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
-    return _Content(octets=octets, remarks=("the base64 is cut off or damaged",))
+    return octets, ("the base64 is cut off or damaged",)
 
 
 def _from_uu(stored: bytes) -> _Content:
@@ -415,8 +407,8 @@ def _from_uu(stored: bytes) -> _Content:
         try:
             pieces.append(binascii.a2b_uu(line))
         except ValueError:
-            return _Content(octets=b"".join(pieces), remarks=("the uuencoded text is damaged",))
-    return _Content(octets=b"".join(pieces))
+            return b"".join(pieces), ("the uuencoded text is damaged",)
+    return b"".join(pieces), ()
 
 
 def _in_words(defect: Exception) -> str:
@@ -430,23 +422,12 @@ def _in_words(defect: Exception) -> str:
 # The text.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadableText:
-    """What a message says to people."""
-
-    text: str
-    source: str
-    """Where it was found: a content type."""
-    remarks: tuple[str, ...] = ()
-    """What could not be decoded, and what was left out."""
-
-
 _MOST_OCTETS_OF_TEXT = 1024 * 1024
 """Octets of one part that are decoded for reading: four hundred pages."""
 
 
-def readable_text(letter: Letter) -> ReadableText | None:
-    """Return the text of a message.
+def readable_text(letter: Letter) -> Decoded | None:
+    """Return the text of a message, what could not be decoded, and what was left out.
 
     The first plain part that says anything, else the first HTML part, else any other text; of a message
     whose parts cannot be told apart, all of it.  None where it has none of them.
@@ -454,46 +435,44 @@ def readable_text(letter: Letter) -> ReadableText | None:
     Raises:
         TooLong: it took too long.
     """
-    leaves = [_Node(node, letter.bulk) for _, node in _walk(letter.root) if not node.is_multipart()]
-    texts = [leaf for leaf in leaves if not leaf.is_attachment]
-    first: ReadableText | None = None
-    for kind in (_is_plain, _is_html, _is_other_text, _is_broken):
-        for leaf in filter(kind, texts):
-            letter.deadline.check()
-            found = _text_of(leaf, letter.deadline)
-            if found.text.strip():
-                return found
-            first = first or found
+    nodes = (_Node(node, letter.bulk) for _, node in _walk(letter.root) if not node.is_multipart())
+    texts = [node for node in nodes if not node.is_attachment and _rank(node) <= _BROKEN]
+    first: Decoded | None = None
+    for leaf in sorted(texts, key=_rank):
+        letter.deadline.check()
+        found = _text_of(leaf, letter.deadline)
+        if found.text.strip():
+            return found
+        first = first or found
     return first
 
 
-def _is_plain(leaf: _Node) -> bool:
-    return leaf.content_type == "text/plain"
+_BROKEN = 3
 
 
-def _is_html(leaf: _Node) -> bool:
-    return leaf.content_type in HTML_TYPES
+def _rank(leaf: _Node) -> int:
+    """Return the place of a part among those that are read; beyond `_BROKEN`, none is."""
+    kind = leaf.content_type
+    is_kind = (
+        kind == "text/plain",
+        kind in HTML_TYPES,
+        kind.startswith("text/"),
+        kind.startswith(("multipart/", "message/")),
+    )
+    return (*is_kind, True).index(True)
 
 
-def _is_other_text(leaf: _Node) -> bool:
-    return leaf.content_type.startswith("text/") and not _is_plain(leaf) and not _is_html(leaf)
-
-
-def _is_broken(leaf: _Node) -> bool:
-    return leaf.content_type.startswith(("multipart/", "message/"))
-
-
-def _text_of(leaf: _Node, deadline: TimeLimit) -> ReadableText:
-    content = leaf.decoded(leaf.stored)
-    octets = content.octets[:_MOST_OCTETS_OF_TEXT]
-    decoded: Decoded = decode(octets, leaf.charset)
+def _text_of(leaf: _Node, deadline: TimeLimit) -> Decoded:
+    content, remarks = leaf.decoded(leaf.stored)
+    octets = content[:_MOST_OCTETS_OF_TEXT]
+    decoded = decode(octets, leaf.charset)
     words = words_of(leaf.content_type, decoded.text, leaf.parameter, deadline)
-    remarks = [*content.remarks, *decoded.remarks, *words.remarks]
-    if len(octets) < len(content.octets):
-        remarks.append(f"only the first {len(octets):,} octets of it are shown")
-    if _is_broken(leaf):
-        remarks.insert(0, f"the parts of this {leaf.content_type} could not be told apart")
-    return ReadableText(text=words.text, source=leaf.content_type, remarks=tuple(remarks))
+    said = [*remarks, *decoded.remarks, *words.remarks]
+    if len(octets) < len(content):
+        said.append(f"only the first {len(octets):,} octets of it are shown")
+    if _rank(leaf) == _BROKEN:
+        said.insert(0, f"the parts of this {leaf.content_type} could not be told apart")
+    return Decoded(text=words.text, remarks=tuple(said))
 
 
 # The way that a message came: its Received fields in the order of time, with the delays between them.
@@ -539,8 +518,6 @@ class Hop:
     """None where the date cannot be read."""
     delay: timedelta | None
     """Since the hop before; negative where a clock is wrong, or a field is forged."""
-    raw: str
-    """The field, unfolded."""
 
 
 def trace(header: RawHeader) -> tuple[Hop, ...]:
@@ -563,7 +540,6 @@ def trace(header: RawHeader) -> tuple[Hop, ...]:
                 recipient=found.get("for"),
                 when=when,
                 delay=when - before if when is not None and before is not None else None,
-                raw=raw,
             )
         )
         before = when or before

@@ -63,10 +63,10 @@ codecs.register_error(_ODD, _mark)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """Characters, and what was wrong with the octets."""
+    """A text, and what is to be said about it."""
 
     text: str
-    """Odd octets are U+DC80 to U+DCFF."""
+    """Octets that are not in its charset are U+DC80 to U+DCFF."""
     remarks: tuple[str, ...] = ()
 
 
@@ -84,13 +84,8 @@ def decode(octets: bytes, label: str | None) -> Decoded:
     if codec is None:
         text, guess = _guessed(octets)
         read = "" if octets.isascii() else f"; it is read as {guess}"
-        return Decoded(
-            text=text, remarks=(f'the charset "{name[:_LONGEST_LABEL]}" isn\'t known{read}',)
-        )
-    return _by(octets, name, codec)
-
-
-def _by(octets: bytes, name: str, codec: str) -> Decoded:
+        remark = f'the charset "{name[:_LONGEST_LABEL]}" isn\'t known{read}'
+        return Decoded(text=text, remarks=(remark,))
     # The handlers from the quick one to the one that takes everything.
     for errors in ("strict", "surrogateescape", _ODD):
         try:
@@ -196,18 +191,10 @@ MOST_HTML = 256 * 1024
 found (``&`` alone) takes half a second."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """A text, and what is to be said about it."""
-
-    text: str
-    remarks: tuple[str, ...] = ()
-
-
 def words_of(
     content_type: str, text: str, parameter: Callable[[str], str], deadline: TimeLimit
-) -> Words:
-    """Make a text readable.
+) -> Decoded:
+    """Make the text of a part readable.
 
     Args:
         content_type: in lower case.
@@ -221,10 +208,10 @@ def words_of(
     if content_type in HTML_TYPES:
         return _from_html(text, deadline)
     if content_type == "text/calendar":
-        return Words(text=_from_calendar(text))
+        return Decoded(text=_from_calendar(text))
     if content_type == "text/plain" and parameter("format") == "flowed":
-        return Words(text=_unflowed(text, delete_space=parameter("delsp") == "yes"))
-    return Words(text=text)
+        return Decoded(text=_unflowed(text, delete_space=parameter("delsp") == "yes"))
+    return Decoded(text=text)
 
 
 # format=flowed.
@@ -313,11 +300,10 @@ def _moment(value: str) -> str:
     if match is None:
         return value
     year, month, day, hour, minute, utc = match.groups()
-    day_of_week = ""
     try:
         day_of_week = datetime(int(year), int(month), int(day)).strftime("%a ")
     except ValueError:
-        pass
+        day_of_week = ""
     time = f" {hour}:{minute}" if hour else ""
     return f"{day_of_week}{year}-{month}-{day}{time}{' UTC' if utc else ''}"
 
@@ -326,30 +312,15 @@ def _moment(value: str) -> str:
 
 _SPACES = re.compile(r"[ \t\n\f\r]+")
 _UNSEEN = frozenset({"script", "style", "title", "template", "noframes"})
-_BLOCKS = frozenset(
-    (
-        *(
-            "address",
-            "article",
-            "aside",
-            "blockquote",
-            "body",
-            "caption",
-            "center",
-            "dd",
-            "div",
-            "dl",
-        ),
-        *("dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "html", "legend"),
-        *("h1", "h2", "h3", "h4", "h5", "h6", "main", "nav", "ol", "option", "p", "pre", "section"),
-        *("table", "tbody", "tfoot", "thead", "tr", "ul"),
-    )
+_BLOCK = re.compile(
+    "address|article|aside|blockquote|body|caption|center|d[dlt]|div|fieldset|figcaption|figure|footer"
+    "|form|h[1-6]|header|html|legend|main|nav|ol|option|p|pre|section|table|t(body|foot|head|r)|ul"
 )
 _CELLS = frozenset({"td", "th"})
 _RULE = "-" * 20
 
 
-def _from_html(html: str, deadline: TimeLimit) -> Words:
+def _from_html(html: str, deadline: TimeLimit) -> Decoded:
     before = monotonic()
     from justhtml import stream  # It takes as long to import as a session takes to start.
 
@@ -368,7 +339,7 @@ def _from_html(html: str, deadline: TimeLimit) -> Words:
                 layout.end(tag.lower())
             case ("text", text):
                 layout.text(text)
-    return Words(text=layout.finished(), remarks=remarks)
+    return Decoded(text=layout.finished(), remarks=remarks)
 
 
 class _Layout:
@@ -399,14 +370,16 @@ class _Layout:
             self._break()
             self._word("*")
             self._space = True
-        elif tag in _CELLS:
-            self._cell()
+        elif tag in _CELLS and not self._line_empty:
+            self._pieces.append("  ")
+            self._space = False
         elif tag == "img" and (attributes.get("alt") or "").strip():
             self.text(f"[{attributes['alt']}]")
         elif tag == "a":
             self._link_ended()
             self._links.append(((attributes.get("href") or "").strip(), len(self._pieces)))
-        self._border(tag)
+        if _BLOCK.fullmatch(tag):
+            self._break()
         self._pre += tag == "pre"
 
     def end(self, tag: str) -> None:
@@ -416,7 +389,8 @@ class _Layout:
             return
         if tag == "a":
             self._link_ended()
-        self._border(tag)
+        if _BLOCK.fullmatch(tag):
+            self._break()
         self._pre = max(0, self._pre - (tag == "pre"))
 
     def text(self, text: str) -> None:
@@ -424,10 +398,13 @@ class _Layout:
         if self._unseen:
             return
         if self._pre:
-            self._preformatted(text)
+            for index, line in enumerate(text.split("\n")):
+                if index:
+                    self._new_line()
+                if line:
+                    self._word(line.rstrip("\r"))
             return
-        text = text.replace("\xa0", " ")
-        words = _SPACES.sub(" ", text)
+        words = _SPACES.sub(" ", text.replace("\xa0", " "))
         if words[:1] == " ":
             self._space = True
         if words.strip(" "):
@@ -439,27 +416,11 @@ class _Layout:
         self._link_ended()
         return "\n".join(line.rstrip() for line in "".join(self._pieces).split("\n")).strip("\n")
 
-    def _border(self, tag: str) -> None:
-        if tag in _BLOCKS:
-            self._break()
-
-    def _cell(self) -> None:
-        if not self._line_empty:
-            self._pieces.append("  ")
-            self._space = False
-
     def _word(self, word: str) -> None:
         if self._space and not self._line_empty:
             self._pieces.append(" ")
         self._pieces.append(word)
         self._line_empty = self._space = False
-
-    def _preformatted(self, text: str) -> None:
-        for index, line in enumerate(text.split("\n")):
-            if index:
-                self._new_line()
-            if line:
-                self._word(line.rstrip("\r"))
 
     def _new_line(self) -> None:
         self._pieces.append("\n")

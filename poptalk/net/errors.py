@@ -14,7 +14,7 @@ from poptalk.pop3.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from poptalk.pop3.client import ClientSession
+    from poptalk.pop3.client.session import ClientSession
     from poptalk.pop3.replies import StatusLine
 
 # Longer than any host name (253 octets) that one could have meant, and still one line or two.

@@ -14,6 +14,7 @@ import ssl
 from datetime import UTC, datetime
 
 from poptalk.net.errors import EndedBy, Ending, TlsFailed, printable, reason
+from poptalk.pop3.replies import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,23 +201,24 @@ def answered_in_clear(data: bytes, *, peer: str, server_side: bool, upgrading: b
         upgrading: True after STLS, False where TLS was to begin with the connection.
     """
     line = data.partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "backslashreplace")
-    said = f'"{printable(line, CLEAR_SHOWN)}"'
+    shown = printable(line, CLEAR_SHOWN)
     clear = data[:CLEAR_KEPT]
     if server_side:
         return TlsFailed(
-            f"{_begin(peer)} spoke in the clear where TLS was expected: {said}.", clear=clear
+            f"{_begin(peer)} spoke in the clear where TLS was expected: {quoted(shown)}",
+            clear=clear,
         )
     if upgrading:
         return TlsFailed(
-            f"{_begin(peer)} went on in the clear after its +OK to STLS: {said}. Either it has no TLS "
-            "after its STLS, or an attacker put an answer into the line (a response injection). "
+            f"{_begin(peer)} went on in the clear after its +OK to STLS: {quoted(shown)} Either it has "
+            "no TLS after its STLS, or an attacker put an answer into the line (a response injection). "
             "Do not log in here; try --tls on port 995.",
             clear=clear,
         )
     pop3 = data.lstrip()[:3].upper() in (b"+OK", b"-ER")
     speaks = "speaks POP3 in the clear" if pop3 else "does not speak TLS"
     return TlsFailed(
-        f"{_begin(peer)} {speaks}, it began with {said}: leave --tls off, and type STLS if you want "
+        f'{_begin(peer)} {speaks}, it began with "{shown}": leave --tls off, and type STLS if you want '
         "TLS on this port, or try --tls on port 995.",
         clear=clear,
     )

@@ -21,71 +21,29 @@ class RegisteredCapability(Value):
     clause: Clause
 
 
+def _row(tag: bytes, meaning: str, section: str, rfc: int = 2449) -> RegisteredCapability:
+    return RegisteredCapability(tag=tag, meaning=meaning, clause=Clause(rfc=rfc, section=section))
+
+
 _ROWS = (
-    RegisteredCapability(
-        tag=b"TOP", meaning="the command TOP works", clause=Clause(rfc=2449, section="6.1")
+    _row(b"TOP", "the command TOP works", "6.1"),
+    _row(b"USER", "the commands USER and PASS work", "6.2"),
+    _row(b"SASL", "the command AUTH works, with the mechanisms named", "3", 5034),
+    _row(b"RESP-CODES", "text that begins with a bracket begins with a response code", "6.4"),
+    _row(b"LOGIN-DELAY", "this many seconds must lie between two logins", "6.5"),
+    _row(b"PIPELINING", "commands may be sent without waiting for earlier replies", "6.6"),
+    _row(
+        b"EXPIRE",
+        "the server keeps messages at least this many days; with 0 it may delete what was fetched, "
+        "with NEVER it deletes nothing",
+        "6.7",
     ),
-    RegisteredCapability(
-        tag=b"USER",
-        meaning="the commands USER and PASS work",
-        clause=Clause(rfc=2449, section="6.2"),
-    ),
-    RegisteredCapability(
-        tag=b"SASL",
-        meaning="the command AUTH works, with the mechanisms named",
-        clause=Clause(rfc=5034, section="3"),
-    ),
-    RegisteredCapability(
-        tag=b"RESP-CODES",
-        meaning="a text that begins with a square bracket begins with a response code",
-        clause=Clause(rfc=2449, section="6.4"),
-    ),
-    RegisteredCapability(
-        tag=b"LOGIN-DELAY",
-        meaning="this many seconds must lie between two logins",
-        clause=Clause(rfc=2449, section="6.5"),
-    ),
-    RegisteredCapability(
-        tag=b"PIPELINING",
-        meaning="commands may be sent without waiting for the answer to the one before",
-        clause=Clause(rfc=2449, section="6.6"),
-    ),
-    RegisteredCapability(
-        tag=b"EXPIRE",
-        meaning=(
-            "the server keeps messages at least this many days; with 0 it may delete what was "
-            "fetched, with NEVER it deletes nothing"
-        ),
-        clause=Clause(rfc=2449, section="6.7"),
-    ),
-    RegisteredCapability(
-        tag=b"UIDL", meaning="the command UIDL works", clause=Clause(rfc=2449, section="6.8")
-    ),
-    RegisteredCapability(
-        tag=b"IMPLEMENTATION",
-        meaning="the name of the server program, which clients must not act upon",
-        clause=Clause(rfc=2449, section="6.9"),
-    ),
-    RegisteredCapability(
-        tag=b"STLS",
-        meaning="the command STLS is offered; it is legal before the login only",
-        clause=Clause(rfc=2595, section="4"),
-    ),
-    RegisteredCapability(
-        tag=b"AUTH-RESP-CODE",
-        meaning="a login that failed for its name or password is answered with [AUTH]",
-        clause=Clause(rfc=3206, section="6"),
-    ),
-    RegisteredCapability(
-        tag=b"UTF8",
-        meaning="the command UTF8 works; with USER, names and passwords may be UTF-8",
-        clause=Clause(rfc=6856, section="2"),
-    ),
-    RegisteredCapability(
-        tag=b"LANG",
-        meaning="the command LANG works: reply texts come in other languages too",
-        clause=Clause(rfc=6856, section="3"),
-    ),
+    _row(b"UIDL", "the command UIDL works", "6.8"),
+    _row(b"IMPLEMENTATION", "the server program's name; clients must not act upon it", "6.9"),
+    _row(b"STLS", "the command STLS is offered; it is legal before the login only", "4", 2595),
+    _row(b"AUTH-RESP-CODE", "a login refused for its credentials gets [AUTH]", "6", 3206),
+    _row(b"UTF8", "UTF8 works; with USER, names and passwords may be UTF-8", "2", 6856),
+    _row(b"LANG", "the command LANG works: reply texts come in other languages too", "3", 6856),
 )
 
 CAPABILITIES: Mapping[bytes, RegisteredCapability] = {row.tag: row for row in _ROWS}
@@ -128,7 +86,7 @@ class CapabilityLists(Value):
     """
 
     clear: tuple[bytes, ...]
-    """In clear, before the login."""
+    """In the clear, before the login."""
     clear_logged_in: tuple[bytes, ...]
     tls: tuple[bytes, ...]
     """In TLS, before the login."""
@@ -141,19 +99,13 @@ class CapabilityLists(Value):
         return self.clear_logged_in if logged_in else self.clear
 
 
-def _lists_of_everything() -> CapabilityLists:
-    """List all that the server core can do alone; STLS only where it is permitted (RFC 2595 §4)."""
-    always = (
-        *(b"TOP", b"UIDL", b"USER", b"RESP-CODES", b"AUTH-RESP-CODE", b"PIPELINING"),
-        *(b"UTF8 USER", b"LANG"),
-    )
-    return CapabilityLists(
-        clear=(*always, b"STLS"), clear_logged_in=always, tls=always, tls_logged_in=always
-    )
+_ALWAYS = tuple(b"TOP|UIDL|USER|RESP-CODES|AUTH-RESP-CODE|PIPELINING|UTF8 USER|LANG".split(b"|"))
 
-
-FULL_CAPABILITIES = _lists_of_everything()
-"""Everything that the server core can do alone: for AUTH it needs mechanisms."""
+FULL_CAPABILITIES = CapabilityLists(
+    clear=(*_ALWAYS, b"STLS"), clear_logged_in=_ALWAYS, tls=_ALWAYS, tls_logged_in=_ALWAYS
+)
+"""All that the server core can do alone (AUTH needs mechanisms); STLS only where it is permitted
+(RFC 2595 §4)."""
 
 
 # What CAPA said at two moments of a session, and why it may differ, or may not.
@@ -183,15 +135,13 @@ class CapabilityAnswer(Value):
     @property
     def moment(self) -> str:
         """When that was, in words."""
-        return f"{'in TLS' if self.encrypted else 'in clear'}, {_LOGIN[self.logged_in]} the login"
+        wire = "in TLS" if self.encrypted else "in the clear"
+        return f"{wire}, {'after' if self.logged_in else 'before'} the login"
 
     def parameters(self) -> dict[bytes, tuple[bytes, ...]]:
         """Return what stands behind each tag; of a tag that comes twice, the last."""
         found = map(parse_capability, self.lines or ())
         return {each.tag: each.parameters for each in found if each.tag}
-
-
-_LOGIN = {False: "before", True: "after"}
 
 
 class CapabilityChange(Value):
@@ -217,79 +167,70 @@ _SASL = Clause(rfc=5034, section="3")
 class _Why(Value):
     why: str
     clause: Clause
-    odd: bool = False
+    odd: bool
 
 
-_Reasons = Mapping["tuple[bytes, Change]", _Why]
+def _why(why: str, clause: Clause, *, odd: bool = False) -> _Why:
+    return _Why(why=why, clause=clause, odd=odd)
 
-_WITH_TLS: _Reasons = {
-    (b"STLS", Change.WENT): _Why(
-        why="as it must be: TLS is on, and there is nothing left to start", clause=_AFTER_STLS
+
+_WITH_TLS = {
+    (b"STLS", Change.WENT): _why("as it must be: there is nothing left to start", _AFTER_STLS),
+    (b"STLS", Change.STAYED): _why(
+        "TLS is on, and STLS again is refused: a server should not offer it", _AFTER_STLS, odd=True
     ),
-    (b"STLS", Change.STAYED): _Why(
-        why="TLS is on, and STLS again is refused: a server should not offer it",
-        clause=_AFTER_STLS,
-        odd=True,
+    (b"SASL", Change.CHANGED): _why(
+        "it may: mechanisms that show the password are for TLS only", _SASL
     ),
-    (b"SASL", Change.CHANGED): _Why(
-        why="it may: mechanisms that show the password are for TLS only", clause=_SASL
-    ),
-    (b"SASL", Change.CAME): _Why(
-        why="it may: this server wants no password in clear", clause=_SASL
-    ),
-    (b"USER", Change.CAME): _Why(
-        why="it may: PASS shows the password, so this server wants TLS first",
-        clause=Clause(rfc=2595, section="2.3"),
+    (b"SASL", Change.CAME): _why("it may: this server wants no password in the clear", _SASL),
+    (b"USER", Change.CAME): _why(
+        "it may: PASS shows the password, so this server wants TLS first",
+        Clause(rfc=2595, section="2.3"),
     ),
 }
 """What becomes of capabilities when TLS has begun."""
 
-_AT_ANY_RATE = "the list in clear could be anybody's; what a server says in TLS is what counts"
-
-_WITH_LOGIN: _Reasons = {
-    (b"STLS", Change.WENT): _Why(
-        why="as it should be: STLS is listed where it is permitted, which is before the login",
-        clause=_AFTER_STLS,
+_WITH_LOGIN = {
+    (b"STLS", Change.WENT): _why(
+        "as it should be: STLS is listed where it is permitted, which is before the login",
+        _AFTER_STLS,
     ),
-    (b"STLS", Change.STAYED): _Why(
-        why="STLS is permitted before the login only, and should be listed there only",
-        clause=_AFTER_STLS,
+    (b"STLS", Change.STAYED): _why(
+        "STLS is permitted before the login only, and should be listed there only",
+        _AFTER_STLS,
         odd=True,
     ),
-    (b"SASL", Change.WENT): _Why(
-        why="RFC 5034 says that it must stay, though AUTH is of no use now; many servers drop it",
-        clause=_SASL,
+    (b"SASL", Change.WENT): _why(
+        "RFC 5034 says that it must stay, though AUTH is of no use now; many servers drop it",
+        _SASL,
         odd=True,
     ),
-    (b"USER", Change.WENT): _Why(
-        why="what is listed before the login must be listed after it; many servers drop it",
-        clause=_AFTER_LOGIN,
+    (b"USER", Change.WENT): _why(
+        "what is listed before the login must be listed after it; many servers drop it",
+        _AFTER_LOGIN,
         odd=True,
     ),
-    (b"EXPIRE", Change.CHANGED): _Why(
-        why="it may: before the login it is the least of all users, now it is yours",
-        clause=Clause(rfc=2449, section="6.7"),
+    (b"EXPIRE", Change.CHANGED): _why(
+        "it may: before the login it is the least of all users, now it is yours",
+        Clause(rfc=2449, section="6.7"),
     ),
-    (b"LOGIN-DELAY", Change.CHANGED): _Why(
-        why="it may: before the login it is the most of all users, now it is yours",
-        clause=Clause(rfc=2449, section="6.5"),
+    (b"LOGIN-DELAY", Change.CHANGED): _why(
+        "it may: before the login it is the most of all users, now it is yours",
+        Clause(rfc=2449, section="6.5"),
     ),
-    (b"IMPLEMENTATION", Change.CAME): _Why(
-        why="it may: a server need not tell strangers what it is",
-        clause=Clause(rfc=2449, section="6.9"),
+    (b"IMPLEMENTATION", Change.CAME): _why(
+        "it may: a server need not tell strangers what it is", Clause(rfc=2449, section="6.9")
     ),
 }
 """What becomes of capabilities at the login."""
 
 _USUAL_WITH_LOGIN = {
-    Change.CAME: _Why(why="it may: some are for TRANSACTION only", clause=_AFTER_LOGIN),
-    Change.WENT: _Why(
-        why="what is listed before the login must be listed after it", clause=_AFTER_LOGIN, odd=True
+    Change.CAME: _why("it may: some are for TRANSACTION only", _AFTER_LOGIN),
+    Change.WENT: _why(
+        "what is listed before the login must be listed after it", _AFTER_LOGIN, odd=True
     ),
-    Change.CHANGED: _Why(
-        why="only a capability whose definition says so may change at the login",
-        clause=_AFTER_LOGIN,
-        odd=True,
+    Change.CHANGED: _why(
+        "only a capability whose definition says so may change at the login", _AFTER_LOGIN, odd=True
     ),
 }
 
@@ -305,12 +246,16 @@ def compare_capabilities(
             difference is odd.
     """
     old, new = before.parameters(), after.parameters()
-    reasons = _reasons(before, after)
+    with_tls = after.encrypted and not before.encrypted
+    with_login = after.logged_in and not before.logged_in
+    reasons = {**(_WITH_LOGIN if with_login else {}), **(_WITH_TLS if with_tls else {})}
     for tag in [*new, *(tag for tag in old if tag not in new)]:
         difference = _difference(old.get(tag), new.get(tag))
         if difference is Change.STAYED and (tag, difference) not in reasons:
             continue
-        reason = reasons.get((tag, difference)) or _usual_reason(difference, before, after)
+        reason = reasons.get((tag, difference)) or _usual_reason(
+            difference, with_tls=with_tls, with_login=with_login
+        )
         yield CapabilityChange(
             tag=tag,
             difference=difference,
@@ -330,19 +275,11 @@ def _difference(old: Sequence[bytes] | None, new: Sequence[bytes] | None) -> Cha
     return Change.STAYED if sorted(old) == sorted(new) else Change.CHANGED
 
 
-def _reasons(before: CapabilityAnswer, after: CapabilityAnswer) -> _Reasons:
-    with_login = _WITH_LOGIN if after.logged_in and not before.logged_in else {}
-    with_tls = _WITH_TLS if after.encrypted and not before.encrypted else {}
-    return {**with_login, **with_tls}
-
-
-def _usual_reason(difference: Change, before: CapabilityAnswer, after: CapabilityAnswer) -> _Why:
-    if after.encrypted and not before.encrypted:
-        return _Why(why=f"it may; {_AT_ANY_RATE}", clause=_AFTER_STLS)
-    if after.logged_in and not before.logged_in:
+def _usual_reason(difference: Change, *, with_tls: bool, with_login: bool) -> _Why:
+    if with_tls:
+        why = "it may; what is in the clear could be anybody's, and what is said in TLS is what counts"
+        return _why(why, _AFTER_STLS)
+    if with_login:
         return _USUAL_WITH_LOGIN[difference]
-    return _Why(
-        why="nothing has happened in between that could be the reason",
-        clause=_AFTER_LOGIN,
-        odd=True,
-    )
+    why = "nothing has happened in between that could be the reason"
+    return _why(why, _AFTER_LOGIN, odd=True)

@@ -1,12 +1,17 @@
-"""A command line taken apart: for the client core to know what was typed, for the server to act on.
+"""The one table of commands, and a command line taken apart.
 
-Both sides read it leniently, as most servers do (blanks in front and doubled, tabs, any case of the
-keyword); the strict form is a question of `faults_of`, which names every way in which a line leaves
-RFC 1939 §3.  Nothing here changes a line.
+A row says everything that poptalk knows of a command: its arguments, the states in which it is legal,
+what its positive reply looks like, which fields of that reply are data, which part is secret, where it
+is defined, and how to say all that to a person.  Both cores, completion, hints, highlighting, masking,
+help and lessons read it; nothing else lists commands.
+
+A line is read leniently, as most servers do (spaces in front and doubled, tabs, any case of the
+keyword).  Nothing here changes it.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from functools import lru_cache
 
@@ -16,11 +21,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The states of a POP3 session (RFC 1939 §3), and the two that stand around them.
+    Place = tuple[int, int]
+    """Where a word begins in a line, and where it ends."""
 
 
 class State(Enum):
-    """Where a session stands."""
+    """Where a session stands: the states of RFC 1939 §3, and one before and one after them."""
 
     GREETING = "GREETING"
     """Connected; the server's one-line greeting has not come yet (RFC 1939 §4)."""
@@ -38,13 +44,7 @@ class State(Enum):
     """The connection is gone."""
 
 
-# The one table of commands.
-#
-# A row says everything that poptalk knows of a command: its arguments, the states in which it is
-# legal, what its positive reply looks like, which fields of that reply are data, which part is secret,
-# where it is defined, and how to say all that to a person.  Both cores, completion, hints,
-# highlighting, masking, help, lessons and the conformance checker read it; nothing else lists commands.
-
+# What a row of the table is made of.
 
 MAX_COMMAND_OCTETS = 255
 """Longest command line, its CRLF included, that a server with CAPA must take (RFC 2449 §4)."""
@@ -83,15 +83,22 @@ class ArgumentKind(Enum):
     TEXT = "text"
 
 
+_SECRETS = (ArgumentKind.PASSWORD, ArgumentKind.DIGEST, ArgumentKind.INITIAL_RESPONSE)
+
+
 class Argument(Value):
     """One argument of a command, as the hints name it."""
 
     name: str
     kind: ArgumentKind
     optional: bool = False
-    secret: bool = False
     rest: bool = False
-    """Whether it takes the rest of the line, blanks included (PASS: RFC 1939 §7)."""
+    """Whether it takes the rest of the line, spaces included (PASS: RFC 1939 §7)."""
+
+    @property
+    def secret(self) -> bool:
+        """Whether nobody else may see it."""
+        return self.kind in _SECRETS
 
 
 class MultiLine(Enum):
@@ -138,7 +145,7 @@ class Verb(Value):
 
     name: bytes
     arguments: tuple[Argument, ...] = ()
-    states: frozenset[State]
+    states: frozenset[State] = frozenset({State.TRANSACTION})
     multi_line: MultiLine = MultiLine.NEVER
     fields: tuple[Field, ...] = ()
     """Data of the one-line reply, or of each line of a multi-line one."""
@@ -166,10 +173,14 @@ class Verb(Value):
         """The name as text."""
         return self.name.decode("ascii")
 
+    @property
+    def legal(self) -> str:
+        """The states in which it is legal, in words."""
+        return " or ".join(sorted(state.value for state in self.states))
+
 
 _AUTHORIZATION = frozenset({State.AUTHORIZATION})
-_TRANSACTION = frozenset({State.TRANSACTION})
-_BOTH = _AUTHORIZATION | _TRANSACTION
+_BOTH = frozenset({State.AUTHORIZATION, State.TRANSACTION})
 
 _MESSAGE = Argument(name="msg", kind=ArgumentKind.MESSAGE)
 _OPTIONAL_MESSAGE = Argument(name="msg", kind=ArgumentKind.MESSAGE, optional=True)
@@ -200,7 +211,7 @@ _ROWS = (
     ),
     Verb(
         name=b"PASS",
-        arguments=(Argument(name="password", kind=ArgumentKind.PASSWORD, secret=True, rest=True),),
+        arguments=(Argument(name="password", kind=ArgumentKind.PASSWORD, rest=True),),
         states=_AUTHORIZATION,
         effect=Effect.LOGIN,
         capability=b"USER",
@@ -208,8 +219,8 @@ _ROWS = (
         summary="give the password, which crosses the wire as it is",
         details=(
             "Legal only right after a USER that was answered with +OK. Everything after the first "
-            "blank is the password, further blanks included. On +OK the maildrop is locked and the "
-            "session enters TRANSACTION."
+            "blank is the password, further blanks included. On +OK the session enters TRANSACTION, and "
+            "the maildrop is to be locked."
         ),
         example="C: USER bob\nS: +OK\nC: PASS {password}\nS: +OK mailbox locked and ready",
     ),
@@ -217,7 +228,7 @@ _ROWS = (
         name=b"APOP",
         arguments=(
             Argument(name="name", kind=ArgumentKind.NAME),
-            Argument(name="digest", kind=ArgumentKind.DIGEST, secret=True),
+            Argument(name="digest", kind=ArgumentKind.DIGEST),
         ),
         states=_AUTHORIZATION,
         effect=Effect.LOGIN,
@@ -241,7 +252,6 @@ _ROWS = (
                 name="initial-response",
                 kind=ArgumentKind.INITIAL_RESPONSE,
                 optional=True,
-                secret=True,
                 rest=True,
             ),
         ),
@@ -317,7 +327,6 @@ _ROWS = (
     ),
     Verb(
         name=b"STAT",
-        states=_TRANSACTION,
         fields=(
             Field(name="messages", kind=FieldKind.COUNT, meaning="messages in the maildrop"),
             Field(name="octets", kind=FieldKind.OCTETS, meaning="their size altogether"),
@@ -330,7 +339,6 @@ _ROWS = (
     Verb(
         name=b"LIST",
         arguments=(_OPTIONAL_MESSAGE,),
-        states=_TRANSACTION,
         multi_line=MultiLine.WITHOUT_ARGUMENT,
         fields=(_NUMBER_FIELD, _OCTETS_FIELD),
         clause=Clause(rfc=1939, section="5"),
@@ -344,32 +352,29 @@ _ROWS = (
     Verb(
         name=b"RETR",
         arguments=(_MESSAGE,),
-        states=_TRANSACTION,
         multi_line=MultiLine.ALWAYS,
         clause=Clause(rfc=1939, section="5"),
         summary="fetch a whole message",
         details=(
             "Header, empty line, body, lone dot. A line that begins with a dot has a second one put "
-            "in front while it travels. Nothing is deleted."
+            "in front while it travels. Nothing is deleted, except by servers with EXPIRE 0."
         ),
         example="C: RETR 1\nS: +OK 120 octets\nS: ...\nS: .",
     ),
     Verb(
         name=b"DELE",
         arguments=(_MESSAGE,),
-        states=_TRANSACTION,
         effect=Effect.MARK,
         clause=Clause(rfc=1939, section="5"),
         summary="mark a message as deleted",
         details=(
-            "Only QUIT removes it; RSET takes the mark back, and so does a lost connection. The "
-            "number cannot be used again in this session."
+            "Only QUIT removes it; RSET takes the mark back, and so does a lost connection. Until "
+            "then the number cannot be used."
         ),
         example="C: DELE 1\nS: +OK message 1 deleted",
     ),
     Verb(
         name=b"NOOP",
-        states=_TRANSACTION,
         clause=Clause(rfc=1939, section="5"),
         summary="do nothing, and be told so",
         details=(
@@ -380,7 +385,6 @@ _ROWS = (
     ),
     Verb(
         name=b"RSET",
-        states=_TRANSACTION,
         effect=Effect.UNMARK_ALL,
         clause=Clause(rfc=1939, section="5"),
         summary="take back every DELE of this session",
@@ -390,7 +394,6 @@ _ROWS = (
     Verb(
         name=b"TOP",
         arguments=(_MESSAGE, Argument(name="n", kind=ArgumentKind.LINES)),
-        states=_TRANSACTION,
         multi_line=MultiLine.ALWAYS,
         capability=b"TOP",
         clause=Clause(rfc=1939, section="7"),
@@ -404,7 +407,6 @@ _ROWS = (
     Verb(
         name=b"UIDL",
         arguments=(_OPTIONAL_MESSAGE,),
-        states=_TRANSACTION,
         multi_line=MultiLine.WITHOUT_ARGUMENT,
         fields=(
             _NUMBER_FIELD,
@@ -437,7 +439,6 @@ _ROWS = (
     ),
     Verb(
         name=b"LAST",
-        states=_TRANSACTION,
         fields=(
             Field(name="message", kind=FieldKind.MESSAGE, meaning="highest number accessed so far"),
         ),
@@ -461,7 +462,6 @@ _ROWS = (
     Verb(
         name=b"XTND",
         arguments=(Argument(name="subcommand", kind=ArgumentKind.TEXT, rest=True),),
-        states=_TRANSACTION,
         clause=Clause(rfc=1082),
         summary="bulletin boards, and in qpopper the sending of mail (XTND XMIT)",
         details="Each server did something else with it; read the first line of the reply.",
@@ -474,12 +474,8 @@ VERBS: Mapping[bytes, Verb] = {row.name: row for row in _ROWS}
 """Every command by its name in upper case, in the order in which a session meets them."""
 
 
-if TYPE_CHECKING:
-    Range = slice[int, int, None]
-    """Where a word stands in a line."""
-
 BLANKS = (b" ", b"\t")
-"""What parts words; tabs are no blanks to RFC 1939 §3, but to many servers."""
+"""What separates words; RFC 1939 §3 knows only the space, but many servers take a tab too."""
 
 
 class Span(Value, often=True):
@@ -522,6 +518,23 @@ class Command(Value, often=True):
             return False
         return self.verb.multi_line is MultiLine.ALWAYS or not self.arguments
 
+    @property
+    def effect(self) -> Effect:
+        """What a positive reply changes in the session."""
+        return Effect.NOTHING if self.verb is None else self.verb.effect
+
+    @property
+    def asks_for_responses(self) -> bool:
+        """Whether it is an AUTH with a mechanism, which the next lines may answer (RFC 5034 §4)."""
+        return self.verb is not None and self.verb.challenges and bool(self.arguments)
+
+    @property
+    def data_fields(self) -> tuple[Field, ...]:
+        """The fields of a positive reply of one line that are data: what is listed is a line each."""
+        if self.verb is None or self.multi_line or self.verb.challenges:
+            return ()
+        return tuple(field for field in self.verb.fields if field.kind is not FieldKind.REST)
+
     def number(self, index: int = 0) -> int | None:
         """Return the argument at `index` as a decimal number, None where it is none."""
         if index < len(self.arguments) and self.arguments[index].isdigit():
@@ -533,9 +546,7 @@ MAX_DIGITS = 18
 """Digits that are read of a number: no maildrop has more, and int() grows costly with length."""
 
 
-@lru_cache(
-    maxsize=8
-)  # What shows a line that is typed, masks it and sends it asks each for itself.
+@lru_cache(maxsize=8)  # What shows a typed line, what masks it and what sends it each ask.
 def parse_command(line: bytes) -> Command:
     """Take a command line apart.
 
@@ -548,15 +559,18 @@ def parse_command(line: bytes) -> Command:
     bare = _BARE.get(line)
     if bare is not None:
         return bare
-    words = [word for word in line.replace(b"\t", b" ").split(b" ") if word]
-    if not words:
-        return Command(line=line, keyword=b"", verb=None, arguments=(), secret=None)
-    keyword = words[0].upper()
+    words = [found.span() for found in _WORD.finditer(line)]
+    keyword = line[words[0][0] : words[0][1]].upper() if words else b""
     verb = VERBS.get(keyword)
-    if keyword in _INTRICATE and verb is not None:
-        return _parse_intricate(line, keyword, verb)
-    arguments = tuple(words[1:])
-    return Command(line=line, keyword=keyword, verb=verb, arguments=arguments, secret=None)
+    given, secret = words[1:], None
+    if verb is not None:
+        given = _join_rest(verb.arguments, given, line, words[0][1])
+        secret = _secret(verb, given, line)
+    arguments = tuple([line[start:stop] for start, stop in given])
+    return Command(line=line, keyword=keyword, verb=verb, arguments=arguments, secret=secret)
+
+
+_WORD = re.compile(rb"[^ \t]+")
 
 
 def may_become_command(line: bytes) -> bool:
@@ -567,60 +581,35 @@ def may_become_command(line: bytes) -> bool:
     return any(known.startswith(keyword) for known in VERBS)
 
 
-def _parse_intricate(line: bytes, keyword: bytes, verb: Verb) -> Command:
-    """Take a command apart for which it matters where its words stand in the line."""
-    first, *given = _words(line)
-    given = _join_rest(verb.arguments, given, line, first.stop)
-    return Command(
-        line=line,
-        keyword=keyword,
-        verb=verb,
-        arguments=tuple([line[word] for word in given]),
-        secret=_secret(verb, given, line),
-    )
-
-
-def _words(line: bytes) -> list[Range]:
-    """Find the words of a line, parted by any number of blanks and tabs."""
-    words = []
-    at = 0
-    for word in line.replace(b"\t", b" ").split(b" "):
-        stop = at + len(word)
-        if word:
-            words.append(slice(at, stop))
-        at = stop + 1
-    return words
-
-
 def _join_rest(
-    arguments: tuple[Argument, ...], given: list[Range], line: bytes, keyword_stop: int
-) -> list[Range]:
+    arguments: tuple[Argument, ...], given: list[Place], line: bytes, keyword_stop: int
+) -> list[Place]:
     """Let a last argument swallow the rest of the line: "spaces may be part of the password"."""
     last = len(arguments) - 1
-    if not arguments[last].rest:
+    if not arguments or not arguments[last].rest:
         return given
     if last == 0:
-        # RFC 1939 §7: all after the one blank behind PASS is the password, blanks at its ends too.
+        # RFC 1939 §7: all after the one space that follows PASS is the password, spaces included.
         start = keyword_stop + 1
-        return [slice(start, len(line))] if start < len(line) else []
+        return [(start, len(line))] if start < len(line) else []
     if len(given) > last:
-        return [*given[:last], slice(given[last].start, len(line))]
+        return [*given[:last], (given[last][0], len(line))]
     return given
 
 
-def _secret(verb: Verb, given: list[Range], line: bytes) -> Span | None:
+def _secret(verb: Verb, given: list[Place], line: bytes) -> Span | None:
     """Find what is secret: the first secret argument and all that follows it.
 
     In a login, so is what follows the last argument ("USER bob jones"), and what is given for a
     mechanism and cannot be the name of one (RFC 4422 §3.1): a response, as a rule.
     """
-    for argument, word in zip(verb.arguments, given, strict=False):
+    for argument, (start, stop) in zip(verb.arguments, given, strict=False):
         mechanism = argument.kind is ArgumentKind.MECHANISM
-        if argument.secret or (mechanism and _looks_like_response(line[word])):
-            return Span(start=word.start, stop=len(line))
+        if argument.secret or (mechanism and _looks_like_response(line[start:stop])):
+            return Span(start=start, stop=len(line))
     extra = given[len(verb.arguments) :]
     if extra and verb.effect in (Effect.NAME, Effect.LOGIN):
-        return Span(start=extra[0].start, stop=len(line))
+        return Span(start=extra[0][0], stop=len(line))
     return None
 
 
@@ -634,42 +623,11 @@ def _looks_like_response(word: bytes) -> bool:
 _LONGEST_MECHANISM = 20
 """Octets of a mechanism's name (RFC 4422 §3.1)."""
 
-_INTRICATE = frozenset(
-    verb.name
-    for verb in VERBS.values()
-    if verb.effect in (Effect.NAME, Effect.LOGIN) or any(a.rest for a in verb.arguments)
-)
-"""The commands that may hold a secret, or whose last argument takes the rest of the line."""
-
 _BARE = {
     verb.name: Command(line=verb.name, keyword=verb.name, verb=verb, arguments=(), secret=None)
     for verb in VERBS.values()
 }
 """Commands that are a keyword and nothing else, as most are, taken apart beforehand."""
-
-
-def expects_argument(line_so_far: bytes) -> Argument | None:
-    """Tell which argument of a half-typed command the next octet would belong to.
-
-    Args:
-        line_so_far: octets up to the cursor.
-
-    Returns:
-        The argument, or None while the keyword is being typed, and past the last one.
-    """
-    command = parse_command(line_so_far)
-    if command.verb is None or not command.verb.arguments:
-        return None
-    words = len(_words(line_so_far))
-    if line_so_far[-1:] not in (b" ", b"\t"):
-        words -= 1
-    if words < 1:
-        return None
-    arguments = command.verb.arguments
-    index = words - 1
-    if index < len(arguments):
-        return arguments[index]
-    return arguments[-1] if arguments[-1].rest else None
 
 
 # How much a server puts up with from one client.

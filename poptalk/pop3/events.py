@@ -13,139 +13,77 @@ from poptalk.pop3.replies import StatusLine
 from poptalk.pop3.values import Value
 
 # What is odd in a session: observed by the core, commented on by the screen, never corrected.
-#
-# Each oddity has a name, one sentence for people, and the clause that it touches.
+
+_STATUS = Clause(rfc=1939, section="3")
+_GREETING = Clause(rfc=1939, section="4")
+_AUTH = Clause(rfc=5034, section="4")
+_STLS = Clause(rfc=2595, section="4")
 
 
 class ViolationKind(Enum):
-    """Every oddity that the client core can observe: in what the server sent, then in what we did."""
+    """Every oddity that the client core can observe: in what the server sent, then in what we did.
 
-    LOWER_CASE_STATUS = "lower-case-status"
-    NO_STATUS = "no-status"
-    NEGATIVE_GREETING = "negative-greeting"
-    NOT_POP3 = "not-pop3"
-    LONG_REPLY_LINE = "long-reply-line"
-    ENDLESS_LINE = "endless-line"
-    BARE_LF = "bare-lf"
-    BARE_LF_BEFORE_DOT = "bare-lf-before-dot"
-    CHALLENGE_WITHOUT_BLANK = "challenge-without-blank"
-    OK_FOR_CHALLENGE = "ok-for-challenge"
-    MALFORMED_ANSWER = "malformed-answer"
-    UNSOLICITED = "unsolicited"
-    DATA_AFTER_QUIT = "data-after-quit"
-    RESPONSE_INJECTION = "response-injection"
-    REPLY_CUT_SHORT = "reply-cut-short"
-
-    UNKNOWN_COMMAND = "unknown-command"
-    RELIC = "relic"
-    WRONG_STATE = "wrong-state"
-    LONG_COMMAND = "long-command"
-    SENT_BARE_LF = "sent-bare-lf"
-    SENT_CONTROL = "sent-control"
-    LOST_IN_TLS = "lost-in-tls"
-
-
-class ViolationFact(Value):
-    """What is always true of one kind of oddity."""
+    Attributes:
+        sentence: what is always true of it, for people.
+        clause: the rule that it touches, None where there is none.
+    """
 
     sentence: str
-    clause: Clause | None = None
+    clause: Clause | None
 
+    def __init__(self, sentence: str, clause: Clause | None = _STATUS) -> None:
+        self.sentence = sentence
+        self.clause = clause
 
-_STATUS = Clause(rfc=1939, section="3")
+    LOWER_CASE_STATUS = 'the status indicator is not in upper case, as it MUST be: "+OK" or "-ERR"'
+    NO_STATUS = 'a reply begins with "+OK" or "-ERR"; this line begins with neither'
+    NEGATIVE_GREETING = "the greeting should be positive; this server turns us away", _GREETING
+    NOT_POP3 = (
+        'a POP3 greeting begins with "+OK", and this one does not; POP3 is port 110, with TLS 995',
+        _GREETING,
+    )
+    LONG_REPLY_LINE = "the first line of a reply may have 512 octets at most, its CRLF included"
+    ENDLESS_LINE = "this line does not end; what comes beyond 8,192 octets of it is thrown away"
+    BARE_LF = "the line ends in LF alone; POP3 lines end in CRLF"
+    BARE_LF_BEFORE_DOT = (
+        "the last line before the lone dot ends in LF alone; the reply is taken as ended"
+    )
+    CHALLENGE_WITHOUT_BLANK = (
+        'a challenge is "+", one space, and base64; here the space is missing',
+        _AUTH,
+    )
+    OK_FOR_CHALLENGE = (
+        "this +OK cannot be a login, since AUTH still needs a response: it is taken for a "
+        'challenge, which should begin with "+ ", and the next line is treated as a secret',
+        _AUTH,
+    )
+    MALFORMED_ANSWER = "this answer does not have the form that the RFC gives it"
+    UNSOLICITED = "the server speaks without having been asked"
+    DATA_AFTER_QUIT = (
+        "the server goes on talking after its answer to QUIT",
+        Clause(rfc=1939, section="6"),
+    )
+    RESPONSE_INJECTION = (
+        "response injection: octets in the clear came after the +OK to STLS, before TLS began; "
+        "anybody on the way can have put them there, so they are not read as a reply",
+        _STLS,
+    )
+    REPLY_CUT_SHORT = "the connection ended in the middle of a reply"
 
-FACTS: dict[ViolationKind, ViolationFact] = {
-    ViolationKind.LOWER_CASE_STATUS: ViolationFact(
-        sentence='the status indicator is not in upper case, as it MUST be: "+OK" or "-ERR"',
-        clause=_STATUS,
-    ),
-    ViolationKind.NO_STATUS: ViolationFact(
-        sentence='a reply begins with "+OK" or "-ERR"; this line begins with neither',
-        clause=_STATUS,
-    ),
-    ViolationKind.NEGATIVE_GREETING: ViolationFact(
-        sentence="the greeting should be positive; this server turns us away",
-        clause=Clause(rfc=1939, section="4"),
-    ),
-    ViolationKind.NOT_POP3: ViolationFact(
-        sentence=(
-            'a POP3 greeting begins with "+OK", and this one does not; '
-            "POP3 is port 110, with TLS 995"
-        ),
-        clause=Clause(rfc=1939, section="4"),
-    ),
-    ViolationKind.LONG_REPLY_LINE: ViolationFact(
-        sentence="the first line of a reply may have 512 octets at most, its CRLF included",
-        clause=_STATUS,
-    ),
-    ViolationKind.ENDLESS_LINE: ViolationFact(
-        sentence="this line does not end; what comes beyond 8,192 octets of it is thrown away",
-        clause=_STATUS,
-    ),
-    ViolationKind.BARE_LF: ViolationFact(
-        sentence="the line ends in LF alone; POP3 lines end in CRLF", clause=_STATUS
-    ),
-    ViolationKind.BARE_LF_BEFORE_DOT: ViolationFact(
-        sentence="the last line before the lone dot ends in LF alone; the reply is taken as ended",
-        clause=_STATUS,
-    ),
-    ViolationKind.CHALLENGE_WITHOUT_BLANK: ViolationFact(
-        sentence='a challenge is "+", one space, and base64; here the space is missing',
-        clause=Clause(rfc=5034, section="4"),
-    ),
-    ViolationKind.OK_FOR_CHALLENGE: ViolationFact(
-        sentence=(
-            "this +OK cannot be a login, since AUTH still needs a response: it is taken for a "
-            'challenge, which should begin with "+ ", and the next line is treated as a secret'
-        ),
-        clause=Clause(rfc=5034, section="4"),
-    ),
-    ViolationKind.MALFORMED_ANSWER: ViolationFact(
-        sentence="this answer does not have the form that the RFC gives it", clause=_STATUS
-    ),
-    ViolationKind.UNSOLICITED: ViolationFact(
-        sentence="the server speaks without having been asked", clause=_STATUS
-    ),
-    ViolationKind.DATA_AFTER_QUIT: ViolationFact(
-        sentence="the server goes on talking after its answer to QUIT",
-        clause=Clause(rfc=1939, section="6"),
-    ),
-    ViolationKind.RESPONSE_INJECTION: ViolationFact(
-        sentence=(
-            "response injection: octets in clear came behind the +OK to STLS, before TLS began; "
-            "anybody on the way can have put them there, so they are not read as a reply"
-        ),
-        clause=Clause(rfc=2595, section="4"),
-    ),
-    ViolationKind.REPLY_CUT_SHORT: ViolationFact(
-        sentence="the connection ended in the middle of a reply", clause=_STATUS
-    ),
-    ViolationKind.UNKNOWN_COMMAND: ViolationFact(
-        sentence="not a command of POP3 that poptalk knows; sent all the same", clause=_STATUS
-    ),
-    ViolationKind.RELIC: ViolationFact(sentence="a relic; few servers know it"),
-    ViolationKind.WRONG_STATE: ViolationFact(
-        sentence="not legal in this state; sent all the same", clause=_STATUS
-    ),
-    ViolationKind.LONG_COMMAND: ViolationFact(
-        sentence="longer than the 255 octets that a server has to take, CRLF included",
-        clause=Clause(rfc=2449, section="4"),
-    ),
-    ViolationKind.SENT_BARE_LF: ViolationFact(
-        sentence="sent with LF alone at its end; a strict server goes on waiting for CRLF",
-        clause=_STATUS,
-    ),
-    ViolationKind.SENT_CONTROL: ViolationFact(
-        sentence="sent with octets in it that are not printable ASCII", clause=_STATUS
-    ),
-    ViolationKind.LOST_IN_TLS: ViolationFact(
-        sentence=(
-            "commands that were sent behind STLS in clear get no answer: the server must forget "
-            "them when TLS begins"
-        ),
-        clause=Clause(rfc=2595, section="4"),
-    ),
-}
+    UNKNOWN_COMMAND = "not a command of POP3 that poptalk knows; sent all the same"
+    RELIC = "a relic; few servers know it", None
+    WRONG_STATE = "not legal in this state; sent all the same"
+    LONG_COMMAND = (
+        "longer than the 255 octets that a server has to take, CRLF included",
+        Clause(rfc=2449, section="4"),
+    )
+    SENT_BARE_LF = "sent with LF alone at its end; a strict server goes on waiting for CRLF"
+    SENT_CONTROL = "sent with octets in it that are not printable ASCII"
+    LOST_IN_TLS = (
+        "commands that were sent after STLS in the clear get no answer: the server must forget them "
+        "when TLS begins",
+        _STLS,
+    )
 
 
 class Exchange(Value):
@@ -256,13 +194,8 @@ class Closed(Event):
 
 
 class Violation(Event):
-    """Something that a reader should know: see `oddities`."""
+    """Something that a reader should know."""
 
     kind: ViolationKind
     detail: str = ""
     """What makes this case special, in words; never holds octets of the server."""
-
-    @property
-    def fact(self) -> ViolationFact:
-        """The sentence and the clause."""
-        return FACTS[self.kind]

@@ -6,6 +6,7 @@ send beside them is read as well, and told apart, so that the screen can say so.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 from poptalk.pop3.commands import Clause
@@ -32,42 +33,42 @@ class ResponseCode(Value):
     clause: Clause
 
 
+def _row(
+    name: bytes, rfc: int, section: str, meaning: str, capability: bytes = b"RESP-CODES"
+) -> ResponseCode:
+    clause = Clause(rfc=rfc, section=section)
+    return ResponseCode(name=name, meaning=meaning, capability=capability, clause=clause)
+
+
 _ROWS = (
-    ResponseCode(
-        name=b"LOGIN-DELAY",
-        meaning="the last login was too recent; wait before the next",
-        capability=b"RESP-CODES",
-        clause=Clause(rfc=2449, section="8.1.1"),
+    _row(b"LOGIN-DELAY", 2449, "8.1.1", "the last login was too recent; wait before the next"),
+    _row(
+        b"IN-USE",
+        2449,
+        "8.1.2",
+        "the login was right, but the maildrop is in use, probably by another session",
     ),
-    ResponseCode(
-        name=b"IN-USE",
-        meaning="the login was right, but another session has the maildrop open",
-        capability=b"RESP-CODES",
-        clause=Clause(rfc=2449, section="8.1.2"),
+    _row(
+        b"SYS/TEMP",
+        3206,
+        "4",
+        "a fault of the server, which it calls temporary; name and password may be right",
     ),
-    ResponseCode(
-        name=b"SYS/TEMP",
-        meaning="a fault of the server, which it calls temporary; name and password may be right",
-        capability=b"RESP-CODES",
-        clause=Clause(rfc=3206, section="4"),
+    _row(
+        b"SYS/PERM",
+        3206,
+        "4",
+        "a lasting fault of the server, for its operator; name and password may be right",
     ),
-    ResponseCode(
-        name=b"SYS/PERM",
-        meaning="a lasting fault of the server, for its operator; name and password may be right",
-        capability=b"RESP-CODES",
-        clause=Clause(rfc=3206, section="4"),
-    ),
-    ResponseCode(
-        name=b"AUTH",
-        meaning="a problem with the credentials or the account: name, password, an expired account ...",
+    _row(
+        b"AUTH",
+        3206,
+        "5",
+        "a problem with the credentials or the account: name, password, an expired account ...",
         capability=b"AUTH-RESP-CODE",
-        clause=Clause(rfc=3206, section="5"),
     ),
-    ResponseCode(
-        name=b"UTF8",
-        meaning="the message holds UTF-8, and the session is not in UTF-8 mode",
-        capability=b"UTF8",
-        clause=Clause(rfc=6856, section="5"),
+    _row(
+        b"UTF8", 6856, "5", "the message holds UTF-8, and the session is not in UTF-8 mode", b"UTF8"
     ),
 )
 
@@ -86,11 +87,8 @@ def find_response_code(code: bytes) -> ResponseCode | None:
         unknown hierarchical detail" (RFC 2449 §8).  None for a code that nobody registered.
     """
     levels = code.upper().split(b"/")
-    for count in range(len(levels), 0, -1):
-        row = RESPONSE_CODES.get(b"/".join(levels[:count]))
-        if row is not None:
-            return row
-    return None
+    beginnings = (b"/".join(levels[:count]) for count in range(len(levels), 0, -1))
+    return next((RESPONSE_CODES[each] for each in beginnings if each in RESPONSE_CODES), None)
 
 
 MAX_REPLY_OCTETS = 512
@@ -143,21 +141,14 @@ def parse_status_line(line: bytes, *, end: bytes = b"\r\n") -> StatusLine:
     status = _INDICATORS.get(word.upper(), Status.OTHER)
     if status is Status.OTHER:
         return StatusLine(line=line, status=status, text=line, end=end)
-    return StatusLine(line=line, status=status, code=_response_code(text), text=text, end=end)
+    found = _CODE.match(text)
+    code = found[1] if found else None
+    return StatusLine(line=line, status=status, code=code, text=text, end=end)
 
 
 _INDICATORS = {s.value.encode("ascii"): s for s in Status if s is not Status.OTHER}
-
-
-def _response_code(text: bytes) -> bytes | None:
-    """Read `[CODE/DETAIL]` at the start of a text: one or more levels of printable octets."""
-    if not text.startswith(b"["):
-        return None
-    code, bracket, _ = text[1:].partition(b"]")
-    levels = code.split(b"/")
-    if bracket and all(levels) and all(0x21 <= octet <= 0x7E for octet in code):
-        return code
-    return None
+_CODE = re.compile(rb"\[([!-.0-\\^-~]+(?:/[!-.0-\\^-~]+)*)\]")
+"""`[CODE/DETAIL]` at the beginning of a text: one or more levels of printable octets."""
 
 
 def timestamp_of(greeting: bytes) -> bytes | None:
@@ -170,15 +161,17 @@ def timestamp_of(greeting: bytes) -> bytes | None:
         `<...@...>` without a blank in it, as RFC 822's msg-id demands, else None.  A looser reading
         lets a hostile server choose what is hashed with the password (CVE-2007-1558).
     """
-    start = greeting.find(b"<")
-    stop = greeting.find(b">", start)
-    if start < 0 or stop < 0:
-        return None
-    inner = greeting[start + 1 : stop]
-    local, at, domain = inner.partition(b"@")
-    if not (local and at and domain) or b"<" in inner:
-        return None
-    return greeting[start : stop + 1] if all(0x21 <= o <= 0x7E for o in inner) else None
+    found = _TIMESTAMP.search(greeting)
+    return found[1] if found else None
+
+
+_TIMESTAMP = re.compile(rb"\A[^<]*(<[!-;=?A-~]+@[!-;=?-~]+>)")
+"""The first `<` of the line begins it: a looser search would let a server hide one in another."""
+
+
+def quoted(words: str) -> str:
+    """Return a server's words in quotes as the end of a sentence: with one full stop, not with two."""
+    return f'"{words}"' + "." * (not words.endswith((".", "!", "?")))
 
 
 _PROTOCOLS = (
@@ -199,12 +192,9 @@ _PROTOCOLS = (
 
 def other_protocol(greeting: bytes) -> str:
     """Name the protocol of a greeting that isn't POP3's, and its ports; empty where it isn't known."""
-    import re
-
-    for pattern, name in _PROTOCOLS:
-        if re.match(pattern, greeting, re.IGNORECASE | re.DOTALL):
-            return f"this looks like {name}"
-    return ""
+    flags = re.IGNORECASE | re.DOTALL
+    found = (name for pattern, name in _PROTOCOLS if re.match(pattern, greeting, flags))
+    return next((f"this looks like {name}" for name in found), "")
 
 
 # Byte-stuffing, both ways (RFC 1939 §3).
@@ -297,12 +287,3 @@ def _without_termination(wire: bytes) -> bytes:
         if wire.endswith(b"\n" + termination):
             return wire[: -len(termination)]
     return wire
-
-
-def unstuff_line(line: bytes) -> bytes:
-    """Undo byte-stuffing on one line.
-
-    Args:
-        line: a line of a multi-line reply which is not its termination, with or without line end.
-    """
-    return line[1:] if line.startswith(b".") else line

@@ -11,7 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, dataclass_transform
+    from typing import Any, Self, dataclass_transform
 else:
 
     def dataclass_transform(**_options):
@@ -38,12 +38,6 @@ class _ValueType(type):
         if often:
             cls.__init__ = _written_out(cls)  # type: ignore[misc]
         return cls
-
-    def __init__(
-        cls, name: str, bases: tuple[type, ...], body: dict[str, Any], *, often: bool = False
-    ) -> None:
-        del often
-        super().__init__(name, bases, body)
 
     _fields: tuple[str, ...]
     _field_set: frozenset[str]
@@ -97,6 +91,10 @@ class Value(metaclass=_ValueType):
 
         def __delattr__(self, name):
             raise AttributeError(f"{type(self).__name__}.{name} cannot be deleted")
+
+    def replaced(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed, as `dataclasses.replace` does."""
+        return type(self)(**{f: getattr(self, f) for f in type(self)._fields} | changes)
 
     def _content(self) -> tuple[Any, ...]:
         return tuple(getattr(self, field) for field in type(self)._fields)

@@ -21,7 +21,7 @@ from poptalk.pop3.capabilities import MAX_CAPABILITY_OCTETS, CapabilityLists, pa
 from poptalk.pop3.commands import Limits
 from poptalk.pop3.replies import Status
 from poptalk.pop3.server.quirks import QUIRKS, Quirks
-from poptalk.pop3.server.texts import Occasion, TextError, Texts
+from poptalk.pop3.server.texts import OCCASIONS, Occasion, TextError, Texts
 from poptalk.pop3.server.transaction import Maildrop
 from poptalk.pop3.values import Value
 from poptalk.practice.maildrop.snapshot import AnotherMaildrop
@@ -253,7 +253,7 @@ def _persona(toml: TomlFile, *, name: str) -> Persona:
     return Persona(
         name=name,
         description=_description(file),
-        texts=_texts(file.table("texts", allowed=[*_ANY, *(each.value for each in Occasion)])),
+        texts=_texts(file.table("texts", allowed=[*_ANY, *OCCASIONS])),
         capabilities=_capabilities(file),
         quirks=_quirks(quirks),
         limits=_limits(file.optional_table("limits", allowed=_LIMITS)),
@@ -272,9 +272,9 @@ def _description(file: Table) -> str:
 
 
 def _texts(table: Table) -> Texts:
-    own = {Occasion(key): table.text(key) for key in table if key not in _ANY}
+    own = {OCCASIONS[key]: table.text(key) for key in table if key not in _ANY}
     for occasion, text in own.items():
-        _check_text(table, occasion.value, {occasion: text})
+        _check_text(table, occasion.key, {occasion: text})
     for key, status in _ANY.items():
         if key not in table:
             continue
@@ -284,7 +284,7 @@ def _texts(table: Table) -> Texts:
         left_out = {
             occasion: text
             for occasion in Occasion
-            if occasion.status is status and not {occasion.value, occasion.like} & set(table)
+            if occasion.status is status and not {occasion.key, occasion.like} & set(table)
         }
         _check_text(table, key, left_out)
         own |= left_out

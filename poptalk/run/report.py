@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from poptalk.pop3.capabilities import parse_capability
+from poptalk.pop3.client.explain import explain_reply
 from poptalk.pop3.commands import Clause, Command, Field
 from poptalk.pop3.events import (
     BodyChunk,
@@ -20,7 +21,6 @@ from poptalk.pop3.events import (
     Sent,
     Unsolicited,
 )
-from poptalk.pop3.explain import explain_reply
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.run.replay import Agreed, Differed, HungUp, Occurrence, Opened, TlsStarted

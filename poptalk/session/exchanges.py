@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.pop3.capabilities import CapabilityAnswer
-    from poptalk.pop3.client import ClientSession
+    from poptalk.pop3.client.session import ClientSession
     from poptalk.pop3.commands import Verb
 
 # What happens around a session, beside the events of the protocol core.

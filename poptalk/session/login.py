@@ -22,9 +22,9 @@ from poptalk.login.password import (
 )
 from poptalk.net.endpoint import bare_host
 from poptalk.pop3.capabilities import CapabilityAnswer
+from poptalk.pop3.client.explain import LoginFacts, why_login_refused
 from poptalk.pop3.commands import State
-from poptalk.pop3.explain import LoginFacts, why_login_refused
-from poptalk.pop3.replies import Status, StatusLine
+from poptalk.pop3.replies import Status, StatusLine, quoted
 from poptalk.pop3.sasl.mechanism import (
     LoginBroken,
     LoginError,
@@ -40,7 +40,7 @@ from poptalk.session.procedure import LocalError, Plan, Steps, ask, exchange, in
 
 if TYPE_CHECKING:
     from poptalk.login.password import Ask
-    from poptalk.pop3.client import ClientSession
+    from poptalk.pop3.client.session import ClientSession
     from poptalk.session.session import Session
 
 
@@ -120,7 +120,7 @@ class _Attempt:
             for each in why_login_refused(status_line, facts)
         )
         words = session.secrets.mask(status_line.line).decode("utf-8", "backslashreplace")
-        sentence = f'the server did not let you in ({session.stage}): "{words}".{why}'
+        sentence = f"the server did not let you in ({session.stage}): {quoted(words)}{why}"
         return Refused(sentence, method=method, line=status_line.line, why=why)
 
 

@@ -28,7 +28,7 @@ the driver is asked: `failed` is called, or the error is raised where there is n
 from __future__ import annotations
 
 from poptalk.net.errors import ConnectionLost, TlsFailed, printable
-from poptalk.pop3.client import ClientSession
+from poptalk.pop3.client.session import ClientSession
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import (
     BodyChunk,

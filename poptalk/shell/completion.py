@@ -108,8 +108,7 @@ def _methods(typed: str) -> Iterator[Completion]:
 def _meta(verb: Verb, shell: Shell) -> str:
     if shell.session.core.state in verb.states:
         return verb.summary
-    legal = " or ".join(sorted(state.value for state in verb.states))
-    return f"{verb.summary} (in {legal})"
+    return f"{verb.summary} (in {verb.legal})"
 
 
 def hint(shell: Shell, text: str) -> str:
@@ -131,8 +130,7 @@ def hint(shell: Shell, text: str) -> str:
     names = " ".join(f"[{a.name}]" if a.optional else a.name for a in missing)
     needed = ""
     if shell.session.core.state not in command.verb.states:
-        legal = " or ".join(sorted(state.value for state in command.verb.states))
-        needed = f"   (in {legal})"
+        needed = f"   (in {command.verb.legal})"
     return f"{'' if ended or not names else ' '}{names}{needed}"
 
 

@@ -17,7 +17,7 @@ from poptalk.net.connection import Link
 from poptalk.net.endpoint import DEFAULT_TIMEOUT, UsageError
 from poptalk.net.errors import CLOSED_BY_US, ConnectionLost
 from poptalk.pop3.commands import Effect, parse_command
-from poptalk.pop3.events import FACTS, ViolationKind
+from poptalk.pop3.events import ViolationKind
 from poptalk.pop3.replies import Status
 from poptalk.pop3.values import Value
 from poptalk.session.client import BlockingDriver
@@ -189,8 +189,8 @@ class Pipe:
         core = self.session.core
         if core.greeted is Status.OTHER:
             detail = self.session.core.looks_like
-            fact = FACTS[ViolationKind.NOT_POP3].sentence
-            self._complain(f"{fact} ({detail})" if detail else fact)
+            sentence = ViolationKind.NOT_POP3.sentence
+            self._complain(f"{sentence} ({detail})" if detail else sentence)
         destination = self.session.destination
         if destination is not None and destination.starttls:
             self._hand.require_tls()

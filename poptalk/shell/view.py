@@ -12,6 +12,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import TLS_PORT_HINT
+from poptalk.pop3.client.explain import (
+    Explanation,
+    LoginFacts,
+    ReplyContext,
+    explain_greeting,
+    explain_reply,
+    explain_unasked,
+    explain_waiting,
+    faults_of_answer,
+)
 from poptalk.pop3.commands import Command, Effect, State
 from poptalk.pop3.events import (
     BodyChunk,
@@ -25,16 +35,6 @@ from poptalk.pop3.events import (
     Unsolicited,
     Violation,
     ViolationKind,
-)
-from poptalk.pop3.explain import (
-    Explanation,
-    LoginFacts,
-    ReplyContext,
-    explain_greeting,
-    explain_reply,
-    explain_unasked,
-    explain_waiting,
-    faults_of_answer,
 )
 from poptalk.pop3.replies import Status
 from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode
@@ -364,10 +364,9 @@ class View:
         if event.kind in self._told and event.kind not in _EVERY_TIME:
             return
         self._told.add(event.kind)
-        fact = event.fact
         detail = f" ({event.detail})" if event.detail else ""
-        clause = f" [{fact.clause}]" if fact.clause else ""
-        self.warn(f"{fact.sentence}{detail}{clause}")
+        clause = f" [{event.kind.clause}]" if event.kind.clause else ""
+        self.warn(f"{event.kind.sentence}{detail}{clause}")
 
     def _on_tls_requested(self, event: TlsRequested) -> None:
         for line in event.residue[:_RESIDUE_SHOWN].splitlines():

@@ -231,7 +231,7 @@ def _match_status(
         return _agreement(step, Aspect.STATUS_LINE, line, found)
     if wanted.code is not None and not _has_code(came, wanted.code):
         return _difference(step, Aspect.CODE, line, f"'[{text_of(wanted.code)}]'")
-    fields = _data_fields(command) if wanted.status is Status.OK else ()
+    fields = command.data_fields if command is not None and wanted.status is Status.OK else ()
     for field, want, got in zip_longest(fields, wanted.words, came.words):
         if field is None or want is None:
             break
@@ -248,14 +248,6 @@ def _has_code(came: StatusLine, wanted: bytes) -> bool:
     """
     code = (came.code or b"").upper() + b"/"
     return code.startswith(wanted.upper() + b"/")
-
-
-def _data_fields(command: Command | None) -> Sequence[Field]:
-    """Find the fields of a one-line reply that the RFC defines as data."""
-    if command is None or command.verb is None or command.multi_line or command.verb.challenges:
-        # The fields of AUTH are those of its listing; its +OK after a login has words for people.
-        return ()
-    return [field for field in command.verb.fields if field.kind is not FieldKind.REST]
 
 
 def _match_lines(

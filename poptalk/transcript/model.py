@@ -1,8 +1,9 @@
-"""Finds which reply answers which command, for a replay.
+"""What a dialogue holds, and which reply in it answers which command.
 
-POP3 answers in order, so a queue of outstanding commands is all it takes; pipelined commands
-(RFC 2449 §6.6) are no special case.  Where a reply ends follows from the command table: a positive
-reply to a multi-line command goes on up to the lone dot.
+A dialogue is lines of both sides, stage directions and comments, in order.  `exchanges` puts them
+together for a replay: POP3 answers in order, so a queue of outstanding commands is all it takes, and
+pipelined commands (RFC 2449 §6.6) are no special case.  Where a reply ends follows from the table of
+commands: a positive reply to a multi-line command goes on up to the lone dot.
 """
 
 import re
@@ -17,7 +18,6 @@ from poptalk.transcript.octets import octets_of
 from poptalk.transcript.pattern import Pattern
 
 # Stage directions: what happens between the lines, in angle brackets as the RFCs write it.
-
 
 MAX_WAIT_SECONDS = 3600
 """Longest wait that a dialogue may ask for: enough to watch an autologout timer run out (at least
@@ -100,31 +100,28 @@ def write_direction(action: Action, seconds: float | None = None) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientLine:
-    """`C:` and what the client sends."""
-
+class _Line:
     line: int = field(compare=False, default=0)
     pattern: Pattern
-    alternatives: tuple[Pattern, ...] = ()
-    """What is accepted as well: the `or` lines underneath."""
 
     @property
     def payload(self) -> str:
-        """The line as it is sent, without its line end; placeholders stay in their braces."""
+        """The line on the wire, without its line end; placeholders stay in their braces."""
         return self.pattern.text.removesuffix("\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerLine:
+class ClientLine(_Line):
+    """`C:` and what the client sends."""
+
+    alternatives: tuple[Pattern, ...] = ()
+    """What is accepted as well: the `or` lines underneath."""
+
+
+class ServerLine(_Line):
     """`S:` and what the server sends."""
 
-    line: int = field(compare=False, default=0)
-    pattern: Pattern
-
-    @property
-    def payload(self) -> str:
-        """The line as it is received, without its line end; placeholders stay in their braces."""
-        return self.pattern.text.removesuffix("\n")
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +240,7 @@ class _Exchanges:
             return Send(step=step, command=command, answers_challenge=True)
         command = parse_command(octets_of(step.payload))
         last = self._outstanding[-1] if self._outstanding else None
-        if last is not None and command.verb is None and _asks_for_responses(last):
+        if last is not None and command.verb is None and last.asks_for_responses:
             # Sent ahead of the challenge that it answers.
             self._outstanding.append(last)
             return Send(step=step, command=last, answers_challenge=True)
@@ -254,7 +251,7 @@ class _Exchanges:
         """Take a line of the server: it begins a reply, goes on with one or ends it."""
         if self._reply:
             self._reply.append(step)
-            if isinstance(step, ServerLine) and step.payload == TERMINATOR:
+            if self._is_end(step):
                 yield self._end_of_reply()
             return
         if isinstance(step, AnyLines) and not self._outstanding:
@@ -265,6 +262,15 @@ class _Exchanges:
         if not self._goes_on(step):
             yield self._end_of_reply()
 
+    def _is_end(self, step: ServerLine | AnyLines) -> bool:
+        """Tell whether a line is the lone dot: its line ends as the first of the reply does."""
+        first = self._reply[0]
+        return (
+            isinstance(step, ServerLine)
+            and step.payload == TERMINATOR
+            and (isinstance(first, AnyLines) or step.pattern.ends_in_lf == first.pattern.ends_in_lf)
+        )
+
     def _goes_on(self, first: ServerLine | AnyLines) -> bool:
         """Tell whether a reply with this first line has more lines; note a challenge."""
         if isinstance(first, AnyLines):
@@ -274,7 +280,7 @@ class _Exchanges:
             return False
         status = parse_status_line(octets_of(first.payload)).status
         ahead = bool(self._outstanding) and self._outstanding[0] is command
-        if status is Status.CHALLENGE and _asks_for_responses(command) and not ahead:
+        if status is Status.CHALLENGE and command.asks_for_responses and not ahead:
             self._challenged = command
         return status is Status.OK and command.multi_line
 
@@ -292,8 +298,3 @@ class _Exchanges:
         if isinstance(last, AnyLines):
             while self._outstanding:
                 yield ExpectedReply(answers=self._outstanding.popleft(), steps=(last,))
-
-
-def _asks_for_responses(command: Command) -> bool:
-    """Whether a command is an AUTH with a mechanism, whose lines are its responses."""
-    return command.verb is not None and command.verb.challenges and bool(command.arguments)

@@ -10,7 +10,7 @@ without a blank one) is removed, so that a folded header keeps a blank of its ow
 of the server may go on over several lines, up to its closing bracket.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from poptalk.pop3.commands import parse_command
@@ -124,7 +124,10 @@ def parse_dialogue(text: str, *, name: str = "<dialogue>", first_line: int = 1) 
 
 
 class _DialogueReader:
-    """Reads one text; it keeps the file's name for its errors."""
+    """Reads one text; it keeps the file's name for its errors.
+
+    What is wrong with a line is raised as a `PatternError`, and named with its place by `_error`.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -138,41 +141,31 @@ class _DialogueReader:
         for number, source in enumerate(text.removeprefix("\ufeff").split("\n"), first_line):
             line = source.removesuffix("\r")
             if line.strip():
-                self._add(block, number, line)
+                try:
+                    _add(block, number, line)
+                except PatternError as error:
+                    raise self._error(number, line, error) from None
             else:
                 steps += self._steps(block)
                 block = []
         return Dialogue(name=self._name, steps=(*steps, *self._steps(block)))
 
-    def _add(self, block: list[_MarkedLine], number: int, source: str) -> None:
-        """Add a line to a block, or lengthen the stage direction that the last one began."""
-        strange = unwritable(source)
-        if strange is not None:
-            raise self._error(
-                number,
-                source,
-                f"the character U+{ord(strange):04X} cannot be seen in a dialogue",
-                f"write its octets instead, '{escaped(strange)}'",
-            )
-        line = _mark(number, source)
-        if line is not None:
-            block.append(line)
-        elif block and _is_open_direction(block[-1]):
-            block[-1].payload += " " + source.strip(" \t")
-        else:
-            raise self._error(number, source, *_nearest(source.strip(" \t")))
-
     def _steps(self, block: list[_MarkedLine]) -> list[Step]:
         """Remove the common indent of a block and make steps of its lines."""
         indents = [_indent(line.payload) for line in block if line.has_indent]
-        common = _common_start(indents)
+        common = min(indents, key=len, default="")
+        while not all(indent.startswith(common) for indent in indents):
+            common = common[:-1]
         steps: list[Step] = []
         for line in block:
             line.payload = _without_indent(line.payload, common)
-            if line.marker is _Marker.OR:
-                self._add_alternative(steps, line)
-            else:
-                steps.append(self._step(line))
+            try:
+                if line.marker is _Marker.OR:
+                    self._add_alternative(steps, line)
+                else:
+                    steps.append(self._step(line))
+            except PatternError as error:
+                raise self._error(line.number, line.source, error) from None
         return steps
 
     def _step(self, line: _MarkedLine) -> Step:
@@ -181,7 +174,7 @@ class _DialogueReader:
         direction = direction_text(line.payload)
         if line.marker is _Marker.CLIENT:
             if direction is not None:
-                return self._client_direction(line, direction)
+                return _client_direction(line, direction)
             return ClientLine(line=line.number, pattern=self._pattern(line))
         if line.payload.strip(" \t") == ANY_LINES:
             return AnyLines(line=line.number)
@@ -191,46 +184,25 @@ class _DialogueReader:
             return Direction(line=line.number, side=Side.SERVER, action=Action.CLOSE)
         return AnyLines(line=line.number, description=direction)
 
-    def _client_direction(self, line: _MarkedLine, text: str) -> Direction:
-        """Read a stage direction of the client, which is something that a replay must do."""
-        try:
-            found = parse_direction(text)
-        except ValueError as error:
-            raise self._error(line.number, line.source, str(error), "ask for less") from None
-        if found is None:
-            raise self._error(
-                line.number,
-                line.source,
-                "the client knows no such stage direction",
-                f"write one of {', '.join(FORMS)}, or 'C: {{}}{line.payload.strip()}' to send it",
-            )
-        action, seconds = found
-        return Direction(line=line.number, side=Side.CLIENT, action=action, seconds=seconds)
-
     def _add_alternative(self, steps: list[Step], line: _MarkedLine) -> None:
         """Give an `or` line to the `C:` line above it."""
         above = steps[-1] if steps else None
         if not isinstance(above, ClientLine):
-            raise self._error(
-                line.number,
-                line.source,
-                "an 'or' line must stand right under a 'C:' line",
-                f"write 'C: {line.payload}', or move it there",
-            )
-        alternatives = (*above.alternatives, self._pattern(line))
-        steps[-1] = ClientLine(line=above.line, pattern=above.pattern, alternatives=alternatives)
+            problem = "an 'or' line must stand right under a 'C:' line"
+            raise PatternError(problem, f"write 'C: {line.payload}', or move it there")
+        steps[-1] = replace(above, alternatives=(*above.alternatives, self._pattern(line)))
 
     def _pattern(self, line: _MarkedLine) -> Pattern:
         try:
             pattern = parse_pattern(line.payload)
-            self._check_secrets(line, pattern)
-            return pattern
         except PatternError as error:
-            problem = error.problem
-            if parse_command(_octets(line.payload)).secret is not None:
-                # What the error says of the brace may be a piece of somebody's password.
-                problem = "a brace in a secret belongs to no placeholder"
-            raise self._error(line.number, line.source, problem, error.advice) from None
+            if parse_command(_octets(line.payload)).secret is None:
+                raise
+            # What the error says of the brace may be a piece of somebody's password.
+            problem = "a brace in a secret belongs to no placeholder"
+            raise PatternError(problem, error.advice) from None
+        self._check_secrets(line, pattern)
+        return pattern
 
     def _check_secrets(self, line: _MarkedLine, pattern: Pattern) -> None:
         """Refuse a secret where the table of commands has none: nothing would mask it there.
@@ -239,46 +211,69 @@ class _DialogueReader:
         """
         command = parse_command(_octets(pattern.source))
         if line.marker is _Marker.CLIENT and command.verb is not None:
-            self._in_auth = command.verb.challenges and bool(command.arguments)
+            self._in_auth = command.asks_for_responses
         place = 0
         for part in pattern.parts:
             start, place = place, place + len(_octets(part.source))
             if isinstance(part, Literal) or part.name is None or not is_secret(part.name):
                 continue
-            if line.marker is not _Marker.SERVER and (
-                (command.secret is not None and start >= command.secret.start)
-                or (self._in_auth and len(pattern.parts) == 1)
-            ):
-                continue
-            raise self._error(
-                line.number,
-                line.source,
-                f"{part.source} is a secret, and would be shown here",
-                "it belongs after PASS, at the end of APOP, or in the answers to AUTH",
-            )
+            in_secret = command.secret is not None and start >= command.secret.start
+            answers = self._in_auth and len(pattern.parts) == 1
+            if line.marker is _Marker.SERVER or not (in_secret or answers):
+                raise PatternError(
+                    f"{part.source} is a secret, and would be shown here",
+                    "it belongs after PASS, at the end of APOP, or in the answers to AUTH",
+                )
 
     def _server_pattern(self, line: _MarkedLine) -> Pattern:
         """Read a line of the server, in which nothing is chosen by a replay."""
         pattern = self._pattern(line)
         for placeholder in pattern.placeholders:
             if placeholder.default is not None:
-                right = placeholder.source.partition("=")[0] + "}"
-                raise self._error(
-                    line.number,
-                    line.source,
-                    f"only a 'C:' line gives a value, as in '{placeholder.source}'",
-                    f"write '{right}'",
-                )
+                problem = f"only a 'C:' line gives a value, as in '{placeholder.source}'"
+                raise PatternError(problem, f"write '{placeholder.source.partition('=')[0]}}}'")
         return pattern
 
-    def _error(self, number: int, source: str, problem: str, advice: str) -> NotationError:
+    def _error(self, number: int, source: str, error: PatternError) -> NotationError:
         return NotationError(
             name=self._name,
             line_number=number,
             line=_quoted(source),
-            problem=problem,
-            advice=advice,
+            problem=error.problem,
+            advice=error.advice,
         )
+
+
+def _add(block: list[_MarkedLine], number: int, source: str) -> None:
+    """Add a line to a block, or lengthen the stage direction that the last one began."""
+    strange = unwritable(source)
+    if strange is not None:
+        raise PatternError(
+            f"the character U+{ord(strange):04X} cannot be seen in a dialogue",
+            f"write its octets instead, '{escaped(strange)}'",
+        )
+    line = _mark(number, source)
+    if line is not None:
+        block.append(line)
+    elif block and _is_open_direction(block[-1]):
+        block[-1].payload += " " + source.strip(" \t")
+    else:
+        raise PatternError(*_nearest(source.strip(" \t")))
+
+
+def _client_direction(line: _MarkedLine, text: str) -> Direction:
+    """Read a stage direction of the client, which is something that a replay must do."""
+    try:
+        found = parse_direction(text)
+    except ValueError as error:
+        raise PatternError(str(error), "ask for less") from None
+    if found is None:
+        raise PatternError(
+            "the client knows no such stage direction",
+            f"write one of {', '.join(FORMS)}, or 'C: {{}}{line.payload.strip()}' to send it",
+        )
+    action, seconds = found
+    return Direction(line=line.number, side=Side.CLIENT, action=action, seconds=seconds)
 
 
 def _mark(number: int, source: str) -> _MarkedLine | None:
@@ -301,13 +296,6 @@ def _is_open_direction(line: _MarkedLine) -> bool:
 
 def _indent(payload: str) -> str:
     return payload[: len(payload) - len(payload.lstrip(" \t"))]
-
-
-def _common_start(indents: list[str]) -> str:
-    common = min(indents, key=len, default="")
-    while not all(indent.startswith(common) for indent in indents):
-        common = common[:-1]
-    return common
 
 
 def _without_indent(payload: str, common: str) -> str:

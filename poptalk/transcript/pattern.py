@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from poptalk.transcript.octets import escaped, joined, unescaped
-from poptalk.transcript.placeholders import REASONS, reason_for_none
+from poptalk.transcript.placeholders import reason_for_none
 
 Bindings = Mapping[str, str]
 """What the placeholders stand for, by name."""
@@ -40,17 +40,16 @@ class FillError(ValueError):
 class PlaceholderKind(Enum):
     """What a placeholder takes of a line."""
 
-    WORD = "one word"
-    INT = "digits"
-    REST = "the rest of the line"
+    WORD = "", r"[^ \t]+"
+    INT = ":int", r"[0-9]+"
+    REST = "...", r"(?s:.*)"
+
+    def __init__(self, suffix: str, run: str) -> None:
+        self.suffix = suffix
+        """What follows the name."""
+        self.run = re.compile(run)
 
 
-_RUNS = {
-    PlaceholderKind.WORD: re.compile(r"[^ \t]*"),
-    PlaceholderKind.INT: re.compile(r"[0-9]*"),
-    PlaceholderKind.REST: re.compile(r".*", re.DOTALL),
-}
-_SHORTEST = {PlaceholderKind.WORD: 1, PlaceholderKind.INT: 1, PlaceholderKind.REST: 0}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _UNWRITABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 _TOKENS = re.compile(r"(\{\{|\}\}|\{[^{}]*\}|[{}])")
@@ -100,13 +99,8 @@ class Placeholder:
             self._check_default(self.default)
 
     def _check_default(self, default: str) -> None:
-        run = _RUNS[self.kind].fullmatch(default)
-        if (
-            self.kind is PlaceholderKind.REST
-            or not default
-            or not run
-            or re.search(r"[{}]", default)
-        ):
+        is_rest = self.kind is PlaceholderKind.REST
+        if is_rest or not self.kind.run.fullmatch(default) or set(default) & set("{}"):
             raise PatternError(
                 f"'{default}' is no value for '{{{self.name}}}'",
                 "give one word after '=', or digits after ':int='",
@@ -115,11 +109,8 @@ class Placeholder:
     @property
     def source(self) -> str:
         """The placeholder as a dialogue writes it."""
-        kind = {PlaceholderKind.WORD: "", PlaceholderKind.INT: ":int", PlaceholderKind.REST: "..."}[
-            self.kind
-        ]
         default = "" if self.default is None else f"={self.default}"
-        return f"{{{self.name or ''}{kind}{default}}}"
+        return f"{{{self.name or ''}{self.kind.suffix}{default}}}"
 
 
 Part = Literal | Placeholder
@@ -220,9 +211,10 @@ def _take(placeholder: Placeholder, rest: Sequence[Part], text: str, found: Bind
     Returns:
         The beginning of the text, None where the placeholder cannot stand for any.
     """
-    shortest = _SHORTEST[placeholder.kind]
-    run = _RUNS[placeholder.kind].match(text)
-    longest = run.end() if run else 0
+    run = placeholder.kind.run.match(text)
+    if run is None:
+        return None
+    shortest, longest = int(placeholder.kind is not PlaceholderKind.REST), run.end()
     following, is_last = _what_follows(rest, found)
     if is_last:
         stop = len(text) - len(following) if text.endswith(following) else -1
@@ -244,9 +236,6 @@ def _what_follows(rest: Sequence[Part], found: Bindings) -> tuple[str, bool]:
     return "".join(texts), True
 
 
-_NOT_CAPTURED = "no line before this one captured it"
-
-
 def _value_of(placeholder: Placeholder, bindings: Bindings) -> str:
     """Find what a replay sends for a placeholder."""
     name = placeholder.name
@@ -254,7 +243,7 @@ def _value_of(placeholder: Placeholder, bindings: Bindings) -> str:
         raise FillError("'{...}' cannot be sent; give it a name and a value.")
     value = bindings.get(name, placeholder.default)
     if value is None:
-        reason = REASONS.get(name) or reason_for_none(name) or _NOT_CAPTURED
+        reason = reason_for_none(name)
         raise FillError(
             f"'{{{name}}}' has no value, because {reason}; give one with '{{{name}=...}}'."
         )
@@ -321,13 +310,8 @@ def _parse_placeholder(inside: str) -> list[Part]:
             f"'{{{inside}}}' is no placeholder",
             "write '{name}', '{name:int}', '{name...}' or '{...}', or double the braces",
         )
-    kind = (
-        PlaceholderKind.REST
-        if found["rest"]
-        else PlaceholderKind.INT
-        if found["type"]
-        else PlaceholderKind.WORD
-    )
+    kind = PlaceholderKind.INT if found["type"] else PlaceholderKind.WORD
+    kind = PlaceholderKind.REST if found["rest"] else kind
     return [Placeholder(name=found["name"], kind=kind, default=found["default"])]
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from poptalk.pop3.replies import Status, parse_status_line, timestamp_of
-from poptalk.pop3.sasl.mechanism import Applicant, ClientMechanism, NotBase64, decode, encode
-from poptalk.pop3.sasl.simple import CramMd5Client, plain_message
+from poptalk.pop3.sasl.mechanism import Applicant, ClientMechanism, decoded, encode
+from poptalk.pop3.sasl.mechanisms import CramMd5Client, plain_message
 from poptalk.pop3.sasl.table import METHODS, apop_digest
 from poptalk.transcript.octets import octets_of, unescaped
 
@@ -95,14 +95,8 @@ class Known:
         return encode(plain_message(name, password, identity=identity)).decode("ascii")
 
     def _cram_md5(self) -> str | None:
-        if self.user is None or self.password is None or self.challenge is None:
-            return None
-        status = parse_status_line(self.challenge)
-        if status.status is not Status.CHALLENGE:
-            return None
-        try:
-            question = decode(status.text)
-        except NotBase64:
+        question = None if self.challenge is None else _question(self.challenge)
+        if self.user is None or self.password is None or question is None:
             return None
         who = Applicant(user=octets_of(self.user), secret=octets_of(self.password))
         answer = CramMd5Client(who).respond(question)
@@ -140,11 +134,13 @@ def parse_response_name(name: str) -> tuple[str, int] | None:
     return (mechanism, int(found["step"])) if method is not None and method.sasl else None
 
 
-def reason_for_none(name: str) -> str | None:
-    """Return why the placeholder of a response has no value; None for another placeholder."""
-    if parse_response_name(name) is None:
-        return None
-    return "it needs a user name, a password or a token, and the steps of AUTH before it in their order"
+def reason_for_none(name: str) -> str:
+    """Return why a placeholder has no value."""
+    if parse_response_name(name) is not None:
+        return (
+            "it needs a user name, a password or a token, and the steps of AUTH before it, in order"
+        )
+    return REASONS.get(name, "no line before this one captured it")
 
 
 class Responses:
@@ -188,7 +184,7 @@ class Responses:
         assert self._mechanism is not None
         response = self._mechanism.initial() if step == 1 else None
         if response is None:
-            question = _decoded(challenge)
+            question = _question(challenge)
             if question is None:
                 return None
             response = self._mechanism.respond(question)
@@ -203,20 +199,15 @@ class Responses:
         Raises:
             LoginError: the challenge is not what the mechanism lays down; of SCRAM, it proves nothing.
         """
-        question = _decoded(challenge)
+        question = _question(challenge)
         if self._mechanism is not None and question is not None:
             self._mechanism.respond(question)
             self._step += 1
 
 
-def _decoded(challenge: bytes | None) -> bytes | None:
+def _question(challenge: bytes | None) -> bytes | None:
     """Undo the base64 of a challenge; nothing was asked where there is none."""
     if challenge is None:
         return b""
     status = parse_status_line(challenge)
-    if status.status is not Status.CHALLENGE:
-        return None
-    try:
-        return decode(status.text)
-    except NotBase64:
-        return None
+    return decoded(status.text) if status.status is Status.CHALLENGE else None

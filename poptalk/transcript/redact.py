@@ -9,7 +9,7 @@ import re
 
 from poptalk.pop3.commands import ArgumentKind, Command, parse_command
 from poptalk.pop3.events import Sent
-from poptalk.pop3.sasl.mechanism import NotBase64, decode
+from poptalk.pop3.sasl.mechanism import decoded
 from poptalk.transcript.octets import text_of, unescaped
 from poptalk.transcript.pattern import Literal, Part, Placeholder
 from poptalk.transcript.placeholders import PLAIN_FOR, response_name
@@ -70,7 +70,7 @@ def mask_sasl_line(line: bytes, mechanism: bytes, *, step: int = 1) -> tuple[Par
             return (Placeholder(name="cram-md5"),)
         case b"PLAIN":
             return (_plain(line, step),)
-        case b"EXTERNAL" if _decoded(line) is not None:
+        case b"EXTERNAL" if decoded(line) is not None:
             return (Literal(text=text_of(line)),)
     known = _MECHANISM.fullmatch(name) if name != b"EXTERNAL" else None
     return (Placeholder(name=response_name(known[0].decode("ascii") if known else "secret", step)),)
@@ -78,7 +78,7 @@ def mask_sasl_line(line: bytes, mechanism: bytes, *, step: int = 1) -> tuple[Par
 
 def _plain(line: bytes, step: int) -> Placeholder:
     """Name a response of PLAIN; what PLAIN does not allow cannot be worked out again."""
-    identity, *others = (_decoded(line) or b"").split(b"\0")
+    identity, *others = (decoded(line) or b"").split(b"\0")
     if len(others) != 2:
         return Placeholder(name=response_name("secret", step))
     if not identity:
@@ -86,13 +86,6 @@ def _plain(line: bytes, step: int) -> Placeholder:
     text = text_of(identity)
     legible = _LEGIBLE.fullmatch(text) and unescaped(text) is None
     return Placeholder(name=PLAIN_FOR, default=text if legible else f"0x{identity.hex()}")
-
-
-def _decoded(line: bytes) -> bytes | None:
-    try:
-        return decode(line)
-    except NotBase64:
-        return None
 
 
 def mask_sent(sent: Sent, *, step: int = 1) -> tuple[Part, ...]:

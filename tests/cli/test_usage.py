@@ -124,7 +124,7 @@ def test_the_password_is_asked_for_with_lines_on_the_command_line() -> None:
     [
         (
             b"-ERR [AUTH] Unsupported authentication mechanism.\r\n",
-            "The server does not take this mechanism; :capa lists what the server takes",
+            "The server does not take this way to log in; :capa lists what it takes",
         ),
         (
             b"-ERR no\r\n",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.mail.header import summary
+from poptalk.mail.header import Summary, parse_choice, summary
 from poptalk.mail.view import summary_rows
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import cells
@@ -21,21 +21,30 @@ HEADER = (
 )
 
 
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def meant(choice: str, found: Summary, *, now: datetime = NOW) -> bool:
+    """Tell whether a message is one of those that are chosen."""
+    return parse_choice(choice, now=now).takes(found)
+
+
 def test_what_a_row_is_made_of() -> None:
     found = summary(3, HEADER, size=1903)
     assert (found.number, found.size) == (3, 1903)
     assert found.sender == "Zoë <zoe@club.example>"
     assert found.subject == "a folded subject"
-    assert found.is_from("ZOE@club")
-    assert not found.is_from("bob")
+    assert meant("from ZOE@club and subject FOLDED", found)
+    assert not meant("from bob", found)
+    assert not meant("from zoe and subject other", found)
 
 
 def test_dates_compare_by_real_time() -> None:
     found = summary(3, HEADER, size=None)
     assert found.when == datetime(2026, 1, 6, 4, 30, tzinfo=UTC)
     berlin = timezone(timedelta(hours=1))
-    assert found.is_older_than(datetime(2026, 1, 6, 5, 31, tzinfo=berlin))
-    assert not found.is_older_than(datetime(2026, 1, 6, 5, 30, tzinfo=berlin))
+    assert meant("older than 1d", found, now=datetime(2026, 1, 7, 5, 31, tzinfo=berlin))
+    assert not meant("older than 1d", found, now=datetime(2026, 1, 7, 5, 30, tzinfo=berlin))
 
 
 @pytest.mark.parametrize("date", [b"", b"Date: some day\r\n"])
@@ -49,7 +58,7 @@ def test_without_any_date_nothing_is_older() -> None:
     found = summary(1, b"Date: some day\r\n\r\n", size=None)
     assert found.when is None
     assert found.date == "some day"
-    assert not found.is_older_than(datetime(9000, 1, 1, tzinfo=UTC))
+    assert not meant("older than 1d", found, now=datetime(9000, 1, 1, tzinfo=UTC))
 
 
 def test_the_table_at_sixty_columns() -> None:

@@ -30,7 +30,7 @@ def test_the_first_in_time_comes_first_with_the_delays() -> None:
     ]
     assert [hop.delay for hop in hops] == [None, None, timedelta(seconds=62)]
     assert hops[0].when is None
-    assert hops[0].raw == "by nowhere.example; yesterday"
+    assert (hops[0].receiver, hops[0].when) == ("nowhere.example", None)
 
 
 def test_a_clock_that_goes_wrong_shows() -> None:

@@ -65,4 +65,4 @@ def test_a_difference_without_any_reason_is_odd() -> None:
 def test_a_server_that_knows_no_capa_has_none() -> None:
     before = CapabilityAnswer(encrypted=False, logged_in=False, lines=None)
     assert set(compare(before, answer(b"TOP", encrypted=True))) == {b"TOP"}
-    assert before.moment == "in clear, before the login"
+    assert before.moment == "in the clear, before the login"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.commands import VERBS, Span, expects_argument, parse_command
+from poptalk.pop3.commands import VERBS, Span, parse_command
 
 
 @pytest.mark.parametrize(
@@ -89,26 +89,6 @@ def test_a_number_of_any_length_is_read_in_no_time() -> None:
     assert parse_command(b"RETR " + b"9" * 100_000).number() == 10**18 - 1
 
 
-@pytest.mark.parametrize(
-    ("so_far", "name"),
-    [
-        (b"", None),
-        (b"TO", None),
-        (b"TOP", None),
-        (b"TOP ", "msg"),
-        (b"TOP 1", "msg"),
-        (b"TOP 1 ", "n"),
-        (b"TOP 1 2 ", None),
-        (b"PASS a b ", "password"),
-        (b"STAT ", None),
-        (b"XYZZY ", None),
-    ],
-)
-def test_which_argument_is_being_typed(so_far: bytes, name: str | None) -> None:
-    argument = expects_argument(so_far)
-    assert (argument.name if argument else None) == name
-
-
 @given(st.binary(max_size=60))
 def test_no_line_makes_it_raise_and_every_argument_stands_in_it(line: bytes) -> None:
     command = parse_command(line)
@@ -117,7 +97,6 @@ def test_no_line_makes_it_raise_and_every_argument_stands_in_it(line: bytes) -> 
         assert argument in line
     if command.secret is not None:
         assert 0 <= command.secret.start < command.secret.stop <= len(line)
-    expects_argument(line)
 
 
 @given(

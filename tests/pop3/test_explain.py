@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.commands import VERBS, State, parse_command
-from poptalk.pop3.explain import (
+from poptalk.pop3.client.explain import (
     MOST_LINES,
     Explanation,
     LoginFacts,
@@ -17,6 +16,7 @@ from poptalk.pop3.explain import (
     faults_of_answer,
     why_login_refused,
 )
+from poptalk.pop3.commands import VERBS, State, parse_command
 from poptalk.pop3.replies import RESPONSE_CODES, other_protocol, parse_status_line
 
 
@@ -166,6 +166,15 @@ def test_a_code_that_nobody_has_registered() -> None:
 
 def test_a_challenge() -> None:
     assert "base64" in meaning_of(b"+", reply(b"AUTH PLAIN", b"+ "))
+
+
+@pytest.mark.parametrize("command", [b"NOOP", b"RETR 1", b"AUTH", b"XYZZY"])
+def test_only_auth_is_asked_by_a_challenge(command: bytes) -> None:
+    meaning = meaning_of(b"+", reply(command, b"+ eA=="))
+    assert "no status indicator" in meaning
+    assert "waits for a line" not in meaning
+    greeting = list(explain_greeting(parse_status_line(b"+ POP2 here")))
+    assert "waits for a line" not in " ".join(e.meaning for e in greeting)
 
 
 def test_what_answers_nothing() -> None:
@@ -320,7 +329,7 @@ CLEAR = {b"STLS": (), b"SASL": (b"PLAIN",)}
     ("line", "said"),
     [
         (b"[AUTH] Plaintext authentication disallowed on non-secure connections", "TLS first"),
-        (b"Unsupported authentication mechanism", "does not take this mechanism"),
+        (b"Unsupported authentication mechanism", "does not take this way to log in"),
         (b"Invalid base64 data in continued response", "base64"),
         (b"Account suspended", "about the account"),
         (b"[AUTH] Application-specific password required: https://x", "application password"),
@@ -340,6 +349,48 @@ def test_what_a_refused_login_may_mean(line: bytes, said: str) -> None:
     why = " ".join(e.meaning for e in why_login_refused(parse_status_line(b"-ERR " + line), facts))
     assert said in why
     assert bool(said) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "unsaid"),
+    [
+        ("Logon failure: unknown user name or bad password.", "don't say which", "this name"),
+        ("incorrect password or account name", "don't say which", "this name"),
+        ("invalid username/password", "don't say which", "this name"),
+        ("No such POP3 user", "does not know this name", "POP3 may be off"),
+        ("[AUTH] USER command only available under a layer", "TLS first", "credentials"),
+        ("only valid after entering TLS mode", "TLS first", ""),
+        ("APOP not supported", "does not take this way", ""),
+        ("Authentication failed, see http://help.example/", "the page", "web browser"),
+        ("wrong username or password. Visit https://x for help", "don't say which", "browser"),
+        ("Your mailbox is already locked", "another session", "account"),
+        ("LOGIN failed: account locked after 5 attempts", "about the account", "session"),
+        ("[AUTH] login failure or POP3 disabled, try later", "POP3 may be off", "seems"),
+        ("Please enable two-factor authentication", "second factor", "needs"),
+        ("Please using authorized code to login", "application password", ""),
+        ("[SYS/PERM] Your account is not enabled for POP access.", "POP3 may be off", ""),
+        ("[AUTH] Your IP address is blocked", "address that you come from", "credentials"),
+        ("mailbox is in maintenance mode", "the server itself", "session"),
+        ("Wrong password, please try again", "", "limit"),
+        ("Please change your mail settings", "", "out of date"),
+        ("mailbox bob is corrupted", "", "limit"),
+    ],
+)
+def test_no_more_is_claimed_than_the_servers_words_say(line: str, said: str, unsaid: str) -> None:
+    facts = LoginFacts(method="PLAIN", capabilities=CLEAR)
+    status = parse_status_line(f"-ERR {line}".encode())
+    why = " ".join(e.meaning for e in why_login_refused(status, facts))
+    assert said in why
+    assert bool(said) == bool(why)
+    assert not unsaid or unsaid not in why
+
+
+def test_a_mark_that_came_to_nothing_is_no_mark() -> None:
+    known = ReplyContext(state=State.TRANSACTION, highest=3)
+    status = parse_status_line(b"+OK message deleted")
+    said = [e.meaning for e in explain_reply(parse_command(b"DELE 9"), status, known=known)]
+    assert "nothing is counted as marked" in said[-1]
+    assert not any("it goes when QUIT" in meaning for meaning in said)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.replies import Status, parse_status_line, timestamp_of
+from poptalk.pop3.replies import Status, parse_status_line, quoted, timestamp_of
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,16 @@ def test_a_timestamp_is_printable_and_stands_in_the_greeting(greeting: bytes) ->
     if found is not None:
         assert found in greeting
         assert all(0x21 <= octet <= 0x7E for octet in found)
+
+
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        ("-ERR no", '"-ERR no".'),
+        ("-ERR No.", '"-ERR No."'),
+        ("-ERR Why?", '"-ERR Why?"'),
+        ("", '"".'),
+    ],
+)
+def test_words_at_the_end_of_a_sentence_have_one_full_stop(words: str, end: str) -> None:
+    assert quoted(words) == end

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from poptalk.pop3.capabilities import CapabilityLists
-from poptalk.pop3.client import ClientSession
+from poptalk.pop3.client.session import ClientSession
 from poptalk.pop3.commands import Limits, State
 from poptalk.pop3.events import Challenge
 from poptalk.pop3.sasl.mechanism import ServerMechanism
-from poptalk.pop3.sasl.simple import (
+from poptalk.pop3.sasl.mechanisms import (
     CramMd5Server,
     LoginServer,
     OAuthBearerServer,

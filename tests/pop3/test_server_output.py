@@ -103,7 +103,7 @@ def test_commands_behind_a_long_reply_wait_and_the_driver_is_told_to_stop_readin
 def test_replies_that_nobody_pulls_do_not_pile_up() -> None:
     desk = Desk().log_in()
     desk.session.receive_data(b"LIST 1\r\n" * 100_000)
-    assert desk.session._conversation.output_waiting < 70_000
+    assert desk.session.output_waiting < 70_000
     assert desk.pull().count(b"+OK 1 42\r\n") == 100_000
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.replies import TERMINATION, Unstuffer, stuff, terminate, unstuff_line
+from poptalk.pop3.replies import TERMINATION, Unstuffer, stuff, terminate
 
 BODIES = {
     b"": b".\r\n",
@@ -75,10 +75,3 @@ def test_a_reply_with_lf_alone_is_unstuffed_too() -> None:
 
 def test_lines_without_dots_are_only_terminated() -> None:
     assert b"".join(terminate([b"a\r\n", b"b\r\n"])) == b"a\r\nb\r\n.\r\n"
-
-
-@pytest.mark.parametrize(
-    ("line", "plain"), [(b"..", b"."), (b".a\r\n", b"a\r\n"), (b"a.", b"a."), (b"", b"")]
-)
-def test_a_line_alone(line: bytes, plain: bytes) -> None:
-    assert unstuff_line(line) == plain

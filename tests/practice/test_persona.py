@@ -132,7 +132,7 @@ def test_the_schema_names_every_occasion_field_habit_and_value() -> None:
     text = (PERSONAS / "plain.toml").read_text()
     comment = " ".join(line for line in text.splitlines() if line.startswith("#"))
     words = comment.replace(",", " ").replace(";", " ").replace(":", " ").split()
-    assert not [o.value for o in Occasion if o.value not in words]
+    assert not [o.key for o in Occasion if o.key not in words]
     fields = {field for row in Occasion for field in row.fields}
     assert not [field for field in fields if f"{{{field}}}" not in comment]
     for habit, kind in QUIRKS.items():

@@ -8,36 +8,48 @@ and to the replay: octets after the client's first line, its second, and so on, 
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from poptalk.net.connection import Link
 from poptalk.net.errors import ConnectionLost
-from poptalk.pop3.client import ClientSession
+from poptalk.pop3.client.session import ClientSession
 from poptalk.pop3.events import Reply
 from poptalk.run.run import read_dialogue
 from poptalk.session.client import Client
 from poptalk.session.log import TextLog
 from poptalk.session.session import Session
+from poptalk.shell.commands.general import LOCAL_COMMANDS
+from poptalk.shell.plain import LineInput, PlainShell
+from poptalk.shell.shell import Shell
+from poptalk.shell.view import View
+from poptalk.terminal.screen import LinearScreen
+from poptalk.terminal.theme import NEUTRAL
 from tests.run.replays import pipe, replayed
 from tests.servers.loopback import Channel
 from tests.servers.scripted import Close, ScriptedServer, Send, Step
-from tests.shell.shells import place
+from tests.shell.shells import ENTER, live, place
 
 EXAMPLES = int(os.environ.get("POPTALK_EXAMPLES", "15"))
 """Of each driver."""
 
 MOST_STEPS_TO_AN_END = 20
 """Lines that a reply may need until it is complete: a listing has one, a challenge none."""
+
+QUIET_SECONDS = 0.01
+"""Without a word from the server, after which a line is typed at the plain prompt."""
 
 OCTETS = st.binary(max_size=24)
 
@@ -156,8 +168,71 @@ def client(server: ScriptedServer, typed: Sequence[bytes], log: Path) -> None:
     session.close()
 
 
+def sending(line: bytes) -> str:
+    """Return what is typed at a prompt to send any octets as a line."""
+    escaped = "".join(chr(o) if chr(o).isalnum() else f"\\x{o:02x}" for o in line)
+    return f":send {escaped}\\r\\n"
+
+
+def answered(shell: Shell, server: ScriptedServer, lines: int) -> bool:
+    """Tell whether the server has so many lines and owes nothing, or the connection is gone."""
+    sent = server.received.count(b"\n") >= lines
+    return not shell.connected or (sent and shell.session.core.settled)
+
+
+def live_prompt(server: ScriptedServer, typed: Sequence[bytes], log: Path) -> None:
+    async def session() -> None:
+        async with live(place(server), greeted=False, log=log) as test:
+            shell = test.shell
+            await test.until(lambda: shell.session.exchanges.last is not None)
+            for number, line in enumerate(typed, 1):
+                if shell.connected:
+                    test.send(sending(line) + ENTER)
+                await test.until(partial(answered, shell, server, number))
+            await test.until(lambda: not shell.connected)
+
+    asyncio.run(session())
+
+
+def plain_prompt(server: ScriptedServer, typed: Sequence[bytes], log: Path) -> None:
+    """Type at a pseudo-terminal, each line when nothing more happens and the server owes nothing."""
+    master, slave = os.openpty()
+    with open(master, "wb", buffering=0) as keys, open(slave, "rb", buffering=0):
+        screen = LinearScreen(io.StringIO(), theme=NEUTRAL, color=False)
+        session = Session(clock=monotonic)
+        session.log = TextLog(str(log), session)
+        shell = PlainShell(
+            session=session,
+            view=View(session, show=screen.show, size=lambda: (24, 80)),
+            commands=LOCAL_COMMANDS,
+            screen=screen,
+            keys=LineInput(slave, echo=screen.echo),
+            descriptor=slave,
+            timeout=5.0,
+        )
+        waiting = [sending(line).encode() + b"\r" for line in typed]
+
+        def type_on() -> None:
+            if not shell.connected:
+                shell.leave()
+                return
+            if waiting and session.core.settled:
+                keys.write(waiting.pop(0))
+            shell.after(QUIET_SECONDS, type_on)
+
+        shell.open(place(server))
+        shell.after(QUIET_SECONDS, type_on)
+        shell.run()
+
+
 Driver = Callable[[ScriptedServer, Sequence[bytes], Path], None]
-DRIVERS: dict[str, Driver] = {"pipe": pipe, "pipe-at-once": pipe_at_once, "client": client}
+DRIVERS: dict[str, Driver] = {
+    "pipe": pipe,
+    "pipe-at-once": pipe_at_once,
+    "client": client,
+    "live": live_prompt,
+    "plain": plain_prompt,
+}
 
 
 @pytest.mark.parametrize("driver", DRIVERS.values(), ids=DRIVERS)
@@ -171,6 +246,16 @@ DRIVERS: dict[str, Driver] = {"pipe": pipe, "pipe-at-once": pipe_at_once, "clien
     typed=st.lists(TYPED, max_size=5),
     said=st.lists(SAID, min_size=6, max_size=6),
     cuts=st.lists(st.integers(min_value=0, max_value=200), max_size=2),
+)
+@example(
+    typed=[b"RETR 1", b"NOOP"],
+    said=[b"+OK\r\n", b"+OK\n.\r\n+OK\n.\n", b"+OK\r\n", b"", b"", b""],
+    cuts=[],
+)
+@example(
+    typed=[b"RETR 1", b"NOOP"],
+    said=[b"+OK\r\n", b"+OK\r\n.\n-ERR\r\n.\r\n", b"+OK\r\n", b"", b"", b""],
+    cuts=[],
 )
 def test_no_difference(
     tmp_path_factory: pytest.TempPathFactory,

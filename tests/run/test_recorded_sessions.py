@@ -76,6 +76,22 @@ def test_any_octets_of_a_body(
     assert result.difference is None
 
 
+def test_plain_for_another_identity_is_another_mailbox(tmp_path: Path) -> None:
+    """The case `plain-for-another`: CAPA, AUTH PLAIN, and the response on a line of its own."""
+    log = tmp_path / "log.pop3"
+    response = base64.b64encode(b"team\0bob\0jones")
+    replies = (b"+OK\r\nSASL PLAIN EXTERNAL\r\n.\r\n", b"+ \r\n", b"+OK\r\n", b"+OK\r\n")
+    steps: list[Step] = [Send(b"+OK ready\r\n")]
+    steps += [step for reply in replies for step in (ExpectLine(), Send(reply))]
+    with ScriptedServer([*steps, Close()]) as server:
+        where = list(map(str, at(server)))
+        lines = b"\n".join((b"CAPA", b"AUTH PLAIN", response, b"QUIT", b""))
+        piped(lines, *where, "--log", str(log))
+        assert main(["run", str(log), *where, "--user", "bob"]) == 0
+    recorded, again = server.connections
+    assert again == recorded == b"CAPA\r\nAUTH PLAIN\r\n" + response + b"\r\nQUIT\r\n"
+
+
 @pytest.mark.parametrize("two_step", [False, True])
 def test_plain_for_another_identity(tmp_path: Path, two_step: bool) -> None:
     """The authorization identity is no secret (RFC 4616 §2): without it another mailbox is opened."""

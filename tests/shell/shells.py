@@ -23,6 +23,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from poptalk.net.endpoint import Destination
 from poptalk.practice.server import PracticeDestination, Server
+from poptalk.session.log import TextLog
 from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.shell.live import LiveShell, run_live
 from poptalk.terminal.theme import NEUTRAL
@@ -143,6 +144,7 @@ async def live(
     welcome: Iterable[str] = (),
     greeted: bool = True,
     timeout: float = TIMEOUT,
+    log: Path | None = None,
 ) -> AsyncIterator[LiveTest]:
     """Run a live shell on a terminal of this process; leave it with Ctrl-D unless the test does."""
     if not isinstance(destination, Destination):
@@ -156,6 +158,8 @@ async def live(
             history_path=None if history is None else str(history),
             commands=LOCAL_COMMANDS,
         )
+        if log is not None:
+            shell.session.log = TextLog(str(log), shell.session)
         test = LiveTest(shell=shell, terminal=terminal, keys=keys)
         test.running = asyncio.create_task(run_live(shell, destination, welcome=welcome))
         try:

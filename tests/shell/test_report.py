@@ -35,7 +35,7 @@ async def test_it_holds_what_is_needed(tmp_path: Path) -> None:
         "# server: 127.0.0.1 port ",
         "# TLS: TLSv1.",
         "# certificate 1 of ",
-        "# CAPA in clear, before the login:\n#   TOP\n",
+        "# CAPA in the clear, before the login:\n#   TOP\n",
         "# CAPA in TLS, before the login:\n#   TOP\n",
         "C: STLS\nS: +OK",
         "C: <negotiate TLS>\n",

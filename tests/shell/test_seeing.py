@@ -45,7 +45,7 @@ async def test_tls_in_clear_and_in_tls(practice: Server) -> None:
     async with live(way(practice), rows=60) as shell:
         await shell.enter(":tls", until="there is no TLS")
         assert "STLS begins it, and :capa tells whether" in said(shell)
-        await shell.enter(":capa", until="that is what it offers in clear, before the login")
+        await shell.enter(":capa", until="that is what it offers in the clear, before the login")
         await shell.enter(":tls", until="the server offers that")
         await shell.enter("STLS", until="certificate verified")
         await shell.enter(":tls", until="certificate 1 of 1, the server's own:")
@@ -84,7 +84,9 @@ async def test_capabilities_are_compared(practice: Server) -> None:
         await shell.enter("STLS", until="certificate verified")
         await shell.enter(":capa", until="- STLS")
         await shell.drawn()
-        assert "what has changed since CAPA in clear, before the login: - STLS as it" in said(shell)
+        assert "what has changed since CAPA in the clear, before the login: - STLS as it" in said(
+            shell
+        )
         await shell.enter(":capa", until="nothing has changed since CAPA in TLS, before the login")
 
 

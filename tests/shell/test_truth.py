@@ -235,3 +235,16 @@ async def test_a_mistyped_password_is_nowhere(line: str, tmp_path: Path) -> None
             assert PASSWORD not in shell.text
             assert shell.shell.must_be_forgotten(typed)
             assert PASSWORD not in log.read_text("utf-8")
+
+
+# The server's words within a sentence of ours.
+
+
+def test_a_sentence_with_the_servers_words_has_one_full_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POPTALK_PASSWORD", PASSWORD)
+    refusal = b"-ERR Unsupported authentication mechanism.\r\n"
+    with script(refusal) as server:
+        finished = piped(b"", *at(server), "--login", "bob", "--mechanism", "PLAIN")
+    assert '"-ERR Unsupported authentication mechanism." The server' in unwrapped(finished.stderr)

@@ -211,3 +211,18 @@ def test_a_difference_names_the_line_of_the_file() -> None:
     difference = match_reply(expected_reply(text), [b"+OK 2 321"], {})
     assert isinstance(difference, Difference)
     assert difference.line == 4
+
+
+SEARCH = " | ".join(["+OK", "...", *["a"] * 20, "b", "...", "."])
+"""Lines that begin anew at each of those that came, and end differently."""
+
+
+def test_the_search_for_a_place_after_any_lines_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poptalk.transcript.match.MOST_COMPARISONS", 500)
+    made_to_be_slow = " | ".join(["+OK", *["a"] * 10_000, "."])
+    difference = compare("RETR 1", SEARCH, made_to_be_slow)
+    assert isinstance(difference, Difference)
+    assert difference.aspect is Aspect.SEARCH
+    assert "a place for the lines after 'S: ...' among the first 24 lines" in difference.sentence
+    usual = " | ".join(["+OK", *["a"] * 22, "b", "."])
+    assert isinstance(compare("RETR 1", SEARCH, usual), Agreement)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from poptalk.lesson.ui.menu import LessonHost
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
-    from poptalk.pop3.client import ClientSession
+    from poptalk.pop3.client.session import ClientSession
     from poptalk.session.exchanges import Exchanges
 
 SAID_BY_THE_TUTOR = frozenset({ViolationKind.UNKNOWN_COMMAND, ViolationKind.WRONG_STATE})

@@ -2,8 +2,8 @@
 
 AUTH names a mechanism, and then the two sides take turns: the server sends challenges, the client
 responses.  `ClientMechanism` and `ServerMechanism` are one such exchange each, in octets.  Base64, the
-lines around it and the cancelling `*` belong to `login` and to the server core; whether the proof is
-right is for the server's accounts to say.
+lines around it and the cancelling `*` belong to `table.authenticate` and to the server core; whether
+the proof is right is for the server's accounts to say.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from poptalk.pop3.replies import StatusLine
 
 # The lines of AUTH: base64, and two that are not (RFC 5034 §4).
-
 
 CANCEL = b"*"
 """The response that gives up (RFC 5034 §4)."""
@@ -55,6 +54,14 @@ def decode(line: bytes) -> bytes:
     if encode(octets) != line:
         raise NotBase64("padding or bits are left over")
     return octets
+
+
+def decoded(line: bytes) -> bytes | None:
+    """Decode base64 as `decode` does; None where the line isn't base64."""
+    try:
+        return decode(line)
+    except NotBase64:
+        return None
 
 
 def encode(octets: bytes) -> bytes:
@@ -178,8 +185,8 @@ class Method(Value):
     name: str
     """As `:login` takes it."""
     sasl: bool = True
-    need: Need
-    readable: bool
+    need: Need = Need(password=True)
+    readable: bool = False
     """Whether an eavesdropper can read the password or the token from it."""
     summary: str
     clause: Clause
@@ -338,9 +345,8 @@ def encode_challenge(octets: bytes) -> bytes:
 # Proofs that a client knows its password, and whether they are right.
 #
 # USER and PASS, APOP and every SASL mechanism end in the same: a name and a proof.  The server looks the
-# name up and asks the proof whether it `matches` the credentials of that account.  For an unknown
-# name it
-# asks about credentials that nobody has: the work is the same, so the time gives nothing away.
+# name up and asks the proof whether it `matches` the credentials of that account.  For an unknown name
+# it asks about credentials that nobody has: the work is the same, so the time gives nothing away.
 #
 # Comparisons take as long for octets that are nearly right as for those that are not.
 
@@ -351,15 +357,19 @@ else:
     Protocol = object
 
 
-class Credentials(Value):
+class _Hidden(Value):
+    """A value whose fields are secret: a repr ends up in tracebacks."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Credentials(_Hidden):
     """The secrets that a user shares with the server."""
 
     password: bytes
     token: bytes
     """The OAuth access token (RFC 6749 §1.4)."""
-
-    def __repr__(self) -> str:
-        return "Credentials(...)"
 
 
 class Proof(Protocol):
@@ -367,13 +377,6 @@ class Proof(Protocol):
 
     def matches(self, credentials: Credentials) -> bool:
         """Tell whether the proof was made with these credentials."""
-
-
-class _Hidden(Value):
-    """A value whose fields are secret: a repr ends up in tracebacks."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(...)"
 
 
 class PasswordProof(_Hidden, often=True):

@@ -8,6 +8,7 @@ from functools import partial
 
 from poptalk.pop3.commands import MAX_COMMAND_OCTETS, Clause
 from poptalk.pop3.replies import Status, StatusLine
+from poptalk.pop3.sasl import mechanisms
 from poptalk.pop3.sasl.mechanism import (
     CANCEL,
     EMPTY_INITIAL_RESPONSE,
@@ -20,33 +21,9 @@ from poptalk.pop3.sasl.mechanism import (
     NotBase64,
     SaslPart,
     decode,
+    decoded,
     encode,
     encode_initial,
-)
-from poptalk.pop3.sasl.scram import (
-    ScramClient,
-    ScramServer,
-    salt_of,
-    scram_challenge_parts,
-    scram_parts,
-)
-from poptalk.pop3.sasl.simple import (
-    CramMd5Client,
-    CramMd5Server,
-    LoginClient,
-    LoginServer,
-    OAuthBearerServer,
-    PlainServer,
-    XOAuth2Server,
-    bearer_parts,
-    cram_md5_parts,
-    external_client,
-    external_parts,
-    login_parts,
-    oauthbearer_client,
-    plain_client,
-    plain_parts,
-    xoauth2_client,
 )
 
 TYPE_CHECKING = False
@@ -61,29 +38,24 @@ if TYPE_CHECKING:
         ServerMechanisms,
     )
 
-_PASSWORD = Need(password=True)
 _TOKEN = Need(token=True)
 
 _ROWS = (
     Method(
         name="SCRAM-SHA-256",
-        need=_PASSWORD,
-        readable=False,
         summary="both sides prove that they know the password, which never crosses",
         clause=Clause(rfc=7677, section="3"),
-        client=partial(ScramClient, "SCRAM-SHA-256"),
+        client=partial(mechanisms.ScramClient, "SCRAM-SHA-256"),
         responses=2,
-        response=scram_parts,
+        response=mechanisms.scram_parts,
     ),
     Method(
         name="SCRAM-SHA-1",
-        need=_PASSWORD,
-        readable=False,
         summary="as SCRAM-SHA-256, with an older hash",
         clause=Clause(rfc=5802, section="3"),
-        client=partial(ScramClient, "SCRAM-SHA-1"),
+        client=partial(mechanisms.ScramClient, "SCRAM-SHA-1"),
         responses=2,
-        response=scram_parts,
+        response=mechanisms.scram_parts,
     ),
     Method(
         name="OAUTHBEARER",
@@ -91,8 +63,8 @@ _ROWS = (
         readable=True,
         summary="a token that somebody else has issued, instead of a password",
         clause=Clause(rfc=7628, section="3"),
-        client=oauthbearer_client,
-        response=bearer_parts,
+        client=mechanisms.oauthbearer_client,
+        response=mechanisms.bearer_parts,
         challenge="why the token was refused; Ctrl-A alone is the answer (RFC 7628 §3.2.3)",
     ),
     Method(
@@ -101,52 +73,45 @@ _ROWS = (
         readable=True,
         summary="a token, in the form of Google and Microsoft; there is no RFC",
         clause=Clause(rfc=5034, section="4"),
-        client=xoauth2_client,
-        response=bearer_parts,
+        client=mechanisms.xoauth2_client,
+        response=mechanisms.bearer_parts,
         challenge="why the token was refused; an empty line is the answer",
     ),
     Method(
         name="CRAM-MD5",
-        need=_PASSWORD,
-        readable=False,
         summary="a digest of the server's challenge and the password",
         clause=Clause(rfc=2195, section="2"),
-        client=CramMd5Client,
-        response=cram_md5_parts,
+        client=mechanisms.CramMd5Client,
+        response=mechanisms.cram_md5_parts,
         challenge="the challenge: whoever knows the password can make the digest of it",
     ),
     Method(
         name="APOP",
         sasl=False,
-        need=_PASSWORD,
-        readable=False,
         summary="a digest of the greeting's timestamp and the password; MD5, and broken today",
         clause=Clause(rfc=1939, section="7"),
     ),
     Method(
         name="PLAIN",
-        need=_PASSWORD,
         readable=True,
         summary="name and password in one line of base64, which hides nothing",
         clause=Clause(rfc=4616, section="2"),
-        client=plain_client,
-        response=plain_parts,
+        client=mechanisms.plain_client,
+        response=mechanisms.plain_parts,
     ),
     Method(
         name="LOGIN",
-        need=_PASSWORD,
         readable=True,
         summary="name and password in two lines of base64; older than PLAIN, and no RFC has it",
         clause=Clause(rfc=5034, section="4"),
-        client=LoginClient,
+        client=mechanisms.LoginClient,
         responses=2,
-        response=login_parts,
+        response=mechanisms.login_parts,
         challenge="the question, in words that mean nothing: the name is asked for first",
     ),
     Method(
         name="USER",
         sasl=False,
-        need=_PASSWORD,
         readable=True,
         summary="USER and PASS, as they are",
         clause=Clause(rfc=1939, section="7"),
@@ -154,13 +119,14 @@ _ROWS = (
     Method(
         name="EXTERNAL",
         need=Need(),
-        readable=False,
         summary="who you are is known from elsewhere, such as a certificate in TLS",
         clause=Clause(rfc=4422, section="A"),
-        client=external_client,
-        response=external_parts,
+        client=mechanisms.external_client,
+        response=mechanisms.external_parts,
     ),
 )
+
+_UNKNOWN = Method(name="", summary="a mechanism that poptalk doesn't know", clause=_ROWS[0].clause)
 
 METHODS: Mapping[str, Method] = {row.name: row for row in _ROWS}
 """Every way to log in by its name, the best ones first where an eavesdropper may be about."""
@@ -223,7 +189,7 @@ def choose(
     offered = {mechanism.upper().decode("ascii", "replace") for mechanism in mechanisms or ()}
     offered |= {"USER"} if user_pass else set()
     offered |= {"APOP"} if timestamp and not encrypted else set()
-    need = _TOKEN if token else _PASSWORD
+    need = _TOKEN if token else Need(password=True)
     suiting = [method for method in _ROWS if method.name in offered and method.need == need]
     if encrypted:
         suiting.sort(key=lambda method: method.name == "CRAM-MD5")
@@ -232,8 +198,7 @@ def choose(
 
 def responses_needed(mechanism: bytes) -> int:
     """Return how many responses a login takes at least; a +OK that comes earlier cannot be one."""
-    method = _method_named(mechanism)
-    return 1 if method is None else method.responses
+    return (_method_named(mechanism) or _UNKNOWN).responses
 
 
 def server_mechanisms(
@@ -248,14 +213,16 @@ def server_mechanisms(
     """
 
     def scram(name: str) -> ServerMechanism:
-        return ScramServer(name, salt_of=partial(salt_of, salt_key), nonce=new_nonce())
+        return mechanisms.ScramServer(
+            name, salt_of=partial(mechanisms.salt_of, salt_key), nonce=new_nonce()
+        )
 
     return {
-        b"PLAIN": PlainServer,
-        b"LOGIN": LoginServer,
-        b"XOAUTH2": XOAuth2Server,
-        b"OAUTHBEARER": OAuthBearerServer,
-        b"CRAM-MD5": lambda: CramMd5Server(new_challenge()),
+        b"PLAIN": mechanisms.PlainServer,
+        b"LOGIN": mechanisms.LoginServer,
+        b"XOAUTH2": mechanisms.XOAuth2Server,
+        b"OAUTHBEARER": mechanisms.OAuthBearerServer,
+        b"CRAM-MD5": lambda: mechanisms.CramMd5Server(new_challenge()),
         b"SCRAM-SHA-1": lambda: scram("SCRAM-SHA-1"),
         b"SCRAM-SHA-256": lambda: scram("SCRAM-SHA-256"),
     }
@@ -278,8 +245,7 @@ def response_parts(mechanism: bytes, step: int, octets: bytes) -> Parts:
     """
     if not octets:
         return ()
-    method = _method_named(mechanism)
-    read = method.response if method is not None else None
+    read = (_method_named(mechanism) or _UNKNOWN).response
     parts = read(step, octets) if read is not None else None
     return parts or (SaslPart(octets=octets, meaning="a response", secret=True),)
 
@@ -293,9 +259,12 @@ def challenge_parts(mechanism: bytes, octets: bytes) -> Parts:
     """
     if not octets:
         return ()
-    parts = scram_challenge_parts(octets) if mechanism.upper().startswith(b"SCRAM-") else None
-    method = _method_named(mechanism)
-    meaning = method.challenge if method is not None else "the server's words"
+    parts = (
+        mechanisms.scram_challenge_parts(octets)
+        if mechanism.upper().startswith(b"SCRAM-")
+        else None
+    )
+    meaning = (_method_named(mechanism) or _UNKNOWN).challenge
     return parts or (SaslPart(octets=octets, meaning=meaning),)
 
 
@@ -311,10 +280,8 @@ def name_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
         step: as for `response_parts`.
         line: the response as it was sent, base64.
     """
-    try:
-        parts = response_parts(mechanism, step, decode(line))
-    except NotBase64:
-        return None
+    response = decoded(line)
+    parts = () if response is None else response_parts(mechanism, step, response)
     return next((part.name for part in parts if part.name), None)
 
 
@@ -328,12 +295,8 @@ def asks_for_password(mechanism: bytes, challenge: bytes) -> bool:
         mechanism: its name, in any case.
         challenge: base64.
     """
-    if mechanism.upper() != b"LOGIN":
-        return False
-    try:
-        return b"pass" in decode(challenge).lower()
-    except NotBase64:
-        return True
+    question = decoded(challenge)
+    return mechanism.upper() == b"LOGIN" and (question is None or b"pass" in question.lower())
 
 
 def redacted_response(mechanism: bytes, step: int, line: bytes) -> bytes | None:
@@ -349,10 +312,10 @@ def redacted_response(mechanism: bytes, step: int, line: bytes) -> bytes | None:
     """
     if line in (b"", CANCEL, EMPTY_INITIAL_RESPONSE):
         return line
-    try:
-        parts = response_parts(mechanism, step, decode(line))
-    except NotBase64:
+    response = decoded(line)
+    if response is None:
         return None
+    parts = response_parts(mechanism, step, response)
     return encode(b"".join(STARS if part.secret else part.octets for part in parts))
 
 
@@ -367,7 +330,6 @@ def redacted_response(mechanism: bytes, step: int, line: bytes) -> bytes | None:
 #     line = next(login)
 #     while True:
 #         line = login.send(reply_to(line))  # until StopIteration
-
 
 SaslExchange = Generator[bytes, StatusLine, None]
 

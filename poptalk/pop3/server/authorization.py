@@ -23,7 +23,7 @@ from poptalk.pop3.sasl.mechanism import (
 from poptalk.pop3.server.events import EndReason, LoginAttempt, LoginWithdrawn
 from poptalk.pop3.server.quirks import AfterWrongPassword, UserName
 from poptalk.pop3.server.replies import AwaitedStep
-from poptalk.pop3.server.texts import Occasion, shown
+from poptalk.pop3.server.texts import OCCASIONS, Occasion, shown
 from poptalk.pop3.values import Value
 
 TYPE_CHECKING = False
@@ -261,7 +261,7 @@ class Authorization:
                 return exchange.outcome
             answer = exchange.mechanism.respond(response)
         except SaslFailure as failure:
-            self._break_off(exchange, Occasion(failure.flaw.value))
+            self._break_off(exchange, OCCASIONS[failure.flaw.value])
             return None
         if isinstance(answer, Claim):
             self._attempt_login(LoginAttempt(name=answer.name, proof=answer.proof))
@@ -292,7 +292,7 @@ class Authorization:
         self._end_exchange()
         self._conversation.hooks.login_refused()
         if isinstance(exchange.outcome, Accepted):
-            self._conversation.events.append(LoginWithdrawn())
+            self._conversation.happened.append(LoginWithdrawn())
 
     def _end_exchange(self) -> None:
         self.exchange = None

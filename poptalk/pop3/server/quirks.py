@@ -171,13 +171,7 @@ class Quirks(Value):
             return command
         if verb.arguments and habit is ExtraArguments.IGNORED_IF_BARE:
             return command
-        return Command(
-            line=command.line,
-            keyword=command.keyword,
-            verb=verb,
-            arguments=command.arguments[: len(verb.arguments)],
-            secret=command.secret,
-        )
+        return command.replaced(arguments=command.arguments[: len(verb.arguments)])
 
 
 QUIRKS: dict[str, type[Enum]] = {name: type(getattr(Quirks(), name)) for name in Quirks._fields}

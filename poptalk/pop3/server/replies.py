@@ -184,14 +184,14 @@ class ServerConversation:
         offered: the tags of the capabilities that are offered here and now.
         utf8: whether UTF8 was sent (RFC 6856 §2.1).
         reader: makes lines of octets.
-        events: those that the driver has not taken yet.
+        happened: the events that the driver has not taken yet.
         output: what waits to be pulled.
         output_waiting: octets of replies among it, bodies not counted.
         waits_for: what it waits for from its driver.
     """
 
     __slots__ = (
-        *("capabilities", "command", "encrypted", "events", "hooks", "limits", "offered"),
+        *("capabilities", "command", "encrypted", "happened", "hooks", "limits", "offered"),
         *("output", "output_waiting", "quirks", "reader", "state", "texts", "utf8", "waits_for"),
         "_errors",
     )
@@ -221,7 +221,7 @@ class ServerConversation:
             discarded=limits.discarded,
             line_end=b"\n" if quirks.line_ends is LineEnds.CRLF_OR_LF else b"\r\n",
         )
-        self.events: list[ServerEvent] = []
+        self.happened: list[ServerEvent] = []
         self.output: deque[Part] = deque()
         self.output_waiting = 0
         self.waits_for = AwaitedStep.GREETING
@@ -298,7 +298,7 @@ class ServerConversation:
     def ask(self, event: ServerEvent, wait: AwaitedStep) -> None:
         """Tell an event that the driver has to answer."""
         self.waits_for = wait
-        self.events.append(event)
+        self.happened.append(event)
 
     def answered(self, waited_for: AwaitedStep) -> None:
         """Check that an answer of the driver was waited for.

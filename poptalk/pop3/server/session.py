@@ -14,7 +14,7 @@ again after every chunk.
 
 Which command is legal when, and with how many arguments, comes from the table in
 `poptalk.pop3.commands`; the words come from the `Texts` handed in.  `authorization` and `transaction`
-carry out the commands of one state; all of them answer through the `ServerConversation` that they share.
+carry out the commands of one state; all of them answer through the `ServerConversation` that this is.
 
 No input makes it raise.  Calling `accept` without a `LoginAttempt`, and the like, is a RuntimeError.
 """
@@ -83,7 +83,7 @@ called, and these are read at every command."""
 _LIMITS, _QUIRKS, _TEXTS, _HOOKS = Limits(), Quirks(), Texts(), SessionHooks()
 
 
-class ServerSession:
+class ServerSession(ServerConversation):
     """One POP3 session, seen from the server.
 
     Args:
@@ -103,7 +103,7 @@ class ServerSession:
     """
 
     __slots__ = (
-        *("_authorization", "_conversation", "_input_over", "_overlong_lines", "_postponed"),
+        *("_authorization", "_input_over", "_overlong_lines", "_postponed"),
         *("_spare", "_stage", "_timestamp", "_transaction", "tells_input"),
     )
 
@@ -119,7 +119,7 @@ class ServerSession:
         quirks: Quirks | None = None,
         hooks: SessionHooks | None = None,
     ) -> None:
-        self._conversation = ServerConversation(
+        super().__init__(
             texts=texts or _TEXTS,
             capabilities=capabilities,
             limits=limits or _LIMITS,
@@ -127,7 +127,7 @@ class ServerSession:
             hooks=hooks or _HOOKS,
             encrypted=encrypted,
         )
-        self._authorization = Authorization(self._conversation, mechanisms=mechanisms or {})
+        self._authorization = Authorization(self, mechanisms=mechanisms or {})
         self._transaction: Transaction | None = None
         self._stage: Authorization | Transaction = self._authorization
         """What carries out the commands of the state in which the session is."""
@@ -143,20 +143,9 @@ class ServerSession:
     # What the driver calls.
 
     @property
-    def state(self) -> State:
-        """The state of the session."""
-        return self._conversation.state
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether the octets cross inside TLS."""
-        return self._conversation.encrypted
-
-    @property
     def wants_input(self) -> bool:
         """Whether more octets should be read from the client now."""
-        session = self._conversation
-        return session.waits_for is not _END and session.reader.waiting < MAX_INPUT_WAITING
+        return self.waits_for is not _END and self.reader.waiting < MAX_INPUT_WAITING
 
     @property
     def deleted(self) -> frozenset[int]:
@@ -165,28 +154,26 @@ class ServerSession:
 
     def greet(self) -> None:
         """Send the greeting; the session enters AUTHORIZATION (RFC 1939 §4)."""
-        session = self._conversation
-        session.reply(Occasion.GREETING, timestamp=self._timestamp or b"")
-        greeting = session.output[-1]
+        self.reply(Occasion.GREETING, timestamp=self._timestamp or b"")
+        greeting = self.output[-1]
         # What the client sees decides whether there is APOP, so a persona need not say it twice.
         seen = timestamp_of(greeting) if isinstance(greeting, bytes) else None
         self._authorization.timestamp = seen
-        session.state = State.AUTHORIZATION
-        session.waits_for = AwaitedStep.NOTHING
+        self.state = State.AUTHORIZATION
+        self.waits_for = AwaitedStep.NOTHING
         self._proceed()
 
     def turn_away(self, occasion: Occasion) -> None:
         """Send a negative reply in place of the greeting, and end."""
-        self._conversation.reply(occasion)
-        self._conversation.end(EndReason.TURNED_AWAY)
+        self.reply(occasion)
+        self.end(EndReason.TURNED_AWAY)
 
     def receive_data(self, data: bytes) -> None:
         """Take octets of the client, cut anywhere; none that follow a final QUIT are looked at."""
-        session = self._conversation
-        if session.waits_for is _END or not data:
+        if self.waits_for is _END or not data:
             return
-        session.reader.feed(data)
-        if session.waits_for is _TLS:
+        self.reader.feed(data)
+        if self.waits_for is _TLS:
             self._refuse_residue()
         else:
             self._proceed()
@@ -198,10 +185,7 @@ class ServerSession:
 
     def events(self) -> list[ServerEvent]:
         """Return what has happened since the last call."""
-        session = self._conversation
-        if not session.events:
-            return []
-        events, session.events = session.events, []
+        events, self.happened = self.happened, []
         return events
 
     def next_chunk(self, limit: int = CHUNK_OCTETS) -> bytes | memoryview | None:
@@ -247,7 +231,7 @@ class ServerSession:
 
     def sizes_counted(self) -> None:
         """Answer a `SizesRequested`: they are, as far as the messages can be read."""
-        self._conversation.answered(AwaitedStep.SIZES)
+        self.answered(AwaitedStep.SIZES)
         postponed, self._postponed = self._postponed, None
         assert postponed is not None
         postponed()
@@ -255,32 +239,31 @@ class ServerSession:
 
     def committed(self) -> None:
         """Answer a `CommitRequested`: the messages are gone (RFC 1939 §6)."""
-        self._conversation.answered(AwaitedStep.COMMIT)
+        self.answered(AwaitedStep.COMMIT)
         self._say_farewell()
 
     def commit_failed(self) -> None:
         """Answer a `CommitRequested`: not all of the messages could be removed (RFC 1939 §6)."""
-        self._conversation.answered(AwaitedStep.COMMIT)
-        self._conversation.reply(Occasion.SOME_NOT_REMOVED)
-        self._conversation.end(EndReason.QUIT)
+        self.answered(AwaitedStep.COMMIT)
+        self.reply(Occasion.SOME_NOT_REMOVED)
+        self.end(EndReason.QUIT)
 
     def tls_established(self) -> None:
         """Take note that TLS has begun: nothing said in the clear counts any longer (RFC 2595 §4)."""
-        self._conversation.answered(AwaitedStep.TLS)
-        self._conversation.encrypted = True
+        self.answered(AwaitedStep.TLS)
+        self.encrypted = True
         self._authorization.forget()
-        self._conversation.learn_what_is_offered()
+        self.learn_what_is_offered()
 
     # Octets in, octets out.
 
     def _proceed(self) -> None:
         """Carry out the commands that have come, as far as they may be carried out now."""
-        session = self._conversation
         while self._ready():
-            line = session.reader.next_line()
+            line = self.reader.next_line()
             if line is None:
                 if self._input_over:
-                    session.end(EndReason.CLIENT_GONE)
+                    self.end(EndReason.CLIENT_GONE)
                 return
             if isinstance(line, OverlongLine):
                 self._take_overlong(line)
@@ -290,60 +273,52 @@ class ServerSession:
                 self._take(line)
 
     def _ready(self) -> bool:
-        session = self._conversation
         return (
-            session.waits_for is _NOTHING
-            and session.output_waiting < MAX_OUTPUT_WAITING
-            and len(session.output) < MAX_REPLIES_AT_ONCE
+            self.waits_for is _NOTHING
+            and self.output_waiting < MAX_OUTPUT_WAITING
+            and len(self.output) < MAX_REPLIES_AT_ONCE
             # After a body the commands wait: their answers may depend on when they are given.
-            and (not session.output or isinstance(session.output[-1], bytes))
+            and (not self.output or isinstance(self.output[-1], bytes))
         )
 
     def _has_output(self) -> bool:
         """Tell whether something may be pulled, carrying out commands where nothing is left."""
-        session = self._conversation
-        if session.output or self._spare is not None:
+        if self.output or self._spare is not None:
             return True
-        if self._input_over or session.reader.waiting:
+        if self._input_over or self.reader.waiting:
             self._proceed()
-        return bool(session.output)
+        return bool(self.output)
 
     def _next_part(self) -> bytes | memoryview | None:
         """Take the first part of the output; None if it has no octets (left)."""
         if self._spare is not None:
             part, self._spare = self._spare, None
             return part
-        session = self._conversation
-        output = session.output
+        output = self.output
         item = output[0]
         if isinstance(item, bytes):
-            session.output_waiting -= len(item)
+            self.output_waiting -= len(item)
             output.popleft()
             return item
         if isinstance(item, _BEHIND_ANSWERS):
             output.popleft()
-            self._pass_on(item)
+            if isinstance(item, SessionEnded):
+                self.state = State.CLOSED
+            self.happened.append(item)
             return None
         chunk = next(item, None)
         if chunk is None:
             output.popleft()
         return chunk or None
 
-    def _pass_on(self, event: StlsAnswered | SessionEnded) -> None:
-        """Make an event known whose answer has been pulled."""
-        if isinstance(event, SessionEnded):
-            self._conversation.state = State.CLOSED
-        self._conversation.events.append(event)
-
     # Lines.
 
     def _take(self, line: bytes) -> None:
-        session = self._conversation
         content, end = parted(line)
         command = parse_command(content)
         if self.tells_input:
-            session.events.append(CommandReceived(command=command, end=end))
-        session.command = command = session.quirks.without_extra(session.hooks.command(command))
+            self.happened.append(CommandReceived(command=command, end=end))
+        self.command = command = self.quirks.without_extra(self.hooks.command(command))
         if self._transaction is None:
             self._authorization.begin_command()
         elif self._transaction.needs_sizes(command):
@@ -359,11 +334,11 @@ class ServerSession:
         try:
             handler(self if command.keyword in _OWN else self._stage, command)
         except MessageUnavailable:
-            self._conversation.complain(Occasion.MESSAGE_UNAVAILABLE)
+            self.complain(Occasion.MESSAGE_UNAVAILABLE)
 
     def _handler(self, command: Command) -> Handler | None:
         """Return what carries a command out, None if this server does not know it."""
-        quirks = self._conversation.quirks
+        quirks = self.quirks
         unknown = (
             (command.keyword == b"CAPA" and quirks.capa is Capa.UNKNOWN)
             or (command.keyword == b"LAST" and quirks.last is Last.UNKNOWN)
@@ -374,72 +349,69 @@ class ServerSession:
     def _have_sizes_counted(self, then: Callable[[], None]) -> None:
         """Go on once all messages are counted."""
         self._postponed = then
-        self._conversation.ask(SizesRequested(), AwaitedStep.SIZES)
+        self.ask(SizesRequested(), AwaitedStep.SIZES)
 
     def _take_response(self, line: bytes) -> None:
         content, end = parted(line)
         if self.tells_input:
-            self._conversation.events.append(ResponseReceived(line=content, end=end))
+            self.happened.append(ResponseReceived(line=content, end=end))
         login = self._authorization.take_response(content)
         if login is not None:
             self._enter_transaction(login)
 
     def _take_overlong(self, line: OverlongLine) -> None:
-        session = self._conversation
         if self.tells_input:
-            session.events.append(OverlongLineReceived(octets=line.octets))
-        session.command = None
-        limit = session.reader.longest
+            self.happened.append(OverlongLineReceived(octets=line.octets))
+        self.command = None
+        limit = self.reader.longest
         self._authorization.give_up()
         self._overlong_lines += 1
-        if self._overlong_lines < session.limits.overlong_lines and line.complete:
-            session.complain(Occasion.LINE_TOO_LONG, limit=limit)
+        if self._overlong_lines < self.limits.overlong_lines and line.complete:
+            self.complain(Occasion.LINE_TOO_LONG, limit=limit)
         else:
-            session.reply(Occasion.LINE_TOO_LONG, limit=limit)
-            session.end(EndReason.LINE_TOO_LONG)
+            self.reply(Occasion.LINE_TOO_LONG, limit=limit)
+            self.end(EndReason.LINE_TOO_LONG)
 
     # Refusing, by the table.
 
     def _refused(self, command: Command, *, known: bool) -> bool:
         """Refuse what cannot be carried out; tell whether it was refused."""
-        session, verb = self._conversation, command.verb
+        verb = command.verb
         if not command.keyword:
-            session.complain(Occasion.EMPTY_LINE)
+            self.complain(Occasion.EMPTY_LINE)
         elif verb is None or not known:
             self._complain_unknown(command)
-        elif session.state not in verb.states:
-            before = session.state is State.AUTHORIZATION
+        elif self.state not in verb.states:
+            before = self.state is State.AUTHORIZATION
             occasion = Occasion.LOGIN_FIRST if before else Occasion.ALREADY_LOGGED_IN
-            session.complain(occasion, keyword=verb.name)
-        elif verb.effect is _START_TLS and session.encrypted:
-            session.complain(Occasion.TLS_ACTIVE)
-        elif verb.effect is _START_TLS and session.utf8:
-            session.complain(Occasion.STLS_AFTER_UTF8)
-        elif verb.capability is not None and verb.capability not in session.offered:
+            self.complain(occasion, keyword=verb.name)
+        elif verb.effect is _START_TLS and self.encrypted:
+            self.complain(Occasion.TLS_ACTIVE)
+        elif verb.effect is _START_TLS and self.utf8:
+            self.complain(Occasion.STLS_AFTER_UTF8)
+        elif verb.capability is not None and verb.capability not in self.offered:
             self._complain_unknown(command)
-        elif (refusal := session.hooks.refusal(command)) is not None:
-            session.complain(refusal)
+        elif (refusal := self.hooks.refusal(command)) is not None:
+            self.complain(refusal)
         else:
             return self._refused_for_arguments(verb, command.arguments)
         return True
 
     def _complain_unknown(self, command: Command) -> None:
-        session = self._conversation
-        logged_in = session.state is State.TRANSACTION
+        logged_in = self.state is State.TRANSACTION
         occasion = Occasion.UNKNOWN_COMMAND_AFTER_LOGIN if logged_in else Occasion.UNKNOWN_COMMAND
-        session.complain(occasion, keyword=shown(command.keyword))
+        self.complain(occasion, keyword=shown(command.keyword))
 
     def _refused_for_arguments(self, verb: Verb, given: tuple[bytes, ...]) -> bool:
         most = len(verb.arguments)
         if len(given) == most:
             return False
-        session = self._conversation
         needed = sum(not argument.optional for argument in verb.arguments)
         if len(given) < needed:
-            session.complain(Occasion.ARGUMENT_MISSING, syntax=verb.syntax, keyword=verb.name)
+            self.complain(Occasion.ARGUMENT_MISSING, syntax=verb.syntax, keyword=verb.name)
         elif len(given) > most:
             extra = shown(b" ".join(given[most:]))
-            session.complain(
+            self.complain(
                 Occasion.ARGUMENT_EXCESS, syntax=verb.syntax, keyword=verb.name, extra=extra
             )
         else:
@@ -449,108 +421,99 @@ class ServerSession:
     # From one state to the next.
 
     def _enter_transaction(self, login: Accepted) -> None:
-        session = self._conversation
-        if session.quirks.behind_login is BehindLogin.LOST:
-            session.reader.take_rest()
-        transaction = Transaction(session, login.maildrop)
+        if self.quirks.behind_login is BehindLogin.LOST:
+            self.reader.take_rest()
+        transaction = Transaction(self, login.maildrop)
         if transaction.needs_sizes_for(Occasion.LOGGED_IN):
             self._have_sizes_counted(lambda: self._welcome(login, transaction))
         else:
             self._welcome(login, transaction)
 
     def _welcome(self, login: Accepted, transaction: Transaction) -> None:
-        session = self._conversation
         self._stage = self._transaction = transaction
-        session.state = State.TRANSACTION
-        session.learn_what_is_offered()
-        session.reply(Occasion.LOGGED_IN, name=shown(login.name), **transaction.fields())
+        self.state = State.TRANSACTION
+        self.learn_what_is_offered()
+        self.reply(Occasion.LOGGED_IN, name=shown(login.name), **transaction.fields())
 
     def _say_farewell(self) -> None:
         assert self._transaction is not None
         self._transaction.say_farewell()
-        self._conversation.end(EndReason.QUIT)
+        self.end(EndReason.QUIT)
 
     def _refuse_residue(self) -> None:
         """End the session, because octets came in the clear where TLS was to begin (RFC 2595 §4)."""
-        session = self._conversation
-        residue = session.reader.take_rest()
-        session.events.append(PlaintextAfterStls(residue=residue))
-        if session.output and isinstance(session.output[-1], StlsAnswered):
-            session.output.pop()
+        residue = self.reader.take_rest()
+        self.happened.append(PlaintextAfterStls(residue=residue))
+        if self.output and isinstance(self.output[-1], StlsAnswered):
+            self.output.pop()
         else:
-            session.reply(Occasion.OCTETS_BEHIND_STLS, octets=len(residue))
-        session.end(EndReason.PLAINTEXT_AFTER_STLS)
+            self.reply(Occasion.OCTETS_BEHIND_STLS, octets=len(residue))
+        self.end(EndReason.PLAINTEXT_AFTER_STLS)
 
     # Commands that work in both states, or change the session itself.
 
     def on_capa(self, command: Command) -> None:
         """List the capabilities."""
-        session = self._conversation
-        if not session.offered:
+        if not self.offered:
             # A server without capabilities is one from before 1998: it does not know CAPA either.
             self._complain_unknown(command)
             return
-        session.reply(Occasion.CAPABILITIES_FOLLOW)
-        lines = session.capability_lines()
-        session.send_body([b"".join(line + b"\r\n" for line in lines)])
+        self.reply(Occasion.CAPABILITIES_FOLLOW)
+        lines = self.capability_lines()
+        self.send_body([b"".join(line + b"\r\n" for line in lines)])
 
     def on_lang(self, command: Command) -> None:
         """List the languages of the texts, or choose one."""
-        session = self._conversation
         if not command.arguments:
-            session.reply(Occasion.LANGUAGES_FOLLOW)
+            self.reply(Occasion.LANGUAGES_FOLLOW)
             names = LANGUAGES.items()
-            session.send_body([b"".join(b"%b %b\r\n" % (tag, name) for tag, name in names)])
+            self.send_body([b"".join(b"%b %b\r\n" % (tag, name) for tag, name in names)])
             return
         tag = find_language(command.arguments[0])
         if tag is None:
-            session.complain(Occasion.LANGUAGE_UNKNOWN)
+            self.complain(Occasion.LANGUAGE_UNKNOWN)
         else:
             # "followed by a single space, the exact language tag selected, and another space"
-            text = session.texts.fill(Occasion.LANGUAGE_CHOSEN, {})
-            session.reply_with_data(b"%b %b" % (tag, text))
+            text = self.texts.fill(Occasion.LANGUAGE_CHOSEN, {})
+            self.reply_with_data(b"%b %b" % (tag, text))
 
     def on_utf8(self, _command: Command) -> None:
         """Accept UTF-8 in headers from now on."""
-        self._conversation.utf8 = True
-        self._conversation.reply(Occasion.UTF8_ENABLED)
+        self.utf8 = True
+        self.reply(Occasion.UTF8_ENABLED)
 
     def on_stls(self, _command: Command) -> None:
         """Let TLS begin after the answer."""
-        session = self._conversation
-        session.waits_for = AwaitedStep.TLS
-        if session.reader.waiting:
+        self.waits_for = AwaitedStep.TLS
+        if self.reader.waiting:
             self._refuse_residue()
             return
-        session.reply(Occasion.TLS_BEGINS)
-        session.output.append(StlsAnswered())
+        self.reply(Occasion.TLS_BEGINS)
+        self.output.append(StlsAnswered())
 
     def on_quit(self, _command: Command) -> None:
         """End the session; in TRANSACTION the marked messages are removed first."""
-        session, transaction = self._conversation, self._transaction
+        transaction = self._transaction
         if transaction is None:
-            session.reply(Occasion.FAREWELL_BEFORE_LOGIN)
-            session.end(EndReason.QUIT)
+            self.reply(Occasion.FAREWELL_BEFORE_LOGIN)
+            self.end(EndReason.QUIT)
             return
-        session.state = State.UPDATE
+        self.state = State.UPDATE
         if transaction.deleted:
             numbers = tuple(sorted(transaction.deleted))
-            session.ask(CommitRequested(numbers=numbers), AwaitedStep.COMMIT)
+            self.ask(CommitRequested(numbers=numbers), AwaitedStep.COMMIT)
         else:
             self._say_farewell()
 
 
-def _method_name(verb: bytes) -> str:
-    return f"on_{verb.decode('ascii').lower()}"
-
-
 def _handlers(*kinds: type) -> Mapping[bytes, Handler]:
     """Find the methods that carry out commands, by their names in the table."""
+    methods = {name: f"on_{verb.keyword.lower()}" for name, verb in VERBS.items()}
     return {
-        verb: getattr(kind, _method_name(verb))
-        for verb in VERBS
+        name: getattr(kind, method)
+        for name, method in methods.items()
         for kind in kinds
-        if hasattr(kind, _method_name(verb))
+        if hasattr(kind, method)
     }
 
 

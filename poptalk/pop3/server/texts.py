@@ -8,8 +8,9 @@ right.  There is one language, and that is what LANG says (RFC 6856 §3.2).
 
 from __future__ import annotations
 
+import re
 from codecs import getincrementaldecoder
-from enum import Enum
+from enum import Enum, unique
 from itertools import chain
 
 from poptalk.pop3.replies import MAX_REPLY_OCTETS, Status
@@ -36,205 +37,136 @@ MAX_SHOWN_OCTETS = 40
 _MAILDROP = ("count", "messages", "octets")
 
 
-def _ok(key: str, text: str, *fields: str, like: str | None = None) -> tuple[Any, ...]:
-    return key, Status.OK, text, frozenset(fields), None, like
+def _ok(text: str, *more_fields: str, like: str | None = None) -> tuple[Any, ...]:
+    return Status.OK, text, more_fields, None, like
 
 
 def _err(
-    key: str, text: str, *fields: str, code: bytes | None = None, like: str | None = None
+    text: str, *more_fields: str, code: bytes | None = None, like: str | None = None
 ) -> tuple[Any, ...]:
-    return key, Status.ERR, text, frozenset(fields), code, like
+    return Status.ERR, text, more_fields, code, like
 
 
+@unique
 class Occasion(Enum):
-    """Why a server speaks; the value of each is its key in a persona file.
+    """Why a server speaks.
 
     Attributes:
         status: positive or negative.
         text: the default words.
-        fields: the names that may be in braces in a text for this occasion.
+        fields: the names that may be in braces in a text for this occasion: those of the default words,
+            and more.
         code: the response code that is given where the server announces that it uses it.
         like: the key of the occasion whose text serves for this one too, if only that one has its own.
     """
 
-    _value_: str
     status: Status
     text: str
     fields: frozenset[str]
     code: bytes | None
     like: str | None
 
-    def __new__(cls, *row: Any) -> Occasion:  # noqa: D102
-        occasion = object.__new__(cls)
-        occasion._value_, occasion.status, occasion.text, occasion.fields, *rest = row
-        occasion.code, occasion.like = rest
-        return occasion
+    def __init__(self, *row: Any) -> None:
+        self.status, self.text, more_fields, self.code, self.like = row
+        named = (part.partition("}")[0] for part in self.text.split("{")[1:])
+        self.fields = frozenset((*named, *more_fields))
+
+    @property
+    def key(self) -> str:
+        """Its name in a persona file."""
+        return self.name.lower().replace("_", "-")
 
     # Each reply is looked up by its occasion, and the hash that Enum makes of a name takes longer.
     __hash__ = object.__hash__
 
-    GREETING = _ok("greeting", "POP3 server ready {timestamp}", "timestamp")
-    USER_ACCEPTED = _ok("user-accepted", "{name} is a real hoopy frood", "name")
-    LOGGED_IN = _ok(
-        "logged-in", "{name}'s maildrop has {messages} ({octets} octets)", "name", *_MAILDROP
-    )
-    CAPABILITIES_FOLLOW = _ok("capabilities-follow", "Capability list follows")
-    TLS_BEGINS = _ok("tls-begins", "Begin TLS negotiation")
-    LISTING_FOLLOWS = _ok("listing-follows", "{messages} ({octets} octets)", *_MAILDROP)
-    MESSAGE_FOLLOWS = _ok("message-follows", "{octets} octets", "number", "octets")
-    TOP_FOLLOWS = _ok("top-follows", "", "number", "lines")
-    UNIQUE_IDS_FOLLOW = _ok("unique-ids-follow", "", *_MAILDROP)
-    MESSAGE_MARKED = _ok("message-marked", "message {number} deleted", "number")
-    MARKS_TAKEN_BACK = _ok(
-        "marks-taken-back", "maildrop has {messages} ({octets} octets)", *_MAILDROP
-    )
-    NOTHING_DONE = _ok("nothing-done", "")
-    MECHANISMS_FOLLOW = _ok("mechanisms-follow", "mechanisms follow")
-    UTF8_ENABLED = _ok("utf8-enabled", "UTF8 mode enabled")
-    LANGUAGES_FOLLOW = _ok("languages-follow", "Language listing follows:")
-    LANGUAGE_CHOSEN = _ok("language-chosen", "this is the language of all texts")
-    FAREWELL_BEFORE_LOGIN = _ok("farewell-before-login", "dewey POP3 server signing off")
-    FAREWELL = _ok("farewell", "dewey POP3 server signing off ({left})", "left", *_MAILDROP)
+    GREETING = _ok("POP3 server ready {timestamp}")
+    USER_ACCEPTED = _ok("{name} is a real hoopy frood")
+    LOGGED_IN = _ok("{name}'s maildrop has {messages} ({octets} octets)", *_MAILDROP)
+    CAPABILITIES_FOLLOW = _ok("Capability list follows")
+    TLS_BEGINS = _ok("Begin TLS negotiation")
+    LISTING_FOLLOWS = _ok("{messages} ({octets} octets)", *_MAILDROP)
+    MESSAGE_FOLLOWS = _ok("{octets} octets", "number")
+    TOP_FOLLOWS = _ok("", "lines", "number")
+    UNIQUE_IDS_FOLLOW = _ok("", *_MAILDROP)
+    MESSAGE_MARKED = _ok("message {number} deleted")
+    MARKS_TAKEN_BACK = _ok("maildrop has {messages} ({octets} octets)", *_MAILDROP)
+    NOTHING_DONE = _ok("")
+    MECHANISMS_FOLLOW = _ok("mechanisms follow")
+    UTF8_ENABLED = _ok("UTF8 mode enabled")
+    LANGUAGES_FOLLOW = _ok("Language listing follows:")
+    LANGUAGE_CHOSEN = _ok("this is the language of all texts")
+    FAREWELL_BEFORE_LOGIN = _ok("dewey POP3 server signing off")
+    FAREWELL = _ok("dewey POP3 server signing off ({left})", *_MAILDROP)
     FAREWELL_AFTER_DELETION = _ok(
-        "farewell-after-deletion",
-        "dewey POP3 server signing off ({left})",
-        "left",
-        *_MAILDROP,
-        like="farewell",
+        "dewey POP3 server signing off ({left})", *_MAILDROP, like="farewell"
     )
 
-    UNKNOWN_COMMAND = _err(
-        "unknown-command", "unknown command; CAPA tells what works here", "keyword"
-    )
+    UNKNOWN_COMMAND = _err("unknown command; CAPA tells what works here", "keyword")
     UNKNOWN_COMMAND_AFTER_LOGIN = _err(
-        "unknown-command-after-login",
-        "unknown command; CAPA tells what works here",
-        "keyword",
-        like="unknown-command",
+        "unknown command; CAPA tells what works here", "keyword", like="unknown-command"
     )
-    EMPTY_LINE = _err("empty-line", "an empty line is no command; try CAPA, or QUIT to leave")
-    LINE_TOO_LONG = _err(
-        "line-too-long", "line too long, at most {limit} octets are taken", "limit"
-    )
-    LOGIN_FIRST = _err("login-first", "log in first: USER name, then PASS password", "keyword")
-    ALREADY_LOGGED_IN = _err(
-        "already-logged-in", "{keyword} comes before the login, which is done", "keyword"
-    )
-    ARGUMENT_MISSING = _err(
-        "argument-missing", "an argument is missing: {syntax}", "keyword", "syntax"
-    )
-    ARGUMENT_EXCESS = _err(
-        "argument-excess", "too many arguments: {syntax}", "keyword", "syntax", "extra"
-    )
-    USER_FIRST = _err("user-first", "PASS goes right behind USER: send USER name first")
-    USER_TWICE = _err("user-twice", "a name was given already: send PASS password")
-    WRONG_PASSWORD = _err(
-        "wrong-password", "invalid password; begin again with USER", "name", code=b"AUTH"
-    )
+    EMPTY_LINE = _err("an empty line is no command; try CAPA, or QUIT to leave")
+    LINE_TOO_LONG = _err("line too long, at most {limit} octets are taken")
+    LOGIN_FIRST = _err("log in first: USER name, then PASS password", "keyword")
+    ALREADY_LOGGED_IN = _err("{keyword} comes before the login, which is done")
+    ARGUMENT_MISSING = _err("an argument is missing: {syntax}", "keyword")
+    ARGUMENT_EXCESS = _err("too many arguments: {syntax}", "extra", "keyword")
+    USER_FIRST = _err("PASS goes right behind USER: send USER name first")
+    USER_TWICE = _err("a name was given already: send PASS password")
+    WRONG_PASSWORD = _err("invalid password; begin again with USER", "name", code=b"AUTH")
     WRONG_DIGEST = _err(
-        "wrong-digest",
-        "permission denied; the digest is MD5 of the timestamp, then the password",
-        code=b"AUTH",
+        "permission denied; the digest is MD5 of the timestamp, then the password", code=b"AUTH"
     )
     APOP_NOT_OFFERED = _err(
-        "apop-not-offered",
-        "APOP needs the timestamp of a greeting, here is none: USER name, then PASS password",
+        "APOP needs the timestamp of a greeting, here is none: USER name, then PASS password"
     )
-    MECHANISM_UNKNOWN = _err(
-        "mechanism-unknown",
-        "no mechanism {mechanism} here; AUTH alone lists those there are",
-        "mechanism",
-    )
+    MECHANISM_UNKNOWN = _err("no mechanism {mechanism} here; AUTH alone lists those there are")
     MECHANISM_NEEDS_TLS = _err(
-        "mechanism-needs-tls",
-        "{mechanism} is for TLS alone, as the password crosses in clear: STLS first",
-        "mechanism",
+        "{mechanism} is for TLS alone, as the password crosses in clear: STLS first"
     )
     INITIAL_RESPONSE_UNWANTED = _err(
-        "initial-response-unwanted",
-        "{mechanism} begins with a question of the server: send AUTH {mechanism} alone",
-        "mechanism",
+        "{mechanism} begins with a question of the server: send AUTH {mechanism} alone"
     )
     INITIAL_RESPONSE_TOO_LONG = _err(
-        "initial-response-too-long",
         "a line with an initial response has {limit} octets at most: send AUTH {mechanism} alone, "
-        "then the response",
-        "mechanism",
-        "limit",
+        "then the response"
     )
-    RESPONSE_NOT_BASE64 = _err(
-        "response-not-base64", "that is no base64; begin again with AUTH", "mechanism"
-    )
-    RESPONSE_MALFORMED = _err(
-        "response-malformed",
-        "that is no response of {mechanism}; begin again with AUTH",
-        "mechanism",
-    )
+    RESPONSE_NOT_BASE64 = _err("that is no base64; begin again with AUTH", "mechanism")
+    RESPONSE_MALFORMED = _err("that is no response of {mechanism}; begin again with AUTH")
     OTHER_IDENTITY = _err(
-        "other-identity",
-        "nobody acts for somebody else here: leave the authorization identity empty",
-        "mechanism",
+        "nobody acts for somebody else here: leave the authorization identity empty", "mechanism"
     )
-    AUTH_CANCELLED = _err("auth-cancelled", "authentication cancelled", "mechanism")
-    AUTH_FAILED = _err("auth-failed", "authentication failed", code=b"AUTH")
-    MAILDROP_LOCKED = _err(
-        "maildrop-locked", "maildrop already locked; is another session open?", code=b"IN-USE"
-    )
-    LOGIN_TOO_SOON = _err(
-        "login-too-soon", "too soon after the last login, wait", code=b"LOGIN-DELAY"
-    )
-    TROUBLE_PASSING = _err(
-        "trouble-passing", "trouble on our side, try again later", code=b"SYS/TEMP"
-    )
-    TROUBLE_LASTING = _err(
-        "trouble-lasting", "trouble on our side, tell the postmaster", code=b"SYS/PERM"
-    )
-    TLS_ACTIVE = _err("tls-active", "Command not permitted when TLS active")
+    AUTH_CANCELLED = _err("authentication cancelled", "mechanism")
+    AUTH_FAILED = _err("authentication failed", code=b"AUTH")
+    MAILDROP_LOCKED = _err("maildrop already locked; is another session open?", code=b"IN-USE")
+    LOGIN_TOO_SOON = _err("too soon after the last login, wait", code=b"LOGIN-DELAY")
+    TROUBLE_PASSING = _err("trouble on our side, try again later", code=b"SYS/TEMP")
+    TROUBLE_LASTING = _err("trouble on our side, tell the postmaster", code=b"SYS/PERM")
+    TLS_ACTIVE = _err("Command not permitted when TLS active")
     OCTETS_BEHIND_STLS = _err(
-        "octets-behind-stls",
-        "{octets} octets came behind STLS, where only TLS may follow the answer; closing",
-        "octets",
+        "{octets} octets came behind STLS, where only TLS may follow the answer; closing"
     )
-    STLS_AFTER_UTF8 = _err(
-        "stls-after-utf8", "STLS must not follow UTF8: connect again and begin with STLS"
-    )
-    LANGUAGE_UNKNOWN = _err(
-        "language-unknown", "no texts in that language; LANG alone lists those there are"
-    )
+    STLS_AFTER_UTF8 = _err("STLS must not follow UTF8: connect again and begin with STLS")
+    LANGUAGE_UNKNOWN = _err("no texts in that language; LANG alone lists those there are")
     UTF8_NEEDED = _err(
-        "utf8-needed",
-        "the header of message {number} is in UTF-8; send UTF8 before the login",
-        "number",
-        code=b"UTF8",
+        "the header of message {number} is in UTF-8; send UTF8 before the login", code=b"UTF8"
     )
-    NO_NUMBER = _err(
-        "no-number", "a message-number is needed, such as 1: {syntax}", "syntax", "argument"
-    )
-    NO_LINE_COUNT = _err(
-        "no-line-count", "a number of lines is needed, 0 or more: {syntax}", "syntax", "argument"
-    )
-    NO_SUCH_MESSAGE = _err(
-        "no-such-message", "no such message, only {messages} in maildrop", "number", *_MAILDROP
-    )
-    MAILDROP_EMPTY = _err("maildrop-empty", "no such message, the maildrop is empty", "number")
-    MESSAGE_DELETED = _err(
-        "message-deleted", "message {number} already deleted; RSET takes that back", "number"
-    )
+    NO_NUMBER = _err("a message-number is needed, such as 1: {syntax}", "argument")
+    NO_LINE_COUNT = _err("a number of lines is needed, 0 or more: {syntax}", "argument")
+    NO_SUCH_MESSAGE = _err("no such message, only {messages} in maildrop", "number", *_MAILDROP)
+    MAILDROP_EMPTY = _err("no such message, the maildrop is empty", "number")
+    MESSAGE_DELETED = _err("message {number} already deleted; RSET takes that back")
     MESSAGE_UNAVAILABLE = _err(
-        "message-unavailable",
-        "the message cannot be read: somebody else removed or changed it; log in again",
+        "the message cannot be read: somebody else removed or changed it; log in again"
     )
-    SOME_NOT_REMOVED = _err("some-not-removed", "some deleted messages not removed")
-    TOO_MANY_ERRORS = _err(
-        "too-many-errors", "too many errors one after the other; closing", "limit"
-    )
-    TOO_MANY_LOGINS = _err(
-        "too-many-logins", "too many logins failed; closing", "limit", code=b"AUTH"
-    )
-    TOO_MANY_CONNECTIONS = _err(
-        "too-many-connections", "too many connections; close one and try again", code=b"SYS/TEMP"
-    )
+    SOME_NOT_REMOVED = _err("some deleted messages not removed")
+    TOO_MANY_ERRORS = _err("too many errors one after the other; closing", "limit")
+    TOO_MANY_LOGINS = _err("too many logins failed; closing", "limit", code=b"AUTH")
+    TOO_MANY_CONNECTIONS = _err("too many connections; close one and try again", code=b"SYS/TEMP")
 
+
+OCCASIONS: Mapping[str, Occasion] = {occasion.key: occasion for occasion in Occasion}
+"""Every occasion by its key."""
 
 LANGUAGES = {b"en": b"English", b"i-default": b"English"}
 """The languages of the texts: tag, and its name in itself (RFC 6856 §3.2).
@@ -260,10 +192,10 @@ class Texts:
     """
 
     def __init__(self, own: Mapping[Occasion, str] | None = None) -> None:
-        words = {occasion.value: text for occasion, text in (own or {}).items()}
+        words = {occasion.key: text for occasion, text in (own or {}).items()}
         self._pieces = {
-            each: _parse(each, words.get(each.value, words.get(each.like or "", each.text)))
-            for each in Occasion
+            each: _parse(each, words.get(key, words.get(each.like or "", each.text)))
+            for key, each in OCCASIONS.items()
         }
 
     def fill(self, occasion: Occasion, values: Mapping[str, Field]) -> bytes:
@@ -299,15 +231,14 @@ def _parse(occasion: Occasion, text: str) -> tuple[tuple[bytes, ...], tuple[str,
             f"a text has {MAX_TEXT_OCTETS} octets at most, each field counted as {MAX_FIELD_OCTETS}, "
             f"because a reply line has {MAX_REPLY_OCTETS} (RFC 1939 §3)"
         )
-    allowed = occasion.fields
     first, *parts = text.split("{")
     literals, fields = [first], []
     for part in parts:
         name, brace, literal = part.partition("}")
-        if not brace or name not in allowed:
-            known = ", ".join(f"{{{field}}}" for field in sorted(allowed)) or "none"
+        if not brace or name not in occasion.fields:
+            known = ", ".join(f"{{{field}}}" for field in sorted(occasion.fields)) or "none"
             raise TextError(
-                f'"{{{part}" is no field here; the fields of {occasion.value} are {known}'
+                f'"{{{part}" is no field here; the fields of {occasion.key} are {known}'
             )
         literals.append(literal)
         fields.append(name)
@@ -321,14 +252,7 @@ def shown(octets: bytes) -> bytes:
 
     Without the brackets no client can make the server say a response code or a timestamp of its choice.
     """
-    return octets[:MAX_SHOWN_OCTETS].translate(_SHOWN)
-
-
-def _shown_octet(octet: int) -> int:
-    return octet if 0x20 <= octet <= 0x7E and octet not in b"[]<>" else ord("?")
-
-
-_SHOWN = bytes(_shown_octet(octet) for octet in range(256))
+    return re.sub(rb"[^ -~]|[][<>]", b"?", octets[:MAX_SHOWN_OCTETS])
 
 
 PREFERRED_RANGE = b"*"

@@ -93,7 +93,7 @@ def _first_lines(chunk: bytes, rest: Iterator[bytes], lines: int) -> Iterator[by
     while lines > 0:
         ends = chunk.count(b"\n")
         if ends >= lines:
-            yield chunk[: _position_behind(chunk, lines)]
+            yield chunk[: len(chunk) - len(chunk.split(b"\n", lines)[-1])]
             return
         lines -= ends
         yield chunk
@@ -101,14 +101,6 @@ def _first_lines(chunk: bytes, rest: Iterator[bytes], lines: int) -> Iterator[by
         if following is None:
             return
         chunk = following
-
-
-def _position_behind(chunk: bytes, lines: int) -> int:
-    """Return where the first `lines` lines of a chunk end."""
-    position = 0
-    for _ in range(lines):
-        position = chunk.index(b"\n", position) + 1
-    return position
 
 
 LISTING_LINES = 1_000
@@ -162,9 +154,8 @@ class Transaction:
 
     def count_left(self) -> int:
         """Return how many messages are not marked."""
-        if self.deleted or self._gone:
-            return self._maildrop.count - len(self.deleted | self._gone)
-        return self._maildrop.count
+        gone = len(self.deleted | self._gone) if self.deleted or self._gone else 0
+        return self._maildrop.count - gone
 
     def messages_left(self) -> str:
         """Return the same in words."""

@@ -20,10 +20,11 @@ from poptalk.pop3.sasl.mechanism import (
     decode,
     encode,
 )
-from poptalk.pop3.sasl.scram import MOST_ITERATIONS, ScramClient
-from poptalk.pop3.sasl.simple import (
+from poptalk.pop3.sasl.mechanisms import (
+    MOST_ITERATIONS,
     CramMd5Client,
     LoginClient,
+    ScramClient,
     external_client,
     oauthbearer_client,
     plain_client,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poptalk.pop3.sasl.mechanism import STARS, Applicant
-from poptalk.pop3.sasl.simple import (
+from poptalk.pop3.sasl.mechanisms import (
     CramMd5Client,
     oauthbearer_client,
     plain_message,

@@ -12,7 +12,7 @@ import pytest
 from scramp import ScramClient  # type: ignore[import-untyped]
 
 from poptalk.pop3.sasl.mechanism import Claim, Credentials, Flaw, SaslFailure, ServerMechanism
-from poptalk.pop3.sasl.scram import ScramProof, ScramServer
+from poptalk.pop3.sasl.mechanisms import ScramProof, ScramServer
 from poptalk.pop3.server.events import LoginAttempt
 from poptalk.practice.accounts import ACCOUNTS, BOB, Account, AccountBook
 from poptalk.practice.server import Server

@@ -22,7 +22,7 @@ from poptalk.pop3.sasl.mechanism import (
     decode_response,
     encode_challenge,
 )
-from poptalk.pop3.sasl.simple import (
+from poptalk.pop3.sasl.mechanisms import (
     CramMd5Server,
     LoginServer,
     OAuthBearerServer,

@@ -222,7 +222,7 @@ def test_a_line_without_end_is_bounded_and_ends_the_session() -> None:
     assert answer.startswith(b"-ERR line too long")
     assert answer.count(b"-ERR") == 1
     assert ended(desk) is EndReason.LINE_TOO_LONG
-    assert desk.session._conversation.reader.waiting <= 1024
+    assert desk.session.reader.waiting <= 1024
 
 
 # States and logging in.

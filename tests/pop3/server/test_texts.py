@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from poptalk.pop3.replies import MAX_REPLY_OCTETS, RESPONSE_CODES, Status
-from poptalk.pop3.server.texts import MAX_FIELD_OCTETS, Occasion, TextError, Texts, shown
+from poptalk.pop3.server.texts import MAX_FIELD_OCTETS, OCCASIONS, Occasion, TextError, Texts, shown
 
 
-def test_the_key_of_an_occasion_is_its_name() -> None:
-    assert [o.value for o in Occasion] == [o.name.lower().replace("_", "-") for o in Occasion]
+def test_an_occasion_is_found_by_its_key() -> None:
+    assert OCCASIONS["no-such-message"] is Occasion.NO_SUCH_MESSAGE
+    assert len(OCCASIONS) == len(Occasion)
 
 
 def test_an_occasion_is_like_one_that_there_is() -> None:
     for occasion in Occasion:
-        assert occasion.like is None or Occasion(occasion.like).status is occasion.status
+        assert occasion.like is None or OCCASIONS[occasion.like].status is occasion.status
 
 
 def test_the_default_words_can_be_used_and_name_only_registered_codes() -> None:

@@ -1,26 +1,24 @@
-"""What a reply means, part by part, with the clause that says so.
+"""What a reply means, part by part, with the clause that says so; and why a login may have failed.
 
-Made from the table of verbs and from the tables of response codes and capabilities; nothing here
-knows a command by name but CAPA, whose lines are explained from the table of capabilities.  Challenges
-of AUTH are shown with their base64 undone.
+Made from the tables of commands, response codes and capabilities.  Only CAPA is known here by its
+name.  Challenges of AUTH are shown with their base64 undone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from poptalk.pop3.capabilities import CAPABILITIES, parse_capability
+from poptalk.pop3.capabilities import parse_capability
 from poptalk.pop3.commands import (
     ArgumentKind,
     Clause,
     Command,
     Effect,
-    Field,
     FieldKind,
     State,
     Verb,
 )
-from poptalk.pop3.events import FACTS, ViolationKind
+from poptalk.pop3.events import ViolationKind
 from poptalk.pop3.replies import (
     Status,
     StatusLine,
@@ -28,7 +26,7 @@ from poptalk.pop3.replies import (
     other_protocol,
     timestamp_of,
 )
-from poptalk.pop3.sasl.mechanism import NotBase64, decode
+from poptalk.pop3.sasl.mechanism import decoded
 from poptalk.pop3.sasl.table import challenge_parts
 from poptalk.pop3.values import Value
 
@@ -47,6 +45,11 @@ class Explanation(Value):
     """Octets of the server, to be made harmless before they are shown."""
     meaning: str
     clause: Clause | None = None
+
+
+def _note(meaning: str, clause: Clause | None = _STATUS) -> Explanation:
+    """Say something about the whole of a reply."""
+    return Explanation(part=b"", meaning=meaning, clause=clause)
 
 
 class LoginFacts(Value):
@@ -81,14 +84,14 @@ class ReplyContext(Value):
 
 
 _INDICATORS = {
-    Status.OK: ("positive: the server did it", _STATUS),
-    Status.ERR: ("negative: the server did not do it", _STATUS),
-    Status.CHALLENGE: (
-        "a challenge: the server waits for a line in base64, or for * to give up",
-        Clause(rfc=5034, section="4"),
-    ),
-    Status.OTHER: ("no status indicator that POP3 knows; +OK and -ERR are the only ones", _STATUS),
+    Status.OK: ("positive: the server did it, it says", _STATUS),
+    Status.ERR: ("negative: the server did not do it, it says", _STATUS),
 }
+_CHALLENGE = (
+    "a challenge: the server waits for a line in base64, or for * to give up",
+    Clause(rfc=5034, section="4"),
+)
+_NO_STATUS = ("no status indicator that POP3 knows; +OK and -ERR are the only ones", _STATUS)
 
 _EFFECTS = {
     Effect.NAME: "the server has taken the name and waits for PASS; it has promised nothing yet",
@@ -99,13 +102,8 @@ _EFFECTS = {
     Effect.START_TLS: "from the next octet on this connection speaks TLS",
     Effect.MARK: "the message is marked; it goes when QUIT is answered, not before",
     Effect.UNMARK_ALL: "no message is marked as deleted any more",
-    Effect.FAREWELL: "the server has removed what was marked (after a login) and hangs up",
+    Effect.FAREWELL: "what was marked is removed, by this answer (if there was a login); it hangs up",
 }
-
-_REFUSED_EFFECTS = {
-    Effect.FAREWELL: "some of the marked messages may be left; the server hangs up all the same"
-}
-"""What a negative reply has changed, where it does change something."""
 
 
 def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
@@ -113,25 +111,23 @@ def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
     yield _indicator(status_line)
     yield from _code(status_line)
     welcome = status_line.status is Status.OK
-    yield Explanation(
-        part=_words_for_people(status_line),
-        meaning=(
-            "the greeting, for people; the server speaks first, and you are in AUTHORIZATION"
-            if welcome
-            else "a greeting has to be positive: this server will not serve you, and hangs up as a rule"
-        ),
-        clause=Clause(rfc=1939, section="4"),
-    )
+    meaning = "the greeting, for people; the server speaks first, and you are in AUTHORIZATION"
+    if not welcome:
+        meaning = "a greeting has to be positive: this server will not serve you now; most hang up"
+    clause = Clause(rfc=1939, section="4")
+    yield Explanation(part=_words_for_people(status_line), meaning=meaning, clause=clause)
     timestamp = timestamp_of(status_line.line)
     if status_line.status in (Status.OTHER, Status.CHALLENGE):
         found = other_protocol(status_line.line)
-        fact = FACTS[ViolationKind.NOT_POP3]
-        meaning = f"{fact.sentence} ({found})" if found else fact.sentence
-        yield Explanation(part=b"", meaning=meaning, clause=fact.clause)
+        kind = ViolationKind.NOT_POP3
+        yield _note(f"{kind.sentence} ({found})" if found else kind.sentence, kind.clause)
     if timestamp and welcome:
         yield Explanation(
             part=timestamp,
-            meaning="the timestamp: APOP is offered, with the MD5 over this and the password",
+            meaning=(
+                "the timestamp, with which a server offers APOP: the MD5 of this and the password; "
+                "some send one and take no APOP"
+            ),
             clause=Clause(rfc=1939, section="7"),
         )
 
@@ -156,11 +152,8 @@ def explain_unasked(
         after_body: whether that reply had several lines.
     """
     if status_line.status is not Status.OTHER:
-        yield Explanation(
-            part=status_line.line.split(b" ")[0],
-            meaning="a status indicator, though no command is waiting for one",
-            clause=_STATUS,
-        )
+        meaning = "a status indicator, though no command is waiting for one"
+        yield Explanation(part=status_line.line.split(b" ")[0], meaning=meaning, clause=_STATUS)
         yield from _code(status_line)
     words = _words_for_people(status_line)
     if status_line.line == b".":
@@ -178,9 +171,7 @@ def explain_unasked(
             "has answered twice, or someone between has put it in; later answers may be one off"
         )
     elif after_body:
-        meaning = (
-            f"{_NOT_ASKED}It may be the rest of the reply before, which a lone dot ended too early"
-        )
+        meaning = f"{_NOT_ASKED}It may be the rest of a reply that a lone dot ended too early"
     elif before is not None:
         meaning = f"{_NOT_ASKED}It may be the rest of the line before, cut in two by a line end"
     else:
@@ -215,7 +206,7 @@ def explain_waiting(
         )
     else:
         meaning = f"no answer to {what} yet; the server may be busy, or wait for the end of a line"
-    return Explanation(part=b"", meaning=meaning, clause=_STATUS)
+    return _note(meaning)
 
 
 def explain_reply(
@@ -239,50 +230,42 @@ def explain_reply(
         The parts in the order of the wire, then what the reply has changed.
     """
     known = known or ReplyContext()
-    if known.challenge and status_line.status is Status.OK:
-        fact = FACTS[ViolationKind.OK_FOR_CHALLENGE]
-        yield Explanation(part=status_line.line, meaning=fact.sentence, clause=fact.clause)
+    status = status_line.status
+    if known.challenge and status is Status.OK:
+        kind = ViolationKind.OK_FOR_CHALLENGE
+        yield Explanation(part=status_line.line, meaning=kind.sentence, clause=kind.clause)
         return
-    yield _indicator(status_line)
-    if status_line.status is Status.CHALLENGE:
+    if status is Status.CHALLENGE and command.asks_for_responses:
+        meaning, clause = _CHALLENGE
+        yield Explanation(part=b"+", meaning=meaning, clause=clause)
         yield from _challenge(command, status_line)
         return
+    yield _indicator(status_line)
     yield from _code(status_line)
-    multi_line = status_line.status is Status.OK and command.multi_line
     yield from _fields(command, status_line)
-    if multi_line:
-        yield from _body(command, lines, complete=complete, ended=known.ended)
-    elif status_line.status is Status.OK:
-        for fault in faults_of_line(command, status_line.words, highest=known.highest):
-            yield Explanation(part=b"", meaning=fault, clause=_clause(command))
-    if status_line.status is Status.OK:
-        yield from _done(command)
-    elif status_line.status is Status.ERR:
+    if status is Status.ERR:
         yield from _refused(command, status_line, known)
-
-
-def _one_line_fields(command: Command, status_line: StatusLine) -> Sequence[Field]:
-    """Return the fields of a reply of one line; a description is one of a listing's lines alone."""
-    if command.verb is None or status_line.status is not Status.OK or command.multi_line:
-        return ()
-    if command.verb.challenges:
-        return ()  # The mechanisms of AUTH are listed where it has no argument, a line each.
-    return [field for field in command.verb.fields if field.kind is not FieldKind.REST]
+    if status is not Status.OK:
+        return
+    faults: list[str] = []
+    if command.multi_line:
+        yield from _body(command, lines, complete=complete, ended=known.ended)
+    else:
+        faults += faults_of_line(command, status_line.words, highest=known.highest)
+        yield from (_note(fault, _clause(command)) for fault in faults)
+    if not faults:
+        yield from _done(command)
 
 
 def _done(command: Command) -> Iterator[Explanation]:
     """Say what a positive reply has changed, or else what the command was good for."""
     verb = command.verb
     if verb is None:
-        yield Explanation(
-            part=b"",
-            meaning="a command of this server's own, which no RFC has; what it did is its own affair",
-            clause=_STATUS,
-        )
+        yield _note("a command of this server's own, which no RFC has; only it knows what was done")
     elif verb.effect in _EFFECTS and not _only_lists(command):
-        yield Explanation(part=b"", meaning=_EFFECTS[verb.effect], clause=verb.clause)
+        yield _note(_EFFECTS[verb.effect], verb.clause)
     elif not verb.fields and not command.multi_line:
-        yield Explanation(part=b"", meaning=verb.details, clause=verb.clause)
+        yield _note(verb.details, verb.clause)
 
 
 def _clause(command: Command) -> Clause:
@@ -343,48 +326,39 @@ def faults_of_answer(
     command: Command, status_line: StatusLine, lines: Iterable[bytes], *, highest: int | None = None
 ) -> Iterator[str]:
     """Say how a whole positive answer differs from its form; lines of a listing are numbered."""
-    if status_line.status is not Status.OK:
-        return
-    if not command.multi_line:
+    if status_line.status is Status.OK and not command.multi_line:
         yield from faults_of_line(command, status_line.words, highest=highest)
-        return
-    for number, line in enumerate(lines, 1):
-        for fault in faults_of_line(command, line.split()):
-            yield f"line {number}: {fault}"
+    elif status_line.status is Status.OK:
+        for number, line in enumerate(lines, 1):
+            for fault in faults_of_line(command, line.split()):
+                yield f"line {number}: {fault}"
 
 
-def cause_of_refusal(command: Command, known: ReplyContext) -> Explanation | None:
-    """Return why a command had to be refused, where the session knows it; None where it doesn't."""
-    verb = command.verb
-    if verb is None:
-        return None
-    required = [argument for argument in verb.arguments if not argument.optional]
-    number = command.number()
-    kinds = [argument.kind for argument in verb.arguments[:1]]
-    meaning = ""
+def _cause_of_refusal(verb: Verb, command: Command, known: ReplyContext) -> str:
+    """Return why a command had to be refused, where the session knows it; empty where it doesn't."""
+    required = [argument.name for argument in verb.arguments if not argument.optional]
+    given = len(command.arguments)
     if known.state is not None and known.state not in verb.states:
-        legal = " or ".join(sorted(state.value for state in verb.states))
-        meaning = f"{verb.keyword} belongs to {legal}, and this session is in {known.state.value}"
-    elif len(command.arguments) < len(required):
-        missing = required[len(command.arguments)].name
-        meaning = f"{verb.syntax} needs its {missing}, and none was sent"
-    elif kinds == [ArgumentKind.MESSAGE] and command.arguments:
+        return f"{verb.keyword} belongs to {verb.legal}, and this session is in {known.state.value}"
+    if given < len(required):
+        return f"{verb.syntax} needs its {required[given]}, and none was sent"
+    if given and verb.arguments and verb.arguments[0].kind is ArgumentKind.MESSAGE:
+        number, highest = command.number(), known.highest
         if number is None:
-            meaning = f"{verb.keyword} takes a message-number, in digits alone"
-        elif number in known.marked:
-            meaning = (
+            return f"{verb.keyword} takes a message-number, in digits alone"
+        if number in known.marked:
+            return (
                 f"message {number} was marked as deleted in this session, so its number is of no use "
                 "until RSET takes the marks back"
             )
-        elif number == 0 or (known.highest is not None and number > known.highest):
-            meaning = f"there is no message {number}" + (
-                f": by the server's own count the highest number is {known.highest}"
-                if known.highest is not None
-                else ": numbers begin with 1"
-            )
-    if not meaning and len(command.arguments) > len(verb.arguments):
-        meaning = f"{verb.syntax} takes no more arguments than this, and more were sent"
-    return Explanation(part=verb.name, meaning=meaning, clause=verb.clause) if meaning else None
+        if number == 0:
+            return "there is no message 0: numbers begin with 1"
+        if highest is not None and number > highest:
+            counted = f"by the server's own count the highest number is {highest}"
+            return f"there is no message {number}: {counted}"
+    if given > len(verb.arguments):
+        return f"{verb.syntax} takes no more arguments than this, and more were sent"
+    return ""
 
 
 def _refused(
@@ -393,34 +367,30 @@ def _refused(
     """Say why a command was refused, or else what it is for; an unknown one may be a secret."""
     verb = command.verb
     if verb is None:
-        yield Explanation(
-            part=b"",
-            meaning="what was sent begins with no command of POP3, and must be refused",
-            clause=_STATUS,
-        )
+        yield _note("what was sent begins with no command of POP3, and must be refused")
         return
-    if verb.effect in _REFUSED_EFFECTS:
-        yield Explanation(part=b"", meaning=_REFUSED_EFFECTS[verb.effect], clause=verb.clause)
-    cause = cause_of_refusal(command, known)
-    if cause is None and verb.effect in (Effect.NAME, Effect.LOGIN) and known.login is not None:
+    if verb.effect is Effect.FAREWELL:
+        # RFC 1939 §6: the server "in any case" closes the connection.
+        meaning = "some of the marked messages may be left; the server hangs up all the same"
+        yield _note(meaning, verb.clause)
+    cause = _cause_of_refusal(verb, command, known)
+    if not cause and verb.effect in (Effect.NAME, Effect.LOGIN) and known.login is not None:
         why = list(why_login_refused(status_line, known.login))
         # A registered response code has been explained with the line.
         yield from (each for each in why if status_line.code is None or each.clause is None)
         if why:
             return
-    yield cause or Explanation(part=verb.name, meaning=verb.details, clause=verb.clause)
+    yield Explanation(part=verb.name, meaning=cause or verb.details, clause=verb.clause)
 
 
 def _challenge(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
     """Undo the base64 of a challenge (RFC 5034 §4)."""
     clause = Clause(rfc=5034, section="4")
     if not status_line.text:
-        meaning = "an empty challenge: it is your turn, with the first response"
-        yield Explanation(part=b"", meaning=meaning, clause=clause)
+        yield _note("an empty challenge: it is your turn", clause)
         return
-    try:
-        octets = decode(status_line.text)
-    except NotBase64:
+    octets = decoded(status_line.text)
+    if octets is None:
         meaning = "no base64, as it has to be: the answer is * to give up"
         yield Explanation(part=status_line.text, meaning=meaning, clause=clause)
         return
@@ -436,7 +406,7 @@ def _only_lists(command: Command) -> bool:
 
 
 def _indicator(status_line: StatusLine) -> Explanation:
-    meaning, clause = _INDICATORS[status_line.status]
+    meaning, clause = _INDICATORS.get(status_line.status, _NO_STATUS)
     return Explanation(part=status_line.line.split(b" ")[0], meaning=meaning, clause=clause)
 
 
@@ -445,11 +415,9 @@ def _code(status_line: StatusLine) -> Iterator[Explanation]:
     if code is None:
         return
     known = find_response_code(code)
-    yield Explanation(
-        part=b"[" + code + b"]",
-        meaning=known.meaning if known else "a response code that is not in the IANA registry",
-        clause=known.clause if known else Clause(rfc=2449, section="8"),
-    )
+    meaning = known.meaning if known else "a response code that is not in the IANA registry"
+    clause = known.clause if known else Clause(rfc=2449, section="8")
+    yield Explanation(part=b"[" + code + b"]", meaning=meaning, clause=clause)
 
 
 def _words_for_people(status_line: StatusLine) -> bytes:
@@ -458,11 +426,10 @@ def _words_for_people(status_line: StatusLine) -> bytes:
 
 
 def _fields(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
-    fields = _one_line_fields(command, status_line)
+    fields = command.data_fields if status_line.status is Status.OK else ()
     words = status_line.words
-    clause = command.verb.clause if command.verb is not None else None
     for field, word in zip(fields, words, strict=False):
-        yield Explanation(part=word, meaning=field.meaning, clause=clause)
+        yield Explanation(part=word, meaning=field.meaning, clause=_clause(command))
     people = b" ".join(words[len(fields) :])
     if people:
         yield Explanation(
@@ -482,44 +449,40 @@ def _body(
             if verb.name == b"CAPA" or index < MOST_LINES:
                 yield from _line(command, line)
             elif index == MOST_LINES:
-                yield Explanation(part=b"", meaning=_MORE_LINES)
+                yield _note(_MORE_LINES, None)
                 break
-    if complete:
-        meaning = "the lone dot: the reply ends here; it is not part of it"
-        yield Explanation(part=b".", meaning=meaning, clause=_STATUS)
-    else:
+    if not complete:
         yield explain_waiting(command, in_body=True, ended=ended)
+        return
+    meaning = "the lone dot: the reply ends here; it is not part of it"
+    yield Explanation(part=b".", meaning=meaning, clause=_STATUS)
 
 
 def _what_follows(command: Command, verb: Verb) -> Explanation:
     """Say what the lines of a multi-line reply are."""
-    clause = verb.clause
     described = ", then ".join(field.meaning for field in verb.fields)
     if _only_lists(command):
         meaning = (
             f"a line each: {described}; a habit of servers, for which CAPA is the standard way"
         )
-        clause = Clause(rfc=5034, section="3")
-    elif described:
-        meaning = f"a line each: {described}"
-    elif any(argument.kind is ArgumentKind.LINES for argument in verb.arguments):
+        return _note(meaning, Clause(rfc=5034, section="3"))
+    if described:
+        return _note(f"a line each: {described}", verb.clause)
+    if any(argument.kind is ArgumentKind.LINES for argument in verb.arguments):
         meaning = (
             "the header follows, an empty line, and of the body as many lines as were asked for"
         )
-    else:
-        meaning = "the whole message follows: header, empty line, body"
-    return Explanation(part=b"", meaning=meaning, clause=clause)
+        return _note(meaning, verb.clause)
+    return _note("the whole message follows: header, empty line, body", verb.clause)
 
 
 def _line(command: Command, line: bytes) -> Iterator[Explanation]:
     if command.keyword == b"CAPA":
         capability = parse_capability(line)
-        known = CAPABILITIES.get(capability.tag.upper())
-        yield Explanation(
-            part=line,
-            meaning=known.meaning if known else "not in the IANA registry of POP3 capabilities",
-            clause=known.clause if known else Clause(rfc=2449, section="9"),
-        )
+        known = capability.registered
+        meaning = known.meaning if known else "not in the IANA registry of POP3 capabilities"
+        clause = known.clause if known else Clause(rfc=2449, section="9")
+        yield Explanation(part=line, meaning=meaning, clause=clause)
     elif command.verb is not None and line:
         words = line.split(None, len(command.verb.fields) - 1)
         named = zip(command.verb.fields, words, strict=False)
@@ -527,7 +490,7 @@ def _line(command: Command, line: bytes) -> Iterator[Explanation]:
         faults = list(faults_of_line(command, line.split()))
         yield Explanation(part=line, meaning="; ".join([", ".join(told), *faults]))
     elif command.verb is not None:
-        yield Explanation(part=b"", meaning="an empty line, which a listing does not have")
+        yield _note("an empty line, which a listing does not have", None)
 
 
 def _legible(word: bytes) -> str:
@@ -546,77 +509,106 @@ _TLS_FIRST = (
     "the server takes no password in the clear: begin TLS first, with STLS, --starttls, or --tls on "
     "port 995"
 )
-_CAPA_LISTS = ":capa lists what the server takes; --mechanism or :login USER MECHANISM names one"
+_NOT_THIS_WAY = (
+    "the server does not take this way to log in; :capa lists what it takes, and --mechanism or :login "
+    "USER MECHANISM names one"
+)
+_NOT_PLAIN_EVEN_IN_TLS = (
+    "the server does not take this way to log in, although there is TLS here; :capa lists what it "
+    "takes"
+)
 _WORDS = (
     (
-        rb"(clear|plain) ?-?text.*(disallow|not allowed|not permitted|disabled|forbid|den|refus|reject)"
-        rb"|(disallow|not allowed|disabled|forbid|refus|reject).*(clear|plain) ?-?text"
-        rb"|non-?secure|insecure|unencrypted|(must|need|have to|please|use|issue|requires?).{0,30}"
-        rb"\b(stls|starttls|tls|ssl|encryption)\b"
-        rb"|\b(stls|starttls|tls|ssl|encryption)\b.{0,20}(required|needed|first|mandatory)",
-        "",
+        r"(clear|plain) ?-?text.*(disallow|not (allow|permit)|disabled|forbid|den|refus|reject)"
+        r"|(disallow|not allowed|disabled|forbid|refus|reject).*(clear|plain) ?-?text"
+        r"|(non-?|in|un)secure|unencrypted|under a layer|(?<!in)secure (connection|channel)"
+        r"|(must|need|have to|please|use|issue|requires?|after|enter).{0,30}"
+        r"\b(stls|starttls|tls|ssl|encryption)\b"
+        r"|\b(stls|starttls|tls|ssl|encryption)\b.{0,20}(required|needed|first|mandatory)",
+        _TLS_FIRST,
     ),
     (
-        rb"(unsupported|unknown|unrecogni[sz]ed|invalid|no such|not supported|unavailable|disabled)"
-        rb".{0,30}(mechanism|auth\w* (type|method|scheme))"
-        rb"|(mechanism|auth\w* (type|method|scheme)).{0,30}(not |un|dis|invalid)|not implemented",
-        f"the server does not take this mechanism; {_CAPA_LISTS}",
+        r"(unsupported|unknown|unrecogni[sz]ed|invalid|no such|not supported|unavailable|disabled)"
+        r".{0,30}(mechanism|auth\w* (type|method|scheme))|not implemented"
+        r"|(mechanism|auth\w* (type|method|scheme)).{0,30}(not |un|dis|invalid)"
+        r"|\b(apop|basic auth\w*|sasl|cram-md5) (is |are |command )?"
+        r"(not (supported|available|enabled)|disabled|unsupported)",
+        _NOT_THIS_WAY,
     ),
     (
-        rb"base ?-?64|(cannot|can't|could not|unable to|fail\w* to) decode|decoding",
+        r"base ?-?64|(cannot|can't|could not|unable to|fail\w* to) decode|decoding",
         "the server could not read the line as base64, so it has not looked at the password",
     ),
     (
-        rb"app(lication)?[- ]?(specific)?[- ]?password|(2|two)[- ]?(step|factor)|\b[2m]fa\b"
-        rb"|multi-?factor",
-        "the account needs an application password, which is made in its settings on the web and "
+        r"app(lication)?[- ]?(specific)?[- ]?password|authori[sz](ed|ation) code",
+        "the account may need an application password, which is made in its settings on the web and "
         "takes the place of the usual one",
     ),
     (
-        rb"web ?-?login|webalert|browser|captcha|unlock|(log|sign) ?in (via|with|through|at|on) .*web"
-        rb"|https?://",
+        r"(2|two)[- ]?(step|factor)|\b[2m]fa\b|multi-?factor",
+        "these words are about a second factor, which POP3 doesn't have: some accounts have an "
+        "application password for that, made in their settings on the web",
+    ),
+    (
+        r"web ?-?login|webalert|browser|captcha|unlock (your|the|this)"
+        r"|(log|sign) ?in (via|with|through|at|on) .*web",
         "the server wants a visit with a web browser first; its words may say where",
     ),
     (
-        rb"pop3?.{0,30}(disabled|not enabled|not allowed|not permitted|turned off|not available)"
-        rb"|(enable|not enabled|disabled|not allowed|no).{0,20}\bpop3?( access)?\b",
-        "POP3 seems to be off for this account; it is switched on in the account's settings, or by "
-        "the operator",
+        r"\bpop3?\b.{0,30}(disabled|not (enabled|allowed|permitted|available)|turned off)"
+        r"|(enable|not (enabled|allowed|permitted|authori[sz]ed)|disabled|no (permission|access|right))"
+        r".{0,20}\bpop3?\b",
+        "POP3 may be off for this account; it is switched on in the account's settings, or by the "
+        "operator",
     ),
     (
-        rb"too many|too frequent|rate|throttl|maximum|limit\w* (exceeded|reached)|(exceed|reach)\w*"
-        rb".{0,20}limit|(try|wait).{0,20}(later|again|before)|slow down|temporar",
-        "the server lets nobody in for now, because of a limit or a fault that passes; wait, and try "
-        "once more",
+        r"(name|user|login|account|id)\b.{0,12}(\bor|\band|/).{0,12}(password|passwd)"
+        r"|(password|passwd)\b.{0,12}(\bor|\band|/).{0,12}(name|user|login|account|id\b)",
+        "name or password is wrong by these words, which don't say which",
     ),
     (
-        rb"password.{0,20}(has )?expired|expired.{0,10}password|(must|need to|please) change",
-        "the password is out of date; it has to be changed elsewhere, since POP3 cannot do that",
+        r"too many|too frequent|\brate\b|throttl|maximum|limit\w* (exceeded|reached)"
+        r"|(exceed|reach)\w*.{0,20}limit|(try|wait).{0,20}(later|before)|slow down|temporar"
+        r"|minimum time",
+        "by these words it is for now, because of a limit or a fault that passes; wait, and try once "
+        "more",
     ),
     (
-        rb"suspend|deactivat|(account|user|mailbox|login).{0,20}(lock|disab|block|clos|inactiv|expir"
-        rb"|terminat|frozen|not active)|(lock|disab|block|inactiv|expir)\w*.{0,20}(account|user)",
-        "these words are about the account, and not about the password: ask the server's operator",
+        r"\b(ip|host|client|address)\b.{0,30}(block|bann|blacklist|denied|not (allowed|permitted))",
+        "these words are about the address that you come from, and not about the password",
     ),
     (
-        rb"in use|already (open|locked|logged)|(maildrop|mailbox|mail ?box|lock).*(lock|busy)"
-        rb"|another (pop|session|client|process|connection)",
+        r"password.{0,30}(expired|changed)|(expired|change).{0,15}password",
+        "the password is out of date by these words; it is changed elsewhere, since POP3 cannot do it",
+    ),
+    (
+        r"in use|already (open|locked|logged)|(maildrop|mail ?box|\block\b).*(lock|busy)"
+        r"|lock .*(maildrop|mail ?box)|another (pop|session|client|process|connection)",
         "another session may have the maildrop open; wait until that has ended",
     ),
     (
-        rb"no such (file|directory)|can(no|')t open|unable to open|internal|system error|database"
-        rb"|backend|disk|quota|home directory",
+        r"suspend|deactivat|(account|user|mailbox|login).{0,20}(\block|disab|block|clos|inactiv|expir"
+        r"|terminat|frozen|not active)|(\block|disab|block|inactiv|expir)\w*.{0,20}(account|user)",
+        "these words are about the account, and not about the password: ask the server's operator",
+    ),
+    (
+        r"no such (file|directory)|can(no|')t open|unable to open|internal|system error|database"
+        r"|backend|home directory|maintenance|shutting down",
         "this is about the server itself, not about the password: ask its operator",
     ),
     (
-        rb"(no such|unknown|invalid|non-?exist\w*) (user|account|mailbox|name)|(user|account|mailbox)"
-        rb".{0,20}(unknown|not found|does( no|n')t exist|invalid)|not a valid (user|mailbox)",
-        "the server does not know this name; some want the whole address, such as bob@example.org",
+        r"(no such|unknown|invalid|non-?exist\w*) (pop3? )?(user|account|mailbox|name)"
+        r"|(user|account|mailbox).{0,20}(unknown|not found|does( no|n')t exist|invalid)"
+        r"|not a valid (user|mailbox)|no (mailbox|account|user) (for|named|called)",
+        "the server does not know this name, it says; some want the whole address, such as "
+        "bob@example.org",
     ),
     (
-        rb"unknown command|unrecogni[sz]ed|invalid command|bad command|syntax|not understood",
+        r"unknown (\w+ )?command|unrecogni[sz]ed|(invalid|bad) command|syntax|not understood"
+        r"|command.{0,10}not (valid|recogni[sz]ed|known)|(incorrect|wrong|in this) state",
         "the server does not know this command, or not in this state; CAPA lists what it offers",
     ),
+    (r"https?://", "the page that these words name may say more"),
 )
 """What servers say, in lower case, and what it may mean; the first that fits counts."""
 
@@ -632,59 +624,48 @@ def why_login_refused(status_line: StatusLine, facts: LoginFacts) -> Iterator[Ex
     words = _meaning_of_words(status_line, facts)
     # RFC 3206 §5: [AUTH] is any problem with credentials or account, so that the words say more.
     if code is not None and not (code.name == b"AUTH" and words):
-        yield Explanation(part=b"", meaning=code.meaning, clause=code.clause)
-    elif words:
-        yield Explanation(part=b"", meaning=words)
-    else:
-        known = _meaning_of_facts(facts)
-        if known is not None:
-            yield known
+        yield _note(code.meaning, code.clause)
+    if words and (code is None or code.name in (b"AUTH", b"SYS/PERM")):
+        # The code may be for a whole kind: Gmail has SYS/PERM where POP3 is switched off.
+        yield _note(words, None)
+    elif code is None:
+        yield from _meaning_of_facts(facts)
     if facts.timestamp_chosen and (code is None or code.name == b"AUTH"):
-        yield Explanation(
-            part=b"",
-            meaning=(
-                "this was APOP, chosen because the greeting has a <timestamp>; many servers have one "
-                "and no APOP for every account, so USER may work: :login NAME USER, or --mechanism "
-                "USER"
-            ),
-            clause=Clause(rfc=1939, section="7"),
+        meaning = (
+            "this was APOP, chosen because the greeting has a <timestamp>; many servers have one and "
+            "no APOP for every account, so USER may work: :login NAME USER, or --mechanism USER"
         )
+        yield _note(meaning, Clause(rfc=1939, section="7"))
 
 
 def _meaning_of_words(status_line: StatusLine, facts: LoginFacts) -> str:
     import re
 
-    text = _words_for_people(status_line).lower()
-    for index, (pattern, meaning) in enumerate(_WORDS):
-        if re.search(pattern, text):
-            if index == 0:
-                return _TLS_FIRST if not facts.encrypted else _NOT_PLAIN_EVEN_IN_TLS
-            return meaning
-    return ""
+    text = _words_for_people(status_line).decode("latin-1").lower()
+    meaning = next((meaning for pattern, meaning in _WORDS if re.search(pattern, text)), "")
+    return _NOT_PLAIN_EVEN_IN_TLS if meaning == _TLS_FIRST and facts.encrypted else meaning
 
 
-_NOT_PLAIN_EVEN_IN_TLS = (
-    f"the server does not take this way to log in, although there is TLS here; {_CAPA_LISTS}"
-)
-
-
-def _meaning_of_facts(facts: LoginFacts) -> Explanation | None:
+def _meaning_of_facts(facts: LoginFacts) -> Iterator[Explanation]:
     """Say what CAPA and the challenges let one think, where the server itself gives no reason."""
     offered, method = facts.capabilities, facts.method
     sasl = method not in ("USER", "APOP")
     if facts.challenged or method == "APOP" or (offered is None and not sasl):
-        return None
+        return
     if offered is None:
         meaning = f"CAPA was not asked, so the server may have no {method} at all: :capa shows it"
-        return Explanation(part=b"", meaning=meaning)
+        yield _note(meaning, None)
+        return
     mechanisms = [mechanism.upper() for mechanism in offered.get(b"SASL", ())]
     if method.encode("ascii", "replace") in (mechanisms if sasl else offered):
-        return None
+        return
+    meaning = (
+        f"CAPA lists no {method} here; :capa lists what the server takes, and --mechanism or :login "
+        "USER MECHANISM names one"
+    )
     if not facts.encrypted and b"STLS" in offered:
         meaning = (
             f"CAPA lists no {method} here, but STLS: perhaps it comes with TLS; begin that first, with "
             "STLS, --starttls, or --tls on port 995"
         )
-    else:
-        meaning = f"CAPA lists no {method} here; {_CAPA_LISTS}"
-    return Explanation(part=b"", meaning=meaning, clause=Clause(rfc=2449, section="5"))
+    yield _note(meaning, Clause(rfc=2449, section="5"))

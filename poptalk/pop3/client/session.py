@@ -73,8 +73,6 @@ MAX_COMMAND_KEPT = 65536
 class _Pending:
     """An exchange in the queue: what is known of its reply so far."""
 
-    __slots__ = ("ahead", "exchange", "name", "question", "step", "taken_early")
-
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.step = 0
@@ -210,27 +208,18 @@ class ClientSession:
             return
         command = parse_command(line)
         if self.is_stray_secret(command):
-            command = _masked(command, Span(start=0, stop=len(line)))
+            command = command.replaced(secret=Span(start=0, stop=len(line)))
         elif command.verb is not None:
             self._after_auth = command.verb.challenges
             self._login_begun |= command.verb.effect in (Effect.NAME, Effect.LOGIN)
         exchange = self._new_exchange(command)
         pending = _Pending(exchange)
         self._queue.append(pending)
-        if command.verb is not None and command.verb.effect is Effect.START_TLS:
-            self.awaiting_tls = True
-        if _challenges(exchange) and len(command.arguments) > 1:
+        self.awaiting_tls |= command.effect is Effect.START_TLS
+        if exchange.command.asks_for_responses and len(command.arguments) > 1:
             self._responded(pending, command.arguments[1])
-        sent = Sent(
-            line=line,
-            end=end,
-            secret=command.secret,
-            exchange=exchange,
-            sasl=False,
-            step=pending.step,
-        )
-        self._events.append(sent)
-        self._remark_on_command(command, end)
+        self._sent(line, end, command.secret, pending, sasl=False)
+        self._remark_on_command(command)
 
     def _sasl_line_sent(self, auth: _Pending, line: bytes, end: bytes) -> None:
         """Note a line after AUTH: secret whatever it holds, but for "*", the cancel."""
@@ -246,11 +235,16 @@ class ClientSession:
         if self._challenged is auth:
             self._challenged = None
         else:
-            auth.ahead.append(self._new_exchange(_masked(command, secret)))
-        sent = Sent(
-            line=line, end=end, secret=secret, exchange=auth.exchange, sasl=True, step=auth.step
+            auth.ahead.append(self._new_exchange(command.replaced(secret=secret)))
+        self._sent(line, end, secret, auth, sasl=True)
+
+    def _sent(
+        self, line: bytes, end: bytes, secret: Span | None, pending: _Pending, *, sasl: bool
+    ) -> None:
+        exchange, step = pending.exchange, pending.step
+        self._events.append(
+            Sent(line=line, end=end, secret=secret, exchange=exchange, sasl=sasl, step=step)
         )
-        self._events.append(sent)
         if end == b"\n":
             self._odd(ViolationKind.SENT_BARE_LF)
 
@@ -272,34 +266,30 @@ class ClientSession:
 
     def _auth_in_progress(self) -> _Pending | None:
         """Find the AUTH with a mechanism that has no final reply: the last in the queue, if any."""
-        if not self._queue:
-            return None
-        last = self._queue[-1]
-        return last if _challenges(last.exchange) else None
+        last = self._queue[-1] if self._queue else None
+        return last if last is not None and last.exchange.command.asks_for_responses else None
 
     def _new_exchange(self, command: Command) -> Exchange:
         self._exchanges += 1
         return Exchange(number=self._exchanges, command=command)
 
-    def _remark_on_command(self, command: Command, end: bytes) -> None:
+    def _remark_on_command(self, command: Command) -> None:
         verb = command.verb
         if verb is None:
             self._odd(ViolationKind.UNKNOWN_COMMAND)
         elif verb.relic:
             self._odd(ViolationKind.RELIC, verb.relic)
-        elif self._state_is_certain() and self.state not in verb.states:
-            legal = " or ".join(sorted(state.value for state in verb.states))
-            self._odd(ViolationKind.WRONG_STATE, f"{verb.keyword} belongs to {legal}")
+        elif (
+            # No reply is due that could still change the state.
+            len(self._queue) == 1
+            and self.state is not State.GREETING
+            and self.state not in verb.states
+        ):
+            self._odd(ViolationKind.WRONG_STATE, f"{verb.keyword} belongs to {verb.legal}")
         if len(command.line) + 2 > MAX_COMMAND_OCTETS:
             self._odd(ViolationKind.LONG_COMMAND, f"{len(command.line) + 2} octets")
         if not (command.line.isascii() and command.line.decode("ascii").isprintable()):
             self._odd(ViolationKind.SENT_CONTROL)
-        if end == b"\n":
-            self._odd(ViolationKind.SENT_BARE_LF)
-
-    def _state_is_certain(self) -> bool:
-        """Whether no reply is due that could still change the state."""
-        return len(self._queue) == 1 and self.state is not State.GREETING
 
     # Receiving.
 
@@ -323,31 +313,29 @@ class ClientSession:
         while at < size and not self._suspended:
             at = self._read(data, at)
         if self._suspended:
-            self._hand_over_to_tls(residue=data[at:])
+            # "The TLS negotiation begins immediately after the CRLF" (RFC 2595 §4).
+            residue = data[at:]
+            if residue:
+                self._odd(ViolationKind.RESPONSE_INJECTION, f"{len(residue)} octets")
+            self._events.append(TlsRequested(residue=residue))
         return self._take_events()
-
-    def _hand_over_to_tls(self, *, residue: bytes) -> None:
-        """Stop reading: "the TLS negotiation begins immediately after the CRLF" (RFC 2595 §4)."""
-        if residue:
-            self._odd(ViolationKind.RESPONSE_INJECTION, f"{len(residue)} octets")
-        self._events.append(TlsRequested(residue=residue))
 
     def receive_eof(self) -> list[Event]:
         """Take the end of the server's side of the connection."""
         self._events = []
         if self.in_body or self._line:
             self._odd(ViolationKind.REPLY_CUT_SHORT)
-        kept = () if self.farewell else tuple(sorted(self.marked))
-        closed = Closed(
-            partial=bytes(self._line),
-            unanswered=self.outstanding,
-            marked=kept,
-            quit_refused=self.quit_refused,
+        self._events.append(
+            Closed(
+                partial=self.partial,
+                unanswered=self.outstanding,
+                marked=() if self.farewell else tuple(sorted(self.marked)),
+                quit_refused=self.quit_refused,
+            )
         )
         self._line.clear()
         self._queue.clear()
         self.awaiting_tls = False
-        self._events.append(closed)
         self._move_to(State.CLOSED)
         return self._take_events()
 
@@ -379,19 +367,16 @@ class ClientSession:
             self._events.append(StateChanged(old=self.state, new=new))
             self.state = new
 
-    # Readers: each returns the position behind what it used.
+    # Readers: each returns the position after what it used.
 
     def _read_line(self, data: bytes, at: int) -> int:
         if not self._queue and self.state is not State.GREETING and not self._line:
             return self._read_unsolicited(data, at)
         stop = data.find(b"\n", at) + 1
-        if stop == 0:
-            self._keep(data[at:])
-            return len(data)
-        self._keep(data[at:stop])
-        line, self._line = bytes(self._line), bytearray()
-        self._whole_line(line)
-        return stop
+        self._keep(data[at : stop or None])
+        if stop:
+            self._whole_line()
+        return stop or len(data)
 
     def _keep(self, part: bytes) -> None:
         """Add to the line that is being read, within bounds."""
@@ -403,18 +388,17 @@ class ClientSession:
             self._odd(ViolationKind.ENDLESS_LINE)
         self._line_overflow += len(part) - room
 
-    def _whole_line(self, kept: bytes) -> None:
-        """Use a line that is complete; `kept` has its line end, unless the line was too long."""
-        dropped, self._line_overflow = self._line_overflow, 0
-        if dropped:
-            kept += b"\r\n"
+    def _whole_line(self) -> None:
+        """Use the line that is complete; it has its line end, unless it was too long."""
+        line = bytes(self._line) + (b"\r\n" if self._line_overflow else b"")
+        self._line, self._line_overflow = bytearray(), 0
         if self.state is not State.GREETING and not self._queue:
-            self._unsolicited(kept)
+            self._unsolicited(line)
             return
-        end = b"\r\n" if kept.endswith(b"\r\n") else b"\n"
+        end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
         if end == b"\n":
             self._odd(ViolationKind.BARE_LF)
-        status_line = parse_status_line(kept.removesuffix(end), end=end)
+        status_line = parse_status_line(line.removesuffix(end), end=end)
         if self.state is State.GREETING:
             self._greeted(status_line)
         else:
@@ -428,20 +412,19 @@ class ClientSession:
             return len(data)
         block = data[at:stop]
         lines = block.split(b"\n")[:-1] if len(block) > MAX_LINE_KEPT else []
-        if max(map(len, lines), default=0) < MAX_LINE_KEPT:
+        if all(len(line) < MAX_LINE_KEPT for line in lines):
             self._unsolicited(block)
             return stop
         for line in lines:
             self._keep(line + b"\n")
-            kept, self._line = bytes(self._line), bytearray()
-            self._whole_line(kept)
+            self._whole_line()
         return stop
 
     def _unsolicited(self, block: bytes) -> None:
         if not self._unsolicited_reported:
             self._unsolicited_reported = True
-            after_quit = self.farewell
-            self._odd(ViolationKind.DATA_AFTER_QUIT if after_quit else ViolationKind.UNSOLICITED)
+            after_quit, unasked = ViolationKind.DATA_AFTER_QUIT, ViolationKind.UNSOLICITED
+            self._odd(after_quit if self.farewell else unasked)
         self._events.append(Unsolicited(data=block))
 
     def _read_body(self, data: bytes, at: int) -> int:
@@ -499,7 +482,7 @@ class ClientSession:
         pending = self._queue[0]
         exchange = pending.exchange
         ok = status_line.status is Status.OK
-        if _challenges(exchange):
+        if exchange.command.asks_for_responses:
             early = ok and self._owes_response(pending)
             if early or status_line.status is Status.CHALLENGE:
                 self._challenge(pending, status_line, early=early)
@@ -555,84 +538,51 @@ class ClientSession:
         exchange = pending.exchange
         self._challenged = None
         # What was sent ahead of an answer that AUTH never asked for reached the server as commands.
-        self._queue.extendleft(_Pending(ahead) for ahead in reversed(pending.ahead))
+        self._queue.extendleft(map(_Pending, reversed(pending.ahead)))
         self._events.append(ReplyEnd(exchange=exchange, ok=ok, body_octets=self._body_octets))
         self._body_octets = 0
         self.answered += 1
-        effect = _effect(exchange)
-        if effect is Effect.START_TLS and not ok:
-            self.awaiting_tls = any(_effect(p.exchange) is effect for p in self._queue)
-        if ok and effect in _CONCLUSIONS:
-            _CONCLUSIONS[effect](self, exchange.command)
-            if _challenges(exchange):
-                self.user = None if pending.name is None else _as_text(pending.name)
+        effect = exchange.command.effect
+        if ok:
+            self._conclude(exchange.command, pending.name)
+        elif effect is Effect.START_TLS:
+            self.awaiting_tls = any(p.exchange.command.effect is effect for p in self._queue)
         elif effect is Effect.LOGIN and self.state is State.AUTHORIZATION:
             self.user = None
-        elif effect is Effect.FAREWELL and not ok:
+        elif effect is Effect.FAREWELL:
             self.quit_refused = True
 
-    # Conclusions: see `_CONCLUSIONS`.
+    def _conclude(self, command: Command, name: bytes | None) -> None:
+        """Draw the conclusions of a positive reply; `name` is the one that was given within AUTH."""
+        match command.effect:
+            case Effect.NAME | Effect.LOGIN:
+                self._named_or_logged_in(command, name)
+            case Effect.START_TLS:
+                self._suspended = True
+            case Effect.MARK:
+                number = command.number()
+                # Some servers say +OK to any number; only a message that can exist is marked.
+                if number and (self.highest is None or number <= self.highest):
+                    self.marked.add(number)
+            case Effect.UNMARK_ALL:
+                self.marked.clear()
+            case Effect.FAREWELL:
+                self.farewell = True
+                if self.state is State.TRANSACTION:
+                    self._move_to(State.UPDATE)
 
-    def _name_taken(self, command: Command) -> None:
-        self.user = _as_text(command.arguments[0]) if command.arguments else None
-
-    def _logged_in(self, command: Command) -> None:
-        if command.verb is None or (command.verb.challenges and not command.arguments):
+    def _named_or_logged_in(self, command: Command, name: bytes | None) -> None:
+        assert command.verb is not None, "it has an effect"
+        kind = command.verb.arguments[0].kind
+        if kind is ArgumentKind.NAME:
+            self.user = _as_text(command.arguments[0]) if command.arguments else None
+        elif command.asks_for_responses:
+            self.user = _as_text(name)
+        elif kind is ArgumentKind.MECHANISM:
             return  # AUTH alone asks for the list of mechanisms.
-        first = command.verb.arguments[0]
-        if first.kind is ArgumentKind.NAME:
-            self._name_taken(command)
-        if self.state is State.AUTHORIZATION:
+        if command.effect is Effect.LOGIN and self.state is State.AUTHORIZATION:
             self._move_to(State.TRANSACTION)
 
-    def _tls_requested(self, _command: Command) -> None:
-        self._suspended = True
 
-    def _marked(self, command: Command) -> None:
-        number = command.number()
-        # Some servers say +OK to any number; only a message that can exist is marked.
-        if number and (self.highest is None or number <= self.highest):
-            self.marked.add(number)
-
-    def _unmarked(self, _command: Command) -> None:
-        self.marked.clear()
-
-    def _said_farewell(self, _command: Command) -> None:
-        self.farewell = True
-        if self.state is State.TRANSACTION:
-            self._move_to(State.UPDATE)
-
-
-_CONCLUSIONS: dict[Effect, Callable[[ClientSession, Command], None]] = {
-    Effect.NAME: ClientSession._name_taken,
-    Effect.LOGIN: ClientSession._logged_in,
-    Effect.START_TLS: ClientSession._tls_requested,
-    Effect.MARK: ClientSession._marked,
-    Effect.UNMARK_ALL: ClientSession._unmarked,
-    Effect.FAREWELL: ClientSession._said_farewell,
-}
-
-
-def _effect(exchange: Exchange) -> Effect:
-    verb = exchange.command.verb
-    return verb.effect if verb is not None else Effect.NOTHING
-
-
-def _challenges(exchange: Exchange) -> bool:
-    verb = exchange.command.verb
-    return verb is not None and verb.challenges and bool(exchange.command.arguments)
-
-
-def _masked(command: Command, secret: Span | None) -> Command:
-    """Make the whole line of a command secret: it was sent where a SASL line was due."""
-    return Command(
-        line=command.line,
-        keyword=command.keyword,
-        verb=command.verb,
-        arguments=command.arguments,
-        secret=secret,
-    )
-
-
-def _as_text(name: bytes) -> str:
-    return name.decode("utf-8", "backslashreplace")
+def _as_text(name: bytes | None) -> str | None:
+    return None if name is None else name.decode("utf-8", "backslashreplace")
