@@ -235,15 +235,7 @@ def log_in(
         )
         # SCRAM has a library to load.
         sasl = yield from in_thread(make)
-        line: bytes | None = next(sasl)
-        while line is not None:
-            attempt.sends(line)
-            reply = yield from exchange(line)
-            attempt.challenges += reply.status_line.status is Status.CHALLENGE
-            if method.need.token and reply.status_line.status is Status.CHALLENGE:
-                _tell_reason(session, reply.status_line.text)
-            # SCRAM hashes the password some thousand times.
-            line = yield from in_thread(partial(_next_line, sasl, reply.status_line))
+        yield from _converse(attempt, sasl)
     except LoginRefused as refusal:
         raise attempt.refused(refusal.status_line) from refusal
     except LoginBroken as error:
@@ -254,6 +246,28 @@ def log_in(
         raise LocalError(f"{error} ({session.stage})") from error
     session.stage = ""
     session.note(f"{request.user} is logged in")
+
+
+def _converse(attempt: _Attempt, sasl: SaslExchange) -> Steps[None]:
+    """Send the lines of a mechanism, each after the answer to the one before.
+
+    Raises:
+        LoginError: the server refused, or did not keep to the mechanism.
+    """
+    line: bytes | None = next(sasl)
+    while line is not None:
+        attempt.sends(line)
+        reply = yield from exchange(line)
+        go_on = partial(_next_line, sasl, reply.status_line)
+        if reply.status_line.status is not Status.CHALLENGE:
+            # At once: a server may hang up right after it has refused.
+            line = go_on()
+            continue
+        attempt.challenges += 1
+        if attempt.method is not None and attempt.method.need.token:
+            _tell_reason(attempt.session, reply.status_line.text)
+        # SCRAM hashes the password some thousand times.
+        line = yield from in_thread(go_on)
 
 
 def _secret(request: LoginRequest, host: str, asker: Asker) -> Steps[str]:

@@ -17,8 +17,8 @@ from prompt_toolkit.layout.processors import Processor, Transformation, Transfor
 
 from poptalk.pop3.commands import VERBS, Argument, ArgumentKind, Verb
 from poptalk.pop3.sasl.table import METHODS
-from poptalk.shell.commands.registry import commands_of
-from poptalk.shell.shell import LOCAL_PREFIX, Shell, wire_line
+from poptalk.shell.commands.registry import LOCAL_PREFIX, commands_of
+from poptalk.shell.shell import Shell, wire_line
 from poptalk.terminal.render import typed_line
 from poptalk.terminal.safe import harmless
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,8 +28,9 @@ from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
 from poptalk.session.procedure import require_tls
 from poptalk.session.session import Session
+from poptalk.shell.commands.registry import LOCAL_PREFIX
 from poptalk.shell.completion import LineCompleter, SecretlessHistory, TypedLine
-from poptalk.shell.shell import LOCAL_PREFIX, Shell
+from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import cells, cut, harmless
 from poptalk.terminal.screen import LiveScreen, ScreenClosed, attributes_of, stop_with
@@ -38,12 +39,10 @@ from poptalk.terminal.theme import ptk_color_depth, ptk_style
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
     from poptalk.shell.commands.registry import LocalCommand
-    from poptalk.terminal.safe import Fragments
     from poptalk.terminal.screen import Attributes
     from poptalk.terminal.theme import Theme
 
 # The keys of the live shell that differ from prompt_toolkit's own.
-
 
 _LINE_END = re.compile("\r\n|\r|\n")
 _ASKED_FOR = CompleteEvent(completion_requested=True)
@@ -56,9 +55,11 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     bindings.add("enter")(shell.take_line)
     bindings.add("c-c")(partial(_clear, shell))
     bindings.add("c-z")(lambda _event: shell.suspend())
-    bindings.add("c-d", filter=on_empty_line)(partial(_leave, shell))
-    # Eager: in prompt_toolkit Ctrl-] waits for a character to search for.
-    bindings.add("c-]", filter=on_empty_line, eager=True)(_begin_local_command)
+    bindings.add("c-d", filter=on_empty_line)(lambda _event: shell.leave())
+    # As the fingers of telnet users expect.  Eager: in prompt_toolkit it waits for a character.
+    bindings.add("c-]", filter=on_empty_line, eager=True)(
+        lambda event: event.current_buffer.insert_text(LOCAL_PREFIX)
+    )
     bindings.add("tab")(partial(_complete, shell))
     bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
     bindings.add(Keys.CPRResponse, save_before=lambda _event: False)(partial(_locate, shell))
@@ -70,16 +71,6 @@ def _clear(shell: LiveShell, event: KeyPressEvent) -> None:
     cleared = bool(event.current_buffer.text)
     event.current_buffer.reset()
     shell.interrupt(cleared=cleared)
-
-
-def _leave(shell: LiveShell, _event: KeyPressEvent) -> None:
-    """Leave, sending nothing."""
-    shell.leave()
-
-
-def _begin_local_command(event: KeyPressEvent) -> None:
-    """Begin a local command, as the fingers of telnet users expect of Ctrl-]."""
-    event.current_buffer.insert_text(LOCAL_PREFIX)
 
 
 def _complete(shell: LiveShell, event: KeyPressEvent) -> None:
@@ -124,24 +115,23 @@ def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
     columns = columns or shell.view.size()[1]
     exchanges = shell.session.exchanges
     parts = list(_where_one_stands(shell))
-    kept = -1
+    progress = ""
     if exchanges.receiving is not None:
-        kept = len(parts)
-        parts.append(_progress(exchanges.receiving.octets, exchanges.announced, columns))
+        progress = _progress(exchanges.receiving.octets, exchanges.announced, columns)
+        parts.append(progress)
     elif exchanges.milliseconds is not None:
         parts.append(f"{exchanges.milliseconds:.0f} ms")
     if shell.session.log is not None:
         parts.append("logging")
     parts.append(":help")
+    room = columns + len(_SEPARATOR)
+    for part in parts:
+        room -= cells(part) + len(_SEPARATOR)
+    while room < 0 and len(parts) > 1:
+        dropped = parts.pop(-2 if parts[-1] is progress else -1)
+        room += cells(dropped) + len(_SEPARATOR)
     text = _SEPARATOR.join(parts)
-    while (wide := cells(text) > columns) and len(parts) > 1:
-        if len(parts) - 1 == kept:
-            kept -= 1
-            del parts[kept]
-        else:
-            parts.pop()
-        text = _SEPARATOR.join(parts)
-    return [("class:toolbar", cut(text, columns) if wide else text)]
+    return [("class:toolbar", cut(text, columns) if room < 0 else text)]
 
 
 def _progress(octets: int, announced: int | None, columns: int) -> str:
@@ -155,11 +145,12 @@ def _progress(octets: int, announced: int | None, columns: int) -> str:
 def _where_one_stands(shell: Shell) -> Iterator[str]:
     """Yield the connection and what is known of the maildrop, what matters most first."""
     session, facts = shell.session.core, shell.session.exchanges.facts
-    connected = shell.connected and shell.destination is not None
-    if shell.destination is not None and connected:
+    destination = shell.session.destination
+    connected = shell.session.transport is not None and destination is not None
+    if destination is not None and connected:
         if shell.controller is not None:
             yield session.state.value
-        yield f"{harmless(shell.destination.name)}:{shell.destination.port}"
+        yield f"{harmless(destination.name)}:{destination.port}"
         yield "TLS" if session.encrypted else "clear"
         if session.marked and not session.farewell:
             yield f"{len(session.marked)} marked for deletion"
@@ -178,6 +169,8 @@ _SEPARATOR = " · "
 
 class LiveShell(Shell):
     """A shell in which the server is heard while one types; it listens to its connection."""
+
+    screen: LiveScreen
 
     def __init__(
         self,
@@ -215,14 +208,14 @@ class LiveShell(Shell):
             reserve_space_for_menu=4,
             erase_when_done=True,
         )
-        self.screen = LiveScreen(self.prompt_session.app, theme=theme)
-        session = Session(clock=asyncio.get_running_loop().time)
+        screen = LiveScreen(self.prompt_session.app, theme=theme)
+        self._loop = asyncio.get_running_loop()
+        session = Session(clock=self._loop.time)
         session.failed = self.show_failure
         session.in_thread = self._in_thread
-        view = View(session, show=self.screen.show, size=self._size)
-        super().__init__(session, view, commands=commands)
+        view = View(session, show=screen.show, size=self._size)
+        super().__init__(session, view, screen, commands)
         self.timeout = timeout
-        self._loop = asyncio.get_running_loop()
         self._terminal: Attributes | None = None
         self._refused: NetError | None = None
         """Why the server that the shell was started for lets nobody in."""
@@ -235,7 +228,7 @@ class LiveShell(Shell):
             self.not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
             return
         self.session.connecting = self.reopened = True
-        self._connecting = asyncio.get_running_loop().create_task(self._open(destination))
+        self._connecting = self._loop.create_task(self._open(destination))
 
     async def _open(self, destination: Destination) -> None:
         try:
@@ -284,7 +277,7 @@ class LiveShell(Shell):
         Raises:
             TlsFailed: the server does not offer it, or it did not come about.
         """
-        outcome: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        outcome: asyncio.Future[Exception | None] = self._loop.create_future()
 
         def conclude(error: Exception | None) -> None:
             if not outcome.done():  # Ctrl-C has ended the waiting first.
@@ -334,14 +327,11 @@ class LiveShell(Shell):
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later."""
-        asyncio.get_running_loop().call_later(seconds, action)
+        self._loop.call_later(seconds, action)
 
     def _in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
-        self._aside = asyncio.get_running_loop().create_task(self._do_aside(work, then))
-
-    async def _do_aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
-        await asyncio.to_thread(work)
-        then()
+        done = self._loop.run_in_executor(None, work)
+        done.add_done_callback(lambda _done: then())
 
     def leave(self) -> None:
         """End the shell."""
@@ -370,14 +360,6 @@ class LiveShell(Shell):
         terminal = self._terminal
         run_in_terminal(lambda: stop_with(sys.stdin.fileno(), terminal))
 
-    def say(self, lines: Iterable[Fragments]) -> None:
-        """Show lines of poptalk's own."""
-        self.screen.show(lines)
-
-    def shown(self) -> int:
-        """Return how often lines were shown."""
-        return self.screen.shown
-
     # The run.
 
     async def run(self) -> None:
@@ -400,12 +382,11 @@ class LiveShell(Shell):
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """Show a fault of poptalk's own in one line; the session goes on if there is a terminal."""
         error = context.get("exception")
-        if isinstance(error, ScreenClosed):
-            app = self.prompt_session.app
-            if app.is_running and not app.is_done:
-                app.exit(exception=error)
-            return
-        self.view.warn(f"a fault in poptalk: {error or context.get('message')!r}; please report it")
+        if not isinstance(error, ScreenClosed):
+            said = error or context.get("message")
+            self.view.warn(f"a fault in poptalk: {said!r}; please report it")
+        elif self.prompt_session.app.is_running:
+            self._end(error)
 
     # The connection speaks: see `async_connection.ConnectionListener`.
 
@@ -462,16 +443,11 @@ class LiveShell(Shell):
         return size.rows, size.columns
 
     def _message(self) -> StyleAndTextTuples:
-        if self._connecting is not None:
+        if self.session.connecting:
             return [("class:prompt", "(connecting; Ctrl-C gives up)> ")]
         return [("class:prompt", self.prompt_within(self._size()[1]))]
 
     # Keys: see `key_bindings`.
-
-    @property
-    def connecting(self) -> bool:
-        """Whether a connection is being made."""
-        return self._connecting is not None
 
     def procedure_changed(self) -> None:
         """Go on with what was typed, and draw the prompt, which may be a question now."""
@@ -499,30 +475,3 @@ class LiveShell(Shell):
             self.enter(text)
         except NetError as error:
             self.show_failure(error)
-
-
-async def run_live(
-    shell: LiveShell,
-    destination: Destination,
-    *,
-    welcome: Iterable[str] = (),
-    connected: Callable[[LiveShell], None] | None = None,
-) -> None:
-    """Connect, greet, and session until the user leaves.
-
-    Args:
-        shell: the shell.
-        destination: where to connect to.
-        welcome: what is said first.
-        connected: is called when the connection is open.
-
-    Raises:
-        ConnectFailed: no connection came about.
-        TlsFailed: TLS did not come about.
-    """
-    for line in welcome:
-        shell.view.remark(line)
-    await shell.connect(destination)
-    if connected is not None:
-        connected(shell)
-    await shell.run()

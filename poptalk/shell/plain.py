@@ -9,33 +9,23 @@ from __future__ import annotations
 import codecs
 import os
 import select
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from math import inf
 from time import monotonic
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
-from poptalk.net.errors import (
-    ConnectFailed,
-    ConnectionLost,
-    NetError,
-    TlsFailed,
-    failure,
-    no_tls_in_time,
-)
-from poptalk.session.procedure import require_tls
-from poptalk.session.session import Session
+from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
+from poptalk.session.client import BlockingDriver
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
-from poptalk.terminal.safe import Fragments, cells
+from poptalk.terminal.safe import cells
 from poptalk.terminal.screen import LinearScreen, set_attributes, stop_with
 
 if TYPE_CHECKING:
-    from poptalk.net.tls import TlsFacts
-    from poptalk.net.tls_settings import TlsSettings
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.screen import Attributes
 
@@ -90,12 +80,7 @@ class LineInput:
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, mode)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         set_attributes(self._descriptor, self._before)
 
     def suspend(self) -> None:
@@ -202,36 +187,31 @@ WAIT_SECONDS = 1.0
 class PlainShell(Shell):
     """A shell that reads keys and the server by turns."""
 
+    screen: LinearScreen
+
     def __init__(
         self,
-        *,
-        session: Session,
         view: View,
-        commands: Mapping[str, LocalCommand],
         screen: LinearScreen,
-        keys: LineInput,
-        descriptor: int,
+        commands: Mapping[str, LocalCommand],
+        *,
         timeout: float | None,
     ) -> None:
-        """Make a shell that is not connected.
+        """Make a shell on standard input that is not connected.
 
         Args:
-            session: the session.
-            view: shows it, which shows on `screen`.
-            commands: the local commands.
+            view: the view of its session, which shows on `screen`.
             screen: where everything is written.
-            keys: where lines come from.
-            descriptor: the terminal of `keys`.
+            commands: the local commands.
             timeout: seconds for connecting.
         """
-        super().__init__(session, view, commands=commands)
-        session.failed = self._failed
+        super().__init__(view.session, view, screen, commands)
+        self.session.failed = self._failed
         view.shows_sent = False
-        self._screen = screen
-        self._keys = keys
-        keys.secret_from = self.secret_in_text
-        keys.draw_again = self._prompt_again
-        self._descriptor = descriptor
+        self._descriptor = sys.stdin.fileno()
+        self._keys = LineInput(self._descriptor, echo=screen.echo)
+        self._keys.secret_from = self.secret_in_text
+        self._keys.draw_again = self._prompt_again
         self.timeout = timeout
         self._link: Link | None = None
         self._leaving = False
@@ -266,40 +246,17 @@ class PlainShell(Shell):
         """
         self.session.destination = destination
         settings = destination.tls_settings() if destination.tls else None
-        link = Link.open(destination.target, timeout=self.timeout, tls=settings)
-        self._link = link
-        transport = _Interruptible(link, self._keys)
-        where = str(destination)
-        self.session.opened(transport, destination, where=where, encrypted=destination.tls)
-        if link.tls is not None:
-            self.session.tls_established(link.tls)
+        link = self._link = Link.open(destination.target, timeout=self.timeout, tls=settings)
+        driver = BlockingDriver(link, destination, self.session)
         self.watch()
         if destination.starttls:
-            self._require_tls()
+            try:
+                driver.require_tls()
+            finally:
+                if link.ending is not None:
+                    self._hung_up()
         if self.half_typed:
             self._keys.text, self.half_typed = self.half_typed, ""
-
-    def _require_tls(self) -> None:
-        """Have TLS begin before anything else is said, or end the connection.
-
-        Raises:
-            TlsFailed: the server does not offer it, or it did not come about.
-        """
-        outcome: list[Exception | None] = []
-        procedure = self.session.run(
-            require_tls(self.session), name="starttls", then=outcome.append
-        )
-        try:
-            while not outcome and self._link is not None:
-                self._listen(self._link, within=self.session.time_left(self.timeout))
-        except ConnectionLost:
-            outcome.append(no_tls_in_time(self.timeout or 0))
-        finally:
-            procedure.abandon()
-        if outcome[0] is not None:
-            core = self.session.core
-            self.close()
-            raise failure(outcome[0], core)
 
     def close(self) -> None:
         """Close the connection without a word to the server."""
@@ -319,47 +276,45 @@ class PlainShell(Shell):
         """Stop, wherever the program is."""
         self._keys.suspend()
 
-    def say(self, lines: Iterable[Fragments]) -> None:
-        """Show lines of poptalk's own."""
-        self._screen.show(lines)
-
-    def shown(self) -> int:
-        """Return how often anything was written; a prompt and what is typed count as well."""
-        return self._screen.shown
-
     # The loop.
 
-    def run(self) -> int:
-        """Talk until the user leaves; return the exit code."""
+    def run(self) -> None:
+        """Talk until the user leaves."""
         with self._keys:
             try:
                 while not self._leaving:
                     self._turn()
-                self.tell_controller(lambda controller: controller.left())
             except EOFError:
                 self.view.remark("leaving; nothing was sent")
+                self.tell_controller(lambda controller: controller.left())
+            else:
                 self.tell_controller(lambda controller: controller.left())
             finally:
                 self.close()
                 self.session.close()
-        return 0
 
     def _turn(self) -> None:
-        """Wait for a key or for the server, and act on it."""
+        """Wait for keys and for the server, and act on what comes."""
         self._prompt()
+        link = self._link
         sources: list[int | Link] = [self._descriptor]
-        if self.connected and self._link is not None:
-            sources.append(self._link)
-        pending = self.connected and self._link is not None and self._link.pending()
-        ready = [self._link] if pending else self._wait(sources)
-        if self._link is not None and self._link in ready:
-            self._listen(self._link)
-        elif self._descriptor in ready and not self._keys.read():
+        if link is not None:
+            sources.append(link)
+        ready = self._wait(sources, at_once=link is not None and link.pending())
+        # Keys first: Ctrl-C must be heard in the middle of a flood, too.
+        if self._descriptor in ready and not self._keys.read():
             raise EOFError
         self._act_on_lines()
+        if self._link is link and link is not None and (link in ready or link.pending()):
+            self._listen(link)
+            self._act_on_lines()
 
-    def _wait(self, sources: list[int | Link]) -> list[int | Link]:
+    def _wait(self, sources: list[int | Link], *, at_once: bool) -> list[int | Link]:
         """Wait for a source; until one speaks, say what the silence may mean, and do what is due.
+
+        Args:
+            sources: the keys, and the server.
+            at_once: whether to look only.
 
         Returns:
             Those that have spoken; none if what was done may have changed what is to be waited for.
@@ -367,12 +322,10 @@ class PlainShell(Shell):
         timed = min(
             (self._reminders, self._alarms), key=lambda times: times[0][0] if times else inf
         )
-        if not timed:
-            return list(select.select(sources, [], [])[0])
-        due, act = timed[0]
-        ready, _, _ = select.select(sources, [], [], max(0, due - monotonic()))
-        if not ready:
-            del timed[0]
+        left = max(0, timed[0][0] - monotonic()) if timed else None
+        ready, _, _ = select.select(sources, [], [], 0 if at_once else left)
+        if timed and not (ready or at_once):
+            _, act = timed.pop(0)
             act()
         return list(ready)
 
@@ -400,14 +353,14 @@ class PlainShell(Shell):
 
     def _prompt(self, *, although_due: bool = False) -> None:
         """Write the prompt, unless it is there already; nothing while a reply is due."""
-        if self._screen.at_prompt:
+        if self.screen.at_prompt:
             return
         if although_due or self._wants_a_line():
             prompt = self.prompt_within(self.view.size()[1])
-            self._screen.prompt([("prompt", prompt), ("text", self._keys.shown_text())])
+            self.screen.prompt([("prompt", prompt), ("text", self._keys.shown_text())])
 
     def _prompt_again(self) -> None:
-        self._screen.answered()
+        self.screen.answered()
         self._prompt()
 
     def _wants_a_line(self) -> bool:
@@ -420,29 +373,24 @@ class PlainShell(Shell):
             try:
                 text = self._keys.next_line()
             except KeyboardInterrupt as interrupt:
-                self._screen.prompt([("text", "^C\n")])
-                self._screen.answered()
+                self.screen.prompt([("text", "^C\n")])
+                self.screen.answered()
                 self.interrupt(cleared=interrupt.args == (True,))
                 self._prompt(although_due=True)
                 continue
             if text is None:
                 return
-            self._screen.answered()
+            self.screen.answered()
             self.enter(text)
 
-    def _listen(self, link: Link, *, within: float | None = None) -> None:
+    def _listen(self, link: Link) -> None:
         """Take what the server says next.
 
-        Args:
-            link: where it says so.
-            within: seconds that it has left.
-
         Raises:
-            ConnectionLost: it said nothing in time.
             TlsFailed: it wants a certificate of ours, and the shell is of no use without one.
         """
         try:
-            data = link.receive_once(within=within)
+            data = link.receive_once()
         except TlsFailed as error:
             if self.is_refused(error):
                 raise
@@ -454,7 +402,14 @@ class PlainShell(Shell):
             self._hung_up()
             return
         encrypted = self.session.core.encrypted
-        if self.hear(data, half_typed=self._keys.text):
+        try:
+            with self._keys.interruptible() if self.session.core.awaiting_tls else nullcontext():
+                gone = self.hear(data, half_typed=self._keys.text)
+        except KeyboardInterrupt:  # in the TLS handshake
+            link.close()
+            self.session.tls_failed(TlsFailed("given up"))
+            return
+        if gone:
             self._keys.text = ""
         if self.session.core.encrypted and not encrypted:
             self.tell_controller(lambda controller: controller.tls_begun())
@@ -477,25 +432,3 @@ class PlainShell(Shell):
         assert link.ending is not None
         self.connection_ended(link.ending)
         self.watch()
-
-
-class _Interruptible:
-    """A link whose TLS handshake can be given up with Ctrl-C."""
-
-    def __init__(self, link: Link, keys: LineInput) -> None:
-        self._keys = keys
-        self._link = link
-        self.send = link.send
-        self.close = link.close
-
-    def start_tls(self, settings: TlsSettings) -> TlsFacts:
-        """Begin TLS.
-
-        Raises:
-            TlsFailed: it did not come about, or Ctrl-C was pressed.
-        """
-        try:
-            with self._keys.interruptible():
-                return self._link.start_tls(settings)
-        except KeyboardInterrupt:
-            raise TlsFailed("given up") from None

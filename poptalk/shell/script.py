@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from poptalk.terminal.safe import Fragments
     from poptalk.terminal.screen import ColorFlag, LinearScreen
 
+    T = TypeVar("T")
+
 # One-liners: lines on the command line, all lines at once, a line that is cut.
 #
 #     poptalk work --login me --after-login -e STAT
@@ -45,31 +47,12 @@ if TYPE_CHECKING:
 # What is on a command line can be read by every user of the machine, so no secret may.
 
 
-CRLF = b"\r\n"
-
-
-class GivenLines:
-    """Lines of the command line, as `Lines` gives those of a descriptor.
+def _given(text: str) -> bytes:
+    """Return a line of the command line.
 
     Raises:
-        UsageError: a line logs in, or is more than one line.
+        UsageError: it logs in, or is more than one line.
     """
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        self._lines = [_line(text) for text in lines]
-
-    @property
-    def ended(self) -> bool:
-        """Whether the last line has been taken."""
-        return not self._lines
-
-    def next(self, *, while_waiting: Callable[[], bool], beside: Link) -> bytes | None:
-        """Return the next line; None at the end.  Nothing is waited for."""
-        del while_waiting, beside
-        return self._lines.pop(0) if self._lines else None
-
-
-def _line(text: str) -> bytes:
     line = text.encode("utf-8", "surrogateescape")
     if set(line) & set(b"\r\n"):
         raise UsageError("-e takes one line at a time, without its end: say -e again for the next")
@@ -100,34 +83,10 @@ def check_pipe_options(options: ShellSettings, *, in_shell: bool) -> None:
         raise UsageError("--pipeline sends everything before an -ERR can stop it")
     if options.pipeline and options.local_commands:
         raise UsageError("--pipeline sends everything at once, and a local command sends nothing")
-    if not in_shell:
-        return
-    wishes = {
-        "--after-login": options.after_login,
-        "--pipeline": options.pipeline,
-        "--drop-after": options.drop_after is not None,
-        "--stop-on-err": options.stop_on_err,
-    }
-    for name, wish in wishes.items():
-        if wish:
-            raise UsageError(f"{name} is for lines that come from a pipe or from -e")
-
-
-def joined(lines: Sequence[bytes]) -> bytes:
-    """Put lines together to be sent at once.
-
-    Raises:
-        UsageError: STLS is not the last: nothing may be sent after it before TLS has begun (RFC 2595
-            §4).
-    """
-    for line in lines[:-1]:
-        verb = parse_command(line).verb
-        if verb is not None and verb.effect is Effect.START_TLS:
-            raise UsageError(
-                "nothing may be sent after STLS before TLS has begun [RFC 2595 §4]: --starttls begins "
-                "TLS before all lines"
-            )
-    return b"".join(line + CRLF for line in lines)
+    for name in ("after_login", "pipeline", "drop_after", "stop_on_err") if in_shell else ():
+        if getattr(options, name) not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is for lines that come from a pipe or from -e")
 
 
 _READ_OCTETS = 65536
@@ -147,35 +106,27 @@ class Pipe:
     """One piped session over an open link."""
 
     def __init__(
-        self, hand: BlockingDriver, *, raw: RawOutput | None, complain: Callable[[str], None]
+        self, driver: BlockingDriver, options: ShellSettings, *, raw: RawOutput | None
     ) -> None:
         """Make a pipe that has sent nothing.
 
         Args:
-            hand: reads the connection.
+            driver: reads the connection.
+            options: how the lines are sent.
             raw: takes the server's octets exactly; None where a view shows them.
-            complain: says a sentence on standard error.
         """
-        self.session = hand.session
-        self._hand = hand
+        self.session = driver.session
+        self._driver = driver
+        self._options = options
         self._raw = raw
-        self._complain = complain
         self.log_in: Callable[[], bool] | None = None
         """Logs in, before any line is read, and says whether that went well; None for no login."""
         self.local: Callable[[str], bool] | None = None
         """Carries out a local command and says whether to go on; None where `:` is nothing special."""
-        self.after_login = False
-        """Whether what comes before the lines, the login above all, is kept from the output."""
-        self.at_once = False
-        """Whether all lines are sent before anything is read (RFC 2449 §6.6)."""
-        self.drop_after: int | None = None
-        """After how many replies to the lines to hang up without a word; None for never."""
-        self.stop_on_err = False
-        """Whether nothing more is sent after an -ERR."""
         self.expiring: Sequence[str] = ()
         """What was said of certificates that expire too soon."""
 
-    def run(self, lines: Lines | GivenLines) -> int:
+    def run(self, lines: Lines) -> int:
         """Send lines, and return the exit code.
 
         Raises:
@@ -184,31 +135,31 @@ class Pipe:
             ScreenClosed: standard output is gone.
         """
         raw = self._raw.write if self._raw is not None else None
-        self._hand.raw = None if self.after_login else raw
+        self._driver.raw = None if self._options.after_login else raw
         self.settle()
         core = self.session.core
         if core.greeted is Status.OTHER:
-            detail = self.session.core.looks_like
+            detail = core.looks_like
             sentence = ViolationKind.NOT_POP3.sentence
-            self._complain(f"{sentence} ({detail})" if detail else sentence)
+            complain(f"{sentence} ({detail})" if detail else sentence)
         destination = self.session.destination
         if destination is not None and destination.starttls:
-            self._hand.require_tls()
+            self._driver.require_tls()
         if not self._logged_in():
-            self._hand.close()
+            self._driver.close()
             return EXIT_NO
-        self._hand.raw = raw
+        self._driver.raw = raw
         answered = core.answered
-        send = self._send_at_once if self.at_once else self._send_each
+        send = self._send_at_once if self._options.pipeline else self._send_each
         if not send(lines, answered=answered):
-            self._hand.close()
+            self._driver.close()
             return self._exit_code()
-        hung_up = self._hand.link.ending not in (None, CLOSED_BY_US)
+        hung_up = self._driver.link.ending not in (None, CLOSED_BY_US)
         if hung_up and not lines.ended and not core.farewell:
             raise self._lost()
         return self._finish()
 
-    def _send_each(self, lines: Lines | GivenLines, *, answered: int) -> bool:
+    def _send_each(self, lines: Lines, *, answered: int) -> bool:
         """Send lines, each after the complete reply to the one before.
 
         Args:
@@ -218,15 +169,15 @@ class Pipe:
         Returns:
             False where it is time to hang up without a word.
         """
-        link = self._hand.link
+        link = self._driver.link
         number = 0
         while not self._is_enough(answered):
-            line = lines.next(while_waiting=self._hand.listen, beside=link)
+            line = lines.next(while_waiting=self._driver.listen, beside=link)
             number += 1
             if line is None:
                 return True
             if self.session.stls_refused:
-                self._complain(NOT_SENT_IN_THE_CLEAR)
+                complain(NOT_SENT_IN_THE_CLEAR)
                 return False
             if self.local is not None and line.startswith(b":"):
                 line = line[1:]
@@ -244,31 +195,44 @@ class Pipe:
                 return False
         return False
 
-    def _send_at_once(self, lines: Lines | GivenLines, *, answered: int) -> bool:
-        """Send all lines before anything is read; as `_send_each`."""
-        hand = self._hand
-        gathered: list[bytes] = []
-        while (line := lines.next(while_waiting=hand.listen, beside=hand.link)) is not None:
-            gathered.append(line)
-        data = joined(gathered)
-        if hand.link.ending is not None:
+    def _send_at_once(self, lines: Lines, *, answered: int) -> bool:
+        """Send all lines before anything is read; as `_send_each`.
+
+        Raises:
+            UsageError: STLS is not the last: nothing may be sent after it before TLS has begun (RFC
+                2595 §4).
+        """
+        driver = self._driver
+        data, begins_tls = b"", False
+        while (line := lines.next(while_waiting=driver.listen, beside=driver.link)) is not None:
+            if begins_tls:
+                raise UsageError(
+                    "nothing may be sent after STLS before TLS has begun [RFC 2595 §4]: --starttls "
+                    "begins TLS before all lines"
+                )
+            verb = parse_command(line).verb
+            begins_tls = verb is not None and verb.effect is Effect.START_TLS
+            data += line + b"\r\n"
+        if driver.link.ending is not None:
             raise self._lost()
         self.session.send(data)
         while not self._is_enough(answered):
             if self.session.core.settled:
                 return True
-            if not hand.listen():
+            if not driver.listen():
                 raise self._lost()
         return False
 
     def _stops_at(self, number: int) -> bool:
         """Whether the last reply is a refusal after which nothing more may be sent; say so."""
         reply = self.session.exchanges.last
-        if not self.stop_on_err or reply is None or reply.status_line.status is not Status.ERR:
+        if not self._options.stop_on_err or reply is None:
+            return False
+        if reply.status_line.status is not Status.ERR:
             return False
         verb = reply.exchange.command.verb if reply.exchange is not None else None
         line = self.session.secrets.mask(reply.status_line.line).decode("ascii", "backslashreplace")
-        self._complain(
+        complain(
             f"line {number}{f', {verb.keyword},' if verb else ''} was answered {line}: the rest was not "
             "sent, nor QUIT, so nothing is deleted"
         )
@@ -276,7 +240,7 @@ class Pipe:
 
     def _is_enough(self, answered: int) -> bool:
         """Whether as many replies have come as were asked for."""
-        wanted = self.drop_after
+        wanted = self._options.drop_after
         return wanted is not None and self.session.core.answered >= answered + wanted
 
     def _logged_in(self) -> bool:
@@ -293,7 +257,7 @@ class Pipe:
             self._hear_out()
         elif not self.session.core.settled:
             raise self._lost()
-        self._hand.close()
+        self._driver.close()
         return self._exit_code()
 
     def _exit_code(self) -> int:
@@ -302,18 +266,18 @@ class Pipe:
 
     def _hear_out(self) -> None:
         """Take what the server says after its +OK to QUIT, for a moment or until it closes."""
-        link = self._hand.link
+        link = self._driver.link
         end = monotonic() + FAREWELL_SECONDS
         while (left := end - monotonic()) > 0:
             if not link.pending() and not select.select([link], [], [], left)[0]:
                 return
-            if not self._hand.listen():
+            if not self._driver.listen():
                 return
 
     def settle(self) -> None:
         """Wait for the greeting, or for the complete reply, or for a challenge."""
         while not self.session.core.settled:
-            if not self._hand.listen():
+            if not self._driver.listen():
                 raise self._lost()
 
     def carry_out(self, plan: Plan) -> None:
@@ -324,7 +288,7 @@ class Pipe:
             LocalError: what the procedure has raised.
         """
         try:
-            self._hand.carry_out(plan)
+            self._driver.carry_out(plan)
         except ConnectionLost as error:
             stage = f" ({self.session.stage})" if self.session.stage else ""
             if self.session.ending is None:
@@ -334,13 +298,13 @@ class Pipe:
     def finish_procedure(self) -> None:
         """Wait until the procedure that was begun is over."""
         while self.session.procedure is not None:
-            if not self._hand.listen():
+            if not self._driver.listen():
                 raise self._lost()
 
     def _lost(self) -> ConnectionLost:
         if self.session.core.farewell:
             return ConnectionLost("lines after QUIT were not sent: the session was over")
-        ending = self._hand.link.ending
+        ending = self._driver.link.ending
         return ConnectionLost(f"the session was not finished: {ending or 'no reply'}")
 
 
@@ -357,15 +321,22 @@ MARKED = (
 
 
 class Lines:
-    """Lines of a file descriptor, read while something else is listened to."""
+    """Lines of a file descriptor, read while something else is listened to; or given ones.
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._whole: list[bytes] = []
+    Args:
+        given: lines of the command line; without any, standard input has them.
+    """
+
+    def __init__(self, given: Sequence[str]) -> None:
+        self._whole = [*map(_given, given)]
+        self.ended = bool(given)
+        """Whether the last line has been read."""
         self._rest = b""
         self._at_start = True
-        self.ended = False
-        """Whether the last line has been read."""
+        if not given:
+            # One that was closed is an empty one.
+            closed = sys.stdin is None
+            self._descriptor = os.open(os.devnull, os.O_RDONLY) if closed else sys.stdin.fileno()
 
     def next(self, *, while_waiting: Callable[[], bool], beside: Link) -> bytes | None:
         """Return the next line without its LF or CRLF.
@@ -416,10 +387,6 @@ def _something_is_said(link: Link, descriptor: int) -> bool:
 # Setting up a pipe: what standard input and output are decides who shows what.
 
 
-if TYPE_CHECKING:
-    T = TypeVar("T")
-
-
 def run_pipe(options: ShellSettings, destination: Destination) -> int:
     """Send the lines of standard input to a server; return the exit code.
 
@@ -430,37 +397,27 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
     if sys.stdout is None:
         raise ScreenClosed("The output was closed before poptalk was started.")
     raw = None if sys.stdout.isatty() else RawOutput(sys.stdout.buffer)
-    aside = None if raw is None or options.explain else Aside()
     shows = raw is None or options.explain
     keep = bool(shows or options.log or options.local_commands or options.login)
     session = Session(clock=monotonic, keep=keep, complain=complain)
-    view: View | None = None
-    if keep:
-        view = _view(options, session, show=_screen(options).show if aside is None else aside.show)
+    output = PipeScreen(options, everything=shows)
+    view = _view(options, session, output) if keep else None
     if not shows:
-        session.observe({Note: _complain_of_warnings(aside)})
+        session.observe({Note: output.complain_unless_shown})
     days = options.expires_within
     expiring = watch_expiry(session, days) if days is not None else ()
     try:
         settings = destination.tls_settings() if destination.tls else None
         with Link.open(destination.target, timeout=options.timeout, tls=settings) as link:
-            pipe = Pipe(BlockingDriver(link, destination, session), raw=raw, complain=complain)
+            pipe = Pipe(BlockingDriver(link, destination, session), options, raw=raw)
             pipe.expiring = expiring
-            _set_up(pipe, options, view, aside=aside)
-            return pipe.run(_lines(options))
+            if options.login or options.mechanism or options.two_step or options.oauth:
+                pipe.log_in = _login(pipe, options, output)
+            if view is not None and options.local_commands:
+                pipe.local = _local_commands(pipe, options, view, output)
+            return pipe.run(Lines(options.lines))
     finally:
         session.close()
-
-
-def _set_up(pipe: Pipe, options: ShellSettings, view: View | None, *, aside: Aside | None) -> None:
-    if options.login or options.mechanism or options.two_step or options.oauth:
-        pipe.log_in = _login(pipe, options, aside=aside)
-    if view is not None and options.local_commands:
-        pipe.local = _local_commands(pipe, options, view, aside=aside)
-    pipe.after_login = options.after_login
-    pipe.at_once = options.pipeline
-    pipe.drop_after = options.drop_after
-    pipe.stop_on_err = options.stop_on_err
 
 
 def watch_expiry(session: Session, days: int) -> list[str]:
@@ -481,95 +438,72 @@ def watch_expiry(session: Session, days: int) -> list[str]:
     return said
 
 
-def _complain_of_warnings(aside: Aside | None) -> Callable[[Note], None]:
-    """Return an observer that puts warnings on standard error where no screen shows them."""
-
-    def take(note: Note) -> None:
-        shown = aside is not None and aside.shows
-        if note.warning and not shown:
-            complain(note.text)
-
-    return take
-
-
-def _lines(options: ShellSettings) -> Lines | GivenLines:
-    """Return the lines to send."""
-    if not options.lines:
-        return Lines(_input())
-
-    return GivenLines(options.lines)
-
-
-def _input() -> int:
-    """Return the descriptor of standard input; one that was closed is an empty one."""
-    if sys.stdin is not None:
-        return sys.stdin.fileno()
-    import os
-
-    return os.open(os.devnull, os.O_RDONLY)
-
-
 NOTE, WARNING = "#", "#!"
 """How what poptalk itself says begins."""
 
 
-class Aside:
-    """Where a dialogue shows itself while standard output has the octets: nowhere.
+class PipeScreen:
+    """Where the view of a pipe is shown: standard output if that is a terminal, else standard error.
 
-    With two exceptions: what poptalk says because of a local command goes to standard error, and so
-    do warnings while it logs in.
+    While standard output has the octets nothing is shown, with two exceptions: what poptalk says
+    because of a local command, and warnings while it logs in.
+
+    Args:
+        options: how it looks.
+        everything: whether all is shown at all times.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: ShellSettings, *, everything: bool) -> None:
+        self._options = options
+        self._everything = everything
+        self._mark: str | None = None
         self._screen: LinearScreen | None = None
-        self._mark = NOTE
 
     @property
-    def shows(self) -> bool:
-        """Whether warnings are shown at the moment."""
-        return self._screen is not None
+    def screen(self) -> LinearScreen:
+        """The screen itself, for what is asked for."""
+        from poptalk.terminal.screen import LinearScreen, use_color
+        from poptalk.terminal.theme import theme_named
 
-    def showing(self, mark: str, screen: LinearScreen, work: Callable[[], T]) -> T:
+        if self._screen is None:
+            options = self._options
+            stream = sys.stdout if sys.stdout.isatty() else sys.stderr
+            color = use_color(options.color, os.environ, isatty=stream.isatty())
+            self._screen = LinearScreen(stream, theme=theme_named(options.theme), color=color)
+        return self._screen
+
+    def showing(self, mark: str, work: Callable[[], T]) -> T:
         """Do work, and show what poptalk says meanwhile.
 
         Args:
             mark: how the lines begin that are shown, `NOTE` or `WARNING`.
-            screen: where.
             work: what is done.
         """
-        self._screen, self._mark = screen, mark
+        self._mark = mark
         try:
             return work()
         finally:
-            self._screen = None
+            self._mark = None
 
     def show(self, lines: Iterable[Fragments]) -> None:
-        """Show the lines that are notes, if there is a screen for them."""
+        """Show lines of the view, as far as they are to be shown now."""
         from poptalk.terminal.render import plain_text
 
-        if self._screen is not None:
-            self._screen.show([line for line in lines if plain_text(line).startswith(self._mark)])
+        mark = "" if self._everything else self._mark
+        if mark is not None:
+            self.screen.show([line for line in lines if plain_text(line).startswith(mark)])
+
+    def complain_unless_shown(self, note: Note) -> None:
+        """Put a warning on standard error where the view does not show it."""
+        if note.warning and self._mark is None:
+            complain(note.text)
 
 
-def _screen(options: ShellSettings) -> LinearScreen:
-    """Make a screen of the terminal, or of standard error where standard output has the octets."""
-    import os
-
-    from poptalk.terminal.screen import LinearScreen, use_color
-    from poptalk.terminal.theme import theme_named
-
-    stream = sys.stdout if sys.stdout.isatty() else sys.stderr
-    color = use_color(options.color, os.environ, isatty=stream.isatty())
-    return LinearScreen(stream, theme=theme_named(options.theme), color=color)
-
-
-def _view(
-    options: ShellSettings, session: Session, *, show: Callable[[Iterable[Fragments]], None]
-) -> View:
+def _view(options: ShellSettings, session: Session, output: PipeScreen) -> View:
     """Give a session its view and its log."""
     from poptalk.shell.view import View
 
-    view = View(session, show=show)
+    view = View(session, show=output.show)
     view.explain = options.explain
     view.times = options.times
     if options.log:
@@ -579,7 +513,7 @@ def _view(
     return view
 
 
-def _login(pipe: Pipe, options: ShellSettings, *, aside: Aside | None) -> Callable[[], bool] | None:
+def _login(pipe: Pipe, options: ShellSettings, output: PipeScreen) -> Callable[[], bool] | None:
     """Return what logs in before the first line is read."""
     from poptalk.login.password import asker
     from poptalk.net.endpoint import UsageError
@@ -596,10 +530,7 @@ def _login(pipe: Pipe, options: ShellSettings, *, aside: Aside | None) -> Callab
     def carry_out() -> bool:
         plan = log_in(session, request, asker=Asker(at_prompt=False, ask=asker()))
         try:
-            if aside is None:
-                pipe.carry_out(plan)
-            else:
-                aside.showing(WARNING, _screen(options), lambda: pipe.carry_out(plan))
+            output.showing(WARNING, lambda: pipe.carry_out(plan))
         except NoSecret as error:
             raise UsageError(str(error)) from error
         except LocalError as error:
@@ -611,20 +542,13 @@ def _login(pipe: Pipe, options: ShellSettings, *, aside: Aside | None) -> Callab
 
 
 def _local_commands(
-    pipe: Pipe, options: ShellSettings, view: View, *, aside: Aside | None
+    pipe: Pipe, options: ShellSettings, view: View, output: PipeScreen
 ) -> Callable[[str], bool]:
     from poptalk.shell.scripted import ScriptedShell
 
-    screen = _screen(options)
-    shell = ScriptedShell(view, say=screen.show, settle=pipe.settle, carry_on=pipe.finish_procedure)
+    shell = ScriptedShell(view, output.screen, settle=pipe.settle, carry_on=pipe.finish_procedure)
     shell.source = options.password_source
-
-    def carry_out(text: str) -> bool:
-        if aside is None:
-            return shell.carry_out(text)
-        return aside.showing(NOTE, screen, lambda: shell.carry_out(text))
-
-    return carry_out
+    return lambda text: output.showing(NOTE, lambda: shell.carry_out(text))
 
 
 # How a shell looks and behaves, whether it is typed in or read from a pipe.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import sleep
 
 from poptalk.login.password import asker
@@ -12,7 +12,7 @@ from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.shell.commands.registry import run_local
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
-from poptalk.terminal.safe import Fragments
+from poptalk.terminal.screen import LinearScreen
 
 
 class ScriptedShell(Shell):
@@ -20,7 +20,7 @@ class ScriptedShell(Shell):
 
     Args:
         view: the view of its session.
-        say: shows lines of poptalk's own.
+        screen: where poptalk's own lines are shown.
         settle: waits for the complete reply.
         carry_on: waits for the end of a procedure.
     """
@@ -28,13 +28,12 @@ class ScriptedShell(Shell):
     def __init__(
         self,
         view: View,
+        screen: LinearScreen,
         *,
-        say: Callable[[Iterable[Fragments]], None],
         settle: Callable[[], None],
         carry_on: Callable[[], None],
     ) -> None:
-        super().__init__(view.session, view, commands=LOCAL_COMMANDS)
-        self._say = say
+        super().__init__(view.session, view, screen, LOCAL_COMMANDS)
         self._settle = settle
         self._carry_on = carry_on
         self._leaving = False
@@ -68,7 +67,3 @@ class ScriptedShell(Shell):
     def leave(self) -> None:
         """End the script."""
         self._leaving = True
-
-    def say(self, lines: Iterable[Fragments]) -> None:
-        """Show lines of poptalk's own."""
-        self._say(lines)

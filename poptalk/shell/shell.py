@@ -20,10 +20,9 @@ from poptalk.pop3.sasl.table import METHODS
 from poptalk.session.login import Asker
 from poptalk.session.procedure import LocalError, Plan, Question, Then
 from poptalk.session.session import Session
-from poptalk.shell import escapes
-from poptalk.shell.commands.registry import LocalCommand, run_local
+from poptalk.shell.commands import escapes
+from poptalk.shell.commands.registry import LOCAL_PREFIX, LocalCommand, run_local
 from poptalk.shell.view import View
-from poptalk.terminal.lexer import LOCAL_MARK
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
@@ -33,11 +32,11 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.pop3.events import Exchange
     from poptalk.session.exchanges import StoredReply
+    from poptalk.terminal.screen import LinearScreen, LiveScreen
 
 # Where an argument of a local command is, or may be, a secret: it is masked and not remembered.
 #
-# `:send` is not among them: what it sends is looked at as what is typed (`Shell.secret_in_text`).
-
+# `:send` is not among them: what it sends is treated as typed (`Shell.secret_in_text`).
 
 _WORDS_BEFORE = {":b64": 0, ":apop": 1, ":cram": 1}
 """Commands with a secret among their arguments, and how many words come before it."""
@@ -59,24 +58,20 @@ def secret_in_argument(name: str, argument: str) -> int | None:
     if name == ":open":
         return password_in_url(argument)
     if name == ":login":
-        return _behind_login(argument)
+        return _after_login(argument)
     if name in _WORDS_BEFORE:
         words = argument.split(" ", _WORDS_BEFORE[name])
         return len(argument) - len(words[-1]) if len(words) > _WORDS_BEFORE[name] else None
     return None
 
 
-def _behind_login(argument: str) -> int | None:
+def _after_login(argument: str) -> int | None:
     """Find what isn't a mechanism: `:login bob jones` is refused, but it has been typed by then."""
     words = [word for word in _WORD.finditer(argument) if not word[0].startswith("--")]
     for place, word in enumerate(words[1:]):
         if place or not any(method.startswith(word[0].upper()) for method in METHODS):
             return word.start()
     return None
-
-
-LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
-"""In no keyword of POP3, not in base64, and neither `*` nor `.` (why a colon: DESIGN.md)."""
 
 
 PARTIAL_SECONDS = 0.2
@@ -97,6 +92,7 @@ class Shell(ABC):
     Args:
         session: the session.
         view: shows it.
+        screen: where poptalk's own lines are shown.
         commands: the local commands by their names, without the colon.
     """
 
@@ -104,10 +100,15 @@ class Shell(ABC):
     """Who can be asked for a password."""
 
     def __init__(
-        self, session: Session, view: View, *, commands: Mapping[str, LocalCommand]
+        self,
+        session: Session,
+        view: View,
+        screen: LiveScreen | LinearScreen,
+        commands: Mapping[str, LocalCommand],
     ) -> None:
         self.session = session
         self.view = view
+        self.screen = screen
         self.commands = commands
         self.half_typed = ""
         """What was in the line when the connection ended, to be offered again."""
@@ -142,20 +143,16 @@ class Shell(ABC):
         """End the shell."""
 
     @abstractmethod
-    def say(self, lines: Iterable[Fragments]) -> None:
-        """Show lines of poptalk's own."""
-
-    @abstractmethod
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later, while keys and the server are heard as ever."""
 
-    def aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
-        """Do work that waits for others, and then something on the screen."""
-        self.session.in_thread(work, then)
+    def say(self, lines: Iterable[Fragments]) -> None:
+        """Show lines of poptalk's own."""
+        self.screen.show(lines)
 
     def shown(self) -> int:
         """Return how often anything was written, which shows whether anything else was written."""
-        return 0
+        return self.screen.shown
 
     @property
     def connected(self) -> bool:
@@ -187,22 +184,15 @@ class Shell(ABC):
         if self.controller is None or not self.controller.take(text):
             if self.controller is not None:
                 text = text[text.startswith(LOCAL_PREFIX * 2) :]
-            line = text.encode("utf-8", "surrogateescape")
-            if self.session.send_line(line):
-                self.watch()
-            else:
-                self._not_sent(line)
+            self.send_line(text.encode("utf-8", "surrogateescape"))
 
     def send_line(self, line: bytes) -> None:
         """Send a line exactly as it was typed, CRLF after it."""
         if self.session.send_line(line):
             self.watch()
         else:
-            self._not_sent(line)
-
-    def _not_sent(self, line: bytes) -> None:
-        self.view.warn("not connected: :open connects again, :quit leaves")
-        self.half_typed = self.half_typed or typed_text(line)
+            self.view.warn("not connected: :open connects again, :quit leaves")
+            self.half_typed = self.half_typed or typed_text(line)
 
     @abstractmethod
     def watch(self) -> None:
@@ -386,9 +376,8 @@ class Shell(ABC):
             return True
         if self.session.core.state not in (State.GREETING, State.AUTHORIZATION):
             return False
-        return (
-            bool(text) and parse_command(wire_line(text)).verb is None and text[:1] != LOCAL_PREFIX
-        )
+        unknown = parse_command(wire_line(text)).verb is None
+        return unknown and text[:1] not in ("", LOCAL_PREFIX)
 
     def _secret_in_local(self, text: str) -> int | None:
         """Look into the escapes: `:send` can send a PASS too."""
@@ -520,23 +509,20 @@ class Shell(ABC):
         Args:
             columns: cells of a row; where they are few, the prompt is the state alone.
         """
-        session, procedure, destination = (
-            self.session,
-            self.session.procedure,
-            self.session.destination,
-        )
-        if self._question is not None:
-            question = harmless(self._question.text)
-            return question if len(question) <= columns // 2 else self._question.short
-        core, controller = session.core, self.controller
+        session, controller = self.session, self.controller
+        procedure = session.procedure
+        if procedure is not None and procedure.question is not None:
+            question = harmless(procedure.question.text)
+            return question if len(question) <= columns // 2 else procedure.question.short
         if procedure is not None and controller is None:
             doing = "logging in" if procedure.name == "login" else f":{procedure.name}"
             return f"({doing}; Ctrl-C stops it)> "
+        core = session.core
         if session.transport is None or core.state is State.CLOSED:
             short = whole = "(closed)> "
         else:
             state = "AUTH" if core.answering_auth else core.state.value
-            host = destination.name if destination is not None else ""
+            host = session.destination.name if session.destination is not None else ""
             who = harmless(f"{core.user}@{host}" if core.user else host)
             short, whole = f"{state}> ", f"{state} {who}> "
         if controller is not None:

@@ -71,28 +71,19 @@ def run_interactive(
         NetError: the first connection failed.
         ScreenClosed: the terminal is gone.
     """
-    signals = Signals()
+    request = opening_request(options, destination)
 
     def begin(shell: Shell) -> None:
-        signals.shell = shell
         if prepare is not None:
             prepare(shell)
-
-    request = opening_request(options, destination)
+        for line in welcome:
+            shell.view.remark(line)
 
     def connected(shell: Shell) -> None:
         if request is not None:
             begin_login(shell, request)
 
-    if not _is_linear(options):
-        return _run_live(options, destination, prepare=begin, welcome=welcome, connected=connected)
-    shell = _linear_shell(options)
-    begin(shell)
-    for line in welcome:
-        shell.view.remark(line)
-    shell.connect(destination)
-    connected(shell)
-    return shell.run()
+    return _run(options, begin, destination, connected)
 
 
 def run_with_lessons(options: ShellSettings, begin: Callable[[Shell], None]) -> int:
@@ -105,27 +96,55 @@ def run_with_lessons(options: ShellSettings, begin: Callable[[Shell], None]) -> 
     Raises:
         ScreenClosed: the terminal is gone.
     """
-    import asyncio
+    return _run(options, begin, None, begin)
 
+
+def _run(
+    options: ShellSettings,
+    begin: Callable[[Shell], None],
+    destination: Destination | None,
+    connected: Callable[[Shell], None],
+) -> int:
+    """Run the shell that the terminal and the options ask for.
+
+    Args:
+        options: how it looks.
+        begin: is given the shell at once.
+        destination: where it connects to; None for a shell that others connect.
+        connected: is given the shell when it is connected.
+    """
     signals = Signals()
-    if _is_linear(options):
-        shell = _linear_shell(options)
-        signals.shell = shell
-        begin(shell)
-        return shell.run()
 
-    async def session() -> None:
-        shell = _live_shell(options)
-        signals.shell = shell
+    def run_plain() -> None:
+        shell = signals.shell = _linear_shell(options)
         begin(shell)
+        if destination is not None:
+            shell.connect(destination)
+            connected(shell)
+        shell.run()
+
+    async def run_live() -> None:
+        shell = signals.shell = _live_shell(options)
+        begin(shell)
+        if destination is not None:
+            await shell.connect(destination)
+            connected(shell)
         await shell.run()
 
-    asyncio.run(session())
+    try:
+        if options.plain or os.environ.get("TERM", "") in _LINEAR_TERMS:
+            run_plain()
+        else:
+            import asyncio
+
+            asyncio.run(run_live())
+    except Exception as error:
+        # Where the signal came, the end may have become another error: up to Python 3.11 a class that
+        # is just being made wraps every exception in a RuntimeError.
+        if signals.code is None:
+            raise
+        raise SystemExit(signals.code) from error
     return 0
-
-
-def _is_linear(options: ShellSettings) -> bool:
-    return options.plain or os.environ.get("TERM", "") in _LINEAR_TERMS
 
 
 class Signals:
@@ -137,8 +156,9 @@ class Signals:
 
     def __init__(self) -> None:
         self.shell: Shell | None = None
+        self.code: int | None = None
+        """The exit code that was asked for; None as long as nothing asks for the end."""
         self._terminal = attributes_of(sys.stdin)
-        self._ending = False
         for name, take in (("SIGTERM", self._end), ("SIGHUP", self._end), ("SIGTSTP", self._stop)):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -165,10 +185,9 @@ class Signals:
                     signal.pthread_kill(self._main, signal.SIGURG)
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
-        if self._ending:
+        if self.code is not None:
             return
-        self._ending = True
-        code = _SIGNAL_BASE + number
+        code = self.code = _SIGNAL_BASE + number
         # The threading module takes locks, which may be held by what was interrupted.
         _thread.start_new_thread(self._insist, (code,))
         if self.shell is None:
@@ -186,27 +205,6 @@ class Signals:
             self.shell.stop()
         else:
             stop_with(sys.stdin.fileno(), None)
-
-
-def _run_live(
-    options: ShellSettings,
-    destination: Destination,
-    *,
-    prepare: Callable[[Shell], None],
-    welcome: Sequence[str],
-    connected: Callable[[Shell], None],
-) -> int:
-    import asyncio
-
-    from poptalk.shell.live import run_live
-
-    async def session() -> None:
-        shell = _live_shell(options)
-        prepare(shell)
-        await run_live(shell, destination, welcome=welcome, connected=connected)
-
-    asyncio.run(session())
-    return 0
 
 
 def _live_shell(options: ShellSettings) -> LiveShell:
@@ -240,7 +238,7 @@ def _settle_in(shell: Shell, options: ShellSettings) -> None:
 def _linear_shell(options: ShellSettings) -> PlainShell:
     from poptalk.session.session import Session
     from poptalk.shell.commands.general import LOCAL_COMMANDS
-    from poptalk.shell.plain import LineInput, PlainShell
+    from poptalk.shell.plain import PlainShell
     from poptalk.shell.view import View
     from poptalk.terminal.screen import LinearScreen
 
@@ -250,16 +248,8 @@ def _linear_shell(options: ShellSettings) -> PlainShell:
         color=use_color(options.color, os.environ, isatty=True),
     )
     session = Session(clock=monotonic)
-    descriptor = sys.stdin.fileno()
-    shell = PlainShell(
-        session=session,
-        view=View(session, show=screen.show, size=_size),
-        commands=LOCAL_COMMANDS,
-        screen=screen,
-        keys=LineInput(descriptor, echo=screen.echo),
-        descriptor=descriptor,
-        timeout=options.timeout,
-    )
+    view = View(session, show=screen.show, size=_size)
+    shell = PlainShell(view, screen, LOCAL_COMMANDS, timeout=options.timeout)
     _settle_in(shell, options)
     return shell
 

@@ -399,9 +399,11 @@ class View:
         if self._view is not None:
             self._view.full = True
 
-    def screenful(self) -> Budget:
-        """Return a budget of one screen, less the lines around the prompt."""
+    def screenful(self, *, everything: bool = False) -> Budget:
+        """Return a budget of one screen, less the lines around the prompt; or without an end."""
         row_count, columns = self.size()
+        if everything:
+            return Budget(columns=columns)
         return Budget(row_count=max(row_count - _ROWS_KEPT, _FEWEST_ROWS), columns=columns)
 
     def show_partial(self, partial: bytes) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import ClassVar
 
 from pygments.lexer import Lexer
@@ -41,16 +42,13 @@ _BLANKS = re.compile(rb"([ \t]+)")
 _STYLE_OF_STATUS = {Status.OK: "ok", Status.ERR: "err", Status.CHALLENGE: "challenge"}
 
 _STYLE_OF_ARGUMENT = {
-    ArgumentKind.NAME: "argument",
     ArgumentKind.PASSWORD: "secret",
     ArgumentKind.DIGEST: "secret",
-    ArgumentKind.MECHANISM: "argument",
     ArgumentKind.INITIAL_RESPONSE: "secret",
     ArgumentKind.MESSAGE: "number",
     ArgumentKind.LINES: "number",
-    ArgumentKind.LANGUAGE: "argument",
-    ArgumentKind.TEXT: "argument",
 }
+"""All others are "argument"."""
 
 _STYLE_OF_FIELD = {
     FieldKind.MESSAGE: "number",
@@ -58,8 +56,10 @@ _STYLE_OF_FIELD = {
     FieldKind.OCTETS: "octets",
     FieldKind.UNIQUE_ID: "uid",
     FieldKind.WORD: "keyword",
-    FieldKind.REST: "text",
 }
+"""All others are "text"."""
+
+_NUMERIC = ("number", "octets")
 
 
 def command_parts(line: bytes, secret: Span | None) -> list[Part]:
@@ -74,25 +74,18 @@ def command_parts(line: bytes, secret: Span | None) -> list[Part]:
     """
     if secret is None:
         return _word_parts(line)
-    parts = [
-        *_word_parts(line[: secret.start]),
-        ("secret", line[secret.start : secret.stop]),
-        ("text", line[secret.stop :]),
-    ]
-    return [(style, octets) for style, octets in parts if octets]
+    parts = _word_parts(line[: secret.start])
+    parts += [("secret", line[secret.start : secret.stop]), ("text", line[secret.stop :])]
+    return list(filter(_has_octets, parts))
 
 
 def _word_parts(line: bytes) -> list[Part]:
     verb = parse_command(line).verb
-    parts: list[Part] = []
     words = 0
+    parts = []
     for octets, is_word in _runs(line):
-        if not is_word:
-            parts.append(("text", octets))
-            continue
-        style = _style_of_keyword(verb) if words == 0 else _style_of_argument(verb, words - 1)
-        parts.append((style, octets))
-        words += 1
+        parts.append((_style_of_word(verb, words) if is_word else "text", octets))
+        words += is_word
     return parts
 
 
@@ -103,18 +96,16 @@ def _runs(data: bytes) -> Iterator[tuple[bytes, bool]]:
             yield octets, index % 2 == 0
 
 
-def _style_of_keyword(verb: Verb | None) -> str:
-    if verb is None:
-        return "unknown"
-    return "relic" if verb.relic else "keyword"
-
-
-def _style_of_argument(verb: Verb | None, index: int) -> str:
+def _style_of_word(verb: Verb | None, index: int) -> str:
+    """Return the style of a word of a command; the first is the keyword."""
+    if index == 0:
+        return "unknown" if verb is None else "relic" if verb.relic else "keyword"
     if verb is None or not verb.arguments:
         return "text"
-    if index >= len(verb.arguments) and not verb.arguments[-1].rest:
+    if index > len(verb.arguments) and not verb.arguments[-1].rest:
         return "text"
-    return _STYLE_OF_ARGUMENT[verb.arguments[min(index, len(verb.arguments) - 1)].kind]
+    argument = verb.arguments[min(index, len(verb.arguments)) - 1]
+    return _STYLE_OF_ARGUMENT.get(argument.kind, "argument")
 
 
 def typed_parts(line: bytes) -> list[Part]:
@@ -161,27 +152,19 @@ def status_parts(line: bytes, fields: Sequence[Field] | None = None) -> list[Par
     if status.code is not None:
         code, text = text[: len(status.code) + 2], text[len(status.code) + 2 :]
         parts.append(("code", code))
-    if status.status is not Status.OK and fields is not None:
-        fields = ()
-    parts += _text_parts(text, fields)
-    return [(style, octets) for style, octets in parts if octets]
-
-
-def _text_parts(text: bytes, fields: Sequence[Field] | None) -> Iterable[Part]:
-    """Take apart what follows the indicator and the response code."""
-    if fields:
-        return data_parts(text, fields)
-    timestamp = timestamp_of(text)
-    if timestamp is not None:
+    if fields and status.status is Status.OK:
+        parts += data_parts(text, fields)
+    elif (timestamp := timestamp_of(text)) is not None:
         before, _, after = text.partition(timestamp)
-        return [("text", before), ("timestamp", timestamp), ("text", after)]
-    if fields is None:
-        return [(_number_or_text(octets), octets) for octets, _ in _runs(text)]
-    return [("text", text)]
+        parts += [("text", before), ("timestamp", timestamp), ("text", after)]
+    elif fields is None:
+        parts += [("number" if run.isdigit() else "text", run) for run, _ in _runs(text)]
+    else:
+        parts.append(("text", text))
+    return list(filter(_has_octets, parts))
 
 
-def _number_or_text(octets: bytes) -> str:
-    return "number" if octets.isdigit() else "text"
+_has_octets = itemgetter(1)
 
 
 def data_parts(line: bytes, fields: Sequence[Field]) -> list[Part]:
@@ -194,22 +177,13 @@ def data_parts(line: bytes, fields: Sequence[Field]) -> list[Part]:
     Returns:
         The parts; a word that is not what its field says is "text".
     """
-    parts: list[Part] = []
-    words = 0
+    words = iter(fields)
+    parts = []
     for octets, is_word in _runs(line):
-        style = "text"
-        if is_word:
-            field = fields[min(words, len(fields) - 1)] if fields else None
-            if field and (words < len(fields) or field.kind is FieldKind.REST):
-                style = _style_of_field(field, octets)
-            words += 1
-        parts.append((style, octets))
+        field = next(words, None) if is_word else None
+        style = _STYLE_OF_FIELD.get(field.kind, "text") if field else "text"
+        parts.append(("text" if style in _NUMERIC and not octets.isdigit() else style, octets))
     return parts
-
-
-def _style_of_field(field: Field, octets: bytes) -> str:
-    numeric = field.kind in (FieldKind.MESSAGE, FieldKind.COUNT, FieldKind.OCTETS)
-    return "text" if numeric and not octets.isdigit() else _STYLE_OF_FIELD[field.kind]
 
 
 def header_parts(line: bytes) -> list[Part]:
@@ -218,11 +192,9 @@ def header_parts(line: bytes) -> list[Part]:
     A folded line, which begins with a space, has no name.
     """
     name, colon, value = line.partition(b":")
-    if colon and name and not _BLANKS.search(name):
-        parts = [("header", name + colon), ("body", value)]
-    else:
-        parts = [("body", line)]
-    return [(style, octets) for style, octets in parts if octets]
+    named = colon and name and not _BLANKS.search(name)
+    parts = [("header", name + colon), ("body", value)] if named else [("body", line)]
+    return list(filter(_has_octets, parts))
 
 
 STYLE_OF_TOKEN: dict[TokenType, str] = {

@@ -6,7 +6,7 @@ Every block token has `map`, the lines it comes from, counted from 0, the end no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from markdown_it import MarkdownIt
@@ -14,9 +14,10 @@ from markdown_it.tree import SyntaxTreeNode
 
 from poptalk.terminal.lexer import STYLE_OF_TOKEN, Pop3Lexer
 from poptalk.terminal.render import plain_text
-from poptalk.terminal.safe import Fragment, Fragments, cells, cut, harmless
+from poptalk.terminal.safe import Fragment, Fragments, cells, cut, harmless, joined
 
 
+@cache
 def make_parser() -> MarkdownIt:
     """Make a parser of CommonMark with the tables that code-hosting pages know.
 
@@ -61,7 +62,7 @@ def render_prose(source: str, *, columns: int) -> list[Fragments]:
     Returns:
         Lines, empty ones between the blocks and none at the ends.
     """
-    tree = SyntaxTreeNode(_parser().parse(source))
+    tree = SyntaxTreeNode(make_parser().parse(source))
     return _Renderer().blocks(tree.children, max(1, min(columns, MOST_COLUMNS)))
 
 
@@ -94,13 +95,8 @@ def render_item(mark: str, source: str, *, columns: int) -> list[Fragments]:
 
 
 def _inline_words(source: str) -> list[_Word]:
-    nodes = SyntaxTreeNode(_parser().parseInline(source)).children
+    nodes = SyntaxTreeNode(make_parser().parseInline(source)).children
     return [word for node in nodes for word in _words(_Renderer().inline(node.children))]
-
-
-@cache
-def _parser() -> MarkdownIt:
-    return make_parser()
 
 
 _Word = list[Fragment]
@@ -110,8 +106,14 @@ _BREAK: _Word = [("text", "\n")]
 """The end of a row that the author asked for."""
 
 
+_STYLE_OF_INLINE = {"strong": "strong", "em": "emphasis"}
+
+
 class _Renderer:
-    """Shows the blocks of one document; remembers which links were spelt out."""
+    """Shows the blocks of one document, each kind by the method of its name in markdown-it.
+
+    It remembers which links were spelt out.
+    """
 
     def __init__(self) -> None:
         self._spelt_out: set[str] = set()
@@ -122,7 +124,8 @@ class _Renderer:
         """Show blocks below each other, an empty line between two unless they belong to a tight list."""
         lines: list[Fragments] = []
         for node in nodes:
-            shown = self._SHOWN.get(node.type, _Renderer._unknown)(self, node, width)
+            show = getattr(self, f"_{node.type}", self._others)
+            shown = show(node, width)
             if lines and shown and not tight:
                 lines.append([])
             lines += shown
@@ -135,7 +138,7 @@ class _Renderer:
         parts = [("heading", text) for _, text in self._inline_of(node)]
         return _filled(_words(parts), width)
 
-    def _list(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+    def _bullet_list(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
         tight = all(
             child.hidden
             for item in node.children
@@ -151,7 +154,9 @@ class _Renderer:
             lines += _set_in(shown, first=mark, others=" " * len(mark))
         return lines
 
-    def _quote(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+    _ordered_list = _bullet_list
+
+    def _blockquote(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
         return _set_in(self.blocks(node.children, max(1, width - 2)), first="> ", others="> ")
 
     def _fence(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
@@ -161,10 +166,12 @@ class _Renderer:
         shown = _dialogue_lines(text) if language == [_DIALOGUE] else _literal_lines(text)
         return [[("text", indent), *line] if line else [] for line in shown]
 
-    def _rule(self, _node: SyntaxTreeNode, width: int) -> list[Fragments]:
+    _code_block = _fence
+
+    def _hr(self, _node: SyntaxTreeNode, width: int) -> list[Fragments]:
         return [[("text", cut("* * *", width))]]
 
-    def _html(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+    def _html_block(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
         if node.content.lstrip().startswith("<!--"):
             return []
         return _filled(_words([("text", node.content)]), width)
@@ -181,10 +188,8 @@ class _Renderer:
             return _rows_below_each_other(rows, width)
         return list(_columns(rows, [*before, min(last, room)]))
 
-    def _unknown(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
+    def _others(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
         return self.blocks(node.children, width)
-
-    _SHOWN: dict[str, Callable[[_Renderer, SyntaxTreeNode, int], list[Fragments]]]
 
     # Within a line.
 
@@ -198,10 +203,8 @@ class _Renderer:
                 yield style, " " if node.type == "softbreak" else "\n"
             elif node.type == "code_inline":
                 yield "keyword", node.content
-            elif node.type in ("strong", "em"):
-                yield from self.inline(
-                    node.children, "strong" if node.type == "strong" else "emphasis"
-                )
+            elif node.type in _STYLE_OF_INLINE:
+                yield from self.inline(node.children, _STYLE_OF_INLINE[node.type])
             elif node.type in ("link", "image"):
                 yield from self._link(node, style)
             elif node.children:
@@ -218,20 +221,6 @@ class _Renderer:
         self._spelt_out.add(address)
 
 
-_Renderer._SHOWN = {
-    "paragraph": _Renderer._paragraph,
-    "heading": _Renderer._heading,
-    "bullet_list": _Renderer._list,
-    "ordered_list": _Renderer._list,
-    "blockquote": _Renderer._quote,
-    "fence": _Renderer._fence,
-    "code_block": _Renderer._fence,
-    "hr": _Renderer._rule,
-    "html_block": _Renderer._html,
-    "table": _Renderer._table,
-}
-
-
 def _words(pieces: Iterable[Fragment]) -> list[_Word]:
     """Divide pieces of a line at their spaces; pieces that touch belong to one word."""
     words: list[_Word] = []
@@ -246,11 +235,9 @@ def _words(pieces: Iterable[Fragment]) -> list[_Word]:
         if text[:1].isspace():
             touching = False
         for part in filter(None, parts):
-            piece = (style, harmless(part, limit=len(part)))
-            if touching:
-                words[-1].append(piece)
-            else:
-                words.append([piece])
+            if not touching:
+                words.append([])
+            words[-1].append((style, harmless(part, limit=len(part))))
             touching = False
         touching = bool(parts) and not text[-1:].isspace()
     return words
@@ -271,17 +258,16 @@ def _filled(words: Sequence[_Word], width: int, *, hanging: int = 0) -> list[Fra
         if not at_margin and used + 1 + needed > width:
             rows.append(list(margin))
             used, at_margin = hanging, True
-        gap = "" if at_margin else " "
-        if gap:
+        if not at_margin:
             same = rows[-1][-1][0] == word[0][0]
-            rows[-1].append((word[0][0] if same else "text", gap))
+            rows[-1].append((word[0][0] if same else "text", " "))
+            used += 1
         rows[-1] += word
-        used += len(gap) + needed
+        used += needed
         if used > width:
-            *whole, rest = _broken(rows.pop(), width, margin)
-            rows += [*whole, rest]
-            used = _cells(rest)
-    return [_joined(row) for row in rows] if words else []
+            rows += _broken(rows.pop(), width, margin)
+            used = _cells(rows[-1])
+    return [joined(row) for row in rows] if words else []
 
 
 def _broken(row: Fragments, width: int, margin: Fragments) -> list[Fragments]:
@@ -301,17 +287,6 @@ def _broken(row: Fragments, width: int, margin: Fragments) -> list[Fragments]:
             used += cells(piece)
             rest = rest[len(piece) :]
     return rows
-
-
-def _joined(row: Fragments) -> Fragments:
-    """Join neighbours of one style."""
-    joined: Fragments = []
-    for style, text in row:
-        if joined and joined[-1][0] == style:
-            joined[-1] = (style, joined[-1][1] + text)
-        else:
-            joined.append((style, text))
-    return joined
 
 
 def _cells(fragments: Iterable[Fragment]) -> int:

@@ -45,13 +45,10 @@ FINAL_DOT_REMARK = "  # the final dot"
 
 
 class NoteKind(Enum):
-    """How much a note matters; the value is the mark in front of it, a comment in the notation."""
+    """How much a note matters: its style, and the mark in front of it, a comment in the notation."""
 
     NOTE = "# "
     WARN = "#! "
-
-
-_STYLE_OF_NOTE = {NoteKind.NOTE: "note", NoteKind.WARN: "warn"}
 
 
 def client_line(
@@ -71,9 +68,8 @@ def client_line(
     fragments = [CLIENT_MARK]
     for style, octets in command_parts(line, secret):
         if style == "secret" and not reveal:
-            fragments += [(style, MASK)] if stand_in is None else _shown(style, stand_in)
-        else:
-            fragments += _shown(style, octets)
+            octets = commands.MASK if stand_in is None else stand_in
+        fragments += _shown([(style, octets)])
     if secret is None and (remark := spaces_remark(line)):
         fragments.append(("note", remark))
     return fragments
@@ -109,7 +105,7 @@ def status_line(line: bytes, *, fields: Sequence[Field] | None = None) -> Fragme
     Returns:
         One line with the mark `S:`.
     """
-    return [SERVER_MARK, *_shown_parts(status_parts(line, fields))]
+    return [SERVER_MARK, *_shown(status_parts(line, fields))]
 
 
 def body_line(line: bytes, *, header: bool = False, fields: Sequence[Field] = ()) -> Fragments:
@@ -130,13 +126,9 @@ def body_line(line: bytes, *, header: bool = False, fields: Sequence[Field] = ()
     if line.startswith(b"."):
         fragments.append(("dot", "."))
         line = line[1:]
-    return fragments + _shown_parts(_body_parts(line, header=header, fields=fields))
-
-
-def _body_parts(line: bytes, *, header: bool, fields: Sequence[Field]) -> list[Part]:
     if fields:
-        return data_parts(line, fields)
-    return header_parts(line) if header else [("body", line)]
+        return fragments + _shown(data_parts(line, fields))
+    return fragments + _shown(header_parts(line) if header else [("body", line)])
 
 
 def lone_dot() -> Fragments:
@@ -158,8 +150,7 @@ def note(
     Returns:
         Lines that begin with `#`.
     """
-    style = _STYLE_OF_NOTE[kind]
-    mark = kind.value
+    style, mark = kind.name.lower(), kind.value
     lines: list[Fragments] = []
     for paragraph in text.split("\n"):
         words = harmless(paragraph)
@@ -168,34 +159,23 @@ def note(
     return lines
 
 
-def raw_line(
-    line: bytes, *, mark: Fragment = SERVER_MARK, in_body: bool = False, secret: Span | None = None
-) -> Fragments:
-    r"""Show each octet of a line, the line end included: `S: +OK\r\n`.
+def raw_line(line: bytes, *, in_body: bool = False) -> Fragments:
+    r"""Show each octet of a line of the server, the line end included: `S: +OK\r\n`.
 
     Args:
         line: octets with their line end, if there was one.
-        mark: `SERVER_MARK` or `CLIENT_MARK`.
         in_body: whether the line belongs to a multi-line reply, where dots mean something.
-        secret: what is not shown.
 
     Returns:
         One line.  A stuffed dot and the final dot are marked, and named in a remark at the end.
     """
-    fragments = [mark]
-    remark = ""
+    fragments = [SERVER_MARK]
+    remark = spaces_remark(line.rstrip(b"\r\n"))
     if in_body and line.startswith(b"."):
         remark = FINAL_DOT_REMARK if line.rstrip(b"\r\n") == b"." else STUFFED_DOT_REMARK
         fragments.append(("dot", "."))
         line = line[1:]
-    if secret is None:
-        fragments += octet_pieces(line)
-    else:
-        fragments += octet_pieces(line[: secret.start])
-        fragments.append(("secret", MASK))
-        fragments += octet_pieces(line[secret.stop :])
-    if secret is None:
-        remark = remark or spaces_remark(line.rstrip(b"\r\n"))
+    fragments += octet_pieces(line)
     if remark:
         fragments.append(("note", remark))
     return fragments
@@ -206,16 +186,13 @@ def plain_text(fragments: Iterable[Fragment]) -> str:
     return "".join(text for _, text in fragments)
 
 
-def _shown_parts(parts: Iterable[Part]) -> Fragments:
-    return [fragment for style, octets in parts for fragment in _shown(style, octets)]
-
-
-def _shown(style: str, octets: bytes) -> Fragments:
-    """Make a part harmless; what is text in it has the style of the part."""
-    return [
-        (style if piece_style == "text" else piece_style, text)
-        for piece_style, text in harmless_pieces(octets)
-    ]
+def _shown(parts: Iterable[Part]) -> Fragments:
+    """Make parts harmless; what is text in one has the style of the part."""
+    fragments = []
+    for style, octets in parts:
+        for kind, text in harmless_pieces(octets):
+            fragments.append((style if kind == "text" else kind, text))
+    return fragments
 
 
 # Showing as much of a long reply as the screen is worth.
@@ -235,7 +212,7 @@ UNLIMITED = 10**18
 class Budget:
     """How many rows of a screen may still be filled."""
 
-    def __init__(self, *, row_count: int, columns: int) -> None:
+    def __init__(self, *, row_count: int = UNLIMITED, columns: int) -> None:
         self.left = row_count
         self.columns = columns
 

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 from poptalk.transcript.octets import SHAPELESS
 
@@ -68,7 +70,8 @@ def harmless(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS, joiners: bool 
     Returns:
         Text that `str.isprintable` holds for, joiners apart.
     """
-    return "".join(text for _, text in harmless_pieces(data, limit=limit, joiners=joiners))
+    pieces = harmless_pieces(data, limit=limit, joiners=joiners)
+    return pieces[0][1] if len(pieces) == 1 else "".join([text for _, text in pieces])
 
 
 def harmless_pieces(
@@ -90,7 +93,7 @@ def harmless_pieces(
     if _is_plain(text):
         pieces = [("text", text)] if text else []
     else:
-        pieces = _joined(_character_pieces(text, joiners=joiners))
+        pieces = joined(_character_pieces(text, joiners=joiners))
     if len(data) > limit:
         pieces.append(("note", _left_out(data, shown)))
     return pieces
@@ -106,7 +109,7 @@ def octet_pieces(data: bytes, *, limit: int = MAX_SHOWN_OCTETS) -> Fragments:
     Returns:
         Pieces as `harmless_pieces` makes them.  What they spell can be typed after `:send`.
     """
-    pieces = _joined(map(_octet_piece, data[:limit]))
+    pieces = joined(map(_octet_piece, data[:limit]))
     if len(data) > limit:
         pieces.append(("note", _left_out(data, data[:limit])))
     return pieces
@@ -209,20 +212,10 @@ def _joins(text: str, index: int) -> bool:
     return is_picture and unicodedata.category(after) == "So"
 
 
-def _joined(pieces: Iterable[Fragment]) -> Fragments:
+def joined(pieces: Iterable[Fragment]) -> Fragments:
     """Join neighbours of one style."""
-    joined: Fragments = []
-    run: list[str] = []
-    style = ""
-    for style_of_piece, text in pieces:
-        if style_of_piece != style and run:
-            joined.append((style, "".join(run)))
-            run = []
-        style = style_of_piece
-        run.append(text)
-    if run:
-        joined.append((style, "".join(run)))
-    return joined
+    runs = groupby(pieces, key=itemgetter(0))
+    return [(style, "".join(text for _, text in run)) for style, run in runs]
 
 
 # How much room text takes on a screen, in cells: wide characters take two, combining marks none.
@@ -234,12 +227,7 @@ def _joined(pieces: Iterable[Fragment]) -> Fragments:
 
 def cells(text: str) -> int:
     """Count the cells that a text takes in one row."""
-    return len(text) if text.isascii() else sum(_widths(text))
-
-
-def _widths(text: str) -> Iterator[int]:
-    """Give the width of each grapheme."""
-    return (width for _, width in _graphemes(text))
+    return len(text) if text.isascii() else sum(width for _, width in _graphemes(text))
 
 
 def _graphemes(text: str) -> Iterator[tuple[str, int]]:
@@ -264,7 +252,7 @@ def rows(text: str, columns: int) -> int:
     if text.isascii():
         return max(1, -(-len(text) // columns))
     count, used = 1, 0
-    for width in _widths(text):
+    for _, width in _graphemes(text):
         if used + width > columns:
             count, used = count + 1, 0
         used += width
@@ -292,8 +280,12 @@ def cut(text: str, columns: int) -> str:
     return text[:end]
 
 
-def hanging(line: Fragments, columns: int, *, indent: int) -> Fragments:
-    """Break a line that is longer than a row, so that its further rows are indented.
+_MARKS = ("S: ", "C: ")
+"""How a line begins whose text is written by others, and may be longer than a row."""
+
+
+def hanging(line: Fragments, columns: int) -> Fragments:
+    """Break a line of a dialogue that is longer than a row, so that its further rows are indented.
 
     Where the terminal breaks it, a stranger decides what a row begins with, and may make it look like
     one of poptalk's own.
@@ -301,12 +293,15 @@ def hanging(line: Fragments, columns: int, *, indent: int) -> Fragments:
     Args:
         line: the fragments of one line.
         columns: cells in a row.
-        indent: cells before each further row.
     """
+    if not line or line[0][1] not in _MARKS:
+        return line
     width = 0
     for _, text in line:
         width += cells(text)
-    if width <= columns or columns <= indent:
+    indent = len(line[0][1])
+    # A wide character needs two cells.
+    if width <= columns or columns < indent + 2:
         return line
     room = columns
     broken: Fragments = []

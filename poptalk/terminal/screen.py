@@ -23,22 +23,22 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, BinaryIO, Literal, TextIO
 
     from prompt_toolkit.application import Application
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-    from poptalk.terminal.safe import Fragment, Fragments
+    from poptalk.terminal.safe import Fragments
     from poptalk.terminal.theme import Theme
+
+    Attributes = list[Any]
+    ColorFlag = Literal["auto", "always", "never"]
 
 # Who decides about colour: one function, one order of precedence.
 #
 # The variables are those of no-color.org, of force-color.org and of bixense.com/clicolors.
 
-
-if TYPE_CHECKING:
-    ColorFlag = Literal["auto", "always", "never"]
 
 COLOR_FLAGS: tuple[ColorFlag, ...] = ("auto", "always", "never")
 """What `--color` and POPTALK_COLOR take."""
@@ -144,19 +144,6 @@ class RawOutput:
         select.select([], [self._raw], [])
 
 
-_DIALOGUE = ("S: ", "C: ")
-"""How a line begins whose text is written by others, and may be longer than a row."""
-
-
-def _broken(lines: Iterable[Fragments], columns: int) -> Iterator[Fragments]:
-    """Break the lines of a dialogue at the end of a row: see `safe.hanging`."""
-    from poptalk.terminal.safe import hanging
-
-    for line in lines:
-        mark = line[0][1] if line else ""
-        yield hanging(line, columns, indent=len(mark)) if mark in _DIALOGUE else line
-
-
 class LinearScreen:
     """A terminal that is never redrawn: each line is written once, in its order.
 
@@ -206,7 +193,10 @@ class LinearScreen:
             ScreenClosed: nothing can be written any more.
         """
         if self._stream.isatty():
-            lines = _broken(lines, self.columns)
+            from poptalk.terminal.safe import hanging
+
+            columns = self.columns
+            lines = (hanging(line, columns) for line in lines)
         text = "".join(f"{self._styled(line)}\n" for line in lines)
         if text:
             self._write("\n" + text if self.at_prompt else text)
@@ -266,7 +256,8 @@ class LiveScreen:
         self._style = ptk_style(theme)
         self.shown = 0
         """How often lines were shown: by it one can tell whether anybody else has shown any."""
-        self._gathered: list[Fragment] = []
+        self._encoding = app.output.encoding()
+        self._gathered: StyleAndTextTuples = []
         self._scheduled: asyncio.Handle | None = None
         self._ask_again = False
         self._closed: ScreenClosed | None = None
@@ -287,9 +278,13 @@ class LiveScreen:
             ScreenClosed: nothing can be written any more.
         """
         self.shown += 1
-        for line in _broken(lines, self._app.output.get_size().columns):
-            self._gathered += line
-            self._gathered.append(("text", "\n"))
+        from poptalk.terminal.safe import hanging
+
+        columns = self.columns
+        for line in lines:
+            for style, text in hanging(line, columns):
+                self._gathered.append((f"class:{style}", _fitting(text, self._encoding)))
+            self._gathered.append(("", "\n"))
         if not self._app.is_running or self._closed:
             self.flush()
         elif self._scheduled is None:
@@ -346,14 +341,10 @@ class LiveScreen:
             if self._app.is_running and not self._app.is_done:
                 self._app.exit(exception=closed)
 
-    def _print_above(self, fragments: list[Fragment]) -> None:
+    def _print_above(self, text: StyleAndTextTuples) -> None:
         from prompt_toolkit.renderer import CPR_Support
 
         app = self._app
-        encoding = app.output.encoding()
-        text: StyleAndTextTuples = [
-            (f"class:{style}", _fitting(text, encoding)) for style, text in fragments
-        ]
         if not app.is_running:
             app.print_text(text, style=self._style)
             return
@@ -371,10 +362,6 @@ class LiveScreen:
 
 
 # A terminal is given back as it was: at the end, and while the program is stopped.
-
-
-if TYPE_CHECKING:
-    Attributes = list[Any]
 
 
 def attributes_of(stream: TextIO) -> Attributes | None:

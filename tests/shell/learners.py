@@ -65,7 +65,7 @@ class Learner(LiveTest):
         if not isinstance(controller, LessonController):
             return True
         due = self.shell.connected and not self.shell.session.core.settled
-        return controller.is_idle and not (due or controller.held or self.shell.connecting)
+        return controller.is_idle and not (due or controller.held or self.shell.session.connecting)
 
     async def says(self, text: str) -> None:
         """Wait until words are on the screen, however they are wrapped."""

@@ -25,7 +25,7 @@ from poptalk.net.endpoint import Destination
 from poptalk.practice.server import PracticeDestination, Server
 from poptalk.session.log import TextLog
 from poptalk.shell.commands.general import LOCAL_COMMANDS
-from poptalk.shell.live import LiveShell, run_live
+from poptalk.shell.live import LiveShell
 from poptalk.terminal.theme import NEUTRAL
 from tests.servers.terminal import TERM, Terminal, make_output
 
@@ -161,7 +161,7 @@ async def live(
         if log is not None:
             shell.session.log = TextLog(str(log), shell.session)
         test = LiveTest(shell=shell, terminal=terminal, keys=keys)
-        test.running = asyncio.create_task(run_live(shell, destination, welcome=welcome))
+        test.running = asyncio.create_task(_run(shell, destination, welcome))
         try:
             if greeted:
                 await test.until(lambda: shell.session.exchanges.last is not None)
@@ -171,6 +171,13 @@ async def live(
         finally:
             shell.leave()
             await asyncio.wait_for(asyncio.gather(test.running, return_exceptions=True), TIMEOUT)
+
+
+async def _run(shell: LiveShell, destination: Destination, welcome: Iterable[str]) -> None:
+    for line in welcome:
+        shell.view.remark(line)
+    await shell.connect(destination)
+    await shell.run()
 
 
 def answering_output(terminal: Terminal, keys: PipeInput) -> Vt100_Output:

@@ -14,7 +14,7 @@ from poptalk.net.endpoint import Destination
 from poptalk.practice.server import Server
 from tests.servers.dovecot import Dovecot
 from tests.servers.recording import RecordingServer, by_keyword
-from tests.servers.scripted import Expect, ExpectLine, ScriptedServer, Send
+from tests.servers.scripted import Close, Expect, ExpectLine, ScriptedServer, Send
 from tests.servers.terminal import Pty
 from tests.shell.black_box import at, on_a_terminal, piped, said_once
 from tests.shell.shells import CTRL_C, live
@@ -278,6 +278,21 @@ def test_a_refusal_and_another_try(options: tuple[str, ...], practice: Server) -
         pty.wait_until(lambda: pty.text.rstrip().count("Password of bob") >= 1)
         pty.send(PASSWORD + "\r")
         pty.wait_for("TRANSACTION bob")
+
+
+@SHELLS
+def test_a_server_that_hangs_up_after_its_refusal(options: tuple[str, ...]) -> None:
+    """As Solid POP3 does: the sentence is there all the same."""
+    steps = [Send(b"+OK ready\r\n"), ExpectLine(), Send(b"+OK\r\n"), ExpectLine()]
+    with ScriptedServer([*steps, Send(b"-ERR no\r\n"), Close()]) as server:
+        host, port = at(server)
+        with on_a_terminal(host, port, *options, columns=160) as pty:
+            pty.wait_for("AUTHORIZATION")
+            pty.send(":login bob USER\r")
+            answer(pty, "wrong1")
+            pty.wait_for("the server closed the connection")
+            said = f'the server did not let you in (bob at {host}:{port}, USER, PASS): "-ERR no"'
+            assert said in said_once(pty.text.replace("\n#! ", " "))
 
 
 @SHELLS

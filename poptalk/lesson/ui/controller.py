@@ -35,7 +35,8 @@ from poptalk.net.errors import TlsFailed
 from poptalk.pop3.commands import Effect, parse_command
 from poptalk.pop3.events import ViolationKind
 from poptalk.session.session import not_sent_in_the_clear
-from poptalk.shell.shell import LOCAL_PREFIX, Controller, Shell, wire_line
+from poptalk.shell.commands.registry import LOCAL_PREFIX
+from poptalk.shell.shell import Controller, Shell, wire_line
 from poptalk.terminal.markdown import MOST_COLUMNS, render_comment, render_item, render_prose
 from poptalk.terminal.safe import Fragments, harmless, wrap
 
@@ -278,7 +279,7 @@ class LessonController(Driver, Controller):
                 self._shell.say(second.lines(columns=self._shell.view.size()[1]))
                 done()
 
-        self._shell.aside(second.run, show)
+        self._shell.session.in_thread(second.run, show)
 
     def show(self, action: LessonAction) -> None:
         """Show what the tutor says, and keep what the learner has done."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import DIRECT, Destination, Way, consistent, usual_port
 from poptalk.net.saved import find_destination, find_server
@@ -12,19 +13,19 @@ from poptalk.pop3.commands import VERBS, Verb
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import open_log
 from poptalk.session.procedure import LocalError
-from poptalk.shell import escapes
-from poptalk.shell.commands import inspect, login, messages
-from poptalk.shell.commands.registry import Action, CommandTable, commands_of
-from poptalk.shell.shell import LOCAL_PREFIX, Shell
-from poptalk.terminal.render import (
-    UNLIMITED,
-    Budget,
-    client_line,
-    plain_text,
-    raw_line,
-    status_line,
+from poptalk.shell.commands import escapes, inspect, login, messages
+from poptalk.shell.commands.registry import (
+    LOCAL_PREFIX,
+    Action,
+    CommandTable,
+    commands_of,
+    switched,
 )
+from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless, wrap
+
+if TYPE_CHECKING:
+    from poptalk.shell.shell import Shell
 
 COMMANDS = CommandTable()
 local = COMMANDS.enter
@@ -213,13 +214,9 @@ def _raw(shell: Shell, argument: str) -> None:
 
 
 def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
-    if reply.exchange is not None:
-        command = reply.exchange.command
-        yield client_line(command.line, command.secret, reveal=shell.view.reveal)
+    yield from _sent(shell, reply)
     yield raw_line(shell.view.mask(reply.status_line.line) + reply.status_line.end)
-    budget = shell.view.screenful()
-    if everything:
-        budget = Budget(row_count=UNLIMITED, columns=budget.columns)
+    budget = shell.view.screenful(everything=everything)
     octets_shown = 0
     for line in reply.raw_lines():
         fragments = raw_line(line, in_body=True)
@@ -231,6 +228,13 @@ def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterato
         yield fragments
 
 
+def _sent(shell: Shell, reply: StoredReply) -> Iterator[Fragments]:
+    """Give the line that a reply answers, if there is one."""
+    if reply.exchange is not None:
+        command = reply.exchange.command
+        yield client_line(command.line, command.secret, reveal=shell.view.reveal)
+
+
 @local("more [all]")
 def _more(shell: Shell, argument: str) -> None:
     """Show the next screen of a folded reply."""
@@ -238,10 +242,7 @@ def _more(shell: Shell, argument: str) -> None:
     folding = shell.view.folding
     if folding is None or not folding.folded or folding.shown >= reply.octets:
         raise LocalError("nothing of the last reply is left to show")
-    budget = shell.view.screenful()
-    if argument == "all":
-        budget = Budget(row_count=UNLIMITED, columns=budget.columns)
-    view = folding.view(budget)
+    view = folding.view(shell.view.screenful(everything=argument == "all"))
     for chunk in reply.chunks(folding.shown):
         shell.say(view.feed(chunk))
     shell.say(view.end(complete=reply.complete))
@@ -252,12 +253,7 @@ def _more(shell: Shell, argument: str) -> None:
 def _last_again(shell: Shell, _argument: str) -> None:
     """Show the last command and its reply again."""
     reply = _last(shell, whole=True)
-    lines: list[Fragments] = []
-    if reply.exchange is not None:
-        command = reply.exchange.command
-        lines.append(client_line(command.line, command.secret, reveal=shell.view.reveal))
-    lines.append(status_line(shell.view.mask(reply.status_line.line)))
-    shell.say(lines)
+    shell.say([*_sent(shell, reply), status_line(shell.view.mask(reply.status_line.line))])
     if reply.octets and shell.view.folding is not None:
         shell.view.folding.start_over()
         _more(shell, "")
@@ -377,8 +373,8 @@ def _reveal(shell: Shell, argument: str) -> None:
 
     That is what crossed the wire. :reveal on masks nothing from now on, :reveal off masks again.
     """
-    if argument in ("on", "off"):
-        shell.view.reveal = argument == "on"
+    if argument:
+        shell.view.reveal = switched(argument, now=shell.view.reveal)
         state = "shown" if shell.view.reveal else "masked"
         shell.view.remark(f"secrets are {state} from now on")
         return
@@ -399,28 +395,27 @@ def _log(shell: Shell, argument: str) -> None:
     it.
     """
     log = shell.session.log
+    if not argument:
+        text = f"logging to {harmless(log.name)}" if log else "no log is being written"
+        shell.view.remark(f"{text}; :log FILE begins one, :log off ends it")
+        return
     if argument == "off":
         shell.session.log = None
         if log is None:
             raise LocalError("no log is being written")
-        log.close()
-        shell.view.remark(f"the log {harmless(log.name)} is closed")
-    elif argument:
+        said = f"the log {harmless(log.name)} is closed"
+    else:
         word, _, rest = argument.partition(" ")
-        jsonl = word == "--jsonl"
-        name = rest.strip() if jsonl else argument
+        name, log_format = argument, "notation"
+        if word == "--jsonl":
+            name, log_format = rest.strip(), "jsonl"
         if not name:
             raise LocalError("name the file: :log --jsonl FILE")
-        new = open_log(
-            os.path.expanduser(name), shell.session, log_format="jsonl" if jsonl else "notation"
-        )
-        if log is not None:
-            log.close()
-        shell.session.log = new
-        shell.view.remark(f"logging to {harmless(name)}")
-    else:
-        text = f"logging to {harmless(log.name)}" if log else "no log is being written"
-        shell.view.remark(f"{text}; :log FILE begins one, :log off ends it")
+        shell.session.log = open_log(os.path.expanduser(name), shell.session, log_format=log_format)
+        said = f"logging to {harmless(name)}"
+    if log is not None:
+        log.close()
+    shell.view.remark(said)
 
 
 @local("quit")

@@ -20,13 +20,13 @@ from poptalk.pop3.capabilities import (
 from poptalk.pop3.commands import State
 from poptalk.session.log import now_here, recent_lines
 from poptalk.session.procedure import LocalError, Plan, exchange
-from poptalk.shell.commands.registry import CommandTable
-from poptalk.shell.shell import Shell
+from poptalk.shell.commands.registry import CommandTable, switched
 from poptalk.terminal.render import NoteKind
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
+    from poptalk.shell.shell import Shell
     from poptalk.shell.view import View
 
 COMMANDS = CommandTable()
@@ -103,10 +103,7 @@ def _explain(shell: Shell, argument: str) -> None:
     ends it.
     """
     view = shell.view
-    if argument not in ("", "on", "off"):
-        raise LocalError("it is either on or off")
-    if argument:
-        view.explain = argument == "on"
+    view.explain = switched(argument, now=view.explain)
     state = "everything is explained" if view.explain else "only :why explains"
     view.remark(f"{state}; :explain {'off' if view.explain else 'on'} changes that")
 
@@ -118,12 +115,10 @@ def _times(shell: Shell, argument: str) -> None:
     From the command to the first line of its reply, and, of a reply with more lines, to its end too.
     :times off ends it.
     """
-    if argument not in ("", "on", "off"):
-        raise LocalError("it is either on or off")
-    shell.view.times = argument != "off" if argument else shell.view.times
-    state = "shown" if shell.view.times else "not shown"
-    other = "off" if shell.view.times else "on"
-    shell.view.remark(f"the time that each reply took is {state}; :times {other} changes that")
+    view = shell.view
+    view.times = switched(argument, now=view.times)
+    state, other = ("shown", "off") if view.times else ("not shown", "on")
+    view.remark(f"the time that each reply took is {state}; :times {other} changes that")
 
 
 # TLS.

@@ -14,14 +14,14 @@ from poptalk.pop3.sasl.table import apop_digest
 from poptalk.session.log import open_log
 from poptalk.session.login import Broken, LoginRequest, log_in, request_of
 from poptalk.session.procedure import LocalError, Plan, Then, ask, note_failure
-from poptalk.shell import escapes
+from poptalk.shell.commands import escapes
 from poptalk.shell.commands.registry import CommandTable
-from poptalk.shell.shell import Shell
 from poptalk.terminal.safe import harmless, harmless_pieces
 
 if TYPE_CHECKING:
     from poptalk.session.session import Session
     from poptalk.shell.script import ShellSettings
+    from poptalk.shell.shell import Shell
 
 COMMANDS = CommandTable()
 local = COMMANDS.enter

@@ -27,12 +27,12 @@ from poptalk.session.procedure import (
     pipelined,
 )
 from poptalk.shell.commands.registry import CommandTable
-from poptalk.shell.shell import Shell
-from poptalk.terminal.render import UNLIMITED, Budget, plain_text
+from poptalk.terminal.render import Budget, plain_text
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
     from poptalk.mail.header import MessageChoice, Summary
+    from poptalk.shell.shell import Shell
 
 COMMANDS = CommandTable()
 local = COMMANDS.enter
@@ -188,7 +188,7 @@ def _fetch_and_show(
         rows = yield from in_thread(lambda: view(name, octets, columns=columns, deadline=deadline))
     finally:
         deadline.stop()  # Ctrl-C ends the plan here, while a thread may be reading still.
-    budget = shell.view.screenful() if again else Budget(row_count=UNLIMITED, columns=columns)
+    budget = shell.view.screenful(everything=not again)
     came = ""
     if command is None and reply is not shell.session.exchanges.last and reply.exchange is not None:
         came = f", in the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import BadDestination
 from poptalk.session.procedure import LocalError
-from poptalk.shell import escapes
+from poptalk.shell.commands import escapes
+from poptalk.terminal.lexer import LOCAL_MARK
 
 if TYPE_CHECKING:
     from poptalk.shell.shell import Shell
 
 Action = Callable[["Shell", str], None]
+
+LOCAL_PREFIX = LOCAL_MARK.decode("ascii")
+"""In no keyword of POP3, not in base64, and neither `*` nor `.` (why a colon: DESIGN.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,21 @@ def reason_against(shell: Shell, command: LocalCommand) -> str:
     if command.in_lessons and shell.controller is None:
         return f":{command.name} is for lessons, and this is none: poptalk learn opens them"
     return ""
+
+
+def switched(argument: str, *, now: bool) -> bool:
+    """Return what a command that is on or off is to be.
+
+    Args:
+        argument: on, off, or nothing, which changes nothing.
+        now: what it is.
+
+    Raises:
+        LocalError: for anything else.
+    """
+    if argument not in ("", "on", "off"):
+        raise LocalError("it is either on or off")
+    return argument == "on" if argument else now
 
 
 def run_local(shell: Shell, text: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.shell.escapes import BadEscape, decode, decode_leniently
+from poptalk.shell.commands.escapes import BadEscape, decode, decode_leniently
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import octet_pieces
 
