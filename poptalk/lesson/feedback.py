@@ -11,9 +11,8 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from itertools import zip_longest
 
-from poptalk.lesson.actions import Disconnected
+from poptalk.lesson.actions import Disconnected, SessionState, message_of
 from poptalk.lesson.document.model import Turn
-from poptalk.lesson.state import SessionState, message_of
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import (
     VERBS,

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from poptalk.lesson import feedback
-from poptalk.lesson.actions import Answered
+from poptalk.lesson.actions import Answered, SessionState
 from poptalk.lesson.document.model import Mistake, Turn
-from poptalk.lesson.state import SessionState
 from poptalk.pop3.commands import MASK, Command, Effect, State, Verb, parse_command
 from poptalk.pop3.replies import Status, StatusLine, parse_status_line
 from poptalk.transcript.match import Agreement, Difference, match_line, match_reply

@@ -59,8 +59,7 @@ from poptalk.lesson.document.model import (
 )
 from poptalk.lesson.judge import Judgement, JudgementKind
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.replay import Cursor, items_at
-from poptalk.lesson.session import LessonSession
+from poptalk.lesson.session import Cursor, LessonSession, items_at
 from poptalk.lesson.task import Hints, ProgressRecorder, Task, free_remark
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.redaction import SpokenSecrets

@@ -20,13 +20,13 @@ from poptalk.lesson.actions import (
     Manner,
     Message,
     Request,
+    SessionState,
+    message_of,
 )
 from poptalk.lesson.document.model import Block, Lesson, Prose, QuizQuestion, Step, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge, judge_free
 from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
-from poptalk.lesson.replay import Cursor
-from poptalk.lesson.session import OTHER_GREETING, LessonSession
-from poptalk.lesson.state import SessionState, message_of
+from poptalk.lesson.session import OTHER_GREETING, Cursor, LessonSession
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import Effect, State, parse_command
 from poptalk.transcript.model import Action, Direction, Send, Side

@@ -31,9 +31,9 @@ from poptalk.lesson.actions import (
 from poptalk.lesson.document.model import Lesson, QuizQuestion, Step, Turn
 from poptalk.lesson.driver import Driver, SecondConnection
 from poptalk.lesson.progress import ProgressEvent
-from poptalk.lesson.replay import Cursor
 from poptalk.lesson.runner import SILENCES, Tutor
 from poptalk.lesson.server import LessonServer
+from poptalk.lesson.session import Cursor
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsFailed

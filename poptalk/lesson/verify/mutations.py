@@ -22,8 +22,8 @@ from poptalk.lesson.document.model import (
     Step,
     make_fault,
 )
-from poptalk.lesson.replay import Cursor
 from poptalk.lesson.server import LessonServerError, PracticeLessonServer
+from poptalk.lesson.session import Cursor
 from poptalk.lesson.verify.dry_run import MOST_ACTIONS, DryRunLearner, Stuck
 from poptalk.pop3.commands import VERBS, Verb
 from poptalk.transcript.match import Agreement, match_client

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.author.new import CannotWrite, begin_lesson, lesson_path, title_of, what_is_left
+from poptalk.lesson.author.command import (
+    CannotWrite,
+    begin_lesson,
+    lesson_path,
+    title_of,
+    what_is_left,
+)
 
 
 @pytest.mark.parametrize("name", ["14.1-my-lesson", "14.1-my-lesson.md"])
