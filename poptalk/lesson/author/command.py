@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,6 @@ def _paragraphs(lesson: LibraryLesson) -> list[str]:
 _NUMBER = re.compile(r"[0-9]+[-_ ]")
 
 
-class CannotWrite(UsageError):
-    """A lesson that cannot be begun, explained in one sentence."""
-
-
 def lesson_path(name: str) -> Path:
     """Return the path of a lesson that is named with or without `.md`."""
     return Path(name if name.endswith(SUFFIX) else name + SUFFIX)
@@ -90,15 +87,15 @@ def begin_lesson(path: Path, text: str = "") -> None:
         text: what stands in it.
 
     Raises:
-        CannotWrite: it is there already, or it cannot be written.
+        UsageError: it is there already, or it cannot be written.
     """
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
-        raise CannotWrite(f"{path} is there already; give another name.") from None
+        raise UsageError(f"{path} is there already; give another name.") from None
     except (OSError, ValueError) as error:
-        raise CannotWrite(
+        raise UsageError(
             f"{path} cannot be written ({why_not(error)}); give another name."
         ) from None
 
@@ -130,14 +127,11 @@ def skeleton(title: str) -> str:
     return text.replace(_TITLE, title)
 
 
-def lessons(
-    action: str,
-    *,
-    screen: LinearScreen,
-    say: Callable[[str], None],
-    complain: Callable[[str], None],
-    **given: Any,
-) -> int:
+Show = Callable[[str], None]
+"""Prints lines."""
+
+
+def lessons(action: str, *, screen: LinearScreen, say: Show, complain: Show, **given: Any) -> int:
     """Carry out a subcommand of `poptalk lessons`.
 
     Args:
@@ -157,44 +151,25 @@ def lessons(
     try:
         match action:
             case "list":
-                return _list(columns=screen.columns, say=say, **given)
+                paths = bool(given.get("paths"))
+                for row in list_lessons(curriculum(), columns=screen.columns, paths=paths):
+                    say(row)
             case "check":
                 from poptalk.lesson.verify.check import check
 
                 return check(say=say, complain=complain, **given)
             case "new":
-                return _new(say=say, complain=complain, **given)
+                file = lesson_path(given["name"])
+                begin_lesson(file, skeleton(title_of(file.stem)))
+                say(f"{file} is begun. {what_is_left(file)}")
             case _:
-                return _watch(screen=screen, **given)
-    except (LessonNotFound, FileNotFoundError) as error:
+                lesson = find_lesson(given["path"])
+                from poptalk.lesson.author.preview import watch
+
+                # Ctrl-C is how it is ended.
+                with suppress(KeyboardInterrupt):
+                    watch(lesson, screen=screen)
+    except (LessonNotFound, FileNotFoundError, UsageError) as error:
         complain(str(error))
         return EXIT_USAGE
-
-
-def _list(*, columns: int, say: Callable[[str], None], paths: bool = False) -> int:
-    for row in list_lessons(curriculum(), columns=columns, paths=paths):
-        say(row)
-    return EXIT_OK
-
-
-def _new(*, name: str, say: Callable[[str], None], complain: Callable[[str], None]) -> int:
-    file = lesson_path(name)
-    try:
-        begin_lesson(file, skeleton(title_of(file.stem)))
-    except CannotWrite as error:
-        complain(str(error))
-        return EXIT_USAGE
-    say(f"{file} is begun. {what_is_left(file)}")
-    return EXIT_OK
-
-
-def _watch(*, path: str, screen: LinearScreen) -> int:
-    lesson = find_lesson(path)
-    from poptalk.lesson.author.preview import watch
-
-    try:
-        watch(lesson, screen=screen)
-    except KeyboardInterrupt:
-        # How it is ended.
-        pass
     return EXIT_OK
