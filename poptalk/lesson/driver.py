@@ -229,11 +229,6 @@ class Driver(ABC):
         """Whether something is under way."""
         return self._pending is not None or bool(self._queue)
 
-    @property
-    def all_told(self) -> bool:
-        """Whether the tutor knows everything that has come."""
-        return not self._replies.events
-
     def carry_out(self, actions: Sequence[LessonAction]) -> None:
         """Carry out actions, after those that wait, until one of them has to be waited for."""
         self._queue.extend(actions)

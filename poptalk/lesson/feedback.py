@@ -1,4 +1,4 @@
-"""Sentences about a line that was sent and its reply, made from the table of verbs.
+"""Sentences about a line that was sent and its reply, made from the table of commands.
 
 Each fits on two lines of 80 columns; `at_length` has what `:why` adds.  None of them quotes what may
 be a password, and none says what the lesson waits for.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 
 from poptalk.lesson.actions import Disconnected, SessionState, message_of
 from poptalk.lesson.document.model import Turn
@@ -183,7 +183,7 @@ def on_style(command: Command) -> str:
 def at_length(command: Command, status_line: StatusLine) -> str:
     """Say more about a command: its form, and its rules.
 
-    What `:why` says of the reply itself stands above it (`protocol.explain`), and after a -ERR the rules
+    What `:why` says of the reply itself is above it (`pop3.explain`), and after a -ERR the rules
     are among that.
     """
     verb = command.verb
@@ -226,9 +226,8 @@ def refused(command: Command, status_line: StatusLine, seen: SessionState) -> st
     if ArgumentKind.DIGEST in kinds:
         return "The server refused: the digest is not the one of its timestamp and the password."
     if command.verb is not None and command.verb.capability is not None:
-        return (
-            f"The server refused. `{command.verb.keyword}` is optional: `CAPA` lists what it has."
-        )
+        word = command.verb.keyword
+        return f"The server refused. `{word}` is optional: `CAPA` lists what it has."
     return "The server refused: what follows `-ERR` says why, and `:why` says more."
 
 
@@ -396,7 +395,7 @@ def aside(command: Command, awaited: Command | None, *, looks_around: bool) -> s
     """Say that a command is valid, and what it does; what only reads is fine at any time."""
     verb = command.verb
     assert verb is not None
-    if verb.effect is Effect.NAME and ArgumentKind.PASSWORD in _kinds(_verb_of(awaited)):
+    if verb.effect is Effect.NAME and awaited and ArgumentKind.PASSWORD in _kinds(awaited.verb):
         return "The name is taken; now the step goes on."
     rest = "It changes nothing" if looks_around else "This step asks for something else"
     return f"`{verb.keyword}` is fine here: {verb.summary}. {rest}."
@@ -411,10 +410,6 @@ def refused_response(line: bytes) -> str:
 
 def _kinds(verb: Verb | None) -> tuple[ArgumentKind, ...]:
     return tuple(argument.kind for argument in verb.arguments) if verb is not None else ()
-
-
-def _verb_of(command: Command | None) -> Verb | None:
-    return command.verb if command is not None else None
 
 
 def _count_is_wrong(command: Command) -> bool:
@@ -480,12 +475,6 @@ def _differs(command: Command, awaited: Command) -> str:
 
 def _one_edit_apart(word: str, name: str) -> bool:
     """Tell whether one letter added, left out, changed, or two neighbours swapped make `name`."""
-    if len(word) > len(name) + 1:
-        return False
-    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
-    letters = set(name)
-    edits = {left + right[1:] for left, right in cuts if right}
-    edits |= {left + right[1] + right[0] + right[2:] for left, right in cuts if len(right) > 1}
-    edits |= {left + letter + right[1:] for left, right in cuts for letter in letters}
-    edits |= {left + letter + right for left, right in cuts for letter in letters}
-    return name in edits
+    same = len([*takewhile(lambda pair: len({*pair}) == 1, zip(word, name, strict=False))])
+    got, want = word[same:], name[same:]
+    return want in (got[1:], got[1::-1] + got[2:]) or want[1:] in (got, got[1:])

@@ -434,18 +434,10 @@ class LessonSession(SessionTracker):
         if not past or past[-1].is_over:
             yield from self.hang_up()
         self._count = len(connections(self._lesson, cursor))
-        parts = [
-            part
-            for part in (
-                news or ("back where you were" if sent else ""),
-                f"sent again for you: {feedback.named(sent)}" if sent else "",
-            )
-            if part
-        ]
-        if not parts and self.seen.is_open:
-            parts = ["connected again"]
-        if parts:
-            text = "; ".join(parts)
+        text = news or ("connected again" if self.seen.is_open else "")
+        if sent:
+            text = f"{news or 'back where you were'}; sent again for you: {feedback.named(sent)}"
+        if text:
             yield Feedback(kind=FeedbackKind.NEWS, text=f"{text[0].upper()}{text[1:]}.")
 
     def _replay(self, connection: PastConnection, sent: list[str]) -> Flow[None]:

@@ -107,7 +107,7 @@ class LessonController(Driver, Controller):
     @property
     def is_idle(self) -> bool:
         """Whether everything that was heard has been told, and nothing is under way."""
-        return not self.busy and self.all_told
+        return not self.busy and not self._replies.events
 
     def wants_a_line(self, *, due: bool) -> bool:
         """Tell whether a prompt is in place: not while poptalk works or waits for a server to close."""

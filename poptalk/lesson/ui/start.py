@@ -240,13 +240,10 @@ def _connection(
         name=path.stem,
         path=path,
         title=title_of(path.stem),
-        summary="",
-        minutes=1,
         mailbox=mailbox,
         persona=persona,
         user=BOB.name,
         password=BOB.password,
-        steps=(),
     )
     with ExitStack() as open_:
         try:
