@@ -363,6 +363,10 @@ class LessonSession(SessionTracker):
     def passed(self, turn: Turn, verdict: Judgement) -> None:
         """Note that a line is done: what it captured, what it marked, whether it was the last."""
         self._capture(verdict.bindings)
+        if isinstance(turn.act, Line):
+            for part in turn.act.step.pattern.placeholders:
+                if part.name in verdict.bindings and part.default is not None:
+                    self.chosen[part.name] = verdict.bindings[part.name]
         if turn.effect in (Effect.MARK, Effect.UNMARK_ALL):
             new = self.seen.marked - self.before.marked
             self.lesson_marks = (self.lesson_marks | new) & self.seen.marked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from string import ascii_lowercase
@@ -46,6 +47,7 @@ class ProgressRecorder:
     def __init__(self, lesson: Lesson) -> None:
         self._lesson = lesson
         self.step: Step | None = None
+        self._hash = ""
         self.attempts = 0
         """How many lines, and answers to questions, were tried in the step."""
         self.shown = False
@@ -54,6 +56,7 @@ class ProgressRecorder:
     def enter(self, step: Step) -> Keep:
         """Begin a step."""
         self.step = step
+        self._hash = step_hash(step)
         self.attempts = 0
         self.shown = False
         return self.keep(EventKind.STARTED)
@@ -64,20 +67,18 @@ class ProgressRecorder:
 
     def keep(self, kind: EventKind) -> Keep:
         """Make an event of the step, or of the lesson where it is in none."""
-        step = self.step
-        return Keep(
-            event=ProgressEvent(
-                lesson=self._lesson.name,
-                step=step.slug if step is not None else "",
-                step_hash=step_hash(step) if step is not None else "",
-                kind=kind,
-                attempt=self.attempts,
-            )
+        event = ProgressEvent(
+            lesson=self._lesson.name,
+            step=self.step.slug if self.step is not None else "",
+            step_hash=self._hash,
+            kind=kind,
+            attempt=self.attempts,
         )
+        return Keep(event=event)
 
     def end(self) -> Keep:
         """End the lesson."""
-        self.step = None
+        self.step, self._hash = None, ""
         return self.keep(EventKind.ENDED)
 
 
@@ -106,7 +107,7 @@ class Hints:
         self._used = 0
         """How many of the author's hints were shown."""
         self.given = 0
-        """How many hints were shown to what is awaited now."""
+        """How many hints were shown to what is awaited now; its owner begins again."""
 
     def next_hint(self, answer: str, *, nudge: str = "") -> str:
         """Return the next hint: the answer once the author's are used up, and from then on.
@@ -120,10 +121,6 @@ class Hints:
             self._used += 1
             return " ".join(self._hints[self._used - 1].source.split())
         return nudge if is_first and nudge else answer
-
-    def next_turn(self) -> None:
-        """Take note that something else is awaited now."""
-        self.given = 0
 
 
 def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:
@@ -325,15 +322,6 @@ class Task:
         """Go on to the next turn."""
         turn = self.turn
         self._session.passed(turn, verdict)
-        if isinstance(turn.act, Line):
-            for placeholder in turn.act.step.pattern.placeholders:
-                name = placeholder.name
-                if (
-                    name is not None
-                    and name in verdict.bindings
-                    and placeholder.default is not None
-                ):
-                    self._session.chosen[name] = verdict.bindings[name]
         # The keyword that was sent: it may be the one of an `or` line.
         keyword = parse_command(answered.line).keyword.decode("utf-8", "replace")
         what = "the response" if answered.sasl else f"`{keyword}`"
@@ -343,8 +331,8 @@ class Task:
 
     def _done(self, what: str, remark: str = "") -> Feedback:
         """Say that a turn is done, and which one of how many."""
-        count = sum(turn.is_done_by_somebody for turn in self._turns)
-        done = sum(turn.is_done_by_somebody for turn in self._turns[: self._index + 1])
+        by_somebody = [at for at, turn in enumerate(self._turns) if turn.is_done_by_somebody]
+        count, done = len(by_somebody), bisect_right(by_somebody, self._index)
         part = f" ({done} of {count})" if count > 1 else ""
         text = f"{what}{part}." if not remark else f"{what}{part}. {remark}"
         return Feedback(kind=FeedbackKind.DONE, text=text[0].upper() + text[1:])
@@ -353,8 +341,7 @@ class Task:
         """Await the next turn."""
         self._index += 1
         self._reached = max(self._reached, self._index)
-        self._misses = 0
-        self._hints.next_turn()
+        self._misses = self._hints.given = 0
 
     def _first_lost_mark(self) -> int:
         """Find where the learner's own marks begin, which a cut has undone (RFC 1939 §6).

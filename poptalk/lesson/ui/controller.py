@@ -270,7 +270,9 @@ class LessonController(Driver, Controller):
             case Ask(question=question):
                 self._last_letter = ascii_lowercase[len(question.choices) - 1]
                 self._view.show(action)
-            case Heading() | Say() | Feedback():
+            case Feedback(kind=kind, text=text):
+                self._view.comment(kind, text)
+            case Heading() | Say():
                 self._view.show(action)
 
     def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
@@ -384,7 +386,7 @@ class LessonView:
         self._shown_to_gap: int | None = None
         """What the shell had shown when an empty row was the last thing; None if none ever was."""
 
-    def show(self, action: Heading | Say | Feedback | Ask) -> None:
+    def show(self, action: Heading | Say | Ask) -> None:
         """Show what an action asks for."""
         match action:
             case Heading(text=text):
@@ -392,8 +394,6 @@ class LessonView:
                 self.block([[("heading", row)] for row in rows])
             case Say(source=source):
                 self.prose(source)
-            case Feedback(kind=kind, text=text):
-                self.comment(kind, text)
             case Ask(question=question):
                 choices = zip(ascii_lowercase, question.choices, strict=False)
                 items = ((f"{letter}) ", choice.text) for letter, choice in choices)
