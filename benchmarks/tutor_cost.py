@@ -13,7 +13,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from unittest.mock import patch
@@ -110,14 +110,12 @@ async def measure(rounds: int) -> None:
     )
 
 
-def _from_thread(one: Callable[[], object]) -> Callable[[], Sample]:
+def _from_thread(one: Callable[[], Coroutine[None, None, Sample]]) -> Callable[[], Sample]:
     """Return a function that has this loop measure, and that another thread waits for."""
     loop = asyncio.get_running_loop()
 
     def ask() -> Sample:
-        found = asyncio.run_coroutine_threadsafe(one(), loop).result()  # type: ignore[arg-type]
-        assert isinstance(found, Sample)
-        return found
+        return asyncio.run_coroutine_threadsafe(one(), loop).result()
 
     return ask
 

@@ -263,6 +263,8 @@ class SessionState:
     """Message-numbers that DELE marked."""
     farewell: bool = False
     """Whether QUIT was answered with +OK."""
+    errors: int = 0
+    """How many replies were -ERR since the last one that was not."""
     known: Bindings = field(default_factory=dict)
     """The values of the known placeholders, as of now."""
 
@@ -327,6 +329,7 @@ class SessionTracker:
             named=named,
             marked=marked,
             farewell=farewell,
+            errors=before.errors + 1 if status is Status.ERR else 0,
             known=before.known
             if challenge == before.challenge
             else self._known(before.greeting, challenge),

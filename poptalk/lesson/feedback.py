@@ -40,6 +40,9 @@ MOST_WORDS = 10
 
 RECONNECT = "Enter connects again."
 
+MANY_ERRORS = 3
+"""Refusals in a row after which a server that hangs up may have lost patience; RFC 1939 has no rule."""
+
 STUCK_SECONDS = 30.0
 """Silence after which hanging up is a fair answer."""
 
@@ -73,8 +76,11 @@ def closed(ended: Disconnected, before: SessionState) -> str:
     if ended.marked:
         verb = "stays" if len(ended.marked) == 1 else "stay"
         stays = f" Without `QUIT`, {messages(ended.marked)} {verb}."
-    who = _WHO[ended.ending.by]
-    return f"{who} {ended.ending.how} in {ended.state.value}.{stays} {RECONNECT}"
+    end = f"{_WHO[ended.ending.by]} {ended.ending.how} in {ended.state.value}."
+    if ended.ending.by is EndedBy.SERVER and before.errors >= MANY_ERRORS:
+        count = f"It had answered `-ERR` {before.errors} times in a row"
+        stays = f" {count}, and many servers hang up then.{stays}"
+    return f"{end}{stays} {RECONNECT}"
 
 
 def silent(seconds: float, lines: int) -> str:
@@ -212,7 +218,8 @@ def refused(command: Command, status_line: StatusLine, seen: SessionState) -> st
     """Explain a -ERR to a command that is right in form and state."""
     row = find_response_code(status_line.code) if status_line.code is not None else None
     if row is not None:
-        return f"The server refused: {row.meaning}. `[{row.name.decode('ascii')}]` says so."
+        meaning = row.meaning.removesuffix(" ...")
+        return f"The server refused: {meaning}. `[{row.name.decode('ascii')}]` says so."
     if lacks_user(command, seen):
         return PASS_WITHOUT_USER
     number = message_of(command)
@@ -258,6 +265,15 @@ def wrong_state(command: Command, state: State, seen: SessionState) -> str:
     if state is State.TRANSACTION:
         return f"`{word}` belongs to AUTHORIZATION, and you are in TRANSACTION: logged in already."
     return f"`{word}` has no place in {state.value}: the session is over."
+
+
+def logged_in_already(command: Command) -> str:
+    """Say that a command is the awaited one, but sent after a login that the step has yet to come to."""
+    word = command.keyword.decode("utf-8", "replace")
+    return (
+        f"`{word}` is right, but you are logged in already, and this step wants it before the login: "
+        "`:reset` begins the step again."
+    )
 
 
 def arguments_are_wrong(command: Command) -> bool:

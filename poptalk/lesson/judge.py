@@ -13,7 +13,7 @@ from enum import Enum
 
 from poptalk.lesson import feedback
 from poptalk.lesson.actions import Answered, SessionState
-from poptalk.lesson.document.model import Mistake, Turn
+from poptalk.lesson.document.model import Mistake, Turn, come_before_login
 from poptalk.pop3.commands import MASK, Command, Effect, State, Verb, parse_command
 from poptalk.pop3.replies import Status, StatusLine, parse_status_line
 from poptalk.transcript.match import Agreement, Difference, match_line, match_reply
@@ -100,10 +100,14 @@ def judge(
         return case.verdict(
             JudgementKind.UNJUDGED, feedback.CUT_OFF, reason=feedback.CUT_OFF_AT_LENGTH
         )
-    if case.is_wanted and isinstance(case.reply, Agreement):
+    too_late = answered.before is State.TRANSACTION and come_before_login(later)
+    if case.is_wanted and isinstance(case.reply, Agreement) and not too_late:
         return case.wanted(case.reply)
     if verdict := next(filter(None, map(case.mistake, mistakes)), None):
         return verdict
+    if case.is_wanted and too_late and case.is_ok:
+        text = feedback.logged_in_already(parse_command(answered.line))
+        return case.verdict(JudgementKind.WRONG_STATE, text)
     if case.is_wanted:
         return case.wanted_otherwise(spoilt, live=live)
     return case.something_else()
@@ -139,7 +143,8 @@ class _Case:
         self.reply = self._match_reply(turn, found)
 
     @property
-    def _is_ok(self) -> bool:
+    def is_ok(self) -> bool:
+        """Whether the reply is not a refusal."""
         return self._status_line.status in (Status.OK, Status.CHALLENGE)
 
     @property
@@ -266,18 +271,18 @@ class _Case:
         before = self._answered.before
         if self._fits(self._later):
             return self.verdict(JudgementKind.EARLY, feedback.comes_later(command, self._turn))
-        if not self._is_ok and before not in verb.states:
+        if not self.is_ok and before not in verb.states:
             text = feedback.wrong_state(command, before, self._seen)
             return self.verdict(JudgementKind.WRONG_STATE, text)
-        if not self._is_ok and feedback.lacks_user(command, self._seen):
+        if not self.is_ok and feedback.lacks_user(command, self._seen):
             return self.verdict(JudgementKind.WRONG_STATE, feedback.PASS_WITHOUT_USER)
-        if self._is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
+        if self.is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
             return self.verdict(JudgementKind.ASIDE, feedback.DONE_ALREADY)
         awaited = self._awaited
         is_awaited_verb = awaited is not None and awaited.verb is verb
-        if is_awaited_verb or (not self._is_ok and feedback.arguments_are_wrong(command)):
+        if is_awaited_verb or (not self.is_ok and feedback.arguments_are_wrong(command)):
             return self._wrong_arguments(awaited if is_awaited_verb else None)
-        if not self._is_ok:
+        if not self.is_ok:
             return self._refused()
         text = feedback.aside(command, awaited, looks_around=self._looks_around)
         return self.verdict(JudgementKind.ASIDE, text)
@@ -303,10 +308,10 @@ class _Case:
         """Whether the line only reads, after the login: that changes nothing, so it is never wrong."""
         verb = self._command.verb
         in_transaction = self._answered.before is self._answered.after is State.TRANSACTION
-        return self._is_ok and in_transaction and verb is not None and verb.effect is Effect.NOTHING
+        return self.is_ok and in_transaction and verb is not None and verb.effect is Effect.NOTHING
 
     def _unknown(self) -> Judgement:
-        if self._is_ok:
+        if self.is_ok:
             return self.verdict(JudgementKind.ASIDE, feedback.UNKNOWN_TO_US)
         if not self._answered.line:
             # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
@@ -321,7 +326,7 @@ class _Case:
         """Judge an answer to a challenge that is not the awaited one."""
         if self._answered.line == b"*":
             return self.verdict(JudgementKind.ASIDE, feedback.GAVE_UP)
-        if self._is_ok:
+        if self.is_ok:
             return self.verdict(JudgementKind.ASIDE, feedback.OTHER_RESPONSE)
         text = feedback.refused_response(self._answered.line)
         return self.verdict(JudgementKind.WRONG_ARGUMENTS, text)

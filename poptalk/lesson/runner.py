@@ -20,7 +20,7 @@ The lesson itself is one generator, `Tutor._lesson_from`, which yields actions u
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from string import ascii_lowercase
 
@@ -56,10 +56,10 @@ from poptalk.lesson.document.model import (
     Turn,
     number_meant,
 )
-from poptalk.lesson.judge import Judgement, JudgementKind
+from poptalk.lesson.judge import Judgement, JudgementKind, judge_free
 from poptalk.lesson.progress import EventKind
 from poptalk.lesson.session import Cursor, LessonSession, items_at
-from poptalk.lesson.task import Hints, ProgressRecorder, Task, free_remark
+from poptalk.lesson.task import Hints, ProgressRecorder, Task
 from poptalk.pop3.commands import parse_command
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
@@ -483,7 +483,24 @@ class Tutor:
         while True:
             message = yield from self._session.next(Awaiting.OVER)
             if isinstance(message, Answered):
-                yield from free_remark(message, self._session.before)
+                yield from self._remark(message)
+
+    def _remark(
+        self, answered: Answered, if_unknown: str = "", *, otherwise: str = ""
+    ) -> Iterator[LessonAction]:
+        """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
+
+        Args:
+            answered: the line and its reply.
+            if_unknown: what is said of a line that is nothing like a command.
+            otherwise: what is said where there is no mistake.
+        """
+        self._verdict = verdict = judge_free(answered, seen=self._session.before)
+        text = verdict.text
+        if if_unknown and text in (feedback.NO_COMMAND, feedback.A_NUMBER_ALONE):
+            text = if_unknown
+        if text or otherwise:
+            yield Feedback(kind=FeedbackKind.ASIDE, text=text or otherwise)
 
     def _turns_later(self) -> tuple[Turn, ...]:
         """Return the turns of the step after this item, up to where the connection is another."""
@@ -562,11 +579,7 @@ class Tutor:
                     yield Feedback(kind=FeedbackKind.NEWS, text=text)
                 case Answered():
                     wanted = f"the question wants a letter, {_range(question)}."
-                    yield from free_remark(
-                        message,
-                        self._session.before,
-                        if_unknown=f"The server doesn't know this; {wanted}",
-                    )
+                    yield from self._remark(message, f"The server doesn't know this; {wanted}")
                 case _:
                     pass
         self._question = None
@@ -590,8 +603,7 @@ class Tutor:
         while message not in (Request.GO_ON, Request.SKIP):
             message = yield from self._session.next(Awaiting.PAUSE)
             if isinstance(message, Answered):
-                remarks = list(free_remark(message, self._session.before))
-                yield from remarks or [Feedback(kind=FeedbackKind.ASIDE, text=_NOT_COUNTED)]
+                yield from self._remark(message, otherwise=_NOT_COUNTED)
             elif isinstance(message, Request) and self._session.lost:
                 yield from self._session.restore(self._cursor)
             elif message is Request.CONNECT:

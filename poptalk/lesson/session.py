@@ -365,7 +365,7 @@ class LessonSession(SessionTracker):
         self._capture(verdict.bindings)
         if isinstance(turn.act, Line):
             for part in turn.act.step.pattern.placeholders:
-                if part.name in verdict.bindings and part.default is not None:
+                if part.name and part.default is not None and part.name in verdict.bindings:
                     self.chosen[part.name] = verdict.bindings[part.name]
         if turn.effect in (Effect.MARK, Effect.UNMARK_ALL):
             new = self.seen.marked - self.before.marked

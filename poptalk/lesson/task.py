@@ -21,11 +21,18 @@ from poptalk.lesson.actions import (
     Manner,
     Message,
     Request,
-    SessionState,
     message_of,
 )
-from poptalk.lesson.document.model import Block, Lesson, Prose, QuizQuestion, Step, Turn
-from poptalk.lesson.judge import Judgement, JudgementKind, judge, judge_free
+from poptalk.lesson.document.model import (
+    Block,
+    Lesson,
+    Prose,
+    QuizQuestion,
+    Step,
+    Turn,
+    come_before_login,
+)
+from poptalk.lesson.judge import Judgement, JudgementKind, judge
 from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
 from poptalk.lesson.session import OTHER_GREETING, Cursor, LessonSession
 from poptalk.net.errors import EndedBy
@@ -398,14 +405,29 @@ class Task:
         effect = command.verb.effect if command.verb is not None else Effect.NOTHING
         if effect is Effect.FAREWELL and verdict.kind is JudgementKind.ASIDE:
             return ""  # The end of the connection, which follows, explains it.
+        if effect is Effect.LOGIN and self._needs_no_login():
+            return (
+                "You are logged in now, and what this step asks for comes before the login: "
+                "`:reset` begins it again."
+            )
         if effect is Effect.UNMARK_ALL and session.lesson_marks:
-            return "That took back the lesson's own `DELE` as well: `:reset` brings it back."
+            before, self._reached = self._reached, self._first_lost_mark()
+            again = "`:reset` brings it back" if self._reached == before else "send it again"
+            return f"That took back the lesson's own `DELE` as well: {again}."
         if effect is Effect.UNMARK_ALL and session.before.marked:
             return "No message is marked any more; the step goes on."
         number = message_of(command)
         if effect is Effect.MARK and number in self._needed():
             return feedback.spoilt(number or 0)
         return verdict.text
+
+    def _needs_no_login(self) -> bool:
+        """Tell whether what is due cannot be done after the login."""
+        verb = self.turn.act.command.verb if isinstance(self.turn.act, Line) else None
+        wrong_state = verb is not None and State.TRANSACTION not in verb.states
+        is_about_authorization = self._block.state is State.AUTHORIZATION
+        before_login = come_before_login(self._turns[self._index + 1 :])
+        return wrong_state or is_about_authorization or before_login
 
     def _needed(self) -> set[int]:
         """Find the messages that the rest of the step needs unmarked."""
@@ -513,24 +535,6 @@ class Task:
                 yield from session.ready(self.cursor)
         yield self._done("closed")
         self._go_on()
-
-
-def free_remark(
-    answered: Answered, seen: SessionState, *, if_unknown: str = ""
-) -> Iterator[LessonAction]:
-    """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
-
-    Args:
-        answered: the line and its reply.
-        seen: the session before it.
-        if_unknown: what is said of a line that is nothing like a command.
-    """
-    verdict = judge_free(answered, seen=seen)
-    text = verdict.text
-    if if_unknown and text in (feedback.NO_COMMAND, feedback.A_NUMBER_ALONE):
-        text = if_unknown
-    if text:
-        yield Feedback(kind=FeedbackKind.ASIDE, text=text)
 
 
 def _begins(turn: Turn, line: bytes) -> bool:

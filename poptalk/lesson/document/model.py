@@ -122,6 +122,16 @@ class Turn:
         return self.reply is None or isinstance(self.reply.steps[-1], AnyLines)
 
 
+def come_before_login(turns: Iterable[Turn]) -> bool:
+    """Tell whether some turns log in on the connection that is open when they begin."""
+    for turn in turns:
+        if turn.opens or turn.closes or turn.effect is Effect.FAREWELL:
+            return False
+        if turn.effect in (Effect.NAME, Effect.LOGIN) and not turn.is_refusal:
+            return True
+    return False
+
+
 def turns(dialogue: Dialogue) -> tuple[Turn, ...]:
     """Take a dialogue apart.
 
