@@ -2,20 +2,24 @@
 
 Run it with `python -m benchmarks.trips`.  A profile hook counts the functions of poptalk that begin
 until a goal is reached: from Enter to the socket, from a server's octets to the screen and until
-everything is drawn, and from `--login` to the AUTH line.
+everything is drawn, from them to what a lesson says of the reply, and from `--login` to the AUTH line.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import CodeType, FrameType
+from unittest.mock import patch
 
 import poptalk
+from poptalk.lesson.ui.controller import LessonView
 from poptalk.net.async_connection import AsyncConnection
 from poptalk.net.endpoint import Destination
 from poptalk.pop3.commands import parse_command
@@ -23,6 +27,7 @@ from poptalk.practice.server import Server
 from poptalk.session.login import log_in, request_of
 from poptalk.shell.live import LiveShell
 from poptalk.terminal.screen import LiveScreen
+from tests.shell.learners import learning
 from tests.shell.shells import ENTER, LiveTest, live
 
 PACKAGE = str(Path(poptalk.__file__).parent)
@@ -117,6 +122,7 @@ async def main() -> None:
             await measure_parses(shell)
         async with live(Destination(host=server.host, port=server.port or 0)) as shell:
             await measure_login(shell)
+    await measure_verdict()
 
 
 async def measure_reply(shell: LiveTest) -> None:
@@ -153,6 +159,17 @@ async def measure_login(shell: LiveTest) -> None:
     ours = [name for name in trip.functions if name.startswith(LOGIN_ROOMS)]
     report("--login to the AUTH line", trip, goal="15, of cli, shell and login")
     print(f"    of cli, shell and login: {len(ours)}")
+
+
+async def measure_verdict() -> None:
+    """Measure the way of a reply to the tutor's comment on it."""
+    with TemporaryDirectory() as state, patch.dict(os.environ, {"XDG_STATE_HOME": state}):
+        async with learning() as learner:
+            # What the first replies find out is kept; with STAT the step ends too.
+            await learner.does("USER bob", "PASS jones", "", "b", "NOOP")
+            with profiled(Trip(AsyncConnection.data_received, LessonView.comment)) as trip:
+                await learner.does("STAT")
+            report("server octet to a lesson's verdict", trip, goal="80 and 9")
 
 
 def _never() -> None:

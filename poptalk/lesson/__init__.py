@@ -5,9 +5,9 @@ The tutor does no input or output: told what happened, it answers with what to d
 
 - The document: `document` reads one; `library` finds lessons; `author` is for those who write them.
 - The tutor: `runner` goes through the steps, `task` is what the learner does in one, `session` has the
-  connection.  `actions` holds what the tutor wants done and the events that it is told.
-- What the tutor knows and says: `state` of the session, `judge` gives verdicts, `feedback` has the
-  sentences, `replay` says what must be sent again after a lost connection.
+  connection, and knows what must be sent again after a lost one.  `actions` holds what the tutor wants
+  done, the events that it is told, and what it knows of the session by them.
+- What the tutor says: `judge` gives verdicts, `feedback` has the sentences.
 - The hands: `driver` carries actions out in order, for the prompt (`ui`) and the dry run (`verify`).
 - `server` is the lesson's own practice server with its mailbox, or a live one; `progress` keeps what
   was done.

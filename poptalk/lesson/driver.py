@@ -3,8 +3,8 @@
 The tutor decides and does nothing itself; a driver does nothing that the tutor did not ask for.  Here
 is all that every driver has in common: the queue of actions, which of them holds the queue up until its
 event has come, and how the protocol's events become the lesson's.  The hands are a subclass's: the
-prompt's (`shell.coach`), which wait for keys and for the server at once, and the dry run's
-(`rehearsal`), which block.
+prompt's (`ui.controller`), which wait for keys and for the server at once, and the dry run's
+(`verify.dry_run`), which block.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from poptalk.lesson.actions import (
@@ -55,7 +55,6 @@ from poptalk.terminal.safe import Fragment, Fragments
 from poptalk.transcript.model import Dialogue
 
 # A proof: a dialogue on a second connection, shown so that nobody takes it for the learner's own.
-
 
 SECONDS = 5.0
 """How long the second connection may be silent: its dialogue is short, and the server near."""
@@ -230,11 +229,6 @@ class Driver(ABC):
         """Whether something is under way."""
         return self._pending is not None or bool(self._queue)
 
-    @property
-    def all_told(self) -> bool:
-        """Whether the tutor knows everything that has come."""
-        return not self._replies.events
-
     def carry_out(self, actions: Sequence[LessonAction]) -> None:
         """Carry out actions, after those that wait, until one of them has to be waited for."""
         self._queue.extend(actions)
@@ -262,12 +256,11 @@ class Driver(ABC):
                 else:
                     self._making_room = True
                     self.hang_up(Manner.FOLDED)
-            case HangUp() if self.session is None:
-                self._pending = (
-                    None  # The end has come first; the tutor knows of it, or is about to.
-                )
-            case HangUp():
+            case HangUp() if self.session is not None:
                 self.hang_up()
+            case HangUp():
+                # The end has come first; the tutor knows of it, or is about to.
+                self._pending = None
             case WaitSeconds():
                 self.after(action.seconds, lambda: self.listened(Waited()))
             case Prove():
@@ -373,16 +366,6 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{end}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unanswered:
-    """A line that was sent, and is not answered yet."""
-
-    line: bytes
-    sasl: bool
-    before: State
-    at_once: bool
-
-
 class ReplyBuffer:
     """Makes the lesson's events of those of the protocol, for one connection.
 
@@ -400,7 +383,8 @@ class ReplyBuffer:
         """What the tutor has not been told yet."""
         self._encrypted = encrypted
         self._exchanges = exchanges
-        self._unanswered: deque[_Unanswered] = deque()
+        self._unanswered: deque[Answered] = deque()
+        """Lines that were sent, each with a reply that is to come."""
 
     @property
     def is_due(self) -> bool:
@@ -417,18 +401,20 @@ class ReplyBuffer:
         """Take note of an event."""
         match event:
             case Sent(line=line, sasl=sasl):
-                sent = _Unanswered(
-                    line=line, sasl=sasl, before=self.state, at_once=bool(self._unanswered)
+                at_once = bool(self._unanswered)
+                sent = Answered(
+                    line=line,
+                    sasl=sasl,
+                    lines=(),
+                    before=self.state,
+                    after=self.state,
+                    at_once=at_once,
                 )
                 self._unanswered.append(sent)
             case Greeting(status_line=status_line):
-                greeted = Connected(greeting=status_line.line, encrypted=self._encrypted)
-                self.events.append(greeted)
-            case Challenge(exchange=exchange) | ReplyEnd(exchange=exchange) if self._unanswered:
-                reply = self._exchanges.last
-                assert reply is not None
-                assert reply.exchange is exchange
-                self._answer(reply.lines, complete=True)
+                self.events.append(Connected(greeting=status_line.line, encrypted=self._encrypted))
+            case Challenge() | ReplyEnd() if self._unanswered and self._exchanges.last:
+                self._answer(self._exchanges.last.lines, complete=True)
             case StateChanged(new=new) if new is not State.CLOSED:
                 # It is the outcome of the reply that came just before.
                 self.state = new
@@ -455,13 +441,4 @@ class ReplyBuffer:
     def _answer(self, lines: Sequence[bytes], *, complete: bool) -> None:
         """Answer the oldest line: replies come in the order of the commands (RFC 2449 §6.6)."""
         sent = self._unanswered.popleft()
-        answered = Answered(
-            line=sent.line,
-            sasl=sent.sasl,
-            lines=lines,
-            before=sent.before,
-            after=self.state,
-            at_once=sent.at_once,
-            complete=complete,
-        )
-        self.events.append(answered)
+        self.events.append(replace(sent, lines=lines, after=self.state, complete=complete))

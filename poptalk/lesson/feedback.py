@@ -1,4 +1,4 @@
-"""Sentences about a line that was sent and its reply, made from the table of verbs.
+"""Sentences about a line that was sent and its reply, made from the table of commands.
 
 Each fits on two lines of 80 columns; `at_length` has what `:why` adds.  None of them quotes what may
 be a password, and none says what the lesson waits for.
@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 
-from poptalk.lesson.actions import Disconnected
+from poptalk.lesson.actions import Disconnected, SessionState, message_of
 from poptalk.lesson.document.model import Turn
-from poptalk.lesson.state import SessionState, message_of
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import (
     VERBS,
@@ -40,6 +39,9 @@ MOST_WORDS = 10
 """Commands that are named of what was sent; the others are counted."""
 
 RECONNECT = "Enter connects again."
+
+MANY_ERRORS = 3
+"""Refusals in a row after which a server that hangs up may have lost patience; RFC 1939 has no rule."""
 
 STUCK_SECONDS = 30.0
 """Silence after which hanging up is a fair answer."""
@@ -74,8 +76,11 @@ def closed(ended: Disconnected, before: SessionState) -> str:
     if ended.marked:
         verb = "stays" if len(ended.marked) == 1 else "stay"
         stays = f" Without `QUIT`, {messages(ended.marked)} {verb}."
-    who = _WHO[ended.ending.by]
-    return f"{who} {ended.ending.how} in {ended.state.value}.{stays} {RECONNECT}"
+    end = f"{_WHO[ended.ending.by]} {ended.ending.how} in {ended.state.value}."
+    if ended.ending.by is EndedBy.SERVER and before.errors >= MANY_ERRORS:
+        count = f"It had answered `-ERR` {before.errors} times in a row"
+        stays = f" {count}, and many servers hang up then.{stays}"
+    return f"{end}{stays} {RECONNECT}"
 
 
 def silent(seconds: float, lines: int) -> str:
@@ -184,7 +189,7 @@ def on_style(command: Command) -> str:
 def at_length(command: Command, status_line: StatusLine) -> str:
     """Say more about a command: its form, and its rules.
 
-    What `:why` says of the reply itself stands above it (`protocol.explain`), and after a -ERR the rules
+    What `:why` says of the reply itself is above it (`pop3.explain`), and after a -ERR the rules
     are among that.
     """
     verb = command.verb
@@ -213,7 +218,8 @@ def refused(command: Command, status_line: StatusLine, seen: SessionState) -> st
     """Explain a -ERR to a command that is right in form and state."""
     row = find_response_code(status_line.code) if status_line.code is not None else None
     if row is not None:
-        return f"The server refused: {row.meaning}. `[{row.name.decode('ascii')}]` says so."
+        meaning = row.meaning.removesuffix(" ...")
+        return f"The server refused: {meaning}. `[{row.name.decode('ascii')}]` says so."
     if lacks_user(command, seen):
         return PASS_WITHOUT_USER
     number = message_of(command)
@@ -227,9 +233,8 @@ def refused(command: Command, status_line: StatusLine, seen: SessionState) -> st
     if ArgumentKind.DIGEST in kinds:
         return "The server refused: the digest is not the one of its timestamp and the password."
     if command.verb is not None and command.verb.capability is not None:
-        return (
-            f"The server refused. `{command.verb.keyword}` is optional: `CAPA` lists what it has."
-        )
+        word = command.verb.keyword
+        return f"The server refused. `{word}` is optional: `CAPA` lists what it has."
     return "The server refused: what follows `-ERR` says why, and `:why` says more."
 
 
@@ -260,6 +265,15 @@ def wrong_state(command: Command, state: State, seen: SessionState) -> str:
     if state is State.TRANSACTION:
         return f"`{word}` belongs to AUTHORIZATION, and you are in TRANSACTION: logged in already."
     return f"`{word}` has no place in {state.value}: the session is over."
+
+
+def logged_in_already(command: Command) -> str:
+    """Say that a command is the awaited one, but sent after a login that the step has yet to come to."""
+    word = command.keyword.decode("utf-8", "replace")
+    return (
+        f"`{word}` is right, but you are logged in already, and this step wants it before the login: "
+        "`:reset` begins the step again."
+    )
 
 
 def arguments_are_wrong(command: Command) -> bool:
@@ -397,7 +411,7 @@ def aside(command: Command, awaited: Command | None, *, looks_around: bool) -> s
     """Say that a command is valid, and what it does; what only reads is fine at any time."""
     verb = command.verb
     assert verb is not None
-    if verb.effect is Effect.NAME and ArgumentKind.PASSWORD in _kinds(_verb_of(awaited)):
+    if verb.effect is Effect.NAME and awaited and ArgumentKind.PASSWORD in _kinds(awaited.verb):
         return "The name is taken; now the step goes on."
     rest = "It changes nothing" if looks_around else "This step asks for something else"
     return f"`{verb.keyword}` is fine here: {verb.summary}. {rest}."
@@ -412,10 +426,6 @@ def refused_response(line: bytes) -> str:
 
 def _kinds(verb: Verb | None) -> tuple[ArgumentKind, ...]:
     return tuple(argument.kind for argument in verb.arguments) if verb is not None else ()
-
-
-def _verb_of(command: Command | None) -> Verb | None:
-    return command.verb if command is not None else None
 
 
 def _count_is_wrong(command: Command) -> bool:
@@ -481,12 +491,6 @@ def _differs(command: Command, awaited: Command) -> str:
 
 def _one_edit_apart(word: str, name: str) -> bool:
     """Tell whether one letter added, left out, changed, or two neighbours swapped make `name`."""
-    if len(word) > len(name) + 1:
-        return False
-    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
-    letters = set(name)
-    edits = {left + right[1:] for left, right in cuts if right}
-    edits |= {left + right[1] + right[0] + right[2:] for left, right in cuts if len(right) > 1}
-    edits |= {left + letter + right[1:] for left, right in cuts for letter in letters}
-    edits |= {left + letter + right for left, right in cuts for letter in letters}
-    return name in edits
+    same = len([*takewhile(lambda pair: len({*pair}) == 1, zip(word, name, strict=False))])
+    got, want = word[same:], name[same:]
+    return want in (got[1:], got[1::-1] + got[2:]) or want[1:] in (got, got[1:])

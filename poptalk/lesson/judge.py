@@ -1,20 +1,19 @@
 """What a line that was sent, and the reply to it, mean for the turn that a lesson awaits.
 
-A verdict never says the answer: that is the ladder's matter (`ladder`).  The author's own words come
-first, where a `mistake` block matches; all other sentences are made from the table of verbs, so that
-an author need not write anything about wrong states, misspelt words and missing arguments.
+A verdict never gives the answer away: hints do that (`task.Hints`).  The author's own words come first,
+where a `mistake` block matches; all other sentences are made from the table of commands, so that an
+author need not write anything about wrong states, misspelt words and missing arguments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from poptalk.lesson import feedback
-from poptalk.lesson.actions import Answered
-from poptalk.lesson.document.model import Mistake, Turn
-from poptalk.lesson.state import SessionState
+from poptalk.lesson.actions import Answered, SessionState
+from poptalk.lesson.document.model import Mistake, Turn, come_before_login
 from poptalk.pop3.commands import MASK, Command, Effect, State, Verb, parse_command
 from poptalk.pop3.replies import Status, StatusLine, parse_status_line
 from poptalk.transcript.match import Agreement, Difference, match_line, match_reply
@@ -37,15 +36,8 @@ class JudgementKind(Enum):
     MISTAKE = "a mistake that the author foresaw"
 
 
-MISSES = frozenset(
-    {
-        JudgementKind.WRONG_ARGUMENTS,
-        JudgementKind.WRONG_STATE,
-        JudgementKind.UNKNOWN,
-        JudgementKind.REFUSED,
-        JudgementKind.MISTAKE,
-    }
-)
+_WRONG = (JudgementKind.WRONG_ARGUMENTS, JudgementKind.WRONG_STATE, JudgementKind.UNKNOWN)
+MISSES = frozenset((*_WRONG, JudgementKind.REFUSED, JudgementKind.MISTAKE))
 """The verdicts that count; what is valid but not asked for, or cannot be judged, does not."""
 
 
@@ -103,18 +95,19 @@ def judge(
         spoilt: messages that the learner marked, though the lesson did not ask for it.
         live: whether the server is somebody else's, whose mail differs from the lesson's.
     """
-    seen = seen if seen is not None else SessionState()
-    case = _Case(turn, answered, bindings, seen, done=done, later=later)
+    case = _Case(turn, answered, bindings, seen or SessionState(), done=done, later=later)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
         return case.verdict(
             JudgementKind.UNJUDGED, feedback.CUT_OFF, reason=feedback.CUT_OFF_AT_LENGTH
         )
-    if case.is_wanted and isinstance(case.reply, Agreement):
+    too_late = answered.before is State.TRANSACTION and come_before_login(later)
+    if case.is_wanted and isinstance(case.reply, Agreement) and not too_late:
         return case.wanted(case.reply)
-    for mistake in mistakes:
-        verdict = case.mistake(mistake)
-        if verdict is not None:
-            return verdict
+    if verdict := next(filter(None, map(case.mistake, mistakes)), None):
+        return verdict
+    if case.is_wanted and too_late and case.is_ok:
+        text = feedback.logged_in_already(parse_command(answered.line))
+        return case.verdict(JudgementKind.WRONG_STATE, text)
     if case.is_wanted:
         return case.wanted_otherwise(spoilt, live=live)
     return case.something_else()
@@ -122,11 +115,8 @@ def judge(
 
 def judge_free(answered: Answered, *, seen: SessionState | None = None) -> Judgement:
     """Judge a line that nothing awaits: explain a mistake, and leave everything else alone."""
-    nothing = Turn(act=None)
-    verdict = judge(nothing, answered, {}, seen=seen)
-    if verdict.is_miss:
-        return verdict
-    return Judgement(kind=JudgementKind.ASIDE)
+    verdict = judge(Turn(act=None), answered, {}, seen=seen)
+    return verdict if verdict.is_miss else Judgement(kind=JudgementKind.ASIDE)
 
 
 class _Case:
@@ -142,12 +132,8 @@ class _Case:
         done: Sequence[Turn],
         later: Sequence[Turn],
     ) -> None:
-        self._turn = turn
-        self._done = done
-        self._later = later
-        self._answered = answered
-        self._bindings = bindings
-        self._seen = seen
+        self._turn, self._done, self._later = turn, done, later
+        self._answered, self._bindings, self._seen = answered, bindings, seen
         self._command = parse_command(answered.line)
         self._status_line = parse_status_line(answered.lines[0] if answered.lines else b"")
         self._bare = b""
@@ -157,7 +143,8 @@ class _Case:
         self.reply = self._match_reply(turn, found)
 
     @property
-    def _is_ok(self) -> bool:
+    def is_ok(self) -> bool:
+        """Whether the reply is not a refusal."""
         return self._status_line.status in (Status.OK, Status.CHALLENGE)
 
     @property
@@ -205,15 +192,7 @@ class _Case:
             return Agreement(bindings=dict(found))
         return match_reply(turn.reply, self._answered.lines, found)
 
-    def verdict(
-        self,
-        kind: JudgementKind,
-        text: str,
-        *,
-        reason: str = "",
-        bindings: Bindings | None = None,
-        mistake: Mistake | None = None,
-    ) -> Judgement:
+    def verdict(self, kind: JudgementKind, text: str, *, reason: str = "") -> Judgement:
         """Make a verdict; arguments as for `Judgement`."""
         return Judgement(
             kind=kind,
@@ -221,14 +200,13 @@ class _Case:
             reason=reason,
             command=self._command,
             status_line=self._status_line,
-            bindings=self._bindings if bindings is None else bindings,
-            mistake=mistake,
+            bindings=self._bindings,
         )
 
     def wanted(self, reply: Agreement) -> Judgement:
         """Pass a line and a reply that are what the lesson awaits."""
         text = "" if self._answered.sasl else feedback.on_style(self._command)
-        return self.verdict(JudgementKind.WANTED, text, bindings=reply.bindings)
+        return replace(self.verdict(JudgementKind.WANTED, text), bindings=reply.bindings)
 
     def mistake(self, mistake: Mistake) -> Judgement | None:
         """Compare with a mistake of the author's; None where it is another one."""
@@ -246,7 +224,7 @@ class _Case:
         if not isinstance(reply, Agreement):
             return None
         text = feedback.filled(mistake.comment.source, self._without_secrets(reply.bindings))
-        return self.verdict(JudgementKind.MISTAKE, text, mistake=mistake)
+        return replace(self.verdict(JudgementKind.MISTAKE, text), mistake=mistake)
 
     def _without_secrets(self, found: Bindings) -> Bindings:
         """Mask what a mistake captured of a secret: a comment is no place for it."""
@@ -266,18 +244,20 @@ class _Case:
         verb, before = self._command.verb, self._answered.before
         if self._status_line.status is Status.ERR:
             if self._bare:
-                text = feedback.too_much(self._command)
-                return self.verdict(JudgementKind.UNKNOWN, text)
+                return self.verdict(JudgementKind.UNKNOWN, feedback.too_much(self._command))
             if verb is not None and before not in verb.states and not self._answered.sasl:
                 text = feedback.wrong_state(self._command, before, self._seen)
                 return self.verdict(JudgementKind.WRONG_STATE, f"{text} `:reset` begins again.")
-            text = feedback.refused(self._command, self._status_line, self._seen)
-            return self.verdict(JudgementKind.REFUSED, text)
+            return self._refused()
         why = str(self.reply) if isinstance(self.reply, Difference) else ""
         if self._turn.is_refusal and not spoilt:
             return self.verdict(JudgementKind.OTHER_REPLY, feedback.TAKEN, reason=why)
         kind = JudgementKind.OTHER_REPLY if spoilt else JudgementKind.UNJUDGED
         return self.verdict(kind, feedback.other_reply(spoilt, live=live), reason=why)
+
+    def _refused(self) -> Judgement:
+        text = feedback.refused(self._command, self._status_line, self._seen)
+        return self.verdict(JudgementKind.REFUSED, text)
 
     def something_else(self) -> Judgement:
         """Judge a line that is not the awaited one."""
@@ -290,25 +270,20 @@ class _Case:
         command = self._command
         before = self._answered.before
         if self._fits(self._later):
-            text = feedback.comes_later(command, self._turn)
-            return self.verdict(JudgementKind.EARLY, text)
-        if not self._is_ok:
-            text = ""
-            if before not in verb.states:
-                text = feedback.wrong_state(command, before, self._seen)
-            elif feedback.lacks_user(command, self._seen):
-                text = feedback.PASS_WITHOUT_USER
-            if text:
-                return self.verdict(JudgementKind.WRONG_STATE, text)
-        if self._is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
+            return self.verdict(JudgementKind.EARLY, feedback.comes_later(command, self._turn))
+        if not self.is_ok and before not in verb.states:
+            text = feedback.wrong_state(command, before, self._seen)
+            return self.verdict(JudgementKind.WRONG_STATE, text)
+        if not self.is_ok and feedback.lacks_user(command, self._seen):
+            return self.verdict(JudgementKind.WRONG_STATE, feedback.PASS_WITHOUT_USER)
+        if self.is_ok and verb.effect is not Effect.NAME and self._fits(self._done):
             return self.verdict(JudgementKind.ASIDE, feedback.DONE_ALREADY)
         awaited = self._awaited
         is_awaited_verb = awaited is not None and awaited.verb is verb
-        if is_awaited_verb or (not self._is_ok and feedback.arguments_are_wrong(command)):
+        if is_awaited_verb or (not self.is_ok and feedback.arguments_are_wrong(command)):
             return self._wrong_arguments(awaited if is_awaited_verb else None)
-        if not self._is_ok:
-            text = feedback.refused(command, self._status_line, self._seen)
-            return self.verdict(JudgementKind.REFUSED, text)
+        if not self.is_ok:
+            return self._refused()
         text = feedback.aside(command, awaited, looks_around=self._looks_around)
         return self.verdict(JudgementKind.ASIDE, text)
 
@@ -333,10 +308,10 @@ class _Case:
         """Whether the line only reads, after the login: that changes nothing, so it is never wrong."""
         verb = self._command.verb
         in_transaction = self._answered.before is self._answered.after is State.TRANSACTION
-        return self._is_ok and in_transaction and verb is not None and verb.effect is Effect.NOTHING
+        return self.is_ok and in_transaction and verb is not None and verb.effect is Effect.NOTHING
 
     def _unknown(self) -> Judgement:
-        if self._is_ok:
+        if self.is_ok:
             return self.verdict(JudgementKind.ASIDE, feedback.UNKNOWN_TO_US)
         if not self._answered.line:
             # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
@@ -351,7 +326,7 @@ class _Case:
         """Judge an answer to a challenge that is not the awaited one."""
         if self._answered.line == b"*":
             return self.verdict(JudgementKind.ASIDE, feedback.GAVE_UP)
-        if self._is_ok:
+        if self.is_ok:
             return self.verdict(JudgementKind.ASIDE, feedback.OTHER_RESPONSE)
         text = feedback.refused_response(self._answered.line)
         return self.verdict(JudgementKind.WRONG_ARGUMENTS, text)

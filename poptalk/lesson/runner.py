@@ -1,27 +1,26 @@
 """The tutor: runs a lesson, told what happens, and answers with what is to be done.
 
-It has no socket, no screen and no clock.  A driver carries out its cues, in order and one after the
-other, and tells it what happened::
+It has no socket, no screen and no clock.  A driver carries out its actions, in order and one after
+the other, and tells it what happened::
 
     tutor = Tutor(lesson)
-    cues = tutor.begin()
+    actions = tutor.begin()
     ...                                     # Say, Heading, Connect, ...: carry them out
-    cues = tutor.tell(Connected(greeting=b"+OK ready"))
-    cues = tutor.entered("2")               # at a question; None: the line goes to the server
-    cues = tutor.hint()                     # `:hint`
+    actions = tutor.tell(Connected(greeting=b"+OK ready"))
+    actions = tutor.entered("2")            # at a question; None: the line goes to the server
+    actions = tutor.hint()                  # `:hint`
 
 Everything typed that does not begin with a colon is sent first; the tutor hears of it by `Answered`,
 comments, and never holds anything back.  `awaiting` says what the learner is expected to do.
 
-The lesson itself is one generator, `Tutor._lesson_from`, which yields cues until it must wait; `task`
-does the tasks, `session` has the connection.
+The lesson itself is one generator, `Tutor._lesson_from`, which yields actions until it must wait;
+`task` does the tasks, `session` has the connection.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from string import ascii_lowercase
 
@@ -57,90 +56,14 @@ from poptalk.lesson.document.model import (
     Turn,
     number_meant,
 )
-from poptalk.lesson.judge import Judgement, JudgementKind
+from poptalk.lesson.judge import Judgement, JudgementKind, judge_free
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.replay import Cursor, items_at
-from poptalk.lesson.session import LessonSession
-from poptalk.lesson.task import Hints, ProgressRecorder, Task, free_remark
+from poptalk.lesson.session import Cursor, LessonSession, items_at
+from poptalk.lesson.task import Hints, ProgressRecorder, Task
 from poptalk.pop3.commands import parse_command
-from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
 from poptalk.transcript.placeholders import Known
-from poptalk.transcript.redact import mask_command, mask_sasl_line
-from poptalk.transcript.writer import DialogueWriter
-
-# The text of `:report`: where the learner is, and the last exchanges, ready for an issue.
-#
-# Secrets are masked as in a log (`notation.mask`), and so are a server's echoes of them.  A lesson's
-# fault is not named: it may be what the learner is to find out.
-
-
-EXCHANGES_REPORTED = 8
-"""Exchanges that are remembered: enough to see what led to the trouble, short enough to be read."""
-
-_LINES_REPORTED = 10
-"""Lines of one reply that are written; the rest is said to be there.  It may be somebody's mail."""
-
-
-def write_report(
-    *, where: str, awaited: str, comment: str, versions: str, exchanges: Sequence[Answered]
-) -> str:
-    """Write a report in Markdown.
-
-    Args:
-        where: the id of the step, and which one of how many it is.
-        awaited: what the lesson waits for.
-        comment: what the tutor said last; empty where it said nothing.
-        versions: of poptalk and of what it runs on, one line.
-        exchanges: the last ones, in order.
-    """
-    written: list[str] = []
-    _write_exchanges(DialogueWriter(written.append), exchanges)
-    lines = [
-        f"Lesson: {where}",
-        f"Awaited: {awaited}",
-        f"Said last: {comment or 'nothing'}",
-        f"Versions: {versions}",
-        "",
-        "```pop3",
-        "".join(written).rstrip("\n") or "# nothing was sent yet",
-        "```",
-        "",
-        "What I did, and what I expected instead:",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _write_exchanges(writer: DialogueWriter, exchanges: Iterable[Answered]) -> None:
-    secrets = SpokenSecrets()
-    auth = parse_command(b"")
-    step = 0
-    for answered in exchanges:
-        if answered.sasl:
-            step += 1
-            mechanism = auth.arguments[0] if auth.arguments else b""
-            parts = mask_sasl_line(answered.line, mechanism, step=step)
-            secrets.remember(answered.line)
-        else:
-            auth = parse_command(answered.line)
-            step = len(auth.arguments) > 1
-            parts = mask_command(auth)
-            secrets.sent(auth.line, auth.secret)
-        writer.client(*parts)
-        _write_reply(writer, answered, secrets)
-
-
-def _write_reply(writer: DialogueWriter, answered: Answered, secrets: SpokenSecrets) -> None:
-    for line in answered.lines[:_LINES_REPORTED]:
-        writer.received(secrets.mask(line))
-    if len(answered.lines) > _LINES_REPORTED:
-        writer.any_lines()
-        writer.received(secrets.mask(answered.lines[-1]))
-    if not answered.complete:
-        writer.comment("the reply broke off here")
-
 
 __all__ = ["Awaiting", "SILENCES", "Tutor"]
 
@@ -267,7 +190,6 @@ class Tutor:
         """The last one outside tasks."""
         self._flow: Flow[None] | None = None
         self._awaiting = Awaiting.BUSY
-        self._exchanges: deque[Answered] = deque(maxlen=EXCHANGES_REPORTED)
         self._disproved = False
         """Whether a proof has just failed."""
         self._disproofs: set[int] = set()
@@ -304,6 +226,11 @@ class Tutor:
         return self._lesson.steps[at] if 0 <= at < len(self._lesson.steps) else None
 
     @property
+    def place(self) -> str:
+        """The id of the step, by which it can be reported; of the lesson, in the introduction."""
+        return f"{self._lesson.name}#{self.step.slug}" if self.step else self._lesson.name
+
+    @property
     def prompt(self) -> str:
         """Where the learner is, in a few characters such as `2/5`; empty in the introduction."""
         at = self._cursor.step
@@ -329,10 +256,8 @@ class Tutor:
         return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
 
     def tell(self, message: Message | None) -> list[LessonAction]:
-        """Take note of what happened, and let the walk go on up to the next thing to wait for."""
+        """Take note of what happened, and let the lesson go on up to the next thing to wait for."""
         assert self._flow is not None, "A tutor must begin before it is told anything."
-        if isinstance(message, Answered):
-            self._exchanges.append(message)
         actions: list[LessonAction] = []
         # A generator that has not begun takes None, which is no message to one that has.
         given = next(self._flow) if message is None else self._flow.send(message)
@@ -390,7 +315,7 @@ class Tutor:
         """Comment on a reply that does not come to its end.
 
         Call it when each of `SILENCES` has passed.  What it returns is carried out at once, in front
-        of what else is queued: a `Send` that poptalk waits for may be what is silent.
+        of what else is queued: a line that poptalk waits for may be what is silent.
 
         Args:
             seconds: since the last octet came.
@@ -402,8 +327,16 @@ class Tutor:
 
     # What the learner asks.
 
+    def answer(self, command: str) -> list[LessonAction]:
+        """Answer a local command: one of the methods below."""
+        answers = (
+            *(self.hint, self.why, self.skip, self.back, self.reset),
+            *(self.map, self.state, self.task),
+        )
+        return {answer.__name__: answer for answer in answers}[command]()
+
     def hint(self) -> list[LessonAction]:
-        """Show the next rung of the ladder, the last of which is the answer."""
+        """Show the next hint, the last of which is the answer."""
         if self._awaiting is Awaiting.CHOICE and self._question is not None:
             answer = task.answer_to_question(self._question)
             text = self._hints.next_hint(answer, nudge=_GUESS)
@@ -457,32 +390,31 @@ class Tutor:
         texts.append(f"{self._where()}.")
         return [_news(" ".join(texts))]
 
-    def report(self, versions: str) -> str:
-        """Write a text for an issue: where the learner is, and the last exchanges without secrets.
+    def report(self, session: Sequence[str]) -> str:
+        """Write a text for an issue, in Markdown; a lesson's fault is not named in it.
 
         Args:
-            versions: of poptalk and of what it runs on, one line.
+            session: the lines that the shell reports of its session, without secrets.
         """
-        return write_report(
-            where=self._where().replace("`", ""),
-            awaited=self._awaiting.value,
-            comment=self._said,
-            versions=versions,
-            exchanges=tuple(self._exchanges),
+        lines = (
+            f"Lesson: {self._where().replace('`', '')}",
+            f"Awaited: {self._awaiting.value}",
+            f"Said last: {self._said or 'nothing'}",
+            *("", "```pop3", *session, "```", ""),
+            "What I did, and what I expected instead:",
         )
+        return "\n".join(lines) + "\n"
 
     def _where(self) -> str:
         """Name the step by its id and its number."""
-        step = self.step
-        if step is None:
-            return f"`{self._lesson.name}`, at its beginning"
-        return f"`{self._lesson.name}#{step.slug}`, {self._name(self._cursor.step)}"
+        name = "at its beginning" if self.step is None else self._name(self._cursor.step)
+        return f"`{self.place}`, {name}"
 
     def _name(self, index: int) -> str:
         count = len(self._lesson.steps)
         return f"step {index + 1} of {count}" if index >= 0 else "the introduction"
 
-    # The walk.
+    # The flow of the lesson.
 
     def _go_to(self, step: int, news: str) -> list[LessonAction]:
         """Go to the beginning of a step, the session brought there if there is any news of it."""
@@ -532,7 +464,7 @@ class Tutor:
                 return
 
     def _flow_of(self, item: QuizQuestion | Block) -> Flow[None]:
-        """Return the walk through something that is to be done."""
+        """Return the flow of something that is to be done."""
         if isinstance(item, QuizQuestion):
             return self._ask(item)
         match item.kind:
@@ -551,7 +483,24 @@ class Tutor:
         while True:
             message = yield from self._session.next(Awaiting.OVER)
             if isinstance(message, Answered):
-                yield from free_remark(message, self._session.before)
+                yield from self._remark(message)
+
+    def _remark(
+        self, answered: Answered, if_unknown: str = "", *, otherwise: str = ""
+    ) -> Iterator[LessonAction]:
+        """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
+
+        Args:
+            answered: the line and its reply.
+            if_unknown: what is said of a line that is nothing like a command.
+            otherwise: what is said where there is no mistake.
+        """
+        self._verdict = verdict = judge_free(answered, seen=self._session.before)
+        text = verdict.text
+        if if_unknown and text in (feedback.NO_COMMAND, feedback.A_NUMBER_ALONE):
+            text = if_unknown
+        if text or otherwise:
+            yield Feedback(kind=FeedbackKind.ASIDE, text=text or otherwise)
 
     def _turns_later(self) -> tuple[Turn, ...]:
         """Return the turns of the step after this item, up to where the connection is another."""
@@ -630,11 +579,7 @@ class Tutor:
                     yield Feedback(kind=FeedbackKind.NEWS, text=text)
                 case Answered():
                     wanted = f"the question wants a letter, {_range(question)}."
-                    yield from free_remark(
-                        message,
-                        self._session.before,
-                        if_unknown=f"The server doesn't know this; {wanted}",
-                    )
+                    yield from self._remark(message, f"The server doesn't know this; {wanted}")
                 case _:
                     pass
         self._question = None
@@ -658,8 +603,7 @@ class Tutor:
         while message not in (Request.GO_ON, Request.SKIP):
             message = yield from self._session.next(Awaiting.PAUSE)
             if isinstance(message, Answered):
-                remarks = list(free_remark(message, self._session.before))
-                yield from remarks or [Feedback(kind=FeedbackKind.ASIDE, text=_NOT_COUNTED)]
+                yield from self._remark(message, otherwise=_NOT_COUNTED)
             elif isinstance(message, Request) and self._session.lost:
                 yield from self._session.restore(self._cursor)
             elif message is Request.CONNECT:

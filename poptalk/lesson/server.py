@@ -1,9 +1,9 @@
-"""The practice server of a lesson, in this process.
+"""The server of a lesson: a practice server in this process, or a server of the learner's.
 
-A classroom holds the lesson's mailbox, laid out afresh, its one account, its persona and its faults.
-All connections of the lesson have the same maildrop, one session at a time, so that what one of them
-has deleted is gone for the next; `fresh` makes everything as it was at first, and that is what replay
-rests upon.
+The practice server holds the lesson's mailbox, laid out afresh, its one account, its persona and its
+faults.  All connections of the lesson have the same maildrop, one session at a time, so that what one
+of them has deleted is gone for the next; `fresh` makes everything as it was at first, and that is what
+replay rests upon.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import shutil
 import tempfile
 import threading
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -186,8 +187,6 @@ def _octets(text: bytes) -> int:
 
 
 # Where a lesson's connections go: to its own practice server, or to a server of the learner's.
-#
-# The practice server is `classroom.Classroom`; a `LiveLessonServer` is any other.
 
 
 class LessonServer(ABC):
@@ -271,6 +270,17 @@ class LessonServerError(UsageError):
         super().__init__(f"{lesson.path}:{self.line}: {sentence}")
 
 
+@contextmanager
+def _blaming(lesson: Lesson, key: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of some kinds into one that names a key of the front matter."""
+    try:
+        yield
+    except kinds as error:
+        # An option of `poptalk serve` is a key here.
+        sentence = str(error).replace("--fault ", "fault ")
+        raise LessonServerError(lesson, key, sentence) from error
+
+
 class PracticeLessonServer(LessonServer):
     """The practice server of a lesson, as a context manager: it runs as long as the context lasts.
 
@@ -278,7 +288,7 @@ class PracticeLessonServer(LessonServer):
         lesson: the lesson; its mailbox is copied, and nothing in the folder itself is changed.
 
     Raises:
-        ClassroomError: on entering, if the mailbox, the persona, the account or a fault cannot be used.
+        LessonServerError: on entering, if the mailbox, persona, account or a fault cannot be used.
     """
 
     def __init__(self, lesson: Lesson) -> None:
@@ -350,17 +360,18 @@ class PracticeLessonServer(LessonServer):
     # Making the server.
 
     def _lay_out(self, directory: Path) -> Mailbox:
-        try:
+        with _blaming(self.lesson, "mailbox", MailboxError):
             source = find_mailbox(self.lesson.mailbox, beside=self.lesson.path)
             return Mailbox(source, directory)
-        except MailboxError as error:
-            raise LessonServerError(self.lesson, "mailbox", str(error)) from error
 
     def _new_server(self) -> Server:
         lesson = self.lesson
         persona = _load_persona(lesson)
         self._wrong = _connections_with_faults(lesson)
-        try:
+        with (
+            _blaming(lesson, "user", AccountError),
+            _blaming(lesson, "mailbox", MaildropError),
+        ):
             return Server(
                 persona=persona,
                 maildrop=self._mailbox.maildrop,
@@ -370,10 +381,6 @@ class PracticeLessonServer(LessonServer):
                 fault_seed=CHANCE,
                 observers=[self._begin],
             )
-        except AccountError as error:
-            raise LessonServerError(lesson, "user", str(error)) from error
-        except MaildropError as error:
-            raise LessonServerError(lesson, "mailbox", str(error)) from error
 
     def _begin(self, peer: Peer) -> Observer:
         if peer.number == ASIDE:
@@ -407,10 +414,8 @@ def _load_persona(lesson: Lesson) -> Persona:
     name = lesson.persona
     if name.endswith(".toml"):
         name = str(lesson.path.parent / name)
-    try:
+    with _blaming(lesson, "persona", PersonaError):
         return load_persona(name)
-    except PersonaError as error:
-        raise LessonServerError(lesson, "persona", str(error)) from error
 
 
 def _connections_with_faults(lesson: Lesson) -> tuple[int | None, ...]:
@@ -418,10 +423,6 @@ def _connections_with_faults(lesson: Lesson) -> tuple[int | None, ...]:
         return ()
     from poptalk.practice.faults.plan import FaultError, FaultPlan
 
-    try:
+    with _blaming(lesson, "fault", FaultError):
         plan = FaultPlan(lesson.faults, accounts=[lesson.user], seed=CHANCE)
-    except FaultError as error:
-        # The option of `poptalk serve` is a key here.
-        sentence = str(error).replace("--fault ", "fault ")
-        raise LessonServerError(lesson, "fault", sentence) from error
     return tuple(rule.connection for rule in plan.rules)

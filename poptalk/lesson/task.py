@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from string import ascii_lowercase
@@ -20,13 +21,20 @@ from poptalk.lesson.actions import (
     Manner,
     Message,
     Request,
+    message_of,
 )
-from poptalk.lesson.document.model import Block, Lesson, Prose, QuizQuestion, Step, Turn
-from poptalk.lesson.judge import Judgement, JudgementKind, judge, judge_free
+from poptalk.lesson.document.model import (
+    Block,
+    Lesson,
+    Prose,
+    QuizQuestion,
+    Step,
+    Turn,
+    come_before_login,
+)
+from poptalk.lesson.judge import Judgement, JudgementKind, judge
 from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
-from poptalk.lesson.replay import Cursor
-from poptalk.lesson.session import OTHER_GREETING, LessonSession
-from poptalk.lesson.state import SessionState, message_of
+from poptalk.lesson.session import OTHER_GREETING, Cursor, LessonSession
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import Effect, State, parse_command
 from poptalk.transcript.model import Action, Direction, Send, Side
@@ -46,6 +54,7 @@ class ProgressRecorder:
     def __init__(self, lesson: Lesson) -> None:
         self._lesson = lesson
         self.step: Step | None = None
+        self._hash = ""
         self.attempts = 0
         """How many lines, and answers to questions, were tried in the step."""
         self.shown = False
@@ -54,6 +63,7 @@ class ProgressRecorder:
     def enter(self, step: Step) -> Keep:
         """Begin a step."""
         self.step = step
+        self._hash = step_hash(step)
         self.attempts = 0
         self.shown = False
         return self.keep(EventKind.STARTED)
@@ -64,20 +74,18 @@ class ProgressRecorder:
 
     def keep(self, kind: EventKind) -> Keep:
         """Make an event of the step, or of the lesson where it is in none."""
-        step = self.step
-        return Keep(
-            event=ProgressEvent(
-                lesson=self._lesson.name,
-                step=step.slug if step is not None else "",
-                step_hash=step_hash(step) if step is not None else "",
-                kind=kind,
-                attempt=self.attempts,
-            )
+        event = ProgressEvent(
+            lesson=self._lesson.name,
+            step=self.step.slug if self.step is not None else "",
+            step_hash=self._hash,
+            kind=kind,
+            attempt=self.attempts,
         )
+        return Keep(event=event)
 
     def end(self) -> Keep:
         """End the lesson."""
-        self.step = None
+        self.step, self._hash = None, ""
         return self.keep(EventKind.ENDED)
 
 
@@ -106,7 +114,7 @@ class Hints:
         self._used = 0
         """How many of the author's hints were shown."""
         self.given = 0
-        """How many hints were shown to what is awaited now."""
+        """How many hints were shown to what is awaited now; its owner begins again."""
 
     def next_hint(self, answer: str, *, nudge: str = "") -> str:
         """Return the next hint: the answer once the author's are used up, and from then on.
@@ -120,10 +128,6 @@ class Hints:
             self._used += 1
             return " ".join(self._hints[self._used - 1].source.split())
         return nudge if is_first and nudge else answer
-
-    def next_turn(self) -> None:
-        """Take note that something else is awaited now."""
-        self.given = 0
 
 
 def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:
@@ -325,15 +329,6 @@ class Task:
         """Go on to the next turn."""
         turn = self.turn
         self._session.passed(turn, verdict)
-        if isinstance(turn.act, Line):
-            for placeholder in turn.act.step.pattern.placeholders:
-                name = placeholder.name
-                if (
-                    name is not None
-                    and name in verdict.bindings
-                    and placeholder.default is not None
-                ):
-                    self._session.chosen[name] = verdict.bindings[name]
         # The keyword that was sent: it may be the one of an `or` line.
         keyword = parse_command(answered.line).keyword.decode("utf-8", "replace")
         what = "the response" if answered.sasl else f"`{keyword}`"
@@ -343,8 +338,8 @@ class Task:
 
     def _done(self, what: str, remark: str = "") -> Feedback:
         """Say that a turn is done, and which one of how many."""
-        count = sum(turn.is_done_by_somebody for turn in self._turns)
-        done = sum(turn.is_done_by_somebody for turn in self._turns[: self._index + 1])
+        by_somebody = [at for at, turn in enumerate(self._turns) if turn.is_done_by_somebody]
+        count, done = len(by_somebody), bisect_right(by_somebody, self._index)
         part = f" ({done} of {count})" if count > 1 else ""
         text = f"{what}{part}." if not remark else f"{what}{part}. {remark}"
         return Feedback(kind=FeedbackKind.DONE, text=text[0].upper() + text[1:])
@@ -353,8 +348,7 @@ class Task:
         """Await the next turn."""
         self._index += 1
         self._reached = max(self._reached, self._index)
-        self._misses = 0
-        self._hints.next_turn()
+        self._misses = self._hints.given = 0
 
     def _first_lost_mark(self) -> int:
         """Find where the learner's own marks begin, which a cut has undone (RFC 1939 §6).
@@ -411,14 +405,29 @@ class Task:
         effect = command.verb.effect if command.verb is not None else Effect.NOTHING
         if effect is Effect.FAREWELL and verdict.kind is JudgementKind.ASIDE:
             return ""  # The end of the connection, which follows, explains it.
+        if effect is Effect.LOGIN and self._needs_no_login():
+            return (
+                "You are logged in now, and what this step asks for comes before the login: "
+                "`:reset` begins it again."
+            )
         if effect is Effect.UNMARK_ALL and session.lesson_marks:
-            return "That took back the lesson's own `DELE` as well: `:reset` brings it back."
+            before, self._reached = self._reached, self._first_lost_mark()
+            again = "`:reset` brings it back" if self._reached == before else "send it again"
+            return f"That took back the lesson's own `DELE` as well: {again}."
         if effect is Effect.UNMARK_ALL and session.before.marked:
             return "No message is marked any more; the step goes on."
         number = message_of(command)
         if effect is Effect.MARK and number in self._needed():
             return feedback.spoilt(number or 0)
         return verdict.text
+
+    def _needs_no_login(self) -> bool:
+        """Tell whether what is due cannot be done after the login."""
+        verb = self.turn.act.command.verb if isinstance(self.turn.act, Line) else None
+        wrong_state = verb is not None and State.TRANSACTION not in verb.states
+        is_about_authorization = self._block.state is State.AUTHORIZATION
+        before_login = come_before_login(self._turns[self._index + 1 :])
+        return wrong_state or is_about_authorization or before_login
 
     def _needed(self) -> set[int]:
         """Find the messages that the rest of the step needs unmarked."""
@@ -526,24 +535,6 @@ class Task:
                 yield from session.ready(self.cursor)
         yield self._done("closed")
         self._go_on()
-
-
-def free_remark(
-    answered: Answered, seen: SessionState, *, if_unknown: str = ""
-) -> Iterator[LessonAction]:
-    """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
-
-    Args:
-        answered: the line and its reply.
-        seen: the session before it.
-        if_unknown: what is said of a line that is nothing like a command.
-    """
-    verdict = judge_free(answered, seen=seen)
-    text = verdict.text
-    if if_unknown and text in (feedback.NO_COMMAND, feedback.A_NUMBER_ALONE):
-        text = if_unknown
-    if text:
-        yield Feedback(kind=FeedbackKind.ASIDE, text=text)
 
 
 def _begins(turn: Turn, line: bytes) -> bool:

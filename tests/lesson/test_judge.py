@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.lesson.actions import Answered
+from poptalk.lesson.actions import Answered, SessionState
 from poptalk.lesson.document.model import Mistake, Prose, Turn, turns
 from poptalk.lesson.feedback import MAX_CHARACTERS, tidied
 from poptalk.lesson.judge import MISSES, Judgement, JudgementKind, judge, judge_free
-from poptalk.lesson.state import SessionState
 from poptalk.pop3.commands import VERBS, State, parse_command
 from poptalk.transcript.parser import parse_dialogue
 

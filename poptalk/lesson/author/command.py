@@ -1,23 +1,137 @@
-"""The command `poptalk lessons`: which subcommand does what, and with which exit code."""
+"""The command `poptalk lessons`: its subcommands, the list of lessons, and the file of a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from poptalk.exit_codes import EXIT_OK, EXIT_USAGE
-from poptalk.lesson.library import LessonNotFound, curriculum, find_lesson
+from poptalk.lesson.document.blocks import LessonText
+from poptalk.lesson.document.model import LessonErrors, why_not
+from poptalk.lesson.document.parser import read_front_matter, read_text
+from poptalk.lesson.library import SUFFIX, LessonNotFound, LibraryLesson, curriculum, find_lesson
+from poptalk.net.endpoint import UsageError
+from poptalk.terminal.safe import wrap
 from poptalk.terminal.screen import LinearScreen
 
+# `poptalk lessons list`: each lesson in a few lines, as wide as the terminal.
+#
+# Only the front matter is read, so that a lesson whose steps are being written is listed as well.
 
-def lessons(
-    action: str,
-    *,
-    screen: LinearScreen,
-    say: Callable[[str], None],
-    complain: Callable[[str], None],
-    **given: Any,
-) -> int:
+
+MOST_COLUMNS = 100
+"""Longer rows are hard to read, on however wide a terminal."""
+
+FEWEST_COLUMNS = 20
+"""On narrower terminals, rows are wider than they are."""
+
+NOT_YET = "Not a lesson yet; poptalk lessons check tells why."
+"""What is said in place of a summary that cannot be read."""
+
+
+def list_lessons(lessons: Sequence[LibraryLesson], *, columns: int, paths: bool) -> Iterator[str]:
+    """Give the rows of the list.
+
+    Args:
+        lessons: those to be listed.
+        columns: cells in a row of the terminal.
+        paths: whether to tell where each lesson lies.
+    """
+    digits = len(str(max((lesson.number for lesson in lessons), default=0)))
+    indent = " " * (digits + 2)
+    room = max(FEWEST_COLUMNS, min(columns, MOST_COLUMNS)) - len(indent)
+    for lesson in lessons:
+        first, *others = _paragraphs(lesson)
+        rows = [row for text in others for row in wrap(text, room)]
+        title, *more = wrap(first, room)
+        yield f"{lesson.number:>{digits}}  {title}"
+        yield from (f"{indent}{row}" for row in (*more, *rows))
+        if paths:
+            # Never wrapped: it is there to be copied.
+            yield f"{indent}{lesson.path}"
+
+
+def _paragraphs(lesson: LibraryLesson) -> list[str]:
+    """Return what is said of a lesson: its title and its minutes, and its summary."""
+    try:
+        source = LessonText(read_text(lesson.path), path=lesson.path)
+    except LessonErrors:
+        return [lesson.name, NOT_YET]
+    front = read_front_matter(source)
+    if source.faults:
+        return [lesson.name, NOT_YET]
+    minutes = "1 minute" if front.minutes == 1 else f"{front.minutes} minutes"
+    return [f"{front['title']} ({minutes})", front["summary"]]
+
+
+# A new lesson, begun by `lessons new` or `lessons record`; nothing is overwritten.
+
+
+_NUMBER = re.compile(r"[0-9]+[-_ ]")
+
+
+def lesson_path(name: str) -> Path:
+    """Return the path of a lesson that is named with or without `.md`."""
+    return Path(name if name.endswith(SUFFIX) else name + SUFFIX)
+
+
+def begin_lesson(path: Path, text: str = "") -> None:
+    """Make a new file.
+
+    Args:
+        path: the file.
+        text: what stands in it.
+
+    Raises:
+        UsageError: it is there already, or it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; give another name.") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} cannot be written ({why_not(error)}); give another name."
+        ) from None
+
+
+def title_of(stem: str) -> str:
+    """Make a title of a file's name: `14-my-lesson` is "My lesson"."""
+    words = re.findall(r"\w+", _NUMBER.sub("", stem, count=1).replace("_", " "))
+    title = " ".join(words) or "A lesson"
+    return title[0].upper() + title[1:]
+
+
+def what_is_left(path: Path) -> str:
+    """Say what the author does next, in two lines."""
+    return (
+        "What is left to be written is marked with TODO; this shows it as you go:\n"
+        f"  poptalk lessons watch {path}"
+    )
+
+
+# What `lessons new` writes is `skeleton.md`: it runs as it is, and `lessons check` finds each TODO.
+
+
+_TITLE = "__TITLE__"
+
+
+def skeleton(title: str) -> str:
+    """Return the beginning of a lesson with this title."""
+    text = resources.files("poptalk.lesson").joinpath("skeleton.md").read_text(encoding="utf-8")
+    return text.replace(_TITLE, title)
+
+
+Show = Callable[[str], None]
+"""Prints lines."""
+
+
+def lessons(action: str, *, screen: LinearScreen, say: Show, complain: Show, **given: Any) -> int:
     """Carry out a subcommand of `poptalk lessons`.
 
     Args:
@@ -37,55 +151,25 @@ def lessons(
     try:
         match action:
             case "list":
-                return _list(columns=screen.columns, say=say, **given)
+                paths = bool(given.get("paths"))
+                for row in list_lessons(curriculum(), columns=screen.columns, paths=paths):
+                    say(row)
             case "check":
                 from poptalk.lesson.verify.check import check
 
                 return check(say=say, complain=complain, **given)
             case "new":
-                return _new(say=say, complain=complain, **given)
+                file = lesson_path(given["name"])
+                begin_lesson(file, skeleton(title_of(file.stem)))
+                say(f"{file} is begun. {what_is_left(file)}")
             case _:
-                return _watch(screen=screen, **given)
-    except (LessonNotFound, FileNotFoundError) as error:
+                lesson = find_lesson(given["path"])
+                from poptalk.lesson.author.preview import watch
+
+                # Ctrl-C is how it is ended.
+                with suppress(KeyboardInterrupt):
+                    watch(lesson, screen=screen)
+    except (LessonNotFound, FileNotFoundError, UsageError) as error:
         complain(str(error))
         return EXIT_USAGE
-
-
-def _list(*, columns: int, say: Callable[[str], None], paths: bool = False) -> int:
-    from poptalk.lesson.author.new import list_lessons
-
-    for row in list_lessons(curriculum(), columns=columns, paths=paths):
-        say(row)
-    return EXIT_OK
-
-
-def _new(*, name: str, say: Callable[[str], None], complain: Callable[[str], None]) -> int:
-    from poptalk.lesson.author.new import (
-        CannotWrite,
-        begin_lesson,
-        lesson_path,
-        skeleton,
-        title_of,
-        what_is_left,
-    )
-
-    file = lesson_path(name)
-    try:
-        begin_lesson(file, skeleton(title_of(file.stem)))
-    except CannotWrite as error:
-        complain(str(error))
-        return EXIT_USAGE
-    say(f"{file} is begun. {what_is_left(file)}")
-    return EXIT_OK
-
-
-def _watch(*, path: str, screen: LinearScreen) -> int:
-    lesson = find_lesson(path)
-    from poptalk.lesson.author.preview import watch
-
-    try:
-        watch(lesson, screen=screen)
-    except KeyboardInterrupt:
-        # How it is ended.
-        pass
     return EXIT_OK

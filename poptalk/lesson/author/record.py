@@ -1,7 +1,7 @@
 """A session while it is recorded: events of the client core in, dialogues for a lesson out.
 
 What only this server said, on this day, is left out or given a name: words for people, sizes and
-numbers, the lines of bodies, secrets.  `recorded_lesson` makes the document of it.
+numbers, the lines of bodies, secrets.  `write_lesson` makes the document of it.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ class Recording:
             case Sent():
                 self._on_sent(event)
             case Challenge():
-                self._add(event.exchange, ServerLine(pattern=make_pattern(Status.CHALLENGE.value)))
+                challenge = ServerLine(pattern=make_pattern(Status.CHALLENGE.value))
+                self._of(event.exchange).lines.append(challenge)
             case Reply():
                 self._on_reply(event)
             case ReplyEnd():
@@ -158,25 +159,19 @@ class Recording:
         self._greeted = True
 
     def _on_sent(self, event: Sent) -> None:
-        if event.sasl:
-            recorded = self._of(event.exchange)
-        else:
+        if not event.sasl:
             self._settle()
-            recorded = RecordedCommand(
-                exchange=event.exchange, prose=tuple(self.prose), lines=[*self._before]
-            )
-            self.prose.clear()
+            prose, self.prose = self.prose, []
+            begun = RecordedCommand(exchange=event.exchange, prose=prose, lines=self._before)
             self._before = []
-            self._recorded.append(recorded)
-        if recorded is not None:
-            parts = [self._generalised_part(part, recorded, event) for part in mask_sent(event)]
-            recorded.lines.append(ClientLine(pattern=make_pattern(*chain(*parts))))
+            self._recorded.append(begun)
+        recorded = self._of(event.exchange)
+        parts = [self._generalised_part(part, recorded, event) for part in mask_sent(event)]
+        recorded.lines.append(ClientLine(pattern=make_pattern(*chain(*parts))))
 
     def _on_reply(self, event: Reply) -> None:
-        self._add(event.exchange, self._status_line(event))
         recorded = self._of(event.exchange)
-        if recorded is None:
-            return
+        recorded.lines.append(self._status_line(event))
         recorded.refused = event.status_line.status is not Status.OK
         if recorded.refused:
             recorded.lines = [self._refused(step) for step in recorded.lines]
@@ -186,10 +181,9 @@ class Recording:
 
     def _on_reply_end(self, event: ReplyEnd) -> None:
         recorded = self._of(event.exchange)
-        if recorded is not None:
-            recorded.ended = True
-            if recorded.multi_line:
-                recorded.lines.append(ServerLine(pattern=make_pattern(TERMINATOR)))
+        recorded.ended = True
+        if recorded.multi_line:
+            recorded.lines.append(ServerLine(pattern=make_pattern(TERMINATOR)))
 
     def _settle(self) -> None:
         """Write the end of a connection behind the last command, now that others follow."""
@@ -197,13 +191,8 @@ class Recording:
             self._recorded[-1].lines += self._after
         self._after = []
 
-    def _of(self, exchange: Exchange) -> RecordedCommand | None:
-        return next((r for r in reversed(self._recorded) if r.exchange is exchange), None)
-
-    def _add(self, exchange: Exchange, step: Step) -> None:
-        recorded = self._of(exchange)
-        if recorded is not None:
-            recorded.lines.append(step)
+    def _of(self, exchange: Exchange) -> RecordedCommand:
+        return next(each for each in reversed(self._recorded) if each.exchange is exchange)
 
     # Generalising.
 
@@ -268,11 +257,8 @@ class Recording:
         """Give what the server chose a name; what the client has named, stays."""
         if word in command.arguments:
             return Literal(text=text_of(word))
-        kind = (
-            PlaceholderKind.INT
-            if field_.kind in _DIGITS and word.isdigit()
-            else PlaceholderKind.WORD
-        )
+        is_number = field_.kind in _DIGITS and word.isdigit()
+        kind = PlaceholderKind.INT if is_number else PlaceholderKind.WORD
         return Placeholder(name=self._named(field_.name), kind=kind)
 
     def _named(self, name: str) -> str:
@@ -363,22 +349,17 @@ def write_lesson(
 def _step(number: int, one: RecordedCommand, known: Bindings) -> str:
     command = one.exchange.command
     keyword = command.verb.keyword if command.verb is not None else "something else"
-    prose = [_paragraph(text) for text in (*one.prose, *_cautions(one))]
-    dialogue = format_dialogue(Dialogue(steps=tuple(one.lines)))
-    return "\n\n".join(
-        (
-            f"## Step {number}: {keyword}",
-            *(prose or [_paragraph(f"TODO a task. What was typed: {_typed(one, known)}.")]),
-            f"```pop3\n{dialogue}```",
-            "> [!TIP]\n> TODO a nudge, but not the answer.",
-        )
-    )
-
-
-def _cautions(one: RecordedCommand) -> Iterator[str]:
+    texts = [*one.prose]
     if not one.repeatable:
-        mechanism = harmless(one.exchange.command.arguments[0].upper())
-        yield f"TODO take this step out: the answers of {mechanism} are other ones each time."
+        mechanism = harmless(command.arguments[0].upper())
+        texts.append(f"TODO take this step out: the answers of {mechanism} differ each time.")
+    parts = (
+        f"## Step {number}: {keyword}",
+        *map(_paragraph, texts or [f"TODO a task. What was typed: {_typed(one, known)}."]),
+        f"```pop3\n{format_dialogue(Dialogue(steps=tuple(one.lines)))}```",
+        "> [!TIP]\n> TODO a nudge, but not the answer.",
+    )
+    return "\n\n".join(parts)
 
 
 def _typed(one: RecordedCommand, known: Bindings) -> str:

@@ -73,6 +73,11 @@ class LessonText:
         self.faults.append(make_fault(name, self.path, line + 1, text, values))
 
 
+def line_of(token: Token) -> int:
+    """Return the line that a block begins on, counted from 0."""
+    return token.map[0] if token.map else 0
+
+
 # Questions: a task list, `- [x]` right, `- [ ]` wrong, each `choice -- reply`.
 
 
@@ -101,7 +106,7 @@ def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
     Returns:
         The question, without the choices that cannot be read.
     """
-    begin = _choices_begin(tokens[0])
+    begin = line_of(tokens[0])
     found = [_read_choice(source, text, line) for text, line in _items(tokens)]
     if len(found) < FEWEST_CHOICES:
         source.wrong("one-choice", begin)
@@ -109,10 +114,6 @@ def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
         source.wrong("long-choice", line)
     choices = tuple(choice for choice in found if choice is not None)
     return QuizQuestion(line=begin + 1, choices=choices)
-
-
-def _choices_begin(token: Token) -> int:
-    return token.map[0] if token.map else 0
 
 
 def _items(tokens: Sequence[Token]) -> list[tuple[str, int]]:
@@ -124,7 +125,7 @@ def _items(tokens: Sequence[Token]) -> list[tuple[str, int]]:
             text = ""
             if index + 2 < len(tokens) and tokens[index + 1].type == "paragraph_open":
                 text = tokens[index + 2].content
-            items.append((text, _choices_begin(token)))
+            items.append((text, line_of(token)))
     return items
 
 
@@ -138,7 +139,7 @@ def _more_than_paragraphs(tokens: Sequence[Token]) -> Iterator[int]:
         elif token.level == level + 1 and token.nesting >= 0:
             blocks += 1
             if blocks == 2:
-                yield _choices_begin(token)
+                yield line_of(token)
 
 
 def _read_choice(source: LessonText, text: str, line: int) -> Choice | None:
@@ -184,7 +185,7 @@ def is_note(html: str) -> bool:
 
 def read_comment(source: LessonText, token: Token) -> SpeakerNote | None:
     """Read a comment; None for one that is no speaker's note."""
-    line = (token.map or (0, 0))[0]
+    line = line_of(token)
     inside, end, behind = token.content.strip().removeprefix(BEGIN).partition(END)
     if not end:
         source.wrong("comment-without-end", line)
@@ -247,7 +248,7 @@ def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
         if word == MISTAKE:
             return MISTAKE
         return BlockKind.TASK if word == AT_ONCE or word in IN_STATE else BlockKind(word)
-    line = (fence.map or (0, 0))[0]
+    line = line_of(fence)
     if words[0] != LANGUAGE:
         meant = " ".join((LANGUAGE, *words[1:]))
         source.wrong("not-pop3", line, word=words[0], meant=meant)
@@ -264,7 +265,7 @@ def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
 def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
     """Read what stands between the fences; every line that is wrong is noted, and left out."""
     lines = fence.content.split("\n")
-    opening = (fence.map or (0, 0))[0]
+    opening = line_of(fence)
     first = opening + 1
     for _ in range(MOST_NOTATION_FAULTS):
         try:
@@ -389,7 +390,7 @@ def is_tip(source: LessonText, tokens: Sequence[Token]) -> bool:
     if name not in ALERTS:
         source.wrong(
             "unknown-alert",
-            _quotes_begin(tokens),
+            line_of(tokens[0]),
             name=found["name"],
             advice=near_miss(name, ALERTS, form="'[!{}]'"),
         )
@@ -409,10 +410,6 @@ def read_tip(source: LessonText, tokens: Sequence[Token]) -> Prose | None:
         source.wrong("empty-tip", begin)
         return None
     return Prose(line=begin + 2, source=text)
-
-
-def _quotes_begin(tokens: Sequence[Token]) -> int:
-    return tokens[0].map[0] if tokens[0].map else 0
 
 
 def _alert(tokens: Sequence[Token]) -> re.Match[str] | None:
@@ -441,37 +438,30 @@ class Section:
     title: str = ""
     items: list[Item] = field(default_factory=list)
 
-    @property
-    def last_block(self) -> Block | QuizQuestion | None:
-        """The last dialogue or question so far: what a tip or a mistake is about."""
-        return next(
-            (item for item in reversed(self.items) if isinstance(item, Block | QuizQuestion)), None
-        )
-
     def add_hint(self, hint: Prose) -> bool:
         """Give a hint to what it follows; False where that is neither a task nor a question."""
-        about = self.last_block
-        if (isinstance(about, Block) and about.kind is BlockKind.TASK) or isinstance(
-            about, QuizQuestion
-        ):
-            self._replace(about, replace(about, hints=(*about.hints, hint)))
-        else:
-            return False
-        return True
+        at, about = self._last
+        if about is not None:
+            self.items[at] = replace(about, hints=(*about.hints, hint))
+        return about is not None
 
     def add_mistake(self, mistake: Mistake) -> bool:
         """Give a mistake to the task that it follows; False where there is none."""
-        about = self.last_block
-        if not isinstance(about, Block) or about.kind is not BlockKind.TASK:
-            return False
-        self._replace(about, replace(about, mistakes=(*about.mistakes, mistake)))
-        return True
+        at, about = self._last
+        if isinstance(about, Block):
+            self.items[at] = replace(about, mistakes=(*about.mistakes, mistake))
+        return isinstance(about, Block)
+
+    @property
+    def _last(self) -> tuple[int, Block | QuizQuestion | None]:
+        """The last dialogue or question so far, and its place; None where a dialogue is no task."""
+        for at, item in reversed([*enumerate(self.items)]):
+            if isinstance(item, Block | QuizQuestion):
+                is_task = isinstance(item, QuizQuestion) or item.kind is BlockKind.TASK
+                return at, item if is_task else None
+        return 0, None
 
     def step(self) -> Step:
         """Return the step, once it is complete."""
         assert self.slug is not None, "the introduction is no step"
         return Step(line=self.line, slug=self.slug, title=self.title, items=tuple(self.items))
-
-    def _replace(self, old: Item, new: Item) -> None:
-        place = next(n for n, item in enumerate(self.items) if item is old)
-        self.items[place] = new

@@ -122,6 +122,16 @@ class Turn:
         return self.reply is None or isinstance(self.reply.steps[-1], AnyLines)
 
 
+def come_before_login(turns: Iterable[Turn]) -> bool:
+    """Tell whether some turns log in on the connection that is open when they begin."""
+    for turn in turns:
+        if turn.opens or turn.closes or turn.effect is Effect.FAREWELL:
+            return False
+        if turn.effect in (Effect.NAME, Effect.LOGIN) and not turn.is_refusal:
+            return True
+    return False
+
+
 def turns(dialogue: Dialogue) -> tuple[Turn, ...]:
     """Take a dialogue apart.
 
@@ -294,8 +304,8 @@ class Lesson:
     """Its id: the name of its file without the suffix, such as `03-looking`."""
     path: Path = field(compare=False, default=Path())
     title: str
-    summary: str
-    minutes: int
+    summary: str = ""
+    minutes: int = 1
     """How long it takes a beginner."""
     mailbox: str
     """The folder among the mailboxes of the lessons, or one beside the lesson's own file."""
@@ -308,7 +318,7 @@ class Lesson:
     """Ids of the lessons that should come before."""
     introduction: tuple[Item, ...] = ()
     """What stands above the first step: prose, `show` and `setup` blocks; nothing to be done."""
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = ()
 
     def step(self, slug: str) -> Step | None:
         """Return the step with an id, None if there is none."""

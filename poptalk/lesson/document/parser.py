@@ -12,8 +12,11 @@ be right.  Reading goes on behind a fault, so that all are told at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from importlib import resources
 from pathlib import Path
 
 from markdown_it.token import Token
@@ -45,7 +48,6 @@ from poptalk.lesson.document.model import (
     why_not,
 )
 from poptalk.pop3.commands import MASK
-from poptalk.practice.accounts import BOB
 from poptalk.terminal.markdown import make_parser
 from poptalk.transcript.model import ClientLine, Comment, Dialogue, Direction
 from poptalk.transcript.pattern import unwritable
@@ -57,85 +59,35 @@ from poptalk.transcript.pattern import unwritable
 # wants them around one that holds `: ` or begins with `#`.
 
 
-DEFAULT_PERSONA = "plain"
-"""How the practice server of a lesson speaks unless the lesson says otherwise."""
-
 FENCE = "---"
 """The line above and below the front matter."""
 
 MOST_MINUTES = 240
-"""Nobody sits longer; a larger number is a slip of the pen."""
+"""Nobody sits longer; `front_matter.toml` takes a larger number for a slip of the pen."""
 
 _LINE = re.compile(r"(?P<key>[^:\s]+)[ \t]*:(?:[ \t]+(?P<value>.*))?")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A key of the front matter.
-
-    Args:
-        meaning: what it is for, a few words.
-        default: what holds where it is left out; None for a key that every lesson needs.
-        pattern: what the value looks like, None for any text.
-        form: the same in words.
-    """
+    """A key of the front matter; `front_matter.toml` says what its fields mean."""
 
     meaning: str
     default: str | None = None
-    pattern: re.Pattern[str] | None = None
+    pattern: str = ".*"
     form: str = "a text"
 
 
-def _list_of(item: str) -> re.Pattern[str]:
-    return re.compile(rf"{item}(?:[ \t]*,[ \t]*{item})*")
-
-
 KEYS: Mapping[str, Key] = {
-    "title": Key(meaning="what the lesson is called, as in its first heading"),
-    "summary": Key(meaning="one line for the list of lessons"),
-    "minutes": Key(
-        meaning="how long it takes a beginner",
-        pattern=re.compile(r"[1-9][0-9]{0,2}"),
-        form=f"a number of minutes from 1 to {MOST_MINUTES}",
-    ),
-    "mailbox": Key(
-        meaning="the folder of letters among the mailboxes, beside the lesson or poptalk's own",
-        pattern=_NAME,
-        form="the name of a folder of mailboxes/, without a slash",
-    ),
-    "persona": Key(
-        meaning="how the practice server speaks",
-        default=DEFAULT_PERSONA,
-        pattern=_NAME,
-        form="a name that 'poptalk serve --list-personas' tells",
-    ),
-    "user": Key(
-        meaning="the name of the account",
-        default=BOB.name,
-        pattern=re.compile(r"[^\s{}]+"),
-        form="one word",
-    ),
-    "password": Key(
-        meaning="its password, which everybody can read",
-        default=BOB.password,
-        pattern=re.compile(r"[^{}]+"),
-        form="a text without braces",
-    ),
-    "fault": Key(
-        meaning="what the server does wrong, parted by commas",
-        default="",
-        pattern=_list_of(r"[^\s,]+"),
-        form="a list such as slow:5s, #2=locked ('poptalk serve --list-faults' tells them)",
-    ),
-    "after": Key(
-        meaning="ids of the lessons that should come before, parted by commas",
-        default="",
-        pattern=_list_of(_NAME.pattern),
-        form="a list of ids such as 03-looking, 04-reading",
-    ),
+    name: Key(**fields)
+    for name, fields in tomllib.loads(
+        resources.files("poptalk.lesson").joinpath("front_matter.toml").read_text(encoding="utf-8")
+    ).items()
 }
 """Every key, in the order in which a lesson has them."""
+
+DEFAULT_PERSONA = KEYS["persona"].default or ""
+"""How the practice server of a lesson speaks unless the lesson says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,12 +187,7 @@ def _unquoted(value: str) -> str:
 def _read_value(source: LessonText, number: int, key: str, value: str) -> str:
     """Check the form of a value; give it back, or an empty text where it is wrong."""
     about = KEYS[key]
-    right = bool(value) and unwritable(value) is None
-    if about.pattern is not None:
-        right = right and about.pattern.fullmatch(value) is not None
-    if key == "minutes" and right:
-        right = int(value) <= MOST_MINUTES
-    if right:
+    if value and unwritable(value) is None and re.fullmatch(about.pattern, value):
         return value
     source.wrong(
         "wrong-value" if value else "empty-value",
@@ -389,28 +336,33 @@ class _LessonReader:
                 self._add_mistake(Prose(line=begin + 1, source=self._source.text(begin, end)))
                 return
             self._mistake_ends()
-        if first.type == "heading_open":
-            self._prose_ends(begin, end)
-            self._heading(tokens)
-        elif first.type == "fence" and not blocks.has_end(self._source, first):
-            self._prose_ends(begin, end)
-            self._source.wrong("block-without-end", begin, markup=first.markup)
-        elif first.type == "fence" and blocks.is_pop3(first):
-            self._prose_ends(begin, end)
-            self._fence(first)
-        elif first.type == "blockquote_open" and is_tip(self._source, tokens):
-            self._prose_ends(begin, end)
-            self._tip(tokens)
-        elif first.type.endswith("_list_open") and is_question(tokens):
-            self._prose_ends(begin, end)
-            self._question(tokens)
-        elif is_comment(first):
-            self._prose_ends(begin, end)
-            note = read_comment(self._source, first)
-            if note is not None:
-                self._section.items.append(note)
-        else:
+        special = self._reader_of(tokens)
+        if special is None:
             self._check_inside(tokens)
+        else:
+            self._prose_ends(begin, end)
+            special()
+
+    def _reader_of(self, tokens: Sequence[Token]) -> Callable[[], None] | None:
+        """Return what reads a block that is special; None for prose."""
+        first = tokens[0]
+        if first.type == "heading_open":
+            return partial(self._heading, tokens)
+        if first.type == "fence" and not blocks.has_end(self._source, first):
+            wrong = partial(self._source.wrong, "block-without-end", blocks.line_of(first))
+            return partial(wrong, markup=first.markup)
+        if first.type == "fence" and blocks.is_pop3(first):
+            return partial(self._fence, first)
+        if first.type == "blockquote_open" and is_tip(self._source, tokens):
+            return partial(self._tip, tokens)
+        if first.type.endswith("_list_open") and is_question(tokens):
+            return partial(self._question, tokens)
+        return partial(self._comment, first) if is_comment(first) else None
+
+    def _comment(self, token: Token) -> None:
+        note = read_comment(self._source, token)
+        if note is not None:
+            self._section.items.append(note)
 
     def _prose_ends(self, begin: int, end: int) -> None:
         """Make prose of the lines since the last special block; the next one may begin at `end`."""
@@ -436,7 +388,7 @@ class _LessonReader:
 
     def _heading(self, tokens: Sequence[Token]) -> None:
         opening, text = tokens[0], plain_text(tokens[1]).strip()
-        line, _ = opening.map or (0, 0)
+        line = blocks.line_of(opening)
         if opening.markup in ("=", "-"):
             self._source.wrong("underlined-heading", line)
         if opening.tag == "h1":
@@ -462,17 +414,18 @@ class _LessonReader:
             self._source.wrong("same-id", line, name=name, other_line=same.line)
         self._sections.append(Section(line=line + 1, slug=name, title=text))
 
+    @property
     def _outside(self) -> bool:
         return self._section.slug is None
 
     def _fence(self, fence: Token) -> None:
-        line = (fence.map or (0, 0))[0]
+        line = blocks.line_of(fence)
         word = blocks.read_word(self._source, fence)
         dialogue = blocks.read_dialogue(self._source, fence)
         if word == blocks.MISTAKE:
             self._begin_mistake(line, dialogue)
             return
-        if self._outside() and word in (BlockKind.TASK, BlockKind.PROOF):
+        if self._outside and word in (BlockKind.TASK, BlockKind.PROOF):
             self._source.wrong("block-outside", line, info=fence.info.strip())
         # A word that is unknown was noted; as a task the block takes what follows it.
         kind = word if isinstance(word, BlockKind) else BlockKind.TASK
@@ -510,17 +463,15 @@ class _LessonReader:
         self._source.wrong("mistake-without-text", line)
 
     def _tip(self, tokens: Sequence[Token]) -> None:
-        line, _ = tokens[0].map or (0, 0)
         self._check_inside(tokens)
         hint = read_tip(self._source, tokens)
         if hint is not None and not self._section.add_hint(hint):
-            self._source.wrong("tip-without-task", line)
+            self._source.wrong("tip-without-task", blocks.line_of(tokens[0]))
 
     def _question(self, tokens: Sequence[Token]) -> None:
-        line, _ = tokens[0].map or (0, 0)
         question = read_question(self._source, tokens)
-        if self._outside():
-            self._source.wrong("question-outside", line)
+        if self._outside:
+            self._source.wrong("question-outside", blocks.line_of(tokens[0]))
         self._section.items.append(question)
 
 

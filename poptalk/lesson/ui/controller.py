@@ -1,4 +1,4 @@
-"""The lesson controller: beside the learner in a lesson, between the keyboard and the tutor.
+"""The lesson controller: between the keyboard, the shell and the tutor of a lesson.
 
 The tutor takes typed lines where it awaits an answer or an empty line; everything else is sent.  While
 poptalk is at work, or a reply is due, lines wait their turn, so that pasted ones are sent one by one,
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,13 @@ from poptalk.lesson.actions import (
     Manner,
     Say,
 )
-from poptalk.lesson.document.model import QuizQuestion
 from poptalk.lesson.driver import Driver
 from poptalk.lesson.runner import SILENCES, Tutor
 from poptalk.net.errors import TlsFailed
 from poptalk.pop3.commands import Effect, parse_command
 from poptalk.pop3.events import ViolationKind
 from poptalk.session.session import not_sent_in_the_clear
+from poptalk.shell.commands.inspect import report
 from poptalk.shell.commands.registry import LOCAL_PREFIX
 from poptalk.shell.shell import Controller, Shell, wire_line
 from poptalk.terminal.markdown import MOST_COLUMNS, render_comment, render_item, render_prose
@@ -42,7 +43,6 @@ from poptalk.terminal.safe import Fragments, harmless, wrap
 
 if TYPE_CHECKING:
     from poptalk.lesson.actions import LessonEvent
-    from poptalk.lesson.document.model import Lesson
     from poptalk.lesson.driver import SecondConnection
     from poptalk.lesson.server import LessonServer
     from poptalk.lesson.ui.menu import LessonHost
@@ -64,32 +64,19 @@ class LessonController(Driver, Controller):
     """Runs one lesson in a shell.
 
     Args:
-        shell: where the learner types.
-        lesson: the lesson.
-        tutor: its tutor, not begun.
+        host: has the shell and the other lessons, and keeps what is done.
+        tutor: the lesson's tutor, not begun.
         lesson_server: where its connections go.
-        host: keeps what is done, and has the other lessons.
-        view: shows what the tutor says.
     """
 
     gives_completions = False
     silences = SILENCES
 
-    def __init__(
-        self,
-        shell: Shell,
-        *,
-        lesson: Lesson,
-        tutor: Tutor,
-        lesson_server: LessonServer,
-        host: LessonHost,
-        view: LessonView,
-    ) -> None:
-        self._shell = shell
+    def __init__(self, host: LessonHost, tutor: Tutor, lesson_server: LessonServer) -> None:
+        self._shell = host.shell
         super().__init__(tutor, lesson_server)
-        self._lesson = lesson
         self._host = host
-        self._view = view
+        self._view = host.view
         self.held: deque[str] = deque()
         self._last_letter = "a"
         """The letter of the last answer to the question."""
@@ -121,7 +108,7 @@ class LessonController(Driver, Controller):
     @property
     def is_idle(self) -> bool:
         """Whether everything that was heard has been told, and nothing is under way."""
-        return not self.busy and self.all_told
+        return not self.busy and not self._replies.events
 
     def wants_a_line(self, *, due: bool) -> bool:
         """Tell whether a prompt is in place: not while poptalk works or waits for a server to close."""
@@ -154,21 +141,11 @@ class LessonController(Driver, Controller):
         if command == "menu":
             self._host.show_menu()
         elif command == "report":
-            self._view.literal(tutor.report(self._host.versions))
+            self._view.literal(tutor.report([*report(self._shell)]))
         elif self._must_wait or self.held:
             self.held.append(LOCAL_PREFIX + command)
         else:
-            answers: dict[str, Callable[[], Sequence[LessonAction]]] = {
-                "hint": tutor.hint,
-                "why": tutor.why,
-                "skip": tutor.skip,
-                "back": tutor.back,
-                "reset": tutor.reset,
-                "state": tutor.state,
-                "map": tutor.map,
-                "task": tutor.task,
-            }
-            self.carry_out(answers[command]())
+            self.carry_out(tutor.answer(command))
 
     def reopen(self) -> None:
         """Connect again, hanging up first."""
@@ -294,7 +271,9 @@ class LessonController(Driver, Controller):
             case Ask(question=question):
                 self._last_letter = ascii_lowercase[len(question.choices) - 1]
                 self._view.show(action)
-            case Heading() | Say() | Feedback():
+            case Feedback(kind=kind, text=text):
+                self._view.comment(kind, text)
+            case Heading() | Say():
                 self._view.show(action)
 
     def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
@@ -376,8 +355,7 @@ class LessonController(Driver, Controller):
 
     def facts(self) -> Sequence[str]:
         """Return the id of the step, by which it can be reported, and the way to help."""
-        step = self.tutor.step
-        return (f"{self._lesson.name}#{step.slug}" if step else self._lesson.name, ":hint")
+        return (self.tutor.place, ":hint")
 
 
 # What a lesson looks like in a shell: headings, prose, questions, comments.
@@ -409,29 +387,23 @@ class LessonView:
         self._shown_to_gap: int | None = None
         """What the shell had shown when an empty row was the last thing; None if none ever was."""
 
-    def show(self, action: Heading | Say | Feedback | Ask) -> None:
-        """Show what a cue asks for."""
+    def show(self, action: Heading | Say | Ask) -> None:
+        """Show what an action asks for."""
         match action:
             case Heading(text=text):
                 rows = wrap(harmless(text), self._columns)
                 self.block([[("heading", row)] for row in rows])
             case Say(source=source):
                 self.prose(source)
-            case Feedback(kind=kind, text=text):
-                self.comment(kind, text)
             case Ask(question=question):
-                self.block(self._choices(question))
+                choices = zip(ascii_lowercase, question.choices, strict=False)
+                items = ((f"{letter}) ", choice.text) for letter, choice in choices)
+                rendered = (render_item(*item, columns=self._columns) for item in items)
+                self.block([*chain.from_iterable(rendered)])
 
     def prose(self, source: str) -> None:
         """Show Markdown."""
         self.block(render_prose(source, columns=self._columns))
-
-    def _choices(self, question: QuizQuestion) -> list[Fragments]:
-        return [
-            line
-            for letter, choice in zip(ascii_lowercase, question.choices, strict=False)
-            for line in render_item(f"{letter}) ", choice.text, columns=self._columns)
-        ]
 
     def comment(self, kind: FeedbackKind, text: str) -> None:
         """Show a comment; below the answer of the server that it is about, without a gap."""

@@ -6,19 +6,17 @@ command line.
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from poptalk import __version__
 from poptalk.config import state_directory
 from poptalk.lesson.actions import FeedbackKind
-from poptalk.lesson.document.model import LessonErrors
+from poptalk.lesson.document.model import Lesson, LessonErrors
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import LessonNotFound, LibraryLesson, curriculum, find_lesson
-from poptalk.lesson.progress import LessonState, ProgressLog
+from poptalk.lesson.progress import LessonProgress, LessonState, ProgressLog
 from poptalk.lesson.runner import Tutor
 from poptalk.lesson.server import LessonServer, LessonServerError, PracticeLessonServer
 from poptalk.lesson.ui.controller import LessonController, LessonView
@@ -26,7 +24,6 @@ from poptalk.shell.shell import Controller, Shell
 from poptalk.terminal.safe import Fragments, cells, harmless, wrap
 
 if TYPE_CHECKING:
-    from poptalk.lesson.document.model import Lesson
     from poptalk.lesson.progress import ProgressEvent
 
 GREETING = (
@@ -50,56 +47,49 @@ _TITLE_CELLS = 36
 class Entry:
     """A lesson in the menu."""
 
-    number: int
-    """Its place in the curriculum; 0 for a lesson that is not of it."""
-    id: str
-    title: str
-    minutes: int
-    done: bool
-    passed: int
-    """Steps that are done."""
-    steps: int
-    begun: bool
+    listed: LibraryLesson
+    lesson: Lesson
+    progress: LessonProgress
+
+    @property
+    def begun(self) -> bool:
+        """Whether something is done, but not all."""
+        return self.progress.state is LessonState.BEGUN
+
+    @property
+    def done(self) -> bool:
+        """Whether all is done."""
+        return self.progress.state is LessonState.DONE
 
     @property
     def mark(self) -> str:
         """What is done of it, in words; empty if nothing is."""
         if self.done:
             return "[done]"
-        return f"[begun {self.passed}/{self.steps}]" if self.begun else ""
+        passed = f"{len(self.progress.passed)}/{len(self.lesson.steps)}"
+        return f"[begun {passed}]" if self.begun else ""
 
 
 class Menu(Controller):
     """Asks which lesson is next.
 
     Args:
-        shell: where.
+        host: opens what was chosen, and has the shell.
         entries: the lessons, in their order; at least one.
         suggested: the one that Enter takes.
-        choose: opens what was chosen: an entry, or a word as `poptalk learn` takes it.
-        view: shows the list.
     """
 
     gives_completions = False
 
-    def __init__(
-        self,
-        shell: Shell,
-        *,
-        entries: Sequence[Entry],
-        suggested: Entry,
-        choose: Callable[[str], None],
-        view: LessonView,
-    ) -> None:
-        self._shell = shell
+    def __init__(self, host: LessonHost, entries: Sequence[Entry], suggested: Entry) -> None:
+        self._host = host
         self._entries = entries
         self._suggested = suggested
-        self._choose = choose
-        self._view = view
+        self._view = host.view
 
     def begin(self) -> None:
         """Show the list."""
-        columns = self._shell.view.size()[1]
+        columns = self._host.shell.view.size()[1]
         if not any(entry.begun or entry.done for entry in self._entries):
             self._view.prose(GREETING)
         self._view.block([line for entry in self._entries for line in _row(entry, columns=columns)])
@@ -107,11 +97,10 @@ class Menu(Controller):
 
     def _advice(self) -> str:
         entry = self._suggested
-        verb = "goes on with" if entry.begun and not entry.done else "begins"
+        verb = "goes on with" if entry.begun else "begins"
         return (
-            f"Enter {verb} lesson {entry.number}, {as_sentence(entry.title)} A number takes another "
-            "lesson. "
-            "Ctrl-D leaves, at any time; what is done is kept."
+            f"Enter {verb} lesson {entry.listed.number}, {as_sentence(entry.lesson.title)} A number "
+            "takes another lesson. Ctrl-D leaves, at any time; what is done is kept."
         )
 
     def take(self, text: str) -> bool:
@@ -119,7 +108,7 @@ class Menu(Controller):
         if text.strip().lower() in LEAVING:
             self._view.comment(FeedbackKind.NEWS, HOW_TO_LEAVE)
         else:
-            self._choose(text.strip() or self._suggested.id)
+            self._host.choose(text.strip() or self._suggested.listed.id)
         return True
 
     def interrupted(self) -> None:
@@ -134,7 +123,7 @@ class Menu(Controller):
             self._view.comment(
                 FeedbackKind.NEWS,
                 f"`:{command}` is for inside a lesson; choose one first, Enter takes "
-                f"{self._suggested.number}.",
+                f"{self._suggested.listed.number}.",
             )
 
     def reopen(self) -> None:
@@ -143,7 +132,7 @@ class Menu(Controller):
 
     def prompt(self, usual: str, *, short: bool) -> str:  # noqa: ARG002 - there is no session
         """Ask for a number."""
-        numbers = [entry.number for entry in self._entries]
+        numbers = [entry.listed.number for entry in self._entries]
         return f"lesson {min(numbers)}-{max(numbers)}> "
 
     def facts(self) -> Sequence[str]:
@@ -157,11 +146,11 @@ def as_sentence(title: str) -> str:
 
 
 def _row(entry: Entry, *, columns: int) -> list[Fragments]:
-    """Show a lesson: in columns, or on a narrow screen one behind the other."""
-    number = f"{entry.number:>2}  "
-    title = harmless(entry.title)
-    style = "heading" if entry.begun and not entry.done else "text"
-    minutes = f"{entry.minutes} min"
+    """Show a lesson: in columns, or on a narrow screen one after the other."""
+    number = f"{entry.listed.number:>2}  "
+    title = harmless(entry.lesson.title)
+    style = "heading" if entry.begun else "text"
+    minutes = f"{entry.lesson.minutes} min"
     if columns >= _WIDE_COLUMNS and cells(title) <= _TITLE_CELLS:
         gap = " " * (_TITLE_CELLS - cells(title) + 2)
         row: Fragments = [("number", number), (style, title), ("text", f"{gap}{minutes:>6}")]
@@ -174,16 +163,11 @@ def _row(entry: Entry, *, columns: int) -> list[Fragments]:
     return lines
 
 
-# The school: all lessons in one shell.
-#
-# It shows the menu, opens a lesson with its practice server and its coach, keeps what the
-# learner has done, and goes on from lesson to lesson, all in one and the same shell.
+# The host of all lessons: it shows the menu, opens a lesson, and keeps what the learner has done.
 
 
 PROGRESS_FILE = "progress.jsonl"
 """In the state directory."""
-
-VERSIONS = f"poptalk {__version__}, Python {platform.python_version()}, {platform.system()}"
 
 
 class LessonHost:
@@ -193,8 +177,6 @@ class LessonHost:
         first: the lesson to begin with; None shows the menu.
         lesson_server: where that lesson's connections go; None for its practice server.
     """
-
-    versions = VERSIONS
 
     def __init__(
         self, *, first: Lesson | None = None, lesson_server: LessonServer | None = None
@@ -207,8 +189,8 @@ class LessonHost:
         """The one that is being learnt."""
         self._controller: LessonController | None = None
         self._open = ExitStack()
-        self._shell: Shell
-        self._view: LessonView
+        self.shell: Shell
+        self.view: LessonView
 
     def __enter__(self) -> LessonHost:
         return self
@@ -217,15 +199,15 @@ class LessonHost:
         self._open.close()
 
     def begin(self, shell: Shell) -> None:
-        """Sit down beside somebody at a shell."""
-        self._shell = shell
-        self._view = LessonView(shell)
+        """Begin in a shell: with the first lesson, or with the menu."""
+        self.shell = shell
+        self.view = LessonView(shell)
         if self._first is None:
             self.show_menu()
         else:
             self._teach(self._first, self._first_server)
 
-    # What a coach asks: see `coach.Coach`.
+    # What a lesson controller asks.
 
     def keep(self, event: ProgressEvent) -> None:
         """Append to the learner's progress; a disk that is full costs a warning, not the lesson."""
@@ -234,7 +216,7 @@ class LessonHost:
         except OSError as error:
             if not self._log_fails:
                 self._log_fails = True
-                self._shell.view.warn(
+                self.shell.view.warn(
                     f"what you do cannot be kept ({error.strerror}: {self._log.path}); the lesson "
                     "goes on without"
                 )
@@ -251,7 +233,7 @@ class LessonHost:
         )
 
     def next_lesson(self) -> None:
-        """Begin the lesson behind this one, or show the menu after the last."""
+        """Begin the lesson after this one, or show the menu after the last."""
         following = self._following()
         if following is None:
             self.show_menu()
@@ -263,17 +245,11 @@ class LessonHost:
         self._dismiss()
         entries = self._entries()
         if not entries:
-            self._shell.view.warn("there are no lessons here; install poptalk again")
-            self._shell.leave()
+            self.shell.view.warn("there are no lessons here; install poptalk again")
+            self.shell.leave()
             return
-        menu = Menu(
-            self._shell,
-            entries=entries,
-            suggested=self._suggested(entries),
-            choose=self.choose,
-            view=self._view,
-        )
-        self._shell.controller = menu
+        menu = Menu(self, entries, self._suggested(entries))
+        self.shell.controller = menu
         menu.begin()
 
     # Choosing.
@@ -286,10 +262,10 @@ class LessonHost:
             # The list of all lessons stands above; a near miss is worth naming.
             sentence = str(error)
             named = sentence if sentence.endswith("?") else f"{sentence.partition(';')[0]}."
-            self._view.comment(FeedbackKind.NEWS, f"{named} Type a number; `:map` shows the list.")
+            self.view.comment(FeedbackKind.NEWS, f"{named} Type a number; `:map` shows the list.")
         except LessonErrors as errors:
             for fault in errors.faults:
-                self._shell.view.warn(str(fault))
+                self.shell.view.warn(str(fault))
         else:
             self._teach(lesson, None)
 
@@ -298,7 +274,7 @@ class LessonHost:
         try:
             lesson_server = lesson_server or self._open.enter_context(PracticeLessonServer(lesson))
         except LessonServerError as error:
-            self._shell.view.warn(str(error))
+            self.shell.view.warn(str(error))
             self.show_menu()
             return
         self._lesson = lesson
@@ -311,15 +287,8 @@ class LessonHost:
             known=lesson_server.known,
             later_letters=lesson_server.later_letters,
         )
-        self._controller = LessonController(
-            self._shell,
-            lesson=lesson,
-            tutor=tutor,
-            lesson_server=lesson_server,
-            host=self,
-            view=self._view,
-        )
-        self._shell.controller = self._controller
+        self._controller = LessonController(self, tutor, lesson_server)
+        self.shell.controller = self._controller
         self._controller.begin()
 
     def _dismiss(self) -> None:
@@ -349,24 +318,13 @@ class LessonHost:
                 lesson = load_lesson(listed.path)
             except LessonErrors:
                 continue
-            done = progress.of(lesson)
-            entry = Entry(
-                number=listed.number,
-                id=listed.id,
-                title=lesson.title,
-                minutes=lesson.minutes,
-                done=done.state is LessonState.DONE,
-                begun=done.state is LessonState.BEGUN,
-                passed=len(done.passed),
-                steps=len(lesson.steps),
-            )
-            entries.append(entry)
+            entries.append(Entry(listed=listed, lesson=lesson, progress=progress.of(lesson)))
         return entries
 
     def _suggested(self, entries: Sequence[Entry]) -> Entry:
         """Return the lesson where the learner stopped, or the next one that is not done."""
         last = self._log.read().last_lesson
-        at = next((at for at, entry in enumerate(entries) if entry.id == last), 0)
+        at = next((at for at, entry in enumerate(entries) if entry.listed.id == last), 0)
         # What was begun goes on; then comes what follows it, and what was left out before it.
         in_order = [*entries[at:], *entries[:at]]
         return next((entry for entry in in_order if not entry.done), entries[0])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poptalk.exit_codes import EXIT_OK
-from poptalk.lesson.author.new import begin_lesson, lesson_path, title_of, what_is_left
+from poptalk.lesson.author.command import begin_lesson, lesson_path, title_of, what_is_left
 from poptalk.lesson.author.record import Recording, write_lesson
 from poptalk.lesson.document.model import BlockKind, Lesson, LessonErrors
 from poptalk.lesson.document.parser import DEFAULT_PERSONA, load_lesson
@@ -240,13 +240,10 @@ def _connection(
         name=path.stem,
         path=path,
         title=title_of(path.stem),
-        summary="",
-        minutes=1,
         mailbox=mailbox,
         persona=persona,
         user=BOB.name,
         password=BOB.password,
-        steps=(),
     )
     with ExitStack() as open_:
         try:

@@ -322,7 +322,7 @@ def check(
         return EXIT_USAGE
     reports = [without(check_lesson(path), ignored) for path in lessons]
     failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
-    text = _junit(reports) if format == "junit" else "\n".join(_lines(reports))
+    text = junit(reports) if format == "junit" else "\n".join(_lines(reports))
     try:
         _put(text, output, say)
     except OSError as error:
@@ -390,11 +390,6 @@ def _found(faults: Sequence[LessonFault]) -> str:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _junit(reports: Sequence[Report]) -> str:
-
-    return junit(reports)
 
 
 def _put(text: str, output: str | None, say: Show) -> None:

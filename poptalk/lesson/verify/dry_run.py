@@ -31,9 +31,9 @@ from poptalk.lesson.actions import (
 from poptalk.lesson.document.model import Lesson, QuizQuestion, Step, Turn
 from poptalk.lesson.driver import Driver, SecondConnection
 from poptalk.lesson.progress import ProgressEvent
-from poptalk.lesson.replay import Cursor
 from poptalk.lesson.runner import SILENCES, Tutor
 from poptalk.lesson.server import LessonServer
+from poptalk.lesson.session import Cursor
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsFailed
@@ -279,7 +279,7 @@ class DryRun(Driver):
             self.shown.append(text.decode("utf-8", "replace"))
 
 
-# A pupil who does what a lesson asks for, and nothing else.
+# A learner who does what a lesson asks for, and nothing else.
 
 
 MOST_ACTIONS = 1000
@@ -301,11 +301,11 @@ class Stuck(Exception):
 
 
 class DryRunLearner:
-    """Somebody who goes through a lesson, or through the rest of it.
+    """A learner who goes through a lesson, or through the rest of it.
 
     Args:
         lesson: the lesson.
-        lesson_server: where it takes place; open as long as the pupil is there.
+        lesson_server: where it takes place; open as long as the learner is there.
         at: the slug of the step to begin with; None for the beginning.
 
     Attributes:
@@ -321,7 +321,7 @@ class DryRunLearner:
 
     @property
     def tutor(self) -> Tutor:
-        """The tutor of the rehearsal."""
+        """The tutor of the dry run."""
         return self.dry_run.tutor
 
     @property
@@ -363,7 +363,7 @@ class DryRunLearner:
         """Go on to a line that the learner is to send.
 
         Args:
-            within: the step at whose end the pupil stops.
+            within: the step at whose end the learner stops.
             cursor: of the line; None for the next one.
 
         Returns:

@@ -1,7 +1,7 @@
 """What a learner may try in a step: nothing, something else, what is accepted as well, each mistake.
 
 The step is begun by itself, as after a break, and tried at each of its turns.  After a try that has
-changed the session, another pupil goes from the beginning of the step to the same turn.
+changed the session, another learner goes from the beginning of the step to the same turn.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import itertools
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from poptalk.lesson.document.model import (
     WORDS_OF_NUMBERS,
@@ -22,10 +21,10 @@ from poptalk.lesson.document.model import (
     Step,
     make_fault,
 )
-from poptalk.lesson.replay import Cursor
 from poptalk.lesson.server import LessonServerError, PracticeLessonServer
+from poptalk.lesson.session import Cursor
 from poptalk.lesson.verify.dry_run import MOST_ACTIONS, DryRunLearner, Stuck
-from poptalk.pop3.commands import VERBS, Verb
+from poptalk.pop3.commands import VERBS
 from poptalk.transcript.match import Agreement, match_client
 from poptalk.transcript.model import ClientLine, Send
 from poptalk.transcript.pattern import Bindings, Literal, Pattern, PlaceholderKind
@@ -182,7 +181,7 @@ class StepMutations:
     Args:
         subject: the lesson.
         practice_server: its practice server.
-        step: one that a pupil who did the whole lesson has passed.
+        step: one that a learner who did the whole lesson has passed.
     """
 
     def __init__(
@@ -193,9 +192,9 @@ class StepMutations:
         self._step = step
         self._learner: DryRunLearner | None = None
         self._spoiled = False
-        """Whether a try has changed the session, so that another pupil is due."""
+        """Whether a try has changed the session, so that another learner is due."""
         self._tried = False
-        """Whether this pupil has tried anything: if they get stuck, that may be the cause."""
+        """Whether this learner has tried anything: if they get stuck, that may be the cause."""
         self._due_lines: list[DueLine] = []
         """The lines that the learner is to send."""
 
@@ -310,9 +309,8 @@ class StepMutations:
             verb = act.command.verb
             # It is met where its own command is awaited, or at the end, where most is possible.
             last_first = sorted(due_lines, key=lambda due: due.cursor, reverse=True)
-            due_lines = sorted(last_first, key=partial(_has_other_verb, verb))
             reasons = []
-            for due in due_lines:
+            for due in sorted(last_first, key=lambda due: due.send.command.verb is not verb):
                 reason = self._why_not_met(mistake, due)
                 if reason is None:
                     break
@@ -356,13 +354,9 @@ def _is_answer(learner: DryRunLearner, step: ClientLine, line: str) -> bool:
     return isinstance(match_client(step, octets, learner.tutor.bindings), Agreement)
 
 
-def _has_other_verb(verb: Verb | None, due: DueLine) -> bool:
-    return due.send.command.verb is not verb
-
-
 # What happens when a lesson is run: its answers pass, nothing else does, each mistake has its say.
 #
-# One pupil does the whole lesson.  Then each step that was passed is proved by itself (`trials`).
+# One learner does the whole lesson.  Then each step that was passed is proved by itself.
 
 
 def check_runs(subject: CheckedLesson) -> Iterator[LessonFault]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.author.new import NOT_YET, list_lessons
+from poptalk.lesson.author.command import NOT_YET, list_lessons
 from poptalk.lesson.library import curriculum
 from poptalk.terminal.safe import cells
 

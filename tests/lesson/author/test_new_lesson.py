@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.author.new import CannotWrite, begin_lesson, lesson_path, title_of, what_is_left
+from poptalk.lesson.author.command import begin_lesson, lesson_path, title_of, what_is_left
+from poptalk.net.endpoint import UsageError
 
 
 @pytest.mark.parametrize("name", ["14.1-my-lesson", "14.1-my-lesson.md"])
@@ -22,14 +23,14 @@ def test_it_is_written_as_it_is(tmp_path: Path) -> None:
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "mine.md").write_text("mine", encoding="utf-8")
-    with pytest.raises(CannotWrite, match=r"mine\.md is there already; give another name\."):
+    with pytest.raises(UsageError, match=r"mine\.md is there already; give another name\."):
         begin_lesson(tmp_path / "mine.md", "yours")
     assert (tmp_path / "mine.md").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "x\0y"])
 def test_what_cannot_be_written(tmp_path: Path, name: str) -> None:
-    with pytest.raises(CannotWrite, match="cannot be written"):
+    with pytest.raises(UsageError, match="cannot be written"):
         begin_lesson(tmp_path / name)
 
 

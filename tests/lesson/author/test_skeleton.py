@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.author.new import skeleton
+from poptalk.lesson.author.command import skeleton
 from poptalk.lesson.document.blocks import WORDS
 from poptalk.lesson.document.model import BlockKind, QuizQuestion, SpeakerNote
 from poptalk.lesson.document.parser import KEYS, load_lesson

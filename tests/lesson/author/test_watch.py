@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.lesson.author.new import skeleton
+from poptalk.lesson.author.command import skeleton
 from poptalk.lesson.author.preview import PATIENCE_LOOKS, changes, preview, render_lesson
 from poptalk.lesson.document.parser import read_lesson
 from poptalk.terminal.render import plain_text

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from poptalk import __version__
 from poptalk.config import state_directory
 from poptalk.lesson.server import LiveLessonServer
 from poptalk.lesson.ui.controller import SAID_BY_THE_TUTOR, LessonController
@@ -488,3 +489,25 @@ async def test_a_server_that_is_not_there_is_said_once() -> None:
         await learner.says("refused the connection")
         assert learner.words.count("refused the connection") == 1
         assert "(closed) Enter" in learner.prompt
+
+
+# What `:report` says.
+
+
+async def test_a_report_has_the_session_without_its_secrets() -> None:
+    async with learning(rows=60) as learner:
+        await learner.does("{odd}", "USER bob", "PASS swordfish", ":report")
+        report = learner.words.split("Lesson: short#log-in")[1]
+        assert "C: USER bob S: +OK" in report
+        assert "C: PASS {password}" in report
+        assert "C: {{odd}} S: -ERR" in report
+        assert "swordfish" not in report
+        assert f"poptalk {__version__}" in report
+
+
+async def test_a_report_names_no_fault() -> None:
+    """It may be what the learner is to find out."""
+    async with learning(LESSONS / "endless.md", rows=60) as learner:
+        await learner.does(":report")
+        await learner.says("What I did, and what I expected instead:")
+        assert "no-final-dot" not in learner.words
