@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +33,7 @@ from poptalk.session.client import Client
 from poptalk.session.log import TextLog
 from poptalk.session.session import Session
 from poptalk.shell.commands.general import LOCAL_COMMANDS
-from poptalk.shell.plain import LineInput, PlainShell
+from poptalk.shell.plain import PlainShell
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.screen import LinearScreen
@@ -197,19 +198,17 @@ def live_prompt(server: ScriptedServer, typed: Sequence[bytes], log: Path) -> No
 def plain_prompt(server: ScriptedServer, typed: Sequence[bytes], log: Path) -> None:
     """Type at a pseudo-terminal, each line when nothing more happens and the server owes nothing."""
     master, slave = os.openpty()
-    with open(master, "wb", buffering=0) as keys, open(slave, "rb", buffering=0):
+    with (
+        open(master, "wb", buffering=0) as keys,
+        open(slave, encoding="utf-8") as terminal,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "stdin", terminal)
         screen = LinearScreen(io.StringIO(), theme=NEUTRAL, color=False)
         session = Session(clock=monotonic)
         session.log = TextLog(str(log), session)
-        shell = PlainShell(
-            session=session,
-            view=View(session, show=screen.show, size=lambda: (24, 80)),
-            commands=LOCAL_COMMANDS,
-            screen=screen,
-            keys=LineInput(slave, echo=screen.echo),
-            descriptor=slave,
-            timeout=5.0,
-        )
+        view = View(session, show=screen.show, size=lambda: (24, 80))
+        shell = PlainShell(view, screen, LOCAL_COMMANDS, timeout=5.0)
         waiting = [sending(line).encode() + b"\r" for line in typed]
 
         def type_on() -> None:

@@ -147,7 +147,7 @@ class Outcome:
     """What came of it."""
 
     what: str
-    """`exit CODE`, `signal NAME`, `goes on`, or `orphan`."""
+    """`exit CODE`, `signal NAME`, `stopped`, `goes on`, or `orphan`."""
     seconds: float
     restored: bool
 
@@ -173,15 +173,19 @@ def _on_a_terminal(point: Point, cause: str, place: Place, *, plain: bool) -> Ou
             for line in point.typed.splitlines():
                 pty.send(line + b"\r")
         _wait_for_point(point, pty)
+        program = _program(pty.process.pid)
         begun = time.monotonic()
         _happen(cause, pty)
         ends = cause == "Ctrl-C" and not point.sign
-        what = _ending(pty.process, cause, ends=ends, read=lambda: pty.read(WATCH_SECONDS))
+        what = _ending(pty.process, program, cause, ends=ends, read=lambda: pty.read(WATCH_SECONDS))
         seconds = time.monotonic() - begun
         restored = cause == "terminal gone" or what == "goes on" or pty.restored
-        if cause in STOPS and what == "goes on" and _stopped(_program(pty.process.pid)):
-            what, restored = "stopped", pty.restored
-            os.killpg(_program(pty.process.pid), signal.SIGCONT)
+        if what == "stopped":
+            # A stopped program goes when its window is closed.
+            pty.hang_up()
+            if not _gone(program):
+                what = "orphan"
+                os.kill(program, signal.SIGKILL)
         return Outcome(what, seconds, restored)
 
 
@@ -224,11 +228,19 @@ def _happen(cause: str, pty: Pty) -> None:
 
 
 def _ending(
-    process: subprocess.Popen[bytes], cause: str, *, ends: bool, read: Callable[[], object]
+    process: subprocess.Popen[bytes],
+    program: int,
+    cause: str,
+    *,
+    ends: bool,
+    read: Callable[[], object],
 ) -> str:
+    """Say what becomes of poptalk, which is *program*: *process*, or its child."""
     must_end = cause in ("SIGTERM", "SIGHUP", "terminal gone")
     end = time.monotonic() + (SECONDS if must_end or ends else STAYS_SECONDS)
     while process.poll() is None:
+        if cause in STOPS and _status(program) == "T":
+            return "stopped"
         if time.monotonic() > end:
             return "orphan" if must_end else "goes on"
         read()
@@ -236,9 +248,22 @@ def _ending(
     return f"exit {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
 
-def _stopped(process: int) -> bool:
-    with open(f"/proc/{process}/stat", encoding="ascii") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "T"
+def _gone(process: int) -> bool:
+    end = time.monotonic() + SECONDS
+    while _status(process) not in ("Z", ""):
+        if time.monotonic() > end:
+            return False
+        time.sleep(WATCH_SECONDS)
+    return True
+
+
+def _status(process: int) -> str:
+    """Return the letter for what the process does, as in proc(5); empty if it is gone."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="ascii") as stat:
+            return stat.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def _in_a_pipe(point: Point, cause: str, place: Place) -> Outcome:
@@ -265,9 +290,8 @@ def _in_a_pipe(point: Point, cause: str, place: Place) -> Outcome:
         else:
             name = {"Ctrl-C": "SIGINT", "Ctrl-Z": "SIGTSTP"}.get(cause, cause)
             process.send_signal(signal.Signals[name])
-        what = _ending(process, cause, ends=cause == "Ctrl-C", read=lambda: _drain(process))
-        if cause in STOPS and what == "goes on" and _stopped(process.pid):
-            what = "stopped"
+        ends = cause == "Ctrl-C"
+        what = _ending(process, process.pid, cause, ends=ends, read=lambda: _drain(process))
         return Outcome(what, time.monotonic() - begun, restored=True)
     finally:
         with suppress(ProcessLookupError):
