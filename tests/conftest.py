@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers.dovecot import Dovecot, dovecot_or_skip
 
@@ -26,10 +27,15 @@ UNSET_PREFIXES = ("CLICOLOR", "POPTALK_", "PROMPT_TOOLKIT_")
 
 
 def pytest_configure() -> None:
-    """Undo what `nohup` and `&` leave: programs that tests start would ignore these signals, too."""
+    """Undo what `nohup` and `&` leave, which programs that tests start would inherit; be patient."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # A busy machine is no fault of the program: a test that hangs meets pytest's own limit.
+    settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tomllib
@@ -24,7 +22,6 @@ from poptalk.practice.faults.plan import FAULTS
 from poptalk.practice.persona import shipped_personas
 from poptalk.transcript.model import AnyLines, ClientLine, ServerLine
 from poptalk.transcript.parser import parse_dialogue
-from tests.servers.terminal import Pty
 from tests.test_architecture import ROOMS
 from tools import make_explanations, make_manual, make_picture
 
@@ -52,8 +49,6 @@ TEST_COMMAND = (
 DOCS_COMMAND = (
     ".venv/bin/pip install --quiet -e '.[docs]' && .venv/bin/sphinx-build -W -q docs build/manual"
 )
-SETTING_UP = (MAIN_COMMAND, TEST_COMMAND, DOCS_COMMAND)
-"""What CI runs, and tests do not: these commands install packages."""
 SECONDS = 30
 
 
@@ -223,6 +218,13 @@ def test_the_readme_compares_as_the_manual_does() -> None:
         assert long[name] == [cell.strip() for cell in cells.split("|")], name
 
 
+def test_every_block_is_of_a_known_kind() -> None:
+    """Commands are in blocks marked `sh`, which is where the test that runs them looks."""
+    opened = re.findall(r"^ *```+(\w[^\n`]*)$", "".join(DOCUMENTS.values()), re.MULTILINE)
+    kinds = {mark.split()[0] for mark in opened}
+    assert kinds == {"sh", "pop3", "python", "json", "toml", "text", "markdown"}
+
+
 def test_command_lines_are_found() -> None:
     assert ["serve", "--json"] in command_lines()
     assert ["--ca-file", "our-ca.pem", "--tls", "mail.example.org"] in command_lines()
@@ -238,106 +240,6 @@ def test_every_command_line_is_understood(words: list[str]) -> None:
     else:
         with pytest.raises(SystemExit, match="0"):
             build_parser().parse_args(words)
-
-
-def needs_a_network(line: str) -> bool:
-    """Tell whether a line names a server that is not here: one of example.org, or one saved as work."""
-    return "example.org" in line or bool(re.search(r"poptalk (HOST|work)\b", line))
-
-
-RUN_HERE = [line for line in shell_lines() if line not in SETTING_UP and not needs_a_network(line)]
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Path:
-    """Return a folder with the files that the commands of the documents name."""
-    bin_folder = tmp_path / "bin"
-    bin_folder.mkdir()
-    program = bin_folder / "poptalk"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m poptalk "$@"\n')
-    program.chmod(0o755)
-    (tmp_path / "lessons").symlink_to(ROOT / "lessons")
-    (session,) = blocks(README, "pop3")
-    (tmp_path / "session.pop3").write_text(session)
-    (tmp_path / "secret").write_text("jones\n")
-    (tmp_path / "secret").chmod(0o600)
-    (tmp_path / "users.txt").write_text("ann:a secret of hers\n")
-    (tmp_path / "users.txt").chmod(0o600)
-    for folder in ("cur", "new", "tmp"):
-        (tmp_path / "Maildir" / folder).mkdir(parents=True)
-    return tmp_path
-
-
-def environment(desk: Path) -> dict[str, str]:
-    """Return an environment in which `poptalk` is this one."""
-    return {
-        **os.environ,
-        "PATH": f"{desk / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-    }
-
-
-TYPED_AT = ("poptalk learn", "poptalk connect", "poptalk lessons record", "poptalk --")
-"""How commands begin that open a prompt; `poptalk` alone does, too."""
-
-UNTIL_STOPPED = ("poptalk serve", "poptalk lessons watch")
-"""How commands begin that run until they are stopped."""
-
-
-def test_every_kind_of_command_is_tried() -> None:
-    kinds = {kind for line in RUN_HERE for kind in (*TYPED_AT, *UNTIL_STOPPED) if kind in line}
-    assert kinds == {*TYPED_AT, *UNTIL_STOPPED}
-    assert len(RUN_HERE) >= 20
-
-
-@pytest.mark.parametrize("line", RUN_HERE)
-def test_every_command_of_the_documents_works(line: str, desk: Path) -> None:
-    if line.startswith("poptalk l") and "my-lesson.md" in line and " new " not in line:
-        (desk / "my-lesson.md").write_bytes((ROOT / "lessons" / "01-hello.md").read_bytes())
-        (desk / "mailboxes").symlink_to(ROOT / "lessons" / "mailboxes")
-    if " record " in line:
-        (desk / "my-lesson.md").unlink(missing_ok=True)
-    if line.startswith(UNTIL_STOPPED):
-        stopped(line, desk)
-    elif (
-        "-e " not in line
-        and line != "poptalk --help"
-        and "|" not in line
-        and (line == "poptalk" or line.startswith(TYPED_AT))
-    ):
-        left(line, desk)
-    else:
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line],
-            cwd=desk, env=environment(desk), stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=SECONDS, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-def stopped(line: str, desk: Path) -> None:
-    """Run a command until it has said something, and stop it as Ctrl-C does."""
-    with subprocess.Popen(
-        ["bash", "-c", f"exec {line}"],
-        cwd=desk, env=environment(desk), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as running:  # fmt: skip
-        assert running.stdout is not None
-        said = running.stdout.readline()
-        running.send_signal(signal.SIGINT)
-        rest, _ = running.communicate(timeout=SECONDS)
-    assert said
-    assert running.returncode in (0, 130), said + rest
-
-
-def left(line: str, desk: Path) -> None:
-    """Run a command on a terminal, and leave it at its first prompt."""
-    argv = ["bash", "-c", f"cd {shlex.quote(str(desk))} && exec {line}"]
-    with Pty(argv, columns=100, rows=40, env=environment(desk)) as terminal:
-        terminal.wait_until(
-            lambda: any(re.search(r"(^|\S)> ?$", row) for row in terminal.text.splitlines())
-        )
-        terminal.send(":quit\r")
-        assert terminal.wait_exit() == 0
 
 
 def test_every_option_in_the_text_exists() -> None:

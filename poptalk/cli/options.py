@@ -280,7 +280,7 @@ PASSWORD = (
         f"the environment variable with the password (default: {PASSWORD_VARIABLE}, else it is asked "
         "for)",
     ),
-    _password(SourceKind.FILE, "FILE", "the file whose first line is the password"),
+    _password(SourceKind.FILE, "FILE", "the file whose first line is the password; nobody else may be able to read it"),
     _password(SourceKind.COMMAND, "COMMAND", "the command that prints the password"),
     NETRC,
     KEYRING,
@@ -660,7 +660,7 @@ COMMANDS: Mapping[str, CliCommand] = {
         example=(
             "  poptalk mail.example.org\n"
             "  poptalk pop3s://mail.example.org\n"
-            "  printf 'USER bob\\nPASS jones\\nSTAT\\nQUIT\\n' | poptalk HOST 110\n"
+            "  printf 'STAT\\nQUIT\\n' | poptalk --starttls --login me --password-file secret HOST\n"
         ),
         options=CONNECT,
     ),

@@ -24,8 +24,8 @@ EXIT_CODES = "exit codes:\n" + "".join(
 )
 
 DESCRIPTION = (
-    "A Telnet-style raw protocol teaching shell for POP3: what you type goes to the server as it is, "
-    "and what the server says comes back coloured and, on request, explained."
+    "A Telnet-style raw protocol teaching shell for POP3: what you type is sent verbatim, and the "
+    "replies come back in colour and, on request, explained."
 )
 
 

@@ -59,10 +59,13 @@ def pop3_server_factory() -> Iterator[type[Server]]:
                     near = get_close_matches(name, known, n=1)
                     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
                     pytest.fail(f"A POP3 server has no argument {name}; {hint}", pytrace=False)
+                problem = ""
                 try:
                     super().__init__(**{"tls_port": 0, "record": True, **arguments})
                 except UNUSABLE as error:
-                    pytest.fail(str(error), pytrace=False)
+                    problem = str(error)
+                if problem:  # Below the handler: a failure in it would be shown with both.
+                    pytest.fail(problem, pytrace=False)
                 running.enter_context(self)
 
         yield StartedServer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from poptalk.mail.header import decode_words, header_fields, read_header
@@ -113,7 +113,6 @@ def test_a_bomb_of_parts_is_cut_off() -> None:
     assert len(list(parts(parse(bomb)))) == MOST_PARTS
 
 
-@settings(deadline=None)  # The first letter in HTML imports a parser.
 @given(st.binary(max_size=400))
 def test_no_octets_make_it_fall_over(octets: bytes) -> None:
     for data in (octets, LETTER[:150] + octets, b"Content-Type: text/html\r\n\r\n" + octets):
@@ -124,7 +123,6 @@ def test_no_octets_make_it_fall_over(octets: bytes) -> None:
         trace(message.header)
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(LETTER)), st.integers(0, len(LETTER)))
 def test_no_piece_of_a_letter_does_either(start: int, stop: int) -> None:
     message = parse(LETTER[:start] + LETTER[stop:])

@@ -88,7 +88,9 @@ def test_of_many_names_the_first_are_shown() -> None:
     assert list_names(()) == "(none)"
 
 
-@pytest.mark.parametrize("der", [b"\x30\x82\xff\xff", b"junk", make("x")[:-9]])
+@pytest.mark.parametrize(
+    "der", [b"\x30\x82\xff\xff", b"junk", make("x")[:-9]], ids=["header", "junk", "cut"]
+)
 def test_a_malformed_certificate_still_has_a_fingerprint(der: bytes) -> None:
     unreadable, fingerprint = describe_certificate(der)
     assert unreadable.startswith("unreadable   ")

@@ -582,7 +582,7 @@ lines = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.booleans(), st.lists(st.one_of(lines, st.binary(max_size=40)), max_size=30))
 def test_anything_at_all_is_answered_by_status_lines(logged_in: bool, pieces: list[bytes]) -> None:
     desk = Desk().log_in() if logged_in else Desk()
@@ -592,7 +592,6 @@ def test_anything_at_all_is_answered_by_status_lines(logged_in: bool, pieces: li
         assert answer == b"" or answer.endswith(b"\r\n")
 
 
-@settings(deadline=None)
 @given(st.lists(lines, max_size=20), st.data())
 def test_the_number_of_replies_is_the_number_of_commands(
     commands: list[bytes], data: st.DataObject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,10 +33,10 @@ POINTS = {
 
 
 @pytest.fixture(scope="module", params=Format, ids=[each.value for each in Format])
-def died(
+def died_once(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Format, dict[str, Path]]:
-    """Return the maildrops that processes left which died, by the step after which they did."""
+) -> tuple[Format, Path]:
+    """Return a format, and the folder of what processes left that died, each after another step."""
     format_: Format = request.param
     folder = tmp_path_factory.mktemp(format_.value)
     whole = WRITERS[format_](folder / "whole", numbered_letters(5))
@@ -47,6 +48,14 @@ def died(
         cwd=Path(__file__).parents[3],
         timeout=SECONDS,
     )
+    return format_, copies
+
+
+@pytest.fixture
+def died(died_once: tuple[Format, Path], tmp_path: Path) -> tuple[Format, dict[str, Path]]:
+    """Return the maildrops that were left, by the step; they are the test's own, to be changed."""
+    format_, folder = died_once
+    copies = Path(shutil.copytree(folder, tmp_path / "copies", symlinks=True))
     steps = sorted(copies.glob("*.step"), key=lambda path: int(path.stem))
     left = {f"{path.stem}: {path.read_text()}": copies / path.stem / "mail" for path in steps}
     return format_, {**left, "survived": copies / str(len(steps)) / "mail"}
