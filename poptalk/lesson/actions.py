@@ -104,6 +104,25 @@ class HangUp(LessonAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Follow(LessonAction):
+    """Say how another program reaches the practice server, and follow its next connection there.
+
+    `Connected`, `Answered` and so on come of that connection, until `Unfollow`.  Asked once more before
+    anything came, it is said again.
+    """
+
+    fresh: bool
+    """Whether the maildrop must be as it was at first."""
+    number: int
+    """Which connection of the lesson this is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfollow(LessonAction):
+    """Follow no other program any more; `Disconnected` follows where it is still connected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitSeconds(LessonAction):
     """Let time pass; `Waited` follows."""
 
@@ -217,6 +236,7 @@ class Awaiting(Enum):
     CHOICE = "the answer to a question"
     PAUSE = "an empty line, to go on"
     CLOSED = "an empty line, to connect"
+    OUTSIDE = "something in another window"
     BUSY = "nothing: poptalk is at work"
     OVER = "nothing: the lesson is over"
 

@@ -128,6 +128,7 @@ _HINTS = {
     Awaiting.COMMAND: "Type a command, and Enter sends it.",
     Awaiting.PAUSE: "Enter goes on to the next step.",
     Awaiting.CLOSED: "Enter connects, and brings the lesson back to where it was.",
+    Awaiting.OUTSIDE: "This is done in another window. Enter shows what to type there.",
     Awaiting.BUSY: "One moment: poptalk is at work.",
     Awaiting.OVER: "The lesson is over. `:reset` begins its last step again.",
 }
@@ -138,6 +139,7 @@ _REASONS = {
     Awaiting.CHOICE: "Say what you expect before you see it: a wrong guess costs nothing.",
     Awaiting.PAUSE: "The step is done. What you send now is for your own curiosity.",
     Awaiting.CLOSED: "Commands need a connection, and none stands.",
+    Awaiting.OUTSIDE: "The step is done with another program, and poptalk follows at the server.",
     Awaiting.BUSY: "poptalk itself is at work, and waits for the server.",
     Awaiting.OVER: "The lesson is over.",
 }
@@ -277,7 +279,8 @@ class Tutor:
         """
         if self._awaiting is Awaiting.COMMAND and not text and not self._may_be_empty():
             return self.task()
-        if self._awaiting not in (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED):
+        waiting = (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED, Awaiting.OUTSIDE)
+        if self._awaiting not in waiting:
             return None
         if not text:
             return self.tell(Request.GO_ON)
@@ -427,6 +430,7 @@ class Tutor:
         """Do the steps from a place on, and stay at the end for ever."""
         self._cursor = start
         self._task = self._question = self._verdict = None
+        yield from self._session.come_back()
         if news:
             yield from self._session.restore(start, news)
         last = len(self._lesson.steps) - 1

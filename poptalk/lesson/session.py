@@ -20,6 +20,7 @@ from poptalk.lesson.actions import (
     Feedback,
     FeedbackKind,
     Flow,
+    Follow,
     HangUp,
     LessonAction,
     LessonEvent,
@@ -28,6 +29,7 @@ from poptalk.lesson.actions import (
     Request,
     SendLine,
     SessionTracker,
+    Unfollow,
     Waited,
     WaitSeconds,
 )
@@ -226,6 +228,8 @@ class LessonSession(SessionTracker):
         """Whether the connection ended before its time, and has not been brought back."""
         self.hangs_up_if_silent = False
         """Whether the reply under way has no end, and is meant to be cut off."""
+        self.outside = False
+        """Whether another program is at work, and not poptalk (see `outside`)."""
         self._said: set[str] = set()
         """Remarks that are worth making once."""
         self._count = 0
@@ -270,7 +274,12 @@ class LessonSession(SessionTracker):
         """Say that the connection is gone, and what that means."""
         self.lost = True
         yield self._when_lost()
-        yield Feedback(kind=FeedbackKind.CLOSED, text=feedback.closed(ended, self.before))
+        text = feedback.closed(ended, self.before)
+        if self.outside:
+            text = (
+                f"{text.removesuffix(feedback.RECONNECT)}The task begins again: connect once more."
+            )
+        yield Feedback(kind=FeedbackKind.CLOSED, text=text)
 
     def ready(self, cursor: Cursor) -> Flow[bool]:
         """Make sure that a connection stands, and that it stands where the lesson does.
@@ -326,6 +335,21 @@ class LessonSession(SessionTracker):
             yield HangUp()
             while self.seen.is_open:
                 yield from self.next(Awaiting.BUSY)
+
+    def go_outside(self) -> Flow[None]:
+        """Leave the next connection to another program; once more, and everything is as at first."""
+        yield from self.hang_up()
+        self._is_used = self._is_used or self.outside
+        self._count += not self.outside
+        self.outside, self.lost = True, False
+        yield Follow(fresh=self._is_used, number=self._count)
+
+    def come_back(self) -> Flow[None]:
+        """Leave nothing to another program any more."""
+        if self.outside:
+            self.outside = False
+            self._may_end = True
+            yield Unfollow()
 
     def send(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Flow[Judgement | None]:
         """Send the line of a turn, and judge the reply.
