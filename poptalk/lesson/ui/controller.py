@@ -85,6 +85,8 @@ class LessonController(Driver, Controller):
 
     def __init__(self, host: LessonHost, tutor: Tutor, lesson_server: LessonServer) -> None:
         self._shell = host.shell
+        self._visitor: VisitorSession | None = None
+        """The session of another program; None where none is followed."""
         super().__init__(tutor, lesson_server)
         self._host = host
         self._view = host.view
@@ -96,8 +98,6 @@ class LessonController(Driver, Controller):
         self._reopening = False
         self._to_be_confirmed: bytes | None = None
         """A QUIT that would delete the learner's own mail."""
-        self._visitor: VisitorSession | None = None
-        """The session of another program; None where none is followed."""
 
     def begin(self) -> None:
         """Begin, or resume, the lesson."""
