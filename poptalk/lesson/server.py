@@ -296,7 +296,7 @@ class PracticeLessonServer(LessonServer):
         self.lesson = lesson
         self.known = lesson.known
         self._open = ExitStack()
-        self._wrong: tuple[int | None, ...] = ()
+        self._wrong: tuple[range | None, ...] = ()
         """The connections that have a fault; None stands for all of them."""
         self._following = 1
         """The number of the next connection of the lesson."""
@@ -354,7 +354,7 @@ class PracticeLessonServer(LessonServer):
 
     def has_fault(self, number: int) -> bool:
         """Tell whether one of the lesson's connections has a fault."""
-        return number in self._wrong or None in self._wrong
+        return any(numbers is None or number in numbers for numbers in self._wrong)
 
     def aside(self) -> PracticeDestination:
         """Return where to connect to with one connection that is none of the lesson's own: a proof.
@@ -427,11 +427,11 @@ def _load_persona(lesson: Lesson) -> Persona:
         return load_persona(name)
 
 
-def _connections_with_faults(lesson: Lesson) -> tuple[int | None, ...]:
+def _connections_with_faults(lesson: Lesson) -> tuple[range | None, ...]:
     if not lesson.faults:
         return ()
     from poptalk.practice.faults.plan import FaultError, FaultPlan
 
     with _blaming(lesson, "fault", FaultError):
         plan = FaultPlan(lesson.faults, accounts=[lesson.user], seed=CHANCE)
-    return tuple(rule.connection for rule in plan.rules)
+    return tuple(rule.connections for rule in plan.rules)
