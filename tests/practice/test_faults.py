@@ -186,8 +186,11 @@ def logs_in_after_stls(server: Server) -> Any:
     client = opened(server)
     before = "USER" in client.capa()
     client.stls(context)
+    after = "USER" in client.capa()
     client.user("bob")
-    return before, "USER" in client.capa(), seen(lambda: client.pass_("jones")[:3])
+    answer = seen(lambda: client.pass_("jones")[:3])
+    client.quit()
+    return before, after, answer
 
 
 def switches_to_tls(server: Server) -> Any:
@@ -300,7 +303,7 @@ STUMBLES: list[tuple[str, Callable[[Server], Any], Any]] = [
     ("late-reply", waits(lambda client: client.stat()), HANGS),
     ("locked", logs_in, Matching(r"error_proto: b'-ERR \[IN-USE\]")),
     ("app-password", logs_in, Matching("error_proto: .*Application-specific password required")),
-    ("token-only", logs_in, Matching("error_proto: .*invalid password")),
+    ("token-only", logs_in, Matching("error_proto: .*unknown user name or bad password")),
     ("cleartext-refused", logs_in, Matching("error_proto: .*Cleartext authentication disallowed")),
     ("cleartext-refused", logs_in_after_stls, (False, True, b"+OK")),
     ("locked:unsaid", logs_in, Matching("error_proto: .*invalid password")),

@@ -37,6 +37,9 @@ CLEARTEXT_REFUSED = (
 )
 """What Dovecot says."""
 
+LOGON_FAILURE = b"-ERR Logon failure: unknown user name or bad password.\r\n"
+"""What Exchange Online has said where basic authentication was switched off (nicm/fdm#123)."""
+
 TOKEN_MECHANISMS = b"SASL XOAUTH2 OAUTHBEARER"
 
 
@@ -116,6 +119,11 @@ class TokenOnly(Fault):
     def refused_login(self, _account: Account) -> Occasion | None:
         """Refuse a password in the same words as a wrong one."""
         return None if self._shows_token else Occasion.WRONG_PASSWORD
+
+    def reply(self, command: Command | None, line: bytes) -> bytes:
+        """Blame the password, even before there was one."""
+        by_password = command is not None and command.keyword in (b"USER", b"PASS", b"APOP")
+        return LOGON_FAILURE if by_password and line.startswith(b"-ERR") else line
 
 
 class CleartextRefused(Fault):
