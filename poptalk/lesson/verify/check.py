@@ -56,6 +56,9 @@ MOST_LINES_BEFORE_CONTACT = 6
 MOST_SECONDS = 5
 """A longer wait looks as if poptalk hung; and the proof runs a lesson many times."""
 
+_REFUSES_AT_ONCE = ("login-delay",)
+"""Faults with a time in which nobody is kept waiting."""
+
 _TODO = re.compile(r"\bTODO\b")
 
 
@@ -87,7 +90,7 @@ def check_waits(subject: CheckedLesson) -> Iterator[LessonFault]:
     for rule in subject.lesson.faults:
         name, _, text = rule.rpartition("=")[2].partition(":")
         parameter = FAULTS[name].parameter if name in FAULTS else None
-        if parameter is None or parameter.name != SECONDS:
+        if parameter is None or parameter.name != SECONDS or name in _REFUSES_AT_ONCE:
             continue
         if parameter.read(text or parameter.default) > MOST_SECONDS:
             line_number = line_of_key(subject.lesson.path, "fault")
