@@ -230,6 +230,8 @@ class LessonSession(SessionTracker):
         """Whether the reply under way has no end, and is meant to be cut off."""
         self.outside = False
         """Whether another program is at work, and not poptalk (see `outside`)."""
+        self._was_encrypted = False
+        """Whether TLS was ever up: then nothing secret is replayed without it."""
         self._said: set[str] = set()
         """Remarks that are worth making once."""
         self._count = 0
@@ -259,6 +261,7 @@ class LessonSession(SessionTracker):
         message = yield awaiting
         if isinstance(message, LessonEvent):
             self.take(message)
+            self._was_encrypted = self._was_encrypted or self.seen.encrypted
         if isinstance(message, Disconnected) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
@@ -387,6 +390,8 @@ class LessonSession(SessionTracker):
     def passed(self, turn: Turn, verdict: Judgement) -> None:
         """Note that a line is done: what it captured, what it marked, whether it was the last."""
         self._capture(verdict.bindings)
+        if self.live and verdict.command is not None and not turn.is_refusal:
+            self.remember_login(verdict.command)
         if isinstance(turn.act, Line):
             for part in turn.act.step.pattern.placeholders:
                 if part.name and part.default is not None and part.name in verdict.bindings:
@@ -470,13 +475,28 @@ class LessonSession(SessionTracker):
 
     def _replay(self, connection: PastConnection, sent: list[str]) -> Flow[None]:
         """Do a connection again, folded, and note the keywords that were sent."""
+        protected = self._was_encrypted
         yield from self.connect(Manner.FOLDED, number=connection.number)
+        begins_tls = any(turn.effect is Effect.START_TLS for turn in connection.turns)
+        if self.live and protected and not begins_tls and not self.seen.encrypted:
+            yield from self._protect()
+            sent.append("STLS")
         for turn in connection.turns:
+            if self.lost:
+                return
             if isinstance(turn.act, Line) and not turn.act.answers_challenge:
                 sent.append(turn.keyword)
             yield from self.perform(turn, Manner.FOLDED)
-            if self.lost:
-                return
+
+    def _protect(self) -> Flow[None]:
+        """Begin TLS as the learner did: a password that was encrypted never crosses in the clear."""
+        yield SendLine(line=b"STLS", manner=Manner.FOLDED)
+        while self.seen.is_open and not self.seen.encrypted:
+            message = yield from self.next(Awaiting.BUSY)
+            if isinstance(message, Answered) and not message.lines[:1][0].startswith(b"+OK"):
+                yield from self.hang_up()
+                self.lost = True
+                yield Feedback(kind=FeedbackKind.CLOSED, text=feedback.NO_TLS_ANY_MORE)
 
 
 def _ends_session(turn: Turn) -> bool:

@@ -374,7 +374,7 @@ class Server:
     # For lessons, which are begun more than once.
 
     def start_over(self) -> None:
-        """Forget what sessions have deleted, when they logged in, and what faults remember; from any thread.
+        """Forget what sessions deleted, when they logged in, what faults remember; from any thread.
 
         Sessions that there still are keep the maildrop that they have.
 

@@ -336,6 +336,8 @@ class Lesson:
     password: str = field(repr=False)
     faults: tuple[str, ...] = ()
     """As `Server(faults=...)` takes them; `#2=locked` is about the lesson's second connection."""
+    own_mailbox: str = "no"
+    """`yes` if it suits any mailbox, `no`, or the name of the lesson that takes its place there."""
     after: tuple[str, ...] = ()
     """Ids of the lessons that should come before."""
     introduction: tuple[Item, ...] = ()
@@ -345,6 +347,11 @@ class Lesson:
     def step(self, slug: str) -> Step | None:
         """Return the step with an id, None if there is none."""
         return next((step for step in self.steps if step.slug == slug), None)
+
+    @property
+    def suits_any_mailbox(self) -> bool:
+        """Whether it can be done with anybody's mail; then its prose may name what it has captured."""
+        return self.own_mailbox == "yes"
 
     @property
     def known(self) -> Known:

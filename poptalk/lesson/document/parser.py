@@ -276,6 +276,7 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
         user=front["user"],
         password=front["password"],
         faults=front.items("fault"),
+        own_mailbox=front["own-mailbox"],
         after=front.items("after"),
         introduction=tuple(introduction.items),
         steps=tuple(step.step() for step in steps),

@@ -330,7 +330,14 @@ class DryRunLearner:
         self, lesson: Lesson, lesson_server: LessonServer, *, at: str | None = None
     ) -> None:
         self.dry_run = DryRun(
-            Tutor(lesson, position=at, later_letters=lesson_server.later_letters), lesson_server
+            Tutor(
+                lesson,
+                position=at,
+                live=lesson_server.live,
+                known=lesson_server.known,
+                later_letters=lesson_server.later_letters,
+            ),
+            lesson_server,
         )
 
     @property
