@@ -18,7 +18,7 @@ from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
 from poptalk.net.tls import TlsFacts
 from poptalk.net.tls_settings import TlsSettings
-from poptalk.pop3.client import ClientSession
+from poptalk.pop3.client.session import ClientSession
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import Event
 from poptalk.pop3.server.events import EndReason

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from poptalk.lesson.progress import ProgressEvent
 
 GREETING = (
-    "Welcome to poptalk. Here you learn to speak POP3, the language in which mail is fetched. You "
-    "type, a server answers, and nothing can be broken."
+    "Welcome to poptalk. Here you learn POP3, the language that mail programs use to fetch mail: "
+    "you type, a server answers."
 )
 """What a newcomer reads first; with all lessons below it, it is to fit on 24 rows."""
 
@@ -100,7 +100,7 @@ class Menu(Controller):
         verb = "goes on with" if entry.begun else "begins"
         return (
             f"Enter {verb} lesson {entry.listed.number}, {as_sentence(entry.lesson.title)} A number "
-            "takes another lesson. Ctrl-D leaves, at any time; what is done is kept."
+            "takes another. Ctrl-D leaves."
         )
 
     def take(self, text: str) -> bool:
