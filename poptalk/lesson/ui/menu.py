@@ -99,8 +99,8 @@ class Menu(Controller):
         entry = self._suggested
         verb = "goes on with" if entry.begun else "begins"
         return (
-            f"Enter {verb} lesson {entry.listed.number}, {as_sentence(entry.lesson.title)} A number "
-            "takes another. Ctrl-D leaves."
+            f"Enter {verb} lesson {entry.listed.number}, {as_sentence(entry.lesson.title)} A number: "
+            "another. Ctrl-D leaves."
         )
 
     def take(self, text: str) -> bool:
