@@ -105,7 +105,10 @@ def judge(
     """
     case = _Case(turn, answered, bindings, seen or SessionState(), done=done, later=later)
     if live and case.is_another_login:
-        return case.wanted(Agreement(bindings=dict(bindings)))
+        # Only the server knows who its users are.
+        if case.is_ok:
+            return case.wanted(Agreement(bindings=dict(bindings)))
+        return case.wanted_otherwise(spoilt, live=live)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
         return case.verdict(
             JudgementKind.UNJUDGED, feedback.CUT_OFF, reason=feedback.CUT_OFF_AT_LENGTH
@@ -159,15 +162,14 @@ class _Case:
 
     @property
     def is_another_login(self) -> bool:
-        """Whether a name or a password was awaited, and the server took another one."""
+        """Whether a name or a password was awaited, and another one was sent."""
         send, verb = self._turn.act, self._command.verb
         if not isinstance(send, Send) or send.answers_challenge or verb is None:
             return False
         kinds = {argument.kind for argument in verb.arguments}
         is_login = bool(kinds & {ArgumentKind.NAME, ArgumentKind.PASSWORD})
         same = verb is send.command.verb and not self._answered.sasl
-        took = self._status_line.status is Status.OK and not self._turn.is_refusal
-        return is_login and same and took and not self.is_wanted
+        return is_login and same and not self._turn.is_refusal and not self.is_wanted
 
     @property
     def _awaited(self) -> Command | None:

@@ -282,7 +282,10 @@ class LessonHost:
         tutor = Tutor(
             lesson,
             passed=progress.passed,
-            position=progress.position if progress.state is LessonState.BEGUN else None,
+            # What was done on another server is no beginning here.
+            position=progress.position
+            if progress.state is LessonState.BEGUN and not lesson_server.live
+            else None,
             live=lesson_server.live,
             known=lesson_server.known,
             later_letters=lesson_server.later_letters,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from poptalk.exit_codes import EXIT_OK
 from poptalk.lesson.author.command import begin_lesson, lesson_path, title_of, what_is_left
 from poptalk.lesson.author.record import Recording, write_lesson
-from poptalk.lesson.document.model import Block, Lesson, LessonErrors
+from poptalk.lesson.document.model import Block, BlockKind, Lesson, LessonErrors
 from poptalk.lesson.document.parser import DEFAULT_PERSONA, load_lesson
 from poptalk.lesson.library import LessonNotFound, find_lesson, in_own_mailbox
 from poptalk.lesson.server import (
@@ -78,7 +78,7 @@ def learn(
         suitable = _for_own_mailbox(lesson, ask)
         if suitable is not None:
             lesson = suitable
-            lesson_server = _live_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
+            lesson_server = live_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
     with LessonHost(first=lesson, lesson_server=lesson_server) as host:
         return run_with_lessons(options, host.begin)
 
@@ -90,7 +90,7 @@ def _lesson(word: str) -> Lesson:
         raise UsageError(str(error)) from error
 
 
-def _live_server(
+def live_server(
     lesson: Lesson, destination: Destination, *, ask: Ask, ask_unseen: Ask
 ) -> LiveLessonServer:
     """Make sure that a lesson may run on somebody's server, and ask who that is."""
@@ -152,8 +152,9 @@ def _try(destination: Destination, user: str, password: str) -> None:
     with Link.open(destination.target, timeout=SECONDS, tls=settings) as link:
         client = Client(link, destination)
         client.greeting()
-        offered = client.ask(b"CAPA").listing() if not destination.tls else ()
-        if any(line.strip().upper() == b"STLS" for line in offered):
+        offered = [line.strip().upper() for line in client.ask(b"CAPA").listing()]
+        may_be_seen = not (destination.tls or destination.is_loopback)
+        if b"STLS" in offered and (may_be_seen or b"USER" not in offered):
             client.require_tls()
         if any(line.upper().startswith(b"LOGIN-DELAY ") for line in client.ask(b"CAPA").listing()):
             return
@@ -170,14 +171,16 @@ def _for_own_mailbox(lesson: Lesson, ask: Ask) -> Lesson | None:
     """Return the lesson as it suits any mailbox; None to have it on its practice server.
 
     Raises:
-        UsageError: it suits none, and that is not wanted; or the one for any mailbox is wrong.
+        UsageError: it suits none, and the practice server is not wanted; or the lesson that takes its
+            place is wrong.
     """
-    if lesson.suits_any_mailbox:
+    if lesson.own_mailbox not in ("yes", "no"):
+        lesson = _lesson(str(in_own_mailbox(lesson.path, lesson.own_mailbox)))
+    needed = _what_it_needs(lesson)
+    if needed is None:
         return lesson
-    if lesson.own_mailbox != "no":
-        return _lesson(str(in_own_mailbox(lesson.path, lesson.own_mailbox)))
     question = (
-        f"{lesson.title}: this lesson is about {_what_it_needs(lesson)},\n"
+        f"{lesson.title}: this lesson is about {needed},\n"
         "and not for a mailbox of your own. Begin it on the practice server? yes or no: "
     )
     if is_yes(ask(question)):
@@ -185,13 +188,16 @@ def _for_own_mailbox(lesson: Lesson, ask: Ask) -> Lesson | None:
     raise UsageError(f"nothing was sent; poptalk learn {lesson.name} has a server of its own")
 
 
-def _what_it_needs(lesson: Lesson) -> str:
-    """Say what only its practice server has."""
+def _what_it_needs(lesson: Lesson) -> str | None:
+    """Say what only its practice server has; None where any mailbox will do."""
     if lesson.faults:
         return "what its practice server does wrong"
-    if lesson.deletes:
+    tasks = lesson.blocks(BlockKind.TASK)
+    if any(block.outside for block in tasks):
+        return "a server that other programs talk to as well"
+    if any(block.deletes for block in lesson.blocks(BlockKind.PROOF)):
         return "messages that are there to be deleted"
-    return "the messages on its practice server"
+    return None if lesson.suits_any_mailbox else "the messages on its practice server"
 
 
 def _agrees(lesson: Lesson, destination: Destination, ask: Ask) -> bool:
