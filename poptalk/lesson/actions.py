@@ -104,6 +104,25 @@ class HangUp(LessonAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Follow(LessonAction):
+    """Say how another program reaches the practice server, and follow its next connection there.
+
+    `Connected`, `Answered` and so on come of that connection, until `Unfollow`.  Asked once more before
+    anything came, it is said again.
+    """
+
+    fresh: bool
+    """Whether the maildrop must be as it was at first."""
+    number: int
+    """Which connection of the lesson this is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfollow(LessonAction):
+    """Follow no other program any more; `Disconnected` follows where it is still connected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitSeconds(LessonAction):
     """Let time pass; `Waited` follows."""
 
@@ -217,6 +236,7 @@ class Awaiting(Enum):
     CHOICE = "the answer to a question"
     PAUSE = "an empty line, to go on"
     CLOSED = "an empty line, to connect"
+    OUTSIDE = "something in another window"
     BUSY = "nothing: poptalk is at work"
     OVER = "nothing: the lesson is over"
 
@@ -265,6 +285,8 @@ class SessionState:
     """Whether QUIT was answered with +OK."""
     errors: int = 0
     """How many replies were -ERR since the last one that was not."""
+    count: int | None = None
+    """How many messages the last STAT counted; None before the first."""
     known: Bindings = field(default_factory=dict)
     """The values of the known placeholders, as of now."""
 
@@ -299,6 +321,7 @@ class SessionTracker:
                     encrypted=encrypted,
                     greeting=greeting,
                     named=False,
+                    count=before.count,
                     known=self._known(greeting, None),
                 )
             case SwitchedToTls():
@@ -313,6 +336,7 @@ class SessionTracker:
         status = parse_status_line(event.lines[0]).status if event.lines else Status.OTHER
         challenge = event.lines[0] if event.complete and status is Status.CHALLENGE else None
         marked, named, farewell = before.marked, False, before.farewell
+        count = before.count
         command = parse_command(event.line)
         if event.complete and not event.sasl and status is Status.OK and command.verb is not None:
             named = command.verb.effect is Effect.NAME
@@ -322,6 +346,9 @@ class SessionTracker:
                 marked |= {number}
             elif command.verb.effect is Effect.UNMARK_ALL:
                 marked = frozenset()
+            words = event.lines[0].split()
+            if command.keyword == b"STAT" and len(words) > 1 and words[1].isdigit():
+                count = int(words[1])
         self.seen = replace(
             before,
             state=event.after,
@@ -330,10 +357,22 @@ class SessionTracker:
             marked=marked,
             farewell=farewell,
             errors=before.errors + 1 if status is Status.ERR else 0,
+            count=count,
             known=before.known
             if challenge == before.challenge
             else self._known(before.greeting, challenge),
         )
+
+    def remember_login(self, command: Command) -> None:
+        """Take a name or a password that the server took for the learner's own."""
+        kinds = [argument.kind for argument in command.verb.arguments] if command.verb else []
+        if kinds not in ([ArgumentKind.NAME], [ArgumentKind.PASSWORD]):
+            return
+        value = command.arguments[0].decode("utf-8", "surrogateescape")
+        is_name = kinds == [ArgumentKind.NAME]
+        old, seen = self._user, self.seen
+        self._user = replace(old, user=value) if is_name else replace(old, password=value)
+        self.seen = replace(seen, known=self._known(seen.greeting, seen.challenge))
 
     def _known(self, greeting: bytes, challenge: bytes | None) -> Bindings:
         """Return the values of the known placeholders, some of which answer the server's octets."""

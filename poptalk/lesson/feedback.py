@@ -138,6 +138,7 @@ NO_COMMAND = "The server doesn't know this word. `:help` lists the commands."
 TAKEN = "The server took it, and this step is about a refusal. `:reset` begins the step again."
 DONE_ALREADY = "That is done already; the step waits for what comes next."
 A_NUMBER_ALONE = "A number alone isn't a command: first comes the word for what to do."
+NO_TLS_ANY_MORE = "The server refuses `STLS`, which it took before, so nothing secret was sent."
 GAVE_UP = "`*` cancels the exchange. It begins again with `AUTH`"
 OTHER_RESPONSE = "The server took this answer to its challenge. This step waits for another one."
 
@@ -217,6 +218,11 @@ def lacks_user(command: Command, seen: SessionState) -> bool:
 def refused(command: Command, status_line: StatusLine, seen: SessionState) -> str:
     """Explain a -ERR to a command that is right in form and state."""
     row = find_response_code(status_line.code) if status_line.code is not None else None
+    names_tls = re.search(rb"(?i)\b(?:tls|ssl|stls|(?:clear|plain) ?text)\b", status_line.text)
+    if names_tls and not seen.encrypted and seen.state is State.AUTHORIZATION:
+        return (
+            "The server's words are about TLS: send `STLS` first, and then begin again with `USER`."
+        )
     if row is not None:
         meaning = row.meaning.removesuffix(" ...")
         return f"The server refused: {meaning}. `[{row.name.decode('ascii')}]` says so."
@@ -413,6 +419,8 @@ def aside(command: Command, awaited: Command | None, *, looks_around: bool) -> s
     assert verb is not None
     if verb.effect is Effect.NAME and awaited and ArgumentKind.PASSWORD in _kinds(awaited.verb):
         return "The name is taken; now the step goes on."
+    if verb.effect is Effect.START_TLS:
+        return "From here on everything is encrypted. Now the step goes on."
     rest = "It changes nothing" if looks_around else "This step asks for something else"
     return f"`{verb.keyword}` is fine here: {verb.summary}. {rest}."
 

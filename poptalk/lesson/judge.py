@@ -14,7 +14,15 @@ from enum import Enum
 from poptalk.lesson import feedback
 from poptalk.lesson.actions import Answered, SessionState
 from poptalk.lesson.document.model import Mistake, Turn, come_before_login
-from poptalk.pop3.commands import MASK, Command, Effect, State, Verb, parse_command
+from poptalk.pop3.commands import (
+    MASK,
+    ArgumentKind,
+    Command,
+    Effect,
+    State,
+    Verb,
+    parse_command,
+)
 from poptalk.pop3.replies import Status, StatusLine, parse_status_line
 from poptalk.transcript.match import Agreement, Difference, match_line, match_reply
 from poptalk.transcript.model import Send
@@ -96,6 +104,11 @@ def judge(
         live: whether the server is somebody else's, whose mail differs from the lesson's.
     """
     case = _Case(turn, answered, bindings, seen or SessionState(), done=done, later=later)
+    if live and case.is_another_login:
+        # Only the server knows who its users are.
+        if case.is_ok:
+            return case.wanted(Agreement(bindings=dict(bindings)))
+        return case.wanted_otherwise(spoilt, live=live)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
         return case.verdict(
             JudgementKind.UNJUDGED, feedback.CUT_OFF, reason=feedback.CUT_OFF_AT_LENGTH
@@ -146,6 +159,17 @@ class _Case:
     def is_ok(self) -> bool:
         """Whether the reply is not a refusal."""
         return self._status_line.status in (Status.OK, Status.CHALLENGE)
+
+    @property
+    def is_another_login(self) -> bool:
+        """Whether a name or a password was awaited, and another one was sent."""
+        send, verb = self._turn.act, self._command.verb
+        if not isinstance(send, Send) or send.answers_challenge or verb is None:
+            return False
+        kinds = {argument.kind for argument in verb.arguments}
+        is_login = bool(kinds & {ArgumentKind.NAME, ArgumentKind.PASSWORD})
+        same = verb is send.command.verb and not self._answered.sasl
+        return is_login and same and not self._turn.is_refusal and not self.is_wanted
 
     @property
     def _awaited(self) -> Command | None:

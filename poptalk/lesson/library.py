@@ -12,6 +12,9 @@ from poptalk.lesson.document.model import near_miss
 
 SUFFIX = ".md"
 
+OWN = "own"
+"""The folder beside lessons with those that take their place on a server of the learner's own."""
+
 _STEM = re.compile(r"(?P<number>[0-9]+)-(?P<name>.+)")
 
 
@@ -59,6 +62,16 @@ def curriculum(folder: Path | None = None) -> list[LibraryLesson]:
 def lesson_files(folder: Path | None = None) -> list[Path]:
     """Return the files of `curriculum`."""
     return [lesson.path for lesson in curriculum(folder)]
+
+
+def in_own_mailbox(path: Path, name: str) -> Path:
+    """Return the file of the lesson that takes another one's place on a server of the learner's own.
+
+    Args:
+        path: the file of the other one.
+        name: as its front matter has it.
+    """
+    return path.parent / OWN / f"{name}{SUFFIX}"
 
 
 def find_lesson(word: str) -> Path:

@@ -60,10 +60,10 @@ from poptalk.lesson.judge import Judgement, JudgementKind, judge_free
 from poptalk.lesson.progress import EventKind
 from poptalk.lesson.session import Cursor, LessonSession, items_at
 from poptalk.lesson.task import Hints, ProgressRecorder, Task
-from poptalk.pop3.commands import parse_command
+from poptalk.pop3.commands import ArgumentKind, parse_command
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
-from poptalk.transcript.placeholders import Known
+from poptalk.transcript.placeholders import Known, is_secret
 
 __all__ = ["Awaiting", "SILENCES", "Tutor"]
 
@@ -76,6 +76,10 @@ _GUESS = "Take the one you would bet on: a wrong guess costs nothing, and says w
 _NOT_COUNTED = "Answered, but not counted: this step is done. Enter goes on to the next."
 _ALL_THE_SAME = "The lesson goes on all the same."
 _OPENED_LATER = "The lesson has closed the connection, and opens it again when it needs one."
+
+_NAME = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
+_NAMED = ("user", "host")
+"""Known placeholders that prose may name; what was captured it may name where it is a number."""
 
 _LETTER = re.compile(r"\s*([A-Za-z])[.)]?\s*")
 """An answer to a question: `b`, `B)`.  No command of POP3 looks like one."""
@@ -128,6 +132,7 @@ _HINTS = {
     Awaiting.COMMAND: "Type a command, and Enter sends it.",
     Awaiting.PAUSE: "Enter goes on to the next step.",
     Awaiting.CLOSED: "Enter connects, and brings the lesson back to where it was.",
+    Awaiting.OUTSIDE: "This is done in another window. Enter shows what to type there.",
     Awaiting.BUSY: "One moment: poptalk is at work.",
     Awaiting.OVER: "The lesson is over. `:reset` begins its last step again.",
 }
@@ -138,6 +143,7 @@ _REASONS = {
     Awaiting.CHOICE: "Say what you expect before you see it: a wrong guess costs nothing.",
     Awaiting.PAUSE: "The step is done. What you send now is for your own curiosity.",
     Awaiting.CLOSED: "Commands need a connection, and none stands.",
+    Awaiting.OUTSIDE: "The step is done with another program, and poptalk follows at the server.",
     Awaiting.BUSY: "poptalk itself is at work, and waits for the server.",
     Awaiting.OVER: "The lesson is over.",
 }
@@ -277,7 +283,8 @@ class Tutor:
         """
         if self._awaiting is Awaiting.COMMAND and not text and not self._may_be_empty():
             return self.task()
-        if self._awaiting not in (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED):
+        waiting = (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED, Awaiting.OUTSIDE)
+        if self._awaiting not in waiting:
             return None
         if not text:
             return self.tell(Request.GO_ON)
@@ -296,8 +303,8 @@ class Tutor:
         if self._task is None and self._question is None:
             return [_news(_HINTS[self._awaiting])]
         above = items_at(self._lesson, self._cursor.step)[: self._cursor.item]
-        prose = [item for item in above if isinstance(item, Prose)]
-        actions: list[LessonAction] = [Say(source=prose[-1].source)] if prose else []
+        prose = [self._with_what_is_known(item.source) for item in above if isinstance(item, Prose)]
+        actions: list[LessonAction] = [Say(source=prose[-1])] if prose else []
         if self._question is not None:
             return [*actions, Ask(question=self._question)]
         assert self._task is not None
@@ -427,11 +434,17 @@ class Tutor:
         """Do the steps from a place on, and stay at the end for ever."""
         self._cursor = start
         self._task = self._question = self._verdict = None
+        yield from self._session.come_back()
         if news:
             yield from self._session.restore(start, news)
         last = len(self._lesson.steps) - 1
         for index in range(start.step, last + 1):
             step = self._lesson.steps[index] if index >= 0 else None
+            if step is not None and self._is_for_mail(step):
+                yield _news(
+                    f"Your mailbox is empty, so step {index + 1}, {step.title}, is left out."
+                )
+                continue
             if step is not None:
                 self._cursor = Cursor(step=index)
                 yield Heading(text=step.title, level=2)
@@ -449,13 +462,29 @@ class Tutor:
                     yield from self._pause()
         yield from self._stay_at_the_end()
 
+    def _with_what_is_known(self, source: str) -> str:
+        """Put names and numbers in the place of `{name}`, where the lesson suits any mailbox."""
+        bindings = self._session.bindings
+
+        def value(found: re.Match[str]) -> str:
+            known = bindings.get(found[1], "")
+            public = found[1] in _NAMED or (known.isdigit() and not is_secret(found[1]))
+            return known if known and public else found[0]
+
+        return _NAME.sub(value, source) if self._lesson.suits_any_mailbox else source
+
+    def _is_for_mail(self, step: Step) -> bool:
+        """Tell whether a step needs a message, where the learner's own mailbox has none."""
+        turns = [turn for block in step.blocks(BlockKind.TASK) for turn in block.turns]
+        return self._session.live and self._session.seen.count == 0 and any(map(_wants_mail, turns))
+
     def _do_items(self, index: int) -> Flow[None]:
         """Do what a step has, or the introduction for -1, up to a proof that fails."""
         for at, item in enumerate(items_at(self._lesson, index)):
             self._cursor = Cursor(step=index, item=at)
             self._verdict = None
             if isinstance(item, Prose):
-                yield Say(source=item.source)
+                yield Say(source=self._with_what_is_known(item.source))
             elif not isinstance(item, SpeakerNote):
                 yield from self._flow_of(item)
             if self._task is not None:
@@ -608,6 +637,15 @@ class Tutor:
                 yield from self._session.restore(self._cursor)
             elif message is Request.CONNECT:
                 yield Feedback(kind=FeedbackKind.NEWS, text=_OPENED_LATER)
+
+
+def _wants_mail(turn: Turn) -> bool:
+    """Tell whether a turn is about one message, which must be there."""
+    if not isinstance(turn.act, Send) or turn.is_refusal:
+        return False
+    command = turn.act.command
+    kinds = [argument.kind for argument in command.verb.arguments] if command.verb else []
+    return ArgumentKind.MESSAGE in kinds[: len(command.arguments)]
 
 
 def _reply(choice: Choice) -> Feedback:

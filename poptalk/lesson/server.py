@@ -20,8 +20,9 @@ from types import TracebackType
 from typing import Self
 
 from poptalk.config import mailbox_directory
-from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.document.model import BlockKind, Lesson
 from poptalk.lesson.document.parser import line_of_key
+from poptalk.lesson.outside import Visitors, ways_in
 from poptalk.net.endpoint import Destination, UsageError
 from poptalk.pop3.server.events import EndReason, ServerEvent, SessionEnded
 from poptalk.practice.accounts import Account, AccountError
@@ -295,10 +296,12 @@ class PracticeLessonServer(LessonServer):
         self.lesson = lesson
         self.known = lesson.known
         self._open = ExitStack()
-        self._wrong: tuple[int | None, ...] = ()
+        self._wrong: tuple[range | None, ...] = ()
         """The connections that have a fault; None stands for all of them."""
         self._following = 1
         """The number of the next connection of the lesson."""
+        self.visitors = Visitors()
+        """Follows the connections of other programs."""
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
@@ -345,9 +348,13 @@ class PracticeLessonServer(LessonServer):
             host=self._server.host, port=self._server.port, label="practice", server=self._server
         )
 
+    def ways_in(self) -> list[str]:
+        """Return the commands with which other programs of this machine get here."""
+        return ways_in(self._server.host, self._server.port, self._server.tls_port)
+
     def has_fault(self, number: int) -> bool:
         """Tell whether one of the lesson's connections has a fault."""
-        return number in self._wrong or None in self._wrong
+        return any(numbers is None or number in numbers for numbers in self._wrong)
 
     def aside(self) -> PracticeDestination:
         """Return where to connect to with one connection that is none of the lesson's own: a proof.
@@ -368,6 +375,7 @@ class PracticeLessonServer(LessonServer):
         lesson = self.lesson
         persona = _load_persona(lesson)
         self._wrong = _connections_with_faults(lesson)
+        is_visited = any(block.outside for block in lesson.blocks(BlockKind.TASK))
         with (
             _blaming(lesson, "user", AccountError),
             _blaming(lesson, "mailbox", MaildropError),
@@ -379,7 +387,8 @@ class PracticeLessonServer(LessonServer):
                 shared=True,
                 faults=lesson.faults,
                 fault_seed=CHANCE,
-                observers=[self._begin],
+                observers=[self._begin, self.visitors.begin],
+                tls_port=0 if is_visited else None,
             )
 
     def _begin(self, peer: Peer) -> Observer:
@@ -418,11 +427,11 @@ def _load_persona(lesson: Lesson) -> Persona:
         return load_persona(name)
 
 
-def _connections_with_faults(lesson: Lesson) -> tuple[int | None, ...]:
+def _connections_with_faults(lesson: Lesson) -> tuple[range | None, ...]:
     if not lesson.faults:
         return ()
     from poptalk.practice.faults.plan import FaultError, FaultPlan
 
     with _blaming(lesson, "fault", FaultError):
         plan = FaultPlan(lesson.faults, accounts=[lesson.user], seed=CHANCE)
-    return tuple(rule.connection for rule in plan.rules)
+    return tuple(rule.connections for rule in plan.rules)

@@ -20,6 +20,7 @@ from poptalk.lesson.actions import (
     Feedback,
     FeedbackKind,
     Flow,
+    Follow,
     HangUp,
     LessonAction,
     LessonEvent,
@@ -28,6 +29,7 @@ from poptalk.lesson.actions import (
     Request,
     SendLine,
     SessionTracker,
+    Unfollow,
     Waited,
     WaitSeconds,
 )
@@ -226,6 +228,10 @@ class LessonSession(SessionTracker):
         """Whether the connection ended before its time, and has not been brought back."""
         self.hangs_up_if_silent = False
         """Whether the reply under way has no end, and is meant to be cut off."""
+        self.outside = False
+        """Whether another program is at work, and not poptalk (see `outside`)."""
+        self._was_encrypted = False
+        """Whether TLS was ever up: then nothing secret is replayed without it."""
         self._said: set[str] = set()
         """Remarks that are worth making once."""
         self._count = 0
@@ -255,6 +261,7 @@ class LessonSession(SessionTracker):
         message = yield awaiting
         if isinstance(message, LessonEvent):
             self.take(message)
+            self._was_encrypted = self._was_encrypted or self.seen.encrypted
         if isinstance(message, Disconnected) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
@@ -270,7 +277,12 @@ class LessonSession(SessionTracker):
         """Say that the connection is gone, and what that means."""
         self.lost = True
         yield self._when_lost()
-        yield Feedback(kind=FeedbackKind.CLOSED, text=feedback.closed(ended, self.before))
+        text = feedback.closed(ended, self.before)
+        if self.outside:
+            text = (
+                f"{text.removesuffix(feedback.RECONNECT)}The task begins again: connect once more."
+            )
+        yield Feedback(kind=FeedbackKind.CLOSED, text=text)
 
     def ready(self, cursor: Cursor) -> Flow[bool]:
         """Make sure that a connection stands, and that it stands where the lesson does.
@@ -327,6 +339,21 @@ class LessonSession(SessionTracker):
             while self.seen.is_open:
                 yield from self.next(Awaiting.BUSY)
 
+    def go_outside(self) -> Flow[None]:
+        """Leave the next connection to another program; once more, and everything is as at first."""
+        yield from self.hang_up()
+        self._is_used = self._is_used or self.outside
+        self._count += not self.outside
+        self.outside, self.lost = True, False
+        yield Follow(fresh=self._is_used, number=self._count)
+
+    def come_back(self) -> Flow[None]:
+        """Leave nothing to another program any more."""
+        if self.outside:
+            self.outside = False
+            self._may_end = True
+            yield Unfollow()
+
     def send(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Flow[Judgement | None]:
         """Send the line of a turn, and judge the reply.
 
@@ -363,6 +390,8 @@ class LessonSession(SessionTracker):
     def passed(self, turn: Turn, verdict: Judgement) -> None:
         """Note that a line is done: what it captured, what it marked, whether it was the last."""
         self._capture(verdict.bindings)
+        if self.live and verdict.command is not None and not turn.is_refusal:
+            self.remember_login(verdict.command)
         if isinstance(turn.act, Line):
             for part in turn.act.step.pattern.placeholders:
                 if part.name and part.default is not None and part.name in verdict.bindings:
@@ -446,13 +475,28 @@ class LessonSession(SessionTracker):
 
     def _replay(self, connection: PastConnection, sent: list[str]) -> Flow[None]:
         """Do a connection again, folded, and note the keywords that were sent."""
+        protected = self._was_encrypted
         yield from self.connect(Manner.FOLDED, number=connection.number)
+        begins_tls = any(turn.effect is Effect.START_TLS for turn in connection.turns)
+        if self.live and protected and not begins_tls and not self.seen.encrypted:
+            yield from self._protect()
+            sent.append("STLS")
         for turn in connection.turns:
+            if self.lost:
+                return
             if isinstance(turn.act, Line) and not turn.act.answers_challenge:
                 sent.append(turn.keyword)
             yield from self.perform(turn, Manner.FOLDED)
-            if self.lost:
-                return
+
+    def _protect(self) -> Flow[None]:
+        """Begin TLS as the learner did: a password that was encrypted never crosses in the clear."""
+        yield SendLine(line=b"STLS", manner=Manner.FOLDED)
+        while self.seen.is_open and not self.seen.encrypted:
+            message = yield from self.next(Awaiting.BUSY)
+            if isinstance(message, Answered) and not message.lines[:1][0].startswith(b"+OK"):
+                yield from self.hang_up()
+                self.lost = True
+                yield Feedback(kind=FeedbackKind.CLOSED, text=feedback.NO_TLS_ANY_MORE)
 
 
 def _ends_session(turn: Turn) -> bool:

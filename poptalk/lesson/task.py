@@ -101,6 +101,7 @@ _DIRECTIONS = {
     (Side.CLIENT, Action.NEGOTIATE_TLS): "Nothing is to be typed: TLS begins by itself.",
     (Side.CLIENT, Action.WAIT): "Nothing is to be typed: let the time pass.",
 }
+_ELSEWHERE = "One of the commands above, in another window; Enter shows them again."
 
 
 class Hints:
@@ -240,6 +241,8 @@ class Task:
         """Show the next hint."""
         session = self._session
         answer = answer_to(self.turn, session.bindings, live=session.live)
+        if session.outside and self.turn.opens:
+            answer = _ELSEWHERE
         due = feedback.due(self.turn)
         text = self._hints.next_hint(answer, nudge=f"What is due now: {due}." if due else "")
         return Feedback(kind=FeedbackKind.HINT, text=text)
@@ -249,10 +252,14 @@ class Task:
         for number in sorted(self._session.spoilt & self._needed())[:1]:
             # Something that was done before has spoilt this task.
             yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.spoilt(number))
+        if self._block.outside:
+            yield from self._session.go_outside()
+        yield from self._await_all()
+        yield from self._session.come_back()
+
+    def _await_all(self) -> Flow[None]:
         while self._index < len(self._turns):
-            if self._session.lost and not self._session.seen.farewell:
-                self._together = False
-                self._index = self._reached = self._first_lost_mark()
+            yield from self._rewind_if_lost()
             match self.turn.act:
                 case Direction() as direction:
                     yield from self._await_direction(self.turn, direction)
@@ -260,16 +267,42 @@ class Task:
                     yield from self._session.ready(self.cursor)
                     yield from self._check_greeting(self.turn)
                     self._go_on()
-                case Line() if not (yield from self._session.ready(self.cursor)) or self._together:
+                case Line() if not (yield from self._is_ready()) or self._together:
                     yield from self._do_together()
                 case Line():
-                    message = yield from self._session.next(Awaiting.COMMAND)
-                    if isinstance(message, Answered):
-                        # Where a refusal has undone a turn, the one that was due before still passes.
-                        verdict = self._judge(message, self._reached, self._index)
-                        yield from self._comment_on(message, verdict)
-                    elif message is Request.SKIP:
-                        yield from self._do_together()
+                    yield from self._await_line()
+
+    def _rewind_if_lost(self) -> Flow[None]:
+        """Go back to what has to be done again because the connection is gone."""
+        session = self._session
+        if session.outside and session.lost:
+            self._index = self._reached = 0
+            yield from session.go_outside()
+        elif session.lost and not session.seen.farewell:
+            self._together = False
+            self._index = self._reached = self._first_lost_mark()
+
+    def _await_line(self) -> Flow[None]:
+        """Wait for the next line, or for what is asked in place of one."""
+        message = yield from self._session.next(self._awaiting)
+        if isinstance(message, Answered):
+            verdict = self._judge(message, *self._due())
+            self._bring_forward()
+            yield from self._comment_on(message, verdict)
+        elif message is Request.SKIP:
+            yield from self._do_together()
+        elif message is Request.GO_ON:
+            yield self.next_hint()
+
+    @property
+    def _awaiting(self) -> Awaiting:
+        return Awaiting.OUTSIDE if self._session.outside else Awaiting.COMMAND
+
+    def _is_ready(self) -> Flow[bool]:
+        """Make sure that a connection stands, unless that is another program's matter."""
+        if self._session.outside:
+            return True
+        return (yield from self._session.ready(self.cursor))
 
     def _judge(self, answered: Answered, *indices: int) -> Judgement:
         """Judge a line by the first of some turns that awaits it, else by the last of them."""
@@ -291,6 +324,21 @@ class Task:
                 self._index = at
                 break
         return verdict
+
+    def _due(self) -> tuple[int, ...]:
+        """Return which turns may be taken now, last of all the one that is asked for."""
+        if self._block.any_order:
+            return (*range(self._reached + 1, len(self._turns)), self._reached)
+        # Where a refusal has undone a turn, the one that was due before still passes.
+        return (self._reached, self._index)
+
+    def _bring_forward(self) -> None:
+        """Let a turn that was taken before its time have been the next one."""
+        at, due = self._index, self._reached
+        if self._block.any_order and at > due:
+            turns = self._turns
+            self._turns = (*turns[:due], turns[at], *turns[due:at], *turns[at + 1 :])
+            self._index = due
 
     def _comment_on(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
         """Say what a line means for the task."""
@@ -456,6 +504,9 @@ class Task:
         self._recorder.shown = self._together = True
         turn, session = self.turn, self._session
         assert isinstance(turn.act, Line)
+        if session.outside:
+            yield from session.come_back()
+            yield from session.restore(self.cursor)
         if self.verdict is not None and self.verdict.kind in _SENT:
             yield Feedback(kind=FeedbackKind.NEWS, text=SENT_ALREADY)
             self.verdict = None
@@ -500,12 +551,19 @@ class Task:
         """Wait until the learner opens the connection."""
         message: Message | None = Request.SKIP if self._together else None
         while not isinstance(message, Request | Connected):
-            message = yield from self._session.next(Awaiting.CLOSED)
+            outside = self._session.outside
+            message = yield from self._session.next(
+                Awaiting.OUTSIDE if outside else Awaiting.CLOSED
+            )
+            if outside and message in (Request.GO_ON, Request.CONNECT):
+                yield from self._session.go_outside()
+                message = None
         if isinstance(message, Connected):
             self._session.opened()
         else:
             if message is Request.SKIP:
                 self._recorder.shown = self._together = True
+            yield from self._session.come_back()
             yield from self._session.connect(Manner.TYPED)
         yield from self._check_greeting(turn)
         if len(self._turns) > 1:
@@ -522,7 +580,7 @@ class Task:
         if self._together:
             yield from session.follow(direction)
         while session.seen.state is not State.CLOSED:
-            message = yield from session.next(Awaiting.COMMAND, may_end=True)
+            message = yield from session.next(self._awaiting, may_end=True)
             if message is Request.SKIP:
                 self._recorder.shown = self._together = True
                 yield from session.hang_up()

@@ -82,6 +82,28 @@ class Certificates:
             _signed(key, subject="localhost", names=self._names, issuer=None, issuer_key=key),
         )
 
+    def incomplete_context(self) -> ssl.SSLContext:
+        """Return the same with a certificate whose signer, an intermediate authority, is not shown."""
+        intermediate_key = ec.generate_private_key(ec.SECP256R1())
+        intermediate = _signed(
+            intermediate_key,
+            subject="intermediate authority",
+            issuer=self._authority,
+            issuer_key=self._authority_key,
+            is_authority=True,
+        )
+        key = ec.generate_private_key(ec.SECP256R1())
+        return _context(
+            key,
+            _signed(
+                key,
+                subject=self._names[0],
+                names=self._names,
+                issuer=intermediate,
+                issuer_key=intermediate_key,
+            ),
+        )
+
     def write_authority(self, path: Path) -> None:
         """Write the authority's certificate to a PEM file.
 

@@ -170,11 +170,10 @@ class Server:
         self._asked_for = (port, tls_port)
         self._make_timestamp = timestamp
         self._greets_with_timestamp = self.persona.texts.mentions(Occasion.GREETING, "timestamp")
-        self.faults: FaultPlan | None = None
-        if faults:
-            names = [account.name for account in self.accounts]
-            rules = (faults,) if isinstance(faults, str) else faults
-            self.faults = FaultPlan(rules, accounts=names, seed=fault_seed)
+        rules = (faults,) if isinstance(faults, str) else faults
+        names = [account.name for account in self.accounts]
+        self._make_plan = functools.partial(FaultPlan, rules, accounts=names)
+        self.faults = self._make_plan(seed=fault_seed) if rules else None
         self._make_stores = functools.partial(
             _stores,
             self.accounts,
@@ -375,7 +374,7 @@ class Server:
     # For lessons, which are begun more than once.
 
     def start_over(self) -> None:
-        """Forget what sessions have deleted, and when they logged in; from any thread.
+        """Forget what sessions deleted, when they logged in, what faults remember; from any thread.
 
         Sessions that there still are keep the maildrop that they have.
 
@@ -384,6 +383,8 @@ class Server:
         """
         self.stores = self._make_stores()
         self._last_logins = {}
+        if self.faults is not None:
+            self.faults = self._make_plan(seed=self.faults.seed)
 
     def count_from(self, number: int) -> None:
         """Let the next connection be the one of that number, for faults and for observers."""

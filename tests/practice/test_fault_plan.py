@@ -39,25 +39,26 @@ LATER = [name for name, kind in FAULTS.items() if not kind.about.before_login]
 
 
 @pytest.mark.parametrize(
-    ("text", "account", "connection", "value"),
+    ("text", "account", "connections", "value"),
     [
         ("no-dot-stuffing", None, None, None),
         ("slow", None, None, 2.0),
         ("slow:5s", None, None, 5.0),
         ("slow:0.5", None, None, 0.5),
         ("bob=slow:200ms", "bob", None, 0.2),
-        ("#3=drop-after:0", None, 3, 0),
+        ("#3=drop-after:0", None, range(3, 4), 0),
+        ("#3-5=slow", None, range(3, 6), 2.0),
         ("wrong-octets:-7", None, None, -7),
         ("no-final-dot:uidl", None, None, b"UIDL"),
         ("bad-certificate", None, None, "self-signed"),
-        ("#12=bad-certificate:expired", None, 12, "expired"),
+        ("#12=bad-certificate:expired", None, range(12, 13), "expired"),
     ],
 )
 def test_a_rule_is_read(
-    text: str, account: str | None, connection: int | None, value: object
+    text: str, account: str | None, connections: range | None, value: object
 ) -> None:
     rule = read_rule(text, accounts=ACCOUNTS)
-    assert (rule.account, rule.connection, rule.fault.value) == (account, connection, value)
+    assert (rule.account, rule.connections, rule.fault.value) == (account, connections, value)
     assert rule.fault.about.name in text
 
 
@@ -71,6 +72,8 @@ def test_a_rule_is_read(
         ("bbo=slow", 'there is no account "bbo"; there are bob, mrose.'),
         ("#0=slow", "connections are counted from #1."),
         ("#x=slow", "connections are counted from #1."),
+        ("#3-=slow", "connections are counted from #1."),
+        ("#5-3=slow", "connections are counted from #1."),
         ("no-dot-stuffing:3", "no-dot-stuffing takes nothing after its name."),
         ("slow:", "after the colon comes a time of at most 3600 seconds, such as 2s or 200ms."),
         ("slow:-1s", "comes a time"),
@@ -79,7 +82,7 @@ def test_a_rule_is_read(
         ("drop-after:-1", "comes a number of octets from 0 to"),
         ("drop-after:many", "comes a number of octets"),
         ("no-final-dot:XYZZY", "comes a command of POP3, such as RETR."),
-        ("bad-certificate:old", "comes one of self-signed, expired, wrong-host."),
+        ("bad-certificate:old", "comes one of self-signed, expired, wrong-host, no-intermediate."),
         ("bob=stls-refused", "acts before anyone has given a name"),
         ("bob=bad-certificate", "Give it to all, or to a connection, such as #1."),
     ],

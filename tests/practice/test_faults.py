@@ -181,6 +181,18 @@ def logs_in_twice(server: Server) -> Any:
     return logs_in(server), logs_in(server)
 
 
+def logs_in_after_stls(server: Server) -> Any:
+    context = ssl.create_default_context(cafile=server.ca_file)
+    client = opened(server)
+    before = "USER" in client.capa()
+    client.stls(context)
+    after = "USER" in client.capa()
+    client.user("bob")
+    answer = seen(lambda: client.pass_("jones")[:3])
+    client.quit()
+    return before, after, answer
+
+
 def switches_to_tls(server: Server) -> Any:
     context = ssl.create_default_context(cafile=server.ca_file)
     client = opened(server)
@@ -290,6 +302,10 @@ STUMBLES: list[tuple[str, Callable[[Server], Any], Any]] = [
     ("double-reply", tries_a_wrong_password, Matching(rb"^\+OK ")),
     ("late-reply", waits(lambda client: client.stat()), HANGS),
     ("locked", logs_in, Matching(r"error_proto: b'-ERR \[IN-USE\]")),
+    ("app-password", logs_in, Matching("error_proto: .*Application-specific password required")),
+    ("token-only", logs_in, Matching("error_proto: .*unknown user name or bad password")),
+    ("cleartext-refused", logs_in, Matching("error_proto: .*Cleartext authentication disallowed")),
+    ("cleartext-refused", logs_in_after_stls, (False, True, b"+OK")),
     ("locked:unsaid", logs_in, Matching("error_proto: .*invalid password")),
     ("login-delay", logs_in_twice, ("in", Matching(r"error_proto: b'-ERR \[LOGIN-DELAY\]"))),
     ("stls-injection", of_curl("--ssl-reqd"), (CURL_ODD_REPLY, b"")),
@@ -300,6 +316,7 @@ STUMBLES: list[tuple[str, Callable[[Server], Any], Any]] = [
     ("stls-stripped", of_curl("--ssl-reqd"), (CURL_NO_TLS, b"")),
     ("bad-certificate", switches_to_tls, (True, Matching("self-signed certificate "))),
     ("bad-certificate:self-signed", opens_in_tls, Matching("self-signed certificate ")),
+    ("bad-certificate:no-intermediate", opens_in_tls, Matching("unable to get local issuer")),
     ("bad-certificate:expired", opens_in_tls, Matching("certificate has expired")),
     ("bad-certificate:wrong-host", opens_in_tls, Matching("IP address mismatch")),
     ("bad-certificate:expired", of_curl("--ssl-reqd"), (CURL_BAD_CERTIFICATE, b"")),

@@ -153,8 +153,7 @@ def test_in_a_pipe_poptalk_alone_is_the_practice_server() -> None:
     ("arguments", "said"),
     [
         (("lokking",), "did you mean 03-looking?"),
-        (("12", "127.0.0.1"), "needs its practice server"),
-        (("8", "127.0.0.1"), "needs its practice server"),
+        (("11", "pop3s://me@127.0.0.1"), "it is you who begins TLS"),
         (("pop3s://mail.example.org",), "name the lesson first"),
         (("3", "--tls"), "name it as well"),
         ((LESSONS / "missing.md",), "There is no file"),
@@ -199,14 +198,30 @@ def test_somebodys_own_server_asks_for_what_it_needs(tmp_path: Path) -> None:
     assert "jones" not in kept
 
 
-def test_a_proof_that_deletes_needs_the_practice_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "block", "reason"),
+    [
+        ("own-mailbox: yes\n", "```pop3 proof\nC: DELE 1\nS: +OK\n```\n", "there to be deleted"),
+        ("own-mailbox: yes\nfault: plus-err\n", "```pop3\nC: NOOP\n```\n", "server does wrong"),
+        ("", "```pop3\nC: NOOP\n```\n", "the messages on its practice server"),
+    ],
+)
+def test_a_lesson_that_suits_no_other_mailbox_says_so(
+    key: str, block: str, reason: str, tmp_path: Path
+) -> None:
     lesson = tmp_path / "lesson.md"
-    front = "title: T\nsummary: S\nminutes: 1\nmailbox: letters\n"
-    block = "```pop3 proof\nC: DELE 1\nS: +OK\n```\n"
+    front = f"title: T\nsummary: S\nminutes: 1\nmailbox: letters\n{key}"
     lesson.write_text(f"---\n{front}---\n# T\n\n## One\n\n{block}", encoding="utf-8")
-    with learn(tmp_path, "learn", lesson, "127.0.0.1", columns=120) as pty:
-        assert pty.wait_exit() == 2
-        assert "where a second connection may delete letters" in " ".join(pty.text.split())
+    for answer in ("no", "yes"):
+        with learn(tmp_path, "learn", lesson, "127.0.0.1", "1", columns=120) as pty:
+            pty.wait_for("Begin it on the practice server? yes or no:")
+            assert reason in " ".join(pty.text.split())
+            pty.send(answer + "\r")
+            if answer == "no":
+                assert pty.wait_exit() == 2
+                assert "nothing was sent" in pty.text
+            else:
+                pty.wait_for("Step 1 of 1: One")
 
 
 def test_a_no_before_a_lesson_that_deletes_is_a_no(tmp_path: Path) -> None:

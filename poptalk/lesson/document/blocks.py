@@ -215,7 +215,16 @@ AT_ONCE = "at-once"
 IN_STATE = {f"in {state.value}": state for state in (State.AUTHORIZATION, State.TRANSACTION)}
 """The words of a task whose last line is to be sent in a certain state."""
 
-WORDS = (*(kind.value for kind in BlockKind if kind.value), AT_ONCE, *IN_STATE, MISTAKE)
+OUTSIDE = "outside"
+"""The word of a task that is done with another program."""
+
+ANY_ORDER = "any-order"
+"""The word of a task whose lines may be sent in any order."""
+
+TASK_WORDS = (AT_ONCE, ANY_ORDER, OUTSIDE, *IN_STATE)
+"""The words of tasks that ask for something more."""
+
+WORDS = (*(kind.value for kind in BlockKind if kind.value), *TASK_WORDS, MISTAKE)
 """Every word that may stand behind `pop3`."""
 
 MOST_NOTATION_FAULTS = 10
@@ -247,7 +256,7 @@ def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
     if words[0] == LANGUAGE and word in ("", *WORDS):
         if word == MISTAKE:
             return MISTAKE
-        return BlockKind.TASK if word == AT_ONCE or word in IN_STATE else BlockKind(word)
+        return BlockKind.TASK if word in TASK_WORDS else BlockKind(word)
     line = line_of(fence)
     if words[0] != LANGUAGE:
         meant = " ".join((LANGUAGE, *words[1:]))

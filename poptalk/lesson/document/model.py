@@ -217,11 +217,33 @@ class Block:
     """Whether the lines of a task are to be sent in one go, before the first reply (RFC 2449 §6.6)."""
     state: State | None = None
     """The state in which the last line of a task is to be sent; None for any."""
+    outside: bool = False
+    """Whether a task is done with another program, which poptalk follows on the practice server."""
+    any_order: bool = False
+    """Whether the learner chooses in which order a task's lines are sent."""
 
     @cached_property
     def turns(self) -> tuple[Turn, ...]:
         """What the client does, each with the whole reply to it."""
         return turns(self.dialogue)
+
+    @property
+    def is_whole_session(self) -> bool:
+        """Whether it goes from the opening of a connection to its end."""
+        first, last = self.turns[:1], self.turns[-1:]
+        return any(turn.opens for turn in first) and any(
+            turn.closes or turn.effect is Effect.FAREWELL for turn in last
+        )
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether each of its turns is a command that changes nothing, so that none needs another."""
+        return all(
+            isinstance(turn.act, Send)
+            and not turn.act.answers_challenge
+            and turn.effect is Effect.NOTHING
+            for turn in self.turns
+        )
 
     @property
     def deletes(self) -> bool:
@@ -314,6 +336,8 @@ class Lesson:
     password: str = field(repr=False)
     faults: tuple[str, ...] = ()
     """As `Server(faults=...)` takes them; `#2=locked` is about the lesson's second connection."""
+    own_mailbox: str = "no"
+    """`yes` if it suits any mailbox, `no`, or the name of the lesson that takes its place there."""
     after: tuple[str, ...] = ()
     """Ids of the lessons that should come before."""
     introduction: tuple[Item, ...] = ()
@@ -323,6 +347,11 @@ class Lesson:
     def step(self, slug: str) -> Step | None:
         """Return the step with an id, None if there is none."""
         return next((step for step in self.steps if step.slug == slug), None)
+
+    @property
+    def suits_any_mailbox(self) -> bool:
+        """Whether it can be done with anybody's mail; then its prose may name what it has captured."""
+        return self.own_mailbox == "yes"
 
     @property
     def known(self) -> Known:

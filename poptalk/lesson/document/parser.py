@@ -276,6 +276,7 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
         user=front["user"],
         password=front["password"],
         faults=front.items("fault"),
+        own_mailbox=front["own-mailbox"],
         after=front.items("after"),
         introduction=tuple(introduction.items),
         steps=tuple(step.step() for step in steps),
@@ -436,7 +437,13 @@ class _LessonReader:
             dialogue=dialogue,
             at_once=words == blocks.AT_ONCE,
             state=blocks.IN_STATE.get(words),
+            outside=words == blocks.OUTSIDE,
+            any_order=words == blocks.ANY_ORDER,
         )
+        if block.outside and not block.is_whole_session:
+            self._source.wrong("not-a-session", line)
+        elif block.any_order and not block.only_reads:
+            self._source.wrong("order-matters", line)
         self._section.items.append(block)
 
     def _begin_mistake(self, line: int, dialogue: Dialogue) -> None:

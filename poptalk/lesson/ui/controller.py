@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
@@ -23,23 +24,29 @@ from poptalk.lesson.actions import (
     Feedback,
     FeedbackKind,
     Finish,
+    Follow,
     Heading,
     Keep,
     LessonAction,
     Manner,
     Say,
+    Unfollow,
 )
-from poptalk.lesson.driver import Driver
+from poptalk.lesson.driver import Driver, ReplyBuffer
+from poptalk.lesson.outside import POLL_SECONDS, VisitorCame, VisitorLeft, VisitorSession
 from poptalk.lesson.runner import SILENCES, Tutor
-from poptalk.net.errors import TlsFailed
+from poptalk.lesson.server import PracticeLessonServer
+from poptalk.net.errors import CLOSED_BY_US, TlsFailed
 from poptalk.pop3.commands import Effect, parse_command
-from poptalk.pop3.events import ViolationKind
+from poptalk.pop3.events import Challenge, Greeting, Reply, Sent, ViolationKind
+from poptalk.practice.observers import DropReason
 from poptalk.session.session import not_sent_in_the_clear
 from poptalk.shell.commands.inspect import report
 from poptalk.shell.commands.registry import LOCAL_PREFIX
 from poptalk.shell.shell import Controller, Shell, wire_line
 from poptalk.terminal.markdown import MOST_COLUMNS, render_comment, render_item, render_prose
-from poptalk.terminal.safe import Fragments, harmless, wrap
+from poptalk.terminal.render import client_line, status_line
+from poptalk.terminal.safe import Fragment, Fragments, harmless, wrap
 
 if TYPE_CHECKING:
     from poptalk.lesson.actions import LessonEvent
@@ -49,10 +56,14 @@ if TYPE_CHECKING:
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
     from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.events import Event
     from poptalk.session.exchanges import Exchanges
 
 SAID_BY_THE_TUTOR = frozenset({ViolationKind.UNKNOWN_COMMAND, ViolationKind.WRONG_STATE})
 """What the shell would say before the answer, and the tutor says below it."""
+
+VISITOR: Fragment = ("note", "there ")
+"""In front of what another program in another window sends and gets."""
 
 
 def is_yes(answer: str) -> bool:
@@ -74,6 +85,8 @@ class LessonController(Driver, Controller):
 
     def __init__(self, host: LessonHost, tutor: Tutor, lesson_server: LessonServer) -> None:
         self._shell = host.shell
+        self._visitor: VisitorSession | None = None
+        """The session of another program; None where none is followed."""
         super().__init__(tutor, lesson_server)
         self._host = host
         self._view = host.view
@@ -180,6 +193,11 @@ class LessonController(Driver, Controller):
             return FeedbackKind.NEWS, "The lesson is over, and Enter goes on."
         if self.tutor.awaiting is Awaiting.CHOICE:
             return FeedbackKind.NEWS, f"The question wants a letter, a to {self._last_letter}."
+        if self.tutor.awaiting is Awaiting.OUTSIDE:
+            return (
+                FeedbackKind.NEWS,
+                "Not sent: this step is done in the other window. Enter shows how.",
+            )
         if self.tutor.awaiting is Awaiting.PAUSE:
             return FeedbackKind.CLOSED, "Not sent: you are not connected. Enter goes on."
         return FeedbackKind.CLOSED, "Not sent: you are not connected. Press Enter to connect."
@@ -209,12 +227,15 @@ class LessonController(Driver, Controller):
     @property
     def session(self) -> ClientSession | None:
         """The session on the open connection."""
+        if self._visitor is not None:
+            return self._visitor.core
         return self._shell.session.core if self._shell.connected else None
 
     @property
     def exchanges(self) -> Exchanges:
         """What was said."""
-        return self._shell.session.exchanges
+        session = self._shell.session if self._visitor is None else self._visitor.session
+        return session.exchanges
 
     def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
         """Send a line, and show it, also in a shell that need not since the keys were echoed."""
@@ -244,6 +265,66 @@ class LessonController(Driver, Controller):
         if folded:
             self._shell.view.hidden = self._shell.view.hidden and self._shell.connected
 
+    # Another program at work in another window.
+
+    def _follow(self, action: Follow) -> None:
+        """Say what to type there, and look at the server for what comes of it."""
+        server = self._lesson_server
+        assert isinstance(server, PracticeLessonServer), "other programs reach the practice server"
+        self._visitor = None
+        destination = server.destination(fresh=action.fresh, number=action.number)
+        server.visitors.follow()
+        self._visitor = visitor = VisitorSession(destination, self._heard_of_visitor)
+        self._replies = ReplyBuffer(self.exchanges, encrypted=False)
+        self._view.literal("\n".join(("In another window, type:", *server.ways_in())))
+        self._look(visitor)
+
+    def _unfollow(self) -> None:
+        """Look no more."""
+        visitor, server = self._visitor, self._lesson_server
+        if visitor is None:
+            return
+        assert isinstance(server, PracticeLessonServer)
+        server.visitors.stop()
+        if visitor.core is not None:
+            visitor.take(VisitorLeft(how=DropReason.CLIENT_VANISHED))
+            self.ended(CLOSED_BY_US)
+        self._visitor = None
+
+    def _look(self, visitor: VisitorSession) -> None:
+        """Take what has come from a visitor, now and again until another one is followed."""
+        server = self._lesson_server
+        if self.over or visitor is not self._visitor:
+            return
+        assert isinstance(server, PracticeLessonServer)
+        for news in server.visitors.news():
+            if isinstance(news, VisitorCame):
+                self._replies = ReplyBuffer(visitor.session.exchanges, encrypted=news.encrypted)
+            encrypted = visitor.session.core.encrypted
+            visitor.take(news)
+            if visitor.session.core.encrypted and not encrypted and self.session is not None:
+                self.tls_begun()
+            if isinstance(news, VisitorLeft) and visitor.session.ending is not None:
+                self.ended(visitor.session.ending)
+            else:
+                self.listened()
+            if visitor is not self._visitor:
+                return
+        self._shell.after(POLL_SECONDS, partial(self._look, visitor))
+
+    def _heard_of_visitor(self, event: Event) -> None:
+        """Show what a visitor sent, and how each reply began, and keep it for the tutor."""
+        assert self._visitor is not None
+        match event:
+            case Sent(line=line, secret=secret):
+                self._shell.say([[VISITOR, *client_line(line, secret)]])
+            case Greeting(status_line=status) | Challenge(status_line=status):
+                self._shell.say([[VISITOR, *status_line(status.line)]])
+            case Reply(status_line=status):
+                line = self._visitor.session.secrets.mask(status.line)
+                self._shell.say([[VISITOR, *status_line(line)]])
+        self.hear(event)
+
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later."""
         self._shell.after(seconds, action)
@@ -263,6 +344,10 @@ class LessonController(Driver, Controller):
         match action:
             case Keep(event=event):
                 self._host.keep(event)
+            case Follow():
+                self._follow(action)
+            case Unfollow():
+                self._unfollow()
             case Finish():
                 self._view.comment(FeedbackKind.NEWS, self._host.after_lesson())
             case Heading(text=text, level=level) if level > 1:
@@ -349,6 +434,8 @@ class LessonController(Driver, Controller):
             return f"{where}answer a-{self._last_letter}> "
         if awaiting is Awaiting.PAUSE:
             return f"{where}Enter goes on> "
+        if awaiting is Awaiting.OUTSIDE:
+            return "(elsewhere) Enter> " if short else f"{where}(in the other window)> "
         if awaiting is Awaiting.CLOSED:
             return "(closed) Enter> " if short else f"{where}(closed) Enter opens> "
         return f"{where}{usual}"

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from poptalk.lesson.progress import ProgressEvent
 
 GREETING = (
-    "Welcome to poptalk. Here you learn to speak POP3, the language in which mail is fetched. You "
-    "type, a server answers, and nothing can be broken."
+    "Welcome to poptalk. Here you learn POP3, the language that mail programs use to fetch mail: "
+    "you type, a server answers."
 )
 """What a newcomer reads first; with all lessons below it, it is to fit on 24 rows."""
 
@@ -99,8 +99,8 @@ class Menu(Controller):
         entry = self._suggested
         verb = "goes on with" if entry.begun else "begins"
         return (
-            f"Enter {verb} lesson {entry.listed.number}, {as_sentence(entry.lesson.title)} A number "
-            "takes another lesson. Ctrl-D leaves, at any time; what is done is kept."
+            f"Enter {verb} lesson {entry.listed.number}, {as_sentence(entry.lesson.title)} A number: "
+            "another. Ctrl-D leaves."
         )
 
     def take(self, text: str) -> bool:
@@ -282,7 +282,10 @@ class LessonHost:
         tutor = Tutor(
             lesson,
             passed=progress.passed,
-            position=progress.position if progress.state is LessonState.BEGUN else None,
+            # What was done on another server is no beginning here.
+            position=progress.position
+            if progress.state is LessonState.BEGUN and not lesson_server.live
+            else None,
             live=lesson_server.live,
             known=lesson_server.known,
             later_letters=lesson_server.later_letters,

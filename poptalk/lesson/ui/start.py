@@ -16,23 +16,25 @@ from typing import TYPE_CHECKING
 from poptalk.exit_codes import EXIT_OK
 from poptalk.lesson.author.command import begin_lesson, lesson_path, title_of, what_is_left
 from poptalk.lesson.author.record import Recording, write_lesson
-from poptalk.lesson.document.model import BlockKind, Lesson, LessonErrors
+from poptalk.lesson.document.model import Block, BlockKind, Lesson, LessonErrors
 from poptalk.lesson.document.parser import DEFAULT_PERSONA, load_lesson
-from poptalk.lesson.library import LessonNotFound, find_lesson
+from poptalk.lesson.library import LessonNotFound, find_lesson, in_own_mailbox
 from poptalk.lesson.server import (
-    LATER,
     LessonServerError,
     LiveLessonServer,
-    MailboxError,
     PracticeLessonServer,
-    find_mailbox,
 )
 from poptalk.lesson.ui.controller import is_yes
 from poptalk.lesson.ui.menu import LessonHost
 from poptalk.login.password import PASSWORD_VARIABLE
+from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination, UsageError
+from poptalk.net.errors import NetError
+from poptalk.pop3.commands import Effect
 from poptalk.pop3.events import Closed, Event
 from poptalk.practice.accounts import BOB
+from poptalk.session.client import Client
+from poptalk.session.login import Asker, LoginRequest, Refused, log_in
 from poptalk.session.procedure import LocalError
 from poptalk.shell.commands.registry import LocalCommand
 from poptalk.shell.script import ShellSettings
@@ -73,7 +75,10 @@ def learn(
     lesson = _lesson(word) if word is not None else None
     lesson_server = None
     if lesson is not None and destination is not None:
-        lesson_server = _live_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
+        suitable = _for_own_mailbox(lesson, ask)
+        if suitable is not None:
+            lesson = suitable
+            lesson_server = live_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
     with LessonHost(first=lesson, lesson_server=lesson_server) as host:
         return run_with_lessons(options, host.begin)
 
@@ -85,37 +90,114 @@ def _lesson(word: str) -> Lesson:
         raise UsageError(str(error)) from error
 
 
-def _live_server(
+def live_server(
     lesson: Lesson, destination: Destination, *, ask: Ask, ask_unseen: Ask
 ) -> LiveLessonServer:
     """Make sure that a lesson may run on somebody's server, and ask who that is."""
-    reason = needs_its_own_server(lesson)
-    if reason is not None:
+    if destination.tls and any(_begins_tls(block) for block in lesson.blocks()):
         raise UsageError(
-            f"{lesson.name} needs its practice server, {reason}: poptalk learn {lesson.name}"
+            "in this lesson it is you who begins TLS: leave --tls out, and the port 995"
         )
     if lesson.deletes and not _agrees(lesson, destination, ask):
         raise UsageError(
             f"nothing was deleted; poptalk learn {lesson.name} has mail to practise on"
         )
     user = destination.user or ask(f"Name at {destination.name}: ")
-    password = os.environ.get(PASSWORD_VARIABLE) or ask_unseen(f"Password of {user}: ")
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if password is None:
+        password = _password_that_is_taken(destination, user, ask_unseen)
     return LiveLessonServer(destination, Known(user=user, password=password, host=destination.host))
 
 
-def needs_its_own_server(lesson: Lesson) -> str | None:
-    """Return why a lesson cannot run on somebody's server, as a clause; None if it can."""
-    if lesson.faults:
-        return "which does wrong what the lesson is about"
-    if any(block.deletes for block in lesson.blocks(BlockKind.PROOF)):
-        return "where a second connection may delete letters"
-    try:
-        mailbox = find_mailbox(lesson.mailbox, beside=lesson.path)
-    except MailboxError:
+MOST_ATTEMPTS = 3
+"""Passwords that are tried: servers hang up, or slow down, after a few."""
+
+SECONDS = 30.0
+"""How long the server may take for anything while a password is tried."""
+
+
+def _password_that_is_taken(destination: Destination, user: str, ask_unseen: Ask) -> str:
+    """Ask for the password, and try it at once: a slip would be in the way for the whole lesson.
+
+    Raises:
+        UsageError: the server lets nobody in, or cannot be reached; in its own words.
+    """
+    question = f"Password of {user}: "
+    for _ in range(MOST_ATTEMPTS):
+        password = ask_unseen(question)
+        try:
+            _try(destination, user, password)
+        except Refused as error:
+            question = f"{error}\nPassword of {user}, once more: "
+        except (LocalError, NetError) as error:
+            raise UsageError(f"{error}".rstrip(".")) from error
+        else:
+            return password
+    raise UsageError(
+        f"{destination.name} has refused {MOST_ATTEMPTS} passwords; lesson 15 is about refusals"
+    )
+
+
+def _try(destination: Destination, user: str, password: str) -> None:
+    """Log in and out on a connection of its own, with TLS if there is any.
+
+    Where the server wants some time between two logins, nothing is tried: the next would be refused.
+
+    Raises:
+        Refused: the server takes something else.
+        LocalError: it cannot be done.
+        NetError: there is no connection, or no TLS.
+    """
+    settings = destination.tls_settings() if destination.tls else None
+    with Link.open(destination.target, timeout=SECONDS, tls=settings) as link:
+        client = Client(link, destination)
+        client.greeting()
+        offered = [line.strip().upper() for line in client.ask(b"CAPA").listing()]
+        may_be_seen = not (destination.tls or destination.is_loopback)
+        if b"STLS" in offered and (may_be_seen or b"USER" not in offered):
+            client.require_tls()
+        if any(line.upper().startswith(b"LOGIN-DELAY ") for line in client.ask(b"CAPA").listing()):
+            return
+        request = LoginRequest(user=user)
+        client.carry_out(log_in(client.session, request, asker=Asker(), secret=password))
+        client.ask(b"QUIT")
+
+
+def _begins_tls(block: Block) -> bool:
+    return any(turn.effect is Effect.START_TLS for turn in block.turns)
+
+
+def _for_own_mailbox(lesson: Lesson, ask: Ask) -> Lesson | None:
+    """Return the lesson as it suits any mailbox; None to have it on its practice server.
+
+    Raises:
+        UsageError: it suits none, and the practice server is not wanted; or the lesson that takes its
+            place is wrong.
+    """
+    if lesson.own_mailbox not in ("yes", "no"):
+        lesson = _lesson(str(in_own_mailbox(lesson.path, lesson.own_mailbox)))
+    needed = _what_it_needs(lesson)
+    if needed is None:
+        return lesson
+    question = (
+        f"{lesson.title}: this lesson is about {needed},\n"
+        "and not for a mailbox of your own. Begin it on the practice server? yes or no: "
+    )
+    if is_yes(ask(question)):
         return None
-    if any((mailbox / LATER).glob("*.eml")):
-        return "where a letter comes in at the right moment"
-    return None
+    raise UsageError(f"nothing was sent; poptalk learn {lesson.name} has a server of its own")
+
+
+def _what_it_needs(lesson: Lesson) -> str | None:
+    """Say what only its practice server has; None where any mailbox will do."""
+    if lesson.faults:
+        return "what its practice server does wrong"
+    tasks = lesson.blocks(BlockKind.TASK)
+    if any(block.outside for block in tasks):
+        return "a server that other programs talk to as well"
+    if any(block.deletes for block in lesson.blocks(BlockKind.PROOF)):
+        return "messages that are there to be deleted"
+    return None if lesson.suits_any_mailbox else "the messages on its practice server"
 
 
 def _agrees(lesson: Lesson, destination: Destination, ask: Ask) -> bool:

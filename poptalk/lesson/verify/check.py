@@ -28,7 +28,7 @@ from poptalk.lesson.document.model import (
 )
 from poptalk.lesson.document.parser import line_of_key, read_front_matter, read_lesson, read_text
 from poptalk.lesson.feedback import MAX_CHARACTERS, filled
-from poptalk.lesson.library import SUFFIX, lesson_files
+from poptalk.lesson.library import SUFFIX, in_own_mailbox, lesson_files
 from poptalk.lesson.verify.mutations import ADVICE, Check, CheckedLesson, check_runs
 from poptalk.net.endpoint import UsageError
 from poptalk.net.errors import reason
@@ -55,6 +55,9 @@ MOST_LINES_BEFORE_CONTACT = 6
 
 MOST_SECONDS = 5
 """A longer wait looks as if poptalk hung; and the proof runs a lesson many times."""
+
+_REFUSES_AT_ONCE = ("login-delay",)
+"""Faults with a time in which nobody is kept waiting."""
 
 _TODO = re.compile(r"\bTODO\b")
 
@@ -87,7 +90,7 @@ def check_waits(subject: CheckedLesson) -> Iterator[LessonFault]:
     for rule in subject.lesson.faults:
         name, _, text = rule.rpartition("=")[2].partition(":")
         parameter = FAULTS[name].parameter if name in FAULTS else None
-        if parameter is None or parameter.name != SECONDS:
+        if parameter is None or parameter.name != SECONDS or name in _REFUSES_AT_ONCE:
             continue
         if parameter.read(text or parameter.default) > MOST_SECONDS:
             line_number = line_of_key(subject.lesson.path, "fault")
@@ -206,6 +209,24 @@ def check_earlier_lessons(subject: CheckedLesson) -> Iterator[LessonFault]:
             )
 
 
+def check_own_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find that the lesson for a learner's own mailbox is missing, or is for no such (PT037)."""
+    lesson = subject.lesson
+    if lesson.own_mailbox in ("yes", "no"):
+        return
+    problem = ""
+    try:
+        text = read_text(in_own_mailbox(lesson.path, lesson.own_mailbox))
+    except LessonErrors:
+        problem = "cannot be read"
+    else:
+        if read_front_matter(LessonText(text, path=lesson.path))["own-mailbox"] != "yes":
+            problem = "is not for any mailbox"
+    if problem:
+        line = line_of_key(lesson.path, "own-mailbox")
+        yield subject.fault("no-own-lesson", line, name=lesson.own_mailbox, problem=problem)
+
+
 # Proving one lesson: read it, look at it, run it; collect what is wrong.
 
 
@@ -218,6 +239,7 @@ CHECKS: tuple[Check, ...] = (
     check_questions,
     check_names,
     check_earlier_lessons,
+    check_own_mailbox,
     check_runs,
 )
 

@@ -20,6 +20,7 @@ from poptalk.lesson.actions import (
     Feedback,
     FeedbackKind,
     Finish,
+    Follow,
     Heading,
     Keep,
     LessonAction,
@@ -27,6 +28,7 @@ from poptalk.lesson.actions import (
     Manner,
     Proved,
     Say,
+    Unfollow,
 )
 from poptalk.lesson.document.model import Lesson, QuizQuestion, Step, Turn
 from poptalk.lesson.driver import Driver, SecondConnection
@@ -90,6 +92,8 @@ class DryRun(Driver):
         """How the line, or the connection, that is answered next is shown."""
         self._typing = False
         """Whether the line that is answered next is the learner's."""
+        self._outside: Connect | None = None
+        """The connection that is left to another program; None where none is."""
         self._done: tuple[bytes | None, bytes] | None = None
         """What poptalk did last by itself, and what came; None once the learner has sent something."""
 
@@ -132,6 +136,11 @@ class DryRun(Driver):
         """Type nothing for a long time."""
         for seconds in SILENCES:
             self.silence(seconds)
+
+    def connect_from_outside(self) -> None:
+        """Connect as another program would; what it sends is typed with `enter`."""
+        if self._outside is not None:
+            self._open(self._outside)
 
     def await_close(self) -> None:
         """Wait until the server hangs up, PATIENCE_SECONDS at most."""
@@ -228,6 +237,11 @@ class DryRun(Driver):
                 self.shown += [choice.text for choice in action.question.choices]
             case Keep():
                 self.progress.append(action.event)
+            case Follow():
+                self._outside = Connect(fresh=action.fresh, number=action.number)
+            case Unfollow():
+                self._outside = None
+                self.hang_up()
             case Finish():
                 self.finished = True
 
@@ -316,7 +330,14 @@ class DryRunLearner:
         self, lesson: Lesson, lesson_server: LessonServer, *, at: str | None = None
     ) -> None:
         self.dry_run = DryRun(
-            Tutor(lesson, position=at, later_letters=lesson_server.later_letters), lesson_server
+            Tutor(
+                lesson,
+                position=at,
+                live=lesson_server.live,
+                known=lesson_server.known,
+                later_letters=lesson_server.later_letters,
+            ),
+            lesson_server,
         )
 
     @property
@@ -332,7 +353,8 @@ class DryRunLearner:
     @property
     def turn(self) -> Turn | None:
         """The turn that the learner is to take; None at a question, at a pause and at the end."""
-        return self.tutor.awaited if self.tutor.awaiting is Awaiting.COMMAND else None
+        is_due = self.tutor.awaiting in (Awaiting.COMMAND, Awaiting.OUTSIDE)
+        return self.tutor.awaited if is_due else None
 
     @property
     def situation(self) -> tuple[object, ...]:
@@ -387,7 +409,10 @@ class DryRunLearner:
             Stuck: the lesson awaits it still.
         """
         match self.tutor.awaiting:
-            case Awaiting.COMMAND:
+            case Awaiting.OUTSIDE if self.dry_run.session is None:
+                self.dry_run.connect_from_outside()
+                went_on = self.dry_run.session is not None
+            case Awaiting.COMMAND | Awaiting.OUTSIDE:
                 went_on = self._take_turn()
             case Awaiting.CHOICE:
                 went_on = self._choose()

@@ -29,6 +29,20 @@ if TYPE_CHECKING:
 # Faults at the login: the proof is right, and the login is refused.
 
 
+APP_PASSWORD = b"-ERR [AUTH] Application-specific password required\r\n"
+"""What Gmail has said (mailman/mailman#50), without its link."""
+
+CLEARTEXT_REFUSED = (
+    b"-ERR [AUTH] Cleartext authentication disallowed on non-secure (SSL/TLS) connections.\r\n"
+)
+"""What Dovecot says."""
+
+LOGON_FAILURE = b"-ERR Logon failure: unknown user name or bad password.\r\n"
+"""What Exchange Online has said where basic authentication was switched off (nicm/fdm#123)."""
+
+TOKEN_MECHANISMS = b"SASL XOAUTH2 OAUTHBEARER"
+
+
 class Locked(Fault):
     """Refuses the login because another session has the maildrop open."""
 
@@ -71,6 +85,74 @@ class LoginDelay(Fault):
         return None
 
 
+class AppPassword(Fault):
+    """Refuses the password of the account, and says that programs need one of their own."""
+
+    _was_right = False
+
+    def refused_login(self, _account: Account) -> Occasion:
+        """Refuse the login, whose password was right."""
+        self._was_right = True
+        return Occasion.WRONG_PASSWORD
+
+    def reply(self, _command: Command | None, line: bytes) -> bytes:
+        """Give the reason."""
+        was_right, self._was_right = self._was_right, False
+        return APP_PASSWORD if was_right else line
+
+
+class TokenOnly(Fault):
+    """Takes no password: only OAuth tokens (RFC 7628) let anybody in."""
+
+    _shows_token = False
+
+    def command(self, command: Command) -> Command:
+        """Take note of what a login begins with."""
+        mechanism = command.arguments[0].upper() if command.arguments else b""
+        self._shows_token = mechanism in TOKEN_MECHANISMS.split()
+        return command
+
+    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
+        """Offer what takes tokens, and neither USER nor anything else."""
+        return (*without_capabilities(lines, b"USER", b"SASL"), TOKEN_MECHANISMS)
+
+    def refused_login(self, _account: Account) -> Occasion | None:
+        """Refuse a password in the same words as a wrong one."""
+        return None if self._shows_token else Occasion.WRONG_PASSWORD
+
+    def reply(self, command: Command | None, line: bytes) -> bytes:
+        """Blame the password, even before there was one."""
+        by_password = command is not None and command.keyword in (b"USER", b"PASS", b"APOP")
+        return LOGON_FAILURE if by_password and line.startswith(b"-ERR") else line
+
+
+class CleartextRefused(Fault):
+    """Refuses names and passwords until TLS is up."""
+
+    _encrypted = False
+
+    def tls_context(self, _certificates: Callable[[], Certificates]) -> None:
+        """Take note that TLS begins."""
+        self._encrypted = True
+
+    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
+        """Offer nothing in the clear that shows a password."""
+        return lines if self._encrypted else without_capabilities(lines, b"USER", b"SASL")
+
+    def refusal(self, command: Command) -> Occasion | None:
+        """Refuse what would begin such a login."""
+        return None if self._encrypted or not _shows_password(command) else Occasion.AUTH_FAILED
+
+    def reply(self, command: Command | None, line: bytes) -> bytes:
+        """Give the reason."""
+        refused = command is not None and not self._encrypted and _shows_password(command)
+        return CLEARTEXT_REFUSED if refused and line.startswith(b"-ERR") else line
+
+
+def _shows_password(command: Command) -> bool:
+    return command.keyword in (b"USER", b"PASS", b"AUTH")
+
+
 # Faults around TLS: what an attacker on the way can do before it begins, and bad certificates.
 
 
@@ -108,7 +190,7 @@ class StlsStripped(Fault):
 class BadCertificate(Fault):
     """Shows a certificate that has exactly one thing wrong with it."""
 
-    parameter = fault.one_of("self-signed", "expired", "wrong-host")
+    parameter = fault.one_of("self-signed", "expired", "wrong-host", "no-intermediate")
     value: str
 
     def __init__(self, value: Any) -> None:
@@ -128,6 +210,8 @@ class BadCertificate(Fault):
                 return certificates.server_context(expired=datetime.timedelta(days=1))
             case "wrong-host":
                 return certificates.server_context(names=[OTHER_HOST])
+            case "no-intermediate":
+                return certificates.incomplete_context()
             case _:
                 return certificates.self_signed_context()
 

@@ -1,13 +1,14 @@
 """Which session gets which faults: ``--fault`` read, checked and carried out, and ``--list-faults``.
 
 A rule is ``[WHO=]NAME[:PARAMETER]``: ``no-final-dot`` for all, ``bob=slow:2s`` for one account,
-``#3=reset`` for the third connection.  A fault for an account begins when a client gives its name with
-a password, right or wrong, and ends if the login is refused.
+``#3=reset`` for the third connection, ``#3-5=login-delay`` for three.  A fault for an account begins
+when a client gives its name with a password, right or wrong, and ends if the login is refused.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import textwrap
 import tomllib
@@ -57,9 +58,9 @@ LABEL_COLUMNS = 10
 
 INTRODUCTION = (
     "Faults that the practice server has on demand, each after a case that happened: poptalk serve "
-    "--fault NAME. For one account: --fault bob=NAME. For the n-th connection: --fault '#3=NAME'. A "
-    "value after a colon replaces the one that is shown. You can combine several, unless they change "
-    "the same thing; they act in the order of this list."
+    "--fault NAME. For one account: --fault bob=NAME. For the n-th connection: --fault '#3=NAME', for "
+    "several '#3-5=NAME'. A value after a colon replaces the one that is shown. You can combine "
+    "several, unless they change the same thing; they act in the order of this list."
 )
 
 
@@ -103,20 +104,20 @@ class Rule:
         text: as it was given.
         fault: the fault.
         account: the name of the account that it is for, or None.
-        connection: the number of the connection that it is for, counted from 1, or None.
+        connections: the numbers of the connections that it is for, counted from 1, or None.
     """
 
     text: str
     fault: Fault
     account: str | None = None
-    connection: int | None = None
+    connections: range | None = None
 
     def meets(self, other: Rule) -> bool:
         """Tell whether there can be a session to which both apply."""
         if self.account is not None and other.account is not None:
             return self.account == other.account
-        if self.connection is not None and other.connection is not None:
-            return self.connection == other.connection
+        if self.connections is not None and other.connections is not None:
+            return bool({*self.connections} & {*other.connections})
         return True
 
 
@@ -159,7 +160,7 @@ class FaultPlan:
             fault = rule.fault.begin(chance)
             if rule.account is not None:
                 by_account.setdefault(rule.account.encode(), []).append(fault)
-            elif rule.connection in (None, number):
+            elif rule.connections is None or number in rule.connections:
                 always.append(fault)
         return SessionFaults(always, by_account)
 
@@ -182,10 +183,10 @@ def read_rule(text: str, *, accounts: Sequence[str]) -> Rule:
     if not who:
         return Rule(text=text, fault=fault)
     if who.startswith("#"):
-        digits = who[1:]
-        if not (digits.isascii() and digits.isdigit() and int(digits) > 0):
+        connections = _read_connections(who[1:])
+        if not connections:
             raise FaultError(f'Fault "{text}": connections are counted from #1.')
-        return Rule(text=text, fault=fault, connection=int(digits))
+        return Rule(text=text, fault=fault, connections=connections)
     if who not in accounts:
         known = f"there are {', '.join(accounts)}" if accounts else "there is none"
         raise FaultError(f'Fault "{text}": there is no account "{who}"; {known}.')
@@ -195,6 +196,14 @@ def read_rule(text: str, *, accounts: Sequence[str]) -> Rule:
             "cannot be for one account. Give it to all, or to a connection, such as #1."
         )
     return Rule(text=text, fault=fault, account=who)
+
+
+def _read_connections(text: str) -> range:
+    """Read `3`, or `3-5` for connections that share what the fault remembers; nothing for neither."""
+    found = re.fullmatch("([0-9]{1,6})(?:-([0-9]{1,6}))?", text)
+    first = int(found[1]) if found is not None else 0
+    last = int(found[2] or first) if found is not None else 0
+    return range(first, last + 1) if first else range(0)
 
 
 def _read_fault(text: str, what: str) -> Fault:

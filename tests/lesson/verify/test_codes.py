@@ -90,6 +90,27 @@ BROKEN = {
         "after:",
         "no lesson '99-nowhere' beside this one",
     ),
+    "session from outside": (
+        "PT035",
+        "```pop3\nC: DELE 3",
+        "```pop3 outside\nC: DELE 3",
+        "```pop3 outside",
+        "begin the block with 'C: <open connection>'",
+    ),
+    "order that matters": (
+        "PT036",
+        "```pop3\nC: DELE 3",
+        "```pop3 any-order\nC: DELE 3",
+        "```pop3 any-order",
+        "the order matters",
+    ),
+    "lesson for one's own mailbox": (
+        "PT037",
+        "minutes: 5",
+        "minutes: 5\nown-mailbox: nowhere",
+        "own-mailbox:",
+        "own/nowhere.md cannot be read",
+    ),
     "show": (
         "PT034",
         "Three letters are there.",

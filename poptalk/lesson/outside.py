@@ -1,0 +1,207 @@
+"""Another program's connection to a lesson's practice server, followed on the server's side.
+
+A `pop3 outside` block is done in another window, with telnet, ncat or `openssl s_client`.  The server's
+thread hands over what it sees (`Visitors`); the learner's thread makes a session of it, as if poptalk
+had sent and received the octets itself (`VisitorSession`), so that the tutor judges and explains as
+ever.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic
+
+from poptalk.net.endpoint import Destination
+from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
+from poptalk.net.tls import TlsFacts
+from poptalk.net.tls_settings import TlsSettings
+from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.commands import State
+from poptalk.pop3.events import Event
+from poptalk.pop3.server.events import EndReason
+from poptalk.practice.observers import How, Observer, Peer
+from poptalk.session.session import Session
+
+POLL_SECONDS = 0.1
+"""How often the learner's thread looks for news: sooner than anybody waits for."""
+
+PROGRAMS = (
+    ("telnet", "telnet {host} {port}"),
+    ("ncat", "ncat -C {host} {port}"),
+    ("openssl", "openssl s_client -quiet -crlf -connect {host}:{tls_port}"),
+)
+"""Programs that can talk to a server by hand, and how each is called.
+
+ncat ends lines with LF alone without -C, and s_client without -crlf.  Without -quiet s_client takes a
+line that begins with R or Q for a command to itself, and RETR and QUIT never reach the server.
+"""
+
+WITHOUT_PROGRAM = "poptalk {host} {port}"
+"""For a machine that has none of them."""
+
+
+def ways_in(host: str, port: int, tls_port: int) -> list[str]:
+    """Return the commands with which the programs of this machine reach a server.
+
+    Args:
+        host: its address.
+        port: for connections in the clear.
+        tls_port: for TLS from the beginning.
+    """
+    found = [command for program, command in PROGRAMS if shutil.which(program) is not None]
+    return [
+        command.format(host=host, port=port, tls_port=tls_port)
+        for command in found or [WITHOUT_PROGRAM]
+    ]
+
+
+# In the server's thread.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitorCame:
+    """A connection was made."""
+
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitorSent:
+    """Octets came from the other program, decrypted."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitorReceived:
+    """Octets went to the other program, not yet encrypted."""
+
+    octets: bytes
+
+
+class VisitorBeganTls:
+    """TLS was established."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitorLeft:
+    """The connection is over."""
+
+    how: How
+
+
+News = VisitorCame | VisitorSent | VisitorReceived | VisitorBeganTls | VisitorLeft
+
+
+class Visitors:
+    """Lets one connection at a time be followed; another that comes meanwhile is served unseen."""
+
+    def __init__(self) -> None:
+        self._news: SimpleQueue[News] = SimpleQueue()
+        self._awaited = False
+
+    def follow(self) -> None:
+        """Follow the next connection; what is known of earlier ones is forgotten."""
+        self._news = SimpleQueue()
+        self._awaited = True
+
+    def stop(self) -> None:
+        """Follow none."""
+        self._news = SimpleQueue()
+        self._awaited = False
+
+    def begin(self, peer: Peer) -> Observer:
+        """Return the observer of a connection; called by the server."""
+        if not self._awaited:
+            return Observer()
+        self._awaited = False
+        self._news.put(VisitorCame(encrypted=peer.implicit_tls))
+        return _Reporter(self._news)
+
+    def news(self) -> Iterator[News]:
+        """Give what has happened since the last call, in order."""
+        while True:
+            try:
+                yield self._news.get_nowait()
+            except Empty:
+                return
+
+
+class _Reporter(Observer):
+    """Reports one connection."""
+
+    def __init__(self, news: SimpleQueue[News]) -> None:
+        self._news = news
+
+    def tls_began(self) -> None:
+        """Report that TLS was established."""
+        self._news.put(VisitorBeganTls())
+
+    def received(self, octets: bytes) -> None:
+        """Report octets from the other program."""
+        self._news.put(VisitorSent(octets=octets))
+
+    def sent(self, octets: bytes | memoryview) -> None:
+        """Report octets for it."""
+        self._news.put(VisitorReceived(octets=bytes(octets)))
+
+    def ended(self, how: How) -> None:
+        """Report the end."""
+        self._news.put(VisitorLeft(how=how))
+
+
+# In the learner's thread.
+
+
+class _NoTransport:
+    """Carries nothing: the octets have crossed already."""
+
+    def send(self, data: bytes) -> None:
+        """Do nothing."""
+
+    def start_tls(self, settings: TlsSettings) -> TlsFacts | None:  # noqa: ARG002 - it has begun
+        """Do nothing."""
+        return None
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class VisitorSession:
+    """The other program's session, made of what the server saw.
+
+    Args:
+        destination: the practice server.
+        hear: called with each event of the session.
+    """
+
+    def __init__(self, destination: Destination, hear: Callable[[Event], None]) -> None:
+        self.session = Session(clock=monotonic, whole=False, tls_at_once=False)
+        self.session.listeners.append(hear)
+        self._destination = destination
+
+    @property
+    def core(self) -> ClientSession | None:
+        """The session while the connection is open; None otherwise."""
+        is_open = self.session.transport is not None and self.session.core.state is not State.CLOSED
+        return self.session.core if is_open else None
+
+    def take(self, news: News) -> None:
+        """Take note of what has happened."""
+        session = self.session
+        match news:
+            case VisitorCame(encrypted=encrypted):
+                where = str(self._destination)
+                session.opened(_NoTransport(), self._destination, where=where, encrypted=encrypted)
+            case VisitorSent(octets=octets):
+                session.send(octets)
+            case VisitorReceived(octets=octets):
+                session.received(octets)
+            case VisitorBeganTls() if not session.core.encrypted:
+                session.core.tls_established()
+                session.tls_request = None
+            case VisitorLeft(how=how):
+                session.ended(CLOSED_BY_SERVER if how is EndReason.QUIT else CLOSED_BY_US)
