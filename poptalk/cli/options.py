@@ -280,7 +280,11 @@ PASSWORD = (
         f"the environment variable with the password (default: {PASSWORD_VARIABLE}, else it is asked "
         "for)",
     ),
-    _password(SourceKind.FILE, "FILE", "the file whose first line is the password; nobody else may be able to read it"),
+    _password(
+        SourceKind.FILE,
+        "FILE",
+        "the file whose first line is the password; nobody else may be able to read it",
+    ),
     _password(SourceKind.COMMAND, "COMMAND", "the command that prints the password"),
     NETRC,
     KEYRING,
