@@ -288,6 +288,68 @@ def test_the_password_that_a_faulty_server_echoes_is_not_logged(log: ServerLog, 
     assert "tanstaaf" not in path.read_text()
 
 
+MISTYPED = (
+    b"sesame", b" sesame", b"sesame ", b"\tsesame", b"sesame sesame", b"PASS", b"PAS sesame",
+    b"PSAS sesame", b"PASSS sesame", b"PADS sesame", b"pass: sesame", b"PASS=sesame", b"PASSsesame",
+    b"PASS\tsesame", b"PASS  sesame", b" PASS sesame", b"PASSWORD sesame", b"PASSWD sesame",
+    b"PWD sesame", b"LOGIN bob sesame", b"a1 LOGIN bob sesame", b"USER bob sesame", b"bob sesame", b"bob:sesame", b"APOP bob sesame", b"APO bob sesame",
+    b"AUTH PLAIN sesame", b"AUT PLAIN AGJvYgBzZXNhbWU=", b"AUTHPLAIN sesame",
+    b"AUTH LOGIN sesame", b"AGJvYgBzZXNhbWU=", b"c2VzYW1l", b"\x00bob\x00sesame", b"C: PASS sesame",
+    b"\xef\xbb\xbfPASS sesame", b"PASS\xa0sesame", b"\x1b[APASS sesame", b":PASS sesame",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [[b"USER bob"], [b"AUTH PLAIN", b"*"], [b"AUTH NONE"], [b"AUTH LOGIN", b"Ym9i", b"eA=="]],
+)
+@pytest.mark.parametrize("persona", ["plain", "mailutils"])
+def test_a_mistyped_password_is_in_no_log_whatever_was_begun(
+    begun: list[bytes], persona: str, log: ServerLog, path: Path
+) -> None:
+    with Server(persona=persona, observers=[log.begin], faults=["echo-password"]) as server:
+        for line in MISTYPED:
+            # A word that was said openly before cannot be told from a name.
+            if line != b"USER bob:sesame" and line != b"APOP sesame":
+                with greeted(server) as talk:
+                    for before in begun:
+                        talk.say(before)
+                    talk.sock.sendall(line + b"\r\n" + b"sesame\r\n" + b"QUIT\r\n")
+                    talk.rest()
+    log.close()
+    text = path.read_text()
+    assert text.count("session ") >= len(MISTYPED)
+    for secret in ("sesame", "AGJvYgBzZXNhbWU=", "c2VzYW1l"):
+        assert secret not in text
+
+
+def test_a_short_password_hides_no_count(log: ServerLog, path: Path) -> None:
+    session = Session(log)
+    session.client(b"USER bob")
+    session.server(b"+OK\r\n")
+    session.client(b"PASS 3")
+    session.server(b"-ERR not 3\r\n")
+    session.client(b"PASS jones")
+    session.server(b"+OK 3 messages\r\n")
+    session.scribe.logged_in(BOB)
+    session.client(b"STAT")
+    session.server(b"+OK 3 6183\r\n")
+    assert lines(log, path)[3:] == [
+        "C: PASS {password}", "S: -ERR not ****", "C: PASS {password}", "S: +OK 3 messages",
+        "C: STAT", "S: +OK 3 6183",
+    ]  # fmt: skip
+
+
+def test_the_signature_of_scram_is_hidden_too(log: ServerLog, path: Path) -> None:
+    signature = b"dj1ybUY5cHFWOFM3c3VBb1pXamE0ZEpSa0ZzS1E9"
+    session = Session(log)
+    session.client(b"AUTH SCRAM-SHA-1")
+    session.server(b"+ \r\n")
+    session.response(b"biwsbj11c2VyLHI9Zg==")
+    session.server(b"+ %b\r\n" % signature)
+    assert lines(log, path)[-1] == "S: + ****"
+
+
 def test_every_session_of_many_is_whole(log: ServerLog, path: Path) -> None:
     with Server(observers=[log.begin]) as server:
         for _, _ in itertools.product(range(3), range(3)):
