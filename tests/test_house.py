@@ -106,6 +106,19 @@ def test_no_folder_imports_itself_by_a_detour() -> None:
     assert not circle(folders())
 
 
+def test_the_folders_of_the_practice_server_import_only_downwards() -> None:
+    below = ["poptalk.practice.faults", "poptalk.practice.maildrop"]
+    upwards = [
+        (module, name)
+        for module, names in files(in_functions=True).items()
+        for place, folder in enumerate(below)
+        if module.startswith(folder)
+        for name in names
+        if name.startswith("poptalk.practice") and not name.startswith(tuple(below[place:]))
+    ]
+    assert upwards == []
+
+
 def test_no_class_name_exists_twice() -> None:
     homes = defaultdict(list)
     for module, tree in MODULES.items():

@@ -29,8 +29,9 @@ from poptalk.pop3.server.events import (
 )
 from poptalk.pop3.server.session import ServerSession
 from poptalk.pop3.server.texts import Occasion
+from poptalk.practice.faults.fault import Action, EarlyEnd, Pause
 from poptalk.practice.maildrop import CommitRefused, Lease
-from poptalk.practice.observers import Action, DropReason, EarlyEnd, How, Observer, Pause
+from poptalk.practice.observers import DropReason, How, Observer
 from poptalk.practice.persona import RenamedMaildrop
 
 if TYPE_CHECKING:

@@ -32,9 +32,8 @@ class ConnectionLimits:
     def __init__(self, *, most: int, most_of_one_address: int) -> None:
         self._most = most
         self._most_of_one_address = most_of_one_address
-        self._present: set[ServerConnection] = set()
-        self._admitted: dict[ServerConnection, str] = {}
-        """Those that count, each with its address."""
+        self._present: dict[ServerConnection, str | None] = {}
+        """Each with its address, None for those that don't count."""
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -46,18 +45,15 @@ class ConnectionLimits:
 
         One that is turned away takes no place while its refusal is on the way.
         """
-        self._present.add(connection)
+        counted = [each for each in self._present.values() if each is not None]
+        has_room = len(counted) < self._most and counted.count(address) < self._most_of_one_address
+        self._present[connection] = address if has_room else None
         self._nobody.clear()
-        addresses = list(self._admitted.values())
-        if len(addresses) >= self._most or addresses.count(address) >= self._most_of_one_address:
-            return False
-        self._admitted[connection] = address
-        return True
+        return has_room
 
     def forget(self, connection: ServerConnection) -> None:
         """Take note that a connection is gone."""
-        self._present.discard(connection)
-        self._admitted.pop(connection, None)
+        self._present.pop(connection, None)
         if not self._present:
             self._nobody.set()
 

@@ -1,17 +1,16 @@
-"""What is attached to a session: observers, which see what happens, and hooks, which change it.
+"""Observers see what happens in a session; what changes it is a fault (`poptalk.practice.faults`).
 
 A server has any number of makers of observers, each called once for every connection; without one,
 nothing is kept and nothing costs time.  `record_in` keeps what clients sent, for tests, and
-`SessionLines` says a line about each session; the log is in `poptalk.practice.log`.  `ServerHooks` is
-what a fault overrides.
+`SessionLines` says a line about each session; the log is in `poptalk.practice.log`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from poptalk.pop3.server.events import (
@@ -19,18 +18,12 @@ from poptalk.pop3.server.events import (
     EndReason,
     OverlongLineReceived,
     ResponseReceived,
-    SessionHooks,
 )
 from poptalk.terminal.screen import ScreenClosed
 
 if TYPE_CHECKING:
-    import ssl
-
     from poptalk.pop3.server.events import ServerEvent
-    from poptalk.pop3.server.texts import Occasion
-    from poptalk.pop3.server.transaction import Maildrop
     from poptalk.practice.accounts import Account
-    from poptalk.practice.certificates import Certificates
 
 
 class DropReason(Enum):
@@ -144,54 +137,6 @@ class _SessionRecorder(Observer):
 def record_in(session: RecordedSession) -> Observer:
     """Return what writes down a session."""
     return _SessionRecorder(session)
-
-
-# Hooks.  To those of the core (`poptalk.pop3.server.events`) the driver adds its own: whether a login is
-# refused, which maildrop and which certificate are shown, and how octets leave: in *actions*, which are
-# octets, a `Pause` or an `EarlyEnd`.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """Nothing leaves for a number of seconds, or forever if it is infinity."""
-
-    seconds: float
-
-
-class EarlyEnd(Enum):
-    """The end of a connection in the middle of a session; nothing is removed."""
-
-    CLOSE = auto()
-    """In good order, as TCP sees it (FIN)."""
-    RESET = auto()
-    """With a reset (RST)."""
-
-
-Action = bytes | memoryview | Pause | EarlyEnd
-"""What the driver does next."""
-
-
-class ServerHooks(SessionHooks):
-    """What can be changed about one session by its driver; this object changes nothing."""
-
-    def refused_login(self, _account: Account) -> Occasion | None:
-        """Return the reason to refuse a login with the right password; None to accept it."""
-        return None
-
-    def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Return the maildrop that the session sees."""
-        return maildrop
-
-    def tls_context(self, _certificates: Callable[[], Certificates]) -> ssl.SSLContext | None:
-        """Return the settings of the server's side of TLS; None for the usual ones."""
-        return None
-
-    def deliver(self, _octets: bytes | memoryview) -> Iterable[Action] | None:
-        """Return how octets of replies leave, before TLS encrypts them; None for unchanged, at once.
-
-        A pause after the last octet also delays what follows it, such as the end of the session, or TLS.
-        """
-        return None
 
 
 class SessionLines:

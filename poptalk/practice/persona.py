@@ -215,9 +215,7 @@ def load_persona(persona: str) -> Persona:
     shipped = shipped_personas()
     if persona in shipped:
         file = resources.files("poptalk.practice").joinpath("personas", f"{persona}.toml")
-        return parse_persona(
-            file.read_text(encoding="utf-8"), name=persona, source=f"{persona}.toml"
-        )
+        return parse_persona(file.read_text("utf-8"), name=persona, source=f"{persona}.toml")
     if not persona.endswith(".toml"):
         raise PersonaError(
             f'There is no persona "{persona}"; there are {", ".join(shipped)}, '

@@ -41,6 +41,7 @@ from poptalk.practice.accounts import (
     announced_delay,
 )
 from poptalk.practice.connection import Patience, ServerConnection
+from poptalk.practice.faults.fault import ServerHooks
 from poptalk.practice.faults.plan import FaultError, FaultPlan
 from poptalk.practice.limits import NO_MORE_FILES, ConnectionLimits, Deadlines, ListeningPort
 from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Store, locate
@@ -50,7 +51,6 @@ from poptalk.practice.observers import (
     Observer,
     Peer,
     RecordedSession,
-    ServerHooks,
     record_in,
 )
 from poptalk.practice.persona import (

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from poptalk.pop3.commands import Command, State
 from poptalk.pop3.server.texts import Occasion
-from poptalk.practice.accounts import Account
 from poptalk.practice.faults import fault
-from poptalk.practice.faults.fault import Fault
+from poptalk.practice.faults.fault import Action, EarlyEnd, Fault, Pause
 from poptalk.practice.faults.replies import without_capabilities
-from poptalk.practice.observers import Action, EarlyEnd, Pause
 
 if TYPE_CHECKING:
     import ssl
 
+    from poptalk.practice.accounts import Account
     from poptalk.practice.certificates import Certificates
 
 # Faults at the login: the proof is right, and the login is refused.

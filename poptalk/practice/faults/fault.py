@@ -1,4 +1,4 @@
-"""A fault: a class that overrides a few hooks of the session, and its row in `faults.toml`.
+"""A fault: a class that overrides a few hooks of a session, and its row in `faults.toml`.
 
 Most faults are one method long.  A `Fault` is made once for the server, and each session works with a
 shallow copy: what a copy assigns is the session's own, and what it changes in place (a dictionary made
@@ -9,13 +9,70 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 from random import Random
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from poptalk.pop3.commands import VERBS
-from poptalk.practice.observers import ServerHooks
+from poptalk.pop3.server.events import SessionHooks
+
+if TYPE_CHECKING:
+    import ssl
+
+    from poptalk.pop3.server.texts import Occasion
+    from poptalk.pop3.server.transaction import Maildrop
+    from poptalk.practice.accounts import Account
+    from poptalk.practice.certificates import Certificates
+
+# Hooks.  To those of the core (`poptalk.pop3.server.events`) the driver adds its own: whether a login is
+# refused, which maildrop and which certificate are shown, and how octets leave: in *actions*, which are
+# octets, a `Pause` or an `EarlyEnd`.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Nothing leaves for a number of seconds, or forever if it is infinity."""
+
+    seconds: float
+
+
+class EarlyEnd(Enum):
+    """The end of a connection in the middle of a session; nothing is removed."""
+
+    CLOSE = auto()
+    """In good order, as TCP sees it (FIN)."""
+    RESET = auto()
+    """With a reset (RST)."""
+
+
+Action = bytes | memoryview | Pause | EarlyEnd
+"""What the driver does next."""
+
+
+class ServerHooks(SessionHooks):
+    """What can be changed about one session by its driver; this object changes nothing."""
+
+    def refused_login(self, _account: Account) -> Occasion | None:
+        """Return the reason to refuse a login with the right password; None to accept it."""
+        return None
+
+    def maildrop(self, maildrop: Maildrop) -> Maildrop:
+        """Return the maildrop that the session sees."""
+        return maildrop
+
+    def tls_context(self, _certificates: Callable[[], Certificates]) -> ssl.SSLContext | None:
+        """Return the settings of the server's side of TLS; None for the usual ones."""
+        return None
+
+    def deliver(self, _octets: bytes | memoryview) -> Iterable[Action] | None:
+        """Return how octets of replies leave, before TLS encrypts them; None for unchanged, at once.
+
+        A pause after the last octet also delays what follows it, such as the end of the session, or TLS.
+        """
+        return None
+
 
 # What may follow the name of a fault: ``slow:2s``, ``drop-after:500``, ``no-final-dot:UIDL``.
 

@@ -23,15 +23,14 @@ from typing import TYPE_CHECKING, TypeVar
 from poptalk.pop3.commands import Command, State
 from poptalk.pop3.server.texts import Occasion
 from poptalk.pop3.server.transaction import Maildrop
-from poptalk.practice.accounts import Account
 from poptalk.practice.faults import connection, replies
-from poptalk.practice.faults.fault import About, Fault
-from poptalk.practice.observers import Action, ServerHooks
+from poptalk.practice.faults.fault import About, Action, Fault, ServerHooks
 
 if TYPE_CHECKING:
     import ssl
 
     from poptalk.pop3.server.events import Encode
+    from poptalk.practice.accounts import Account
     from poptalk.practice.certificates import Certificates
 
 
