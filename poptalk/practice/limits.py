@@ -207,11 +207,16 @@ class ListeningPort:
                 context = {"message": "A connection cannot be accepted.", "exception": error}
                 self._loop.call_exception_handler(context)
                 return
-            beginning = self._loop.create_task(
-                self._loop.connect_accepted_socket(self._make, connection)
-            )
+            beginning = self._loop.create_task(self._begin(connection))
             self._beginning.add(beginning)
             beginning.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._make, connection)
+        except OSError:
+            # The client has gone already, or there is no file for what it needs.
+            connection.close()
 
     def _accept_again(self) -> None:
         if self.socket.fileno() >= 0:

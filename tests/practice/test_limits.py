@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import threading
 from collections.abc import Iterator
@@ -347,6 +348,23 @@ async def test_a_loop_without_readers_serves_all_the_same(monkeypatch: pytest.Mo
         server.take_no_more()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(server.host, port)
+        writer.close()
+
+
+async def test_a_connection_that_cannot_be_begun_is_closed_and_the_next_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_file() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with Server() as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(server, "new_hooks", no_file)
+            reader, writer = await asyncio.open_connection(server.host, server.port)
+            assert await reader.read() == b""
+            writer.close()
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        assert (await reader.readline()).startswith(b"+OK ")
         writer.close()
 
 
