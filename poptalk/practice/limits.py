@@ -196,20 +196,20 @@ class ListeningPort:
             self._stop = partial(self._loop.remove_reader, self.socket)
 
     def _accept(self) -> None:
-        for _ in range(BACKLOG):
-            try:
-                connection, _ = self.socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._loop.remove_reader(self.socket)
-                self._loop.call_later(ACCEPT_AGAIN_SECONDS, self._accept_again)
-                context = {"message": "A connection cannot be accepted.", "exception": error}
-                self._loop.call_exception_handler(context)
-                return
-            beginning = self._loop.create_task(self._begin(connection))
-            self._beginning.add(beginning)
-            beginning.add_done_callback(self._beginning.discard)
+        """Accept one connection; where there are more, the loop calls again after those that it has."""
+        try:
+            connection, _ = self.socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            self._loop.remove_reader(self.socket)
+            self._loop.call_later(ACCEPT_AGAIN_SECONDS, self._accept_again)
+            context = {"message": "A connection cannot be accepted.", "exception": error}
+            self._loop.call_exception_handler(context)
+            return
+        beginning = self._loop.create_task(self._begin(connection))
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._beginning.discard)
 
     async def _begin(self, connection: socket.socket) -> None:
         try:
