@@ -11,6 +11,7 @@ import errno
 import math
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -34,6 +35,8 @@ class ConnectionLimits:
         self._most_of_one_address = most_of_one_address
         self._present: dict[ServerConnection, str | None] = {}
         """Each with its address, None for those that don't count."""
+        self._admitted: Counter[str] = Counter()
+        """How many count, by address."""
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -45,15 +48,21 @@ class ConnectionLimits:
 
         One that is turned away takes no place while its refusal is on the way.
         """
-        counted = [each for each in self._present.values() if each is not None]
-        has_room = len(counted) < self._most and counted.count(address) < self._most_of_one_address
+        of_one = self._admitted[address]
+        has_room = self._admitted.total() < self._most and of_one < self._most_of_one_address
         self._present[connection] = address if has_room else None
         self._nobody.clear()
+        if has_room:
+            self._admitted[address] += 1
         return has_room
 
     def forget(self, connection: ServerConnection) -> None:
         """Take note that a connection is gone."""
-        self._present.pop(connection, None)
+        address = self._present.pop(connection, None)
+        if address is not None:
+            self._admitted[address] -= 1
+            if not self._admitted[address]:
+                del self._admitted[address]
         if not self._present:
             self._nobody.set()
 
