@@ -1,7 +1,7 @@
 """What a server holds at most, and its ports.
 
-`ConnectionLimits` counts connections, `Deadlines` drops those that are silent for too long, and a
-`ListeningPort` accepts them.
+A `ListeningPort` accepts connections, `ConnectionLimits` counts them, and `Deadlines` drops those that
+are silent for too long.
 """
 
 from __future__ import annotations
