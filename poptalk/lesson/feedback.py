@@ -378,7 +378,11 @@ def near_verb(word: str) -> str | None:
         return glued[1]
     near = [name for name in names if _one_edit_apart(word, name)]
     # `PASSWORD`, `DELETE`, `RESET`, `STARTTLS`: a command as it would be written out.
-    near += [name for name in names if word.startswith(name) or _is_shortened(word, name)]
+    near += [
+        name
+        for name in names
+        if (word.isalpha() and word.startswith(name)) or _is_shortened(word, name)
+    ]
     return next(iter(near or get_close_matches(word, names, n=1, cutoff=0.7)), None)
 
 

@@ -307,3 +307,14 @@ def test_a_password_at_the_wrong_place_is_not_quoted() -> None:
     answer = answered("stats", "-ERR", state=State.AUTHORIZATION)
     verdict = judge(awaited(LOGIN), answer, {"password": "stats"}, seen=SessionState(named=True))
     assert "stats" not in verdict.text.lower()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_password_that_somebodys_server_takes_passes(live: bool) -> None:
+    turn = awaited("C: PASS {password}\nS: +OK")
+    bindings = {"user": "me", "password": "mistyped"}
+    taken = judge(turn, answered("PASS right", "+OK in", state=State.AUTHORIZATION), bindings, live=live)
+    assert (taken.kind is JudgementKind.WANTED) is live
+    assert "right" not in taken.bindings.values()
+    refused = judge(turn, answered("PASS other", "-ERR no", state=State.AUTHORIZATION), bindings, live=live)
+    assert refused.kind is (JudgementKind.REFUSED if live else JudgementKind.WRONG_ARGUMENTS)

@@ -189,6 +189,29 @@ def test_lines_in_one_go_are_not_passed_one_by_one() -> None:
     assert run.awaits(Awaiting.OVER)
 
 
+ANY_ORDER = "C: LIST 2\nS: +OK\nC: STAT\nS: +OK\nC: UIDL 1\nS: +OK"
+
+
+def test_lines_in_any_order_pass_in_any_order() -> None:
+    run = drill(task(ANY_ORDER, word="any-order")).enter("UIDL 1", "LIST 2")
+    assert [c.text for c in run.comments if c.kind is FeedbackKind.DONE][-2:] == [
+        "`UIDL` (1 of 3).",
+        "`LIST` (2 of 3).",
+    ]
+    run.enter("LIST 2")
+    assert "done already" in run.last.text
+    run.enter("STAT")
+    assert run.awaits(Awaiting.OVER)
+
+
+def test_a_mistake_in_any_order_is_about_what_is_open() -> None:
+    run = drill(task(ANY_ORDER, word="any-order")).enter("STAT", "LIST 1")
+    assert run.last.kind is FeedbackKind.NOT_YET
+    assert "another message number" in run.last.text
+    run.enter("UIDL 1", "LIST 2")
+    assert run.awaits(Awaiting.OVER)
+
+
 def test_a_line_in_the_wrong_state_does_not_pass() -> None:
     run = drill(task("C: CAPA\nS: +OK\nS: ...\nS: .", word="in AUTHORIZATION")).enter("CAPA")
     assert run.last.kind is FeedbackKind.NOT_YET
