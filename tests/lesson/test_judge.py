@@ -313,8 +313,12 @@ def test_a_password_at_the_wrong_place_is_not_quoted() -> None:
 def test_a_password_that_somebodys_server_takes_passes(live: bool) -> None:
     turn = awaited("C: PASS {password}\nS: +OK")
     bindings = {"user": "me", "password": "mistyped"}
-    taken = judge(turn, answered("PASS right", "+OK in", state=State.AUTHORIZATION), bindings, live=live)
+    taken = judge(
+        turn, answered("PASS right", "+OK in", state=State.AUTHORIZATION), bindings, live=live
+    )
     assert (taken.kind is JudgementKind.WANTED) is live
     assert "right" not in taken.bindings.values()
-    refused = judge(turn, answered("PASS other", "-ERR no", state=State.AUTHORIZATION), bindings, live=live)
+    refused = judge(
+        turn, answered("PASS other", "-ERR no", state=State.AUTHORIZATION), bindings, live=live
+    )
     assert refused.kind is (JudgementKind.REFUSED if live else JudgementKind.WRONG_ARGUMENTS)
