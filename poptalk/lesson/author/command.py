@@ -65,7 +65,8 @@ def _paragraphs(lesson: LibraryLesson) -> list[str]:
     if source.faults:
         return [lesson.name, NOT_YET]
     minutes = "1 minute" if front.minutes == 1 else f"{front.minutes} minutes"
-    return [f"{front['title']} ({minutes})", front["summary"]]
+    own = "" if front["own-mailbox"] == "no" else " It can be done with your own mail, too."
+    return [f"{front['title']} ({minutes})", f"{front['summary']}{own}"]
 
 
 # A new lesson, begun by `lessons new` or `lessons record`; nothing is overwritten.
