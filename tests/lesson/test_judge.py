@@ -115,7 +115,7 @@ def test_a_command_that_is_wanted_where_it_cannot_succeed() -> None:
 def test_a_refusal_is_explained_by_its_code() -> None:
     verdict = verdict_on(LOGIN, "PASS jones", "-ERR [IN-USE] locked", state=State.AUTHORIZATION)
     assert verdict.kind is JudgementKind.REFUSED
-    assert "another session has the maildrop open" in verdict.text
+    assert "the maildrop is in use" in verdict.text
     assert "`PASS password`" in verdict.why
 
 
