@@ -169,3 +169,17 @@ def test_the_commands_are_those_of_the_programs_that_are_there(
     assert ways_in("127.0.0.1", 1, 2) == everything[1:2]
     monkeypatch.setattr("shutil.which", lambda _program: None)
     assert ways_in("127.0.0.1", 1, 2) == [WITHOUT_PROGRAM.format(host="127.0.0.1", port=1)]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+@pytest.mark.skipif(shutil.which("ncat") is None, reason="ncat is not installed")
+def test_stls_by_another_program_is_followed_into_tls(learner: Pty) -> None:
+    goes_outside(learner)
+    *_, port = shown_command(learner, "ncat").split()
+    command = f"openssl s_client -quiet -crlf -starttls pop3 -connect 127.0.0.1:{port}"
+    with other_window(command) as window:
+        learner.wait_for("there C: STLS")
+        learner.wait_for("From here on everything is encrypted.")
+        # The greeting was read by s_client itself; what is typed now is inside TLS.
+        says(window, "QUIT", "+OK host closing connection")
+        learner.wait_for("done: QUIT (2 of 2).")
