@@ -235,7 +235,10 @@ def refused(command: Command, status_line: StatusLine, seen: SessionState) -> st
         return f"The server refused: is there a message {number}? `LIST` shows the numbers."
     kinds = _kinds(command.verb)
     if ArgumentKind.PASSWORD in kinds:
-        return "The server refused: the name and the password don't match. Begin with `USER` again."
+        return (
+            "The server refused the login. It may be the name, the password or something else: read "
+            "what follows `-ERR`. Begin with `USER` again."
+        )
     if ArgumentKind.DIGEST in kinds:
         return "The server refused: the digest is not the one of its timestamp and the password."
     if command.verb is not None and command.verb.capability is not None:

@@ -57,7 +57,7 @@ _STYLES = {
     "strong": ("bold", "bold"),
     "emphasis": ("italic", "italic"),
     "done": ("ansigreen", "bold"),
-    "notyet": ("ansired", "bold underline"),
+    "notyet": ("ansimagenta bold", "bold italic"),  # not as -ERR, which a lesson may ask for
     "aside": ("ansicyan", "underline"),
     "advice": ("ansimagenta", "underline"),
     "news": ("italic", "italic"),

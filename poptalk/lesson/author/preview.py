@@ -21,7 +21,7 @@ from poptalk.lesson.document.model import (
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.verify.check import check_lesson
 from poptalk.terminal.markdown import render_comment, render_item, render_prose
-from poptalk.terminal.safe import Fragments, harmless
+from poptalk.terminal.safe import Fragments, harmless, wrap
 from poptalk.terminal.screen import LinearScreen
 from poptalk.transcript.model import Dialogue
 from poptalk.transcript.writer import format_dialogue
@@ -184,7 +184,8 @@ def preview(path: Path, *, columns: int) -> Iterator[Fragments]:
     else:
         yield from render_lesson(lesson, columns=columns)
     faults = check_lesson(path).faults
-    yield from ([("warn", harmless(str(fault)))] for fault in faults)
+    for fault in faults:
+        yield from ([("warn", row)] for row in wrap(harmless(str(fault)), columns))
     yield [("heading", f"=== {_verdict(len(faults))} Ctrl-C ends this.")]
 
 

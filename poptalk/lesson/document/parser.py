@@ -203,7 +203,7 @@ MAX_LESSON_OCTETS = 262_144
 """Size of the largest lesson: twenty times what a quarter of an hour needs, and read in a second."""
 
 _TOO_LARGE = f"the file has more than {MAX_LESSON_OCTETS:,} octets"
-_OUTSIDE = "is for a step, and none has begun yet"
+_ALMOST_A_HEADING = re.compile(r"(?P<mark>#{1,2})(?P<text>[^\W\d_].*)")
 
 
 def load_lesson(path: Path) -> Lesson:
@@ -379,6 +379,9 @@ class _LessonReader:
     def _check_inside(self, tokens: Sequence[Token]) -> None:
         """Note what is special, but stands where it is only text: in a list, a quote or a line."""
         line = 0
+        if tokens[0].type == "paragraph_open":
+            blocks.check_marks(self._source, tokens[0])
+            self._check_headings(*(tokens[0].map or (0, 0)))
         for token in tokens:
             line = token.map[0] if token.map else line
             html = [child.content for child in token.children or () if child.type == "html_inline"]
@@ -386,6 +389,14 @@ class _LessonReader:
                 self._source.wrong("block-inside", line)
             elif any(map(is_note, html)) or (token.type == "html_block" and is_note(token.content)):
                 self._source.wrong("note-inside", line)
+
+    def _check_headings(self, begin: int, end: int) -> None:
+        """Note lines of a paragraph that were meant as headings: the step would be lost."""
+        for line in range(begin, end):
+            found = _ALMOST_A_HEADING.fullmatch(self._source.lines[line])
+            if found is not None:
+                heading = f"{found['mark']} {found['text']}"
+                self._source.wrong("heading-without-space", line, heading=heading)
 
     def _heading(self, tokens: Sequence[Token]) -> None:
         opening, text = tokens[0], plain_text(tokens[1]).strip()
@@ -477,6 +488,8 @@ class _LessonReader:
 
     def _question(self, tokens: Sequence[Token]) -> None:
         question = read_question(self._source, tokens)
+        if not self._section.items or isinstance(self._section.items[-1], Block):
+            self._source.wrong("question-without-text", blocks.line_of(tokens[0]))
         if self._outside:
             self._source.wrong("question-outside", blocks.line_of(tokens[0]))
         self._section.items.append(question)

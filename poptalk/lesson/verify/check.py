@@ -28,7 +28,8 @@ from poptalk.lesson.document.model import (
 )
 from poptalk.lesson.document.parser import line_of_key, read_front_matter, read_lesson, read_text
 from poptalk.lesson.feedback import MAX_CHARACTERS, filled
-from poptalk.lesson.library import SUFFIX, in_own_mailbox, lesson_files
+from poptalk.lesson.library import SUFFIX, curriculum, in_own_mailbox, lesson_files
+from poptalk.lesson.server import MailboxError, find_mailbox
 from poptalk.lesson.verify.mutations import ADVICE, Check, CheckedLesson, check_runs
 from poptalk.net.endpoint import UsageError
 from poptalk.net.errors import reason
@@ -198,7 +199,8 @@ def _captured(dialogue: Dialogue) -> Iterator[str]:
 def check_earlier_lessons(subject: CheckedLesson) -> Iterator[LessonFault]:
     """Find lessons that should come before and are not there (PT033)."""
     lesson = subject.lesson
-    known = sorted(path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}"))
+    beside = {path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}")}
+    known = sorted(beside | {listed.id for listed in curriculum()})
     for name in lesson.after:
         if name not in known:
             yield subject.fault(
@@ -227,6 +229,17 @@ def check_own_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
         yield subject.fault("no-own-lesson", line, name=lesson.own_mailbox, problem=problem)
 
 
+def check_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find mailboxes without a message (PT038): a folder with other files in it, for example."""
+    lesson = subject.lesson
+    try:
+        folder = find_mailbox(lesson.mailbox, beside=lesson.path)
+    except MailboxError:
+        return  # PT029, when the lesson is run.
+    if not any(folder.glob("*.eml")):
+        yield subject.fault("no-message", line_of_key(lesson.path, "mailbox"), name=lesson.mailbox)
+
+
 # Proving one lesson: read it, look at it, run it; collect what is wrong.
 
 
@@ -240,6 +253,7 @@ CHECKS: tuple[Check, ...] = (
     check_names,
     check_earlier_lessons,
     check_own_mailbox,
+    check_mailbox,
     check_runs,
 )
 
@@ -296,7 +310,10 @@ def _texts_before(lesson: Lesson) -> Iterator[str]:
     """Give the texts of the lessons that come before, as far as they can be read."""
     waiting, found = list(lesson.after), set()
     while waiting:
-        path = lesson.path.parent / f"{waiting.pop()}{SUFFIX}"
+        name = waiting.pop()
+        path = lesson.path.parent / f"{name}{SUFFIX}"
+        if not path.exists():
+            path = next((listed.path for listed in curriculum() if listed.id == name), path)
         if path in found:
             continue
         found.add(path)

@@ -122,7 +122,7 @@ def _names(text: str, word: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> b
 # What is proved: a lesson, together with the text that it was read from.
 
 
-ADVICE = frozenset({"PT031"})
+ADVICE = frozenset({"PT031", "PT038"})
 """Codes of what may be otherwise for a reason: told, and no reason to fail."""
 
 
