@@ -39,6 +39,7 @@ from poptalk.lesson.document.blocks import (
 from poptalk.lesson.document.model import (
     Block,
     BlockKind,
+    Item,
     Lesson,
     LessonErrors,
     LessonFault,
@@ -312,6 +313,8 @@ class _LessonReader:
         self._prose_begins = begin
         self._mistake: tuple[int, Dialogue] | None = None
         """A mistake that waits for its paragraph, and its line."""
+        self._comment_of: Item | None = None
+        """The task whose last mistake took a paragraph that is not right below it."""
 
     @property
     def _section(self) -> Section:
@@ -333,8 +336,12 @@ class _LessonReader:
         begin, end = first.map or (0, 0)
         if self._mistake is not None:
             if first.type == "paragraph_open":
+                apart = begin > self._prose_begins
                 self._prose_ends(begin, end)
                 self._add_mistake(Prose(line=begin + 1, source=self._source.text(begin, end)))
+                self._comment_of = (
+                    self._section.items[-1] if apart and self._section.items else None
+                )
                 return
             self._mistake_ends()
         special = self._reader_of(tokens)
@@ -488,7 +495,7 @@ class _LessonReader:
 
     def _question(self, tokens: Sequence[Token]) -> None:
         question = read_question(self._source, tokens)
-        if not self._section.items or isinstance(self._section.items[-1], Block):
+        if self._comment_of is not None and self._section.items[-1:] == [self._comment_of]:
             self._source.wrong("question-without-text", blocks.line_of(tokens[0]))
         if self._outside:
             self._source.wrong("question-outside", blocks.line_of(tokens[0]))

@@ -6,22 +6,24 @@ command line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poptalk.config import state_directory
 from poptalk.lesson.actions import FeedbackKind
-from poptalk.lesson.document.model import Lesson, LessonErrors
+from poptalk.lesson.document.model import BlockKind, Lesson, LessonErrors
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import LessonNotFound, LibraryLesson, curriculum, find_lesson
 from poptalk.lesson.progress import LessonProgress, LessonState, ProgressLog
 from poptalk.lesson.runner import Tutor
 from poptalk.lesson.server import LessonServer, LessonServerError, PracticeLessonServer
 from poptalk.lesson.ui.controller import LessonController, LessonView
+from poptalk.pop3.commands import Verb
 from poptalk.shell.shell import Controller, Shell
 from poptalk.terminal.safe import Fragments, cells, harmless, wrap
+from poptalk.transcript.model import Send
 
 if TYPE_CHECKING:
     from poptalk.lesson.progress import ProgressEvent
@@ -163,6 +165,44 @@ def _row(entry: Entry, *, columns: int) -> list[Fragments]:
     return lines
 
 
+# The card at the end of a lesson.
+
+
+def card(lesson: Lesson, *, before: Iterable[Lesson] = (), later: Iterable[Lesson] = ()) -> str:
+    """Say, in Markdown, which commands a lesson has added, and which later ones will add.
+
+    Args:
+        lesson: the lesson.
+        before: the lessons of the curriculum before it.
+        later: those after it.
+    """
+    known = {verb.keyword for each in before for verb in _commands(each)}
+    here = {verb.keyword: verb for verb in _commands(lesson)}
+    new = [verb for word, verb in here.items() if word not in known]
+    coming = dict.fromkeys(verb.keyword for each in later for verb in _commands(each))
+    left = [f"`{word}`" for word in coming if word not in known | here.keys()]
+    parts = []
+    if new:
+        lines = [f"- `{verb.syntax}`: {verb.summary}" for verb in new]
+        parts.append("**What you can do now:**\n\n" + "\n".join(lines))
+    elif here:
+        practised = ", ".join(f"`{word}`" for word in here)
+        parts.append(f"You have practised {practised}.")
+    if left:
+        parts.append(f"Still to come: {', '.join(left)}.")
+    return "\n\n".join(parts)
+
+
+def _commands(lesson: Lesson) -> Iterator[Verb]:
+    """Give the commands that a learner has sent with success, in the order of the lesson."""
+    for block in lesson.blocks(BlockKind.TASK):
+        for turn in block.turns:
+            if isinstance(turn.act, Send) and not turn.act.answers_challenge:
+                verb = turn.act.command.verb
+                if verb is not None and not turn.is_refusal:
+                    yield verb
+
+
 # The host of all lessons: it shows the menu, opens a lesson, and keeps what the learner has done.
 
 
@@ -220,6 +260,16 @@ class LessonHost:
                     f"what you do cannot be kept ({error.strerror}: {self._log.path}); the lesson "
                     "goes on without"
                 )
+
+    def card(self) -> str:
+        """Say, in Markdown, which commands the lesson has added, and which later lessons will add."""
+        assert self._lesson is not None
+        lessons = [entry.lesson for entry in self._entries()]
+        names = [lesson.name for lesson in lessons]
+        if self._lesson.name not in names:
+            return card(self._lesson)
+        at = names.index(self._lesson.name)
+        return card(self._lesson, before=lessons[:at], later=lessons[at + 1 :])
 
     def after_lesson(self) -> str:
         """Say what comes next."""

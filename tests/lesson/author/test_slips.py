@@ -57,7 +57,7 @@ def test_a_proof_while_the_learner_is_logged_in_says_so(tmp_path: Path) -> None:
     text = with_change("C: DELE 3\nS: +OK\nC: QUIT\nS: +OK\n", "C: DELE 3\nS: +OK\n")
     (fault,) = [each for each in faults_of(text, tmp_path) if each.code == "PT027"]
     assert "[IN-USE]" in str(fault)
-    assert "the learner is logged in, so QUIT comes first" in str(fault)
+    assert "the learner is still logged in, so QUIT comes first" in str(fault)
 
 
 def test_findings_are_wrapped_between_words(tmp_path: Path) -> None:
