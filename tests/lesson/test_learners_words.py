@@ -236,6 +236,16 @@ def test_a_mark_that_was_taken_back_is_to_be_made_again() -> None:
     assert run.last.text == "`QUIT` (2 of 2)."
 
 
+def test_what_a_proof_found_is_told_without_placeholders() -> None:
+    block = "C: DELE 1\nS: +OK\nC: QUIT\nS: +OK"
+    text = task(block) + "\n```pop3 proof\nC: STAT\nS: +OK\n```\n"
+    run = Drill(Tutor(lesson_of(text))).begin()
+    run.proof_difference = "expected '+OK 4 {octets:int} {user}', but '+OK 5 2851' came."
+    run.enter("DELE 1", "QUIT")
+    (found,) = [each for each in run.comments if "second connection" in each.text]
+    assert "expected '+OK 4 ... mrose', but '+OK 5 2851' came." in found.text
+
+
 # Patience.
 
 
