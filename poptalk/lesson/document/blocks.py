@@ -64,7 +64,7 @@ class LessonText:
         """Note a fault.
 
         Args:
-            name: one of `codes.FAULTS`.
+            name: one of `FAULTS`.
             line: where, counted from 0 as Markdown parsers do.
             quote: shown in place of the line: it may hold a secret, or say nothing.
             values: what the names in braces stand for.

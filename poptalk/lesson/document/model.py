@@ -390,10 +390,10 @@ class LessonFault:
     """One thing that is wrong.
 
     Args:
-        code: one of `codes.CODES`.
+        code: one of `CODES`.
         path: the file.
         line_number: the line in it, from 1.
-        line: the line itself; it is made harmless for a terminal here.
+        line: the line itself, harmless for a terminal.
         problem: what is wrong.
         advice: what would be right.
     """
@@ -405,12 +405,6 @@ class LessonFault:
     problem: str
     advice: str
 
-    def __post_init__(self) -> None:
-        if self.code not in CODES:
-            raise ValueError(f"{self.code} is no code of a fault; add it to CODES first.")
-        quoted = harmless(self.line.strip(), limit=MAX_QUOTED_CHARACTERS)
-        object.__setattr__(self, "line", quoted)
-
     def __str__(self) -> str:
         quote = f": {self.line!r}" if self.line else ""
         end = "" if self.advice.endswith("?") else "."
@@ -421,7 +415,7 @@ class LessonFault:
 def make_fault(
     name: str, path: Path, line_number: int, line: str, values: Mapping[str, object]
 ) -> LessonFault:
-    """Make a fault of `codes.FAULTS`.
+    """Make a fault of `FAULTS`.
 
     Args:
         name: which one.
@@ -435,7 +429,7 @@ def make_fault(
         code=code,
         path=path,
         line_number=line_number,
-        line=line,
+        line=harmless(line.strip(), limit=MAX_QUOTED_CHARACTERS),
         problem=problem.format(**values),
         advice=advice.format(**values),
     )

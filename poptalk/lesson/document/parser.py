@@ -42,9 +42,9 @@ from poptalk.lesson.document.model import (
     Item,
     Lesson,
     LessonErrors,
-    LessonFault,
     Mistake,
     Prose,
+    make_fault,
     near_miss,
     why_not,
 )
@@ -285,14 +285,7 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
 
 
 def _unreadable(path: Path, problem: str, *, line: int = 0) -> LessonErrors:
-    fault = LessonFault(
-        code="PT001",
-        path=path,
-        line_number=line + 1,
-        problem=problem,
-        advice="give a Markdown file in UTF-8",
-    )
-    return LessonErrors([fault])
+    return LessonErrors([make_fault("unreadable", path, line + 1, "", {"problem": problem})])
 
 
 class _LessonReader:

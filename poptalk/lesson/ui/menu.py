@@ -264,31 +264,28 @@ class LessonHost:
     def card(self) -> str:
         """Say, in Markdown, which commands the lesson has added, and which later lessons will add."""
         assert self._lesson is not None
-        lessons = [entry.lesson for entry in self._entries()]
-        names = [lesson.name for lesson in lessons]
-        if self._lesson.name not in names:
-            return card(self._lesson)
-        at = names.index(self._lesson.name)
-        return card(self._lesson, before=lessons[:at], later=lessons[at + 1 :])
+        before, later = self._around()
+        earlier, following = ([entry.lesson for entry in some] for some in (before, later))
+        return card(self._lesson, before=earlier, later=following)
 
     def after_lesson(self) -> str:
         """Say what comes next."""
-        following = self._following()
-        if following is None:
+        _, later = self._around()
+        if not later:
             return "The lesson is over. Enter shows all lessons, Ctrl-D leaves."
-        title = as_sentence(_title(following))
+        number, title = later[0].listed.number, as_sentence(later[0].lesson.title)
         return (
-            f"Next comes lesson {following.number}, {title} Enter begins it, `:menu` shows all "
-            "lessons, Ctrl-D leaves."
+            f"Next comes lesson {number}, {title} Enter begins it, `:menu` shows all lessons, "
+            "Ctrl-D leaves."
         )
 
     def next_lesson(self) -> None:
         """Begin the lesson after this one, or show the menu after the last."""
-        following = self._following()
-        if following is None:
-            self.show_menu()
+        _, later = self._around()
+        if later:
+            self.choose(later[0].listed.id)
         else:
-            self.choose(following.id)
+            self.show_menu()
 
     def show_menu(self) -> None:
         """Leave the lesson, if there is one, and ask for another."""
@@ -354,13 +351,13 @@ class LessonHost:
 
     # The list.
 
-    def _following(self) -> LibraryLesson | None:
-        lessons = curriculum()
-        ids = [lesson.id for lesson in lessons]
-        if self._lesson is None or self._lesson.name not in ids:
-            return None
-        rest = lessons[ids.index(self._lesson.name) + 1 :]
-        return rest[0] if rest else None
+    def _around(self) -> tuple[list[Entry], list[Entry]]:
+        """Return the lessons before the present one and those after it; none if it isn't listed."""
+        entries = self._entries()
+        for at, entry in enumerate(entries):
+            if self._lesson is not None and entry.lesson.name == self._lesson.name:
+                return entries[:at], entries[at + 1 :]
+        return [], []
 
     def _entries(self) -> list[Entry]:
         """Return those lessons that can be read: one that is being written is no reason to stop."""
@@ -381,10 +378,3 @@ class LessonHost:
         # What was begun goes on; then comes what follows it, and what was left out before it.
         in_order = [*entries[at:], *entries[:at]]
         return next((entry for entry in in_order if not entry.done), entries[0])
-
-
-def _title(listed: LibraryLesson) -> str:
-    try:
-        return load_lesson(listed.path).title
-    except LessonErrors:
-        return listed.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,12 +18,12 @@ from poptalk.lesson.document.model import (
     CODES,
     Block,
     BlockKind,
+    Item,
     Lesson,
     LessonErrors,
     LessonFault,
     Prose,
     QuizQuestion,
-    Step,
     near_miss,
 )
 from poptalk.lesson.document.parser import line_of_key, read_front_matter, read_lesson, read_text
@@ -112,24 +112,17 @@ def check_comments(subject: CheckedLesson) -> Iterator[LessonFault]:
 def check_beginnings(subject: CheckedLesson) -> Iterator[LessonFault]:
     """Find steps that talk for long before the learner does anything (PT031)."""
     for step in subject.lesson.steps:
-        lines = _lines_before_contact(step)
-        if lines > MOST_LINES_BEFORE_CONTACT:
-            yield subject.fault(
-                "long-beginning", step.line, lines=lines, most=MOST_LINES_BEFORE_CONTACT
-            )
+        contact = next((at for at, item in enumerate(step.items) if _is_to_be_done(item)), 0)
+        prose = (item for item in step.items[:contact] if isinstance(item, Prose))
+        rows = [row for item in prose for text in _texts(item) for row in wrap(text, MOST_COLUMNS)]
+        if len(rows) > MOST_LINES_BEFORE_CONTACT:
+            most = MOST_LINES_BEFORE_CONTACT
+            yield subject.fault("long-beginning", step.line, lines=len(rows), most=most)
 
 
-def _lines_before_contact(step: Step) -> int:
-    """Count the rows of prose above the first task or question; 0 where there is none."""
-    rows = 0
-    for item in step.items:
-        if isinstance(item, QuizQuestion) or (
-            isinstance(item, Block) and item.kind is BlockKind.TASK
-        ):
-            return rows
-        if isinstance(item, Prose):
-            rows += sum(len(wrap(text, MOST_COLUMNS)) for text in _texts(item))
-    return 0
+def _is_to_be_done(item: Item) -> bool:
+    is_task = isinstance(item, Block) and item.kind is BlockKind.TASK
+    return is_task or isinstance(item, QuizQuestion)
 
 
 def _texts(prose: Prose) -> Iterator[str]:
@@ -273,10 +266,16 @@ class Report:
     seconds: float
 
 
-def check_lesson(path: Path) -> Report:
-    """Prove one lesson.  Whatever is wrong with it is in the report, and nothing is raised."""
+def check_lesson(path: Path, *, ignored: Collection[str] = ()) -> Report:
+    """Prove one lesson.  Whatever is wrong with it is in the report, and nothing is raised.
+
+    Args:
+        path: its file.
+        ignored: codes that do not count.
+    """
     began = perf_counter()
-    faults = sorted(set(_faults(path)), key=lambda fault: (fault.line_number, fault.code))
+    found = {fault for fault in _faults(path) if fault.code not in ignored}
+    faults = sorted(found, key=lambda fault: (fault.line_number, fault.code))
     return Report(path=path, faults=tuple(faults), seconds=perf_counter() - began)
 
 
@@ -356,17 +355,15 @@ def check(
     try:
         ignored = read_codes(ignore)
         lessons = lessons_at([Path(path) for path in paths])
+        reports = [check_lesson(path, ignored=ignored) for path in lessons]
+        _put(junit(reports) if format == "junit" else "\n".join(_lines(reports)), output, say)
     except UsageError as error:
         complain(str(error))
         return EXIT_USAGE
-    reports = [without(check_lesson(path), ignored) for path in lessons]
-    failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
-    text = junit(reports) if format == "junit" else "\n".join(_lines(reports))
-    try:
-        _put(text, output, say)
     except OSError as error:
         complain(f"{output} cannot be written ({reason(error)}); name another file.")
         return EXIT_USAGE
+    failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
     return EXIT_NO if failed else EXIT_OK
 
 
@@ -404,12 +401,6 @@ def lessons_at(paths: Sequence[Path]) -> list[Path]:
             )
         found += inside
     return found
-
-
-def without(report: Report, ignored: Iterable[str]) -> Report:
-    """Return a report without the findings of some codes."""
-    left = tuple(fault for fault in report.faults if fault.code not in ignored)
-    return Report(path=report.path, faults=left, seconds=report.seconds)
 
 
 def _lines(reports: Sequence[Report]) -> list[str]:

@@ -398,13 +398,8 @@ def _whole_lesson(
     for line, sentence in dict.fromkeys(differences):
         yield subject.fault("proof-fails", line, advice=sentence.rstrip("."))
     yield from _surprises(subject, learner)
-    if learner.over:
-        return list(steps)
-    return list(steps[: _index(steps, learner.tutor.step)])
-
-
-def _index(steps: Sequence[Step], step: Step | None) -> int:
-    return next((index for index, each in enumerate(steps) if each is step), 0)
+    at = len(steps) if learner.over else max(0, learner.tutor.cursor.step)
+    return list(steps[:at])
 
 
 def _riddles(subject: CheckedLesson, learner: DryRunLearner) -> Iterator[LessonFault]:

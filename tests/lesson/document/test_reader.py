@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from poptalk.lesson.document.model import (
     CODES,
+    FAULTS,
     MAX_QUOTED_CHARACTERS,
     Block,
     BlockKind,
@@ -458,9 +459,8 @@ def test_no_password_is_told() -> None:
     assert "hunter2" not in str(faults(changed("C: RETR 2", "C: PASS {hunter2")))
 
 
-def test_a_fault_needs_a_code_that_is_listed() -> None:
-    with pytest.raises(ValueError, match="PT777 is no code"):
-        LessonFault(code="PT777", path=PATH, line_number=1, problem="x", advice="y")
+def test_each_fault_has_a_code_that_is_listed_and_each_code_a_fault() -> None:
+    assert {code for code, *_ in FAULTS.values()} == set(CODES)
 
 
 def test_a_value_that_was_captured_can_be_sent() -> None:
