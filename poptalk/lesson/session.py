@@ -42,12 +42,9 @@ from poptalk.transcript.model import Send as Line
 from poptalk.transcript.pattern import Bindings, FillError, Pattern
 from poptalk.transcript.placeholders import REASONS, Known
 
-# What must be sent again so that a session stands where the lesson stands.
-#
-# Reset, back, resume and reconnect are one mechanism: a fresh maildrop, and the client's lines of the
-# setups, shows and tasks before a place.  A connection that came before the last one is worth
-# replaying only for what it left behind: deletions, letters that came in after it, or values that
-# later lines use.
+# Replay: reset, back, resume and reconnect are one mechanism, a fresh maildrop and the client's lines of
+# the setups, shows and tasks before a place.  A connection before the last one is replayed only for what
+# it left behind: deletions, messages that came in after it, or values that later lines use.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -95,11 +95,8 @@ def _prose(word: str, prose: Prose, columns: int) -> Iterator[Fragments]:
     yield []
 
 
-# `poptalk lessons watch`: a lesson shown and checked again on every save.
-#
-# The file is looked at a few times a second.  No notices of the operating system are used: they differ
-# from one to the next, do not come from network drives, and follow a file that an editor has replaced
-# into the waste-paper basket.
+# `lessons watch` looks at the file a few times a second.  Notices of the operating system differ from one
+# to the next, don't come from network drives, and follow a file that an editor has replaced.
 
 
 LOOKS_A_SECOND = 5

@@ -355,7 +355,7 @@ def slug(title: str) -> str:
     return _LEFT_OUT.sub("", title.strip().lower()).replace(" ", "-")
 
 
-# Whether everything that a lesson sends has a value by then: captured before, or known anyway.
+# Everything that a lesson sends needs a value by then: captured before, or known anyway.
 
 
 def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:

@@ -33,9 +33,7 @@ from poptalk.transcript.model import (
 )
 from poptalk.transcript.placeholders import Known
 
-# Everything that can be wrong with a lesson: the codes, and what is said.
-#
-# It is `faults.toml` beside this file.
+# Everything that can be wrong with a lesson is in `faults.toml`.
 
 
 _DATA = tomllib.loads(
@@ -49,10 +47,7 @@ FAULTS: Mapping[str, tuple[str, str, str]] = _DATA["faults"]
 """For each fault its code, what is wrong, and what would be right, with names in braces for values."""
 
 
-# The turns of a dialogue: what the client does, each with the whole reply to it.
-#
-# `notation.exchanges` puts the lines of a reply together; here a reply is put beside the line that it
-# answers, because a lesson awaits, judges, hints at and replays one turn at a time.
+# Turns: a lesson awaits, judges, hints at and replays one line and its whole reply at a time.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,7 +373,7 @@ def _blocks(items: Iterable[Item], kinds: Collection[BlockKind]) -> Iterator[Blo
     return (item for item in items if isinstance(item, Block) and (not kinds or item.kind in kinds))
 
 
-# What is wrong with a lesson: every fault with its file, its line, and what would be right.
+# Faults: each has its file, its line, and what would be right.
 
 
 MAX_QUOTED_CHARACTERS = 100

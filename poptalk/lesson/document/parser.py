@@ -53,11 +53,8 @@ from poptalk.terminal.markdown import make_parser
 from poptalk.transcript.model import ClientLine, Comment, Dialogue, Direction
 from poptalk.transcript.pattern import unwritable
 
-# The front matter: `key: value` lines between two `---`, at the top of a lesson.
-#
-# It looks like YAML, so that code-hosting pages show it as a table, but it is not read as such: a value
-# is the rest of its line, and `yes` is a word.  Quotation marks around a whole value are taken off; YAML
-# wants them around one that holds `: ` or begins with `#`.
+# The front matter looks like YAML, so that code-hosting pages show it as a table, but it isn't read as
+# YAML: a value is the rest of its line, and `yes` is a word.  Quotation marks around it are taken off.
 
 
 FENCE = "---"

@@ -446,10 +446,7 @@ class LessonController(Driver, Controller):
         return (self.tutor.place, ":hint")
 
 
-# What a lesson looks like in a shell: headings, prose, questions, comments.
-#
-# A comment begins with a word that says what it is, `done:` or `not yet:`, whatever the colours; prose
-# stands between empty rows; nothing is drawn that a screen reader could not say.
+# What a lesson looks like in a shell.  Nothing is drawn that a screen reader could not say.
 
 
 _STYLE_OF_COMMENT = {

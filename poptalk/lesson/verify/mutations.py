@@ -77,10 +77,8 @@ def _filled(pattern: Pattern, bindings: Bindings, values: dict[int, str]) -> str
     return "".join(texts)
 
 
-# Whether a learner has been shown what a line to be typed is made of.
-#
-# A word of a task's `C:` line stands in the text above it, or came from the server; otherwise the step
-# is a riddle.  A keyword may also have been named in a lesson that comes before.
+# Riddles: words of a task's `C:` line that neither the text above it nor the server has shown.  A keyword
+# may also have been named in a lesson that comes before.
 
 
 _GIVEN = ("user", "password")
@@ -354,8 +352,6 @@ def _is_answer(learner: DryRunLearner, step: ClientLine, line: str) -> bool:
     return isinstance(match_client(step, octets, learner.tutor.bindings), Agreement)
 
 
-# What happens when a lesson is run: its answers pass, nothing else does, each mistake has its say.
-#
 # One learner does the whole lesson.  Then each step that was passed is proved by itself.
 
 
