@@ -223,8 +223,8 @@ class Proved(LessonEvent):
     """The first thing that was not as the lesson says, one sentence; None if all was."""
 
 
-# A lesson is a generator, and so is each part of it.  It yields actions, and an `Awaiting` where it waits;
-# it is sent a `Message`: an event, or what the learner asks of the tutor.
+# A lesson is a generator, and so is each part of it.  It yields actions, and an `Awaiting` where it
+# waits; it is sent a `Message`: an event, or what the learner asks of the tutor.
 
 
 class Awaiting(Enum):

@@ -111,7 +111,7 @@ class LearnerProgress:
 
 
 def _position(lesson: Lesson, events: Iterable[ProgressEvent], done: set[str]) -> str | None:
-    """Find the step to go on with: the one begun last, or the one behind it if that was passed."""
+    """Find the step to go on with: the one begun last, or the one after it if that was passed."""
     slugs = [step.slug for step in lesson.steps]
     at = None
     for event in events:

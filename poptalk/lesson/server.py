@@ -32,9 +32,9 @@ from poptalk.practice.persona import Persona, PersonaError, load_persona
 from poptalk.practice.server import PracticeDestination, Server
 from poptalk.transcript.placeholders import Known
 
-# The mailbox: `*.eml` are the messages at the beginning; those in `later/` come in once a session that was
-# logged in has ended with QUIT.  One whose header has `X-Poptalk-Grow: 6000000` is stored small and laid
-# out large: without that field, and with its last line repeated until it has about as many octets.
+# The mailbox: `*.eml` are the messages at the beginning; those in `later/` come in once a session that
+# was logged in has ended with QUIT.  One whose header has `X-Poptalk-Grow: 6000000` is stored small and
+# laid out large: without that field, and with its last line repeated until it has about as many octets.
 
 
 GROW_FIELD = b"X-Poptalk-Grow"

@@ -95,8 +95,8 @@ def _prose(word: str, prose: Prose, columns: int) -> Iterator[Fragments]:
     yield []
 
 
-# `lessons watch` looks at the file a few times a second.  Notices of the operating system differ from one
-# to the next, don't come from network drives, and follow a file that an editor has replaced.
+# `lessons watch` looks at the file a few times a second.  Notices of operating systems all differ, don't
+# come from network drives, and follow a file that an editor has replaced.
 
 
 LOOKS_A_SECOND = 5

@@ -179,7 +179,7 @@ class Prose:
 
     line: int = field(compare=False, default=0)
     source: str
-    """Markdown, without the line end behind it."""
+    """Markdown, without a line end after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +206,7 @@ class Block:
     kind: BlockKind
     dialogue: Dialogue
     hints: tuple[Prose, ...] = ()
-    """The rungs of the ladder without the last one, which is the answer itself."""
+    """The author's hints; the last one is the answer itself, and added."""
     mistakes: tuple[Mistake, ...] = ()
     at_once: bool = False
     """Whether the lines of a task are to be sent in one go, before the first reply (RFC 2449 §6.6)."""

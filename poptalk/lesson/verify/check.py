@@ -368,7 +368,7 @@ def check(
 
 
 def read_codes(text: str) -> frozenset[str]:
-    """Read codes, parted by commas.
+    """Read codes, separated by commas.
 
     Raises:
         UsageError: there is no such code.
@@ -440,7 +440,7 @@ def junit(reports: Sequence[Report]) -> str:
         reports: one for each lesson.
 
     Returns:
-        XML with a line end behind it.  Advice is a skipped case, not a failed one.
+        XML with a line end after it.  Advice is a skipped case, not a failed one.
     """
     suites = [
         Suite(path=report.path, cases=tuple(_cases(report)), seconds=report.seconds)

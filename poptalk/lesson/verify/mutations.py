@@ -77,8 +77,8 @@ def _filled(pattern: Pattern, bindings: Bindings, values: dict[int, str]) -> str
     return "".join(texts)
 
 
-# Riddles: words of a task's `C:` line that neither the text above it nor the server has shown.  A keyword
-# may also have been named in a lesson that comes before.
+# Riddles: words of a task's `C:` line that neither the text above it nor the server has shown.  A
+# keyword may also have been named in a lesson that comes before.
 
 
 _GIVEN = ("user", "password")

@@ -305,8 +305,8 @@ IN_STEP = "Fetch message 2.\n"
 ROWS = [
     ("PT002", GOOD[: GOOD.index("# Reading")], "\n", "", "begins with a line '---'"),
     ("PT002", "---\n# R", "# R", "---", "no end"),
-    ("PT002", "minutes: 10", "minutes 10", "minutes 10", "a colon, a blank and a value"),
-    ("PT002", "minutes: 10", "minutes:10", "minutes:10", "a colon, a blank and a value"),
+    ("PT002", "minutes: 10", "minutes 10", "minutes 10", "a colon, a space and a value"),
+    ("PT002", "minutes: 10", "minutes:10", "minutes:10", "a colon, a space and a value"),
     ("PT003", "fault: slow", "faults: slow", "faults: slow", "did you mean 'fault'?"),
     ("PT003", "fault: slow", "Title: slow", "Title: slow", "did you mean 'title'?"),
     ("PT004", "minutes: 10\n", "", "---\n# Reading", "'minutes' is missing"),
