@@ -54,6 +54,7 @@ _STYLES = {
     "prompt": ("bold", "bold"),
     "toolbar": ("italic", "italic"),
     # What a lesson says: its prose, and the words in front of comments.
+    "typed": ("ansicyan", "bold"),  # code, mostly what is to be typed
     "strong": ("bold", "bold"),
     "emphasis": ("italic", "italic"),
     "done": ("ansigreen", "bold"),
