@@ -349,8 +349,7 @@ class LessonController(Driver, Controller):
             case Unfollow():
                 self._unfollow()
             case Finish():
-                self._view.prose(self._host.card())
-                self._view.comment(FeedbackKind.NEWS, self._host.after_lesson())
+                self._host.after_lesson()
             case Heading(text=text, level=level) if level > 1:
                 where = self.tutor.prompt.replace("/", " of ")
                 self._view.show(replace(action, text=f"Step {where}: {text}"))

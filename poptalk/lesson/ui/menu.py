@@ -261,23 +261,20 @@ class LessonHost:
                     "goes on without"
                 )
 
-    def card(self) -> str:
-        """Say, in Markdown, which commands the lesson has added, and which later lessons will add."""
+    def after_lesson(self) -> None:
+        """Show what one can do now, and say what comes next."""
         assert self._lesson is not None
         before, later = self._around()
         earlier, following = ([entry.lesson for entry in some] for some in (before, later))
-        return card(self._lesson, before=earlier, later=following)
-
-    def after_lesson(self) -> str:
-        """Say what comes next."""
-        _, later = self._around()
-        if not later:
-            return "The lesson is over. Enter shows all lessons, Ctrl-D leaves."
-        number, title = later[0].listed.number, as_sentence(later[0].lesson.title)
-        return (
-            f"Next comes lesson {number}, {title} Enter begins it, `:menu` shows all lessons, "
-            "Ctrl-D leaves."
-        )
+        self.view.prose(card(self._lesson, before=earlier, later=following))
+        text = "The lesson is over. Enter shows all lessons, Ctrl-D leaves."
+        if later:
+            number, title = later[0].listed.number, as_sentence(later[0].lesson.title)
+            text = (
+                f"Next comes lesson {number}, {title} Enter begins it, `:menu` shows all lessons, "
+                "Ctrl-D leaves."
+            )
+        self.view.comment(FeedbackKind.NEWS, text)
 
     def next_lesson(self) -> None:
         """Begin the lesson after this one, or show the menu after the last."""
