@@ -107,7 +107,7 @@ def judge(
     if live and case.is_another_login:
         # Only the server knows who its users are.
         if case.is_ok:
-            return case.wanted(Agreement(bindings=dict(bindings)))
+            return case.verdict(JudgementKind.WANTED, feedback.on_style(case.command))
         return case.wanted_otherwise(spoilt, live=live)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
         return case.verdict(
@@ -164,7 +164,7 @@ class _Case:
     @property
     def is_another_login(self) -> bool:
         """Whether a name or a password was awaited, and another one was sent."""
-        send, verb = self._turn.act, self._command.verb
+        send, verb = self._turn.act, self.command.verb
         if not isinstance(send, Send) or send.answers_challenge or verb is None:
             return False
         kinds = {argument.kind for argument in verb.arguments}
