@@ -19,6 +19,7 @@ from types import CodeType, FrameType
 from unittest.mock import patch
 
 import poptalk
+from poptalk.lesson import judge
 from poptalk.lesson.ui.controller import LessonView
 from poptalk.net.async_connection import AsyncConnection
 from poptalk.net.endpoint import Destination
@@ -162,14 +163,18 @@ async def measure_login(shell: LiveTest) -> None:
 
 
 async def measure_verdict() -> None:
-    """Measure the way of a reply to the tutor's comment on it."""
-    with TemporaryDirectory() as state, patch.dict(os.environ, {"XDG_STATE_HOME": state}):
-        async with learning() as learner:
-            # What the first replies find out is kept; with STAT the step ends too.
-            await learner.does("USER bob", "PASS jones", "", "b", "NOOP")
-            with profiled(Trip(AsyncConnection.data_received, LessonView.comment)) as trip:
-                await learner.does("STAT")
-            report("server octet to a lesson's verdict", trip, goal="80 and 9")
+    """Measure the way of a reply to the judge's verdict on it, and to the tutor's comment."""
+    for name, end, goal in (
+        ("server octet to a lesson's verdict", judge._Case.verdict, "80 and 9"),
+        ("server octet to the comment below the reply", LessonView.comment, "none"),
+    ):
+        with TemporaryDirectory() as state, patch.dict(os.environ, {"XDG_STATE_HOME": state}):
+            async with learning() as learner:
+                # What the first replies find out is kept; with STAT the step ends too.
+                await learner.does("USER bob", "PASS jones", "", "b", "NOOP")
+                with profiled(Trip(AsyncConnection.data_received, end)) as trip:
+                    await learner.does("STAT")
+                report(name, trip, goal=goal)
 
 
 def _never() -> None:

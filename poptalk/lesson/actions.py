@@ -223,10 +223,8 @@ class Proved(LessonEvent):
     """The first thing that was not as the lesson says, one sentence; None if all was."""
 
 
-# How a lesson runs: a generator that gives actions until it must wait for something.
-#
-# A part of a lesson, such as a task, is a generator too; it is run by `yield from`.  What it is sent
-# while it waits is a `Message`: an event, or what the learner asks of the tutor.
+# A lesson is a generator, and so is each part of it.  It yields actions, and an `Awaiting` where it
+# waits; it is sent a `Message`: an event, or what the learner asks of the tutor.
 
 
 class Awaiting(Enum):
@@ -262,10 +260,8 @@ T = TypeVar("T")
 Flow = Generator[LessonAction | Awaiting, Message, T]
 
 
-# What the tutor knows of the session: for explanations only, never to block.
-#
-# It follows the exchanges that the tutor has commented on, so that it is right for each comment even
-# where several replies have come at once.
+# The session as of the exchange that is commented on, which is not the last one where several replies
+# have come at once.  It is for explanations only, never to block.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,9 +337,9 @@ class SessionTracker:
         if event.complete and not event.sasl and status is Status.OK and command.verb is not None:
             named = command.verb.effect is Effect.NAME
             farewell = farewell or command.verb.effect is Effect.FAREWELL
-            number = message_of(command)
-            if command.verb.effect is Effect.MARK and number is not None:
-                marked |= {number}
+            if command.verb.effect is Effect.MARK:
+                number = message_of(command)
+                marked |= {number} if number is not None else set()
             elif command.verb.effect is Effect.UNMARK_ALL:
                 marked = frozenset()
             words = event.lines[0].split()

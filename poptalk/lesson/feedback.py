@@ -210,6 +210,15 @@ def filled(source: str, bindings: Bindings) -> str:
     return re.sub(r"\{([A-Za-z][A-Za-z0-9_-]*)\}", value, " ".join(source.split()))
 
 
+def without_placeholders(sentence: str, bindings: Bindings) -> str:
+    """Put values in the place of placeholders, and dots where any value would do."""
+
+    def value(found: re.Match[str]) -> str:
+        return bindings.get(found[1], "...") if found[1] not in SECRET_NAMES else "..."
+
+    return re.sub(r"\{([A-Za-z][A-Za-z0-9_-]*)?[^{}]*\}", value, sentence)
+
+
 def lacks_user(command: Command, seen: SessionState) -> bool:
     """Tell whether a password was sent without a name right before it (RFC 1939 §7)."""
     return ArgumentKind.PASSWORD in _kinds(command.verb) and seen.named is False
@@ -235,7 +244,10 @@ def refused(command: Command, status_line: StatusLine, seen: SessionState) -> st
         return f"The server refused: is there a message {number}? `LIST` shows the numbers."
     kinds = _kinds(command.verb)
     if ArgumentKind.PASSWORD in kinds:
-        return "The server refused: the name and the password don't match. Begin with `USER` again."
+        return (
+            "The server refused the login. It may be the name, the password or something else: read "
+            "what follows `-ERR`. Begin with `USER` again."
+        )
     if ArgumentKind.DIGEST in kinds:
         return "The server refused: the digest is not the one of its timestamp and the password."
     if command.verb is not None and command.verb.capability is not None:

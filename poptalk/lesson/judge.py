@@ -107,7 +107,7 @@ def judge(
     if live and case.is_another_login:
         # Only the server knows who its users are.
         if case.is_ok:
-            return case.wanted(Agreement(bindings=dict(bindings)))
+            return case.verdict(JudgementKind.WANTED, feedback.on_style(case.command))
         return case.wanted_otherwise(spoilt, live=live)
     if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
         return case.verdict(
@@ -115,11 +115,12 @@ def judge(
         )
     too_late = answered.before is State.TRANSACTION and come_before_login(later)
     if case.is_wanted and isinstance(case.reply, Agreement) and not too_late:
-        return case.wanted(case.reply)
+        text = "" if answered.sasl else feedback.on_style(case.command)
+        return replace(case.verdict(JudgementKind.WANTED, text), bindings=case.reply.bindings)
     if verdict := next(filter(None, map(case.mistake, mistakes)), None):
         return verdict
     if case.is_wanted and too_late and case.is_ok:
-        text = feedback.logged_in_already(parse_command(answered.line))
+        text = feedback.logged_in_already(case.command)
         return case.verdict(JudgementKind.WRONG_STATE, text)
     if case.is_wanted:
         return case.wanted_otherwise(spoilt, live=live)
@@ -147,7 +148,7 @@ class _Case:
     ) -> None:
         self._turn, self._done, self._later = turn, done, later
         self._answered, self._bindings, self._seen = answered, bindings, seen
-        self._command = parse_command(answered.line)
+        self.command = parse_command(answered.line)
         self._status_line = parse_status_line(answered.lines[0] if answered.lines else b"")
         self._bare = b""
         """The line without its quotation marks and final full stop, where only that matches."""
@@ -163,7 +164,7 @@ class _Case:
     @property
     def is_another_login(self) -> bool:
         """Whether a name or a password was awaited, and another one was sent."""
-        send, verb = self._turn.act, self._command.verb
+        send, verb = self._turn.act, self.command.verb
         if not isinstance(send, Send) or send.answers_challenge or verb is None:
             return False
         kinds = {argument.kind for argument in verb.arguments}
@@ -202,9 +203,9 @@ class _Case:
         found = match_line(send.step, line, self._bindings, any_case=not sasl)
         if found is not None or sasl:
             return found
-        found = match_line(send.step, feedback.tidied(self._command), self._bindings)
-        if found is None and self._command.verb is None:
-            bare = feedback.bared(self._command)
+        found = match_line(send.step, feedback.tidied(self.command), self._bindings)
+        if found is None and self.command.verb is None:
+            bare = feedback.bared(self.command)
             found = match_line(send.step, bare, self._bindings) if bare != line else None
             self._bare = bare if found is not None else self._bare
         return found
@@ -222,15 +223,10 @@ class _Case:
             kind=kind,
             text=text,
             reason=reason,
-            command=self._command,
+            command=self.command,
             status_line=self._status_line,
             bindings=self._bindings,
         )
-
-    def wanted(self, reply: Agreement) -> Judgement:
-        """Pass a line and a reply that are what the lesson awaits."""
-        text = "" if self._answered.sasl else feedback.on_style(self._command)
-        return replace(self.verdict(JudgementKind.WANTED, text), bindings=reply.bindings)
 
     def mistake(self, mistake: Mistake) -> Judgement | None:
         """Compare with a mistake of the author's; None where it is another one."""
@@ -252,7 +248,7 @@ class _Case:
 
     def _without_secrets(self, found: Bindings) -> Bindings:
         """Mask what a mistake captured of a secret: a comment is no place for it."""
-        secret = self._command.secret
+        secret = self.command.secret
         if secret is None and not self._answered.sasl:
             return found
         hidden = self._answered.line if secret is None else self._answered.line[secret.start :]
@@ -265,12 +261,12 @@ class _Case:
 
     def wanted_otherwise(self, spoilt: Collection[int], *, live: bool) -> Judgement:
         """Judge a line that is the awaited one, with a reply that is not."""
-        verb, before = self._command.verb, self._answered.before
+        verb, before = self.command.verb, self._answered.before
         if self._status_line.status is Status.ERR:
             if self._bare:
-                return self.verdict(JudgementKind.UNKNOWN, feedback.too_much(self._command))
+                return self.verdict(JudgementKind.UNKNOWN, feedback.too_much(self.command))
             if verb is not None and before not in verb.states and not self._answered.sasl:
-                text = feedback.wrong_state(self._command, before, self._seen)
+                text = feedback.wrong_state(self.command, before, self._seen)
                 return self.verdict(JudgementKind.WRONG_STATE, f"{text} `:reset` begins again.")
             return self._refused()
         why = str(self.reply) if isinstance(self.reply, Difference) else ""
@@ -280,18 +276,18 @@ class _Case:
         return self.verdict(kind, feedback.other_reply(spoilt, live=live), reason=why)
 
     def _refused(self) -> Judgement:
-        text = feedback.refused(self._command, self._status_line, self._seen)
+        text = feedback.refused(self.command, self._status_line, self._seen)
         return self.verdict(JudgementKind.REFUSED, text)
 
     def something_else(self) -> Judgement:
         """Judge a line that is not the awaited one."""
         if self._answered.sasl:
             return self._sasl_line()
-        verb = self._command.verb
+        verb = self.command.verb
         return self._unknown() if verb is None else self._other_command(verb)
 
     def _other_command(self, verb: Verb) -> Judgement:
-        command = self._command
+        command = self.command
         before = self._answered.before
         if self._fits(self._later):
             return self.verdict(JudgementKind.EARLY, feedback.comes_later(command, self._turn))
@@ -313,8 +309,8 @@ class _Case:
 
     def _wrong_arguments(self, awaited: Command | None) -> Judgement:
         """Judge the awaited command, if it is the awaited one, with other arguments."""
-        text = feedback.wrong_arguments(self._command, awaited)
-        given = len(self._command.arguments)
+        text = feedback.wrong_arguments(self.command, awaited)
+        given = len(self.command.arguments)
         if self._looks_around and awaited is not None and len(awaited.arguments) != given:
             # Another form of the command is no attempt at the answer.
             return self.verdict(JudgementKind.ASIDE, text)
@@ -330,7 +326,7 @@ class _Case:
     @property
     def _looks_around(self) -> bool:
         """Whether the line only reads, after the login: that changes nothing, so it is never wrong."""
-        verb = self._command.verb
+        verb = self.command.verb
         in_transaction = self._answered.before is self._answered.after is State.TRANSACTION
         return self.is_ok and in_transaction and verb is not None and verb.effect is Effect.NOTHING
 
@@ -340,10 +336,10 @@ class _Case:
         if not self._answered.line:
             # Enter alone goes on at a pause, so a hand that presses it once too often made no mistake.
             return self.verdict(JudgementKind.ASIDE, feedback.EMPTY_LINE)
-        if feedback.is_for_poptalk(self._command):
+        if feedback.is_for_poptalk(self.command):
             # Asking for help is no mistake.
-            return self.verdict(JudgementKind.ASIDE, feedback.unknown(self._command))
-        text = feedback.unknown(self._command, secret=self._bindings.get("password"))
+            return self.verdict(JudgementKind.ASIDE, feedback.unknown(self.command))
+        text = feedback.unknown(self.command, secret=self._bindings.get("password"))
         return self.verdict(JudgementKind.UNKNOWN, text, reason=feedback.UNKNOWN_AT_LENGTH)
 
     def _sasl_line(self) -> Judgement:

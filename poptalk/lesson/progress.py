@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -111,7 +111,7 @@ class LearnerProgress:
 
 
 def _position(lesson: Lesson, events: Iterable[ProgressEvent], done: set[str]) -> str | None:
-    """Find the step to go on with: the one begun last, or the one behind it if that was passed."""
+    """Find the step to go on with: the one begun last, or the one after it if that was passed."""
     slugs = [step.slug for step in lesson.steps]
     at = None
     for event in events:
@@ -165,7 +165,7 @@ class ProgressLog:
             data = self.path.read_bytes()
         except OSError:
             return LearnerProgress()
-        return LearnerProgress(events=tuple(_events(data.splitlines())))
+        return LearnerProgress(events=tuple(filter(None, map(_event, data.splitlines()))))
 
 
 def step_hash(step: Step) -> str:
@@ -195,13 +195,6 @@ def _line(event: ProgressEvent, time: datetime) -> bytes:
         "attempt": event.attempt,
     }
     return json.dumps(fields, ensure_ascii=True).encode("ascii") + b"\n"
-
-
-def _events(lines: Iterable[bytes]) -> Iterator[ProgressEvent]:
-    for line in lines:
-        event = _event(line)
-        if event is not None:
-            yield event
 
 
 def _event(line: bytes) -> ProgressEvent | None:

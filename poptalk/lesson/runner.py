@@ -581,7 +581,8 @@ class Tutor:
         self._disproofs.add(self._cursor.step)
         kind = FeedbackKind.NOT_YET if self._disproved else FeedbackKind.UNJUDGED
         end = "The step begins again." if self._disproved else _ALL_THE_SAME
-        text = f"The second connection found something else: {message.difference} {end}"
+        found = feedback.without_placeholders(message.difference, self._session.bindings)
+        text = f"The second connection found something else: {found} {end}"
         yield Feedback(kind=kind, text=text)
 
     def _ask(self, question: QuizQuestion) -> Flow[None]:

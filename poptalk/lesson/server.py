@@ -32,12 +32,9 @@ from poptalk.practice.persona import Persona, PersonaError, load_persona
 from poptalk.practice.server import PracticeDestination, Server
 from poptalk.transcript.placeholders import Known
 
-# The mailbox of a lesson, laid out in a folder of its own before the lesson begins.
-#
-# In the lesson's mailbox, `*.eml` are the letters that are there from the beginning.  Those in its
-# folder `later/` come in once a session that was logged in has ended with QUIT.  A letter whose header
-# has a field `X-Poptalk-Grow: 6000000` is stored small and laid out large: without that field, and with
-# its last line repeated until it has about as many octets.
+# The mailbox: `*.eml` are the messages at the beginning; those in `later/` come in once a session that
+# was logged in has ended with QUIT.  One whose header has `X-Poptalk-Grow: 6000000` is stored small and
+# laid out large: without that field, and with its last line repeated until it has about as many octets.
 
 
 GROW_FIELD = b"X-Poptalk-Grow"

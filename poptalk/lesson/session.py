@@ -42,12 +42,9 @@ from poptalk.transcript.model import Send as Line
 from poptalk.transcript.pattern import Bindings, FillError, Pattern
 from poptalk.transcript.placeholders import REASONS, Known
 
-# What must be sent again so that a session stands where the lesson stands.
-#
-# Reset, back, resume and reconnect are one mechanism: a fresh maildrop, and the client's lines of the
-# setups, shows and tasks before a place.  A connection that came before the last one is worth
-# replaying only for what it left behind: deletions, letters that came in after it, or values that
-# later lines use.
+# Replay: reset, back, resume and reconnect are one mechanism, a fresh maildrop and the client's lines of
+# the setups, shows and tasks before a place.  A connection before the last one is replayed only for what
+# it left behind: deletions, messages that came in after it, or values that later lines use.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -71,20 +68,9 @@ class PastConnection:
     is_over: bool = False
     """Whether the lesson itself has ended it."""
 
-    @property
-    def said_farewell(self) -> bool:
-        """Whether it ended with QUIT, so that deletions came true (RFC 1939 §6)."""
-        return any(_succeeds(turn, Effect.FAREWELL) for turn in self.turns)
-
-    @property
-    def deletes(self) -> bool:
-        """Whether it marked messages."""
-        return any(_succeeds(turn, Effect.MARK) for turn in self.turns)
-
-    @property
-    def logs_in(self) -> bool:
-        """Whether it came to TRANSACTION."""
-        return any(_succeeds(turn, Effect.LOGIN) for turn in self.turns)
+    def succeeds_in(self, effect: Effect) -> bool:
+        """Tell whether one of its commands has an effect."""
+        return any(_succeeds(turn, effect) for turn in self.turns)
 
 
 def items_at(lesson: Lesson, step: int) -> tuple[Item, ...]:
@@ -126,8 +112,10 @@ def to_replay(
     used = {name for turn in _turns_from(lesson, cursor) for name in _names(turn)}
     earlier = []
     for connection in past:
-        changes = connection.said_farewell and (
-            connection.deletes or (later_letters and connection.logs_in)
+        # With QUIT deletions come true (RFC 1939 §6), and letters come in.
+        effects = (Effect.MARK, Effect.LOGIN) if later_letters else (Effect.MARK,)
+        changes = connection.succeeds_in(Effect.FAREWELL) and any(
+            map(connection.succeeds_in, effects)
         )
         captured = {name for turn in connection.turns for name in _names(turn)}
         if changes or captured & used:

@@ -41,7 +41,7 @@ from poptalk.transcript.model import Action, Direction, Send, Side
 from poptalk.transcript.model import Send as Line
 from poptalk.transcript.pattern import Bindings, FillError
 
-# Who writes down what is done in a lesson: the events that go into the learner's progress.
+# The events that go into the learner's progress.
 
 
 class ProgressRecorder:
@@ -89,9 +89,7 @@ class ProgressRecorder:
         return self.keep(EventKind.ENDED)
 
 
-# Hints: the author's rungs, and the answer itself as the last one.
-#
-# The answer comes from the very line that the lesson checks, so that it cannot be refused.
+# Hints: the author's, and then the answer, from the very line that is checked: it cannot be refused.
 
 
 _DIRECTIONS = {

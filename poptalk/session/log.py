@@ -353,9 +353,16 @@ def recent_lines(session: Session) -> tuple[str, ...]:
     """
     lines: deque[str] = deque(maxlen=MOST_LINES)
     writer = SessionWriter(lines.append)
+    of_message = False
     for each in session.exchanges.said:
         if isinstance(each, StoredReply):
+            of_message = each.is_message
             _report_reply(writer, each, session)
+        elif of_message and isinstance(each, Unsolicited):
+            # An unstuffed dot has cut a message in two, and this is the rest of it.
+            writer.any_lines(
+                f"the server sends {len(each.data):,} octets that no command asked for"
+            )
         else:
             _report_event(writer, each, session)
     while lines and not lines[0].startswith(("C: ", "#")):

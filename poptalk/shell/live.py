@@ -34,7 +34,7 @@ from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import cells, cut, harmless
 from poptalk.terminal.screen import LiveScreen, ScreenClosed, attributes_of, stop_with
-from poptalk.terminal.theme import ptk_color_depth, ptk_style
+from poptalk.terminal.theme import MONO, ptk_color_depth, ptk_style
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
@@ -190,6 +190,8 @@ class LiveShell(Shell):
             history_path: the history file; None keeps the history in memory.
             commands: the local commands.
         """
+        # Bold and underline are left where there are no colours; what is a command must still show.
+        theme = theme if color else MONO
         self._connection: AsyncConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []

@@ -29,7 +29,7 @@ def make_parser() -> MarkdownIt:
 
 # Markdown on the screen: the prose of lessons, in a style of its own.
 #
-# Paragraphs are wrapped to a width that is pleasant to read; code has the style of a keyword, and what
+# Paragraphs are wrapped to a width that is pleasant to read; code has a style of its own, and what
 # is in fenced blocks is shown as it is, dialogues with the colours of dialogues.  There are no
 # backgrounds, no boxes and no lines that must be seen together: read aloud from the top, the rows make
 # sense.  Lessons are written by strangers too, so that every text passes `harmless`.
@@ -197,12 +197,12 @@ class _Renderer:
         return [part for child in node.children for part in self.inline(child.children)]
 
     def inline(self, nodes: Iterable[SyntaxTreeNode], style: str = "text") -> Iterator[Fragment]:
-        """Give the pieces of a line; code that is to stay together comes as one "keyword" piece."""
+        """Give the pieces of a line; code that is to stay together comes as one "typed" piece."""
         for node in nodes:
             if node.type in ("softbreak", "hardbreak"):
                 yield style, " " if node.type == "softbreak" else "\n"
             elif node.type == "code_inline":
-                yield "keyword", node.content
+                yield "typed", node.content
             elif node.type in _STYLE_OF_INLINE:
                 yield from self.inline(node.children, _STYLE_OF_INLINE[node.type])
             elif node.type in ("link", "image"):
@@ -230,7 +230,7 @@ def _words(pieces: Iterable[Fragment]) -> list[_Word]:
             words.append(_BREAK)
             touching = False
             continue
-        together = style == "keyword" and cells(text) <= KEPT_TOGETHER_CELLS
+        together = style == "typed" and cells(text) <= KEPT_TOGETHER_CELLS
         parts = [text.strip()] if together else text.split()
         if text[:1].isspace():
             touching = False

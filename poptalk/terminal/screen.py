@@ -228,6 +228,9 @@ class LinearScreen:
         pieces = []
         for style, text in fragments:
             begin = self._begins.get(style)
+            if not self._begins and style == "typed":
+                # Without styles, what is to be typed would be words among others.
+                text = f"`{text}`"
             pieces.append(f"{begin}{text}{self._end}" if begin else text)
         return "".join(pieces)
 

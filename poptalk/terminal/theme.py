@@ -54,10 +54,11 @@ _STYLES = {
     "prompt": ("bold", "bold"),
     "toolbar": ("italic", "italic"),
     # What a lesson says: its prose, and the words in front of comments.
+    "typed": ("ansicyan", "bold"),  # code, mostly what is to be typed
     "strong": ("bold", "bold"),
     "emphasis": ("italic", "italic"),
     "done": ("ansigreen", "bold"),
-    "notyet": ("ansired", "bold underline"),
+    "notyet": ("ansimagenta bold", "bold italic"),  # not as -ERR, which a lesson may ask for
     "aside": ("ansicyan", "underline"),
     "advice": ("ansimagenta", "underline"),
     "news": ("italic", "italic"),

@@ -227,3 +227,18 @@ def test_the_connections_with_a_fault_are_known(folder: Path) -> None:
         assert practice_server.has_fault(7)
     with PracticeLessonServer(lesson(folder)) as practice_server:
         assert not practice_server.has_fault(1)
+
+
+def test_messages_are_numbered_in_the_order_of_their_file_names(folder: Path) -> None:
+    """Only files that end in .eml are messages; line ends of one octet count as two (RFC 1939 §11)."""
+    mailbox = folder / "mailboxes" / "own"
+    for name, octets in (("10-ida", 50), ("02-ted", 40), ("01-nora", 30)):
+        (mailbox / f"{name}.eml").write_bytes(b"Subject: x\n\n".ljust(octets, b"."))
+    (mailbox / "00-README").write_text("No message.", encoding="ascii")
+    with PracticeLessonServer(lesson(folder)) as server:
+        lines = (b"LIST 1", b"LIST 2", b"LIST 4", b"LIST 5")
+        answers = talk(server.fresh(), *LOGIN, *lines, b"STAT")[2:]
+    assert answers[0] == b"+OK 1 34"  # 01-nora, then 02-ted, 1-one, 10-ida, 2-two.
+    assert answers[1] == b"+OK 2 44"
+    assert answers[2] == b"+OK 4 54"
+    assert answers[4].startswith(b"+OK 5 ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from email import message_from_string
+from email.policy import default
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from poptalk.lesson.document.model import (
     SpeakerNote,
 )
 from poptalk.lesson.document.parser import KEYS, read_lesson
+from poptalk.transcript.model import FORMS
+from poptalk.transcript.placeholders import REASONS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
 
@@ -56,6 +60,21 @@ def test_the_table_of_keys(key: str) -> None:
 
 def test_the_table_of_blocks() -> None:
     assert set(table("block")) == {"pop3", *(f"pop3 {word}" for word in WORDS)}
+
+
+def test_the_table_of_placeholders_and_stage_directions() -> None:
+    written = " ".join(table("written"))
+    named = set(re.findall(r"\{([a-z0-9-]+)[^}]*\}", written)) - {"n"}
+    assert named == set(REASONS)
+    assert {form for form in FORMS if form in written} == set(FORMS)
+
+
+def test_the_example_of_a_message_is_one() -> None:
+    (example,) = re.findall(r"^```text\n(From: .*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+    message = message_from_string(example, policy=default)
+    assert message["Subject"] == "The beacon"
+    assert message["From"].addresses[0].domain == "club.example"
+    assert message.get_content().startswith("It has changed")
 
 
 def test_the_commands_exist() -> None:

@@ -224,3 +224,69 @@ def test_a_tutor_without_a_question_has_a_task_to_show() -> None:
     tutor = Tutor(lesson_of(task(LIST_3)))
     tutor.begin()
     assert tutor.task()
+
+
+# What comes before the login, and what was undone.
+
+CAPABILITIES_TWICE = (
+    "C: CAPA\nS: +OK\nS: ...\nS: .\nC: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK"
+)
+
+
+def test_what_belongs_before_the_login_does_not_pass_after_it() -> None:
+    """Whatever the server answers: what comes next could not be done any more."""
+    run = drill(task(CAPABILITIES_TWICE, login=False)).enter("USER mrose", "PASS tanstaaf")
+    assert "comes before the login: `:reset`" in run.last.text
+    run.enter("CAPA")
+    assert "you are logged in already" in run.last.text
+    assert run.awaits(Awaiting.COMMAND)
+    run.ask(run.tutor.reset())
+    run.enter("CAPA")
+    assert run.last.text == "`CAPA` (1 of 3)."
+
+
+def test_a_login_is_remarked_on_where_the_step_is_about_authorization() -> None:
+    step = "C: QUIT\nS: +OK\nC: <open connection>\nS: +OK\nC: CAPA\nS: +OK\nS: ...\nS: ."
+    run = drill(task(step, word="in AUTHORIZATION"))
+    run.enter("QUIT", "", "USER mrose", "PASS tanstaaf")
+    assert "You are logged in now" in run.last.text
+
+
+def test_a_mark_that_was_taken_back_is_to_be_made_again() -> None:
+    run = drill(task("C: DELE 1\nS: +OK\nC: QUIT\nS: +OK")).enter("DELE 1", "RSET")
+    assert run.last.text == "That took back the lesson's own `DELE` as well: send it again."
+    run.enter("LIST", "DELE 1", "QUIT")
+    assert run.last.text == "`QUIT` (2 of 2)."
+
+
+def test_what_a_proof_found_is_told_without_placeholders() -> None:
+    block = "C: DELE 1\nS: +OK\nC: QUIT\nS: +OK"
+    text = task(block) + "\n```pop3 proof\nC: STAT\nS: +OK\n```\n"
+    run = Drill(Tutor(lesson_of(text))).begin()
+    run.proof_difference = "expected '+OK 4 {octets:int} {user}', but '+OK 5 2851' came."
+    run.enter("DELE 1", "QUIT")
+    (found,) = [each for each in run.comments if "second connection" in each.text]
+    assert "expected '+OK 4 ... mrose', but '+OK 5 2851' came." in found.text
+
+
+# Patience.
+
+
+def test_many_refusals_before_a_server_hangs_up_are_counted() -> None:
+    run = drill(task("C: STAT\nS: +OK")).enter("x", "y", "STAT 1", "z").lose()
+    assert (
+        "It had answered `-ERR` 4 times in a row, and many servers hang up then." in run.last.text
+    )
+    run = drill(task("C: STAT\nS: +OK")).enter("x", "y", "NOOP", "z").lose()
+    assert "in a row" not in run.last.text
+
+
+# Why.
+
+
+def test_why_at_a_pause_is_about_what_was_sent_last() -> None:
+    run = drill(task("C: STAT\nS: +OK") + "\n## Two\n\nEnd.\n").enter("STAT")
+    why = run.ask(run.tutor.why())
+    assert "STAT" in str(why[0])
+    run.enter("NOOP")
+    assert "STAT" not in str(run.ask(run.tutor.why())[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from poptalk.terminal.markdown import MOST_COLUMNS, render_comment, render_item, render_prose
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments, cells
+from poptalk.terminal.screen import LinearScreen
 from poptalk.terminal.theme import NEUTRAL
 
 WIDTHS = pytest.mark.parametrize("columns", [40, 120])
@@ -38,7 +41,7 @@ def test_styles_within_a_line() -> None:
     parts = styles_of("Send `LIST`, **now** or *soon*.")
     assert parts == [
         ("text", "Send "),
-        ("keyword", "LIST"),
+        ("typed", "LIST"),
         ("text", ", "),
         ("strong", "now"),
         ("text", " or "),
@@ -116,7 +119,7 @@ def test_fenced_blocks_are_literal(columns: int, indent: str) -> None:
 def test_dialogues_look_as_in_the_shell() -> None:
     parts = styles_of("```pop3\nC: RETR 1\nS: +OK\nS: ...\n```")
     assert ("client", "C:") in parts
-    assert ("keyword", "RETR") in parts
+    assert ("typed", "RETR") in parts
     assert ("ok", "+OK") in parts
 
 
@@ -189,3 +192,11 @@ def test_a_choice_is_set_in_behind_its_number() -> None:
         "   word word",
         "   word",
     ]
+
+
+def test_code_in_prose_is_marked_without_styles_too() -> None:
+    """`NO_COLOR=1 poptalk learn --plain`: what is to be typed must not be a word among others."""
+    stream = io.StringIO()
+    screen = LinearScreen(stream, theme=NEUTRAL, color=False)
+    screen.show(render_prose("Send `LIST`, then `TOP 1 0`.", columns=72))
+    assert stream.getvalue() == "Send `LIST`, then `TOP 1 0`.\n"

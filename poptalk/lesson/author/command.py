@@ -18,9 +18,7 @@ from poptalk.net.endpoint import UsageError
 from poptalk.terminal.safe import wrap
 from poptalk.terminal.screen import LinearScreen
 
-# `poptalk lessons list`: each lesson in a few lines, as wide as the terminal.
-#
-# Only the front matter is read, so that a lesson whose steps are being written is listed as well.
+# `lessons list` reads only the front matter: a lesson whose steps are being written is listed as well.
 
 
 MOST_COLUMNS = 100

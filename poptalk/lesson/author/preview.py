@@ -21,7 +21,7 @@ from poptalk.lesson.document.model import (
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.verify.check import check_lesson
 from poptalk.terminal.markdown import render_comment, render_item, render_prose
-from poptalk.terminal.safe import Fragments, harmless
+from poptalk.terminal.safe import Fragments, harmless, wrap
 from poptalk.terminal.screen import LinearScreen
 from poptalk.transcript.model import Dialogue
 from poptalk.transcript.writer import format_dialogue
@@ -95,11 +95,8 @@ def _prose(word: str, prose: Prose, columns: int) -> Iterator[Fragments]:
     yield []
 
 
-# `poptalk lessons watch`: a lesson shown and checked again on every save.
-#
-# The file is looked at a few times a second.  No notices of the operating system are used: they differ
-# from one to the next, do not come from network drives, and follow a file that an editor has replaced
-# into the waste-paper basket.
+# `lessons watch` looks at the file a few times a second.  Notices of operating systems all differ, don't
+# come from network drives, and follow a file that an editor has replaced.
 
 
 LOOKS_A_SECOND = 5
@@ -184,7 +181,8 @@ def preview(path: Path, *, columns: int) -> Iterator[Fragments]:
     else:
         yield from render_lesson(lesson, columns=columns)
     faults = check_lesson(path).faults
-    yield from ([("warn", harmless(str(fault)))] for fault in faults)
+    for fault in faults:
+        yield from ([("warn", row)] for row in wrap(harmless(str(fault)), columns))
     yield [("heading", f"=== {_verdict(len(faults))} Ctrl-C ends this.")]
 
 

@@ -289,10 +289,7 @@ def _status(status_line: StatusLine) -> ServerLine:
     return ServerLine(pattern=make_pattern(status_line.status.value))
 
 
-# The lesson that is made of a recorded session: a step a command, as Markdown.
-#
-# What an author must still write is marked with TODO, as in the lesson that `poptalk lessons new`
-# begins.
+# The lesson made of a recorded session has a step for each command, and TODO where the author goes on.
 
 
 MINUTES_PER_STEP = 1

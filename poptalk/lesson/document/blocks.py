@@ -64,7 +64,7 @@ class LessonText:
         """Note a fault.
 
         Args:
-            name: one of `codes.FAULTS`.
+            name: one of `FAULTS`.
             line: where, counted from 0 as Markdown parsers do.
             quote: shown in place of the line: it may hold a secret, or say nothing.
             values: what the names in braces stand for.
@@ -88,6 +88,7 @@ FEWEST_CHOICES = 2
 """With one choice nothing is asked."""
 
 _MARK = re.compile(r"\[[ xX]\](?=\s|$)")
+_MARK_WITHOUT_SPACE = re.compile(r"\s*[-*+]\[[ xX]?\]")
 _ALMOST_A_MARK = re.compile(r"\[\s?[xX]?\s?\](?=\s|$)")
 
 
@@ -107,13 +108,23 @@ def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
         The question, without the choices that cannot be read.
     """
     begin = line_of(tokens[0])
+    slips = check_marks(source, tokens[0])
     found = [_read_choice(source, text, line) for text, line in _items(tokens)]
-    if len(found) < FEWEST_CHOICES:
+    if len(found) + slips < FEWEST_CHOICES:
         source.wrong("one-choice", begin)
     for line in _more_than_paragraphs(tokens):
         source.wrong("long-choice", line)
     choices = tuple(choice for choice in found if choice is not None)
     return QuizQuestion(line=begin + 1, choices=choices)
+
+
+def check_marks(source: LessonText, token: Token) -> int:
+    """Note the lines of a list or a paragraph that were meant as choices; return how many."""
+    begin, end = token.map or (0, 0)
+    slips = [at for at in range(begin, end) if _MARK_WITHOUT_SPACE.match(source.lines[at])]
+    for at in slips:
+        source.wrong("mark-without-space", at)
+    return len(slips)
 
 
 def _items(tokens: Sequence[Token]) -> list[tuple[str, int]]:
@@ -227,6 +238,12 @@ TASK_WORDS = (AT_ONCE, ANY_ORDER, OUTSIDE, *IN_STATE)
 WORDS = (*(kind.value for kind in BlockKind if kind.value), *TASK_WORDS, MISTAKE)
 """Every word that may stand behind `pop3`."""
 
+ELLIPSIS = "\u2026"
+"""What some editors make of three dots."""
+
+_OTHER_MARKDOWN = re.compile(r"\s*(?:`{3}|~{3}|> ?\[!|#{2,6} )")
+"""How a fence, a tip or a heading begins, which no line of a dialogue does."""
+
 MOST_NOTATION_FAULTS = 10
 """Faults told of one block: whoever pasted something else into it needs no more."""
 
@@ -276,6 +293,11 @@ def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
     lines = fence.content.split("\n")
     opening = line_of(fence)
     first = opening + 1
+    beyond = next((at for at, line in enumerate(lines) if _OTHER_MARKDOWN.match(line)), None)
+    if beyond is not None:
+        markup = fence.markup
+        source.wrong("block-not-closed", first + beyond, begin=opening + 1, markup=markup)
+        del lines[beyond:]
     for _ in range(MOST_NOTATION_FAULTS):
         try:
             dialogue = parse_dialogue("\n".join(lines), name=str(source.path), first_line=first + 1)
@@ -288,6 +310,11 @@ def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
             continue
         if not any(isinstance(step, ClientLine | Direction) for step in dialogue.steps):
             source.wrong("nothing-to-send", opening)
+        for step in dialogue.steps:
+            if isinstance(step, ServerLine) and step.payload == ELLIPSIS:
+                problem = "the server's line is the one character '\u2026'"
+                advice = "write three dots, 'S: ...', if any lines may come here"
+                source.wrong("notation", step.line - 1, problem=problem, advice=advice)
         return dialogue
     return Dialogue(name=str(source.path), steps=())
 
@@ -328,7 +355,7 @@ def slug(title: str) -> str:
     return _LEFT_OUT.sub("", title.strip().lower()).replace(" ", "-")
 
 
-# Whether everything that a lesson sends has a value by then: captured before, or known anyway.
+# Everything that a lesson sends needs a value by then: captured before, or known anyway.
 
 
 def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:

@@ -33,9 +33,7 @@ from poptalk.transcript.model import (
 )
 from poptalk.transcript.placeholders import Known
 
-# Everything that can be wrong with a lesson: the codes, and what is said.
-#
-# It is `faults.toml` beside this file.
+# Everything that can be wrong with a lesson is in `faults.toml`.
 
 
 _DATA = tomllib.loads(
@@ -49,10 +47,7 @@ FAULTS: Mapping[str, tuple[str, str, str]] = _DATA["faults"]
 """For each fault its code, what is wrong, and what would be right, with names in braces for values."""
 
 
-# The turns of a dialogue: what the client does, each with the whole reply to it.
-#
-# `notation.exchanges` puts the lines of a reply together; here a reply is put beside the line that it
-# answers, because a lesson awaits, judges, hints at and replays one turn at a time.
+# Turns: a lesson awaits, judges, hints at and replays one line and its whole reply at a time.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +179,7 @@ class Prose:
 
     line: int = field(compare=False, default=0)
     source: str
-    """Markdown, without the line end behind it."""
+    """Markdown, without a line end after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +206,7 @@ class Block:
     kind: BlockKind
     dialogue: Dialogue
     hints: tuple[Prose, ...] = ()
-    """The rungs of the ladder without the last one, which is the answer itself."""
+    """The author's hints; the last one is the answer itself, and added."""
     mistakes: tuple[Mistake, ...] = ()
     at_once: bool = False
     """Whether the lines of a task are to be sent in one go, before the first reply (RFC 2449 §6.6)."""
@@ -378,7 +373,7 @@ def _blocks(items: Iterable[Item], kinds: Collection[BlockKind]) -> Iterator[Blo
     return (item for item in items if isinstance(item, Block) and (not kinds or item.kind in kinds))
 
 
-# What is wrong with a lesson: every fault with its file, its line, and what would be right.
+# Faults: each has its file, its line, and what would be right.
 
 
 MAX_QUOTED_CHARACTERS = 100
@@ -390,10 +385,10 @@ class LessonFault:
     """One thing that is wrong.
 
     Args:
-        code: one of `codes.CODES`.
+        code: one of `CODES`.
         path: the file.
         line_number: the line in it, from 1.
-        line: the line itself; it is made harmless for a terminal here.
+        line: the line itself, harmless for a terminal.
         problem: what is wrong.
         advice: what would be right.
     """
@@ -405,12 +400,6 @@ class LessonFault:
     problem: str
     advice: str
 
-    def __post_init__(self) -> None:
-        if self.code not in CODES:
-            raise ValueError(f"{self.code} is no code of a fault; add it to CODES first.")
-        quoted = harmless(self.line.strip(), limit=MAX_QUOTED_CHARACTERS)
-        object.__setattr__(self, "line", quoted)
-
     def __str__(self) -> str:
         quote = f": {self.line!r}" if self.line else ""
         end = "" if self.advice.endswith("?") else "."
@@ -421,7 +410,7 @@ class LessonFault:
 def make_fault(
     name: str, path: Path, line_number: int, line: str, values: Mapping[str, object]
 ) -> LessonFault:
-    """Make a fault of `codes.FAULTS`.
+    """Make a fault of `FAULTS`.
 
     Args:
         name: which one.
@@ -435,7 +424,7 @@ def make_fault(
         code=code,
         path=path,
         line_number=line_number,
-        line=line,
+        line=harmless(line.strip(), limit=MAX_QUOTED_CHARACTERS),
         problem=problem.format(**values),
         advice=advice.format(**values),
     )

@@ -39,11 +39,12 @@ from poptalk.lesson.document.blocks import (
 from poptalk.lesson.document.model import (
     Block,
     BlockKind,
+    Item,
     Lesson,
     LessonErrors,
-    LessonFault,
     Mistake,
     Prose,
+    make_fault,
     near_miss,
     why_not,
 )
@@ -52,11 +53,8 @@ from poptalk.terminal.markdown import make_parser
 from poptalk.transcript.model import ClientLine, Comment, Dialogue, Direction
 from poptalk.transcript.pattern import unwritable
 
-# The front matter: `key: value` lines between two `---`, at the top of a lesson.
-#
-# It looks like YAML, so that code-hosting pages show it as a table, but it is not read as such: a value
-# is the rest of its line, and `yes` is a word.  Quotation marks around a whole value are taken off; YAML
-# wants them around one that holds `: ` or begins with `#`.
+# The front matter looks like YAML, so that code-hosting pages show it as a table, but it isn't read as
+# YAML: a value is the rest of its line, and `yes` is a word.  Quotation marks around it are taken off.
 
 
 FENCE = "---"
@@ -203,7 +201,7 @@ MAX_LESSON_OCTETS = 262_144
 """Size of the largest lesson: twenty times what a quarter of an hour needs, and read in a second."""
 
 _TOO_LARGE = f"the file has more than {MAX_LESSON_OCTETS:,} octets"
-_OUTSIDE = "is for a step, and none has begun yet"
+_ALMOST_A_HEADING = re.compile(r"(?P<mark>#{1,2})(?P<text>[^\W\d_].*)")
 
 
 def load_lesson(path: Path) -> Lesson:
@@ -284,14 +282,7 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
 
 
 def _unreadable(path: Path, problem: str, *, line: int = 0) -> LessonErrors:
-    fault = LessonFault(
-        code="PT001",
-        path=path,
-        line_number=line + 1,
-        problem=problem,
-        advice="give a Markdown file in UTF-8",
-    )
-    return LessonErrors([fault])
+    return LessonErrors([make_fault("unreadable", path, line + 1, "", {"problem": problem})])
 
 
 class _LessonReader:
@@ -312,6 +303,8 @@ class _LessonReader:
         self._prose_begins = begin
         self._mistake: tuple[int, Dialogue] | None = None
         """A mistake that waits for its paragraph, and its line."""
+        self._comment_of: Item | None = None
+        """The task whose last mistake took a paragraph that is not right below it."""
 
     @property
     def _section(self) -> Section:
@@ -333,8 +326,12 @@ class _LessonReader:
         begin, end = first.map or (0, 0)
         if self._mistake is not None:
             if first.type == "paragraph_open":
+                apart = begin > self._prose_begins
                 self._prose_ends(begin, end)
                 self._add_mistake(Prose(line=begin + 1, source=self._source.text(begin, end)))
+                self._comment_of = (
+                    self._section.items[-1] if apart and self._section.items else None
+                )
                 return
             self._mistake_ends()
         special = self._reader_of(tokens)
@@ -379,6 +376,9 @@ class _LessonReader:
     def _check_inside(self, tokens: Sequence[Token]) -> None:
         """Note what is special, but stands where it is only text: in a list, a quote or a line."""
         line = 0
+        if tokens[0].type == "paragraph_open":
+            blocks.check_marks(self._source, tokens[0])
+            self._check_headings(*(tokens[0].map or (0, 0)))
         for token in tokens:
             line = token.map[0] if token.map else line
             html = [child.content for child in token.children or () if child.type == "html_inline"]
@@ -386,6 +386,14 @@ class _LessonReader:
                 self._source.wrong("block-inside", line)
             elif any(map(is_note, html)) or (token.type == "html_block" and is_note(token.content)):
                 self._source.wrong("note-inside", line)
+
+    def _check_headings(self, begin: int, end: int) -> None:
+        """Note lines of a paragraph that were meant as headings: the step would be lost."""
+        for line in range(begin, end):
+            found = _ALMOST_A_HEADING.fullmatch(self._source.lines[line])
+            if found is not None:
+                heading = f"{found['mark']} {found['text']}"
+                self._source.wrong("heading-without-space", line, heading=heading)
 
     def _heading(self, tokens: Sequence[Token]) -> None:
         opening, text = tokens[0], plain_text(tokens[1]).strip()
@@ -477,6 +485,8 @@ class _LessonReader:
 
     def _question(self, tokens: Sequence[Token]) -> None:
         question = read_question(self._source, tokens)
+        if self._comment_of is not None and self._section.items[-1:] == [self._comment_of]:
+            self._source.wrong("question-without-text", blocks.line_of(tokens[0]))
         if self._outside:
             self._source.wrong("question-outside", blocks.line_of(tokens[0]))
         self._section.items.append(question)

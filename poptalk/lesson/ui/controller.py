@@ -349,7 +349,7 @@ class LessonController(Driver, Controller):
             case Unfollow():
                 self._unfollow()
             case Finish():
-                self._view.comment(FeedbackKind.NEWS, self._host.after_lesson())
+                self._host.after_lesson()
             case Heading(text=text, level=level) if level > 1:
                 where = self.tutor.prompt.replace("/", " of ")
                 self._view.show(replace(action, text=f"Step {where}: {text}"))
@@ -445,10 +445,7 @@ class LessonController(Driver, Controller):
         return (self.tutor.place, ":hint")
 
 
-# What a lesson looks like in a shell: headings, prose, questions, comments.
-#
-# A comment begins with a word that says what it is, `done:` or `not yet:`, whatever the colours; prose
-# stands between empty rows; nothing is drawn that a screen reader could not say.
+# What a lesson looks like in a shell.  Nothing is drawn that a screen reader could not say.
 
 
 _STYLE_OF_COMMENT = {

@@ -6,22 +6,24 @@ command line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poptalk.config import state_directory
 from poptalk.lesson.actions import FeedbackKind
-from poptalk.lesson.document.model import Lesson, LessonErrors
+from poptalk.lesson.document.model import BlockKind, Lesson, LessonErrors
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import LessonNotFound, LibraryLesson, curriculum, find_lesson
 from poptalk.lesson.progress import LessonProgress, LessonState, ProgressLog
 from poptalk.lesson.runner import Tutor
 from poptalk.lesson.server import LessonServer, LessonServerError, PracticeLessonServer
 from poptalk.lesson.ui.controller import LessonController, LessonView
+from poptalk.pop3.commands import Verb
 from poptalk.shell.shell import Controller, Shell
 from poptalk.terminal.safe import Fragments, cells, harmless, wrap
+from poptalk.transcript.model import Send
 
 if TYPE_CHECKING:
     from poptalk.lesson.progress import ProgressEvent
@@ -163,6 +165,44 @@ def _row(entry: Entry, *, columns: int) -> list[Fragments]:
     return lines
 
 
+# The card at the end of a lesson.
+
+
+def card(lesson: Lesson, *, before: Iterable[Lesson] = (), later: Iterable[Lesson] = ()) -> str:
+    """Say, in Markdown, which commands a lesson has added, and which later ones will add.
+
+    Args:
+        lesson: the lesson.
+        before: the lessons of the curriculum before it.
+        later: those after it.
+    """
+    known = {verb.keyword for each in before for verb in _commands(each)}
+    here = {verb.keyword: verb for verb in _commands(lesson)}
+    new = [verb for word, verb in here.items() if word not in known]
+    coming = dict.fromkeys(verb.keyword for each in later for verb in _commands(each))
+    left = [f"`{word}`" for word in coming if word not in known | here.keys()]
+    parts = []
+    if new:
+        lines = [f"- `{verb.syntax}`: {verb.summary}" for verb in new]
+        parts.append("**What you can do now:**\n\n" + "\n".join(lines))
+    elif here:
+        practised = ", ".join(f"`{word}`" for word in here)
+        parts.append(f"You have practised {practised}.")
+    if left:
+        parts.append(f"Still to come: {', '.join(left)}.")
+    return "\n\n".join(parts)
+
+
+def _commands(lesson: Lesson) -> Iterator[Verb]:
+    """Give the commands that a learner has sent with success, in the order of the lesson."""
+    for block in lesson.blocks(BlockKind.TASK):
+        for turn in block.turns:
+            if isinstance(turn.act, Send) and not turn.act.answers_challenge:
+                verb = turn.act.command.verb
+                if verb is not None and not turn.is_refusal:
+                    yield verb
+
+
 # The host of all lessons: it shows the menu, opens a lesson, and keeps what the learner has done.
 
 
@@ -221,24 +261,28 @@ class LessonHost:
                     "goes on without"
                 )
 
-    def after_lesson(self) -> str:
-        """Say what comes next."""
-        following = self._following()
-        if following is None:
-            return "The lesson is over. Enter shows all lessons, Ctrl-D leaves."
-        title = as_sentence(_title(following))
-        return (
-            f"Next comes lesson {following.number}, {title} Enter begins it, `:menu` shows all "
-            "lessons, Ctrl-D leaves."
-        )
+    def after_lesson(self) -> None:
+        """Show what one can do now, and say what comes next."""
+        assert self._lesson is not None
+        before, later = self._around()
+        earlier, following = ([entry.lesson for entry in some] for some in (before, later))
+        self.view.prose(card(self._lesson, before=earlier, later=following))
+        text = "The lesson is over. Enter shows all lessons, Ctrl-D leaves."
+        if later:
+            number, title = later[0].listed.number, as_sentence(later[0].lesson.title)
+            text = (
+                f"Next comes lesson {number}, {title} Enter begins it, `:menu` shows all lessons, "
+                "Ctrl-D leaves."
+            )
+        self.view.comment(FeedbackKind.NEWS, text)
 
     def next_lesson(self) -> None:
         """Begin the lesson after this one, or show the menu after the last."""
-        following = self._following()
-        if following is None:
-            self.show_menu()
+        _, later = self._around()
+        if later:
+            self.choose(later[0].listed.id)
         else:
-            self.choose(following.id)
+            self.show_menu()
 
     def show_menu(self) -> None:
         """Leave the lesson, if there is one, and ask for another."""
@@ -304,13 +348,13 @@ class LessonHost:
 
     # The list.
 
-    def _following(self) -> LibraryLesson | None:
-        lessons = curriculum()
-        ids = [lesson.id for lesson in lessons]
-        if self._lesson is None or self._lesson.name not in ids:
-            return None
-        rest = lessons[ids.index(self._lesson.name) + 1 :]
-        return rest[0] if rest else None
+    def _around(self) -> tuple[list[Entry], list[Entry]]:
+        """Return the lessons before the present one and those after it; none if it isn't listed."""
+        entries = self._entries()
+        for at, entry in enumerate(entries):
+            if self._lesson is not None and entry.lesson.name == self._lesson.name:
+                return entries[:at], entries[at + 1 :]
+        return [], []
 
     def _entries(self) -> list[Entry]:
         """Return those lessons that can be read: one that is being written is no reason to stop."""
@@ -331,10 +375,3 @@ class LessonHost:
         # What was begun goes on; then comes what follows it, and what was left out before it.
         in_order = [*entries[at:], *entries[:at]]
         return next((entry for entry in in_order if not entry.done), entries[0])
-
-
-def _title(listed: LibraryLesson) -> str:
-    try:
-        return load_lesson(listed.path).title
-    except LessonErrors:
-        return listed.name

@@ -1,7 +1,7 @@
 """`poptalk lessons record FILE`: the shell, and at its end a lesson made of what was said.
 
-Without a target the session runs in the classroom that the lesson will have: the same letters, the same
-account, the same persona.
+Without a target the session runs on the practice server that the lesson will have: the same messages,
+the same account, the same persona.
 """
 
 from __future__ import annotations
@@ -314,7 +314,7 @@ def _reserved(path: Path) -> Iterator[None]:
 def _connection(
     path: Path, destination: Destination | None, mailbox: str, persona: str
 ) -> Iterator[Destination]:
-    """Give the way to the server: the one that is named, or the classroom of the lesson to come."""
+    """Give the server: the one that is named, or the practice server of the lesson to come."""
     if destination is not None:
         yield destination
         return

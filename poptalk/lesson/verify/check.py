@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,17 +18,18 @@ from poptalk.lesson.document.model import (
     CODES,
     Block,
     BlockKind,
+    Item,
     Lesson,
     LessonErrors,
     LessonFault,
     Prose,
     QuizQuestion,
-    Step,
     near_miss,
 )
 from poptalk.lesson.document.parser import line_of_key, read_front_matter, read_lesson, read_text
 from poptalk.lesson.feedback import MAX_CHARACTERS, filled
-from poptalk.lesson.library import SUFFIX, in_own_mailbox, lesson_files
+from poptalk.lesson.library import SUFFIX, curriculum, in_own_mailbox, lesson_files
+from poptalk.lesson.server import MailboxError, find_mailbox
 from poptalk.lesson.verify.mutations import ADVICE, Check, CheckedLesson, check_runs
 from poptalk.net.endpoint import UsageError
 from poptalk.net.errors import reason
@@ -111,24 +112,17 @@ def check_comments(subject: CheckedLesson) -> Iterator[LessonFault]:
 def check_beginnings(subject: CheckedLesson) -> Iterator[LessonFault]:
     """Find steps that talk for long before the learner does anything (PT031)."""
     for step in subject.lesson.steps:
-        lines = _lines_before_contact(step)
-        if lines > MOST_LINES_BEFORE_CONTACT:
-            yield subject.fault(
-                "long-beginning", step.line, lines=lines, most=MOST_LINES_BEFORE_CONTACT
-            )
+        contact = next((at for at, item in enumerate(step.items) if _is_to_be_done(item)), 0)
+        prose = (item for item in step.items[:contact] if isinstance(item, Prose))
+        rows = [row for item in prose for text in _texts(item) for row in wrap(text, MOST_COLUMNS)]
+        if len(rows) > MOST_LINES_BEFORE_CONTACT:
+            most = MOST_LINES_BEFORE_CONTACT
+            yield subject.fault("long-beginning", step.line, lines=len(rows), most=most)
 
 
-def _lines_before_contact(step: Step) -> int:
-    """Count the rows of prose above the first task or question; 0 where there is none."""
-    rows = 0
-    for item in step.items:
-        if isinstance(item, QuizQuestion) or (
-            isinstance(item, Block) and item.kind is BlockKind.TASK
-        ):
-            return rows
-        if isinstance(item, Prose):
-            rows += sum(len(wrap(text, MOST_COLUMNS)) for text in _texts(item))
-    return 0
+def _is_to_be_done(item: Item) -> bool:
+    is_task = isinstance(item, Block) and item.kind is BlockKind.TASK
+    return is_task or isinstance(item, QuizQuestion)
 
 
 def _texts(prose: Prose) -> Iterator[str]:
@@ -198,7 +192,8 @@ def _captured(dialogue: Dialogue) -> Iterator[str]:
 def check_earlier_lessons(subject: CheckedLesson) -> Iterator[LessonFault]:
     """Find lessons that should come before and are not there (PT033)."""
     lesson = subject.lesson
-    known = sorted(path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}"))
+    beside = {path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}")}
+    known = sorted(beside | {listed.id for listed in curriculum()})
     for name in lesson.after:
         if name not in known:
             yield subject.fault(
@@ -227,6 +222,17 @@ def check_own_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
         yield subject.fault("no-own-lesson", line, name=lesson.own_mailbox, problem=problem)
 
 
+def check_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
+    """Find mailboxes without a message (PT038): a folder with other files in it, for example."""
+    lesson = subject.lesson
+    try:
+        folder = find_mailbox(lesson.mailbox, beside=lesson.path)
+    except MailboxError:
+        return  # PT029, when the lesson is run.
+    if not any(folder.glob("*.eml")):
+        yield subject.fault("no-message", line_of_key(lesson.path, "mailbox"), name=lesson.mailbox)
+
+
 # Proving one lesson: read it, look at it, run it; collect what is wrong.
 
 
@@ -240,6 +246,7 @@ CHECKS: tuple[Check, ...] = (
     check_names,
     check_earlier_lessons,
     check_own_mailbox,
+    check_mailbox,
     check_runs,
 )
 
@@ -259,10 +266,16 @@ class Report:
     seconds: float
 
 
-def check_lesson(path: Path) -> Report:
-    """Prove one lesson.  Whatever is wrong with it is in the report, and nothing is raised."""
+def check_lesson(path: Path, *, ignored: Collection[str] = ()) -> Report:
+    """Prove one lesson.  Whatever is wrong with it is in the report, and nothing is raised.
+
+    Args:
+        path: its file.
+        ignored: codes that do not count.
+    """
     began = perf_counter()
-    faults = sorted(set(_faults(path)), key=lambda fault: (fault.line_number, fault.code))
+    found = {fault for fault in _faults(path) if fault.code not in ignored}
+    faults = sorted(found, key=lambda fault: (fault.line_number, fault.code))
     return Report(path=path, faults=tuple(faults), seconds=perf_counter() - began)
 
 
@@ -296,7 +309,10 @@ def _texts_before(lesson: Lesson) -> Iterator[str]:
     """Give the texts of the lessons that come before, as far as they can be read."""
     waiting, found = list(lesson.after), set()
     while waiting:
-        path = lesson.path.parent / f"{waiting.pop()}{SUFFIX}"
+        name = waiting.pop()
+        path = lesson.path.parent / f"{name}{SUFFIX}"
+        if not path.exists():
+            path = next((listed.path for listed in curriculum() if listed.id == name), path)
         if path in found:
             continue
         found.add(path)
@@ -339,22 +355,20 @@ def check(
     try:
         ignored = read_codes(ignore)
         lessons = lessons_at([Path(path) for path in paths])
+        reports = [check_lesson(path, ignored=ignored) for path in lessons]
+        _put(junit(reports) if format == "junit" else "\n".join(_lines(reports)), output, say)
     except UsageError as error:
         complain(str(error))
         return EXIT_USAGE
-    reports = [without(check_lesson(path), ignored) for path in lessons]
-    failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
-    text = junit(reports) if format == "junit" else "\n".join(_lines(reports))
-    try:
-        _put(text, output, say)
     except OSError as error:
         complain(f"{output} cannot be written ({reason(error)}); name another file.")
         return EXIT_USAGE
+    failed = any(fault.code not in ADVICE for report in reports for fault in report.faults)
     return EXIT_NO if failed else EXIT_OK
 
 
 def read_codes(text: str) -> frozenset[str]:
-    """Read codes, parted by commas.
+    """Read codes, separated by commas.
 
     Raises:
         UsageError: there is no such code.
@@ -387,12 +401,6 @@ def lessons_at(paths: Sequence[Path]) -> list[Path]:
             )
         found += inside
     return found
-
-
-def without(report: Report, ignored: Iterable[str]) -> Report:
-    """Return a report without the findings of some codes."""
-    left = tuple(fault for fault in report.faults if fault.code not in ignored)
-    return Report(path=report.path, faults=left, seconds=report.seconds)
 
 
 def _lines(reports: Sequence[Report]) -> list[str]:
@@ -432,7 +440,7 @@ def junit(reports: Sequence[Report]) -> str:
         reports: one for each lesson.
 
     Returns:
-        XML with a line end behind it.  Advice is a skipped case, not a failed one.
+        XML with a line end after it.  Advice is a skipped case, not a failed one.
     """
     suites = [
         Suite(path=report.path, cases=tuple(_cases(report)), seconds=report.seconds)

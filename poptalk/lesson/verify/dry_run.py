@@ -219,7 +219,12 @@ class DryRun(Driver):
         """Run a dialogue on a second connection."""
         second.run()
         if second.difference is not None:
-            self.differences.append((second.line, second.difference))
+            sentence = second.difference
+            if self.state is State.TRANSACTION:
+                sentence = (
+                    f"{sentence.rstrip('.')}; the learner is still logged in, so QUIT comes first."
+                )
+            self.differences.append((second.line, sentence))
         done()
 
     def show(self, action: LessonAction) -> None:

@@ -77,10 +77,8 @@ def _filled(pattern: Pattern, bindings: Bindings, values: dict[int, str]) -> str
     return "".join(texts)
 
 
-# Whether a learner has been shown what a line to be typed is made of.
-#
-# A word of a task's `C:` line stands in the text above it, or came from the server; otherwise the step
-# is a riddle.  A keyword may also have been named in a lesson that comes before.
+# Riddles: words of a task's `C:` line that neither the text above it nor the server has shown.  A
+# keyword may also have been named in a lesson that comes before.
 
 
 _GIVEN = ("user", "password")
@@ -122,7 +120,7 @@ def _names(text: str, word: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> b
 # What is proved: a lesson, together with the text that it was read from.
 
 
-ADVICE = frozenset({"PT031"})
+ADVICE = frozenset({"PT031", "PT038"})
 """Codes of what may be otherwise for a reason: told, and no reason to fail."""
 
 
@@ -354,8 +352,6 @@ def _is_answer(learner: DryRunLearner, step: ClientLine, line: str) -> bool:
     return isinstance(match_client(step, octets, learner.tutor.bindings), Agreement)
 
 
-# What happens when a lesson is run: its answers pass, nothing else does, each mistake has its say.
-#
 # One learner does the whole lesson.  Then each step that was passed is proved by itself.
 
 
@@ -398,13 +394,8 @@ def _whole_lesson(
     for line, sentence in dict.fromkeys(differences):
         yield subject.fault("proof-fails", line, advice=sentence.rstrip("."))
     yield from _surprises(subject, learner)
-    if learner.over:
-        return list(steps)
-    return list(steps[: _index(steps, learner.tutor.step)])
-
-
-def _index(steps: Sequence[Step], step: Step | None) -> int:
-    return next((index for index, each in enumerate(steps) if each is step), 0)
+    at = len(steps) if learner.over else max(0, learner.tutor.cursor.step)
+    return list(steps[:at])
 
 
 def _riddles(subject: CheckedLesson, learner: DryRunLearner) -> Iterator[LessonFault]:

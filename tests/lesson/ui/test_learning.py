@@ -9,6 +9,7 @@ import pytest
 
 from poptalk import __version__
 from poptalk.config import state_directory
+from poptalk.lesson.library import find_lesson
 from poptalk.lesson.server import LiveLessonServer
 from poptalk.lesson.ui.controller import SAID_BY_THE_TUTOR, LessonController
 from poptalk.lesson.ui.menu import PROGRESS_FILE, Menu
@@ -18,7 +19,7 @@ from poptalk.practice.server import Server
 from poptalk.terminal.theme import MONO
 from poptalk.transcript.placeholders import Known
 from tests.servers.terminal import Terminal
-from tests.shell.learners import LESSONS, learning
+from tests.shell.learners import LESSONS, Learner, learning
 from tests.shell.shells import CTRL_C, CTRL_D, ENTER, TAB
 
 LOGGED_IN = ("USER bob", "PASS jones")
@@ -511,3 +512,40 @@ async def test_a_report_names_no_fault() -> None:
         await learner.does(":report")
         await learner.says("What I did, and what I expected instead:")
         assert "no-final-dot" not in learner.words
+
+
+async def test_a_report_has_no_message_behind_an_unstuffed_dot() -> None:
+    """The dot itself is what a report is about, so it is in it."""
+    async with learning(find_lesson("10"), rows=60) as learner:
+        await learner.does("USER bob", "PASS jones", "", "RETR 2", ":report")
+        await learner.says("What I did, and what I expected instead:")
+        report = learner.words.split("Lesson: 10-the-dot-problem")[1]
+        assert "S: <the server sends 454 octets> S: . S: <the server sends" in report
+        assert "octets that no command asked for>" in report
+        assert "turned the card" not in report
+
+
+# Without colours, and with them.
+
+
+def look(learner: Learner, words: str, part: str) -> tuple[object, ...]:
+    """Return what a part of the row with some words looks like: its colour, bold and so on."""
+    screen = learner.terminal.screen
+    row = next(number for number, text in enumerate(screen.display) if words in text)
+    cell = screen.buffer[row][screen.display[row].index(part)]
+    return cell.fg, cell.bold, cell.italics, cell.underscore
+
+
+async def test_commands_in_prose_are_marked_without_colours_too() -> None:
+    async with learning(find_lesson("3"), color=False) as learner:
+        await learner.says("Log in as bob")
+        assert look(learner, "Log in as bob", "bob") != look(learner, "Log in as bob", "Log")
+
+
+@pytest.mark.parametrize("color", [False, True])
+async def test_a_remark_does_not_look_like_a_refusal(color: bool) -> None:
+    """A lesson may ask for -ERR."""
+    async with learning(find_lesson("3"), color=color) as learner:
+        await learner.does("LIST")
+        await learner.says("not yet:")
+        assert look(learner, "not yet:", "not yet") != look(learner, "-ERR", "-ERR")

@@ -11,11 +11,11 @@ from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import curriculum
 from poptalk.lesson.progress import EventKind, ProgressEvent, ProgressLog, step_hash
 from poptalk.lesson.ui.controller import LessonController
-from poptalk.lesson.ui.menu import PROGRESS_FILE, Menu, as_sentence
+from poptalk.lesson.ui.menu import PROGRESS_FILE, Menu, as_sentence, card
 from tests.shell.learners import learning
 from tests.shell.shells import CTRL_D
 
-FIRST, SECOND, THIRD, *_ = [load_lesson(place.path) for place in curriculum()]
+FIRST, SECOND, THIRD, FOURTH, *_ = [load_lesson(place.path) for place in curriculum()]
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +132,31 @@ async def test_ctrl_d_leaves() -> None:
     async with learning(None) as learner:
         learner.send(CTRL_D)
         await learner.left()
+
+
+# The card at the end of a lesson.
+
+
+def test_the_card_has_what_a_lesson_added_and_what_is_to_come() -> None:
+    words = card(THIRD, before=[FIRST, SECOND], later=[FOURTH])
+    assert "- `STAT`: how many messages, how many octets\n- `LIST [msg]`: " in words
+    assert "`USER" not in words
+    assert words.endswith("Still to come: `TOP`, `RETR`.")
+
+
+def test_a_lesson_without_a_new_command_names_what_was_practised() -> None:
+    words = card(THIRD, before=[THIRD])
+    assert words == "You have practised `USER`, `PASS`, `STAT`, `LIST`."
+
+
+def test_a_refused_command_was_not_learnt() -> None:
+    """Lesson 1 has LIST refused before the login."""
+    assert "`LIST" not in card(FIRST)
+
+
+async def test_the_card_is_shown_at_the_end_of_a_lesson() -> None:
+    async with learning(rows=60) as learner:
+        await learner.does("USER bob", "PASS jones", "", "b", "STAT", "", "DELE 3", "QUIT")
+        await learner.does("", "", "USER bob", "PASS jones", "STAT")
+        assert learner.controller.finished
+        await learner.says("What you can do now: - USER name: say whose maildrop you want")

@@ -88,7 +88,7 @@ BROKEN = {
         "minutes: 5",
         "minutes: 5\nafter: 99-nowhere",
         "after:",
-        "no lesson '99-nowhere' beside this one",
+        "no lesson '99-nowhere', neither beside this one",
     ),
     "session from outside": (
         "PT035",
@@ -209,6 +209,41 @@ def test_a_step_that_cannot_be_resumed(tmp_path: Path) -> None:
     assert (fault.code, fault.line_number) == ("PT026", line_of(text, "C: STAT\nS: +OK 1"))
 
 
+COUNTING = """\
+---
+title: Nothing yet
+summary: An empty mailbox.
+minutes: 1
+mailbox: none
+---
+# Nothing yet
+
+## Count
+
+Log in as `bob` with `USER` and `PASS jones`.
+
+```pop3
+C: USER {user}
+S: +OK
+C: PASS {password}
+S: +OK
+```
+
+> [!TIP]
+> Two lines.
+"""
+
+
+def test_a_mailbox_without_a_message(tmp_path: Path) -> None:
+    mailbox = tmp_path / "mailboxes" / "none"
+    mailbox.mkdir(parents=True)
+    (mailbox / "letter.txt").write_text("Subject: x", encoding="ascii")
+    (fault,) = faults_of(COUNTING, tmp_path)
+    assert (fault.code, fault.line_number) == ("PT038", 5)
+    (mailbox / "letter.txt").rename(mailbox / "letter.eml")
+    assert faults_of(COUNTING, tmp_path) == []
+
+
 def test_a_check_that_breaks_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def check_nothing(subject: CheckedLesson) -> Iterator[LessonFault]:
         yield subject.fault("todo", 1)
@@ -221,5 +256,5 @@ def test_a_check_that_breaks_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_code_of_the_proof_is_tested() -> None:
-    tested = {code for code, *_ in BROKEN.values()} | {"PT026", "PT099"}
+    tested = {code for code, *_ in BROKEN.values()} | {"PT026", "PT038", "PT099"}
     assert {code for code in CODES if code >= "PT020"} <= tested
