@@ -10,9 +10,13 @@ import codecs
 import os
 import select
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from math import inf
+from operator import itemgetter
+from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -26,6 +30,7 @@ from poptalk.terminal.safe import cells
 from poptalk.terminal.screen import LinearScreen, set_attributes, stop_with
 
 if TYPE_CHECKING:
+    from poptalk.session.procedure import Procedure
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.screen import Attributes
 
@@ -221,6 +226,11 @@ class PlainShell(Shell):
         """Since when a reply is waited for; infinity once that has been said."""
         self._alarms: list[tuple[float, Callable[[], None]]] = []
         """What is to be done at a certain time, whatever happens until then."""
+        self._done: deque[Callable[[], None]] = deque()
+        """What follows work that a thread has done."""
+        self._bell, self._ring = os.pipe()
+        """Read and written when something is added to that."""
+        self.session.in_thread = self._in_thread
 
     # For the local commands.
 
@@ -267,6 +277,25 @@ class PlainShell(Shell):
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later."""
         self._alarms.append((monotonic() + seconds, action))
+        self._alarms.sort(key=itemgetter(0))
+
+    def _in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do work while keys and the server are heard."""
+
+        def do() -> None:
+            try:
+                work()
+            finally:
+                self._done.append(then)
+                os.write(self._ring, b"\0")
+
+        Thread(target=do, daemon=True).start()
+        self.after(WAIT_SECONDS, partial(self._tell_work, self.session.procedure))
+
+    def _tell_work(self, procedure: Procedure | None) -> None:
+        """Say that something is still being done, and how to stop it."""
+        if procedure is not None and procedure is self.session.procedure and procedure.working:
+            self.view.remark(f":{procedure.name} is still at work; Ctrl-C stops it")
 
     def leave(self) -> None:
         """End the shell."""
@@ -297,7 +326,7 @@ class PlainShell(Shell):
         """Wait for keys and for the server, and act on what comes."""
         self._prompt()
         link = self._link
-        sources: list[int | Link] = [self._descriptor]
+        sources: list[int | Link] = [self._descriptor, self._bell]
         if link is not None:
             sources.append(link)
         ready = self._wait(sources, at_once=link is not None and link.pending())
@@ -305,6 +334,9 @@ class PlainShell(Shell):
         if self._descriptor in ready and not self._keys.read():
             raise EOFError
         self._act_on_lines()
+        if self._bell in ready:
+            os.read(self._bell, 1)
+            self._done.popleft()()
         if self._link is link and link is not None and (link in ready or link.pending()):
             self._listen(link)
             self._act_on_lines()
@@ -364,8 +396,9 @@ class PlainShell(Shell):
         self._prompt()
 
     def _wants_a_line(self) -> bool:
-        """Whether a prompt is due: no reply is awaited, and the controller is not at work."""
-        due = self.waits and not self.asked
+        """Whether a prompt is due: no reply is awaited, and nobody is at work."""
+        procedure = self.session.procedure
+        due = procedure.question is None if procedure is not None else self.waits
         return not due if self.controller is None else self.controller.wants_a_line(due=due)
 
     def _act_on_lines(self) -> None:

@@ -184,15 +184,22 @@ class Shell(ABC):
         if self.controller is None or not self.controller.take(text):
             if self.controller is not None:
                 text = text[text.startswith(LOCAL_PREFIX * 2) :]
-            self.send_line(text.encode("utf-8", "surrogateescape"))
+            line = text.encode("utf-8", "surrogateescape")
+            if self.session.send_line(line):
+                self.watch()
+            else:
+                self._not_sent(line)
 
     def send_line(self, line: bytes) -> None:
         """Send a line exactly as it was typed, CRLF after it."""
         if self.session.send_line(line):
             self.watch()
         else:
-            self.view.warn("not connected: :open connects again, :quit leaves")
-            self.half_typed = self.half_typed or typed_text(line)
+            self._not_sent(line)
+
+    def _not_sent(self, line: bytes) -> None:
+        self.view.warn("not connected: :open connects again, :quit leaves")
+        self.half_typed = self.half_typed or typed_text(line)
 
     @abstractmethod
     def watch(self) -> None:
@@ -269,6 +276,12 @@ class Shell(ABC):
         if not self.connected or core.settled:
             return False
         return not core.outstanding or core.outstanding[0] is not self._not_awaited
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the first line of a reply has been waited for; 0 if none is due."""
+        left = None if self.session.core.in_body or not self.waits else self.session.time_left(0)
+        return -left if left is not None else 0
 
     def _stop_waiting(self) -> None:
         core = self.session.core

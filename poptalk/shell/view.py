@@ -109,11 +109,11 @@ class Folding:
         fields = verb.fields if verb is not None else ()
         return BodyView(budget=budget, in_header=self._in_header, fields=fields, advice=FOLD_ADVICE)
 
-    def viewed(self, view: BodyView) -> None:
-        """Take note of how far a view has come."""
+    def viewed(self, view: BodyView, *, stopped: bool = False) -> None:
+        """Take note of how far a view has come, and whether it was stopped there."""
         self.shown += view.shown_octets
         self._in_header = view.in_header
-        self.folded = view.folded
+        self.folded = view.folded or stopped
 
     def start_over(self) -> None:
         """Begin again with showing."""

@@ -63,7 +63,7 @@ async def test_tls_in_clear_and_in_tls(practice: Server) -> None:
 async def test_tls_that_proves_nothing_and_none_at_all(practice: Server) -> None:
     async with live(way(practice, trusting=False), rows=60) as shell:
         await shell.enter("STLS", until="certificate NOT verified")
-        await shell.enter(":tls", until="#! NOT verified: anybody can have made")
+        await shell.enter(":tls", until="#! NOT verified: anyone can make")
         await shell.enter(":close", until="(closed)")
         await shell.enter(":tls", until=":tls: there is no connection")
 

@@ -12,13 +12,14 @@ from poptalk.net.saved import find_destination, find_server
 from poptalk.pop3.commands import VERBS, Verb
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import open_log
-from poptalk.session.procedure import LocalError
+from poptalk.session.procedure import LocalError, Plan
 from poptalk.shell.commands import escapes, inspect, login, messages
 from poptalk.shell.commands.registry import (
     LOCAL_PREFIX,
     Action,
     CommandTable,
     commands_of,
+    shown,
     switched,
 )
 from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
@@ -105,7 +106,7 @@ def _local_topic(shell: Shell, topic: str) -> str | None:
 def _help_on_verb(shell: Shell, topic: str) -> Iterator[Fragments]:
     verb = VERBS.get(topic.upper().encode("utf-8", "replace"))
     if verb is None:
-        raise LocalError(f"{harmless(topic)} is not a command of POP3; :help lists all that is")
+        raise LocalError(f"{harmless(topic)} is not a command of POP3; :help lists those that are")
     yield from _table([(verb.syntax, verb.summary)], shell.view.size()[1], style="keyword")
     yield from shell.view.note(verb.details)
     facts = [("states", " and ".join(sorted(state.value for state in verb.states)))]
@@ -129,8 +130,8 @@ def _help_on_verb(shell: Shell, topic: str) -> Iterator[Fragments]:
 def _reply_in_words(verb: Verb) -> str:
     shape = {
         "never": "one line",
-        "always": "more lines, up to the lone dot",
-        "without an argument": "one line with an argument; without, more, up to the lone dot",
+        "always": "several lines, up to the lone dot",
+        "without an argument": "one line with an argument; several without, up to the lone dot",
     }[verb.multi_line.value]
     fields = " ".join(field.name for field in verb.fields)
     return f"{shape}; data: {fields}" if fields else shape
@@ -163,22 +164,21 @@ def _overview(shell: Shell) -> Iterator[Fragments]:
 
 
 def _table(rows: list[tuple[str, str]], columns: int, *, style: str) -> Iterator[Fragments]:
-    """Show names and what they do, beside each other or, on a narrow screen, below."""
+    """Show names and what they do, beside each other or, where there is no room, below."""
     narrow = columns < _NAME_CELLS + _LEAST_SUMMARY
+    indent = 4 if narrow else _NAME_CELLS + 4
     for name, summary in rows:
-        left = f"  {name}" if narrow else f"  {name:<{_NAME_CELLS}}  "
-        indent = 4 if narrow else len(left)
         first, *others = wrap(summary, columns - indent)
-        if narrow:
-            yield [(style, left)]
+        if narrow or len(name) > _NAME_CELLS:
+            yield [(style, f"  {name}")]
             yield [("note", " " * indent + first)]
         else:
-            yield [(style, left), ("note", first)]
+            yield [(style, f"  {name:<{_NAME_CELLS}}  "), ("note", first)]
         yield from ([("note", " " * indent + row)] for row in others)
 
 
 _NAME_CELLS = 20
-"""Cells for a command with its arguments; a longer one pushes its summary to the right."""
+"""Cells for a command with its arguments."""
 
 _LEAST_SUMMARY = 34
 """Cells without which a summary is not worth a place beside its command."""
@@ -210,7 +210,8 @@ def _raw(shell: Shell, argument: str) -> None:
     all of a long one.
     """
     reply = _last(shell)
-    shell.say(_raw_lines(shell, reply, everything=argument == "all"))
+    lines = _raw_lines(shell, reply, everything=argument == "all")
+    shell.run_procedure(shown(shell, lines), name="raw", speaks=False)
 
 
 def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
@@ -243,10 +244,21 @@ def _more(shell: Shell, argument: str) -> None:
     if folding is None or not folding.folded or folding.shown >= reply.octets:
         raise LocalError("nothing of the last reply is left to show")
     view = folding.view(shell.view.screenful(everything=argument == "all"))
-    for chunk in reply.chunks(folding.shown):
-        shell.say(view.feed(chunk))
-    shell.say(view.end(complete=reply.complete))
-    folding.viewed(view)
+
+    def lines() -> Iterator[Fragments]:
+        for chunk in reply.chunks(folding.shown):
+            yield from view.feed(chunk)
+        yield from view.end(complete=reply.complete)
+
+    def plan() -> Plan:
+        try:
+            yield from shown(shell, lines())
+        except GeneratorExit:
+            folding.viewed(view, stopped=True)
+            raise
+        folding.viewed(view)
+
+    shell.run_procedure(plan(), name="more", speaks=False)
 
 
 @local("last")

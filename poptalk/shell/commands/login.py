@@ -100,10 +100,10 @@ _FLAGS = ("--two-step", "--oauth")
 
 @local("login USER [MECHANISM]")
 def _login(shell: Shell, argument: str) -> None:
-    """Log in, the best way that is offered or as you say.
+    """Log in, by the best mechanism that is offered or by the one you name.
 
-    The password is asked for, unless POPTALK_PASSWORD or an option such as --password-command gives
-    it. --two-step sends AUTH and its first response in two lines, --oauth takes a token.
+    You are asked for the password, unless POPTALK_PASSWORD or an option such as --password-command
+    gives it. --two-step sends AUTH and its first response in two lines, --oauth takes a token.
     """
     try:
         words = shlex.split(argument)

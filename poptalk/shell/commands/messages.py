@@ -26,7 +26,7 @@ from poptalk.session.procedure import (
     in_thread,
     pipelined,
 )
-from poptalk.shell.commands.registry import CommandTable
+from poptalk.shell.commands.registry import CommandTable, shown
 from poptalk.terminal.render import Budget, plain_text
 from poptalk.terminal.safe import Fragments, harmless
 
@@ -193,7 +193,7 @@ def _fetch_and_show(
     if command is None and reply is not shell.session.exchanges.last and reply.exchange is not None:
         came = f", in the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"
     shell.view.remark(f"what poptalk reads there{came}:")
-    shell.say(_folded(shell, rows, budget, again))
+    yield from shown(shell, _folded(shell, rows, budget, again))
 
 
 def _check_size(shell: Shell, number: int) -> Steps[None]:
@@ -263,9 +263,9 @@ def _messages(shell: Shell, argument: str) -> None:
     """List messages: number, date, size, sender and subject.
 
     All of them, or some: :messages 1-20,30, last 20, from TEXT, subject TEXT, older than 30d (or 4w, or
-    a date such as 2026-01-31), larger than 1M, several joined by "and". LIST and TOP N 0 ask for it,
-    many at once where CAPA lists PIPELINING; they aren't shown, and the log has them. Ctrl-C stops it
-    and shows the rows that have come.
+    a date such as 2026-01-31), larger than 1M, several joined by "and". It sends LIST and TOP N 0, many
+    at once where CAPA lists PIPELINING; they are not shown, but the log has them. Ctrl-C stops it and
+    shows the rows that have come.
     """
     shell.run_procedure(_list(shell, _choice(argument)), name="messages")
 

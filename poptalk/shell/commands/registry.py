@@ -6,17 +6,19 @@ first line is what `:help` lists, the rest what `:help :name` shows.  `general` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import BadDestination
-from poptalk.session.procedure import LocalError
+from poptalk.session.procedure import LocalError, Plan, in_thread
 from poptalk.shell.commands import escapes
 from poptalk.terminal.lexer import LOCAL_MARK
 
 if TYPE_CHECKING:
     from poptalk.shell.shell import Shell
+    from poptalk.terminal.safe import Fragments
 
 Action = Callable[["Shell", str], None]
 
@@ -84,6 +86,21 @@ def switched(argument: str, *, now: bool) -> bool:
     if argument not in ("", "on", "off"):
         raise LocalError("it is either on or off")
     return argument == "on" if argument else now
+
+
+PORTION = 200
+"""Lines that are shown before keys are looked at: a slow terminal takes a while for them."""
+
+
+def shown(shell: Shell, lines: Iterable[Fragments]) -> Plan:
+    """Show lines, perhaps very many, so that Ctrl-C stops it: a plan."""
+    rest = iter(lines)
+    while True:
+        portion = [*islice(rest, PORTION)]
+        shell.say(portion)
+        if len(portion) < PORTION:
+            return
+        yield from in_thread(lambda: None)
 
 
 def run_local(shell: Shell, text: str) -> None:
