@@ -44,9 +44,9 @@ def said(shell: LiveTest) -> str:
 async def test_tls_in_clear_and_in_tls(practice: Server) -> None:
     async with live(way(practice), rows=60) as shell:
         await shell.enter(":tls", until="there is no TLS")
-        assert "STLS begins it, and :capa tells whether" in said(shell)
+        assert "STLS begins it, and :capa shows whether" in said(shell)
         await shell.enter(":capa", until="that is what it offers in the clear, before the login")
-        await shell.enter(":tls", until="the server offers that")
+        await shell.enter(":tls", until="the server offers it")
         await shell.enter("STLS", until="certificate verified")
         await shell.enter(":tls", until="certificate 1 of 1, the server's own:")
         await shell.drawn()

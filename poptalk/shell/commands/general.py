@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import DIRECT, Destination, Way, consistent, usual_port
@@ -12,7 +13,7 @@ from poptalk.net.saved import find_destination, find_server
 from poptalk.pop3.commands import VERBS, Verb
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import open_log
-from poptalk.session.procedure import LocalError, Plan
+from poptalk.session.procedure import LocalError
 from poptalk.shell.commands import escapes, inspect, login, messages
 from poptalk.shell.commands.registry import (
     LOCAL_PREFIX,
@@ -22,7 +23,7 @@ from poptalk.shell.commands.registry import (
     shown,
     switched,
 )
-from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
+from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless, wrap
 
 if TYPE_CHECKING:
@@ -217,16 +218,13 @@ def _raw(shell: Shell, argument: str) -> None:
 def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
     yield from _sent(shell, reply)
     yield raw_line(shell.view.mask(reply.status_line.line) + reply.status_line.end)
-    budget = shell.view.screenful(everything=everything)
-    octets_shown = 0
-    for line in reply.raw_lines():
-        fragments = raw_line(line, in_body=True)
-        if not budget.spend(plain_text(fragments)):
-            left = reply.octets - octets_shown
-            yield from shell.view.note(f"{left:,} octets more: :raw all shows them")
-            return
-        octets_shown += len(line)
-        yield fragments
+
+    def left(count: int) -> str:
+        octets = reply.octets - sum(map(len, islice(reply.raw_lines(), count)))
+        return f"{octets:,} octets more: :raw all shows them"
+
+    body = (raw_line(line, in_body=True) for line in reply.raw_lines())
+    yield from shell.view.fitting(body, left, everything=everything)
 
 
 def _sent(shell: Shell, reply: StoredReply) -> Iterator[Fragments]:
@@ -240,25 +238,20 @@ def _sent(shell: Shell, reply: StoredReply) -> Iterator[Fragments]:
 def _more(shell: Shell, argument: str) -> None:
     """Show the next screen of a folded reply."""
     reply = _last(shell, whole=True)
-    folding = shell.view.folding
-    if folding is None or not folding.folded or folding.shown >= reply.octets:
+    body = shell.view.body
+    if body is None or not body.folded or body.shown_octets >= reply.octets:
         raise LocalError("nothing of the last reply is left to show")
-    view = folding.view(shell.view.screenful(everything=argument == "all"))
+    body.go_on(shell.view.screenful(everything=argument == "all"))
+    _show_body(shell, reply, body)
 
+
+def _show_body(shell: Shell, reply: StoredReply, body: BodyView) -> None:
     def lines() -> Iterator[Fragments]:
-        for chunk in reply.chunks(folding.shown):
-            yield from view.feed(chunk)
-        yield from view.end(complete=reply.complete)
+        for chunk in reply.chunks(body.shown_octets):
+            yield from body.feed(chunk)
+        yield from body.end(complete=reply.complete)
 
-    def plan() -> Plan:
-        try:
-            yield from shown(shell, lines())
-        except GeneratorExit:
-            folding.viewed(view, stopped=True)
-            raise
-        folding.viewed(view)
-
-    shell.run_procedure(plan(), name="more", speaks=False)
+    shell.run_procedure(shown(shell, lines()), name="more", speaks=False)
 
 
 @local("last")
@@ -266,9 +259,10 @@ def _last_again(shell: Shell, _argument: str) -> None:
     """Show the last command and its reply again."""
     reply = _last(shell, whole=True)
     shell.say([*_sent(shell, reply), status_line(shell.view.mask(reply.status_line.line))])
-    if reply.octets and shell.view.folding is not None:
-        shell.view.folding.start_over()
-        _more(shell, "")
+    body = shell.view.body
+    if reply.octets and body is not None:
+        body.go_on(shell.view.screenful(), from_start=True)
+        _show_body(shell, reply, body)
 
 
 def _last(shell: Shell, *, whole: bool = False) -> StoredReply:

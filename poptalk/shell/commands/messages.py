@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,7 @@ from poptalk.session.procedure import (
     pipelined,
 )
 from poptalk.shell.commands.registry import CommandTable, shown
-from poptalk.terminal.render import Budget, plain_text
-from poptalk.terminal.safe import Fragments, harmless
+from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.mail.header import MessageChoice, Summary
@@ -188,12 +186,17 @@ def _fetch_and_show(
         rows = yield from in_thread(lambda: view(name, octets, columns=columns, deadline=deadline))
     finally:
         deadline.stop()  # Ctrl-C ends the plan here, while a thread may be reading still.
-    budget = shell.view.screenful(everything=not again)
     came = ""
     if command is None and reply is not shell.session.exchanges.last and reply.exchange is not None:
         came = f", in the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"
     shell.view.remark(f"what poptalk reads there{came}:")
-    yield from shown(shell, _folded(shell, rows, budget, again))
+    count = len(rows)
+    yield from shown(
+        shell,
+        shell.view.fitting(
+            rows, lambda n: f"{count - n:,} more rows: {again}", everything=not again
+        ),
+    )
 
 
 def _check_size(shell: Shell, number: int) -> Steps[None]:
@@ -245,14 +248,6 @@ def _check_login(shell: Shell) -> None:
     """
     if shell.session.core.state is State.AUTHORIZATION:
         raise LocalError("no message can be fetched before the login; :login NAME does that")
-
-
-def _folded(shell: Shell, rows: list[Fragments], budget: Budget, again: str) -> Iterable[Fragments]:
-    for count, row in enumerate(rows):
-        if not budget.spend(plain_text(row)):
-            yield from shell.view.note(f"{len(rows) - count:,} more rows: {again}")
-            return
-        yield row
 
 
 # Listing many.

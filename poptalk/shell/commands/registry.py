@@ -63,14 +63,8 @@ class CommandTable(dict[str, LocalCommand]):
 
 def commands_of(shell: Shell) -> list[LocalCommand]:
     """Return the local commands that mean something now."""
-    return [command for command in shell.commands.values() if not reason_against(shell, command)]
-
-
-def reason_against(shell: Shell, command: LocalCommand) -> str:
-    """Return why a command means nothing now, a sentence without its full stop; empty if it does."""
-    if command.in_lessons and shell.controller is None:
-        return f":{command.name} is for lessons, and this is none: poptalk learn opens them"
-    return ""
+    in_lesson = shell.controller is not None
+    return [command for command in shell.commands.values() if in_lesson or not command.in_lessons]
 
 
 def switched(argument: str, *, now: bool) -> bool:
@@ -115,8 +109,8 @@ def run_local(shell: Shell, text: str) -> None:
     if command is None:
         shell.view.warn(_unknown(shell, name))
         return
-    if reason := reason_against(shell, command):
-        shell.view.warn(reason)
+    if command.in_lessons and shell.controller is None:
+        shell.view.warn(f":{name} is for lessons, and this is none: poptalk learn opens them")
         return
     try:
         command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))
