@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import shutil
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -24,15 +25,17 @@ from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
 from poptalk.session.client import BlockingDriver
+from poptalk.session.session import Session
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import cells
-from poptalk.terminal.screen import LinearScreen, set_attributes, stop_with
+from poptalk.terminal.screen import DEFAULT_COLUMNS, LinearScreen, set_attributes, stop_with
 
 if TYPE_CHECKING:
     from poptalk.session.procedure import Procedure
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.screen import Attributes
+    from poptalk.terminal.theme import Theme
 
 # Typing a line on a terminal that is never redrawn, with secrets masked.
 #
@@ -185,6 +188,8 @@ def _glyph(key: str) -> str:
     return f"^{chr(ord(key) ^ 0x40)}" if key.isascii() else "?"
 
 
+DEFAULT_ROWS = 24
+
 WAIT_SECONDS = 1.0
 """How long a reply may take before it is said that it is waited for: no prompt says so."""
 
@@ -196,22 +201,25 @@ class PlainShell(Shell):
 
     def __init__(
         self,
-        view: View,
-        screen: LinearScreen,
-        commands: Mapping[str, LocalCommand],
         *,
+        theme: Theme,
+        color: bool,
         timeout: float | None,
+        commands: Mapping[str, LocalCommand],
     ) -> None:
-        """Make a shell on standard input that is not connected.
+        """Make a shell on standard input and output that is not connected.
 
         Args:
-            view: the view of its session, which shows on `screen`.
-            screen: where everything is written.
+            theme: what the styles look like.
+            color: whether to use colours at all.
+            timeout: seconds for connecting, and until a reply is overdue.
             commands: the local commands.
-            timeout: seconds for connecting.
         """
-        super().__init__(view.session, view, screen, commands)
-        self.session.failed = self._failed
+        screen = LinearScreen(sys.stdout, theme=theme, color=color)
+        session = Session(clock=monotonic)
+        view = View(session, show=screen.show, size=_size)
+        super().__init__(session, view, screen, commands)
+        session.failed = self._failed
         view.shows_sent = False
         self._descriptor = sys.stdin.fileno()
         self._keys = LineInput(self._descriptor, echo=screen.echo)
@@ -230,7 +238,7 @@ class PlainShell(Shell):
         """What follows work that a thread has done."""
         self._bell, self._ring = os.pipe()
         """Read and written when something is added to that."""
-        self.session.in_thread = self._in_thread
+        session.in_thread = self._in_thread
 
     # For the local commands.
 
@@ -465,3 +473,13 @@ class PlainShell(Shell):
         assert link.ending is not None
         self.connection_ended(link.ending)
         self.watch()
+
+
+def _size() -> tuple[int, int]:
+    """Return rows and columns of the terminal itself: COLUMNS may be an old window's."""
+    try:
+        size = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        size = shutil.get_terminal_size()
+    # A terminal that knows no size says 0.
+    return size.lines or DEFAULT_ROWS, size.columns or DEFAULT_COLUMNS
