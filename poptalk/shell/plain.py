@@ -303,7 +303,7 @@ class PlainShell(Shell):
     def _tell_work(self, procedure: Procedure | None) -> None:
         """Say that something is still being done, and how to stop it."""
         if procedure is not None and procedure is self.session.procedure and procedure.working:
-            self.view.remark(f":{procedure.name} is still at work; Ctrl-C stops it")
+            self.view.remark(f":{procedure.name} is still running; Ctrl-C stops it")
 
     def leave(self) -> None:
         """End the shell."""

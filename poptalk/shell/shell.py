@@ -222,7 +222,7 @@ class Shell(ABC):
             LocalError: it cannot begin now.
         """
         if self.session.procedure is not None:
-            raise LocalError(f":{self.session.procedure.name} is still at it; Ctrl-C gives it up")
+            raise LocalError(f":{self.session.procedure.name} is still running; Ctrl-C stops it")
         if speaks:
             self._check_floor()
         self.session.run(plan, name=name, then=then)
@@ -236,9 +236,9 @@ class Shell(ABC):
         if not self.connected:
             raise LocalError("there is no connection; :open connects again")
         if self.controller is not None:
-            raise LocalError("in a lesson it is you who says everything; :hint helps")
+            raise LocalError("in a lesson you type everything yourself; :hint helps")
         if self.session.core.answering_auth:
-            raise LocalError("the server waits for an answer within AUTH; * gives up")
+            raise LocalError("the server is waiting for an answer to AUTH; * cancels it")
 
     def procedure_changed(self) -> None:
         """Act on what was typed while a procedure ran, if it is over."""
@@ -357,7 +357,7 @@ class Shell(ABC):
         self.session.received(data)
         if not answering or self.answering_auth or _begins_command(half_typed):
             return False
-        self.view.remark("AUTH is over; the answer that you were typing is a secret, and is gone")
+        self.view.remark("AUTH is over; the answer that you were typing is a secret, so it is gone")
         return True
 
     def secret_in_text(self, text: str) -> int | None:
@@ -463,7 +463,7 @@ class Shell(ABC):
         missing = "the lone dot that ends " if self.session.core.in_body else ""
         self.view.warn(
             f"{missing}{self.session.awaited} is overdue: {came} for {self.timeout:g} s (--timeout). "
-            "You can wait on, type the next command, or end the connection with :close"
+            "You can keep waiting, type the next command, or end the connection with :close"
         )
 
     # What comes from outside.

@@ -71,7 +71,7 @@ MOST_LINES_EXPLAINED = 10_000
 """Lines of a listing that are looked at."""
 
 MOST_FAULTS_SHOWN = 5
-"""Faults of one answer that are told; the others are counted."""
+"""Faults of one answer that are shown; the others are counted."""
 
 FOLD_ADVICE = ":more shows the next, :save FILE keeps them all"
 
@@ -88,7 +88,7 @@ _EVERY_TIME = frozenset(
         ViolationKind.MALFORMED_ANSWER,
     }
 )
-"""Oddities worth a line whenever they occur; the others are told once a connection."""
+"""Oddities worth a line whenever they occur; the others are mentioned once per connection."""
 
 
 class View:
@@ -394,7 +394,7 @@ class View:
         lines, octets = self._unsolicited_hidden
         if octets:
             self._unsolicited_hidden = [0, 0]
-            self.remark(f"{lines:,} more unasked lines, {octets:,} octets, were not shown")
+            self.remark(f"{lines:,} more unsolicited lines, {octets:,} octets, were not shown")
 
     # Explanations: for `:why`, and of everything while `:explain on` holds.
 

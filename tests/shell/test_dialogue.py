@@ -141,7 +141,7 @@ def test_unasked_lines_are_shown_up_to_a_number_whatever_the_cuts() -> None:
         assert shown == [f"S: * {number}" for number in range(UNSOLICITED_LINES_SHOWN)]
         hidden = sum(map(len, lines[UNSOLICITED_LINES_SHOWN:]))
         assert talk.send(b"NOOP")[0] == (
-            f"# {200 - UNSOLICITED_LINES_SHOWN} more unasked lines, {hidden:,} octets,"
+            f"# {200 - UNSOLICITED_LINES_SHOWN} more unsolicited lines, {hidden:,} octets,"
             " were not shown"
         )
         talk.say(b"+OK\r\n")

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 COMMANDS = CommandTable()
 local = COMMANDS.enter
 
-# The local commands that only a lesson can answer, with their help; the lesson controller answers.
-
-
 LESSON_COMMANDS = {
     "task": """Show the task, or the question, again.
 
@@ -433,8 +430,7 @@ def _quit(shell: Shell, _argument: str) -> None:
     shell.leave()
 
 
-# They enter their commands, which :help lists behind those above.
-
+# :help lists the commands of the other modules after those above.
 
 LOCAL_COMMANDS = CommandTable(
     {**COMMANDS, **login.COMMANDS, **messages.COMMANDS, **inspect.COMMANDS}

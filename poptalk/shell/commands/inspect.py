@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 COMMANDS = CommandTable()
 local = COMMANDS.enter
 
-# The local command `:report`: what somebody needs to know who is to find a fault.
+# `:report`: what a person needs who is to find a fault.
 
 
 @local("report [FILE]")
@@ -199,7 +199,7 @@ def _ask_capabilities(shell: Shell) -> Plan:
     yield from exchange(b"CAPA")
     *before, answer = shell.session.exchanges.facts.capability_answers
     if answer.lines is None:
-        shell.view.remark("this server knows no CAPA; what it can do shows when it is tried")
+        shell.view.remark("this server has no CAPA; try a command to see whether it has it")
     elif not before:
         shell.view.remark(
             f"that is what it offers {answer.moment}; ask again when that has changed, and the two "

@@ -145,13 +145,13 @@ def _check(reply: StoredReply | None, fetch: str, name: str) -> None:
         LocalError: it is not.
     """
     if reply is None or not reply.is_message:
-        raise LocalError(f"the last reply is no message; :{name} 1 fetches the first one")
+        raise LocalError(f"the last reply isn't a message; :{name} 1 fetches the first one")
     assert reply.exchange is not None
     command = reply.exchange.command
     if fetch.startswith("RETR") and command.keyword != b"RETR":
         number = command.number()
         raise LocalError(
-            f"{command.verb.keyword if command.verb else 'this'} gives a part of a message only; "
+            f"{command.verb.keyword if command.verb else 'this'} gives only part of a message; "
             f":{name} {number or 1} fetches all of it"
         )
 
@@ -188,8 +188,8 @@ def _fetch_and_show(
         deadline.stop()  # Ctrl-C ends the plan here, while a thread may be reading still.
     came = ""
     if command is None and reply is not shell.session.exchanges.last and reply.exchange is not None:
-        came = f", in the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"
-    shell.view.remark(f"what poptalk reads there{came}:")
+        came = f", from the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"
+    shell.view.remark(f"as poptalk reads it{came}:")
     count = len(rows)
     yield from shown(
         shell,
@@ -305,11 +305,11 @@ def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
         raise
     if not meant():
         there = f"{len(sizes):,} message{'' if len(sizes) == 1 else 's'}" if sizes else "no message"
-        raise LocalError(f"none is like that; the maildrop has {there}")
+        raise LocalError(f"no message is like that; the maildrop has {there}")
     show()
     undated = sum(each.when is None for each in summaries) if choice.conditions else 0
     if undated:
-        shell.view.remark(f"{undated:,} without a readable date: no age is known of them")
+        shell.view.remark(f"{undated:,} without a readable date, so nothing is known of their age")
     return meant()
 
 
@@ -324,7 +324,7 @@ def _sizes(shell: Shell) -> Steps[dict[int, int | None]]:
         reply = yield from exchange(b"LIST")
     if reply.status_line.status is not Status.OK:
         line = harmless(shell.view.mask(reply.status_line.line))
-        raise LocalError(f"the server lists no messages: {line}")
+        raise LocalError(f"the server does not list its messages: {line}")
     return dict(shell.session.exchanges.facts.sizes)
 
 
@@ -385,9 +385,7 @@ def _summaries(
         for start in range(1, len(lines), step):
             yield from pipelined(lines[start : start + step], take)
     if refused:
-        shell.view.remark(
-            f"{_no_top(shell, refused[0])}; of such messages the size is all there is"
-        )
+        shell.view.remark(f"{_no_top(shell, refused[0])}; so there is only the size")
 
 
 def _no_top(shell: Shell, reply: StoredReply) -> str:
@@ -503,7 +501,7 @@ def _save_many(shell: Shell, choice: MessageChoice, folder: str) -> Plan:
     sizes = yield from _sizes(shell)
     numbers = choice.by_size(sizes)
     if not numbers:
-        raise LocalError(f"none is like that; the maildrop has {len(sizes):,}")
+        raise LocalError(f"no message is like that; the maildrop has {len(sizes):,}")
     digits = max(3, len(str(max(sizes))))
     names = {number: os.path.join(folder, f"{number:0{digits}}.eml") for number in numbers}
     for name in names.values():
