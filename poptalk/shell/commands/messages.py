@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from operator import attrgetter
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -292,7 +293,7 @@ def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
     summaries: list[Summary] = []
 
     def meant() -> list[Summary]:
-        return [each for each in sorted(summaries, key=_by_number) if choice.takes(each)]
+        return [each for each in sorted(summaries, key=attrgetter("number")) if choice.takes(each)]
 
     def show() -> None:
         shell.say(summary_rows(meant(), columns=shell.view.size()[1]))
@@ -311,10 +312,6 @@ def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
     if undated:
         shell.view.remark(f"{undated:,} without a readable date, so nothing is known of their age")
     return meant()
-
-
-def _by_number(message: Summary) -> int:
-    return message.number
 
 
 def _sizes(shell: Shell) -> Steps[dict[int, int | None]]:
@@ -474,7 +471,12 @@ def _save(shell: Shell, argument: str) -> None:
     if not name:
         raise LocalError("name a file: :save letter.eml, or :save 3 letter.eml")
     if not _is_number(word):
-        write_body(shell, last_body(shell), name)
+        last = shell.session.exchanges.last
+        if last is None:
+            raise LocalError("the server has said nothing yet")
+        if not last.multi_line:
+            raise LocalError("the last reply has one line only; there is no body to save")
+        write_body(shell, last, name)
         return
     if os.path.lexists(name):
         raise LocalError(f"{harmless(name)} is there already; name another file")
@@ -516,20 +518,6 @@ def _save_many(shell: Shell, choice: MessageChoice, folder: str) -> Plan:
             shell.view.remark(f"RETR {number}, {sizes[number] or 0:,} octets")
             yield from _fetch_and_save(shell, str(number), name)
     shell.view.remark(f"{len(numbers):,} of {len(sizes):,} messages are in {harmless(folder)}")
-
-
-def last_body(shell: Shell) -> StoredReply:
-    """Return the last reply, which has a body.
-
-    Raises:
-        LocalError: it has none.
-    """
-    reply = shell.session.exchanges.last
-    if reply is None:
-        raise LocalError("the server has said nothing yet")
-    if not reply.multi_line:
-        raise LocalError("the last reply has one line only; there is no body to save")
-    return reply
 
 
 def write_body(shell: Shell, reply: StoredReply, name: str) -> None:
