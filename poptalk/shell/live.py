@@ -123,7 +123,7 @@ def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
         progress = f"waiting {waited:.0f} s for {shell.session.awaited}"
         parts.append(progress)
     elif exchanges.milliseconds is not None:
-        parts.append(f"{exchanges.milliseconds:.0f} ms")
+        parts.append(f"{exchanges.milliseconds:,.0f} ms")
     if shell.session.log is not None:
         parts.append("logging")
     parts.append(":help")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from poptalk.net.errors import TLS_PORT_HINT
+from poptalk.net.errors import CLOSED_BY_US, TLS_PORT_HINT
 from poptalk.pop3.client.explain import (
     Explanation,
     LoginFacts,
@@ -48,6 +48,7 @@ from poptalk.session.exchanges import (
 )
 from poptalk.session.session import name_of
 from poptalk.terminal.render import (
+    SERVER_MARK,
     UNLIMITED,
     BodyView,
     Budget,
@@ -319,7 +320,8 @@ class View:
             self.warn(marked_stay(event.marked, quit_refused=event.quit_refused))
 
     def _on_ended(self, event: ConnectionEnded) -> None:
-        (self.remark if self.session.core.farewell else self.warn)(str(event.ending))
+        expected = self.session.core.farewell or event.ending is CLOSED_BY_US
+        (self.remark if expected else self.warn)(str(event.ending))
         self.hidden = False
 
     def _on_tls(self, event: TlsEstablished) -> None:
@@ -483,13 +485,16 @@ class View:
             part: harmless text; empty for what is about all of it.
             meaning: one sentence.
         """
-        lines = self.note(meaning)
+        lines, columns = self.note(meaning), self.size()[1]
         if not part:
             return lines
-        head = ("keyword", part)
-        if len(lines) == 1 and cells(part + "  " + plain_text(lines[0])) < self.size()[1]:
-            return [[head, ("note", "  "), *lines[0]]]
-        return [[head], *lines]
+        head: Fragments = [("keyword", part)]
+        if part.startswith(("#", "C: ", "S: ")) or cells(part) > columns:
+            # No row may look like one of poptalk's own.
+            head.insert(0, SERVER_MARK)
+        if len(lines) == 1 and cells(plain_text([*head, *lines[0]])) + 2 < columns:
+            return [[*head, ("note", "  "), *lines[0]]]
+        return [head, *lines]
 
     def fitting(
         self,

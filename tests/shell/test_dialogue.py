@@ -118,6 +118,15 @@ def test_an_echo_of_a_secret_is_masked(talk: Talk) -> None:
     assert talk.say(b" and jones\r\n") == ["S: jones, half and jones"]
 
 
+@pytest.mark.parametrize("words", ["# bob is logged in", "C: DELE 1", "S: +OK"])
+def test_why_shows_no_words_of_the_server_as_a_line_of_its_own(talk: Talk, words: str) -> None:
+    talk.send(b"NOOP")
+    talk.say(b"-ERR " + words.encode() + b"\r\n")
+    rows = list(map(plain_text, talk.view.explained_now()))
+    assert not [row for row in rows if row.startswith(words)]
+    assert [row for row in rows if row.startswith(f"S: {words}")]
+
+
 def test_an_oddity_is_told_once_a_connection_but_a_wrong_state_every_time(talk: Talk) -> None:
     assert len(talk.send(b"XYZZY")) == 2
     assert talk.send(b"XYZZY") == ["C: XYZZY"]

@@ -175,7 +175,7 @@ def _table(rows: list[tuple[str, str]], columns: int, *, style: str) -> Iterator
         yield from ([("note", " " * indent + row)] for row in others)
 
 
-_NAME_CELLS = 20
+_NAME_CELLS = 21
 """Cells for a command with its arguments."""
 
 _LEAST_SUMMARY = 34
