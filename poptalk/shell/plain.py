@@ -32,7 +32,6 @@ from poptalk.terminal.safe import cells
 from poptalk.terminal.screen import DEFAULT_COLUMNS, LinearScreen, set_attributes, stop_with
 
 if TYPE_CHECKING:
-    from poptalk.session.procedure import Procedure
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.screen import Attributes
     from poptalk.terminal.theme import Theme
@@ -236,6 +235,8 @@ class PlainShell(Shell):
         """What is to be done at a certain time, whatever happens until then."""
         self._done: deque[Callable[[], None]] = deque()
         """What follows work that a thread has done."""
+        self._works = 0
+        """How many pieces of work have been given to threads."""
         self._bell, self._ring = os.pipe()
         """Read and written when something is added to that."""
         session.in_thread = self._in_thread
@@ -298,11 +299,13 @@ class PlainShell(Shell):
                 os.write(self._ring, b"\0")
 
         Thread(target=do, daemon=True).start()
-        self.after(WAIT_SECONDS, partial(self._tell_work, self.session.procedure))
+        self._works += 1
+        self.after(WAIT_SECONDS, partial(self._tell_work, self._works))
 
-    def _tell_work(self, procedure: Procedure | None) -> None:
-        """Say that something is still being done, and how to stop it."""
-        if procedure is not None and procedure is self.session.procedure and procedure.working:
+    def _tell_work(self, number: int) -> None:
+        """Say that the same piece of work is still being done, and how to stop it."""
+        procedure = self.session.procedure
+        if number == self._works and procedure is not None and procedure.working:
             self.view.remark(f":{procedure.name} is still running; Ctrl-C stops it")
 
     def leave(self) -> None:

@@ -400,3 +400,19 @@ def test_what_was_left_when_more_was_stopped_can_be_shown() -> None:
         last = pty.text.rpartition("S: row ")[2][:6]
         pty.send(":more\r")
         pty.wait_for(f"S: row {int(last) + 1:06}")
+
+
+def test_work_that_takes_a_while_is_said_once() -> None:
+    """A password command that hangs, at the plain prompt: a word after a second, and Ctrl-C ends it."""
+    with (
+        RecordingServer() as server,
+        on_a_terminal(*at(server), "--plain", "--password-command", "sleep 60") as pty,
+    ):
+        pty.wait_for("AUTHORIZATION")
+        pty.send(":login bob USER\r")
+        pty.wait_for("# :login is still running; Ctrl-C stops it")
+        pty.send(CTRL_C)
+        pty.wait_for("# :login: given up")
+        pty.send("NOOP\r")
+        pty.wait_until(lambda: server.received == b"NOOP\r\n")
+        assert pty.text.count("still running") == 1
