@@ -184,6 +184,19 @@ async def test_ctrl_c_shows_what_has_come() -> None:
             assert len(rows) >= 51
 
 
+def test_ctrl_c_is_heard_although_the_server_never_pauses() -> None:
+    count = 20_000
+    with dropping(count, pipelining=False) as server, on_a_terminal(*at(server), "--plain") as pty:
+        for line, until in (("USER bob", "S: +OK"), ("PASS jones", "TRANSACTION")):
+            pty.send(line + "\r")
+            pty.wait_for(until)
+        pty.send(":messages\r")
+        pty.wait_until(lambda: b"TOP 5 0" in server.received)
+        pty.send(CTRL_C)
+        pty.wait_for(":messages: given up")
+        assert b"TOP %d 0" % (count // 2) not in server.received
+
+
 # Marking many as deleted.
 
 
