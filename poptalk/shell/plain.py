@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING
 
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
-from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
+from poptalk.net.errors import (
+    CLOSED_BY_US,
+    ConnectFailed,
+    ConnectionLost,
+    NetError,
+    TlsFailed,
+    no_tls_in_time,
+)
 from poptalk.session.client import BlockingDriver
 from poptalk.session.session import Session
 from poptalk.shell.shell import Shell
@@ -271,6 +278,10 @@ class PlainShell(Shell):
         if destination.starttls:
             try:
                 driver.require_tls()
+            except TlsFailed as error:
+                if link.ending is CLOSED_BY_US and isinstance(error.__cause__, ConnectionLost):
+                    raise no_tls_in_time(self.timeout or 0) from error
+                raise
             finally:
                 if link.ending is not None:
                     self._hung_up()
