@@ -15,7 +15,7 @@ import select
 from collections import deque
 from time import monotonic
 
-from poptalk.net.errors import ConnectionLost, failure, no_tls_in_time
+from poptalk.net.errors import ConnectionLost, failure
 from poptalk.pop3.events import Challenge, Closed, Greeting, ReplyEnd, Sent, Unsolicited
 from poptalk.pop3.replies import parse_status_line
 from poptalk.session.exchanges import END_OCTETS, StoredReply, split_lines
@@ -115,10 +115,7 @@ class BlockingDriver:
         try:
             self.carry_out(require_tls(self.session))
         except Exception as error:
-            silent = isinstance(error, ConnectionLost) and self.ending is None
             self.close()
-            if silent and self.session.core.greeted is not None:
-                raise no_tls_in_time(self.link.timeout or 0) from error
             raise failure(error, self.session.core) from error
 
     def close(self) -> None:

@@ -177,6 +177,8 @@ class Procedure:
         self._outcome: object = None
         self._failure: Exception | None = None
         """What a piece of work has raised."""
+        self._has_spoken = False
+        """Whether it has sent anything."""
         self._carrying_on = False
         self._resuming = False
         """Whether the plan itself is running, and may bring about its own end."""
@@ -202,6 +204,11 @@ class Procedure:
         finally:
             self._carrying_on = False
 
+    @property
+    def working(self) -> bool:
+        """Whether a piece of work is being done, and nobody else is waited for."""
+        return self._waiting and self.question is None and not self._exchanges
+
     def answer(self, text: str) -> None:
         """Take the answer to the question."""
         self.question = None
@@ -209,7 +216,8 @@ class Procedure:
 
     def interrupt(self) -> None:
         """End it, as Ctrl-C asks."""
-        self._end(Interrupted("given up; what the server was told stays told"))
+        sent = "; what was already sent cannot be taken back" if self._has_spoken else ""
+        self._end(Interrupted(f"given up{sent}"))
 
     def abandon(self) -> None:
         """End it without a word: whoever began it knows."""
@@ -287,7 +295,7 @@ class Procedure:
 
     def _send(self, lines: tuple[bytes, ...], take: Callable[[StoredReply], object]) -> None:
         session = self._session
-        self._waiting = session.sent_by_poptalk = True
+        self._waiting = self._has_spoken = session.sent_by_poptalk = True
         self._take = take
         try:
             session.send(b"".join(line + b"\r\n" for line in lines))

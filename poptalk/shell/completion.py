@@ -15,15 +15,18 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 
-from poptalk.pop3.commands import VERBS, Argument, ArgumentKind, Verb
+from poptalk.pop3.commands import VERBS, ArgumentKind, Verb
 from poptalk.pop3.sasl.table import METHODS
 from poptalk.shell.commands.registry import LOCAL_PREFIX, commands_of
 from poptalk.shell.shell import Shell, wire_line
 from poptalk.terminal.render import typed_line
 from poptalk.terminal.safe import harmless
 
+_Candidate = tuple[str, str]
+"""A word, and what is said of it."""
+
 _TAKES_A_PATH = ("save", "log")
-_TAKES_A_COMMAND = ("help",)
+_TAKES_A_COMMAND = "help"
 _TAKES_A_METHOD = "login"
 """Its second word is a way to log in."""
 
@@ -37,72 +40,61 @@ class LineCompleter(Completer):
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
-    ) -> Iterable[Completion]:
+    ) -> Iterator[Completion]:
         """Give what may come at the cursor."""
         text = document.text_before_cursor
         if self._shell.secret_in_text(text) is not None:
-            return ()
-        if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
-            return self._local(text[1:], complete_event)
-        return self._command(text) if self._shell.gives_completions else ()
-
-    def _command(self, text: str) -> Iterator[Completion]:
-        words = text.split(" ")
-        if len(words) == 1:
-            yield from self._keywords(words[0])
             return
-        verb = VERBS.get(words[0].upper().encode("utf-8", "surrogateescape"))
-        if verb is None or len(words) - 2 >= len(verb.arguments):
+        is_local = text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2)
+        name, _, argument = text[1:].partition(" ")
+        if is_local and " " in text and name in _TAKES_A_PATH:
+            yield from self._paths.get_completions(Document(argument), complete_event)
             return
-        yield from self._arguments(verb.arguments[len(words) - 2], words[-1])
-
-    def _keywords(self, typed: str) -> Iterator[Completion]:
-        state = self._shell.session.core.state
-        rows = sorted(VERBS.values(), key=lambda verb: state not in verb.states)
-        for verb in rows:
-            if verb.keyword.startswith(typed.upper()) and (typed or not verb.relic):
+        typed = text.rpartition(" ")[2]
+        if is_local:
+            typed = argument if name == _TAKES_A_COMMAND else typed.removeprefix(LOCAL_PREFIX)
+            candidates = self._local(text[1:])
+        elif self._shell.gives_completions:
+            candidates = self._command(text.split(" "))
+        else:
+            return
+        for word, meta in candidates:
+            if word.startswith((typed, typed.upper())):
                 yield Completion(
-                    verb.keyword, start_position=-len(typed), display_meta=_meta(verb, self._shell)
+                    word, start_position=-len(typed), display=harmless(word), display_meta=meta
                 )
 
-    def _arguments(self, argument: Argument, typed: str) -> Iterator[Completion]:
-        facts = self._shell.session.exchanges.facts
-        if argument.kind is ArgumentKind.MESSAGE:
+    def _command(self, words: list[str]) -> Iterator[_Candidate]:
+        """Give the keywords, or what the last word may be."""
+        if len(words) == 1:
+            state = self._shell.session.core.state
+            for verb in sorted(VERBS.values(), key=lambda verb: state not in verb.states):
+                if words[0] or not verb.relic:
+                    yield verb.keyword, _meta(verb, self._shell)
+            return
+        verb_ = VERBS.get(words[0].upper().encode("utf-8", "surrogateescape"))
+        if verb_ is not None and len(words) - 2 < len(verb_.arguments):
+            yield from self._argument(verb_.arguments[len(words) - 2].kind)
+
+    def _argument(self, kind: ArgumentKind) -> Iterator[_Candidate]:
+        facts, marked = self._shell.session.exchanges.facts, self._shell.session.core.marked
+        if kind is ArgumentKind.MESSAGE:
             for number, octets in facts.sizes.items():
-                if str(number).startswith(typed) and number not in self._shell.session.core.marked:
-                    meta = f"{octets:,} octets" if octets is not None else ""
-                    yield Completion(str(number), start_position=-len(typed), display_meta=meta)
-        elif argument.kind is ArgumentKind.MECHANISM:
-            for mechanism in facts.mechanisms:
-                if mechanism.startswith(typed.upper()):
-                    yield Completion(
-                        mechanism, start_position=-len(typed), display=harmless(mechanism)
-                    )
+                if number not in marked:
+                    yield str(number), f"{octets:,} octets" if octets is not None else ""
+        elif kind is ArgumentKind.MECHANISM:
+            yield from ((mechanism, "") for mechanism in facts.mechanisms)
 
-    def _local(self, text: str, complete_event: CompleteEvent) -> Iterator[Completion]:
+    def _local(self, text: str) -> Iterator[_Candidate]:
         name, blank, argument = text.partition(" ")
+        commands = commands_of(self._shell)
         if not blank:
-            for command in commands_of(self._shell):
-                if command.name.startswith(name):
-                    yield Completion(
-                        command.name, start_position=-len(name), display_meta=command.summary
-                    )
-        elif name in _TAKES_A_COMMAND:
-            topics = [verb.keyword for verb in VERBS.values()]
-            topics += [LOCAL_PREFIX + local.name for local in commands_of(self._shell)]
-            for topic in topics:
-                if topic.startswith((argument.upper(), argument)):
-                    yield Completion(topic, start_position=-len(argument))
+            yield from ((command.name, command.summary) for command in commands)
+        elif name == _TAKES_A_COMMAND:
+            yield from ((verb.keyword, "") for verb in VERBS.values())
+            yield from ((LOCAL_PREFIX + command.name, "") for command in commands)
         elif name == _TAKES_A_METHOD and " " in argument:
-            yield from _methods(argument.split(" ")[-1])
-        elif name in _TAKES_A_PATH:
-            yield from self._paths.get_completions(Document(argument), complete_event)
-
-
-def _methods(typed: str) -> Iterator[Completion]:
-    for method in METHODS.values():
-        if method.name.startswith(typed.upper()):
-            yield Completion(method.name, start_position=-len(typed), display_meta=method.summary)
+            yield from ((method.name, method.summary) for method in METHODS.values())
 
 
 def _meta(verb: Verb, shell: Shell) -> str:

@@ -106,7 +106,7 @@ def _paste(shell: LiveShell, event: KeyPressEvent) -> None:
 def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
     """Return the bottom line; what does not fit on the screen is left out, a fact at a time.
 
-    How far a reply has come stays longest.
+    How far a reply has come, or how long it has been waited for, stays longest.
 
     Args:
         shell: what it speaks of.
@@ -119,8 +119,11 @@ def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
     if exchanges.receiving is not None:
         progress = _progress(exchanges.receiving.octets, exchanges.announced, columns)
         parts.append(progress)
+    elif not shell.session.core.settled and (waited := shell.waited) >= TICK_SECONDS:
+        progress = f"waiting {waited:.0f} s for {shell.session.awaited}"
+        parts.append(progress)
     elif exchanges.milliseconds is not None:
-        parts.append(f"{exchanges.milliseconds:.0f} ms")
+        parts.append(f"{exchanges.milliseconds:,.0f} ms")
     if shell.session.log is not None:
         parts.append("logging")
     parts.append(":help")
@@ -165,6 +168,9 @@ def _where_one_stands(shell: Shell) -> Iterator[str]:
 
 
 _SEPARATOR = " · "
+
+TICK_SECONDS = 1.0
+"""How long a reply may take before the bottom line counts the seconds, and each of them."""
 
 
 class LiveShell(Shell):
@@ -437,6 +443,14 @@ class LiveShell(Shell):
             self._timers.pop().cancel()
         for seconds, say in self.reminders():
             self._timers.append(self._loop.call_later(seconds, say))
+        if not self.session.core.settled:
+            self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))
+
+    def _tick(self) -> None:
+        """Draw the bottom line again, which says how long a reply has been waited for."""
+        if self.waits:
+            self.prompt_session.app.invalidate()
+            self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))
 
     # What is on the screen.
 

@@ -9,25 +9,39 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import shutil
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from math import inf
+from operator import itemgetter
+from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
-from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
+from poptalk.net.errors import (
+    CLOSED_BY_US,
+    ConnectFailed,
+    ConnectionLost,
+    NetError,
+    TlsFailed,
+    no_tls_in_time,
+)
 from poptalk.session.client import BlockingDriver
+from poptalk.session.session import Session
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import cells
-from poptalk.terminal.screen import LinearScreen, set_attributes, stop_with
+from poptalk.terminal.screen import DEFAULT_COLUMNS, LinearScreen, set_attributes, stop_with
 
 if TYPE_CHECKING:
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.screen import Attributes
+    from poptalk.terminal.theme import Theme
 
 # Typing a line on a terminal that is never redrawn, with secrets masked.
 #
@@ -180,6 +194,8 @@ def _glyph(key: str) -> str:
     return f"^{chr(ord(key) ^ 0x40)}" if key.isascii() else "?"
 
 
+DEFAULT_ROWS = 24
+
 WAIT_SECONDS = 1.0
 """How long a reply may take before it is said that it is waited for: no prompt says so."""
 
@@ -191,22 +207,25 @@ class PlainShell(Shell):
 
     def __init__(
         self,
-        view: View,
-        screen: LinearScreen,
-        commands: Mapping[str, LocalCommand],
         *,
+        theme: Theme,
+        color: bool,
         timeout: float | None,
+        commands: Mapping[str, LocalCommand],
     ) -> None:
-        """Make a shell on standard input that is not connected.
+        """Make a shell on standard input and output that is not connected.
 
         Args:
-            view: the view of its session, which shows on `screen`.
-            screen: where everything is written.
+            theme: what the styles look like.
+            color: whether to use colours at all.
+            timeout: seconds for connecting, and until a reply is overdue.
             commands: the local commands.
-            timeout: seconds for connecting.
         """
-        super().__init__(view.session, view, screen, commands)
-        self.session.failed = self._failed
+        screen = LinearScreen(sys.stdout, theme=theme, color=color)
+        session = Session(clock=monotonic)
+        view = View(session, show=screen.show, size=_size)
+        super().__init__(session, view, screen, commands)
+        session.failed = self._failed
         view.shows_sent = False
         self._descriptor = sys.stdin.fileno()
         self._keys = LineInput(self._descriptor, echo=screen.echo)
@@ -221,6 +240,13 @@ class PlainShell(Shell):
         """Since when a reply is waited for; infinity once that has been said."""
         self._alarms: list[tuple[float, Callable[[], None]]] = []
         """What is to be done at a certain time, whatever happens until then."""
+        self._done: deque[Callable[[], None]] = deque()
+        """What follows work that a thread has done."""
+        self._works = 0
+        """How many pieces of work have been given to threads."""
+        self._bell, self._ring = os.pipe()
+        """Read and written when something is added to that."""
+        session.in_thread = self._in_thread
 
     # For the local commands.
 
@@ -252,6 +278,10 @@ class PlainShell(Shell):
         if destination.starttls:
             try:
                 driver.require_tls()
+            except TlsFailed as error:
+                if link.ending is CLOSED_BY_US and isinstance(error.__cause__, ConnectionLost):
+                    raise no_tls_in_time(self.timeout or 0) from error
+                raise
             finally:
                 if link.ending is not None:
                     self._hung_up()
@@ -267,6 +297,27 @@ class PlainShell(Shell):
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later."""
         self._alarms.append((monotonic() + seconds, action))
+        self._alarms.sort(key=itemgetter(0))
+
+    def _in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        """Do work while keys and the server are heard."""
+
+        def do() -> None:
+            try:
+                work()
+            finally:
+                self._done.append(then)
+                os.write(self._ring, b"\0")
+
+        Thread(target=do, daemon=True).start()
+        self._works += 1
+        self.after(WAIT_SECONDS, partial(self._tell_work, self._works))
+
+    def _tell_work(self, number: int) -> None:
+        """Say that the same piece of work is still being done, and how to stop it."""
+        procedure = self.session.procedure
+        if number == self._works and procedure is not None and procedure.working:
+            self.view.remark(f":{procedure.name} is still running; Ctrl-C stops it")
 
     def leave(self) -> None:
         """End the shell."""
@@ -297,7 +348,7 @@ class PlainShell(Shell):
         """Wait for keys and for the server, and act on what comes."""
         self._prompt()
         link = self._link
-        sources: list[int | Link] = [self._descriptor]
+        sources: list[int | Link] = [self._descriptor, self._bell]
         if link is not None:
             sources.append(link)
         ready = self._wait(sources, at_once=link is not None and link.pending())
@@ -305,6 +356,9 @@ class PlainShell(Shell):
         if self._descriptor in ready and not self._keys.read():
             raise EOFError
         self._act_on_lines()
+        if self._bell in ready:
+            os.read(self._bell, 1)
+            self._done.popleft()()
         if self._link is link and link is not None and (link in ready or link.pending()):
             self._listen(link)
             self._act_on_lines()
@@ -364,8 +418,9 @@ class PlainShell(Shell):
         self._prompt()
 
     def _wants_a_line(self) -> bool:
-        """Whether a prompt is due: no reply is awaited, and the controller is not at work."""
-        due = self.waits and not self.asked
+        """Whether a prompt is due: no reply is awaited, and nobody is at work."""
+        procedure = self.session.procedure
+        due = procedure.question is None if procedure is not None else self.waits
         return not due if self.controller is None else self.controller.wants_a_line(due=due)
 
     def _act_on_lines(self) -> None:
@@ -432,3 +487,13 @@ class PlainShell(Shell):
         assert link.ending is not None
         self.connection_ended(link.ending)
         self.watch()
+
+
+def _size() -> tuple[int, int]:
+    """Return rows and columns of the terminal itself: COLUMNS may be an old window's."""
+    try:
+        size = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        size = shutil.get_terminal_size()
+    # A terminal that knows no size says 0.
+    return size.lines or DEFAULT_ROWS, size.columns or DEFAULT_COLUMNS

@@ -184,15 +184,22 @@ class Shell(ABC):
         if self.controller is None or not self.controller.take(text):
             if self.controller is not None:
                 text = text[text.startswith(LOCAL_PREFIX * 2) :]
-            self.send_line(text.encode("utf-8", "surrogateescape"))
+            line = text.encode("utf-8", "surrogateescape")
+            if self.session.send_line(line):
+                self.watch()
+            else:
+                self._not_sent(line)
 
     def send_line(self, line: bytes) -> None:
         """Send a line exactly as it was typed, CRLF after it."""
         if self.session.send_line(line):
             self.watch()
         else:
-            self.view.warn("not connected: :open connects again, :quit leaves")
-            self.half_typed = self.half_typed or typed_text(line)
+            self._not_sent(line)
+
+    def _not_sent(self, line: bytes) -> None:
+        self.view.warn("not connected: :open connects again, :quit leaves")
+        self.half_typed = self.half_typed or typed_text(line)
 
     @abstractmethod
     def watch(self) -> None:
@@ -215,7 +222,7 @@ class Shell(ABC):
             LocalError: it cannot begin now.
         """
         if self.session.procedure is not None:
-            raise LocalError(f":{self.session.procedure.name} is still at it; Ctrl-C gives it up")
+            raise LocalError(f":{self.session.procedure.name} is still running; Ctrl-C stops it")
         if speaks:
             self._check_floor()
         self.session.run(plan, name=name, then=then)
@@ -229,9 +236,9 @@ class Shell(ABC):
         if not self.connected:
             raise LocalError("there is no connection; :open connects again")
         if self.controller is not None:
-            raise LocalError("in a lesson it is you who says everything; :hint helps")
+            raise LocalError("in a lesson you type everything yourself; :hint helps")
         if self.session.core.answering_auth:
-            raise LocalError("the server waits for an answer within AUTH; * gives up")
+            raise LocalError("the server is waiting for an answer to AUTH; * cancels it")
 
     def procedure_changed(self) -> None:
         """Act on what was typed while a procedure ran, if it is over."""
@@ -269,6 +276,12 @@ class Shell(ABC):
         if not self.connected or core.settled:
             return False
         return not core.outstanding or core.outstanding[0] is not self._not_awaited
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the first line of a reply has been waited for; 0 if none is due."""
+        left = None if self.session.core.in_body or not self.waits else self.session.time_left(0)
+        return -left if left is not None else 0
 
     def _stop_waiting(self) -> None:
         core = self.session.core
@@ -344,7 +357,7 @@ class Shell(ABC):
         self.session.received(data)
         if not answering or self.answering_auth or _begins_command(half_typed):
             return False
-        self.view.remark("AUTH is over; the answer that you were typing is a secret, and is gone")
+        self.view.remark("AUTH is over; the answer that you were typing is a secret, so it is gone")
         return True
 
     def secret_in_text(self, text: str) -> int | None:
@@ -450,7 +463,7 @@ class Shell(ABC):
         missing = "the lone dot that ends " if self.session.core.in_body else ""
         self.view.warn(
             f"{missing}{self.session.awaited} is overdue: {came} for {self.timeout:g} s (--timeout). "
-            "You can wait on, type the next command, or end the connection with :close"
+            "You can keep waiting, type the next command, or end the connection with :close"
         )
 
     # What comes from outside.

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import _thread
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from threading import get_ident
-from time import monotonic, sleep
+from time import sleep
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import Destination
 from poptalk.shell.commands.login import begin_login, opening_request, start_log
 from poptalk.shell.script import ShellSettings
-from poptalk.terminal.screen import (
-    DEFAULT_COLUMNS,
-    attributes_of,
-    set_attributes,
-    stop_with,
-    use_color,
-)
+from poptalk.terminal.screen import attributes_of, set_attributes, stop_with, use_color
 from poptalk.terminal.theme import theme_named
 
 if TYPE_CHECKING:
-    from poptalk.shell.live import LiveShell
-    from poptalk.shell.plain import PlainShell
     from poptalk.shell.shell import Shell
 
 WELCOME = (
@@ -45,8 +36,6 @@ TIDYING_SECONDS = 2.0
 
 _WAKE_SECONDS = (0.05, 0.2, 0.5)
 """Pauses before a call that waits is interrupted again."""
-
-DEFAULT_ROWS = 24
 
 _SIGNAL_BASE = 128
 """What shells add to the number of a signal to make an exit code of it."""
@@ -113,19 +102,41 @@ def _run(
         destination: where it connects to; None for a shell that others connect.
         connected: is given the shell when it is connected.
     """
+    from poptalk.shell.commands.general import LOCAL_COMMANDS
+
     signals = Signals()
+    theme = theme_named(options.theme)
+    color = use_color(options.color, os.environ, isatty=True)
+
+    def settle_in(shell: Shell) -> None:
+        signals.shell = shell
+        _settle_in(shell, options)
+        begin(shell)
 
     def run_plain() -> None:
-        shell = signals.shell = _linear_shell(options)
-        begin(shell)
+        from poptalk.shell.plain import PlainShell
+
+        shell = PlainShell(
+            theme=theme, color=color, timeout=options.timeout, commands=LOCAL_COMMANDS
+        )
+        settle_in(shell)
         if destination is not None:
             shell.connect(destination)
             connected(shell)
         shell.run()
 
     async def run_live() -> None:
-        shell = signals.shell = _live_shell(options)
-        begin(shell)
+        from poptalk.config import state_directory
+        from poptalk.shell.live import LiveShell
+
+        shell = LiveShell(
+            theme=theme,
+            color=color,
+            timeout=options.timeout,
+            history_path=str(state_directory() / "history"),
+            commands=LOCAL_COMMANDS,
+        )
+        settle_in(shell)
         if destination is not None:
             await shell.connect(destination)
             connected(shell)
@@ -207,22 +218,6 @@ class Signals:
             stop_with(sys.stdin.fileno(), None)
 
 
-def _live_shell(options: ShellSettings) -> LiveShell:
-    from poptalk.config import state_directory
-    from poptalk.shell.commands.general import LOCAL_COMMANDS
-    from poptalk.shell.live import LiveShell
-
-    shell = LiveShell(
-        theme=theme_named(options.theme),
-        color=use_color(options.color, os.environ, isatty=True),
-        timeout=options.timeout,
-        history_path=str(state_directory() / "history"),
-        commands=LOCAL_COMMANDS,
-    )
-    _settle_in(shell, options)
-    return shell
-
-
 def _settle_in(shell: Shell, options: ShellSettings) -> None:
     """Tell a shell what it has to know of the options."""
     shell.source = options.password_source
@@ -233,32 +228,3 @@ def _settle_in(shell: Shell, options: ShellSettings) -> None:
 
         watch_expiry(shell.session, options.expires_within)
     start_log(shell.session, options)
-
-
-def _linear_shell(options: ShellSettings) -> PlainShell:
-    from poptalk.session.session import Session
-    from poptalk.shell.commands.general import LOCAL_COMMANDS
-    from poptalk.shell.plain import PlainShell
-    from poptalk.shell.view import View
-    from poptalk.terminal.screen import LinearScreen
-
-    screen = LinearScreen(
-        sys.stdout,
-        theme=theme_named(options.theme),
-        color=use_color(options.color, os.environ, isatty=True),
-    )
-    session = Session(clock=monotonic)
-    view = View(session, show=screen.show, size=_size)
-    shell = PlainShell(view, screen, LOCAL_COMMANDS, timeout=options.timeout)
-    _settle_in(shell, options)
-    return shell
-
-
-def _size() -> tuple[int, int]:
-    """Return rows and columns of the terminal itself: COLUMNS may be an old window's."""
-    try:
-        size = os.get_terminal_size(sys.stdout.fileno())
-    except OSError:
-        size = shutil.get_terminal_size()
-    # A terminal that knows no size says 0.
-    return size.lines or DEFAULT_ROWS, size.columns or DEFAULT_COLUMNS

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from poptalk.net.errors import TLS_PORT_HINT
+from poptalk.net.errors import CLOSED_BY_US, TLS_PORT_HINT
 from poptalk.pop3.client.explain import (
     Explanation,
     LoginFacts,
@@ -48,6 +48,7 @@ from poptalk.session.exchanges import (
 )
 from poptalk.session.session import name_of
 from poptalk.terminal.render import (
+    SERVER_MARK,
     UNLIMITED,
     BodyView,
     Budget,
@@ -71,7 +72,7 @@ MOST_LINES_EXPLAINED = 10_000
 """Lines of a listing that are looked at."""
 
 MOST_FAULTS_SHOWN = 5
-"""Faults of one answer that are told; the others are counted."""
+"""Faults of one answer that are shown; the others are counted."""
 
 FOLD_ADVICE = ":more shows the next, :save FILE keeps them all"
 
@@ -88,38 +89,7 @@ _EVERY_TIME = frozenset(
         ViolationKind.MALFORMED_ANSWER,
     }
 )
-"""Oddities worth a line whenever they occur; the others are told once a connection."""
-
-
-class Folding:
-    """How much of a reply has been on the screen."""
-
-    def __init__(self, reply: StoredReply) -> None:
-        self.shown = 0
-        """Octets of the body, from its start."""
-        self.folded = False
-        """Whether lines were left out."""
-        self._reply = reply
-        self._in_header = reply.is_message
-
-    def view(self, budget: Budget) -> BodyView:
-        """Begin or go on showing the body, after what was shown."""
-        exchange = self._reply.exchange
-        verb = exchange.command.verb if exchange is not None else None
-        fields = verb.fields if verb is not None else ()
-        return BodyView(budget=budget, in_header=self._in_header, fields=fields, advice=FOLD_ADVICE)
-
-    def viewed(self, view: BodyView) -> None:
-        """Take note of how far a view has come."""
-        self.shown += view.shown_octets
-        self._in_header = view.in_header
-        self.folded = view.folded
-
-    def start_over(self) -> None:
-        """Begin again with showing."""
-        self.shown = 0
-        self._in_header = self._reply.is_message
-        self.folded = self._reply.octets > 0
+"""Oddities worth a line whenever they occur; the others are mentioned once per connection."""
 
 
 class View:
@@ -153,8 +123,8 @@ class View:
         log has it all the same."""
         self.unremarked: Collection[ViolationKind] = ()
         """Oddities that the screen says nothing of, since the lesson does, or should not."""
-        self.folding: Folding | None = None
-        """How much has been shown of the last reply with a body."""
+        self.body: BodyView | None = None
+        """How much has been shown of the body of the last reply; None where it has none."""
         self._screen = show
         self._size = size
         self._sends_unseen = False
@@ -163,7 +133,8 @@ class View:
         self._told: set[ViolationKind] = set()
         self._last_sent = self._marked = 0
         """The numbers of the last command, and of the last whose reply is marked with its name."""
-        self._view: BodyView | None = None
+        self._receiving = False
+        """Whether more of that body is to come."""
         self._unsolicited_shown = 0
         self._unsolicited_hidden = [0, 0]
         session.observe(
@@ -254,7 +225,7 @@ class View:
 
     def _on_reply(self, event: Reply) -> None:
         if event.exchange.number in self._unseen:
-            self.folding = None
+            self.body = None
             return
         verb = event.exchange.command.verb
         fields = verb.fields if verb and not event.multi_line else ()
@@ -269,9 +240,12 @@ class View:
             line = [*line, ("note", f"  {milliseconds(last.seconds)}")]
         if not self.hidden:
             self._screen([line])
-        if event.multi_line and self.session.exchanges.last is not None:
-            self.folding = Folding(self.session.exchanges.last)
-            self._view = self.folding.view(self.screenful())
+        if event.multi_line and last is not None:
+            in_header, fields = last.is_message, verb.fields if verb else ()
+            self.body = BodyView(
+                budget=self.screenful(), in_header=in_header, fields=fields, advice=FOLD_ADVICE
+            )
+            self._receiving = True
 
     def _on_challenge(self, event: Challenge) -> None:
         self._show([status_line(self.mask(event.status_line.line))])
@@ -285,15 +259,15 @@ class View:
         if exchanges.failure is not None:
             failure, exchanges.failure = exchanges.failure, None
             self.warn(f"the rest of this reply is not kept: {failure.strerror}")
-        if self._view is not None:
-            self._show(self._view.feed(event.data))
+        if self._receiving and self.body is not None:
+            self._show(self.body.feed(event.data))
 
     def _on_reply_end(self, event: ReplyEnd) -> None:
         if event.exchange.number in self._unseen:
             self._unseen.remove(event.exchange.number)
             return
-        if self._view is not None:
-            self._end_view(complete=True)
+        if self._receiving:
+            self._end_body(complete=True)
             last = self.session.exchanges.last
             if self.times and last is not None and last.total_seconds is not None:
                 self.remark(f"{milliseconds(last.total_seconds)} to the end of the reply")
@@ -321,7 +295,8 @@ class View:
     def _explain_last(self) -> None:
         last = self.session.exchanges.last
         if self.explain and last is not None:
-            self._show([*self._as_much_as_fits(self.explained(last))])
+            lines = self.fitting(self.explained(last), lambda _: "there is more to say: :why does")
+            self._show([*lines])
 
     def _on_unsolicited(self, event: Unsolicited) -> None:
         room = UNSOLICITED_LINES_SHOWN - self._unsolicited_shown
@@ -338,14 +313,15 @@ class View:
     def _on_closed(self, event: Closed) -> None:
         if event.partial:
             self.show_partial(event.partial)
-        if self._view is not None:
-            self._end_view(complete=False)
+        if self._receiving:
+            self._end_body(complete=False)
         self._tell_hidden_unsolicited()
         if event.marked:
             self.warn(marked_stay(event.marked, quit_refused=event.quit_refused))
 
     def _on_ended(self, event: ConnectionEnded) -> None:
-        (self.remark if self.session.core.farewell else self.warn)(str(event.ending))
+        expected = self.session.core.farewell or event.ending is CLOSED_BY_US
+        (self.remark if expected else self.warn)(str(event.ending))
         self.hidden = False
 
     def _on_tls(self, event: TlsEstablished) -> None:
@@ -396,8 +372,8 @@ class View:
 
     def hide_rest(self) -> None:
         """Show no more of the reply that is coming in; how much that was is said at its end."""
-        if self._view is not None:
-            self._view.full = True
+        if self._receiving and self.body is not None:
+            self.body.full = True
 
     def screenful(self, *, everything: bool = False) -> Budget:
         """Return a budget of one screen, less the lines around the prompt; or without an end."""
@@ -411,18 +387,16 @@ class View:
         line = status_line(self.mask(partial[:_RESIDUE_SHOWN]))
         self._show([[*line, ("warn", " (the end of this line is missing)")]])
 
-    def _end_view(self, *, complete: bool) -> None:
-        view, self._view = self._view, None
-        assert view is not None
-        assert self.folding is not None
-        self._show(view.end(complete=complete))
-        self.folding.viewed(view)
+    def _end_body(self, *, complete: bool) -> None:
+        self._receiving = False
+        assert self.body is not None
+        self._show(self.body.end(complete=complete))
 
     def _tell_hidden_unsolicited(self) -> None:
         lines, octets = self._unsolicited_hidden
         if octets:
             self._unsolicited_hidden = [0, 0]
-            self.remark(f"{lines:,} more unasked lines, {octets:,} octets, were not shown")
+            self.remark(f"{lines:,} more unsolicited lines, {octets:,} octets, were not shown")
 
     # Explanations: for `:why`, and of everything while `:explain on` holds.
 
@@ -511,20 +485,35 @@ class View:
             part: harmless text; empty for what is about all of it.
             meaning: one sentence.
         """
-        lines = self.note(meaning)
+        lines, columns = self.note(meaning), self.size()[1]
         if not part:
             return lines
-        head = ("keyword", part)
-        if len(lines) == 1 and cells(part + "  " + plain_text(lines[0])) < self.size()[1]:
-            return [[head, ("note", "  "), *lines[0]]]
-        return [[head], *lines]
+        head: Fragments = [("keyword", part)]
+        if part.startswith(("#", "C: ", "S: ")) or cells(part) > columns:
+            # No row may look like one of poptalk's own.
+            head.insert(0, SERVER_MARK)
+        if len(lines) == 1 and cells(plain_text([*head, *lines[0]])) + 2 < columns:
+            return [[*head, ("note", "  "), *lines[0]]]
+        return [head, *lines]
 
-    def _as_much_as_fits(self, lines: Iterable[Fragments]) -> Iterator[Fragments]:
-        """Give lines until the screen is full."""
-        budget = self.screenful()
-        for line in lines:
+    def fitting(
+        self,
+        lines: Iterable[Fragments],
+        left: Callable[[int], str],
+        *,
+        everything: bool = False,
+    ) -> Iterator[Fragments]:
+        """Give lines until the screen is full.
+
+        Args:
+            lines: the lines.
+            left: says what is left, given how many lines have been shown.
+            everything: whether the screen never counts as full.
+        """
+        budget = self.screenful(everything=everything)
+        for count, line in enumerate(lines):
             if not budget.spend(plain_text(line)):
-                yield from self.note("there is more to say: :why does")
+                yield from self.note(left(count))
                 return
             yield line
 

@@ -244,25 +244,39 @@ class BodyView:
             advice: how to see what was left out, said after its count.
         """
         self._advice = f": {advice}" if advice else ""
-        self.shown_octets = 0
+        self._fields = fields
+        self._begins_in_header = in_header
+        self.go_on(budget, from_start=True)
+
+    def go_on(self, budget: Budget, *, from_start: bool = False) -> None:
+        """Begin with what comes after what has been shown, or with the first line again.
+
+        Args:
+            budget: how much may be shown.
+            from_start: whether to begin again.
+        """
+        if from_start:
+            self.shown_octets = 0
+            """Octets of the body that have been shown, from its start."""
+            self.in_header = self._begins_in_header
+            """Whether the next line belongs to the header of a message."""
         self.hidden_octets = 0
         self.hidden_lines = 0
         self._budget = budget
-        self._fields = fields
-        self.in_header = in_header
-        """Whether the next line belongs to the header of a message."""
         self._line = b""
         self._line_octets = 0
         self._dot_held = False
         self.full = False
         """Whether nothing more is shown; it is counted."""
+        self.ended = False
+        """Whether all of it has been shown or counted."""
         self._tail = b""
         """The last octets that were hidden, among them the lone dot."""
 
     @property
     def folded(self) -> bool:
-        """Whether something was left out."""
-        return self.hidden_octets > 0
+        """Whether something has been left out."""
+        return self.hidden_octets > 0 or not self.ended
 
     def feed(self, data: bytes) -> Iterator[Fragments]:
         """Take octets as they crossed the wire; give the lines that are shown of them."""
@@ -285,6 +299,7 @@ class BodyView:
         Args:
             complete: whether the reply ended in its lone dot, and not with the connection.
         """
+        self.ended = True
         if self._line_octets:
             yield from self._whole_line()
         if complete and not self._dot_held:

@@ -100,7 +100,7 @@ async def test_the_live_session_goes_on(octets: bytes) -> None:
     ) as server:
         async with live(server, rows=200) as shell:
             for name in VIEWS:
-                await shell.enter(f":{name} 1", until="# what poptalk reads there:")
+                await shell.enter(f":{name} 1", until="# as poptalk reads it:")
             await shell.ask("NOOP")
         assert server.received.endswith(b"NOOP\r\n")
 

@@ -9,8 +9,7 @@ from poptalk.pop3.events import Exchange
 from poptalk.pop3.replies import parse_status_line, stuff
 from poptalk.session import exchanges
 from poptalk.session.exchanges import StoredReply
-from poptalk.shell.view import Folding
-from poptalk.terminal.render import Budget
+from poptalk.terminal.render import BodyView, Budget
 
 
 def reply(line: bytes = b"RETR 1", *data: bytes, complete: bool = True) -> StoredReply:
@@ -78,17 +77,16 @@ def test_views_go_on_where_the_last_one_stopped() -> None:
     one = reply(b"RETR 1", b"A: 1\r\n\r\nB: 2\r\nlast\r\n.\r\n")
     assert one.is_message
     seen: list[str] = []
-    folding = Folding(one)
-    while folding.shown < one.octets - 3:
-        view = folding.view(Budget(row_count=1, columns=80))
-        for chunk in one.chunks(folding.shown):
+    view = BodyView(budget=Budget(row_count=0, columns=80), in_header=True)
+    while view.shown_octets < one.octets - 3:
+        view.go_on(Budget(row_count=1, columns=80))
+        for chunk in one.chunks(view.shown_octets):
             seen += [text for line in view.feed(chunk) for _, text in line[1:]]
         list(view.end(complete=True))
-        folding.viewed(view)
     assert seen == ["A:", " 1", "B: 2", "last"]
-    assert not folding.folded
-    folding.start_over()
-    assert (folding.shown, folding.folded) == (0, True)
+    assert not view.folded
+    view.go_on(Budget(row_count=1, columns=80), from_start=True)
+    assert (view.shown_octets, view.folded, view.in_header) == (0, True, True)
     one.close()
 
 

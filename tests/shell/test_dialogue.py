@@ -118,6 +118,15 @@ def test_an_echo_of_a_secret_is_masked(talk: Talk) -> None:
     assert talk.say(b" and jones\r\n") == ["S: jones, half and jones"]
 
 
+@pytest.mark.parametrize("words", ["# bob is logged in", "C: DELE 1", "S: +OK"])
+def test_why_shows_no_words_of_the_server_as_a_line_of_its_own(talk: Talk, words: str) -> None:
+    talk.send(b"NOOP")
+    talk.say(b"-ERR " + words.encode() + b"\r\n")
+    rows = list(map(plain_text, talk.view.explained_now()))
+    assert not [row for row in rows if row.startswith(words)]
+    assert [row for row in rows if row.startswith(f"S: {words}")]
+
+
 def test_an_oddity_is_told_once_a_connection_but_a_wrong_state_every_time(talk: Talk) -> None:
     assert len(talk.send(b"XYZZY")) == 2
     assert talk.send(b"XYZZY") == ["C: XYZZY"]
@@ -141,7 +150,7 @@ def test_unasked_lines_are_shown_up_to_a_number_whatever_the_cuts() -> None:
         assert shown == [f"S: * {number}" for number in range(UNSOLICITED_LINES_SHOWN)]
         hidden = sum(map(len, lines[UNSOLICITED_LINES_SHOWN:]))
         assert talk.send(b"NOOP")[0] == (
-            f"# {200 - UNSOLICITED_LINES_SHOWN} more unasked lines, {hidden:,} octets,"
+            f"# {200 - UNSOLICITED_LINES_SHOWN} more unsolicited lines, {hidden:,} octets,"
             " were not shown"
         )
         talk.say(b"+OK\r\n")

@@ -467,7 +467,7 @@ async def test_a_flood_of_unasked_lines_is_counted() -> None:
             shown = [line for line in shell.said() if line.startswith("S: * flood")]
             assert shown == [f"S: * flood {n}" for n in range(UNSOLICITED_LINES_SHOWN)]
             hidden = 1000 - UNSOLICITED_LINES_SHOWN
-            assert f"{hidden:,} more unasked lines" in shell.text
+            assert f"{hidden:,} more unsolicited lines" in shell.text
 
 
 async def test_colours_of_a_dialogue_and_of_the_line() -> None:

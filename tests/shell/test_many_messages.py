@@ -114,7 +114,7 @@ def test_which_are_meant(which: str, numbers: str) -> None:
 @pytest.mark.parametrize(
     ("which", "sentence"),
     [
-        ("30", ":messages: none is like that; the maildrop has 9 messages"),
+        ("30", ":messages: no message is like that; the maildrop has 9 messages"),
         ("tuesday", ":messages: tuesday is none of 1-20,30, last 20, all, from TEXT,"),
         ("older than long", ":messages: long is no age: say older than 30d, 4w or 20"),
         ("from", ":messages: from is none of"),
@@ -152,7 +152,7 @@ def test_without_top_there_are_sizes_only_and_that_is_said() -> None:
         )
     why = "the server does not give the header, TOP 1 0 was answered -ERR what is TOP?"
     said = " ".join(done.stderr.replace("\n#! ", " ").replace("\n# ", " ").split())
-    assert f"{why}; of such messages the size is all there is" in said
+    assert f"{why}; so there is only the size" in said
     assert f":messages: {why}, so only numbers and sizes choose" in said
     assert "# 3 messages, 6.0 kB" in done.stderr
     assert "# 1 message, 3.0 kB" in done.stderr
@@ -182,6 +182,19 @@ async def test_ctrl_c_shows_what_has_come() -> None:
             await shell.see(":messages: given up")
             rows = [line for line in shell.said() if line.startswith("| ")]
             assert len(rows) >= 51
+
+
+def test_ctrl_c_is_heard_although_the_server_never_pauses() -> None:
+    count = 20_000
+    with dropping(count, pipelining=False) as server, on_a_terminal(*at(server), "--plain") as pty:
+        for line, until in (("USER bob", "S: +OK"), ("PASS jones", "TRANSACTION")):
+            pty.send(line + "\r")
+            pty.wait_for(until)
+        pty.send(":messages\r")
+        pty.wait_until(lambda: b"TOP 5 0" in server.received)
+        pty.send(CTRL_C)
+        pty.wait_for(":messages: given up")
+        assert b"TOP %d 0" % (count // 2) not in server.received
 
 
 # Marking many as deleted.
@@ -275,7 +288,7 @@ async def test_one_message_is_fetched_once(tmp_path: Path) -> None:
             await shell.enter(":structure 2", until="| text/plain")
             await shell.enter(":headers 2", until="| Subject: letter 2")
             await shell.ask("NOOP")
-            await shell.enter(":text 2", until="there, in the reply to RETR 2:")
+            await shell.enter(":text 2", until="reads it, from the reply to RETR 2:")
             await shell.enter(f":save 2 {tmp_path / '2.eml'}", until="octets written to")
             # Another connection may give the number to another message.
             await shell.enter(":open", until="recording server ready")

@@ -42,7 +42,7 @@ async def test_it_is_fetched_in_sight_and_shown_beside(
             await shell.enter(command, until=seen)
             assert f"C: {sent.decode().strip()}" in shell.view()
             assert "S: ." in shell.view()
-            assert "# what poptalk reads there:" in shell.said()
+            assert "# as poptalk reads it:" in shell.said()
         assert server.received == sent
 
 
@@ -59,8 +59,8 @@ async def test_without_a_number_it_is_the_last_message() -> None:
 @pytest.mark.parametrize(
     ("before", "command", "sentence"),
     [
-        ("NOOP", ":text", ":text: the last reply is no message; :text 1 fetches the first one"),
-        ("TOP 2 0", ":text", "TOP gives a part of a message only; :text 2 fetches all of it"),
+        ("NOOP", ":text", ":text: the last reply isn't a message; :text 1 fetches the first one"),
+        ("TOP 2 0", ":text", "TOP gives only part of a message; :text 2 fetches all of it"),
         ("NOOP", ":text 1 2", "give the number of a message: :text 3"),
         ("NOOP", ":text one", "give the number of a message: :text 3"),
         ("NOOP", ":save 3", ":save: name a file: :save letter.eml, or :save 3 letter.eml"),
@@ -135,7 +135,7 @@ def test_in_a_pipe_the_octets_stay_exact() -> None:
         finished = piped(b":text 1\n", *at(server), "--local-commands")
     assert finished.code == 0
     assert finished.stdout.endswith(LETTER + b".\r\n")
-    assert finished.stderr.endswith("# what poptalk reads there:\n| café\n")
+    assert finished.stderr.endswith("# as poptalk reads it:\n| café\n")
 
 
 async def test_the_practice_server_at_forty_columns() -> None:

@@ -44,9 +44,9 @@ def said(shell: LiveTest) -> str:
 async def test_tls_in_clear_and_in_tls(practice: Server) -> None:
     async with live(way(practice), rows=60) as shell:
         await shell.enter(":tls", until="there is no TLS")
-        assert "STLS begins it, and :capa tells whether" in said(shell)
+        assert "STLS begins it, and :capa shows whether" in said(shell)
         await shell.enter(":capa", until="that is what it offers in the clear, before the login")
-        await shell.enter(":tls", until="the server offers that")
+        await shell.enter(":tls", until="the server offers it")
         await shell.enter("STLS", until="certificate verified")
         await shell.enter(":tls", until="certificate 1 of 1, the server's own:")
         await shell.drawn()
@@ -63,7 +63,7 @@ async def test_tls_in_clear_and_in_tls(practice: Server) -> None:
 async def test_tls_that_proves_nothing_and_none_at_all(practice: Server) -> None:
     async with live(way(practice, trusting=False), rows=60) as shell:
         await shell.enter("STLS", until="certificate NOT verified")
-        await shell.enter(":tls", until="#! NOT verified: anybody can have made")
+        await shell.enter(":tls", until="#! NOT verified: anyone can make")
         await shell.enter(":close", until="(closed)")
         await shell.enter(":tls", until=":tls: there is no connection")
 
@@ -72,7 +72,7 @@ async def test_tls_after_the_login_is_too_late(practice: Server) -> None:
     async with live(way(practice), rows=60) as shell:
         await shell.ask("USER bob")
         await shell.ask("PASS jones")
-        await shell.enter(":tls", until="is for AUTHORIZATION only")
+        await shell.enter(":tls", until="works in AUTHORIZATION only")
 
 
 # Capabilities.
@@ -102,7 +102,7 @@ async def test_what_is_odd_about_a_difference_is_said() -> None:
 async def test_a_server_without_capa() -> None:
     with RecordingServer(reply=by_keyword({})) as server:
         async with live(server) as shell:
-            await shell.enter(":capa", until="this server knows no CAPA")
+            await shell.enter(":capa", until="this server has no CAPA")
 
 
 @pytest.mark.parametrize("options", [(), ("--plain",)], ids=["live", "linear"])
@@ -199,7 +199,7 @@ async def test_base64_both_ways() -> None:
             await shell.enter("", until="AGJvYgBqb25lcw==")
             assert "jones" not in shell.terminal.raw
             await shell.enter(":b64 -d AGJvYgDCm2E=", until=r"\x00bob\x00\u{9b}a")
-            await shell.enter(":b64 -d AGJ", until="this is no base64")
+            await shell.enter(":b64 -d AGJ", until="this isn't base64")
             await shell.enter(":b64", until="give a text")
             await shell.enter(r":b64 \q", until=":b64: ")
             assert list(shell.shell.prompt_session.history.get_strings()) == [":b64"]

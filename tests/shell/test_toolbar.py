@@ -2,7 +2,7 @@
 
 from poptalk.shell.live import toolbar
 from tests.servers.recording import RecordingServer, by_keyword
-from tests.shell.shells import LiveTest, live, practising
+from tests.shell.shells import CTRL_C, LiveTest, live, practising
 
 ANSWERS = by_keyword(
     {
@@ -32,6 +32,15 @@ async def test_it_tells_what_the_replies_have_told() -> None:
             await shell.ask("RSET")
             await shell.until(lambda: "marked" not in bottom(shell))
             await shell.enter(":close", until="not connected · ")
+
+
+async def test_it_counts_the_seconds_of_a_silence() -> None:
+    with RecordingServer(reply=by_keyword({b"STAT": b""})) as server:
+        async with live(server) as shell:
+            await shell.enter("STAT", until="· waiting 1 s for the reply to STAT · ")
+            await shell.see("· waiting 2 s for the reply to STAT · ")
+            shell.send(CTRL_C)
+            await shell.until(lambda: "waiting" not in bottom(shell))
 
 
 async def test_it_forgets_what_was_learnt_in_clear() -> None:

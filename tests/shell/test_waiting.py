@@ -126,7 +126,7 @@ async def test_the_live_prompt_says_that_a_reply_is_overdue_and_goes_on() -> Non
         async with live(server, timeout=0.5) as shell:
             await shell.enter("STAT")
             await shell.see("the reply to STAT is overdue: only ")
-            await shell.see("or end the connection with :close")
+            await shell.see("You can keep waiting")
             await shell.enter(":close", until="poptalk closed the connection")
             assert sum("is overdue" in line for line in shell.said()) == 1
 
@@ -359,3 +359,60 @@ def test_no_source_ends_in_a_traceback(source: str) -> None:
     done = piped(b"", "127.0.0.1", "1", "--source", source)
     assert done.code == 3
     assert "which --source names, is no address of this machine" in done.stderr
+
+
+LONG = (
+    b"+OK\r\nSubject: x\r\n\r\n" + b"".join(b"row %06d\r\n" % n for n in range(60_000)) + b".\r\n"
+)
+
+
+@pytest.mark.parametrize("options", [(), ("--plain",)], ids=["live", "linear"])
+@pytest.mark.parametrize("view", ["raw", "more", "text"])
+def test_ctrl_c_stops_a_long_view(view: str, options: tuple[str, ...]) -> None:
+    with (
+        RecordingServer(reply=by_keyword({b"RETR": LONG})) as server,
+        on_a_terminal(*at(server), *options) as pty,
+    ):
+        pty.wait_for("AUTHORIZATION")
+        pty.send("RETR 1\r")
+        pty.wait_for(":save FILE keeps")
+        pty.send(f":{view} all\r")
+        pty.wait_until(lambda: b"row 000100" in pty.raw)
+        pty.send(CTRL_C)
+        pty.wait_for(f"# :{view}: given up")
+        assert b"row 059999" not in pty.raw
+        pty.send("NOOP\r")
+        pty.wait_until(lambda: server.received.endswith(b"NOOP\r\n"))
+
+
+def test_what_was_left_when_more_was_stopped_can_be_shown() -> None:
+    with (
+        RecordingServer(reply=by_keyword({b"RETR": LONG})) as server,
+        on_a_terminal(*at(server), "--plain") as pty,
+    ):
+        pty.wait_for("AUTHORIZATION")
+        pty.send("RETR 1\r")
+        pty.wait_for(":save FILE keeps")
+        pty.send(":more all\r")
+        pty.wait_until(lambda: b"row 000100" in pty.raw)
+        pty.send(CTRL_C)
+        pty.wait_for("# :more: given up")
+        last = pty.text.rpartition("S: row ")[2][:6]
+        pty.send(":more\r")
+        pty.wait_for(f"S: row {int(last) + 1:06}")
+
+
+def test_work_that_takes_a_while_is_said_once() -> None:
+    """A password command that hangs, at the plain prompt: a word after a second, and Ctrl-C ends it."""
+    with (
+        RecordingServer() as server,
+        on_a_terminal(*at(server), "--plain", "--password-command", "sleep 60") as pty,
+    ):
+        pty.wait_for("AUTHORIZATION")
+        pty.send(":login bob USER\r")
+        pty.wait_for("# :login is still running; Ctrl-C stops it")
+        pty.send(CTRL_C)
+        pty.wait_for("# :login: given up")
+        pty.send("NOOP\r")
+        pty.wait_until(lambda: server.received == b"NOOP\r\n")
+        assert pty.text.count("still running") == 1

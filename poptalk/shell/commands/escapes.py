@@ -43,7 +43,7 @@ def _escape(part: str) -> bytes:
         return bytes.fromhex(digits) + part[3:].encode("utf-8", "surrogateescape")
     if part[0] in _SIMPLE:
         return _SIMPLE[part[0]] + part[1:].encode("utf-8", "surrogateescape")
-    raise BadEscape(rf"\{part[0]} is no escape; there are \r \n \t \0 \e \xNN and \\")
+    raise BadEscape(rf"\{part[0]} isn't an escape; there are \r \n \t \0 \e \xNN and \\")
 
 
 def decode_leniently(text: str) -> bytes:

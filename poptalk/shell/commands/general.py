@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import DIRECT, Destination, Way, consistent, usual_port
@@ -19,9 +20,10 @@ from poptalk.shell.commands.registry import (
     Action,
     CommandTable,
     commands_of,
+    shown,
     switched,
 )
-from poptalk.terminal.render import client_line, plain_text, raw_line, status_line
+from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless, wrap
 
 if TYPE_CHECKING:
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 
 COMMANDS = CommandTable()
 local = COMMANDS.enter
-
-# The local commands that only a lesson can answer, with their help; the lesson controller answers.
-
 
 LESSON_COMMANDS = {
     "task": """Show the task, or the question, again.
@@ -105,7 +104,7 @@ def _local_topic(shell: Shell, topic: str) -> str | None:
 def _help_on_verb(shell: Shell, topic: str) -> Iterator[Fragments]:
     verb = VERBS.get(topic.upper().encode("utf-8", "replace"))
     if verb is None:
-        raise LocalError(f"{harmless(topic)} is not a command of POP3; :help lists all that is")
+        raise LocalError(f"{harmless(topic)} is not a command of POP3; :help lists those that are")
     yield from _table([(verb.syntax, verb.summary)], shell.view.size()[1], style="keyword")
     yield from shell.view.note(verb.details)
     facts = [("states", " and ".join(sorted(state.value for state in verb.states)))]
@@ -129,8 +128,8 @@ def _help_on_verb(shell: Shell, topic: str) -> Iterator[Fragments]:
 def _reply_in_words(verb: Verb) -> str:
     shape = {
         "never": "one line",
-        "always": "more lines, up to the lone dot",
-        "without an argument": "one line with an argument; without, more, up to the lone dot",
+        "always": "several lines, up to the lone dot",
+        "without an argument": "one line with an argument; several without, up to the lone dot",
     }[verb.multi_line.value]
     fields = " ".join(field.name for field in verb.fields)
     return f"{shape}; data: {fields}" if fields else shape
@@ -163,22 +162,21 @@ def _overview(shell: Shell) -> Iterator[Fragments]:
 
 
 def _table(rows: list[tuple[str, str]], columns: int, *, style: str) -> Iterator[Fragments]:
-    """Show names and what they do, beside each other or, on a narrow screen, below."""
+    """Show names and what they do, beside each other or, where there is no room, below."""
     narrow = columns < _NAME_CELLS + _LEAST_SUMMARY
+    indent = 4 if narrow else _NAME_CELLS + 4
     for name, summary in rows:
-        left = f"  {name}" if narrow else f"  {name:<{_NAME_CELLS}}  "
-        indent = 4 if narrow else len(left)
         first, *others = wrap(summary, columns - indent)
-        if narrow:
-            yield [(style, left)]
+        if narrow or len(name) > _NAME_CELLS:
+            yield [(style, f"  {name}")]
             yield [("note", " " * indent + first)]
         else:
-            yield [(style, left), ("note", first)]
+            yield [(style, f"  {name:<{_NAME_CELLS}}  "), ("note", first)]
         yield from ([("note", " " * indent + row)] for row in others)
 
 
-_NAME_CELLS = 20
-"""Cells for a command with its arguments; a longer one pushes its summary to the right."""
+_NAME_CELLS = 21
+"""Cells for a command with its arguments."""
 
 _LEAST_SUMMARY = 34
 """Cells without which a summary is not worth a place beside its command."""
@@ -210,22 +208,20 @@ def _raw(shell: Shell, argument: str) -> None:
     all of a long one.
     """
     reply = _last(shell)
-    shell.say(_raw_lines(shell, reply, everything=argument == "all"))
+    lines = _raw_lines(shell, reply, everything=argument == "all")
+    shell.run_procedure(shown(shell, lines), name="raw", speaks=False)
 
 
 def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
     yield from _sent(shell, reply)
     yield raw_line(shell.view.mask(reply.status_line.line) + reply.status_line.end)
-    budget = shell.view.screenful(everything=everything)
-    octets_shown = 0
-    for line in reply.raw_lines():
-        fragments = raw_line(line, in_body=True)
-        if not budget.spend(plain_text(fragments)):
-            left = reply.octets - octets_shown
-            yield from shell.view.note(f"{left:,} octets more: :raw all shows them")
-            return
-        octets_shown += len(line)
-        yield fragments
+
+    def left(count: int) -> str:
+        octets = reply.octets - sum(map(len, islice(reply.raw_lines(), count)))
+        return f"{octets:,} octets more: :raw all shows them"
+
+    body = (raw_line(line, in_body=True) for line in reply.raw_lines())
+    yield from shell.view.fitting(body, left, everything=everything)
 
 
 def _sent(shell: Shell, reply: StoredReply) -> Iterator[Fragments]:
@@ -239,14 +235,20 @@ def _sent(shell: Shell, reply: StoredReply) -> Iterator[Fragments]:
 def _more(shell: Shell, argument: str) -> None:
     """Show the next screen of a folded reply."""
     reply = _last(shell, whole=True)
-    folding = shell.view.folding
-    if folding is None or not folding.folded or folding.shown >= reply.octets:
+    body = shell.view.body
+    if body is None or not body.folded or body.shown_octets >= reply.octets:
         raise LocalError("nothing of the last reply is left to show")
-    view = folding.view(shell.view.screenful(everything=argument == "all"))
-    for chunk in reply.chunks(folding.shown):
-        shell.say(view.feed(chunk))
-    shell.say(view.end(complete=reply.complete))
-    folding.viewed(view)
+    body.go_on(shell.view.screenful(everything=argument == "all"))
+    _show_body(shell, reply, body)
+
+
+def _show_body(shell: Shell, reply: StoredReply, body: BodyView) -> None:
+    def lines() -> Iterator[Fragments]:
+        for chunk in reply.chunks(body.shown_octets):
+            yield from body.feed(chunk)
+        yield from body.end(complete=reply.complete)
+
+    shell.run_procedure(shown(shell, lines()), name="more", speaks=False)
 
 
 @local("last")
@@ -254,9 +256,10 @@ def _last_again(shell: Shell, _argument: str) -> None:
     """Show the last command and its reply again."""
     reply = _last(shell, whole=True)
     shell.say([*_sent(shell, reply), status_line(shell.view.mask(reply.status_line.line))])
-    if reply.octets and shell.view.folding is not None:
-        shell.view.folding.start_over()
-        _more(shell, "")
+    body = shell.view.body
+    if reply.octets and body is not None:
+        body.go_on(shell.view.screenful(), from_start=True)
+        _show_body(shell, reply, body)
 
 
 def _last(shell: Shell, *, whole: bool = False) -> StoredReply:
@@ -427,8 +430,7 @@ def _quit(shell: Shell, _argument: str) -> None:
     shell.leave()
 
 
-# They enter their commands, which :help lists behind those above.
-
+# :help lists the commands of the other modules after those above.
 
 LOCAL_COMMANDS = CommandTable(
     {**COMMANDS, **login.COMMANDS, **messages.COMMANDS, **inspect.COMMANDS}

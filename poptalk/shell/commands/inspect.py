@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 COMMANDS = CommandTable()
 local = COMMANDS.enter
 
-# The local command `:report`: what somebody needs to know who is to find a fault.
+# `:report`: what a person needs who is to find a fault.
 
 
 @local("report [FILE]")
@@ -143,14 +143,14 @@ def _local_seeing_tls(shell: Shell, _argument: str) -> None:
 
 def _in_clear(shell: Shell) -> str:
     session = shell.session.core
-    begun = "there is no TLS: everybody on the way can read and change what is said"
+    begun = "there is no TLS: anyone on the way can read and change what is said"
     if session.state is not State.AUTHORIZATION:
-        return f"{begun}; STLS is for AUTHORIZATION only: QUIT, :open, then STLS [RFC 2595 §4]"
+        return f"{begun}; STLS works in AUTHORIZATION only: QUIT, :open, then STLS [RFC 2595 §4]"
     answer = shell.session.exchanges.facts.capabilities_now(session)
     if answer is None:
-        return f"{begun}; STLS begins it, and :capa tells whether the server offers that"
+        return f"{begun}; STLS begins it, and :capa shows whether the server offers it"
     if b"STLS" in answer.parameters():
-        return f"{begun}; STLS begins it, and the server offers that"
+        return f"{begun}; STLS begins it, and the server offers it"
     return f"{begun}; the server does not offer STLS; perhaps it has port 995, :open HOST --tls"
 
 
@@ -179,7 +179,7 @@ def _checks(facts: TlsFacts) -> str:
         return f"{checked}; it is the one that was pinned" if facts.pinned else checked
     if facts.pinned:
         return "it is the one that was pinned; names, dates and authority were not checked"
-    return f"NOT verified: anybody can have made a certificate like this, for {name} too"
+    return f"NOT verified: anyone can make a certificate like this, for {name} too"
 
 
 # Capabilities.
@@ -199,7 +199,7 @@ def _ask_capabilities(shell: Shell) -> Plan:
     yield from exchange(b"CAPA")
     *before, answer = shell.session.exchanges.facts.capability_answers
     if answer.lines is None:
-        shell.view.remark("this server knows no CAPA; what it can do shows when it is tried")
+        shell.view.remark("this server has no CAPA; try a command to see whether it has it")
     elif not before:
         shell.view.remark(
             f"that is what it offers {answer.moment}; ask again when that has changed, and the two "

@@ -100,10 +100,10 @@ _FLAGS = ("--two-step", "--oauth")
 
 @local("login USER [MECHANISM]")
 def _login(shell: Shell, argument: str) -> None:
-    """Log in, the best way that is offered or as you say.
+    """Log in, by the best mechanism that is offered or by the one you name.
 
-    The password is asked for, unless POPTALK_PASSWORD or an option such as --password-command gives
-    it. --two-step sends AUTH and its first response in two lines, --oauth takes a token.
+    You are asked for the password, unless POPTALK_PASSWORD or an option such as --password-command
+    gives it. --two-step sends AUTH and its first response in two lines, --oauth takes a token.
     """
     try:
         words = shlex.split(argument)
@@ -130,7 +130,7 @@ def _b64(shell: Shell, argument: str) -> None:
     r"""Encode in base64, or decode with -d.
 
     The escapes of :send are understood: :b64 \0bob\0jones makes the answer to AUTH PLAIN. What is
-    typed is masked; the result is not. :b64 -d shows what stands in base64.
+    typed is masked; the result is not. :b64 -d shows what base64 holds.
     """
     word, _, rest = argument.partition(" ")
     if word == "-d":
@@ -145,7 +145,7 @@ def _decoded(text: str) -> bytes:
     try:
         return decode(text.encode("utf-8", "surrogateescape"))
     except NotBase64 as error:
-        raise LocalError(f"this is no base64: {str(error).lower()}") from error
+        raise LocalError(f"this isn't base64: {str(error).lower()}") from error
 
 
 def _show_line(shell: Shell, line: bytes) -> None:
@@ -179,11 +179,13 @@ def _cram(shell: Shell, argument: str) -> None:
     """
     last = shell.session.exchanges.last
     if last is None or last.status_line.status is not Status.CHALLENGE:
-        raise LocalError("there is no challenge to be answered: AUTH CRAM-MD5 asks for one")
+        raise LocalError("there is no challenge to answer: AUTH CRAM-MD5 asks for one")
     try:
         challenge = decode(last.status_line.text)
     except NotBase64 as error:
-        raise LocalError("the challenge is no base64, so nothing answers it; * gives up") from error
+        raise LocalError(
+            "the challenge isn't base64, so nothing can answer it; * cancels"
+        ) from error
 
     def line(user: bytes, password: bytes) -> bytes:
         return encode(CramMd5Client(Applicant(user=user, secret=password)).respond(challenge))
@@ -207,7 +209,7 @@ def _with_password(
             octets = credential(user, "name"), credential(given, "password")
         except LoginError as error:
             raise LocalError(str(error)) from error
-        shell.view.remark("this is to be typed, or pasted:")
+        shell.view.remark("type or paste this:")
         _show_line(shell, line(*octets))
 
     shell.run_procedure(plan(), name=name, speaks=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from operator import attrgetter
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,8 @@ from poptalk.session.procedure import (
     in_thread,
     pipelined,
 )
-from poptalk.shell.commands.registry import CommandTable
-from poptalk.terminal.render import Budget, plain_text
-from poptalk.terminal.safe import Fragments, harmless
+from poptalk.shell.commands.registry import CommandTable, shown
+from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.mail.header import MessageChoice, Summary
@@ -147,13 +146,13 @@ def _check(reply: StoredReply | None, fetch: str, name: str) -> None:
         LocalError: it is not.
     """
     if reply is None or not reply.is_message:
-        raise LocalError(f"the last reply is no message; :{name} 1 fetches the first one")
+        raise LocalError(f"the last reply isn't a message; :{name} 1 fetches the first one")
     assert reply.exchange is not None
     command = reply.exchange.command
     if fetch.startswith("RETR") and command.keyword != b"RETR":
         number = command.number()
         raise LocalError(
-            f"{command.verb.keyword if command.verb else 'this'} gives a part of a message only; "
+            f"{command.verb.keyword if command.verb else 'this'} gives only part of a message; "
             f":{name} {number or 1} fetches all of it"
         )
 
@@ -188,12 +187,17 @@ def _fetch_and_show(
         rows = yield from in_thread(lambda: view(name, octets, columns=columns, deadline=deadline))
     finally:
         deadline.stop()  # Ctrl-C ends the plan here, while a thread may be reading still.
-    budget = shell.view.screenful(everything=not again)
     came = ""
     if command is None and reply is not shell.session.exchanges.last and reply.exchange is not None:
-        came = f", in the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"
-    shell.view.remark(f"what poptalk reads there{came}:")
-    shell.say(_folded(shell, rows, budget, again))
+        came = f", from the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"
+    shell.view.remark(f"as poptalk reads it{came}:")
+    count = len(rows)
+    yield from shown(
+        shell,
+        shell.view.fitting(
+            rows, lambda n: f"{count - n:,} more rows: {again}", everything=not again
+        ),
+    )
 
 
 def _check_size(shell: Shell, number: int) -> Steps[None]:
@@ -247,14 +251,6 @@ def _check_login(shell: Shell) -> None:
         raise LocalError("no message can be fetched before the login; :login NAME does that")
 
 
-def _folded(shell: Shell, rows: list[Fragments], budget: Budget, again: str) -> Iterable[Fragments]:
-    for count, row in enumerate(rows):
-        if not budget.spend(plain_text(row)):
-            yield from shell.view.note(f"{len(rows) - count:,} more rows: {again}")
-            return
-        yield row
-
-
 # Listing many.
 
 
@@ -263,9 +259,9 @@ def _messages(shell: Shell, argument: str) -> None:
     """List messages: number, date, size, sender and subject.
 
     All of them, or some: :messages 1-20,30, last 20, from TEXT, subject TEXT, older than 30d (or 4w, or
-    a date such as 2026-01-31), larger than 1M, several joined by "and". LIST and TOP N 0 ask for it,
-    many at once where CAPA lists PIPELINING; they aren't shown, and the log has them. Ctrl-C stops it
-    and shows the rows that have come.
+    a date such as 2026-01-31), larger than 1M, several joined by "and". It sends LIST and TOP N 0, many
+    at once where CAPA lists PIPELINING; they are not shown, but the log has them. Ctrl-C stops it and
+    shows the rows that have come.
     """
     shell.run_procedure(_list(shell, _choice(argument)), name="messages")
 
@@ -297,7 +293,7 @@ def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
     summaries: list[Summary] = []
 
     def meant() -> list[Summary]:
-        return [each for each in sorted(summaries, key=_by_number) if choice.takes(each)]
+        return [each for each in sorted(summaries, key=attrgetter("number")) if choice.takes(each)]
 
     def show() -> None:
         shell.say(summary_rows(meant(), columns=shell.view.size()[1]))
@@ -310,16 +306,12 @@ def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
         raise
     if not meant():
         there = f"{len(sizes):,} message{'' if len(sizes) == 1 else 's'}" if sizes else "no message"
-        raise LocalError(f"none is like that; the maildrop has {there}")
+        raise LocalError(f"no message is like that; the maildrop has {there}")
     show()
     undated = sum(each.when is None for each in summaries) if choice.conditions else 0
     if undated:
-        shell.view.remark(f"{undated:,} without a readable date: no age is known of them")
+        shell.view.remark(f"{undated:,} without a readable date, so nothing is known of their age")
     return meant()
-
-
-def _by_number(message: Summary) -> int:
-    return message.number
 
 
 def _sizes(shell: Shell) -> Steps[dict[int, int | None]]:
@@ -329,7 +321,7 @@ def _sizes(shell: Shell) -> Steps[dict[int, int | None]]:
         reply = yield from exchange(b"LIST")
     if reply.status_line.status is not Status.OK:
         line = harmless(shell.view.mask(reply.status_line.line))
-        raise LocalError(f"the server lists no messages: {line}")
+        raise LocalError(f"the server does not list its messages: {line}")
     return dict(shell.session.exchanges.facts.sizes)
 
 
@@ -390,9 +382,7 @@ def _summaries(
         for start in range(1, len(lines), step):
             yield from pipelined(lines[start : start + step], take)
     if refused:
-        shell.view.remark(
-            f"{_no_top(shell, refused[0])}; of such messages the size is all there is"
-        )
+        shell.view.remark(f"{_no_top(shell, refused[0])}; so there is only the size")
 
 
 def _no_top(shell: Shell, reply: StoredReply) -> str:
@@ -481,7 +471,12 @@ def _save(shell: Shell, argument: str) -> None:
     if not name:
         raise LocalError("name a file: :save letter.eml, or :save 3 letter.eml")
     if not _is_number(word):
-        write_body(shell, last_body(shell), name)
+        last = shell.session.exchanges.last
+        if last is None:
+            raise LocalError("the server has said nothing yet")
+        if not last.multi_line:
+            raise LocalError("the last reply has one line only; there is no body to save")
+        write_body(shell, last, name)
         return
     if os.path.lexists(name):
         raise LocalError(f"{harmless(name)} is there already; name another file")
@@ -508,7 +503,7 @@ def _save_many(shell: Shell, choice: MessageChoice, folder: str) -> Plan:
     sizes = yield from _sizes(shell)
     numbers = choice.by_size(sizes)
     if not numbers:
-        raise LocalError(f"none is like that; the maildrop has {len(sizes):,}")
+        raise LocalError(f"no message is like that; the maildrop has {len(sizes):,}")
     digits = max(3, len(str(max(sizes))))
     names = {number: os.path.join(folder, f"{number:0{digits}}.eml") for number in numbers}
     for name in names.values():
@@ -523,20 +518,6 @@ def _save_many(shell: Shell, choice: MessageChoice, folder: str) -> Plan:
             shell.view.remark(f"RETR {number}, {sizes[number] or 0:,} octets")
             yield from _fetch_and_save(shell, str(number), name)
     shell.view.remark(f"{len(numbers):,} of {len(sizes):,} messages are in {harmless(folder)}")
-
-
-def last_body(shell: Shell) -> StoredReply:
-    """Return the last reply, which has a body.
-
-    Raises:
-        LocalError: it has none.
-    """
-    reply = shell.session.exchanges.last
-    if reply is None:
-        raise LocalError("the server has said nothing yet")
-    if not reply.multi_line:
-        raise LocalError("the last reply has one line only; there is no body to save")
-    return reply
 
 
 def write_body(shell: Shell, reply: StoredReply, name: str) -> None:

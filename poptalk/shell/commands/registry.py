@@ -6,17 +6,19 @@ first line is what `:help` lists, the rest what `:help :name` shows.  `general` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import BadDestination
-from poptalk.session.procedure import LocalError
+from poptalk.session.procedure import LocalError, Plan, in_thread
 from poptalk.shell.commands import escapes
 from poptalk.terminal.lexer import LOCAL_MARK
 
 if TYPE_CHECKING:
     from poptalk.shell.shell import Shell
+    from poptalk.terminal.safe import Fragments
 
 Action = Callable[["Shell", str], None]
 
@@ -61,14 +63,8 @@ class CommandTable(dict[str, LocalCommand]):
 
 def commands_of(shell: Shell) -> list[LocalCommand]:
     """Return the local commands that mean something now."""
-    return [command for command in shell.commands.values() if not reason_against(shell, command)]
-
-
-def reason_against(shell: Shell, command: LocalCommand) -> str:
-    """Return why a command means nothing now, a sentence without its full stop; empty if it does."""
-    if command.in_lessons and shell.controller is None:
-        return f":{command.name} is for lessons, and this is none: poptalk learn opens them"
-    return ""
+    in_lesson = shell.controller is not None
+    return [command for command in shell.commands.values() if in_lesson or not command.in_lessons]
 
 
 def switched(argument: str, *, now: bool) -> bool:
@@ -86,6 +82,21 @@ def switched(argument: str, *, now: bool) -> bool:
     return argument == "on" if argument else now
 
 
+PORTION = 200
+"""Lines that are shown before keys are looked at: a slow terminal takes a while for them."""
+
+
+def shown(shell: Shell, lines: Iterable[Fragments]) -> Plan:
+    """Show lines, perhaps very many, so that Ctrl-C stops it: a plan."""
+    rest = iter(lines)
+    while True:
+        portion = [*islice(rest, PORTION)]
+        shell.say(portion)
+        if len(portion) < PORTION:
+            return
+        yield from in_thread(lambda: None)
+
+
 def run_local(shell: Shell, text: str) -> None:
     """Carry out a local command.
 
@@ -98,8 +109,8 @@ def run_local(shell: Shell, text: str) -> None:
     if command is None:
         shell.view.warn(_unknown(shell, name))
         return
-    if reason := reason_against(shell, command):
-        shell.view.warn(reason)
+    if command.in_lessons and shell.controller is None:
+        shell.view.warn(f":{name} is for lessons, and this is none: poptalk learn opens them")
         return
     try:
         command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))

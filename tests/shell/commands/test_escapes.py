@@ -37,8 +37,8 @@ def test_escapes_stand_for_octets(text: str, octets: bytes) -> None:
         (r"\x", "two hex digits"),
         (r"\x1", "two hex digits"),
         (r"\xg0", "two hex digits"),
-        (r"\q", "is no escape; there are"),
-        (r"\ ", "is no escape; there are"),
+        (r"\q", "isn't an escape; there are"),
+        (r"\ ", "isn't an escape; there are"),
     ],
 )
 def test_what_is_no_escape_is_refused_with_advice(text: str, advice: str) -> None:

@@ -118,7 +118,7 @@ async def test_help_for_what_is_none() -> None:
 async def test_why_explains_what_was_said_field_by_field() -> None:
     with answering() as server:
         async with live(server, rows=60) as shell:
-            assert "the timestamp: APOP is offered" in await told(shell, ":why")
+            assert "timestamp, with which a server offers APOP" in await told(shell, ":why")
             await shell.ask("STAT")
             text = await told(shell, ":why")
             assert in_order(
