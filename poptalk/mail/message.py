@@ -33,7 +33,7 @@ from poptalk.mail.words import HTML_TYPES, Decoded, TimeLimit, TooLong, decode, 
 #
 # Python's `email` goes through a message line by line, at 30 MB a second; an attachment has lines by the
 # hundred thousand, and none of them is anything but content.  What tells the parser something begins
-# with two hyphens, or stands at the beginning of a part: all between is replaced by one line.
+# with two hyphens, or is at the beginning of a part: all between is replaced by one line.
 
 KEPT = 64 * 1024
 """Octets at the beginning of a run that the parser sees: the header of its part is there."""

@@ -1,7 +1,7 @@
 """Comparing what happened with what a dialogue says, by meaning.
 
 Of a status line the indicator counts, a response code where one is written, and the fields that the
-command table calls data; the words behind them are for people: "the reply given by the POP3 server to
+command table calls data; the words after them are for people: "the reply given by the POP3 server to
 any command is significant only to "+OK" and "-ERR"" (RFC 1939 §9, which excepts STAT, LIST and UIDL).
 Body lines are compared in full, the lines of CAPA as a set.  So a session pasted from an RFC runs
 against any server.  With `exact` everything is compared.
@@ -226,7 +226,7 @@ def _match_status(
     if step.pattern.placeholders:
         found = step.pattern.match(text_of(line), bindings)
         if found is None and b" " not in line:
-            # "+OK" alone leaves nothing for the placeholder of "+OK {...}", its blank included.
+            # "+OK" alone leaves nothing for the placeholder of "+OK {...}", its space included.
             found = step.pattern.match(text_of(line) + " ", bindings)
         return _agreement(step, Aspect.STATUS_LINE, line, found)
     if wanted.code is not None and not _has_code(came, wanted.code):
@@ -309,7 +309,7 @@ def _match_run(
 def _find_run(
     run: Sequence[ServerLine], lines: Sequence[bytes], at: int, bindings: Bindings
 ) -> tuple[Comparison, int]:
-    """Find the first place from `at` on where a run of lines stands, and what lies behind it."""
+    """Find the first place from `at` on where a run of lines is, and what follows it."""
     compared = 0
     for start in range(at, len(lines) - len(run) + 1):
         result = _match_run(run, lines, start, bindings)
@@ -390,12 +390,12 @@ def _match_in_any_case(pattern: Pattern, text: str, bindings: Bindings) -> dict[
 
 
 def _fold(text: str) -> str:
-    keyword, blank, rest = text.partition(" ")
-    return keyword.upper() + blank + rest
+    keyword, space, rest = text.partition(" ")
+    return keyword.upper() + space + rest
 
 
 def _without_secret(pattern: Pattern) -> str:
-    """Write a pattern for a message, a secret that stands in it in clear masked."""
+    """Write a pattern for a message, a secret that it holds in the clear masked."""
     if pattern.placeholders:
         return pattern.source
     return make_pattern(*masked(octets_of(pattern.text))).source

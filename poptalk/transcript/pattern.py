@@ -8,7 +8,7 @@ for the same without a name, `{{` and `}}` for braces, `{0x1b}` for octets that 
 A line ends in CRLF; one that ends in LF alone is written with that LF, `{0x0a}`, at its end.
 
 A line is never a regular expression.  A placeholder ends at the first place where the text that
-follows it stands, and takes all it can where another placeholder follows at once, so that matching
+follows it begins, and takes all it can where another placeholder follows at once, so that matching
 takes one pass and there is one answer.
 """
 
@@ -178,7 +178,7 @@ class Pattern:
         """Write the line that a replay sends.
 
         Args:
-            bindings: values by name; a default in the pattern stands in for a missing one.
+            bindings: values by name; a default in the pattern replaces a missing one.
 
         Returns:
             The line, without CRLF; an LF alone is there.
@@ -203,8 +203,8 @@ def _take(placeholder: Placeholder, rest: Sequence[Part], text: str, found: Bind
     """Find how much of a text an unbound placeholder stands for.
 
     Args:
-        placeholder: what stands at the beginning of the text.
-        rest: the parts behind it.
+        placeholder: the one at the beginning of the text.
+        rest: the parts after it.
         text: what is left of the line.
         found: the bindings so far.
 
@@ -274,7 +274,7 @@ def parse_pattern(source: str) -> Pattern:
     """Read a payload as a dialogue writes it.
 
     Args:
-        source: the text behind the marker.
+        source: the text after the marker.
 
     Raises:
         PatternError: for a brace that belongs to no placeholder, and for a placeholder that is not
