@@ -231,14 +231,11 @@ def trace_rows(hops: Sequence[Hop], *, columns: int) -> Iterator[Fragments]:
         for text in filter(None, (how, when)):
             yield from _hanging([("body", _HANGING)], "body", harmless(text), columns=columns)
         if hop.delay is not None:
-            style = "warn" if hop.delay < timedelta() else "octets"
-            yield from _hanging([("body", _HANGING)], style, _delay(hop.delay), columns=columns)
-
-
-def _delay(delay: timedelta) -> str:
-    if delay < timedelta():
-        return f"{people_time(delay)}: a clock is wrong, or a field is forged"
-    return f"{people_time(delay)} after the one before"
+            style, said = "octets", " after the one before"
+            if hop.delay < timedelta():
+                style, said = "warn", ": a clock is wrong, or a field is forged"
+            text = people_time(hop.delay) + said
+            yield from _hanging([("body", _HANGING)], style, text, columns=columns)
 
 
 def _hanging(

@@ -283,7 +283,7 @@ _ROWS = (
         summary="ask what the server can do",
         details=(
             "One capability a line. The list may change after STLS and after login, so it is worth "
-            "asking again. A server older than 1998 answers -ERR."
+            "asking again. A server without it answers -ERR."
         ),
         example="C: CAPA\nS: +OK Capability list follows\nS: TOP\nS: USER\nS: UIDL\nS: .",
     ),

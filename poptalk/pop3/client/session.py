@@ -225,7 +225,11 @@ class ClientSession:
         """Note a line after AUTH: secret whatever it holds, but for "*", the cancel."""
         command = parse_command(line)
         if auth.taken_early and command.verb is not None:
-            self._close_early(auth)
+            # Its +OK was neither a challenge nor a login: the client goes on.
+            self._queue.remove(auth)
+            self._challenged = None
+            self._events.append(ReplyEnd(exchange=auth.exchange, ok=False, body_octets=0))
+            self.answered += 1
             self._line_sent(line, end)
             return
         secret = Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
@@ -247,13 +251,6 @@ class ClientSession:
         )
         if end == b"\n":
             self._odd(ViolationKind.SENT_BARE_LF)
-
-    def _close_early(self, auth: _Pending) -> None:
-        """End an AUTH whose +OK was neither a challenge nor a login, as the client goes on."""
-        self._queue.remove(auth)
-        self._challenged = None
-        self._events.append(ReplyEnd(exchange=auth.exchange, ok=False, body_octets=0))
-        self.answered += 1
 
     def _responded(self, auth: _Pending, response: bytes) -> None:
         """Count a response, and look for the name in it."""
