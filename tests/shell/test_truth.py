@@ -183,7 +183,7 @@ CAPA = b"+OK\r\nSTLS\r\nUSER\r\nSASL LOGIN\r\n.\r\n"
         ("USER", b"PASS", b"-ERR Account suspended", "about the account"),
         ("USER", b"PASS", b"-ERR [SYS/TEMP] no home", "may be right"),
         ("PLAIN", b"AUTH", b"-ERR [AUTH] Plaintext authentication disallowed", "TLS first"),
-        ("PLAIN", b"AUTH", b"-ERR Unsupported authentication mechanism", "this mechanism"),
+        ("PLAIN", b"AUTH", b"-ERR Unsupported authentication mechanism", "this way to log in"),
     ],
 )
 def test_a_login_that_fails_where_nobody_looks(
