@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 from poptalk.pop3.commands import Clause
 from poptalk.pop3.values import Value
@@ -126,6 +127,7 @@ class StatusLine(Value):
         return text.split()
 
 
+@lru_cache(maxsize=8)  # What keeps a reply, what shows it and what judges it each ask.
 def parse_status_line(line: bytes, *, end: bytes = b"\r\n") -> StatusLine:
     """Take the first line of a reply apart.
 

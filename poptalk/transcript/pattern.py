@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from poptalk.transcript.octets import escaped, joined, unescaped
 from poptalk.transcript.placeholders import reason_for_none
@@ -116,13 +117,13 @@ class Placeholder:
 Part = Literal | Placeholder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Pattern:
     """A payload taken apart; two patterns are equal when they mean the same."""
 
     parts: tuple[Part, ...]
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The pattern as a dialogue writes it."""
         if self.parts and isinstance(self.parts[-1], Literal):
@@ -130,18 +131,18 @@ class Pattern:
             return "".join(part.source for part in self.parts[:-1]) + end
         return "".join(part.source for part in self.parts)
 
-    @property
+    @cached_property
     def ends_in_lf(self) -> bool:
         """Whether the line brings an LF of its own in place of CRLF."""
         last = self.parts[-1] if self.parts else None
         return isinstance(last, Literal) and last.text.endswith("\n")
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The line as the wire has it; placeholders stay in their braces."""
         return "".join(p.text if isinstance(p, Literal) else p.source for p in self.parts)
 
-    @property
+    @cached_property
     def placeholders(self) -> tuple[Placeholder, ...]:
         """The placeholders from left to right."""
         return tuple(part for part in self.parts if isinstance(part, Placeholder))

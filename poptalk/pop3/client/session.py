@@ -392,10 +392,11 @@ class ClientSession:
         if self.state is not State.GREETING and not self._queue:
             self._unsolicited(line)
             return
-        end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
-        if end == b"\n":
+        if line.endswith(b"\r\n"):
+            status_line = parse_status_line(line[:-2])
+        else:
             self._odd(ViolationKind.BARE_LF)
-        status_line = parse_status_line(line.removesuffix(end), end=end)
+            status_line = parse_status_line(line[:-1], end=b"\n")
         if self.state is State.GREETING:
             self._greeted(status_line)
         else:
