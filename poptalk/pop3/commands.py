@@ -357,7 +357,7 @@ _ROWS = (
         summary="fetch a whole message",
         details=(
             "Header, empty line, body, lone dot. A line that begins with a dot has a second one put "
-            "in front while it travels. Nothing is deleted, except by servers with EXPIRE 0."
+            "in front while it travels. Nothing is deleted, unless the server has EXPIRE 0."
         ),
         example="C: RETR 1\nS: +OK 120 octets\nS: ...\nS: .",
     ),

@@ -84,8 +84,8 @@ class ReplyContext(Value):
 
 
 _INDICATORS = {
-    Status.OK: ("positive: the server did it, it says", _STATUS),
-    Status.ERR: ("negative: the server did not do it, it says", _STATUS),
+    Status.OK: ("positive: the server says it is done", _STATUS),
+    Status.ERR: ("negative: the server did not do it", _STATUS),
 }
 _CHALLENGE = (
     "a challenge: the server waits for a line in base64, or for * to give up",
