@@ -49,9 +49,6 @@ class State(Enum):
 MAX_COMMAND_OCTETS = 255
 """Longest command line, its CRLF included, that a server with CAPA must take (RFC 2449 §4)."""
 
-MAX_ARGUMENT_OCTETS = 40
-"""Longest argument before CAPA was invented (RFC 1939 §3)."""
-
 
 class Clause(Value):
     """A place in a document: what a rule of the protocol rests upon."""
