@@ -173,7 +173,6 @@ def first_value(header: RawHeader, name: bytes) -> bytes | None:
 # Encoded words.
 
 _WORD = re.compile(rb"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,40})?\?([bBqQ])\?([^?]*)\?=")
-_BETWEEN_WORDS = re.compile(rb"\s+")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 

@@ -33,7 +33,7 @@ from poptalk.mail.words import HTML_TYPES, Decoded, TimeLimit, TooLong, decode, 
 #
 # Python's `email` goes through a message line by line, at 30 MB a second; an attachment has lines by the
 # hundred thousand, and none of them is anything but content.  What tells the parser something begins
-# with two hyphens, or stands at the beginning of a part: all between is replaced by one line.
+# with two hyphens, or is at the beginning of a part: all between is replaced by one line.
 
 KEPT = 64 * 1024
 """Octets at the beginning of a run that the parser sees: the header of its part is there."""
@@ -337,6 +337,7 @@ class _Node:
         self.content_type = message.get_content_type()
         self._type = self._field("content-type")
         self._disposition = self._field("content-disposition")
+        self.is_attachment = self._disposition.value == "attachment"
         self.encoding = str(message.get("Content-Transfer-Encoding", ""))
 
     def _field(self, name: str) -> WithParameters:
@@ -351,10 +352,6 @@ class _Node:
     @property
     def name(self) -> str | None:
         return self._disposition.get("filename") or self._type.get("name")
-
-    @property
-    def is_attachment(self) -> bool:
-        return self._disposition.value == "attachment"
 
     def parameter(self, name: str) -> str:
         """Return a parameter of the content type, in lower case; empty where it is missing."""

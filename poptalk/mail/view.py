@@ -33,7 +33,7 @@ _HANGING = "  "
 """In front of the further rows of what does not fit into one."""
 
 _FEWEST_CELLS = 16
-"""Of a row, behind its indentation: deeper parts of a tree are indented no further."""
+"""Of a row, after its indentation: deeper parts of a tree are indented no further."""
 
 
 _LONGEST_NUMBER = 12
@@ -194,7 +194,7 @@ def _described(part: Part) -> str:
 
 
 def text_rows(text: str, *, columns: int) -> Iterator[Fragments]:
-    """Show the text of a message; only lines that are too long are parted.
+    """Show the text of a message; only lines that are too long are wrapped.
 
     Args:
         text: with line ends of any kind.
@@ -231,22 +231,19 @@ def trace_rows(hops: Sequence[Hop], *, columns: int) -> Iterator[Fragments]:
         for text in filter(None, (how, when)):
             yield from _hanging([("body", _HANGING)], "body", harmless(text), columns=columns)
         if hop.delay is not None:
-            style = "warn" if hop.delay < timedelta() else "octets"
-            yield from _hanging([("body", _HANGING)], style, _delay(hop.delay), columns=columns)
-
-
-def _delay(delay: timedelta) -> str:
-    if delay < timedelta():
-        return f"{people_time(delay)}: a clock is wrong, or a field is forged"
-    return f"{people_time(delay)} after the one before"
+            style, said = "octets", " after the one before"
+            if hop.delay < timedelta():
+                style, said = "warn", ": a clock is wrong, or a field is forged"
+            text = people_time(hop.delay) + said
+            yield from _hanging([("body", _HANGING)], style, text, columns=columns)
 
 
 def _hanging(
     head: Fragments, style: str, text: str, *, columns: int, hanging: str = _HANGING
 ) -> Iterator[Fragments]:
-    """Show a text behind a head, its further rows indented.
+    """Show a text after a head, its further rows indented.
 
-    A head that would leave less than half of the row stands alone.
+    A head that would leave less than half of the row gets one of its own.
     """
     room = max(2, columns - cells(BAR[1]))
     taken = cells("".join(part for _, part in head))

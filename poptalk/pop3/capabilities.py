@@ -139,7 +139,7 @@ class CapabilityAnswer(Value):
         return f"{wire}, {'after' if self.logged_in else 'before'} the login"
 
     def parameters(self) -> dict[bytes, tuple[bytes, ...]]:
-        """Return what stands behind each tag; of a tag that comes twice, the last."""
+        """Return what follows each tag; of a tag that comes twice, the last."""
         found = map(parse_capability, self.lines or ())
         return {each.tag: each.parameters for each in found if each.tag}
 

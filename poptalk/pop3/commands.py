@@ -49,9 +49,6 @@ class State(Enum):
 MAX_COMMAND_OCTETS = 255
 """Longest command line, its CRLF included, that a server with CAPA must take (RFC 2449 §4)."""
 
-MAX_ARGUMENT_OCTETS = 40
-"""Longest argument before CAPA was invented (RFC 1939 §3)."""
-
 
 class Clause(Value):
     """A place in a document: what a rule of the protocol rests upon."""
@@ -219,7 +216,7 @@ _ROWS = (
         summary="give the password, which crosses the wire as it is",
         details=(
             "Legal only right after a USER that was answered with +OK. Everything after the first "
-            "blank is the password, further blanks included. On +OK the session enters TRANSACTION, and "
+            "space is the password, further spaces included. On +OK the session enters TRANSACTION, and "
             "the maildrop is to be locked."
         ),
         example="C: USER bob\nS: +OK\nC: PASS {password}\nS: +OK mailbox locked and ready",
@@ -266,7 +263,7 @@ _ROWS = (
         details=(
             "The server asks with lines that begin with '+ ', the client answers in base64; a lone "
             "'*' gives up. An initial response saves a round trip where the whole line stays within "
-            "255 octets; '=' stands for an empty one. Without an argument some servers list their "
+            "255 octets; '=' is an empty one. Without an argument some servers list their "
             "mechanisms, a habit older than CAPA."
         ),
         example="C: AUTH PLAIN\nS: + \nC: {plain}\nS: +OK maildrop locked and ready",
@@ -283,7 +280,7 @@ _ROWS = (
         summary="ask what the server can do",
         details=(
             "One capability a line. The list may change after STLS and after login, so it is worth "
-            "asking again. A server older than 1998 answers -ERR."
+            "asking again. A server without it answers -ERR."
         ),
         example="C: CAPA\nS: +OK Capability list follows\nS: TOP\nS: USER\nS: UIDL\nS: .",
     ),
@@ -357,7 +354,7 @@ _ROWS = (
         summary="fetch a whole message",
         details=(
             "Header, empty line, body, lone dot. A line that begins with a dot has a second one put "
-            "in front while it travels. Nothing is deleted, except by servers with EXPIRE 0."
+            "in front while it travels. Nothing is deleted, unless the server has EXPIRE 0."
         ),
         example="C: RETR 1\nS: +OK 120 octets\nS: ...\nS: .",
     ),
@@ -376,9 +373,9 @@ _ROWS = (
     Verb(
         name=b"NOOP",
         clause=Clause(rfc=1939, section="5"),
-        summary="do nothing, and be told so",
+        summary="do nothing, and get an answer",
         details=(
-            "The server does nothing but answer. Any command starts its inactivity timer anew "
+            "The server does nothing but answer. Any command starts its inactivity timer again "
             "(RFC 1939 §3)."
         ),
         example="C: NOOP\nS: +OK",
@@ -486,7 +483,7 @@ class Span(Value, often=True):
 
 
 MASK = b"****"
-"""What stands for a secret: of fixed length, because the length is a secret as well."""
+"""Replaces a secret: of fixed length, because the length is a secret as well."""
 
 
 def masked(line: bytes, secret: Span | None) -> bytes:
@@ -499,11 +496,11 @@ class Command(Value, often=True):
 
     line: bytes
     keyword: bytes
-    """In upper case; empty where the line holds nothing but blanks."""
+    """In upper case; empty where the line holds nothing but spaces."""
     verb: Verb | None
     """The row of the table, None for a word that is not in it."""
     arguments: tuple[bytes, ...]
-    """A last argument that takes the rest of the line is given with the blanks in it."""
+    """A last argument that takes the rest of the line is given with the spaces in it."""
     secret: Span | None
     """What must not be shown, logged or remembered."""
 
@@ -575,8 +572,8 @@ _WORD = re.compile(rb"[^ \t]+")
 
 def may_become_command(line: bytes) -> bool:
     """Tell whether a line begins with a known keyword, or is itself the beginning of one."""
-    keyword, blank, _rest = line.upper().partition(b" ")
-    if blank:
+    keyword, space, _rest = line.upper().partition(b" ")
+    if space:
         return keyword in VERBS
     return any(known.startswith(keyword) for known in VERBS)
 

@@ -178,7 +178,7 @@ class TlsRequested(Event):
     """
 
     residue: bytes
-    """Octets that came in clear behind the +OK: a response injection.  Never read as a reply."""
+    """Octets that came in the clear after the +OK: a response injection.  Never read as a reply."""
 
 
 class Closed(Event):

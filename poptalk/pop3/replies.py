@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 from poptalk.pop3.commands import Clause
 from poptalk.pop3.values import Value
@@ -26,7 +27,7 @@ class ResponseCode(Value):
     """A row of the registry of response codes."""
 
     name: bytes
-    """In upper case, without brackets, its levels parted by a slash."""
+    """In upper case, without brackets, its levels separated by a slash."""
     meaning: str
     capability: bytes
     """The tag of the capability by which a server announces that it uses the code."""
@@ -115,17 +116,18 @@ class StatusLine(Value):
     code: bytes | None = None
     """The response code without its brackets (RFC 2449 §8), such as `SYS/TEMP`."""
     text: bytes = b""
-    """What follows the indicator and one blank, the response code included."""
+    """What follows the indicator and one space, the response code included."""
     end: bytes = b"\r\n"
     """The line end as received: CRLF, or LF alone."""
 
     @property
     def words(self) -> list[bytes]:
-        """The text parted at blanks, without a response code."""
+        """The words of the text, without a response code."""
         text = self.text[len(self.code) + 2 :] if self.code is not None else self.text
         return text.split()
 
 
+@lru_cache(maxsize=8)  # What keeps a reply, what shows it and what judges it each ask.
 def parse_status_line(line: bytes, *, end: bytes = b"\r\n") -> StatusLine:
     """Take the first line of a reply apart.
 
@@ -134,8 +136,8 @@ def parse_status_line(line: bytes, *, end: bytes = b"\r\n") -> StatusLine:
         end: the line end that was cut off.
 
     Returns:
-        The parts.  The indicator is recognised in any case (RFC 1939 §3 wants upper case; whoever
-        cares compares `line`).  Never raises.
+        The parts.  The indicator is recognised in any case (RFC 1939 §3 wants upper case; to be strict,
+        compare `line`).  Never raises.
     """
     word, _, text = line.partition(b" ")
     status = _INDICATORS.get(word.upper(), Status.OTHER)
@@ -158,7 +160,7 @@ def timestamp_of(greeting: bytes) -> bytes | None:
         greeting: the whole line or its text.
 
     Returns:
-        `<...@...>` without a blank in it, as RFC 822's msg-id demands, else None.  A looser reading
+        `<...@...>` without a space in it, as RFC 822's msg-id demands, else None.  A looser reading
         lets a hostile server choose what is hashed with the password (CVE-2007-1558).
     """
     found = _TIMESTAMP.search(greeting)
@@ -204,7 +206,7 @@ def other_protocol(greeting: bytes) -> str:
 # one chunk to the next: a line's first dot may come in another chunk than the line end before it, and a
 # server that forgets this sends "." and CRLF in the middle of a message, which ends it early.
 #
-# A line begins behind any LF, although RFC 1939 knows only CRLF.  In a proper message that is the
+# A line begins after any LF, although RFC 1939 knows only CRLF.  In a proper message that is the
 # same; in one with a bare LF it keeps readers that split at LF from seeing an end which is none.
 
 
@@ -249,7 +251,7 @@ def terminate(chunks: Iterable[bytes]) -> Iterator[bytes]:
 class Unstuffer:
     """Undo byte-stuffing, chunk by chunk.
 
-    It is fed the octets behind the status line, cut anywhere, up to the termination, which comes out
+    It is fed the octets after the status line, cut anywhere, up to the termination, which comes out
     as nothing; where the termination is, its feeder knows.
     """
 

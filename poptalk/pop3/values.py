@@ -1,6 +1,6 @@
 """Value classes for the path that every piped session takes.
 
-A piped session is a whole process, and importing ``dataclasses`` (with ``inspect`` behind it) and
+A piped session is a whole process, and importing ``dataclasses`` (which brings ``inspect``) and
 generating a dozen classes with it costs more than a complete poplib session.  `Value` gives what the
 project asks of its values, frozen, slotted and keyword-only, without that cost.  Type checkers see
 the subclasses as dataclasses (PEP 681).  Rooms off that path use ``dataclasses`` itself.

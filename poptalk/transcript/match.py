@@ -1,7 +1,7 @@
 """Comparing what happened with what a dialogue says, by meaning.
 
 Of a status line the indicator counts, a response code where one is written, and the fields that the
-command table calls data; the words behind them are for people: "the reply given by the POP3 server to
+command table calls data; the words after them are for people: "the reply given by the POP3 server to
 any command is significant only to "+OK" and "-ERR"" (RFC 1939 §9, which excepts STAT, LIST and UIDL).
 Body lines are compared in full, the lines of CAPA as a set.  So a session pasted from an RFC runs
 against any server.  With `exact` everything is compared.
@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import zip_longest
 
 from poptalk.pop3.commands import Command, Field, FieldKind
-from poptalk.pop3.replies import Status, StatusLine, parse_status_line
+from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.transcript.model import TERMINATOR, AnyLines, ClientLine, ExpectedReply, ServerLine
 from poptalk.transcript.octets import octets_of, text_of
 from poptalk.transcript.pattern import (
@@ -208,7 +208,7 @@ def match_reply(
     result = _match_status(first, lines[0], bindings, command=command, exact=exact)
     if isinstance(result, Difference) or (not body and not exact):
         return result
-    if _is_capabilities(command) and not exact:
+    if command is not None and command.keyword == b"CAPA" and not exact:
         return _match_capabilities(body, lines[1:], result.bindings, line=first.line)
     return _match_lines(body, lines[1:], result.bindings, line=first.line)
 
@@ -226,10 +226,12 @@ def _match_status(
     if step.pattern.placeholders:
         found = step.pattern.match(text_of(line), bindings)
         if found is None and b" " not in line:
-            # "+OK" alone leaves nothing for the placeholder of "+OK {...}", its blank included.
+            # "+OK" alone leaves nothing for the placeholder of "+OK {...}", its space included.
             found = step.pattern.match(text_of(line) + " ", bindings)
         return _agreement(step, Aspect.STATUS_LINE, line, found)
-    if wanted.code is not None and not _has_code(came, wanted.code):
+    # "Clients MUST ignore unknown hierarchical detail" of a response code (RFC 2449 §8).
+    code = (came.code or b"").upper() + b"/"
+    if wanted.code is not None and not code.startswith(wanted.code.upper() + b"/"):
         return _difference(step, Aspect.CODE, line, f"'[{text_of(wanted.code)}]'")
     fields = command.data_fields if command is not None and wanted.status is Status.OK else ()
     for field, want, got in zip_longest(fields, wanted.words, came.words):
@@ -239,15 +241,6 @@ def _match_status(
             wanted_field = f"'{field.name}' = {text_of(want)}"
             return _difference(step, Aspect.FIELD, line, wanted_field, field=field)
     return Agreement(bindings=dict(bindings))
-
-
-def _has_code(came: StatusLine, wanted: bytes) -> bool:
-    """Compare response codes in any case; "clients MUST ignore unknown hierarchical detail".
-
-    RFC 2449 §8.
-    """
-    code = (came.code or b"").upper() + b"/"
-    return code.startswith(wanted.upper() + b"/")
 
 
 def _match_lines(
@@ -309,7 +302,7 @@ def _match_run(
 def _find_run(
     run: Sequence[ServerLine], lines: Sequence[bytes], at: int, bindings: Bindings
 ) -> tuple[Comparison, int]:
-    """Find the first place from `at` on where a run of lines stands, and what lies behind it."""
+    """Find the first place from `at` on where a run of lines is, and what follows it."""
     compared = 0
     for start in range(at, len(lines) - len(run) + 1):
         result = _match_run(run, lines, start, bindings)
@@ -320,10 +313,6 @@ def _find_run(
             most = f"{start + 1 - at:,} lines"
             return _difference(run[0], Aspect.SEARCH, None, expected=most), at
     return _difference(run[0], Aspect.BODY_LINE, None), at
-
-
-def _is_capabilities(command: Command | None) -> bool:
-    return command is not None and command.keyword == b"CAPA"
 
 
 def _match_capabilities(
@@ -390,12 +379,12 @@ def _match_in_any_case(pattern: Pattern, text: str, bindings: Bindings) -> dict[
 
 
 def _fold(text: str) -> str:
-    keyword, blank, rest = text.partition(" ")
-    return keyword.upper() + blank + rest
+    keyword, space, rest = text.partition(" ")
+    return keyword.upper() + space + rest
 
 
 def _without_secret(pattern: Pattern) -> str:
-    """Write a pattern for a message, a secret that stands in it in clear masked."""
+    """Write a pattern for a message, a secret that it holds in the clear masked."""
     if pattern.placeholders:
         return pattern.source
     return make_pattern(*masked(octets_of(pattern.text))).source

@@ -50,13 +50,13 @@ _BY_TEXT = {action.value.lower(): action for action in Action if action is not A
 
 
 def direction_text(payload: str) -> str | None:
-    """Read a payload that is wholly in angle brackets with a blank in it.
+    """Read a payload that is wholly in angle brackets with a space in it.
 
     Args:
-        payload: the text behind the marker.
+        payload: the text after the marker.
 
     Returns:
-        The text between the brackets, each run of blanks made one; None for any other payload.
+        The text between the brackets, each run of spaces made one; None for any other payload.
     """
     found = _DIRECTION.fullmatch(payload.strip(" \t"))
     return " ".join(found[1].split()) if found else None
@@ -157,7 +157,7 @@ Step = ClientLine | ServerLine | AnyLines | Direction | Comment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialogue:
-    """A session, or a part of one, as somebody wrote it down."""
+    """A session, or a part of one, as written down."""
 
     name: str = field(compare=False, default="<dialogue>")
     """The file it comes from, for messages."""
@@ -190,7 +190,7 @@ class ExpectedReply:
 
 
 Act = Send | ExpectedReply | AnyLines | Direction
-"""What a replay does next.  `AnyLines` stands where no reply is due, so that none need come."""
+"""What a replay does next.  `AnyLines` is here where no reply is due, so that none need come."""
 
 
 def exchanges(dialogue: Dialogue) -> tuple[Act, ...]:

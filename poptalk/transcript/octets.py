@@ -1,7 +1,7 @@
 r"""Any octets as text that reads back as the same octets: in a dialogue, and in a JSON log.
 
-In a dialogue a TAB and printable UTF-8 stand as they are.  Everything else is written as its octets in
-hexadecimal digits, `{0x1b}`: control characters, octets that are not UTF-8, a space at the end of a
+In a dialogue a TAB and printable UTF-8 are left as they are.  Everything else is written as its octets
+in hexadecimal digits, `{0x1b}`: control characters, octets that are not UTF-8, a space at the end of a
 line, and characters that a screen would hide or reorder.  A line ends in CRLF unless its text ends in
 an LF of its own, which is written `{0x0a}`.
 

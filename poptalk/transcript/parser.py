@@ -4,9 +4,9 @@ r"""Reading a dialogue: text in, steps out, or an error that says what would be 
     C: STAT
     S: +OK 2 320
 
-The text of an RFC pastes unchanged.  Blanks in front of `C:` and `S:` do not count, one blank behind
+The text of an RFC pastes unchanged.  Spaces before `C:` and `S:` do not count, one space after
 them belongs to the marker, and the smallest indent common to all payloads of a block (a run of lines
-without a blank one) is removed, so that a folded header keeps a blank of its own.  A stage direction
+without an empty one) is removed, so that a folded header keeps a space of its own.  A stage direction
 of the server may go on over several lines, up to its closing bracket.
 """
 
@@ -110,7 +110,7 @@ def parse_dialogue(text: str, *, name: str = "<dialogue>", first_line: int = 1) 
     """Read a dialogue.
 
     Args:
-        text: the whole file, or what stands between two fences of a Markdown document.
+        text: the whole file, or the lines between two fences of a Markdown document.
         name: the file, for messages.
         first_line: the number of the first line of the text in its file.
 
@@ -188,7 +188,7 @@ class _DialogueReader:
         """Give an `or` line to the `C:` line above it."""
         above = steps[-1] if steps else None
         if not isinstance(above, ClientLine):
-            problem = "an 'or' line must stand right under a 'C:' line"
+            problem = "an 'or' line must be right under a 'C:' line"
             raise PatternError(problem, f"write 'C: {line.payload}', or move it there")
         steps[-1] = replace(above, alternatives=(*above.alternatives, self._pattern(line)))
 
@@ -198,7 +198,7 @@ class _DialogueReader:
         except PatternError as error:
             if parse_command(_octets(line.payload)).secret is None:
                 raise
-            # What the error says of the brace may be a piece of somebody's password.
+            # What the error says of the brace may be a piece of a password.
             problem = "a brace in a secret belongs to no placeholder"
             raise PatternError(problem, error.advice) from None
         self._check_secrets(line, pattern)
@@ -282,9 +282,9 @@ def _mark(number: int, source: str) -> _MarkedLine | None:
     if text.startswith("#"):
         return _MarkedLine(number, source, _Marker.COMMENT, text[1:].removeprefix(" "))
     for marker in (_Marker.CLIENT, _Marker.SERVER, _Marker.OR):
-        behind = text[len(marker.value) :]
-        if text.startswith(marker.value) and behind[:1] in ("", " ", "\t"):
-            return _MarkedLine(number, source, marker, behind[1:])
+        rest = text[len(marker.value) :]
+        if text.startswith(marker.value) and rest[:1] in ("", " ", "\t"):
+            return _MarkedLine(number, source, marker, rest[1:])
     return None
 
 
@@ -322,7 +322,7 @@ def _nearest(text: str) -> tuple[str, str]:
 
 
 def _quoted(source: str) -> str:
-    """Quote a line without a password that may stand in it."""
+    """Quote a line without a password that it may hold."""
     line = source.strip(" \t")
     first = line.partition(" ")[0]
     marker = first if first.lower() in (*_FOREIGN_MARKERS, _Marker.OR.value) else line[:2]

@@ -8,7 +8,7 @@ for the same without a name, `{{` and `}}` for braces, `{0x1b}` for octets that 
 A line ends in CRLF; one that ends in LF alone is written with that LF, `{0x0a}`, at its end.
 
 A line is never a regular expression.  A placeholder ends at the first place where the text that
-follows it stands, and takes all it can where another placeholder follows at once, so that matching
+follows it begins, and takes all it can where another placeholder follows at once, so that matching
 takes one pass and there is one answer.
 """
 
@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from poptalk.transcript.octets import escaped, joined, unescaped
 from poptalk.transcript.placeholders import reason_for_none
@@ -116,13 +117,13 @@ class Placeholder:
 Part = Literal | Placeholder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Pattern:
     """A payload taken apart; two patterns are equal when they mean the same."""
 
     parts: tuple[Part, ...]
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The pattern as a dialogue writes it."""
         if self.parts and isinstance(self.parts[-1], Literal):
@@ -130,18 +131,18 @@ class Pattern:
             return "".join(part.source for part in self.parts[:-1]) + end
         return "".join(part.source for part in self.parts)
 
-    @property
+    @cached_property
     def ends_in_lf(self) -> bool:
         """Whether the line brings an LF of its own in place of CRLF."""
         last = self.parts[-1] if self.parts else None
         return isinstance(last, Literal) and last.text.endswith("\n")
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The line as the wire has it; placeholders stay in their braces."""
         return "".join(p.text if isinstance(p, Literal) else p.source for p in self.parts)
 
-    @property
+    @cached_property
     def placeholders(self) -> tuple[Placeholder, ...]:
         """The placeholders from left to right."""
         return tuple(part for part in self.parts if isinstance(part, Placeholder))
@@ -178,7 +179,7 @@ class Pattern:
         """Write the line that a replay sends.
 
         Args:
-            bindings: values by name; a default in the pattern stands in for a missing one.
+            bindings: values by name; a default in the pattern replaces a missing one.
 
         Returns:
             The line, without CRLF; an LF alone is there.
@@ -203,8 +204,8 @@ def _take(placeholder: Placeholder, rest: Sequence[Part], text: str, found: Bind
     """Find how much of a text an unbound placeholder stands for.
 
     Args:
-        placeholder: what stands at the beginning of the text.
-        rest: the parts behind it.
+        placeholder: the one at the beginning of the text.
+        rest: the parts after it.
         text: what is left of the line.
         found: the bindings so far.
 
@@ -274,7 +275,7 @@ def parse_pattern(source: str) -> Pattern:
     """Read a payload as a dialogue writes it.
 
     Args:
-        source: the text behind the marker.
+        source: the text after the marker.
 
     Raises:
         PatternError: for a brace that belongs to no placeholder, and for a placeholder that is not

@@ -1,7 +1,7 @@
 """The placeholders of AUTH: `{login-1}`, `{scram-sha-256-2}`, and what a replay sends for them.
 
-A recording hides each response of the client behind the name of its mechanism and the number of the
-step.  A replay works the response out anew, with the same mechanism and the challenge that has come.
+A recording replaces each response of the client by the name of its mechanism and the number of the
+step.  A replay works the response out again, with the same mechanism and the challenge that has come.
 PLAIN and CRAM-MD5 have names without a number, `{plain}` and `{cram-md5}` (`known`): what they say
 depends on no step before.
 """
@@ -104,7 +104,7 @@ class Known:
 
 
 MakeMechanism = Callable[[str], ClientMechanism]
-"""Makes a mechanism by its name, for whoever logs in."""
+"""Makes a mechanism by its name, for the user who logs in."""
 
 _NAME = re.compile(r"(?P<mechanism>.+)-(?P<step>[1-9][0-9]?)")
 
@@ -147,7 +147,7 @@ class Responses:
     """The exchange of AUTH that a replay is in, and its responses.
 
     Args:
-        make: makes a mechanism for whoever logs in.
+        make: makes a mechanism for the user who logs in.
     """
 
     def __init__(self, make: MakeMechanism) -> None:

@@ -122,7 +122,7 @@ class DialogueWriter:
 
         Args:
             side: who acts.
-            text: what stands between the angle brackets.
+            text: between the angle brackets.
 
         Raises:
             ValueError: where it would not be read as a stage direction of that side.

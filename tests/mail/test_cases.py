@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.mail.view import VIEWS, view
+from poptalk.mail.words import TimeLimit
 from poptalk.terminal.render import plain_text
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.shell.black_box import at, piped
@@ -15,9 +16,14 @@ from tests.shell.shells import live
 LETTERS = Path(__file__).parent / "letters"
 
 
+PATIENCE = 60.0
+"""Seconds: what a view may take is tested by the time of its own thread, in `test_limits`."""
+
+
 def seen(name: str, octets: bytes) -> str:
     """Return a view of a letter without its bars."""
-    rows = [plain_text(row) for row in view(name, octets, columns=100)]
+    deadline = TimeLimit(PATIENCE)
+    rows = [plain_text(row) for row in view(name, octets, columns=100, deadline=deadline)]
     return "\n".join(row.removeprefix("|").removeprefix(" ") for row in rows)
 
 

@@ -281,7 +281,7 @@ def test_what_is_unasked_is_told_apart() -> None:
         (b"LIST 1", b"+OK 1", (), "octets is missing"),
         (b"LIST 1", b"+OK 99 10", (), "about message 99, and 1 was asked for"),
         (b"LIST", b"+OK", (b"1 ten", b"2"), "line 1: octets is not a number"),
-        (b"UIDL", b"+OK", (b"1 a b",), "line 1: the unique-id has a space"),
+        (b"UIDL", b"+OK", (b"1 a b",), "line 1: more follows the unique-id"),
         (b"UIDL", b"+OK", (b"2 \xe4",), "not printable ASCII"),
         (b"UIDL", b"+OK", (b"2 " + b"x" * 71,), "longer than 70"),
         (b"DELE 99", b"+OK", (), "+OK for message 99"),

@@ -243,7 +243,7 @@ def test_octets_behind_stls_are_refused(server: Server) -> None:
     with greeted(server) as talk:
         talk.sock.sendall(b"STLS\r\nCAPA\r\n")
         assert talk.rest() == (
-            b"-ERR 6 octets came behind STLS, where only TLS may follow the answer; closing\r\n"
+            b"-ERR 6 octets came after STLS, where only TLS may follow the answer; closing\r\n"
         )
 
 

@@ -107,7 +107,7 @@ def is_refused(layer: TlsLayer, answer: bytes, rest: bytes) -> bool:
     if not answer:
         answer, _, rest = rest.partition(b"\r\n")
     if answer.startswith(b"-ERR"):
-        return b"came behind STLS" in answer and rest == b""
+        return b"came after STLS" in answer and rest == b""
     alert = 0x15
     no_tls = rest == b"" or rest[0] == alert
     return answer == b"+OK Begin TLS negotiation" and no_tls and not layer.established
@@ -119,7 +119,7 @@ def test_a_client_hello_in_the_segment_of_stls_is_refused_as_well(
     _, hello = client_hello(context)
     with greeted(server) as talk:
         talk.sock.sendall(b"STLS\r\n" + hello)
-        assert talk.rest().startswith(b"-ERR %d octets came behind STLS" % len(hello))
+        assert talk.rest().startswith(b"-ERR %d octets came after STLS" % len(hello))
 
 
 def test_the_refusal_is_told_once(context: ssl.SSLContext) -> None:
@@ -146,7 +146,7 @@ def test_a_name_given_in_clear_is_forgotten(server: Server, context: ssl.SSLCont
     with greeted(server) as talk:
         assert talk.say(b"USER bob").startswith(b"+OK")
         with upgraded(talk, context) as inside:
-            assert inside.say(b"PASS jones").startswith(b"-ERR PASS goes right behind USER")
+            assert inside.say(b"PASS jones").startswith(b"-ERR PASS goes right after USER")
             assert inside.log_in().startswith(b"+OK")
 
 

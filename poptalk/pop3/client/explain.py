@@ -84,8 +84,8 @@ class ReplyContext(Value):
 
 
 _INDICATORS = {
-    Status.OK: ("positive: the server did it, it says", _STATUS),
-    Status.ERR: ("negative: the server did not do it, it says", _STATUS),
+    Status.OK: ("positive: the server says it is done", _STATUS),
+    Status.ERR: ("negative: the server did not do it", _STATUS),
 }
 _CHALLENGE = (
     "a challenge: the server waits for a line in base64, or for * to give up",
@@ -312,7 +312,7 @@ def faults_of_line(
 
 def _faults_of_id(words: Sequence[bytes]) -> Iterator[str]:
     if len(words) > 1:
-        yield "the unique-id has a space in it, which ends it"
+        yield "more follows the unique-id, and nothing may; perhaps the unique-id has a space in it"
     if not all(0x21 <= octet <= 0x7E for octet in words[0]):
         yield "the unique-id has an octet that is not printable ASCII (0x21 to 0x7E)"
     if len(words[0]) > _LONGEST_ID:
@@ -367,7 +367,9 @@ def _refused(
     """Say why a command was refused, or else what it is for; an unknown one may be a secret."""
     verb = command.verb
     if verb is None:
-        yield _note("what was sent begins with no command of POP3, and must be refused")
+        yield _note(
+            "no command of POP3 that poptalk knows; a server must refuse what it doesn't know"
+        )
         return
     if verb.effect is Effect.FAREWELL:
         # RFC 1939 §6: the server "in any case" closes the connection.

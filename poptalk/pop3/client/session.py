@@ -14,7 +14,7 @@ keeps a queue of outstanding commands; the oldest decides whether a +OK opens a 
 STLS is the one place where the driver must act: after `TlsRequested` every further octet belongs to
 TLS, until `tls_established` is called.
 
-Reading is by mode.  A reader takes the input and a position and returns the position behind what it
+Reading is by mode.  A reader takes the input and a position and returns the position after what it
 used, so that a chunk with a hundred thousand short lines is never copied for each of them, and the
 body of a long reply passes in one piece per chunk.
 """
@@ -199,7 +199,7 @@ class ClientSession:
         for line in lines:
             end = b"\r\n" if line.endswith(b"\r") else b"\n"
             self._line_sent(line.removesuffix(b"\r"), end)
-        return self._take_events()
+        return self._events
 
     def _line_sent(self, line: bytes, end: bytes) -> None:
         auth = self._auth_in_progress()
@@ -225,7 +225,11 @@ class ClientSession:
         """Note a line after AUTH: secret whatever it holds, but for "*", the cancel."""
         command = parse_command(line)
         if auth.taken_early and command.verb is not None:
-            self._close_early(auth)
+            # Its +OK was neither a challenge nor a login: the client goes on.
+            self._queue.remove(auth)
+            self._challenged = None
+            self._events.append(ReplyEnd(exchange=auth.exchange, ok=False, body_octets=0))
+            self.answered += 1
             self._line_sent(line, end)
             return
         secret = Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
@@ -247,13 +251,6 @@ class ClientSession:
         )
         if end == b"\n":
             self._odd(ViolationKind.SENT_BARE_LF)
-
-    def _close_early(self, auth: _Pending) -> None:
-        """End an AUTH whose +OK was neither a challenge nor a login, as the client goes on."""
-        self._queue.remove(auth)
-        self._challenged = None
-        self._events.append(ReplyEnd(exchange=auth.exchange, ok=False, body_octets=0))
-        self.answered += 1
 
     def _responded(self, auth: _Pending, response: bytes) -> None:
         """Count a response, and look for the name in it."""
@@ -318,7 +315,7 @@ class ClientSession:
             if residue:
                 self._odd(ViolationKind.RESPONSE_INJECTION, f"{len(residue)} octets")
             self._events.append(TlsRequested(residue=residue))
-        return self._take_events()
+        return self._events
 
     def receive_eof(self) -> list[Event]:
         """Take the end of the server's side of the connection."""
@@ -337,10 +334,10 @@ class ClientSession:
         self._queue.clear()
         self.awaiting_tls = False
         self._move_to(State.CLOSED)
-        return self._take_events()
+        return self._events
 
     def tls_established(self) -> list[Event]:
-        """Take note that TLS has begun: nothing learnt in clear is kept (RFC 2595 §4).
+        """Take note that TLS has begun: nothing learnt in the clear is kept (RFC 2595 §4).
 
         For implicit TLS the session is made with ``encrypted=True`` instead.
         """
@@ -353,11 +350,7 @@ class ClientSession:
         self._queue.clear()
         self._unsent = b""
         self.awaiting_tls = self._suspended = False
-        return self._take_events()
-
-    def _take_events(self) -> list[Event]:
-        events, self._events = self._events, []
-        return events
+        return self._events
 
     def _odd(self, kind: ViolationKind, detail: str = "") -> None:
         self._events.append(Violation(kind=kind, detail=detail))
@@ -373,9 +366,12 @@ class ClientSession:
         if not self._queue and self.state is not State.GREETING and not self._line:
             return self._read_unsolicited(data, at)
         stop = data.find(b"\n", at) + 1
+        if 0 < stop <= at + MAX_LINE_KEPT and not self._line:
+            self._whole_line(data[at:stop])  # As nearly all lines come: in one piece.
+            return stop
         self._keep(data[at : stop or None])
         if stop:
-            self._whole_line()
+            self._whole_line(bytes(self._line))
         return stop or len(data)
 
     def _keep(self, part: bytes) -> None:
@@ -388,17 +384,19 @@ class ClientSession:
             self._odd(ViolationKind.ENDLESS_LINE)
         self._line_overflow += len(part) - room
 
-    def _whole_line(self) -> None:
-        """Use the line that is complete; it has its line end, unless it was too long."""
-        line = bytes(self._line) + (b"\r\n" if self._line_overflow else b"")
-        self._line, self._line_overflow = bytearray(), 0
+    def _whole_line(self, line: bytes) -> None:
+        """Use a line that is complete; it has its line end, unless it was too long."""
+        if self._line:
+            line += b"\r\n" if self._line_overflow else b""
+            self._line, self._line_overflow = bytearray(), 0
         if self.state is not State.GREETING and not self._queue:
             self._unsolicited(line)
             return
-        end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
-        if end == b"\n":
+        if line.endswith(b"\r\n"):
+            status_line = parse_status_line(line[:-2])
+        else:
             self._odd(ViolationKind.BARE_LF)
-        status_line = parse_status_line(line.removesuffix(end), end=end)
+            status_line = parse_status_line(line[:-1], end=b"\n")
         if self.state is State.GREETING:
             self._greeted(status_line)
         else:
@@ -417,7 +415,7 @@ class ClientSession:
             return stop
         for line in lines:
             self._keep(line + b"\n")
-            self._whole_line()
+            self._whole_line(bytes(self._line))
         return stop
 
     def _unsolicited(self, block: bytes) -> None:

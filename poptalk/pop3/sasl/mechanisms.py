@@ -346,7 +346,7 @@ SALT_OCTETS = 16
 ITERATIONS = 4096
 """What RFC 5802 §5.1 and RFC 7677 §4 ask of a server at least: a login costs some two milliseconds."""
 
-_NO_PROOF = "the server has not proved that it knows the password; it may be somebody else's"
+_NO_PROOF = "the server has not proved that it knows the password; it may be another server"
 
 
 class ScramClient(ClientMechanism):

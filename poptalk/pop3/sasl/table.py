@@ -61,7 +61,7 @@ _ROWS = (
         name="OAUTHBEARER",
         need=_TOKEN,
         readable=True,
-        summary="a token that somebody else has issued, instead of a password",
+        summary="a token issued elsewhere, instead of a password",
         clause=Clause(rfc=7628, section="3"),
         client=mechanisms.oauthbearer_client,
         response=mechanisms.bearer_parts,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from poptalk.pop3.commands import Command, State
     from poptalk.pop3.sasl.mechanism import Proof
 
-if TYPE_CHECKING:
     Encode = Callable[[Iterable[bytes]], Iterator[bytes]]
     """Turns the lines of a body into octets for the wire: stuffed, and with the lone dot."""
 
@@ -68,7 +67,11 @@ class SessionHooks:
         return encode(chunks)
 
 
-class CommandReceived(Value, often=True):
+class ServerEvent(Value):
+    """Base of all events."""
+
+
+class CommandReceived(ServerEvent, often=True):
     """A command line has come; its answer follows."""
 
     command: Command
@@ -80,13 +83,13 @@ class CommandReceived(Value, often=True):
         return f"CommandReceived({self.command.keyword!r}, end={self.end!r})"
 
 
-class OverlongLineReceived(Value):
+class OverlongLineReceived(ServerEvent):
     """A line longer than the limit was thrown away."""
 
     octets: int
 
 
-class ResponseReceived(Value):
+class ResponseReceived(ServerEvent):
     """A line within AUTH has come, which is a response whatever it says (RFC 5034 §4)."""
 
     line: bytes
@@ -98,7 +101,7 @@ class ResponseReceived(Value):
         return f"ResponseReceived({MASK!r}, end={self.end!r})"
 
 
-class LoginAttempt(Value, often=True):
+class LoginAttempt(ServerEvent, often=True):
     """A client tries to log in: answer with ``accept`` or ``refuse``."""
 
     name: bytes
@@ -108,7 +111,7 @@ class LoginAttempt(Value, often=True):
     """The reason to refuse it if the proof is wrong or no account has that name."""
 
 
-class LoginWithdrawn(Value):
+class LoginWithdrawn(ServerEvent):
     """The client no longer wants a login that was accepted: give the maildrop back.
 
     A client that finds the server's last challenge wrong gives up before it is told the outcome; with
@@ -116,7 +119,7 @@ class LoginWithdrawn(Value):
     """
 
 
-class SizesRequested(Value):
+class SizesRequested(ServerEvent):
     """The sizes of all messages are needed for a reply; answer with ``sizes_counted``.
 
     Some have not been counted, which means reading the messages; other sessions should not
@@ -124,21 +127,21 @@ class SizesRequested(Value):
     """
 
 
-class CommitRequested(Value):
+class CommitRequested(ServerEvent):
     """QUIT: remove the marked messages; answer with ``committed`` or ``commit_failed``."""
 
     numbers: tuple[int, ...]
     """Message-numbers in rising order."""
 
 
-class StlsAnswered(Value):
+class StlsAnswered(ServerEvent):
     """The positive answer to STLS has been handed out: the next octets are TLS, both ways.
 
     Answer with ``tls_established`` once the handshake is done.
     """
 
 
-class PlaintextAfterStls(Value):
+class PlaintextAfterStls(ServerEvent):
     """Octets came in the clear after STLS, where only TLS may follow; the session ends.
 
     A server that executed them after the handshake would take orders from an attacker on the path
@@ -160,21 +163,7 @@ class EndReason(Enum):
     TURNED_AWAY = "turned away with the greeting"
 
 
-class SessionEnded(Value, often=True):
+class SessionEnded(ServerEvent, often=True):
     """The last octet has been handed out: close the connection."""
 
     because: EndReason
-
-
-ServerEvent = (
-    CommandReceived
-    | OverlongLineReceived
-    | ResponseReceived
-    | LoginAttempt
-    | LoginWithdrawn
-    | SizesRequested
-    | CommitRequested
-    | StlsAnswered
-    | PlaintextAfterStls
-    | SessionEnded
-)

@@ -161,8 +161,8 @@ class Quirks(Value):
             return True
         # At the end of a password they are part of it (RFC 1939 §7).
         takes_rest = command.verb is not None and any(a.rest for a in command.verb.arguments)
-        behind = command.line.endswith(BLANKS) and not takes_rest
-        return behind and self.stray_blanks is StrayBlanks.REFUSED
+        after = command.line.endswith(BLANKS) and not takes_rest
+        return after and self.stray_blanks is StrayBlanks.REFUSED
 
     def without_extra(self, command: Command) -> Command:
         """Return a command without the arguments that are ignored."""

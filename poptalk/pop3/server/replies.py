@@ -136,7 +136,7 @@ class LineReader:
 
 if TYPE_CHECKING:
     Part = bytes | Iterator[bytes] | StlsAnswered | SessionEnded
-    """What waits to be pulled: octets, a body, and events that belong behind them."""
+    """What waits to be pulled: octets, a body, and events that belong after them."""
 
 OK = b"+OK"
 

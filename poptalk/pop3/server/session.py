@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from poptalk.pop3.server.authorization import Accepted
     from poptalk.pop3.server.transaction import Maildrop
 
-if TYPE_CHECKING:
     Handler = Callable[[Any, Command], None]
     """A method that carries a command out, of the object that does so in its state."""
 

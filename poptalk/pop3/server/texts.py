@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-if TYPE_CHECKING:
     Field = bytes | int | str | Callable[[], int] | Callable[[], str]
     """What is filled into a text; what takes work to find is only asked for if it is in it."""
 
@@ -111,7 +110,7 @@ class Occasion(Enum):
     ALREADY_LOGGED_IN = _err("{keyword} comes before the login, which is done")
     ARGUMENT_MISSING = _err("an argument is missing: {syntax}", "keyword")
     ARGUMENT_EXCESS = _err("too many arguments: {syntax}", "extra", "keyword")
-    USER_FIRST = _err("PASS goes right behind USER: send USER name first")
+    USER_FIRST = _err("PASS goes right after USER: send USER name first")
     USER_TWICE = _err("a name was given already: send PASS password")
     WRONG_PASSWORD = _err("invalid password; begin again with USER", "name", code=b"AUTH")
     WRONG_DIGEST = _err(
@@ -122,7 +121,7 @@ class Occasion(Enum):
     )
     MECHANISM_UNKNOWN = _err("no mechanism {mechanism} here; AUTH alone lists those there are")
     MECHANISM_NEEDS_TLS = _err(
-        "{mechanism} is for TLS alone, as the password crosses in clear: STLS first"
+        "{mechanism} is for TLS alone, as the password crosses in the clear: STLS first"
     )
     INITIAL_RESPONSE_UNWANTED = _err(
         "{mechanism} begins with a question of the server: send AUTH {mechanism} alone"
@@ -144,7 +143,7 @@ class Occasion(Enum):
     TROUBLE_LASTING = _err("trouble on our side, tell the postmaster", code=b"SYS/PERM")
     TLS_ACTIVE = _err("Command not permitted when TLS active")
     OCTETS_BEHIND_STLS = _err(
-        "{octets} octets came behind STLS, where only TLS may follow the answer; closing"
+        "{octets} octets came after STLS, where only TLS may follow the answer; closing"
     )
     STLS_AFTER_UTF8 = _err("STLS must not follow UTF8: connect again and begin with STLS")
     LANGUAGE_UNKNOWN = _err("no texts in that language; LANG alone lists those there are")

@@ -111,7 +111,7 @@ _TELLING_ALL_OCTETS: Mapping[bytes, tuple[Occasion, ...]] = {
     b"RSET": (Occasion.MARKS_TAKEN_BACK,),
     b"QUIT": (Occasion.FAREWELL, Occasion.FAREWELL_AFTER_DELETION),
 }
-"""The texts in which the octets of all messages may stand, by command; for others see `needs_sizes`."""
+"""The texts that may hold the octets of all messages, by command; for others see `needs_sizes`."""
 
 
 class Transaction:

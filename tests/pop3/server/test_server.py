@@ -264,14 +264,14 @@ def test_pass_is_right_only_behind_user(between: bytes) -> None:
     desk = Desk()
     if between:
         desk.send(b"USER mrose\r\n" + between)
-    assert desk.send(b"PASS tanstaaf\r\n").startswith(b"-ERR PASS goes right behind USER")
+    assert desk.send(b"PASS tanstaaf\r\n").startswith(b"-ERR PASS goes right after USER")
     assert desk.session.state is State.AUTHORIZATION
 
 
 def test_a_failed_pass_uses_the_name_up() -> None:
     desk = Desk()
     desk.send(b"USER mrose\r\nPASS wrong\r\n")
-    assert desk.send(b"PASS tanstaaf\r\n").startswith(b"-ERR PASS goes right behind USER")
+    assert desk.send(b"PASS tanstaaf\r\n").startswith(b"-ERR PASS goes right after USER")
     assert desk.send(b"USER other\r\nUSER mrose\r\nPASS tanstaaf\r\n").count(b"+OK") == 3
 
 
@@ -490,7 +490,7 @@ def test_stls_forgets_the_name_and_the_timestamp_and_is_refused_a_second_time() 
     assert desk.send(b"USER mrose\r\nSTLS\r\n").endswith(b"+OK Begin TLS negotiation\r\n")
     assert desk.told[-1] == StlsAnswered()
     assert desk.session.encrypted
-    assert desk.send(b"PASS tanstaaf\r\n").startswith(b"-ERR PASS goes right behind USER")
+    assert desk.send(b"PASS tanstaaf\r\n").startswith(b"-ERR PASS goes right after USER")
     assert b"STLS" not in desk.send(b"CAPA\r\n")
     assert desk.send(b"STLS\r\n") == b"-ERR Command not permitted when TLS active\r\n"
     digest = b"c4c9334bac560ecc979e58001b3e22fb"
@@ -511,7 +511,7 @@ def test_tls_is_asked_for_only_when_the_answer_was_pulled() -> None:
 def test_octets_behind_stls_are_refused_and_never_carried_out(residue: bytes) -> None:
     desk = Desk()
     answer = desk.send(b"STLS\r\n" + residue)
-    assert answer.startswith(b"-ERR %d octets came behind STLS" % len(residue))
+    assert answer.startswith(b"-ERR %d octets came after STLS" % len(residue))
     assert answer.count(b"\r\n") == 1
     assert PlaintextAfterStls(residue=residue) in desk.told
     assert ended(desk) is EndReason.PLAINTEXT_AFTER_STLS
