@@ -26,7 +26,19 @@ UNSET = ("NO_COLOR", "FORCE_COLOR")
 UNSET_PREFIXES = ("CLICOLOR", "POPTALK_", "PROMPT_TOOLKIT_")
 
 
-def pytest_configure() -> None:
+WITHOUT_POSIX = "--without-posix"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that tests poptalk as if on Windows; see tests/servers/without_posix."""
+    parser.addoption(
+        WITHOUT_POSIX,
+        action="store_true",
+        help="take away from the poptalk that tests start what Windows does not have",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Undo what `nohup` and `&` leave, which programs that tests start would inherit; be patient."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
@@ -36,6 +48,10 @@ def pytest_configure() -> None:
         "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("patient")
+    if config.getoption(WITHOUT_POSIX):
+        folders = [str(Path(__file__).parent / "servers" / "without_posix")]
+        folders += filter(None, [os.environ.get("PYTHONPATH")])
+        os.environ["PYTHONPATH"] = os.pathsep.join(folders)
 
 
 @pytest.fixture(autouse=True)

@@ -239,6 +239,10 @@ def start_look_up(
         ConnectFailed: the name or the port is malformed, or the address is of another family.
     """
     if target.path is not None:
+        if not hasattr(socket, "AF_UNIX"):  # Windows
+            raise ConnectFailed(
+                "Python has no unix sockets on this system: connect to host and port"
+            )
         return [Address(family=socket.AF_UNIX, sockaddr=(target.path,))]
     host = host_name(target)
     try:

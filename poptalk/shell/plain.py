@@ -10,6 +10,7 @@ import codecs
 import os
 import select
 import shutil
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import cells
 from poptalk.terminal.screen import DEFAULT_COLUMNS, LinearScreen, set_attributes, stop_with
+from poptalk.terminal.standard_input import StandardInput
 
 if TYPE_CHECKING:
     from poptalk.shell.commands.registry import LocalCommand
@@ -59,19 +61,27 @@ _ERASE = ("\x7f", "\x08")
 _KILL = "\x15"
 _SUSPEND = "\x1a"
 _INTERRUPT = "\x03"
-_END = "\x04"
+_ENDS = ("\x04", _SUSPEND)
+"""Ctrl-Z ends input where it does not suspend: on Windows."""
 _ENTER = ("\r", "\n")
 
 
 class LineInput:
     """Keys of a terminal, gathered to lines; a context manager that restores the terminal."""
 
-    def __init__(self, descriptor: int, *, echo: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        echo: Callable[[str], None],
+        read: Callable[[], bytes] | None = None,
+    ) -> None:
         """Make an input that changes nothing before it is entered.
 
         Args:
             descriptor: the terminal.
             echo: writes text after the prompt.
+            read: reads keys; None reads the descriptor.
         """
         self.text = ""
         """What has been typed of the line."""
@@ -81,6 +91,7 @@ class LineInput:
         """Writes the prompt and the half-typed line on a new row."""
         self._descriptor = descriptor
         self._echo = echo
+        self._read = read or (lambda: os.read(descriptor, 4096))
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._keys = ""
         self._before: Attributes | None = None
@@ -124,7 +135,7 @@ class LineInput:
             False when the terminal is gone.
         """
         try:
-            data = os.read(self._descriptor, 4096)
+            data = self._read()
         except OSError:
             return False
         self._keys += self._decoder.decode(data)
@@ -152,10 +163,10 @@ class LineInput:
         if key == _INTERRUPT:
             cleared, self.text = bool(self.text), ""
             raise KeyboardInterrupt(cleared)
-        if key == _SUSPEND:
+        if key == _SUSPEND and termios is not None:
             self.suspend()
             return
-        if key == _END:
+        if key in _ENDS:
             if not self.text:
                 raise EOFError
         elif key in _ERASE:
@@ -227,8 +238,8 @@ class PlainShell(Shell):
         super().__init__(session, view, screen, commands)
         session.failed = self._failed
         view.shows_sent = False
-        self._descriptor = sys.stdin.fileno()
-        self._keys = LineInput(self._descriptor, echo=screen.echo)
+        self._input = StandardInput(keys=True)
+        self._keys = LineInput(self._input.descriptor, echo=screen.echo, read=self._input.read)
         self._keys.secret_from = self.secret_in_text
         self._keys.draw_again = self._prompt_again
         self.timeout = timeout
@@ -244,7 +255,7 @@ class PlainShell(Shell):
         """What follows work that a thread has done."""
         self._works = 0
         """How many pieces of work have been given to threads."""
-        self._bell, self._ring = os.pipe()
+        self._bell, self._ring = socket.socketpair()
         """Read and written when something is added to that."""
         session.in_thread = self._in_thread
 
@@ -307,7 +318,7 @@ class PlainShell(Shell):
                 work()
             finally:
                 self._done.append(then)
-                os.write(self._ring, b"\0")
+                self._ring.send(b"\0")
 
         Thread(target=do, daemon=True).start()
         self._works += 1
@@ -348,26 +359,28 @@ class PlainShell(Shell):
         """Wait for keys and for the server, and act on what comes."""
         self._prompt()
         link = self._link
-        sources: list[int | Link] = [self._descriptor, self._bell]
+        sources: list[StandardInput | socket.socket | Link] = [self._input, self._bell]
         if link is not None:
             sources.append(link)
         ready = self._wait(sources, at_once=link is not None and link.pending())
         # Keys first: Ctrl-C must be heard in the middle of a flood, too.
-        if self._descriptor in ready and not self._keys.read():
+        if self._input in ready and not self._keys.read():
             raise EOFError
         self._act_on_lines()
         if self._bell in ready:
-            os.read(self._bell, 1)
+            self._bell.recv(1)
             self._done.popleft()()
         if self._link is link and link is not None and (link in ready or link.pending()):
             self._listen(link)
             self._act_on_lines()
 
-    def _wait(self, sources: list[int | Link], *, at_once: bool) -> list[int | Link]:
+    def _wait(
+        self, sources: list[StandardInput | socket.socket | Link], *, at_once: bool
+    ) -> list[StandardInput | socket.socket | Link]:
         """Wait for a source; until one speaks, say what the silence may mean, and do what is due.
 
         Args:
-            sources: the keys, and the server.
+            sources: the keys, what rings when a thread is done, and the server.
             at_once: whether to look only.
 
         Returns:

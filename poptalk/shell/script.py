@@ -24,6 +24,7 @@ from poptalk.session.client import BlockingDriver
 from poptalk.session.exchanges import Note
 from poptalk.session.session import Session
 from poptalk.terminal.screen import RawOutput, ScreenClosed, complain
+from poptalk.terminal.standard_input import StandardInput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,8 +89,6 @@ def check_pipe_options(options: ShellSettings, *, in_shell: bool) -> None:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is for lines that come from a pipe or from -e")
 
-
-_READ_OCTETS = 65536
 
 FAREWELL_SECONDS = 0.25
 """How long a server may take to close after its +OK to QUIT, by which it has deleted what was marked
@@ -334,9 +333,7 @@ class Lines:
         self._rest = b""
         self._at_start = True
         if not given:
-            # One that was closed is an empty one.
-            closed = sys.stdin is None
-            self._descriptor = os.open(os.devnull, os.O_RDONLY) if closed else sys.stdin.fileno()
+            self._input = StandardInput()
 
     def next(self, *, while_waiting: Callable[[], bool], beside: Link) -> bytes | None:
         """Return the next line without its LF or CRLF.
@@ -350,16 +347,16 @@ class Lines:
             to be written could be sent.
         """
         while not self._whole and not self.ended:
-            if beside.ending is not None and not select.select([self._descriptor], [], [], 0)[0]:
+            if beside.ending is not None and not select.select([self._input], [], [], 0)[0]:
                 return None
-            if _something_is_said(beside, self._descriptor):
+            if _something_is_said(beside, self._input):
                 while_waiting()
             else:
                 self._read()
         return self._whole.pop(0) if self._whole else None
 
     def _read(self) -> None:
-        data = os.read(self._descriptor, _READ_OCTETS)
+        data = self._input.read()
         if self._at_start and data:
             self._at_start = False
             if data.startswith(_BYTE_ORDER_MARKS):
@@ -372,16 +369,17 @@ class Lines:
         self._whole = [line.removesuffix(b"\r") for line in lines]
 
 
-def _something_is_said(link: Link, descriptor: int) -> bool:
-    """Wait for the link and the descriptor; True when it is the link that has something."""
+def _something_is_said(link: Link, standard_input: StandardInput) -> bool:
+    """Wait for the link and standard input; True when it is the link that has something."""
     if link.ending is not None:
         return False
     if link.pending():
         return True
-    ready: list[int] = []
+    sources: list[StandardInput | Link] = [standard_input, link]
+    ready: list[StandardInput | Link] = []
     while not ready:
-        ready, _, _ = select.select([descriptor, link.fileno()], [], [], LOOK_UP_SECONDS)
-    return descriptor not in ready
+        ready, _, _ = select.select(sources, [], [], LOOK_UP_SECONDS)
+    return standard_input not in ready
 
 
 # Setting up a pipe: what standard input and output are decides who shows what.
