@@ -14,7 +14,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from math import inf
 from operator import itemgetter
@@ -318,7 +318,8 @@ class PlainShell(Shell):
                 work()
             finally:
                 self._done.append(then)
-                self._ring.send(b"\0")
+                with suppress(OSError):  # The shell has ended meanwhile.
+                    self._ring.send(b"\0")
 
         Thread(target=do, daemon=True).start()
         self._works += 1
@@ -354,6 +355,8 @@ class PlainShell(Shell):
             finally:
                 self.close()
                 self.session.close()
+                self._bell.close()
+                self._ring.close()
 
     def _turn(self) -> None:
         """Wait for keys and for the server, and act on what comes."""

@@ -36,8 +36,6 @@ from poptalk.session.session import Session
 from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.shell.plain import PlainShell
 from poptalk.shell.shell import Shell
-from poptalk.shell.view import View
-from poptalk.terminal.screen import LinearScreen
 from poptalk.terminal.theme import NEUTRAL
 from tests.run.replays import pipe, replayed
 from tests.servers.loopback import Channel
@@ -210,11 +208,10 @@ def plain_prompt(server: ScriptedServer, typed: Sequence[bytes], log: Path) -> N
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(sys, "stdin", terminal)
-        screen = LinearScreen(io.StringIO(), theme=NEUTRAL, color=False)
-        session = Session(clock=monotonic)
+        patch.setattr(sys, "stdout", io.StringIO())
+        shell = PlainShell(theme=NEUTRAL, color=False, timeout=5.0, commands=LOCAL_COMMANDS)
+        session = shell.session
         session.log = TextLog(str(log), session)
-        view = View(session, show=screen.show, size=lambda: (24, 80))
-        shell = PlainShell(view, screen, LOCAL_COMMANDS, timeout=5.0)
         waiting = [sending(line).encode() + b"\r" for line in typed]
 
         def type_on() -> None:
