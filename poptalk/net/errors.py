@@ -40,7 +40,6 @@ class TlsFailed(NetError):
     Args:
         sentence: what happened and what to try.
         certificate: what the server's certificate says, line by line; empty if it is not known.
-        clear: the octets that came in the clear where TLS was expected; empty if none did.
         wants_certificate: whether the server ended TLS because it was shown no certificate of ours.
     """
 
@@ -49,13 +48,11 @@ class TlsFailed(NetError):
         sentence: str,
         *,
         certificate: tuple[str, ...] = (),
-        clear: bytes = b"",
         wants_certificate: bool = False,
     ) -> None:
         super().__init__(sentence)
         self.wants_certificate = wants_certificate
         self.certificate = certificate
-        self.clear = clear
 
 
 class ConnectionLost(NetError):

@@ -181,7 +181,9 @@ class Serving:
     destination: Destination
     connect: Callable[[], Link]
     known: Known
-    responses: Responses
+    """What the known placeholders are worked out from."""
+    responses: Responses | None = None
+    """Works the responses of AUTH out; None where there is nobody to log in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,13 +72,11 @@ class Note(Event):
     """Whether it should not be overlooked."""
 
 
-# What the replies of a session have told: for the bottom line, for completion, and for the login.
+# What replies have told: for the bottom line, for completion, and for the login.
 #
-# Only what the server said is repeated; nothing is worked out that the server might see otherwise.  The
-# answers to CAPA are kept by situation, in the clear or in TLS, before or after the login; and of each
-# server, whether it has ever offered STLS in the clear: where it does not any more, someone between may
+# Answers to CAPA are kept by situation, in the clear or in TLS, before or after the login; and of each
+# server, whether it has ever offered STLS in the clear: where it no longer does, someone in between may
 # have taken the line out.
-
 
 MOST_ANSWERS = 16
 """How many answers to CAPA are kept: there are four situations."""
@@ -556,7 +554,9 @@ class Exchanges:
         self._sent_at[event.exchange.number] = self._clock()
         self._keep(event)
 
-    def _came(self, exchange: Exchange | None, line: StatusLine, *, body: bool = False) -> None:
+    def _came(
+        self, exchange: Exchange | None, line: StatusLine, *, body: bool = False, ends: bool = True
+    ) -> StoredReply:
         """Keep the first line of a reply; of the one before, a long body goes."""
         if self._whole and self.last is not None and self.last.octets > SHORT_OCTETS:
             self.last.shorten()
@@ -564,7 +564,7 @@ class Exchanges:
             exchange=exchange,
             status_line=line,
             multi_line=body,
-            complete=False,
+            complete=ends,
             whole=self._whole,
             beginning_octets=self.beginning_octets,
         )
@@ -576,19 +576,16 @@ class Exchanges:
             reply.seconds = self._clock() - started
             self.milliseconds = reply.seconds * 1000
         self._keep(reply)
+        return reply
 
     def _greeted(self, event: Greeting) -> None:
         self._came(None, event.status_line)
-        assert self.last is not None
-        self.last.complete = True
 
     def _challenged(self, event: Challenge) -> None:
-        self._came(event.exchange, event.status_line)
-        assert self.last is not None
-        self.last.complete = self.last.challenge = True
+        self._came(event.exchange, event.status_line).challenge = True
 
     def _replied(self, event: Reply) -> None:
-        self._came(event.exchange, event.status_line, body=event.multi_line)
+        self._came(event.exchange, event.status_line, body=event.multi_line, ends=False)
 
     def _body(self, event: BodyChunk) -> None:
         take = self._diverted.get(event.exchange.number)

@@ -42,20 +42,13 @@ class Interrupted(LocalError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A step: a line for the server, without its end."""
+class LinesToSend:
+    """A step: lines for the server, sent together before any is answered (RFC 2449 §6.6)."""
 
-    octets: bytes = field(repr=False)
-    """Left out of the repr: it may be a password, and a repr ends up in tracebacks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """A step: lines that are sent together, before any of them is answered (RFC 2449 §6.6)."""
-
-    octets: tuple[bytes, ...]
-    take: Callable[[StoredReply], object]
-    """Called with each reply as soon as it is complete."""
+    octets: tuple[bytes, ...] = field(repr=False)
+    """Without their ends.  Left out of the repr, which ends up in tracebacks: it may be a password."""
+    take: Callable[[StoredReply], object] | None = None
+    """Called with each reply as soon as it is complete; None where the reply is the outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +74,7 @@ class Work:
     work: Callable[[], object]
 
 
-Step = Line | Batch | Quiet | Question | Work
+Step = LinesToSend | Quiet | Question | Work
 Steps = Generator[Step, object, T]
 Plan = Steps[None]
 Then = Callable[[Exception | None], None]
@@ -94,7 +87,7 @@ def exchange(line: bytes) -> Steps[StoredReply]:
     Args:
         line: octets without a line end.
     """
-    return cast(StoredReply, (yield Line(octets=line)))
+    return cast(StoredReply, (yield LinesToSend(octets=(line,))))
 
 
 def pipelined(lines: Iterable[bytes], take: Callable[[StoredReply], object]) -> Steps[None]:
@@ -104,7 +97,7 @@ def pipelined(lines: Iterable[bytes], take: Callable[[StoredReply], object]) -> 
         lines: a few of them, since nothing is read before all are sent.
         take: called with each reply as soon as it is complete.
     """
-    yield Batch(octets=tuple(lines), take=take)
+    yield LinesToSend(octets=tuple(lines), take=take)
 
 
 def quiet() -> Steps[None]:
@@ -166,7 +159,7 @@ class Procedure:
         self._plan = plan
         self._then = then
         self._begun = False
-        self._until_quiet: Line | Batch | Quiet | None = None
+        self._until_quiet: LinesToSend | Quiet | None = None
         """What waits until the server owes nothing."""
         self._exchanges: list[int] = []
         """The numbers of the exchanges whose replies are awaited."""
@@ -193,10 +186,8 @@ class Procedure:
                     self._take_step()
                 elif self._is_quiet:
                     step, self._until_quiet = self._until_quiet, None
-                    if isinstance(step, Line):
-                        self._send((step.octets,), self._came)
-                    elif isinstance(step, Batch):
-                        self._send(step.octets, step.take)
+                    if isinstance(step, LinesToSend):
+                        self._send(step)
                 else:
                     return
         finally:
@@ -264,7 +255,7 @@ class Procedure:
 
     def _perform(self, step: Step) -> None:
         match step:
-            case Line() | Batch() | Quiet():
+            case LinesToSend() | Quiet():
                 self._until_quiet = step
             case Question():
                 self._waiting = True
@@ -285,12 +276,12 @@ class Procedure:
             self._waiting = False
             self._session.carry_on()
 
-    def _send(self, lines: tuple[bytes, ...], take: Callable[[StoredReply], object]) -> None:
+    def _send(self, lines: LinesToSend) -> None:
         session = self._session
         self._waiting = session.sent_by_poptalk = True
-        self._take = take
+        self._take = lines.take or self._came
         try:
-            session.send(b"".join(line + b"\r\n" for line in lines))
+            session.send(b"".join(line + b"\r\n" for line in lines.octets))
         finally:
             session.sent_by_poptalk = False
 
