@@ -17,12 +17,11 @@ from threading import Event, Thread
 
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
-from poptalk.net.errors import ConnectionLost
+from poptalk.net.errors import ConnectionLost, NetError
 from poptalk.pop3.events import Exchange
 from poptalk.pop3.replies import Status, StatusLine, Unstuffer, parse_status_line
 from poptalk.pop3.sasl.mechanism import LoginError
 from poptalk.pop3.sasl.table import find_method
-from poptalk.session import login
 from poptalk.session.client import Client
 from poptalk.session.exchanges import Note, StoredReply
 from poptalk.session.login import Asker, LoginRequest, log_in
@@ -210,9 +209,13 @@ class Reading:
             if self._interrupted:
                 link.interrupt()
             client = Client(link, destination)
+            client.session.user = self._side.user
             client.session.observe({Note: self._warn_of})
-            self._log_in(client)
-            return self._survey(client)
+            try:
+                self._log_in(client)
+                return self._survey(client)
+            except NetError as error:
+                raise client.session.staged(error) from error.__cause__
 
     # The login.
 
@@ -237,12 +240,6 @@ class Reading:
         )
         try:
             client.carry_out(plan)
-        except login.Refused as error:
-            said = client.session.secrets.mask(error.line).decode("utf-8", "surrogateescape")
-            raise LoginError(
-                f"{self._side.user} was not let in with {error.method.name}: {said}"
-                + (f".{error.why}" if error.why else "")
-            ) from None
         except LocalError as error:
             raise LoginError(str(error)) from error
 

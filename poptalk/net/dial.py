@@ -16,6 +16,13 @@ from poptalk.net.endpoint import Proxy, Target, ascii_name, bare_host
 from poptalk.net.errors import ConnectFailed, printable, reason
 from poptalk.pop3.values import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
 # What the DNS allows, in octets.
 LABEL_LIMIT = 63
 NAME_LIMIT = 253
@@ -201,10 +208,7 @@ def _not_ours(errors: list[OSError]) -> bool:
 
 
 def _look_up(target: Target, deadline: Deadline) -> list[Address]:
-    """Look `target` up, in a thread of its own if the name service must be asked.
-
-    getaddrinfo cannot be interrupted and may hang for minutes.  In a thread that is never joined, a
-    time-out and Ctrl-C work at once.
+    """Look `target` up; getaddrinfo, which asks the name service, may hang for minutes.
 
     Raises:
         ConnectFailed: the name or the port is malformed, or there is no such address.
@@ -217,26 +221,38 @@ def _look_up(target: Target, deadline: Deadline) -> list[Address]:
     except socket.gaierror as error:
         if error.errno != socket.EAI_NONAME:
             raise look_up_failed(target, error) from None
-    answers: list[list[Address] | Exception] = []
-    answered = _thread.allocate_lock()
-    answered.acquire()
+    try:
+        return _in_time(lambda: _addresses(target, host, 0), deadline)
+    except (OSError, ValueError) as error:
+        raise look_up_failed(target, error) from None
 
-    def ask() -> None:
+
+def _in_time(work: Callable[[], T], deadline: Deadline) -> T:
+    """Do something in a thread of its own that is never joined: for what cannot be interrupted.
+
+    Raises:
+        TimeoutError: it is not done in time.
+    """
+    outcome: list[T | Exception] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def run() -> None:
         try:
-            answers.append(_addresses(target, host, 0))
-        except (OSError, ValueError) as error:
-            answers.append(error)
-        answered.release()
+            outcome.append(work())
+        except Exception as error:  # noqa: BLE001 - raised on the other side
+            outcome.append(error)
+        done.release()
 
     # Not the threading module: importing it costs a piped session a millisecond.
-    _thread.start_new_thread(ask, ())
+    _thread.start_new_thread(run, ())
     left = deadline.left()
-    if not answered.acquire(timeout=-1 if left is None else left):
-        raise look_up_failed(target, TimeoutError())
-    [answer] = answers
-    if isinstance(answer, Exception):
-        raise look_up_failed(target, answer)
-    return answer
+    if not done.acquire(timeout=-1 if left is None else left):
+        raise TimeoutError
+    [result] = outcome
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def look_up_failed(target: Target, error: Exception) -> ConnectFailed:
@@ -381,7 +397,10 @@ def _dial_by_socks(proxy: Proxy, target: Target, timeout: float | None) -> socke
     source = None if target.source is None else (target.source, 0)
     host = host_name(target).decode("ascii")
     try:
-        return socks.connect(host, target.port, timeout, local_addr=source)
+        # The library gives each read the whole time again, so a drip would go on for ever.
+        return _in_time(
+            lambda: socks.connect(host, target.port, timeout, local_addr=source), Deadline(timeout)
+        )
     except ProxyConnectionError as error:
         raise ConnectFailed(f"{_begin(proxy)} cannot be reached: {reason(error)}.") from error
     except ProxyError as error:

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from poptalk.net.endpoint import UsageError
 from poptalk.net.errors import ConnectionLost, NetError
+from poptalk.pop3.client.explain import ReplyContext
 from poptalk.pop3.commands import Command, Effect, State
 from poptalk.pop3.events import Challenge, Event, Exchange, Greeting
 from poptalk.pop3.redaction import SpokenSecrets
@@ -76,6 +77,8 @@ class Differed:
     """What was answered; None for the greeting, and for what answers nothing."""
     exchange: int | None = None
     """The number of the exchange whose reply it is in."""
+    known: ReplyContext | None = None
+    """What the session knows beside that reply."""
     octets_left_out: int = 0
     """Octets of a very long reply in which the line was not looked for."""
 
@@ -271,7 +274,9 @@ class Replay:
         heard = yield from self._hear(sent.exchange, line=at)
         if parse_status_line(heard.lines[0]).status not in (Status.OK, Status.CHALLENGE):
             refusal = _refused(at, heard.lines[0])
-            raise _Differs(refusal, command=act.command, exchange=sent.exchange.number)
+            known = client.session.exchanges.context_of(heard)
+            number = sent.exchange.number
+            raise _Differs(refusal, command=act.command, exchange=number, known=known)
         self._check_time(at, sent.exchange)
         self.exchanges += 1
 
@@ -397,6 +402,7 @@ class Replay:
         link = self._server.connect()
         session = Session(clock=time.monotonic, whole=False, tls_at_once=False)
         session.exchanges.beginning_octets = self._octets_kept
+        session.user = self._known.user
         self._client = Client(link, self._server.destination, session=session)
         self._sent_at.clear()
         self._was_open = True
@@ -555,12 +561,14 @@ class Replay:
         )
 
     def _compare(self, act: ExpectedReply, heard: StoredReply) -> None:
+        client = self._client
         result = self._match(act, heard)
         if isinstance(result, Difference):
             raise _Differs(
                 result,
                 command=act.answers,
                 exchange=heard.exchange.number if heard.exchange is not None else None,
+                known=client.session.exchanges.context_of(heard) if client is not None else None,
                 octets_left_out=heard.octets_left_out,
             )
         self.compared += 1

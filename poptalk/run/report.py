@@ -9,7 +9,12 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from poptalk.pop3.capabilities import parse_capability
-from poptalk.pop3.client.explain import explain_reply
+from poptalk.pop3.client.explain import (
+    ReplyContext,
+    cause_of_refusal,
+    explain_reply,
+    why_login_refused,
+)
 from poptalk.pop3.commands import Clause, Command, Field
 from poptalk.pop3.events import (
     BodyChunk,
@@ -162,7 +167,7 @@ def _views(differed: Differed) -> Iterator[tuple[str, Clause | None]]:
                 verb.clause if verb is not None else None,
             )
         case Aspect.INDICATOR if difference.came is not None and command is not None:
-            yield from _of_the_answer(command, octets_of(difference.came))
+            yield from _of_the_answer(command, octets_of(difference.came), differed.known)
         case Aspect.CODE:
             yield "a response code is for programs, unlike the words after it", _CODES
         case Aspect.STATUS_LINE:
@@ -192,11 +197,18 @@ def _views(differed: Differed) -> Iterator[tuple[str, Clause | None]]:
             yield "a server hangs up after its answer to QUIT", _UPDATE
 
 
-def _of_the_answer(command: Command, line: bytes) -> Iterator[tuple[str, Clause | None]]:
+def _of_the_answer(
+    command: Command, line: bytes, known: ReplyContext | None
+) -> Iterator[tuple[str, Clause | None]]:
     """Say what an answer means that has another indicator than was written."""
-    indicator, *others = explain_reply(command, parse_status_line(line))
-    refused = others[-1:] if parse_status_line(line).status is Status.ERR else []
+    known = known or ReplyContext()
+    status_line = parse_status_line(line)
+    indicator, *others = explain_reply(command, status_line, known=known)
     codes = [part for part in others if part.part.startswith(b"[")]
+    refused = others[-1:] if status_line.status is Status.ERR else []
+    if refused and known.login is not None and cause_of_refusal(command, known) is None:
+        why = list(why_login_refused(status_line, known.login))
+        codes, refused = ([], why) if why else (codes, refused)
     for part in (indicator, *codes, *refused):
         yield part.meaning, part.clause
 

@@ -97,8 +97,13 @@ class BlockingDriver:
         procedure = self.session.run(plan, name="", then=outcome.append)
         try:
             while not outcome:
-                if not self.listen() and self.ending is not None:
-                    procedure.connection_ended(self.ending)  # it may have ended before
+                try:
+                    goes_on = self.listen()
+                except ConnectionLost as error:
+                    procedure.lose(error)
+                else:
+                    if not goes_on:
+                        procedure.lose(ConnectionLost(f"{self.ending}."))  # perhaps once more
         finally:
             procedure.abandon()
         if outcome[0] is not None:
@@ -118,8 +123,8 @@ class BlockingDriver:
             silent = isinstance(error, ConnectionLost) and self.ending is None
             self.close()
             if silent and self.session.core.greeted is not None:
-                raise no_tls_in_time(self.link.timeout or 0) from error
-            raise failure(error, self.session.core) from error
+                error = no_tls_in_time(self.link.timeout or 0)
+            raise self.session.staged(failure(error, self.session.core)) from error
 
     def close(self) -> None:
         """Close the connection without a word; again does no harm."""

@@ -12,7 +12,7 @@ from collections import deque
 from io import BytesIO
 from itertools import islice, pairwise
 
-from poptalk.pop3.commands import MAX_DIGITS, FieldKind, Span, State
+from poptalk.pop3.commands import MAX_DIGITS, Effect, FieldKind, Span, State
 from poptalk.pop3.events import (
     BodyChunk,
     Challenge,
@@ -30,11 +30,12 @@ from poptalk.pop3.replies import MAX_REPLY_OCTETS, StatusLine, Unstuffer, parse_
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import IO
+    from typing import IO, Any
 
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.pop3.capabilities import CapabilityAnswer
+    from poptalk.pop3.client.explain import LoginFacts, ReplyContext
     from poptalk.pop3.client.session import ClientSession
     from poptalk.pop3.commands import Verb
 
@@ -204,6 +205,15 @@ class Facts:
             if answer.encrypted == core.encrypted and answer.logged_in == logged_in:
                 return answer
         return None
+
+    def offered(self, core: ClientSession) -> dict[str, Any]:
+        """Return what `LoginFacts` wants to know of CAPA."""
+        answer = self.capabilities_now(core)
+        if answer is None:
+            return {}
+        if answer.lines is None:
+            return {"has_capa": False}
+        return {"capabilities": answer.parameters()}
 
 
 def _number(word: bytes) -> int | None:
@@ -435,8 +445,14 @@ class Exchanges:
     def __init__(self, *, clock: Callable[[], float], whole: bool = True) -> None:
         self.said: deque[Event | StoredReply] = deque()
         """All that was said and happened, the newest last."""
+        self.greeting = b""
+        """What the server greeted with; empty before that."""
         self.last: StoredReply | None = None
         """The last greeting, reply or challenge."""
+        self.subject: StoredReply | None = None
+        """The reply that `:why` is about, where later ones were asked for to explain it."""
+        self.explaining = False
+        """Whether what is sent is asked for that reason."""
         self.receiving: StoredReply | None = None
         """The multi-line reply whose end has not come."""
         self.cut_off: StoredReply | None = None
@@ -492,6 +508,47 @@ class Exchanges:
         message = _number(command.arguments[0]) if command.arguments else None
         return self.facts.sizes.get(message) if message is not None else None
 
+    def context_of(self, reply: StoredReply) -> ReplyContext:
+        """Gather what the session knows beside a reply, for explaining it."""
+        from poptalk.pop3.client.explain import ReplyContext
+
+        core = self.core
+        assert core is not None, "a reply has come on a connection"
+        ended = core.state is State.CLOSED
+        return ReplyContext(
+            # A refusal changes no state, but the end of the connection does.
+            state=None if ended or reply is not self.last else core.state,
+            marked=frozenset(core.marked),
+            highest=core.highest,
+            ended=ended,
+            challenge=reply.challenge,
+            login=self.login_of(reply),
+        )
+
+    def login_of(self, reply: StoredReply, *, timestamp_chosen: bool = False) -> LoginFacts | None:
+        """Return what is known of the login that a reply belongs to; None where it belongs to none."""
+        core = self.core
+        assert core is not None, "a reply has come on a connection"
+        command = reply.exchange.command if reply.exchange is not None else None
+        verb = command.verb if command is not None else None
+        if command is None or verb is None or verb.effect not in (Effect.NAME, Effect.LOGIN):
+            return None
+        from poptalk.pop3.client.explain import LoginFacts
+
+        mechanism = command.arguments[0] if verb.challenges and command.arguments else b""
+        name = mechanism or (b"APOP" if verb.name == b"APOP" else b"USER")
+        challenges = sum(
+            isinstance(each, StoredReply) and each.challenge and each.exchange is reply.exchange
+            for each in self.said
+        )
+        return LoginFacts(
+            method=name.decode("ascii", "replace").upper(),
+            challenged=challenges,
+            encrypted=core.encrypted,
+            timestamp_chosen=timestamp_chosen,
+            **self.facts.offered(core),
+        )
+
     def divert(self, exchange: Exchange, take: Callable[[bytes], object]) -> None:
         """Have the octets of a reply's body taken elsewhere instead of keeping them.
 
@@ -535,6 +592,8 @@ class Exchanges:
 
     def _opened(self, event: ConnectionOpened) -> None:
         self.secrets.clear()
+        self.greeting = b""
+        self.subject = None
         self.milliseconds = None
         self.unanswered = ()
         self._sent_at.clear()
@@ -551,6 +610,8 @@ class Exchanges:
     def _sent(self, event: Sent) -> None:
         if event.secret is not None:
             self.secrets = [*self.secrets[-MOST_KEPT:], (event.line, event.secret)]
+        if not self.explaining:
+            self.subject = None
         self._sent_at[event.exchange.number] = self._clock()
         self._keep(event)
 
@@ -579,6 +640,7 @@ class Exchanges:
         return reply
 
     def _greeted(self, event: Greeting) -> None:
+        self.greeting = event.status_line.line
         self._came(None, event.status_line)
 
     def _challenged(self, event: Challenge) -> None:

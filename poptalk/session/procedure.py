@@ -21,13 +21,12 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from poptalk.net.errors import STLS, ConnectionLost, NetError, not_greeted, stls_refused
+from poptalk.net.errors import STLS, NetError, not_greeted, stls_refused
 from poptalk.pop3.events import Challenge, Event, ReplyEnd, Sent
 from poptalk.pop3.replies import Status
 from poptalk.session.exchanges import StoredReply
 
 if TYPE_CHECKING:
-    from poptalk.net.errors import Ending
     from poptalk.session.session import Session
 
 T = TypeVar("T")
@@ -169,7 +168,11 @@ class Procedure:
         """Whether a step has been taken whose outcome is not known."""
         self._outcome: object = None
         self._failure: Exception | None = None
-        """What a piece of work has raised."""
+        """What is to be raised in the plan."""
+        self._working = False
+        """Whether a piece of work is being done."""
+        self._lost: NetError | None = None
+        """Why nothing more comes from the server."""
         self._carrying_on = False
         self._resuming = False
         """Whether the plan itself is running, and may bring about its own end."""
@@ -184,6 +187,8 @@ class Procedure:
             while not self.over and not self._waiting:
                 if self._until_quiet is None:
                     self._take_step()
+                elif self._lost is not None:
+                    self._failure, self._until_quiet = self._lost, None
                 elif self._is_quiet:
                     step, self._until_quiet = self._until_quiet, None
                     if isinstance(step, LinesToSend):
@@ -207,10 +212,21 @@ class Procedure:
         self._then = lambda _error: None
         self._end(None)
 
-    def connection_ended(self, ending: Ending) -> None:
-        """End it, as nothing can be sent any more."""
-        stage = f" ({self._session.stage})" if self._session.stage else ""
-        self._end(ConnectionLost(f"{ending}{stage}."))
+    def lose(self, error: NetError) -> None:
+        """Raise an error in the plan, as nothing more comes from the server.
+
+        A plan that is working in a thread finishes that first: it may have the last reply to speak of.
+        """
+        if self._resuming:
+            self._end(error)
+            return
+        self._lost = error
+        if not self._working:
+            self.question = None
+            self._waiting = False
+            self._exchanges.clear()
+            self._until_quiet = self._until_quiet or Quiet()
+            self.carry_on()
 
     def fail(self, error: NetError) -> bool:
         """End it because of TLS; return whether whoever began it will say so."""
@@ -261,7 +277,7 @@ class Procedure:
                 self._waiting = True
                 self.question = step
             case Work(work=work):
-                self._waiting = True
+                self._waiting = self._working = True
                 self._session.in_thread(lambda: self._work(work), self._worked)
 
     def _work(self, work: Callable[[], object]) -> None:
@@ -273,7 +289,7 @@ class Procedure:
 
     def _worked(self) -> None:
         if not self.over:
-            self._waiting = False
+            self._waiting = self._working = False
             self._session.carry_on()
 
     def _send(self, lines: LinesToSend) -> None:
@@ -346,13 +362,15 @@ def require_tls(session: Session) -> Plan:
     Raises:
         TlsFailed: the server did not say +OK, to its greeting or to STLS.
     """
+    session.stage = f"{session.who}, STLS"
     yield from quiet()
     if session.core.greeted is not Status.OK:
-        raise not_greeted()
+        raise not_greeted(session.exchanges.greeting)
     reply = yield from exchange(STLS)
     if reply.status_line.status is not Status.OK:
-        raise stls_refused(reply.status_line)
+        raise stls_refused(reply.status_line.line)
     if session.tls_request is not None and session.core.settled:
         # A driver of scripts begins TLS where its script says so.
         session.begin_tls()
     yield from quiet()
+    session.stage = ""

@@ -124,11 +124,11 @@ def test_the_password_is_asked_for_with_lines_on_the_command_line() -> None:
     [
         (
             b"-ERR [AUTH] Unsupported authentication mechanism.\r\n",
-            "The server does not take this way to log in; :capa lists what it takes",
+            "The server does not take this way to log in; it has no CAPA, which would list others",
         ),
         (
             b"-ERR no\r\n",
-            "CAPA was not asked, so the server may have no PLAIN at all: :capa shows it",
+            "The server has no CAPA, so it may have no PLAIN at all",
         ),
     ],
     ids=["in words", "without a reason"],
