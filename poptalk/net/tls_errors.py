@@ -145,12 +145,8 @@ def _out_of_time(code: int, chain: tuple[bytes, ...]) -> tuple[tuple[str, str], 
             continue
         when = facts.valid_until if expired else facts.valid_from
         if (when < now) == expired:
-            says = (
-                "has expired; its own time ends"
-                if expired
-                else "is not yet valid; its own time begins"
-            )
-            says = f"{says} on {moment(when)}"
+            says = "has expired (valid until" if expired else "is not yet valid (valid from"
+            says = f"{says} {moment(when)})"
             if number > 1:
                 says = (
                     f"is signed by way of one that {says}: certificate {number} of {len(chain)} in its "

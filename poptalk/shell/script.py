@@ -417,6 +417,8 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
             if view is not None and options.local_commands:
                 pipe.local = _local_commands(pipe, options, view, output)
             return pipe.run(Lines(options.lines))
+    except NetError as error:
+        raise (session.staged(error) if session.user is not None else error) from error.__cause__
     finally:
         if not shows:
             logins.conclude()

@@ -145,8 +145,8 @@ def test_what_came_before_a_broken_record_is_not_lost(identity: ServerIdentity) 
 @pytest.mark.parametrize(
     ("make", "says", "advice"),
     [
-        (certificates.expired, "has expired; its own time ends on 2002-01-01", "clock"),
-        (certificates.not_yet_valid, "is not yet valid; its own time begins on", "clock"),
+        (certificates.expired, "has expired (valid until 2002-01-01", "clock"),
+        (certificates.not_yet_valid, "is not yet valid (valid from", "clock"),
         (certificates.self_signed, "is self-signed, so no authority vouches for it", "--ca-file"),
         (certificates.unknown_issuer, "came alone, and was signed by", "--ca-file"),
         (

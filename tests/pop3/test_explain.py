@@ -342,6 +342,7 @@ CLEAR = {b"STLS": (), b"SASL": (b"PLAIN",)}
         (b"unknown user bob", "does not know this name"),
         (b"[SYS/PERM] Pop not allowed for user.", "POP3 may be off"),
         (b"Authentication failed, see https://example.org/help", "may say more"),
+        (b"[AUTH] authenticating: no mechanism available", "does not take this way to log in"),
         (b"OAuth2 token expired", "access token is out of date"),
         (b"Login restricted to internal network", ""),
         (b"error in username", ""),

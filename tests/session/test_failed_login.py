@@ -129,6 +129,12 @@ def test_why_is_about_the_refusal_and_not_about_the_capa_after_it(
 
 STAGES: dict[str, tuple[list[Step], tuple[str, ...], int, str]] = {
     "hung up before the greeting": ([Close()], (), 5, "(bob at HOST:PORT)"),
+    "half a greeting": (
+        [Send(b"+OK re"), SILENCE],
+        ("--timeout", "0.3"),
+        5,
+        "(bob at HOST:PORT)",
+    ),
     "not welcome": (
         [Send(b"-ERR closed for today\r\n"), Close()],
         (),

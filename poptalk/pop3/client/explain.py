@@ -517,9 +517,7 @@ _NOT_PLAIN_EVEN_IN_TLS = (
     "the server does not take this way to log in, although there is TLS here; {offered}"
 )
 _WHICH_OF_TWO = "name or password is wrong by these words, which don't say which"
-_NO_COMMAND = (
-    "the server does not know this command, or not in this state; CAPA lists what it offers"
-)
+_NO_COMMAND = "the server does not know this command, or not in this state; {offered}"
 _ANOTHER_WAY_MAY_HELP = ("", _NOT_THIS_WAY, _WHICH_OF_TWO, _NO_COMMAND)
 """What words may mean that leaves open whether another way to log in would work."""
 _WORDS = (
@@ -534,7 +532,7 @@ _WORDS = (
     ),
     (
         r"(unsupported|unknown|unrecogni[sz]ed|invalid|no such|not supported|unavailable|disabled)"
-        r".{0,30}(mechanism|auth\w* (type|method|scheme))|not implemented"
+        r".{0,30}(mechanism|auth\w* (type|method|scheme))|not implemented|\bno mechanism"
         r"|(mechanism|auth\w* (type|method|scheme)).{0,30}(not |un|dis|invalid)"
         r"|\b(apop|basic auth\w*|sasl|cram-md5) (is |are |command )?"
         r"(not (supported|available|enabled)|disabled|unsupported)",
