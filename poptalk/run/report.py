@@ -206,8 +206,9 @@ def _of_the_answer(
     indicator, *others = explain_reply(command, status_line, known=known)
     codes = [part for part in others if part.part.startswith(b"[")]
     refused = others[-1:] if status_line.status is Status.ERR else []
-    if refused and known.login is not None and cause_of_refusal(command, known) is None:
-        why = list(why_login_refused(status_line, known.login))
+    verb, login = command.verb, known.login
+    if refused and verb and login and not cause_of_refusal(verb, command, known):
+        why = list(why_login_refused(status_line, login))
         codes, refused = ([], why) if why else (codes, refused)
     for part in (indicator, *codes, *refused):
         yield part.meaning, part.clause
