@@ -15,11 +15,13 @@ from enum import Enum
 from itertools import islice
 from threading import Event, Thread
 
+# Not left to the two threads: Python 3.11 may report a deadlock where both import it at the same time.
+import poptalk.net.tls  # noqa: F401
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectionLost, NetError
 from poptalk.pop3.events import Exchange
-from poptalk.pop3.replies import Status, StatusLine, Unstuffer, parse_status_line
+from poptalk.pop3.replies import Status, StatusLine, Unstuffer, parse_status_line, quoted
 from poptalk.pop3.sasl.mechanism import LoginError
 from poptalk.pop3.sasl.table import find_method
 from poptalk.session.client import Client
@@ -214,7 +216,7 @@ class Reading:
             try:
                 self._log_in(client)
                 return self._survey(client)
-            except NetError as error:
+            except (NetError, NoSurvey) as error:
                 raise client.session.staged(error) from error.__cause__
 
     # The login.
@@ -223,7 +225,7 @@ class Reading:
         self.doing = "logging in"
         greeting = parse_status_line(client.greeting().lines[0])
         if greeting.status is not Status.OK:
-            raise NoSurvey(f"it greets with {_words(greeting)}")
+            raise NoSurvey(f"it greets with {quoted(_words(greeting))}")
         if self._side.destination.starttls:
             client.require_tls()
         _whole(client, client.ask(b"CAPA"))
@@ -258,7 +260,7 @@ class Reading:
             client, b"LIST", body=_ListingLines(lambda line: _note_size(line, sizes)).feed
         )
         if not _is_ok(listing):
-            raise NoSurvey(f"LIST was answered with {_words(_status(listing))}")
+            raise NoSurvey(f"LIST was answered with {quoted(_words(_status(listing)))}")
         self.doing = "asking UIDL"
         names: dict[int, bytes] = {}
         unique = _ask(

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from poptalk.session.procedure import Plan, Procedure, Then
 
 if TYPE_CHECKING:
-    E = TypeVar("E", bound=NetError)
+    E = TypeVar("E", bound=Exception)
 
     class Transport(Protocol):
         """What carries the octets: `net.connection.Link` or `net.async_connection.AsyncConnection`."""

@@ -270,7 +270,9 @@ def test_the_timestamp_from_before_tls_is_not_believed(
 def test_1_list_is_refused(servers: ExitStack, capfd: pytest.CaptureFixture[str]) -> None:
     place, _server = recording(servers, LIST=b"-ERR not today\r\n")
     assert diff(place, recording(servers)[0]) == 1
-    assert capfd.readouterr().err == "poptalk: A: LIST was answered with -ERR not today\n"
+    assert capfd.readouterr().err == (
+        f'poptalk: A: LIST was answered with "-ERR not today". (bob at {place})\n'
+    )
 
 
 def test_2_no_user(servers: ExitStack, capfd: pytest.CaptureFixture[str]) -> None:
