@@ -599,7 +599,7 @@ LESSONS: Mapping[str, CliCommand] = {
             ),
             _value(
                 "--mailbox FOLDER",
-                "the lesson's folder of letters: mailboxes/FOLDER beside it, or one that comes with "
+                "the lesson's folder of messages: mailboxes/FOLDER beside it, or one that comes with "
                 "poptalk (default: article)",
             ),
             PERSONA.but(metavar="NAME", help="how its practice server speaks (plain)"),

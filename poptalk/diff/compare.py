@@ -372,7 +372,7 @@ def _octets(message: Message) -> str:
 
 
 LEAST_TABLE_COLUMNS = 72
-"""Below, the columns would be narrower than what stands in them."""
+"""Below, the columns would be narrower than their contents."""
 
 MOST_COLUMNS = 100
 """Longer rows are hard to read, on however wide a terminal."""

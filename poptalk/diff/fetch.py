@@ -84,7 +84,7 @@ _EMPTY_LINE = re.compile(rb"\n\r?\n")
 """The end of the header.  Some servers forget CR; the line is empty nevertheless."""
 
 _BEFORE = b"\n"
-"""What stands before a message, so that one without a header begins with its empty line."""
+"""Put in front of a message, so that one without a header begins with its empty line."""
 
 
 class Hashing:
@@ -120,13 +120,13 @@ class Hashing:
 
 
 MOST_MESSAGES = 1_000_000
-"""Lines taken of a listing: whoever sends more wants our memory."""
+"""Lines taken of a listing; a server that sends more is after our memory."""
 
 MOST_LINE_OCTETS = 4096
 """Longest line of a listing that is taken; RFC 1939 §3 allows 512."""
 
 WINDOW = 8
-"""Messages asked for ahead where the server allows it: then the way there and back counts an eighth."""
+"""Messages asked for ahead where the server allows it: then a round trip costs an eighth."""
 
 ALL_LINES = 2**31 - 1
 """What TOP is asked for where the whole message is meant: the largest number that servers take."""
@@ -174,7 +174,7 @@ class Reading:
         self, side: MailboxSide, *, timeout: float, fetch: Fetch | None, warn: Callable[[str], None]
     ) -> None:
         self.doing = "connecting"
-        """What goes on now, in a few words: for whoever waits."""
+        """What goes on now, in a few words, for those who wait."""
         self._side = side
         self._timeout = timeout
         self._fetch = fetch

@@ -1,6 +1,6 @@
 """Going through a dialogue: its `C:` lines are sent, and what comes is compared with its `S:` lines.
 
-A `Replay` tells what happens as it happens, so that whoever drives it can show it, or not::
+A `Replay` reports what happens as it happens, so that its driver can show it or not::
 
     with Replay(dialogue, server, options) as replay:
         for occurrence in replay.run():
@@ -97,7 +97,7 @@ Occurrences = Generator[Occurrence, None, None]
 
 
 class ScriptError(UsageError):
-    """A dialogue that cannot be replayed as it stands; the sentence names its file and line."""
+    """A dialogue that cannot be replayed as it is; the sentence names its file and line."""
 
 
 class _Differs(Exception):
@@ -109,7 +109,7 @@ class _Differs(Exception):
 
 
 class Replay:
-    """A dialogue on its way through a server.
+    """A dialogue that is being replayed.
 
     Args:
         dialogue: what is to happen.
@@ -182,7 +182,7 @@ class Replay:
         self.close()
 
     def close(self) -> None:
-        """Hang up, if the connection still stands."""
+        """Hang up, if the connection is still open."""
         if self._client is not None:
             self._client.close()
 
@@ -373,7 +373,7 @@ class Replay:
     def _negotiate_tls(self, at: int) -> Occurrences:
         if self._connected(at).session.tls_request is None:
             raise self._error(
-                at, "TLS is negotiated behind the +OK to STLS; write 'C: STLS' and 'S: +OK' first."
+                at, "TLS is negotiated after the +OK to STLS; write 'C: STLS' and 'S: +OK' first."
             )
         yield from self._begin_tls()
 
@@ -576,7 +576,7 @@ class Replay:
         self._remember(result.bindings)
 
     def _remember(self, found: Mapping[str, str]) -> None:
-        """Keep what was captured; what is known is worked out anew each time."""
+        """Keep what was captured; what is known is worked out again each time."""
         known = self._known.bindings()
         self.bindings = {
             name: value

@@ -88,7 +88,7 @@ def junit(suites: Sequence[Suite], *, name: str) -> str:
         name: what found all that.
 
     Returns:
-        XML with a line end behind it.
+        XML that ends with a line end.
     """
     root = Element("testsuites", name=name)
     for suite in suites:
@@ -327,7 +327,7 @@ class Stopwatch:
 
 
 BODY_ROWS = 100
-"""Rows shown of one reply: whoever replays a session looks at how it goes, not at the letters."""
+"""Rows shown of one reply: a replay is about how the session goes, not about the messages."""
 
 MOST_UNASKED = 50
 """Lines shown of those that answer nothing and came at once."""
@@ -471,7 +471,7 @@ class Transcript:
         if aspect is Aspect.END:
             return [("note", "nothing more")]
         if aspect is Aspect.MECHANISM:
-            return [("note", "a challenge that the line behind it can answer")]
+            return [("note", "a challenge that the line after it can answer")]
         if aspect is Aspect.CLOSE:
             return [("note", "S: <close connection>")]
         if isinstance(step, ClientLine):

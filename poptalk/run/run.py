@@ -34,10 +34,10 @@ _MARKDOWN = (".md", ".markdown")
 
 
 def part_words(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Part what stands on the command line into files and a server.
+    """Separate the words of the command line into files and a server.
 
     Args:
-        words: the first is a file; of those behind it, each that ends in `SUFFIX` or is a file,
+        words: the first is a file; of those after it, each that ends in `SUFFIX` or is a file,
             up to the first that is not.
 
     Returns:
@@ -74,7 +74,7 @@ def read_dialogue(name: str) -> Dialogue:
             )
         dialogue = parse_dialogue(text, name=shown)
     except OSError as error:
-        order = "" if _is_file(name) else "; the dialogue comes first, and the server behind it"
+        order = "" if _is_file(name) else "; the dialogue comes first, and the server after it"
         raise UsageError(f"{shown} cannot be read: {error.strerror}{order}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{shown} is not UTF-8, from octet {error.start:,} on") from error

@@ -224,7 +224,7 @@ MEMORY_OCTETS = 8 * 1024 * 1024
 """Octets of a body that are kept in memory; a longer one goes to a temporary file."""
 
 BEGINNING_OCTETS = 4 * 1024 * 1024
-"""Octets of a body's beginning that are compared: more than anybody writes into a dialogue by hand."""
+"""Octets of a body's beginning that are compared: more than anyone writes into a dialogue by hand."""
 
 END_OCTETS = 1024 * 1024
 """Octets of the end of a longer body that are compared, for the lines after `S: ...`."""
@@ -468,7 +468,7 @@ class Exchanges:
         """Lines with secrets that were sent on this connection, for `:reveal`."""
         self.facts = Facts()
         self.failure: OSError | None = None
-        """Why the body that is coming in is not kept; whoever says so takes it away."""
+        """Why the body that is coming in is not kept; reset by the one who reports it."""
         self.core: ClientSession | None = None
         self.takers: dict[type[Event], Callable[..., None]] = {
             ConnectionOpened: self._opened,

@@ -208,7 +208,7 @@ class Procedure:
         self._end(Interrupted("given up; what the server was told stays told"))
 
     def abandon(self) -> None:
-        """End it without a word: whoever began it knows."""
+        """End it silently: its caller knows why."""
         self._then = lambda _error: None
         self._end(None)
 
@@ -229,7 +229,7 @@ class Procedure:
             self.carry_on()
 
     def fail(self, error: NetError) -> bool:
-        """End it because of TLS; return whether whoever began it will say so."""
+        """End it because of TLS; return whether its caller will say so."""
         told = self._then is not None
         self._end(error)
         return told

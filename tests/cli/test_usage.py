@@ -80,7 +80,7 @@ def test_a_password_that_was_given_is_not_repeated(
     [
         (["110", "localhost"], "the host comes first, and the port after it: localhost 110"),
         (["localhost", "--log-format", "jsonl"], "--log-format is for --log FILE"),
-        (["run", "localhost", "110"], "the dialogue comes first, and the server behind it"),
+        (["run", "localhost", "110"], "the dialogue comes first, and the server after it"),
     ],
 )
 def test_an_order_that_is_wrong(

@@ -270,7 +270,7 @@ def test_waiting_for_the_server_to_hang_up_is_over_when_it_has() -> None:
     ("script", "sentence"),
     [
         ("S: +OK\nC: <close connection>\nC: NOOP", "test.pop3:3: There is no connection here"),
-        ("S: +OK\nC: <negotiate TLS>", "test.pop3:2: TLS is negotiated behind the .OK to STLS"),
+        ("S: +OK\nC: <negotiate TLS>", "test.pop3:2: TLS is negotiated after the .OK to STLS"),
         ("S: +OK\nC: RETR {n}", r"test.pop3:2: '\{n\}' has no value"),
         ("S: +OK\nC: APOP bob {apop}", "test.pop3:2: .* a greeting that holds a <timestamp>"),
     ],
