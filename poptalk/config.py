@@ -165,7 +165,7 @@ class Table:
         allowed: the keys that may stand here.
 
     Raises:
-        TomlError: another key stands here.
+        TomlError: there is another key.
     """
 
     def __init__(

@@ -64,20 +64,17 @@ def _argument(field: str, metavar: str, text: str, **more: Any) -> Option:
     return Option(field=field, metavar=metavar, help=text, **more)
 
 
-def _value(flag: str, metavar: str | None, text: str, **more: Any) -> Option:
+def _value(usage: str, text: str, **more: Any) -> Option:
+    """Return an option with a value, such as `--log FILE`."""
+    flag, _, metavar = usage.partition(" ")
+    field = flag.lstrip("-").replace("-", "_")
     return Option(
-        **{"flags": (flag,), "field": _field(flag), "metavar": metavar, "help": text} | more
+        **{"flags": (flag,), "field": field, "metavar": metavar or None, "help": text} | more
     )
 
 
 def _switch(flag: str, text: str, **more: Any) -> Option:
-    return Option(
-        **{"flags": (flag,), "field": _field(flag), "action": "store_true", "help": text} | more
-    )
-
-
-def _field(flag: str) -> str:
-    return flag.lstrip("-").replace("-", "_")
+    return _value(flag, text, **{"action": "store_true"} | more)
 
 
 def _wrong(sentence: str) -> Exception:
@@ -128,8 +125,7 @@ TARGET = _argument(
 )
 
 TIMEOUT = _value(
-    "--timeout",
-    "SECONDS",
+    "--timeout SECONDS",
     f"for connecting, for TLS, and for a reply ({DEFAULT_TIMEOUT:g})",
     type=_seconds,
 )
@@ -144,37 +140,31 @@ REACHING = (
         action="store_false",
         weakens=True,
     ),
-    _value("--ca-file", "FILE", "PEM file of the authorities to trust", own_server=True),
+    _value("--ca-file FILE", "PEM file of the authorities to trust", own_server=True),
     _value(
-        "--tls-name",
-        "HOST",
+        "--tls-name HOST",
         "the name that the certificate must be for",
         field="server_name",
         own_server=True,
     ),
     _value(
-        "--pin",
-        "SHA256",
+        "--pin SHA256",
         "accept only this certificate or, with sha256//, this public key (repeatable)",
         field="pins",
         action="append",
         own_server=True,
     ),
-    _value("--client-cert", "FILE", "PEM file of the certificate to show", own_server=True),
-    _value(
-        "--client-key", "FILE", "PEM file of its key, if it is a separate file", own_server=True
-    ),
+    _value("--client-cert FILE", "PEM file of the certificate to show", own_server=True),
+    _value("--client-key FILE", "PEM file of its key, if it is a separate file", own_server=True),
     _value(
         "--tls-min",
-        None,
         "the lowest version of TLS to accept (default: 1.2)",
         choices=TLS_VERSIONS,
         own_server=True,
     ),
-    _value("--keylog", "FILE", "append the session keys to FILE, for Wireshark", own_server=True),
+    _value("--keylog FILE", "append the session keys to FILE, for Wireshark", own_server=True),
     _value(
-        "--save-chain",
-        "FILE",
+        "--save-chain FILE",
         "write the certificates that the server sends to a new file, as PEM, whether they pass or not",
         own_server=True,
     ),
@@ -191,51 +181,51 @@ REACHING = (
     ),
     TIMEOUT,
     _value(
-        "--connect-timeout",
-        "SECONDS",
+        "--connect-timeout SECONDS",
         "for connecting only (default: as --timeout)",
         type=_seconds,
     ),
-    _value("--source", "ADDRESS", "connect from this address of this machine", own_server=True),
-    _value("--socket", "PATH", "connect to a unix socket", field="path"),
+    _value("--source ADDRESS", "connect from this address of this machine", own_server=True),
+    _value("--socket PATH", "connect to a unix socket", field="path"),
     _value(
-        "--proxy",
-        "URL",
+        "--proxy URL",
         "connect through socks5://, socks5h:// or http://HOST:PORT (default: the environment variable "
         f"{PROXY_VARIABLE})",
         own_server=True,
     ),
 )
 
-REACHING_ONLY = tuple(
-    row.but(help=f"for connecting, and for TLS ({DEFAULT_TIMEOUT:g})") if row is TIMEOUT else row
-    for row in REACHING
-)
+
+def _reaching(limited: str) -> tuple[Option, ...]:
+    """Return `REACHING` for a command in which --timeout limits something else."""
+    timeout = TIMEOUT.but(help=f"{limited} ({DEFAULT_TIMEOUT:g})")
+    return tuple(timeout if row is TIMEOUT else row for row in REACHING)
+
+
+REACHING_ONLY = _reaching("for connecting, and for TLS")
 """For commands at a prompt, where only the person waits for replies."""
 
 # What the screen shows, and what is kept.
 
-COLOR = _value("--color", None, "colours (auto)", choices=COLOR_FLAGS)
+COLOR = _value("--color", "colours (auto)", choices=COLOR_FLAGS)
 
 SCREEN = (
-    _value("--log", "FILE", "write the dialogue to FILE, secrets masked"),
+    _value("--log FILE", "write the dialogue to FILE, secrets masked"),
     _value(
         "--log-format",
-        None,
         "what to write there: C: and S: lines that poptalk run replays, or JSON for machines "
         f"({LOG_FORMATS[0]})",
         choices=LOG_FORMATS,
     ),
     _switch("--plain", "never redraw the screen: for screen readers and odd terminals"),
     COLOR,
-    _value("--theme", None, "styles (neutral)", choices=tuple(THEMES)),
+    _value("--theme", "styles (neutral)", choices=tuple(THEMES)),
 )
 
 # Who logs in.
 
 MECHANISM = _value(
-    "--mechanism",
-    "NAME",
+    "--mechanism NAME",
     "how to log in, such as PLAIN or APOP (default: the best that is offered)",
 )
 
@@ -251,8 +241,7 @@ def _password(kind: SourceKind, metavar: str, text: str, *, of: str = "") -> Opt
     """
     suffix = f"-{of.lower()}" if of else ""
     return _value(
-        f"{kind.value}{suffix}",
-        metavar,
+        f"{kind.value}{suffix} {metavar}",
         text,
         field=f"password_source{suffix}".replace("-", "_"),
         type=lambda detail: PasswordSource(kind=kind, detail=detail),
@@ -291,7 +280,7 @@ PASSWORD = (
 )
 
 LOGIN = (
-    _value("--login", "USER", "log in right after the greeting, and after --starttls"),
+    _value("--login USER", "log in right after the greeting, and after --starttls"),
     MECHANISM,
     _switch("--two-step", "AUTH and its first response in two lines, as Exchange Online wants it"),
     _switch("--oauth", "the secret is an OAuth token, not a password"),
@@ -301,21 +290,18 @@ LOGIN = (
 # The practice server.
 
 PERSONA = _value(
-    "--persona",
-    "NAME|FILE",
+    "--persona NAME|FILE",
     "how the practice server speaks and behaves: exchange, plain, dovecot, ... (poptalk serve "
     "--list-personas lists them all), or a .toml file of your own (default: exchange)",
 )
 MAILDROP = _value(
-    "--maildrop",
-    "[FORMAT:]PATH",
+    "--maildrop [FORMAT:]PATH",
     "the mail of every account there: a folder of .eml files, a Maildir or an mbox; where the kind "
     "is in doubt, eml:PATH, maildir:PATH or mbox:PATH (default: bob has the article's three messages, "
     "mrose those of RFC 1939)",
 )
 FAULT = _value(
-    "--fault",
-    "[WHO=]NAME[:VALUE]",
+    "--fault [WHO=]NAME[:VALUE]",
     "misbehave as some real server did: no-final-dot, slow:5s; for one account: bob=locked; for the "
     "third connection: '#3=reset' (repeatable; poptalk serve --list-faults lists them all)",
     field="faults",
@@ -328,17 +314,11 @@ PRACTICE = (PERSONA, MAILDROP, FAULT)
 
 CONNECT = (
     TARGET,
-    _value("--srv", "DOMAIN", "use the server that DOMAIN's SRV records name"),
-    _value("--save", "NAME", "save the server: from then on, NAME is enough"),
-    *(
-        row.but(help=f"for connecting, for TLS, and for a reply in a pipe ({DEFAULT_TIMEOUT:g})")
-        if row is TIMEOUT
-        else row
-        for row in REACHING
-    ),
+    _value("--srv DOMAIN", "use the server that DOMAIN's SRV records name"),
+    _value("--save NAME", "save the server: from then on, NAME is enough"),
+    *_reaching("for connecting, for TLS, and for a reply in a pipe"),
     _value(
-        "--expires-within",
-        "DAYS",
+        "--expires-within DAYS",
         "warn if a certificate of the server expires within so many days; in a pipe the exit code is 1 "
         "then",
         type=_number_of("days"),
@@ -348,13 +328,12 @@ CONNECT = (
     _switch("--explain", "explain everything, as :explain on does"),
     _switch("--times", "show beside each reply how long it took, as :times on does"),
     _switch("--local-commands", "in a pipe too, ':' begins a local command"),
-    Option(
-        flags=("-e",),
+    _value(
+        "-e LINE",
+        "send LINE instead of the lines of standard input (repeatable); not for secrets, as "
+        "every user of this machine can read it",
         field="lines",
         action="append",
-        metavar="LINE",
-        help="send LINE instead of the lines of standard input (repeatable); not for secrets, as "
-        "every user of this machine can read it",
     ),
     _switch(
         "--after-login",
@@ -365,8 +344,7 @@ CONNECT = (
     ),
     _switch("--pipeline", "in a pipe and with -e: send all lines before reading anything"),
     _value(
-        "--drop-after",
-        "N",
+        "--drop-after N",
         "in a pipe and with -e: hang up without QUIT after N replies",
         type=_number_of("replies"),
     ),
@@ -405,28 +383,25 @@ RUN = (
         "that would delete messages",
     ),
     _value(
-        "--max-time",
-        "SECONDS",
+        "--max-time SECONDS",
         "a greeting or a reply that takes longer is a difference",
         type=_seconds,
     ),
     _value(
-        "--max-wait",
-        "SECONDS",
+        "--max-wait SECONDS",
         "the longest <wait ...> that a dialogue may have (60)",
         type=_seconds,
     ),
     _switch("--quiet", "show only the differences"),
     _switch("--times", "show beside each reply how long it took"),
-    _value("--junit", "FILE", "write the results as JUnit XML, for a build server"),
+    _value("--junit FILE", "write the results as JUnit XML, for a build server"),
     _value(
-        "--var",
-        "NAME=VALUE",
+        "--var NAME=VALUE",
         "the value of {NAME}, before any line captures one (repeatable)",
         field="variables",
         action="append",
     ),
-    _value("--user", "NAME", "who {user} is, and who logs in"),
+    _value("--user NAME", "who {user} is, and who logs in"),
     *PASSWORD,
     PERSONA.but(
         help="how the practice server speaks, as for connect (default: exchange, and for a dialogue "
@@ -461,9 +436,9 @@ _A_SERVER = "HOST, HOST:PORT, a URL such as pop3s://me@HOST, or a saved name"
 DIFF = (
     _argument("a", "A", f"the first server, in a migration the old one: {_A_SERVER}"),
     _argument("b", "B", f"the second: {_A_SERVER}"),
-    _value("--user", "NAME", "who logs in, on both servers"),
-    _value("--user-a", "NAME", "who logs in on A"),
-    _value("--user-b", "NAME", "who logs in on B"),
+    _value("--user NAME", "who logs in, on both servers"),
+    _value("--user-a NAME", "who logs in on A"),
+    _value("--user-b NAME", "who logs in on B"),
     MECHANISM.but(
         help="how to log in on both, such as PLAIN or APOP (default: the best that each offers)"
     ),
@@ -492,8 +467,7 @@ DIFF = (
 SERVE = (
     *PRACTICE,
     _value(
-        "--user",
-        "NAME:PASSWORD",
+        "--user NAME:PASSWORD",
         "who may log in, instead of bob and mrose, whose passwords everybody knows; every user of "
         "this machine can see this password in the list of processes, so use --users for one that "
         "matters (repeatable)",
@@ -501,15 +475,13 @@ SERVE = (
         action="append",
     ),
     _value(
-        "--users",
-        "FILE",
+        "--users FILE",
         "the same from a file, one name:password a line; a line that begins with # is a comment",
         field="user_files",
         action="append",
     ),
     _value(
-        "--token",
-        "TOKEN|@FILE",
+        "--token TOKEN|@FILE",
         "the access token with which AUTH XOAUTH2 and OAUTHBEARER let every account in (default: no "
         "token is right)",
     ),
@@ -524,16 +496,14 @@ SERVE = (
         "nothing on the disk is ever changed)",
     ),
     _value(
-        "--listen",
-        "ADDRESS",
+        "--listen ADDRESS",
         "listen on another address than 127.0.0.1, for others to connect; everybody knows the "
         "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
         action="append",
     ),
-    _value("--port", "PORT", "the port without TLS (default: a free one)", type=_port),
+    _value("--port PORT", "the port without TLS (default: a free one)", type=_port),
     _value(
-        "--tls-port",
-        "PORT",
+        "--tls-port PORT",
         "the port for TLS from the first octet (default: a free one)",
         type=_port,
     ),
@@ -544,8 +514,7 @@ SERVE = (
         "time at all)",
     ),
     _value(
-        "--fault-seed",
-        "NUMBER",
+        "--fault-seed NUMBER",
         "the seed of what is random in faults, to see the same again (default: any)",
         type=int,
     ),
@@ -554,20 +523,18 @@ SERVE = (
         "list the faults: what each does, where it was seen and what it breaks; and exit",
     ),
     _value(
-        "--connections",
-        "NUMBER",
+        "--connections NUMBER",
         "how many connections there may be, wherever they come from, for tests under load (default: "
         "256, half of them from one address)",
         type=_connections,
     ),
     _value(
         "--loop",
-        None,
         "the event loop: auto is uvloop where it is installed (default: auto)",
         choices=LOOPS,
     ),
     _switch("--quiet", "print no line about each session at its end"),
-    _value("--log", "FILE", "add every session's dialogue to a file, secrets masked"),
+    _value("--log FILE", "add every session's dialogue to a file, secrets masked"),
     _switch(
         "--json",
         "print host, ports, accounts (null for a password that is not public) and the file of the "
@@ -609,14 +576,12 @@ LESSONS: Mapping[str, CliCommand] = {
             ),
             _value(
                 "--format",
-                None,
                 "a line for each finding, or JUnit XML for a build server (default: text)",
                 choices=("text", "junit"),
             ),
-            _value("--output", "FILE", "write the findings there (default: standard output)"),
+            _value("--output FILE", "write the findings there (default: standard output)"),
             _value(
-                "--ignore",
-                "CODES",
+                "--ignore CODES",
                 "codes to ignore, separated by commas, such as PT031,PT040",
             ),
         ),
@@ -633,9 +598,8 @@ LESSONS: Mapping[str, CliCommand] = {
                 help="where to record (default: the practice server, with the mailbox of the lesson)"
             ),
             _value(
-                "--mailbox",
-                "FOLDER",
-                "the lesson's folder of letters: mailboxes/FOLDER beside it, or one that comes with "
+                "--mailbox FOLDER",
+                "the lesson's folder of messages: mailboxes/FOLDER beside it, or one that comes with "
                 "poptalk (default: article)",
             ),
             PERSONA.but(metavar="NAME", help="how its practice server speaks (plain)"),

@@ -197,8 +197,13 @@ def _illegal(survey: Survey) -> Iterator[str]:
 def _unique_ids(left: Survey, right: Survey) -> Verdict:
     old, new = set(left.unique_ids()), set(right.unique_ids())
     if not left.has_unique_ids or not right.has_unique_ids:
-        outcome, details = Outcome.UNKNOWN, ["one of the servers has no UIDL"]
-    elif old == new:
+        sides = [
+            f"{len(s.unique_ids()):,}" if s.has_unique_ids else "no UIDL" for s in (left, right)
+        ]
+        return Verdict(
+            subject="set of unique-ids", outcome=Outcome.UNKNOWN, left=sides[0], right=sides[1]
+        )
+    if old == new:
         outcome, details = Outcome.SAME, []
     else:
         outcome = Outcome.DIFFERS
@@ -226,11 +231,13 @@ def _order(pairing: Pairing) -> Verdict:
     outcome = Outcome.DIFFERS if moved else Outcome.SAME
     if pairing.by == "place in the list" or not pairing.pairs:
         outcome = Outcome.UNKNOWN
+    unpaired = bool(pairing.only_left or pairing.only_right)
+    compared = f"{len(pairing.pairs):,} compared, " if pairing.pairs and unpaired else ""
     details = [f"message {pair.left.number} has become {pair.right.number}" for pair in moved]
     return Verdict(
         subject="order",
         outcome=outcome,
-        left=f"by {pairing.by}",
+        left=f"{compared}by {pairing.by}",
         right=f"{len(moved):,} elsewhere" if moved else "",
         details=_shortened(details),
     )
@@ -365,7 +372,7 @@ def _octets(message: Message) -> str:
 
 
 LEAST_TABLE_COLUMNS = 72
-"""Below, the columns would be narrower than what stands in them."""
+"""Below, the columns would be narrower than their contents."""
 
 MOST_COLUMNS = 100
 """Longer rows are hard to read, on however wide a terminal."""

@@ -15,14 +15,15 @@ from enum import Enum
 from itertools import islice
 from threading import Event, Thread
 
+# Not left to the two threads: Python 3.11 may report a deadlock where both import it at the same time.
+import poptalk.net.tls  # noqa: F401
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
-from poptalk.net.errors import ConnectionLost
+from poptalk.net.errors import ConnectionLost, NetError
 from poptalk.pop3.events import Exchange
-from poptalk.pop3.replies import Status, StatusLine, Unstuffer, parse_status_line
+from poptalk.pop3.replies import Status, StatusLine, Unstuffer, parse_status_line, quoted
 from poptalk.pop3.sasl.mechanism import LoginError
 from poptalk.pop3.sasl.table import find_method
-from poptalk.session import login
 from poptalk.session.client import Client
 from poptalk.session.exchanges import Note, StoredReply
 from poptalk.session.login import Asker, LoginRequest, log_in
@@ -83,7 +84,7 @@ _EMPTY_LINE = re.compile(rb"\n\r?\n")
 """The end of the header.  Some servers forget CR; the line is empty nevertheless."""
 
 _BEFORE = b"\n"
-"""What stands before a message, so that one without a header begins with its empty line."""
+"""Put in front of a message, so that one without a header begins with its empty line."""
 
 
 class Hashing:
@@ -119,13 +120,13 @@ class Hashing:
 
 
 MOST_MESSAGES = 1_000_000
-"""Lines taken of a listing: whoever sends more wants our memory."""
+"""Lines taken of a listing; a server that sends more is after our memory."""
 
 MOST_LINE_OCTETS = 4096
 """Longest line of a listing that is taken; RFC 1939 §3 allows 512."""
 
 WINDOW = 8
-"""Messages asked for ahead where the server allows it: then the way there and back counts an eighth."""
+"""Messages asked for ahead where the server allows it: then a round trip costs an eighth."""
 
 ALL_LINES = 2**31 - 1
 """What TOP is asked for where the whole message is meant: the largest number that servers take."""
@@ -173,7 +174,7 @@ class Reading:
         self, side: MailboxSide, *, timeout: float, fetch: Fetch | None, warn: Callable[[str], None]
     ) -> None:
         self.doing = "connecting"
-        """What goes on now, in a few words: for whoever waits."""
+        """What goes on now, in a few words, for those who wait."""
         self._side = side
         self._timeout = timeout
         self._fetch = fetch
@@ -210,9 +211,13 @@ class Reading:
             if self._interrupted:
                 link.interrupt()
             client = Client(link, destination)
+            client.session.user = self._side.user
             client.session.observe({Note: self._warn_of})
-            self._log_in(client)
-            return self._survey(client)
+            try:
+                self._log_in(client)
+                return self._survey(client)
+            except (NetError, NoSurvey) as error:
+                raise client.session.staged(error) from error.__cause__
 
     # The login.
 
@@ -220,7 +225,7 @@ class Reading:
         self.doing = "logging in"
         greeting = parse_status_line(client.greeting().lines[0])
         if greeting.status is not Status.OK:
-            raise NoSurvey(f"it greets with {_words(greeting)}")
+            raise NoSurvey(f"it greets with {quoted(_words(greeting))}")
         if self._side.destination.starttls:
             client.require_tls()
         _whole(client, client.ask(b"CAPA"))
@@ -237,12 +242,6 @@ class Reading:
         )
         try:
             client.carry_out(plan)
-        except login.Refused as error:
-            said = client.session.secrets.mask(error.line).decode("utf-8", "surrogateescape")
-            raise LoginError(
-                f"{self._side.user} was not let in with {error.method.name}: {said}"
-                + (f".{error.why}" if error.why else "")
-            ) from None
         except LocalError as error:
             raise LoginError(str(error)) from error
 
@@ -261,7 +260,7 @@ class Reading:
             client, b"LIST", body=_ListingLines(lambda line: _note_size(line, sizes)).feed
         )
         if not _is_ok(listing):
-            raise NoSurvey(f"LIST was answered with {_words(_status(listing))}")
+            raise NoSurvey(f"LIST was answered with {quoted(_words(_status(listing)))}")
         self.doing = "asking UIDL"
         names: dict[int, bytes] = {}
         unique = _ask(

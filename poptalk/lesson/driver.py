@@ -48,8 +48,10 @@ from poptalk.pop3.events import (
     Sent,
     StateChanged,
 )
+from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.run.replay import Differed, Occurrence, Replay
 from poptalk.run.report import Transcript
+from poptalk.run.server import RunSettings, Serving
 from poptalk.session.exchanges import Exchanges, StoredReply
 from poptalk.terminal.safe import Fragment, Fragments
 from poptalk.transcript.model import Dialogue
@@ -84,24 +86,23 @@ class SecondConnection:
         self._dialogue = dialogue
         self._lesson_server = lesson_server
         self._bindings = bindings
-        self._occurrences: list[Occurrence] = []
+        self._occurrences: list[tuple[Occurrence, SpokenSecrets]] = []
 
     def run(self) -> None:
         """Go through the dialogue; anything that goes wrong is the difference."""
         destination = self._lesson_server.aside()
         settings = destination.tls_settings() if destination.tls else None
-        replay = Replay(
-            self._dialogue,
-            connect=lambda: Link.open(destination.target, timeout=SECONDS, tls=settings),
+        server = Serving(
             destination=destination,
+            connect=lambda: Link.open(destination.target, timeout=SECONDS, tls=settings),
             known=self._lesson_server.known,
-            bindings=self._bindings,
         )
+        replay = Replay(self._dialogue, server, RunSettings(), bindings=self._bindings)
         try:
             with replay:
                 for occurrence in replay.run():
                     self._refuse_to_delete(occurrence)
-                    self._occurrences.append(occurrence)
+                    self._occurrences.append((occurrence, replay.secrets))
         except (NetError, UsageError) as error:
             self.difference = str(error)
         else:
@@ -128,10 +129,10 @@ class SecondConnection:
         lines: list[Fragments] = []
         width = columns - len(MARK[1])
         transcript = Transcript(self._dialogue, show=lines.extend, columns=width, quiet=False)
-        for occurrence in self._occurrences:
+        for occurrence, secrets in self._occurrences:
             # A difference names the lesson's file; the learner gets it as a sentence.
             if not isinstance(occurrence, Differed):
-                transcript.take(occurrence)
+                transcript.take(occurrence, secrets)
         return [[MARK, *line] for line in lines]
 
 

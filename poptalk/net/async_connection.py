@@ -23,17 +23,7 @@ import threading
 from typing import Protocol, cast
 
 from poptalk.net import tls_errors
-from poptalk.net.dial import (
-    Address,
-    Attempts,
-    Deadline,
-    address_text,
-    addresses_of,
-    dial,
-    look_up_failed,
-    open_socket,
-    start_look_up,
-)
+from poptalk.net.dial import Deadline, dial
 from poptalk.net.endpoint import Target
 from poptalk.net.errors import (
     CLOSED_BY_SERVER,
@@ -99,7 +89,7 @@ async def connect(
     deadline = Deadline(patience)
     # Before dialling: a file of authorities that cannot be read needs no connection to be found out.
     layer = None if tls is None else client_layer(tls, peer=str(target), upgrading=False)
-    sock = await _dial(target, deadline, patience)
+    sock = await _dial(target, patience)
     connection = AsyncConnection(listener, target=target, timeout=timeout)
     connection._begun = not hold
     try:
@@ -135,18 +125,10 @@ class AsyncConnection(asyncio.Protocol):
         self._layer: TlsLayer | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._first: bytes | None = None
-        # Nothing more is sent for the caller: half-closed, or TLS was asked for in vain.
+        # Nothing more is sent for the caller: TLS was asked for in vain.
         self._mute = False
         self._begun = True
         self._early = b""
-        self._eof_wanted = False
-        self._eof_written = False
-
-    @property
-    def address(self) -> str:
-        """The address of the server in text; empty if the connection is gone."""
-        peer = None if self._transport is None else self._transport.get_extra_info("peername")
-        return address_text(peer) if peer else ""
 
     def begin(self) -> None:
         """Let the listener hear what has come so far, and all that comes."""
@@ -160,8 +142,7 @@ class AsyncConnection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Send `data`; during a TLS handshake it waits for that and goes out encrypted.
 
-        After `half_close`, and once the connection is ending, it is dropped: the listener is told
-        of the end.
+        Once the connection is ending it is dropped: the listener is told of the end.
 
         Args:
             data: octets, which go out as they are, or encrypted.
@@ -198,14 +179,6 @@ class AsyncConnection(asyncio.Protocol):
             return
         self._timer = self._loop.call_later(self._timeout, self._handshake_timed_out)
         self._take_ciphertext(b"")
-
-    def half_close(self) -> None:
-        """Say that we send no more; what the server still says is heard."""
-        self._mute = True
-        if self._layer is not None and not self._layer.established:
-            self._eof_wanted = True
-        elif not self._eof_written:
-            self._write_eof()
 
     def close(self) -> None:
         """Close the connection after what was sent has gone out; again does no harm.
@@ -320,8 +293,6 @@ class AsyncConnection(asyncio.Protocol):
                 self._listener.tls_established(layer.facts)
         elif not shaken.done():
             shaken.set_result(None)
-        if self._eof_wanted:
-            self._write_eof()
 
     def _handshake_timed_out(self) -> None:
         self._handshake_failed(tls_errors.handshake_timed_out(str(self.target), self._timeout))
@@ -353,18 +324,8 @@ class AsyncConnection(asyncio.Protocol):
             self._write(self._layer.data_to_send())
 
     def _write(self, data: bytes) -> None:
-        if self._eof_written or self._transport is None or self._transport.is_closing():
-            return
-        if data:
+        if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
-
-    def _write_eof(self) -> None:
-        if self._layer is not None:
-            self._layer.close()
-            self._flush()
-        self._eof_written = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write_eof()
 
     def _end(self, ending: Ending) -> None:
         """Close the socket; `ending` is why, unless there was a reason before."""
@@ -395,34 +356,7 @@ class AsyncConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def _dial(target: Target, deadline: Deadline, timeout: float) -> socket.socket:
-    """Return a connected socket; the addresses are tried in turn, as by `dial`."""
-    if target.proxy is not None:
-        return await _dial_in_thread(target, deadline)
-    loop = asyncio.get_running_loop()
-    attempts = Attempts(target, timeout=timeout)
-    addresses = await _look_up(target, deadline)
-    for index, address in enumerate(addresses):
-        sock = None
-        try:
-            sock = open_socket(address, source=target.source)
-            sock.settimeout(0)
-            async with asyncio.timeout(deadline.share(len(addresses) - index)):
-                await loop.sock_connect(sock, address.for_connect)
-        except OSError as error:
-            if sock is not None:
-                sock.close()
-            attempts.add(address, error)
-        except BaseException:
-            if sock is not None:
-                sock.close()
-            raise
-        else:
-            return sock
-    raise attempts.failure()
-
-
-async def _dial_in_thread(target: Target, deadline: Deadline) -> socket.socket:
+async def _dial(target: Target, timeout: float) -> socket.socket:
     """Dial as pipes do, in a thread that is never joined, so that it can be cancelled at any moment."""
     loop = asyncio.get_running_loop()
     dialled: asyncio.Future[socket.socket] = loop.create_future()
@@ -439,7 +373,7 @@ async def _dial_in_thread(target: Target, deadline: Deadline) -> socket.socket:
     def work() -> None:
         outcome: socket.socket | Exception
         try:
-            outcome = dial(target, timeout=deadline.left())
+            outcome = dial(target, timeout=timeout)
         except Exception as error:  # noqa: BLE001 - it is raised on the other side
             outcome = error
         try:
@@ -453,29 +387,3 @@ async def _dial_in_thread(target: Target, deadline: Deadline) -> socket.socket:
     sock = await dialled
     sock.settimeout(0)
     return sock
-
-
-async def _look_up(target: Target, deadline: Deadline) -> list[Address]:
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[list[Address] | Exception] = loop.create_future()
-
-    def settle(answer: list[Address] | Exception) -> None:
-        if not answered.done():
-            answered.set_result(answer)
-
-    def finish(answer: list[Address] | Exception) -> None:
-        try:
-            loop.call_soon_threadsafe(settle, answer)
-        except RuntimeError:
-            # The loop is closed: its answer is not wanted any more.
-            pass
-
-    found = start_look_up(target, finish)
-    if found is not None:
-        return found
-    try:
-        async with asyncio.timeout(deadline.left()):
-            answer = await answered
-    except TimeoutError:
-        raise look_up_failed(target, TimeoutError()) from None
-    return addresses_of(target, answer)

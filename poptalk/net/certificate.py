@@ -96,7 +96,7 @@ def describe_certificate(der: bytes, *, now: datetime | None = None) -> tuple[st
     """Return what a certificate says, one line for each fact.
 
     Args:
-        der: the certificate in DER form; of a malformed one only the fingerprint is told.
+        der: the certificate in DER form; of a malformed one only the fingerprint is given.
         now: the moment from which days are counted; None for this one.
     """
     if not der:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 
-from poptalk.net.dial import Deadline, address_text, dial
+from poptalk.net.dial import Deadline, dial
 from poptalk.net.endpoint import Target
 from poptalk.net.errors import (
     CLOSED_BY_SERVER,
@@ -84,7 +84,7 @@ class Link:
         """
         link = cls(dial(target, timeout=timeout), target=target, timeout=timeout)
         if tls is not None:
-            link._shake_hands(tls, residue=b"", upgrading=False)
+            link._shake_hands(tls, upgrading=False)
         return link
 
     def __enter__(self) -> Link:
@@ -97,14 +97,6 @@ class Link:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    @property
-    def address(self) -> str:
-        """The address of the server in text; empty if the connection is gone."""
-        try:
-            return address_text(self._sock.getpeername())
-        except OSError:
-            return ""
 
     def fileno(self) -> int:
         """Return the file descriptor for ``select``; see also `pending`."""
@@ -210,31 +202,19 @@ class Link:
             data = self._receive_plaintext(self._layer)
         return data if data or self.ending is not None else None
 
-    def start_tls(self, settings: TlsSettings, *, residue: bytes = b"") -> TlsFacts:
+    def start_tls(self, settings: TlsSettings) -> TlsFacts:
         """Begin TLS on the standing connection, after the ``+OK`` to STLS (RFC 2595 §4).
+
+        What comes from now on is given to TLS, never read as a reply, so that an injected response
+        makes the handshake fail.
 
         Args:
             settings: the terms.
-            residue: octets received after that ``+OK``.  They are given to TLS, never read as a
-                reply, so that an injected response makes the handshake fail.
 
         Raises:
             TlsFailed: TLS did not come about; the connection is closed.
         """
-        return self._shake_hands(settings, residue=residue, upgrading=True)
-
-    def half_close(self) -> None:
-        """Say that we send no more; what the server still says can be received."""
-        if self.ending is not None:
-            return
-        try:
-            if self._layer is not None:
-                self._layer.close()
-                self._sock.sendall(self._layer.data_to_send(), _SEND_FLAGS)
-            self._sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            # The server has gone: the next receive says so.
-            pass
+        return self._shake_hands(settings, upgrading=True)
 
     def interrupt(self) -> None:
         """End the connection from another thread: `receive`, which waits there, finds it ended."""
@@ -298,7 +278,7 @@ class Link:
         said = f"sent no more than {came}" if came else "said nothing"
         return ConnectionLost(f"{self.target} has {said} for {self.timeout:g} s. {advice}")
 
-    def _shake_hands(self, settings: TlsSettings, *, residue: bytes, upgrading: bool) -> TlsFacts:
+    def _shake_hands(self, settings: TlsSettings, *, upgrading: bool) -> TlsFacts:
         from poptalk.net import tls, tls_errors
 
         peer = str(self.target)
@@ -307,7 +287,7 @@ class Link:
             if self._layer is not None:
                 raise tls_errors.already_in_force(peer)
             layer = tls.client_layer(settings, peer=peer, upgrading=upgrading)
-            self._exchange(layer, residue)
+            self._exchange(layer)
             assert layer.facts is not None
         except TimeoutError:
             self._give_up(layer)
@@ -322,10 +302,10 @@ class Link:
         self.tls = layer.facts
         return layer.facts
 
-    def _exchange(self, layer: TlsLayer, residue: bytes) -> None:
+    def _exchange(self, layer: TlsLayer) -> None:
         """Carry the octets of a handshake until it is done, or raise what is in its way."""
         deadline = Deadline(self.timeout)
-        self._early = layer.receive_data(residue)
+        self._early = layer.receive_data(b"")
         while True:
             self._sock.settimeout(deadline.left())
             self._sock.sendall(layer.data_to_send(), _SEND_FLAGS)

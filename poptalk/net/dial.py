@@ -2,8 +2,7 @@
 
 A name may have several addresses, IPv6 and IPv4.  They are tried in turn, in the order of
 getaddrinfo, and the sentence of a failure names each of them and why it did not answer.
-`async_connection` uses the same look-up and the same collection of failed attempts, so that no
-sentence exists twice.
+`async_connection` dials with the same function, in a thread.
 """
 
 from __future__ import annotations
@@ -20,6 +19,9 @@ from poptalk.pop3.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 # What the DNS allows, in octets.
 LABEL_LIMIT = 63
@@ -55,11 +57,6 @@ class Address(Value):
         return self.sockaddr if len(self.sockaddr) > 1 else str(self.sockaddr[0])
 
 
-def address_text(peer: tuple[str | int, ...] | str) -> str:
-    """Return the address in what ``getpeername`` gives; of a unix socket its path."""
-    return peer if isinstance(peer, str) else str(peer[0])
-
-
 def dial(target: Target, *, timeout: float | None) -> socket.socket:
     """Connect to `target` and return the connected socket, blocking, without Nagle's delay.
 
@@ -77,51 +74,42 @@ def dial(target: Target, *, timeout: float | None) -> socket.socket:
         return dial_through(target.proxy, target, timeout=timeout)
     deadline = Deadline(timeout)
     attempts = Attempts(target, timeout=timeout)
-    addresses = _look_up_blocking(target, deadline)
+    addresses = _look_up(target, deadline)
     for index, address in enumerate(addresses):
-        sock = None
         try:
-            sock = open_socket(address, source=target.source)
-            sock.settimeout(deadline.share(len(addresses) - index))
-            sock.connect(address.for_connect)
+            return _connect(address, target.source, deadline.share(len(addresses) - index))
         except OSError as error:
-            if sock is not None:
-                sock.close()
             attempts.add(address, error)
-        except BaseException:
-            if sock is not None:
-                sock.close()
-            raise
-        else:
-            sock.settimeout(None)
-            return sock
     raise attempts.failure()
 
 
-def open_socket(address: Address, *, source: str | None = None) -> socket.socket:
-    """Return a new socket for `address`, not yet connected.
+def _connect(address: Address, source: str | None, timeout: float | None) -> socket.socket:
+    """Return a socket that is connected to an address.
 
     A person's lines are short and wait for an answer each: Nagle's algorithm would only delay them.
 
     Args:
         address: where it is to lead.
         source: the address of this machine to connect from, None for any.
+        timeout: seconds that it may take.
 
     Raises:
-        OSError: the system has no such family, no more sockets, or not that source.
+        OSError: it cannot be connected, or the system has no such family, or not that source.
     """
     sock = socket.socket(address.family, socket.SOCK_STREAM)
-    if address.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
+        if address.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if source is not None:
             sock.bind((source, 0))
-    except OSError:
+        sock.settimeout(timeout)
+        sock.connect(address.for_connect)
+        sock.settimeout(None)
+    except BaseException as error:
         sock.close()
+        if isinstance(error, ValueError):  # no name, and no address: a NUL, or labels that are none
+            raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
         raise
-    except ValueError as error:  # no name, and no address: a NUL in it, or labels that are none
-        sock.close()
-        raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
     return sock
 
 
@@ -219,24 +207,11 @@ def _not_ours(errors: list[OSError]) -> bool:
     return any(error.errno in wrong or isinstance(error, socket.gaierror) for error in errors)
 
 
-def start_look_up(
-    target: Target, finish: Callable[[list[Address] | Exception], None]
-) -> list[Address] | None:
-    """Look `target` up, in a thread of its own if the name service must be asked.
-
-    getaddrinfo cannot be interrupted and may hang for minutes.  In a thread that is never joined, a
-    time-out and Ctrl-C work at once.
-
-    Args:
-        target: what to look up.
-        finish: called once, from the other thread, with the addresses or with what was raised;
-            never called when the addresses are returned.
-
-    Returns:
-        The addresses if `target` is an address itself, else None.
+def _look_up(target: Target, deadline: Deadline) -> list[Address]:
+    """Look `target` up; getaddrinfo, which asks the name service, may hang for minutes.
 
     Raises:
-        ConnectFailed: the name or the port is malformed, or the address is of another family.
+        ConnectFailed: the name or the port is malformed, or there is no such address.
     """
     if target.path is not None:
         if not hasattr(socket, "AF_UNIX"):  # Windows
@@ -250,28 +225,38 @@ def start_look_up(
     except socket.gaierror as error:
         if error.errno != socket.EAI_NONAME:
             raise look_up_failed(target, error) from None
-
-    def look_up() -> None:
-        try:
-            answer: list[Address] | Exception = _addresses(target, host, 0)
-        except (OSError, ValueError) as error:
-            answer = error
-        finish(answer)
-
-    # Not the threading module: importing it costs a piped session a millisecond.
-    _thread.start_new_thread(look_up, ())
-    return None
+    try:
+        return _in_time(lambda: _addresses(target, host, 0), deadline)
+    except (OSError, ValueError) as error:
+        raise look_up_failed(target, error) from None
 
 
-def addresses_of(target: Target, answer: list[Address] | Exception) -> list[Address]:
-    """Return the addresses in the answer of a look-up.
+def _in_time(work: Callable[[], T], deadline: Deadline) -> T:
+    """Do something in a thread of its own that is never joined: for what cannot be interrupted.
 
     Raises:
-        ConnectFailed: the answer is an error.
+        TimeoutError: it is not done in time.
     """
-    if isinstance(answer, Exception):
-        raise look_up_failed(target, answer) from None
-    return answer
+    outcome: list[T | Exception] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except Exception as error:  # noqa: BLE001 - raised on the other side
+            outcome.append(error)
+        done.release()
+
+    # Not the threading module: importing it costs a piped session a millisecond.
+    _thread.start_new_thread(run, ())
+    left = deadline.left()
+    if not done.acquire(timeout=-1 if left is None else left):
+        raise TimeoutError
+    [result] = outcome
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def look_up_failed(target: Target, error: Exception) -> ConnectFailed:
@@ -303,24 +288,6 @@ def look_up_failed(target: Target, error: Exception) -> ConnectFailed:
         f"The name {host} cannot be looked up now ({said}): "
         "is this machine on the network? Try again, or use an address instead of the name."
     )
-
-
-def _look_up_blocking(target: Target, deadline: Deadline) -> list[Address]:
-    answers: list[list[Address] | Exception] = []
-    answered = _thread.allocate_lock()
-    answered.acquire()
-
-    def finish(answer: list[Address] | Exception) -> None:
-        answers.append(answer)
-        answered.release()
-
-    found = start_look_up(target, finish)
-    if found is not None:
-        return found
-    left = deadline.left()
-    if not answered.acquire(timeout=-1 if left is None else left):
-        raise look_up_failed(target, TimeoutError())
-    return addresses_of(target, answers[0])
 
 
 def _addresses(target: Target, host: bytes, flags: int) -> list[Address]:
@@ -434,7 +401,10 @@ def _dial_by_socks(proxy: Proxy, target: Target, timeout: float | None) -> socke
     source = None if target.source is None else (target.source, 0)
     host = host_name(target).decode("ascii")
     try:
-        return socks.connect(host, target.port, timeout, local_addr=source)
+        # The library gives each read the whole time again, so a drip would go on for ever.
+        return _in_time(
+            lambda: socks.connect(host, target.port, timeout, local_addr=source), Deadline(timeout)
+        )
     except ProxyConnectionError as error:
         raise ConnectFailed(f"{_begin(proxy)} cannot be reached: {reason(error)}.") from error
     except ProxyError as error:

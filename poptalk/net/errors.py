@@ -10,12 +10,12 @@ from __future__ import annotations
 import enum
 import errno
 
+from poptalk.pop3.replies import quoted
 from poptalk.pop3.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from poptalk.pop3.client.session import ClientSession
-    from poptalk.pop3.replies import StatusLine
 
 # Longer than any host name (253 octets) that one could have meant, and still one line or two.
 PRINTABLE_LIMIT = 300
@@ -40,7 +40,6 @@ class TlsFailed(NetError):
     Args:
         sentence: what happened and what to try.
         certificate: what the server's certificate says, line by line; empty if it is not known.
-        clear: the octets that came in the clear where TLS was expected; empty if none did.
         wants_certificate: whether the server ended TLS because it was shown no certificate of ours.
     """
 
@@ -49,13 +48,11 @@ class TlsFailed(NetError):
         sentence: str,
         *,
         certificate: tuple[str, ...] = (),
-        clear: bytes = b"",
         wants_certificate: bool = False,
     ) -> None:
         super().__init__(sentence)
         self.wants_certificate = wants_certificate
         self.certificate = certificate
-        self.clear = clear
 
 
 class ConnectionLost(NetError):
@@ -188,22 +185,28 @@ NOT_TO_BE_TRUSTED = "the connection is closed, as nothing on it can be trusted"
 _WITHOUT = "Nothing else was sent, since --starttls goes no further without TLS"
 
 
-def not_greeted() -> TlsFailed:
-    """Return the error for a server that does not welcome anybody."""
-    return TlsFailed(f"The greeting was no +OK, so STLS was not sent. {_WITHOUT}.")
+def not_greeted(greeting: bytes) -> TlsFailed:
+    """Return the error for a server that does not welcome anybody.
+
+    Args:
+        greeting: what it said.
+    """
+    return TlsFailed(f'The greeting was "{_words(greeting)}", so STLS was not sent. {_WITHOUT}.')
 
 
-def stls_refused(status_line: StatusLine | None = None) -> TlsFailed:
+def _words(line: bytes) -> str:
+    return printable(line.decode("utf-8", "backslashreplace"))
+
+
+def stls_refused(reply: bytes) -> TlsFailed:
     """Return the error for a server that does not begin TLS.
 
     Args:
-        status_line: what it said to STLS, where that is not shown anyhow.
+        reply: what it said to STLS.
     """
-    words = "" if status_line is None else status_line.line.decode("utf-8", "backslashreplace")
-    said = f" ({printable(words)})" if words else ""
     return TlsFailed(
-        f"The server did not take STLS{said}. {_WITHOUT}. Perhaps it has TLS on port 995 (--tls); "
-        "if it used to take STLS, an attacker on the way may be answering in its place."
+        f"The server did not take STLS: {quoted(_words(reply))} {_WITHOUT}. Perhaps it has TLS on port "
+        "995 (--tls); if it used to take STLS, an attacker on the way may be answering in its place."
     )
 
 
@@ -235,15 +238,15 @@ def no_tls_in_time(seconds: float) -> NetError:
     )
 
 
-def failure(error: Exception, session: ClientSession) -> NetError:
+def failure(error: Exception, core: ClientSession) -> NetError:
     """Return the error for TLS that did not come about, whatever the reason.
 
     Args:
         error: what ended the attempt.
-        session: the session in which it was made.
+        core: the session in which it was made.
     """
-    if isinstance(error, TlsFailed) or (session.greeted is None and isinstance(error, NetError)):
+    if not isinstance(error, NetError):
+        return TlsFailed(f"TLS did not begin: {error}.")
+    if isinstance(error, TlsFailed) or core.greeted is None:
         return error
-    if isinstance(error, ConnectionLost):
-        return TlsFailed(f"TLS did not begin: {error} {_WITHOUT}.")
-    return TlsFailed(f"TLS did not begin: {error}.")
+    return TlsFailed(f"TLS did not begin: {error} {_WITHOUT}.")

@@ -33,8 +33,6 @@ WRONG_NAME = (62, 64)
 
 # How much of a reply in the clear goes into a sentence, in characters.
 CLEAR_SHOWN = 60
-# How much of it the error keeps, in octets: a greeting is at most 512 (RFC 1939 §3).
-CLEAR_KEPT = 512
 
 INSECURE = "--insecure goes on without proof of who answers"
 PORT_ADVICE = "Is this a port for TLS? POP3 over TLS is 995, STLS is typed on 110."
@@ -147,12 +145,8 @@ def _out_of_time(code: int, chain: tuple[bytes, ...]) -> tuple[tuple[str, str], 
             continue
         when = facts.valid_until if expired else facts.valid_from
         if (when < now) == expired:
-            says = (
-                "has expired; its own time ends"
-                if expired
-                else "is not yet valid; its own time begins"
-            )
-            says = f"{says} on {moment(when)}"
+            says = "has expired (valid until" if expired else "is not yet valid (valid from"
+            says = f"{says} {moment(when)})"
             if number > 1:
                 says = (
                     f"is signed by way of one that {says}: certificate {number} of {len(chain)} in its "
@@ -202,25 +196,21 @@ def answered_in_clear(data: bytes, *, peer: str, server_side: bool, upgrading: b
     """
     line = data.partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "backslashreplace")
     shown = printable(line, CLEAR_SHOWN)
-    clear = data[:CLEAR_KEPT]
     if server_side:
         return TlsFailed(
-            f"{_begin(peer)} spoke in the clear where TLS was expected: {quoted(shown)}",
-            clear=clear,
+            f"{_begin(peer)} spoke in the clear where TLS was expected: {quoted(shown)}"
         )
     if upgrading:
         return TlsFailed(
             f"{_begin(peer)} went on in the clear after its +OK to STLS: {quoted(shown)} Either it has "
             "no TLS after its STLS, or an attacker put an answer into the line (a response injection). "
-            "Do not log in here; try --tls on port 995.",
-            clear=clear,
+            "Do not log in here; try --tls on port 995."
         )
     pop3 = data.lstrip()[:3].upper() in (b"+OK", b"-ER")
     speaks = "speaks POP3 in the clear" if pop3 else "does not speak TLS"
     return TlsFailed(
         f'{_begin(peer)} {speaks}, it began with "{shown}": leave --tls off, and type STLS if you want '
-        "TLS on this port, or try --tls on port 995.",
-        clear=clear,
+        "TLS on this port, or try --tls on port 995."
     )
 
 

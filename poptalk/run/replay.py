@@ -1,8 +1,8 @@
 """Going through a dialogue: its `C:` lines are sent, and what comes is compared with its `S:` lines.
 
-A `Replay` tells what happens as it happens, so that whoever drives it can show it, or not::
+A `Replay` reports what happens as it happens, so that its driver can show it or not::
 
-    with Replay(dialogue, connect=..., destination=..., known=Known(user="bob")) as replay:
+    with Replay(dialogue, server, options) as replay:
         for occurrence in replay.run():
             ...
     print(replay.difference or "all as written")
@@ -16,20 +16,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from poptalk.net.connection import Link
-from poptalk.net.endpoint import Destination, UsageError
-from poptalk.net.errors import ConnectionLost, Ending, NetError
-from poptalk.net.tls import TlsFacts
+from poptalk.net.endpoint import UsageError
+from poptalk.net.errors import ConnectionLost, NetError
+from poptalk.pop3.client.explain import ReplyContext
 from poptalk.pop3.commands import Command, Effect, State
 from poptalk.pop3.events import Challenge, Event, Exchange, Greeting
+from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError
+from poptalk.run.server import RunSettings, Serving
 from poptalk.session.client import Client
 from poptalk.session.exchanges import BEGINNING_OCTETS, Note, StoredReply
 from poptalk.session.session import Session
@@ -56,33 +57,7 @@ from poptalk.transcript.model import (
 )
 from poptalk.transcript.octets import octets_of, text_of
 from poptalk.transcript.pattern import FillError, Pattern
-from poptalk.transcript.placeholders import PLAIN_FOR, Known, Responses, parse_response_name
-
-# What happens in a replay, as it tells it: every event of the client core, and what lies between.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """A connection stands."""
-
-    where: str
-    """Host and port."""
-    tls: TlsFacts | None
-    """What came of the handshake; None in clear."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsStarted:
-    """STLS has led to TLS (RFC 2595 §4)."""
-
-    facts: TlsFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HungUp:
-    """The connection is gone."""
-
-    ending: Ending
+from poptalk.transcript.placeholders import PLAIN_FOR, parse_response_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +75,16 @@ class Differed:
     difference: Difference
     command: Command | None = None
     """What was answered; None for the greeting, and for what answers nothing."""
+    exchange: int | None = None
+    """The number of the exchange whose reply it is in."""
+    known: ReplyContext | None = None
+    """What the session knows beside that reply."""
     octets_left_out: int = 0
     """Octets of a very long reply in which the line was not looked for."""
 
 
-Occurrence = Event | Opened | TlsStarted | HungUp | Agreed | Differed
+Occurrence = Event | Agreed | Differed
+"""What happens in a replay: every event of the session, and what came of comparing."""
 
 
 SILENCE_SECONDS = 1.0
@@ -117,55 +97,34 @@ Occurrences = Generator[Occurrence, None, None]
 
 
 class ScriptError(UsageError):
-    """A dialogue that cannot be replayed as it stands; the sentence names its file and line."""
+    """A dialogue that cannot be replayed as it is; the sentence names its file and line."""
 
 
 class _Differs(Exception):
     """Something is not as the dialogue says."""
 
-    def __init__(
-        self, difference: Difference, *, command: Command | None = None, octets_left_out: int = 0
-    ) -> None:
+    def __init__(self, difference: Difference, **about: Any) -> None:
         super().__init__(str(difference))
-        self.difference = difference
-        self.command = command
-        self.octets_left_out = octets_left_out
+        self.differed = Differed(difference=difference, **about)
 
 
 class Replay:
-    """A dialogue on its way through a server.
+    """A dialogue that is being replayed.
 
     Args:
         dialogue: what is to happen.
-        connect: opens a connection, each time the dialogue asks for one.
-        destination: where that leads.
-        known: what the known placeholders are worked out from; the greeting and the challenges are
-            filled in as they come.
-        responses: works the responses of AUTH out; None where there is nobody to log in.
+        server: where, and who logs in there.
+        options: how it is compared, and what is done about a difference.
         bindings: what was captured before, elsewhere.
-        exact: whether everything is compared, words for people too.
-        loose: whether the server may be another than the dialogue's: see `match.loosened`.
-        starttls: whether STLS comes first of all, in dialogues too that do not begin with it.
-        keep_going: whether to go on after a difference.
-        max_seconds: from a line to the end of its reply; more is a difference.
-        octets_kept: of the beginning of each reply, at least as many as the dialogue has.
     """
 
     def __init__(
         self,
         dialogue: Dialogue,
+        server: Serving,
+        options: RunSettings,
         *,
-        connect: Callable[[], Link],
-        destination: Destination,
-        known: Known,
-        responses: Responses | None = None,
         bindings: Mapping[str, str] | None = None,
-        exact: bool = False,
-        loose: bool = False,
-        starttls: bool = False,
-        keep_going: bool = False,
-        max_seconds: float | None = None,
-        octets_kept: int = BEGINNING_OCTETS,
     ) -> None:
         self.differences: list[Difference] = []
         """What was not as written; the first one only, unless it keeps going."""
@@ -179,19 +138,18 @@ class Replay:
         acts = exchanges(dialogue)
         self._acts = (
             [loosened(act) if isinstance(act, ExpectedReply) else act for act in acts]
-            if loose
+            if options.loose
             else acts
         )
         self._answered = _answered(self._acts)
-        self._connect = connect
-        self._destination = destination
-        self._known = known
-        self._responses = responses
-        self._exact = exact
-        self._starttls = starttls
-        self._keep_going = keep_going
-        self._max_seconds = max_seconds
-        self._octets_kept = octets_kept
+        self._server = server
+        self._known = server.known
+        """With the greeting and the challenges filled in as they come."""
+        self._options = options
+        # Of a reply no more may have to be compared than the dialogue has itself.
+        lines = (step.payload for step in dialogue.steps if isinstance(step, ServerLine))
+        octets = sum(len(octets_of(line)) + 2 for line in lines)
+        self._octets_kept = max(BEGINNING_OCTETS, octets)
         self._since = 0.0
         """When the connection was begun, or the last line sent."""
         self._sent_at: dict[int, float] = {}
@@ -199,6 +157,8 @@ class Replay:
         self._sent: dict[int, Exchange] = {}
         """What each `Send` has led to, by its place among the acts."""
         self._client: Client | None = None
+        self.secrets = SpokenSecrets()
+        """Those of the connection, or of the last one."""
         self._was_open = False
         self._compared_at = 0
         """The line of the last reply that was compared."""
@@ -222,7 +182,7 @@ class Replay:
         self.close()
 
     def close(self) -> None:
-        """Hang up, if the connection still stands."""
+        """Hang up, if the connection is still open."""
         if self._client is not None:
             self._client.close()
 
@@ -242,18 +202,14 @@ class Replay:
             try:
                 yield from self._hang_up() if act is None else self._perform(index, act)
             except _Differs as found:
-                self.differences.append(found.difference)
-                yield Differed(
-                    difference=found.difference,
-                    command=found.command,
-                    octets_left_out=found.octets_left_out,
-                )
+                self.differences.append(found.differed.difference)
+                yield found.differed
                 if not self._goes_on():
                     break
 
     def _goes_on(self) -> bool:
         """Whether to go on after a difference: never where a response of AUTH is awaited."""
-        return self._keep_going and not (
+        return self._options.keep_going and not (
             self._client is not None and self._client.session.core.challenge_open
         )
 
@@ -293,7 +249,11 @@ class Replay:
         client = yield from self._ready(at)
         if act.answers_challenge and self.differences and not client.session.core.answering_auth:
             return  # nobody asks for it any more, and as a command it would be seen
-        if self._starttls and not client.session.core.encrypted and not _starts_tls(act.command):
+        if (
+            self._server.destination.starttls
+            and not client.session.core.encrypted
+            and not _starts_tls(act.command)
+        ):
             yield from self._require_tls(client)
         # The server reads nothing after AUTH as a command before it has answered (RFC 5034 §4).
         while client.session.core.answering_auth and not client.session.core.challenge_open:
@@ -313,7 +273,10 @@ class Replay:
             return
         heard = yield from self._hear(sent.exchange, line=at)
         if parse_status_line(heard.lines[0]).status not in (Status.OK, Status.CHALLENGE):
-            raise _Differs(_refused(at, heard.lines[0]), command=act.command)
+            refusal = _refused(at, heard.lines[0])
+            known = client.session.exchanges.context_of(heard)
+            number = sent.exchange.number
+            raise _Differs(refusal, command=act.command, exchange=number, known=known)
         self._check_time(at, sent.exchange)
         self.exchanges += 1
 
@@ -348,10 +311,15 @@ class Replay:
         for part in pattern.placeholders:
             if part.name == PLAIN_FOR:
                 worked_out[PLAIN_FOR] = self._known.plain_for(part.default or "")
-            elif part.name is not None and self._responses is not None:
-                worked_out[part.name] = self._responses.work_out(part.name, challenge)
-        if self._responses is not None and answers and not pattern.source and challenge is not None:
-            self._responses.say_nothing(challenge)
+            elif part.name is not None and self._server.responses is not None:
+                worked_out[part.name] = self._server.responses.work_out(part.name, challenge)
+        if (
+            self._server.responses is not None
+            and answers
+            and not pattern.source
+            and challenge is not None
+        ):
+            self._server.responses.say_nothing(challenge)
         return {name: value for name, value in worked_out.items() if value is not None}
 
     def _expect(self, index: int, act: ExpectedReply) -> Occurrences:
@@ -405,7 +373,7 @@ class Replay:
     def _negotiate_tls(self, at: int) -> Occurrences:
         if self._connected(at).session.tls_request is None:
             raise self._error(
-                at, "TLS is negotiated behind the +OK to STLS; write 'C: STLS' and 'S: +OK' first."
+                at, "TLS is negotiated after the +OK to STLS; write 'C: STLS' and 'S: +OK' first."
             )
         yield from self._begin_tls()
 
@@ -431,15 +399,17 @@ class Replay:
 
     def _open(self) -> Occurrences:
         self._since = time.monotonic()
-        link = self._connect()
+        link = self._server.connect()
         session = Session(clock=time.monotonic, whole=False, tls_at_once=False)
         session.exchanges.beginning_octets = self._octets_kept
-        self._client = Client(link, self._destination, session=session)
+        session.user = self._known.user
+        self._client = Client(link, self._server.destination, session=session)
         self._sent_at.clear()
         self._was_open = True
         self._any_unasked = False
         self._known = replace(self._known, greeting=b"", challenge=None)
-        yield Opened(where=str(link.target), tls=link.tls)
+        self.secrets = session.secrets
+        yield from self._client.take_events()
 
     def _opened(self, at: int) -> Generator[Occurrence, None, Client]:
         """Open the first connection, where the dialogue begins without saying so."""
@@ -477,12 +447,12 @@ class Replay:
         yield from self._noted(client.take_events())
         if failed is not None:
             raise failed
-        assert client.link.tls is not None
-        yield TlsStarted(facts=client.link.tls)
 
     def _begin_tls(self) -> Occurrences:
         assert self._client is not None
-        yield TlsStarted(facts=self._client.begin_tls())
+        self._client.take_events()
+        self._client.begin_tls()
+        yield from self._client.take_events()
 
     def _hang_up(self) -> Occurrences:
         """Close the connection, if the server has not done so."""
@@ -492,8 +462,6 @@ class Replay:
             client.take_events()
             client.close()
             yield from self._noted(client.take_events())
-            assert client.ending is not None
-            yield HungUp(ending=client.ending)
 
     # Listening.
 
@@ -544,9 +512,9 @@ class Replay:
         if client.ending is not None:
             raise self._lost(at, f"{client.ending} while {awaited} was awaited")
         left = None
-        if within is None and self._max_seconds is not None and not self._keep_going:
+        if within is None and self._options.max_time is not None and not self._options.keep_going:
             since = self._since if of is None else self._sent_at[of.number]
-            left = since + self._max_seconds - time.monotonic()
+            left = since + self._options.max_time - time.monotonic()
         with self._explained(at, f"{awaited} was awaited"):
             events = client.hear(patience=within if left is None else max(left, 0))
         if events is None and left is not None:
@@ -568,12 +536,12 @@ class Replay:
     def _match(self, act: ExpectedReply, heard: StoredReply) -> Comparison:
         bindings = {**self.bindings, **self._known.bindings()}
         lines = heard.lines
-        result = match_reply(act, lines, bindings, exact=self._exact)
-        if isinstance(result, Difference) and self._client is not None:
+        result = match_reply(act, lines, bindings, exact=self._options.exact)
+        if isinstance(result, Difference):
             # A log has stars in place of a secret that the server has repeated.
-            masked = (self._client.session.secrets.mask(lines[0]), *lines[1:])
+            masked = (self.secrets.mask(lines[0]), *lines[1:])
             if masked != lines:
-                second = match_reply(act, masked, bindings, exact=self._exact)
+                second = match_reply(act, masked, bindings, exact=self._options.exact)
                 result = second if isinstance(second, Agreement) else result
         return result
 
@@ -581,25 +549,34 @@ class Replay:
         """Let a reply that took longer than allowed be a difference; None is the greeting."""
         since = self._since if exchange is None else self._sent_at[exchange.number]
         seconds = time.monotonic() - since
-        if self._max_seconds is not None and seconds > self._max_seconds:
+        if self._options.max_time is not None and seconds > self._options.max_time:
             raise self._too_slow(at, exchange, f"{seconds:.3g} s")
 
     def _too_slow(self, at: int, exchange: Exchange | None, took: str | None) -> _Differs:
         return _Differs(
-            Difference(line=at, aspect=Aspect.TIME, expected=f"{self._max_seconds:g} s", came=took),
+            Difference(
+                line=at, aspect=Aspect.TIME, expected=f"{self._options.max_time:g} s", came=took
+            ),
             command=exchange.command if exchange is not None else None,
         )
 
     def _compare(self, act: ExpectedReply, heard: StoredReply) -> None:
+        client = self._client
         result = self._match(act, heard)
         if isinstance(result, Difference):
-            raise _Differs(result, command=act.answers, octets_left_out=heard.octets_left_out)
+            raise _Differs(
+                result,
+                command=act.answers,
+                exchange=heard.exchange.number if heard.exchange is not None else None,
+                known=client.session.exchanges.context_of(heard) if client is not None else None,
+                octets_left_out=heard.octets_left_out,
+            )
         self.compared += 1
         self._compared_at = act.steps[-1].line
         self._remember(result.bindings)
 
     def _remember(self, found: Mapping[str, str]) -> None:
-        """Keep what was captured; what is known is worked out anew each time."""
+        """Keep what was captured; what is known is worked out again each time."""
         known = self._known.bindings()
         self.bindings = {
             name: value

@@ -9,12 +9,18 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from poptalk.pop3.capabilities import parse_capability
-from poptalk.pop3.client.explain import explain_reply
+from poptalk.pop3.client.explain import (
+    ReplyContext,
+    cause_of_refusal,
+    explain_reply,
+    why_login_refused,
+)
 from poptalk.pop3.commands import Clause, Command, Field
 from poptalk.pop3.events import (
     BodyChunk,
     Challenge,
     Closed,
+    Exchange,
     Greeting,
     Reply,
     ReplyEnd,
@@ -23,8 +29,8 @@ from poptalk.pop3.events import (
 )
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
-from poptalk.run.replay import Agreed, Differed, HungUp, Occurrence, Opened, TlsStarted
-from poptalk.session.exchanges import Note
+from poptalk.run.replay import Agreed, Differed, Occurrence
+from poptalk.session.exchanges import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
 from poptalk.terminal.render import (
     BodyView,
     Budget,
@@ -82,7 +88,7 @@ def junit(suites: Sequence[Suite], *, name: str) -> str:
         name: what found all that.
 
     Returns:
-        XML with a line end behind it.
+        XML that ends with a line end.
     """
     root = Element("testsuites", name=name)
     for suite in suites:
@@ -161,7 +167,7 @@ def _views(differed: Differed) -> Iterator[tuple[str, Clause | None]]:
                 verb.clause if verb is not None else None,
             )
         case Aspect.INDICATOR if difference.came is not None and command is not None:
-            yield from _of_the_answer(command, octets_of(difference.came))
+            yield from _of_the_answer(command, octets_of(difference.came), differed.known)
         case Aspect.CODE:
             yield "a response code is for programs, unlike the words after it", _CODES
         case Aspect.STATUS_LINE:
@@ -191,11 +197,19 @@ def _views(differed: Differed) -> Iterator[tuple[str, Clause | None]]:
             yield "a server hangs up after its answer to QUIT", _UPDATE
 
 
-def _of_the_answer(command: Command, line: bytes) -> Iterator[tuple[str, Clause | None]]:
+def _of_the_answer(
+    command: Command, line: bytes, known: ReplyContext | None
+) -> Iterator[tuple[str, Clause | None]]:
     """Say what an answer means that has another indicator than was written."""
-    indicator, *others = explain_reply(command, parse_status_line(line))
-    refused = others[-1:] if parse_status_line(line).status is Status.ERR else []
+    known = known or ReplyContext()
+    status_line = parse_status_line(line)
+    indicator, *others = explain_reply(command, status_line, known=known)
     codes = [part for part in others if part.part.startswith(b"[")]
+    refused = others[-1:] if status_line.status is Status.ERR else []
+    verb, login = command.verb, known.login
+    if refused and verb and login and not cause_of_refusal(verb, command, known):
+        why = list(why_login_refused(status_line, login))
+        codes, refused = ([], why) if why else (codes, refused)
     for part in (indicator, *codes, *refused):
         yield part.meaning, part.clause
 
@@ -223,26 +237,21 @@ class Results:
         self._clock = clock
         self._begun = self._since = clock()
         self._cases: list[Case] = []
-        self._secrets = SpokenSecrets()
 
-    def take(self, occurrence: Occurrence) -> None:
-        """Take note of what happens; most of it is no result."""
-        if isinstance(occurrence, Sent):
-            self._secrets.sent(occurrence.line, occurrence.secret)
+    def take(self, occurrence: Occurrence, secrets: SpokenSecrets) -> None:
+        """Take note of what happens, with the secrets to be masked; most of it is no result."""
         match occurrence:
-            case Opened() | Sent():
+            case ConnectionOpened() | Sent():
                 self._since = self._clock()
             case Agreed():
                 expected = occurrence.expected
                 self._add(_keyword(expected.answers), expected.steps[0].line)
             case Differed():
                 difference = occurrence.difference
-                self._add(
-                    _keyword(occurrence.command),
-                    difference.line,
-                    result=Result.FAILED,
-                    messages=(str(difference), *views(occurrence)),
-                )
+                told = octets_of("\n".join((str(difference), *views(occurrence))))
+                masked = text_of(secrets.mask(told, answers=occurrence.exchange))
+                name = _keyword(occurrence.command)
+                self._add(name, difference.line, Result.FAILED, masked.split("\n"))
 
     def stopped(self, sentence: str) -> None:
         """Take note that the replay was stopped.
@@ -250,7 +259,7 @@ class Results:
         Args:
             sentence: why.
         """
-        self._add("the connection", None, result=Result.BROKEN, messages=(sentence,))
+        self._add("the connection", None, Result.BROKEN, (sentence,))
 
     def suite(self, path: Path) -> Suite:
         """Return everything.
@@ -264,20 +273,13 @@ class Results:
         self,
         name: str,
         line: int | None,
-        *,
         result: Result = Result.PASSED,
-        messages: tuple[str, ...] = (),
+        messages: Sequence[str] = (),
     ) -> None:
         where = f"line {line}: {name}" if line is not None else name
-        self._cases.append(
-            Case(
-                name=where,
-                result=result,
-                messages=tuple(text_of(self._secrets.mask(octets_of(m))) for m in messages),
-                line=line,
-                seconds=self._clock() - self._since,
-            )
-        )
+        seconds = self._clock() - self._since
+        case = Case(name=where, result=result, messages=messages, line=line, seconds=seconds)
+        self._cases.append(case)
 
 
 def _keyword(command: Command | None) -> str:
@@ -306,24 +308,26 @@ class Stopwatch:
         """Take note of what happens; return the time where it ends something, for people."""
         now = self._clock()
         match occurrence:
-            case Opened():
+            case ConnectionOpened():
                 self._since = now
                 self._sent.clear()
+                return None
             case Sent():
                 self._sent[occurrence.exchange.number] = now
+                return None
             case Greeting():
-                return milliseconds(now - self._since)
-            case Challenge():
-                return milliseconds(now - self._sent.get(occurrence.exchange.number, self._since))
-            case Reply() if not occurrence.multi_line:
-                return milliseconds(now - self._sent.get(occurrence.exchange.number, self._since))
-            case ReplyEnd() if occurrence.body_octets:
-                return milliseconds(now - self._sent.get(occurrence.exchange.number, self._since))
-        return None
+                since = self._since
+            case Reply(multi_line=True) | ReplyEnd(body_octets=0):
+                return None
+            case Challenge() | Reply() | ReplyEnd():
+                since = self._sent.get(occurrence.exchange.number, self._since)
+            case _:
+                return None
+        return milliseconds(now - since)
 
 
 BODY_ROWS = 100
-"""Rows shown of one reply: whoever replays a session looks at how it goes, not at the letters."""
+"""Rows shown of one reply: a replay is about how the session goes, not about the messages."""
 
 MOST_UNASKED = 50
 """Lines shown of those that answer nothing and came at once."""
@@ -362,12 +366,14 @@ class Transcript:
         self._view: BodyView | None = None
         self._watch = Stopwatch(clock) if clock is not None else None
 
-    def take(self, occurrence: Occurrence) -> None:
-        """Show something that happened, if there is something to see."""
-        if isinstance(occurrence, Sent):
-            self._secrets.sent(occurrence.line, occurrence.secret)
-        if isinstance(occurrence, Challenge):
-            self._secrets.hear(occurrence)
+    def take(self, occurrence: Occurrence, secrets: SpokenSecrets) -> None:
+        """Show something that happened, if there is something to see.
+
+        Args:
+            occurrence: what happened.
+            secrets: what is masked in lines of the server.
+        """
+        self._secrets = secrets
         if isinstance(occurrence, Differed):
             self._show(self._difference(occurrence))
         elif not self._quiet:
@@ -404,24 +410,26 @@ class Transcript:
 
     def _facts(self, occurrence: Occurrence) -> Iterator[Fragments]:
         match occurrence:
-            case Opened():
+            case ConnectionOpened():
                 yield from note(f"connected to {occurrence.where}")
-                if occurrence.tls is not None:
-                    yield from note(occurrence.tls.summary)
-            case TlsStarted():
+            case TlsEstablished():
                 yield from note(occurrence.facts.summary)
-            case HungUp():
+            case ConnectionEnded():
                 yield from note(str(occurrence.ending))
             case Note():
                 yield from note(occurrence.text)
 
-    def _status(self, line: bytes, *, fields: tuple[Field, ...] | None = None) -> Fragments:
-        return status_line(self._secrets.mask(line), fields=fields)
+    def _status(
+        self, line: bytes, *, of: Exchange | None = None, fields: tuple[Field, ...] | None = None
+    ) -> Fragments:
+        number = of.number if of is not None else None
+        return status_line(self._secrets.mask(line, answers=number), fields=fields)
 
     def _reply(self, reply: Reply) -> Iterator[Fragments]:
         verb = reply.exchange.command.verb
         fields = verb.fields if verb is not None else ()
-        yield self._status(reply.status_line.line, fields=() if reply.multi_line else fields)
+        shown = () if reply.multi_line else fields
+        yield self._status(reply.status_line.line, of=reply.exchange, fields=shown)
         if reply.multi_line:
             budget = Budget(row_count=BODY_ROWS, columns=self._columns)
             self._view = BodyView(budget=budget, in_header=not fields, fields=fields)
@@ -445,7 +453,8 @@ class Transcript:
         if difference.came is None:
             yield [("note", _CAME), ("warn", "nothing more")]
         else:
-            came = text_of(self._secrets.mask(octets_of(difference.came)))
+            octets = octets_of(difference.came)
+            came = text_of(self._secrets.mask(octets, answers=differed.exchange))
             yield [("note", _CAME), *status_line(octets_of(make_pattern(came).source))]
         if differed.octets_left_out:
             yield from note(
@@ -462,7 +471,7 @@ class Transcript:
         if aspect is Aspect.END:
             return [("note", "nothing more")]
         if aspect is Aspect.MECHANISM:
-            return [("note", "a challenge that the line behind it can answer")]
+            return [("note", "a challenge that the line after it can answer")]
         if aspect is Aspect.CLOSE:
             return [("note", "S: <close connection>")]
         if isinstance(step, ClientLine):

@@ -16,11 +16,10 @@ from poptalk.net.errors import ConnectionLost, NetError
 from poptalk.run.replay import Replay
 from poptalk.run.report import Results, Suite, Transcript, junit
 from poptalk.run.server import Given, RunSettings, Serving, read_values, serving
-from poptalk.session.exchanges import BEGINNING_OCTETS, Note
+from poptalk.session.exchanges import Note
 from poptalk.terminal.render import note
 from poptalk.terminal.screen import LinearScreen
-from poptalk.transcript.model import Dialogue, Direction, ServerLine, exchanges, write_direction
-from poptalk.transcript.octets import octets_of
+from poptalk.transcript.model import Dialogue, Direction, exchanges, write_direction
 from poptalk.transcript.parser import NotationError, parse_dialogue
 
 # Where a dialogue comes from: a file, or standard input.
@@ -35,10 +34,10 @@ _MARKDOWN = (".md", ".markdown")
 
 
 def part_words(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Part what stands on the command line into files and a server.
+    """Separate the words of the command line into files and a server.
 
     Args:
-        words: the first is a file; of those behind it, each that ends in `SUFFIX` or is a file,
+        words: the first is a file; of those after it, each that ends in `SUFFIX` or is a file,
             up to the first that is not.
 
     Returns:
@@ -75,7 +74,7 @@ def read_dialogue(name: str) -> Dialogue:
             )
         dialogue = parse_dialogue(text, name=shown)
     except OSError as error:
-        order = "" if _is_file(name) else "; the dialogue comes first, and the server behind it"
+        order = "" if _is_file(name) else "; the dialogue comes first, and the server after it"
         raise UsageError(f"{shown} cannot be read: {error.strerror}{order}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{shown} is not UTF-8, from octet {error.start:,} on") from error
@@ -204,26 +203,13 @@ def _replay(
     )
     results = Results(clock=time.monotonic)
     exit_code, reached = 0, True
-    with Replay(
-        dialogue,
-        connect=server.connect,
-        destination=server.destination,
-        known=server.known,
-        responses=server.responses,
-        bindings=given.values,
-        exact=options.exact,
-        loose=options.loose,
-        starttls=server.destination.starttls,
-        keep_going=options.keep_going,
-        max_seconds=options.max_time,
-        octets_kept=_octets_to_keep(dialogue),
-    ) as replay:
+    with Replay(dialogue, server, options, bindings=given.values) as replay:
         try:
             for occurrence in replay.run():
-                results.take(occurrence)
+                results.take(occurrence, replay.secrets)
                 if isinstance(occurrence, Note) and occurrence.warning:
                     complain(occurrence.text)
-                transcript.take(occurrence)
+                transcript.take(occurrence, replay.secrets)
         except NetError as error:
             exit_code = fail(error)
             reached = isinstance(error, ConnectionLost)
@@ -237,12 +223,6 @@ def _replay(
         transcript.conclude(_result(replay))
     suite = results.suite(Path(dialogue.name))
     return _Done(exit_code=exit_code, suite=suite, reached=reached)
-
-
-def _octets_to_keep(dialogue: Dialogue) -> int:
-    """Find how much of a reply may have to be compared: no more than the dialogue has itself."""
-    lines = (step.payload for step in dialogue.steps if isinstance(step, ServerLine))
-    return max(BEGINNING_OCTETS, sum(len(octets_of(line)) + 2 for line in lines))
 
 
 def _result(replay: Replay) -> str:

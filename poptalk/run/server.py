@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 # The practice server as a dialogue wants it: its account, and the timestamps of its greetings.
 #
 # The digest of APOP is made of the greeting's timestamp (RFC 1939 §7), so the digest in a session that
-# somebody wrote down fits the greeting that stands there, and no other.  The practice server therefore
+# was written down fits the greeting in it, and no other.  The practice server therefore
 # says the timestamps that the dialogue's greetings hold.
 
 
@@ -181,7 +181,9 @@ class Serving:
     destination: Destination
     connect: Callable[[], Link]
     known: Known
-    responses: Responses
+    """What the known placeholders are worked out from."""
+    responses: Responses | None = None
+    """Works the responses of AUTH out; None where there is nobody to log in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

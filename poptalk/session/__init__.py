@@ -2,5 +2,5 @@
 
 `session` says who calls what and when.  `exchanges` keeps what was said, once, for everything that asks
 later; `log` writes it down; `procedure` is for lines that poptalk sends by itself, such as `login`;
-`client` is the blocking hand, which `run`, `diff`, pipes and `lessons check` use.
+`client` drives a session over a blocking connection, for `run`, `diff`, pipes and `lessons check`.
 """

@@ -97,8 +97,13 @@ class BlockingDriver:
         procedure = self.session.run(plan, name="", then=outcome.append)
         try:
             while not outcome:
-                if not self.listen() and self.ending is not None:
-                    procedure.connection_ended(self.ending)  # it may have ended before
+                try:
+                    goes_on = self.listen()
+                except ConnectionLost as error:
+                    procedure.lose(error)
+                else:
+                    if not goes_on:
+                        procedure.lose(ConnectionLost(f"{self.ending}."))  # perhaps once more
         finally:
             procedure.abandon()
         if outcome[0] is not None:
@@ -116,7 +121,7 @@ class BlockingDriver:
             self.carry_out(require_tls(self.session))
         except Exception as error:
             self.close()
-            raise failure(error, self.session.core) from error
+            raise self.session.staged(failure(error, self.session.core)) from error
 
     def close(self) -> None:
         """Close the connection without a word; again does no harm."""

@@ -12,7 +12,7 @@ from collections import deque
 from io import BytesIO
 from itertools import islice, pairwise
 
-from poptalk.pop3.commands import MAX_DIGITS, FieldKind, Span, State
+from poptalk.pop3.commands import MAX_DIGITS, Effect, FieldKind, Span, State
 from poptalk.pop3.events import (
     BodyChunk,
     Challenge,
@@ -30,11 +30,12 @@ from poptalk.pop3.replies import MAX_REPLY_OCTETS, StatusLine, Unstuffer, parse_
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import IO
+    from typing import IO, Any
 
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.pop3.capabilities import CapabilityAnswer
+    from poptalk.pop3.client.explain import LoginFacts, ReplyContext
     from poptalk.pop3.client.session import ClientSession
     from poptalk.pop3.commands import Verb
 
@@ -72,13 +73,11 @@ class Note(Event):
     """Whether it should not be overlooked."""
 
 
-# What the replies of a session have told: for the bottom line, for completion, and for the login.
+# What replies have told: for the bottom line, for completion, and for the login.
 #
-# Only what the server said is repeated; nothing is worked out that the server might see otherwise.  The
-# answers to CAPA are kept by situation, in the clear or in TLS, before or after the login; and of each
-# server, whether it has ever offered STLS in the clear: where it does not any more, someone between may
+# Answers to CAPA are kept by situation, in the clear or in TLS, before or after the login; and of each
+# server, whether it has ever offered STLS in the clear: where it no longer does, someone in between may
 # have taken the line out.
-
 
 MOST_ANSWERS = 16
 """How many answers to CAPA are kept: there are four situations."""
@@ -207,6 +206,15 @@ class Facts:
                 return answer
         return None
 
+    def offered(self, core: ClientSession) -> dict[str, Any]:
+        """Return what `LoginFacts` wants to know of CAPA."""
+        answer = self.capabilities_now(core)
+        if answer is None:
+            return {}
+        if answer.lines is None:
+            return {"has_capa": False}
+        return {"capabilities": answer.parameters()}
+
 
 def _number(word: bytes) -> int | None:
     return int(word) if word.isdigit() and len(word) <= MAX_DIGITS else None
@@ -216,7 +224,7 @@ MEMORY_OCTETS = 8 * 1024 * 1024
 """Octets of a body that are kept in memory; a longer one goes to a temporary file."""
 
 BEGINNING_OCTETS = 4 * 1024 * 1024
-"""Octets of a body's beginning that are compared: more than anybody writes into a dialogue by hand."""
+"""Octets of a body's beginning that are compared: more than anyone writes into a dialogue by hand."""
 
 END_OCTETS = 1024 * 1024
 """Octets of the end of a longer body that are compared, for the lines after `S: ...`."""
@@ -437,8 +445,14 @@ class Exchanges:
     def __init__(self, *, clock: Callable[[], float], whole: bool = True) -> None:
         self.said: deque[Event | StoredReply] = deque()
         """All that was said and happened, the newest last."""
+        self.greeting = b""
+        """What the server greeted with; empty before that."""
         self.last: StoredReply | None = None
         """The last greeting, reply or challenge."""
+        self.subject: StoredReply | None = None
+        """The reply that `:why` is about, where later ones were asked for to explain it."""
+        self.explaining = False
+        """Whether what is sent is asked for that reason."""
         self.receiving: StoredReply | None = None
         """The multi-line reply whose end has not come."""
         self.cut_off: StoredReply | None = None
@@ -454,7 +468,7 @@ class Exchanges:
         """Lines with secrets that were sent on this connection, for `:reveal`."""
         self.facts = Facts()
         self.failure: OSError | None = None
-        """Why the body that is coming in is not kept; whoever says so takes it away."""
+        """Why the body that is coming in is not kept; reset by the one who reports it."""
         self.core: ClientSession | None = None
         self.takers: dict[type[Event], Callable[..., None]] = {
             ConnectionOpened: self._opened,
@@ -493,6 +507,47 @@ class Exchanges:
                 return _number(number)
         message = _number(command.arguments[0]) if command.arguments else None
         return self.facts.sizes.get(message) if message is not None else None
+
+    def context_of(self, reply: StoredReply) -> ReplyContext:
+        """Gather what the session knows beside a reply, for explaining it."""
+        from poptalk.pop3.client.explain import ReplyContext
+
+        core = self.core
+        assert core is not None, "a reply has come on a connection"
+        ended = core.state is State.CLOSED
+        return ReplyContext(
+            # A refusal changes no state, but the end of the connection does.
+            state=None if ended or reply is not self.last else core.state,
+            marked=frozenset(core.marked),
+            highest=core.highest,
+            ended=ended,
+            challenge=reply.challenge,
+            login=self.login_of(reply),
+        )
+
+    def login_of(self, reply: StoredReply, *, timestamp_chosen: bool = False) -> LoginFacts | None:
+        """Return what is known of the login that a reply belongs to; None where it belongs to none."""
+        core = self.core
+        assert core is not None, "a reply has come on a connection"
+        command = reply.exchange.command if reply.exchange is not None else None
+        verb = command.verb if command is not None else None
+        if command is None or verb is None or verb.effect not in (Effect.NAME, Effect.LOGIN):
+            return None
+        from poptalk.pop3.client.explain import LoginFacts
+
+        mechanism = command.arguments[0] if verb.challenges and command.arguments else b""
+        name = mechanism or (b"APOP" if verb.name == b"APOP" else b"USER")
+        challenges = sum(
+            isinstance(each, StoredReply) and each.challenge and each.exchange is reply.exchange
+            for each in self.said
+        )
+        return LoginFacts(
+            method=name.decode("ascii", "replace").upper(),
+            challenged=challenges,
+            encrypted=core.encrypted,
+            timestamp_chosen=timestamp_chosen,
+            **self.facts.offered(core),
+        )
 
     def divert(self, exchange: Exchange, take: Callable[[bytes], object]) -> None:
         """Have the octets of a reply's body taken elsewhere instead of keeping them.
@@ -537,6 +592,8 @@ class Exchanges:
 
     def _opened(self, event: ConnectionOpened) -> None:
         self.secrets.clear()
+        self.greeting = b""
+        self.subject = None
         self.milliseconds = None
         self.unanswered = ()
         self._sent_at.clear()
@@ -553,10 +610,14 @@ class Exchanges:
     def _sent(self, event: Sent) -> None:
         if event.secret is not None:
             self.secrets = [*self.secrets[-MOST_KEPT:], (event.line, event.secret)]
+        if not self.explaining:
+            self.subject = None
         self._sent_at[event.exchange.number] = self._clock()
         self._keep(event)
 
-    def _came(self, exchange: Exchange | None, line: StatusLine, *, body: bool = False) -> None:
+    def _came(
+        self, exchange: Exchange | None, line: StatusLine, *, body: bool = False, ends: bool = True
+    ) -> StoredReply:
         """Keep the first line of a reply; of the one before, a long body goes."""
         if self._whole and self.last is not None and self.last.octets > SHORT_OCTETS:
             self.last.shorten()
@@ -564,7 +625,7 @@ class Exchanges:
             exchange=exchange,
             status_line=line,
             multi_line=body,
-            complete=False,
+            complete=ends,
             whole=self._whole,
             beginning_octets=self.beginning_octets,
         )
@@ -576,19 +637,17 @@ class Exchanges:
             reply.seconds = self._clock() - started
             self.milliseconds = reply.seconds * 1000
         self._keep(reply)
+        return reply
 
     def _greeted(self, event: Greeting) -> None:
+        self.greeting = event.status_line.line
         self._came(None, event.status_line)
-        assert self.last is not None
-        self.last.complete = True
 
     def _challenged(self, event: Challenge) -> None:
-        self._came(event.exchange, event.status_line)
-        assert self.last is not None
-        self.last.complete = self.last.challenge = True
+        self._came(event.exchange, event.status_line).challenge = True
 
     def _replied(self, event: Reply) -> None:
-        self._came(event.exchange, event.status_line, body=event.multi_line)
+        self._came(event.exchange, event.status_line, body=event.multi_line, ends=False)
 
     def _body(self, event: BodyChunk) -> None:
         take = self._diverted.get(event.exchange.number)

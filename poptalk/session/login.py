@@ -21,8 +21,9 @@ from poptalk.login.password import (
     question,
 )
 from poptalk.net.endpoint import bare_host
+from poptalk.net.errors import ConnectionLost
 from poptalk.pop3.capabilities import CapabilityAnswer
-from poptalk.pop3.client.explain import LoginFacts, why_login_refused
+from poptalk.pop3.client.explain import LoginFacts, asks_for_capabilities, why_login_refused
 from poptalk.pop3.commands import State
 from poptalk.pop3.replies import Status, StatusLine, quoted
 from poptalk.pop3.sasl.mechanism import (
@@ -41,23 +42,12 @@ from poptalk.session.procedure import LocalError, Plan, Steps, ask, exchange, in
 if TYPE_CHECKING:
     from poptalk.login.password import Ask
     from poptalk.pop3.client.session import ClientSession
+    from poptalk.session.exchanges import StoredReply
     from poptalk.session.session import Session
 
 
 class Refused(LocalError):
-    """The server did not let the user in.
-
-    Attributes:
-        method: how it was tried.
-        line: what the server said.
-        why: sentences on what that may mean, a space before each; empty where nothing shows it.
-    """
-
-    def __init__(self, sentence: str, *, method: Method, line: bytes, why: str = "") -> None:
-        super().__init__(sentence)
-        self.method = method
-        self.line = line
-        self.why = why
+    """The server did not let the user in."""
 
 
 class Broken(LocalError):
@@ -74,20 +64,16 @@ class _Attempt:
     def __init__(self, session: Session, request: LoginRequest) -> None:
         self.session = session
         self.request = request
+        session.user = request.user
         self.method = request.method
-        self.challenges = 0
         self._lines = 0
         self.at("before anything was sent")
 
     def at(self, stage: str) -> None:
         """Take note of the stage, which the session knows from now on."""
-        session = self.session
-        destination = session.destination
-        assert destination is not None, "a session that is connected has a destination"
-        server = f"{bare_host(destination.host)}:{destination.port}"
         by = f", {self.method.name}" if self.method is not None else ""
         step = f", {stage}" if f", {stage}" != by else ""
-        session.stage = f"{self.request.user} at {server}{by}{step}"
+        self.session.stage = f"{self.session.who}{by}{step}"
 
     def sends(self, line: bytes) -> None:
         """Take note of a line of the mechanism that is sent next; nothing of its secret is kept."""
@@ -100,28 +86,55 @@ class _Attempt:
         else:
             self.at(f"line {self._lines} of AUTH {self.method.name}")
 
-    def refused(self, status_line: StatusLine) -> Refused:
-        """Return the error for a refusal: the server's words, and what they may mean."""
-        session, method = self.session, self.method
-        assert method is not None, "something was tried"
-        core = session.core
-        answer = session.exchanges.facts.capabilities_now(core)
-        known = None if answer is None or answer.lines is None else answer.parameters()
-        facts = LoginFacts(
-            method=method.name,
-            challenged=self.challenges,
-            encrypted=core.encrypted,
-            capabilities=known,
-            timestamp_chosen=method.name == "APOP" and self.request.method is None,
+    def refused(self) -> Steps[Refused]:
+        """Return the error for the refusal that has just come.
+
+        Where a mechanism was named, CAPA was not asked before; it is now, if it may show the reason.
+        """
+        exchanges = self.session.exchanges
+        refusal = exchanges.last
+        assert refusal is not None, "it has just come"
+        chosen = self.method is not None and self.method.name == "APOP" and not self.request.method
+        if asks_for_capabilities(refusal.status_line, _facts(self.session, refusal)):
+            exchanges.subject, exchanges.explaining = refusal, True
+            try:
+                yield from exchange(b"CAPA")
+            except ConnectionLost:
+                pass  # It has hung up, as many do after a refusal.
+            finally:
+                exchanges.explaining = False
+        return Refused(
+            explain_refusal(self.session, refusal, self.session.stage, timestamp_chosen=chosen)
         )
-        why = "".join(
-            f" {each.meaning[:1].upper()}{each.meaning[1:]}"
-            f"{f' [{each.clause}]' if each.clause is not None else ''}."
-            for each in why_login_refused(status_line, facts)
-        )
-        words = session.secrets.mask(status_line.line).decode("utf-8", "backslashreplace")
-        sentence = f"the server did not let you in ({session.stage}): {quoted(words)}{why}"
-        return Refused(sentence, method=method, line=status_line.line, why=why)
+
+
+def explain_refusal(
+    session: Session, refusal: StoredReply, stage: str, *, timestamp_chosen: bool = False
+) -> str:
+    """Return one sentence, or a few: who was refused, the server's words, and what they may mean.
+
+    Args:
+        session: in which that happened.
+        refusal: the reply.
+        stage: who, where, and how far the login had come.
+        timestamp_chosen: whether APOP was chosen because of the greeting's timestamp.
+    """
+    facts = _facts(session, refusal, timestamp_chosen=timestamp_chosen)
+    why = "".join(
+        f" {each.meaning[:1].upper()}{each.meaning[1:]}"
+        f"{f' [{each.clause}]' if each.clause is not None else ''}."
+        for each in why_login_refused(refusal.status_line, facts)
+    )
+    number = refusal.exchange.number if refusal.exchange is not None else None
+    words = session.secrets.mask(refusal.status_line.line, answers=number)
+    said = quoted(words.decode("utf-8", "backslashreplace"))
+    return f"the server did not let you in ({stage}): {said}{why}"
+
+
+def _facts(session: Session, refusal: StoredReply, *, timestamp_chosen: bool = False) -> LoginFacts:
+    facts = session.exchanges.login_of(refusal, timestamp_chosen=timestamp_chosen)
+    assert facts is not None, "it is the reply to a login"
+    return facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +229,7 @@ def log_in(
         if secret is None:
             secret = yield from _secret(request, host, asker)
         yield from quiet()
-        _check_state(core)
+        _check_state(session)
         if method is None:
             answer = session.exchanges.facts.capabilities_now(core)
             if answer is None:
@@ -237,7 +250,8 @@ def log_in(
         sasl = yield from in_thread(make)
         yield from _converse(attempt, sasl)
     except LoginRefused as refusal:
-        raise attempt.refused(refusal.status_line) from refusal
+        error = yield from attempt.refused()
+        raise error from refusal
     except LoginBroken as error:
         raise Broken(f"{error}; the connection is closed ({session.stage})") from error
     except NoPassword as error:
@@ -263,7 +277,6 @@ def _converse(attempt: _Attempt, sasl: SaslExchange) -> Steps[None]:
             # At once: a server may hang up right after it has refused.
             line = go_on()
             continue
-        attempt.challenges += 1
         if attempt.method is not None and attempt.method.need.token:
             _tell_reason(attempt.session, reply.status_line.text)
         # SCRAM hashes the password some thousand times.
@@ -287,9 +300,13 @@ def _secret(request: LoginRequest, host: str, asker: Asker) -> Steps[str]:
     return secret
 
 
-def _check_state(core: ClientSession) -> None:
+def _check_state(session: Session) -> None:
+    core = session.core
     if core.greeted is not Status.OK:
-        raise LocalError("the greeting was not +OK, so nobody can log in here")
+        greeting = session.exchanges.greeting.decode("utf-8", "backslashreplace")
+        raise LocalError(
+            f'the greeting was "{greeting}" and not +OK, so nobody can log in here ({session.who})'
+        )
     if core.state is not State.AUTHORIZATION:
         raise LocalError(
             f"a login belongs in AUTHORIZATION, and this is {core.state.value}: QUIT, and :open "

@@ -21,13 +21,12 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from poptalk.net.errors import STLS, ConnectionLost, NetError, not_greeted, stls_refused
+from poptalk.net.errors import STLS, NetError, not_greeted, stls_refused
 from poptalk.pop3.events import Challenge, Event, ReplyEnd, Sent
 from poptalk.pop3.replies import Status
 from poptalk.session.exchanges import StoredReply
 
 if TYPE_CHECKING:
-    from poptalk.net.errors import Ending
     from poptalk.session.session import Session
 
 T = TypeVar("T")
@@ -42,20 +41,13 @@ class Interrupted(LocalError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A step: a line for the server, without its end."""
+class LinesToSend:
+    """A step: lines for the server, sent together before any is answered (RFC 2449 §6.6)."""
 
-    octets: bytes = field(repr=False)
-    """Left out of the repr: it may be a password, and a repr ends up in tracebacks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """A step: lines that are sent together, before any of them is answered (RFC 2449 §6.6)."""
-
-    octets: tuple[bytes, ...]
-    take: Callable[[StoredReply], object]
-    """Called with each reply as soon as it is complete."""
+    octets: tuple[bytes, ...] = field(repr=False)
+    """Without their ends.  Left out of the repr, which ends up in tracebacks: it may be a password."""
+    take: Callable[[StoredReply], object] | None = None
+    """Called with each reply as soon as it is complete; None where the reply is the outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +73,7 @@ class Work:
     work: Callable[[], object]
 
 
-Step = Line | Batch | Quiet | Question | Work
+Step = LinesToSend | Quiet | Question | Work
 Steps = Generator[Step, object, T]
 Plan = Steps[None]
 Then = Callable[[Exception | None], None]
@@ -94,7 +86,7 @@ def exchange(line: bytes) -> Steps[StoredReply]:
     Args:
         line: octets without a line end.
     """
-    return cast(StoredReply, (yield Line(octets=line)))
+    return cast(StoredReply, (yield LinesToSend(octets=(line,))))
 
 
 def pipelined(lines: Iterable[bytes], take: Callable[[StoredReply], object]) -> Steps[None]:
@@ -104,7 +96,7 @@ def pipelined(lines: Iterable[bytes], take: Callable[[StoredReply], object]) -> 
         lines: a few of them, since nothing is read before all are sent.
         take: called with each reply as soon as it is complete.
     """
-    yield Batch(octets=tuple(lines), take=take)
+    yield LinesToSend(octets=tuple(lines), take=take)
 
 
 def quiet() -> Steps[None]:
@@ -166,7 +158,7 @@ class Procedure:
         self._plan = plan
         self._then = then
         self._begun = False
-        self._until_quiet: Line | Batch | Quiet | None = None
+        self._until_quiet: LinesToSend | Quiet | None = None
         """What waits until the server owes nothing."""
         self._exchanges: list[int] = []
         """The numbers of the exchanges whose replies are awaited."""
@@ -176,7 +168,11 @@ class Procedure:
         """Whether a step has been taken whose outcome is not known."""
         self._outcome: object = None
         self._failure: Exception | None = None
-        """What a piece of work has raised."""
+        """What is to be raised in the plan."""
+        self.working = False
+        """Whether a piece of work is being done, and nobody else is waited for."""
+        self._lost: NetError | None = None
+        """Why nothing more comes from the server."""
         self._has_spoken = False
         """Whether it has sent anything."""
         self._carrying_on = False
@@ -193,21 +189,16 @@ class Procedure:
             while not self.over and not self._waiting:
                 if self._until_quiet is None:
                     self._take_step()
+                elif self._lost is not None:
+                    self._failure, self._until_quiet = self._lost, None
                 elif self._is_quiet:
                     step, self._until_quiet = self._until_quiet, None
-                    if isinstance(step, Line):
-                        self._send((step.octets,), self._came)
-                    elif isinstance(step, Batch):
-                        self._send(step.octets, step.take)
+                    if isinstance(step, LinesToSend):
+                        self._send(step)
                 else:
                     return
         finally:
             self._carrying_on = False
-
-    @property
-    def working(self) -> bool:
-        """Whether a piece of work is being done, and nobody else is waited for."""
-        return self._waiting and self.question is None and not self._exchanges
 
     def answer(self, text: str) -> None:
         """Take the answer to the question."""
@@ -220,17 +211,28 @@ class Procedure:
         self._end(Interrupted(f"given up{sent}"))
 
     def abandon(self) -> None:
-        """End it without a word: whoever began it knows."""
+        """End it silently: its caller knows why."""
         self._then = lambda _error: None
         self._end(None)
 
-    def connection_ended(self, ending: Ending) -> None:
-        """End it, as nothing can be sent any more."""
-        stage = f" ({self._session.stage})" if self._session.stage else ""
-        self._end(ConnectionLost(f"{ending}{stage}."))
+    def lose(self, error: NetError) -> None:
+        """Raise an error in the plan, as nothing more comes from the server.
+
+        A plan that is working in a thread finishes that first: it may have the last reply to speak of.
+        """
+        if self._resuming:
+            self._end(error)
+            return
+        self._lost = error
+        if not self.working:
+            self.question = None
+            self._waiting = False
+            self._exchanges.clear()
+            self._until_quiet = self._until_quiet or Quiet()
+            self.carry_on()
 
     def fail(self, error: NetError) -> bool:
-        """End it because of TLS; return whether whoever began it will say so."""
+        """End it because of TLS; return whether its caller will say so."""
         told = self._then is not None
         self._end(error)
         return told
@@ -272,13 +274,13 @@ class Procedure:
 
     def _perform(self, step: Step) -> None:
         match step:
-            case Line() | Batch() | Quiet():
+            case LinesToSend() | Quiet():
                 self._until_quiet = step
             case Question():
                 self._waiting = True
                 self.question = step
             case Work(work=work):
-                self._waiting = True
+                self._waiting = self.working = True
                 self._session.in_thread(lambda: self._work(work), self._worked)
 
     def _work(self, work: Callable[[], object]) -> None:
@@ -290,15 +292,15 @@ class Procedure:
 
     def _worked(self) -> None:
         if not self.over:
-            self._waiting = False
+            self._waiting = self.working = False
             self._session.carry_on()
 
-    def _send(self, lines: tuple[bytes, ...], take: Callable[[StoredReply], object]) -> None:
+    def _send(self, lines: LinesToSend) -> None:
         session = self._session
         self._waiting = self._has_spoken = session.sent_by_poptalk = True
-        self._take = take
+        self._take = lines.take or self._came
         try:
-            session.send(b"".join(line + b"\r\n" for line in lines))
+            session.send(b"".join(line + b"\r\n" for line in lines.octets))
         finally:
             session.sent_by_poptalk = False
 
@@ -363,13 +365,15 @@ def require_tls(session: Session) -> Plan:
     Raises:
         TlsFailed: the server did not say +OK, to its greeting or to STLS.
     """
+    session.stage = f"{session.who}, STLS"
     yield from quiet()
     if session.core.greeted is not Status.OK:
-        raise not_greeted()
+        raise not_greeted(session.exchanges.greeting)
     reply = yield from exchange(STLS)
     if reply.status_line.status is not Status.OK:
-        raise stls_refused(reply.status_line)
+        raise stls_refused(reply.status_line.line)
     if session.tls_request is not None and session.core.settled:
         # A driver of scripts begins TLS where its script says so.
         session.begin_tls()
     yield from quiet()
+    session.stage = ""

@@ -27,6 +27,7 @@ the driver is asked: `failed` is called, or the error is raised where there is n
 
 from __future__ import annotations
 
+from poptalk.net.endpoint import bare_host
 from poptalk.net.errors import ConnectionLost, TlsFailed, printable
 from poptalk.pop3.client.session import ClientSession
 from poptalk.pop3.commands import State
@@ -51,7 +52,7 @@ from poptalk.session.exchanges import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
+    from typing import Protocol, TypeVar
 
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from poptalk.session.procedure import Plan, Procedure, Then
 
 if TYPE_CHECKING:
+    E = TypeVar("E", bound=Exception)
 
     class Transport(Protocol):
         """What carries the octets: `net.connection.Link` or `net.async_connection.AsyncConnection`."""
@@ -163,8 +165,10 @@ class Session:
         """STLS was answered with +OK, and nothing has been done about it."""
         self.procedure: Procedure | None = None
         """What poptalk does by itself at the moment."""
+        self.user: str | None = None
+        """Who is to log in, for sentences; None for nobody, or whom the destination names."""
         self.stage = ""
-        """How far a login has come: user, server, method and step; empty where none is going on."""
+        """How far a login, or TLS before it, has come; empty where none is going on."""
         self.sent_by_poptalk = False
         """Whether what is being sent was not typed."""
         self.in_thread: Callable[[Callable[[], None], Callable[[], None]], None] = _at_once
@@ -242,7 +246,7 @@ class Session:
         self.transport = None
         self._tell([*self.core.receive_eof(), ConnectionEnded(ending=ending)])
         if self.procedure is not None:
-            self.procedure.connection_ended(ending)
+            self.procedure.lose(ConnectionLost(f"{ending}."))
 
     # Sending.
 
@@ -305,6 +309,26 @@ class Session:
             self.note(PASSWORD_IN_THE_CLEAR, warning=True)
         if not sent.sasl and sent.exchange.command.verb is None:
             self.note(MAY_BE_A_PASSWORD)
+
+    @property
+    def who(self) -> str:
+        """Who logs in where, for sentences: "bob at 192.0.2.1:110", or the server alone."""
+        destination = self.destination
+        if destination is None:
+            return ""
+        host = bare_host(destination.host)
+        place = f"[{host}]:{destination.port}" if ":" in host else f"{host}:{destination.port}"
+        if destination.path is not None:
+            place = str(destination.target)
+        user = self.user or destination.user
+        return f"{printable(user)} at {place}" if user else place
+
+    def staged(self, error: E) -> E:
+        """Return an error whose sentence names who logs in where, and how far that has come."""
+        stage = self.stage or self.who
+        if stage and stage not in str(error):
+            error.args = (f"{error} ({stage})", *error.args[1:])
+        return error
 
     @property
     def exposed(self) -> bool:

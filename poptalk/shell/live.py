@@ -305,7 +305,7 @@ class LiveShell(Shell):
         if error is not None:
             core = self.session.core
             await self._disconnect()
-            raise failure(error, core)
+            raise self.session.staged(failure(error, core))
 
     def _offer_half_typed(self) -> None:
         buffer = self.prompt_session.default_buffer

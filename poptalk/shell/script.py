@@ -15,9 +15,9 @@ from time import monotonic
 from poptalk.exit_codes import EXIT_NO
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import DEFAULT_TIMEOUT, UsageError
-from poptalk.net.errors import CLOSED_BY_US, ConnectionLost
+from poptalk.net.errors import CLOSED_BY_US, ConnectionLost, NetError, TlsFailed
 from poptalk.pop3.commands import Effect, parse_command
-from poptalk.pop3.events import ViolationKind
+from poptalk.pop3.events import ReplyEnd, Sent, ViolationKind
 from poptalk.pop3.replies import Status
 from poptalk.pop3.values import Value
 from poptalk.session.client import BlockingDriver
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from poptalk.login.password import PasswordSource
     from poptalk.net.endpoint import Destination
+    from poptalk.session.exchanges import StoredReply
     from poptalk.session.procedure import Plan
     from poptalk.shell.view import View
     from poptalk.terminal.safe import Fragments
@@ -289,10 +290,8 @@ class Pipe:
         try:
             self._driver.carry_out(plan)
         except ConnectionLost as error:
-            stage = f" ({self.session.stage})" if self.session.stage else ""
-            if self.session.ending is None:
-                raise ConnectionLost(f"{error}{stage}") from error
-            raise ConnectionLost(f"{self._lost()}{stage}") from None
+            lost = error if self.session.ending is None else self._lost()
+            raise self.session.staged(lost) from None
 
     def finish_procedure(self) -> None:
         """Wait until the procedure that was begun is over."""
@@ -304,7 +303,8 @@ class Pipe:
         if self.session.core.farewell:
             return ConnectionLost("lines after QUIT were not sent: the session was over")
         ending = self._driver.link.ending
-        return ConnectionLost(f"the session was not finished: {ending or 'no reply'}")
+        sentence = f"the session was not finished: {ending or 'no reply'}"
+        return self.session.staged(ConnectionLost(sentence))
 
 
 LOOK_UP_SECONDS = 1.0
@@ -398,6 +398,8 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
     shows = raw is None or options.explain
     keep = bool(shows or options.log or options.local_commands or options.login)
     session = Session(clock=monotonic, keep=keep, complain=complain)
+    session.user = options.login
+    logins = PipedLogins(session)
     output = PipeScreen(options, everything=shows)
     view = _view(options, session, output) if keep else None
     if not shows:
@@ -405,8 +407,7 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
     days = options.expires_within
     expiring = watch_expiry(session, days) if days is not None else ()
     try:
-        settings = destination.tls_settings() if destination.tls else None
-        with Link.open(destination.target, timeout=options.timeout, tls=settings) as link:
+        with _open(session, destination, options.timeout) as link:
             pipe = Pipe(BlockingDriver(link, destination, session), options, raw=raw)
             pipe.expiring = expiring
             if options.login or options.mechanism or options.two_step or options.oauth:
@@ -414,8 +415,80 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
             if view is not None and options.local_commands:
                 pipe.local = _local_commands(pipe, options, view, output)
             return pipe.run(Lines(options.lines))
+    except NetError as error:
+        raise (session.staged(error) if session.user is not None else error) from error.__cause__
     finally:
+        if not shows:
+            logins.conclude()
         session.close()
+
+
+class PipedLogins:
+    """Watches the logins among the lines of a pipe: where none comes about, cron is to show why.
+
+    Args:
+        session: the session.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._user = ""
+        self._refused: StoredReply | None = None
+        """The last refusal, as long as nobody is logged in."""
+        session.observe({Sent: self._sent, ReplyEnd: self._ended})
+
+    def conclude(self) -> None:
+        """Say why nobody was let in, if somebody was to be."""
+        if self._refused is None:
+            return
+        from poptalk.pop3.sasl.table import METHODS
+        from poptalk.session.login import explain_refusal
+
+        reply, session = self._refused, self._session
+        facts = session.exchanges.login_of(reply)
+        assert facts is not None, "it is the reply to a login"
+        session.user = self._user or None
+        # What follows AUTH may be anything, if it is no mechanism.
+        name = facts.method if facts.method in METHODS else "AUTH"
+        verb = reply.exchange.command.verb if reply.exchange is not None else None
+        step = verb.keyword if verb is not None else ""
+        stage = {"PASS": ", PASS", "AUTH": f", AUTH {name}" if name != "AUTH" else ""}.get(step, "")
+        complain(explain_refusal(session, reply, f"{session.who}, {name}{stage}"))
+
+    def _sent(self, event: Sent) -> None:
+        command = event.exchange.command
+        if event.sasl or command.verb is None or command.verb.effect not in _LOGINS:
+            return
+        if command.verb.challenges:
+            self._user = ""
+        elif command.verb.keyword != "PASS" and command.arguments:
+            self._user = command.arguments[0].decode("utf-8", "backslashreplace")
+
+    def _ended(self, event: ReplyEnd) -> None:
+        verb = event.exchange.command.verb
+        if verb is None or verb.effect not in _LOGINS or self._session.stage:
+            return
+        if not event.ok:
+            self._refused = self._session.exchanges.last
+        elif verb.effect is Effect.LOGIN:
+            self._refused = None
+
+
+_LOGINS = (Effect.NAME, Effect.LOGIN)
+
+
+def _open(session: Session, destination: Destination, timeout: float) -> Link:
+    """Connect; a failure names who was to log in as well, since cron shows nothing else."""
+    settings = destination.tls_settings() if destination.tls else None
+    try:
+        return Link.open(destination.target, timeout=timeout, tls=settings)
+    except NetError as error:
+        session.destination = destination
+        if session.user is not None:
+            doing = "TLS" if isinstance(error, TlsFailed) else "connecting"
+            session.stage = f"{session.who}, {doing}"
+            session.staged(error)
+        raise
 
 
 def watch_expiry(session: Session, days: int) -> list[str]:

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 from poptalk.net.errors import CLOSED_BY_US, TLS_PORT_HINT
 from poptalk.pop3.client.explain import (
     Explanation,
-    LoginFacts,
-    ReplyContext,
     explain_greeting,
     explain_reply,
     explain_unasked,
     explain_waiting,
     faults_of_answer,
 )
-from poptalk.pop3.commands import Command, Effect, State
+from poptalk.pop3.commands import State
 from poptalk.pop3.events import (
     BodyChunk,
     Challenge,
@@ -412,7 +410,7 @@ class View:
                 reply.status_line,
                 lines,
                 complete=reply.complete,
-                known=self._known(reply, command),
+                known=self.session.exchanges.context_of(reply),
             )
         )
 
@@ -428,6 +426,8 @@ class View:
                     after_body=last is not None and last.multi_line,
                 )
             )
+        if exchanges.subject is not None:
+            return self.explained(exchanges.subject)
         ended = core.state is State.CLOSED
         due = exchanges.unanswered if ended else core.outstanding
         waiting = bool(due) and (ended or not core.settled)
@@ -437,41 +437,6 @@ class View:
         if waiting and last.challenge:
             return self._explanations([self._waiting()])
         return self.explained(last)
-
-    def _known(self, reply: StoredReply, command: Command) -> ReplyContext:
-        """Gather what the session knows beside a reply."""
-        core = self.session.core
-        ended = core.state is State.CLOSED
-        verb = command.verb
-        login = None
-        if verb is not None and verb.effect in (Effect.NAME, Effect.LOGIN):
-            mechanism = command.arguments[0] if verb.challenges and command.arguments else b""
-            name = mechanism or (b"APOP" if verb.name == b"APOP" else b"USER")
-            answer = self.session.exchanges.facts.capabilities_now(core)
-            login = LoginFacts(
-                method=name.decode("ascii", "replace").upper(),
-                challenged=int(bool(self._challenges_of(reply))),
-                encrypted=core.encrypted,
-                capabilities=None
-                if answer is None or answer.lines is None
-                else answer.parameters(),
-            )
-        return ReplyContext(
-            # A refusal changes no state, but the end of the connection does.
-            state=None if ended or reply is not self.session.exchanges.last else core.state,
-            marked=frozenset(core.marked),
-            highest=core.highest,
-            ended=ended,
-            challenge=reply.challenge,
-            login=login,
-        )
-
-    def _challenges_of(self, reply: StoredReply) -> bool:
-        """Whether the server has sent a challenge in the exchange of a reply."""
-        return any(
-            isinstance(each, StoredReply) and each.challenge and each.exchange is reply.exchange
-            for each in self.session.exchanges.said
-        )
 
     def _explanations(self, explanations: Iterable[Explanation]) -> Iterator[Fragments]:
         for each in explanations:

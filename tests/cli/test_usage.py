@@ -80,7 +80,7 @@ def test_a_password_that_was_given_is_not_repeated(
     [
         (["110", "localhost"], "the host comes first, and the port after it: localhost 110"),
         (["localhost", "--log-format", "jsonl"], "--log-format is for --log FILE"),
-        (["run", "localhost", "110"], "the dialogue comes first, and the server behind it"),
+        (["run", "localhost", "110"], "the dialogue comes first, and the server after it"),
     ],
 )
 def test_an_order_that_is_wrong(
@@ -124,11 +124,11 @@ def test_the_password_is_asked_for_with_lines_on_the_command_line() -> None:
     [
         (
             b"-ERR [AUTH] Unsupported authentication mechanism.\r\n",
-            "The server does not take this way to log in; :capa lists what it takes",
+            "The server does not take this way to log in; it has no CAPA, which would list others",
         ),
         (
             b"-ERR no\r\n",
-            "CAPA was not asked, so the server may have no PLAIN at all: :capa shows it",
+            "The server has no CAPA, so it may have no PLAIN at all",
         ),
     ],
     ids=["in words", "without a reason"],

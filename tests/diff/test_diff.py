@@ -234,7 +234,8 @@ def test_1_a_login_that_is_refused(
     place, _server = recording(servers, PASS=b"-ERR pumpkin is wrong\r\n")
     assert diff(recording(servers)[0], place) == 1
     assert capfd.readouterr().err == (
-        "poptalk: B: bob was not let in with USER: -ERR **** is wrong\n"
+        f"poptalk: B: the server did not let you in (bob at {place}, USER, PASS): "
+        '"-ERR **** is wrong".\n'
     )
 
 
@@ -252,7 +253,8 @@ def test_a_refusal_is_quoted_without_the_password(
     sent = base64.b64encode(f"\0bob\0{BOB.password}".encode())
     assert sent in server.received
     said = capfd.readouterr().err
-    assert "B: bob was not let in with PLAIN: -ERR not AUTH PLAIN ****" in said
+    who = f"bob at {server.host}:{server.port}, PLAIN, AUTH PLAIN"
+    assert f'B: the server did not let you in ({who}): "-ERR not AUTH PLAIN ****".' in said
     assert sent.decode() not in said
 
 
@@ -268,7 +270,9 @@ def test_the_timestamp_from_before_tls_is_not_believed(
 def test_1_list_is_refused(servers: ExitStack, capfd: pytest.CaptureFixture[str]) -> None:
     place, _server = recording(servers, LIST=b"-ERR not today\r\n")
     assert diff(place, recording(servers)[0]) == 1
-    assert capfd.readouterr().err == "poptalk: A: LIST was answered with -ERR not today\n"
+    assert capfd.readouterr().err == (
+        f'poptalk: A: LIST was answered with "-ERR not today". (bob at {place})\n'
+    )
 
 
 def test_2_no_user(servers: ExitStack, capfd: pytest.CaptureFixture[str]) -> None:
@@ -304,7 +308,7 @@ def test_3_nobody_listens(servers: ExitStack, capfd: pytest.CaptureFixture[str])
 def test_4_stls_is_never_left_out(servers: ExitStack, capfd: pytest.CaptureFixture[str]) -> None:
     place, server = recording(servers)
     assert diff("--starttls", place, practice(servers)) == 4
-    assert "did not take STLS (-ERR unknown command)" in capfd.readouterr().err
+    assert 'did not take STLS: "-ERR unknown command"' in capfd.readouterr().err
     assert server.received == b"STLS\r\n"
 
 
@@ -314,6 +318,7 @@ def test_5_a_server_that_hangs_up(servers: ExitStack, capfd: pytest.CaptureFixtu
     assert diff(practice(servers), f"{server.host}:{server.port}") == 5
     said = capfd.readouterr().err
     assert "B: the server closed the connection in the middle of the reply to CAPA" in said
+    assert f"(bob at {server.host}:{server.port})" in said
 
 
 def test_a_listing_without_an_end_is_not_kept(

@@ -118,7 +118,7 @@ async def test_octets_go_both_ways_as_they_are() -> None:
     heard = Heard()
     with RecordingServer(closing_keyword=b"QUIT") as server:
         connection = await open_connection(server, heard)
-        assert (connection.address, connection.tls) == ("127.0.0.1", None)
+        assert connection.tls is None
         await heard.wait_for_data(GREETING)
         connection.send(b" \x00\xff\r\n")
         connection.send(b"QUIT\r\n")
@@ -136,7 +136,6 @@ async def test_ipv6(ipv6: str) -> None:
     heard = Heard()
     with RecordingServer(host=ipv6) as server:
         connection = await open_connection(server, heard)
-        assert connection.address == "::1"
         await heard.wait_for_data(GREETING)
         connection.close()
         await connection.wait_closed()
@@ -236,19 +235,6 @@ async def test_an_unsolicited_word_and_a_close_are_both_heard() -> None:
         await open_connection(server, heard)
         assert await heard.wait_for_end() == CLOSED
         assert heard.data == b"-ERR idle\r\n"
-
-
-async def test_half_close() -> None:
-    heard = Heard()
-    with RecordingServer() as server:
-        connection = await open_connection(server, heard)
-        connection.send(b"STAT\r\n")
-        connection.half_close()
-        connection.half_close()
-        connection.send(b"dropped")
-        assert await heard.wait_for_end() == CLOSED
-        assert heard.data == GREETING + OK
-        assert server.received == b"STAT\r\n"
 
 
 async def test_closing_is_our_doing_and_may_be_repeated() -> None:
@@ -362,18 +348,6 @@ async def test_stls_upgrades_the_live_socket(identity: ServerIdentity) -> None:
         assert heard.calls.count("established") == 1
 
 
-async def test_a_half_close_waits_for_the_handshake(identity: ServerIdentity) -> None:
-    heard = Heard()
-    with ScriptedServer(stls(identity, Expect(b"QUIT\r\n"))) as server:
-        connection = await upgrade(server, heard, settings(identity))
-        connection.send(b"QUIT\r\n")
-        connection.half_close()
-        connection.send(b"dropped")
-        assert await wait_for_end(server) == b"STLS\r\nQUIT\r\n"
-        await heard.wait_for_end()
-        assert "established" in heard.calls
-
-
 async def test_a_certificate_that_does_not_pass_after_stls(tmp_path: Path) -> None:
     bad = certificates.expired(tmp_path)
     heard = Heard()
@@ -448,7 +422,7 @@ async def test_tls_to_a_clear_port(identity: ServerIdentity) -> None:
     with ScriptedServer([Send(GREETING)]) as server:
         with pytest.raises(TlsFailed, match="speaks POP3 in the clear") as caught:
             await open_connection(server, Heard(), tls=settings(identity))
-        assert caught.value.clear == GREETING
+        assert GREETING.decode().strip() in str(caught.value)
         await wait_for_end(server)
 
 
@@ -483,7 +457,7 @@ async def test_an_injected_response_is_never_heard_in_clear(identity: ServerIden
         assert heard.data == b"+OK begin\r\n"
         assert heard.error is not None
         assert "response injection" in str(heard.error)
-        assert heard.error.clear == b"+OK injected\r\n"
+        assert '"+OK injected"' in str(heard.error)
 
 
 async def test_there_is_no_tls_within_tls(identity: ServerIdentity) -> None:

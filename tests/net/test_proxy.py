@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -267,3 +268,34 @@ def test_the_source_address(server: int) -> None:
 def test_a_source_that_is_not_ours(server: int, source: str) -> None:
     with pytest.raises(ConnectFailed, match="which --source names, is no address"):
         dial(Target(host="127.0.0.1", port=server, source=source), timeout=SECONDS)
+
+
+def _drip(listener: socket.socket, beginning: bytes) -> None:
+    """Answer like a proxy that never comes to an end, and sends an octet now and then."""
+    client, _ = listener.accept()
+    with client:
+        try:
+            client.sendall(beginning)
+            while True:
+                time.sleep(0.05)
+                client.sendall(b"x")
+        except OSError:
+            # The client has given up.
+            pass
+
+
+@pytest.mark.parametrize(
+    ("scheme", "beginning"),
+    [("http", b"HTTP/1.1 200 "), ("socks5h", b"\5\0\5\0\0\3\xff")],
+)
+def test_a_proxy_that_drips_is_given_up(scheme: str, beginning: bytes) -> None:
+    if scheme != "http":
+        pytest.importorskip("python_socks")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_drip, args=(listener, beginning), daemon=True).start()
+        proxy = parse_proxy(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
+        target = Target(host="mail.example.org", port=110, proxy=proxy)
+        begun = time.monotonic()
+        with pytest.raises(ConnectFailed, match=r"did not reach .* within 0\.3 s"):
+            dial(target, timeout=0.3)
+        assert time.monotonic() - begun < SECONDS

@@ -145,8 +145,8 @@ def test_what_came_before_a_broken_record_is_not_lost(identity: ServerIdentity) 
 @pytest.mark.parametrize(
     ("make", "says", "advice"),
     [
-        (certificates.expired, "has expired; its own time ends on 2002-01-01", "clock"),
-        (certificates.not_yet_valid, "is not yet valid; its own time begins on", "clock"),
+        (certificates.expired, "has expired (valid until 2002-01-01", "clock"),
+        (certificates.not_yet_valid, "is not yet valid (valid from", "clock"),
         (certificates.self_signed, "is self-signed, so no authority vouches for it", "--ca-file"),
         (certificates.unknown_issuer, "came alone, and was signed by", "--ca-file"),
         (
@@ -261,15 +261,12 @@ def test_clear_text_where_tls_was_due(
     assert says in str(caught.value)
     assert "leave --tls off" in str(caught.value)
     assert str(caught.value).isprintable()
-    assert data.startswith(caught.value.clear)
-    assert caught.value.clear != b""
 
 
 def test_clear_text_after_stls_is_told_as_an_injection(identity: ServerIdentity) -> None:
     layer = TlsLayer(client_context(TlsSettings(server_name="x")), server_name="x", upgrading=True)
-    with pytest.raises(TlsFailed, match="response injection") as caught:
+    with pytest.raises(TlsFailed, match=r'"\+OK injected".* response injection'):
         layer.receive_data(b"+OK injected\r\n")
-    assert caught.value.clear == b"+OK injected\r\n"
 
 
 def test_a_few_octets_in_clear_and_the_end(identity: ServerIdentity) -> None:

@@ -334,6 +334,22 @@ CLEAR = {b"STLS": (), b"SASL": (b"PLAIN",)}
         (b"Account suspended", "about the account"),
         (b"[AUTH] Application-specific password required: https://x", "application password"),
         (b"[AUTH] Web login required", "web browser"),
+        (b"[AUTH] Authentication not allowed until SSL/TLS is enabled.", "TLS first"),
+        (b"only valid after entering TLS mode", "TLS first"),
+        (b"[AUTH] USER command only available under a layer", "TLS first"),
+        (b"Logon failure: unknown user name or bad password.", "which don't say which"),
+        (b"[AUTH] invalid username/password", "which don't say which"),
+        (b"unknown user bob", "does not know this name"),
+        (b"[SYS/PERM] Pop not allowed for user.", "POP3 may be off"),
+        (b"Authentication failed, see https://example.org/help", "may say more"),
+        (b"[AUTH] authenticating: no mechanism available", "does not take this way to log in"),
+        (b"OAuth2 token expired", "access token is out of date"),
+        (b"Login restricted to internal network", ""),
+        (b"error in username", ""),
+        (b"ask your operator", ""),
+        (b"USER command disabled", ""),
+        (b"account locked; the help desk unlocks it", "about the account"),
+        (b"this password is insecure", ""),
         (b"Too many simultaneous connections", "limit"),
         (b"[IN-USE] Mailbox in use", "the login was right"),
         (b"[SYS/TEMP] cannot open the home", "may be right"),
@@ -400,6 +416,7 @@ def test_a_mark_that_came_to_nothing_is_no_mark() -> None:
         (LoginFacts(method="LOGIN", capabilities={b"SASL": (b"PLAIN",)}), "lists no LOGIN"),
         (LoginFacts(method="LOGIN", capabilities={}, challenged=2), ""),
         (LoginFacts(method="LOGIN"), "may have no LOGIN"),
+        (LoginFacts(method="LOGIN", has_capa=False), "has no CAPA"),
         (LoginFacts(method="APOP", capabilities={}, timestamp_chosen=True), "USER may work"),
     ],
 )
@@ -409,3 +426,20 @@ def test_what_is_known_counts_where_the_server_gives_no_reason(
     why = " ".join(e.meaning for e in why_login_refused(parse_status_line(b"-ERR"), facts))
     assert said in why
     assert bool(said) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("line", "hinted"),
+    [
+        (b"-ERR [AUTH] Bad login", True),
+        (b"-ERR APOP not supported", True),
+        (b"-ERR unknown command", True),
+        (b"-ERR [AUTH] Authentication not allowed until SSL/TLS is enabled.", False),
+        (b"-ERR account suspended", False),
+        (b"-ERR [IN-USE] busy", False),
+    ],
+)
+def test_user_is_proposed_after_apop_where_it_may_help(line: bytes, hinted: bool) -> None:
+    facts = LoginFacts(method="APOP", timestamp_chosen=True)
+    why = " ".join(e.meaning for e in why_login_refused(parse_status_line(line), facts))
+    assert ("USER may work" in why) is hinted

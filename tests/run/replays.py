@@ -14,6 +14,7 @@ from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.pop3.events import Sent
 from poptalk.run.replay import Occurrence, Replay
+from poptalk.run.server import RunSettings, Serving
 from poptalk.transcript.match import Difference
 from poptalk.transcript.parser import parse_dialogue
 from poptalk.transcript.placeholders import Known
@@ -55,14 +56,9 @@ def replayed(
         settings = destination.tls_settings() if destination.tls else None
         return Link.open(destination.target, timeout=timeout, tls=settings)
 
-    with Replay(
-        parse_dialogue(text, name="test.pop3"),
-        connect=connect,
-        destination=destination,
-        known=known,
-        exact=exact,
-        bindings=bindings,
-    ) as replay:
+    dialogue = parse_dialogue(text, name="test.pop3")
+    serving = Serving(destination=destination, connect=connect, known=known)
+    with Replay(dialogue, serving, RunSettings(exact=exact), bindings=bindings) as replay:
         return Result(replay, list(replay.run()))
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed, ConnectionLost, TlsFailed
-from poptalk.run.replay import Agreed, Differed, HungUp, Opened, ScriptError, TlsStarted
+from poptalk.run.replay import Agreed, Differed, ScriptError
+from poptalk.session.exchanges import ConnectionEnded, ConnectionOpened, TlsEstablished
 from poptalk.transcript.match import Aspect
 from poptalk.transcript.placeholders import Known
 from tests.run.replays import replayed
@@ -194,11 +195,12 @@ def test_any_lines_before_one_that_is_written() -> None:
 def test_agreements_are_told() -> None:
     with RecordingServer() as server:
         result = replayed("S: +OK\nC: NOOP\nS: +OK", place(server))
-    assert [type(o) for o in result.occurrences if isinstance(o, Opened | Agreed | HungUp)] == [
-        Opened,
+    told = (ConnectionOpened, Agreed, ConnectionEnded)
+    assert [type(o) for o in result.occurrences if isinstance(o, told)] == [
+        ConnectionOpened,
         Agreed,
         Agreed,
-        HungUp,
+        ConnectionEnded,
     ]
     assert (result.replay.exchanges, result.replay.compared) == (1, 2)
 
@@ -268,7 +270,7 @@ def test_waiting_for_the_server_to_hang_up_is_over_when_it_has() -> None:
     ("script", "sentence"),
     [
         ("S: +OK\nC: <close connection>\nC: NOOP", "test.pop3:3: There is no connection here"),
-        ("S: +OK\nC: <negotiate TLS>", "test.pop3:2: TLS is negotiated behind the .OK to STLS"),
+        ("S: +OK\nC: <negotiate TLS>", "test.pop3:2: TLS is negotiated after the .OK to STLS"),
         ("S: +OK\nC: RETR {n}", r"test.pop3:2: '\{n\}' has no value"),
         ("S: +OK\nC: APOP bob {apop}", "test.pop3:2: .* a greeting that holds a <timestamp>"),
     ],
@@ -353,14 +355,14 @@ def test_stls(direction: str) -> None:
     with practising(persona="plain") as practice:
         result = replayed(f"{STLS}{direction}{LOGIN}C: STAT\nS: +OK 3 6183\n", practice)
     assert result.difference is None
-    assert [o.facts.verified for o in result.occurrences if isinstance(o, TlsStarted)] == [True]
+    assert [o.facts.verified for o in result.occurrences if isinstance(o, TlsEstablished)] == [True]
 
 
 def test_implicit_tls() -> None:
     with practising(tls=True) as practice:
         result = replayed(f"S: +OK\n{LOGIN}", practice)
     assert result.difference is None
-    assert [o.tls is not None for o in result.occurrences if isinstance(o, Opened)] == [True]
+    assert [o.encrypted for o in result.occurrences if isinstance(o, ConnectionOpened)] == [True]
 
 
 def test_an_injected_response_ends_the_replay() -> None:

@@ -230,7 +230,7 @@ def test_4_stls_is_never_left_out(tmp_path: Path) -> None:
             "--starttls", *scripts(tmp_path, a=SESSION), *at(server), POPTALK_PASSWORD="x"
         )
     assert finished.code == 4
-    assert "did not take STLS (-ERR unknown command)" in finished.stderr
+    assert 'did not take STLS: "-ERR unknown command"' in finished.stderr
     assert server.received == b"STLS\r\n"
 
 

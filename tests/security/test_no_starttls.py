@@ -56,7 +56,7 @@ class Outcome(Enum):
     """What has to come of ``--starttls``: the exit code and the sentence."""
 
     SECURED = (0, "")
-    NOT_WELCOME = (4, "The greeting was no +OK, so STLS was not sent")
+    NOT_WELCOME = (4, "so STLS was not sent")
     REFUSED = (4, "The server did not take STLS")
     INJECTED = (4, "response injection")
     NO_TLS = (4, "went on in the clear after its +OK to STLS")

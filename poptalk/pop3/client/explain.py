@@ -62,6 +62,8 @@ class LoginFacts(Value):
     encrypted: bool = False
     capabilities: Mapping[bytes, tuple[bytes, ...]] | None = None
     """What CAPA has said in this situation, None where that is not known."""
+    has_capa: bool = True
+    """False where CAPA was refused."""
     timestamp_chosen: bool = False
     """Whether APOP was chosen because of the greeting's timestamp."""
 
@@ -334,7 +336,7 @@ def faults_of_answer(
                 yield f"line {number}: {fault}"
 
 
-def _cause_of_refusal(verb: Verb, command: Command, known: ReplyContext) -> str:
+def cause_of_refusal(verb: Verb, command: Command, known: ReplyContext) -> str:
     """Return why a command had to be refused, where the session knows it; empty where it doesn't."""
     required = [argument.name for argument in verb.arguments if not argument.optional]
     given = len(command.arguments)
@@ -375,7 +377,7 @@ def _refused(
         # RFC 1939 §6: the server "in any case" closes the connection.
         meaning = "some of the marked messages may be left; the server hangs up all the same"
         yield _note(meaning, verb.clause)
-    cause = _cause_of_refusal(verb, command, known)
+    cause = cause_of_refusal(verb, command, known)
     if not cause and verb.effect in (Effect.NAME, Effect.LOGIN) and known.login is not None:
         why = list(why_login_refused(status_line, known.login))
         # A registered response code has been explained with the line.
@@ -508,30 +510,31 @@ def _legible(word: bytes) -> str:
 
 
 _TLS_FIRST = (
-    "the server takes no password in the clear: begin TLS first, with STLS, --starttls, or --tls on "
-    "port 995"
+    "the server does not take this login without TLS: begin TLS first, with STLS, --starttls, or --tls "
+    "on port 995"
 )
-_NOT_THIS_WAY = (
-    "the server does not take this way to log in; :capa lists what it takes, and --mechanism or :login "
-    "USER MECHANISM names one"
-)
+_ANOTHER = "--mechanism or :login USER MECHANISM names another"
+_NOT_THIS_WAY = f"the server does not take this way to log in; {{offered}}; {_ANOTHER}"
 _NOT_PLAIN_EVEN_IN_TLS = (
-    "the server does not take this way to log in, although there is TLS here; :capa lists what it "
-    "takes"
+    "the server does not take this way to log in, although there is TLS here; {offered}"
 )
+_WHICH_OF_TWO = "name or password is wrong by these words, which don't say which"
+_NO_COMMAND = "the server does not know this command, or not in this state; {offered}"
+_ANOTHER_WAY_MAY_HELP = ("", _NOT_THIS_WAY, _WHICH_OF_TWO, _NO_COMMAND)
+"""What words may mean that leaves open whether another way to log in would work."""
 _WORDS = (
     (
         r"(clear|plain) ?-?text.*(disallow|not (allow|permit)|disabled|forbid|den|refus|reject)"
         r"|(disallow|not allowed|disabled|forbid|refus|reject).*(clear|plain) ?-?text"
-        r"|(non-?|in|un)secure|unencrypted|under a layer|(?<!in)secure (connection|channel)"
-        r"|(must|need|have to|please|use|issue|requires?|after|enter).{0,30}"
+        r"|(non-?secure|unencrypted|under a layer)|(in|un)?secure (connection|channel|login|link)"
+        r"|(must|need|have to|please|use|issue|requires?|after|enter|until|unless|without).{0,30}"
         r"\b(stls|starttls|tls|ssl|encryption)\b"
-        r"|\b(stls|starttls|tls|ssl|encryption)\b.{0,20}(required|needed|first|mandatory)",
+        r"|\b(stls|starttls|tls|ssl|encryption)\b.{0,20}(required|needed|first|mandatory|only)",
         _TLS_FIRST,
     ),
     (
         r"(unsupported|unknown|unrecogni[sz]ed|invalid|no such|not supported|unavailable|disabled)"
-        r".{0,30}(mechanism|auth\w* (type|method|scheme))|not implemented"
+        r".{0,30}(mechanism|auth\w* (type|method|scheme))|not implemented|\bno mechanism"
         r"|(mechanism|auth\w* (type|method|scheme)).{0,30}(not |un|dis|invalid)"
         r"|\b(apop|basic auth\w*|sasl|cram-md5) (is |are |command )?"
         r"(not (supported|available|enabled)|disabled|unsupported)",
@@ -566,7 +569,7 @@ _WORDS = (
     (
         r"(name|user|login|account|id)\b.{0,12}(\bor|\band|/).{0,12}(password|passwd)"
         r"|(password|passwd)\b.{0,12}(\bor|\band|/).{0,12}(name|user|login|account|id\b)",
-        "name or password is wrong by these words, which don't say which",
+        _WHICH_OF_TWO,
     ),
     (
         r"too many|too frequent|\brate\b|throttl|maximum|limit\w* (exceeded|reached)"
@@ -584,18 +587,23 @@ _WORDS = (
         "the password is out of date by these words; it is changed elsewhere, since POP3 cannot do it",
     ),
     (
-        r"in use|already (open|locked|logged)|(maildrop|mail ?box|\block\b).*(lock|busy)"
+        r"token.{0,20}(expired|revoked)|(expired|revoked).{0,10}token",
+        "the access token is out of date by these words; its issuer gives out new ones",
+    ),
+    (
+        r"\bin use\b|already (open|locked|logged)|(maildrop|mail ?box|\block\b).*(lock|busy)"
         r"|lock .*(maildrop|mail ?box)|another (pop|session|client|process|connection)",
         "another session may have the maildrop open; wait until that has ended",
     ),
     (
-        r"suspend|deactivat|(account|user|mailbox|login).{0,20}(\block|disab|block|clos|inactiv|expir"
-        r"|terminat|frozen|not active)|(\block|disab|block|inactiv|expir)\w*.{0,20}(account|user)",
+        r"suspend|deactivat|(account|user(?! command)|mailbox|login).{0,20}(\block|disab|block|clos"
+        r"|inactiv|expir|terminat|frozen|not active)"
+        r"|(\block|disab|block|inactiv|expir)\w*.{0,20}(account|user)",
         "these words are about the account, and not about the password: ask the server's operator",
     ),
     (
-        r"no such (file|directory)|can(no|')t open|unable to open|internal|system error|database"
-        r"|backend|home directory|maintenance|shutting down",
+        r"no such (file|directory)|can(no|')t open|unable to open|internal (server )?error"
+        r"|system error|database|backend|home directory|maintenance|shutting down",
         "this is about the server itself, not about the password: ask its operator",
     ),
     (
@@ -608,7 +616,7 @@ _WORDS = (
     (
         r"unknown (\w+ )?command|unrecogni[sz]ed|(invalid|bad) command|syntax|not understood"
         r"|command.{0,10}not (valid|recogni[sz]ed|known)|(incorrect|wrong|in this) state",
-        "the server does not know this command, or not in this state; CAPA lists what it offers",
+        _NO_COMMAND,
     ),
     (r"https?://", "the page that these words name may say more"),
 )
@@ -629,15 +637,42 @@ def why_login_refused(status_line: StatusLine, facts: LoginFacts) -> Iterator[Ex
         yield _note(code.meaning, code.clause)
     if words and (code is None or code.name in (b"AUTH", b"SYS/PERM")):
         # The code may be for a whole kind: Gmail has SYS/PERM where POP3 is switched off.
-        yield _note(words, None)
+        yield _note(words.replace("{offered}", _offered(facts)), None)
     elif code is None:
         yield from _meaning_of_facts(facts)
-    if facts.timestamp_chosen and (code is None or code.name == b"AUTH"):
+    another = words in _ANOTHER_WAY_MAY_HELP and (code is None or code.name == b"AUTH")
+    if facts.timestamp_chosen and another:
         meaning = (
             "this was APOP, chosen because the greeting has a <timestamp>; many servers have one and "
             "no APOP for every account, so USER may work: :login NAME USER, or --mechanism USER"
         )
         yield _note(meaning, Clause(rfc=1939, section="7"))
+
+
+def asks_for_capabilities(status_line: StatusLine, facts: LoginFacts) -> bool:
+    """Tell whether CAPA, which was not asked, may show why a login was refused."""
+    exists = facts.challenged or facts.method == "APOP"
+    if facts.capabilities is not None or not facts.has_capa or exists:
+        return False
+    words = _meaning_of_words(status_line, facts)
+    if status_line.code is None:
+        return words in _ANOTHER_WAY_MAY_HELP
+    return status_line.code == b"AUTH" and words == _NOT_THIS_WAY
+
+
+def _offered(facts: LoginFacts) -> str:
+    """Say which ways to log in CAPA lists."""
+    if facts.capabilities is None:
+        return (
+            "CAPA may list others" if facts.has_capa else "it has no CAPA, which would list others"
+        )
+    return f"CAPA lists {_ways(facts.capabilities)} here"
+
+
+def _ways(capabilities: Mapping[bytes, tuple[bytes, ...]]) -> str:
+    ways = [b"USER"] if b"USER" in capabilities else []
+    ways += capabilities.get(b"SASL", ())
+    return ", ".join(map(_legible, ways)) or "no way to log in"
 
 
 def _meaning_of_words(status_line: StatusLine, facts: LoginFacts) -> str:
@@ -655,16 +690,13 @@ def _meaning_of_facts(facts: LoginFacts) -> Iterator[Explanation]:
     if facts.challenged or method == "APOP" or (offered is None and not sasl):
         return
     if offered is None:
-        meaning = f"CAPA was not asked, so the server may have no {method} at all: :capa shows it"
-        yield _note(meaning, None)
+        why = "CAPA was not asked" if facts.has_capa else "the server has no CAPA"
+        yield _note(f"{why}, so it may have no {method} at all", None)
         return
     mechanisms = [mechanism.upper() for mechanism in offered.get(b"SASL", ())]
     if method.encode("ascii", "replace") in (mechanisms if sasl else offered):
         return
-    meaning = (
-        f"CAPA lists no {method} here; :capa lists what the server takes, and --mechanism or :login "
-        "USER MECHANISM names one"
-    )
+    meaning = f"CAPA lists no {method} here, but {_ways(offered)}; {_ANOTHER}"
     if not facts.encrypted and b"STLS" in offered:
         meaning = (
             f"CAPA lists no {method} here, but STLS: perhaps it comes with TLS; begin that first, with "
