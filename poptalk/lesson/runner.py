@@ -300,17 +300,38 @@ class Tutor:
 
     def task(self) -> list[LessonAction]:
         """Show the task, or the question, again."""
-        if self._task is None and self._question is None:
-            return [_news(_HINTS[self._awaiting])]
+        return self._asked(self._prose) or [_news(_HINTS[self._awaiting])]
+
+    def remind(self) -> list[LessonAction]:
+        """Show the end of the task, or the question, again: it is no longer on the screen."""
+        again = [] if self._session.lost else self._asked(self.asked)
+        what = "question" if self._question is not None else "task"
+        return [_news(f"Here's the {what} again:"), *again] if again else []
+
+    @property
+    def asked(self) -> str:
+        """The end of the prose above the task or the question; with what leads to an example."""
+        *above, last = self._prose.split("\n\n")
+        return "\n\n".join((*above[-1:], last)) if last.startswith("    ") else last
+
+    @property
+    def _prose(self) -> str:
+        """The prose above the task or the question."""
         above = items_at(self._lesson, self._cursor.step)[: self._cursor.item]
-        prose = [self._with_what_is_known(item.source) for item in above if isinstance(item, Prose)]
-        actions: list[LessonAction] = [Say(source=prose[-1])] if prose else []
+        prose = [item for item in above if isinstance(item, Prose)]
+        return self._with_what_is_known(prose[-1].source) if prose else ""
+
+    def _asked(self, prose: str) -> list[LessonAction]:
+        """Show prose, and then what is asked or due; nothing where nothing is."""
+        if self._task is None and self._question is None:
+            return []
+        actions: list[LessonAction] = [Say(source=prose)] if prose else []
         if self._question is not None:
             return [*actions, Ask(question=self._question)]
         assert self._task is not None
         if self._task.reached.turn and (due := feedback.due(self._task.turn)):
             actions.append(_news(f"What is due now: {due}."))
-        return actions or [_news(_HINTS[Awaiting.COMMAND])]
+        return actions
 
     def open(self) -> list[LessonAction]:
         """Open the connection, as `:open` asks."""

@@ -9,22 +9,26 @@ import tempfile
 import time
 
 from poptalk.lesson.library import find_lesson, lesson_files
-from tests.lesson.walk.walk import Walk
+from tests.lesson.walk.screens import SIZES, ScreenWalk
+from tests.lesson.walk.walk import HintsWalk, LessonWalk, MistakesWalk, SkipWalk
 
 
 async def _walk(words: list[str]) -> int:
     paths = [find_lesson(word) for word in words] or lesson_files()
     count = 0
     for path in paths:
-        start = time.process_time()
-        with tempfile.TemporaryDirectory() as state:
-            os.environ["XDG_STATE_HOME"] = state
-            walk = Walk(path=path)
-            await walk.run()
-        for finding in walk.found:
-            print(finding)
-        count += len(walk.found)
-        print(f"{path.stem}: {walk.inputs} lines, {time.process_time() - start:.1f} s", flush=True)
+        walks: list[LessonWalk] = [MistakesWalk(path), HintsWalk(path), SkipWalk(path)]
+        walks += [ScreenWalk(path, columns=columns, rows=rows) for columns, rows in SIZES]
+        for walk in walks:
+            start = time.process_time()
+            with tempfile.TemporaryDirectory() as state:
+                os.environ["XDG_STATE_HOME"] = state
+                await walk.run()
+            count += len(walk.found)
+            seconds = time.process_time() - start
+            said = f"{path.stem}, {type(walk).__name__}: {walk.inputs} lines, {seconds:.1f} s"
+            sys.stdout.write("".join(f"{each}\n" for each in (*walk.found, said)))
+            sys.stdout.flush()
     return int(count > 0)
 
 

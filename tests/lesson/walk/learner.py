@@ -19,8 +19,8 @@ _WORDS = "|".join(re.escape(kind.value) for kind in FeedbackKind)
 _COMMENT = re.compile(rf"({_WORDS}): (.*)")
 _MARKED = re.compile(r"(C:|S:|#|2nd |> )")
 
-SOON = 0.05
-"""Seconds of silence after which an endless reply is taken to be all, in a walk."""
+SOON, PATIENCE = 0.05, 60.0
+"""Seconds of silence after which an endless reply is taken to be all, and at last, in a walk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,10 @@ class Place:
     cursor: Cursor
     state: State
     marked: frozenset[int]
+
+    def is_at(self, other: Place) -> bool:
+        """Tell whether the lesson stands where it stood, and awaits the same."""
+        return self.cursor == other.cursor and self.awaiting is other.awaiting
 
 
 class Walker:
@@ -175,7 +179,7 @@ class Walker:
         learner = self.learner
         turn = self.tutor.awaited
         if turn is None or turn.may_be_cut_off:
-            learner.controller.silences = (SOON,)
+            learner.controller.silences = (SOON, PATIENCE)
         else:
             learner.controller.__dict__.pop("silences", None)
         learner.send(line + "\r")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from poptalk.lesson.document.model import QuizQuestion
 
-WRONG_PASSWORD = "hunter2x"  # noqa: S105 - it opens nothing
+WRONG_PASSWORD = "hunter2x"
 """Typed where a password goes; it must never be seen on a screen."""
 
 LOOKING = ("NOOP", "STAT", "LIST", "UIDL", "CAPA")
