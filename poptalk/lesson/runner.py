@@ -329,7 +329,7 @@ class Tutor:
         if self._question is not None:
             return [*actions, Ask(question=self._question)]
         assert self._task is not None
-        if self._task.reached.turn and (due := feedback.due(self._task.turn)):
+        if self._task.reached.turn and not self.in_one_go and (due := feedback.due(self._task.turn)):
             actions.append(_news(f"What is due now: {due}."))
         return actions
 

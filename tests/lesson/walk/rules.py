@@ -22,7 +22,7 @@ NEGATIVE = re.compile(
 """Words that say that the server did not do something."""
 
 BROKEN = ("a fault in poptalk", "Traceback")
-NEVER_SAID = ("Error:", "None", "{", "Right command")
+NEVER_SAID = ("Error:", "None", "{", "Right command; th")
 """What is never to be read in a comment, in a lesson on its own server."""
 
 
@@ -72,6 +72,8 @@ def _of_the_words(case: Case) -> Iterator[str]:
     for never in NEVER_SAID:
         if never in case.said:
             yield f"it says {never!r}"
+    if case.said.count("`") > case.mistake.line.count("`"):
+        yield "it has marks of Markdown"
     if case.is_marked("could not judge") and "broke off" not in case.said:
         yield "it could not judge"
     for kind, text in case.seen.comments:
@@ -126,6 +128,6 @@ def _of_progress(case: Case) -> Iterator[str]:
 
 def is_asked_for(send: Send, line: str, bindings: Bindings) -> bool:
     """Tell whether a line is the awaited one, but for case, spaces, and what prose puts around it."""
-    bare = re.sub(r"(?i)^\s*(?:send|type)[ :]+", "", line).strip("\"'`. ")
+    bare = re.sub(r"(?i)^\s*(?:(?:send|type)[ :]+|c: )", "", line).strip("\"'`. ")
     forms = (line, bare, " ".join(bare.split()))
     return any(match_line(send.step, form.encode(), bindings) is not None for form in forms)

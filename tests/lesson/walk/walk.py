@@ -127,13 +127,10 @@ class MistakesWalk(LessonWalk):
         walker, self._turns = self.walker, self._turns + 1
         place = walker.place
         for mistake in self._choose(self._mistakes(), self._turns):
-            if not walker.place.is_at(place):
-                await self._come_back(place)
             await self._make(mistake)
+            await self._come_back(place)
             if walker.over or walker.place.cursor > place.cursor:
                 return
-        if not walker.place.is_at(place):
-            await self._come_back(place)
         local = LOCAL[self._turns % len(LOCAL)]
         asked = await self.type(local)
         if not asked.text:
@@ -185,7 +182,8 @@ class MistakesWalk(LessonWalk):
         """Do what is right, until the lesson awaits again what it did."""
         walker = self.walker
         for _ in range(MOST_TRIES):
-            if walker.over or walker.place.is_at(place):
+            here = walker.place
+            if walker.over or here.is_at(place) or here.cursor > place.cursor:
                 return
             await self.type(walker.right)
 
@@ -235,8 +233,8 @@ class HintsWalk(LessonWalk):
         for _ in range(MOST_TRIES):
             seen = await self.type(":hint")
             for kind, text in seen.comments:
-                if kind == "hint" and text.startswith("Send: "):
-                    return text.removeprefix("Send: ")
+                if kind == "hint" and text.startswith(("Send: ", "Type: ")):
+                    return text[len("Send: ") :]
                 if kind == "hint" and text.startswith("Answer "):
                     return text.removeprefix("Answer ")[0]
                 if kind == "hint" and text.startswith(":close"):
