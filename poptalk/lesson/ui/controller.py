@@ -375,13 +375,17 @@ class LessonController(Driver, Controller):
                 self._asked_to = self._shell.shown()
             case Say(source=source):
                 self._view.show(action)
-                if source.endswith(asked := self.tutor.asked):
-                    self._asked_to = self._shell.shown()
-                    self._asked_from = self._asked_to - self._view.rows_of(asked) - 1
+                self._note_what_is_asked(source)
             case Feedback(kind=kind, text=text):
                 self._view.comment(kind, text)
             case Heading():
                 self._view.show(action)
+
+    def _note_what_is_asked(self, source: str) -> None:
+        """Take note of where the end of the task, or the question, stands, if it was just shown."""
+        if source.endswith(asked := self.tutor.asked):
+            self._asked_to = self._shell.shown()
+            self._asked_from = self._asked_to - self._view.rows_of(asked) - 1
 
     def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
         """Show the dialogue again, once what was folded is done; drop what waited for TLS in vain."""

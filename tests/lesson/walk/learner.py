@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from poptalk.lesson.actions import Awaiting, FeedbackKind
 from poptalk.lesson.document.model import Lesson, QuizQuestion, Turn
-from poptalk.lesson.replay import Cursor, items_at
 from poptalk.lesson.runner import Tutor
+from poptalk.lesson.session import Cursor, items_at
 from poptalk.pop3.commands import State
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import FillError
@@ -192,7 +192,7 @@ class Walker:
     def _wants_a_line(self) -> bool:
         shell, controller = self.learner.shell, self.learner.controller
         due = shell.connected and not shell.session.core.settled
-        busy = controller.held or shell.connecting or self.tutor.awaiting is Awaiting.BUSY
+        busy = controller.held or shell.session.connecting or self.tutor.awaiting is Awaiting.BUSY
         return controller.wants_a_line(due=due) and not busy
 
     def _new_rows(self, typed: str) -> Seen:

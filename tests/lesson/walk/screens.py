@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from poptalk.lesson.actions import Awaiting
 from poptalk.lesson.document.model import Prose
-from poptalk.lesson.replay import items_at
+from poptalk.lesson.session import items_at
 from poptalk.terminal.markdown import MOST_COLUMNS, render_item, render_prose
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments

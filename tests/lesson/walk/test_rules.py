@@ -8,7 +8,7 @@ import pytest
 
 from poptalk.lesson.actions import Awaiting
 from poptalk.lesson.document.model import Turn, turns
-from poptalk.lesson.replay import Cursor
+from poptalk.lesson.session import Cursor
 from poptalk.pop3.commands import State
 from poptalk.transcript.parser import parse_dialogue
 from tests.lesson.walk.learner import Place, Seen
