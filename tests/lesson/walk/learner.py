@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from poptalk.lesson.actions import Awaiting, FeedbackKind
-from poptalk.lesson.document.model import Lesson, QuizQuestion, Turn
+from poptalk.lesson.document.model import Block, Lesson, QuizQuestion, Turn
 from poptalk.lesson.runner import Tutor
 from poptalk.lesson.session import Cursor, items_at
 from poptalk.pop3.commands import State
@@ -130,6 +130,12 @@ class Walker:
         """The turn that is awaited."""
         return self.tutor.awaited if self.tutor.awaiting is Awaiting.COMMAND else None
 
+    @property
+    def is_in_any_order(self) -> bool:
+        """Whether the lines of the task may come in any order, so that no one turn is awaited."""
+        item = items_at(self.lesson, self.tutor.cursor.step)[self.tutor.cursor.item]
+        return isinstance(item, Block) and item.any_order
+
     def line_of(self, turn: Turn | None) -> str | None:
         """Return the line of a turn; None where it is none, or has no value yet."""
         if turn is None or not isinstance(turn.act, Send):
@@ -147,6 +153,8 @@ class Walker:
             return ":close"  # A reply without an end, of which the silence was told.
         if (question := self.question) is not None:
             return "abcdefgh"[[choice.right for choice in question.choices].index(True)]
+        if self.tutor.awaiting is Awaiting.OUTSIDE:
+            return ":skip"  # It is to be typed in another program.
         turn = self.turn
         if turn is None:
             return ""
@@ -187,6 +195,7 @@ class Walker:
         await learner.drawn()
         await learner.until(self._wants_a_line)
         await learner.drawn()
+        await learner.until(self._has_a_prompt)
         return self._new_rows(line)
 
     def _wants_a_line(self) -> bool:
@@ -194,6 +203,12 @@ class Walker:
         due = shell.connected and not shell.session.core.settled
         busy = controller.held or shell.session.connecting or self.tutor.awaiting is Awaiting.BUSY
         return controller.wants_a_line(due=due) and not busy
+
+    def _has_a_prompt(self) -> bool:
+        """Tell whether the prompt stands below all that was shown."""
+        terminal = self.learner.terminal
+        prompt = self.learner.prompt
+        return bool(prompt) and terminal.lines()[terminal.cursor.row].startswith(prompt[:20])
 
     def _new_rows(self, typed: str) -> Seen:
         screen = self.learner.terminal.screen

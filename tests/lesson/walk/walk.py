@@ -154,7 +154,8 @@ class MistakesWalk(LessonWalk):
 
     async def _make(self, mistake: Mistake) -> None:
         walker = self.walker
-        before, turn, bindings = walker.place, walker.turn, walker.tutor.bindings
+        before, bindings = walker.place, walker.tutor.bindings
+        turn = walker.turn if walker.turn and not walker.is_in_any_order else None
         seen = await self.type(mistake.line)
         case = Case(
             mistake=mistake,
@@ -222,7 +223,7 @@ class HintsWalk(LessonWalk):
         async with self.arriving() as walker:
             while not walker.over:
                 place, question = walker.place, walker.question
-                answer = await self._told() if question or walker.turn else ""
+                answer = await self._told() if question or walker.turn else walker.right
                 seen = await self.type(answer)
                 unsettled = walker.learner.shell.connected and walker.right == ":close"
                 if walker.place == place and not unsettled and answer != ":close":
