@@ -23,6 +23,7 @@ from poptalk.pop3.commands import (
     Effect,
     State,
     Verb,
+    parse_command,
 )
 from poptalk.pop3.replies import Status, StatusLine, find_response_code
 from poptalk.transcript.model import Send
@@ -142,13 +143,16 @@ NO_TLS_ANY_MORE = "The server refuses `STLS`, which it took before, so nothing s
 GAVE_UP = "`*` cancels the exchange. It begins again with `AUTH`"
 OTHER_RESPONSE = "The server took this answer to its challenge. This step waits for another one."
 
+_IN_FRONT = re.compile(r"(?i)(?:send|type)[ :]+|c: ")
+"""What a task, a hint, and a dialogue on the screen have in front of a line."""
+
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 
 
 def bared(command: Command) -> bytes:
-    """Return a line without what prose puts around it: quotation marks, "Send", a final full stop."""
+    """Return a line without what is around it elsewhere: "Send", "C:", quotation marks, a full stop."""
     text = command.line.decode("utf-8", "surrogateescape").strip()
-    text = re.sub(r"(?i)^(?:send|type)[ :]+", "", text).strip(_QUOTES)
+    text = _IN_FRONT.sub("", text).strip(_QUOTES)
     text = text.removesuffix(".").strip(_QUOTES)
     return text.encode("utf-8", "surrogateescape")
 
@@ -157,6 +161,7 @@ def too_much(command: Command) -> str:
     """Say what a line has that its command does not; empty where it has nothing of the kind."""
     text = command.line.decode("utf-8", "surrogateescape").strip()
     parts = (
+        ("the `C:` in front", re.match("(?i)c: ", text)),
         ("the word in front", re.match(r"(?i)(?:send|type)[ :]", text)),
         ("the quotation marks", set(text) & set(_QUOTES)),
         ("the full stop", text.rstrip(_QUOTES).endswith(".")),
@@ -354,19 +359,25 @@ def unknown(command: Command, *, secret: str | None = None) -> str:
     if word.isdigit() and not command.arguments:
         return A_NUMBER_ALONE
     local = f"`:{word.lower()}`" if word.lower() in LESSON_COMMANDS else ""
+    bare = parse_command(bared(command))
+    if bare.verb is not None and (extra := too_much(command)):
+        return f"{extra} The command is `{bare.verb.keyword}`"
     meant = near_verb(word)
     if meant is None and local:
         return f"Without its colon a line goes to the server. For poptalk write {local}"
     if meant is None or word.lower() == (secret or "").lower():
         return NO_COMMAND
-    unknown_word = f"The server doesn't know `{word}`."
+    unknown_word = f"The server doesn't know {_code(word)}."
     if word.startswith(meant) and word.removeprefix(meant).isdigit():
         return f"{unknown_word} Put a space between `{meant}` and the number."
-    if bared(command) == meant.encode():
-        return f"{too_much(command)} The command is `{meant}`"
     shortened = _is_shortened(word, meant)
     asked = f"POP3 shortens it: `{meant}`" if shortened else f"Did you mean `{meant}`?"
     return f"{unknown_word} {asked}" + (f" (poptalk's own is {local})" if local else "")
+
+
+def _code(text: str) -> str:
+    """Write what was typed as Markdown code, which may have grave accents in it."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def is_for_poptalk(command: Command) -> bool:

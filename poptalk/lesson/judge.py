@@ -109,14 +109,15 @@ def judge(
         if case.is_ok:
             return case.verdict(JudgementKind.WANTED, feedback.on_style(case.command))
         return case.wanted_otherwise(spoilt, live=live)
-    if not answered.complete and not (case.is_wanted and turn.may_be_cut_off):
+    too_late = answered.before is State.TRANSACTION and come_before_login(later)
+    may_pass = (answered.complete or turn.may_be_cut_off) and not too_late
+    if may_pass and case.is_wanted and isinstance(case.reply, Agreement):
+        text = "" if answered.sasl else feedback.on_style(case.command)
+        return replace(case.verdict(JudgementKind.WANTED, text), bindings=case.reply.bindings)
+    if not answered.complete:
         return case.verdict(
             JudgementKind.UNJUDGED, feedback.CUT_OFF, reason=feedback.CUT_OFF_AT_LENGTH
         )
-    too_late = answered.before is State.TRANSACTION and come_before_login(later)
-    if case.is_wanted and isinstance(case.reply, Agreement) and not too_late:
-        text = "" if answered.sasl else feedback.on_style(case.command)
-        return replace(case.verdict(JudgementKind.WANTED, text), bindings=case.reply.bindings)
     if verdict := next(filter(None, map(case.mistake, mistakes)), None):
         return verdict
     if case.is_wanted and too_late and case.is_ok:
@@ -244,7 +245,13 @@ class _Case:
         if not isinstance(reply, Agreement):
             return None
         text = feedback.filled(mistake.comment.source, self._without_secrets(reply.bindings))
-        return replace(self.verdict(JudgementKind.MISTAKE, text), mistake=mistake)
+        # The command of another turn of the block, while this one is due: the author's words hold,
+        # but a look is no mistake.
+        keyword = self.command.keyword.decode("utf-8", "replace")
+        others = [each.keyword for each in (*self._done, *self._later)]
+        only_looks = self._looks_around and keyword in others and keyword != self._turn.keyword
+        kind = JudgementKind.ASIDE if only_looks else JudgementKind.MISTAKE
+        return replace(self.verdict(kind, text), mistake=mistake)
 
     def _without_secrets(self, found: Bindings) -> Bindings:
         """Mask what a mistake captured of a secret: a comment is no place for it."""

@@ -128,6 +128,8 @@ def _plain(text: str) -> str:
     )
 
 
+_NO_END = "Wait for the rest of the answer. If you think that it never comes: `:close` hangs up."
+
 _HINTS = {
     Awaiting.COMMAND: "Type a command, and Enter sends it.",
     Awaiting.PAUSE: "Enter goes on to the next step.",
@@ -202,6 +204,8 @@ class Tutor:
         """Steps that began again because of that."""
         self._said = ""
         """The last comment, for reports."""
+        self._silent = False
+        """Whether a reply has begun to be waited for in vain."""
 
     # What a driver may ask.
 
@@ -264,6 +268,7 @@ class Tutor:
     def tell(self, message: Message | None) -> list[LessonAction]:
         """Take note of what happened, and let the lesson go on up to the next thing to wait for."""
         assert self._flow is not None, "A tutor must begin before it is told anything."
+        self._silent = False
         actions: list[LessonAction] = []
         # A generator that has not begun takes None, which is no message to one that has.
         given = next(self._flow) if message is None else self._flow.send(message)
@@ -300,17 +305,42 @@ class Tutor:
 
     def task(self) -> list[LessonAction]:
         """Show the task, or the question, again."""
-        if self._task is None and self._question is None:
-            return [_news(_HINTS[self._awaiting])]
+        return self._asked(self._prose) or [_news(_HINTS[self._awaiting])]
+
+    def remind(self) -> list[LessonAction]:
+        """Show the end of the task, or the question, again: it is no longer on the screen."""
+        again = [] if self._session.lost else self._asked(self.asked)
+        what = "question" if self._question is not None else "task"
+        return [_news(f"Here's the {what} again:"), *again] if again else []
+
+    @property
+    def asked(self) -> str:
+        """The end of the prose above the task or the question; with what leads to an example."""
+        *above, last = self._prose.split("\n\n")
+        return "\n\n".join((*above[-1:], last)) if last.startswith("    ") else last
+
+    @property
+    def _prose(self) -> str:
+        """The prose above the task or the question."""
         above = items_at(self._lesson, self._cursor.step)[: self._cursor.item]
-        prose = [self._with_what_is_known(item.source) for item in above if isinstance(item, Prose)]
-        actions: list[LessonAction] = [Say(source=prose[-1])] if prose else []
+        prose = [item for item in above if isinstance(item, Prose)]
+        return self._with_what_is_known(prose[-1].source) if prose else ""
+
+    def _asked(self, prose: str) -> list[LessonAction]:
+        """Show prose, and then what is asked or due; nothing where nothing is."""
+        if self._task is None and self._question is None:
+            return []
+        actions: list[LessonAction] = [Say(source=prose)] if prose else []
         if self._question is not None:
             return [*actions, Ask(question=self._question)]
         assert self._task is not None
-        if self._task.reached.turn and (due := feedback.due(self._task.turn)):
+        if (
+            self._task.reached.turn
+            and not self.in_one_go
+            and (due := feedback.due(self._task.turn))
+        ):
             actions.append(_news(f"What is due now: {due}."))
-        return actions or [_news(_HINTS[Awaiting.COMMAND])]
+        return actions
 
     def open(self) -> list[LessonAction]:
         """Open the connection, as `:open` asks."""
@@ -330,6 +360,7 @@ class Tutor:
         """
         if self._session.hangs_up_if_silent:
             return [HangUp()]
+        self._silent = True
         return [_news(feedback.silent(seconds, lines))]
 
     # What the learner asks.
@@ -344,6 +375,9 @@ class Tutor:
 
     def hint(self) -> list[LessonAction]:
         """Show the next hint, the last of which is the answer."""
+        if self._silent:
+            # What is sent now would be answered after the reply that does not end.
+            return [Feedback(kind=FeedbackKind.HINT, text=_NO_END)]
         if self._awaiting is Awaiting.CHOICE and self._question is not None:
             answer = task.answer_to_question(self._question)
             text = self._hints.next_hint(answer, nudge=_GUESS)

@@ -183,6 +183,10 @@ SENT_ALREADY = "You have sent it already, so the lesson goes on."
 NOT_AS_KNOWN = "That got another reply than the lesson knows. It goes on all the same."
 
 
+LINE_END = r"\r\n"
+"""How `:send` writes the end of a line."""
+
+
 class Task:
     """A block that the learner does.
 
@@ -241,6 +245,10 @@ class Task:
         answer = answer_to(self.turn, session.bindings, live=session.live)
         if session.outside and self.turn.opens:
             answer = _ELSEWHERE
+        if self.in_one_go:
+            acts = [turn.act for turn in self._turns if isinstance(turn.act, Line)]
+            lines = (shown_line(act, session.bindings, live=session.live) for act in acts)
+            answer = f"Type: `:send {''.join(f'{line}{LINE_END}' for line in lines)}`"
         due = feedback.due(self.turn)
         text = self._hints.next_hint(answer, nudge=f"What is due now: {due}." if due else "")
         return Feedback(kind=FeedbackKind.HINT, text=text)
@@ -357,7 +365,7 @@ class Task:
             self._index = self._reached = 0
             return (
                 "The right lines, but one after the other. This step wants all of them in one go: "
-                "`:send` with `\\r\\n` after each."
+                f"`:send` with `{LINE_END}` after each."
             )
         if block.state is not None and is_last and answered.before is not block.state:
             return (

@@ -151,7 +151,7 @@ class Shell(ABC):
         self.screen.show(lines)
 
     def shown(self) -> int:
-        """Return how often anything was written, which shows whether anything else was written."""
+        """Return how much was shown, in rows at a live prompt."""
         return self.screen.shown
 
     @property

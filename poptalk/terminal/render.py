@@ -224,6 +224,10 @@ class Budget:
         return True
 
 
+_TAIL_OCTETS = 200
+"""Octets that are kept of the end of what is hidden: more than most lines have."""
+
+
 class BodyView:
     """Turns the octets of a multi-line reply into lines for the screen, up to a budget."""
 
@@ -271,7 +275,7 @@ class BodyView:
         self.ended = False
         """Whether all of it has been shown or counted."""
         self._tail = b""
-        """The last octets that were hidden, among them the lone dot."""
+        """The last octets that were hidden, among them the lone dot, or the line that broke off."""
 
     @property
     def folded(self) -> bool:
@@ -312,6 +316,9 @@ class BodyView:
             )
         if complete:
             yield lone_dot()
+        elif self._tail:
+            # Where a reply broke off is worth seeing, however much of it is folded.
+            yield body_line(self._tail.rstrip(b"\r\n").rpartition(b"\n")[2], header=False)
 
     def _whole_line(self) -> Iterator[Fragments]:
         line, octets = self._line.removesuffix(b"\n").removesuffix(b"\r"), self._line_octets
@@ -340,7 +347,7 @@ class BodyView:
 
     def _hide(self, data: bytes) -> None:
         self._count_hidden(data.count(b"\n"), len(data))
-        self._tail = (self._tail + data)[-5:]
+        self._tail = (self._tail + data)[-_TAIL_OCTETS:]
 
     def _count_hidden(self, line_count: int, octets: int) -> None:
         self.hidden_lines += line_count

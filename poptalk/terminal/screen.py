@@ -258,7 +258,7 @@ class LiveScreen:
         self._app = app
         self._style = ptk_style(theme)
         self.shown = 0
-        """How often lines were shown: by it one can tell whether anybody else has shown any."""
+        """How many rows were shown: it tells whether anything else was, and what has scrolled off."""
         self._encoding = app.output.encoding()
         self._gathered: StyleAndTextTuples = []
         self._scheduled: asyncio.Handle | None = None
@@ -280,12 +280,13 @@ class LiveScreen:
         Raises:
             ScreenClosed: nothing can be written any more.
         """
-        self.shown += 1
         from poptalk.terminal.safe import hanging
 
         columns = self.columns
         for line in lines:
+            self.shown += 1
             for style, text in hanging(line, columns):
+                self.shown += text.count("\n")
                 self._gathered.append((f"class:{style}", _fitting(text, self._encoding)))
             self._gathered.append(("", "\n"))
         if not self._app.is_running or self._closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poptalk.lesson.actions import Answered, Awaiting, FeedbackKind, Say
+from poptalk.lesson.actions import Answered, Awaiting, Feedback, FeedbackKind, Say
 from poptalk.lesson.document.model import Block
 from poptalk.lesson.runner import Tutor, chosen
 from poptalk.pop3.commands import State
@@ -89,6 +89,10 @@ USER = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK"
         (RSET, True, ("RSET.",), "Every character is sent as you typed it, the full stop too."),
         (RSET, True, ('"RSET"',), "the quotation marks too. Leave that out."),
         (RSET, True, ("Send RSET",), "the word in front too. Leave that out."),
+        (RSET, True, ("C: RSET",), "the `C:` in front too. Leave that out."),
+        (TOP, True, ("C: TOP 1 0",), "Leave that out. The command is `TOP`"),
+        (TOP, True, ("`TOP 2 0`",), "the quotation marks too. Leave that out."),
+        (TOP, True, ("TO`P 2 0",), "doesn't know `` TO`P ``."),
         (TOP, True, ("TOP 0 2",), "The right numbers, but the other way round: `TOP msg n`"),
         (TOP, True, ("TOP 2, 0",), "A number has nothing glued to it"),
         (LIST_3, True, ("LIST 3.",), "A number has nothing glued to it"),
@@ -119,6 +123,20 @@ def test_looking_around_is_never_wrong(looking: str) -> None:
     assert not run.texts(FeedbackKind.NOT_YET)
     assert "something else" not in run.comments[-2].text
     assert run.awaits(Awaiting.OVER)
+
+
+def test_a_look_is_no_mistake_where_the_author_speaks_of_it_in_another_turn() -> None:
+    block = "C: QUIT\nS: +OK\nC: <open connection>\nS: +OK\nC: UIDL 1\nS: -ERR"
+    mistake = "```pop3 mistake\nC: UIDL\nS: +OK\n```\nThat lists them all.\n"
+    run = drill(f"{task(block)}\n{mistake}").enter("UIDL")
+    assert run.last == Feedback(kind=FeedbackKind.ASIDE, text="That lists them all.")
+
+
+def test_the_last_hint_to_lines_in_one_go_can_be_typed_as_it_is() -> None:
+    run = drill(task("C: NOOP\nS: +OK\nC: STAT\nS: +OK", word="at-once"))
+    for _ in range(3):
+        run.ask(run.tutor.hint())
+    assert run.last.text == r"Type: `:send NOOP\r\nSTAT\r\n`"
 
 
 def test_what_is_to_be_typed_has_no_full_stop_glued_to_it() -> None:

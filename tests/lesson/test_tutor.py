@@ -761,6 +761,9 @@ def test_a_reply_without_an_end_is_compared_when_the_learner_hangs_up() -> None:
     assert run.last.text == "Waiting: no lone dot yet, 8 lines so far."
     run.wait(SILENCES[1])
     assert "`:close` hangs up" in run.last.text
+    run.ask(run.tutor.hint())
+    assert run.last.kind is FeedbackKind.HINT
+    assert "`:close` hangs up" in run.last.text, "and not to send the line again"
     run.close()
     assert run.texts(FeedbackKind.DONE) == ["`RETR` (1 of 2).", "Closed (2 of 2)."]
     assert not run.texts(FeedbackKind.CLOSED)

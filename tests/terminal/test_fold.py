@@ -54,6 +54,7 @@ def test_a_reply_that_was_cut_short_has_no_dot() -> None:
     assert lines == [
         "S: line 0",
         "# 1 more line, 11 octets",
+        "S: hal",
     ]
 
 

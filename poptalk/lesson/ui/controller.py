@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from poptalk.pop3.events import Event
     from poptalk.session.exchanges import Exchanges
 
+ROWS_BELOW = 2
+"""Rows of the screen that belong to the prompt and to the bottom line."""
+
 SAID_BY_THE_TUTOR = frozenset({ViolationKind.UNKNOWN_COMMAND, ViolationKind.WRONG_STATE})
 """What the shell would say before the answer, and the tutor says below it."""
 
@@ -93,6 +96,10 @@ class LessonController(Driver, Controller):
         self.held: deque[str] = deque()
         self._last_letter = "a"
         """The letter of the last answer to the question."""
+        self._asked_from = 0
+        """What the shell had shown when the end of the task, or the question, began."""
+        self._asked_to = 0
+        """What it had shown after that."""
         self._patient = True
         """Whether what is typed waits for the reply that is due."""
         self._reopening = False
@@ -159,6 +166,15 @@ class LessonController(Driver, Controller):
             self.held.append(LOCAL_PREFIX + command)
         else:
             self.carry_out(tutor.answer(command))
+
+    def carry_out(self, actions: Sequence[LessonAction]) -> None:
+        """Carry out actions; show what is asked again if it has scrolled off the screen meanwhile."""
+        super().carry_out(actions)
+        waits = self.tutor.awaiting in (Awaiting.COMMAND, Awaiting.CHOICE, Awaiting.CLOSED)
+        room = self._shell.view.size()[0] - ROWS_BELOW
+        fits = self._asked_to - self._asked_from <= room // 4 * 3
+        if waits and fits and self.is_idle and self._shell.shown() - self._asked_from > room:
+            super().carry_out(self.tutor.remind())
 
     def reopen(self) -> None:
         """Connect again, hanging up first."""
@@ -356,10 +372,20 @@ class LessonController(Driver, Controller):
             case Ask(question=question):
                 self._last_letter = ascii_lowercase[len(question.choices) - 1]
                 self._view.show(action)
+                self._asked_to = self._shell.shown()
+            case Say(source=source):
+                self._view.show(action)
+                self._note_what_is_asked(source)
             case Feedback(kind=kind, text=text):
                 self._view.comment(kind, text)
-            case Heading() | Say():
+            case Heading():
                 self._view.show(action)
+
+    def _note_what_is_asked(self, source: str) -> None:
+        """Take note of where the end of the task, or the question, stands, if it was just shown."""
+        if source.endswith(asked := self.tutor.asked):
+            self._asked_to = self._shell.shown()
+            self._asked_from = self._asked_to - self._view.rows_of(asked) - 1
 
     def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
         """Show the dialogue again, once what was folded is done; drop what waited for TLS in vain."""
@@ -488,6 +514,10 @@ class LessonView:
     def prose(self, source: str) -> None:
         """Show Markdown."""
         self.block(render_prose(source, columns=self._columns))
+
+    def rows_of(self, source: str) -> int:
+        """Return how many rows Markdown takes."""
+        return len(render_prose(source, columns=self._columns))
 
     def comment(self, kind: FeedbackKind, text: str) -> None:
         """Show a comment; below the answer of the server that it is about, without a gap."""

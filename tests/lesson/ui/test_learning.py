@@ -164,6 +164,25 @@ def colours(terminal: Terminal) -> set[str]:
     }
 
 
+# What is asked stays on the screen.
+
+
+async def test_the_task_is_shown_again_once_it_has_scrolled_off() -> None:
+    async with learning() as learner:
+        await learner.does(*LOGGED_IN, "", "b")
+        assert "Here's the task again:" not in learner.words
+        await learner.does(*["NOOP"] * 8)
+        await learner.says("poptalk: Here's the task again:")
+        assert "Send STAT." in learner.text
+
+
+async def test_the_question_is_shown_again_with_its_choices() -> None:
+    async with learning() as learner:
+        await learner.does(*LOGGED_IN, "", *["NOOP"] * 12)
+        await learner.says("poptalk: Here's the question again:")
+        assert "a) two" in learner.text
+
+
 # Local commands at each kind of prompt.
 
 PROMPTS = {
