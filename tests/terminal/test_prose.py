@@ -119,7 +119,7 @@ def test_fenced_blocks_are_literal(columns: int, indent: str) -> None:
 def test_dialogues_look_as_in_the_shell() -> None:
     parts = styles_of("```pop3\nC: RETR 1\nS: +OK\nS: ...\n```")
     assert ("client", "C:") in parts
-    assert ("typed", "RETR") in parts
+    assert ("keyword", "RETR") in parts
     assert ("ok", "+OK") in parts
 
 
