@@ -351,7 +351,7 @@ ROWS = [
         "a question is for a step",
     ),
     ("PT013", FIRST_BLOCK, "```pop3 show\nC: RETR 2", "```pop3 mistake", "no task above"),
-    ("PT014", "```\nThat was", "```\n> That was", "```pop3 mistake", "no paragraph behind"),
+    ("PT014", "```\nThat was", "```\n> That was", "```pop3 mistake", "no paragraph after"),
     (
         "PT014",
         "You have done it.",
@@ -399,7 +399,7 @@ ROWS = [
     ("PT019", "> A quote.", "> ```pop3\n> C: X\n> ```", "> ```pop3", "inside a list or a quote"),
     ("PT019", "S: -ERR\n```\n", "S: -ERR\n", "```pop3 proof", "the block has no end"),
     ("PT019", "<!-- For the author alone. -->", "<!-- x", "<!-- x", "the comment has no end"),
-    ("PT019", "alone. -->", "alone. --> Yes", "<!-- For the author", "behind a comment"),
+    ("PT019", "alone. -->", "alone. --> Yes", "<!-- For the author", "follows a comment"),
     ("PT019", "You have", "You <!-- note: x --> have", "You <!-- note", "inside other text"),
     ("PT019", "> A quote.", "- <!-- note: x -->", "- <!-- note", "inside other text"),
 ]
