@@ -305,7 +305,11 @@ class Tutor:
 
     def task(self) -> list[LessonAction]:
         """Show the task, or the question, again."""
-        return self._asked(self._prose) or [_news(_HINTS[self._awaiting])]
+        actions = self._asked(self._prose)
+        in_part = self._task is not None and self._task.reached.turn and not self.in_one_go
+        if self._task is not None and in_part and (due := feedback.due(self._task.turn)):
+            actions.append(_news(f"What is due now: {due}."))
+        return actions or [_news(_HINTS[self._awaiting])]
 
     def remind(self) -> list[LessonAction]:
         """Show the end of the task, or the question, again: it is no longer on the screen."""
@@ -327,20 +331,11 @@ class Tutor:
         return self._with_what_is_known(prose[-1].source) if prose else ""
 
     def _asked(self, prose: str) -> list[LessonAction]:
-        """Show prose, and then what is asked or due; nothing where nothing is."""
+        """Show prose, and the choices of a question; nothing where nothing is awaited."""
         if self._task is None and self._question is None:
             return []
         actions: list[LessonAction] = [Say(source=prose)] if prose else []
-        if self._question is not None:
-            return [*actions, Ask(question=self._question)]
-        assert self._task is not None
-        if (
-            self._task.reached.turn
-            and not self.in_one_go
-            and (due := feedback.due(self._task.turn))
-        ):
-            actions.append(_news(f"What is due now: {due}."))
-        return actions
+        return actions if self._question is None else [*actions, Ask(question=self._question)]
 
     def open(self) -> list[LessonAction]:
         """Open the connection, as `:open` asks."""

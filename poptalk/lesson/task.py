@@ -425,8 +425,8 @@ class Task:
         at = self._reached
         seen = self._session.seen
         turn = self._turns[at]
-        if not isinstance(turn.act, Line) or turn.is_refusal:
-            return at
+        if not isinstance(turn.act, Line) or (turn.is_refusal and not turn.is_coded):
+            return at  # Any refusal will do, whatever came before.
         earlier = range(at - 1, -1, -1)
         if turn.act.answers_challenge and seen.challenge is None:
             command = turn.act.command

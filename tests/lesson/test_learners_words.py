@@ -139,6 +139,14 @@ def test_the_last_hint_to_lines_in_one_go_can_be_typed_as_it_is() -> None:
     assert run.last.text == r"Type: `:send NOOP\r\nSTAT\r\n`"
 
 
+def test_a_refusal_with_a_code_needs_its_user_again_once_the_name_is_forgotten() -> None:
+    block = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: -ERR [LOGIN-DELAY]"
+    run = drill(task(block, login=False)).enter("USER mrose", "PASS no")
+    for _ in range(3):
+        run.ask(run.tutor.hint())
+    assert run.last.text == "Send: `USER mrose`"
+
+
 def test_what_is_to_be_typed_has_no_full_stop_glued_to_it() -> None:
     run = drill(task("C: AUTH PLAIN\nS: +\nC: {plain}\nS: +OK", login=False)).enter("AUTH PLAIN")
     for _ in range(3):

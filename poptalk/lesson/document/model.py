@@ -17,7 +17,7 @@ from pathlib import Path
 
 from poptalk.net.errors import reason
 from poptalk.pop3.commands import Effect, State, parse_command
-from poptalk.pop3.replies import Status, parse_status_line
+from poptalk.pop3.replies import Status, StatusLine, parse_status_line
 from poptalk.terminal.safe import harmless
 from poptalk.transcript.model import (
     Action,
@@ -92,11 +92,18 @@ class Turn:
     @property
     def is_refusal(self) -> bool:
         """Whether the awaited reply is -ERR, so that nothing changes."""
+        return self._status_line.status is Status.ERR
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the awaited reply has a response code (RFC 2449 §8)."""
+        return self._status_line.code is not None
+
+    @property
+    def _status_line(self) -> StatusLine:
         first = self.reply.steps[0] if self.reply is not None else None
-        if not isinstance(first, ServerLine):
-            return False
-        line = first.payload.encode("utf-8", "surrogateescape")
-        return parse_status_line(line).status is Status.ERR
+        line = first.payload if isinstance(first, ServerLine) else ""
+        return parse_status_line(line.encode("utf-8", "surrogateescape"))
 
     @property
     def keyword(self) -> str:
