@@ -77,7 +77,7 @@ def _of_the_words(case: Case) -> Iterator[str]:
     if case.is_marked("could not judge") and "broke off" not in case.said:
         yield "it could not judge"
     for kind, text in case.seen.comments:
-        if kind != "hint" and len(text) > MAX_CHARACTERS:
+        if case.turn is not None and kind != "hint" and len(text) > MAX_CHARACTERS:
             yield f"it is {len(text)} characters long"
         if kind == "not yet" and case.mistake.line and text.endswith(f": {case.mistake.line}"):
             yield "it advises what was typed"
