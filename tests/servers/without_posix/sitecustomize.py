@@ -4,6 +4,8 @@
 poptalk itself does is changed: the standard library and prompt_toolkit have code for Windows.
 """
 
+from __future__ import annotations
+
 import atexit
 import builtins
 import os
@@ -13,7 +15,10 @@ import stat
 import sys
 import termios
 from functools import partial
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # A test sees that a pipe does not load typing.
+    from typing import Any
 
 MISSING = {"termios", "fcntl", "pwd", "grp", "resource", "tty", "pty", "curses", "uvloop"}
 
