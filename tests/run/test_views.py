@@ -30,7 +30,7 @@ ANSWERS = {
         ("C: STAT\nS: +OK 3 6208\n", [f"'octets' is data: {OCTETS.meaning} [RFC 1939 §5]"]),
         (
             "C: DELE 1\nS: +OK\n",
-            ["negative: ", "[RFC 3206 §4]", f"{VERBS[b'DELE'].details} [RFC 1939 §5]"],
+            ["negative: ", "[RFC 3206 §4]", "DELE belongs to TRANSACTION, and this session is in"],
         ),
         ("C: STAT\nS: -ERR\n", ["positive: "]),
         ("C: PASS x\nS: -ERR [IN-USE]\n", ["a response code is for programs", "[RFC 2449 §8]"]),

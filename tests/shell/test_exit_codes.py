@@ -64,11 +64,20 @@ def test_0_a_shell_that_was_left(
         assert pty.restored
 
 
-@pytest.mark.parametrize("lines", [b"PASS x\nQUIT\n", b"PASS x\nSTAT\nQUIT\n", b"HELLO\n"])
+@pytest.mark.parametrize("lines", [b"HELLO\n", b"HELLO\nQUIT\n"])
 def test_1_an_answer_is_no(server: RecordingServer, lines: bytes) -> None:
     finished = piped(lines, *at(server))
     assert finished.code == 1
     assert finished.stderr == ""  # The answer itself is on standard output.
+
+
+@pytest.mark.parametrize("lines", [b"PASS x\nQUIT\n", b"PASS x\nSTAT\nQUIT\n"])
+def test_1_a_refused_login_is_told(server: RecordingServer, lines: bytes) -> None:
+    finished = piped(lines, *at(server))
+    assert finished.code == 1
+    assert finished.stderr.count("\n") == 1
+    assert f"the server did not let you in ({server.host}:{server.port}, " in finished.stderr
+    assert '"-ERR' in finished.stderr
 
 
 @pytest.mark.parametrize(

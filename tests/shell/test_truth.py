@@ -245,6 +245,6 @@ def test_a_sentence_with_the_servers_words_has_one_full_stop(
 ) -> None:
     monkeypatch.setenv("POPTALK_PASSWORD", PASSWORD)
     refusal = b"-ERR Unsupported authentication mechanism.\r\n"
-    with script(refusal) as server:
+    with script(refusal, b"-ERR\r\n") as server:
         finished = piped(b"", *at(server), "--login", "bob", "--mechanism", "PLAIN")
     assert '"-ERR Unsupported authentication mechanism." The server' in unwrapped(finished.stderr)
