@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from contextlib import suppress
 from typing import Protocol, cast
 
 from poptalk.net import tls_errors
@@ -338,6 +339,9 @@ class AsyncConnection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
+            # Now, and not in the loop's next turn: the next to connect must not find us there.
+            with suppress(OSError):
+                self._transport.write_eof()
             self._transport.close()
             self._timer = self._loop.call_later(CLOSE_GRACE, self._transport.abort)
 

@@ -363,9 +363,11 @@ async def test_a_connection_that_cannot_be_begun_is_closed_and_the_next_is_serve
             reader, writer = await asyncio.open_connection(server.host, server.port)
             assert await reader.read() == b""
             writer.close()
+            await writer.wait_closed()
         reader, writer = await asyncio.open_connection(server.host, server.port)
         assert (await reader.readline()).startswith(b"+OK ")
         writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_server_that_stops_drops_connections_that_it_has_just_accepted() -> None:

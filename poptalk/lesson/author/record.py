@@ -337,21 +337,31 @@ def write_lesson(
         "\n".join([*head, FENCE]),
         f"# {title}",
         "TODO what this lesson is about, in two or three sentences.",
-        *(_step(number, one, known) for number, one in enumerate(recording.commands(), 1)),
+        *_steps(recording, known),
         *(_paragraph(text) for text in recording.prose),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _step(number: int, one: RecordedCommand, known: Bindings) -> str:
+def _steps(recording: Recording, known: Bindings) -> Iterator[str]:
+    """Yield a step for each command, called after it; the second LIST is `LIST (2)`."""
+    times: Counter[str] = Counter()
+    for one in recording.commands():
+        verb = one.exchange.command.verb
+        keyword = verb.keyword if verb is not None else "Something else"
+        times[keyword] += 1
+        title = keyword if times[keyword] == 1 else f"{keyword} ({times[keyword]})"
+        yield _step(title, one, known)
+
+
+def _step(title: str, one: RecordedCommand, known: Bindings) -> str:
     command = one.exchange.command
-    keyword = command.verb.keyword if command.verb is not None else "something else"
     texts = [*one.prose]
     if not one.repeatable:
         mechanism = harmless(command.arguments[0].upper())
         texts.append(f"TODO take this step out: the answers of {mechanism} differ each time.")
     parts = (
-        f"## Step {number}: {keyword}",
+        f"## {title}",
         *map(_paragraph, texts or [f"TODO a task. What was typed: {_typed(one, known)}."]),
         f"```pop3\n{format_dialogue(Dialogue(steps=tuple(one.lines)))}```",
         "> [!TIP]\n> TODO a nudge, but not the answer.",

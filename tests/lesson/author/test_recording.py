@@ -183,7 +183,16 @@ def test_each_step_has_its_todo_and_a_hint() -> None:
     for step in author.lesson.steps:
         (block,) = step.blocks()
         assert "TODO" in block.hints[0].source
-    assert [step.slug for step in author.lesson.steps] == ["step-1-user", "step-2-pass"]
+    assert [step.slug for step in author.lesson.steps] == ["user", "pass"]
+
+
+def test_a_command_that_comes_again_is_numbered() -> None:
+    author = Author().say(("NOOP", "+OK"), ("RSET", "+OK"), ("NOOP", "+OK"))
+    assert [line for line in author.text.splitlines() if line.startswith("## ")] == [
+        "## NOOP",
+        "## RSET",
+        "## NOOP (2)",
+    ]
 
 
 def test_prose_stands_above_the_next_command() -> None:
