@@ -56,9 +56,7 @@ def test_a_session_becomes_a_lesson_that_is_proved(
         assert "is written, with 6 steps" in said_once(pty.text)
     lesson = load_lesson(path)
     assert lesson.title == "My lesson"
-    assert steps_of(lesson) == [
-        *("step-1-user", "step-2-pass", "step-3-list", "step-4-retr", "step-5-dele", "step-6-quit")
-    ]
+    assert steps_of(lesson) == [*("user", "pass", "list", "retr", "dele", "quit")]
     text = path.read_text()
     assert "Say who you are: `USER bob`.\n\n```pop3\nC: USER {user}\nS: +OK\n```" in text
     assert "C: DELE 3\nS: +OK\nC: <close connection>\n" in text
@@ -108,7 +106,7 @@ def test_a_session_that_is_ended_from_outside_is_kept(tmp_path: Path) -> None:
         type_into(pty, [("NOOP", "-ERR")])
         pty.process.terminate()
         pty.wait_exit()
-    assert steps_of(load_lesson(path)) == ["step-1-noop"]
+    assert steps_of(load_lesson(path)) == ["noop"]
 
 
 @pytest.mark.parametrize(
