@@ -56,7 +56,7 @@ def test_a_session_becomes_a_lesson_that_is_proved(
         assert "is written, with 6 steps" in said_once(pty.text)
     lesson = load_lesson(path)
     assert lesson.title == "My lesson"
-    assert steps_of(lesson) == [*("user", "pass", "list", "retr", "dele", "quit")]
+    assert steps_of(lesson) == ["user", "pass", "list", "retr", "dele", "quit"]
     text = path.read_text()
     assert "Say who you are: `USER bob`.\n\n```pop3\nC: USER {user}\nS: +OK\n```" in text
     assert "C: DELE 3\nS: +OK\nC: <close connection>\n" in text
