@@ -165,8 +165,9 @@ def interrupted(driver: str, point_name: str, cause: str) -> Outcome:
 
 def _on_a_terminal(point: Point, cause: str, place: Place, *, plain: bool) -> Outcome:
     options = (*point.options, *(("--plain",) if plain else ()))
-    # A program can be stopped only where somebody can continue it: below a shell with job control.
-    shell = ["sh", "-c", 'set -m; "$@"; read line; fg', "sh"] if cause in STOPS else []
+    # A program can be stopped only where somebody can continue it: below a shell with job control.  That
+    # must not read the terminal: what was typed may still be there.
+    shell = ["sh", "-c", 'set -m; "$@"; sleep 60', "sh"] if cause in STOPS else []
     with Pty([*shell, *poptalk(str(place), *options)], env=environment()) as pty:
         if point.typed:
             pty.wait_for(GREETED)
