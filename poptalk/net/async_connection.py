@@ -388,6 +388,16 @@ async def _dial(target: Target, timeout: float) -> socket.socket:
                 outcome.close()
 
     threading.Thread(target=work, daemon=True).start()
-    sock = await dialled
+    return await _taken(dialled)
+
+
+async def _taken(dialled: asyncio.Future[socket.socket]) -> socket.socket:
+    """Wait for a socket; one that is there when this is cancelled is closed."""
+    try:
+        sock = await dialled
+    except asyncio.CancelledError:
+        if not dialled.cancelled() and dialled.exception() is None:
+            dialled.result().close()
+        raise
     sock.settimeout(0)
     return sock

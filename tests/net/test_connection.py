@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from poptalk.net import async_connection
 from poptalk.net.async_connection import AsyncConnection, ConnectionListener, connect
 from poptalk.net.endpoint import Target
 from poptalk.net.errors import ConnectFailed, EndedBy, Ending, TlsFailed
@@ -217,6 +218,20 @@ async def test_a_name_service_that_hangs_can_be_left(monkeypatch: pytest.MonkeyP
             await asyncio.wait_for(task, TIMEOUT)
     finally:
         released.set()
+
+
+async def test_cancelled_in_the_moment_in_which_the_socket_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dialled = socket.socket()
+    monkeypatch.setattr(async_connection, "dial", lambda *_target, **_timeout: dialled)
+    monkeypatch.setattr(threading.Thread, "start", threading.Thread.run)
+    task = asyncio.create_task(connect(Target(host="127.0.0.1", port=110), Heard(), timeout=5))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert dialled.fileno() == -1
 
 
 async def test_a_reset() -> None:
