@@ -77,11 +77,10 @@ def closed(ended: Disconnected, before: SessionState) -> str:
     if ended.marked:
         verb = "stays" if len(ended.marked) == 1 else "stay"
         stays = f" Without `QUIT`, {messages(ended.marked)} {verb}."
-    end = f"{_WHO[ended.ending.by]} {ended.ending.how} in {ended.state.value}."
+    end = f"{_WHO[ended.ending.by]} {ended.ending.how} in {ended.state.value}"
     if ended.ending.by is EndedBy.SERVER and before.errors >= MANY_ERRORS:
-        count = f"It had answered `-ERR` {before.errors} times in a row"
-        stays = f" {count}, and many servers hang up then.{stays}"
-    return f"{end}{stays} {RECONNECT}"
+        end = f"{end}, after {before.errors} `-ERR` in a row. Many servers do that"
+    return f"{end}.{stays} {RECONNECT}"
 
 
 def silent(seconds: float, lines: int) -> str:
