@@ -76,15 +76,20 @@ def lesson_server(lesson: Lesson, dovecot: Dovecot, tmp_path: Path) -> Iterator[
     dovecot.reset(lesson.user)
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_a_lesson_passes_on_a_real_server(lesson: Lesson, lesson_server: RealServer) -> None:
-    learner = DryRunLearner(lesson, lesson_server)
+def to_the_end(learner: DryRunLearner) -> None:
+    """Let a learner do a lesson, and close its connections whatever comes."""
     try:
         learner.begin()
         while not learner.over:
             learner.go_on()
     finally:
         learner.close()
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_a_lesson_passes_on_a_real_server(lesson: Lesson, lesson_server: RealServer) -> None:
+    learner = DryRunLearner(lesson, lesson_server)
+    to_the_end(learner)
     assert learner.dry_run.finished
     assert learner.dry_run.differences == []
     assert learner.dry_run.surprises == []
@@ -130,12 +135,7 @@ class OwnLearner(DryRunLearner):
 def learn(path: Path, server: OwnServer) -> DryRun:
     """Do a lesson to its end."""
     learner = OwnLearner(load_lesson(path), server)
-    try:
-        learner.begin()
-        while not learner.over:
-            learner.go_on()
-    finally:
-        learner.close()
+    to_the_end(learner)
     run = learner.dry_run
     assert run.finished
     assert not any(comment.kind is FeedbackKind.UNJUDGED for comment in run.comments)
