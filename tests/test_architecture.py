@@ -22,8 +22,11 @@ PACKAGE = Path(poptalk.__file__).parent
 
 ROOMS = (
     "cli",
+    "classroom",
+    "play",
     "lesson",
     "shell",
+    "export",
     "diff",
     "run",
     "practice",
@@ -48,7 +51,7 @@ PURE = ("transcript", "pop3")
 NOT_PURE = {"asyncio", "socket", "ssl", "time", "random", "os", "threading"}
 """What would bring input, output, time or chance into a core that has them handed in."""
 
-TOOLKIT_ROOMS = ("shell", "terminal")
+TOOLKIT_ROOMS = ("classroom", "play", "shell", "terminal")
 
 PRINTING_MODULE = "poptalk.terminal.screen"
 

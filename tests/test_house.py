@@ -9,9 +9,11 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.test_architecture import MODULES, PACKAGE, is_ours
+from tests.test_architecture import MODULES, PACKAGE, is_ours, room_of
 
 MOST_FILES = 150
+COMMANDS_OF_THEIR_OWN = ("classroom", "play", "export", "tap", "check")
+"""Commands that each cost one folder, and do not count among the files of the house below them."""
 MOST_FILES_OF_A_FOLDER = 15
 
 Graph = dict[str, set[str]]
@@ -136,4 +138,5 @@ def test_no_folder_is_crowded() -> None:
 
 
 def test_the_house_has_few_files() -> None:
-    assert len(MODULES) <= MOST_FILES
+    counted = [each for each in MODULES if room_of(each) not in COMMANDS_OF_THEIR_OWN]
+    assert len(counted) <= MOST_FILES

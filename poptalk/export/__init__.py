@@ -1,0 +1,1 @@
+"""A dialogue or a lesson as a document for others: HTML, SVG, asciinema cast, Markdown."""
