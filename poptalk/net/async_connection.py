@@ -363,16 +363,13 @@ class AsyncConnection(asyncio.Protocol):
 async def _dial(target: Target, timeout: float) -> socket.socket:
     """Dial as pipes do, in a thread that is never joined, so that it can be cancelled at any moment."""
     loop = asyncio.get_running_loop()
-    dialled: asyncio.Future[socket.socket] = loop.create_future()
+    dialled: asyncio.Future[None] = loop.create_future()
+    outcomes: list[socket.socket | Exception | None] = []
+    """What came first: the thread's outcome, or None, once it is no longer wanted."""
 
-    def settle(outcome: socket.socket | Exception) -> None:
-        if isinstance(outcome, Exception):
-            if not dialled.done():
-                dialled.set_exception(outcome)
-        elif dialled.done():
-            outcome.close()
-        else:
-            dialled.set_result(outcome)
+    def wake() -> None:
+        if not dialled.done():
+            dialled.set_result(None)
 
     def work() -> None:
         outcome: socket.socket | Exception
@@ -380,24 +377,25 @@ async def _dial(target: Target, timeout: float) -> socket.socket:
             outcome = dial(target, timeout=timeout)
         except Exception as error:  # noqa: BLE001 - it is raised on the other side
             outcome = error
-        try:
-            loop.call_soon_threadsafe(settle, outcome)
-        except RuntimeError:
-            # The loop is closed: its answer is not wanted any more.
-            if isinstance(outcome, socket.socket):
-                outcome.close()
+        outcomes.append(outcome)
+        if outcomes[0] is None and isinstance(outcome, socket.socket):
+            outcome.close()
+        # A loop that is closed wants nothing any more.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(wake)
 
     threading.Thread(target=work, daemon=True).start()
-    return await _taken(dialled)
-
-
-async def _taken(dialled: asyncio.Future[socket.socket]) -> socket.socket:
-    """Wait for a socket; one that is there when this is cancelled is closed."""
     try:
-        sock = await dialled
-    except asyncio.CancelledError:
-        if not dialled.cancelled() and dialled.exception() is None:
-            dialled.result().close()
+        await dialled
+    except BaseException:
+        # The loop may end before it would have been told of a socket that is there.
+        outcomes.append(None)
+        if isinstance(outcomes[0], socket.socket):
+            outcomes[0].close()
         raise
+    sock = outcomes[0]
+    if isinstance(sock, Exception):
+        raise sock
+    assert sock is not None
     sock.settimeout(0)
     return sock

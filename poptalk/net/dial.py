@@ -231,32 +231,46 @@ def _look_up(target: Target, deadline: Deadline) -> list[Address]:
         raise look_up_failed(target, error) from None
 
 
-def _in_time(work: Callable[[], T], deadline: Deadline) -> T:
+def _in_time(
+    work: Callable[[], T], deadline: Deadline, *, undo: Callable[[T], object] = lambda _: None
+) -> T:
     """Do something in a thread of its own that is never joined: for what cannot be interrupted.
+
+    Args:
+        work: what is to be done.
+        deadline: until when.
+        undo: takes a result that comes later.
 
     Raises:
         TimeoutError: it is not done in time.
     """
-    outcome: list[T | Exception] = []
+    outcome: list[T | Exception | None] = []
+    """What came first: the thread's outcome, or None, once time was up."""
     done = _thread.allocate_lock()
     done.acquire()
 
     def run() -> None:
         try:
-            outcome.append(work())
+            result = work()
         except Exception as error:  # noqa: BLE001 - raised on the other side
             outcome.append(error)
+        else:
+            outcome.append(result)
+            if outcome[0] is None:
+                undo(result)
         done.release()
 
     # Not the threading module: importing it costs a piped session a millisecond.
     _thread.start_new_thread(run, ())
     left = deadline.left()
     if not done.acquire(timeout=-1 if left is None else left):
+        outcome.append(None)
+    first = outcome[0]
+    if first is None:
         raise TimeoutError
-    [result] = outcome
-    if isinstance(result, Exception):
-        raise result
-    return result
+    if isinstance(first, Exception):
+        raise first
+    return first
 
 
 def look_up_failed(target: Target, error: Exception) -> ConnectFailed:
@@ -403,7 +417,9 @@ def _dial_by_socks(proxy: Proxy, target: Target, timeout: float | None) -> socke
     try:
         # The library gives each read the whole time again, so a drip would go on for ever.
         return _in_time(
-            lambda: socks.connect(host, target.port, timeout, local_addr=source), Deadline(timeout)
+            lambda: socks.connect(host, target.port, timeout, local_addr=source),
+            Deadline(timeout),
+            undo=socket.socket.close,
         )
     except ProxyConnectionError as error:
         raise ConnectFailed(f"{_begin(proxy)} cannot be reached: {reason(error)}.") from error

@@ -218,13 +218,19 @@ class ListeningPort:
             return
         beginning = self._loop.create_task(self._begin(connection))
         self._beginning.add(beginning)
-        beginning.add_done_callback(self._beginning.discard)
+        beginning.add_done_callback(partial(self._settled, connection))
 
     async def _begin(self, connection: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(self._make, connection)
         except OSError:
             # The client has gone already, or there is no file for what it needs.
+            connection.close()
+
+    def _settled(self, connection: socket.socket, beginning: asyncio.Task[object]) -> None:
+        self._beginning.discard(beginning)
+        if beginning.cancelled():
+            # The loop ends, perhaps before the task had begun.
             connection.close()
 
     def _accept_again(self) -> None:

@@ -299,3 +299,34 @@ def test_a_proxy_that_drips_is_given_up(scheme: str, beginning: bytes) -> None:
         with pytest.raises(ConnectFailed, match=r"did not reach .* within 0\.3 s"):
             dial(target, timeout=0.3)
         assert time.monotonic() - begun < SECONDS
+
+
+PATIENCE = 0.5
+
+
+def test_a_proxy_that_is_ready_too_late_is_left() -> None:
+    pytest.importorskip("python_socks")
+    given_up = threading.Event()
+    left = threading.Event()
+
+    def answer_late() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.settimeout(SECONDS)
+            # The library gives each read the whole time again, so it waits for longer than we do.
+            time.sleep(0.6 * PATIENCE)
+            client.sendall(b"\5\0")
+            given_up.wait(SECONDS)
+            client.sendall(b"\5\0\0\1\x7f\0\0\1\0\x6e")
+            while client.recv(1024):
+                pass
+            left.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer_late, daemon=True).start()
+        proxy = parse_proxy(f"socks5h://127.0.0.1:{listener.getsockname()[1]}")
+        target = Target(host="mail.example.org", port=110, proxy=proxy)
+        with pytest.raises(ConnectFailed, match="within"):
+            dial(target, timeout=PATIENCE)
+        given_up.set()
+        assert left.wait(SECONDS)
