@@ -339,10 +339,8 @@ def _another_argument(verb: Verb, command: Command, awaited: Command) -> str:
                 return remark
     if len(awaited.arguments) != len(command.arguments):
         form = "with" if len(awaited.arguments) > len(command.arguments) else "without"
-        return f"`{verb.keyword}` is the word. This step wants it {form} an argument."
-    return (
-        f"`{verb.keyword}` is the right word. This step needs another {_differs(command, awaited)}."
-    )
+        return f"`{verb.keyword}` is the command. This step wants it {form} an argument."
+    return f"`{verb.keyword}` is the right command. This step needs another {_differs(command, awaited)}."
 
 
 def unknown(command: Command, *, secret: str | None = None) -> str:

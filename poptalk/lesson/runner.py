@@ -308,7 +308,7 @@ class Tutor:
         actions = self._asked(self._prose)
         in_part = self._task is not None and self._task.reached.turn and not self.in_one_go
         if self._task is not None and in_part and (due := feedback.due(self._task.turn)):
-            actions.append(_news(f"What is due now: {due}."))
+            actions.append(_news(f"Next: {due}."))
         return actions or [_news(_HINTS[self._awaiting])]
 
     def remind(self) -> list[LessonAction]:

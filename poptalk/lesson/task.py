@@ -250,7 +250,7 @@ class Task:
             lines = (shown_line(act, session.bindings, live=session.live) for act in acts)
             answer = f"Type: `:send {''.join(f'{line}{LINE_END}' for line in lines)}`"
         due = feedback.due(self.turn)
-        text = self._hints.next_hint(answer, nudge=f"What is due now: {due}." if due else "")
+        text = self._hints.next_hint(answer, nudge=f"Next: {due}." if due else "")
         return Feedback(kind=FeedbackKind.HINT, text=text)
 
     def flow(self) -> Flow[None]:

@@ -415,7 +415,7 @@ _ROWS = (
         ),
         capability=b"UIDL",
         clause=Clause(rfc=1939, section="7"),
-        summary="the name of each message that lasts, or of one",
+        summary="the unique-id of each message, or of one: a name that stays",
         details=(
             "Message-numbers change from session to session, unique-ids do not: by them a mail "
             "program knows what it has fetched."

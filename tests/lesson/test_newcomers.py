@@ -153,7 +153,7 @@ def test_the_hints_of_a_block_go_on_and_do_not_begin_again() -> None:
     assert run.texts(FeedbackKind.HINT) == [
         "Four letters each.",
         "Send: `STAT`",
-        "What is due now: do nothing, and get an answer.",
+        "Next: do nothing, and get an answer.",
         "Send: `NOOP`",
     ]
 
