@@ -340,7 +340,8 @@ def _another_argument(verb: Verb, command: Command, awaited: Command) -> str:
     if len(awaited.arguments) != len(command.arguments):
         form = "with" if len(awaited.arguments) > len(command.arguments) else "without"
         return f"`{verb.keyword}` is the command. This step wants it {form} an argument."
-    return f"`{verb.keyword}` is the right command. This step needs another {_differs(command, awaited)}."
+    what = _differs(command, awaited)
+    return f"`{verb.keyword}` is the right command. This step needs another {what}."
 
 
 def unknown(command: Command, *, secret: str | None = None) -> str:
