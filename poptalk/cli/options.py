@@ -485,10 +485,23 @@ SERVE = (
         "the access token with which AUTH XOAUTH2 and OAUTHBEARER let every account in (default: no "
         "token is right)",
     ),
+    _value(
+        "--any-name PASSWORD",
+        "for a class: everyone who gives this password can log in, with any name, in capitals or not; "
+        "without a password one is chosen (--any-name alone, or --any-name=PASSWORD)",
+        nargs="?",
+        const="",
+    ),
+    _switch(
+        "--own",
+        "a maildrop for each name, one session at a time; DELE lasts until the server ends (default: "
+        "a copy for each session)",
+        exclusive="maildrop",
+    ),
     _switch(
         "--shared",
-        "one maildrop for everyone, one session at a time; DELE lasts (default: a copy for each "
-        "session)",
+        "one maildrop for everyone, one session at a time; DELE lasts until the server ends",
+        exclusive="maildrop",
     ),
     _switch(
         "--writable",
@@ -525,7 +538,7 @@ SERVE = (
     _value(
         "--connections NUMBER",
         "how many connections there may be, wherever they come from, for tests under load (default: "
-        "256, half of them from one address)",
+        "256, half of them from one address; for a class 1024 from anywhere)",
         type=_connections,
     ),
     _value(
@@ -533,7 +546,7 @@ SERVE = (
         "the event loop: auto is uvloop where it is installed (default: auto)",
         choices=LOOPS,
     ),
-    _switch("--quiet", "print no line about each session at its end"),
+    _switch("--quiet", "print no line about each session"),
     _value("--log FILE", "add every session's dialogue to a file, secrets masked"),
     _switch(
         "--json",

@@ -2,7 +2,7 @@
 
 By default they are those of the article and of RFC 1939, whose passwords are public knowledge.  Others
 come from the command line, where every user of the machine can read them in the list of processes, or
-from a file.
+from a file.  For a class one password is enough: each name that comes with it becomes an account.
 """
 
 from __future__ import annotations
@@ -54,37 +54,66 @@ def is_public(account: Account) -> bool:
     return (account.name, account.password) in _PUBLIC
 
 
+MOST_NAMES = 1_000
+"""Names that can become accounts: several schools, and each costs a maildrop."""
+
+MOST_CHARACTERS_OF_A_NAME = 32
+"""Room for first and last name; it has to fit beside other things on a line."""
+
+
+class TooManyNames(Exception):
+    """The password of the class was right, and there are `MOST_NAMES` accounts already."""
+
+
 class AccountBook:
     """The accounts, as logins need them.
+
+    With a password for any name, case makes no difference between names, however they log in: of 25
+    pupils some type ``Ada`` today and ``ada`` tomorrow.  The account keeps the spelling that came first.
 
     Args:
         accounts: who may log in, each name once.
         token: the OAuth access token that is right for every account, None for none.
+        any_name: the password with which a name without an account becomes one; None for no such
+            password.
 
     Raises:
         AccountError: a name is given twice, or something cannot be prepared by SASLprep.
     """
 
-    def __init__(self, accounts: Iterable[Account], *, token: str | None = None) -> None:
+    def __init__(
+        self, accounts: Iterable[Account], *, token: str | None = None, any_name: str | None = None
+    ) -> None:
+        self.key = prepare if any_name is None else _folded
+        """Makes of a name what it is known by; None where it cannot be one."""
+        self._any_name = any_name
         # Tried for a name without an account, and for a token where there is none: it costs the same,
         # and no proof can be right.
         self._nobody = Credentials(password=_unguessable(), token=_unguessable())
         self._token = self._nobody.token if token is None else token.encode()
+        self._newcomers = (
+            self._nobody if any_name is None else self._credentials("any name", any_name)
+        )
         self._accounts: dict[bytes, tuple[Account, Credentials]] = {}
         for account in accounts:
             self._add(account)
 
-    def _add(self, account: Account) -> None:
-        name, password = prepare(account.name.encode()), prepare(account.password.encode())
-        if not name or not password:
+    def _credentials(self, name: str, password: str) -> Credentials:
+        prepared = prepare(password.encode())
+        if not prepared or not self.key(name.encode()):
             raise AccountError(
-                f'The account "{account.name}" has a name or a password that is empty or holds '
+                f'The account "{name}" has a name or a password that is empty or holds '
                 "characters that SASLprep forbids (RFC 4013 §2.3); try letters and digits."
             )
-        if name in self._accounts:
+        return Credentials(password=prepared, token=self._token)
+
+    def _add(self, account: Account) -> None:
+        credentials = self._credentials(account.name, account.password)
+        key = self.key(account.name.encode())
+        assert key is not None
+        if key in self._accounts:
             raise AccountError(f'The account "{account.name}" is given twice; once is enough.')
-        credentials = Credentials(password=password, token=self._token)
-        self._accounts[name] = (account, credentials)
+        self._accounts[key] = (account, credentials)
 
     def find(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for, or None.
@@ -93,13 +122,74 @@ class AccountBook:
 
         Args:
             attempt: by USER and PASS, by APOP or by AUTH.
+
+        Raises:
+            TooManyNames: it would be, if there were not so many accounts.
         """
-        name = prepare(attempt.name)
-        account, credentials = self._accounts.get(name or b"", (None, self._nobody))
+        key = self.key(attempt.name) or b""
+        account, credentials = self._accounts.get(key, (None, self._newcomers))
         proof = attempt.proof
         if isinstance(proof, PasswordProof) and not proof.password.isascii():
             proof = PasswordProof(password=prepare(proof.password) or b"")
-        return account if proof.matches(credentials) else None
+        if not proof.matches(credentials):
+            return None
+        return account or self._newcomer(attempt.name)
+
+    def _newcomer(self, octets: bytes) -> Account | None:
+        """Make an account of a name that came with the password; None if it is not fit for one."""
+        name = (prepare(octets) or b"").decode()
+        if self._any_name is None or not is_fit_for_a_class(name):
+            return None
+        if len(self._accounts) >= MOST_NAMES:
+            raise TooManyNames
+        account = Account(name=name, password=self._any_name)
+        self._add(account)
+        return account
+
+
+def is_fit_for_a_class(name: str) -> bool:
+    """Tell whether a name may become an account: printable, one word, not too long."""
+    return name.isprintable() and 0 < len(name) <= MOST_CHARACTERS_OF_A_NAME and not name.count(" ")
+
+
+def _folded(octets: bytes) -> bytes | None:
+    """Prepare a name, and let case make no difference."""
+    name = prepare(octets)
+    return None if name is None else name.decode("utf-8", "replace").casefold().encode()
+
+
+_WORDS = (
+    *("amber", "aspen", "birch", "brook", "cedar", "coral", "delta", "ember", "fern", "garden"),
+    *(
+        "harbor",
+        "hazel",
+        "island",
+        "juniper",
+        "kiwi",
+        "lemon",
+        "maple",
+        "meadow",
+        "nectar",
+        "olive",
+    ),
+    *(
+        "orchid",
+        "pepper",
+        "quartz",
+        "river",
+        "saffron",
+        "tulip",
+        "umbra",
+        "violet",
+        "willow",
+        "zebra",
+    ),
+)
+
+
+def class_password() -> str:
+    """Choose a password for a class: a word and two digits, easy to type from a blackboard."""
+    return f"{secrets.choice(_WORDS)}{secrets.randbelow(90) + 10}"
 
 
 def _unguessable() -> bytes:

@@ -68,7 +68,7 @@ class Patience:
         handshake_seconds: for TLS, during which nothing is typed: half of what asyncio allows.
         connections: at the same time: a class of thirty with a few windows each.
         connections_per_address: of these, so that one program gone wild leaves room for others; half,
-            because a class may share one router.
+            because a class may share one router.  A server for a class has `FOR_A_CLASS`.
     """
 
     login_seconds: float = 1800
@@ -76,6 +76,10 @@ class Patience:
     handshake_seconds: float = 30
     connections: int = 256
     connections_per_address: int = 128
+
+
+FOR_A_CLASS = Patience(connections=1024, connections_per_address=1024)
+"""Two hundred with a few windows each, all of them behind one router or at one machine."""
 
 
 class ServerConnection(asyncio.Protocol):
@@ -345,8 +349,7 @@ class ServerConnection(asyncio.Protocol):
         if isinstance(account, Occasion):
             self._refuse(account)
             return
-        store = server.stores[account.name]
-        if store.is_quick:
+        if server.stores.is_quick(account.name):
             self._logged_in(account, server.open_maildrop(account))
             return
         opening = self._loop.run_in_executor(None, server.open_maildrop, account)

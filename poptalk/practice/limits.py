@@ -1,7 +1,7 @@
 """What a server holds at most, and its ports.
 
 A `ListeningPort` accepts connections, `ConnectionLimits` counts them, and `Deadlines` drops those that
-are silent for too long.
+are silent for too long.  `reachable_addresses` tells where others find this machine.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import errno
 import math
 import os
 import socket
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -267,3 +269,52 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+# Where others find this machine.
+
+_ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+"""Addresses for documentation, which nobody has (RFC 5737, RFC 3849)."""
+
+_WILDCARDS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
+
+_SIOCGIFADDR = 0x8915
+"""Linux: asks for the IPv4 address of an interface (netdevice(7))."""
+
+
+def reachable_addresses(host: str) -> list[str]:
+    """Return the addresses at which a server that listens on `host` is found, the best first.
+
+    Nothing is looked up and nothing is sent.
+
+    Args:
+        host: an address; those that stand for all addresses give the machine's own, as far as they
+            can be told, without loopback and those of one link.
+    """
+    family = _WILDCARDS.get(host)
+    if family is None:
+        return [host]
+    found: dict[str, None] = {}
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        # Connecting UDP sends no packet, and chooses the address that others would see.
+        probe.connect((_ELSEWHERE[family], 9))
+        found[probe.getsockname()[0]] = None
+    if family == socket.AF_INET:
+        found |= dict.fromkeys(_addresses_of_interfaces())
+    return [each for each in found if not each.startswith(("127.", "169.254.", "fe80:", "::1"))]
+
+
+def _addresses_of_interfaces() -> Iterator[str]:
+    """Yield the IPv4 addresses of this machine, where the system is Linux."""
+    try:
+        import fcntl
+
+        interfaces = socket.if_nameindex()
+    except (ImportError, OSError):
+        return
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        for _, name in interfaces:
+            # An interface without an address; or a system that is asked in another way.
+            with suppress(OSError):
+                answer = fcntl.ioctl(asking, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                yield socket.inet_ntoa(answer[20:24])

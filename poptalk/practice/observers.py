@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from poptalk.pop3.server.events import (
     CommandReceived,
     EndReason,
+    NegativeReply,
     OverlongLineReceived,
     ResponseReceived,
 )
@@ -140,24 +141,26 @@ def record_in(session: RecordedSession) -> Observer:
 
 
 class SessionLines:
-    """Says a line about each session.
+    """Says a line about each session at its end; to a teacher, a short one and another at the login.
 
     Args:
         say: prints a line, made harmless; may raise ScreenClosed.
+        for_a_class: whether a teacher reads them.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], *, for_a_class: bool = False) -> None:
         self._say: Callable[[str], None] | None = say
+        self._make = _PupilTally if for_a_class else _Tally
 
     def begin(self, peer: Peer) -> Observer:
         """Look on at a session."""
-        return _Tally(peer, self._report)
+        return self._make(peer, self._report)
 
     def _report(self, line: str) -> None:
         if self._say is None:
             return
         try:
-            self._say(line)
+            self._say(f"{time.strftime('%H:%M:%S')}  {line}")
         except ScreenClosed:
             # The reader of our output has gone; clients keep their server.
             self._say = None
@@ -172,12 +175,14 @@ class _Tally(Observer):
         self._user: str | None = None
         self._tls = False
         self._commands = 0
+        self._refused = 0
         self._octets_in = 0
         self._octets_out = 0
 
     def told(self, event: ServerEvent) -> None:
         # A response within AUTH is part of a command.
         self._commands += isinstance(event, CommandReceived | OverlongLineReceived)
+        self._refused += isinstance(event, NegativeReply)
 
     def logged_in(self, account: Account) -> None:
         self._user = account.name
@@ -192,9 +197,24 @@ class _Tally(Observer):
         self._octets_out += len(octets)
 
     def ended(self, how: How) -> None:
-        commands = "1 command" if self._commands == 1 else f"{self._commands:,} commands"
         self._report(
-            f"{time.strftime('%H:%M:%S')}  {self._address}  {self._user or '-'}  {commands}, "
+            f"{self._address}  {self._user or '-'}  {self._counted()}, "
             f"{self._octets_in:,} octets in, {self._octets_out:,} out"
             f"{', TLS' if self._tls else ''}: {how.value}"
         )
+
+    def _counted(self) -> str:
+        commands = "1 command" if self._commands == 1 else f"{self._commands:,} commands"
+        return f"{commands}, {self._refused:,} -ERR" if self._refused else commands
+
+
+class _PupilTally(_Tally):
+    """The same in the words for a teacher: who came, and how it went."""
+
+    def logged_in(self, account: Account) -> None:
+        super().logged_in(account)
+        self._report(f"{account.name} is logged in ({self._address})")
+
+    def ended(self, how: How) -> None:
+        who = self._user or f"{self._address} never logged in"
+        self._report(f"{who}: {self._counted()}: {how.value}")

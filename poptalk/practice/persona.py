@@ -380,8 +380,11 @@ class ServeSettings(Value):
     users: tuple[str, ...] = ()
     """Accounts as NAME:PASSWORD."""
     user_files: tuple[str, ...] = ()
+    any_name: str | None = None
+    """The password of a class; empty for one that is chosen."""
     token: str | None = None
     shared: bool = False
+    own: bool = False
     writable: bool = False
     listen: tuple[str, ...] = (LOOPBACK,)
     port: int = 0

@@ -19,6 +19,7 @@ from poptalk.pop3.commands import MASK
 from poptalk.practice.accounts import (
     ACCOUNTS,
     Account,
+    class_password,
     is_public,
     others_can_read,
     parse_account,
@@ -27,7 +28,7 @@ from poptalk.practice.accounts import (
 )
 from poptalk.practice.connection import Patience
 from poptalk.practice.faults.plan import list_faults
-from poptalk.practice.limits import NO_MORE_FILES, CannotListen
+from poptalk.practice.limits import NO_MORE_FILES, CannotListen, reachable_addresses
 from poptalk.practice.log import CannotLog, ServerLog
 from poptalk.practice.observers import MakeObserver, SessionLines
 from poptalk.practice.persona import ServeSettings, list_personas
@@ -81,9 +82,11 @@ def _serve(options: ServeSettings, log: ServerLog | None, say: Say, complain: Sa
             persona=options.persona,
             maildrop=options.maildrop,
             accounts=_accounts(options, complain),
+            any_name=_any_name(options),
             token=_token(options, complain),
             writable=options.writable,
             shared=options.shared,
+            own=options.own,
             host=options.listen,
             port=options.port,
             tls_port=options.tls_port,
@@ -117,12 +120,19 @@ def _serve(options: ServeSettings, log: ServerLog | None, say: Say, complain: Sa
 
 
 def _accounts(options: ServeSettings, complain: Say) -> list[Account]:
-    """Return who may log in: those that were given, and only where there are none, bob and mrose."""
+    """Return who may log in: those that were given; where nobody else may, bob and mrose."""
     given = [parse_account(text, source="--user") for text in options.users]
     for file in map(Path, options.user_files):
         given += read_accounts(file)
         _warn_of_readers(file, complain)
-    return given or list(ACCOUNTS)
+    return given if given or options.any_name is not None else list(ACCOUNTS)
+
+
+def _any_name(options: ServeSettings) -> str | None:
+    password = options.any_name
+    if not password:
+        return None if password is None else class_password()
+    return parse_account(f"any:{password}", source="--any-name").password
 
 
 def _token(options: ServeSettings, complain: Say) -> str | None:
@@ -146,7 +156,8 @@ def _observers(options: ServeSettings, log: ServerLog | None, say: Say) -> list[
     observers: list[MakeObserver] = [] if log is None else [log.begin]
     # Whoever asks for JSON reads one line and no more.
     if not (options.quiet or options.json):
-        observers.append(SessionLines(say).begin)
+        for_a_class = options.own or options.any_name is not None
+        observers.append(SessionLines(say, for_a_class=for_a_class).begin)
     return observers
 
 
@@ -214,7 +225,7 @@ async def _run(server: Server, options: ServeSettings, say: Say, complain: Say) 
     # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
     # Made now, because it needs a file, and there may be none left when a client begins with TLS.
     server.tls_context()
-    for line in [_json(server)] if options.json else _table(server):
+    for line in [_json(server, options)] if options.json else _table(server):
         say(line)
     async with server:
         await signals.stop.wait()
@@ -236,7 +247,7 @@ async def _finish(server: Server, signals: _Signals) -> None:
     at_once.cancel()
 
 
-def _json(server: Server) -> str:
+def _json(server: Server, options: ServeSettings) -> str:
     facts: dict[str, object] = {
         "host": server.host,
         "port": server.port,
@@ -252,6 +263,8 @@ def _json(server: Server) -> str:
             for each in server.listeners
         ],
     }
+    if server.any_name is not None:
+        facts["any_name"] = None if options.any_name else server.any_name
     if server.faults is not None:
         facts["faults"] = [rule.text for rule in server.faults.rules]
         facts["fault_seed"] = server.faults.seed
@@ -262,21 +275,76 @@ _HIDDEN = MASK.decode("ascii")
 
 
 def _table(server: Server) -> list[str]:
-    accounts = ", ".join(
-        f"{account.name}/{account.password if is_public(account) else _HIDDEN}"
-        for account in server.accounts
-    )
-    rows = (
-        *_listener_rows(server),
-        ("CA file", server.ca_file),
-        ("accounts", accounts),
-        ("persona", f"{server.persona.name}: {server.persona.description}"),
-        *([] if server.faults is None else [("faults", str(server.faults))]),
-    )
+    persona = ("persona", f"{server.persona.name}: {server.persona.description}")
+    faults = [] if server.faults is None else [("faults", str(server.faults))]
+    if server.is_for_a_class:
+        rows = [("TLS port", f"{server.tls_port}, CA file {server.ca_file}")]
+    else:
+        accounts = ("accounts", _accounts_shown(server))
+        rows = [*_listener_rows(server), ("CA file", server.ca_file), accounts]
     return [
         "The practice server is ready; Ctrl-C ends it.",
-        *(f"  {name:<10}{value}" for name, value in rows),
+        *(blackboard(server) if server.is_for_a_class else []),
+        *(f"  {name:<10}{value}" for name, value in (*rows, persona, *faults)),
     ]
+
+
+MOST_ADDRESSES = 3
+"""How many are shown of a machine that has more: those of containers tell nobody anything."""
+
+
+def blackboard(server: Server, *, lesson: str | None = None) -> list[str]:
+    """Return what a teacher writes on the blackboard, and who can reach the server.
+
+    Args:
+        server: a server for a class, which has taken its ports.
+        lesson: what `poptalk learn` is to be given, None without a lesson.
+    """
+    clear = [each for each in server.listeners if not each.implicit_tls]
+    addresses = [
+        (address, each.port)
+        for each in clear
+        if not is_loopback(each.host)
+        for address in reachable_addresses(each.host)[:MOST_ADDRESSES]
+    ]
+    host, port = addresses[0] if addresses else (server.host, server.port)
+    learn = "" if lesson is None else f"learn {lesson} "
+    if server.any_name is None:
+        rows = [("accounts", _accounts_shown(server))]
+    else:
+        rows = [("name", "your own first name, one word"), ("password", server.any_name)]
+    return [
+        "On the blackboard:",
+        "",
+        f"    telnet {host} {port}",
+        f"    or poptalk {learn}{host} {port}",
+        "",
+        *(f"    {name:<10}{value}" for name, value in rows),
+        "",
+        *_who_can_reach(server, [f"{host} {port}" for host, port in addresses]),
+    ]
+
+
+def _who_can_reach(server: Server, addresses: list[str]) -> list[str]:
+    """Say what else there is to know of the addresses at which others find a server."""
+    if all(is_loopback(listener.host) for listener in server.listeners):
+        return [f"{server.host} is this machine alone; --listen 0.0.0.0 lets others in."]
+    if not addresses:
+        return ["No address of this machine was found; look for it in the settings of its network."]
+    return [f"The same server: {', '.join(addresses[1:])}"] if addresses[1:] else []
+
+
+MOST_ACCOUNTS = 8
+"""How many accounts are named in a line."""
+
+
+def _accounts_shown(server: Server) -> str:
+    shown = [
+        f"{account.name}/{account.password if is_public(account) else _HIDDEN}"
+        for account in server.accounts[:MOST_ACCOUNTS]
+    ]
+    more = len(server.accounts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _listener_rows(server: Server) -> list[tuple[str, str]]:

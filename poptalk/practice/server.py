@@ -35,16 +35,18 @@ from poptalk.pop3.server.events import LoginAttempt
 from poptalk.pop3.server.texts import Occasion
 from poptalk.practice.accounts import (
     ACCOUNTS,
+    BOB,
     Account,
     AccountBook,
     AccountError,
+    TooManyNames,
     announced_delay,
 )
-from poptalk.practice.connection import Patience, ServerConnection
+from poptalk.practice.connection import FOR_A_CLASS, Patience, ServerConnection
 from poptalk.practice.faults.fault import ServerHooks
 from poptalk.practice.faults.plan import FaultError, FaultPlan
 from poptalk.practice.limits import NO_MORE_FILES, ConnectionLimits, Deadlines, ListeningPort
-from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Store, locate
+from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Place, Stores
 from poptalk.practice.observers import (
     DropReason,
     MakeObserver,
@@ -96,18 +98,24 @@ class Server:
         persona: what it says and offers: a name, the path of a ``.toml`` file, or the persona itself.
         maildrop: a folder of ``.eml`` files, a Maildir or an mbox, for every account; in a string the
             format may stand in front (``mbox:letters``).  By default each account has the mailbox of
-            the lessons that belongs to it.
+            the lessons that belongs to it.  A function takes the name of an account, and returns where
+            its maildrop is; it is called once for each name, and again after `start_over`.
         writable: whether QUIT deletes messages from the disk, all that were marked or none; then the
             maildrop is open to one session at a time, of this and any other poptalk.
         accounts: who may log in.
+        any_name: the password with which any further name becomes an account, as in a class; then case
+            makes no difference between names.
         token: the OAuth access token with which AUTH XOAUTH2 and OAUTHBEARER let everybody in who has
             an account; None, and no token is right.
         shared: whether all sessions of an account have the same maildrop, one at a time, and DELE
             lasts until the server ends; otherwise each session has a copy of its own.
+        own: whether each account has a maildrop of its own, one session at a time, and DELE lasts until
+            the server ends.
         host: the address to listen on, or several.
         port: the port on each of them, 0 for any that is free.
         tls_port: the port for implicit TLS, 0 for any that is free, None for none.
-        patience: time-outs, and how many connections there may be.
+        patience: time-outs, and how many connections there may be; with `own` or `any_name` there may be
+            those of a class, all from one address.
         limits: how much a session puts up with; by default as much as the persona.
         slow_refusals: whether a login is refused as slowly as by the server that the persona is like:
             that is there to slow guessing down, and here it would only make learners and tests wait.
@@ -131,11 +139,13 @@ class Server:
         self,
         *,
         persona: str | Persona = DEFAULT_PERSONA,
-        maildrop: str | Path | None = None,
+        maildrop: Place | Callable[[str], Place] | None = None,
         writable: bool = False,
         accounts: Sequence[Account] = ACCOUNTS,
+        any_name: str | None = None,
         token: str | None = None,
         shared: bool = False,
+        own: bool = False,
         host: str | Sequence[str] = LOOPBACK,
         port: int = 0,
         tls_port: int | None = None,
@@ -151,7 +161,9 @@ class Server:
     ) -> None:
         self.persona = load_persona(persona) if isinstance(persona, str) else persona
         self.accounts = tuple(accounts)
-        self._account_book = AccountBook(self.accounts, token=token)
+        self.any_name = any_name
+        self.is_for_a_class = own or any_name is not None
+        self._account_book = AccountBook(self.accounts, token=token, any_name=any_name)
         self._last_logins: dict[str, float] = {}
         """When each account last logged in."""
         self._seconds_between_logins = [
@@ -163,7 +175,7 @@ class Server:
             new_nonce=lambda: secrets.token_urlsafe(NONCE_OCTETS),
             salt_key=secrets.token_bytes(32),
         )
-        self.patience = patience or Patience()
+        self.patience = patience or (FOR_A_CLASS if self.is_for_a_class else Patience())
         self.limits = limits or self.persona.limits
         self.refusal_seconds: float = self.persona.refusal_seconds if slow_refusals else 0
         self._hosts = (host,) if isinstance(host, str) else tuple(host)
@@ -172,17 +184,26 @@ class Server:
         self._greets_with_timestamp = self.persona.texts.mentions(Occasion.GREETING, "timestamp")
         rules = (faults,) if isinstance(faults, str) else faults
         names = [account.name for account in self.accounts]
-        self._make_plan = functools.partial(FaultPlan, rules, accounts=names)
+        self._make_plan = functools.partial(
+            FaultPlan,
+            rules,
+            accounts=names if any_name is None else None,
+            key=self._account_book.key,
+        )
         self.faults = self._make_plan(seed=fault_seed) if rules else None
         self._make_stores = functools.partial(
-            _stores,
-            self.accounts,
-            maildrop,
+            Stores,
+            _places(self.accounts, maildrop, writable=writable),
+            names,
+            own=own,
             shared=shared,
             writable=writable,
             one_at_a_time=self.persona.second_session is SecondSession.REFUSED,
         )
         self.stores = self._make_stores()
+        if not (names or callable(maildrop)):
+            # What cannot be used is told now, and not to the first pupil.
+            self.stores.of("")
         self._sessions: list[RecordedSession] | None = [] if record else None
         self._make_observers = (*observers, *([self._record] if record else []))
         self._peer_numbers = itertools.count(1)
@@ -437,7 +458,10 @@ class Server:
             hooks: those of its session.
             encrypted: whether it came inside TLS.
         """
-        account = self._account_book.find(attempt)
+        try:
+            account = self._account_book.find(attempt)
+        except TooManyNames:
+            return Occasion.TROUBLE_LASTING
         if account is None:
             return attempt.if_wrong
         last = self._last_logins.get(account.name, -math.inf)
@@ -452,7 +476,7 @@ class Server:
             account: whose login was right.
         """
         try:
-            lease = self.stores[account.name].open()
+            lease = self.stores.of(account.name).open()
         except MaildropLocked:
             return Occasion.MAILDROP_LOCKED
         except OSError:
@@ -489,29 +513,22 @@ def _login_delay(persona: Persona, *, encrypted: bool) -> int:
     return next(filter(None, map(announced_delay, situations)), 0)
 
 
-def _stores(
+def _places(
     accounts: Sequence[Account],
-    maildrop: str | Path | None,
+    maildrop: Place | Callable[[str], Place] | None,
     *,
-    shared: bool,
     writable: bool,
-    one_at_a_time: bool,
-) -> dict[str, Store]:
-    """Make the maildrops by name of account; accounts with the same folder have the same one."""
-    if writable and maildrop is None:
-        raise MaildropError(
-            "There is nothing to write to: the letters of the lessons are not to be deleted, so name "
-            "a maildrop of your own as well (--maildrop)."
-        )
-    places = {
-        account.name: maildrop if maildrop is not None else mailbox_directory(account.mailbox)
-        for account in accounts
-    }
-    stores = {
-        place: Store(locate(place), shared=shared, writable=writable, one_at_a_time=one_at_a_time)
-        for place in set(places.values())
-    }
-    return {name: stores[place] for name, place in places.items()}
+) -> Callable[[str], Place]:
+    """Return what says where the maildrop of an account is."""
+    if maildrop is None:
+        if writable:
+            raise MaildropError(
+                "There is nothing to write to: the letters of the lessons are not to be deleted, so "
+                "name a maildrop of your own as well (--maildrop)."
+            )
+        mailboxes = {account.name: account.mailbox for account in accounts}
+        return lambda name: mailbox_directory(mailboxes.get(name, BOB.mailbox))
+    return maildrop if callable(maildrop) else lambda _: maildrop
 
 
 class PracticeDestination(Destination):

@@ -12,10 +12,14 @@ from poptalk.pop3.server.events import LoginAttempt
 from poptalk.practice.accounts import (
     ACCOUNTS,
     BOB,
+    MOST_CHARACTERS_OF_A_NAME,
+    MOST_NAMES,
     MROSE,
     Account,
     AccountBook,
     AccountError,
+    TooManyNames,
+    class_password,
     is_public,
     others_can_read,
     parse_account,
@@ -188,3 +192,45 @@ def test_who_can_read_a_file(mode: int, others: bool, tmp_path: Path) -> None:
     file.chmod(mode)
     assert others_can_read(file) is others
     assert not others_can_read(tmp_path / "none")
+
+
+# A class: whoever has the password has an account.
+
+
+def test_any_name_with_the_password_is_an_account_and_case_makes_no_difference() -> None:
+    teacher = Account(name="Teacher", password="chalk")
+    book = AccountBook([teacher], any_name="amber42")
+    ada = found(book, "Ada", "amber42")
+    assert ada is not None
+    assert ada.name == "Ada"
+    assert found(book, "ada", "amber42") is ada
+    assert found(book, "Ada", "amber43") is None
+    assert found(book, "zoë", "amber42") is found(book, "ZOË", "amber42") is not None
+    # A name that has a password of its own does not take that of the class.
+    assert found(book, "teacher", "amber42") is None
+    assert found(book, "teacher", "chalk") is teacher
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a" * (MOST_CHARACTERS_OF_A_NAME + 1), "a\x1bb", "a\u202eb", "a\tb", "\x00"]
+)
+def test_a_name_that_is_not_fit_for_a_class(name: str) -> None:
+    book = AccountBook([], any_name="amber42")
+    assert found(book, name, "amber42") is None
+    assert found(book, "a" * MOST_CHARACTERS_OF_A_NAME, "amber42") is not None
+
+
+def test_names_of_a_class_are_bounded() -> None:
+    book = AccountBook([], any_name="amber42")
+    for number in range(MOST_NAMES):
+        assert found(book, f"pupil{number}", "amber42") is not None
+    assert found(book, "late", "amber43") is None
+    with pytest.raises(TooManyNames):
+        found(book, "late", "amber42")
+    assert found(book, "PUPIL7", "amber42") is not None
+
+
+def test_a_password_for_a_class_can_be_typed_from_a_blackboard() -> None:
+    chosen = {class_password() for _ in range(50)}
+    assert len(chosen) > 25
+    assert all(each.isascii() and each.isalnum() and len(each) < 10 for each in chosen)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,14 @@ from scramp import ScramClient  # type: ignore[import-untyped]
 
 from poptalk.cli.parser import parse
 from poptalk.pop3.capabilities import CapabilityLists
+from poptalk.pop3.replies import parse_status_line
+from poptalk.pop3.sasl.mechanism import LoginRefused, applicant
+from poptalk.pop3.sasl.table import METHODS, begin_login
 from poptalk.practice.maildrop import MaildropError, Store
 from poptalk.practice.persona import Persona, ServeSettings, load_persona
 from poptalk.practice.serve import serve
 from poptalk.practice.server import Server
-from tests.practice.talking import SECONDS, Talk, greeted
+from tests.practice.talking import SECONDS, Talk, connected, greeted
 
 TOKEN = "mF_9.B5f-4.1JqM"
 PLAIN_BOB = b64encode(b"\0bob\0jones")
@@ -140,6 +144,36 @@ def test_scram_over_a_socket(server: Server, mechanism: str, at_once: bool) -> N
         client.set_server_final(challenge(answer))
         # The client alone knows by now; the outcome follows its empty line (RFC 5034 §4).
         assert talk.say(b"") == b"+OK mrose's maildrop has 2 messages (320 octets)"
+
+
+@pytest.fixture(scope="module")
+def class_server() -> Iterator[Server]:
+    with Server(persona="plain", any_name="amber42", own=True) as running:
+        yield running
+
+
+def log_in_by(mechanism: str, talk: Talk, name: str, password: str) -> None:
+    """Read the greeting, and log in as the client side of a mechanism does."""
+    who = applicant(name, password, host="127.0.0.1", port=110)
+    timestamp = talk.line().rpartition(b" ")[2]
+    login = begin_login(METHODS[mechanism], who, timestamp=timestamp)
+    line = next(login)
+    with suppress(StopIteration):
+        while True:
+            line = login.send(parse_status_line(talk.say(line)))
+
+
+@pytest.mark.parametrize("mechanism", ["USER", "APOP", *PASSWORD_MECHANISMS])
+def test_a_new_name_with_the_password_of_the_class(class_server: Server, mechanism: str) -> None:
+    """A letter that is deleted under one spelling of a name is gone under the other."""
+    for name, messages in ((f"Ada-{mechanism}", b"+OK 3 "), (f"ADA-{mechanism}", b"+OK 2 ")):
+        with connected(class_server) as talk:
+            log_in_by(mechanism, talk, name, "amber42")
+            assert talk.say(b"STAT").startswith(messages)
+            assert talk.say(b"DELE 1").startswith(b"+OK")
+            assert talk.say(b"QUIT").startswith(b"+OK")
+    with connected(class_server) as talk, pytest.raises(LoginRefused):
+        log_in_by(mechanism, talk, f"Eve-{mechanism}", "amber43")
 
 
 def challenge(line: bytes) -> str:

@@ -20,9 +20,10 @@ from pathlib import Path
 import pytest
 
 from poptalk.cli.parser import parse
+from poptalk.net.endpoint import is_loopback
 from poptalk.practice import limits
 from poptalk.practice.persona import ServeSettings
-from poptalk.practice.serve import COMPLAIN_SECONDS, OutOfFiles, serve
+from poptalk.practice.serve import COMPLAIN_SECONDS, OutOfFiles, blackboard, serve
 from poptalk.practice.server import Server
 from tests.practice.test_server import has_ipv6
 
@@ -148,6 +149,7 @@ def test_a_host_that_the_system_knows_may_be_spelled_as_it_likes(
     [
         ("--persona", "outlook", 'no persona "outlook"; there are courier, cyrus, dovecot'),
         ("--maildrop", "/dev/null/missing", "/dev/null/missing does not exist"),
+        ("--any-name", "a\tb", "--any-name: a name is printable and has no spaces, a password is"),
     ],
 )
 def test_what_cannot_be_used(option: str, value: str, word: str) -> None:
@@ -220,8 +222,69 @@ def test_a_line_about_each_session() -> None:
         line = process.stdout.readline()
         assert line[:-1].isprintable()
         assert line.endswith(
-            "  -  2 commands, 22 octets in, 141 out: the client closed the connection\n"
+            "  -  2 commands, 1 -ERR, 22 octets in, 141 out: the client closed the connection\n"
         )
+
+
+def test_a_class_is_told_what_to_type_and_the_teacher_who_came() -> None:
+    with running("--own", "--any-name", "--persona", "plain") as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith("  persona"):
+            lines.append(process.stdout.readline().rstrip("\n"))
+        shown = "\n".join(lines)
+        found = re.search(r"telnet 127\.0\.0\.1 (\d+)\n    or poptalk 127\.0\.0\.1 \1\n", shown)
+        assert found is not None
+        assert "127.0.0.1 is this machine alone; --listen 0.0.0.0 lets others in." in shown
+        assert "bob" not in shown
+        password = re.search(r"password  (\w+)", shown)
+        assert password is not None
+        say(
+            "127.0.0.1",
+            int(found[1]),
+            f"USER Ada\r\nPASS {password[1]}\r\nFOO\r\nQUIT\r\n".encode(),
+        )
+        login, end = process.stdout.readline(), process.stdout.readline()
+        assert re.search(r"  Ada is logged in \(127\.0\.0\.1:\d+\)$", login)
+        assert end.endswith("  Ada: 4 commands, 1 -ERR: QUIT was answered\n")
+        say("127.0.0.1", int(found[1]), b"USER Ada\r\nPASS wrong\r\n")
+        assert re.search(
+            r"  127\.0\.0\.1:\d+ never logged in: 2 commands, 1 -ERR: the client closed",
+            process.stdout.readline(),
+        )
+
+
+def test_the_blackboard_names_the_addresses_of_this_machine_and_fits_a_projector() -> None:
+    server = Server(host=["0.0.0.0"], tls_port=0, own=True, any_name="amber42")
+    server.listen()
+    with server:
+        lines = blackboard(server, lesson="5")
+        assert max(map(len, lines)) <= 60
+        assert len(lines) <= 12
+        found = limits.reachable_addresses("0.0.0.0")
+        address = found[0] if found else "0.0.0.0"
+        assert f"    telnet {address} {server.port}" in lines
+        assert f"    or poptalk learn 5 {address} {server.port}" in lines
+        assert "    password  amber42" in lines
+        assert not any(is_loopback(each) for each in found)
+        for each in found:
+            with socket.create_connection((each, server.port), timeout=SECONDS) as sock:
+                assert sock.recv(3) == b"+OK"
+
+
+@pytest.mark.parametrize("given", [None, "amber42"])
+def test_in_json_a_password_for_any_name_is_there_only_if_it_was_chosen(given: str | None) -> None:
+    option = "--any-name" if given is None else f"--any-name={given}"
+    with running("--json", option) as process:
+        assert process.stdout is not None
+        where = json.loads(process.stdout.readline())
+        assert where["accounts"] == {}
+        password = given or where["any_name"]
+        assert (where["any_name"] is None) is (given is not None)
+        client = poplib.POP3("127.0.0.1", where["port"], timeout=SECONDS)
+        client.user("ada")
+        assert client.pass_(password).startswith(b"+OK")
+        client.quit()
 
 
 def test_quiet() -> None:

@@ -8,12 +8,14 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from poptalk.pop3.replies import timestamp_of
 from poptalk.practice.connection import Patience
+from poptalk.practice.maildrop import MaildropError
 from poptalk.practice.server import Server, fresh_timestamp
 from tests.practice.talking import SECONDS, Talk, connected, greeted
 
@@ -234,6 +236,58 @@ def test_accounts_with_the_same_folder_share_it(tmp_path: Path) -> None:
     ):
         one.log_in()
         assert two.log_in(b"mrose", b"tanstaaf").startswith(b"-ERR")
+
+
+def test_each_account_has_its_own_maildrop_even_with_the_same_folder(tmp_path: Path) -> None:
+    (tmp_path / "1.eml").write_text("Subject: yours\n\nhello\n")
+    with Server(maildrop=tmp_path, persona="plain", own=True, any_name="amber42") as own:
+        with greeted(own) as ada, greeted(own) as ben, greeted(own) as impostor:
+            assert ada.log_in(b"ada", b"amber42").startswith(b"+OK")
+            assert ben.log_in(b"ben", b"amber42").startswith(b"+OK")
+            refusal = b"-ERR [IN-USE] maildrop already locked; is another session open?"
+            assert impostor.log_in(b"Ada", b"amber42") == refusal
+            ada.say(b"DELE 1")
+            assert ada.say(b"QUIT").startswith(b"+OK")
+            assert ben.say(b"STAT").startswith(b"+OK 1 ")
+            assert impostor.log_in(b"Ada", b"amber42").startswith(b"+OK")
+            assert impostor.say(b"STAT") == b"+OK 0 0"
+        own.start_over()
+        with greeted(own) as ada:
+            ada.log_in(b"ada", b"amber42")
+            assert ada.say(b"STAT").startswith(b"+OK 1 ")
+
+
+def test_a_function_says_where_the_maildrop_of_a_name_is(tmp_path: Path) -> None:
+    asked = []
+
+    def place(name: str) -> Path:
+        asked.append(name)
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.eml").write_text(f"To: {name}\n\nhello\n")
+        return tmp_path / name
+
+    with Server(maildrop=place, persona="plain", accounts=(), any_name="amber42") as server:
+        for name in (b"ada", b"ben", b"ada"):
+            with greeted(server) as talk:
+                talk.log_in(name, b"amber42")
+                talk.say(b"RETR 1")
+                assert talk.body()[0] == b"To: " + name
+    assert asked == ["ada", "ben"]
+
+
+def test_a_maildrop_for_any_name_that_cannot_be_used_is_told_before_anyone_comes(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(MaildropError, match="does not exist"):
+        Server(maildrop=tmp_path / "missing", accounts=(), any_name="amber42")
+    with pytest.raises(MaildropError, match="neither shared nor written back"):
+        Server(maildrop=tmp_path, own=True, writable=True)
+
+
+def test_a_class_fits_behind_one_address() -> None:
+    with Server(own=True, any_name="amber42") as server, ExitStack() as open_:
+        for _ in range(200):
+            assert open_.enter_context(connected(server)).line().startswith(b"+OK")
 
 
 # STLS, and what must not cross it.

@@ -101,6 +101,10 @@ class ResponseReceived(ServerEvent):
         return f"ResponseReceived({MASK!r}, end={self.end!r})"
 
 
+class NegativeReply(ServerEvent):
+    """A reply with -ERR is on its way."""
+
+
 class LoginAttempt(ServerEvent, often=True):
     """A client tries to log in: answer with ``accept`` or ``refuse``."""
 

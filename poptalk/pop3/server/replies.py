@@ -20,7 +20,7 @@ from functools import lru_cache
 from poptalk.pop3.capabilities import parse_capability
 from poptalk.pop3.commands import State
 from poptalk.pop3.replies import RESPONSE_CODES, stuff, terminate
-from poptalk.pop3.server.events import EndReason, SessionEnded
+from poptalk.pop3.server.events import EndReason, NegativeReply, SessionEnded
 from poptalk.pop3.server.quirks import ErrorsCounted, LastError, LineEnds
 from poptalk.pop3.server.texts import Occasion
 from poptalk.pop3.values import Value
@@ -138,7 +138,7 @@ if TYPE_CHECKING:
     Part = bytes | Iterator[bytes] | StlsAnswered | SessionEnded
     """What waits to be pulled: octets, a body, and events that belong after them."""
 
-OK = b"+OK"
+OK, ERR = b"+OK", b"-ERR"
 
 _INDICATORS = {occasion: occasion.status.value.encode("ascii") for occasion in Occasion}
 
@@ -187,13 +187,15 @@ class ServerConversation:
         happened: the events that the driver has not taken yet.
         output: what waits to be pulled.
         output_waiting: octets of replies among it, bodies not counted.
+        tells_input: whether `CommandReceived`, `OverlongLineReceived`, `ResponseReceived` and
+            `NegativeReply` are among the events; a driver without observers doesn't need them.
         waits_for: what it waits for from its driver.
     """
 
     __slots__ = (
         *("capabilities", "command", "encrypted", "happened", "hooks", "limits", "offered"),
-        *("output", "output_waiting", "quirks", "reader", "state", "texts", "utf8", "waits_for"),
-        "_errors",
+        *("output", "output_waiting", "quirks", "reader", "state", "tells_input", "texts", "utf8"),
+        *("waits_for", "_errors"),
     )
 
     def __init__(
@@ -224,6 +226,7 @@ class ServerConversation:
         self.happened: list[ServerEvent] = []
         self.output: deque[Part] = deque()
         self.output_waiting = 0
+        self.tells_input = True
         self.waits_for = AwaitedStep.GREETING
         self._errors = 0
         self.learn_what_is_offered()
@@ -280,6 +283,8 @@ class ServerConversation:
             line = self.hooks.greeting(line)
         else:
             line = self.hooks.reply(self.command, line)
+        if self.tells_input and line.startswith(ERR):
+            self.happened.append(NegativeReply())
         self.output.append(line)
         self.output_waiting += len(line)
 

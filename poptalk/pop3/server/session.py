@@ -95,15 +95,11 @@ class ServerSession(ServerConversation):
         mechanisms: those of AUTH.  It offers the ones that the capabilities list after SASL.
         quirks: the habits of the server.
         hooks: changes what this session does; by default nothing.
-
-    Attributes:
-        tells_input: whether `CommandReceived`, `OverlongLineReceived` and `ResponseReceived` are among
-            the events; a driver without observers doesn't need them.
     """
 
     __slots__ = (
         *("_authorization", "_input_over", "_overlong_lines", "_postponed"),
-        *("_spare", "_stage", "_timestamp", "_transaction", "tells_input"),
+        *("_spare", "_stage", "_timestamp", "_transaction"),
     )
 
     def __init__(
@@ -137,7 +133,6 @@ class ServerSession(ServerConversation):
         """A part that was too large for the chunk before."""
         self._postponed: Callable[[], None] | None = None
         """What is done once the sizes are counted."""
-        self.tells_input = True
 
     # What the driver calls.
 

@@ -125,8 +125,9 @@ class FaultPlan:
 
     Args:
         rules: as ``--fault`` takes them.
-        accounts: the names of those who can log in.
+        accounts: the names of those who can log in, None for any name.
         seed: the beginning of chance, None for any number.
+        key: makes of a name what it is known by, as a client gives it.
 
     Attributes:
         seed: the number with which everything happens again.
@@ -136,10 +137,16 @@ class FaultPlan:
     """
 
     def __init__(
-        self, rules: Iterable[str], *, accounts: Sequence[str], seed: int | None = None
+        self,
+        rules: Iterable[str],
+        *,
+        accounts: Sequence[str] | None,
+        seed: int | None = None,
+        key: Callable[[bytes], bytes | None] = bytes,
     ) -> None:
         self.rules = tuple(read_rule(text, accounts=accounts) for text in rules)
         self.seed = secrets.randbits(SEED_BITS) if seed is None else seed
+        self._key = key
         self._numbers = itertools.count(1)
         for one, other in itertools.combinations(self.rules, 2):
             _check_together(one, other)
@@ -154,25 +161,25 @@ class FaultPlan:
         # One for each connection, so that other connections make no difference.
         chance = Random(f"{self.seed} {number}")
         always: list[Fault] = []
-        by_account: dict[bytes, list[Fault]] = {}
+        by_account: dict[bytes | None, list[Fault]] = {}
         for rule in self.rules:
             fault = rule.fault.begin(chance)
             if rule.account is not None:
-                by_account.setdefault(rule.account.encode(), []).append(fault)
+                by_account.setdefault(self._key(rule.account.encode()), []).append(fault)
             elif rule.connections is None or number in rule.connections:
                 always.append(fault)
-        return SessionFaults(always, by_account)
+        return SessionFaults(always, by_account, key=self._key)
 
     def __str__(self) -> str:
         return f"{', '.join(rule.text for rule in self.rules)} (seed {self.seed})"
 
 
-def read_rule(text: str, *, accounts: Sequence[str]) -> Rule:
+def read_rule(text: str, *, accounts: Sequence[str] | None) -> Rule:
     """Read ``[WHO=]NAME[:PARAMETER]``.
 
     Args:
         text: the rule.
-        accounts: the names of those who can log in.
+        accounts: the names of those who can log in, None for any name.
 
     Raises:
         FaultError: it cannot be read; the sentence suggests what was meant.
@@ -186,7 +193,7 @@ def read_rule(text: str, *, accounts: Sequence[str]) -> Rule:
         if not connections:
             raise FaultError(f'Fault "{text}": connections are counted from #1.')
         return Rule(text=text, fault=fault, connections=connections)
-    if who not in accounts:
+    if accounts is not None and who not in accounts:
         known = f"there are {', '.join(accounts)}" if accounts else "there is none"
         raise FaultError(f'Fault "{text}": there is no account "{who}"; {known}.')
     if fault.about.before_login:
@@ -244,17 +251,25 @@ class SessionFaults(ServerHooks):
 
     Args:
         always: those that act from the beginning.
-        by_account: those that act once a name was given, by that name.
+        by_account: those that act once a name was given, by what it is known by.
+        key: makes that of a name.
     """
 
-    def __init__(self, always: Sequence[Fault], by_account: dict[bytes, list[Fault]]) -> None:
+    def __init__(
+        self,
+        always: Sequence[Fault],
+        by_account: Mapping[bytes | None, Sequence[Fault]],
+        *,
+        key: Callable[[bytes], bytes | None],
+    ) -> None:
         self._always = _in_order(always)
         self._by_account = by_account
+        self._key = key
         self._acting = self._always
 
     def login_attempted(self, name: bytes) -> None:
         """Begin with the faults of an account."""
-        self._acting = _in_order([*self._always, *self._by_account.get(name, ())])
+        self._acting = _in_order([*self._always, *self._by_account.get(self._key(name), ())])
 
     def login_refused(self) -> None:
         """Go back to the faults that are for no account."""

@@ -10,16 +10,17 @@ server.
 - `store.locate` recognises what lies at a path; `eml`, `maildir` and `mbox` know one format each.
 - `snapshot` is what they have in common: messages as they were found, sizes, blocks.  It keeps the
   promise of this package: as many octets are sent as were announced, or the connection is cut.
-- `store` hands out leases.  A private store gives each session a maildrop of its own, so that a whole
-  class can be bob at once, and nothing is ever removed.  A shared one gives the same maildrop to one
-  session at a time, "an exclusive-access lock" (RFC 1939 §4), and what one session deletes the next
-  does not find.  A writable one is shared as well, among all processes, and deletes on the disk.
+- `store` hands out leases, and has the maildrops of all accounts.  A private store gives each session
+  a maildrop of its own, so that a whole class can be bob at once, and nothing is ever removed.  A shared
+  one gives the same maildrop to one session at a time, "an exclusive-access lock" (RFC 1939 §4), and
+  what one session deletes the next does not find; each account may have one of these.  A writable one
+  is shared as well, among all processes, and deletes on the disk.
 - `locks` and its journal make that deletion whole: all messages of a QUIT are removed or none, whenever
   the process dies, and no mail is lost that other programs deliver meanwhile, if they take the locks.
 """
 
 from poptalk.practice.maildrop.snapshot import CommitRefused, MaildropError, MaildropLocked
-from poptalk.practice.maildrop.store import Format, Lease, Location, Store, locate
+from poptalk.practice.maildrop.store import Format, Lease, Location, Place, Store, Stores, locate
 
 __all__ = [
     "CommitRefused",
@@ -28,6 +29,8 @@ __all__ = [
     "Location",
     "MaildropError",
     "MaildropLocked",
+    "Place",
     "Store",
+    "Stores",
     "locate",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -181,6 +181,7 @@ class Store:
             deletes is gone for the others, but not from the disk; otherwise each has a copy.
         writable: whether it is shared, even with other processes, and deletions are made on the disk.
         one_at_a_time: whether one session at a time may have it, even where each has a copy.
+        like: a store of the same location, whose list of messages need not be made again.
 
     Raises:
         MaildropError: it cannot be listed, or is to be written to and cannot.
@@ -193,6 +194,7 @@ class Store:
         shared: bool = False,
         writable: bool = False,
         one_at_a_time: bool = False,
+        like: Store | None = None,
     ) -> None:
         self.location = location
         self._storage = location.storage()
@@ -207,7 +209,7 @@ class Store:
         if writable:
             _require_writable(location)
         with _explained(location):
-            self._snapshot = self._storage.scan(None)
+            self._snapshot: Snapshot = self._storage.scan(None if like is None else like._snapshot)
 
     def open(self) -> Lease:
         """Open the maildrop for a session, as it is now.
@@ -270,6 +272,81 @@ class Store:
         return Selection(
             self._snapshot, (n for n in numbers if self._snapshot.key(n) not in self._removed)
         )
+
+
+Place = str | Path
+"""Where a maildrop is, as `locate` takes it."""
+
+
+class Stores:
+    """The maildrops of a server, each made when its account first needs it.
+
+    Args:
+        place: returns where the maildrop of an account is; called once for each name.
+        names: the accounts that there are from the beginning.
+        own: whether each account has a maildrop of its own, with deletions that last, even where
+            several have the same place.
+        shared: as for `Store`, among all accounts with the same place.
+        writable: as for `Store`.
+        one_at_a_time: as for `Store`.
+
+    Raises:
+        MaildropError: a maildrop cannot be listed, or what was asked for contradicts itself.
+    """
+
+    def __init__(
+        self,
+        place: Callable[[str], Place],
+        names: Sequence[str],
+        *,
+        own: bool = False,
+        shared: bool = False,
+        writable: bool = False,
+        one_at_a_time: bool = False,
+    ) -> None:
+        if own and (shared or writable):
+            raise MaildropError(
+                "A maildrop of each account's own is neither shared nor written back to the disk: "
+                "leave one of the two out."
+            )
+        self._place = place
+        self._own = own
+        self._options = {
+            "shared": shared or own,
+            "writable": writable,
+            "one_at_a_time": one_at_a_time,
+        }
+        self._by_place: dict[Place, Store] = {}
+        self._by_name: dict[str, Store] = {}
+        self._making = Lock()
+        """Two names can come in two threads."""
+        for name in names:
+            self.of(name)
+
+    def of(self, name: str) -> Store:
+        """Return the maildrop of an account.
+
+        Raises:
+            MaildropError: it cannot be listed.
+        """
+        with self._making:
+            store = self._by_name.get(name)
+            if store is None:
+                store = self._by_name[name] = self._new(name)
+            return store
+
+    def is_quick(self, name: str) -> bool:
+        """Tell whether opening the maildrop of an account takes no time, so that no thread is needed."""
+        store = self._by_name.get(name)
+        return store is not None and store.is_quick
+
+    def _new(self, name: str) -> Store:
+        place = self._place(name)
+        first = self._by_place.get(place)
+        if first is not None and not self._own:
+            return first
+        store = Store(locate(place), like=first, **self._options)
+        return self._by_place.setdefault(place, store) if first is None else store
 
 
 class Lease:

@@ -16,6 +16,7 @@ from poptalk.pop3.server.events import (
     CommitRequested,
     EndReason,
     LoginAttempt,
+    NegativeReply,
     OverlongLineReceived,
     PlaintextAfterStls,
     ServerEvent,
@@ -244,9 +245,10 @@ def test_commands_of_authorization_are_refused_after_the_login(line: bytes) -> N
 def test_pass_keeps_its_blanks() -> None:
     desk = Desk()
     desk.send(b"USER mrose\r\nPASS  two words \r\n")
-    attempt = desk.told[-1]
+    attempt, refusal = desk.told[-2:]
     assert isinstance(attempt, LoginAttempt)
     assert attempt.proof == PasswordProof(password=b" two words ")
+    assert isinstance(refusal, NegativeReply)
 
 
 def test_any_name_is_taken_and_a_wrong_password_answered_like_an_unknown_name() -> None:
