@@ -207,7 +207,9 @@ def explain_waiting(
             f"no answer to {what} came before the connection ended: nobody knows if it was done"
         )
     else:
-        meaning = f"no answer to {what} yet; the server may be busy, or still waiting for the end of the line"
+        meaning = (
+            f"no answer to {what} yet; the server may be busy, or may not have got the whole line"
+        )
     return _note(meaning)
 
 
