@@ -25,6 +25,8 @@ ROOMS = (
     "classroom",
     "play",
     "lesson",
+    "check",
+    "tap",
     "shell",
     "export",
     "diff",

@@ -1,0 +1,1 @@
+"""A relay between a mail program and its server, which shows what both say."""
