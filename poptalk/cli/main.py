@@ -270,12 +270,15 @@ def learn(given: Given) -> int:
         )
     if "://" in (lesson or ""):
         raise UsageError(f"name the lesson first: poptalk learn 3 {lesson}")
+    again = given.get("again", False)
+    if again and lesson is None:
+        raise UsageError("--again is for a lesson: poptalk learn 5 --again")
     server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
     if server is not None and server.starttls:
         raise UsageError("in a lesson it is you who types STLS: leave --starttls out, or say --tls")
     from poptalk.lesson.ui import start
 
-    return start.learn(lesson, _filled(ShellSettings, given), server)
+    return start.learn(lesson, _filled(ShellSettings, given), server, again=again)
 
 
 def run(given: Given) -> int:
@@ -313,7 +316,18 @@ def serve(given: Given) -> int:
     from poptalk.practice.persona import ServeSettings
     from poptalk.terminal.screen import complain, say
 
-    return serve.serve(_filled(ServeSettings, given), say=say, complain=complain)
+    settings = _filled(ServeSettings, given)
+    if settings.lesson is None:
+        return serve.serve(settings, say=say, complain=complain)
+    from poptalk.classroom.server import serve_lesson
+    from poptalk.net.endpoint import UsageError
+
+    if not given.keys().isdisjoint(("persona", "maildrop", "faults", "shared", "writable")):
+        raise UsageError(
+            "--lesson brings its own persona, mail and faults, a maildrop for each name: leave "
+            "--persona, --maildrop, --fault, --shared and --writable out"
+        )
+    return serve_lesson(settings.lesson, settings, say=say, complain=complain)
 
 
 def lessons(given: Given) -> int:

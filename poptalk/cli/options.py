@@ -359,7 +359,11 @@ LEARN = (
         "its number, its name, or a file (default: a list to choose from)",
         nargs="?",
     ),
-    TARGET.but(help="your own server, for this lesson (default: the lesson's practice server)"),
+    TARGET.but(
+        help="your own server, or your teacher's, for this lesson (default: the lesson's practice "
+        "server)"
+    ),
+    _switch("--again", "start the lesson over, whatever you did of it before"),
     *REACHING_ONLY,
     *SCREEN,
 )
@@ -465,6 +469,11 @@ DIFF = (
 )
 
 SERVE = (
+    _value(
+        "--lesson LESSON",
+        "the server of a lesson, by its number, its name or its file: its persona, its mail with what "
+        "comes later, its faults; each name has its own, as with --own",
+    ),
     *PRACTICE,
     _value(
         "--user NAME:PASSWORD",
@@ -664,7 +673,10 @@ COMMANDS: Mapping[str, CliCommand] = {
     ),
     "serve": CliCommand(
         summary="run the practice server on its own",
-        example="  poptalk serve --port 1110 --persona plain\n",
+        example=(
+            "  poptalk serve --port 1110 --persona plain\n"
+            "  poptalk serve --lesson 5 --any-name --listen 0.0.0.0 --port 1110\n"
+        ),
         options=SERVE,
     ),
     "lessons": CliCommand(

@@ -260,6 +260,12 @@ def refused(command: Command, status_line: StatusLine, seen: SessionState) -> st
     return "The server refused: what follows `-ERR` says why, and `:why` says more."
 
 
+CHANGED_FOR_GOOD = (
+    "This server keeps what was deleted: your mailbox is not the one that this step had. Where any "
+    "name will do, `:quit` and a new name give you a fresh one."
+)
+
+
 def other_reply(marked: Collection[int], *, live: bool) -> str:
     """Say that the command is the awaited one, and that the reply cannot be judged.
 

@@ -42,6 +42,8 @@ class EventKind(Enum):
     """The connection ended before its time."""
     ENDED = "end"
     """The lesson came to its end."""
+    AGAIN = "again"
+    """The lesson is started over: what was done of it before does not count any more."""
 
 
 _DONE = (EventKind.PASSED, EventKind.SHOWN)
@@ -93,7 +95,10 @@ class LearnerProgress:
 
     def of(self, lesson: Lesson) -> LessonProgress:
         """Tell what was done of a lesson; a step whose blocks have changed is to be done again."""
-        events = [event for event in self.events if event.lesson == lesson.name]
+        events: list[ProgressEvent] = []
+        for event in self.events:
+            if event.lesson == lesson.name:
+                events = [] if event.kind is EventKind.AGAIN else [*events, event]
         hashes = {step.slug: step_hash(step) for step in lesson.steps}
         done = {
             event.step

@@ -162,6 +162,7 @@ class Tutor:
             slug that the lesson does not have, begin at the beginning.
         live: whether the server is not the lesson's practice server; nothing is replayed there but
             the login, and secrets are never shown.
+        lasting: whether what is deleted stays deleted, so that no step from before can be done again.
         known: the user's name and password; None takes those of the lesson.
         later_letters: whether letters come in once a session has ended (the mailbox has `later/`),
             so that sessions that came before must be replayed as well.
@@ -174,6 +175,7 @@ class Tutor:
         passed: Collection[str] = (),
         position: str | None = None,
         live: bool = False,
+        lasting: bool = False,
         known: Known | None = None,
         later_letters: bool = False,
     ) -> None:
@@ -183,6 +185,7 @@ class Tutor:
             lesson,
             known if known is not None else lesson.known,
             live=live,
+            lasting=lasting,
             later_letters=later_letters,
             when_lost=lambda: self._recorder.keep(EventKind.LOST),
         )
@@ -263,6 +266,7 @@ class Tutor:
         start = self._cursor
         count = len(self._lesson.steps)
         news = f"step {start.step + 1} of {count}: resumed" if start.step > 0 else ""
+        self._session.resumed(start)
         return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
 
     def tell(self, message: Message | None) -> list[LessonAction]:
@@ -454,6 +458,8 @@ class Tutor:
 
     def _go_to(self, step: int, news: str) -> list[LessonAction]:
         """Go to the beginning of a step, the session brought there if there is any news of it."""
+        if self._flow is not None and not self._session.is_as_before(Cursor(step=step)):
+            return [_news(feedback.CHANGED_FOR_GOOD)]
         if self._flow is not None:
             self._flow.close()
         self._flow = self._lesson_from(Cursor(step=step), news)
@@ -606,7 +612,8 @@ class Tutor:
         if message.difference is None:
             return
         # Once the learner does the step again; a second time something else must be wrong.
-        self._disproved = self._cursor.step not in self._disproofs
+        at = Cursor(step=self._cursor.step)
+        self._disproved = at.step not in self._disproofs and self._session.is_as_before(at)
         self._disproofs.add(self._cursor.step)
         kind = FeedbackKind.NOT_YET if self._disproved else FeedbackKind.UNJUDGED
         end = "The step begins again." if self._disproved else _ALL_THE_SAME

@@ -1,20 +1,24 @@
-"""The server of a lesson: a practice server in this process, or a server of the learner's.
+"""The server of a lesson: a practice server in this process, one for a class, or one of the learner's.
 
 The practice server holds the lesson's mailbox, laid out afresh, its one account, its persona and its
 faults.  All connections of the lesson have the same maildrop, one session at a time, so that what one
 of them has deleted is gone for the next; `fresh` makes everything as it was at first, and that is what
-replay rests upon.
+replay rests upon.  A server for a class (`LessonMailboxes`) has such a maildrop for each name; nothing
+is made fresh there, and `learn` knows it by the unique-ids of the lesson's letters (`recognise`).
 """
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import shutil
 import tempfile
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,9 +30,9 @@ from poptalk.lesson.outside import Visitors, ways_in
 from poptalk.net.endpoint import Destination, UsageError
 from poptalk.pop3.server.events import EndReason, ServerEvent, SessionEnded
 from poptalk.practice.accounts import Account, AccountError
-from poptalk.practice.maildrop import MaildropError
+from poptalk.practice.maildrop import MaildropError, Store, locate
 from poptalk.practice.observers import Observer, Peer
-from poptalk.practice.persona import Persona, PersonaError, load_persona
+from poptalk.practice.persona import Persona, PersonaError, in_the_form_of, load_persona
 from poptalk.practice.server import PracticeDestination, Server
 from poptalk.transcript.placeholders import Known
 
@@ -62,6 +66,8 @@ class Mailbox:
     Args:
         source: the folder that belongs to the lesson; nothing in it is changed.
         folder: an empty one, for the copy.
+        like: a mailbox of the same source that nobody uses, to share its letters with: they may be
+            large, and a class has many copies.
 
     Attributes:
         maildrop: the folder that the practice server serves.
@@ -71,15 +77,20 @@ class Mailbox:
         MailboxError: a letter cannot be laid out.
     """
 
-    def __init__(self, source: Path, folder: Path) -> None:
+    def __init__(self, source: Path, folder: Path, *, like: Mailbox | None = None) -> None:
         self.maildrop = folder / "maildrop"
-        self._later = folder / LATER
+        self._later: Path = folder / LATER if like is None else like._later
         self._lock = threading.Lock()
         """The server's thread lets letters in, and the lesson's begins anew."""
         self._beginnings = 0
         try:
-            _lay_out(source, self.maildrop)
-            _lay_out(source / LATER, self._later)
+            if like is None:
+                _lay_out(source, self.maildrop)
+                _lay_out(source / LATER, self._later)
+            else:
+                self.maildrop.mkdir(parents=True)
+                for letter in like.maildrop.iterdir():
+                    _share(letter, self.maildrop)
         except OSError as error:
             raise MailboxError(
                 f"The mailbox {source} cannot be copied ({error.strerror}: {error.filename})."
@@ -102,7 +113,7 @@ class Mailbox:
                 return
             for letter in self._later.iterdir():
                 if not (self.maildrop / letter.name).exists():
-                    shutil.copy2(letter, self.maildrop)
+                    _share(letter, self.maildrop)
 
     def start_over(self) -> None:
         """Take the letters that came in away again."""
@@ -132,6 +143,14 @@ def find_mailbox(name: str, *, beside: Path) -> Path:
         return mailbox_directory(name)
     except FileNotFoundError as error:
         raise MailboxError(str(error)) from error
+
+
+def _share(letter: Path, folder: Path) -> None:
+    """Put a letter into a folder: the same file, or a copy where the system has no hard links."""
+    try:
+        os.link(letter, folder / letter.name)
+    except OSError:
+        shutil.copy2(letter, folder)
 
 
 def _lay_out(source: Path, folder: Path) -> None:
@@ -194,6 +213,8 @@ class LessonServer(ABC):
     """The user's name and password."""
     live: bool = False
     """Whether the mail on it is somebody's, and what is deleted is gone."""
+    lasting: bool = False
+    """Whether what is deleted stays deleted, so that nothing can be as it was at first."""
     later_letters: bool = False
     """Whether letters come in once a session that was logged in has ended with QUIT."""
 
@@ -202,7 +223,7 @@ class LessonServer(ABC):
         """Return where to connect to.
 
         Args:
-            fresh: whether the maildrop must be as it was at first; of no effect on a live server.
+            fresh: whether the maildrop must be as it was at first; of no effect where it cannot be.
             number: which connection of the lesson it will be, from 1.
         """
 
@@ -240,6 +261,80 @@ class LiveLessonServer(LessonServer):
     def aside(self) -> Destination:
         """Return the server."""
         return self._destination
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LettersSeen:
+    """What a maildrop holds of the letters of a lesson.
+
+    Args:
+        count: how many there are of them.
+        of: how many the lesson has at its beginning.
+        as_at_first: whether they are the ones that it begins with.
+        later: whether the lesson has letters that come in later.
+    """
+
+    count: int
+    of: int
+    as_at_first: bool
+    later: bool
+
+
+def recognise(lesson: Lesson, unique_ids: Sequence[bytes]) -> LettersSeen | None:
+    """Tell whether a maildrop holds the letters of a lesson, and nothing else.
+
+    The practice server makes unique-ids of the letters' octets, so no other mail has them.
+
+    Args:
+        lesson: the lesson.
+        unique_ids: of all messages of the maildrop, in their order.
+
+    Returns:
+        None where there is no message, or another one among them.
+
+    Raises:
+        LessonServerError: the lesson's mailbox cannot be used.
+    """
+    if not unique_ids:
+        return None
+    with tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True) as directory:
+        mailbox = _laid_out(lesson, Path(directory))
+        first = _unique_ids(lesson, mailbox)
+        mailbox.let_later_letters_in(beginnings=mailbox.beginnings)
+        known = _unique_ids(lesson, mailbox)
+    if not set(unique_ids) <= set(known):
+        return None
+    as_at_first = list(unique_ids) == first
+    return LettersSeen(
+        count=len(unique_ids), of=len(first), as_at_first=as_at_first, later=mailbox.has_later
+    )
+
+
+def _unique_ids(lesson: Lesson, mailbox: Mailbox) -> list[bytes]:
+    with _blaming(lesson, "mailbox", MaildropError):
+        lease = Store(locate(mailbox.maildrop)).open()
+    maildrop = in_the_form_of(persona_of(lesson), lease.maildrop)
+    return [maildrop.unique_id(number) for number in range(1, maildrop.count + 1)]
+
+
+class ClassLessonServer(LiveLessonServer):
+    """A server for a class, which holds the letters of the lesson.
+
+    The password is on the blackboard, and no one's mail can be lost; but what is deleted is gone.
+
+    Args:
+        destination: the server.
+        known: the pupil's name there, and the password of the class.
+        seen: which letters are there.
+    """
+
+    live = False
+    lasting = True
+
+    def __init__(self, destination: Destination, known: Known, seen: LettersSeen) -> None:
+        super().__init__(destination, known)
+        self.seen = seen
+        self.later_letters = seen.later
 
 
 CHANCE = 1939
@@ -303,7 +398,7 @@ class PracticeLessonServer(LessonServer):
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             directory = tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True)
-            self._mailbox = self._lay_out(Path(opening.enter_context(directory)))
+            self._mailbox = _laid_out(self.lesson, Path(opening.enter_context(directory)))
             self._server = opening.enter_context(self._new_server())
             self._open = opening.pop_all()
         self.later_letters = self._mailbox.has_later
@@ -363,14 +458,9 @@ class PracticeLessonServer(LessonServer):
 
     # Making the server.
 
-    def _lay_out(self, directory: Path) -> Mailbox:
-        with _blaming(self.lesson, "mailbox", MailboxError):
-            source = find_mailbox(self.lesson.mailbox, beside=self.lesson.path)
-            return Mailbox(source, directory)
-
     def _new_server(self) -> Server:
         lesson = self.lesson
-        persona = _load_persona(lesson)
+        persona = persona_of(lesson)
         self._wrong = _connections_with_faults(lesson)
         is_visited = any(block.outside for block in lesson.blocks(BlockKind.TASK))
         with (
@@ -393,30 +483,84 @@ class PracticeLessonServer(LessonServer):
             self._server.count_from(self._following)
             return Observer()
         self._following = peer.number + 1
-        return _Postman(self._mailbox)
+        return _Postman(lambda _: self._mailbox)
 
 
 class _Postman(Observer):
-    """Brings the letters that come in, once a session that was logged in has ended with QUIT."""
+    """Brings the letters that come in, once a session that was logged in has ended with QUIT.
 
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
-        self._beginnings = mailbox.beginnings
-        self._logged_in = False
+    Args:
+        mailbox_of: returns the mailbox of an account, by its name.
+    """
+
+    def __init__(self, mailbox_of: Callable[[str], Mailbox]) -> None:
+        self._mailbox_of = mailbox_of
+        self._mailbox: Mailbox | None = None
+        self._beginnings = 0
 
     def logged_in(self, account: Account) -> None:
         """Take note that the session has seen the maildrop."""
-        del account
-        self._logged_in = True
+        self._mailbox = self._mailbox_of(account.name)
+        self._beginnings = self._mailbox.beginnings
 
     def told(self, event: ServerEvent) -> None:
         """Let the letters in before anybody can log in again."""
         ended = isinstance(event, SessionEnded) and event.because is EndReason.QUIT
-        if ended and self._logged_in:
+        if ended and self._mailbox is not None:
             self._mailbox.let_later_letters_in(beginnings=self._beginnings)
 
 
-def _load_persona(lesson: Lesson) -> Persona:
+class LessonMailboxes:
+    """The mailboxes of a class: a copy of the lesson's for each name, with its own later letters.
+
+    Args:
+        lesson: the lesson.
+        directory: a folder for the copies, which is there as long as the server is.
+
+    Raises:
+        LessonServerError: the lesson's mailbox cannot be used.
+    """
+
+    def __init__(self, lesson: Lesson, directory: Path) -> None:
+        self._lesson = lesson
+        self._directory = directory
+        self._first = _laid_out(lesson, directory / "first")
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._numbers = itertools.count(1)
+
+    def place(self, name: str) -> Path:
+        """Make the mailbox of a name afresh, and return its maildrop: for `Server(maildrop=...)`.
+
+        Raises:
+            MaildropError: it cannot be made.
+        """
+        # Names come from strangers, and are no names of files.
+        folder = self._directory / str(next(self._numbers))
+        try:
+            mailbox = _laid_out(self._lesson, folder, like=self._first)
+        except LessonServerError as error:
+            raise MaildropError(error.sentence) from error
+        self._mailboxes[name] = mailbox
+        return mailbox.maildrop
+
+    def begin(self, peer: Peer) -> Observer:
+        """Let the letters of whoever logs in come in: for `Server(observers=...)`."""
+        del peer
+        return _Postman(self._mailboxes.__getitem__)
+
+
+def _laid_out(lesson: Lesson, directory: Path, *, like: Mailbox | None = None) -> Mailbox:
+    with _blaming(lesson, "mailbox", MailboxError):
+        directory.mkdir(exist_ok=True)
+        return Mailbox(find_mailbox(lesson.mailbox, beside=lesson.path), directory, like=like)
+
+
+def persona_of(lesson: Lesson) -> Persona:
+    """Return the persona of a lesson's practice server.
+
+    Raises:
+        LessonServerError: it cannot be used.
+    """
     name = lesson.persona
     if name.endswith(".toml"):
         name = str(lesson.path.parent / name)

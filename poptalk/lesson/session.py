@@ -91,8 +91,21 @@ def connections(lesson: Lesson, cursor: Cursor) -> list[PastConnection]:
     return past
 
 
+def _changes_mailbox(connection: PastConnection, *, later_letters: bool) -> bool:
+    """Tell whether the mailbox is another one after a connection."""
+    # With QUIT deletions come true (RFC 1939 §6), and letters come in.
+    effects = (Effect.MARK, Effect.LOGIN) if later_letters else (Effect.MARK,)
+    return connection.succeeds_in(Effect.FAREWELL) and any(map(connection.succeeds_in, effects))
+
+
+def changes(lesson: Lesson, cursor: Cursor, *, later_letters: bool) -> int:
+    """Count how often a lesson has changed the mailbox before a place."""
+    past = connections(lesson, cursor)
+    return sum(_changes_mailbox(each, later_letters=later_letters) for each in past)
+
+
 def to_replay(
-    lesson: Lesson, cursor: Cursor, *, live: bool, later_letters: bool
+    lesson: Lesson, cursor: Cursor, *, live: bool, later_letters: bool, lasting: bool = False
 ) -> list[PastConnection]:
     """Choose what is replayed to reach a place.
 
@@ -101,6 +114,7 @@ def to_replay(
         cursor: everything before it counts.
         live: whether only the login is to be done again.
         later_letters: whether letters come in once a session has ended.
+        lasting: whether what earlier connections did to the mailbox is still there.
 
     Returns:
         The connections in order.  Where the last one is over, none is to stay open.
@@ -112,13 +126,11 @@ def to_replay(
     used = {name for turn in _turns_from(lesson, cursor) for name in _names(turn)}
     earlier = []
     for connection in past:
-        # With QUIT deletions come true (RFC 1939 §6), and letters come in.
-        effects = (Effect.MARK, Effect.LOGIN) if later_letters else (Effect.MARK,)
-        changes = connection.succeeds_in(Effect.FAREWELL) and any(
-            map(connection.succeeds_in, effects)
-        )
+        changed = _changes_mailbox(connection, later_letters=later_letters)
+        if lasting and changed:
+            continue
         captured = {name for turn in connection.turns for name in _names(turn)}
-        if changes or captured & used:
+        if changed or captured & used:
             earlier.append(_without_endless(connection))
     return earlier + [_without_endless(connection) for connection in current]
 
@@ -188,6 +200,7 @@ class LessonSession(SessionTracker):
         lesson: the lesson.
         known: the user's name and password.
         live: whether the server is not the lesson's practice server.
+        lasting: whether the mailbox cannot be made as it was at first.
         later_letters: whether letters come in once a session has ended.
         when_lost: gives what is to be noted when the connection has ended before its time.
     """
@@ -198,6 +211,7 @@ class LessonSession(SessionTracker):
         known: Known,
         *,
         live: bool,
+        lasting: bool,
         later_letters: bool,
         when_lost: Callable[[], LessonAction],
     ) -> None:
@@ -206,6 +220,9 @@ class LessonSession(SessionTracker):
         self._later_letters = later_letters
         self._when_lost = when_lost
         self.live = live
+        self._lasting = lasting
+        self.changes = 0
+        """How often the mailbox was changed for good, where that lasts."""
         self.captured: Bindings = {}
         """What the placeholders of the lesson stand for."""
         self.chosen: dict[str, str] = {}
@@ -249,10 +266,27 @@ class LessonSession(SessionTracker):
         message = yield awaiting
         if isinstance(message, LessonEvent):
             self.take(message)
+            self._count_changes()
             self._was_encrypted = self._was_encrypted or self.seen.encrypted
         if isinstance(message, Disconnected) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
+
+    def _count_changes(self) -> None:
+        """Note that QUIT has come true, by what the session has marked and read of letters."""
+        seen = self.seen
+        if self._lasting and seen.farewell and not self.before.farewell:
+            logged_in = self.before.state is State.TRANSACTION
+            self.changes += bool(seen.marked) or (logged_in and self._later_letters)
+
+    def is_as_before(self, cursor: Cursor) -> bool:
+        """Tell whether the mailbox is the one that the lesson has at a place, as far as is known."""
+        count = changes(self._lesson, cursor, later_letters=self._later_letters)
+        return not self._lasting or self.changes <= count
+
+    def resumed(self, cursor: Cursor) -> None:
+        """Note that the lesson goes on at a place, with what was done before."""
+        self.changes = changes(self._lesson, cursor, later_letters=self._later_letters)
 
     def once(self, remark: str) -> str:
         """Return a remark, or nothing where it was made before."""
@@ -445,7 +479,14 @@ class LessonSession(SessionTracker):
         """
         self.captured = {}
         self._is_used = True
-        past = to_replay(self._lesson, cursor, live=self.live, later_letters=self._later_letters)
+        is_as_before = self.is_as_before(cursor)
+        past = to_replay(
+            self._lesson,
+            cursor,
+            live=self.live or not is_as_before,
+            later_letters=self._later_letters,
+            lasting=self._lasting,
+        )
         sent: list[str] = []
         self.lost = False
         for connection in past:
@@ -460,6 +501,8 @@ class LessonSession(SessionTracker):
             text = f"{news or 'back where you were'}; sent again for you: {feedback.named(sent)}"
         if text:
             yield Feedback(kind=FeedbackKind.NEWS, text=f"{text[0].upper()}{text[1:]}.")
+        if not is_as_before:
+            yield Feedback(kind=FeedbackKind.NEWS, text=feedback.CHANGED_FOR_GOOD)
 
     def _replay(self, connection: PastConnection, sent: list[str]) -> Flow[None]:
         """Do a connection again, folded, and note the keywords that were sent."""

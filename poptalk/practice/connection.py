@@ -32,11 +32,10 @@ from poptalk.pop3.server.texts import Occasion
 from poptalk.practice.faults.fault import Action, EarlyEnd, Pause
 from poptalk.practice.maildrop import CommitRefused, Lease
 from poptalk.practice.observers import DropReason, How, Observer
-from poptalk.practice.persona import RenamedMaildrop
+from poptalk.practice.persona import in_the_form_of
 
 if TYPE_CHECKING:
     from poptalk.net.tls import TlsLayer
-    from poptalk.pop3.server.transaction import Maildrop
     from poptalk.practice.accounts import Account
     from poptalk.practice.server import Server
 
@@ -374,9 +373,7 @@ class ServerConnection(asyncio.Protocol):
         self._lease = answer
         for observer in self._observers:
             observer.logged_in(account)
-        maildrop: Maildrop = answer.maildrop
-        if server.persona.unique_ids is not None:
-            maildrop = RenamedMaildrop(maildrop, server.persona.unique_ids)
+        maildrop = in_the_form_of(server.persona, answer.maildrop)
         self._session.accept(self._hooks.maildrop(maildrop))
 
     def _refuse(self, refusal: Occasion) -> None:

@@ -107,6 +107,11 @@ class RenamedMaildrop(AnotherMaildrop):
         return self._form.make(super().unique_id(number))
 
 
+def in_the_form_of(persona: Persona, maildrop: Maildrop) -> Maildrop:
+    """Return a maildrop with unique-ids that look like those of a persona."""
+    return maildrop if persona.unique_ids is None else RenamedMaildrop(maildrop, persona.unique_ids)
+
+
 _SITUATIONS = {
     ("clear", "before-login"): "clear",
     ("clear", "after-login"): "clear_logged_in",
@@ -373,6 +378,7 @@ DEFAULT_PERSONA = "exchange"
 class ServeSettings(Value):
     """What `poptalk serve` was asked for; `--help` says what each field means."""
 
+    lesson: str | None = None
     persona: str = DEFAULT_PERSONA
     maildrop: str | None = None
     faults: tuple[str, ...] = ()

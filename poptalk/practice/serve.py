@@ -7,10 +7,10 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.net.endpoint import is_loopback
@@ -44,11 +44,27 @@ FINISH_SECONDS = 8.0
 """How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
 
 
-def serve(options: ServeSettings, *, say: Say, complain: Say) -> int:
+class ServedLesson(NamedTuple):
+    """What a lesson brings to a server for a class, in place of options."""
+
+    word: str
+    """What `poptalk learn` takes."""
+    title: str
+    account: Account
+    """Who logs in where no names are given."""
+    arguments: Mapping[str, Any]
+    """Those of `Server`: persona, maildrop and faults."""
+    observer: MakeObserver
+
+
+def serve(
+    options: ServeSettings, *, lesson: ServedLesson | None = None, say: Say, complain: Say
+) -> int:
     """Run a practice server until Ctrl-C or SIGTERM; a second one ends its sessions at once.
 
     Args:
         options: what was asked for.
+        lesson: the lesson that the class does, None for none.
         say: prints a line and flushes it.
         complain: prints a sentence where errors and warnings go.
 
@@ -63,7 +79,7 @@ def serve(options: ServeSettings, *, say: Say, complain: Say) -> int:
     log: ServerLog | None = None
     try:
         log = ServerLog(options.log, complain=complain) if options.log else None
-        return _serve(options, log, say, complain)
+        return _serve(options, lesson, log, say, complain)
     except CannotLog as error:
         complain(str(error))
         return EXIT_USAGE
@@ -72,29 +88,32 @@ def serve(options: ServeSettings, *, say: Say, complain: Say) -> int:
             log.close()
 
 
-def _serve(options: ServeSettings, log: ServerLog | None, say: Say, complain: Say) -> int:
+def _serve(
+    options: ServeSettings,
+    lesson: ServedLesson | None,
+    log: ServerLog | None,
+    say: Say,
+    complain: Say,
+) -> int:
     patience = None
     if (most := options.connections) is not None:
         patience = Patience(connections=most, connections_per_address=most)
     try:
         new_loop = loop_factory(options.loop)
         server = Server(
-            persona=options.persona,
-            maildrop=options.maildrop,
-            accounts=_accounts(options, complain),
+            accounts=_accounts(options, lesson, complain),
             any_name=_any_name(options),
             token=_token(options, complain),
             writable=options.writable,
             shared=options.shared,
-            own=options.own,
+            own=options.own or lesson is not None,
             host=options.listen,
             port=options.port,
             tls_port=options.tls_port,
             patience=patience,
             slow_refusals=options.slow_refusals,
-            faults=options.faults,
-            fault_seed=options.fault_seed,
-            observers=_observers(options, log, say),
+            observers=_observers(options, lesson, log, say),
+            **(_arguments(options) if lesson is None else lesson.arguments),
         )
     except (LoopMissing, *UNUSABLE) as error:
         complain(str(error))
@@ -112,20 +131,32 @@ def _serve(options: ServeSettings, log: ServerLog | None, say: Say, complain: Sa
             )
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_run(server, options, say, complain))
+            runner.run(_run(server, options, lesson, say, complain))
     except KeyboardInterrupt:
         # Where signals cannot be handled in the loop (Windows), Ctrl-C ends up here.
         pass
     return EXIT_OK
 
 
-def _accounts(options: ServeSettings, complain: Say) -> list[Account]:
+def _arguments(options: ServeSettings) -> dict[str, Any]:
+    """Return those arguments of `Server` that a lesson brings where there is one."""
+    return {
+        "persona": options.persona,
+        "maildrop": options.maildrop,
+        "faults": options.faults,
+        "fault_seed": options.fault_seed,
+    }
+
+
+def _accounts(options: ServeSettings, lesson: ServedLesson | None, complain: Say) -> list[Account]:
     """Return who may log in: those that were given; where nobody else may, bob and mrose."""
     given = [parse_account(text, source="--user") for text in options.users]
     for file in map(Path, options.user_files):
         given += read_accounts(file)
         _warn_of_readers(file, complain)
-    return given if given or options.any_name is not None else list(ACCOUNTS)
+    if given or options.any_name is not None:
+        return given
+    return list(ACCOUNTS) if lesson is None else [lesson.account]
 
 
 def _any_name(options: ServeSettings) -> str | None:
@@ -152,11 +183,15 @@ def _warn_of_readers(file: Path, complain: Say) -> None:
         )
 
 
-def _observers(options: ServeSettings, log: ServerLog | None, say: Say) -> list[MakeObserver]:
+def _observers(
+    options: ServeSettings, lesson: ServedLesson | None, log: ServerLog | None, say: Say
+) -> list[MakeObserver]:
     observers: list[MakeObserver] = [] if log is None else [log.begin]
+    if lesson is not None:
+        observers.append(lesson.observer)
     # Whoever asks for JSON reads one line and no more.
     if not (options.quiet or options.json):
-        for_a_class = options.own or options.any_name is not None
+        for_a_class = options.own or options.any_name is not None or lesson is not None
         observers.append(SessionLines(say, for_a_class=for_a_class).begin)
     return observers
 
@@ -219,13 +254,15 @@ class OutOfFiles:
             )
 
 
-async def _run(server: Server, options: ServeSettings, say: Say, complain: Say) -> None:
+async def _run(
+    server: Server, options: ServeSettings, lesson: ServedLesson | None, say: Say, complain: Say
+) -> None:
     signals = _Signals()
     asyncio.get_running_loop().set_exception_handler(OutOfFiles(complain))
     # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
     # Made now, because it needs a file, and there may be none left when a client begins with TLS.
     server.tls_context()
-    for line in [_json(server, options)] if options.json else _table(server):
+    for line in [_json(server, options)] if options.json else _table(server, lesson):
         say(line)
     async with server:
         await signals.stop.wait()
@@ -274,9 +311,13 @@ def _json(server: Server, options: ServeSettings) -> str:
 _HIDDEN = MASK.decode("ascii")
 
 
-def _table(server: Server) -> list[str]:
-    persona = ("persona", f"{server.persona.name}: {server.persona.description}")
-    faults = [] if server.faults is None else [("faults", str(server.faults))]
+def _table(server: Server, lesson: ServedLesson | None) -> list[str]:
+    if lesson is None:
+        about = [("persona", f"{server.persona.name}: {server.persona.description}")]
+        about += [] if server.faults is None else [("faults", str(server.faults))]
+    else:
+        # What the lesson's server does wrong is for the class to find out.
+        about = [("lesson", f"{lesson.word}: {lesson.title}")]
     if server.is_for_a_class:
         rows = [("TLS port", f"{server.tls_port}, CA file {server.ca_file}")]
     else:
@@ -284,8 +325,12 @@ def _table(server: Server) -> list[str]:
         rows = [*_listener_rows(server), ("CA file", server.ca_file), accounts]
     return [
         "The practice server is ready; Ctrl-C ends it.",
-        *(blackboard(server) if server.is_for_a_class else []),
-        *(f"  {name:<10}{value}" for name, value in (*rows, persona, *faults)),
+        *(
+            blackboard(server, lesson=None if lesson is None else lesson.word)
+            if server.is_for_a_class
+            else []
+        ),
+        *(f"  {name:<10}{value}" for name, value in (*rows, *about)),
     ]
 
 

@@ -124,6 +124,7 @@ class Server:
         clock: seconds that only rise, for the delay between two logins.
         faults: what it does wrong, as ``poptalk serve --fault`` takes it: ``no-final-dot``,
             ``slow:2s``, ``bob=locked``, ``#3=reset``.
+        faults_by_name: whether ``#3`` is the third login of each name, and not the third connection.
         fault_seed: what the chance in faults begins with, None for any number; see `faults`.
         record: whether `sessions` keeps what clients send, for tests.
         observers: makers of further ones who look on at each connection.
@@ -155,6 +156,7 @@ class Server:
         timestamp: Callable[[], bytes] = fresh_timestamp,
         clock: Callable[[], float] = time.monotonic,
         faults: str | Sequence[str] = (),
+        faults_by_name: bool = False,
         fault_seed: int | None = None,
         record: bool = False,
         observers: Sequence[MakeObserver] = (),
@@ -189,6 +191,7 @@ class Server:
             rules,
             accounts=names if any_name is None else None,
             key=self._account_book.key,
+            by_name=faults_by_name,
         )
         self.faults = self._make_plan(seed=fault_seed) if rules else None
         self._make_stores = functools.partial(

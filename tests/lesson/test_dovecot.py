@@ -223,14 +223,16 @@ def test_the_password_is_tried_when_it_is_asked_for(dovecot: Dovecot) -> None:
         return answers.pop(0)
 
     lesson = load_lesson(OWN[0])
-    server = start.live_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
+    found, server = start.find_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
+    assert found == lesson
+    assert isinstance(server, LiveLessonServer)
     assert server.known == Known(user=USER, password=USERS[USER], host=dovecot.host)
     assert asked[0] == f"Password of {USER}: "
     assert '"-ERR [AUTH] Authentication failed."' in asked[1]
     assert "mistyped" not in asked[1]
     answers[:] = ["a", "b", "c"]
     with pytest.raises(UsageError, match="has refused 3 passwords"):
-        start.live_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
+        start.find_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
 
 
 def refuse(question: str) -> str:

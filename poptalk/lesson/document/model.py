@@ -6,6 +6,7 @@ Prose is kept as its Markdown source: what it looks like is the screen's matter.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -470,3 +471,48 @@ def near_miss(word: str, known: Collection[str], *, form: str = "{}") -> str:
     if near:
         return f"did you mean {form.format(spelt[near[0]])}?"
     return f"there are {', '.join(form.format(each) for each in known)}"
+
+
+# A lesson for somebody else than the one in its story: who logs in, and with what.
+
+
+def named_for(lesson: Lesson, known: Known) -> Lesson:
+    """Return a lesson whose words have another name and password than its own.
+
+    A name in its story, such as Bob with a capital letter, and the dialogues stay as they are.
+
+    Args:
+        lesson: the lesson.
+        known: the learner's name and password.
+    """
+    words = {lesson.user: known.user or "", lesson.password: known.password or ""}
+    # In `\0bob\0jones` the digits are no part of the words, and bob@club.example is an address.
+    either = "|".join(map(re.escape, words))
+    pattern = re.compile(rf"(?<![A-Za-z@._-])(?:{either})(?![A-Za-z0-9@_-])")
+
+    def text(source: str) -> str:
+        return pattern.sub(lambda found: words[found[0]], source)
+
+    def prose(each: Prose) -> Prose:
+        return replace(each, source=text(each.source))
+
+    def choice(each: Choice) -> Choice:
+        return replace(each, text=text(each.text), reply=text(each.reply))
+
+    def item(each: Item) -> Item:
+        match each:
+            case Prose():
+                return prose(each)
+            case QuizQuestion():
+                hints = tuple(map(prose, each.hints))
+                return replace(each, choices=tuple(map(choice, each.choices)), hints=hints)
+            case Block():
+                mistakes = (replace(one, comment=prose(one.comment)) for one in each.mistakes)
+                return replace(each, hints=tuple(map(prose, each.hints)), mistakes=tuple(mistakes))
+        return each
+
+    return replace(
+        lesson,
+        introduction=tuple(map(item, lesson.introduction)),
+        steps=tuple(replace(step, items=tuple(map(item, step.items))) for step in lesson.steps),
+    )

@@ -9,24 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from poptalk.config import state_directory
 from poptalk.lesson.actions import FeedbackKind
 from poptalk.lesson.document.model import BlockKind, Lesson, LessonErrors
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import LessonNotFound, LibraryLesson, curriculum, find_lesson
-from poptalk.lesson.progress import LessonProgress, LessonState, ProgressLog
+from poptalk.lesson.progress import (
+    EventKind,
+    LessonProgress,
+    LessonState,
+    ProgressEvent,
+    ProgressLog,
+)
 from poptalk.lesson.runner import Tutor
-from poptalk.lesson.server import LessonServer, LessonServerError, PracticeLessonServer
+from poptalk.lesson.server import (
+    ClassLessonServer,
+    LessonServer,
+    LessonServerError,
+    PracticeLessonServer,
+)
+from poptalk.lesson.session import Cursor, changes
 from poptalk.lesson.ui.controller import LessonController, LessonView
 from poptalk.pop3.commands import Verb
 from poptalk.shell.shell import Controller, Shell
 from poptalk.terminal.safe import Fragments, cells, harmless, wrap
 from poptalk.transcript.model import Send
-
-if TYPE_CHECKING:
-    from poptalk.lesson.progress import ProgressEvent
 
 GREETING = (
     "Welcome to poptalk. Here you learn POP3, the language that mail programs use to fetch mail: "
@@ -210,19 +218,56 @@ PROGRESS_FILE = "progress.jsonl"
 """In the state directory."""
 
 
+def _where_to_go_on(
+    lesson: Lesson, progress: LessonProgress, lesson_server: LessonServer
+) -> str | None:
+    """Return the slug of the step to go on with; None for the beginning."""
+    if progress.state is not LessonState.BEGUN or lesson_server.live:
+        # What was done on another server is no beginning here.
+        return None
+    slugs = [step.slug for step in lesson.steps]
+    if isinstance(lesson_server, ClassLessonServer) and progress.position in slugs:
+        cursor = Cursor(step=slugs.index(progress.position))
+        done = changes(lesson, cursor, later_letters=lesson_server.later_letters)
+        if lesson_server.seen.as_at_first is bool(done):
+            # That was done on another server, or under another name.
+            return None
+    return progress.position
+
+
+def _class_news(server: ClassLessonServer, tutor: Tutor) -> str:
+    """Say what was recognised, and what follows from it."""
+    text = (
+        f"{server.destination(fresh=False, number=1).name} has the letters of this lesson, in a "
+        f"mailbox for `{server.known.user}`: you do it there, and what you delete stays deleted."
+    )
+    if tutor.step is None and not server.seen.as_at_first:
+        text += (
+            " It isn't as the lesson begins: letters were deleted, or have come. Where any name "
+            "will do, `:quit` and a new name give you a fresh one."
+        )
+    return text
+
+
 class LessonHost:
     """All lessons, in one shell; a context manager that closes the practice server at its end.
 
     Args:
         first: the lesson to begin with; None shows the menu.
         lesson_server: where that lesson's connections go; None for its practice server.
+        again: whether that lesson is started over.
     """
 
     def __init__(
-        self, *, first: Lesson | None = None, lesson_server: LessonServer | None = None
+        self,
+        *,
+        first: Lesson | None = None,
+        lesson_server: LessonServer | None = None,
+        again: bool = False,
     ) -> None:
         self._first = first
         self._first_server = lesson_server
+        self._again = again
         self._log = ProgressLog(state_directory() / PROGRESS_FILE)
         self._log_fails = False
         self._lesson: Lesson | None = None
@@ -244,8 +289,10 @@ class LessonHost:
         self.view = LessonView(shell)
         if self._first is None:
             self.show_menu()
-        else:
-            self._teach(self._first, self._first_server)
+            return
+        if self._again:
+            self.keep(ProgressEvent(lesson=self._first.name, kind=EventKind.AGAIN))
+        self._teach(self._first, self._first_server)
 
     # What a lesson controller asks.
 
@@ -326,14 +373,14 @@ class LessonHost:
         tutor = Tutor(
             lesson,
             passed=progress.passed,
-            # What was done on another server is no beginning here.
-            position=progress.position
-            if progress.state is LessonState.BEGUN and not lesson_server.live
-            else None,
+            position=_where_to_go_on(lesson, progress, lesson_server),
             live=lesson_server.live,
+            lasting=lesson_server.lasting,
             known=lesson_server.known,
             later_letters=lesson_server.later_letters,
         )
+        if isinstance(lesson_server, ClassLessonServer):
+            self.view.comment(FeedbackKind.NEWS, _class_news(lesson_server, tutor))
         self._controller = LessonController(self, tutor, lesson_server)
         self.shell.controller = self._controller
         self._controller.begin()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING
 from poptalk.exit_codes import EXIT_OK
 from poptalk.lesson.author.command import begin_lesson, lesson_path, title_of, what_is_left
 from poptalk.lesson.author.record import Recording, write_lesson
-from poptalk.lesson.document.model import Block, BlockKind, Lesson, LessonErrors
+from poptalk.lesson.document.model import Block, BlockKind, Lesson, LessonErrors, named_for
 from poptalk.lesson.document.parser import DEFAULT_PERSONA, load_lesson
 from poptalk.lesson.library import LessonNotFound, find_lesson, in_own_mailbox
 from poptalk.lesson.server import (
+    ClassLessonServer,
+    LessonServer,
     LessonServerError,
+    LettersSeen,
     LiveLessonServer,
     PracticeLessonServer,
+    recognise,
 )
 from poptalk.lesson.ui.controller import is_yes
 from poptalk.lesson.ui.menu import LessonHost
@@ -56,6 +60,7 @@ def learn(
     options: ShellSettings,
     destination: Destination | None,
     *,
+    again: bool = False,
     ask: Ask = input,
     ask_unseen: Ask = getpass,
 ) -> int:
@@ -64,7 +69,8 @@ def learn(
     Args:
         word: the lesson, None for the menu.
         options: how the shell looks.
-        destination: a live server; None for the lesson's practice server.
+        destination: a live server, or one for a class; None for the lesson's practice server.
+        again: whether the lesson is started over, whatever was done of it.
         ask: asks for the name, and whether a lesson may delete mail.
         ask_unseen: asks for the password.
 
@@ -75,11 +81,8 @@ def learn(
     lesson = _lesson(word) if word is not None else None
     lesson_server = None
     if lesson is not None and destination is not None:
-        suitable = _for_own_mailbox(lesson, ask)
-        if suitable is not None:
-            lesson = suitable
-            lesson_server = live_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
-    with LessonHost(first=lesson, lesson_server=lesson_server) as host:
+        lesson, lesson_server = find_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
+    with LessonHost(first=lesson, lesson_server=lesson_server, again=again) as host:
         return run_with_lessons(options, host.begin)
 
 
@@ -90,23 +93,46 @@ def _lesson(word: str) -> Lesson:
         raise UsageError(str(error)) from error
 
 
-def live_server(
+def find_server(
     lesson: Lesson, destination: Destination, *, ask: Ask, ask_unseen: Ask
-) -> LiveLessonServer:
-    """Make sure that a lesson may run on somebody's server, and ask who that is."""
-    if destination.tls and any(_begins_tls(block) for block in lesson.blocks()):
+) -> tuple[Lesson, LessonServer | None]:
+    """Find out whose server it is, and how a lesson is done there.
+
+    Returns:
+        The lesson as it suits the server; and the server, None where the lesson is to have its own.
+
+    Raises:
+        UsageError: it cannot be done there, or the learner does not want to.
+    """
+    needed = _what_its_server_does(lesson)
+    if needed is not None:
+        _begin_elsewhere(lesson, needed, ask)
+        return lesson, None
+    suitable = _for_any_mailbox(lesson)
+    if destination.tls and any(_begins_tls(block) for block in suitable.blocks()):
         raise UsageError(
             "in this lesson it is you who begins TLS: leave --tls out, and the port 995"
         )
-    if lesson.deletes and not _agrees(lesson, destination, ask):
+    user = destination.user or ask(f"Name at {destination.name}: ")
+    password = os.environ.get(PASSWORD_VARIABLE)
+    seen: LettersSeen | None = None
+    if password is None:
+        password, seen = _password_that_is_taken(lesson, destination, user, ask_unseen)
+    else:
+        with suppress(LocalError, NetError):
+            seen = _try(lesson, destination, user, password)
+    known = Known(user=user, password=password, host=destination.host)
+    if seen is not None:
+        return named_for(lesson, known), ClassLessonServer(destination, known, seen)
+    needed = _what_its_mailbox_has(suitable)
+    if needed is not None:
+        _begin_elsewhere(suitable, needed, ask)
+        return lesson, None
+    if suitable.deletes and not _agrees(suitable, destination, ask):
         raise UsageError(
             f"nothing was deleted; poptalk learn {lesson.name} has mail to practise on"
         )
-    user = destination.user or ask(f"Name at {destination.name}: ")
-    password = os.environ.get(PASSWORD_VARIABLE)
-    if password is None:
-        password = _password_that_is_taken(destination, user, ask_unseen)
-    return LiveLessonServer(destination, Known(user=user, password=password, host=destination.host))
+    return suitable, LiveLessonServer(destination, known)
 
 
 MOST_ATTEMPTS = 3
@@ -116,8 +142,13 @@ SECONDS = 30.0
 """How long the server may take for anything while a password is tried."""
 
 
-def _password_that_is_taken(destination: Destination, user: str, ask_unseen: Ask) -> str:
+def _password_that_is_taken(
+    lesson: Lesson, destination: Destination, user: str, ask_unseen: Ask
+) -> tuple[str, LettersSeen | None]:
     """Ask for the password, and try it at once: a slip would be in the way for the whole lesson.
+
+    Returns:
+        The password, and which letters of the lesson are there, if no others are.
 
     Raises:
         UsageError: the server lets nobody in, or cannot be reached; in its own words.
@@ -126,22 +157,34 @@ def _password_that_is_taken(destination: Destination, user: str, ask_unseen: Ask
     for _ in range(MOST_ATTEMPTS):
         password = ask_unseen(question)
         try:
-            _try(destination, user, password)
+            seen = _try(lesson, destination, user, password)
         except Refused as error:
+            if _IN_USE in str(error):
+                raise UsageError(
+                    f"{user} is logged in at {destination.name} already, and a mailbox is open to one "
+                    "session at a time: end the other one first, or take another name"
+                ) from error
             question = f"{error}\nPassword of {user}, once more: "
         except (LocalError, NetError) as error:
             raise UsageError(f"{error}".rstrip(".")) from error
         else:
-            return password
+            return password, seen
     raise UsageError(
         f"{destination.name} has refused {MOST_ATTEMPTS} passwords; lesson 15 is about refusals"
     )
 
 
-def _try(destination: Destination, user: str, password: str) -> None:
+_IN_USE = "[IN-USE]"
+"""The response code of a maildrop that another session has (RFC 2449 §8.1.1)."""
+
+
+def _try(lesson: Lesson, destination: Destination, user: str, password: str) -> LettersSeen | None:
     """Log in and out on a connection of its own, with TLS if there is any.
 
     Where the server wants some time between two logins, nothing is tried: the next would be refused.
+
+    Returns:
+        Which letters of the lesson are there, if no others are.
 
     Raises:
         Refused: the server takes something else.
@@ -157,44 +200,59 @@ def _try(destination: Destination, user: str, password: str) -> None:
         if b"STLS" in offered and (may_be_seen or b"USER" not in offered):
             client.require_tls()
         if any(line.upper().startswith(b"LOGIN-DELAY ") for line in client.ask(b"CAPA").listing()):
-            return
+            return None
         request = LoginRequest(user=user)
         client.carry_out(log_in(client.session, request, asker=Asker(), secret=password))
-        client.ask(b"QUIT")
+        unique_ids = [line.split()[-1] for line in client.ask(b"UIDL").listing() if line.strip()]
+        seen = recognise(lesson, unique_ids)
+        if seen is None:
+            client.ask(b"QUIT")
+        # Otherwise no QUIT: after one, letters come in that the lesson has for later.
+        return seen
 
 
 def _begins_tls(block: Block) -> bool:
     return any(turn.effect is Effect.START_TLS for turn in block.turns)
 
 
-def _for_own_mailbox(lesson: Lesson, ask: Ask) -> Lesson | None:
-    """Return the lesson as it suits any mailbox; None to have it on its practice server.
+def _for_any_mailbox(lesson: Lesson) -> Lesson:
+    """Return the lesson as it suits any mailbox, or itself where there is no such lesson.
 
     Raises:
-        UsageError: it suits none, and the practice server is not wanted; or the lesson that takes its
-            place is wrong.
+        UsageError: the lesson that takes its place is wrong.
     """
-    if lesson.own_mailbox not in ("yes", "no"):
-        lesson = _lesson(str(in_own_mailbox(lesson.path, lesson.own_mailbox)))
-    needed = _what_it_needs(lesson)
-    if needed is None:
+    if lesson.own_mailbox in ("yes", "no"):
         return lesson
+    return _lesson(str(in_own_mailbox(lesson.path, lesson.own_mailbox)))
+
+
+def _begin_elsewhere(lesson: Lesson, needed: str, ask: Ask) -> None:
+    """Ask whether to begin on the practice server.
+
+    Raises:
+        UsageError: the learner does not want to.
+    """
     question = (
         f"{lesson.title}: this lesson is about {needed},\n"
         "and not for a mailbox of your own. Begin it on the practice server? yes or no: "
     )
-    if is_yes(ask(question)):
-        return None
-    raise UsageError(f"nothing was sent; poptalk learn {lesson.name} has a server of its own")
+    if not is_yes(ask(question)):
+        raise UsageError(
+            f"nothing was changed; poptalk learn {lesson.name} has a server of its own"
+        )
 
 
-def _what_it_needs(lesson: Lesson) -> str | None:
-    """Say what only its practice server has; None where any mailbox will do."""
+def _what_its_server_does(lesson: Lesson) -> str | None:
+    """Say what a lesson's practice server does that no other will; None where it is nothing."""
     if lesson.faults:
         return "what its practice server does wrong"
-    tasks = lesson.blocks(BlockKind.TASK)
-    if any(block.outside for block in tasks):
+    if any(block.outside for block in lesson.blocks(BlockKind.TASK)):
         return "a server that other programs talk to as well"
+    return None
+
+
+def _what_its_mailbox_has(lesson: Lesson) -> str | None:
+    """Say what a lesson's mailbox has that others have not; None where any mailbox will do."""
     if any(block.deletes for block in lesson.blocks(BlockKind.PROOF)):
         return "messages that are there to be deleted"
     return None if lesson.suits_any_mailbox else "the messages on its practice server"

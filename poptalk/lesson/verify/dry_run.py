@@ -339,6 +339,7 @@ class DryRunLearner:
                 lesson,
                 position=at,
                 live=lesson_server.live,
+                lasting=lesson_server.lasting,
                 known=lesson_server.known,
                 later_letters=lesson_server.later_letters,
             ),

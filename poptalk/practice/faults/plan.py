@@ -2,7 +2,8 @@
 
 A rule is ``[WHO=]NAME[:PARAMETER]``: ``no-final-dot`` for all, ``bob=slow:2s`` for one account,
 ``#3=reset`` for the third connection, ``#3-5=login-delay`` for three.  A fault for an account begins
-when a client gives its name with a password, right or wrong, and ends if the login is refused.
+when a client gives its name with a password, right or wrong, and ends if the login is refused.  In a
+class each name has a third connection of its own, whose fault begins in the same way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import secrets
 import textwrap
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -111,6 +113,11 @@ class Rule:
     account: str | None = None
     connections: range | None = None
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it is neither for one account nor for certain connections."""
+        return self.account is None and self.connections is None
+
     def meets(self, other: Rule) -> bool:
         """Tell whether there can be a session to which both apply."""
         if self.account is not None and other.account is not None:
@@ -128,6 +135,7 @@ class FaultPlan:
         accounts: the names of those who can log in, None for any name.
         seed: the beginning of chance, None for any number.
         key: makes of a name what it is known by, as a client gives it.
+        by_name: whether connections are counted for each name on its own, by its logins.
 
     Attributes:
         seed: the number with which everything happens again.
@@ -143,8 +151,14 @@ class FaultPlan:
         accounts: Sequence[str] | None,
         seed: int | None = None,
         key: Callable[[bytes], bytes | None] = bytes,
+        by_name: bool = False,
     ) -> None:
         self.rules = tuple(read_rule(text, accounts=accounts) for text in rules)
+        self._by_name = by_name
+        self._logins: Counter[bytes | None] = Counter()
+        for rule in self.rules if by_name else ():
+            if rule.connections is not None:
+                _check_begins_with_login(rule.text, rule.fault)
         self.seed = secrets.randbits(SEED_BITS) if seed is None else seed
         self._key = key
         self._numbers = itertools.count(1)
@@ -160,6 +174,9 @@ class FaultPlan:
         number = next(self._numbers)
         # One for each connection, so that other connections make no difference.
         chance = Random(f"{self.seed} {number}")
+        if self._by_name:
+            of_all = [rule.fault.begin(chance) for rule in self.rules if rule.is_for_all]
+            return SessionFaults(of_all, self._of_name, key=self._key, logged_in=self._count)
         always: list[Fault] = []
         by_account: dict[bytes | None, list[Fault]] = {}
         for rule in self.rules:
@@ -168,7 +185,22 @@ class FaultPlan:
                 by_account.setdefault(self._key(rule.account.encode()), []).append(fault)
             elif rule.connections is None or number in rule.connections:
                 always.append(fault)
-        return SessionFaults(always, by_account, key=self._key)
+        return SessionFaults(always, lambda name: by_account.get(name, ()), key=self._key)
+
+    def _of_name(self, name: bytes | None) -> list[Fault]:
+        """Return the faults of the next connection of a name."""
+        number = self._logins[name] + 1
+        chance = Random(f"{self.seed} {name!r} {number}")
+        return [
+            rule.fault.begin(chance)
+            for rule in self.rules
+            if not rule.is_for_all
+            and (rule.account is None or self._key(rule.account.encode()) == name)
+            and (rule.connections is None or number in rule.connections)
+        ]
+
+    def _count(self, name: bytes | None) -> None:
+        self._logins[name] += 1
 
     def __str__(self) -> str:
         return f"{', '.join(rule.text for rule in self.rules)} (seed {self.seed})"
@@ -196,12 +228,16 @@ def read_rule(text: str, *, accounts: Sequence[str] | None) -> Rule:
     if accounts is not None and who not in accounts:
         known = f"there are {', '.join(accounts)}" if accounts else "there is none"
         raise FaultError(f'Fault "{text}": there is no account "{who}"; {known}.')
+    _check_begins_with_login(text, fault)
+    return Rule(text=text, fault=fault, account=who)
+
+
+def _check_begins_with_login(text: str, fault: Fault) -> None:
     if fault.about.before_login:
         raise FaultError(
             f'Fault "{text}": {fault.about.name} acts before anyone has given a name, so it '
             "cannot be for one account. Give it to all, or to a connection, such as #1."
         )
-    return Rule(text=text, fault=fault, account=who)
 
 
 def _read_connections(text: str) -> range:
@@ -251,25 +287,30 @@ class SessionFaults(ServerHooks):
 
     Args:
         always: those that act from the beginning.
-        by_account: those that act once a name was given, by what it is known by.
+        of_name: returns those that act once a name was given, by what it is known by.
         key: makes that of a name.
+        logged_in: takes note of a login under it.
     """
 
     def __init__(
         self,
         always: Sequence[Fault],
-        by_account: Mapping[bytes | None, Sequence[Fault]],
+        of_name: Callable[[bytes | None], Sequence[Fault]],
         *,
         key: Callable[[bytes], bytes | None],
+        logged_in: Callable[[bytes | None], None] = lambda _: None,
     ) -> None:
         self._always = _in_order(always)
-        self._by_account = by_account
+        self._of_name = of_name
         self._key = key
+        self._name: bytes | None = None
+        self._log_in = logged_in
         self._acting = self._always
 
     def login_attempted(self, name: bytes) -> None:
         """Begin with the faults of an account."""
-        self._acting = _in_order([*self._always, *self._by_account.get(self._key(name), ())])
+        self._name = self._key(name)
+        self._acting = _in_order([*self._always, *self._of_name(self._name)])
 
     def login_refused(self) -> None:
         """Go back to the faults that are for no account."""
@@ -280,7 +321,8 @@ class SessionFaults(ServerHooks):
         return _first(fault.refused_login(account) for fault in self._acting)
 
     def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Return the maildrop after all faults."""
+        """Return the maildrop after all faults; it comes with a login that was right."""
+        self._log_in(self._name)
         return reduce(lambda seen, fault: fault.maildrop(seen), self._acting, maildrop)
 
     def tls_context(self, certificates: Callable[[], Certificates]) -> ssl.SSLContext | None:
