@@ -89,6 +89,7 @@ def judge(
     seen: SessionState | None = None,
     spoilt: Collection[int] = (),
     live: bool = False,
+    any_case: bool = False,
 ) -> Judgement:
     """Judge a line by the turn that is awaited.
 
@@ -102,9 +103,10 @@ def judge(
         seen: the session before the line was sent; what it has not seen is not explained.
         spoilt: messages that the learner marked, though the lesson did not ask for it.
         live: whether the server is somebody else's, whose mail differs from the lesson's.
+        any_case: whether the server may take the user's name with other capital letters.
     """
     case = _Case(turn, answered, bindings, seen or SessionState(), done=done, later=later)
-    if live and case.is_another_login:
+    if case.is_another_login and (live or (any_case and case.has_name_in_other_case)):
         # Only the server knows who its users are.
         if case.is_ok:
             return case.verdict(JudgementKind.WANTED, feedback.on_style(case.command))
@@ -172,6 +174,17 @@ class _Case:
         is_login = bool(kinds & {ArgumentKind.NAME, ArgumentKind.PASSWORD})
         same = verb is send.command.verb and not self._answered.sasl
         return is_login and same and not self._turn.is_refusal and not self.is_wanted
+
+    @property
+    def has_name_in_other_case(self) -> bool:
+        """Whether the line is the awaited one but for capital letters in its first argument."""
+        awaited, sent = self._awaited, self.command
+        if awaited is None or awaited.verb is None:
+            return False
+        kinds = [argument.kind for argument in awaited.verb.arguments]
+        names = [each.arguments[:1] for each in (awaited, sent)]
+        one, other = (b"".join(each).decode("utf-8", "replace").casefold() for each in names)
+        return kinds == [ArgumentKind.NAME] and one == other
 
     @property
     def _awaited(self) -> Command | None:

@@ -220,7 +220,7 @@ class LessonSession(SessionTracker):
         self._later_letters = later_letters
         self._when_lost = when_lost
         self.live = live
-        self._lasting = lasting
+        self.lasting = lasting
         self.changes = 0
         """How often the mailbox was changed for good, where that lasts."""
         self.captured: Bindings = {}
@@ -275,14 +275,14 @@ class LessonSession(SessionTracker):
     def _count_changes(self) -> None:
         """Note that QUIT has come true, by what the session has marked and read of letters."""
         seen = self.seen
-        if self._lasting and seen.farewell and not self.before.farewell:
+        if self.lasting and seen.farewell and not self.before.farewell:
             logged_in = self.before.state is State.TRANSACTION
             self.changes += bool(seen.marked) or (logged_in and self._later_letters)
 
     def is_as_before(self, cursor: Cursor) -> bool:
         """Tell whether the mailbox is the one that the lesson has at a place, as far as is known."""
         count = changes(self._lesson, cursor, later_letters=self._later_letters)
-        return not self._lasting or self.changes <= count
+        return not self.lasting or self.changes <= count
 
     def resumed(self, cursor: Cursor) -> None:
         """Note that the lesson goes on at a place, with what was done before."""
@@ -402,7 +402,14 @@ class LessonSession(SessionTracker):
             message = yield from self.next(Awaiting.BUSY)
             if isinstance(message, Answered) and message.line == line:
                 self.hangs_up_if_silent = False
-                verdict = judge(turn, message, self.bindings, seen=self.before, live=self.live)
+                verdict = judge(
+                    turn,
+                    message,
+                    self.bindings,
+                    seen=self.before,
+                    live=self.live,
+                    any_case=self.lasting,
+                )
                 if verdict.kind is JudgementKind.WANTED:
                     self.passed(turn, verdict)
                 return verdict
@@ -485,7 +492,7 @@ class LessonSession(SessionTracker):
             cursor,
             live=self.live or not is_as_before,
             later_letters=self._later_letters,
-            lasting=self._lasting,
+            lasting=self.lasting,
         )
         sent: list[str] = []
         self.lost = False

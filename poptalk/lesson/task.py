@@ -325,6 +325,7 @@ class Task:
                 seen=session.before,
                 spoilt=session.before.marked - session.lesson_marks,
                 live=session.live,
+                any_case=session.lasting,
             )
             if verdict.kind is JudgementKind.WANTED:
                 self._index = at

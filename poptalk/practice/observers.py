@@ -216,5 +216,15 @@ class _PupilTally(_Tally):
         self._report(f"{account.name} is logged in ({self._address})")
 
     def ended(self, how: How) -> None:
-        who = self._user or f"{self._address} never logged in"
-        self._report(f"{who}: {self._counted()}: {how.value}")
+        if self._user is None:
+            self._report(f"{self._address}: no login, {self._counted()}")
+        else:
+            self._report(f"{self._user}: {self._counted()}, {_LEFT.get(how, how.value)}")
+
+
+_LEFT: dict[How, str] = {
+    EndReason.QUIT: "left with QUIT",
+    EndReason.CLIENT_GONE: "left without QUIT",
+    DropReason.CLIENT_VANISHED: "left without QUIT",
+}
+"""How most sessions end, short enough for a projector."""

@@ -246,10 +246,10 @@ def test_a_class_is_told_what_to_type_and_the_teacher_who_came() -> None:
         )
         login, end = process.stdout.readline(), process.stdout.readline()
         assert re.search(r"  Ada is logged in \(127\.0\.0\.1:\d+\)$", login)
-        assert end.endswith("  Ada: 4 commands, 1 -ERR: QUIT was answered\n")
+        assert end.endswith("  Ada: 4 commands, 1 -ERR, left with QUIT\n")
         say("127.0.0.1", int(found[1]), b"USER Ada\r\nPASS wrong\r\n")
         assert re.search(
-            r"  127\.0\.0\.1:\d+ never logged in: 2 commands, 1 -ERR: the client closed",
+            r"  127\.0\.0\.1:\d+: no login, 2 commands, 1 -ERR\n",
             process.stdout.readline(),
         )
 

@@ -104,7 +104,7 @@ def find_server(
     Raises:
         UsageError: it cannot be done there, or the learner does not want to.
     """
-    needed = _what_its_server_does(lesson)
+    needed = what_its_server_does(lesson)
     if needed is not None:
         _begin_elsewhere(lesson, needed, ask)
         return lesson, None
@@ -242,7 +242,7 @@ def _begin_elsewhere(lesson: Lesson, needed: str, ask: Ask) -> None:
         )
 
 
-def _what_its_server_does(lesson: Lesson) -> str | None:
+def what_its_server_does(lesson: Lesson) -> str | None:
     """Say what a lesson's practice server does that no other will; None where it is nothing."""
     if lesson.faults:
         return "what its practice server does wrong"
