@@ -8,11 +8,11 @@
 _shtab_poptalk_lessons_subparsers=(list check new record watch)
 _shtab_poptalk_subparsers=(learn connect run diff serve lessons)
 
-_shtab_poptalk_learn_option_strings=(-h --help --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog --save-chain -4 -6 --timeout --connect-timeout --source --socket --proxy --log --log-format --plain --color --theme)
+_shtab_poptalk_learn_option_strings=(-h --help --again --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog --save-chain -4 -6 --timeout --connect-timeout --source --socket --proxy --log --log-format --plain --color --theme)
 _shtab_poptalk_connect_option_strings=(-h --help --srv --save --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog --save-chain -4 -6 --timeout --connect-timeout --source --socket --proxy --expires-within --log --log-format --plain --color --theme --explain --times --local-commands -e --after-login --stop-on-err --pipeline --drop-after --login --mechanism --two-step --oauth --password-env --password-file --password-command --netrc --keyring --persona --maildrop --fault)
 _shtab_poptalk_run_option_strings=(-h --help --exact --loose --keep-going --max-time --max-wait --quiet --times --junit --var --user --password-env --password-file --password-command --netrc --keyring --persona --maildrop --fault --color --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog --save-chain -4 -6 --timeout --connect-timeout --source --socket --proxy)
 _shtab_poptalk_diff_option_strings=(-h --help --user --user-a --user-b --mechanism --password-env-a --password-file-a --password-command-a --password-env-b --password-file-b --password-command-b --netrc --keyring --bodies --top --json --color --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog --save-chain -4 -6 --timeout --connect-timeout --source --socket --proxy)
-_shtab_poptalk_serve_option_strings=(-h --help --persona --maildrop --fault --user --users --token --any-name --own --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault-seed --list-faults --connections --loop --quiet --log --json)
+_shtab_poptalk_serve_option_strings=(-h --help --lesson --persona --maildrop --fault --user --users --token --any-name --own --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault-seed --list-faults --connections --loop --quiet --log --json)
 _shtab_poptalk_lessons_list_option_strings=(-h --help --paths)
 _shtab_poptalk_lessons_check_option_strings=(-h --help --format --output --ignore)
 _shtab_poptalk_lessons_new_option_strings=(-h --help)
@@ -106,6 +106,7 @@ _shtab_poptalk___theme_choices=(neutral mono)
 _shtab_poptalk_learn_pos_1_nargs='*'
 _shtab_poptalk_learn__h_nargs=0
 _shtab_poptalk_learn___help_nargs=0
+_shtab_poptalk_learn___again_nargs=0
 _shtab_poptalk_learn___tls_nargs=0
 _shtab_poptalk_learn___starttls_nargs=0
 _shtab_poptalk_learn___insecure_nargs=0

@@ -15,7 +15,7 @@ from pathlib import Path
 from poptalk.lesson.document.model import Lesson, LessonErrors
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import LessonNotFound, find_lesson
-from poptalk.lesson.server import CHANCE, LessonMailboxes, persona_of
+from poptalk.lesson.server import CHANCE, LessonMailboxes, persona_of, what_its_server_does
 from poptalk.net.endpoint import UsageError
 from poptalk.practice.accounts import Account
 from poptalk.practice.faults.plan import FaultError, FaultPlan
@@ -60,8 +60,8 @@ def served(lesson: Lesson, *, word: str | None = None) -> Iterator[ServedLesson]
     with tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True) as directory:
         mailboxes = LessonMailboxes(lesson, Path(directory))
         yield ServedLesson(
-            word=word or lesson.name,
-            title=lesson.title,
+            name=f"{word or lesson.name}: {lesson.title}",
+            learn=None if what_its_server_does(lesson) else word or lesson.name,
             account=Account(name=lesson.user, password=lesson.password),
             arguments={
                 "persona": persona_of(lesson),

@@ -263,6 +263,15 @@ class LiveLessonServer(LessonServer):
         return self._destination
 
 
+def what_its_server_does(lesson: Lesson) -> str | None:
+    """Say what a lesson's practice server does that no other will; None where it is nothing."""
+    if lesson.faults:
+        return "what its practice server does wrong"
+    if any(block.outside for block in lesson.blocks(BlockKind.TASK)):
+        return "a server that other programs talk to as well"
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LettersSeen:
     """What a maildrop holds of the letters of a lesson.

@@ -47,9 +47,10 @@ FINISH_SECONDS = 8.0
 class ServedLesson(NamedTuple):
     """What a lesson brings to a server for a class, in place of options."""
 
-    word: str
-    """What `poptalk learn` takes."""
-    title: str
+    name: str
+    """As people name it: its number, and its title."""
+    learn: str | None
+    """What `poptalk learn` takes; None where it is done with other programs alone."""
     account: Account
     """Who logs in where no names are given."""
     arguments: Mapping[str, Any]
@@ -317,7 +318,7 @@ def _table(server: Server, lesson: ServedLesson | None) -> list[str]:
         about += [] if server.faults is None else [("faults", str(server.faults))]
     else:
         # What the lesson's server does wrong is for the class to find out.
-        about = [("lesson", f"{lesson.word}: {lesson.title}")]
+        about = [("lesson", lesson.name)]
     if server.is_for_a_class:
         rows = [("TLS port", f"{server.tls_port}, CA file {server.ca_file}")]
     else:
@@ -326,7 +327,7 @@ def _table(server: Server, lesson: ServedLesson | None) -> list[str]:
     return [
         "The practice server is ready; Ctrl-C ends it.",
         *(
-            blackboard(server, lesson=None if lesson is None else lesson.word)
+            blackboard(server, lesson=None if lesson is None else lesson.learn)
             if server.is_for_a_class
             else []
         ),

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from poptalk.classroom.server import served
+from poptalk.cli.main import main
 from poptalk.lesson.actions import FeedbackKind
-from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.document.model import Lesson, named_for
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import find_lesson, lesson_files
-from poptalk.lesson.server import ClassLessonServer, LettersSeen
+from poptalk.lesson.progress import step_hash
+from poptalk.lesson.server import ClassLessonServer, LettersSeen, what_its_server_does
 from poptalk.lesson.ui import start
 from poptalk.lesson.verify.dry_run import DryRunLearner
 from poptalk.net.endpoint import Destination, UsageError
 from poptalk.practice.server import Server
+from poptalk.transcript.placeholders import Known
+from tests.lesson.drilling import lesson_of
 from tests.practice.talking import greeted
 from tests.servers.terminal import Pty
 from tests.shell.black_box import environment, poptalk
@@ -98,7 +104,7 @@ def test_two_pupils_at_once_do_lesson_5_each_in_a_mailbox_of_their_own() -> None
 
 @pytest.mark.parametrize(
     "lesson",
-    [each for each in LESSONS.values() if start.what_its_server_does(each) is None],
+    [each for each in LESSONS.values() if what_its_server_does(each) is None],
     ids=lambda lesson: lesson.name,
 )
 def test_every_lesson_that_a_class_can_do_is_done_to_its_end(lesson: Lesson) -> None:
@@ -240,6 +246,57 @@ def test_other_mail_is_not_taken_for_the_lessons(tmp_path: Path) -> None:
         assert "about the messages on its practice server" in asked.pop()
         for letter in tmp_path.iterdir():
             letter.unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["serve", "--lesson", "5", "--persona", "plain"], "leave --persona, --maildrop,"),
+        (["serve", "--lesson", "5", "--shared"], "--shared and --writable out"),
+        (["serve", "--lesson", "fifty"], 'There is no lesson "fifty"'),
+        (["serve", "--lesson", "16"], "poptalk learn 16-whom-am-i-talking-to"),
+    ],
+)
+def test_what_cannot_be_served(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_name_and_a_password_are_put_in_place_of_the_lessons() -> None:
+    text = (
+        "## One\n\nBob, bob@mail.example, `bobby`: type `USER bob`, `PASS jones`, `\\0bob\\0jones`.\n\n"
+        "```pop3\nC: USER {user}\nS: +OK\n```\n\n> [!TIP]\n> It's bob.\n\n"
+        "```pop3 mistake\nC: USER bobby\n```\nNot that: bob\n\n"
+        "Who?\n\n- [x] bob -- Yes, bob.\n- [ ] Ted -- No.\n\n> [!TIP]\n> jones\n"
+    )
+    lesson = replace(lesson_of(text), user="bob", password="jones")
+    named = named_for(lesson, Known(user="ada", password="amber42"))
+    words = [*strings(named.steps)]
+    start = "Bob, bob@mail.example, `bobby`: type"
+    for each in (
+        f"{start} `USER ada`, `PASS amber42`, `\\0ada\\0amber42`.",
+        "It's ada.",
+        "Not that: ada",
+        "ada",
+        "Yes, ada.",
+        "amber42",
+    ):
+        assert each in words
+    assert [step_hash(step) for step in named.steps] == [step_hash(step) for step in lesson.steps]
+
+
+def strings(value: object) -> Iterator[str]:
+    """Give every string in a value made of dataclasses and tuples."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from strings(each)
+    elif is_dataclass(value):
+        for field in dataclass_fields(value):
+            yield from strings(getattr(value, field.name))
 
 
 # As a pupil sees it.

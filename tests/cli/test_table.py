@@ -20,7 +20,7 @@ PRACTICE = {"persona", "maildrop", "faults"}
 
 TAKEN: dict[str, tuple[tuple[type[Value], ...], set[str]]] = {
     "connect": ((Way, ShellSettings), {"target", "srv", "save", *PRACTICE}),
-    "learn": ((Way, ShellSettings), {"target", "lesson"}),
+    "learn": ((Way, ShellSettings), {"target", "lesson", "again"}),
     "run": ((Way, RunSettings), {"target", "file"}),
     "diff": ((Way, DiffSettings), {"a", "b"}),
     "serve": ((ServeSettings,), set()),

@@ -138,6 +138,26 @@ def test_on_a_live_server_the_words_are_calm() -> None:
     assert "this server words it differently" in verdict.text
 
 
+@pytest.mark.parametrize(
+    ("line", "reply", "passes"),
+    [
+        ("USER ADA", "+OK", True),
+        ("user ada", "+OK", True),
+        ("USER ADA", "-ERR", False),
+        ("USER ben", "+OK", False),
+    ],
+)
+def test_where_case_makes_no_difference_a_name_in_capitals_passes(
+    line: str, reply: str, passes: bool
+) -> None:
+    turn, known = awaited("C: USER {user}\nS: +OK"), {"user": "Ada"}
+    answer = answered(line, reply, state=State.AUTHORIZATION)
+    there = judge(turn, answer, known, any_case=True)
+    elsewhere = judge(turn, answer, known)
+    assert (there.kind is JudgementKind.WANTED) is passes
+    assert elsewhere.kind is not JudgementKind.WANTED
+
+
 def test_the_learner_may_choose_another_number() -> None:
     turn = awaited("C: RETR {n:int=2}\nS: +OK")
     verdict = judge(turn, answered("RETR 1", "+OK", "."), {})

@@ -151,6 +151,19 @@ def test_how_far_a_lesson_is(
     )
 
 
+def test_a_lesson_that_is_started_over_is_begun_and_another_one_is_not_touched(
+    log: ProgressLog,
+) -> None:
+    other = replace(LESSON, name="02-other")
+    log.append(event(EventKind.PASSED, ONE, lesson=other))
+    write(log, (EventKind.PASSED, ONE), (EventKind.PASSED, TWO), (EventKind.AGAIN, ""))
+    assert log.read().of(LESSON) == LessonProgress()
+    assert log.read().of(other).passed == {ONE}
+    write(log, (EventKind.STARTED, ONE), (EventKind.PASSED, ONE))
+    assert log.read().of(LESSON).passed == {ONE}
+    assert log.read().of(LESSON).position == TWO
+
+
 def test_the_last_lesson(log: ProgressLog) -> None:
     write(log, (START, ONE))
     log.append(ProgressEvent(lesson="02-other", kind=START))

@@ -27,6 +27,7 @@ from poptalk.lesson.server import (
     LiveLessonServer,
     PracticeLessonServer,
     recognise,
+    what_its_server_does,
 )
 from poptalk.lesson.ui.controller import is_yes
 from poptalk.lesson.ui.menu import LessonHost
@@ -240,15 +241,6 @@ def _begin_elsewhere(lesson: Lesson, needed: str, ask: Ask) -> None:
         raise UsageError(
             f"nothing was changed; poptalk learn {lesson.name} has a server of its own"
         )
-
-
-def what_its_server_does(lesson: Lesson) -> str | None:
-    """Say what a lesson's practice server does that no other will; None where it is nothing."""
-    if lesson.faults:
-        return "what its practice server does wrong"
-    if any(block.outside for block in lesson.blocks(BlockKind.TASK)):
-        return "a server that other programs talk to as well"
-    return None
 
 
 def _what_its_mailbox_has(lesson: Lesson) -> str | None:
