@@ -21,6 +21,7 @@ from poptalk.lesson.server import ClassLessonServer, LettersSeen, what_its_serve
 from poptalk.lesson.ui import start
 from poptalk.lesson.verify.dry_run import DryRunLearner
 from poptalk.net.endpoint import Destination, UsageError
+from poptalk.practice.limits import reachable_addresses
 from poptalk.practice.server import Server
 from poptalk.transcript.placeholders import Known
 from tests.lesson.drilling import lesson_of
@@ -37,11 +38,12 @@ BEFORE_THE_NAME = ("15-why-cant-i-log-in", "16-whom-am-i-talking-to")
 
 
 @contextmanager
-def a_class(lesson: Lesson) -> Iterator[Server]:
+def a_class(lesson: Lesson, *, host: str = "127.0.0.1") -> Iterator[Server]:
     """Run the server of a lesson for any name."""
     with (
         served(lesson) as setting,
         Server(
+            host=host,
             accounts=(),
             any_name=PASSWORD,
             own=True,
@@ -225,6 +227,34 @@ def test_a_lesson_about_what_comes_before_the_name_is_none_for_a_class(name: str
     for other in others:
         with served(LESSONS[other]):
             pass
+
+
+@pytest.mark.parametrize(("word", "asks"), [("8", False), ("6", True)])
+def test_on_another_machine_its_certificate_is_unknown_and_no_password_crosses_unasked(
+    word: str, asks: bool
+) -> None:
+    """Lesson 8's server has mechanisms that don't show the password, and lesson 6's has none."""
+    found_here = reachable_addresses("0.0.0.0")
+    if not found_here:
+        pytest.skip("this machine has no address but loopback")
+    lesson, asked = load_lesson(find_lesson(word)), list[str]()
+    with a_class(lesson, host="0.0.0.0") as server:
+        destination = Destination(host=found_here[0], port=server.port, user="ada")
+
+        def answer(question: str) -> str:
+            asked.append(question)
+            return "yes" if len(asked) == 2 else "no"
+
+        def find() -> object:
+            return start.find_server(
+                lesson, destination, ask=answer, ask_unseen=lambda _: PASSWORD
+            )[1]
+
+        if asks:
+            with pytest.raises(UsageError, match="--ca-file"):
+                find()
+        assert isinstance(find(), ClassLessonServer)
+        assert len(asked) == (2 if asks else 0)
 
 
 def test_other_mail_is_not_taken_for_the_lessons(tmp_path: Path) -> None:

@@ -34,9 +34,10 @@ from poptalk.lesson.ui.menu import LessonHost
 from poptalk.login.password import PASSWORD_VARIABLE
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination, UsageError
-from poptalk.net.errors import NetError
+from poptalk.net.errors import NetError, TlsFailed
 from poptalk.pop3.commands import Effect
 from poptalk.pop3.events import Closed, Event
+from poptalk.pop3.sasl.table import choose
 from poptalk.practice.accounts import BOB
 from poptalk.session.client import Client
 from poptalk.session.login import Asker, LoginRequest, Refused, log_in
@@ -118,7 +119,9 @@ def find_server(
     password = os.environ.get(PASSWORD_VARIABLE)
     seen: LettersSeen | None = None
     if password is None:
-        password, seen = _password_that_is_taken(lesson, destination, user, ask_unseen)
+        password, seen = _password_that_is_taken(
+            lesson, destination, user, ask=ask, ask_unseen=ask_unseen
+        )
     else:
         with suppress(LocalError, NetError):
             seen = _try(lesson, destination, user, password)
@@ -144,7 +147,7 @@ SECONDS = 30.0
 
 
 def _password_that_is_taken(
-    lesson: Lesson, destination: Destination, user: str, ask_unseen: Ask
+    lesson: Lesson, destination: Destination, user: str, *, ask: Ask, ask_unseen: Ask
 ) -> tuple[str, LettersSeen | None]:
     """Ask for the password, and try it at once: a slip would be in the way for the whole lesson.
 
@@ -155,10 +158,17 @@ def _password_that_is_taken(
         UsageError: the server lets nobody in, or cannot be reached; in its own words.
     """
     question = f"Password of {user}: "
+    in_clear = False
     for _ in range(MOST_ATTEMPTS):
         password = ask_unseen(question)
         try:
-            seen = _try(lesson, destination, user, password)
+            try:
+                seen = _try(lesson, destination, user, password, in_clear=in_clear)
+            except TlsFailed:
+                in_clear = not destination.tls and _sees_no_harm(destination, ask)
+                if not in_clear:
+                    raise
+                seen = _try(lesson, destination, user, password, in_clear=True)
         except Refused as error:
             if _IN_USE in str(error):
                 raise UsageError(
@@ -175,14 +185,27 @@ def _password_that_is_taken(
     )
 
 
+def _sees_no_harm(destination: Destination, ask: Ask) -> bool:
+    """Ask whether a password may be tried without TLS: in a lesson it crosses in the clear as well."""
+    question = (
+        f"The certificate of {destination.name} proves nothing here. In a lesson the\n"
+        "password crosses in the clear anyway. Try it without TLS? yes or no: "
+    )
+    return is_yes(ask(question))
+
+
 _IN_USE = "[IN-USE]"
 """The response code of a maildrop that another session has (RFC 2449 §8.1.1)."""
 
 
-def _try(lesson: Lesson, destination: Destination, user: str, password: str) -> LettersSeen | None:
+def _try(
+    lesson: Lesson, destination: Destination, user: str, password: str, *, in_clear: bool = False
+) -> LettersSeen | None:
     """Log in and out on a connection of its own, with TLS if there is any.
 
-    Where the server wants some time between two logins, nothing is tried: the next would be refused.
+    Where the certificate proves nothing, as on a teacher's machine, a mechanism will do that does not
+    show the password.  Where the server wants some time between two logins, nothing is tried: the next
+    would be refused.
 
     Returns:
         Which letters of the lesson are there, if no others are.
@@ -198,8 +221,14 @@ def _try(lesson: Lesson, destination: Destination, user: str, password: str) -> 
         client.greeting()
         offered = [line.strip().upper() for line in client.ask(b"CAPA").listing()]
         may_be_seen = not (destination.tls or destination.is_loopback)
-        if b"STLS" in offered and (may_be_seen or b"USER" not in offered):
-            client.require_tls()
+        if b"STLS" in offered and (may_be_seen or b"USER" not in offered) and not in_clear:
+            hides_password = _hides_password(client, offered)
+            try:
+                client.require_tls()
+            except TlsFailed:
+                if not hides_password:
+                    raise
+                return _try(lesson, destination, user, password, in_clear=True)
         if any(line.upper().startswith(b"LOGIN-DELAY ") for line in client.ask(b"CAPA").listing()):
             return None
         request = LoginRequest(user=user)
@@ -210,6 +239,19 @@ def _try(lesson: Lesson, destination: Destination, user: str, password: str) -> 
             client.ask(b"QUIT")
         # Otherwise no QUIT: after one, letters come in that the lesson has for later.
         return seen
+
+
+def _hides_password(client: Client, offered: list[bytes]) -> bool:
+    """Tell whether the mechanism that a login would take does not show the password."""
+    sasl = [line.split()[1:] for line in offered if line.startswith(b"SASL ")]
+    method = choose(
+        mechanisms=sasl[0] if sasl else None,
+        user_pass=b"USER" in offered,
+        timestamp=client.session.core.timestamp is not None,
+        encrypted=False,
+        token=False,
+    )
+    return method is not None and not method.readable
 
 
 def _begins_tls(block: Block) -> bool:
