@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from poptalk.lesson.document.model import Lesson, LessonErrors
 from poptalk.lesson.document.parser import load_lesson
@@ -37,12 +38,20 @@ def serve_lesson(word: str, options: ServeSettings, *, say: Say, complain: Say) 
     Raises:
         UsageError: there is no such lesson, or it is none for a class.
     """
+    with served(lesson_named(word), word=word) as setting:
+        return serve(options, lesson=setting, say=say, complain=complain)
+
+
+def lesson_named(word: str) -> Lesson:
+    """Return a lesson, as `poptalk learn` takes its name.
+
+    Raises:
+        UsageError: there is none, or something is wrong with it.
+    """
     try:
-        lesson = load_lesson(find_lesson(word))
+        return load_lesson(find_lesson(word))
     except (LessonNotFound, LessonErrors) as error:
         raise UsageError(str(error)) from error
-    with served(lesson, word=word) as setting:
-        return serve(options, lesson=setting, say=say, complain=complain)
 
 
 @contextmanager
@@ -56,22 +65,32 @@ def served(lesson: Lesson, *, word: str | None = None) -> Iterator[ServedLesson]
     Raises:
         UsageError: its mailbox or its persona cannot be used, or it is none for a class.
     """
-    _check_faults(lesson)
     with tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True) as directory:
         mailboxes = LessonMailboxes(lesson, Path(directory))
         yield ServedLesson(
-            name=f"{word or lesson.name}: {lesson.title}",
+            word=word or lesson.name,
+            title=lesson.title,
             learn=None if what_its_server_does(lesson) else word or lesson.name,
             account=Account(name=lesson.user, password=lesson.password),
-            arguments={
-                "persona": persona_of(lesson),
-                "maildrop": mailboxes.place,
-                "faults": lesson.faults,
-                "faults_by_name": True,
-                "fault_seed": CHANCE,
-            },
+            arguments=arguments_for(lesson, mailboxes),
             observer=mailboxes.begin,
         )
+
+
+def arguments_for(lesson: Lesson, mailboxes: LessonMailboxes) -> dict[str, Any]:
+    """Return what a lesson gives a `Server` for a class.
+
+    Raises:
+        UsageError: its persona cannot be used, or it is none for a class.
+    """
+    _check_faults(lesson)
+    return {
+        "persona": persona_of(lesson),
+        "maildrop": mailboxes.place,
+        "faults": lesson.faults,
+        "faults_by_name": True,
+        "fault_seed": CHANCE,
+    }
 
 
 def _check_faults(lesson: Lesson) -> None:

@@ -47,10 +47,11 @@ FINISH_SECONDS = 8.0
 class ServedLesson(NamedTuple):
     """What a lesson brings to a server for a class, in place of options."""
 
-    name: str
-    """As people name it: its number, and its title."""
+    word: str
+    """How it was named."""
+    title: str
     learn: str | None
-    """What `poptalk learn` takes; None where it is done with other programs alone."""
+    """What `poptalk learn` takes; None where it is done there with other programs alone."""
     account: Account
     """Who logs in where no names are given."""
     arguments: Mapping[str, Any]
@@ -318,7 +319,7 @@ def _table(server: Server, lesson: ServedLesson | None) -> list[str]:
         about += [] if server.faults is None else [("faults", str(server.faults))]
     else:
         # What the lesson's server does wrong is for the class to find out.
-        about = [("lesson", lesson.name)]
+        about = [("lesson", f"{lesson.word}: {lesson.title}")]
     if server.is_for_a_class:
         rows = [("TLS port", f"{server.tls_port}, CA file {server.ca_file}")]
     else:
