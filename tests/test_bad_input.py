@@ -15,7 +15,7 @@ import pytest
 
 from tests.servers import certificates
 from tests.servers.recording import RecordingServer
-from tests.servers.scripted import Close, Reset, ScriptedServer
+from tests.servers.scripted import Close, Reset, ScriptedServer, Send
 from tests.servers.terminal import Pty
 from tests.shell.black_box import (
     Finished,
@@ -217,6 +217,42 @@ def test_another_protocol_in_a_pipe(greeting: bytes, name: str) -> None:
     assert finished.code == 1
     assert finished.stdout.startswith(greeting.split(b"\n")[0])
     assert_one_sentence(finished, 'begins with "+OK"', "110", f"this looks like {name}")
+
+
+UNFINISHED = pytest.mark.parametrize(
+    ("octets", "name"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x28", "TLS"),
+        (b"0\x0c\x02\x01\x01a\x07", "LDAP"),
+        (b"E\x00\x00\x00\xffj\x04Host '::1' is not allowed to connect", "MySQL"),
+        (b"RFB 003.008", "VNC"),
+    ],
+)
+
+
+@UNFINISHED
+@pytest.mark.parametrize("stays", [True, False])
+def test_another_protocol_without_a_line_end(octets: bytes, name: str, *, stays: bool) -> None:
+    steps = (Send(octets),) if stays else (Send(octets), Close())
+    with ScriptedServer(steps) as server:
+        finished = piped(b"", *at(server), "--timeout", "0.2")
+    assert finished.code == 5
+    assert f"this looks like {name}" in finished.stderr
+
+
+def test_why_knows_a_greeting_that_has_begun() -> None:
+    with (
+        ScriptedServer((Send(b"RFB 003"),)) as server,
+        on_a_terminal(*at(server), "--plain") as pty,
+    ):
+        pty.wait_for("RFB 003")
+        pty.send(b":why\r")
+        pty.wait_for("no greeting of POP3: this looks like VNC")
+        pty.send(b":close\r")
+        pty.wait_for("poptalk closed the connection")
+        pty.send(b":why\r:quit\r")
+        assert pty.wait_exit() == 0
+        assert "\n".join(pty.history()).count("this looks like VNC") >= 3
 
 
 def test_a_greeting_that_turns_away() -> None:

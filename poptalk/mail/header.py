@@ -246,7 +246,7 @@ class WithParameters:
 def with_parameters(raw: bytes) -> WithParameters:
     """Read a value with parameters; of a parameter in pieces, the pieces in their order (RFC 2231)."""
     raw = b" ".join(raw[:LONGEST_MIME_FIELD].split())
-    value = raw.split(b";", 1)[0].replace(b" / ", b"/").split(None, 1)
+    value = re.split(b"[;,]", raw, maxsplit=1)[0].replace(b" / ", b"/").split(None, 1)
     plain: dict[str, bytes] = {}
     sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
     for match in _PARAMETER.finditer(raw):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+import unicodedata
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -27,7 +28,15 @@ from poptalk.mail.header import (
     read_header,
     with_parameters,
 )
-from poptalk.mail.words import HTML_TYPES, Decoded, TimeLimit, TooLong, decode, words_of
+from poptalk.mail.words import (
+    HTML_TYPES,
+    Decoded,
+    TimeLimit,
+    TooLong,
+    charset_within,
+    decode,
+    words_of,
+)
 
 # Long runs of a body are taken out before it is parsed, and put back when a part is read.
 #
@@ -111,6 +120,25 @@ class CouldNotBeReadDefect(MessageDefect):
     """Python's `email` has raised what it should not; its argument says what."""
 
 
+class _Part(Message):
+    """A part; a message within, in an encoding that RFC 2046 §5.2.1 forbids, is left whole at first."""
+
+    def get_content_type(self) -> str:
+        """Return the type, in lower case."""
+        found = super().get_content_type()
+        return "application/octet-stream" if self.is_encoded_message(found) else found
+
+    def is_encoded_message(self, kind: str | None = None) -> bool:
+        """Whether it is a message whose encoding has not been undone."""
+        kind = super().get_content_type() if kind is None else kind
+        encoding = str(self.get("Content-Transfer-Encoding", ""))
+        return (
+            kind in ("message/rfc822", "message/global")
+            and encoding in ("base64", "quoted-printable")
+            and not self.is_multipart()
+        )
+
+
 class _TooManyParts(Exception):
     """Raised within the parser, to stop it."""
 
@@ -158,7 +186,7 @@ def _octets(value: str) -> bytes:
 
 def _token(value: str) -> str:
     words = _octets(value).split(b";", 1)[0].split(None, 1)
-    return words[0].decode("ascii", "replace").strip("\"'").lower() if words else ""
+    return words[0].decode("ascii", "replace").strip("\"',").lower() if words else ""
 
 
 @lru_cache(maxsize=64)
@@ -190,6 +218,7 @@ def parse(octets: bytes, *, deadline: TimeLimit | None = None) -> Letter:
     policy = _SafePolicy(deadline=deadline)  # type: ignore[call-arg] # policies take what they have
     try:
         root = _parsed(header, body, policy)
+        _undo_encoded_messages(root, bulk, policy)
     except TooLong:
         raise
     except RecursionError:
@@ -205,7 +234,7 @@ def _parsed(header: RawHeader, body: memoryview, policy: _SafePolicy) -> Message
     def make(policy: _SafePolicy = policy) -> Message:
         if len(made) >= _MOST_PARTS_READ:
             raise _TooManyParts
-        made.append(Message(policy=policy))
+        made.append(_Part(policy=policy))
         return made[-1]
 
     parser = BytesFeedParser(make, policy=policy)
@@ -223,6 +252,17 @@ def _parsed(header: RawHeader, body: memoryview, policy: _SafePolicy) -> Message
     except _TooManyParts:
         made[0].defects.append(TooManyPartsDefect())
         return made[0]
+
+
+def _undo_encoded_messages(root: Message, bulk: Bulk, policy: _SafePolicy) -> None:
+    encoded = [n for _, n in _walk(root) if isinstance(n, _Part) and n.is_encoded_message()]
+    for node in encoded:
+        leaf = _Node(node, bulk)
+        octets = leaf.decoded(leaf.stored)[0]
+        header = read_header(octets)
+        inner = _parsed(header, memoryview(octets)[header.end :], policy)
+        _undo_encoded_messages(inner, bulk, policy)
+        node.set_payload([inner])
 
 
 def _in_one_piece(
@@ -384,8 +424,10 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 def _from_base64(stored: bytes) -> _Content:
     """Decode base64 up to its padding; other characters within are passed over (RFC 2045 §6.8)."""
+    behind = _NOT_BASE64.sub(b"", stored.partition(b"=")[2])
+    remarks = ("what follows the end of the base64 isn't read",) if behind else ()
     try:
-        return binascii.a2b_base64(stored, strict_mode=False), ()
+        return binascii.a2b_base64(stored, strict_mode=False), remarks
     except ValueError:
         pass
     digits = _NOT_BASE64.sub(b"", stored.split(b"=", 1)[0])
@@ -438,10 +480,20 @@ def readable_text(letter: Letter) -> Decoded | None:
     for leaf in sorted(texts, key=_rank):
         letter.deadline.check()
         found = _text_of(leaf, letter.deadline)
-        if found.text.strip():
+        if _says_anything(found.text):
+            same = [each for each in texts if _rank(each) == _rank(leaf) and each is not leaf]
+            others = sum(bool(each.stored.strip()) for each in same)
+            if others and _rank(leaf) < _BROKEN:
+                more = f"{others} more part{'s' * (others > 1)} of text: :structure shows what there is"
+                found = Decoded(text=found.text, remarks=(*found.remarks, more))
             return found
         first = first or found
     return first
+
+
+def _says_anything(text: str) -> bool:
+    """Whether there is more than spaces and characters without a shape."""
+    return any(not c.isspace() and unicodedata.category(c) != "Cf" for c in text)
 
 
 _BROKEN = 3
@@ -462,8 +514,9 @@ def _rank(leaf: _Node) -> int:
 def _text_of(leaf: _Node, deadline: TimeLimit) -> Decoded:
     content, remarks = leaf.decoded(leaf.stored)
     octets = content[:_MOST_OCTETS_OF_TEXT]
-    decoded = decode(octets, leaf.charset)
-    words = words_of(leaf.content_type, decoded.text, leaf.parameter, deadline)
+    decoded = decode(octets, leaf.charset or charset_within(leaf.content_type, octets))
+    text = decoded.text.removeprefix("\ufeff")  # a byte order mark
+    words = words_of(leaf.content_type, text, leaf.parameter, deadline)
     said = [*remarks, *decoded.remarks, *words.remarks]
     if len(octets) < len(content):
         said.append(f"only the first {len(octets):,} octets of it are shown")
@@ -485,14 +538,18 @@ MOST_HOPS = 200
 _LONGEST = 4096
 """Characters of a Received field; real ones have a few hundred."""
 
-_CLAUSES = re.compile(r"(?:^|\s)(from|by|with|id|for|via)\s+(\S+)", re.IGNORECASE)
+_CLAUSES = re.compile(
+    r"(?:^|\s)(from|by|with|id|for|via)\s+(Microsoft SMTP Server\b|\S+)", re.IGNORECASE
+)
 _COMMENT = re.compile(r"\([^()]*\)")
 _DEEPEST_COMMENT = 5
 """Comments within comments; there are more levels only in mail that was made to hurt."""
 
 _FROM = re.compile(r"(?:^|\s)from\s(.*?)(?=\s(?:by|via|with|id|for)\s|\Z)", re.IGNORECASE)
 _ADDRESS = re.compile(
-    r"\[(?:IPv6:)?([0-9A-Fa-f.:]{3,45})\]|[\s(](\d{1,3}(?:\.\d{1,3}){3})(?=[\s:)])", re.IGNORECASE
+    r"\[(?:IPv6:)?([0-9A-F.:]{3,45})\]"
+    r"|[\s(](\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-F]{0,4}:){2,7}[0-9A-F.]{0,15})(?=[\s:)])",
+    re.IGNORECASE,
 )
 
 

@@ -92,12 +92,14 @@ def _structure(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fra
 def _text(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
     found = readable_text(parse(octets, deadline=deadline))
     if found is None:
-        yield from _remark("no part of it is text; :structure shows what there is", columns)
+        none = "no part of it is text, attachments apart; :structure shows what there is"
+        yield from _remark(none, columns)
         return
     for remark in found.remarks:
         yield from _remark(remark, columns)
     if not found.text.strip():
         yield from _remark("its text is empty", columns)
+        return
     yield from text_rows(found.text.strip("\r\n"), columns=columns)
 
 
@@ -219,7 +221,8 @@ def trace_rows(hops: Sequence[Hop], *, columns: int) -> Iterator[Fragments]:
         head: Fragments = [("number", f"{number} ")]
         receiver = hop.receiver or "a host that does not say its name"
         yield from _hanging(head, "body", harmless(receiver), columns=columns)
-        address = f"[{hop.address}]" if hop.address else ""
+        known_by = hop.sender or ""
+        address = f"[{hop.address}]" if hop.address and hop.address not in known_by else ""
         known = (
             ("from", " ".join(filter(None, (hop.sender, address)))),
             ("with", hop.protocol),

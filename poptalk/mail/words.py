@@ -186,6 +186,22 @@ class TimeLimit:
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
+_META = re.compile(rb"<meta\s[^>]{0,200}?charset\s?=\s?[\"']?\s?([\w.:-]{1,40})", re.IGNORECASE)
+_LOOKED_AT = 1024
+"""Octets in which HTML has to name its charset (HTML Standard §4.2.5.4)."""
+
+
+def charset_within(content_type: str, octets: bytes) -> str | None:
+    """Return the charset that a part names in its text, as HTML may; None where it names none.
+
+    Args:
+        content_type: in lower case.
+        octets: of the part.
+    """
+    found = _META.search(octets[:_LOOKED_AT]) if content_type in HTML_TYPES else None
+    return found[1].decode("ascii") if found else None
+
+
 MOST_HTML = 256 * 1024
 """Characters of HTML that are read: mail programs cut off at 100,000, and of these the worst that was
 found (``&`` alone) takes half a second."""
@@ -311,13 +327,17 @@ def _moment(value: str) -> str:
 # HTML.
 
 _SPACES = re.compile(r"[ \t\n\f\r]+")
+_SHAPELESS = dict.fromkeys((0xAD, 0x34F, 0x200B, 0x2060, 0xFEFF))
+"""Characters that are not seen, with which senders pad the preview that mail programs show."""
 _UNSEEN = frozenset({"script", "style", "title", "template", "noframes"})
 _BLOCK = re.compile(
     "address|article|aside|blockquote|body|caption|center|d[dlt]|div|fieldset|figcaption|figure|footer"
-    "|form|h[1-6]|header|html|legend|main|nav|ol|option|p|pre|section|table|t(body|foot|head|r)|ul"
+    "|form|h[1-6r]|header|html|legend|main|nav|ol|option|p|pre|section|table|t(body|foot|head|r)|ul"
 )
 _CELLS = frozenset({"td", "th"})
 _RULE = "-" * 20
+_DEEPEST_LIST = 8
+"""Lists within lists that are indented further."""
 
 
 def _from_html(html: str, deadline: TimeLimit) -> Decoded:
@@ -352,6 +372,10 @@ class _Layout:
         """Whether a space is due before the next word."""
         self._unseen: str | None = None
         self._pre = 0
+        self._lists: list[int | None] = []
+        """The lists that have begun: the next number, None where they have none."""
+        self._after_target = False
+        """Whether the place to which a link leads was written last."""
         self._links: list[tuple[str, int]] = []
 
     def start(self, tag: str, attributes: dict[str, str | None]) -> None:
@@ -362,13 +386,9 @@ class _Layout:
             self._unseen = tag
         elif tag == "br":
             self._new_line()
-        elif tag == "hr":
+        elif tag in ("hr", "li"):
             self._break()
-            self._word(_RULE)
-            self._break()
-        elif tag == "li":
-            self._break()
-            self._word("*")
+            self._word(_RULE if tag == "hr" else self._list_mark())
             self._space = True
         elif tag in _CELLS and not self._line_empty:
             self._pieces.append("  ")
@@ -378,6 +398,10 @@ class _Layout:
         elif tag == "a":
             self._link_ended()
             self._links.append(((attributes.get("href") or "").strip(), len(self._pieces)))
+        elif tag in ("ul", "ol"):
+            first = attributes.get("start") or "1"
+            number = int(first) if re.fullmatch(r"\d{1,6}", first) else 1
+            self._lists.append(number if tag == "ol" else None)
         if _BLOCK.fullmatch(tag):
             self._break()
         self._pre += tag == "pre"
@@ -389,6 +413,8 @@ class _Layout:
             return
         if tag == "a":
             self._link_ended()
+        elif tag in ("ul", "ol"):
+            del self._lists[-1:]
         if _BLOCK.fullmatch(tag):
             self._break()
         self._pre = max(0, self._pre - (tag == "pre"))
@@ -397,6 +423,7 @@ class _Layout:
         """Take text."""
         if self._unseen:
             return
+        text = text.translate(_SHAPELESS)
         if self._pre:
             for index, line in enumerate(text.split("\n")):
                 if index:
@@ -416,7 +443,17 @@ class _Layout:
         self._link_ended()
         return "\n".join(line.rstrip() for line in "".join(self._pieces).split("\n")).strip("\n")
 
+    def _list_mark(self) -> str:
+        number = self._lists[-1] if self._lists else None
+        if number is not None:
+            self._lists[-1] = number + 1
+        indent = "  " * min(len(self._lists) - 1, _DEEPEST_LIST)
+        return f"{indent}*" if number is None else f"{indent}{number}."
+
     def _word(self, word: str) -> None:
+        if self._after_target and (word[0].isalnum() or word[0] == "["):
+            self._space = True
+        self._after_target = False
         if self._space and not self._line_empty:
             self._pieces.append(" ")
         self._pieces.append(word)
@@ -440,4 +477,4 @@ class _Layout:
         if target and not target.startswith("#") and target not in (shown, f"mailto:{shown}"):
             was_due, self._space = self._space, True
             self._word(f"<{target}>")
-            self._space = was_due
+            self._space, self._after_target = was_due, True

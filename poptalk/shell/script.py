@@ -136,12 +136,13 @@ class Pipe:
         """
         raw = self._raw.write if self._raw is not None else None
         self._driver.raw = None if self._options.after_login else raw
-        self.settle()
         core = self.session.core
-        if core.greeted is Status.OTHER:
-            detail = core.looks_like
-            sentence = ViolationKind.NOT_POP3.sentence
-            complain(f"{sentence} ({detail})" if detail else sentence)
+        try:
+            self.settle()
+        finally:
+            if core.looks_like or core.greeted in (Status.OTHER, Status.CHALLENGE):
+                detail, sentence = core.looks_like, ViolationKind.NOT_POP3.sentence
+                complain(f"{sentence} ({detail})" if detail else sentence)
         destination = self.session.destination
         if destination is not None and destination.starttls:
             self._driver.require_tls()

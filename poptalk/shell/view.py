@@ -180,7 +180,8 @@ class View:
         """Say what it may mean that the server has not said anything for a while, if it owes it."""
         core = self.session.core
         if not (core.settled or core.state is State.CLOSED):
-            hint = f". {TLS_PORT_HINT}" if core.state is State.GREETING else ""
+            silent = core.state is State.GREETING and not core.partial
+            hint = f". {TLS_PORT_HINT}" if silent else ""
             self.remark(f"{self._waiting().meaning}{hint}")
 
     def _waiting(self) -> Explanation:
@@ -189,7 +190,13 @@ class View:
         ended = core.state is State.CLOSED
         due = exchanges.unanswered if ended else core.outstanding
         in_body = exchanges.cut_off is not None if ended else core.in_body
-        return explain_waiting(due[0].command if due else None, in_body=in_body, ended=ended)
+        return explain_waiting(
+            due[0].command if due else None,
+            in_body=in_body,
+            ended=ended,
+            begun=bool(core.partial),
+            looks_like=core.looks_like if core.greeted is None else "",
+        )
 
     # Events.
 

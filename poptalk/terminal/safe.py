@@ -64,8 +64,8 @@ def harmless(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS, joiners: bool 
     Args:
         data: the line, without its line end.
         limit: octets (of a `str`: characters) to show; the text says how many were left out.
-        joiners: whether joiners stay where a script or an emoji needs them: for a message as people
-            read it, never for what a server said.
+        joiners: whether joiners stay where a script or an emoji needs them, and spaces of all kinds are
+            spaces: for a message as people read it, never for what a server said.
 
     Returns:
         Text that `str.isprintable` holds for, joiners apart.
@@ -181,6 +181,8 @@ def _character_pieces(text: str, *, joiners: bool) -> Iterator[Fragment]:
             yield "text", character
         elif joiners and character in _JOINERS and _joins(text, index):
             yield "text", character
+        elif joiners and unicodedata.category(character) == "Zs":
+            yield "text", " "
         elif escape:
             marks = MAX_MARKS
             yield "control", _numbered(character) if escape == _MARK else escape
@@ -280,6 +282,21 @@ def cut(text: str, columns: int) -> str:
     return text[:end]
 
 
+def _pieces(text: str, first: int, columns: int) -> list[str]:
+    """Break a text into pieces: one of at most `first` cells, then of `columns` cells."""
+    if text.isascii():
+        return [text[:first], *(text[n : n + columns] for n in range(first, len(text), columns))]
+    pieces, room = [""], first
+    for grapheme, width in _graphemes(text):
+        # A wide character alone may be too wide for a row of one cell.
+        if width > room and (pieces[-1] or first < columns):
+            pieces.append("")
+            room = columns
+        pieces[-1] += grapheme
+        room -= width
+    return pieces
+
+
 _MARKS = ("S: ", "C: ")
 """How a line begins whose text is written by others, and may be longer than a row."""
 
@@ -306,13 +323,11 @@ def hanging(line: Fragments, columns: int) -> Fragments:
     room = columns
     broken: Fragments = []
     for style, text in line:
-        while cells(text) > room:
-            head = cut(text, room)
-            broken += [(style, head), ("", "\n" + " " * indent)]
-            text = text[len(head) :]
-            room = columns - indent
-        broken.append((style, text))
-        room -= cells(text)
+        head, *others = _pieces(text, room, columns - indent)
+        broken.append((style, head))
+        for piece in others:
+            broken += [("", "\n" + " " * indent), (style, piece)]
+        room = columns - indent - cells(others[-1]) if others else room - cells(head)
     return broken
 
 
@@ -338,12 +353,5 @@ def wrap(text: str, columns: int) -> list[str]:
             continue
         if lines[-1]:
             lines.append("")
-        while cells(word) > columns:
-            # A wide character alone may be too wide for a row of one cell.
-            lines[-1] = cut(word, columns) or next(_graphemes(word))[0]
-            word = word[len(lines[-1]) :]
-            lines.append("")
-        lines[-1] = word
-        if not word:
-            lines.pop()
+        lines[-1:] = _pieces(word, columns, columns)
     return lines

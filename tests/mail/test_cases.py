@@ -60,6 +60,57 @@ def test_a_view_is(number: str, name: str, expected: str) -> None:
     assert seen(name, letter(number)) == expected
 
 
+MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n%s\r\n--b\r\n%s\r\n--b--\r\n"
+FORWARDED = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: "
+HTML = b"Content-Type: text/html\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (
+            b"Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            b"//5oAGkA\r\n",
+            "hi",
+        ),
+        (
+            b"Content-Transfer-Encoding: base64\r\n\r\naGk=\r\nA footer\r\n",
+            "what follows the end of the base64 isn't read\nhi",
+        ),
+        (b"Content-Transfer-Encoding: base64, 8bit\r\n\r\naGk=\r\n", "hi"),
+        (FORWARDED + b"base64\r\n\r\nU3ViamVjdDogYQoKaGkK\r\n", "hi"),
+        (FORWARDED + b"quoted-printable\r\n\r\nSubj=\r\nect: a\r\n\r\n=68i\r\n", "hi"),
+        (
+            MIXED
+            % (
+                b"Content-Type: text/plain; charset=utf-8\r\n\r\n\xc2\xa0\xe2\x80\x8b",
+                HTML + b"hi",
+            ),
+            "hi",
+        ),
+        (
+            MIXED % (b"\r\nhi", b"\r\nA footer"),
+            "1 more part of text: :structure shows what there is\nhi",
+        ),
+        (HTML + b"<meta charset='koi8-r'>\xf0\xf2", "ПР"),
+        (
+            HTML + b"<meta http-equiv=Content-Type content='text/html; charset=windows-1251'>\xcf",
+            "П",
+        ),
+        ("a\xa0b\u3000c\u202fd".encode(), "a b c d"),
+        (
+            b"Content-Disposition: attachment\r\n\r\nhi\r\n",
+            "no part of it is text, attachments apart; :structure shows what there is",
+        ),
+        (b"Subject: x\r\n\r\n", "its text is empty"),
+    ],
+    ids=ascii,
+)
+def test_a_text_is(octets: bytes, text: str) -> None:
+    shown = seen("text", octets if b"\r\n\r\n" in octets else b"Subject: x\r\n\r\n" + octets)
+    assert shown == text
+
+
 @pytest.mark.parametrize(
     ("number", "row"),
     [

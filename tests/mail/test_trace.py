@@ -61,6 +61,10 @@ def test_addresses_queue_ids_and_recipients() -> None:
         (b"from [192.0.2.1] (helo=[10.0.0.1]) by b; x", "10.0.0.1"),
         (b"from a (HELO x) (192.0.2.9) by b with SMTP; x", "192.0.2.9"),
         (b"from a (a 192.0.2.9:25) by b with SMTP; x", "192.0.2.9"),
+        (
+            b"from a (2603:10a6::1) by b (2603:10a6::2) with Microsoft SMTP Server; x",
+            "2603:10a6::1",
+        ),
         (b"by b with SMTP id 1; x", None),
         (b"from a by b ([192.0.2.1]) with SMTP; x", None),
     ],

@@ -308,6 +308,15 @@ def test_what_is_malformed(
         (b"HTTP/1.1 400 Bad Request", "HTTP", "80"),
         (b"SSH-2.0-OpenSSH_9.2", "SSH", "22"),
         (b"J\x00\x00\x00", "MySQL", "3306"),
+        (b"220 (vsFTPd 3.0.3)", "FTP", "21"),
+        (b"220 mx LMTP Dovecot ready.", "LMTP", "24"),
+        (b"RTSP/1.0 400 Bad Request", "RTSP", "554"),
+        (b"SIP/2.0 400 Bad Request", "SIP", "5060"),
+        (b"@RSYNCD: 31.0 sha512", "rsync", "873"),
+        (b":irc.example.org NOTICE * :*** Looking up", "IRC", "6667"),
+        (b'OK "ready"', "ManageSieve", "4190"),
+        (b"-DENIED Redis is running in protected mode", "Redis", "6379"),
+        (b"\xff\xfd\x18\xff\xfd ", "Telnet", "23"),
     ],
 )
 def test_other_protocols_are_told_by_their_first_word(

@@ -1,12 +1,14 @@
 """Cells, rows, cuts and wraps, wide characters and combining marks included."""
 
+from time import thread_time
+
 import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import iter_graphemes
 
-from poptalk.terminal.safe import cells, cut, harmless, rows, wrap
+from poptalk.terminal.safe import cells, cut, hanging, harmless, rows, wrap
 
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
 """Two women and a girl, joined: one grapheme."""
@@ -76,6 +78,14 @@ def test_wrap() -> None:
     assert wrap("中", 1) == ["中"]
     assert wrap("中文中 文", 4) == ["中文", "中", "文"]
     assert wrap(FAMILY * 3, 5) == [FAMILY * 2, FAMILY]
+
+
+@pytest.mark.parametrize("width", [1, 3, 20])
+def test_a_word_without_end_is_broken_at_once(width: int) -> None:
+    before = thread_time()
+    wrap("é" * 20_000, width)
+    hanging([("text", "S: "), ("text", "é" * 20_000)], width)
+    assert thread_time() - before < 1
 
 
 @given(texts, columns)

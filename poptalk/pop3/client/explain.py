@@ -112,6 +112,11 @@ def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
     """Explain the first line of a server (RFC 1939 §4)."""
     yield _indicator(status_line)
     yield from _code(status_line)
+    if status_line.status in (Status.OTHER, Status.CHALLENGE):
+        found = other_protocol(status_line.line)
+        kind = ViolationKind.NOT_POP3
+        yield _note(f"{kind.sentence} ({found})" if found else kind.sentence, kind.clause)
+        return
     welcome = status_line.status is Status.OK
     meaning = "the greeting, for people; the server speaks first, and you are in AUTHORIZATION"
     if not welcome:
@@ -119,10 +124,6 @@ def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
     clause = Clause(rfc=1939, section="4")
     yield Explanation(part=_words_for_people(status_line), meaning=meaning, clause=clause)
     timestamp = timestamp_of(status_line.line)
-    if status_line.status in (Status.OTHER, Status.CHALLENGE):
-        found = other_protocol(status_line.line)
-        kind = ViolationKind.NOT_POP3
-        yield _note(f"{kind.sentence} ({found})" if found else kind.sentence, kind.clause)
     if timestamp and welcome:
         yield Explanation(
             part=timestamp,
@@ -182,7 +183,12 @@ def explain_unasked(
 
 
 def explain_waiting(
-    command: Command | None, *, in_body: bool = False, ended: bool = False
+    command: Command | None,
+    *,
+    in_body: bool = False,
+    ended: bool = False,
+    begun: bool = False,
+    looks_like: str = "",
 ) -> Explanation:
     """Say what has not come.
 
@@ -190,11 +196,17 @@ def explain_waiting(
         command: what has no complete reply; None where the greeting is awaited.
         in_body: whether the reply has begun, and lacks its lone dot.
         ended: whether the connection is gone, so that nothing can come any more.
+        begun: whether a line has begun, and lacks its end.
+        looks_like: the protocol that a greeting belongs to, where that isn't POP3.
     """
     # What isn't a keyword may be a secret.
     what = "this line" if command is None or command.verb is None else command.verb.keyword
-    if command is None:
-        meaning = "no greeting came" if ended else "no greeting yet"
+    if looks_like:
+        meaning = f"what came is no greeting of POP3: {looks_like}"
+    elif begun:
+        meaning = "a line of the server has begun, and its end is still to come"
+    elif command is None:
+        meaning = "no complete greeting came" if ended else "no greeting yet"
     elif in_body and ended:
         meaning = (
             "the lone dot that ends the reply never came: the connection ended first, and what came "

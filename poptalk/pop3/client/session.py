@@ -104,8 +104,6 @@ class ClientSession:
         """Message-numbers that DELE marked in this session."""
         self.highest: int | None = None
         """The highest message-number that the server has spoken of, None where that is not known."""
-        self.looks_like = ""
-        """The protocol that the greeting belongs to, in words, where that isn't POP3."""
         self.farewell = False
         """Whether QUIT was answered with +OK."""
         self.quit_refused = False
@@ -117,6 +115,7 @@ class ClientSession:
         """The AUTH whose challenge has not been answered yet."""
         self._exchanges = 0
         self._unsent = b""
+        self._greeting = b""
         self._line = bytearray()
         self._line_overflow = 0
         self._unsolicited_reported = False
@@ -145,6 +144,11 @@ class ClientSession:
     def partial(self) -> bytes:
         """The beginning of a reply line whose end has not come."""
         return bytes(self._line)
+
+    @property
+    def looks_like(self) -> str:
+        """The protocol that the greeting, or what has come of it, belongs to, if that isn't POP3's."""
+        return other_protocol(self._greeting or (b"" if self.greeted else self.partial))
 
     @property
     def unfinished(self) -> bytes:
@@ -320,7 +324,11 @@ class ClientSession:
     def receive_eof(self) -> list[Event]:
         """Take the end of the server's side of the connection."""
         self._events = []
-        if self.in_body or self._line:
+        if self.greeted is None:
+            self._greeting = self.partial
+        if self.looks_like and self._line:
+            self._odd(ViolationKind.NOT_POP3, self.looks_like)
+        elif self.in_body or self._line:
             self._odd(ViolationKind.REPLY_CUT_SHORT)
         self._events.append(
             Closed(
@@ -468,7 +476,7 @@ class ClientSession:
         self.timestamp = timestamp_of(status_line.line)
         self._events.append(Greeting(status_line=status_line, timestamp=self.timestamp))
         if status_line.status in (Status.OTHER, Status.CHALLENGE):
-            self.looks_like = other_protocol(status_line.line)
+            self._greeting = status_line.line
             self._odd(ViolationKind.NOT_POP3, self.looks_like)
         else:
             self._remark_on_status(status_line)

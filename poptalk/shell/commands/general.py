@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import DIRECT, Destination, Way, consistent, usual_port
 from poptalk.net.saved import find_destination, find_server
-from poptalk.pop3.commands import VERBS, Verb
+from poptalk.pop3.commands import VERBS, State, Verb
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import open_log
 from poptalk.session.procedure import LocalError
@@ -195,7 +195,11 @@ def _why(shell: Shell, _argument: str) -> None:
 
 def _explain_last(shell: Shell) -> None:
     core = shell.session.core
-    if shell.session.exchanges.last is None and not (shell.connected and core.greeted is None):
+    if (
+        shell.session.exchanges.last is None
+        and not shell.connected
+        and core.state is State.GREETING
+    ):
         _last(shell)
     shell.say(shell.view.explained_now())
 
