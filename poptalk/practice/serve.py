@@ -375,7 +375,7 @@ def blackboard(server: Server, *, lesson: str | None = None) -> list[str]:
 def _who_can_reach(server: Server, addresses: list[str]) -> list[str]:
     """Say what else there is to know of the addresses at which others find a server."""
     if all(is_loopback(listener.host) for listener in server.listeners):
-        return [f"{server.host} is this machine alone; --listen 0.0.0.0 lets others in."]
+        return ["Only this machine; --listen 0.0.0.0 lets others in."]
     if not addresses:
         return ["No address of this machine was found; look for it in the settings of its network."]
     return [f"The same server: {', '.join(addresses[1:])}"] if addresses[1:] else []

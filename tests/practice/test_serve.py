@@ -235,7 +235,7 @@ def test_a_class_is_told_what_to_type_and_the_teacher_who_came() -> None:
         shown = "\n".join(lines)
         found = re.search(r"telnet 127\.0\.0\.1 (\d+)\n    or poptalk 127\.0\.0\.1 \1\n", shown)
         assert found is not None
-        assert "127.0.0.1 is this machine alone; --listen 0.0.0.0 lets others in." in shown
+        assert "Only this machine; --listen 0.0.0.0 lets others in." in shown
         assert "bob" not in shown
         password = re.search(r"password  (\w+)", shown)
         assert password is not None
