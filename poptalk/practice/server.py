@@ -102,7 +102,7 @@ class Server:
             its maildrop is; it is called once for each name, and again after `start_over`.
         writable: whether QUIT deletes messages from the disk, all that were marked or none; then the
             maildrop is open to one session at a time, of this and any other poptalk.
-        accounts: who may log in.
+        accounts: who may log in; by default bob and mrose, and with `any_name` no one else.
         any_name: the password with which any further name becomes an account, as in a class; then case
             makes no difference between names.
         token: the OAuth access token with which AUTH XOAUTH2 and OAUTHBEARER let everybody in who has
@@ -142,7 +142,7 @@ class Server:
         persona: str | Persona = DEFAULT_PERSONA,
         maildrop: Place | Callable[[str], Place] | None = None,
         writable: bool = False,
-        accounts: Sequence[Account] = ACCOUNTS,
+        accounts: Sequence[Account] | None = None,
         any_name: str | None = None,
         token: str | None = None,
         shared: bool = False,
@@ -162,7 +162,9 @@ class Server:
         observers: Sequence[MakeObserver] = (),
     ) -> None:
         self.persona = load_persona(persona) if isinstance(persona, str) else persona
-        self.accounts = tuple(accounts)
+        # A pupil may be called Bob, too.
+        usual = ACCOUNTS if any_name is None else ()
+        self.accounts = tuple(usual if accounts is None else accounts)
         self.any_name = any_name
         self.is_for_a_class = own or any_name is not None
         self._account_book = AccountBook(self.accounts, token=token, any_name=any_name)

@@ -257,6 +257,12 @@ def test_each_account_has_its_own_maildrop_even_with_the_same_folder(tmp_path: P
             assert ada.say(b"STAT").startswith(b"+OK 1 ")
 
 
+def test_a_pupil_may_be_called_bob() -> None:
+    with Server(any_name="amber42") as server, greeted(server) as talk:
+        assert talk.log_in(b"bob", b"jones").startswith(b"-ERR")
+        assert talk.log_in(b"bob", b"amber42").startswith(b"+OK")
+
+
 def test_a_function_says_where_the_maildrop_of_a_name_is(tmp_path: Path) -> None:
     asked = []
 
