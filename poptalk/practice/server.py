@@ -102,7 +102,7 @@ class Server:
             its maildrop is; it is called once for each name, and again after `start_over`.
         writable: whether QUIT deletes messages from the disk, all that were marked or none; then the
             maildrop is open to one session at a time, of this and any other poptalk.
-        accounts: who may log in; by default bob and mrose, and with `any_name` no one else.
+        accounts: who may log in; by default bob and mrose, or with `any_name` only those who give it.
         any_name: the password with which any further name becomes an account, as in a class; then case
             makes no difference between names.
         token: the OAuth access token with which AUTH XOAUTH2 and OAUTHBEARER let everybody in who has
