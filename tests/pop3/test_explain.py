@@ -204,6 +204,12 @@ def test_every_reply_has_an_explanation(
     assert all(explanation.meaning for explanation in explanations)
 
 
+@pytest.mark.parametrize("line", [b"", b" ", b"\t"])
+def test_an_empty_line_of_a_listing_is_explained(line: bytes) -> None:
+    explanations = explain_reply(parse_command(b"AUTH"), parse_status_line(b"+OK"), [line])
+    assert "which a listing does not have" in meaning_of(line, list(explanations)[2:])
+
+
 def test_a_challenge_is_shown_with_its_base64_undone() -> None:
     explanations = reply(b"AUTH SCRAM-SHA-256", b"+ cj1hLHM9UVE9PSxpPTQwOTY=")
     assert [e.part for e in explanations] == [b"+", b"r=a", b"s=QQ==", b"i=4096"]

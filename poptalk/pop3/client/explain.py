@@ -501,14 +501,15 @@ def _line(command: Command, line: bytes) -> Iterator[Explanation]:
         meaning = known.meaning if known else "not in the IANA registry of POP3 capabilities"
         clause = known.clause if known else Clause(rfc=2449, section="9")
         yield Explanation(part=line, meaning=meaning, clause=clause)
-    elif command.verb is not None and line:
+    elif command.verb is not None and line.strip():
         words = line.split(None, len(command.verb.fields) - 1)
         named = zip(command.verb.fields, words, strict=False)
         told = [f"{field.name} {_legible(word)}" for field, word in named]
         faults = list(faults_of_line(command, line.split()))
         yield Explanation(part=line, meaning="; ".join([", ".join(told), *faults]))
     elif command.verb is not None:
-        yield _note("an empty line, which a listing does not have", None)
+        what = "a line of nothing but spaces" if line else "an empty line"
+        yield Explanation(part=line, meaning=f"{what}, which a listing does not have")
 
 
 def _legible(word: bytes) -> str:
