@@ -123,6 +123,17 @@ class Unfollow(LessonAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBack(LessonAction):
+    """Make the maildrop as it was when one of the lesson's connections began.
+
+    Asked for only where the learner makes all connections (`Tutor(by_hand=True)`).
+    """
+
+    number: int
+    """Which connection of the lesson, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitSeconds(LessonAction):
     """Let time pass; `Waited` follows."""
 

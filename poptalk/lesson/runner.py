@@ -166,6 +166,8 @@ class Tutor:
         known: the user's name and password; None takes those of the lesson.
         later_letters: whether letters come in once a session has ended (the mailbox has `later/`),
             so that sessions that came before must be replayed as well.
+        by_hand: whether the learner alone connects and sends lines, as where they are judged at the
+            server; what poptalk would do by itself is waited for, or left out where it changes nothing.
     """
 
     def __init__(
@@ -178,6 +180,7 @@ class Tutor:
         lasting: bool = False,
         known: Known | None = None,
         later_letters: bool = False,
+        by_hand: bool = False,
     ) -> None:
         self._lesson = lesson
         self._recorder = ProgressRecorder(lesson)
@@ -187,6 +190,7 @@ class Tutor:
             live=live,
             lasting=lasting,
             later_letters=later_letters,
+            by_hand=by_hand,
             when_lost=lambda: self._recorder.keep(EventKind.LOST),
         )
         self._passed = set(passed)
@@ -253,6 +257,11 @@ class Tutor:
     def verdict(self) -> Judgement | None:
         """The last one on what is awaited, or on what poptalk sent in its place."""
         return self._task.verdict if self._task is not None else self._verdict
+
+    @property
+    def connection(self) -> int:
+        """Which connection of the lesson is the last one, from 1."""
+        return self._session.number
 
     @property
     def bindings(self) -> Bindings:
@@ -601,7 +610,7 @@ class Tutor:
             if not session.lost:
                 sent += [turn.keyword] if turn.keyword else []
                 index += 1
-        if folded and sent:
+        if folded and sent and not session.by_hand:
             yield Feedback(kind=FeedbackKind.NEWS, text=f"Sent {feedback.named(sent)}.")
 
     def _prove(self, block: Block) -> Flow[None]:
