@@ -1,1 +1,8 @@
-"""A class: a practice server for many learners, and a board that shows who is stuck."""
+"""A class: a practice server for many learners, and a board that shows who is stuck.
+
+Pupils are judged at the server, by the lesson's own tutor, so that whatever they connect with counts.
+
+- `server` is the lesson's practice server with a maildrop for each name.
+- `pupils` knows whose each connection is; `pupil` is one of them, with a tutor.
+- `view` holds the values that a board shows.
+"""

@@ -36,6 +36,7 @@ from poptalk.lesson.progress import EventKind
 from poptalk.lesson.runner import Tutor
 from poptalk.pop3.commands import MASK
 from poptalk.pop3.events import BodyChunk, Challenge, Event, Greeting, Reply, ReplyEnd, Sent
+from poptalk.pop3.server.events import EndReason
 from poptalk.practice.observers import DropReason
 from poptalk.session.log import now_here
 from poptalk.terminal.render import client_line, plain_text, status_line
@@ -155,9 +156,7 @@ class Pupil(Driver):
         """Whether a connection was just made."""
         self._server, self._tools = server, tools
         self._visitor = VisitorSession(server.destination(fresh=False, number=1), self.hear)
-        tutor = Tutor(
-            lesson, known=server.known, later_letters=server.later_letters, by_hand=True
-        )
+        tutor = Tutor(lesson, known=server.known, later_letters=server.later_letters, by_hand=True)
         super().__init__(tutor, server)
         self.carry_out(tutor.begin())
 
@@ -165,18 +164,22 @@ class Pupil(Driver):
         """Take what the server saw."""
         if self._proving:
             self._held.append(news)
-        else:
-            self.visited(self._visitor, news)
+            return
+        if isinstance(news, VisitorLeft) and not self.is_connected:
+            return  # known already
+        self.visited(self._visitor, news)
+        if self.session is not None and self.session.farewell:
+            # The server hangs up: that the client may take a while is no matter here.
+            self.visited(self._visitor, VisitorLeft(how=EndReason.QUIT))
 
     def leave(self) -> None:
         """Take note that the connection no longer counts."""
-        if self.is_connected:
-            self.take(VisitorLeft(how=DropReason.CLIENT_VANISHED))
+        self.take(VisitorLeft(how=DropReason.CLIENT_VANISHED))
 
     @property
     def is_connected(self) -> bool:
         """Whether there is a connection that takes commands."""
-        return self.session is not None and not self.session.farewell
+        return self.session is not None
 
     @property
     def step(self) -> Step | None:
@@ -226,7 +229,7 @@ class Pupil(Driver):
 
     def _masked(self, line: bytes) -> bytes:
         """Mask the password of the class where it was typed in the wrong place."""
-        password = self._server.known.password.encode()
+        password = (self._server.known.password or "").encode()
         return line[:MOST_OCTETS_OF_A_LINE].replace(password, MASK) if password else line
 
     def told(self, event: LessonEvent) -> None:

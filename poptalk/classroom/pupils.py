@@ -241,11 +241,13 @@ class Pupils:
         old = visit.pupil
         assert old is not None
         if old.is_named and _key(old.name) == _key(name):
+            old.tutor.rename(name)
             return
         pupil = self._by_name.get(_key(name))
         moving = self._visits[old] if self._never_was(old) and pupil is None else [visit]
         self._part(old, moving)
         pupil = pupil or self._new(name, is_named=True)
+        pupil.tutor.rename(name)
         for each in moving:
             self._join(each, pupil)
 

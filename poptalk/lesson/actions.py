@@ -376,9 +376,12 @@ class SessionTracker:
         if kinds not in ([ArgumentKind.NAME], [ArgumentKind.PASSWORD]):
             return
         value = command.arguments[0].decode("utf-8", "surrogateescape")
-        is_name = kinds == [ArgumentKind.NAME]
-        old, seen = self._user, self.seen
-        self._user = replace(old, user=value) if is_name else replace(old, password=value)
+        self.know(**{"user" if kinds == [ArgumentKind.NAME] else "password": value})
+
+    def know(self, **values: str) -> None:
+        """Take another name or password for the learner's own."""
+        self._user = replace(self._user, **values)
+        seen = self.seen
         self.seen = replace(seen, known=self._known(seen.greeting, seen.challenge))
 
     def _known(self, greeting: bytes, challenge: bytes | None) -> Bindings:

@@ -278,6 +278,10 @@ class Tutor:
         self._session.resumed(start)
         return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
 
+    def rename(self, user: str) -> None:
+        """Let the learner's name be spelt in another way from now on."""
+        self._session.know(user=user)
+
     def tell(self, message: Message | None) -> list[LessonAction]:
         """Take note of what happened, and let the lesson go on up to the next thing to wait for."""
         assert self._flow is not None, "A tutor must begin before it is told anything."

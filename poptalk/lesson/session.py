@@ -5,7 +5,7 @@ An end of the connection that the lesson did not ask for is explained here, once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -568,9 +568,6 @@ class LessonSession(SessionTracker):
 
     def _await_effect(self, turn: Turn) -> Flow[None]:
         """Wait for what a turn changes, however it comes about; what changes nothing is left out."""
-        number = None
-        if isinstance(turn.act, Line) and turn.effect is Effect.MARK:
-            number = message_of(turn.act.command)
         if turn.opens:
             yield from self._await_connection()
         elif turn.closes or _ends_session(turn):
@@ -578,7 +575,7 @@ class LessonSession(SessionTracker):
             yield from self._await_until(lambda: not self.seen.is_open, LEAVE)
         elif _succeeds(turn, Effect.LOGIN):
             yield from self._await_until(lambda: self.seen.state is State.TRANSACTION, LOG_IN)
-        elif number is not None and not turn.is_refusal:
+        elif (number := _marked_by(turn)) is not None:
             marked = MARK_AGAIN.format(number=number)
             yield from self._await_until(lambda: number in self.seen.marked, marked)
             self.lesson_marks |= {number} & self.seen.marked
@@ -589,7 +586,9 @@ class LessonSession(SessionTracker):
             yield Feedback(kind=FeedbackKind.NEWS, text=text)
         while not (met() or self.lost):
             message = yield from self.next(Awaiting.COMMAND)
-            verdict = judge_free(message, seen=self.before) if isinstance(message, Answered) else None
+            verdict = (
+                judge_free(message, seen=self.before) if isinstance(message, Answered) else None
+            )
             if verdict is not None and verdict.text:
                 yield Feedback(kind=FeedbackKind.ASIDE, text=verdict.text)
 
@@ -600,7 +599,7 @@ class LessonSession(SessionTracker):
         self._count = len(past)
         self.lost = False
         yield TakeBack(number=len(past) + (not current))
-        for turn in [turn for connection in current for turn in connection.turns]:
+        for turn in [turn for connection in current for turn in _lasting(connection.turns)]:
             yield from self._await_effect(turn)
             if self.lost:
                 return
@@ -614,3 +613,17 @@ MARK_AGAIN = "Without `QUIT` no mark lasts, so `DELE {number}` comes again."
 
 def _ends_session(turn: Turn) -> bool:
     return turn.effect is Effect.FAREWELL and not turn.is_refusal
+
+
+def _marked_by(turn: Turn) -> int | None:
+    """Return the message that a turn marks, None where it marks none."""
+    if not isinstance(turn.act, Line) or not _succeeds(turn, Effect.MARK):
+        return None
+    return message_of(turn.act.command)
+
+
+def _lasting(turns: Sequence[Turn]) -> list[Turn]:
+    """Leave out of a connection's turns the marks that RSET has taken back."""
+    resets = [at for at, turn in enumerate(turns) if _succeeds(turn, Effect.UNMARK_ALL)]
+    last = resets[-1] if resets else 0
+    return [turn for at, turn in enumerate(turns) if at >= last or _marked_by(turn) is None]
