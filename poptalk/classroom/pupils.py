@@ -5,13 +5,15 @@ maildrop can be made as it was before the login that follows.  The board's threa
 lock keeps the two apart.
 
 A connection belongs to the name in its USER, APOP or AUTH, from its first octet on: what was typed
-before the name is judged as well.  Until then it is shown by its address.  Who has never logged in is
-taken for a slip of the keys as soon as the same connection gives another name.
+before the name is judged as well.  Until then it is shown by its address, or is the one of the only
+pupil who was ever seen there; where several share an address nothing is guessed.  A name that has never
+logged in is taken for a slip of the keys as soon as the same connection gives another.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -128,6 +130,12 @@ class Pupils:
         self._by_name: dict[str, Pupil] = {}
         self._visits: dict[Pupil, list[_Visit]] = {}
         """Those whose news are kept, the one that counts last."""
+        self._at: dict[str, set[Pupil]] = {}
+        """The pupils with a name who were seen at an address."""
+        self._open = Counter[str]()
+        """Connections from each address."""
+        self._shared: set[str] = set()
+        """Addresses that had more than one at a time."""
         self._counted = 0
         self._wrong: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -179,12 +187,16 @@ class Pupils:
                 return
             visit.news.append(news)
         if visit.pupil is None:
+            self._open[visit.host] += 1
+            if self._open[visit.host] > 1:
+                self._shared.add(visit.host)
             self._join(visit, self._nameless(visit.host))
             return
         if self._counts(visit):
             visit.pupil.take(news)
         if isinstance(news, VisitorLeft):
             visit.is_over = True
+            self._open[visit.host] -= 1
             self._ended(visit, visit.pupil)
 
     def _counts(self, visit: _Visit) -> bool:
@@ -193,15 +205,17 @@ class Pupils:
 
     def _nameless(self, host: str) -> Pupil:
         """Return the pupil who has come from an address without a name; another one if they are busy."""
-        number = 1
-        while True:
+        known = self._at.get(host, set())
+        if host not in self._shared and len(known) == 1:
+            return next(iter(known))
+        for number in itertools.count(1):
             name = host if number == 1 else f"{host} ({number})"
             pupil = self._by_name.get(_key(name))
             if pupil is None:
                 return self._new(name, is_named=False)
-            if not any(not visit.is_over for visit in self._visits[pupil]):
+            if host not in self._shared:
                 return pupil
-            number += 1
+        raise AssertionError("unreachable")
 
     def _new(self, name: str, *, is_named: bool) -> Pupil:
         self._counted += 1
@@ -250,6 +264,7 @@ class Pupils:
         pupil.tutor.rename(name)
         for each in moving:
             self._join(each, pupil)
+            self._at.setdefault(each.host, set()).add(pupil)
 
     def _never_was(self, pupil: Pupil) -> bool:
         """Whether a pupil has never logged in, so that the name may have been a slip."""
@@ -265,10 +280,15 @@ class Pupils:
         if never_was and not left:
             pupil.over = True
             del self._by_name[_key(pupil.name)], self._visits[pupil]
+            for at in self._at.values():
+                at.discard(pupil)
             self.went(pupil)
 
     def _ended(self, visit: _Visit, pupil: Pupil) -> None:
         """Let another connection count that has waited for the end of this one."""
+        if not pupil.is_named and visit.host in self._shared:
+            self._part(pupil, [visit])  # it cannot be known who that was
+            return
         visits = self._visits[pupil]
         counted = visits[-1] is visit
         if visit.news is None:
@@ -333,6 +353,10 @@ class Pupils:
         with self.lock:
             found = [pupil for pupil in self._by_name.values() if pupil.number == number]
             return [*found[0].said] if found else []
+
+    def find(self, name: str) -> Pupil | None:
+        """Return the pupil of a name; to be used with the lock held."""
+        return self._by_name.get(_key(name))
 
     def all(self) -> list[Pupil]:
         """Return the pupils in the order in which they came; to be used with the lock held."""

@@ -376,13 +376,18 @@ class SessionTracker:
         if kinds not in ([ArgumentKind.NAME], [ArgumentKind.PASSWORD]):
             return
         value = command.arguments[0].decode("utf-8", "surrogateescape")
-        self.know(**{"user" if kinds == [ArgumentKind.NAME] else "password": value})
+        is_name = kinds == [ArgumentKind.NAME]
+        old = self._user
+        self.know(replace(old, user=value) if is_name else replace(old, password=value))
 
-    def know(self, **values: str) -> None:
+    def know(self, user: Known) -> None:
         """Take another name or password for the learner's own."""
-        self._user = replace(self._user, **values)
-        seen = self.seen
-        self.seen = replace(seen, known=self._known(seen.greeting, seen.challenge))
+        self._user = user
+        self.seen = replace(self.seen, known=self._known(self.seen.greeting, self.seen.challenge))
+
+    def rename(self, user: str) -> None:
+        """Let the learner's name be spelt in another way from now on."""
+        self.know(replace(self._user, user=user))
 
     def _known(self, greeting: bytes, challenge: bytes | None) -> Bindings:
         """Return the values of the known placeholders, some of which answer the server's octets."""

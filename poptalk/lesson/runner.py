@@ -224,7 +224,13 @@ class Tutor:
     @property
     def awaited(self) -> Turn | None:
         """The turn that the learner is to take; None where something else is awaited."""
-        return self._task.turn if self._task is not None else None
+        task_turn = self._task.turn if self._task is not None else None
+        return self._session.awaited or task_turn
+
+    @property
+    def waits_for_the_learner(self) -> bool:
+        """Whether something is waited for that poptalk would do by itself, had it hands."""
+        return self._session.awaited is not None
 
     @property
     def in_one_go(self) -> tuple[Turn, ...]:
@@ -280,7 +286,7 @@ class Tutor:
 
     def rename(self, user: str) -> None:
         """Let the learner's name be spelt in another way from now on."""
-        self._session.know(user=user)
+        self._session.rename(user)
 
     def tell(self, message: Message | None) -> list[LessonAction]:
         """Take note of what happened, and let the lesson go on up to the next thing to wait for."""

@@ -240,6 +240,8 @@ class LessonSession(SessionTracker):
         """Whether the reply under way has no end, and is meant to be cut off."""
         self.outside = False
         """Whether another program is at work, and not poptalk (see `outside`)."""
+        self.awaited: Turn | None = None
+        """The turn whose effect is waited for, where poptalk would do it by itself."""
         self._was_encrypted = False
         """Whether TLS was ever up: then nothing secret is replayed without it."""
         self._said: set[str] = set()
@@ -568,6 +570,7 @@ class LessonSession(SessionTracker):
 
     def _await_effect(self, turn: Turn) -> Flow[None]:
         """Wait for what a turn changes, however it comes about; what changes nothing is left out."""
+        self.awaited = turn
         if turn.opens:
             yield from self._await_connection()
         elif turn.closes or _ends_session(turn):
@@ -579,6 +582,7 @@ class LessonSession(SessionTracker):
             marked = MARK_AGAIN.format(number=number)
             yield from self._await_until(lambda: number in self.seen.marked, marked)
             self.lesson_marks |= {number} & self.seen.marked
+        self.awaited = None
 
     def _await_until(self, met: Callable[[], bool], text: str) -> Flow[None]:
         """Say what is waited for, and explain mistakes on the way; nothing is counted."""
