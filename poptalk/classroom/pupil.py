@@ -43,7 +43,7 @@ from poptalk.terminal.render import client_line, plain_text, status_line
 from poptalk.terminal.safe import Fragments
 
 if TYPE_CHECKING:
-    from poptalk.classroom.server import PupilServer
+    from poptalk.classroom.room import PupilServer
     from poptalk.lesson.actions import LessonEvent
     from poptalk.net.endpoint import Destination
     from poptalk.pop3.client.session import ClientSession

@@ -35,7 +35,7 @@ from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments, harmless
 
 if TYPE_CHECKING:
-    from poptalk.classroom.server import PupilServer
+    from poptalk.classroom.room import PupilServer
     from poptalk.lesson.actions import Feedback
     from poptalk.pop3.server.events import ServerEvent
     from poptalk.practice.accounts import Account
@@ -357,6 +357,14 @@ class Pupils:
     def find(self, name: str) -> Pupil | None:
         """Return the pupil of a name; to be used with the lock held."""
         return self._by_name.get(_key(name))
+
+    def connection_of(self, key: bytes | None) -> int:
+        """Return which of the lesson's connections the one of a name is that is about to log in."""
+        with self.lock:
+            pupil = self._by_name.get((key or b"").decode())
+            if pupil is None:
+                return 1
+            return max(1, pupil.tutor.connection + (not pupil.is_connected))
 
     def all(self) -> list[Pupil]:
         """Return the pupils in the order in which they came; to be used with the lock held."""

@@ -1,7 +1,7 @@
 """Pupils to rehearse with: they do the lesson over real sockets, and make the mistakes of real pupils.
 
-They cheat: what is due they ask the tutor of the class, so that they get to the end of any lesson that
-can be done without TLS.  How they go wrong is chance, the same for the same seed.
+They cheat: what is due they ask the tutor of the class, so that they get to the end of any lesson.  How
+they go wrong is chance, the same for the same seed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from poptalk.lesson.actions import Awaiting
+from poptalk.net.tls_settings import client_context
 from poptalk.pop3.client.session import ClientSession
 from poptalk.pop3.commands import Effect, State
+from poptalk.pop3.events import TlsRequested
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import FillError
 
 if TYPE_CHECKING:
-    from poptalk.classroom.server import ClassServer
+    from poptalk.classroom.room import ClassRoom
     from poptalk.lesson.document.model import Turn
     from poptalk.transcript.pattern import Bindings
 
@@ -39,6 +41,9 @@ MOST_LINES = 400
 """A pupil who has sent as many goes in circles."""
 
 READ_OCTETS = 65_536
+
+PATIENCE_SECONDS = 2.0
+"""How long a reply may take until an actor hangs up."""
 
 BUSY_SECONDS = 0.01
 """How soon to look again while a proof is going on."""
@@ -150,7 +155,7 @@ class Actor:
     """
 
     name: str
-    room: ClassServer
+    room: ClassRoom
     chance: Random
     mistakes: Sequence[Mistake]
     often: float = 0.3
@@ -163,7 +168,7 @@ class Actor:
     _core: ClientSession = field(default_factory=ClientSession)
 
     async def play(self) -> None:
-        """Do the lesson, up to its end or to what cannot be done without TLS."""
+        """Do the lesson, up to its end."""
         if self.pace:
             await asyncio.sleep(self.chance.uniform(0, 2 * self.pace))
         try:
@@ -259,10 +264,25 @@ class Actor:
             await self._close()
 
     async def _hear(self, enough: Callable[[], bool]) -> None:
+        """Read until there is enough; hang up where a reply has no end."""
         assert self._reader is not None
         while not enough() and self._core.state is not State.CLOSED:
-            data = await self._reader.read(READ_OCTETS)
-            self._core.receive_data(data) if data else self._core.receive_eof()
+            try:
+                data = await asyncio.wait_for(self._reader.read(READ_OCTETS), PATIENCE_SECONDS)
+            except TimeoutError:
+                await self._hang_up()
+                return
+            if not data:
+                self._core.receive_eof()
+            elif any(isinstance(event, TlsRequested) for event in self._core.receive_data(data)):
+                await self._begin_tls()
+
+    async def _begin_tls(self) -> None:
+        assert self._writer is not None
+        settings = self.room.destination(self.room.server).tls_settings()
+        context = client_context(settings)
+        await self._writer.start_tls(context, server_hostname=settings.server_name)
+        self._core.tls_established()
 
     async def _hang_up(self) -> None:
         """Leave without a word."""
@@ -285,9 +305,7 @@ def _filled(turns: Iterable[Turn], bindings: Bindings) -> Iterator[str]:
                 yield turn.act.step.pattern.fill(bindings)
 
 
-def cast(
-    room: ClassServer, count: int, *, seed: int = 1, pace: float = PACE_SECONDS
-) -> list[Actor]:
+def cast(room: ClassRoom, count: int, *, seed: int = 1, pace: float = PACE_SECONDS) -> list[Actor]:
     """Return actors for a class: some make few mistakes, some many, and some the same again and again.
 
     Args:

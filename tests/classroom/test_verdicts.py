@@ -9,7 +9,7 @@ import pytest
 
 from poptalk.classroom.pupil import Pupil
 from poptalk.classroom.rehearsal import MISTAKES, Actor, Deed, cast, rehearsing
-from poptalk.classroom.server import ClassServer
+from poptalk.classroom.room import ClassRoom
 from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind
 from poptalk.lesson.document.model import Lesson
 from poptalk.lesson.document.parser import load_lesson
@@ -87,7 +87,7 @@ def counted(actor: Actor) -> list[Deed]:
     ]
 
 
-def played(lesson: Lesson, actors: Sequence[Actor], room: ClassServer) -> None:
+def played(lesson: Lesson, actors: Sequence[Actor], room: ClassRoom) -> None:
     """Let a class go through a lesson."""
     with rehearsing(actors):
         wait_until(lambda: all(actor.is_through for actor in actors), seconds=60)
@@ -97,7 +97,7 @@ def played(lesson: Lesson, actors: Sequence[Actor], room: ClassServer) -> None:
 @pytest.mark.parametrize(("number", "count"), [("1", 5), ("5", PUPILS), ("8", 5), ("9", 5)])
 def test_a_class_gets_the_verdicts_of_learn(number: str, count: int) -> None:
     lesson = load_lesson(find_lesson(number))
-    with ClassServer(lesson, password=PASSWORD) as room:
+    with ClassRoom(lesson, password=PASSWORD) as room:
         actors = cast(room, count, pace=0)
         played(lesson, actors, room)
         for actor in actors:
