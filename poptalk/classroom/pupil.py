@@ -38,7 +38,8 @@ from poptalk.pop3.commands import MASK
 from poptalk.pop3.events import BodyChunk, Challenge, Event, Greeting, Reply, ReplyEnd, Sent
 from poptalk.pop3.server.events import EndReason
 from poptalk.practice.observers import DropReason
-from poptalk.session.log import now_here
+from poptalk.session.log import now_here, open_log
+from poptalk.terminal.markdown import render_item
 from poptalk.terminal.render import client_line, plain_text, status_line
 from poptalk.terminal.safe import Fragments
 
@@ -54,6 +55,9 @@ MOST_OCTETS_OF_A_LINE = 200
 
 MOST_SAID = 300
 """Lines of an exchange that are kept for the teacher to look at."""
+
+SPACE_FOR_TEXT = 10_000
+"""Columns of a row that is not to be broken."""
 
 _WRONG = (FeedbackKind.NOT_YET, FeedbackKind.UNJUDGED, FeedbackKind.CLOSED)
 _REMARKS = (*_WRONG, FeedbackKind.ASIDE, FeedbackKind.NEWS)
@@ -73,7 +77,7 @@ class Remark:
     """Harmless, secrets masked; empty where it is about no line."""
     kind: FeedbackKind
     text: str
-    """Inline Markdown."""
+    """On one line, without Markdown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ class Tools:
         aside: does work in a thread, and then something else.
         finished: called when a step is done.
         missed: called with each wrong line.
+        complain: called with a sentence for the teacher.
     """
 
     clock: Callable[[], float]
@@ -104,6 +109,7 @@ class Tools:
     aside: Callable[[Callable[[], None], Callable[[], None]], None]
     finished: Callable[[], None]
     missed: Callable[[str], None]
+    complain: Callable[[str], None]
 
 
 class Pupil(Driver):
@@ -112,14 +118,15 @@ class Pupil(Driver):
     Args:
         name: as the pupil gave it, or an address where no name was given.
         is_named: whether it is a name.
-        number: in which order the pupils came, from 1.
+        number: in which order the names came, from 1; less than 0 without one.
         lesson: what is learnt.
         server: the pupil's maildrop, and the way to it.
         tools: see there.
 
     Attributes:
         done: the steps that are done, by their ids.
-        misses: how many wrong lines there were in each step.
+        lines: how many lines were sent in each step.
+        misses: how many of them were wrong.
         progressed_at: when something was last done that the lesson asks for, by the clock.
         remark: the last remark since then.
         said: what was said last, and poptalk's comments, masked and harmless.
@@ -143,7 +150,7 @@ class Pupil(Driver):
         self.said: deque[Fragments | Feedback] = deque(maxlen=MOST_SAID)
         self.finished = False
         self.progressed_at = self._step_since = tools.clock()
-        self._lines: Counter[str] = Counter()
+        self.lines: Counter[str] = Counter()
         self._sent: deque[tuple[bytes, str]] = deque(maxlen=MOST_SAID)
         """Lines as they were sent, and as they may be seen, that are not answered yet."""
         self._line = ""
@@ -155,7 +162,9 @@ class Pupil(Driver):
         self._connected = False
         """Whether a connection was just made."""
         self._server, self._tools = server, tools
-        self._visitor = VisitorSession(server.destination(fresh=False, number=1), self.hear)
+        self._visitor = VisitorSession(
+            server.destination(fresh=False, number=1), self.hear, complain=tools.complain
+        )
         tutor = Tutor(lesson, known=server.known, later_letters=server.later_letters, by_hand=True)
         super().__init__(tutor, server)
         self.carry_out(tutor.begin())
@@ -175,6 +184,19 @@ class Pupil(Driver):
     def leave(self) -> None:
         """Take note that the connection no longer counts."""
         self.take(VisitorLeft(how=DropReason.CLIENT_VANISHED))
+
+    def log_to(self, name: str) -> None:
+        """Write the dialogue to a file as it goes on; nothing was said yet.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._visitor.session.log = open_log(name, self._visitor.session)
+
+    def close(self) -> None:
+        """Be of no further influence."""
+        self.over = True
+        self._visitor.session.close()
 
     @property
     def is_connected(self) -> bool:
@@ -243,7 +265,7 @@ class Pupil(Driver):
                 if line == event.line:
                     self._line = shown
                     break
-            self._lines[self._slug] += 1
+            self.lines[self._slug] += 1
 
     def settled(self) -> None:
         """Take note of the maildrop as it is when a connection begins."""
@@ -269,7 +291,7 @@ class Pupil(Driver):
                     self.remark = None
                     self.progressed_at = self._tools.clock()
                 elif kind in _REMARKS:
-                    self.remark = Remark(line=self._line, kind=kind, text=text)
+                    self.remark = Remark(line=self._line, kind=kind, text=_plain(text))
             case Ask(question=question):
                 self._question = question
             case TakeBack(number=number):
@@ -282,7 +304,7 @@ class Pupil(Driver):
         self.done[slug] = FinishedStep(
             at=now_here(),
             seconds=now - self._step_since,
-            lines=self._lines[slug],
+            lines=self.lines[slug],
             misses=self.misses[slug],
         )
         self._step_since = self.progressed_at = now
@@ -326,3 +348,9 @@ class Pupil(Driver):
 
         self._proving = True
         self._tools.aside(second.run, proved)
+
+
+def _plain(source: str) -> str:
+    """Return the text of inline Markdown, on one line."""
+    rows = render_item("", source, columns=SPACE_FOR_TEXT)
+    return " ".join(plain_text(row).strip() for row in rows)

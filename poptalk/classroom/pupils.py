@@ -24,15 +24,14 @@ from typing import TYPE_CHECKING
 
 from poptalk.classroom.pupil import Pupil, Tools, steps_to_do
 from poptalk.classroom.view import BoardView, PupilView, StepState, StepTally
-from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.document.model import Lesson, named_for
 from poptalk.lesson.outside import News, Reporter, VisitorLeft
-from poptalk.pop3.commands import Effect
+from poptalk.pop3.commands import MASK, Effect
 from poptalk.pop3.server.events import CommandReceived, LoginAttempt
 from poptalk.practice.accounts import is_fit_for_a_class
 from poptalk.practice.observers import Observer, Peer
-from poptalk.terminal.markdown import render_item
-from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import Fragments, harmless
+from poptalk.transcript.placeholders import Known
 
 if TYPE_CHECKING:
     from poptalk.classroom.room import PupilServer
@@ -51,9 +50,6 @@ COMMONEST = 5
 
 PROOFS_AT_ONCE = 2
 """Threads for second connections: each takes some milliseconds."""
-
-SPACE_FOR_TEXT = 10_000
-"""Columns of a row that is not to be broken."""
 
 
 class _Visit(Reporter):
@@ -106,7 +102,8 @@ class Pupils:
         version: rises with everything that happens, so that a board knows when to draw.
         finished: called, with the lock held, when a pupil has done a step.
         came: called with each new pupil, likewise.
-        failed: called with an exception that must not end the connection it came on.
+        went: called with one who turned out to be another, likewise.
+        complain: called with a sentence for the teacher.
     """
 
     def __init__(
@@ -122,11 +119,12 @@ class Pupils:
         self.finished: Callable[[], None] = _nothing
         self.came: Callable[[Pupil], None] = lambda _: None
         self.went: Callable[[Pupil], None] = lambda _: None
-        self.failed: Callable[[Exception], None] | None = None
+        self.complain: Callable[[str], None] = lambda _: None
         self._server_of = server_of
         self._clock = clock
         self._since = clock()
         self._steps = steps_to_do(lesson)
+        self._number_of = {step.slug: at for at, step in enumerate(lesson.steps, 1)}
         self._by_name: dict[str, Pupil] = {}
         self._visits: dict[Pupil, list[_Visit]] = {}
         """Those whose news are kept, the one that counts last."""
@@ -136,14 +134,18 @@ class Pupils:
         """Connections from each address."""
         self._shared: set[str] = set()
         """Addresses that had more than one at a time."""
-        self._counted = 0
+        self._counted: Counter[bool] = Counter()
+        """Pupils with a name, and without."""
         self._wrong: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = ThreadPoolExecutor(PROOFS_AT_ONCE, thread_name_prefix="proof")
 
     def close(self) -> None:
-        """Begin no more proofs."""
+        """Begin no more proofs, and judge nothing any more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        with self.lock:
+            for pupil in self._by_name.values():
+                pupil.close()
 
     # What the server reports, in its thread.
 
@@ -175,10 +177,8 @@ class Pupils:
         self.version += 1
         try:
             act()
-        except Exception as error:
-            if self.failed is None:
-                raise
-            self.failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the judge
+            self.complain(f"A line could not be judged, which is poptalk's fault: {error!r}")
 
     def _take(self, visit: _Visit, news: News) -> None:
         if visit.news is not None:
@@ -218,12 +218,15 @@ class Pupils:
         raise AssertionError("unreachable")
 
     def _new(self, name: str, *, is_named: bool) -> Pupil:
-        self._counted += 1
+        self._counted[is_named] += 1
+        number = self._counted[True] if is_named else -self._counted[False]
+        # A comment that shows what to type shows the pupil's name, and no password on a board.
+        own = named_for(self.lesson, Known(user=name, password=MASK.decode()))
         pupil = Pupil(
             name,
             is_named=is_named,
-            number=self._counted,
-            lesson=self.lesson,
+            number=number,
+            lesson=own if is_named else self.lesson,
             server=self._server_of(name),
             tools=Tools(
                 clock=self._clock,
@@ -231,6 +234,7 @@ class Pupils:
                 aside=self._aside,
                 finished=lambda: self.finished(),
                 missed=self._missed,
+                complain=lambda sentence: self.complain(sentence),
             ),
         )
         self._by_name[_key(name)] = pupil
@@ -278,7 +282,7 @@ class Pupils:
         left = [visit for visit in self._visits[pupil] if visit not in visits]
         self._visits[pupil] = left
         if never_was and not left:
-            pupil.over = True
+            pupil.close()
             del self._by_name[_key(pupil.name)], self._visits[pupil]
             for at in self._at.values():
                 at.discard(pupil)
@@ -328,12 +332,12 @@ class Pupils:
             pupils = [*self._by_name.values()]
             views = sorted(map(self._view, pupils), key=lambda view: view.urgency)
             return BoardView(
-                lesson=self.lesson.title,
+                lesson=harmless(self.lesson.title),
                 pupils=tuple(views),
                 steps=tuple(
                     StepTally(
-                        number=self.lesson.steps.index(step) + 1,
-                        title=step.title,
+                        number=self._number_of[step.slug],
+                        title=harmless(step.title),
                         through=sum(step.slug in pupil.done for pupil in pupils),
                     )
                     for step in self._steps
@@ -354,6 +358,10 @@ class Pupils:
             found = [pupil for pupil in self._by_name.values() if pupil.number == number]
             return [*found[0].said] if found else []
 
+    def number_of(self, slug: str) -> int:
+        """Return which step of the lesson one is, from 1."""
+        return self._number_of[slug]
+
     def find(self, name: str) -> Pupil | None:
         """Return the pupil of a name; to be used with the lock held."""
         return self._by_name.get(_key(name))
@@ -368,12 +376,12 @@ class Pupils:
 
     def all(self) -> list[Pupil]:
         """Return the pupils in the order in which they came; to be used with the lock held."""
-        return sorted(self._by_name.values(), key=lambda pupil: pupil.number)
+        return sorted(self._by_name.values(), key=lambda pupil: (not pupil.is_named, pupil.number))
 
     def _view(self, pupil: Pupil) -> PupilView:
         step, remark = pupil.step, pupil.remark
         misses = pupil.misses[step.slug] if step is not None else 0
-        title = f"{self.lesson.steps.index(step) + 1} {step.title}" if step is not None else ""
+        title = f"{self._number_of[step.slug]} {harmless(step.title)}" if step is not None else ""
         return PupilView(
             number=pupil.number,
             name=harmless(pupil.name),
@@ -384,7 +392,7 @@ class Pupils:
                 StepState.DONE
                 if each.slug in pupil.done
                 else StepState.DUE
-                if each is step
+                if step is not None and each.slug == step.slug
                 else StepState.TO_DO
                 for each in self._steps
             ),
@@ -394,7 +402,7 @@ class Pupils:
             stuck_seconds=0 if pupil.finished else self._clock() - pupil.progressed_at,
             line=remark.line if remark is not None else "",
             word=remark.kind.value if remark is not None else "",
-            remark=_plain(remark.text) if remark is not None else "",
+            remark=remark.text if remark is not None else "",
             trouble=self._trouble_of(pupil),
         )
 
@@ -410,12 +418,6 @@ class Pupils:
 def _key(name: str) -> str:
     """Make of a name what pupils are known by: case makes no difference, as for the server."""
     return name.casefold()
-
-
-def _plain(source: str) -> str:
-    """Return the text of inline Markdown, on one line."""
-    rows = render_item("", source, columns=SPACE_FOR_TEXT)
-    return " ".join(plain_text(row).strip() for row in rows)
 
 
 def _nothing() -> None:

@@ -23,7 +23,7 @@ class PupilView:
     """A pupil at one moment."""
 
     number: int
-    """In which order the pupils came, from 1: what stands for a name that is hidden."""
+    """In which order the names came, from 1; less than 0 without a name."""
     name: str
     """The name, or the address where no name was given."""
     is_named: bool
@@ -50,7 +50,7 @@ class PupilView:
     @property
     def hidden_name(self) -> str:
         """What is shown in place of the name."""
-        return f"pupil {self.number}"
+        return f"pupil {self.number}" if self.is_named else "nobody yet"
 
     @property
     def urgency(self) -> tuple[bool, bool, float, int]:

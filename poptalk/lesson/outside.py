@@ -181,10 +181,17 @@ class VisitorSession:
     Args:
         destination: the practice server.
         hear: called with each event of the session.
+        complain: says that a log of it cannot be written; None has it noted.
     """
 
-    def __init__(self, destination: Destination, hear: Callable[[Event], None]) -> None:
-        self.session = Session(clock=monotonic, whole=False, tls_at_once=False)
+    def __init__(
+        self,
+        destination: Destination,
+        hear: Callable[[Event], None],
+        *,
+        complain: Callable[[str], None] | None = None,
+    ) -> None:
+        self.session = Session(clock=monotonic, whole=False, tls_at_once=False, complain=complain)
         self.session.listeners.append(hear)
         self._destination = destination
 

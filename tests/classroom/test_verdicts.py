@@ -11,13 +11,15 @@ from poptalk.classroom.pupil import Pupil
 from poptalk.classroom.rehearsal import MISTAKES, Actor, Deed, cast, rehearsing
 from poptalk.classroom.room import ClassRoom
 from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind
-from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.document.model import Lesson, named_for
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import find_lesson
 from poptalk.lesson.progress import EventKind
 from poptalk.lesson.runner import Tutor
 from poptalk.lesson.server import PracticeLessonServer
 from poptalk.lesson.verify.dry_run import DryRun
+from poptalk.pop3.commands import MASK
+from poptalk.transcript.placeholders import Known
 from tests.classroom.rooms import PASSWORD, wait_until
 
 PUPILS = 25
@@ -87,7 +89,7 @@ def counted(actor: Actor) -> list[Deed]:
     ]
 
 
-def played(lesson: Lesson, actors: Sequence[Actor], room: ClassRoom) -> None:
+def played(actors: Sequence[Actor]) -> None:
     """Let a class go through a lesson."""
     with rehearsing(actors):
         wait_until(lambda: all(actor.is_through for actor in actors), seconds=60)
@@ -99,11 +101,12 @@ def test_a_class_gets_the_verdicts_of_learn(number: str, count: int) -> None:
     lesson = load_lesson(find_lesson(number))
     with ClassRoom(lesson, password=PASSWORD) as room:
         actors = cast(room, count, pace=0)
-        played(lesson, actors, room)
+        played(actors)
         for actor in actors:
             pupil = room.pupils.find(actor.name)
             assert pupil is not None, actor.name
-            own = replace(lesson, user=actor.name, password=PASSWORD)
+            mine = named_for(lesson, Known(user=actor.name, password=MASK.decode()))
+            own = replace(mine, user=actor.name, password=PASSWORD)
             with PracticeLessonServer(own) as server:
                 learner = Learner(own, server)
                 for deed in counted(actor):
