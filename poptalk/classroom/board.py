@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from poptalk.classroom.pupil import Remark
 from poptalk.classroom.view import BoardView, PupilView, StepState
-from poptalk.lesson.actions import Feedback
 from poptalk.net.endpoint import is_loopback
-from poptalk.terminal.markdown import render_comment
-from poptalk.terminal.safe import Fragment, Fragments, cells, cut, hanging, wrap
+from poptalk.terminal.safe import Fragments, cells, cut, hanging, wrap
 
 NOBODY_SECONDS = 60.0
 """How long nobody may come until the usual causes are named: by then the first has typed the address."""
@@ -70,18 +69,21 @@ def draw(view: BoardView, looks: Looks) -> list[Fragments]:
     """Return the rows of the board; a last one for the keys is `keys`."""
     head = _head(view, looks)
     room = looks.rows - len(head)
-    entries = [_pupil(pupil, view, looks) for pupil in view.pupils]
-    numbers = [pupil.number for pupil in view.pupils]
+    pupils = view.pupils
+    numbers = [pupil.number for pupil in pupils]
     first = 0
     if looks.selected in numbers:
+        # As far up as lets the one who is looked at be seen; a pupil takes a row at least.
         at = numbers.index(looks.selected)
-        while first < at and sum(map(len, entries[first : at + 1])) > room - 1:
-            first += 1
+        first, needed = at, len(_pupil(pupils[at], view, looks)) + 1
+        while first and (needed := needed + len(_pupil(pupils[first - 1], view, looks))) <= room:
+            first -= 1
     shown: list[Fragments] = []
-    for index, entry in enumerate(entries[first:], first):
-        is_last = index == len(entries) - 1
+    for index, pupil in enumerate(pupils[first:], first):
+        entry = _pupil(pupil, view, looks)
+        is_last = index == len(pupils) - 1
         if len(shown) + len(entry) > room - (not is_last):
-            shown.append([("note", f"  and {len(entries) - index} more below")])
+            shown.append([("note", f"  and {len(pupils) - index} more below")])
             break
         shown += entry
     return [_fitting(row, looks.columns) for row in head + shown][: looks.rows]
@@ -112,13 +114,16 @@ def _pupil(pupil: PupilView, view: BoardView, looks: Looks) -> list[Fragments]:
     """Return a row for a pupil, and one or two more where something is to be said."""
     is_wide = looks.columns >= WIDE
     is_selected = pupil.number == looks.selected
-    name = cut(looks.name(pupil), width := 14 if is_wide else 9)
+    name, width = looks.name(pupil), 14 if is_wide else 9
+    # Without a name there is nothing to count, so its address has the room of the blocks.
+    width += 0 if pupil.is_named else len(pupil.steps)
+    name = cut(name, width)
     line = looks.without_names(pupil.line, view.pupils)
     remark = looks.without_names(pupil.remark, view.pupils)
     row: Fragments = [
         ("prompt", "> " if is_selected else "  "),
         ("heading" if is_selected else "text", name + " " * (width - cells(name) + 1)),
-        *_blocks(pupil, looks),
+        *(_blocks(pupil, looks) if pupil.is_named else []),
         ("text", f" {_state(pupil):>8}"),
         ("notyet" if pupil.misses else "text", f" {_misses(pupil, is_wide=is_wide)}"),
     ]
@@ -221,15 +226,15 @@ def joining(join: Sequence[str], looks: Looks) -> list[Fragments]:
 
 
 def exchange(
-    pupil: PupilView, said: Sequence[Fragments | Feedback], view: BoardView, looks: Looks
+    pupil: PupilView, said: Sequence[Fragments | Remark], view: BoardView, looks: Looks
 ) -> list[Fragments]:
     """Return the end of a pupil's exchange, with poptalk's comments."""
     title = f"{looks.name(pupil)}  {pupil.step or 'through'}"
     rows: list[Fragments] = []
     for each in said[-looks.rows :]:
-        if isinstance(each, Feedback):
-            word: Fragment = ("aside", each.kind.value)
-            rows += render_comment(word, each.text, columns=looks.columns)
+        if isinstance(each, Remark):
+            text = f"{each.kind.value}: {each.text}"
+            rows += _wrapped("aside", text, looks.columns, indent="   ")
         else:
             rows += _broken(each, looks.columns)
     if looks.hides_names:

@@ -59,8 +59,7 @@ MOST_SAID = 300
 SPACE_FOR_TEXT = 10_000
 """Columns of a row that is not to be broken."""
 
-_WRONG = (FeedbackKind.NOT_YET, FeedbackKind.UNJUDGED, FeedbackKind.CLOSED)
-_REMARKS = (*_WRONG, FeedbackKind.ASIDE, FeedbackKind.NEWS)
+_REMARKS = frozenset(FeedbackKind) - {FeedbackKind.DONE, FeedbackKind.HINT, FeedbackKind.NEWS}
 """Comments that a teacher gets to see; hints name keys that the pupil doesn't have."""
 
 
@@ -131,6 +130,7 @@ class Pupil(Driver):
         remark: the last remark since then.
         said: what was said last, and poptalk's comments, masked and harmless.
         finished: whether the lesson is over.
+        has_logged_in: whether the name is more than a try.
     """
 
     def __init__(
@@ -147,13 +147,14 @@ class Pupil(Driver):
         self.done: dict[str, FinishedStep] = {}
         self.misses: Counter[str] = Counter()
         self.remark: Remark | None = None
-        self.said: deque[Fragments | Feedback] = deque(maxlen=MOST_SAID)
-        self.finished = False
+        self.said: deque[Fragments | Remark] = deque(maxlen=MOST_SAID)
+        self.finished = self.has_logged_in = False
         self.progressed_at = self._step_since = tools.clock()
         self.lines: Counter[str] = Counter()
         self._sent: deque[tuple[bytes, str]] = deque(maxlen=MOST_SAID)
         """Lines as they were sent, and as they may be seen, that are not answered yet."""
         self._line = ""
+        self._news = ""
         self._question: QuizQuestion | None = None
         self._body_lines = 0
         self._proving = False
@@ -202,6 +203,11 @@ class Pupil(Driver):
     def is_connected(self) -> bool:
         """Whether there is a connection that takes commands."""
         return self.session is not None
+
+    @property
+    def waits_for(self) -> str:
+        """What has to be done again before the lesson goes on, in a sentence; mostly empty."""
+        return self._news if self.tutor.waits_for_the_learner else ""
 
     @property
     def step(self) -> Step | None:
@@ -286,12 +292,16 @@ class Pupil(Driver):
                 self.misses[event.step] += 1
                 self._tools.missed(self._line)
             case Feedback(kind=kind, text=text):
-                self.said.append(action)
+                remark = Remark(line=self._line, kind=kind, text=plain(text))
+                self.said.append(remark)
                 if kind is FeedbackKind.DONE:
                     self.remark = None
                     self.progressed_at = self._tools.clock()
-                elif kind in _REMARKS:
-                    self.remark = Remark(line=self._line, kind=kind, text=_plain(text))
+                elif kind is FeedbackKind.NEWS:
+                    self._news = remark.text
+                # That a pupil is away is seen, and what went wrong before says more.
+                elif kind in _REMARKS and not (kind is FeedbackKind.CLOSED and self.remark):
+                    self.remark = remark
             case Ask(question=question):
                 self._question = question
             case TakeBack(number=number):
@@ -350,7 +360,7 @@ class Pupil(Driver):
         self._tools.aside(second.run, proved)
 
 
-def _plain(source: str) -> str:
+def plain(source: str) -> str:
     """Return the text of inline Markdown, on one line."""
     rows = render_item("", source, columns=SPACE_FOR_TEXT)
     return " ".join(plain_text(row).strip() for row in rows)

@@ -22,7 +22,7 @@ from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from poptalk.classroom.pupil import Pupil, Tools, steps_to_do
+from poptalk.classroom.pupil import Pupil, Remark, Tools, steps_to_do
 from poptalk.classroom.view import BoardView, PupilView, StepState, StepTally
 from poptalk.lesson.document.model import Lesson, named_for
 from poptalk.lesson.outside import News, Reporter, VisitorLeft
@@ -35,7 +35,6 @@ from poptalk.transcript.placeholders import Known
 
 if TYPE_CHECKING:
     from poptalk.classroom.room import PupilServer
-    from poptalk.lesson.actions import Feedback
     from poptalk.pop3.server.events import ServerEvent
     from poptalk.practice.accounts import Account
 
@@ -169,8 +168,9 @@ class Pupils:
         with self.lock:
             visit.is_logged_in = True
             self._guarded(partial(self._named, visit, name))
-            if visit.pupil is not None and self._counts(visit):
-                visit.news = None
+            if visit.pupil is not None:
+                visit.pupil.has_logged_in = True
+                visit.news = None if self._counts(visit) else visit.news
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Do something; what goes wrong in it is no reason for a connection to end."""
@@ -262,7 +262,9 @@ class Pupils:
             old.tutor.rename(name)
             return
         pupil = self._by_name.get(_key(name))
-        moving = self._visits[old] if self._never_was(old) and pupil is None else [visit]
+        # A name that never logged in may have been a slip, and then all of it was another's.
+        moves = not old.has_logged_in and pupil is None
+        moving = [*self._visits[old]] if moves else [visit]
         self._part(old, moving)
         pupil = pupil or self._new(name, is_named=True)
         pupil.tutor.rename(name)
@@ -270,18 +272,13 @@ class Pupils:
             self._join(each, pupil)
             self._at.setdefault(each.host, set()).add(pupil)
 
-    def _never_was(self, pupil: Pupil) -> bool:
-        """Whether a pupil has never logged in, so that the name may have been a slip."""
-        return all(visit.news is not None for visit in self._visits[pupil])
-
     def _part(self, pupil: Pupil, visits: Sequence[_Visit]) -> None:
         """Take connections from a pupil, who is forgotten if there was nothing else."""
         if any(map(self._counts, visits)):
             pupil.leave()
-        never_was = self._never_was(pupil)
         left = [visit for visit in self._visits[pupil] if visit not in visits]
         self._visits[pupil] = left
-        if never_was and not left:
+        if not (pupil.has_logged_in or left):
             pupil.close()
             del self._by_name[_key(pupil.name)], self._visits[pupil]
             for at in self._at.values():
@@ -348,7 +345,7 @@ class Pupils:
                 connected=sum(view.is_connected for view in views),
             )
 
-    def said_by(self, number: int) -> list[Fragments | Feedback]:
+    def said_by(self, number: int) -> list[Fragments | Remark]:
         """Return the last exchange of a pupil, line by line, with poptalk's comments.
 
         Args:
@@ -412,7 +409,7 @@ class Pupils:
         others = {visit.host for visit in visits if visit is not counts and not visit.is_over}
         if others and counts is not None and counts.is_logged_in:
             return f"the same name is at {' and '.join(sorted(others))} as well"
-        return ""
+        return pupil.waits_for
 
 
 def _key(name: str) -> str:

@@ -46,7 +46,7 @@ PATIENCE_SECONDS = 2.0
 """How long a reply may take until an actor hangs up."""
 
 BUSY_SECONDS = 0.01
-"""How soon to look again while a proof is going on."""
+"""How soon to look again while the server is at work."""
 
 # Mistakes: each makes of the right line what a pupil sends in its place, or nothing where it cannot.
 
@@ -225,6 +225,12 @@ class Actor:
                 return False
             return pupil.tutor.waits_for_the_learner or not pupil.is_connected
 
+    def _is_seen(self) -> bool:
+        """Whether the server takes the pupil to be connected."""
+        with self.room.pupils.lock:
+            pupil = self.room.pupils.find(self.name)
+            return pupil is not None and pupil.is_connected
+
     def _wrong(self, line: str) -> str | None:
         for mistake in self.chance.sample(self.mistakes, len(self.mistakes)):
             wrong = mistake(line, self.chance)
@@ -296,6 +302,9 @@ class Actor:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+            while self._is_seen():
+                # Whoever comes back before the server has seen them go is refused, as real pupils are.
+                await asyncio.sleep(BUSY_SECONDS)
 
 
 def _filled(turns: Iterable[Turn], bindings: Bindings) -> Iterator[str]:

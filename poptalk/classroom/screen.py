@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from poptalk.classroom.room import ClassRoom
     from poptalk.terminal.theme import Theme
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 """How often to look for news: a mistake is to be on the board within a second."""
 
 DRAW_SECONDS = 1.0
@@ -68,7 +69,7 @@ class BoardScreen:
             style=ptk_style(theme),
             color_depth=ptk_color_depth(color=color),
         )
-        if not _has_blocks(self._app.output.encoding()):
+        if not _has_blocks(self._app.output.encoding(), os.environ):
             self._looks.blocks = LETTERS
 
     def complain(self, sentence: str) -> None:
@@ -208,8 +209,11 @@ class BoardScreen:
         self._looks.selected = numbers[min(max(at, 0), len(numbers) - 1)]
 
 
-def _has_blocks(encoding: str) -> bool:
-    """Whether a terminal's encoding has the characters for blocks."""
+def _has_blocks(encoding: str, environ: Mapping[str, str]) -> bool:
+    """Whether a terminal has the characters for blocks, as far as its encoding and locale tell."""
+    locales = (environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    if next(filter(None, locales), "") in ("C", "POSIX"):
+        return False  # Python takes UTF-8 there all the same (PEP 540).
     try:
         "".join(BLOCKS.values()).encode(encoding)
     except (LookupError, UnicodeEncodeError):

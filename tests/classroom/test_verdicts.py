@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from poptalk.classroom.pupil import Pupil
+from poptalk.classroom.pupil import Pupil, Remark, plain
 from poptalk.classroom.rehearsal import MISTAKES, Actor, Deed, cast, rehearsing
 from poptalk.classroom.room import ClassRoom
-from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind
+from poptalk.lesson.actions import Awaiting, FeedbackKind
 from poptalk.lesson.document.model import Lesson, named_for
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import find_lesson
@@ -29,12 +29,17 @@ Said = Sequence[tuple[FeedbackKind, str]]
 
 def said_on_the_wire(pupil: Pupil) -> Said:
     """Return the verdicts that a pupil of a class has had."""
-    return judged(each for each in pupil.said if isinstance(each, Feedback))
+    return judged((each.kind, each.text) for each in pupil.said if isinstance(each, Remark))
 
 
-def judged(comments: Iterable[Feedback]) -> Said:
+def said_by_learn(learner: Learner) -> Said:
+    """Return those that a learner has had."""
+    return judged((each.kind, plain(each.text)) for each in learner.run.comments)
+
+
+def judged(comments: Iterable[tuple[FeedbackKind, str]]) -> Said:
     """Leave out what poptalk says of its own doings."""
-    return [(each.kind, each.text) for each in comments if each.kind is not FeedbackKind.NEWS]
+    return [each for each in comments if each[0] is not FeedbackKind.NEWS]
 
 
 class Learner:
@@ -114,6 +119,6 @@ def test_a_class_gets_the_verdicts_of_learn(number: str, count: int) -> None:
                 learner.run.close()
             # The last are kept, which is enough: a verdict depends on all before it.
             said = said_on_the_wire(pupil)
-            assert said == judged(learner.run.comments)[-len(said) :]
+            assert said == said_by_learn(learner)[-len(said) :]
             assert [*pupil.done] == learner.done
     assert len(MISTAKES) >= 10
