@@ -18,6 +18,7 @@ from poptalk.classroom.results import CannotWriteResults, Dialogues, Results
 from poptalk.classroom.room import ClassRoom
 from poptalk.classroom.server import lesson_named
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
+from poptalk.lesson.server import what_its_server_does
 from poptalk.pop3.values import Value
 from poptalk.practice.limits import CannotListen
 from poptalk.practice.persona import LOOPBACK
@@ -69,7 +70,6 @@ def run_class(settings: ClassSettings, *, say: Say, complain: Say) -> int:
     try:
         room = ClassRoom(
             lesson,
-            word=settings.lesson,
             password=password_of_class(settings.any_name),
             host=settings.listen,
             port=settings.port,
@@ -110,7 +110,8 @@ def _running(room: ClassRoom, settings: ClassSettings, complain: Say) -> Iterato
 
 def _show(room: ClassRoom, settings: ClassSettings, say: Say, complain: Say) -> None:
     """Show the board, or lines in its place, until the teacher leaves."""
-    join = blackboard(room.server, lesson=room.word)
+    learn = None if what_its_server_does(room.lesson) else settings.lesson
+    join = blackboard(room.server, lesson=learn)
     if settings.plain or not _can_redraw():
         say(f"The class is ready: {room.lesson.title}. Ctrl-C ends it.")
         for line in join:

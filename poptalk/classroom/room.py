@@ -89,7 +89,6 @@ class ClassRoom:
 
     Args:
         lesson: the lesson; nothing in its mailbox is changed.
-        word: what `poptalk learn` takes for it; None for its name.
         password: of everybody.
         host: the addresses to listen on.
         port: 0 for any that is free.
@@ -110,13 +109,12 @@ class ClassRoom:
         self,
         lesson: Lesson,
         *,
-        word: str | None = None,
         password: str,
         host: Sequence[str] = (LOOPBACK,),
         port: int = 0,
         tls_port: int = 0,
     ) -> None:
-        self.lesson, self.word, self.password = lesson, word or lesson.name, password
+        self.lesson, self.password = lesson, password
         self._names: dict[str, str] = {}
         """The name of each account as the server has it, by what pupils are known by."""
         with ExitStack() as opening:
