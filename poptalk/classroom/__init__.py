@@ -2,7 +2,11 @@
 
 Pupils are judged at the server, by the lesson's own tutor, so that whatever they connect with counts.
 
-- `server` lays a lesson out for a server of a class; `room` is that server with its pupils.
+- `command` is `poptalk class`.
+- `server` lays a lesson out for a server of a class, also for `poptalk serve --lesson`; `room` is that
+  server with its pupils.
 - `pupils` knows whose each connection is; `pupil` is one of them, with a tutor.
-- `view` holds the values that a board shows.
+- `view` holds the values that a board shows, `board` draws them, `screen` puts that on a terminal, and
+  `report` writes lines in its place.
+- `results` keeps what was done; `rehearsal` plays pupils.
 """

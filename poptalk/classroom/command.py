@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from poptalk.classroom.rehearsal import cast, rehearsing
 from poptalk.classroom.report import report
-from poptalk.classroom.results import CannotWriteResults, Dialogues, Results
+from poptalk.classroom.results import CannotWriteResults, ClassResults, Dialogues
 from poptalk.classroom.room import ClassRoom
 from poptalk.classroom.server import lesson_named
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
@@ -89,14 +89,16 @@ def run_class(settings: ClassSettings, *, say: Say, complain: Say) -> int:
 
 
 @contextmanager
-def _running(room: ClassRoom, settings: ClassSettings, complain: Say) -> Iterator[Results | None]:
+def _running(
+    room: ClassRoom, settings: ClassSettings, complain: Say
+) -> Iterator[ClassResults | None]:
     """Run the class, with all that is kept of it."""
     pupils = room.pupils
     pupils.complain = complain
     results = None
     with ExitStack() as running:
         if settings.results is not None:
-            results = Results(Path(settings.results), pupils, complain=complain)
+            results = ClassResults(Path(settings.results), pupils, complain=complain)
             pupils.finished = results.save
             running.callback(results.save)
         if settings.keep is not None:
@@ -151,7 +153,9 @@ def _stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _summary(room: ClassRoom, settings: ClassSettings, results: Results | None) -> Iterator[str]:
+def _summary(
+    room: ClassRoom, settings: ClassSettings, results: ClassResults | None
+) -> Iterator[str]:
     view = room.pupils.board()
     named = sum(pupil.is_named for pupil in view.pupils)
     yield f"The class is over: {named} came, {view.finished} got through."

@@ -40,7 +40,7 @@ def cell(text: str) -> str:
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
-class Results:
+class ClassResults:
     """The file with the results of a class.
 
     Args:

@@ -722,7 +722,7 @@ COMMANDS: Mapping[str, CliCommand] = {
         summary="hold a class: the server of a lesson, and a board that shows who is stuck",
         example=(
             "  poptalk class 5 --rehearse\n"
-            "  poptalk class 5 --listen 0.0.0.0 --port 1110 --results class.csv\n"
+            "  poptalk class 5 --listen 0.0.0.0 --port 2110 --results class.csv\n"
         ),
         options=CLASS,
     ),
