@@ -161,7 +161,8 @@ class Pupils:
     def named(self, visit: _Visit, name: str) -> None:
         """Let a connection be the one of a name."""
         with self.lock:
-            self._guarded(partial(self._named, visit, name))
+            if not visit.is_logged_in:
+                self._guarded(partial(self._named, visit, name))
 
     def logged_in(self, visit: _Visit, name: str) -> None:
         """Let a connection be the one of a name for good."""

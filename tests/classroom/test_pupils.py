@@ -63,6 +63,13 @@ def test_a_name_that_never_logged_in_gives_way_to_the_next() -> None:
         assert (pupil.name, done(pupil.steps)) == ("ada", 1)
 
 
+def test_a_name_that_is_refused_after_the_login_changes_nothing() -> None:
+    with a_room("5") as room, Caller(room.server.port) as ada:
+        ada.log_in("ada").type("USER ben", "TOP 5 3", "DELE 5")
+        (pupil,) = room.pupils.board().pupils
+        assert (pupil.name, done(pupil.steps)) == ("ada", 2)
+
+
 def test_who_comes_back_goes_on_whatever_the_capitals() -> None:
     with a_room("5") as room:
         with Caller(room.server.port) as ada:
