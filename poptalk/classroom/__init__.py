@@ -1,1 +1,12 @@
-"""A class: a practice server for many learners, and a board that shows who is stuck."""
+"""A class: a practice server for many learners, and a board that shows who is stuck.
+
+Pupils are judged at the server, by the lesson's own tutor, so that whatever they connect with counts.
+
+- `command` is `poptalk class`.
+- `server` lays a lesson out for a server of a class, also for `poptalk serve --lesson`; `room` is that
+  server with its pupils.
+- `pupils` knows whose each connection is; `pupil` is one of them, with a tutor.
+- `view` holds the values that a board shows, `board` draws them, `screen` puts that on a terminal, and
+  `report` writes lines in its place.
+- `results` keeps what was done; `rehearsal` plays pupils.
+"""

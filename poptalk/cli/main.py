@@ -330,6 +330,14 @@ def serve(given: Given) -> int:
     return serve_lesson(settings.lesson, settings, say=say, complain=complain)
 
 
+def class_(given: Given) -> int:
+    """Hold a class."""
+    from poptalk.classroom.command import ClassSettings, run_class
+    from poptalk.terminal.screen import complain, say
+
+    return run_class(_filled(ClassSettings, given), say=say, complain=complain)
+
+
 def lessons(given: Given) -> int:
     """Carry out `poptalk lessons ...`."""
     if given["action"] == "record":
@@ -359,6 +367,7 @@ RUN: Mapping[str, Callable[[Given], int]] = {
     "run": run,
     "diff": diff,
     "serve": serve,
+    "class": class_,
     "lessons": lessons,
 }
 """The function of each command, since the table of options is not loaded for a plain HOST PORT."""

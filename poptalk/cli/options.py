@@ -209,6 +209,8 @@ REACHING_ONLY = _reaching("for connecting, and for TLS")
 
 COLOR = _value("--color", "colours (auto)", choices=COLOR_FLAGS)
 
+THEME = _value("--theme", "styles (neutral)", choices=tuple(THEMES))
+
 SCREEN = (
     _value("--log FILE", "write the dialogue to FILE, secrets masked"),
     _value(
@@ -219,7 +221,7 @@ SCREEN = (
     ),
     _switch("--plain", "never redraw the screen: for screen readers and odd terminals"),
     COLOR,
-    _value("--theme", "styles (neutral)", choices=tuple(THEMES)),
+    THEME,
 )
 
 # Who logs in.
@@ -468,6 +470,29 @@ DIFF = (
     *REACHING,
 )
 
+ANY_NAME = _value(
+    "--any-name PASSWORD",
+    "for a class: everyone who gives this password can log in, with any name, in capitals or not; "
+    "without a password one is chosen (--any-name alone, or --any-name=PASSWORD)",
+    nargs="?",
+    const="",
+)
+
+LISTEN = _value(
+    "--listen ADDRESS",
+    "listen on another address than 127.0.0.1, for others to connect; everybody knows the "
+    "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
+    action="append",
+)
+
+PORT = _value("--port PORT", "the port without TLS (default: a free one)", type=_port)
+
+TLS_PORT = _value(
+    "--tls-port PORT",
+    "the port for TLS from the first octet (default: a free one)",
+    type=_port,
+)
+
 SERVE = (
     _value(
         "--lesson LESSON",
@@ -494,13 +519,7 @@ SERVE = (
         "the access token with which AUTH XOAUTH2 and OAUTHBEARER let every account in (default: no "
         "token is right)",
     ),
-    _value(
-        "--any-name PASSWORD",
-        "for a class: everyone who gives this password can log in, with any name, in capitals or not; "
-        "without a password one is chosen (--any-name alone, or --any-name=PASSWORD)",
-        nargs="?",
-        const="",
-    ),
+    ANY_NAME,
     _switch(
         "--own",
         "a maildrop for each name, one session at a time; DELE lasts until the server ends (default: "
@@ -517,18 +536,9 @@ SERVE = (
         "QUIT deletes on the disk what DELE marked; one session at a time has the maildrop (default: "
         "nothing on the disk is ever changed)",
     ),
-    _value(
-        "--listen ADDRESS",
-        "listen on another address than 127.0.0.1, for others to connect; everybody knows the "
-        "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
-        action="append",
-    ),
-    _value("--port PORT", "the port without TLS (default: a free one)", type=_port),
-    _value(
-        "--tls-port PORT",
-        "the port for TLS from the first octet (default: a free one)",
-        type=_port,
-    ),
+    LISTEN,
+    PORT,
+    TLS_PORT,
     _switch("--list-personas", "list the personas, and exit"),
     _switch(
         "--slow-refusals",
@@ -562,6 +572,35 @@ SERVE = (
         "print host, ports, accounts (null for a password that is not public) and the file of the "
         "certificate authority as one line of JSON, and nothing else",
     ),
+)
+
+CLASS = (
+    _argument("lesson", "LESSON", "its number, its name, or a file"),
+    ANY_NAME.but(
+        help="the password with which everyone can log in, with any name (default: one is chosen)"
+    ),
+    LISTEN,
+    PORT,
+    TLS_PORT,
+    _value(
+        "--results FILE",
+        "write a table for a spreadsheet, a row for each pupil and step, whenever a step is done",
+    ),
+    _value(
+        "--keep FOLDER",
+        "write each pupil's dialogue to a file there as it happens, secrets masked; poptalk run "
+        "replays it",
+    ),
+    _value(
+        "--rehearse NUMBER",
+        "play so many pupils, with mistakes, to try it at home (--rehearse alone: 25)",
+        type=_number_of("pupils"),
+        nargs="?",
+        const=25,
+    ),
+    _switch("--plain", "lines in place of a board: for screen readers and odd terminals"),
+    COLOR,
+    THEME,
 )
 
 NEW_LESSON = _argument(
@@ -678,6 +717,14 @@ COMMANDS: Mapping[str, CliCommand] = {
             "  poptalk serve --lesson 5 --any-name --listen 0.0.0.0 --port 1110\n"
         ),
         options=SERVE,
+    ),
+    "class": CliCommand(
+        summary="hold a class: the server of a lesson, and a board that shows who is stuck",
+        example=(
+            "  poptalk class 5 --rehearse\n"
+            "  poptalk class 5 --listen 0.0.0.0 --port 2110 --results class.csv\n"
+        ),
+        options=CLASS,
     ),
     "lessons": CliCommand(
         summary="list lessons, check them, write new ones",

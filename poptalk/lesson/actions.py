@@ -123,6 +123,17 @@ class Unfollow(LessonAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBack(LessonAction):
+    """Make the maildrop as it was when one of the lesson's connections began.
+
+    Asked for only where the learner makes all connections (`Tutor(by_hand=True)`).
+    """
+
+    number: int
+    """Which connection of the lesson, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitSeconds(LessonAction):
     """Let time pass; `Waited` follows."""
 
@@ -366,9 +377,17 @@ class SessionTracker:
             return
         value = command.arguments[0].decode("utf-8", "surrogateescape")
         is_name = kinds == [ArgumentKind.NAME]
-        old, seen = self._user, self.seen
-        self._user = replace(old, user=value) if is_name else replace(old, password=value)
-        self.seen = replace(seen, known=self._known(seen.greeting, seen.challenge))
+        old = self._user
+        self.know(replace(old, user=value) if is_name else replace(old, password=value))
+
+    def know(self, user: Known) -> None:
+        """Take another name or password for the learner's own."""
+        self._user = user
+        self.seen = replace(self.seen, known=self._known(self.seen.greeting, self.seen.challenge))
+
+    def rename(self, user: str) -> None:
+        """Let the learner's name be spelt in another way from now on."""
+        self.know(replace(self._user, user=user))
 
     def _known(self, greeting: bytes, challenge: bytes | None) -> Bindings:
         """Return the values of the known placeholders, some of which answer the server's octets."""

@@ -32,6 +32,7 @@ from poptalk.lesson.actions import (
     Waited,
     WaitSeconds,
 )
+from poptalk.lesson.outside import News, VisitorBeganTls, VisitorCame, VisitorLeft, VisitorSession
 from poptalk.lesson.runner import Tutor
 from poptalk.lesson.server import LessonServer
 from poptalk.net.connection import Link
@@ -341,6 +342,19 @@ class Driver(ABC):
         else:
             replies = self._replies
             self.listened(Disconnected(ending=ending, state=replies.state, marked=replies.marked))
+
+    def visited(self, visitor: VisitorSession, news: News) -> None:
+        """Tell the tutor what the server saw of another program's connection."""
+        if isinstance(news, VisitorCame):
+            self._replies = ReplyBuffer(visitor.session.exchanges, encrypted=news.encrypted)
+        in_the_clear = not visitor.session.core.encrypted
+        visitor.take(news)
+        if isinstance(news, VisitorBeganTls) and in_the_clear and visitor.core is not None:
+            self.tls_begun()
+        if isinstance(news, VisitorLeft) and visitor.session.ending is not None:
+            self.ended(visitor.session.ending)
+        else:
+            self.listened()
 
     def silence(self, seconds: float) -> None:
         """Let the tutor say what the silence may mean, at once: a line of its own may be pending."""

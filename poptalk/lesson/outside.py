@@ -3,7 +3,7 @@
 A `pop3 outside` block is done in another window, with telnet, ncat or `openssl s_client`.  The server's
 thread hands over what it sees (`Visitors`); the learner's thread makes a session of it, as if poptalk
 had sent and received the octets itself (`VisitorSession`), so that the tutor judges and explains as
-ever.
+ever.  In a class everything is done so (`poptalk.classroom`).
 """
 
 from __future__ import annotations
@@ -118,8 +118,7 @@ class Visitors:
         if not self._awaited:
             return Observer()
         self._awaited = False
-        self._news.put(VisitorCame(encrypted=peer.implicit_tls))
-        return _Reporter(self._news)
+        return Reporter(peer, self._news.put)
 
     def news(self) -> Iterator[News]:
         """Give what has happened since the last call, in order."""
@@ -130,27 +129,33 @@ class Visitors:
                 return
 
 
-class _Reporter(Observer):
-    """Reports one connection."""
+class Reporter(Observer):
+    """Reports one connection.
 
-    def __init__(self, news: SimpleQueue[News]) -> None:
-        self._news = news
+    Args:
+        peer: the connection.
+        report: called with each of the news, in the server's thread.
+    """
+
+    def __init__(self, peer: Peer, report: Callable[[News], None]) -> None:
+        self._report = report
+        report(VisitorCame(encrypted=peer.implicit_tls))
 
     def tls_began(self) -> None:
         """Report that TLS was established."""
-        self._news.put(VisitorBeganTls())
+        self._report(VisitorBeganTls())
 
     def received(self, octets: bytes) -> None:
         """Report octets from the other program."""
-        self._news.put(VisitorSent(octets=octets))
+        self._report(VisitorSent(octets=octets))
 
     def sent(self, octets: bytes | memoryview) -> None:
         """Report octets for it."""
-        self._news.put(VisitorReceived(octets=bytes(octets)))
+        self._report(VisitorReceived(octets=bytes(octets)))
 
     def ended(self, how: How) -> None:
         """Report the end."""
-        self._news.put(VisitorLeft(how=how))
+        self._report(VisitorLeft(how=how))
 
 
 # In the learner's thread.
@@ -176,10 +181,17 @@ class VisitorSession:
     Args:
         destination: the practice server.
         hear: called with each event of the session.
+        complain: says that a log of it cannot be written; None has it noted.
     """
 
-    def __init__(self, destination: Destination, hear: Callable[[Event], None]) -> None:
-        self.session = Session(clock=monotonic, whole=False, tls_at_once=False)
+    def __init__(
+        self,
+        destination: Destination,
+        hear: Callable[[Event], None],
+        *,
+        complain: Callable[[str], None] | None = None,
+    ) -> None:
+        self.session = Session(clock=monotonic, whole=False, tls_at_once=False, complain=complain)
         self.session.listeners.append(hear)
         self._destination = destination
 

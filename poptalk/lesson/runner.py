@@ -166,6 +166,8 @@ class Tutor:
         known: the user's name and password; None takes those of the lesson.
         later_letters: whether letters come in once a session has ended (the mailbox has `later/`),
             so that sessions that came before must be replayed as well.
+        by_hand: whether the learner alone connects and sends lines, as where they are judged at the
+            server; what poptalk would do by itself is waited for, or left out where it changes nothing.
     """
 
     def __init__(
@@ -178,6 +180,7 @@ class Tutor:
         lasting: bool = False,
         known: Known | None = None,
         later_letters: bool = False,
+        by_hand: bool = False,
     ) -> None:
         self._lesson = lesson
         self._recorder = ProgressRecorder(lesson)
@@ -187,6 +190,7 @@ class Tutor:
             live=live,
             lasting=lasting,
             later_letters=later_letters,
+            by_hand=by_hand,
             when_lost=lambda: self._recorder.keep(EventKind.LOST),
         )
         self._passed = set(passed)
@@ -220,7 +224,13 @@ class Tutor:
     @property
     def awaited(self) -> Turn | None:
         """The turn that the learner is to take; None where something else is awaited."""
-        return self._task.turn if self._task is not None else None
+        task_turn = self._task.turn if self._task is not None else None
+        return self._session.awaited or task_turn
+
+    @property
+    def waits_for_the_learner(self) -> bool:
+        """Whether something is waited for that poptalk would do by itself, had it hands."""
+        return self._session.awaited is not None
 
     @property
     def in_one_go(self) -> tuple[Turn, ...]:
@@ -255,6 +265,11 @@ class Tutor:
         return self._task.verdict if self._task is not None else self._verdict
 
     @property
+    def connection(self) -> int:
+        """Which connection of the lesson is the last one, from 1."""
+        return self._session.number
+
+    @property
     def bindings(self) -> Bindings:
         """What the placeholders of the lesson stand for at present."""
         return self._session.bindings
@@ -268,6 +283,10 @@ class Tutor:
         news = f"step {start.step + 1} of {count}: resumed" if start.step > 0 else ""
         self._session.resumed(start)
         return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
+
+    def rename(self, user: str) -> None:
+        """Let the learner's name be spelt in another way from now on."""
+        self._session.rename(user)
 
     def tell(self, message: Message | None) -> list[LessonAction]:
         """Take note of what happened, and let the lesson go on up to the next thing to wait for."""
@@ -601,7 +620,7 @@ class Tutor:
             if not session.lost:
                 sent += [turn.keyword] if turn.keyword else []
                 index += 1
-        if folded and sent:
+        if folded and sent and not session.by_hand:
             yield Feedback(kind=FeedbackKind.NEWS, text=f"Sent {feedback.named(sent)}.")
 
     def _prove(self, block: Block) -> Flow[None]:

@@ -102,6 +102,11 @@ class Mailbox:
         """How often it was made as at first; a session that is older lets nothing in."""
         return self._beginnings
 
+    @property
+    def later_is_here(self) -> bool:
+        """Whether the letters that come in later have come in."""
+        return any((self.maildrop / letter.name).exists() for letter in self._later.iterdir())
+
     def let_later_letters_in(self, *, beginnings: int) -> None:
         """Add the letters that come in; again does no harm.
 
@@ -551,6 +556,10 @@ class LessonMailboxes:
             raise MaildropError(error.sentence) from error
         self._mailboxes[name] = mailbox
         return mailbox.maildrop
+
+    def of(self, name: str) -> Mailbox | None:
+        """Return the mailbox of a name; None where it has none yet."""
+        return self._mailboxes.get(name)
 
     def begin(self, peer: Peer) -> Observer:
         """Let the letters of whoever logs in come in: for `Server(observers=...)`."""

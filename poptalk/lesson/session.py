@@ -5,7 +5,7 @@ An end of the connection that the lesson did not ask for is explained here, once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -29,12 +29,14 @@ from poptalk.lesson.actions import (
     Request,
     SendLine,
     SessionTracker,
+    TakeBack,
     Unfollow,
     Waited,
     WaitSeconds,
+    message_of,
 )
 from poptalk.lesson.document.model import Block, BlockKind, Item, Lesson, Turn
-from poptalk.lesson.judge import Judgement, JudgementKind, judge
+from poptalk.lesson.judge import Judgement, JudgementKind, judge, judge_free
 from poptalk.pop3.commands import Effect, State
 from poptalk.transcript.match import Agreement, match_reply
 from poptalk.transcript.model import Action, Direction, Send, ServerLine, Side
@@ -202,6 +204,7 @@ class LessonSession(SessionTracker):
         live: whether the server is not the lesson's practice server.
         lasting: whether the mailbox cannot be made as it was at first.
         later_letters: whether letters come in once a session has ended.
+        by_hand: whether the learner alone connects and sends lines.
         when_lost: gives what is to be noted when the connection has ended before its time.
     """
 
@@ -213,6 +216,7 @@ class LessonSession(SessionTracker):
         live: bool,
         lasting: bool,
         later_letters: bool,
+        by_hand: bool = False,
         when_lost: Callable[[], LessonAction],
     ) -> None:
         super().__init__(known)
@@ -223,6 +227,7 @@ class LessonSession(SessionTracker):
         self.lasting = lasting
         self.changes = 0
         """How often the mailbox was changed for good, where that lasts."""
+        self.by_hand = by_hand
         self.captured: Bindings = {}
         """What the placeholders of the lesson stand for."""
         self.chosen: dict[str, str] = {}
@@ -235,6 +240,8 @@ class LessonSession(SessionTracker):
         """Whether the reply under way has no end, and is meant to be cut off."""
         self.outside = False
         """Whether another program is at work, and not poptalk (see `outside`)."""
+        self.awaited: Turn | None = None
+        """The turn whose effect is waited for, where poptalk would do it by itself."""
         self._was_encrypted = False
         """Whether TLS was ever up: then nothing secret is replayed without it."""
         self._said: set[str] = set()
@@ -332,6 +339,9 @@ class LessonSession(SessionTracker):
 
     def connect(self, manner: Manner, *, number: int | None = None) -> Flow[None]:
         """Open a connection: the lesson's next one, or the one with a number."""
+        if self.by_hand:
+            yield from self._await_connection()
+            return
         self._count = self._count + 1 if number is None else number
         self._may_end = True
         connection = Connect(fresh=self._is_used, number=self._count, manner=manner)
@@ -350,6 +360,7 @@ class LessonSession(SessionTracker):
 
     def opened(self) -> None:
         """Note that a connection stands, as poptalk or the learner has opened it."""
+        self._count += self.by_hand
         self._is_used = self._may_end = self.lost = False
         self.lesson_marks = frozenset()
 
@@ -438,6 +449,9 @@ class LessonSession(SessionTracker):
         self, turn: Turn, manner: Manner, *, endless: bool = False
     ) -> Flow[Judgement | None]:
         """Do a turn in the learner's place, whatever it is; arguments as for `send`."""
+        if self.by_hand:
+            yield from self._await_effect(turn)
+            return None
         match turn.act:
             case Line():
                 return (yield from self.send(turn, manner, endless=endless))
@@ -484,6 +498,9 @@ class LessonSession(SessionTracker):
             cursor: where the lesson stands.
             news: what is said, together with what was replayed; a clause without a full stop.
         """
+        if self.by_hand:
+            yield from self._await_return(cursor)
+            return
         self.captured = {}
         self._is_used = True
         is_as_before = self.is_as_before(cursor)
@@ -536,6 +553,81 @@ class LessonSession(SessionTracker):
                 self.lost = True
                 yield Feedback(kind=FeedbackKind.CLOSED, text=feedback.NO_TLS_ANY_MORE)
 
+    # Where the learner alone has hands: what poptalk would do is waited for.
+
+    @property
+    def number(self) -> int:
+        """Which connection of the lesson is the last one, from 1."""
+        return self._count
+
+    def _await_connection(self) -> Flow[None]:
+        """Wait for the end of the connection, if there is one, and for the next."""
+        self._may_end = True
+        message: Message | None = None
+        while not isinstance(message, Connected):
+            message = yield from self.next(Awaiting.CLOSED)
+        self.opened()
+
+    def _await_effect(self, turn: Turn) -> Flow[None]:
+        """Wait for what a turn changes, however it comes about; what changes nothing is left out."""
+        self.awaited = turn
+        if turn.opens:
+            yield from self._await_connection()
+        elif turn.closes or _ends_session(turn):
+            self._may_end = True
+            yield from self._await_until(lambda: not self.seen.is_open, LEAVE)
+        elif _succeeds(turn, Effect.LOGIN):
+            yield from self._await_until(lambda: self.seen.state is State.TRANSACTION, LOG_IN)
+        elif (number := _marked_by(turn)) is not None:
+            marked = MARK_AGAIN.format(number=number)
+            yield from self._await_until(lambda: number in self.seen.marked, marked)
+            self.lesson_marks |= {number} & self.seen.marked
+        self.awaited = None
+
+    def _await_until(self, met: Callable[[], bool], text: str) -> Flow[None]:
+        """Say what is waited for, and explain mistakes on the way; nothing is counted."""
+        if not met():
+            yield Feedback(kind=FeedbackKind.NEWS, text=text)
+        while not (met() or self.lost):
+            message = yield from self.next(Awaiting.COMMAND)
+            verdict = (
+                judge_free(message, seen=self.before) if isinstance(message, Answered) else None
+            )
+            if verdict is not None and verdict.text:
+                yield Feedback(kind=FeedbackKind.ASIDE, text=verdict.text)
+
+    def _await_return(self, cursor: Cursor) -> Flow[None]:
+        """Wait until the learner stands where the lesson does; the maildrop is made as it was there."""
+        past = connections(self._lesson, cursor)
+        current = past[-1:] if past and not past[-1].is_over else []
+        self._count = len(past)
+        self.lost = False
+        yield TakeBack(number=len(past) + (not current))
+        for turn in [turn for connection in current for turn in _lasting(connection.turns)]:
+            yield from self._await_effect(turn)
+            if self.lost:
+                return
+
+
+LOG_IN = "This goes on after the login."
+LEAVE = "This goes on after `QUIT`."
+MARK_AGAIN = "Without `QUIT` no mark lasts, so `DELE {number}` comes again."
+"""What is waited for, where poptalk would do it by itself."""
+
 
 def _ends_session(turn: Turn) -> bool:
     return turn.effect is Effect.FAREWELL and not turn.is_refusal
+
+
+def _marked_by(turn: Turn) -> int | None:
+    """Return the message that a turn marks, None where it marks none."""
+    if not isinstance(turn.act, Line) or not _succeeds(turn, Effect.MARK):
+        return None
+    return message_of(turn.act.command)
+
+
+def _lasting(turns: Sequence[Turn]) -> list[Turn]:
+    """Leave out of a connection's turns the marks that RSET has taken back."""
+    resets = [at for at, turn in enumerate(turns) if _succeeds(turn, Effect.UNMARK_ALL)]
+    last = resets[-1] if resets else 0
+    return [turn for at, turn in enumerate(turns) if at >= last or _marked_by(turn) is None]

@@ -123,7 +123,7 @@ def _serve(
     try:
         server.listen()
     except CannotListen as error:
-        complain(_why_not(error))
+        complain(why_not(error))
         return EXIT_NO if error.is_address else EXIT_USAGE
     for host in options.listen:
         if not is_loopback(host) and any(map(is_public, server.accounts)):
@@ -162,9 +162,17 @@ def _accounts(options: ServeSettings, lesson: ServedLesson | None, complain: Say
 
 
 def _any_name(options: ServeSettings) -> str | None:
-    password = options.any_name
+    return None if options.any_name is None else password_of_class(options.any_name)
+
+
+def password_of_class(password: str) -> str:
+    """Return the password of a class as --any-name takes it: one is chosen where it is empty.
+
+    Raises:
+        AccountError: it cannot be used.
+    """
     if not password:
-        return None if password is None else class_password()
+        return class_password()
     return parse_account(f"any:{password}", source="--any-name").password
 
 
@@ -198,7 +206,8 @@ def _observers(
     return observers
 
 
-def _why_not(error: CannotListen) -> str:
+def why_not(error: CannotListen) -> str:
+    """Say why a server cannot listen, and what to try."""
     if not error.is_address:
         return (
             f'--listen "{error.host}": this machine has no such address and knows no such name. Try '

@@ -33,7 +33,7 @@ from poptalk.lesson.actions import (
     Unfollow,
 )
 from poptalk.lesson.driver import Driver, ReplyBuffer
-from poptalk.lesson.outside import POLL_SECONDS, VisitorCame, VisitorLeft, VisitorSession
+from poptalk.lesson.outside import POLL_SECONDS, VisitorLeft, VisitorSession
 from poptalk.lesson.runner import SILENCES, Tutor
 from poptalk.lesson.server import PracticeLessonServer
 from poptalk.net.errors import CLOSED_BY_US, TlsFailed
@@ -314,16 +314,7 @@ class LessonController(Driver, Controller):
             return
         assert isinstance(server, PracticeLessonServer)
         for news in server.visitors.news():
-            if isinstance(news, VisitorCame):
-                self._replies = ReplyBuffer(visitor.session.exchanges, encrypted=news.encrypted)
-            encrypted = visitor.session.core.encrypted
-            visitor.take(news)
-            if visitor.session.core.encrypted and not encrypted and self.session is not None:
-                self.tls_begun()
-            if isinstance(news, VisitorLeft) and visitor.session.ending is not None:
-                self.ended(visitor.session.ending)
-            else:
-                self.listened()
+            self.visited(visitor, news)
             if visitor is not self._visitor:
                 return
         self._shell.after(POLL_SECONDS, partial(self._look, visitor))

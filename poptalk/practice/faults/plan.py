@@ -139,6 +139,8 @@ class FaultPlan:
 
     Attributes:
         seed: the number with which everything happens again.
+        number_of: returns which connection of a name is about to log in, where they are counted by
+            name; by default its logins are counted.
 
     Raises:
         FaultError: a rule cannot be read, or two contradict each other.
@@ -156,6 +158,7 @@ class FaultPlan:
         self.rules = tuple(read_rule(text, accounts=accounts) for text in rules)
         self._by_name = by_name
         self._logins: Counter[bytes | None] = Counter()
+        self.number_of: Callable[[bytes | None], int] = lambda name: self._logins[name] + 1
         for rule in self.rules if by_name else ():
             if rule.connections is not None:
                 _check_begins_with_login(rule.text, rule.fault)
@@ -189,7 +192,7 @@ class FaultPlan:
 
     def _of_name(self, name: bytes | None) -> list[Fault]:
         """Return the faults of the next connection of a name."""
-        number = self._logins[name] + 1
+        number = self.number_of(name)
         chance = Random(f"{self.seed} {name!r} {number}")
         return [
             rule.fault.begin(chance)

@@ -232,6 +232,21 @@ class Store:
             return Lease(self, self._snapshot, self._selection(), lock)
 
     @property
+    def removed(self) -> frozenset[Hashable]:
+        """What sessions of a shared maildrop have deleted so far."""
+        return frozenset(self._removed)
+
+    def take_back(self, removed: Iterable[Hashable]) -> None:
+        """Let a shared maildrop lack just what it lacked at an earlier moment."""
+        self._removed = set(removed)
+
+    def copy(self) -> Store:
+        """Return a private store of what is here now, whoever has it open."""
+        store = Store(self.location, like=self)
+        store._removed = set(self._removed)
+        return store
+
+    @property
     def is_quick(self) -> bool:
         """Whether `open` takes no time, so that no thread is needed for it."""
         return not self._opening.locked() and self._storage.is_quick(self._snapshot)

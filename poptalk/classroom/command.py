@@ -1,0 +1,165 @@
+"""The command ``poptalk class``: the server of a lesson, and the board beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from poptalk.classroom.rehearsal import cast, rehearsing
+from poptalk.classroom.report import report
+from poptalk.classroom.results import CannotWriteResults, ClassResults, Dialogues
+from poptalk.classroom.room import ClassRoom
+from poptalk.classroom.server import lesson_named
+from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
+from poptalk.lesson.server import what_its_server_does
+from poptalk.pop3.values import Value
+from poptalk.practice.limits import CannotListen
+from poptalk.practice.persona import LOOPBACK
+from poptalk.practice.serve import blackboard, password_of_class, why_not
+from poptalk.practice.server import UNUSABLE
+from poptalk.terminal.screen import use_color
+from poptalk.terminal.theme import theme_named
+
+if TYPE_CHECKING:
+    from poptalk.terminal.screen import ColorFlag
+
+Say = Callable[[str], None]
+
+
+class ClassSettings(Value):
+    """How a class is to be."""
+
+    lesson: str = ""
+    any_name: str = ""
+    """The password of everybody; empty for one that is chosen."""
+    listen: tuple[str, ...] = (LOOPBACK,)
+    port: int = 0
+    tls_port: int = 0
+    results: str | None = None
+    keep: str | None = None
+    rehearse: int = 0
+    """How many pupils are played."""
+    plain: bool = False
+    color: ColorFlag = "auto"
+    theme: str = "neutral"
+
+
+def run_class(settings: ClassSettings, *, say: Say, complain: Say) -> int:
+    """Hold a class until the teacher leaves.
+
+    Args:
+        settings: what was asked for.
+        say: prints a line and flushes it.
+        complain: prints a sentence where errors and warnings go.
+
+    Returns:
+        The exit code: 0 at the end; 2 for what cannot be used; 1 for a port that is taken.
+
+    Raises:
+        UsageError: there is no such lesson, or it is none for a class.
+        ScreenClosed: standard output is gone.
+    """
+    lesson = lesson_named(settings.lesson)
+    try:
+        room = ClassRoom(
+            lesson,
+            password=password_of_class(settings.any_name),
+            host=settings.listen,
+            port=settings.port,
+            tls_port=settings.tls_port,
+        )
+        with _running(room, settings, complain) as results:
+            _show(room, settings, say, complain)
+        for line in _summary(room, settings, results):
+            say(line)
+    except (CannotWriteResults, *UNUSABLE) as error:
+        complain(str(error))
+        return EXIT_USAGE
+    except CannotListen as error:
+        complain(why_not(error))
+        return EXIT_NO if error.is_address else EXIT_USAGE
+    return EXIT_OK
+
+
+@contextmanager
+def _running(
+    room: ClassRoom, settings: ClassSettings, complain: Say
+) -> Iterator[ClassResults | None]:
+    """Run the class, with all that is kept of it."""
+    pupils = room.pupils
+    pupils.complain = complain
+    results = None
+    with ExitStack() as running:
+        if settings.results is not None:
+            results = ClassResults(Path(settings.results), pupils, complain=complain)
+            pupils.finished = results.save
+            running.callback(results.save)
+        if settings.keep is not None:
+            dialogues = Dialogues(Path(settings.keep), complain=complain)
+            pupils.came, pupils.went = dialogues.begin, dialogues.forget
+        running.enter_context(room)
+        if settings.rehearse:
+            running.enter_context(rehearsing(cast(room, settings.rehearse)))
+        yield results
+
+
+def _show(room: ClassRoom, settings: ClassSettings, say: Say, complain: Say) -> None:
+    """Show the board, or lines in its place, until the teacher leaves."""
+    learn = None if what_its_server_does(room.lesson) else settings.lesson
+    join = blackboard(room.server, lesson=learn)
+    if settings.plain or not _can_redraw():
+        say(f"The class is ready: {room.lesson.title}. Ctrl-C ends it.")
+        for line in join:
+            say(line)
+        with _stop_signals() as stop:
+            report(room, say=say, until=stop.wait)
+        return
+    from poptalk.classroom.screen import BoardScreen
+
+    color = use_color(settings.color, os.environ, isatty=True)
+    screen = BoardScreen(room, join=join, theme=theme_named(settings.theme), color=color)
+    room.pupils.complain = screen.complain
+    screen.run()
+    room.pupils.complain = complain
+
+
+def _can_redraw() -> bool:
+    streams = (sys.stdin, sys.stdout)
+    on_terminal = all(stream is not None and stream.isatty() for stream in streams)
+    return on_terminal and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C or SIGTERM sets."""
+    stop = threading.Event()
+
+    def came(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, came) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _summary(
+    room: ClassRoom, settings: ClassSettings, results: ClassResults | None
+) -> Iterator[str]:
+    view = room.pupils.board()
+    named = sum(pupil.is_named for pupil in view.pupils)
+    yield f"The class is over: {named} came, {view.finished} got through."
+    if results is not None:
+        yield f"The results are in {settings.results}."
+    if settings.keep is not None:
+        yield f"The dialogues are in {settings.keep}."

@@ -1,0 +1,366 @@
+"""One pupil: the lesson's own tutor, told what the server saw of the pupil's connections.
+
+It is `poptalk learn` without hands and without a screen: the pupil connects and types, with whatever
+program, and the tutor judges each line as ever.  Questions and pauses cannot be asked on the wire, so
+they are gone through; what poptalk would type is waited for (see `Tutor`, `by_hand`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from poptalk.lesson.actions import (
+    Answered,
+    Ask,
+    Awaiting,
+    Chosen,
+    Connect,
+    Connected,
+    Feedback,
+    FeedbackKind,
+    Finish,
+    Keep,
+    LessonAction,
+    Manner,
+    Request,
+    TakeBack,
+)
+from poptalk.lesson.document.model import BlockKind, Lesson, QuizQuestion, Step
+from poptalk.lesson.driver import Driver, SecondConnection
+from poptalk.lesson.outside import News, VisitorLeft, VisitorSession
+from poptalk.lesson.progress import EventKind
+from poptalk.lesson.runner import Tutor
+from poptalk.pop3.commands import MASK
+from poptalk.pop3.events import BodyChunk, Challenge, Event, Greeting, Reply, ReplyEnd, Sent
+from poptalk.pop3.server.events import EndReason
+from poptalk.practice.observers import DropReason
+from poptalk.session.log import now_here, open_log
+from poptalk.terminal.markdown import render_item
+from poptalk.terminal.render import client_line, plain_text, status_line
+from poptalk.terminal.safe import Fragments
+
+if TYPE_CHECKING:
+    from poptalk.classroom.room import PupilServer
+    from poptalk.lesson.actions import LessonEvent
+    from poptalk.net.endpoint import Destination
+    from poptalk.pop3.client.session import ClientSession
+    from poptalk.session.exchanges import Exchanges
+
+MOST_OCTETS_OF_A_LINE = 200
+"""Octets that are kept of a line: more than a row of any board."""
+
+MOST_SAID = 300
+"""Lines of an exchange that are kept for the teacher to look at."""
+
+SPACE_FOR_TEXT = 10_000
+"""Columns of a row that is not to be broken."""
+
+_REMARKS = frozenset(FeedbackKind) - {FeedbackKind.DONE, FeedbackKind.HINT, FeedbackKind.NEWS}
+"""Comments that a teacher gets to see; hints name keys that the pupil doesn't have."""
+
+
+def steps_to_do(lesson: Lesson) -> tuple[Step, ...]:
+    """Return the steps in which something is sent; the others are questions and prose alone."""
+    return tuple(step for step in lesson.steps if any(step.blocks(BlockKind.TASK)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What poptalk says to a line."""
+
+    line: str
+    """Harmless, secrets masked; empty where it is about no line."""
+    kind: FeedbackKind
+    text: str
+    """On one line, without Markdown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedStep:
+    """A step that a pupil has done."""
+
+    at: datetime
+    seconds: float
+    """Since the step before it was done, or since the pupil came."""
+    lines: int
+    misses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a pupil needs of the class.
+
+    Args:
+        clock: gives seconds.
+        later: does something after some seconds.
+        aside: does work in a thread, and then something else.
+        finished: called when a step is done.
+        missed: called with each wrong line.
+        complain: called with a sentence for the teacher.
+    """
+
+    clock: Callable[[], float]
+    later: Callable[[float, Callable[[], None]], None]
+    aside: Callable[[Callable[[], None], Callable[[], None]], None]
+    finished: Callable[[], None]
+    missed: Callable[[str], None]
+    complain: Callable[[str], None]
+
+
+class Pupil(Driver):
+    """A pupil of a class.
+
+    Args:
+        name: as the pupil gave it, or an address where no name was given.
+        is_named: whether it is a name.
+        number: in which order the names came, from 1; less than 0 without one.
+        lesson: what is learnt.
+        server: the pupil's maildrop, and the way to it.
+        tools: see there.
+
+    Attributes:
+        done: the steps that are done, by their ids.
+        lines: how many lines were sent in each step.
+        misses: how many of them were wrong.
+        progressed_at: when something was last done that the lesson asks for, by the clock.
+        remark: the last remark since then.
+        said: what was said last, and poptalk's comments, masked and harmless.
+        finished: whether the lesson is over.
+        has_logged_in: whether the name is more than a try.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        is_named: bool,
+        number: int,
+        lesson: Lesson,
+        server: PupilServer,
+        tools: Tools,
+    ) -> None:
+        self.name, self.is_named, self.number = name, is_named, number
+        self.done: dict[str, FinishedStep] = {}
+        self.misses: Counter[str] = Counter()
+        self.remark: Remark | None = None
+        self.said: deque[Fragments | Remark] = deque(maxlen=MOST_SAID)
+        self.finished = self.has_logged_in = False
+        self.progressed_at = self._step_since = tools.clock()
+        self.lines: Counter[str] = Counter()
+        self._sent: deque[tuple[bytes, str]] = deque(maxlen=MOST_SAID)
+        """Lines as they were sent, and as they may be seen, that are not answered yet."""
+        self._line = ""
+        self._news = ""
+        self._question: QuizQuestion | None = None
+        self._body_lines = 0
+        self._proving = False
+        self._held: list[News] = []
+        """What happened during a proof."""
+        self._connected = False
+        """Whether a connection was just made."""
+        self._server, self._tools = server, tools
+        self._visitor = VisitorSession(
+            server.destination(fresh=False, number=1), self.hear, complain=tools.complain
+        )
+        tutor = Tutor(lesson, known=server.known, later_letters=server.later_letters, by_hand=True)
+        super().__init__(tutor, server)
+        self.carry_out(tutor.begin())
+
+    def take(self, news: News) -> None:
+        """Take what the server saw."""
+        if self._proving:
+            self._held.append(news)
+            return
+        if isinstance(news, VisitorLeft) and not self.is_connected:
+            return  # known already
+        self.visited(self._visitor, news)
+        if self.session is not None and self.session.farewell:
+            # The server hangs up: that the client may take a while is no matter here.
+            self.visited(self._visitor, VisitorLeft(how=EndReason.QUIT))
+
+    def leave(self) -> None:
+        """Take note that the connection no longer counts."""
+        self.take(VisitorLeft(how=DropReason.CLIENT_VANISHED))
+
+    def log_to(self, name: str) -> None:
+        """Write the dialogue to a file as it goes on; nothing was said yet.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._visitor.session.log = open_log(name, self._visitor.session)
+
+    def close(self) -> None:
+        """Be of no further influence."""
+        self.over = True
+        self._visitor.session.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection that takes commands."""
+        return self.session is not None
+
+    @property
+    def waits_for(self) -> str:
+        """What has to be done again before the lesson goes on, in a sentence; mostly empty."""
+        return self._news if self.tutor.waits_for_the_learner else ""
+
+    @property
+    def step(self) -> Step | None:
+        """The step that is due; None once the lesson is over."""
+        return None if self.finished else self.tutor.step
+
+    # What happens.
+
+    def carry_out(self, actions: list[LessonAction]) -> None:  # type: ignore[override]
+        """Carry out actions, and go through questions and pauses."""
+        is_nested = self._working
+        super().carry_out(actions)
+        while not (is_nested or self.busy or self.over):
+            answer = self._answer_by_itself()
+            if answer is None:
+                return
+            super().carry_out(self.tutor.tell(answer))
+
+    def _answer_by_itself(self) -> Chosen | Request | None:
+        """Return what answers what cannot be asked on the wire; None where a line is due."""
+        if self.tutor.awaiting is Awaiting.PAUSE:
+            return Request.GO_ON
+        if self.tutor.awaiting is not Awaiting.CHOICE or self._question is None:
+            return None
+        right = [at for at, choice in enumerate(self._question.choices, 1) if choice.right]
+        return Chosen(number=right[0]) if right else Request.SKIP
+
+    def hear(self, event: Event) -> None:
+        """Keep what may be seen of an event."""
+        match event:
+            case Sent(line=line, secret=secret):
+                shown = client_line(self._masked(line), secret)
+                self._sent.append((line, plain_text(shown[1:]).strip()))
+                self.said.append(shown)
+            case Greeting(status_line=status) | Challenge(status_line=status):
+                self.said.append(status_line(status.line[:MOST_OCTETS_OF_A_LINE]))
+            case Reply(status_line=status):
+                line = self._visitor.session.secrets.mask(status.line)
+                self.said.append(status_line(line[:MOST_OCTETS_OF_A_LINE]))
+                self._body_lines = 0
+            case BodyChunk(data=data):
+                self._body_lines += data.count(b"\n")
+            case ReplyEnd() if self._body_lines:
+                self.said.append([("note", f"S: ... ({self._body_lines} lines)")])
+                self._body_lines = 0
+        super().hear(event)
+
+    def _masked(self, line: bytes) -> bytes:
+        """Mask the password of the class where it was typed in the wrong place."""
+        password = (self._server.known.password or "").encode()
+        return line[:MOST_OCTETS_OF_A_LINE].replace(password, MASK) if password else line
+
+    def told(self, event: LessonEvent) -> None:
+        """Take note of the line that the next comment is about."""
+        self._line = ""
+        if isinstance(event, Connected):
+            self._connected = True
+        elif isinstance(event, Answered):
+            while self._sent:
+                line, shown = self._sent.popleft()
+                if line == event.line:
+                    self._line = shown
+                    break
+            self.lines[self._slug] += 1
+
+    def settled(self) -> None:
+        """Take note of the maildrop as it is when a connection begins."""
+        if self._connected:
+            self._connected = False
+            self._server.remember(self.tutor.connection)
+
+    @property
+    def _slug(self) -> str:
+        return self.tutor.step.slug if self.tutor.step is not None else ""
+
+    def show(self, action: LessonAction) -> None:
+        """Keep what a teacher is to see."""
+        match action:
+            case Keep(event=event) if event.kind in (EventKind.PASSED, EventKind.SHOWN):
+                self._finish(event.step)
+            case Keep(event=event) if event.kind is EventKind.MISSED and self._line:
+                self.misses[event.step] += 1
+                self._tools.missed(self._line)
+            case Feedback(kind=kind, text=text):
+                remark = Remark(line=self._line, kind=kind, text=plain(text))
+                self.said.append(remark)
+                if kind is FeedbackKind.DONE:
+                    self.remark = None
+                    self.progressed_at = self._tools.clock()
+                elif kind is FeedbackKind.NEWS:
+                    self._news = remark.text
+                # That a pupil is away is seen, and what went wrong before says more.
+                elif kind in _REMARKS and not (kind is FeedbackKind.CLOSED and self.remark):
+                    self.remark = remark
+            case Ask(question=question):
+                self._question = question
+            case TakeBack(number=number):
+                self._server.take_back(number)
+            case Finish():
+                self.finished = True
+
+    def _finish(self, slug: str) -> None:
+        now = self._tools.clock()
+        self.done[slug] = FinishedStep(
+            at=now_here(),
+            seconds=now - self._step_since,
+            lines=self.lines[slug],
+            misses=self.misses[slug],
+        )
+        self._step_since = self.progressed_at = now
+        self.remark = None
+        self._tools.finished()
+
+    # The hands: see `driver.Driver`.  There are none but the pupil's.
+
+    @property
+    def session(self) -> ClientSession | None:
+        """The session on the open connection."""
+        return self._visitor.core
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """What was said."""
+        return self._visitor.session.exchanges
+
+    def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
+        """Do nothing."""
+
+    def connect(self, destination: Destination, connection: Connect) -> None:
+        """Do nothing."""
+
+    def hang_up(self, manner: Manner = Manner.TYPED) -> None:
+        """Do nothing."""
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        self._tools.later(seconds, action)
+
+    def prove(self, second: SecondConnection, done: Callable[[], None]) -> None:
+        """Run a dialogue on a second connection; what happens meanwhile is told after it."""
+
+        def proved() -> None:
+            self._proving = False
+            done()
+            held, self._held = self._held, []
+            for news in held:
+                self.take(news)
+
+        self._proving = True
+        self._tools.aside(second.run, proved)
+
+
+def plain(source: str) -> str:
+    """Return the text of inline Markdown, on one line."""
+    rows = render_item("", source, columns=SPACE_FOR_TEXT)
+    return " ".join(plain_text(row).strip() for row in rows)

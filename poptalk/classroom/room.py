@@ -1,0 +1,203 @@
+"""A class with its server: the lesson's practice server, and the pupils whom it sees.
+
+Beside it, on loopback, is one for proofs: a second connection that sees a pupil's maildrop as it is,
+whether or not the pupil has it open, and meets none of the lesson's faults.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Hashable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from poptalk.classroom.pupils import Pupils
+from poptalk.classroom.server import arguments_for
+from poptalk.lesson.document.model import Lesson
+from poptalk.lesson.server import LessonMailboxes, LessonServer
+from poptalk.net.endpoint import Destination
+from poptalk.pop3.server.texts import Occasion
+from poptalk.practice.accounts import Account
+from poptalk.practice.maildrop import Lease, MaildropError
+from poptalk.practice.observers import Observer, Peer
+from poptalk.practice.persona import LOOPBACK
+from poptalk.practice.server import PracticeDestination, Server
+from poptalk.transcript.placeholders import Known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moment:
+    """What a maildrop was at one moment."""
+
+    removed: frozenset[Hashable] = frozenset()
+    later_is_here: bool = False
+
+
+class PupilServer(LessonServer):
+    """The server as one pupil has it.
+
+    Args:
+        room: the class.
+        name: of the pupil.
+    """
+
+    def __init__(self, room: ClassRoom, name: str) -> None:
+        self._room, self._name = room, name
+        self._moments: dict[int, _Moment] = {}
+        """The maildrop when each of the lesson's connections began."""
+        self.known = Known(user=name, password=room.password)
+
+    def destination(self, *, fresh: bool, number: int) -> Destination:  # noqa: ARG002 - the pupil connects
+        """Return the server of the class."""
+        return self._room.destination(self._room.server)
+
+    def aside(self) -> Destination:
+        """Return where the pupil's maildrop can be looked at."""
+        return self._room.destination(self._room.proofs)
+
+    def remember(self, number: int) -> None:
+        """Keep what the maildrop is as a connection of the lesson begins, the first time."""
+        if number not in self._moments:
+            self._moments[number] = self._room.moment(self._name)
+
+    def take_back(self, number: int) -> None:
+        """Make the maildrop as it was when a connection of the lesson began."""
+        if number in self._moments:
+            self._room.go_back(self._name, self._moments[number])
+            self._moments = {at: kept for at, kept in self._moments.items() if at <= number}
+
+
+class _ProofServer(Server):
+    """Gives each session a copy of a pupil's maildrop as it is now."""
+
+    room: ClassRoom
+
+    def open_maildrop(self, account: Account) -> Lease | Occasion:
+        """Open the copy."""
+        name = self.room.account_of(account.name) or account.name
+        try:
+            return self.room.server.stores.of(name).copy().open()
+        except (MaildropError, OSError):
+            return Occasion.TROUBLE_PASSING
+
+
+class ClassRoom:
+    """A class with its server, as a context manager: it runs, in a thread, as long as the context lasts.
+
+    Args:
+        lesson: the lesson; nothing in its mailbox is changed.
+        password: of everybody.
+        host: the addresses to listen on.
+        port: 0 for any that is free.
+        tls_port: for TLS from the first octet, 0 for any that is free.
+
+    Attributes:
+        pupils: who they are, and how far.
+        server: the server itself.
+        proofs: the one beside it.
+
+    Raises:
+        UsageError: the mailbox or the persona of the lesson cannot be used, or it is none for a class.
+        AccountError: the password cannot be one.
+        CannotListen: on entering, a port cannot be had.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        *,
+        password: str,
+        host: Sequence[str] = (LOOPBACK,),
+        port: int = 0,
+        tls_port: int = 0,
+    ) -> None:
+        self.lesson, self.password = lesson, password
+        self._names: dict[str, str] = {}
+        """The name of each account as the server has it, by what pupils are known by."""
+        with ExitStack() as opening:
+            directory = opening.enter_context(
+                tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True)
+            )
+            self._mailboxes = LessonMailboxes(lesson, Path(directory))
+            arguments = arguments_for(lesson, self._mailboxes)
+            self.pupils = Pupils(lesson, lambda name: PupilServer(self, name))
+            self.server = Server(
+                accounts=(),
+                any_name=password,
+                own=True,
+                host=host,
+                port=port,
+                tls_port=tls_port,
+                observers=[self._mailboxes.begin, self._begin, self.pupils.begin],
+                **arguments,
+            )
+            if self.server.faults is not None:
+                self.server.faults.number_of = self.pupils.connection_of
+            self.proofs = _ProofServer(accounts=(), any_name=password, persona=arguments["persona"])
+            self.proofs.room = self
+            self._open = opening.pop_all()
+
+    def __enter__(self) -> Self:
+        self.server.listen()
+        self._open.enter_context(self.proofs)
+        self._open.enter_context(self.server)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.pupils.close()
+        self._open.close()
+
+    @staticmethod
+    def destination(server: Server) -> PracticeDestination:
+        """Return one of the two servers as something to connect to."""
+        return PracticeDestination(
+            host=server.host, port=server.port, label="practice", server=server
+        )
+
+    # Maildrops.
+
+    def account_of(self, name: str) -> str | None:
+        """Return the name of an account as the server has it; None where nobody has logged in to it."""
+        return self._names.get(name.casefold())
+
+    def moment(self, name: str) -> _Moment:
+        """Return what a maildrop is now."""
+        account = self.account_of(name)
+        mailbox = self._mailboxes.of(account) if account is not None else None
+        if account is None or mailbox is None:
+            return _Moment()
+        removed = self.server.stores.of(account).removed
+        return _Moment(removed=removed, later_is_here=mailbox.later_is_here)
+
+    def go_back(self, name: str, moment: _Moment) -> None:
+        """Make a maildrop what it was."""
+        account = self.account_of(name)
+        mailbox = self._mailboxes.of(account) if account is not None else None
+        if account is None or mailbox is None:
+            return
+        self.server.stores.of(account).take_back(moment.removed)
+        if not moment.later_is_here:
+            mailbox.start_over()
+
+    def _begin(self, peer: Peer) -> Observer:
+        del peer
+        return _Register(self._names)
+
+
+class _Register(Observer):
+    """Takes note of names as the server has them."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+
+    def logged_in(self, account: Account) -> None:
+        """Take note of one."""
+        self._names[account.name.casefold()] = account.name

@@ -1,0 +1,183 @@
+"""Whose a connection is, and what the board says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from poptalk.classroom.pupil import Remark
+from poptalk.classroom.view import StepState
+from poptalk.pop3.commands import MASK
+from tests.classroom.rooms import PASSWORD, Caller, a_room, seen, wait_until
+from tests.shell.black_box import piped
+
+DONE = StepState.DONE
+
+
+def done(states: tuple[StepState, ...]) -> int:
+    """Count the steps that are done."""
+    return states.count(DONE)
+
+
+def test_a_wrong_line_is_on_the_board_with_what_poptalk_says() -> None:
+    with a_room("5") as room, Caller(room.server.port) as ada:
+        ada.log_in("ada").type("TOP 5 3", "DELETE 5")
+        pupil = seen(room, "ada")
+        assert (pupil.line, pupil.word) == ("DELETE 5", "not yet")
+        assert pupil.remark.endswith("This one is DELE, then the number.")
+        assert (pupil.step, pupil.misses, done(pupil.steps)) == ("2 A mark", 1, 1)
+        assert room.pupils.board().wrong_lines == (("DELETE 5", 1),)
+
+
+def test_who_does_what_is_asked_has_no_remark_any_more() -> None:
+    with a_room("5") as room, Caller(room.server.port) as ada:
+        ada.log_in("ada").type("TOP 5 3", "DELETE 5", "DELE 5")
+        pupil = seen(room, "ada")
+        assert (pupil.line, pupil.remark, pupil.misses) == ("", "", 0)
+        assert pupil.all_misses == 1
+        assert [step.through for step in room.pupils.board().steps][:3] == [1, 1, 0]
+
+
+def test_who_never_gets_past_user_is_seen_by_name() -> None:
+    with a_room("5") as room, Caller(room.server.port, "USER ada") as ada:
+        assert seen(room, "ada").is_named
+        ada.type("PASS wrong", "PASS wrong")
+        assert seen(room, "ada").misses == 2
+
+
+def test_a_connection_without_a_name_is_seen_by_its_address() -> None:
+    with a_room("5") as room, Caller(room.server.port, "LIST"):
+        (pupil,) = room.pupils.board().pupils
+        assert (pupil.name, pupil.is_named, pupil.line) == ("127.0.0.1", False, "LIST")
+
+
+def test_lines_before_the_name_belong_to_it() -> None:
+    with a_room("5") as room, Caller(room.server.port, "LIST", "USER ada"):
+        (pupil,) = room.pupils.board().pupils
+        assert (pupil.name, pupil.misses) == ("ada", 1)
+
+
+def test_a_name_that_never_logged_in_gives_way_to_the_next() -> None:
+    with a_room("5") as room, Caller(room.server.port, "USER adda", "PASS wrong") as ada:
+        ada.log_in("ada")
+        (pupil,) = room.pupils.board().pupils
+        assert (pupil.name, done(pupil.steps)) == ("ada", 1)
+
+
+def test_a_name_that_is_refused_after_the_login_changes_nothing() -> None:
+    with a_room("5") as room, Caller(room.server.port) as ada:
+        ada.log_in("ada").type("USER ben", "TOP 5 3", "DELE 5")
+        (pupil,) = room.pupils.board().pupils
+        assert (pupil.name, done(pupil.steps)) == ("ada", 2)
+
+
+def test_who_comes_back_goes_on_whatever_the_capitals() -> None:
+    with a_room("5") as room:
+        with Caller(room.server.port) as ada:
+            ada.log_in("ada").type("TOP 5 3", "DELE 5", "LIST", "RETR 5")
+        wait_until(lambda: not seen(room, "ada").is_connected)
+        with Caller(room.server.port) as ada:
+            ada.log_in("ADA")
+            pupil = seen(room, "ada")
+            assert pupil.trouble == "Without QUIT no mark lasts, so DELE 5 comes again."
+            ada.type("DELE 5", "RSET", "STAT")
+            assert done(seen(room, "ada").steps) == 4
+
+
+def test_what_an_early_quit_deleted_is_there_again() -> None:
+    with a_room("5") as room:
+        with Caller(room.server.port) as ada:
+            ada.log_in("ada").type("TOP 5 3", "DELE 5", "QUIT")
+        with Caller(room.server.port) as ada:
+            ada.log_in("ada").type("STAT")
+            assert ada.last.startswith(b"+OK 6 ")
+
+
+def test_everybody_deletes_their_own_and_the_proofs_hold() -> None:
+    lines = ("TOP 5 3", "DELE 5", "LIST", "RETR 5", "RSET", "STAT", "DELE 5", "QUIT")
+    with a_room("5") as room:
+        for name in ("ada", "ben"):
+            with Caller(room.server.port) as pupil:
+                pupil.log_in(name).type(*lines)
+            # At once, so that the proof has to do without the lock.
+            with Caller(room.server.port) as pupil:
+                pupil.log_in(name).type("RETR 5", "QUIT")
+        wait_until(lambda: room.pupils.board().finished == 2)
+
+
+def test_a_proof_that_fails_sends_the_pupil_back() -> None:
+    with a_room("5") as room, Caller(room.server.port) as ada:
+        ada.log_in("ada").type("TOP 5 3", "DELE 5", "LIST", "RETR 5", "RSET", "STAT")
+        ada.type("DELE 4", "DELE 5", "QUIT")
+        wait_until(lambda: "The step begins again" in seen(room, "ada").remark)
+        assert seen(room, "ada").step == "6 For good"
+        with Caller(room.server.port) as again:
+            assert again.log_in("ada").type("STAT").last.startswith(b"+OK 6 ")
+
+
+def test_the_same_name_twice_is_refused_and_told() -> None:
+    with a_room("5") as room, Caller(room.server.port) as first:
+        first.log_in("ada")
+        with Caller(room.server.port) as second:
+            second.log_in("ada")
+            assert second.last.startswith(b"-ERR")
+            assert seen(room, "ada").trouble == "the same name is at 127.0.0.1 as well"
+            assert seen(room, "ada").misses == 0
+        first.type("TOP 5 3", "DELE 5")
+        assert done(seen(room, "ada").steps) == 2
+        wait_until(lambda: not seen(room, "ada").trouble)
+
+
+def test_the_second_window_counts_once_the_first_is_closed() -> None:
+    with a_room("5") as room, Caller(room.server.port) as first:
+        first.log_in("ada")
+        with Caller(room.server.port, "USER ada") as second:
+            assert "as well" in seen(room, "ada").trouble
+            first.close()
+            wait_until(lambda: seen(room, "ada").trouble == "This goes on after the login.")
+            second.log_in("ada").type("TOP 5 3", "DELE 5")
+            assert done(seen(room, "ada").steps) == 2
+
+
+@pytest.mark.parametrize(
+    "line", [f"PASS {PASSWORD}", f"USER ada {PASSWORD}", f"PSS {PASSWORD}", "PASS geheim12"]
+)
+def test_no_secret_reaches_the_board(line: str) -> None:
+    with a_room("5") as room, Caller(room.server.port, "USER ada", line, line):
+        said = f"{room.pupils.board()!r} {room.pupils.said_by(1)!r}"
+        assert MASK.decode() in said
+        assert PASSWORD not in said
+        assert "geheim" not in said
+
+
+@pytest.mark.parametrize(
+    "name", ["\x1b[2J", "<script>alert(1)</script>", "[bold]ada", "a" * 10_000, "\u202eada", "=cmd"]
+)
+def test_whatever_a_name_holds_the_board_is_text(name: str) -> None:
+    with a_room("5") as room, Caller(room.server.port, f"USER {name}", name, "USER ben"):
+        board = room.pupils.board()
+        texts = [each for pupil in board.pupils for each in (pupil.name, pupil.line, pupil.remark)]
+        for line in room.pupils.said_by(board.pupils[0].number):
+            texts += [line.text] if isinstance(line, Remark) else [text for _, text in line]
+        for text in texts:
+            assert text.isprintable(), text
+            assert len(text) < 1000
+
+
+def test_a_pipe_of_poptalk_is_a_pupil_like_any_other() -> None:
+    with a_room("3") as room:
+        lines = f"USER ada\nPASS {PASSWORD}\nSTTA\nSTAT\nLIST\nQUIT\n"
+        assert piped(lines.encode(), "127.0.0.1", room.server.port).code == 1
+        wait_until(lambda: not seen(room, "ada").is_connected)
+        pupil = seen(room, "ada")
+        assert (pupil.all_misses, done(pupil.steps)) == (1, 3)
+
+
+def test_faults_of_one_connection_meet_that_one_of_each_pupil() -> None:
+    with a_room("12") as room:
+        for name in ("ada", "ben"):
+            with Caller(room.server.port) as pupil:
+                pupil.log_in(name)
+                # Server one ignores the argument of LIST.
+                pupil.type("LIST 2")
+                assert pupil.last.startswith(b"+OK")
+                assert seen(room, name).is_connected
