@@ -80,6 +80,8 @@ def export(
     """
     source, name = settings.source, settings.output
     is_lesson = _is_lesson(source)
+    if name == STANDARD_OUTPUT and settings.format is None:
+        raise UsageError("standard output has no name that says which format: add --format")
     chosen = format_of(name, settings.format)
     on_paper = settings.handout != WHOLE
     if on_paper and not is_lesson:
@@ -123,10 +125,9 @@ def format_of(name: str, given: str | None) -> str:
     """
     end = Path(name).suffix.removeprefix(".").lower()
     if given is None and end not in WRITERS:
-        ends = ", ".join(f".{each}" for each in WRITERS)
-        raise UsageError(
-            f"{name} doesn't say which format it is: end it in {ends}, or say --format"
-        )
+        *others, last = (f".{each}" for each in WRITERS)
+        ends = f"{', '.join(others)} or {last}"
+        raise UsageError(f"the end of {name} doesn't say which format it is: {ends} would")
     return given or end
 
 

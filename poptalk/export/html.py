@@ -28,7 +28,8 @@ _STYLE = """\
 body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.5;
   font-family: system-ui, sans-serif; background: var(--background); color: var(--foreground) }
 h1, h2 { line-height: 1.25 }
-h2 { margin-top: 2.5rem }
+h1 { font-size: 1.7rem }
+h2 { font-size: 1.3rem; margin-top: 2.5rem }
 a { color: var(--link) }
 pre, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace }
 pre { padding: .75rem 1rem; border: 1px solid var(--quiet); border-radius: .4rem; font-size: .9rem;

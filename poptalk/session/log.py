@@ -522,6 +522,10 @@ class SessionRecord:
             log.leave_out(self._cut, complete=False)
         return log
 
+    def has_written(self, name: str) -> bool:
+        """Tell whether a file holds the beginning of the session already."""
+        return os.path.realpath(name) in self._written
+
     def stopped(self, log: FileLog) -> None:
         """Take note of how far a log file has come, for when it is gone on with."""
         here = {each: file.tell() for each, file in self._files.items()}

@@ -83,9 +83,9 @@ def test_a_document_with_dialogues(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             ["a.pop3", "out"],
-            "out doesn't say which format it is: end it in .html, .svg, .cast, .md",
+            "the end of out doesn't say which format it is: .html, .svg, .cast or .md would",
         ),
-        (["a.pop3", "-"], "- doesn't say which format it is"),
+        (["a.pop3", "-"], "standard output has no name that says which format: add --format"),
         (["nowhere.pop3", "x.md"], "nowhere.pop3 cannot be read: No such file or directory\n"),
         (["nowhere.txt", "x.md"], "nowhere.txt cannot be read: No such file or directory\n"),
         (["lokking", "x.md"], 'There is no lesson "lokking"; did you mean 03-looking?'),

@@ -93,9 +93,9 @@ async def test_every_line_is_in_the_file_when_it_is_on_the_screen(tmp_path: Path
 
 async def test_one_log_after_another(tmp_path: Path) -> None:
     with RecordingServer() as server:
-        async with live(server) as shell:
-            for name in ("one", "two", "one"):
-                await shell.enter(f":log {tmp_path / name}")
+        async with live(server, columns=200) as shell:
+            for name, what in (("one", "before"), ("two", "before"), ("one", "since")):
+                await shell.enter(f":log {tmp_path / name}", until=f"with what came {what}")
                 await shell.ask(f"NOOP {name}")
     begin, end = "C: <open connection>\nS: +OK recording server ready\n", "C: <close connection>\n"
     one, two = ("C: NOOP one\nS: +OK\n", "C: NOOP two\nS: +OK\n")

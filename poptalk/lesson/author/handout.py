@@ -1,10 +1,11 @@
 """A lesson as a page, or on paper: the whole of it, a work sheet, and the key to that.
 
 The whole lesson is a dry run of it: what the tutor says to a learner who makes no mistake, and the
-session as it was, with the practice server's real replies.  A work sheet is made of the document
-alone.  It has the tasks, with lines to write on, and nothing that would give an answer away: no line
-of a task, no reply, no hint, nothing that comes after the last task of a step, and no paragraph that
-quotes the answer to a task before it.  The key is the same sheet with everything filled in.
+session as it was, with the practice server's real replies.  The key is the same, with what was typed
+where the other has placeholders.  A work sheet is made of the document alone.  It has the tasks, with
+lines to write on, and nothing that would give an answer away: no line of a task, no reply, no hint,
+nothing that comes after the last task of a step, and between two tasks no paragraph that quotes the
+answer to the first, but for the one that states the second.
 """
 
 from __future__ import annotations
@@ -199,16 +200,23 @@ def _sheet(lesson: Lesson) -> Iterator[Part]:
 
 def _section(items: Sequence[Item], answers: _Answers) -> Iterator[Part]:
     """Give what is on the sheet of the items under one heading."""
+    answers.begin_section()
     tasks = [place for place, item in enumerate(items) if _is_task(item)]
     for place, item in enumerate(items):
         match item:
             case Prose():
-                comes_last = tasks and place > tasks[-1]
-                source = "" if comes_last else answers.without(item.source)
+                after = [each for each in tasks if each > place]
+                source = (
+                    answers.without(item.source, states_task=bool(after))
+                    if after or not tasks
+                    else ""
+                )
                 if source:
                     yield Passage(source=source)
             case QuizQuestion():
-                yield _choices(item, ticked=False)
+                choices = _choices(item, ticked=False)
+                answers.told += choices.texts
+                yield choices
             case Block(kind=BlockKind.TASK):
                 answers.add(item)
                 yield Blanks(labels=tuple(_labels(item)))
@@ -236,7 +244,8 @@ class _Answers:
 
     def __init__(self, lesson: Lesson) -> None:
         self._known = lesson.known.bindings()
-        self._told: list[str] = []
+        self.told: list[str] = []
+        """What the sheet has said so far."""
         self._kept: list[str] = []
 
     def add(self, task: Block) -> None:
@@ -253,20 +262,32 @@ class _Answers:
                     except FillError:
                         pass  # It depends on what the server said, and is in no prose.
 
-    def without(self, source: str) -> str:
-        """Return prose without the paragraphs that quote an answer."""
+    def begin_section(self) -> None:
+        """Take note of a heading: what is said below it is about tasks of its own."""
+        self._kept.clear()
+
+    def without(self, source: str, *, states_task: bool) -> str:
+        """Return prose without the paragraphs that quote an answer.
+
+        Args:
+            source: the prose.
+            states_task: whether its last paragraph, and what belongs to that, is the next task.
+        """
         lines = source.split("\n")
-        blocks = [
-            "\n".join(lines[token.map[0] : token.map[1]])
-            for token in make_parser().parse(source)
-            if token.map is not None and not token.level
+        tokens = [t for t in make_parser().parse(source) if t.map is not None and not t.level]
+        blocks = ["\n".join(lines[slice(*token.map or ())]) for token in tokens]
+        paragraphs = [place for place, t in enumerate(tokens) if t.type == "paragraph_open"]
+        task = paragraphs[-1] if paragraphs and states_task else len(blocks)
+        kept = [
+            block
+            for place, block in enumerate(blocks)
+            if place >= task or not any(_quotes(block, line) for line in self._kept)
         ]
-        kept = [block for block in blocks if not any(_quotes(block, line) for line in self._kept)]
-        self._told += kept
+        self.told += kept
         return "\n\n".join(_COMMENT.sub("", block).strip("\n") for block in kept)
 
     def _is_told(self, line: str) -> bool:
-        return any(_quotes(text, line) for text in self._told)
+        return any(_quotes(text, line) for text in self.told)
 
 
 _COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)

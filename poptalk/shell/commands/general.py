@@ -433,8 +433,9 @@ def _begin_log(shell: Shell, name: str, log_format: str) -> str:
     if record is None:
         shell.session.log = open_log(name, shell.session, log_format=log_format)
         return f"logging to {harmless(name)}, from here on: in a pipe nothing is kept before"
+    since = "came since" if record.has_written(name) else "came before"
     shell.session.log = record.log_to(name, log_format=log_format)
-    return f"logging to {harmless(name)}, with what came before{record.gaps}"
+    return f"logging to {harmless(name)}, with what {since}{record.gaps}"
 
 
 @local("export [--explain] FILE")
@@ -460,7 +461,8 @@ def _export(shell: Shell, argument: str) -> None:
         raise LocalError("the server has said nothing yet")
     from poptalk.export.export import export_page, page_of_session
 
-    title = f"A session with {shell.session.destination}"
+    where = shell.destination.name if shell.destination is not None else "a server"
+    title = f"A session with {where}"
     page = page_of_session(record.text(), title=title, explain=explain)
     try:
         done = export_page(page, os.path.expanduser(name), mode=PRIVATE)

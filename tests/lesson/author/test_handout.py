@@ -70,7 +70,8 @@ def test_a_sheet_holds_no_answer(lesson: Lesson) -> None:
         text = one_line(sheet)
         said = [*spoken_to_learners(lesson)]
         assert [words for words in said if one_line(words) in text] == []
-    _hides_the_lines_of_tasks(lesson, page)
+    found = set(given_away(lesson, page))
+    assert found == SAID_LATER.get(lesson.name, set())
 
 
 def spoken_to_learners(lesson: Lesson) -> Iterator[str]:
@@ -84,8 +85,8 @@ def spoken_to_learners(lesson: Lesson) -> Iterator[str]:
             yield from (hint.source for hint in item.hints)
 
 
-def _hides_the_lines_of_tasks(lesson: Lesson, page: Page) -> None:
-    """See that a line that is right is nowhere, unless the sheet told it as the task, or before."""
+def given_away(lesson: Lesson, page: Page) -> Iterator[str]:
+    """Give the lines of tasks that the sheet has after them, and that it did not tell before."""
     tasks = list(lesson.blocks(BlockKind.TASK))
     shows = [part for part in page.parts if isinstance(part, Blanks)]
     assert len(shows) == len(tasks) + len(list(lesson.blocks(BlockKind.SHOW)))
@@ -96,7 +97,17 @@ def _hides_the_lines_of_tasks(lesson: Lesson, page: Page) -> None:
     for block, place in zip(tasks, places, strict=True):
         for line in lines_of(lesson, block):
             told = any(quotes(text, line) for text in texts[:place])
-            assert told or not any(quotes(text, line) for text in texts[place:]), line
+            if not told and any(quotes(text, line) for text in texts[place:]):
+                yield line
+
+
+SAID_LATER = {
+    "05-changing-your-mind": {"RETR 5"},
+    "09-what-can-you-do": {"USER bob", "PASS jones", "STAT"},
+    "12-six-broken-servers": {"UIDL"},
+    "13-the-help-desk": {"TOP 3 8"},
+}
+"""Lines of a task that a later task, or a later question, cannot but name."""
 
 
 def _is_of_task(part: object, parts: Sequence[object], place: int) -> bool:
@@ -146,8 +157,8 @@ Both said, with `STAT`.
         "one\ntwo",
     ]
     leaking = Page(title="x", parts=(*page.parts, Passage(source="It was `PASS  jones`.")))
-    with pytest.raises(AssertionError):
-        _hides_the_lines_of_tasks(lesson, leaking)
+    assert not [*given_away(lesson, page)]
+    assert [*given_away(lesson, leaking)] == ["PASS jones"]
 
 
 def test_the_whole_lesson_and_its_key_are_valid_pages(lesson: Lesson) -> None:
