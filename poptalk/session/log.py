@@ -409,7 +409,7 @@ _LOGS: Mapping[str, type[FileLog]] = {"notation": TextLog, "jsonl": JsonLog}
 # written where it would be.  A pipe keeps nothing.
 
 
-KEPT_OCTETS = 16 * 1024 * 1024
+KEPT_OCTETS = 8 * 1024 * 1024
 """Octets of replies that are kept altogether, `SHORT_OCTETS` of each; after that, only commands and
 first lines are."""
 

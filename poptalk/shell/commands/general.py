@@ -13,7 +13,7 @@ from poptalk.net.saved import find_destination, find_server
 from poptalk.pop3.commands import VERBS, State, Verb
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import PRIVATE, open_log
-from poptalk.session.procedure import LocalError
+from poptalk.session.procedure import LocalError, Plan, in_thread
 from poptalk.shell.commands import escapes, inspect, login, messages
 from poptalk.shell.commands.registry import (
     LOCAL_PREFIX,
@@ -27,6 +27,7 @@ from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless, wrap
 
 if TYPE_CHECKING:
+    from poptalk.session.log import SessionRecord
     from poptalk.shell.shell import Shell
 
 COMMANDS = CommandTable()
@@ -459,16 +460,29 @@ def _export(shell: Shell, argument: str) -> None:
         )
     if shell.session.exchanges.last is None:
         raise LocalError("the server has said nothing yet")
-    from poptalk.export.export import export_page, page_of_session
-
     where = shell.destination.name if shell.destination is not None else "a server"
     title = f"A session with {where}"
-    page = page_of_session(record.text(), title=title, explain=explain)
+    plan = _write_document(shell, record, os.path.expanduser(name), title, explain=explain)
+    shell.run_procedure(plan, name="export", speaks=False)
+
+
+def _write_document(
+    shell: Shell, record: SessionRecord, name: str, title: str, *, explain: bool
+) -> Plan:
+    """Write the session so far: a long one takes seconds."""
+    from poptalk.export.export import export_page, page_of_session
+
+    text, gaps = record.text(), record.gaps
+
+    def write() -> str:
+        page = page_of_session(text, title=title, explain=explain)
+        return export_page(page, name, mode=PRIVATE)
+
     try:
-        done = export_page(page, os.path.expanduser(name), mode=PRIVATE)
+        done = yield from in_thread(write)
     except UsageError as error:
         raise LocalError(str(error)) from error
-    shell.view.remark(f"{done}{record.gaps}")
+    shell.view.remark(f"{done}{gaps}")
 
 
 _EXPLAIN = "--explain"
