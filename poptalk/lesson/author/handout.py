@@ -77,10 +77,10 @@ def make_page(lesson: Lesson, handout: str, *, explain: bool = False) -> Page:
     if handout == SHEET:
         # Without the summary, which may say what is to be found out.
         parts = tuple(_sheet(lesson))
-        return Page(title=f"{lesson.title}: work sheet", parts=parts, written_on=True)
+        return Page(title=f"Work sheet: {lesson.title}", parts=parts, written_on=True)
     is_key = handout == KEY
     return Page(
-        title=f"{lesson.title}: key" if is_key else lesson.title,
+        title=f"Key: {lesson.title}" if is_key else lesson.title,
         summary=lesson.summary,
         parts=tuple(_performed(lesson, explain=explain, as_typed=is_key)),
     )
