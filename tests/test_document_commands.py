@@ -52,7 +52,7 @@ def is_typed_at(line: str) -> bool:
     """Tell whether a command opens a prompt."""
     if "|" in line or " -e " in line or line.endswith("--help"):
         return False
-    return not re.match(r"poptalk (run|diff|serve|class|lessons (?!record))", line)
+    return not re.match(r"poptalk (run|diff|serve|class|export|lessons (?!record))", line)
 
 
 def on_this_machine(line: str, server: Server) -> str:

@@ -107,8 +107,7 @@ def test_what_the_parser_gives_is_committed(path: Path) -> None:
 
 
 def test_the_picture_is_of_this_program() -> None:
-    rows, cursor = make_picture.session()
-    made = "\n".join(make_picture.picture(rows, cursor=cursor)) + "\n"
+    made = make_picture.draw(*make_picture.session())
     drawn = make_picture.PICTURE.read_text(encoding="utf-8")
     assert drawn == made, "run python -m tools.make_picture"
     assert "jones" not in drawn

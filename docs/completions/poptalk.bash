@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_poptalk_lessons_subparsers=(list check new record watch)
-_shtab_poptalk_subparsers=(learn connect run diff serve class lessons)
+_shtab_poptalk_subparsers=(learn connect run diff serve class export lessons)
 
 _shtab_poptalk_learn_option_strings=(-h --help --again --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog --save-chain -4 -6 --timeout --connect-timeout --source --socket --proxy --log --log-format --plain --color --theme)
 _shtab_poptalk_connect_option_strings=(-h --help --srv --save --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog --save-chain -4 -6 --timeout --connect-timeout --source --socket --proxy --expires-within --log --log-format --plain --color --theme --explain --times --local-commands -e --after-login --stop-on-err --pipeline --drop-after --login --mechanism --two-step --oauth --password-env --password-file --password-command --netrc --keyring --persona --maildrop --fault)
@@ -14,6 +14,7 @@ _shtab_poptalk_run_option_strings=(-h --help --exact --loose --keep-going --max-
 _shtab_poptalk_diff_option_strings=(-h --help --user --user-a --user-b --mechanism --password-env-a --password-file-a --password-command-a --password-env-b --password-file-b --password-command-b --netrc --keyring --bodies --top --json --color --tls --starttls --insecure --ca-file --tls-name --pin --client-cert --client-key --tls-min --keylog --save-chain -4 -6 --timeout --connect-timeout --source --socket --proxy)
 _shtab_poptalk_serve_option_strings=(-h --help --lesson --persona --maildrop --fault --user --users --token --any-name --own --shared --writable --listen --port --tls-port --list-personas --slow-refusals --fault-seed --list-faults --connections --loop --quiet --log --json)
 _shtab_poptalk_class_option_strings=(-h --help --any-name --listen --port --tls-port --results --keep --rehearse --plain --color --theme)
+_shtab_poptalk_export_option_strings=(-h --help --format --sheet --key --explain --force)
 _shtab_poptalk_lessons_list_option_strings=(-h --help --paths)
 _shtab_poptalk_lessons_check_option_strings=(-h --help --format --output --ignore)
 _shtab_poptalk_lessons_new_option_strings=(-h --help)
@@ -95,13 +96,14 @@ _shtab_poptalk_diff___tls_min_choices=(1.0 1.1 1.2 1.3)
 _shtab_poptalk_serve___loop_choices=(auto uvloop asyncio)
 _shtab_poptalk_class___color_choices=(auto always never)
 _shtab_poptalk_class___theme_choices=(neutral mono)
+_shtab_poptalk_export___format_choices=(html svg cast md)
 _shtab_poptalk_lessons_check___format_choices=(text junit)
 _shtab_poptalk_lessons_record___tls_min_choices=(1.0 1.1 1.2 1.3)
 _shtab_poptalk_lessons_record___log_format_choices=(notation jsonl)
 _shtab_poptalk_lessons_record___color_choices=(auto always never)
 _shtab_poptalk_lessons_record___theme_choices=(neutral mono)
 _shtab_poptalk_lessons_pos_0_choices=(list check new record watch)
-_shtab_poptalk_pos_0_choices=(learn connect run diff serve class lessons)
+_shtab_poptalk_pos_0_choices=(learn connect run diff serve class export lessons)
 _shtab_poptalk___tls_min_choices=(1.0 1.1 1.2 1.3)
 _shtab_poptalk___log_format_choices=(notation jsonl)
 _shtab_poptalk___color_choices=(auto always never)
@@ -179,6 +181,12 @@ _shtab_poptalk_class___help_nargs=0
 _shtab_poptalk_class___any_name_nargs='?'
 _shtab_poptalk_class___rehearse_nargs='?'
 _shtab_poptalk_class___plain_nargs=0
+_shtab_poptalk_export__h_nargs=0
+_shtab_poptalk_export___help_nargs=0
+_shtab_poptalk_export___sheet_nargs=0
+_shtab_poptalk_export___key_nargs=0
+_shtab_poptalk_export___explain_nargs=0
+_shtab_poptalk_export___force_nargs=0
 _shtab_poptalk_lessons_list__h_nargs=0
 _shtab_poptalk_lessons_list___help_nargs=0
 _shtab_poptalk_lessons_list___paths_nargs=0

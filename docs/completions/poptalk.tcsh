@@ -27,9 +27,10 @@ complete poptalk \
         'c/--users=/f/' \
         'c/--loop=/(auto uvloop asyncio)/' \
         'c/--results=/f/' \
+        'c/--format=/(html svg cast md)/' \
         'c/--format=/(text junit)/' \
         'c/--output=/f/' \
-        'c/--/(after-login again any-name bodies ca-file client-cert client-key color connect-timeout connections drop-after exact expires-within explain fault fault-seed format help ignore insecure json junit keep keep-going keylog keyring lesson list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc oauth output own password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet rehearse results save save-chain shared slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
+        'c/--/(after-login again any-name bodies ca-file client-cert client-key color connect-timeout connections drop-after exact expires-within explain fault fault-seed force format help ignore insecure json junit keep keep-going key keylog keyring lesson list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc oauth output own password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet rehearse results save save-chain shared sheet slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
         'c/-/(- 4 6 e h)/' \
         'n/--ca-file/f/' \
         'n/--client-cert/f/' \
@@ -50,9 +51,10 @@ complete poptalk \
         'n/--users/f/' \
         'n/--loop/(auto uvloop asyncio)/' \
         'n/--results/f/' \
+        'n/--format/(html svg cast md)/' \
         'n/--format/(text junit)/' \
         'n/--output/f/' \
-        'p/1/(learn connect run diff serve class lessons)/' \
+        'p/1/(learn connect run diff serve class export lessons)/' \
         'n/connect/x:host/' \
         'n/run/f/' \
         'n/lessons/(list check new record watch)/' \

@@ -13,6 +13,7 @@ from poptalk.exit_codes import (
     EXIT_CONNECTION_LOST,
     EXIT_INTERRUPTED,
     EXIT_NO,
+    EXIT_OK,
     EXIT_TLS,
     EXIT_USAGE,
 )
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
+    from poptalk.export.page import Page
     from poptalk.net.endpoint import Destination, Proxy
     from poptalk.net.errors import NetError
     from poptalk.pop3.values import Value
@@ -361,6 +363,21 @@ def _record(given: Given) -> int:
     return record(given["name"], _filled(ShellSettings, given), server, say=say, **lesson)
 
 
+def export(given: Given) -> int:
+    """Make a document of a lesson or a dialogue."""
+    from poptalk.export import export as exporter
+    from poptalk.terminal.screen import put, say
+
+    def page_of_lesson(settings: exporter.ExportSettings) -> Page:
+        from poptalk.lesson.author import handout
+
+        return handout.page_of_lesson(settings)
+
+    settings = _filled(exporter.ExportSettings, given)
+    exporter.export(settings, page_of_lesson=page_of_lesson, write=put, say=say)
+    return EXIT_OK
+
+
 RUN: Mapping[str, Callable[[Given], int]] = {
     "learn": learn,
     "connect": connect,
@@ -368,6 +385,7 @@ RUN: Mapping[str, Callable[[Given], int]] = {
     "diff": diff,
     "serve": serve,
     "class": class_,
+    "export": export,
     "lessons": lessons,
 }
 """The function of each command, since the table of options is not loaded for a plain HOST PORT."""

@@ -11,6 +11,7 @@ beside `Way`, in `poptalk.net.saved`, since `:open` reads that file too.
 
 from __future__ import annotations
 
+from poptalk.export import FORMATS
 from poptalk.login.password import PASSWORD_VARIABLE, PasswordSource, SourceKind
 from poptalk.net.endpoint import DEFAULT_TIMEOUT, FAMILIES, PROXY_VARIABLE, TLS_VERSIONS
 from poptalk.pop3.values import Value
@@ -603,6 +604,39 @@ CLASS = (
     THEME,
 )
 
+EXPORT = (
+    _argument(
+        "source",
+        "SOURCE",
+        "a lesson (its number, its name, or a file), a dialogue of C: and S: lines such as --log "
+        "writes, or a Markdown document with dialogues fenced as pop3; - is a dialogue from standard "
+        "input",
+    ),
+    _argument(
+        "output",
+        "OUT",
+        "the file to write: its name ends in .html, .svg, .cast (for asciinema) or .md; - is standard "
+        "output",
+    ),
+    _value("--format", "which of them, where the name of OUT doesn't say it", choices=FORMATS),
+    *(
+        _switch(
+            f"--{handout}",
+            f"of a lesson: {what}",
+            field="handout",
+            action="store_const",
+            const=handout,
+            exclusive="handout",
+        )
+        for handout, what in (
+            ("sheet", "a work sheet, with lines to write on and no answers (.html or .md)"),
+            ("key", "the answers, with the practice server's replies (.html or .md)"),
+        )
+    ),
+    _switch("--explain", "explain each reply, as :why does; not on a work sheet"),
+    _switch("--force", "replace OUT if it is there already"),
+)
+
 NEW_LESSON = _argument(
     "name", "NAME", "the file to write, with or without .md; it must not exist yet"
 )
@@ -725,6 +759,15 @@ COMMANDS: Mapping[str, CliCommand] = {
             "  poptalk class 5 --listen 0.0.0.0 --port 2110 --results class.csv\n"
         ),
         options=CLASS,
+    ),
+    "export": CliCommand(
+        summary="make a page, a picture, a recording or a work sheet of a lesson or a dialogue",
+        example=(
+            "  poptalk export 3 looking.html\n"
+            "  poptalk export --sheet 3 sheet.html\n"
+            "  poptalk export --explain session.pop3 session.svg\n"
+        ),
+        options=EXPORT,
     ),
     "lessons": CliCommand(
         summary="list lessons, check them, write new ones",

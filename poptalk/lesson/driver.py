@@ -77,6 +77,7 @@ class SecondConnection:
     Attributes:
         difference: the first thing that was not as the lesson says, one sentence; None if all was.
         line: where in the lesson's file.
+        dialogue: as the lesson has it.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class SecondConnection:
     ) -> None:
         self.difference: str | None = None
         self.line = dialogue.steps[0].line if dialogue.steps else 1
-        self._dialogue = dialogue
+        self.dialogue = dialogue
         self._lesson_server = lesson_server
         self._bindings = bindings
         self._occurrences: list[tuple[Occurrence, SpokenSecrets]] = []
@@ -98,7 +99,7 @@ class SecondConnection:
             connect=lambda: Link.open(destination.target, timeout=SECONDS, tls=settings),
             known=self._lesson_server.known,
         )
-        replay = Replay(self._dialogue, server, RunSettings(), bindings=self._bindings)
+        replay = Replay(self.dialogue, server, RunSettings(), bindings=self._bindings)
         try:
             with replay:
                 for occurrence in replay.run():
@@ -129,7 +130,7 @@ class SecondConnection:
         """
         lines: list[Fragments] = []
         width = columns - len(MARK[1])
-        transcript = Transcript(self._dialogue, show=lines.extend, columns=width, quiet=False)
+        transcript = Transcript(self.dialogue, show=lines.extend, columns=width, quiet=False)
         for occurrence, secrets in self._occurrences:
             # A difference names the lesson's file; the learner gets it as a sentence.
             if not isinstance(occurrence, Differed):

@@ -30,7 +30,7 @@ MOST_OCTETS = 64 * 1024 * 1024
 
 STANDARD_INPUT = "-"
 SUFFIX = ".pop3"
-_MARKDOWN = (".md", ".markdown")
+MARKDOWN = (".md", ".markdown")
 
 
 def part_words(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -59,30 +59,59 @@ def read_dialogue(name: str) -> Dialogue:
     Raises:
         UsageError: it cannot be read, or is no dialogue; names the line.
     """
-    if name.lower().endswith(_MARKDOWN):
+    if name.lower().endswith(MARKDOWN):
         raise UsageError(
             f"{name} is a Markdown document, and run replays one dialogue: copy a block of C: and S: "
             "lines into a file of its own, such as session.pop3"
         )
-    shown = "standard input" if name == STANDARD_INPUT else name
+    order = "" if _is_file(name) else "; the dialogue comes first, and the server after it"
+    text = read_text(name, advice=order)
     try:
-        text = _read(name)
-        if text.startswith('{"time"'):
-            raise UsageError(
-                f"{shown} is a log as JSON, for programs; run replays what --log writes without "
-                "--log-format jsonl"
-            )
-        dialogue = parse_dialogue(text, name=shown)
-    except OSError as error:
-        order = "" if _is_file(name) else "; the dialogue comes first, and the server after it"
-        raise UsageError(f"{shown} cannot be read: {error.strerror}{order}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{shown} is not UTF-8, from octet {error.start:,} on") from error
+        dialogue = parse_dialogue(text, name=named(name))
     except NotationError as error:
         raise UsageError(str(error)) from error
-    if not exchanges(dialogue):
-        raise UsageError(f"{shown} has nothing in it to replay: write C: and S: lines")
+    check_not_empty(dialogue)
     return dialogue
+
+
+def check_not_empty(dialogue: Dialogue) -> None:
+    """See that there is something in a dialogue.
+
+    Raises:
+        UsageError: there is nothing.
+    """
+    if not exchanges(dialogue):
+        raise UsageError(f"{dialogue.name} has nothing in it to replay: write C: and S: lines")
+
+
+def read_text(name: str, *, advice: str = "") -> str:
+    """Read a file, or standard input where the name is `-`.
+
+    Args:
+        name: of the file.
+        advice: the end of the sentence where it cannot be read.
+
+    Raises:
+        UsageError: it cannot be read, or cannot be a dialogue.
+    """
+    shown = named(name)
+    try:
+        text = _read(name)
+    except OSError as error:
+        raise UsageError(f"{shown} cannot be read: {error.strerror}{advice}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shown} is not UTF-8, from octet {error.start:,} on") from error
+    if text.startswith('{"time"'):
+        raise UsageError(
+            f"{shown} is a log as JSON, for programs; this takes what --log writes without "
+            "--log-format jsonl"
+        )
+    return text
+
+
+def named(name: str) -> str:
+    """Return what a file is called in sentences."""
+    return "standard input" if name == STANDARD_INPUT else name
 
 
 def refuse_long_waits(dialogue: Dialogue, *, most: float) -> None:

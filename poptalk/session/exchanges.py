@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.pop3.capabilities import CapabilityAnswer
-    from poptalk.pop3.client.explain import LoginFacts, ReplyContext
+    from poptalk.pop3.client.explain import Explanation, LoginFacts, ReplyContext
     from poptalk.pop3.client.session import ClientSession
     from poptalk.pop3.commands import Verb
 
@@ -237,6 +237,9 @@ MOST_KEPT = 200
 
 FEWEST_KEPT = 8
 """As many where memory must be bounded."""
+
+MOST_LINES_EXPLAINED = 10_000
+"""Lines of a listing that are looked at."""
 
 MAX_LINE_OCTETS = 64 * 1024
 """Octets of a line that are held in one piece; no line of a listing or a message comes near."""
@@ -523,6 +526,38 @@ class Exchanges:
             ended=ended,
             challenge=reply.challenge,
             login=self.login_of(reply),
+        )
+
+    def explained(
+        self, reply: StoredReply, known: ReplyContext | None = None
+    ) -> Iterator[Explanation]:
+        """Explain a greeting, a reply or a challenge, part by part.
+
+        Args:
+            reply: one of those that were said.
+            known: what is known beside it; None for all that the session knows.
+        """
+        from poptalk.pop3.client.explain import explain_greeting, explain_reply
+
+        if reply.exchange is None:
+            return explain_greeting(reply.status_line)
+        return explain_reply(
+            reply.exchange.command,
+            reply.status_line,
+            reply.listing(most=MOST_LINES_EXPLAINED),
+            complete=reply.complete,
+            known=self.context_of(reply) if known is None else known,
+        )
+
+    def explained_unsolicited(self) -> Iterator[Explanation]:
+        """Explain the line that came after the last reply, and answers nothing."""
+        from poptalk.pop3.client.explain import explain_unasked
+
+        assert self.unsolicited is not None
+        return explain_unasked(
+            self.unsolicited,
+            before=self.last.status_line if self.last is not None else None,
+            after_body=self.last is not None and self.last.multi_line,
         )
 
     def login_of(self, reply: StoredReply, *, timestamp_chosen: bool = False) -> LoginFacts | None:

@@ -4,7 +4,8 @@ Each line is flushed as it is written, so that a session that ends badly has its
 be read back from it, and none can do harm: people look at logs with `cat`.  A log observes the session;
 every method may raise OSError, which ends the log and not the session.
 
-`TextLog` writes a dialogue that can be replayed, `recent_lines` the end of one for `:report`.
+`TextLog` writes a dialogue that can be replayed, `SessionRecord` keeps one from its first byte for when
+it is asked for, and `recent_lines` gives the end of one for `:report`.
 `JsonLog` writes JSON, an object a line, each with `time` (ISO 8601), `ms` (milliseconds since the log
 was begun) and `event`:
 
@@ -13,6 +14,7 @@ was begun) and `event`:
 - `client`: `line`, secrets as stars; `sasl` where it answers a challenge of AUTH
 - `server`: `line`, `octets`; `status` where the line has one, and `code`
 - `end`: of a reply: `ok`, and of one with several lines `octets` after the first
+- `left-out`: `octets` of a long reply that were not kept (see `SessionRecord`)
 - `close`: `by`, `how`, `clean`
 
 A `line` is without its CRLF; where it ended in LF alone, that LF is there.  A line that is not UTF-8
@@ -22,12 +24,14 @@ also has `base64`, its exact octets; its `line` has U+FFFD for each octet that i
 from __future__ import annotations
 
 import os
+import shutil
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO, cast
 
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import MASK
@@ -43,6 +47,7 @@ from poptalk.pop3.events import (
 )
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.session.exchanges import (
+    SHORT_OCTETS,
     ConnectionEnded,
     ConnectionOpened,
     StoredReply,
@@ -50,7 +55,7 @@ from poptalk.session.exchanges import (
     split_lines,
 )
 from poptalk.terminal.safe import harmless
-from poptalk.transcript.model import Side
+from poptalk.transcript.model import TERMINATOR, Side
 from poptalk.transcript.octets import json_line, json_object, text_of
 from poptalk.transcript.pattern import Literal
 from poptalk.transcript.redact import mask_sent
@@ -73,26 +78,33 @@ def now_here() -> datetime:
     return datetime.now(UTC).astimezone()
 
 
+PRIVATE = 0o600
+"""The mode of files with mail in them."""
+
+
 def open_private(name: str) -> TextIO:
     """Open a log file, adding to it if it exists; made with mode 0600, because mail is private.
 
     Raises:
         OSError: it cannot be opened.
     """
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE)
     return open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 class FileLog(ABC):
     """A log file."""
 
-    def __init__(self, name: str, session: Session, *, now: Now = now_here) -> None:
+    def __init__(
+        self, name: str, session: Session, *, now: Now = now_here, file: TextIO | None = None
+    ) -> None:
         """Open the file, adding to it if it exists.
 
         Args:
             name: the file.
             session: whose secrets are masked.
             now: gives the time.
+            file: one that is open already, in place of the one that is named.
 
         Raises:
             OSError: when it cannot be opened.
@@ -100,8 +112,20 @@ class FileLog(ABC):
         self.name = name
         self._session = session
         self._now = now
-        self._file = open_private(name)
+        self._file = open_private(name) if file is None else file
         self._lines = ServerLines()
+
+    def continued(self, name: str, file: TextIO) -> Self:
+        """Return a log that goes on in another file where this one is now.
+
+        Args:
+            name: the file.
+            file: what it holds already is as in this log.
+        """
+        other = copy(self)
+        other.name, other._file = name, file
+        other._lines = copy(self._lines)
+        return other
 
     def __call__(self, event: Event) -> None:
         """Write down what happened."""
@@ -153,6 +177,22 @@ class FileLog(ABC):
     def _ended(self, ending: Ending) -> None:
         """Write that the connection is gone."""
 
+    def leave_out(self, octets: int, *, complete: bool) -> int:
+        """Write that the rest of a body was not kept; return how much that is.
+
+        Args:
+            octets: of it, the final dot not counted, and the beginning of its first line neither.
+            complete: whether the final dot has come.
+        """
+        octets += len(self._lines.rest)
+        self._lines = ServerLines()
+        self._left_out(octets, complete=complete)
+        return octets
+
+    @abstractmethod
+    def _left_out(self, octets: int, *, complete: bool) -> None:
+        """Write how much is missing, and the final dot."""
+
     def _server_data(self, data: bytes) -> None:
         for line in self._lines.feed(data):
             self._line(line)
@@ -167,10 +207,14 @@ class FileLog(ABC):
 
     def abandon(self) -> None:
         """Close the file after a failure, without trying to write what is left."""
-        try:
-            self._file.close()
-        except OSError:
-            pass
+        _give_up(self._file)
+
+
+def _give_up(file: TextIO) -> None:
+    try:
+        file.close()
+    except OSError:
+        pass
 
 
 class SessionWriter(DialogueWriter):
@@ -196,11 +240,19 @@ class TextLog(FileLog):
     Comments hold the time: before each line of the client, and before replies that were waited for.
     """
 
-    def __init__(self, name: str, session: Session, *, now: Now = now_here) -> None:
-        super().__init__(name, session, now=now)
+    def __init__(
+        self, name: str, session: Session, *, now: Now = now_here, file: TextIO | None = None
+    ) -> None:
+        super().__init__(name, session, now=now, file=file)
         self._writer = SessionWriter(self._write)
         self._told: datetime | None = None
         """The time that was written last."""
+
+    def continued(self, name: str, file: TextIO) -> Self:
+        """Return a log that goes on in another file where this one is now."""
+        other = super().continued(name, file)
+        other._writer = self._writer.continued(other._write)
+        return other
 
     def _write(self, text: str) -> None:
         self._file.write(text)
@@ -230,6 +282,11 @@ class TextLog(FileLog):
         self._lines = ServerLines()
         self._comment(str(ending))
 
+    def _left_out(self, octets: int, *, complete: bool) -> None:
+        self._writer.any_lines(f"the server sends {octets:,} octets more, which were not kept")
+        if complete:
+            self._writer.server(TERMINATOR)
+
     def _comment(self, text: str) -> None:
         """Write a comment with the day and the time."""
         self._told = self._now()
@@ -250,8 +307,10 @@ class TextLog(FileLog):
 class JsonLog(FileLog):
     """A log as JSON Lines."""
 
-    def __init__(self, name: str, session: Session, *, now: Now = now_here) -> None:
-        super().__init__(name, session, now=now)
+    def __init__(
+        self, name: str, session: Session, *, now: Now = now_here, file: TextIO | None = None
+    ) -> None:
+        super().__init__(name, session, now=now, file=file)
         self._begun = now()
 
     def _opened(self, event: ConnectionOpened) -> None:
@@ -305,6 +364,9 @@ class JsonLog(FileLog):
     def _ended(self, ending: Ending) -> None:
         self._put("close", {"by": ending.by.value, "how": ending.how, "clean": ending.clean})
 
+    def _left_out(self, octets: int, *, complete: bool) -> None:  # noqa: ARG002 - "end" says it
+        self._put("left-out", {"octets": octets})
+
     def _put(self, event: str, fields: Mapping[str, Field]) -> None:
         now = self._now()
         since = (now - self._begun).total_seconds() * 1000
@@ -319,18 +381,193 @@ def _stand_in(response: tuple[bytes, int, bytes] | None) -> bytes:
     return (redacted_response(*response) if response is not None else None) or MASK
 
 
-def open_log(name: str, session: Session, *, log_format: str = "notation") -> FileLog:
+def open_log(
+    name: str, session: Session, *, log_format: str = "notation", file: TextIO | None = None
+) -> FileLog:
     """Open a log file.
 
     Args:
         name: the file.
         session: what is logged.
         log_format: `notation` or `jsonl`.
+        file: one that is open already, in place of the one that is named.
 
     Raises:
         OSError: when it cannot be opened.
     """
-    return (JsonLog if log_format == "jsonl" else TextLog)(name, session)
+    return _LOGS[log_format](name, session, file=file)
+
+
+_LOGS: Mapping[str, type[FileLog]] = {"notation": TextLog, "jsonl": JsonLog}
+
+
+# The session so far, for `:log` and `:export`.
+#
+# Nobody knows beforehand which session will be worth keeping.  So a session at a prompt is written down
+# from its first byte, by the same writers: in memory while it is short, then in a file without a name
+# that is gone when poptalk ends.  Of long replies only the beginning is kept, and how much is missing is
+# written where it would be.  A pipe keeps nothing.
+
+
+KEPT_OCTETS = 8 * 1024 * 1024
+"""Octets of replies that are kept altogether, `SHORT_OCTETS` of each; after that, only commands and
+first lines are."""
+
+MEMORY_CHARACTERS = 256 * 1024
+"""Characters that are kept in memory; what is longer goes to a temporary file."""
+
+_FINAL_DOT = 3
+"""Octets of the line that ends a reply."""
+
+
+class SessionRecord:
+    """What was said in a session since it began.
+
+    Args:
+        session: before its first connection.
+
+    Attributes:
+        octets_left_out: how much of replies was not kept.
+        failure: why nothing more is kept, such as a full disk; empty where all is well.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.octets_left_out = 0
+        self.failure = ""
+        self._session = session
+        self._files: dict[str, TextIO] = {}
+        self._logs: dict[str, FileLog] = {}
+        self._kept = 0
+        """Octets of replies, altogether."""
+        self._of_body = 0
+        """Octets of the body that is coming in."""
+        self._cut = 0
+        """Octets of it that were not kept."""
+        self._written: dict[str, dict[str, int]] = {}
+        """By the name of a log file, how much of each kind of record it holds."""
+
+    def take(self, event: Event) -> None:
+        """Write down what happened, while there is room."""
+        if self.failure:
+            return
+        try:
+            if isinstance(event, BodyChunk | Unsolicited):
+                data = self._shortened(event.data)
+                if data:
+                    self._write(event if data == event.data else _with(event, data))
+            if isinstance(event, ReplyEnd | ConnectionEnded | Unsolicited):
+                self._end_of_body(complete=isinstance(event, ReplyEnd))
+            if not isinstance(event, BodyChunk | Unsolicited):
+                self._write(event)
+        except OSError as error:
+            self.failure = error.strerror or str(error)
+
+    def _begin(self) -> None:
+        if not self._logs:
+            self._files = {each: _temporary_file() for each in _LOGS}
+            self._logs = {
+                each: open_log("", self._session, log_format=each, file=file)
+                for each, file in self._files.items()
+            }
+
+    def _write(self, event: Event) -> None:
+        self._begin()
+        for log in self._logs.values():
+            log(event)
+
+    def _shortened(self, data: bytes) -> bytes:
+        """Return what is to be kept of octets of a reply: whole lines, within both limits."""
+        room = min(SHORT_OCTETS - self._of_body, KEPT_OCTETS - self._kept)
+        keeps_all = not self._cut and len(data) <= room
+        kept = data if keeps_all else b"" if self._cut else data[: max(0, room)]
+        if not keeps_all:
+            kept = kept[: kept.rfind(b"\n") + 1]
+        self._of_body += len(data)
+        self._kept += len(kept)
+        self._cut += len(data) - len(kept)
+        return kept
+
+    def _end_of_body(self, *, complete: bool) -> None:
+        if self._cut:
+            octets = max(0, self._cut - (_FINAL_DOT if complete else 0))
+            # Each log has the same lines.
+            left_out = {log.leave_out(octets, complete=complete) for log in self._logs.values()}
+            self.octets_left_out += max(left_out)
+        self._of_body = self._cut = 0
+
+    def log_to(self, name: str, *, log_format: str) -> FileLog:
+        """Begin a log file with all that came before, or what the file lacks of it.
+
+        Args:
+            name: the file; added to if it exists.
+            log_format: `notation` or `jsonl`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._begin()
+        source = self._files[log_format]
+        file = open_private(name)
+        try:
+            source.seek(self._written.get(os.path.realpath(name), {}).get(log_format, 0))
+            shutil.copyfileobj(source, file)
+            file.flush()
+        except OSError:
+            _give_up(file)
+            raise
+        finally:
+            source.seek(0, os.SEEK_END)
+        log = self._logs[log_format].continued(name, file)
+        if self._cut:
+            log.leave_out(self._cut, complete=False)
+        return log
+
+    def has_written(self, name: str) -> bool:
+        """Tell whether a file holds the beginning of the session already."""
+        return os.path.realpath(name) in self._written
+
+    def stopped(self, log: FileLog) -> None:
+        """Take note of how far a log file has come, for when it is gone on with."""
+        here = {each: file.tell() for each, file in self._files.items()}
+        self._written[os.path.realpath(log.name)] = here
+
+    @property
+    def gaps(self) -> str:
+        """What is missing, as the end of a sentence."""
+        failed = f"; since then nothing could be kept: {self.failure}" if self.failure else ""
+        missing = self.octets_left_out + self._cut
+        left_out = f", but for {missing:,} octets of long replies" if missing else ""
+        return left_out + failed
+
+    def text(self) -> str:
+        """Return the session so far, in the notation."""
+        self._begin()
+        source = self._files["notation"]
+        source.seek(0)
+        text = source.read()
+        source.seek(0, os.SEEK_END)
+        return text
+
+    def close(self) -> None:
+        """Give the temporary files back."""
+        for file in self._files.values():
+            file.close()
+
+
+def _with(event: BodyChunk | Unsolicited, data: bytes) -> Event:
+    """Return an event with less data."""
+    if isinstance(event, Unsolicited):
+        return Unsolicited(data=data)
+    return BodyChunk(exchange=event.exchange, data=data)
+
+
+def _temporary_file() -> TextIO:
+    from tempfile import SpooledTemporaryFile
+
+    file = SpooledTemporaryFile(  # noqa: SIM115 - see `close`
+        MEMORY_CHARACTERS, "w+", encoding="utf-8", errors="backslashreplace", newline="\n"
+    )
+    return cast(TextIO, file)  # It has what a file has.
 
 
 # For `:report`.
@@ -401,4 +638,4 @@ def _report_reply(writer: DialogueWriter, reply: StoredReply, session: Session) 
         shown += len(line)
     if shown < reply.octets:
         writer.any_lines(f"the server sends {reply.octets:,} octets")
-        writer.server(".")
+        writer.server(TERMINATOR)

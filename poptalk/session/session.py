@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from poptalk.net.tls import TlsFacts
     from poptalk.net.tls_settings import TlsSettings
     from poptalk.pop3.events import Event, Exchange
-    from poptalk.session.log import FileLog
+    from poptalk.session.log import FileLog, SessionRecord
     from poptalk.session.procedure import Plan, Procedure, Then
 
 if TYPE_CHECKING:
@@ -148,6 +148,8 @@ class Session:
         """Called with each event, after the observers and the log."""
         self._observers: dict[type[Event], list[Callable[..., None]]] = {}
         self.log: FileLog | None = None
+        self.record: SessionRecord | None = None
+        """The session so far; None in a pipe, which keeps nothing."""
         self.destination: Destination | None = None
         self.transport: Transport | None = None
         """None while there is no connection."""
@@ -455,6 +457,8 @@ class Session:
             self._take_note(event)
             for take in self._observers.get(type(event), ()):
                 take(event)
+            if self.record is not None:
+                self.record.take(event)
             if self.log is not None:
                 self._write_log(self.log, event)
             for listener in tuple(self.listeners):
@@ -493,6 +497,8 @@ class Session:
     def close(self) -> None:
         """Give back what is kept, and close the log."""
         self.exchanges.close()
+        if self.record is not None:
+            self.record.close()
         if self.log is not None:
             self.log.abandon()
 

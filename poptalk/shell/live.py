@@ -26,6 +26,7 @@ from prompt_toolkit.keys import Keys
 from poptalk.net.async_connection import CLOSE_GRACE, AsyncConnection, connect
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
+from poptalk.session.log import SessionRecord
 from poptalk.session.procedure import require_tls
 from poptalk.session.session import Session
 from poptalk.shell.commands.registry import LOCAL_PREFIX
@@ -223,6 +224,7 @@ class LiveShell(Shell):
         session.in_thread = self._in_thread
         view = View(session, show=screen.show, size=self._size)
         super().__init__(session, view, screen, commands)
+        session.record = SessionRecord(session)
         self.timeout = timeout
         self._terminal: Attributes | None = None
         self._refused: NetError | None = None

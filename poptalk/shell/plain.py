@@ -33,6 +33,7 @@ from poptalk.net.errors import (
     no_tls_in_time,
 )
 from poptalk.session.client import BlockingDriver
+from poptalk.session.log import SessionRecord
 from poptalk.session.session import Session
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
@@ -236,6 +237,7 @@ class PlainShell(Shell):
         session = Session(clock=monotonic)
         view = View(session, show=screen.show, size=_size)
         super().__init__(session, view, screen, commands)
+        session.record = SessionRecord(session)
         session.failed = self._failed
         view.shows_sent = False
         self._input = StandardInput(keys=True)

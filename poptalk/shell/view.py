@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING
 from poptalk.net.errors import CLOSED_BY_US, TLS_PORT_HINT
 from poptalk.pop3.client.explain import (
     Explanation,
-    explain_greeting,
-    explain_reply,
-    explain_unasked,
     explain_waiting,
     faults_of_answer,
 )
@@ -38,6 +35,7 @@ from poptalk.pop3.replies import Status
 from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode
 from poptalk.pop3.sasl.table import redacted_response, response_parts
 from poptalk.session.exchanges import (
+    MOST_LINES_EXPLAINED,
     ConnectionEnded,
     ConnectionOpened,
     Note,
@@ -65,9 +63,6 @@ if TYPE_CHECKING:
 
 UNSOLICITED_LINES_SHOWN = 50
 """Lines that answer nothing and are shown between two commands; a flood beyond is only counted."""
-
-MOST_LINES_EXPLAINED = 10_000
-"""Lines of a listing that are looked at."""
 
 MOST_FAULTS_SHOWN = 5
 """Faults of one answer that are shown; the others are counted."""
@@ -407,32 +402,13 @@ class View:
 
     def explained(self, reply: StoredReply) -> Iterator[Fragments]:
         """Explain a greeting, a reply or a challenge, part by part."""
-        if reply.exchange is None:
-            return self._explanations(explain_greeting(reply.status_line))
-        command = reply.exchange.command
-        lines = reply.listing(most=MOST_LINES_EXPLAINED)
-        return self._explanations(
-            explain_reply(
-                command,
-                reply.status_line,
-                lines,
-                complete=reply.complete,
-                known=self.session.exchanges.context_of(reply),
-            )
-        )
+        return self._explanations(self.session.exchanges.explained(reply))
 
     def explained_now(self) -> Iterator[Fragments]:
         """Explain what the server said last, or that it says nothing."""
         core, exchanges = self.session.core, self.session.exchanges
         if exchanges.unsolicited is not None:
-            last = exchanges.last
-            return self._explanations(
-                explain_unasked(
-                    exchanges.unsolicited,
-                    before=last.status_line if last is not None else None,
-                    after_body=last is not None and last.multi_line,
-                )
-            )
+            return self._explanations(exchanges.explained_unsolicited())
         if exchanges.subject is not None:
             return self.explained(exchanges.subject)
         ended = core.state is State.CLOSED

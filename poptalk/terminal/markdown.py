@@ -163,7 +163,7 @@ class _Renderer:
         indent = "    " if width >= _WIDE_COLUMNS else "  "
         text = node.content.removesuffix("\n")
         language = node.info.split()[:1]
-        shown = _dialogue_lines(text) if language == [_DIALOGUE] else _literal_lines(text)
+        shown = dialogue_lines(text) if language == [_DIALOGUE] else _literal_lines(text)
         return [[("text", indent), *line] if line else [] for line in shown]
 
     _code_block = _fence
@@ -265,13 +265,19 @@ def _filled(words: Sequence[_Word], width: int, *, hanging: int = 0) -> list[Fra
         rows[-1] += word
         used += needed
         if used > width:
-            rows += _broken(rows.pop(), width, margin)
+            rows += broken(rows.pop(), width, margin)
             used = _cells(rows[-1])
     return [joined(row) for row in rows] if words else []
 
 
-def _broken(row: Fragments, width: int, margin: Fragments) -> list[Fragments]:
-    """Break a row in which a word is longer than a row."""
+def broken(row: Fragments, width: int, margin: Fragments) -> list[Fragments]:
+    """Break a row in which a word is longer than a row.
+
+    Args:
+        row: its pieces.
+        width: cells of a row.
+        margin: what the rows after the first begin with.
+    """
     rows: list[Fragments] = [[]]
     used = 0
     for style, text in row:
@@ -344,7 +350,7 @@ def _literal_lines(text: str) -> list[Fragments]:
     return [[("text", harmless(line))] if line else [] for line in text.split("\n")]
 
 
-def _dialogue_lines(text: str) -> list[Fragments]:
+def dialogue_lines(text: str) -> list[Fragments]:
     """Show a dialogue as the shell shows it; its placeholders stay what they are."""
     lines: list[Fragments] = [[]]
     for _, token, piece in Pop3Lexer().get_tokens_unprocessed(text):

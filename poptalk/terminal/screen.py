@@ -431,6 +431,16 @@ def say(text: str, *, stream: TextIO | None = None) -> None:
     _write_out(stream, "".join(lines))
 
 
+def put(text: str) -> None:
+    """Write text to standard output as it is: a document that was made harmless before.
+
+    Raises:
+        ScreenClosed: nothing can be written any more.
+    """
+    if sys.stdout is not None:
+        _write_out(sys.stdout, text)
+
+
 def complain(text: str, *, stream: TextIO | None = None) -> None:
     """Write a sentence of poptalk's own on standard error: `poptalk: ...`.
 

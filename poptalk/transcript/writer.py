@@ -8,6 +8,7 @@ not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 from poptalk.transcript.model import (
     FORMS,
@@ -33,6 +34,10 @@ from poptalk.transcript.pattern import (
     make_pattern,
     unwritable,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 # Puts the lines of a server together, for logs.
 
@@ -76,6 +81,12 @@ class DialogueWriter:
         self._write = write
         self._anchored = False
         """Whether the block has a line without an indent, so that others may have one."""
+
+    def continued(self, write: Callable[[str], None]) -> Self:
+        """Return a writer that goes on in another place where this one is now."""
+        other = copy(self)
+        other._write = write
+        return other
 
     def client(self, *parts: str | Part, end: bytes = b"\r\n") -> None:
         """Write a line from the client.

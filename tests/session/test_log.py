@@ -1,14 +1,18 @@
 """The log: the dialogue in the notation, readable with `cat`, replayable, and without secrets."""
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from poptalk.cli import main
 from poptalk.net.endpoint import UsageError
 from poptalk.pop3.commands import parse_command
-from poptalk.pop3.events import BodyChunk, Exchange
-from poptalk.session.log import TextLog
+from poptalk.pop3.events import BodyChunk, Exchange, ReplyEnd
+from poptalk.session.exchanges import SHORT_OCTETS
+from poptalk.session.log import KEPT_OCTETS, SessionRecord, TextLog
 from poptalk.session.session import Session
 from poptalk.shell.commands.login import start_log
 from poptalk.shell.script import ShellSettings
@@ -41,6 +45,7 @@ async def test_a_session_can_be_read_as_a_dialogue(tmp_path: Path) -> None:
     steps = parse_dialogue(text).steps
     said = [(type(step).__name__, step.payload) for step in steps if hasattr(step, "payload")]
     assert said == [
+        ("ServerLine", "+OK Microsoft Exchange POP3 server version 5.0.1457.10 ready"),
         ("ClientLine", "USER bob"),
         ("ServerLine", "+OK name is a valid mailbox"),
         ("ClientLine", "PASS {password}"),
@@ -88,13 +93,15 @@ async def test_every_line_is_in_the_file_when_it_is_on_the_screen(tmp_path: Path
 
 async def test_one_log_after_another(tmp_path: Path) -> None:
     with RecordingServer() as server:
-        async with live(server) as shell:
-            for name in ("one", "two", "one"):
-                await shell.enter(f":log {tmp_path / name}")
+        async with live(server, columns=200) as shell:
+            for name, what in (("one", "before"), ("two", "before"), ("one", "since")):
+                await shell.enter(f":log {tmp_path / name}", until=f"with what came {what}")
                 await shell.ask(f"NOOP {name}")
-    one = "C: NOOP one\nS: +OK\nC: NOOP one\nS: +OK\nC: <close connection>\n"
-    assert said_in(tmp_path / "one") == one
-    assert said_in(tmp_path / "two") == "C: NOOP two\nS: +OK\n"
+    begin, end = "C: <open connection>\nS: +OK recording server ready\n", "C: <close connection>\n"
+    one, two = ("C: NOOP one\nS: +OK\n", "C: NOOP two\nS: +OK\n")
+    # Each begins with the session, and the one that was gone on with has nothing twice.
+    assert said_in(tmp_path / "one") == begin + one + two + one + end
+    assert said_in(tmp_path / "two") == begin + one + two
 
 
 async def test_a_log_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
@@ -110,7 +117,8 @@ async def test_a_log_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
 async def test_a_full_disk_ends_the_log_and_not_the_session() -> None:
     with RecordingServer() as server:
         async with live(server) as shell:
-            await shell.enter(":log /dev/full", until="logging to")
+            await shell.enter(":log /dev/full", until=":log: No space left on device")
+            start_log(shell.shell.session, ShellSettings(log="/dev/full"))
             await shell.ask("NOOP")
             await shell.see("logging to /dev/full has stopped: No space left on device")
             await shell.ask("STAT")
@@ -129,3 +137,98 @@ def test_the_cut_of_a_body_does_not_matter(tmp_path: Path) -> None:
     assert whole.startswith("S: one\nS: two{0x0a}\nS: three {0xff}\nS: xxx")
     assert whole.endswith("x{...}\nS: .\n")
     assert whole == (tmp_path / "pieces").read_text() == (tmp_path / "thirds").read_text()
+
+
+# The session so far.
+
+
+@pytest.fixture
+def record() -> Iterator[SessionRecord]:
+    session = Session(clock=float)
+    record = SessionRecord(session)
+    yield record
+    record.close()
+
+
+EXCHANGE = Exchange(number=1, command=parse_command(b"RETR 1"))
+
+
+def feed(record: SessionRecord, body: bytes, *, at_once: int) -> None:
+    for at in range(0, len(body), at_once):
+        record.take(BodyChunk(exchange=EXCHANGE, data=body[at : at + at_once]))
+    record.take(ReplyEnd(exchange=EXCHANGE, ok=True, body_octets=len(body)))
+
+
+@pytest.mark.parametrize("at_once", [7, 10**6])
+def test_a_reply_is_kept_whole(at_once: int, record: SessionRecord) -> None:
+    feed(record, b"one\r\n" * 1000 + b".\r\n", at_once=at_once)
+    assert record.text() == "S: one\n" * 1000 + "S: .\n"
+    assert record.gaps == ""
+
+
+@pytest.mark.parametrize("at_once", [1000, 4096, 10**6])
+def test_of_a_long_reply_the_beginning_is_kept(
+    at_once: int, record: SessionRecord, tmp_path: Path
+) -> None:
+    line = b"x" * 98 + b"\r\n"
+    body = line * (SHORT_OCTETS // 100 + 50) + b".\r\n"
+    feed(record, body, at_once=at_once)
+    lines = record.text().splitlines()
+    kept = sum(len(each) - len("S: ") + 2 for each in lines if each.startswith("S: x"))
+    assert kept <= SHORT_OCTETS < kept + 200
+    left = len(body) - 3 - kept
+    assert lines[-2:] == [
+        f"S: <the server sends {left:,} octets more, which were not kept>",
+        "S: .",
+    ]
+    assert record.gaps == f", but for {left:,} octets of long replies"
+    assert parse_dialogue(record.text()).steps[-2:]
+    for log_format in ("notation", "jsonl"):
+        record.log_to(str(tmp_path / log_format), log_format=log_format).close()
+    assert (tmp_path / "notation").read_text() == record.text()
+    events = [json.loads(each) for each in (tmp_path / "jsonl").read_text().splitlines()]
+    assert [each["event"] for each in events[-2:]] == ["left-out", "end"]
+    assert events[-2]["octets"] == left
+
+
+def test_all_replies_together_have_a_limit_too(record: SessionRecord) -> None:
+    body = b"y" * 60_000 + b"\r\n"
+    for _ in range(KEPT_OCTETS // len(body) + 5):
+        feed(record, body + b".\r\n", at_once=100_000)
+    assert len(record.text()) < KEPT_OCTETS * 1.1
+    assert record.text().endswith("60,002 octets more, which were not kept>\nS: .\n")
+
+
+async def test_a_log_that_is_begun_late_has_what_came_before(tmp_path: Path) -> None:
+    early, late, machine = (tmp_path / name for name in ("early", "late", "machine"))
+    with practising() as practice:
+        async with live(practice, columns=200, log=early) as shell:
+            for line in ("USER bob", "PASS jones", "RETR 2"):
+                await shell.ask(line)
+            await shell.enter(f":log --jsonl {machine}", until="with what came before")
+            await shell.enter(f":log {late}", until="late, with what came before")
+            await shell.ask("QUIT")
+            await shell.see("(closed)>")
+    assert late.stat().st_mode & 0o777 == 0o600
+    # The one that was there from the beginning ends where the next one began.
+    begun = said_in(early).removesuffix("C: <close connection>\n")
+    assert "PASS {password}" in begun
+    assert (
+        said_in(late) == begun + "C: QUIT\nS: +OK host closing connection\nS: <close connection>\n"
+    )
+    events = [json.loads(line) for line in machine.read_text().splitlines()]
+    assert [each["event"] for each in events[:3]] == ["open", "server", "client"]
+    assert "jones" not in machine.read_text()
+
+
+def test_a_pipe_keeps_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log, page = tmp_path / "log", tmp_path / "page.html"
+    lines = [
+        word for line in ("NOOP", f":log {log}", f":export {page}", "QUIT") for word in ("-e", line)
+    ]
+    assert main(["connect", "--local-commands", *lines]) in (0, 1)
+    assert "NOOP" not in log.read_text()
+    assert not page.exists()
+    said = capfd.readouterr().err.replace("\n# ", " ")
+    assert "from here on: in a pipe nothing is kept before" in said
+    assert ":export: in a pipe nothing is kept: write a --log" in said

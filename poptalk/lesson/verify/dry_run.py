@@ -326,15 +326,21 @@ class DryRunLearner:
         lesson: the lesson.
         lesson_server: where it takes place; open as long as the learner is there.
         at: the slug of the step to begin with; None for the beginning.
+        kind: of dry run.
 
     Attributes:
         dry_run: what happens on the way.
     """
 
     def __init__(
-        self, lesson: Lesson, lesson_server: LessonServer, *, at: str | None = None
+        self,
+        lesson: Lesson,
+        lesson_server: LessonServer,
+        *,
+        at: str | None = None,
+        kind: type[DryRun] = DryRun,
     ) -> None:
-        self.dry_run = DryRun(
+        self.dry_run = kind(
             Tutor(
                 lesson,
                 position=at,

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from poptalk.net.endpoint import DIRECT, Destination, Way, consistent, usual_port
+from poptalk.net.endpoint import DIRECT, Destination, UsageError, Way, consistent, usual_port
 from poptalk.net.saved import find_destination, find_server
 from poptalk.pop3.commands import VERBS, State, Verb
 from poptalk.session.exchanges import StoredReply
-from poptalk.session.log import open_log
-from poptalk.session.procedure import LocalError
+from poptalk.session.log import PRIVATE, open_log
+from poptalk.session.procedure import LocalError, Plan, in_thread
 from poptalk.shell.commands import escapes, inspect, login, messages
 from poptalk.shell.commands.registry import (
     LOCAL_PREFIX,
@@ -27,6 +27,7 @@ from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless, wrap
 
 if TYPE_CHECKING:
+    from poptalk.session.log import SessionRecord
     from poptalk.shell.shell import Shell
 
 COMMANDS = CommandTable()
@@ -396,21 +397,24 @@ def _reveal(shell: Shell, argument: str) -> None:
 
 @local("log [[--jsonl] FILE|off]")
 def _log(shell: Shell, argument: str) -> None:
-    """Write the dialogue to a file, secrets masked.
+    """Write the dialogue to a file, from its first byte on, secrets masked.
 
-    In the notation, which poptalk run replays; with --jsonl as JSON, an object a line. :log off ends
-    it.
+    What was said before is written too; of very long replies only the beginning was kept, and the file
+    says how much is missing. In the notation, which poptalk run replays; with --jsonl as JSON, an object
+    a line. :log off ends it, and :log with the same file goes on with what came since.
     """
     log = shell.session.log
     if not argument:
         text = f"logging to {harmless(log.name)}" if log else "no log is being written"
         shell.view.remark(f"{text}; :log FILE begins one, :log off ends it")
         return
+    if argument == "off" and log is None:
+        raise LocalError("no log is being written")
+    if log is not None and shell.session.record is not None:
+        shell.session.record.stopped(log)
     if argument == "off":
+        said = f"the log {harmless(log.name if log else '')} is closed"
         shell.session.log = None
-        if log is None:
-            raise LocalError("no log is being written")
-        said = f"the log {harmless(log.name)} is closed"
     else:
         word, _, rest = argument.partition(" ")
         name, log_format = argument, "notation"
@@ -418,11 +422,70 @@ def _log(shell: Shell, argument: str) -> None:
             name, log_format = rest.strip(), "jsonl"
         if not name:
             raise LocalError("name the file: :log --jsonl FILE")
-        shell.session.log = open_log(os.path.expanduser(name), shell.session, log_format=log_format)
-        said = f"logging to {harmless(name)}"
+        said = _begin_log(shell, os.path.expanduser(name), log_format)
     if log is not None:
         log.close()
     shell.view.remark(said)
+
+
+def _begin_log(shell: Shell, name: str, log_format: str) -> str:
+    """Begin a log, with what came before where that was kept; return what is to be said."""
+    record = shell.session.record
+    if record is None:
+        shell.session.log = open_log(name, shell.session, log_format=log_format)
+        return f"logging to {harmless(name)}, from here on: in a pipe nothing is kept before"
+    since = "came since" if record.has_written(name) else "came before"
+    shell.session.log = record.log_to(name, log_format=log_format)
+    return f"logging to {harmless(name)}, with what {since}{record.gaps}"
+
+
+@local("export [--explain] FILE")
+def _export(shell: Shell, argument: str) -> None:
+    """Write the session so far as a document, by the end of its name: .html, .svg, .cast or .md.
+
+    From its first byte on, secrets masked; of very long replies only the beginning was kept. HTML is one
+    file that prints well, SVG a picture, a cast is played by asciinema, and Markdown is for other
+    documents. --explain adds what :why would say. The file must not exist. poptalk export makes the same
+    of a log, and of a lesson.
+    """
+    flag, _, rest = argument.partition(" ")
+    explain = flag == _EXPLAIN
+    name = rest.strip() if explain else argument
+    if not name or name.startswith("--"):
+        raise LocalError(f"name a file: :export session.html, or :export {_EXPLAIN} session.html")
+    record = shell.session.record
+    if record is None:
+        raise LocalError(
+            "in a pipe nothing is kept: write a --log, and poptalk export makes it of that"
+        )
+    if shell.session.exchanges.last is None:
+        raise LocalError("the server has said nothing yet")
+    where = shell.destination.name if shell.destination is not None else "a server"
+    title = f"A session with {where}"
+    plan = _write_document(shell, record, os.path.expanduser(name), title, explain=explain)
+    shell.run_procedure(plan, name="export", speaks=False)
+
+
+def _write_document(
+    shell: Shell, record: SessionRecord, name: str, title: str, *, explain: bool
+) -> Plan:
+    """Write the session so far: a long one takes seconds."""
+    from poptalk.export.export import export_page, page_of_session
+
+    text, gaps = record.text(), record.gaps
+
+    def write() -> str:
+        page = page_of_session(text, title=title, explain=explain)
+        return export_page(page, name, mode=PRIVATE)
+
+    try:
+        done = yield from in_thread(write)
+    except UsageError as error:
+        raise LocalError(str(error)) from error
+    shell.view.remark(f"{done}{gaps}")
+
+
+_EXPLAIN = "--explain"
 
 
 @local("quit")

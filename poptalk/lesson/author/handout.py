@@ -1,0 +1,297 @@
+"""A lesson as a page, or on paper: the whole of it, a work sheet, and the key to that.
+
+The whole lesson is a dry run of it: what the tutor says to a learner who makes no mistake, and the
+session as it was, with the practice server's real replies.  The key is the same, with what was typed
+where the other has placeholders.  A work sheet is made of the document alone.  It has the tasks, with
+lines to write on, and nothing that would give an answer away: no line of a task, no reply, no hint,
+nothing that comes after the last task of a step, and between two tasks no paragraph that quotes the
+answer to the first, but for the one that states the second.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from poptalk.export.export import KEY, SHEET, ExportSettings
+from poptalk.export.page import Blanks, Chapter, Choices, Page, Part, Passage, Talk
+from poptalk.export.reading import read
+from poptalk.lesson.actions import Ask, Feedback, FeedbackKind, Heading, LessonAction, Say
+from poptalk.lesson.document.model import (
+    Block,
+    BlockKind,
+    Item,
+    Lesson,
+    LessonErrors,
+    Prose,
+    QuizQuestion,
+)
+from poptalk.lesson.document.parser import load_lesson
+from poptalk.lesson.driver import SecondConnection
+from poptalk.lesson.library import LessonNotFound, find_lesson
+from poptalk.lesson.runner import Tutor
+from poptalk.lesson.server import LessonServer, LessonServerError, PracticeLessonServer
+from poptalk.lesson.verify.dry_run import DryRun, DryRunLearner, Stuck
+from poptalk.net.endpoint import UsageError
+from poptalk.pop3.events import Sent
+from poptalk.session.log import TextLog
+from poptalk.terminal.markdown import make_parser
+from poptalk.transcript.model import ClientLine, Comment, Dialogue, Send, Side, Step
+from poptalk.transcript.octets import text_of
+from poptalk.transcript.parser import parse_dialogue
+from poptalk.transcript.pattern import FillError, make_pattern
+
+
+def page_of_lesson(settings: ExportSettings) -> Page:
+    """Make the page that was asked for.
+
+    Raises:
+        UsageError: there is no such lesson, it is wrong, or its server cannot be started.
+    """
+    try:
+        path = find_lesson(settings.source)
+        return make_page(load_lesson(path), settings.handout, explain=settings.explain)
+    except (LessonNotFound, LessonErrors, LessonServerError) as error:
+        raise UsageError(str(error)) from error
+    except Stuck as error:
+        place = f"{path}:{error.line}" if error.line else str(path)
+        raise UsageError(
+            f"{place}: the lesson doesn't go on: {error.last_words}; poptalk lessons check says more"
+        ) from error
+
+
+def make_page(lesson: Lesson, handout: str, *, explain: bool = False) -> Page:
+    """Make a page of a lesson.
+
+    Args:
+        lesson: the lesson.
+        handout: which page: `WHOLE`, `SHEET` or `KEY`.
+        explain: whether each reply is explained.
+
+    Raises:
+        LessonServerError: the lesson's own server cannot be started.
+        Stuck: the lesson doesn't go on, though what it awaits was done.
+    """
+    if handout == SHEET:
+        # Without the summary, which may say what is to be found out.
+        parts = tuple(_sheet(lesson))
+        return Page(title=f"Work sheet: {lesson.title}", parts=parts, written_on=True)
+    is_key = handout == KEY
+    return Page(
+        title=f"Key: {lesson.title}" if is_key else lesson.title,
+        summary=lesson.summary,
+        parts=tuple(_performed(lesson, explain=explain, as_typed=is_key)),
+    )
+
+
+# The whole lesson, and the key.
+
+
+_CUT = re.compile(r"part (\d+)")
+"""The comment that is put into the session where something else was said."""
+
+
+class _Performance(DryRun):
+    """A dry run that keeps what was said, and the session."""
+
+    def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
+        super().__init__(tutor, lesson_server)
+        self.file = io.StringIO()
+        self._session.log = TextLog("", self._session, file=self.file)
+        self.parts: list[Part] = []
+        """What is not the session; each is where the comment with its place is."""
+        self.sent: list[bytes] = []
+        """Each line of the client."""
+        self._asked = False
+        self._session.observe({Sent: lambda event: self.sent.append(event.line)})
+
+    def show(self, action: LessonAction) -> None:
+        super().show(action)
+        match action:
+            case Heading(text=text, level=2):
+                self._add(Chapter(text=text))
+            case Say(source=source):
+                self._add(Passage(source=source))
+            case Ask(question=question):
+                self._add(_choices(question, ticked=True))
+            case Feedback(text=text) if text and (self._asked or action.kind is FeedbackKind.NEWS):
+                self._add(Passage(source=text))
+        if isinstance(action, Ask | Feedback):
+            self._asked = isinstance(action, Ask)
+
+    def prove(self, second: SecondConnection, done: Callable[[], None]) -> None:
+        dialogue = read(second.dialogue)
+        self._add(Talk(dialogue=dialogue, caption="On a second connection, by poptalk itself"))
+        super().prove(second, done)
+
+    def _add(self, part: Part) -> None:
+        self.file.write(f"# part {len(self.parts)}\n")
+        self.parts.append(part)
+
+
+def _performed(lesson: Lesson, *, explain: bool, as_typed: bool) -> Iterator[Part]:
+    """Give a lesson as it goes.
+
+    Args:
+        lesson: the lesson.
+        explain: whether each reply is explained.
+        as_typed: whether what is secret elsewhere is shown: the practice server's passwords are public.
+    """
+    with PracticeLessonServer(lesson) as lesson_server:
+        learner = DryRunLearner(lesson, lesson_server, kind=_Performance)
+        performance = learner.dry_run
+        assert isinstance(performance, _Performance)
+        try:
+            learner.begin()
+            while not learner.over:
+                learner.go_on()
+            text = performance.file.getvalue()
+        finally:
+            learner.close()
+    said = parse_dialogue(text, name=lesson.name)
+    steps: list[Step] = [
+        step for step in said.steps if not isinstance(step, Comment) or _CUT.fullmatch(step.text)
+    ]
+    dialogue = read(Dialogue(steps=tuple(steps)), explain=explain)
+    yield from _cut(dialogue, performance, as_typed=as_typed)
+
+
+def _cut(dialogue: Dialogue, performance: _Performance, *, as_typed: bool) -> Iterator[Part]:
+    """Cut the session where something else was said, and put that there."""
+    sent = iter(performance.sent)
+    lines: list[Step] = []
+    for step in dialogue.steps:
+        cut = _CUT.fullmatch(step.text) if isinstance(step, Comment) else None
+        if isinstance(step, ClientLine):
+            line = next(sent)
+            lines.append(replace(step, pattern=make_pattern(text_of(line))) if as_typed else step)
+        elif cut is None:
+            lines.append(step)
+        else:
+            if lines:
+                yield Talk(dialogue=Dialogue(steps=tuple(lines)))
+            lines.clear()
+            yield performance.parts[int(cut[1])]
+    if lines:
+        yield Talk(dialogue=Dialogue(steps=tuple(lines)))
+
+
+def _choices(question: QuizQuestion, *, ticked: bool) -> Choices:
+    right = [place for place, choice in enumerate(question.choices) if choice.right]
+    texts = tuple(choice.text for choice in question.choices)
+    return Choices(texts=texts, ticked=right if ticked else ())
+
+
+# The work sheet.
+
+
+_WATCH = "Watch what poptalk shows here, and write down what you see."
+
+
+def _sheet(lesson: Lesson) -> Iterator[Part]:
+    answers = _Answers(lesson)
+    yield from _section(lesson.introduction, answers)
+    for step in lesson.steps:
+        yield Chapter(text=step.title)
+        yield from _section(step.items, answers)
+
+
+def _section(items: Sequence[Item], answers: _Answers) -> Iterator[Part]:
+    """Give what is on the sheet of the items under one heading."""
+    answers.begin_section()
+    tasks = [place for place, item in enumerate(items) if _is_task(item)]
+    for place, item in enumerate(items):
+        match item:
+            case Prose():
+                after = [each for each in tasks if each > place]
+                source = (
+                    answers.without(item.source, states_task=bool(after))
+                    if after or not tasks
+                    else ""
+                )
+                if source:
+                    yield Passage(source=source)
+            case QuizQuestion():
+                choices = _choices(item, ticked=False)
+                answers.told += choices.texts
+                yield choices
+            case Block(kind=BlockKind.TASK):
+                answers.add(item)
+                yield Blanks(labels=tuple(_labels(item)))
+            case Block(kind=BlockKind.SHOW):
+                yield Passage(source=_WATCH)
+                yield Blanks(labels=(Side.SERVER.value,) * 2)
+
+
+def _is_task(item: Item) -> bool:
+    is_block = isinstance(item, Block) and item.kind is BlockKind.TASK
+    return is_block or isinstance(item, QuizQuestion)
+
+
+def _labels(block: Block) -> Iterator[str]:
+    """Give the marks of the lines to write on: each line of a task, and the first of its reply."""
+    for turn in block.turns:
+        if isinstance(turn.act, Send):
+            yield Side.CLIENT.value
+        if turn.reply is not None:
+            yield Side.SERVER.value
+
+
+class _Answers:
+    """What a sheet keeps to itself: the lines of the tasks so far that no prose before them told."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self._known = lesson.known.bindings()
+        self.told: list[str] = []
+        """What the sheet has said so far."""
+        self._kept: list[str] = []
+
+    def add(self, task: Block) -> None:
+        """Take note of a task."""
+        self._kept += [line for line in self.lines(task) if not self._is_told(line)]
+
+    def lines(self, block: Block) -> Iterator[str]:
+        """Give the lines that are right, as they are typed."""
+        for step in block.dialogue.steps:
+            if isinstance(step, ClientLine):
+                for pattern in (step.pattern, *step.alternatives):
+                    try:
+                        yield pattern.fill(self._known)
+                    except FillError:
+                        pass  # It depends on what the server said, and is in no prose.
+
+    def begin_section(self) -> None:
+        """Take note of a heading: what is said below it is about tasks of its own."""
+        self._kept.clear()
+
+    def without(self, source: str, *, states_task: bool) -> str:
+        """Return prose without the paragraphs that quote an answer.
+
+        Args:
+            source: the prose.
+            states_task: whether its last paragraph, and what belongs to that, is the next task.
+        """
+        lines = source.split("\n")
+        tokens = [t for t in make_parser().parse(source) if t.map is not None and not t.level]
+        blocks = ["\n".join(lines[slice(*token.map or ())]) for token in tokens]
+        paragraphs = [place for place, t in enumerate(tokens) if t.type == "paragraph_open"]
+        task = paragraphs[-1] if paragraphs and states_task else len(blocks)
+        kept = [
+            block
+            for place, block in enumerate(blocks)
+            if place >= task or not any(_quotes(block, line) for line in self._kept)
+        ]
+        self.told += kept
+        return "\n\n".join(_COMMENT.sub("", block).strip("\n") for block in kept)
+
+    def _is_told(self, line: str) -> bool:
+        return any(_quotes(text, line) for text in self.told)
+
+
+_COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)
+
+
+def _quotes(text: str, line: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(line)}(?!\w)", " ".join(text.split()), re.I) is not None
