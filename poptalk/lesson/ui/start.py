@@ -72,15 +72,29 @@ def learn(
         UsageError: there is no such lesson, or it cannot be learnt on that server.
         ScreenClosed: the terminal is gone.
     """
-    lesson = _lesson(word) if word is not None else None
-    lesson_server = None
-    if lesson is not None and destination is not None:
-        suitable = _for_own_mailbox(lesson, ask)
-        if suitable is not None:
-            lesson = suitable
-            lesson_server = live_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
+    lesson, lesson_server = None, None
+    if word is not None:
+        lesson, lesson_server = lesson_and_server(word, destination, ask=ask, ask_unseen=ask_unseen)
     with LessonHost(first=lesson, lesson_server=lesson_server) as host:
         return run_with_lessons(options, host.begin)
+
+
+def lesson_and_server(
+    word: str, destination: Destination | None, *, ask: Ask, ask_unseen: Ask
+) -> tuple[Lesson, LiveLessonServer | None]:
+    """Find a lesson, and make sure that it may run on a server; arguments as for `learn`.
+
+    Returns:
+        The lesson, or the one that takes its place there; and the server, None for the lesson's own.
+
+    Raises:
+        UsageError: there is no such lesson, or it cannot be done on that server.
+    """
+    lesson = _lesson(word)
+    suitable = _for_own_mailbox(lesson, ask) if destination is not None else None
+    if suitable is None or destination is None:
+        return lesson, None
+    return suitable, live_server(suitable, destination, ask=ask, ask_unseen=ask_unseen)
 
 
 def _lesson(word: str) -> Lesson:
