@@ -98,6 +98,8 @@ class PlayController(LessonController):
         self._tries: Counter[tuple[Cursor, str]] = Counter()
         self._coming_back = False
         """Whether the session is brought back, after one's own commands, where the script is."""
+        self._reminds = False
+        """Whether one's own commands were shown since the task was."""
         self._expected: tuple[object, ...] = ()
         """What the script rests upon: the session as it was at the end of the script's last line."""
         self._at = tutor.cursor
@@ -123,7 +125,7 @@ class PlayController(LessonController):
         """What the script types now, empty where Enter alone goes on; None where one has to wait."""
         if not self.begun:
             return ""
-        if not self.is_idle or self.over:
+        if not self.is_idle or self.over or self._is_beginning_tls():
             return None
         if self._shell.connected and not self._shell.session.core.settled:
             endless = is_endless(block_of(self._lesson, self.tutor), self.tutor)
@@ -138,10 +140,15 @@ class PlayController(LessonController):
                 return ""
             case Awaiting.COMMAND:
                 return line_of(self.tutor)
+            case Awaiting.CLOSED if self._tries[self.tutor.cursor, ""] >= MOST_TRIES:
+                return None
             case Awaiting.PAUSE | Awaiting.CLOSED:
                 return ""
             case _:
                 return None
+
+    def _is_beginning_tls(self) -> bool:
+        return self._shell.connected and self._shell.session.core.awaiting_tls
 
     def _unopened(self) -> list[str]:
         question = question_of(self._lesson, self.tutor)
@@ -155,6 +162,10 @@ class PlayController(LessonController):
         """
         if self.tutor.awaiting is not Awaiting.COMMAND:
             return self.tutor.awaiting is Awaiting.CHOICE
+        turn = self.tutor.awaited
+        if self._script.goes_on and turn is not None and turn.closes and not turn.hangs_up:
+            # Another server than the one of the dialogue may not close.
+            return not self._shell.session.core.farewell
         verdict = self.tutor.verdict
         tries = self._tries[self.tutor.cursor, line_of(self.tutor) or ""]
         sent = verdict is not None and verdict.kind in SENT
@@ -182,7 +193,7 @@ class PlayController(LessonController):
         awaiting = self.tutor.awaiting
         if awaiting is Awaiting.CHOICE:
             self._opened.append(line)
-        elif awaiting is Awaiting.COMMAND and self._mistake is None and line != HANG_UP:
+        elif awaiting is not Awaiting.PAUSE and self._mistake is None and line != HANG_UP:
             self._tries[self.tutor.cursor, line] += 1
         if self._mistake is not None:
             self._mistake = None
@@ -246,8 +257,10 @@ class PlayController(LessonController):
             return
         self._forget_line()
         self.own_hands = not self.own_hands
+        self._reminds = True
         if not self.own_hands and not self.busy and not self._fits():
             self._come_back()
+        self.remind()
         self._demo.changed()
 
     def _forget_line(self) -> None:
@@ -314,7 +327,10 @@ class PlayController(LessonController):
             self.carry_out(self.tutor.entered("") or ())
 
     def remind(self) -> None:
-        """Show nothing again: the audience was told."""
+        """Show what is asked again only where one's own commands may have moved it off the screen."""
+        if self._reminds and not self.own_hands and self.is_idle:
+            self._reminds = False
+            super().remind()
 
     def settled(self) -> None:
         """Take note of where the session stands."""

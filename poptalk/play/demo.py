@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poptalk.lesson.actions import Awaiting, FeedbackKind
@@ -76,7 +77,7 @@ class Demo:
         self.shell: LiveShell
         self.view: LessonView
         self.controller: PlayController
-        self._script = script
+        self._script = replace(script, headings=script.headings and not bare)
         self._lesson = captioned(script.lesson, bare=bare)
         self._server = lesson_server
         self._start = start
@@ -92,6 +93,7 @@ class Demo:
         assert isinstance(shell, LiveShell), "a demo needs a screen that is redrawn"
         self.shell = shell
         self.view = LessonView(shell)
+        shell.screen.is_narrow = True
         shell.prompt_session.key_bindings = play_keys(self, shell.prompt_session.key_bindings)
         shell.prompt_session.bottom_toolbar = self._bottom_line
         self.open()

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
 from poptalk.lesson.document.model import Block, BlockKind, Lesson, Step
 from poptalk.lesson.server import LessonServer
 from poptalk.net.endpoint import Destination, UsageError
+from poptalk.pop3.commands import Effect
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.practice.server import fresh_timestamp, practice_server
 from poptalk.run.run import read_dialogue, refuse_long_waits
 from poptalk.run.server import MAX_WAIT, account_for, greeting_timestamps, persona_for
 from poptalk.transcript.model import (
+    Act,
     Action,
     AnyLines,
     ClientLine,
@@ -24,6 +27,7 @@ from poptalk.transcript.model import (
     ExpectedReply,
     Send,
     ServerLine,
+    Side,
     exchanges,
 )
 from poptalk.transcript.model import Step as DialogueStep
@@ -152,10 +156,14 @@ def _beginnings(dialogue: Dialogue, *, answered: bool) -> Iterator[DialogueStep]
 
 def _loosened(dialogue: Dialogue) -> Iterator[DialogueStep]:
     """Give the lines of a dialogue, with any answer in the place of one that nothing depends on."""
-    used = set(_named(dialogue.steps))
+    used = set(_named(dialogue.steps)) - set(REASONS)
     kept = {id(step) for step in dialogue.steps if not isinstance(step, ServerLine | AnyLines)}
     instead: dict[int, DialogueStep] = {}
-    for act in exchanges(dialogue):
+    acts = exchanges(dialogue)
+    for act, following in pairwise((*acts, None)):
+        if _says_goodbye(act) and _hangs_up(following):
+            # The server closes by itself, and may be the first.
+            kept.discard(id(following))
         if not isinstance(act, ExpectedReply):
             continue
         lines = [step for step in act.steps if isinstance(step, ServerLine)]
@@ -169,6 +177,16 @@ def _loosened(dialogue: Dialogue) -> Iterator[DialogueStep]:
             yield step
         elif id(step) in instead:
             yield instead[id(step)]
+
+
+def _says_goodbye(act: Act | None) -> bool:
+    verb = act.answers.verb if isinstance(act, ExpectedReply) and act.answers is not None else None
+    return verb is not None and verb.effect is Effect.FAREWELL
+
+
+def _hangs_up(act: Act | None) -> bool:
+    closes = isinstance(act, Direction) and act.action is Action.CLOSE
+    return closes and isinstance(act, Direction) and act.side is Side.CLIENT
 
 
 def _is_challenge(reply: ExpectedReply) -> bool:

@@ -53,6 +53,10 @@ class Showing(LiveTest):
         """Everything that was ever shown, as one line with single blanks."""
         return " ".join(" ".join(self.terminal.history()).split())
 
+    async def says(self, text: str) -> None:
+        """Wait until words are on the screen, however they are wrapped."""
+        await self.until(lambda: text in self.words)
+
     async def press(self, *keys: str) -> None:
         """Press keys one by one, each when the one before is done."""
         for key in keys:
@@ -70,6 +74,13 @@ class Showing(LiveTest):
         if self.shell.session.connecting:
             return False
         return controller.finished or controller.own_hands or controller.line is not None
+
+    def at_rest(self) -> bool:
+        """Tell whether nothing is under way: no reply, no end of a connection, no replay."""
+        shell, controller = self.shell, self.controller
+        settled = not shell.connected or shell.session.core.settled
+        parting = shell.connected and shell.session.core.farewell
+        return settled and not parting and controller.is_idle and not shell.session.connecting
 
     async def hold(self, key: str, until: Callable[[], bool]) -> None:
         """Hold a key down: it comes again and again, whatever happens meanwhile."""
