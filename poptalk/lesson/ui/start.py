@@ -114,7 +114,7 @@ def live_server(
         )
     if lesson.deletes and not _agrees(lesson, destination, ask):
         raise UsageError(
-            f"nothing was deleted; poptalk learn {lesson.name} has mail to practise on"
+            "nothing was deleted; without a server of your own there is mail to practise on"
         )
     user = destination.user or ask(f"Name at {destination.name}: ")
     password = os.environ.get(PASSWORD_VARIABLE)
@@ -216,7 +216,7 @@ def _what_it_needs(lesson: Lesson) -> str | None:
 
 def _agrees(lesson: Lesson, destination: Destination, ask: Ask) -> bool:
     question = (
-        f"{lesson.title}: this lesson marks messages as deleted,\n"
+        f"{lesson.title}: this marks messages as deleted,\n"
         f"and here they are your own mail on {destination.name}.\n"
         "You will be asked again before QUIT removes them. Go on? yes or no: "
     )
