@@ -121,6 +121,11 @@ class PlayController(LessonController):
         return not self.own_hands and self._to_be_confirmed is None
 
     @property
+    def being_typed(self) -> str:
+        """The line that is typed now, by the script or by hand."""
+        return self.buffer_text if self.own_hands else self.line or ""
+
+    @property
     def line(self) -> str | None:
         """What the script types now, empty where Enter alone goes on; None where one has to wait."""
         if not self.begun:
@@ -267,6 +272,7 @@ class PlayController(LessonController):
         self._mistake = None
         self._tries.clear()
         self._to_be_confirmed = None
+        self._shell.view.reveal = False
         self._demo.clear_line()
 
     # Whether the session is where the script has left it.

@@ -187,7 +187,7 @@ class Demo:
         view = self.shell.view
         if self._server.live:
             self.tell("the password of a real account is not shown")
-        elif self.shell.secret_in_text(self.controller.line or "") is not None:
+        elif self.shell.secret_in_text(self.controller.being_typed) is not None:
             view.reveal = not view.reveal
         elif self.shell.session.exchanges.secrets:
             run_local(self.shell, "reveal")
