@@ -17,10 +17,13 @@ complete poptalk \
         'c/--log=/f/' \
         'c/--log-format=/(notation jsonl)/' \
         'c/--color=/(auto always never)/' \
-        'c/--theme=/(neutral mono)/' \
+        'c/--theme=/(neutral mono projector)/' \
         'c/--password-file=/f/' \
         'c/--netrc=/f/' \
         'c/--persona=/f/' \
+        'c/--pace=/(keys clicker auto)/' \
+        'c/--notes=/f/' \
+        'c/--show-notes=/f/' \
         'c/--junit=/f/' \
         'c/--password-file-a=/f/' \
         'c/--password-file-b=/f/' \
@@ -30,7 +33,7 @@ complete poptalk \
         'c/--format=/(html svg cast md)/' \
         'c/--format=/(text junit)/' \
         'c/--output=/f/' \
-        'c/--/(after-login again any-name bodies ca-file client-cert client-key color connect-timeout connections drop-after exact expires-within explain fault fault-seed force format help ignore insecure json junit keep keep-going key keylog keyring lesson list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc oauth output own password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet rehearse results save save-chain shared sheet slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
+        'c/--/(after-login again any-name bare bodies ca-file client-cert client-key color connect-timeout connections drop-after exact expires-within explain fault fault-seed force format free-rows from help ignore insecure json junit keep keep-going key keylog keyring lesson list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc notes oauth output own pace password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet rehearse results save save-chain shared sheet show-notes slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
         'c/-/(- 4 6 e h)/' \
         'n/--ca-file/f/' \
         'n/--client-cert/f/' \
@@ -41,10 +44,13 @@ complete poptalk \
         'n/--log/f/' \
         'n/--log-format/(notation jsonl)/' \
         'n/--color/(auto always never)/' \
-        'n/--theme/(neutral mono)/' \
+        'n/--theme/(neutral mono projector)/' \
         'n/--password-file/f/' \
         'n/--netrc/f/' \
         'n/--persona/f/' \
+        'n/--pace/(keys clicker auto)/' \
+        'n/--notes/f/' \
+        'n/--show-notes/f/' \
         'n/--junit/f/' \
         'n/--password-file-a/f/' \
         'n/--password-file-b/f/' \
@@ -54,7 +60,7 @@ complete poptalk \
         'n/--format/(html svg cast md)/' \
         'n/--format/(text junit)/' \
         'n/--output/f/' \
-        'p/1/(learn connect run diff serve class export lessons)/' \
+        'p/1/(learn connect play run diff serve class export lessons)/' \
         'n/connect/x:host/' \
         'n/run/f/' \
         'n/lessons/(list check new record watch)/' \

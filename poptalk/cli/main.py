@@ -283,6 +283,29 @@ def learn(given: Given) -> int:
     return start.learn(lesson, _filled(ShellSettings, given), server, again=again)
 
 
+def play(given: Given) -> int:
+    """Show a lesson or a dialogue as a live demo."""
+    from poptalk.net.endpoint import UsageError
+    from poptalk.shell.script import ShellSettings
+
+    script, notes = given.get("script"), given.get("show_notes")
+    if not _on_terminal():
+        raise UsageError("play needs a terminal, for both input and output")
+    if (script is None) is (notes is None):
+        raise UsageError(
+            "name a lesson or a dialogue, as in poptalk play 3; --show-notes FILE goes without one"
+        )
+    options = _filled(ShellSettings, given)
+    server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
+    if server is not None and server.starttls:
+        raise UsageError("in a demo it is you who types STLS: leave --starttls out, or say --tls")
+    from poptalk.play import start
+
+    if script is None:
+        return start.follow_notes(given["show_notes"], options)
+    return start.play(script, _filled(start.PlaySettings, given), options, server)
+
+
 def run(given: Given) -> int:
     """Replay dialogues, and compare."""
     from poptalk.run.run import part_words, run_scripts
@@ -381,6 +404,7 @@ def export(given: Given) -> int:
 RUN: Mapping[str, Callable[[Given], int]] = {
     "learn": learn,
     "connect": connect,
+    "play": play,
     "run": run,
     "diff": diff,
     "serve": serve,

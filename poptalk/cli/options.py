@@ -371,6 +371,41 @@ LEARN = (
     *SCREEN,
 )
 
+PLAY = (
+    _argument(
+        "script",
+        "LESSON|DIALOGUE",
+        "a lesson, as for learn, or a file of C: and S: lines, as for run",
+        nargs="?",
+    ),
+    TARGET.but(help="the server to show it on (default: a practice server)"),
+    _value(
+        "--from STEP",
+        "begin with this step: its number or its id; what comes before it is sent first",
+        field="start",
+    ),
+    _value(
+        "--pace",
+        "who presses the keys: you; a clicker, whose PageDown types a line and sends it; or nobody "
+        "(keys)",
+        choices=("keys", "clicker", "auto"),
+    ),
+    _switch("--loop", "with --pace auto: begin again at the end"),
+    _switch("--bare", "leave the headings, the prose and the questions out"),
+    _value(
+        "--free-rows N",
+        "leave the last N rows of the screen free, as heads are in front of them",
+        type=_number_of("rows"),
+    ),
+    _value("--notes FILE", "write the speaker's notes, the clock and the next line to FILE"),
+    _value(
+        "--show-notes FILE",
+        "show such a file, in a second terminal and while the demo goes on",
+    ),
+    *REACHING_ONLY,
+    *(row for row in SCREEN if row.field != "plain"),
+)
+
 RUN = (
     _argument("file", "FILE", "a dialogue of C: and S: lines; - is standard input"),
     TARGET.but(
@@ -726,6 +761,16 @@ COMMANDS: Mapping[str, CliCommand] = {
             "  printf 'STAT\\nQUIT\\n' | poptalk --starttls --login me --password-file secret HOST\n"
         ),
         options=CONNECT,
+    ),
+    "play": CliCommand(
+        summary="show a lesson or a dialogue live, typed with any keys and sent by Enter",
+        example=(
+            "  poptalk play 3\n"
+            "  poptalk play 3 --theme projector --free-rows 4 --notes notes\n"
+            "  poptalk play --show-notes notes\n"
+            "  poptalk play session.pop3 mail.example.org\n"
+        ),
+        options=PLAY,
     ),
     "run": CliCommand(
         summary="replay a dialogue of C: and S: lines, and compare what comes with what it says",

@@ -43,6 +43,7 @@ from poptalk.lesson.actions import (
     Proved,
     Request,
     Say,
+    SessionState,
 )
 from poptalk.lesson.document.model import (
     Block,
@@ -273,6 +274,11 @@ class Tutor:
     def bindings(self) -> Bindings:
         """What the placeholders of the lesson stand for at present."""
         return self._session.bindings
+
+    @property
+    def seen(self) -> SessionState:
+        """What is known of the session."""
+        return self._session.seen
 
     # What a driver tells.
 

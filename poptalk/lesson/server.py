@@ -393,13 +393,17 @@ class PracticeLessonServer(LessonServer):
 
     Args:
         lesson: the lesson; its mailbox is copied, and nothing in the folder itself is changed.
+        observers: hear each connection as well, as for `Server`.
 
     Raises:
         LessonServerError: on entering, if the mailbox, persona, account or a fault cannot be used.
     """
 
-    def __init__(self, lesson: Lesson) -> None:
+    def __init__(
+        self, lesson: Lesson, *, observers: Sequence[Callable[[Peer], Observer]] = ()
+    ) -> None:
         self.lesson = lesson
+        self._observers = observers
         self.known = lesson.known
         self._open = ExitStack()
         self._wrong: tuple[range | None, ...] = ()
@@ -488,7 +492,7 @@ class PracticeLessonServer(LessonServer):
                 shared=True,
                 faults=lesson.faults,
                 fault_seed=CHANCE,
-                observers=[self._begin, self.visitors.begin],
+                observers=[self._begin, self.visitors.begin, *self._observers],
                 tls_port=0 if is_visited else None,
             )
 

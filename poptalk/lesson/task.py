@@ -176,7 +176,7 @@ _KINDS = {
 }
 """What a comment on a verdict is about; all others are NOT_YET."""
 
-_SENT = (JudgementKind.UNJUDGED, JudgementKind.OTHER_REPLY)
+SENT = (JudgementKind.UNJUDGED, JudgementKind.OTHER_REPLY)
 """Verdicts after which the awaited line need not be sent once more."""
 
 SENT_ALREADY = "You have sent it already, so the lesson goes on."
@@ -514,7 +514,7 @@ class Task:
         if session.outside:
             yield from session.come_back()
             yield from session.restore(self.cursor)
-        if self.verdict is not None and self.verdict.kind in _SENT:
+        if self.verdict is not None and self.verdict.kind in SENT:
             yield Feedback(kind=FeedbackKind.NEWS, text=SENT_ALREADY)
             self.verdict = None
             self._go_on()

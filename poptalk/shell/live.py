@@ -38,6 +38,8 @@ from poptalk.terminal.screen import LiveScreen, ScreenClosed, attributes_of, sto
 from poptalk.terminal.theme import MONO, ptk_color_depth, ptk_style
 
 if TYPE_CHECKING:
+    from prompt_toolkit.buffer import Buffer
+
     from poptalk.net.tls import TlsFacts
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.screen import Attributes
@@ -63,7 +65,10 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     )
     bindings.add("tab")(partial(_complete, shell))
     bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
-    bindings.add(Keys.CPRResponse, save_before=lambda _event: False)(partial(_locate, shell))
+    # Eager, so that it is no key to what takes any key.
+    bindings.add(Keys.CPRResponse, save_before=lambda _event: False, eager=True)(
+        partial(_locate, shell)
+    )
     return bindings
 
 
@@ -127,7 +132,7 @@ def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
         parts.append(f"{exchanges.milliseconds:,.0f} ms")
     if shell.session.log is not None:
         parts.append("logging")
-    parts.append(":help")
+    parts.append(":help" if shell.controller is None else shell.controller.help)
     room = columns + len(_SEPARATOR)
     for part in parts:
         room -= cells(part) + len(_SEPARATOR)
@@ -486,7 +491,11 @@ class LiveShell(Shell):
         buffer = event.current_buffer
         if buffer.complete_state and buffer.complete_state.current_completion:
             buffer.complete_state = None
-            return
+        else:
+            self.take_text(buffer)
+
+    def take_text(self, buffer: Buffer) -> None:
+        """Act on what is in an input line, and empty it."""
         text = buffer.text
         buffer.reset(append_to_history=True)
         try:

@@ -581,6 +581,9 @@ def wire_line(text: str) -> bytes:
 class Controller(ABC):
     """Base of what accompanies a shell."""
 
+    help = ":help"
+    """What the bottom line says of help."""
+
     gives_completions = True
     """Whether Tab and grey words may help with commands of POP3."""
 

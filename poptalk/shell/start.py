@@ -28,7 +28,7 @@ WELCOME = (
 )
 """What a newcomer to the practice server reads first."""
 
-_LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
+LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
 """Values of TERM that promise no cursor movement."""
 
 TIDYING_SECONDS = 2.0
@@ -75,17 +75,20 @@ def run_interactive(
     return _run(options, begin, destination, connected)
 
 
-def run_with_lessons(options: ShellSettings, begin: Callable[[Shell], None]) -> int:
+def run_with_lessons(
+    options: ShellSettings, begin: Callable[[Shell], None], *, keep_history: bool = True
+) -> int:
     """Open a shell that is not connected, and that has a controller; return the exit code.
 
     Args:
         options: how it looks, and how long it waits.
         begin: gives the shell its controller, who does everything else.
+        keep_history: whether what is typed is remembered after the end.
 
     Raises:
         ScreenClosed: the terminal is gone.
     """
-    return _run(options, begin, None, begin)
+    return _run(options, begin, None, begin, keep_history=keep_history)
 
 
 def _run(
@@ -93,6 +96,8 @@ def _run(
     begin: Callable[[Shell], None],
     destination: Destination | None,
     connected: Callable[[Shell], None],
+    *,
+    keep_history: bool = True,
 ) -> int:
     """Run the shell that the terminal and the options ask for.
 
@@ -101,6 +106,7 @@ def _run(
         begin: is given the shell at once.
         destination: where it connects to; None for a shell that others connect.
         connected: is given the shell when it is connected.
+        keep_history: as for `run_with_lessons`.
     """
     from poptalk.shell.commands.general import LOCAL_COMMANDS
 
@@ -133,7 +139,7 @@ def _run(
             theme=theme,
             color=color,
             timeout=options.timeout,
-            history_path=str(state_directory() / "history"),
+            history_path=str(state_directory() / "history") if keep_history else None,
             commands=LOCAL_COMMANDS,
         )
         settle_in(shell)
@@ -143,7 +149,7 @@ def _run(
         await shell.run()
 
     try:
-        if options.plain or os.environ.get("TERM", "") in _LINEAR_TERMS:
+        if options.plain or os.environ.get("TERM", "") in LINEAR_TERMS:
             run_plain()
         else:
             import asyncio

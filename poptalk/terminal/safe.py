@@ -301,7 +301,7 @@ _MARKS = ("S: ", "C: ")
 """How a line begins whose text is written by others, and may be longer than a row."""
 
 
-def hanging(line: Fragments, columns: int) -> Fragments:
+def hanging(line: Fragments, columns: int, *, unmarked: bool = False) -> Fragments:
     """Break a line of a dialogue that is longer than a row, so that its further rows are indented.
 
     Where the terminal breaks it, a stranger decides what a row begins with, and may make it look like
@@ -310,13 +310,18 @@ def hanging(line: Fragments, columns: int) -> Fragments:
     Args:
         line: the fragments of one line.
         columns: cells in a row.
+        unmarked: whether to break other lines too, as the terminal would in rows of its own.
     """
-    if not line or line[0][1] not in _MARKS:
+    # In front of the mark there may be a word that says whose dialogue it is.
+    marked = next((at for at, (_, text) in enumerate(line[:2], 1) if text in _MARKS), 0)
+    if not (marked or unmarked):
         return line
     width = 0
     for _, text in line:
         width += cells(text)
-    indent = len(line[0][1])
+    indent = 0
+    for _, text in line[:marked]:
+        indent += len(text)
     # A wide character needs two cells.
     if width <= columns or columns < indent + 2:
         return line

@@ -259,6 +259,8 @@ class LiveScreen:
         self._style = ptk_style(theme)
         self.shown = 0
         """How many rows were shown: it tells whether anything else was, and what has scrolled off."""
+        self.is_narrow = False
+        """Whether the terminal's rows are longer than those of the output, so that it breaks none."""
         self._encoding = app.output.encoding()
         self._gathered: StyleAndTextTuples = []
         self._scheduled: asyncio.Handle | None = None
@@ -285,7 +287,7 @@ class LiveScreen:
         columns = self.columns
         for line in lines:
             self.shown += 1
-            for style, text in hanging(line, columns):
+            for style, text in hanging(line, columns, unmarked=self.is_narrow):
                 self.shown += text.count("\n")
                 self._gathered.append((f"class:{style}", _fitting(text, self._encoding)))
             self._gathered.append(("", "\n"))

@@ -1,4 +1,4 @@
-"""What the parts of a dialogue look like: style names, and two themes of the sixteen ANSI colours.
+"""What the parts of a dialogue look like: style names, and themes of the sixteen ANSI colours.
 
 The ANSI names are those that the owner of the terminal has chosen shades for.  No theme sets a
 background, and none uses what is unreadable somewhere: bright black (invisible in Solarized), yellow
@@ -71,7 +71,16 @@ NEUTRAL: Theme = {name: neutral for name, (neutral, _) in _STYLES.items()}
 MONO: Theme = {name: mono for name, (_, mono) in _STYLES.items()}
 """Bold, underline and italic only."""
 
-THEMES: Mapping[str, Theme] = {"neutral": NEUTRAL, "mono": MONO}
+_ALARMS = ("err", "odd", "error", "warn")
+
+PROJECTOR: Theme = {
+    name: "ansired bold" if name in _ALARMS else mono.replace("italic", "").strip()
+    for name, mono in MONO.items()
+}
+"""Bold and underline, and red for what went wrong: on a lit wall other colours are pale, and italic type
+is thin."""
+
+THEMES: Mapping[str, Theme] = {"neutral": NEUTRAL, "mono": MONO, "projector": PROJECTOR}
 """The themes by name."""
 
 _SGR = {
@@ -127,7 +136,7 @@ def theme_named(name: str) -> Theme:
         ValueError: there is none of that name; the text lists those that there are.
     """
     if name not in THEMES:
-        known = " and ".join(f"'{known}'" for known in THEMES)
+        known = ", ".join(f"'{known}'" for known in THEMES)
         raise ValueError(f"There is no theme '{name}'; the themes are {known}.")
     return THEMES[name]
 

@@ -11,6 +11,7 @@ from poptalk.lesson.document.parser import DEFAULT_PERSONA
 from poptalk.lesson.ui.start import DEFAULT_MAILBOX
 from poptalk.net.endpoint import Destination, Way
 from poptalk.net.saved import KEYS
+from poptalk.play.start import PlaySettings
 from poptalk.pop3.values import Value
 from poptalk.practice.persona import ServeSettings
 from poptalk.run.server import RunSettings
@@ -21,6 +22,7 @@ PRACTICE = {"persona", "maildrop", "faults"}
 TAKEN: dict[str, tuple[tuple[type[Value], ...], set[str]]] = {
     "connect": ((Way, ShellSettings), {"target", "srv", "save", *PRACTICE}),
     "learn": ((Way, ShellSettings), {"target", "lesson", "again"}),
+    "play": ((Way, ShellSettings, PlaySettings), {"target", "script", "show_notes"}),
     "run": ((Way, RunSettings), {"target", "file"}),
     "diff": ((Way, DiffSettings), {"a", "b"}),
     "serve": ((ServeSettings,), set()),
@@ -50,9 +52,9 @@ def test_every_option_fills_a_field(name: str) -> None:
     assert fields(COMMANDS[name]) - known == others
 
 
-@pytest.mark.parametrize("name", sorted(TAKEN.keys() - {"learn"}))
+@pytest.mark.parametrize("name", sorted(TAKEN.keys() - {"learn", "play"}))
 def test_every_field_has_its_option(name: str) -> None:
-    # Learners log in by hand, so that command has fewer options than the shell has fields.
+    # Learners log in by hand, so those commands have fewer options than the shell has fields.
     kinds, _others = TAKEN[name]
     assert {field for kind in kinds for field in kind._fields} <= fields(COMMANDS[name])
 
@@ -68,6 +70,7 @@ def test_a_flag_has_one_meaning(command: CliCommand) -> None:
     [
         (COMMANDS["connect"], "color", ShellSettings().color),
         (COMMANDS["connect"], "theme", ShellSettings().theme),
+        (COMMANDS["play"], "pace", PlaySettings().pace),
         (COMMANDS["run"], "persona", ServeSettings().persona),
         (COMMANDS["run"], "color", RunSettings().color),
         (COMMANDS["diff"], "color", DiffSettings().color),

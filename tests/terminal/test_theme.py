@@ -22,7 +22,7 @@ NO_BACKGROUND = {"", None, "default"}
 TOOLKIT_CLASSES = [selector for selector, _ in PROMPT_TOOLKIT_STYLE]
 
 
-def test_both_themes_have_the_same_names() -> None:
+def test_all_themes_have_the_same_names() -> None:
     assert NEUTRAL.keys() == MONO.keys()
 
 
@@ -51,7 +51,7 @@ def test_control_sequences() -> None:
 
 def test_an_unknown_theme_is_refused_with_the_known_ones() -> None:
     assert theme_named("mono") is MONO
-    with pytest.raises(ValueError, match="'pink'; the themes are 'neutral' and 'mono'"):
+    with pytest.raises(ValueError, match="'pink'; the themes are 'neutral', 'mono', 'projector'"):
         theme_named("pink")
 
 

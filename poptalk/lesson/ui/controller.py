@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from string import ascii_lowercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from poptalk.lesson.actions import (
     Ask,
@@ -51,8 +51,8 @@ from poptalk.terminal.safe import Fragment, Fragments, harmless, wrap
 if TYPE_CHECKING:
     from poptalk.lesson.actions import LessonEvent
     from poptalk.lesson.driver import SecondConnection
+    from poptalk.lesson.progress import ProgressEvent
     from poptalk.lesson.server import LessonServer
-    from poptalk.lesson.ui.menu import LessonHost
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
     from poptalk.pop3.client.session import ClientSession
@@ -74,6 +74,30 @@ def is_yes(answer: str) -> bool:
     return answer.strip().lower() in ("yes", "y")
 
 
+class Host(Protocol):
+    """Who a lesson is done for: it has the shell, and says what comes after the lesson."""
+
+    @property
+    def shell(self) -> Shell:
+        """Where it is done."""
+
+    @property
+    def view(self) -> LessonView:
+        """Shows it there."""
+
+    def keep(self, event: ProgressEvent) -> None:
+        """Keep what was done."""
+
+    def after_lesson(self) -> None:
+        """Say what comes next; the lesson is over."""
+
+    def next_lesson(self) -> None:
+        """Go on to what comes next."""
+
+    def show_menu(self) -> None:
+        """Leave the lesson for another."""
+
+
 class LessonController(Driver, Controller):
     """Runs one lesson in a shell.
 
@@ -84,9 +108,9 @@ class LessonController(Driver, Controller):
     """
 
     gives_completions = False
-    silences = SILENCES
+    silences: Sequence[float] = SILENCES
 
-    def __init__(self, host: LessonHost, tutor: Tutor, lesson_server: LessonServer) -> None:
+    def __init__(self, host: Host, tutor: Tutor, lesson_server: LessonServer) -> None:
         self._shell = host.shell
         self._visitor: VisitorSession | None = None
         """The session of another program; None where none is followed."""
@@ -170,6 +194,10 @@ class LessonController(Driver, Controller):
     def carry_out(self, actions: Sequence[LessonAction]) -> None:
         """Carry out actions; show what is asked again if it has scrolled off the screen meanwhile."""
         super().carry_out(actions)
+        self.remind()
+
+    def remind(self) -> None:
+        """Show what is asked again if it has scrolled off the screen."""
         waits = self.tutor.awaiting in (Awaiting.COMMAND, Awaiting.CHOICE, Awaiting.CLOSED)
         room = self._shell.view.size()[0] - ROWS_BELOW
         fits = self._asked_to - self._asked_from <= room // 4 * 3

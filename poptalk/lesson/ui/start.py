@@ -80,12 +80,28 @@ def learn(
         UsageError: there is no such lesson, or it cannot be learnt on that server.
         ScreenClosed: the terminal is gone.
     """
-    lesson = _lesson(word) if word is not None else None
-    lesson_server = None
-    if lesson is not None and destination is not None:
-        lesson, lesson_server = find_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
+    lesson, lesson_server = None, None
+    if word is not None:
+        lesson, lesson_server = lesson_and_server(word, destination, ask=ask, ask_unseen=ask_unseen)
     with LessonHost(first=lesson, lesson_server=lesson_server, again=again) as host:
         return run_with_lessons(options, host.begin)
+
+
+def lesson_and_server(
+    word: str, destination: Destination | None, *, ask: Ask, ask_unseen: Ask
+) -> tuple[Lesson, LessonServer | None]:
+    """Find a lesson, and how it is done on a server; arguments as for `learn`.
+
+    Returns:
+        The lesson as it suits the server; and the server, None where the lesson is to have its own.
+
+    Raises:
+        UsageError: there is no such lesson, or it cannot be done on that server.
+    """
+    lesson = _lesson(word)
+    if destination is None:
+        return lesson, None
+    return find_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
 
 
 def _lesson(word: str) -> Lesson:
@@ -115,6 +131,49 @@ def find_server(
         raise UsageError(
             "in this lesson it is you who begins TLS: leave --tls out, and the port 995"
         )
+    known, seen = _who(lesson, destination, ask=ask, ask_unseen=ask_unseen)
+    if seen is not None:
+        return named_for(lesson, known), ClassLessonServer(destination, known, seen)
+    needed = _what_its_mailbox_has(suitable)
+    if needed is not None:
+        _begin_elsewhere(suitable, needed, ask)
+        return lesson, None
+    return suitable, _live_server(suitable, destination, known, ask)
+
+
+def live_server(
+    lesson: Lesson, destination: Destination, *, ask: Ask, ask_unseen: Ask
+) -> LiveLessonServer:
+    """Ask who logs in at a server, and whether something may be deleted there.
+
+    Raises:
+        UsageError: the server lets nobody in, or nothing may be deleted.
+    """
+    known, _ = _who(lesson, destination, ask=ask, ask_unseen=ask_unseen)
+    return _live_server(lesson, destination, known, ask)
+
+
+def _live_server(
+    lesson: Lesson, destination: Destination, known: Known, ask: Ask
+) -> LiveLessonServer:
+    if lesson.deletes and not _agrees(lesson, destination, ask):
+        raise UsageError(
+            "nothing was deleted; without a server of your own there is mail to practise on"
+        )
+    return LiveLessonServer(destination, known)
+
+
+def _who(
+    lesson: Lesson, destination: Destination, *, ask: Ask, ask_unseen: Ask
+) -> tuple[Known, LettersSeen | None]:
+    """Ask for the name and the password.
+
+    Returns:
+        Both, and which letters of the lesson are there, if no others are.
+
+    Raises:
+        UsageError: the server lets nobody in, or cannot be reached; in its own words.
+    """
     user = destination.user or ask(f"Name at {destination.name}: ")
     password = os.environ.get(PASSWORD_VARIABLE)
     seen: LettersSeen | None = None
@@ -125,18 +184,7 @@ def find_server(
     else:
         with suppress(LocalError, NetError):
             seen = _try(lesson, destination, user, password)
-    known = Known(user=user, password=password, host=destination.host)
-    if seen is not None:
-        return named_for(lesson, known), ClassLessonServer(destination, known, seen)
-    needed = _what_its_mailbox_has(suitable)
-    if needed is not None:
-        _begin_elsewhere(suitable, needed, ask)
-        return lesson, None
-    if suitable.deletes and not _agrees(suitable, destination, ask):
-        raise UsageError(
-            f"nothing was deleted; poptalk learn {lesson.name} has mail to practise on"
-        )
-    return suitable, LiveLessonServer(destination, known)
+    return Known(user=user, password=password, host=destination.host), seen
 
 
 MOST_ATTEMPTS = 3
@@ -294,7 +342,7 @@ def _what_its_mailbox_has(lesson: Lesson) -> str | None:
 
 def _agrees(lesson: Lesson, destination: Destination, ask: Ask) -> bool:
     question = (
-        f"{lesson.title}: this lesson marks messages as deleted,\n"
+        f"{lesson.title}: this marks messages as deleted,\n"
         f"and here they are your own mail on {destination.name}.\n"
         "You will be asked again before QUIT removes them. Go on? yes or no: "
     )

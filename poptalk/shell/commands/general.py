@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from poptalk.net.endpoint import DIRECT, Destination, UsageError, Way, consistent, usual_port
 from poptalk.net.saved import find_destination, find_server
 from poptalk.pop3.commands import VERBS, State, Verb
+from poptalk.pop3.events import Sent
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import PRIVATE, open_log
 from poptalk.session.procedure import LocalError, Plan, in_thread
@@ -24,7 +25,7 @@ from poptalk.shell.commands.registry import (
     switched,
 )
 from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
-from poptalk.terminal.safe import Fragments, harmless, wrap
+from poptalk.terminal.safe import Fragments, harmless, octet_pieces, wrap
 
 if TYPE_CHECKING:
     from poptalk.session.log import SessionRecord
@@ -207,7 +208,7 @@ def _explain_last(shell: Shell) -> None:
 
 @local("raw [all]")
 def _raw(shell: Shell, argument: str) -> None:
-    r"""Show the last reply octet for octet.
+    r"""Show the last reply octet for octet, and the line that it answers.
 
     Line ends show as \r\n where they are; stuffed dots and the final dot are named. :raw all shows
     all of a long one.
@@ -218,7 +219,11 @@ def _raw(shell: Shell, argument: str) -> None:
 
 
 def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
-    yield from _sent(shell, reply)
+    for event in reversed(shell.session.exchanges.said):
+        if isinstance(event, Sent) and event.exchange is reply.exchange:
+            line = client_line(event.line, event.secret, reveal=shell.view.reveal)
+            yield [*line, *octet_pieces(event.end)]
+            break
     yield raw_line(shell.view.mask(reply.status_line.line) + reply.status_line.end)
 
     def left(count: int) -> str:

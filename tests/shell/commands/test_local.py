@@ -164,11 +164,11 @@ async def test_raw_shows_line_ends_dots_and_stuffing() -> None:
         async with live(server) as shell:
             assert r"S: +OK ready <1.2@host>\r\n" in await told(shell, ":raw")
             await shell.ask("NOOP")
-            assert "C: NOOP S: +OK\\n" in await told(shell, ":raw")
+            assert r"C: NOOP\r\n S: +OK\n" in await told(shell, ":raw")
             await shell.ask("RETR 1")
             text = await told(shell, ":raw")
             assert text == (
-                r"C: RETR 1 S: +OK\r\n S: Subject: dots\r\n S: \r\n"
+                r"C: RETR 1\r\n S: +OK\r\n S: Subject: dots\r\n S: \r\n"
                 r" S: ..one\r\n # the first dot was stuffed"
                 r" S: ...\r\n # the first dot was stuffed"
                 r" S: end\r\n S: .\r\n # the final dot"

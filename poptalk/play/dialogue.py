@@ -1,0 +1,236 @@
+"""A dialogue as a demo: a lesson in which each line of the client is a step, and any answer will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+from poptalk.lesson.document.model import Block, BlockKind, Lesson, Step
+from poptalk.lesson.server import LessonServer
+from poptalk.net.endpoint import Destination, UsageError
+from poptalk.pop3.commands import Effect
+from poptalk.pop3.replies import Status, parse_status_line
+from poptalk.practice.server import fresh_timestamp, practice_server
+from poptalk.run.run import read_dialogue, refuse_long_waits
+from poptalk.run.server import MAX_WAIT, account_for, greeting_timestamps, persona_for
+from poptalk.transcript.model import (
+    Act,
+    Action,
+    AnyLines,
+    ClientLine,
+    Dialogue,
+    Direction,
+    ExpectedReply,
+    Send,
+    ServerLine,
+    Side,
+    exchanges,
+)
+from poptalk.transcript.model import Step as DialogueStep
+from poptalk.transcript.pattern import Pattern
+from poptalk.transcript.placeholders import REASONS
+
+
+def lesson_of(name: str) -> tuple[Lesson, Dialogue]:
+    """Read a dialogue, and make a lesson of it.
+
+    Args:
+        name: its file.
+
+    Raises:
+        UsageError: it is no dialogue, or has a line that nothing here can work out.
+    """
+    dialogue = read_dialogue(name)
+    refuse_long_waits(dialogue, most=MAX_WAIT)
+    _refuse_unknown(dialogue)
+    account = account_for(dialogue, user=None)
+    steps = [
+        Step(slug=f"{number}", title=_title(part), items=(_task(part),))
+        for number, part in enumerate(_parts(dialogue), 1)
+    ]
+    lesson = Lesson(
+        name=Path(name).stem,
+        path=Path(name),
+        title=Path(name).name,
+        mailbox=account.mailbox,
+        persona=persona_for(dialogue),
+        user=account.name,
+        password=account.password,
+        steps=tuple(steps),
+    )
+    return lesson, dialogue
+
+
+def needs_login(dialogue: Dialogue) -> bool:
+    """Tell whether a name or a password is to be put into a line."""
+    return any(name in REASONS and name != "host" for name in _named(dialogue.steps))
+
+
+def _named(steps: Iterable[DialogueStep]) -> Iterator[str]:
+    """Give the names in the lines of the client that have no value of their own."""
+    for step in steps:
+        for part in step.pattern.placeholders if isinstance(step, ClientLine) else ():
+            if part.name is not None and part.default is None:
+                yield part.name
+
+
+def _refuse_unknown(dialogue: Dialogue) -> None:
+    known = set(REASONS)
+    for step in dialogue.steps:
+        if isinstance(step, ClientLine):
+            for name in _named([step]):
+                if name not in known:
+                    raise UsageError(
+                        f"{dialogue.name}:{step.line}: play cannot work out {{{name}}}; poptalk run "
+                        "may be able to"
+                    )
+        if isinstance(step, ClientLine | ServerLine):
+            known |= set(_names_in(step.pattern))
+
+
+def _names_in(pattern: Pattern) -> Iterator[str]:
+    return (part.name for part in pattern.placeholders if part.name is not None)
+
+
+def _task(steps: tuple[DialogueStep, ...]) -> Block:
+    return Block(kind=BlockKind.TASK, dialogue=Dialogue(steps=steps))
+
+
+def _title(steps: Iterable[DialogueStep]) -> str:
+    """Name a step by its commands; whatever follows them may be a secret."""
+    acts = exchanges(Dialogue(steps=tuple(steps)))
+    words = [
+        act.command.verb.keyword if act.command.verb is not None else "a line"
+        for act in acts
+        if isinstance(act, Send) and not act.answers_challenge
+    ]
+    return ", ".join(words) or "the connection"
+
+
+def _parts(dialogue: Dialogue) -> list[tuple[DialogueStep, ...]]:
+    """Part a dialogue where nothing is due, so that each part is a command with what answers it."""
+    loose = list(_loosened(dialogue))
+    answered = any(isinstance(step, ServerLine | AnyLines) for step in dialogue.steps)
+    begins = {id(step) for step in _beginnings(Dialogue(steps=tuple(loose)), answered=answered)}
+    parts: list[list[DialogueStep]] = [[]]
+    for step in loose:
+        if id(step) in begins and _is_begun(parts[-1]):
+            parts.append([])
+        parts[-1].append(step)
+    return [tuple(part) for part in parts]
+
+
+def _is_begun(part: Iterable[DialogueStep]) -> bool:
+    """Tell whether a part has a line; what opens a connection stays with the first line on it."""
+    return any(isinstance(step, ClientLine) for step in part)
+
+
+def _beginnings(dialogue: Dialogue, *, answered: bool) -> Iterator[DialogueStep]:
+    """Give the lines at which a part may begin.
+
+    Args:
+        dialogue: the dialogue.
+        answered: whether it has answers at all; in one without, every line is followed by its own.
+    """
+    due = 0
+    for act in exchanges(dialogue):
+        match act:
+            case Send():
+                if not act.answers_challenge and not due:
+                    yield act.step
+                due += answered
+            case ExpectedReply(answers=command) if command is not None:
+                due = max(0, due - 1)
+            case Direction(action=Action.OPEN):
+                due = 0
+                yield act
+            case Direction(action=Action.CLOSE):
+                due = 0
+            case _:
+                pass
+
+
+def _loosened(dialogue: Dialogue) -> Iterator[DialogueStep]:
+    """Give the lines of a dialogue, with any answer in the place of one that nothing depends on."""
+    used = set(_named(dialogue.steps)) - set(REASONS)
+    kept = {id(step) for step in dialogue.steps if not isinstance(step, ServerLine | AnyLines)}
+    instead: dict[int, DialogueStep] = {}
+    acts = exchanges(dialogue)
+    for act, following in pairwise((*acts, None)):
+        if _says_goodbye(act) and _hangs_up(following):
+            # The server closes by itself, and may be the first.
+            kept.discard(id(following))
+        if not isinstance(act, ExpectedReply):
+            continue
+        lines = [step for step in act.steps if isinstance(step, ServerLine)]
+        captures = any(not used.isdisjoint(_names_in(step.pattern)) for step in lines)
+        if captures or _is_challenge(act):
+            kept |= set(map(id, act.steps))
+        else:
+            instead[id(act.steps[0])] = AnyLines(line=act.steps[0].line)
+    for step in dialogue.steps:
+        if id(step) in kept:
+            yield step
+        elif id(step) in instead:
+            yield instead[id(step)]
+
+
+def _says_goodbye(act: Act | None) -> bool:
+    verb = act.answers.verb if isinstance(act, ExpectedReply) and act.answers is not None else None
+    return verb is not None and verb.effect is Effect.FAREWELL
+
+
+def _hangs_up(act: Act | None) -> bool:
+    closes = isinstance(act, Direction) and act.action is Action.CLOSE
+    return closes and isinstance(act, Direction) and act.side is Side.CLIENT
+
+
+def _is_challenge(reply: ExpectedReply) -> bool:
+    first = reply.steps[0]
+    line = first.payload if isinstance(first, ServerLine) else ""
+    return parse_status_line(line.encode("utf-8", "surrogateescape")).status is Status.CHALLENGE
+
+
+class DialogueServer(LessonServer):
+    """The practice server as a dialogue wants it; a context manager that stops it at its end.
+
+    Args:
+        dialogue: the dialogue.
+        lesson: what was made of it.
+    """
+
+    def __init__(self, dialogue: Dialogue, lesson: Lesson) -> None:
+        self.known = lesson.known
+        self._persona = lesson.persona
+        self._timestamps = greeting_timestamps(dialogue)
+        self._number = 0
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        served = practice_server(
+            persona=self._persona, timestamp=self._timestamp, token=self.known.password
+        )
+        self._destination = self._open.enter_context(served)
+        self.known = replace(self.known, host=self._destination.host)
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self._open.close()
+
+    def _timestamp(self) -> bytes:
+        """Return the timestamp of the present connection: what a digest in the dialogue was made of."""
+        written = self._timestamps[self._number - 1 : self._number]
+        return (written[0] if written else None) or fresh_timestamp()
+
+    def destination(self, *, fresh: bool, number: int) -> Destination:  # noqa: ARG002 - always fresh
+        """Return where to connect to; each session has a copy of the mail."""
+        self._number = number
+        return self._destination
+
+    def aside(self) -> Destination:
+        """Return where to connect to."""
+        return self._destination
