@@ -230,7 +230,8 @@ class CheckConnection:
             line: the octets.
             patience: seconds to wait for the reply; None for as long as for any.
         """
-        return self.ask_all(line, count=1, patience=patience)[0]
+        octets = line if line.endswith(b"\n") else line + b"\r\n"
+        return self.ask_all(octets, count=1, patience=patience)[0]
 
     def ask_all(
         self, octets: bytes, *, count: int, patience: float | None = None
@@ -238,7 +239,7 @@ class CheckConnection:
         """Send several lines in one piece, and take a reply for each.
 
         Args:
-            octets: the lines.
+            octets: the lines, with their ends, and perhaps the beginning of another.
             count: how many.
             patience: as for `ask`.
         """
@@ -251,9 +252,10 @@ class CheckConnection:
             each.sent = name
         first = asked[0].number
         try:
-            self.client.observe(octets)
-            exchanges = self.client.session.core.outstanding[-count:]
-            self.client.transmit(octets)
+            session = self.client.session
+            events = session.prepare(octets)
+            exchanges = session.core.outstanding[:count]
+            session.send(octets, events)
         except ConnectionLost:
             asked[0].closed = True
             return asked

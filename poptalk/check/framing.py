@@ -177,7 +177,8 @@ def _one_reply(seen: Seen) -> Iterable[Problem]:
     for spoken in seen.all():
         of_message = spoken.reply is not None and spoken.reply.is_message
         kinds = {violation.kind for violation in spoken.violations}
-        if spoken.sent and not of_message and kinds & _UNASKED:
+        injected = spoken in seen.all("stls_injection")
+        if spoken.sent and not of_message and not injected and kinds & _UNASKED:
             yield Problem(f"more comes after the reply to {spoken.name}", spoken)
 
 

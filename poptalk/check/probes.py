@@ -152,6 +152,26 @@ def stls(run: ProbeRun) -> None:
 
 
 @probe()
+def certificate(run: ProbeRun) -> None:
+    """Begin TLS as a mail program does, which looks at the certificate."""
+    destination = run.terms.manners.destination
+    if not destination.verify:
+        raise NotApplicable("--insecure: any certificate will do")
+    if destination.tls:
+        run.keep("TLS", run.connection.greeting)
+        return
+    _clear(run).quit()
+    connection = run.connect(starttls=False)
+    spoken = run.keep("TLS", connection.ask(b"STLS"))
+    if spoken.ok:
+        try:
+            connection.begin_tls()
+        except TlsFailed as error:
+            spoken.failure = "\n".join((str(error), *error.certificate))
+    connection.quit()
+
+
+@probe()
 def stls_injection(run: ProbeRun) -> None:
     """Send a command behind STLS in the same segment, and see if it is answered inside TLS."""
     _clear(run).quit()

@@ -137,10 +137,11 @@ class ProbeRun:
         return self.keep(label or line.decode("latin-1"), spoken)
 
     def finish(self, *, label: str = "") -> None:
-        """End the connection with QUIT, after a wait for what should not come."""
+        """End the connection with QUIT; with a label after a wait for what should not come."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.linger()
+            if label:
+                connection.linger()
             spoken = connection.quit()
             if label and spoken is not None:
                 self.keep(label, spoken)
@@ -317,7 +318,7 @@ class CheckRun:
             if lacking:
                 missing[each.name] = NotApplicable(f"needs {' and '.join(lacking)}")
                 continue
-            self.terms.tell(each.name.replace("_", " "))
+            self.terms.tell(f"asking about {each.name.replace('_', ' ')}")
             made = ProbeRun(self.terms, login=Permit.LOGIN in each.permit, logins=self._logins)
             try:
                 with _ended(made):

@@ -228,14 +228,10 @@ def _injection_half(seen: Seen) -> Iterable[Problem]:
     "man-in-the-middle attacks.",
     expects="the certificate is valid, for this name, and from an authority that is trusted here",
     suffers="it refuses to connect, or asks its user what to do",
-    probes="stls greeting",
+    probes="certificate",
     witness="bad-certificate",
 )
 def _certificate(seen: Seen) -> Iterable[Problem]:
-    for spoken in (seen.get("greeting", "greeting"), seen.get("stls", "TLS")):
-        link = spoken.connection.client.link if spoken is not None else None
-        if spoken is not None and link is not None and link.tls is not None:
-            for problem in link.tls.problems:
-                yield Problem(problem, spoken)
-            return
-    raise NotApplicable("there is no TLS")
+    spoken = seen("certificate", "TLS")
+    if spoken.failure and not _injected(spoken.violations):
+        yield Problem(spoken.failure.partition("\n")[0], spoken)
