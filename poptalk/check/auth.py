@@ -225,10 +225,11 @@ def _fresh_challenge(seen: Seen) -> Iterable[Problem]:
     probes="mechanisms",
 )
 def _login_works(seen: Seen) -> Iterable[Problem]:
-    labels = seen.heard.get("mechanisms", {})
-    tried = {label: spoken for label, spoken in labels.items() if label != "CAPA"}
+    tried = seen.heard.get("mechanisms", {})
     if not tried:
-        seen("mechanisms", "AUTH")
+        raise seen.missing.get("mechanisms") or NotApplicable(
+            "SASL lists none that takes a password"
+        )
     for label, spoken in tried.items():
         if spoken.failure:
             yield Problem(f"no login by {label}", spoken)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from poptalk.net.connection import Link
-from poptalk.net.errors import ConnectionLost
+from poptalk.net.errors import ConnectionLost, TlsFailed
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.events import (
     Challenge,
@@ -70,6 +70,9 @@ class Spoken:
         self.number = number
         self.name = name
         self.sent = b""
+        """The line without its end."""
+        self.is_line = True
+        """Whether it was sent with CRLF at its end, and with no other line end in it."""
         self.reply: StoredReply | None = None
         self.raw = b""
         """The body as it came; empty where it was not answered with +OK, and to its end."""
@@ -249,7 +252,8 @@ class CheckConnection:
             names = (octets.rstrip(b"\r\n"),)
         asked = [self._begin(self._name_of(name.rstrip(b"\r"))) for name in names]
         for each, name in zip(asked, names, strict=True):
-            each.sent = name
+            each.sent = name.rstrip(b"\r\n")
+            each.is_line = octets.endswith(b"\r\n") and not set(each.sent) & set(b"\r\n")
         first = asked[0].number
         try:
             session = self.client.session
@@ -293,6 +297,8 @@ class CheckConnection:
         Raises:
             TlsFailed: it did not come about.
         """
+        if not self.open:
+            raise TlsFailed(f"after its answer to STLS, {self.client.ending}")
         return self.client.begin_tls()
 
     def quit(self) -> Spoken | None:
@@ -371,8 +377,12 @@ class CheckConnection:
 
     def _poll(self) -> None:
         """Take what has come already."""
-        while self.open and self.client.speaks_within(0):
+        # After the answer to STLS every octet belongs to TLS.
+        while self.client.session.tls_request is None and self.open and self._speaks():
             self._listen()
+
+    def _speaks(self) -> bool:
+        return self.client.speaks_within(0)
 
     def _take(self, event: Event) -> None:
         take = self._takers.get(type(event))

@@ -125,10 +125,9 @@ check(
 def _printable(seen: Seen) -> Iterable[Problem]:
     for spoken in seen.all():
         line = spoken.line.line if spoken.line is not None else b""
-        # What the client itself sent is looked for by robust/control-echo.
-        if any(not 0x20 <= octet <= 0x7E for octet in line) and not spoken.sent.startswith(
-            b"X\x1b"
-        ):
+        # What a server only sends back is for robust/control-echo.
+        odd = [octet for octet in line if not 0x20 <= octet <= 0x7E and octet not in spoken.sent]
+        if odd:
             yield Problem(f"the reply to {spoken.name or 'nothing'} has other octets in it", spoken)
 
 
@@ -159,9 +158,13 @@ def _multiline_end(seen: Seen) -> Iterable[Problem]:
 )
 def _reply_comes(seen: Seen) -> Iterable[Problem]:
     for spoken in seen.all():
-        odd = spoken.sent.endswith(b"\n") or b"\r" in spoken.sent or not spoken.sent
-        if spoken.reply is None and spoken.silent and not odd and len(spoken.sent) < 250:
+        ordinary = spoken.is_line and 0 < len(spoken.sent) < MOST_ORDINARY_OCTETS
+        if spoken.reply is None and spoken.silent and ordinary:
             yield Problem(f"{spoken.name} is not answered", spoken)
+
+
+MOST_ORDINARY_OCTETS = 250
+"""A longer line is another check's business."""
 
 
 @check(

@@ -366,11 +366,15 @@ def _log_in(run: ProbeRun, connection: CheckConnection, label: str, request: Log
 @probe(Permit.LOGIN)
 def mechanisms(run: ProbeRun) -> None:
     """Log in by AUTH in the ways that are offered and take a password; PLAIN in one line and in two."""
-    offered = tags(run.ask(b"CAPA"))
-    request, session = run.request, run.connection.client.session
+    request, connection = run.request, run.connection
+    session = connection.client.session
+    # What was asked before the login, in the same session.
+    offered = tags(next(each for each in connection.spoken if each.sent == b"CAPA"))
     run.finish()
     if request.token:
         raise NotApplicable("the login is by a token")
+    if b"SASL" not in offered:
+        raise NotApplicable("CAPA lists no SASL")
     for name in (each.decode("ascii", "replace").upper() for each in offered.get(b"SASL", ())):
         method = METHODS.get(name)
         if method is None or not method.need.password or (method.readable and session.exposed):

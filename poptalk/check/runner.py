@@ -318,6 +318,10 @@ class CheckRun:
             if lacking:
                 missing[each.name] = NotApplicable(f"needs {' and '.join(lacking)}")
                 continue
+            if self.login_refused and Permit.LOGIN in each.permit:
+                # Each further try would be a failed login.
+                missing[each.name] = NotApplicable("nobody could log in")
+                continue
             self.terms.tell(f"asking about {each.name.replace('_', ' ')}")
             made = ProbeRun(self.terms, login=Permit.LOGIN in each.permit, logins=self._logins)
             try:
@@ -329,6 +333,7 @@ class CheckRun:
                     raise error.__cause__ from error
                 if isinstance(error.__cause__, LocalError) and not self._logins.succeeded:
                     self.login_refused = str(error)
+                    missing[each.name] = NotApplicable("nobody could log in")
             except NetError as error:
                 missing[each.name] = NotClear(str(error))
             heard[each.name] = made.heard
