@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from poptalk.session.log import FileLog
     from poptalk.session.login import LoginRequest
 
+CLOSE_SECONDS = 5.0
+"""How long a server may take to close the connection after QUIT."""
+
 MOST_LISTED = 12
 """Lines of a listing that are written down; of a message, which is private, none is."""
 
@@ -311,9 +314,9 @@ class CheckConnection:
         self._finish()
         return spoken
 
-    def linger_for_end(self, seconds: float = 5.0) -> bool:
+    def linger_for_end(self, seconds: float | None = None) -> bool:
         """Wait for the server to hang up; False if it has not in that time."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (CLOSE_SECONDS if seconds is None else seconds)
         while self.open and (left := deadline - time.monotonic()) > 0:
             if not self.client.speaks_within(left):
                 return False
