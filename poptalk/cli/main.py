@@ -335,6 +335,28 @@ def diff(given: Given) -> int:
     return diff.diff(settings, destinations, say=say, complain=complain)
 
 
+def check(given: Given) -> int:
+    """Check a server."""
+    from poptalk.check import command
+    from poptalk.terminal.screen import complain, say
+
+    options = _filled(command.CheckSettings, given)
+    done = command.about_checks(options, say=say)
+    if done is not None:
+        return done
+    words = given.get("target", ())
+    if words or "path" in given:
+        _refuse_practice_options(given)
+        server = _server(given, words)
+        return command.check(options, server, is_practice=False, say=say, complain=complain)
+    from poptalk.practice.server import practice_server
+
+    about = ("persona", "maildrop", "faults", "tls", "starttls")
+    settings = {name: given[name] for name in about if name in given}
+    with practice_server(**settings, own=True) as practice:
+        return command.check(options, practice, is_practice=True, say=say, complain=complain)
+
+
 def serve(given: Given) -> int:
     """Run the practice server until it is interrupted."""
     from poptalk.practice import serve
@@ -407,6 +429,7 @@ RUN: Mapping[str, Callable[[Given], int]] = {
     "play": play,
     "run": run,
     "diff": diff,
+    "check": check,
     "serve": serve,
     "class": class_,
     "export": export,

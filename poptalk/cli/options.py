@@ -5,8 +5,8 @@ completions and the advice after a mistake are all made from here.
 
 A field that was not given is missing from what is parsed.  The defaults are those of the value that a
 command fills with its fields: `Way` (how to reach a server), `ConnectOptions` (the shell),
-`ServeSettings`, `RunSettings` and `DiffSettings`.  Which of them servers.toml may hold is written
-beside `Way`, in `poptalk.net.saved`, since `:open` reads that file too.
+`ServeSettings`, `RunSettings`, `DiffSettings` and `CheckSettings`.  Which of them servers.toml may hold
+is written beside `Way`, in `poptalk.net.saved`, since `:open` reads that file too.
 """
 
 from __future__ import annotations
@@ -529,6 +529,45 @@ TLS_PORT = _value(
     type=_port,
 )
 
+CHECK = (
+    TARGET.but(
+        help="the server, or the NAME under which it was saved; without it the practice server is "
+        "checked, logged in as bob"
+    ),
+    LOGIN[0].but(help="log in, and check what reading can show; nothing is changed"),
+    *LOGIN[1:],
+    _switch(
+        "--destructive",
+        "also mark messages, take the marks back, and delete the last message for good",
+    ),
+    _switch("--slow", "also wait ten minutes, to see if the server hangs up"),
+    _switch(
+        "--intrusive",
+        "also send long lines, odd octets and wrong passwords; asked for again where the server is not "
+        "on this machine",
+    ),
+    _switch("--yes", "the answer to what --intrusive asks"),
+    _switch("--list", "list the checks, and exit"),
+    _value("--explain ID", "say all about one check, and exit"),
+    _value(
+        "--only PATTERN",
+        "only the checks with this in their ids, such as uidl or 'rfc1939/7/*' (repeatable)",
+        action="append",
+    ),
+    _switch("--verbose", "also show what passes and what is skipped"),
+    _switch("--json", "write JSON instead: one object, with the target and the checks"),
+    _value("--junit FILE", "write the results as JUnit XML, for a build server"),
+    _value("--html FILE", "write the results as a page of HTML"),
+    _value(
+        "--baseline FILE",
+        "failures that are known, a line for each: the id, a space, and the reason; they don't count",
+    ),
+    _value("--log FILE", "write all dialogues to FILE, secrets masked"),
+    *PRACTICE,
+    COLOR,
+    *REACHING,
+)
+
 SERVE = (
     _value(
         "--lesson LESSON",
@@ -788,6 +827,15 @@ COMMANDS: Mapping[str, CliCommand] = {
             "  poptalk diff --bodies --user-a me --user-b me@example.org old.example.org new:1110\n"
         ),
         options=DIFF,
+    ),
+    "check": CliCommand(
+        summary="check what a server does against the sentences of the RFCs",
+        example=(
+            "  poptalk check mail.example.org\n"
+            "  poptalk check --login me --password-file secret pop3s://mail.example.org\n"
+            "  poptalk check --fault uidl-without-number\n"
+        ),
+        options=CHECK,
     ),
     "serve": CliCommand(
         summary="run the practice server on its own",

@@ -18,10 +18,14 @@ _STATUS = Clause(rfc=1939, section="3")
 _GREETING = Clause(rfc=1939, section="4")
 _AUTH = Clause(rfc=5034, section="4")
 _STLS = Clause(rfc=2595, section="4")
+_TRANSACTION = Clause(rfc=1939, section="5")
+_OPTIONAL = Clause(rfc=1939, section="7")
 
 
 class ViolationKind(Enum):
-    """Every oddity that the client core can observe: in what the server sent, then in what we did.
+    """Every oddity that can be observed: in what the server sent, then in what we did.
+
+    The client core finds those of one reply; those of two, `poptalk.session.consistency`.
 
     Attributes:
         sentence: what is always true of it, for people.
@@ -62,6 +66,44 @@ class ViolationKind(Enum):
     DATA_AFTER_QUIT = (
         "the server goes on talking after its answer to QUIT",
         Clause(rfc=1939, section="6"),
+    )
+    MARKED_COUNTED = (
+        "a message that was marked as deleted is counted or listed, and it must not be",
+        _TRANSACTION,
+    )
+    MARKED_SERVED = (
+        "a command for a message that was marked as deleted is an error, and this one was answered "
+        "with +OK",
+        _TRANSACTION,
+    )
+    COUNTS_DIFFER = "STAT does not count the messages that LIST has", _TRANSACTION
+    TOTALS_DIFFER = "the octets of STAT are not the sum of those that LIST has", _TRANSACTION
+    LISTINGS_DIFFER = "LIST and UIDL do not speak of the same messages", _OPTIONAL
+    NUMBERS_SKIP = "messages are numbered from 1 on, each once, and these are not", _GREETING
+    ROW_DIFFERS = (
+        "the answer for one message is not what the whole listing has for it",
+        _TRANSACTION,
+    )
+    SIZE_DIFFERS = "LIST has the exact size of a message, and what came has another", _TRANSACTION
+    MESSAGE_CHANGES = "the same message was sent differently before, in this session", _GREETING
+    TOP_TOO_LONG = (
+        "TOP gives the header and as many lines as were asked for; here are more",
+        _OPTIONAL,
+    )
+    TOP_DIFFERS = "TOP gives the beginning of the message, and RETR has sent another", _OPTIONAL
+    IDS_CHANGE = (
+        "the unique-id of a message persists across sessions, and these are other ones than in the "
+        "session before, though number and sizes are the same",
+        _OPTIONAL,
+    )
+    CAPABILITIES_DIFFER = (
+        "CAPA does not agree with its answer before",
+        Clause(rfc=2449, section="5"),
+    )
+    STLS_RESIDUE_OBEYED = (
+        "command injection: this answers, inside TLS, what was sent in the clear after STLS; the "
+        "server must forget it, since anybody on the way could have put it there (as CVE-2021-38084)",
+        _STLS,
     )
     RESPONSE_INJECTION = (
         "response injection: octets in the clear came after the +OK to STLS, before TLS began; "

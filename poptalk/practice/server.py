@@ -560,6 +560,7 @@ def practice_server(
     starttls: bool = False,
     timestamp: Callable[[], bytes] = fresh_timestamp,
     token: str | None = None,
+    own: bool = False,
 ) -> Iterator[PracticeDestination]:
     """Run a practice server as long as the context lasts.
 
@@ -572,6 +573,7 @@ def practice_server(
         starttls: whether the client is to begin with STLS.
         timestamp: makes the APOP timestamps, as for `Server`.
         token: the OAuth access token that is right for every account, None for none.
+        own: whether DELE lasts until the end of the context, as for `Server`.
 
     Raises:
         BadDestination: the persona, the folder or a fault cannot be used.
@@ -583,6 +585,7 @@ def practice_server(
             tls_port=0 if tls else None,
             timestamp=timestamp,
             token=token,
+            own=own,
             faults=faults,
         )
     except UNUSABLE as error:

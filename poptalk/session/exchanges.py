@@ -29,7 +29,7 @@ from poptalk.pop3.replies import MAX_REPLY_OCTETS, StatusLine, Unstuffer, parse_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import IO, Any
 
     from poptalk.net.errors import Ending
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from poptalk.pop3.client.explain import Explanation, LoginFacts, ReplyContext
     from poptalk.pop3.client.session import ClientSession
     from poptalk.pop3.commands import Verb
+    from poptalk.pop3.events import Violation
 
 # What happens around a session, beside the events of the protocol core.
 
@@ -353,6 +354,8 @@ class StoredReply:
         """From the command to this line; None where nothing was asked."""
         self.total_seconds: float | None = None
         """From the command to the end of the reply; None before that."""
+        self.contradictions: Sequence[Violation] = ()
+        """In what it disagrees with earlier replies, where that was looked at."""
         self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds(beginning_octets)
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from poptalk.login.password import (
     NoPassword,
@@ -20,7 +20,7 @@ from poptalk.login.password import (
     must_be_asked,
     question,
 )
-from poptalk.net.endpoint import bare_host
+from poptalk.net.endpoint import UsageError, bare_host
 from poptalk.net.errors import ConnectionLost
 from poptalk.pop3.capabilities import CapabilityAnswer
 from poptalk.pop3.client.explain import LoginFacts, asks_for_capabilities, why_login_refused
@@ -41,6 +41,7 @@ from poptalk.session.procedure import LocalError, Plan, Steps, ask, exchange, in
 
 if TYPE_CHECKING:
     from poptalk.login.password import Ask
+    from poptalk.net.endpoint import Destination
     from poptalk.pop3.client.session import ClientSession
     from poptalk.session.exchanges import StoredReply
     from poptalk.session.session import Session
@@ -188,6 +189,57 @@ def request_of(
         token=token or (method is not None and method.need.token),
         source=source,
     )
+
+
+class LoginOptions(Protocol):
+    """What the options of a login say; `poptalk.cli.options` has them."""
+
+    @property
+    def login(self) -> str | None:
+        """The user's name."""
+
+    @property
+    def mechanism(self) -> str | None:
+        """The mechanism that is named."""
+
+    @property
+    def two_step(self) -> bool:
+        """Whether AUTH and its first response go in two lines."""
+
+    @property
+    def oauth(self) -> bool:
+        """Whether the secret is a token."""
+
+    @property
+    def password_source(self) -> PasswordSource | None:
+        """Where the secret comes from."""
+
+
+def opening_request(options: LoginOptions, destination: Destination) -> LoginRequest | None:
+    """Return the login that the command line asks for, None for none.
+
+    Args:
+        options: those of the command.
+        destination: a URL may have named a mechanism, and a saved server too.
+
+    Raises:
+        UsageError: it cannot be done.
+    """
+    if options.login is None:
+        for name in ("mechanism", "two_step", "oauth"):
+            if getattr(options, name):
+                raise UsageError(f"--{name.replace('_', '-')} is for --login USER")
+        return None
+    try:
+        return request_of(
+            options.login,
+            options.mechanism or destination.mechanism,
+            two_step=options.two_step,
+            token=options.oauth,
+            source=options.password_source,
+        )
+    except LocalError as error:
+        raise UsageError(str(error)) from error
 
 
 _SERVER_FIRST = ("LOGIN", "CRAM-MD5")

@@ -589,9 +589,8 @@ def _login(pipe: Pipe, options: ShellSettings, output: PipeScreen) -> Callable[[
     """Return what logs in before the first line is read."""
     from poptalk.login.password import asker
     from poptalk.net.endpoint import UsageError
-    from poptalk.session.login import Asker, NoSecret, log_in
+    from poptalk.session.login import Asker, NoSecret, log_in, opening_request
     from poptalk.session.procedure import LocalError
-    from poptalk.shell.commands.login import opening_request
 
     session = pipe.session
     assert session.destination is not None, "it has been opened"

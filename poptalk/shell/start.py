@@ -13,7 +13,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import Destination
-from poptalk.shell.commands.login import begin_login, opening_request, start_log
+from poptalk.session.login import opening_request
+from poptalk.shell.commands.login import begin_login, start_log
 from poptalk.shell.script import ShellSettings
 from poptalk.terminal.screen import attributes_of, set_attributes, stop_with, use_color
 from poptalk.terminal.theme import theme_named

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import CLOSED_BY_US, TLS_PORT_HINT
 from poptalk.pop3.client.explain import (
     Explanation,
     explain_waiting,
-    faults_of_answer,
 )
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import (
@@ -34,8 +34,8 @@ from poptalk.pop3.events import (
 from poptalk.pop3.replies import Status
 from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode
 from poptalk.pop3.sasl.table import redacted_response, response_parts
+from poptalk.session.consistency import Consistency
 from poptalk.session.exchanges import (
-    MOST_LINES_EXPLAINED,
     ConnectionEnded,
     ConnectionOpened,
     Note,
@@ -63,9 +63,6 @@ if TYPE_CHECKING:
 
 UNSOLICITED_LINES_SHOWN = 50
 """Lines that answer nothing and are shown between two commands; a flood beyond is only counted."""
-
-MOST_FAULTS_SHOWN = 5
-"""Faults of one answer that are shown; the others are counted."""
 
 FOLD_ADVICE = ":more shows the next, :save FILE keeps them all"
 
@@ -123,6 +120,7 @@ class View:
         self._sends_unseen = False
         self._unseen: set[int] = set()
         """The numbers of the exchanges that are not shown."""
+        self._consistency = Consistency(session.exchanges)
         self._told: set[ViolationKind] = set()
         self._last_sent = self._marked = 0
         """The numbers of the last command, and of the last whose reply is marked with its name."""
@@ -195,7 +193,8 @@ class View:
 
     # Events.
 
-    def _on_opened(self, _event: ConnectionOpened) -> None:
+    def _on_opened(self, event: ConnectionOpened) -> None:
+        self._consistency.begin(event.where)
         self._told.clear()
         self._last_sent = self._marked = 0
         self._unseen.clear()
@@ -263,34 +262,23 @@ class View:
             self._show(self.body.feed(event.data))
 
     def _on_reply_end(self, event: ReplyEnd) -> None:
+        last = self.session.exchanges.last
+        odd = []
+        if last is not None and last.exchange is event.exchange:
+            odd = self._consistency.look(last)
         if event.exchange.number in self._unseen:
             self._unseen.remove(event.exchange.number)
             return
         if self._receiving:
             self._end_body(complete=True)
-            last = self.session.exchanges.last
             if self.times and last is not None and last.total_seconds is not None:
                 self.remark(f"{milliseconds(last.total_seconds)} to the end of the reply")
-        self._tell_faults(event)
+        for violation in odd:
+            self._on_oddity(violation)
         if self.explain:
             self._explain_last()
         if event.exchange.command.keyword == b"CAPA" and self.session.exchanges.facts.stripped:
             self.warn(STRIPPED)
-
-    def _tell_faults(self, event: ReplyEnd) -> None:
-        """Tell at once where data of an answer is not as the RFC has it."""
-        last = self.session.exchanges.last
-        if last is None or last.exchange is not event.exchange or last.is_message:
-            return
-        lines = last.listing(most=MOST_LINES_EXPLAINED)
-        highest = self.session.core.highest
-        faults = list(
-            faults_of_answer(event.exchange.command, last.status_line, lines, highest=highest)
-        )
-        if faults:
-            more = len(faults) - MOST_FAULTS_SHOWN
-            told = "; ".join(faults[:MOST_FAULTS_SHOWN]) + (f"; {more:,} more" if more > 0 else "")
-            self._on_oddity(Violation(kind=ViolationKind.MALFORMED_ANSWER, detail=told))
 
     def _explain_last(self) -> None:
         last = self.session.exchanges.last
@@ -402,7 +390,8 @@ class View:
 
     def explained(self, reply: StoredReply) -> Iterator[Fragments]:
         """Explain a greeting, a reply or a challenge, part by part."""
-        return self._explanations(self.session.exchanges.explained(reply))
+        meanings = self.session.exchanges.explained(reply)
+        return self._explanations(chain(meanings, map(_explained, reply.contradictions)))
 
     def explained_now(self) -> Iterator[Fragments]:
         """Explain what the server said last, or that it says nothing."""
@@ -477,6 +466,11 @@ class View:
             if part.meaning:
                 shown = STARS if part.secret else part.octets
                 yield from self.beside(harmless(shown), part.meaning)
+
+
+def _explained(violation: Violation) -> Explanation:
+    meaning = f"{violation.kind.sentence} ({violation.detail})"
+    return Explanation(part=b"", meaning=meaning, clause=violation.kind.clause)
 
 
 _ROWS_KEPT = 6

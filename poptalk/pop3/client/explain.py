@@ -7,6 +7,7 @@ name.  Challenges of AUTH are shown with their base64 undone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 
 from poptalk.pop3.capabilities import parse_capability
 from poptalk.pop3.commands import (
@@ -288,12 +289,42 @@ def _clause(command: Command) -> Clause:
     return command.verb.clause if command.verb is not None else _STATUS
 
 
+class FormFault(Enum):
+    """How data of an answer can differ from the form that the table of commands gives it."""
+
+    MISSING = "a field is missing"
+    NOT_A_NUMBER = "a field is not a number"
+    MORE_AFTER_ID = "more follows the unique-id"
+    ID_OCTETS = "other octets are in a unique-id"
+    ID_TOO_LONG = "a unique-id is too long"
+    OTHER_MESSAGE = "it is about another message"
+    NO_SUCH_MESSAGE = "there is no such message"
+
+
+class AnswerFault(str):
+    """A sentence about an answer that is malformed.
+
+    Args:
+        form: how it is.
+        text: the sentence.
+    """
+
+    __slots__ = ("form",)
+    form: FormFault
+
+    def __new__(cls, form: FormFault, text: str) -> AnswerFault:
+        """Make the sentence, which knows its form."""
+        fault = super().__new__(cls, text)
+        fault.form = form
+        return fault
+
+
 _NUMERIC = (FieldKind.MESSAGE, FieldKind.COUNT, FieldKind.OCTETS)
 
 
 def faults_of_line(
     command: Command, words: Sequence[bytes], *, highest: int | None = None
-) -> Iterator[str]:
+) -> Iterator[AnswerFault]:
     """Say how data of an answer differs from the form that the table of commands gives it.
 
     Args:
@@ -307,32 +338,40 @@ def faults_of_line(
     if verb.effect is Effect.MARK:
         number = command.number()
         if highest is not None and number is not None and not 0 < number <= highest:
-            yield (
+            text = (
                 f"+OK for message {number}, though by the server's own count there is none: nothing is "
                 "counted as marked"
             )
+            yield AnswerFault(FormFault.NO_SUCH_MESSAGE, text)
         return
     if not verb.fields or verb.fields[0].kind not in _NUMERIC:
         return
     for index, field in enumerate(verb.fields):
         if index >= len(words):
-            yield f"{field.name} is missing: {field.meaning}"
+            yield AnswerFault(FormFault.MISSING, f"{field.name} is missing: {field.meaning}")
         elif field.kind in _NUMERIC and not words[index].isdigit():
-            yield f"{field.name} is not a number, as it has to be"
+            text = f"{field.name} is not a number, as it has to be"
+            yield AnswerFault(FormFault.NOT_A_NUMBER, text)
         elif field.kind is FieldKind.UNIQUE_ID:
             yield from _faults_of_id(words[index:])
     asked = None if command.multi_line else command.number()
     if asked is not None and words and words[0].isdigit() and int(words[0][:18]) != asked:
-        yield f"the answer is about message {int(words[0][:18])}, and {asked} was asked for"
+        text = f"the answer is about message {int(words[0][:18])}, and {asked} was asked for"
+        yield AnswerFault(FormFault.OTHER_MESSAGE, text)
 
 
-def _faults_of_id(words: Sequence[bytes]) -> Iterator[str]:
+def _faults_of_id(words: Sequence[bytes]) -> Iterator[AnswerFault]:
     if len(words) > 1:
-        yield "more follows the unique-id, and nothing may; perhaps the unique-id has a space in it"
+        text = (
+            "more follows the unique-id, and nothing may; perhaps the unique-id has a space in it"
+        )
+        yield AnswerFault(FormFault.MORE_AFTER_ID, text)
     if not all(0x21 <= octet <= 0x7E for octet in words[0]):
-        yield "the unique-id has an octet that is not printable ASCII (0x21 to 0x7E)"
+        text = "the unique-id has an octet that is not printable ASCII (0x21 to 0x7E)"
+        yield AnswerFault(FormFault.ID_OCTETS, text)
     if len(words[0]) > _LONGEST_ID:
-        yield f"the unique-id is longer than {_LONGEST_ID} octets"
+        text = f"the unique-id is longer than {_LONGEST_ID} octets"
+        yield AnswerFault(FormFault.ID_TOO_LONG, text)
 
 
 _LONGEST_ID = 70

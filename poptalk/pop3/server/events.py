@@ -39,6 +39,10 @@ class SessionHooks:
         """Return the command that is carried out in place of the one that came."""
         return command
 
+    def keeps_residue(self) -> bool:
+        """Tell whether what came in the clear after STLS is carried out inside TLS; it must not be."""
+        return False
+
     def refusal(self, _command: Command) -> Occasion | None:
         """Return the reason to refuse a command that is in order; None to carry it out."""
         return None

@@ -479,7 +479,7 @@ class ServerSession(ServerConversation):
     def on_stls(self, _command: Command) -> None:
         """Let TLS begin after the answer."""
         self.waits_for = AwaitedStep.TLS
-        if self.reader.waiting:
+        if self.reader.waiting and not self.hooks.keeps_residue():
             self._refuse_residue()
             return
         self.reply(Occasion.TLS_BEGINS)

@@ -170,6 +170,14 @@ class StlsInjection(Fault):
         return line + INJECTED if stls and line.startswith(b"+OK") else line
 
 
+class StlsExecutesResidue(Fault):
+    """Carries out inside TLS what came in the clear after STLS."""
+
+    def keeps_residue(self) -> bool:
+        """Keep it."""
+        return True
+
+
 class StlsRefused(Fault):
     """Announces STLS and refuses it."""
 

@@ -348,6 +348,10 @@ class SessionFaults(ServerHooks):
         """Return the command after all faults."""
         return reduce(lambda command, fault: fault.command(command), self._acting, command)
 
+    def keeps_residue(self) -> bool:
+        """Tell whether any fault keeps what came in the clear after STLS."""
+        return any(fault.keeps_residue() for fault in self._acting)
+
     def refusal(self, command: Command) -> Occasion | None:
         """Return the first reason to refuse a command."""
         return _first(fault.refusal(command) for fault in self._acting)

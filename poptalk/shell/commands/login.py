@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from poptalk.net.endpoint import Destination, UsageError
+from poptalk.net.endpoint import UsageError
 from poptalk.pop3.replies import Status
 from poptalk.pop3.sasl.mechanism import Applicant, LoginError, NotBase64, credential, decode, encode
 from poptalk.pop3.sasl.mechanisms import CramMd5Client
@@ -27,33 +27,6 @@ COMMANDS = CommandTable()
 local = COMMANDS.enter
 
 # `:login` and `--login` in a shell: the procedure of `session.login`, begun.
-
-
-def opening_request(options: ShellSettings, destination: Destination) -> LoginRequest | None:
-    """Return the login that the command line asks for, None for none.
-
-    Args:
-        options: those of `connect`.
-        destination: a URL may have named a mechanism, and a saved server too.
-
-    Raises:
-        UsageError: it cannot be done.
-    """
-    if options.login is None:
-        for name in ("mechanism", "two_step", "oauth"):
-            if getattr(options, name):
-                raise UsageError(f"--{name.replace('_', '-')} is for --login USER")
-        return None
-    try:
-        return request_of(
-            options.login,
-            options.mechanism or destination.mechanism,
-            two_step=options.two_step,
-            token=options.oauth,
-            source=options.password_source,
-        )
-    except LocalError as error:
-        raise UsageError(str(error)) from error
 
 
 def begin_login(shell: Shell, request: LoginRequest, *, then: Then | None = None) -> None:

@@ -1,0 +1,551 @@
+"""The probes: short dialogues, of which the checks look at what came.
+
+Each asks what it is named after, on as few connections as servers bear, and ends with QUIT.
+"""
+
+from __future__ import annotations
+
+import re
+
+from poptalk.check.connection import CheckConnection, Spoken
+from poptalk.check.model import NotApplicable, Permit
+from poptalk.check.runner import ProbeRun, probe
+from poptalk.net.errors import NetError, TlsFailed
+from poptalk.pop3.capabilities import parse_capability
+from poptalk.pop3.sasl.mechanism import encode
+from poptalk.pop3.sasl.table import METHODS
+from poptalk.session.login import LoginRequest
+from poptalk.session.procedure import LocalError
+
+SILENCE_SECONDS = 3.0
+"""How long a line is given that a server may rightly never answer, such as one without its CRLF."""
+
+MOST_MESSAGES_READ = 5
+MOST_OCTETS_READ = 60_000
+"""Messages that are read: the smallest, since a report is not worth a mailbox of traffic."""
+
+WHOLE = 1_000_000
+"""Lines of a body that TOP is asked for where the whole message is meant."""
+
+WRAPPED = 2**32
+"""What must be added to a number for it to be the same in 32 bits."""
+
+# Before the login.
+
+
+@probe()
+def greeting(run: ProbeRun) -> None:
+    """Connect three times, say nothing for a while, and leave."""
+    for label in ("greeting", "greeting 2", "greeting 3"):
+        connection = run.connection
+        run.keep(label, connection.greeting)
+        if label == "greeting":
+            connection.linger()
+        run.finish(label=label.replace("greeting", "QUIT"))
+
+
+@probe()
+def capa(run: ProbeRun) -> None:
+    """Ask for the capabilities."""
+    run.ask(b"CAPA")
+    run.ask(b"cApA")
+    run.ask(b"CAPA", label="CAPA again")
+    run.finish(label="QUIT")
+
+
+@probe()
+def before_login(run: ProbeRun) -> None:
+    """Send what belongs after the login."""
+    for line in (b"STAT", b"LIST", b"UIDL", b"NOOP", b"RSET"):
+        run.mistake(line)
+    for line in (b"LIST 1", b"RETR 1", b"TOP 1 0", b"DELE 1", b"UIDL 1"):
+        run.mistake(line)
+
+
+@probe()
+def syntax(run: ProbeRun) -> None:
+    """Send what isn't a command, or lacks an argument."""
+    for line in (b"XYZZY", b"XYZZY 1 2", b"USER", b"PASS", b"APOP", b"APOP name", b"STLSX"):
+        run.mistake(line)
+        run.ask(b"CAPA", label=f"CAPA after {line.decode()}")
+    run.finish()
+    run.mistake(b"", label="an empty line", patience=SILENCE_SECONDS)
+    run.finish()
+    run.mistake(b"PASS poptalk-check", label="PASS first")
+    run.mistake(b"CAPA 1", label="CAPA with an argument")
+    run.finish()
+    connection = run.connection
+    if connection.client.session.core.timestamp is None:
+        run.mistake(
+            b"APOP poptalk-check c4c9334bac560ecc979e58001b3e22fb", label="APOP not offered"
+        )
+    run.ask(b"qUiT")
+
+
+@probe()
+def pieces(run: ProbeRun) -> None:
+    """Send one command octet by octet, and QUIT with another command behind it."""
+    connection = run.connection
+    for octet in b"CAPA\r":
+        connection.send(bytes([octet]))
+    run.keep("CAPA in pieces", connection.ask(b"\n"))
+    run.finish()
+    connection = run.connection
+    quit_, after = connection.ask_all(b"QUIT\r\nCAPA\r\n", count=2, patience=SILENCE_SECONDS)
+    run.keep("QUIT before CAPA", quit_)
+    run.keep("CAPA behind QUIT", after)
+    connection.linger_for_end()
+
+
+@probe()
+def line_ends(run: ProbeRun) -> None:
+    """End a line in LF alone, and put a CR in the middle of one."""
+    run.ask(b"CAPA\n", label="CAPA with LF", patience=SILENCE_SECONDS)
+    run.finish()
+    run.mistake(b"CAPA\rCAPA", label="CAPA CR CAPA", patience=SILENCE_SECONDS)
+
+
+# STLS (RFC 2595 §4), on connections that begin in the clear.
+
+
+def _clear(run: ProbeRun) -> CheckConnection:
+    """Connect in the clear, and see that STLS is offered.
+
+    Raises:
+        NotApplicable: it isn't.
+    """
+    if run.terms.manners.destination.tls:
+        raise NotApplicable("TLS begins at once here, and STLS is for the clear")
+    connection = run.connect(starttls=False, trusting=True)
+    offered = run.keep("CAPA in the clear", connection.ask(b"CAPA"))
+    if b"STLS" not in tags(offered):
+        connection.quit()
+        raise NotApplicable("CAPA lists no STLS")
+    return connection
+
+
+@probe()
+def stls(run: ProbeRun) -> None:
+    """Begin TLS, and ask inside it what was asked outside."""
+    connection = _clear(run)
+    run.keep("STLS 1", connection.ask(b"STLS 1"))
+    connection.quit()
+    connection = run.connect(starttls=False, trusting=True)
+    connection.ask(b"CAPA")
+    if run.keep("STLS", connection.ask(b"STLS")).ok:
+        try:
+            connection.begin_tls()
+        except TlsFailed as error:
+            run.keep("TLS", connection.spoken[-1]).failure = str(error)
+        else:
+            run.keep("TLS", connection.spoken[-1])
+            connection.linger()
+            run.keep("CAPA inside", connection.ask(b"CAPA"))
+            if connection.open:
+                run.keep("STLS inside", connection.ask(b"STLS"))
+            if connection.open:
+                run.keep("STAT inside", connection.ask(b"STAT"))
+    connection.quit()
+    connection = run.connect(starttls=False, trusting=True)
+    run.keep("CAPA afterwards", connection.ask(b"CAPA"))
+    connection.quit()
+
+
+@probe()
+def certificate(run: ProbeRun) -> None:
+    """Begin TLS as a mail program does, which looks at the certificate."""
+    destination = run.terms.manners.destination
+    if not destination.verify:
+        raise NotApplicable("--insecure: any certificate will do")
+    if destination.tls:
+        run.keep("TLS", run.connection.greeting)
+        return
+    _clear(run).quit()
+    connection = run.connect(starttls=False)
+    spoken = run.keep("TLS", connection.ask(b"STLS"))
+    if spoken.ok:
+        try:
+            connection.begin_tls()
+        except TlsFailed as error:
+            spoken.failure = "\n".join((str(error), *error.certificate))
+    connection.quit()
+
+
+@probe()
+def stls_injection(run: ProbeRun) -> None:
+    """Send a command behind STLS in the same segment, and see if it is answered inside TLS."""
+    _clear(run).quit()
+    for label, octets in (("a line", b"STLS\r\nCAPA\r\n"), ("half a line", b"STLS\r\nCA")):
+        connection = run.connect(starttls=False, trusting=True)
+        spoken = run.keep(f"STLS with {label}", connection.ask_all(octets, count=1)[0])
+        if not spoken.ok:
+            connection.drop()
+            continue
+        try:
+            connection.begin_tls()
+        except (TlsFailed, NetError):
+            connection.drop()
+            continue
+        connection.linger()
+        if connection.open:
+            run.keep(f"PA after {label}", connection.ask(b"PA", patience=SILENCE_SECONDS))
+        connection.quit()
+
+
+# AUTH, as far as it goes without a password (RFC 5034 §4).
+
+
+def tags(capa: Spoken | None) -> dict[bytes, tuple[bytes, ...]]:
+    """Return the capabilities of an answer to CAPA, each with its parameters."""
+    parsed = map(parse_capability, capa.rows if capa is not None else ())
+    return {each.tag: each.parameters for each in parsed if each.tag}
+
+
+CHALLENGING = (b"PLAIN", b"LOGIN", b"CRAM-MD5")
+"""Mechanisms that begin with a challenge where no initial response is sent."""
+
+
+@probe()
+def auth(run: ProbeRun) -> None:
+    """Begin mechanisms, and cancel them."""
+    offered = run.ask(b"CAPA")
+    mechanisms = [each.upper() for each in tags(offered).get(b"SASL", ())]
+    run.mistake(b"AUTH X-POPTALK-NONE", label="AUTH unknown")
+    run.ask(b"CAPA", label="CAPA after AUTH unknown")
+    for mechanism in CHALLENGING:
+        if mechanism not in mechanisms:
+            continue
+        name = mechanism.decode()
+        for again in ("", " again") if mechanism == b"CRAM-MD5" else ("",):
+            run.finish()
+            begun = run.ask(b"AUTH " + mechanism, label=f"AUTH {name}{again}")
+            if run.connection.client.session.core.challenge_open and begun.status:
+                run.ask(b"*", label=f"* {name}{again}")
+                if run.connection.open:
+                    run.ask(b"CAPA", label=f"CAPA after * {name}{again}")
+    run.finish()
+    run.mistake(b"AUTH", label="AUTH alone")
+
+
+# After the login: reading.
+
+
+def numbers_in(listing: Spoken) -> dict[int, int | None]:
+    """Return the sizes that a LIST has, by message-number."""
+    found = (re.match(rb"(\d{1,9})\s+(\d{1,16})?", row) for row in listing.rows)
+    return {int(each[1]): int(each[2]) if each[2] else None for each in found if each}
+
+
+@probe(Permit.LOGIN)
+def listings(run: ProbeRun) -> None:
+    """Ask for the totals and the listings, whole and for single messages."""
+    run.ask(b"CAPA")
+    run.ask(b"STAT")
+    listed = numbers_in(run.ask(b"LIST"))
+    run.ask(b"UIDL")
+    for number in [*listed][:2] + [*listed][-1:]:
+        run.ask(b"LIST %d" % number)
+        run.ask(b"UIDL %d" % number)
+    run.ask(b"NOOP")
+    run.ask(b"nOoP")
+    run.ask(b"STAT", label="again STAT")
+    run.ask(b"LIST", label="again LIST")
+    run.finish(label="QUIT")
+
+
+@probe(Permit.LOGIN)
+def another_session(run: ProbeRun) -> None:
+    """Log in twice, one after the other, and list each time."""
+    for label in ("first", "second"):
+        run.ask(b"LIST", label=f"LIST {label}")
+        run.ask(b"UIDL", label=f"UIDL {label}")
+        if label == "first":
+            run.finish()
+
+
+@probe(Permit.LOGIN)
+def wrong_numbers(run: ProbeRun) -> None:
+    """Ask for messages that are not there, and for what is no number."""
+    top = max(numbers_in(run.ask(b"LIST")), default=0)
+    missing = top + 1
+    for command in ("LIST", "UIDL", "RETR", "TOP", "DELE"):
+        tail = " 0" if command == "TOP" else ""
+        run.mistake(f"{command} {missing}{tail}".encode(), label=f"{command} missing")
+        run.mistake(f"{command} 0{tail}".encode(), label=f"{command} 0")
+        # DELE is not sent with what some servers read as another number.
+        if command != "DELE":
+            run.mistake(f"{command} x{tail}".encode(), label=f"{command} x")
+    run.mistake(b"LIST -1")
+    run.mistake(b"LIST 1 2")
+    run.mistake(b"TOP 1 -1")
+    run.mistake(b"TOP 1 x")
+    if top:
+        run.mistake(b"LIST %d" % (WRAPPED + 1), label="LIST wrapped")
+        run.mistake(b"RETR %d" % (WRAPPED + 1), label="RETR wrapped")
+        run.mistake(b"LIST 1x")
+        run.mistake(b"LIST\t1", label="tab")
+        run.mistake(b"LIST  1", label="two spaces")
+        run.mistake(b"LIST 01", label="a zero in front")
+    run.ask(b"RSET")
+
+
+@probe(Permit.LOGIN)
+def wrong_syntax(run: ProbeRun) -> None:
+    """Leave arguments out, add some, and send what belongs before the login."""
+    for line in (b"RETR", b"DELE", b"TOP", b"TOP 1", b"XYZZY"):
+        run.mistake(line)
+    for line in (b"USER poptalk-check", b"PASS poptalk-check", b"APOP poptalk-check 00"):
+        run.mistake(line)
+    run.mistake(b"AUTH PLAIN", label="AUTH after the login")
+    run.finish()
+    run.mistake(b"STLS", label="STLS after the login")
+    run.finish()
+    for line in (b"STAT x", b"NOOP x", b"RSET x"):
+        run.mistake(line)
+    run.mistake(b"", label="an empty line", patience=SILENCE_SECONDS)
+    run.ask(b"NOOP", label="NOOP after mistakes")
+
+
+@probe(Permit.LOGIN)
+def reading(run: ProbeRun) -> None:
+    """Read some messages whole and in part."""
+    before = run.ask(b"CAPA")
+    if tags(before).get(b"EXPIRE", ())[:1] == (b"0",):
+        raise NotApplicable("EXPIRE 0: this server may delete what was read")
+    run.ask(b"STAT")
+    listed = numbers_in(run.ask(b"LIST"))
+    sized = sorted((size, number) for number, size in listed.items() if size is not None)
+    chosen = [number for size, number in sized if size <= MOST_OCTETS_READ][:MOST_MESSAGES_READ]
+    for number in chosen:
+        run.ask(b"RETR %d" % number)
+        run.ask(b"NOOP", label=f"NOOP after RETR {number}")
+    for number in chosen[:1]:
+        run.ask(b"RETR %d" % number, label=f"again RETR {number}")
+    for number in chosen:
+        for lines in (0, 1, 3, WHOLE):
+            run.ask(b"TOP %d %d" % (number, lines))
+        run.ask(b"NOOP", label=f"NOOP after TOP {number}")
+    run.finish(label="QUIT")
+
+
+@probe(Permit.LOGIN)
+def pipelining(run: ProbeRun) -> None:
+    """Send several commands in one segment, where the server allows that."""
+    if b"PIPELINING" not in tags(run.ask(b"CAPA")):
+        raise NotApplicable("CAPA lists no PIPELINING")
+    lines = (b"NOOP", b"STAT", b"RETR 0", b"NOOP", b"LIST", b"NOOP")
+    octets = b"".join(line + b"\r\n" for line in lines)
+    for number, spoken in enumerate(run.connection.ask_all(octets, count=len(lines)), 1):
+        run.keep(f"{number} {lines[number - 1].decode()}", spoken)
+
+
+@probe(Permit.LOGIN)
+def second_login(run: ProbeRun) -> None:
+    """Log in while another session is open, and once more after both have ended."""
+    first = run.connection
+    second = run.connect()
+    _log_in(run, second, "second", run.request)
+    if second.open:
+        second.ask(b"NOOP")
+    run.keep("first", first.ask(b"NOOP"))
+    second.quit()
+    run.finish()
+    run.ask(b"NOOP", label="afterwards")
+
+
+def _log_in(run: ProbeRun, connection: CheckConnection, label: str, request: LoginRequest) -> None:
+    """Try to log in, and keep what came of it."""
+    try:
+        connection.log_in(request, run.terms.secret)
+    except (LocalError, NetError) as error:
+        run.keep(label, connection.spoken[-1]).failure = str(error)
+    else:
+        run.keep(label, connection.spoken[-1])
+
+
+@probe(Permit.LOGIN)
+def mechanisms(run: ProbeRun) -> None:
+    """Log in by AUTH in the ways that are offered and take a password; PLAIN in one line and in two."""
+    request, connection = run.request, run.connection
+    session = connection.client.session
+    # What was asked before the login, in the same session.
+    offered = tags(next(each for each in connection.spoken if each.sent == b"CAPA"))
+    run.finish()
+    if request.token:
+        raise NotApplicable("the login is by a token")
+    if b"SASL" not in offered:
+        raise NotApplicable("CAPA lists no SASL")
+    for name in (each.decode("ascii", "replace").upper() for each in offered.get(b"SASL", ())):
+        method = METHODS.get(name)
+        if method is None or not method.need.password or (method.readable and session.exposed):
+            continue
+        for two_step in (False, True) if name == "PLAIN" else (False,):
+            connection = run.connect()
+            label = f"{name} in two lines" if two_step else name
+            by = LoginRequest(user=request.user, method=method, two_step=two_step)
+            _log_in(run, connection, label, by)
+            connection.quit()
+            if run.heard[label].failure:
+                return  # A server counts failed logins.
+
+
+# Deleting.
+
+
+@probe(Permit.LOGIN | Permit.DELETE)
+def marking(run: ProbeRun) -> None:
+    """Mark a message as deleted, ask for it, and take the mark back."""
+    last = _last_message(run, "")
+    run.ask(b"STAT")
+    run.ask(b"DELE %d" % last, label="DELE")
+    run.ask(b"STAT", label="STAT marked")
+    run.ask(b"LIST", label="LIST marked")
+    run.ask(b"UIDL", label="UIDL marked")
+    for command in ("LIST", "RETR", "DELE"):
+        run.ask(f"{command} {last}".encode(), label=f"{command} of the marked")
+    run.ask(b"RSET")
+    run.ask(b"STAT", label="STAT after RSET")
+    run.ask(b"LIST", label="LIST after RSET")
+    # Once more, since servers count mistakes.
+    run.finish()
+    run.ask(b"DELE %d" % last, label="DELE again")
+    run.ask(b"TOP %d 0" % last, label="TOP of the marked")
+    run.ask(b"UIDL %d" % last, label="UIDL of the marked")
+    run.ask(b"RSET", label="RSET again")
+    run.finish()
+    run.ask(b"LIST", label="LIST after QUIT")
+    run.ask(b"UIDL", label="UIDL after QUIT")
+
+
+@probe(Permit.LOGIN | Permit.DELETE)
+def dropping(run: ProbeRun) -> None:
+    """Mark a message as deleted, hang up without QUIT, and look."""
+    last = _last_message(run, "")
+    run.ask(b"DELE %d" % last, label="DELE")
+    run.connection.drop()
+    run.ask(b"LIST", label="LIST afterwards")
+    run.ask(b"UIDL", label="UIDL afterwards")
+
+
+@probe(Permit.LOGIN | Permit.DELETE)
+def deleting(run: ProbeRun) -> None:
+    """Delete a message for good, and look."""
+    last = _last_message(run, "")
+    run.ask(b"DELE %d" % last, label="DELE")
+    run.finish(label="QUIT")
+    run.ask(b"LIST", label="LIST afterwards")
+    run.ask(b"UIDL", label="UIDL afterwards")
+
+
+def _last_message(run: ProbeRun, suffix: str) -> int:
+    """List the mailbox; return the number of the last message.
+
+    Raises:
+        NotApplicable: there is none.
+    """
+    listed = numbers_in(run.ask(b"LIST", label=f"LIST{suffix}"))
+    run.ask(b"UIDL", label=f"UIDL{suffix}")
+    if not listed:
+        raise NotApplicable("the mailbox is empty")
+    return max(listed)
+
+
+# Waiting.
+
+
+@probe(Permit.LOGIN | Permit.SLOW)
+def waiting(run: ProbeRun) -> None:
+    """Be silent for almost ten minutes, and ask something."""
+    run.ask(b"NOOP", label="NOOP before")
+    run.connection.linger(run.terms.idle_seconds)
+    if run.connection.open:
+        run.ask(b"NOOP", label="NOOP afterwards")
+
+
+# What a server may take amiss.
+
+LENGTHS = (512, 600, 1500, 4096)
+"""Octets of long lines, CRLF included."""
+
+LONGEST_PROMISED = 255
+"""A server with CAPA takes commands of this length, CRLF included (RFC 2449 §4)."""
+
+
+@probe(Permit.INTRUDE)
+def long_lines(run: ProbeRun) -> None:
+    """Send long lines, each on a connection of its own, and a short one after it."""
+    for length in (LONGEST_PROMISED, *LENGTHS):
+        command = b"USER " if length == LONGEST_PROMISED else b"NOOP "
+        line = command + b"x" * (length - len(command) - 2)
+        run.ask(line, label=f"a line of {length}", patience=SILENCE_SECONDS)
+        run.connection.linger()
+        if run.connection.open:
+            run.ask(b"CAPA", label=f"CAPA after {length}")
+        run.finish()
+
+
+@probe(Permit.INTRUDE)
+def odd_octets(run: ProbeRun) -> None:
+    """Send octets that no command has."""
+    for label, line in (
+        ("NUL", b"CA\0PA"),
+        ("high octets", b"\xff\xfe\xc3"),
+        ("escapes", b"X\x1b[31m\x07\x08\x9b"),
+    ):
+        run.mistake(line, label=label, patience=SILENCE_SECONDS)
+        run.finish()
+
+
+@probe(Permit.INTRUDE)
+def bad_responses(run: ProbeRun) -> None:
+    """Send responses of AUTH PLAIN that cannot be right."""
+    if b"PLAIN" not in (each.upper() for each in tags(run.ask(b"CAPA")).get(b"SASL", ())):
+        raise NotApplicable("CAPA lists no SASL PLAIN")
+    for label, line in (
+        ("bad base64", b"AUTH PLAIN !!!"),
+        ("padding inside", b"AUTH PLAIN AAA=BBBB"),
+        ("an empty response", b"AUTH PLAIN ="),
+        ("no NUL", b"AUTH PLAIN " + encode(b"poptalk-check")),
+        ("a line end", b"AUTH PLAIN " + encode(b"\0a\r\n+OK b\0c")),
+    ):
+        run.finish()
+        spoken = run.ask(line, label=label)
+        run.connection.linger()
+        if spoken.status is not None and run.connection.client.session.core.challenge_open:
+            run.ask(b"*", label=f"* after {label}")
+    run.finish()
+    run.ask(b"AUTH PLAIN", label="AUTH PLAIN")
+    if run.connection.client.session.core.challenge_open:
+        run.ask(encode(b"\0poptalk-check\0" + b"x" * 2500), label="a long response")
+        if run.connection.open:
+            run.ask(b"CAPA", label="CAPA after a long response")
+
+
+@probe(Permit.LOGIN | Permit.INTRUDE)
+def wrong_passwords(run: ProbeRun) -> None:
+    """Log in with a wrong password, and with a name that nobody has."""
+    run.ask(b"CAPA")
+    run.finish()
+    names = ((run.request.user, "user"), ("poptalk-check-nobody", "nobody"))
+    for name, label in names:
+        connection = run.connect()
+        run.keep("CAPA before", connection.ask(b"CAPA"))
+        run.keep(f"USER {label}", connection.ask(b"USER " + name.encode()))
+        run.keep(f"PASS {label}", connection.ask(b"PASS poptalk-check-wrong"))
+        if connection.open:
+            run.keep(f"STAT {label}", connection.ask(b"STAT"))
+        connection.quit()
+    run.ask(b"NOOP", label="afterwards")
+    run.finish()
+    try:
+        connection = _clear(run)
+    except NotApplicable:
+        return
+    run.keep("USER in the clear", connection.ask(b"USER poptalk-check-nobody"))
+    if run.keep("STLS", connection.ask(b"STLS")).ok:
+        try:
+            connection.begin_tls()
+        except TlsFailed:
+            return
+        run.keep("PASS in TLS", connection.ask(b"PASS poptalk-check-wrong"))
+    connection.quit()

@@ -1,0 +1,323 @@
+"""What one reply says against what earlier ones have said: rules that need two replies.
+
+LIST has the size of a message that RETR then sends, STAT counts what LIST lists, a message that is
+marked as deleted is in neither, and TOP begins as RETR does.  A `Consistency` is told of each reply when
+it is complete, and gives back in what it does not fit.  The shell shows that below the reply, and
+`poptalk check` makes verdicts of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+
+from poptalk.pop3.capabilities import Change, compare_capabilities
+from poptalk.pop3.client.explain import faults_of_answer
+from poptalk.pop3.commands import MAX_DIGITS, Command
+from poptalk.pop3.events import Violation, ViolationKind
+from poptalk.pop3.replies import Status
+from poptalk.session.exchanges import (
+    MOST_LINES_EXPLAINED,
+    SHORT_OCTETS,
+    Exchanges,
+    StoredReply,
+)
+
+MOST_MESSAGES_KEPT = 16
+"""Messages that are kept for comparing, those of up to `SHORT_OCTETS` octets."""
+
+Rows = dict[int, bytes]
+"""What a listing has for each message-number."""
+
+
+class Consistency:
+    """What is known from earlier replies of a session, and what the next one disagrees with.
+
+    Args:
+        exchanges: of the session; it tells `begin` of each connection, and `look` of each reply.
+    """
+
+    def __init__(self, exchanges: Exchanges) -> None:
+        self._exchanges = exchanges
+        self._before: tuple[object, Rows, Rows] | None = None
+        """Whose mailbox an earlier session had, with its sizes and its unique-ids."""
+        self._where = ""
+        self._user: str | None = None
+        self._forget()
+
+    def begin(self, where: str) -> None:
+        """Take note of a new connection.
+
+        Args:
+            where: the server.
+        """
+        if self._sizes and self._ids:
+            self._before = (self._where, self._user), self._sizes, self._ids
+        self._where = where
+        self._forget()
+
+    def _forget(self) -> None:
+        self._sizes: Rows | None = None
+        """The rows of LIST, those of messages that were marked since included."""
+        self._ids: Rows | None = None
+        self._count: int | None = None
+        """What STAT has counted, with the messages that were marked then."""
+        self._marked: set[int] = set()
+        self._messages: dict[int, bytes] = {}
+
+    def look(self, reply: StoredReply) -> list[Violation]:
+        """Return what is wrong with a complete reply; what contradicts earlier ones stays with it."""
+        exchange = reply.exchange
+        if exchange is None or not reply.complete:
+            return []
+        command, found = exchange.command, []
+        if not reply.is_message:
+            core = self._exchanges.core
+            faults = list(
+                faults_of_answer(
+                    command,
+                    reply.status_line,
+                    reply.listing(most=MOST_LINES_EXPLAINED),
+                    highest=core.highest if core is not None else None,
+                )
+            )
+            if faults:
+                more = len(faults) - _MOST_FAULTS
+                told = "; ".join(faults[:_MOST_FAULTS]) + (f"; {more:,} more" if more > 0 else "")
+                found.append(Violation(kind=ViolationKind.MALFORMED_ANSWER, detail=told))
+        rule = _RULES.get(command.keyword)
+        if rule is not None and reply.status_line.status is Status.OK:
+            reply.contradictions = tuple(rule(self, command, reply))
+            found += reply.contradictions
+        return found
+
+    # One rule for each command: what its positive reply has to fit.
+
+    def _stat(self, _command: Command, reply: StoredReply) -> Iterator[Violation]:
+        words = reply.status_line.words
+        count, octets = (_number(word) for word in (*words, b"", b"")[:2])
+        if count is None:
+            return
+        if self._sizes is not None:
+            yield from self._against_rows(count, octets, self._sizes)
+        elif self._count is not None and count != self._count - len(self._marked):
+            kind = (
+                ViolationKind.MARKED_COUNTED
+                if count == self._count and self._marked
+                else ViolationKind.COUNTS_DIFFER
+            )
+            yield _violation(kind, f"{count} now, {self._count} before, {len(self._marked)} marked")
+        self._count = count + len(self._marked)
+
+    def _against_rows(self, count: int, octets: int | None, rows: Rows) -> Iterator[Violation]:
+        left = {number: size for number, size in rows.items() if number not in self._marked}
+        if count == len(rows) != len(left):
+            yield _violation(ViolationKind.MARKED_COUNTED, f"STAT counts {count}")
+            return
+        if count != len(left):
+            detail = f"STAT counts {count} messages, LIST has {len(left)}"
+            yield _violation(ViolationKind.COUNTS_DIFFER, detail)
+            return
+        sizes = [_number(size) for size in left.values()]
+        total = sum(size for size in sizes if size is not None)
+        if octets is not None and None not in sizes and octets != total:
+            detail = f"STAT has {octets:,} octets, the lines of LIST add up to {total:,}"
+            yield _violation(ViolationKind.TOTALS_DIFFER, detail)
+
+    def _list(self, command: Command, reply: StoredReply) -> Iterator[Violation]:
+        if not command.multi_line:
+            yield from self._one(command, reply, self._sizes)
+            return
+        rows = yield from self._rows(reply)
+        if rows is None:
+            return
+        if self._count is not None and not self._marked and len(rows) != self._count:
+            detail = f"STAT counts {self._count} messages, LIST has {len(rows)}"
+            yield _violation(ViolationKind.COUNTS_DIFFER, detail)
+        yield from self._same_messages(rows, self._ids)
+        self._sizes = rows
+
+    def _uidl(self, command: Command, reply: StoredReply) -> Iterator[Violation]:
+        if not command.multi_line:
+            yield from self._one(command, reply, self._ids)
+            return
+        rows = yield from self._rows(reply)
+        if rows is None:
+            return
+        yield from self._same_messages(self._sizes, rows)
+        self._ids = rows
+        core = self._exchanges.core
+        self._user = core.user if core is not None else None
+        if self._before is not None and self._sizes is not None:
+            whose, sizes, ids = self._before
+            same = whose == (self._where, self._user) and sizes == self._sizes
+            changed = [number for number in rows if ids.get(number) != rows[number]]
+            if same and changed:
+                detail = f"of {len(changed)} of {len(rows)} messages"
+                yield _violation(ViolationKind.IDS_CHANGE, detail)
+
+    def _rows(self, reply: StoredReply) -> Generator[Violation, None, Rows | None]:
+        """Read the rows of a listing; None where they cannot be compared."""
+        lines = list(reply.listing(most=MOST_LINES_EXPLAINED + 1))
+        pairs = [line.split() for line in lines]
+        numbers = [_number(words[0]) if words else None for words in pairs]
+        if len(lines) > MOST_LINES_EXPLAINED or reply.lost or None in numbers:
+            return None
+        rows = {
+            number: words[1] if words[1:] else b""
+            for number, words in zip(numbers, pairs, strict=True)
+            if number is not None
+        }
+        listed = sorted(self._marked & rows.keys())
+        if listed:
+            yield _violation(ViolationKind.MARKED_COUNTED, f"message {listed[0]} is listed")
+        whole = sorted(rows.keys() | self._marked)
+        if len(rows) != len(lines) or (whole and whole != [*range(1, len(whole) + 1)]):
+            yield _violation(ViolationKind.NUMBERS_SKIP, f"{len(lines)} lines")
+        return rows
+
+    def _same_messages(self, sizes: Rows | None, ids: Rows | None) -> Iterator[Violation]:
+        if sizes is None or ids is None:
+            return
+        different = sorted((sizes.keys() ^ ids.keys()) - self._marked)
+        if different:
+            which = "LIST" if different[0] in sizes else "UIDL"
+            detail = f"message {different[0]} is in {which} only"
+            yield _violation(ViolationKind.LISTINGS_DIFFER, detail)
+
+    def _one(self, command: Command, reply: StoredReply, rows: Rows | None) -> Iterator[Violation]:
+        number, words = command.number(), reply.status_line.words
+        yield from self._served(number)
+        # What is about another message than the one that was asked for is malformed, and told as that.
+        if rows is None or number not in rows or len(words) < 2 or _number(words[0]) != number:
+            return
+        if words[1] != rows[number] and number not in self._marked:
+            yield _violation(ViolationKind.ROW_DIFFERS, f"message {number}")
+
+    def _retr(self, command: Command, reply: StoredReply) -> Iterator[Violation]:
+        number = command.number()
+        yield from self._served(number)
+        if number is None or reply.lost or reply.octets_left_out:
+            return
+        content = [*reply.content()]
+        octets = sum(map(len, content))
+        size = _number((self._sizes or {}).get(number, b""))
+        if size is not None and size != octets:
+            yield _violation(ViolationKind.SIZE_DIFFERS, _size_detail(number, size, octets))
+        if octets > SHORT_OCTETS:
+            return
+        message = b"".join(content)
+        if self._messages.get(number, message) != message:
+            yield _violation(ViolationKind.MESSAGE_CHANGES, f"message {number}")
+        if len(self._messages) < MOST_MESSAGES_KEPT:
+            self._messages[number] = message
+
+    def _top(self, command: Command, reply: StoredReply) -> Iterator[Violation]:
+        number = command.number()
+        yield from self._served(number)
+        asked = _number(command.arguments[1]) if len(command.arguments) > 1 else None
+        if number is None or asked is None or reply.octets > SHORT_OCTETS or reply.lost:
+            return
+        top = b"".join(reply.content())
+        given = len(_body_lines(top))
+        if given > asked:
+            detail = f"{given} lines of the body of message {number}, and not {asked}"
+            yield _violation(ViolationKind.TOP_TOO_LONG, detail)
+            return
+        message = self._messages.get(number)
+        if message is None:
+            return
+        due = min(asked, len(_body_lines(message)))
+        # Some leave the empty line after the header out where no line of the body follows.
+        if not message.startswith(top.removesuffix(b"\r\n")) or given < due:
+            detail = f"message {number}: {given} lines of the body are right" if given < due else ""
+            yield _violation(ViolationKind.TOP_DIFFERS, detail or f"message {number}")
+
+    def _dele(self, command: Command, _reply: StoredReply) -> Iterator[Violation]:
+        number, core = command.number(), self._exchanges.core
+        yield from self._served(number)
+        if number is not None and core is not None and number in core.marked:
+            self._marked.add(number)
+
+    def _rset(self, _command: Command, _reply: StoredReply) -> Iterator[Violation]:
+        # A listing that was asked for in between has no rows for what is unmarked now.
+        if not self._marked <= (self._sizes or {}).keys():
+            self._sizes = None
+        if not self._marked <= (self._ids or {}).keys():
+            self._ids = None
+        self._marked.clear()
+        yield from ()
+
+    def _capa(self, _command: Command, _reply: StoredReply) -> Iterator[Violation]:
+        *earlier, now = self._exchanges.facts.capability_answers
+        for before in reversed(earlier):
+            if before.lines is not None and now.lines is not None:
+                lost = [
+                    f"{each.tag.decode('ascii', 'replace')} {_CHANGES[each.difference]}"
+                    for each in compare_capabilities(before, now)
+                    if each.odd
+                ]
+                if lost:
+                    detail = f"{before.moment}: {', '.join(lost)}"
+                    yield _violation(ViolationKind.CAPABILITIES_DIFFER, detail)
+                return
+
+    def _served(self, number: int | None) -> Iterator[Violation]:
+        if number in self._marked:
+            yield _violation(ViolationKind.MARKED_SERVED, f"message {number}")
+
+
+_MOST_FAULTS = 5
+"""Faults of one answer that are told; the others are counted."""
+
+_CHANGES = {
+    Change.CAME: "has come",
+    Change.WENT: "is missing",
+    Change.CHANGED: "has changed",
+    Change.STAYED: "is still there",
+}
+
+_RULES: dict[bytes, Callable[[Consistency, Command, StoredReply], Iterator[Violation]]] = {
+    b"STAT": Consistency._stat,
+    b"LIST": Consistency._list,
+    b"UIDL": Consistency._uidl,
+    b"RETR": Consistency._retr,
+    b"TOP": Consistency._top,
+    b"DELE": Consistency._dele,
+    b"RSET": Consistency._rset,
+    b"CAPA": Consistency._capa,
+}
+
+
+def _violation(kind: ViolationKind, detail: str) -> Violation:
+    return Violation(kind=kind, detail=detail)
+
+
+def _number(word: bytes) -> int | None:
+    return int(word) if word.isdigit() and len(word) <= MAX_DIGITS else None
+
+
+def _size_detail(number: int, size: int, octets: int) -> str:
+    detail = f"message {number}: {size:,} octets announced, {octets:,} came"
+    if octets - size == len(FINAL_LINE_END):
+        return f"{detail}; {_ONLY_LINE_END}"
+    return detail
+
+
+_ONLY_LINE_END = "perhaps only its final line end was not counted"
+FINAL_LINE_END = b"\r\n"
+"""What a server adds to a message that lacks it, and may not have counted: the lone dot needs it."""
+
+
+def _body_lines(message: bytes) -> list[bytes]:
+    """Return the lines after the header and its empty line."""
+    lines = message.split(b"\n")
+    for at, line in enumerate(lines):
+        if line in (b"", b"\r"):
+            body = lines[at + 1 :]
+            return body if body and body[-1] else body[:-1]
+    return []
+
+
+def only_final_line_end(violation: Violation) -> bool:
+    """Tell whether a size may differ only by the line end that the lone dot needs in front."""
+    return violation.detail.endswith(_ONLY_LINE_END)

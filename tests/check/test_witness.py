@@ -1,0 +1,38 @@
+"""Every check fails on its witness alone, and passes on the persona `plain`."""
+
+from __future__ import annotations
+
+import pytest
+
+from poptalk.check import connection, probes
+from poptalk.check.model import CHECKS, CheckVerdict
+from tests.check.checking import beside, check, problems, serving
+from tests.check.witnesses import ELSEWHERE, FOLLOW, PERSONAS, SERVERS
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "SILENCE_SECONDS", 0.15)
+    monkeypatch.setattr(connection, "CLOSE_SECONDS", 0.1)
+
+
+def test_the_persona_plain_passes_everything() -> None:
+    with serving() as destination:
+        results = check(destination, mechanism=None, timeout=5)
+    assert {id: each for id, each in results.items() if each.verdict is not CheckVerdict.PASS} == {}
+
+
+def test_every_check_has_a_witness() -> None:
+    faults = {id for id, each in CHECKS.items() if each.witness is not None}
+    assert faults | SERVERS.keys() | PERSONAS.keys() | ELSEWHERE == CHECKS.keys()
+
+
+@pytest.mark.parametrize("name", [id for id in CHECKS if id not in ELSEWHERE])
+def test_a_check_fails_on_its_witness_alone(name: str) -> None:
+    row = CHECKS[name]
+    faults = [row.witness] if row.witness is not None else []
+    persona = PERSONAS.get(name, "plain")
+    with serving(SERVERS.get(name), faults=faults, persona=persona) as destination:
+        results = check(destination, beside(row))
+    assert results[name].verdict in (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.NOTE)
+    assert problems(results) == {name, *FOLLOW.get(name, ())}
