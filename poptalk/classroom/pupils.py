@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -309,7 +310,9 @@ class Pupils:
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, partial(self._locked, act))
+        with suppress(RuntimeError):  # the class is over
+            act = partial(self._locked, act)
+            self._loop.call_soon_threadsafe(self._loop.call_later, seconds, act)
 
     def _aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         def go() -> None:
