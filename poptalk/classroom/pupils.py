@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING
 from poptalk.classroom.pupil import Pupil, Remark, Tools, steps_to_do
 from poptalk.classroom.view import BoardView, PupilView, StepState, StepTally
 from poptalk.lesson.document.model import Lesson, named_for
-from poptalk.lesson.outside import News, Reporter, VisitorLeft
+from poptalk.lesson.outside import News, Reporter, VisitorCame, VisitorLeft
 from poptalk.pop3.commands import MASK, Effect
 from poptalk.pop3.server.events import CommandReceived, LoginAttempt
-from poptalk.practice.accounts import is_fit_for_a_class
+from poptalk.practice.accounts import MOST_NAMES, is_fit_for_a_class
 from poptalk.practice.observers import Observer, Peer
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.transcript.placeholders import Known
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 MOST_OCTETS_BEFORE_A_NAME = 65_536
 """Octets of a connection that are kept until it is known whose it is; nobody types as much."""
+
+MOST_PUPILS = 2 * MOST_NAMES
+"""As many as there may be accounts, and as many who have not logged in."""
 
 COMMONEST = 5
 """Wrong lines that are told."""
@@ -175,7 +178,8 @@ class Pupils:
 
     def _logged_in(self, visit: _Visit, name: str) -> None:
         self._named(visit, name)
-        assert visit.pupil is not None
+        if visit.pupil is None:
+            return
         visit.pupil.has_logged_in = True
         if self._counts(visit):
             visit.news = None
@@ -194,18 +198,30 @@ class Pupils:
             if visit.kept > MOST_OCTETS_BEFORE_A_NAME:
                 return
             visit.news.append(news)
-        if visit.pupil is None:
+        if isinstance(news, VisitorCame):
             self._open[visit.host] += 1
             if self._open[visit.host] > 1:
                 self._shared.add(visit.host)
-            self._join(visit, self._nameless(visit.host))
+            if self._has_room():
+                self._join(visit, self._nameless(visit.host))
             return
-        if self._counts(visit):
+        if visit.pupil is not None and self._counts(visit):
             visit.pupil.take(news)
         if isinstance(news, VisitorLeft):
             visit.is_over = True
             self._open[visit.host] -= 1
-            self._ended(visit, visit.pupil)
+            if visit.pupil is not None:
+                self._ended(visit, visit.pupil)
+
+    def _has_room(self) -> bool:
+        """Whether there may be another pupil; those who were only a name, and are gone, give way."""
+        if len(self._by_name) < MOST_PUPILS:
+            return True
+        for pupil in [*self._by_name.values()]:
+            if not (pupil.has_logged_in or pupil.is_connected):
+                self._part(pupil, [*self._visits[pupil]])
+                return True
+        return False
 
     def _counts(self, visit: _Visit) -> bool:
         """Whether a connection is the one that the pupil's tutor is told of."""
@@ -264,7 +280,8 @@ class Pupils:
 
     def _named(self, visit: _Visit, name: str) -> None:
         old = visit.pupil
-        assert old is not None
+        if old is None:
+            return
         if old.is_named and _key(old.name) == _key(name):
             old.tutor.rename(name)
             return
