@@ -53,14 +53,14 @@ if TYPE_CHECKING:
 MOST_OCTETS_OF_A_LINE = 200
 """Octets that are kept of a line: more than a row of any board."""
 
+MOST_WRONG_LINES = 200
+"""Different wrong lines of a pupil that are counted."""
+
 MOST_SAID = 300
 """Lines of an exchange that are kept for the teacher to look at."""
 
 SPACE_FOR_TEXT = 10_000
 """Columns of a row that is not to be broken."""
-
-_REMARKS = frozenset(FeedbackKind) - {FeedbackKind.DONE, FeedbackKind.HINT, FeedbackKind.NEWS}
-"""Comments that a teacher gets to see; hints name keys that the pupil doesn't have."""
 
 
 def steps_to_do(lesson: Lesson) -> tuple[Step, ...]:
@@ -99,7 +99,6 @@ class Tools:
         later: does something after some seconds.
         aside: does work in a thread, and then something else.
         finished: called when a step is done.
-        missed: called with each wrong line.
         complain: called with a sentence for the teacher.
     """
 
@@ -107,7 +106,6 @@ class Tools:
     later: Callable[[float, Callable[[], None]], None]
     aside: Callable[[Callable[[], None], Callable[[], None]], None]
     finished: Callable[[], None]
-    missed: Callable[[str], None]
     complain: Callable[[str], None]
 
 
@@ -126,6 +124,7 @@ class Pupil(Driver):
         done: the steps that are done, by their ids.
         lines: how many lines were sent in each step.
         misses: how many of them were wrong.
+        wrong: how often each wrong line came, as it may be seen.
         progressed_at: when something was last done that the lesson asks for, by the clock.
         remark: the last remark since then.
         said: what was said last, and poptalk's comments, masked and harmless.
@@ -146,6 +145,7 @@ class Pupil(Driver):
         self.name, self.is_named, self.number = name, is_named, number
         self.done: dict[str, FinishedStep] = {}
         self.misses: Counter[str] = Counter()
+        self.wrong: Counter[str] = Counter()
         self.remark: Remark | None = None
         self.said: deque[Fragments | Remark] = deque(maxlen=MOST_SAID)
         self.finished = self.has_logged_in = False
@@ -290,24 +290,32 @@ class Pupil(Driver):
                 self._finish(event.step)
             case Keep(event=event) if event.kind is EventKind.MISSED and self._line:
                 self.misses[event.step] += 1
-                self._tools.missed(self._line)
-            case Feedback(kind=kind, text=text):
-                remark = Remark(line=self._line, kind=kind, text=plain(text))
-                self.said.append(remark)
-                if kind is FeedbackKind.DONE:
-                    self.remark = None
-                    self.progressed_at = self._tools.clock()
-                elif kind is FeedbackKind.NEWS:
-                    self._news = remark.text
-                # That a pupil is away is seen, and what went wrong before says more.
-                elif kind in _REMARKS and not (kind is FeedbackKind.CLOSED and self.remark):
-                    self.remark = remark
+                if self._line in self.wrong or len(self.wrong) < MOST_WRONG_LINES:
+                    self.wrong[self._line] += 1
+            case Feedback():
+                self._comment(action)
             case Ask(question=question):
                 self._question = question
             case TakeBack(number=number):
                 self._server.take_back(number)
             case Finish():
                 self.finished = True
+
+    def _comment(self, feedback: Feedback) -> None:
+        remark = Remark(line=self._line, kind=feedback.kind, text=plain(feedback.text))
+        self.said.append(remark)
+        match feedback.kind:
+            case FeedbackKind.DONE:
+                self.remark = None
+                self.progressed_at = self._tools.clock()
+            case FeedbackKind.NEWS:
+                self._news = remark.text
+            case FeedbackKind.HINT:
+                pass  # it names keys that the pupil doesn't have
+            case FeedbackKind.CLOSED if self.remark is not None:
+                pass  # that a pupil is away is seen, and what went wrong before says more
+            case _:
+                self.remark = remark
 
     def _finish(self, slug: str) -> None:
         now = self._tools.clock()

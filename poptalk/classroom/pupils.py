@@ -5,9 +5,9 @@ maildrop can be made as it was before the login that follows.  The board's threa
 lock keeps the two apart.
 
 A connection belongs to the name in its USER, APOP or AUTH, from its first octet on: what was typed
-before the name is judged as well.  Until then it is shown by its address, or is the one of the only
-pupil who was ever seen there; where several share an address nothing is guessed.  A name that has never
-logged in is taken for a slip of the keys as soon as the same connection gives another.
+before the name is judged as well.  Until then it is shown by its address.  A name that has never logged
+in is taken for a slip of the keys as soon as the same connection gives another.  In a lesson that asks
+for no name a connection is taken for the one of the only pupil who was ever seen at its address.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -25,10 +26,10 @@ from typing import TYPE_CHECKING
 from poptalk.classroom.pupil import Pupil, Remark, Tools, steps_to_do
 from poptalk.classroom.view import BoardView, PupilView, StepState, StepTally
 from poptalk.lesson.document.model import Lesson, named_for
-from poptalk.lesson.outside import News, Reporter, VisitorLeft
+from poptalk.lesson.outside import News, Reporter, VisitorCame, VisitorLeft
 from poptalk.pop3.commands import MASK, Effect
 from poptalk.pop3.server.events import CommandReceived, LoginAttempt
-from poptalk.practice.accounts import is_fit_for_a_class
+from poptalk.practice.accounts import MOST_NAMES, is_fit_for_a_class
 from poptalk.practice.observers import Observer, Peer
 from poptalk.terminal.safe import Fragments, harmless
 from poptalk.transcript.placeholders import Known
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 MOST_OCTETS_BEFORE_A_NAME = 65_536
 """Octets of a connection that are kept until it is known whose it is; nobody types as much."""
 
-MOST_WRONG_LINES = 500
-"""Different wrong lines that are counted; the rarest go first."""
+MOST_PUPILS = 2 * MOST_NAMES
+"""As many as there may be accounts, and as many who have not logged in."""
 
 COMMONEST = 5
 """Wrong lines that are told."""
@@ -55,7 +56,7 @@ class _Visit(Reporter):
     """One connection, and whose it is."""
 
     def __init__(self, pupils: Pupils, peer: Peer) -> None:
-        self.host = peer.host
+        self.host, self.port = peer.host, peer.port
         self.pupil: Pupil | None = None
         self.news: list[News] | None = []
         """Everything so far, while it may turn out to be another pupil's; None from then on."""
@@ -123,6 +124,12 @@ class Pupils:
         self._clock = clock
         self._since = clock()
         self._steps = steps_to_do(lesson)
+        self._guesses = not any(
+            turn.effect in (Effect.NAME, Effect.LOGIN)
+            for block in lesson.blocks()
+            for turn in block.turns
+        )
+        """Whether the lesson asks for no name, so that most connections give none."""
         self._number_of = {step.slug: at for at, step in enumerate(lesson.steps, 1)}
         self._by_name: dict[str, Pupil] = {}
         self._visits: dict[Pupil, list[_Visit]] = {}
@@ -135,7 +142,6 @@ class Pupils:
         """Addresses that had more than one at a time."""
         self._counted: Counter[bool] = Counter()
         """Pupils with a name, and without."""
-        self._wrong: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = ThreadPoolExecutor(PROOFS_AT_ONCE, thread_name_prefix="proof")
 
@@ -166,12 +172,17 @@ class Pupils:
 
     def logged_in(self, visit: _Visit, name: str) -> None:
         """Let a connection be the one of a name for good."""
+        visit.is_logged_in = True
         with self.lock:
-            visit.is_logged_in = True
-            self._guarded(partial(self._named, visit, name))
-            if visit.pupil is not None:
-                visit.pupil.has_logged_in = True
-                visit.news = None if self._counts(visit) else visit.news
+            self._guarded(partial(self._logged_in, visit, name))
+
+    def _logged_in(self, visit: _Visit, name: str) -> None:
+        self._named(visit, name)
+        if visit.pupil is None:
+            return
+        visit.pupil.has_logged_in = True
+        if self._counts(visit):
+            visit.news = None
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Do something; what goes wrong in it is no reason for a connection to end."""
@@ -187,18 +198,30 @@ class Pupils:
             if visit.kept > MOST_OCTETS_BEFORE_A_NAME:
                 return
             visit.news.append(news)
-        if visit.pupil is None:
+        if isinstance(news, VisitorCame):
             self._open[visit.host] += 1
             if self._open[visit.host] > 1:
                 self._shared.add(visit.host)
-            self._join(visit, self._nameless(visit.host))
+            if self._has_room():
+                self._join(visit, self._nameless(visit.host))
             return
-        if self._counts(visit):
+        if visit.pupil is not None and self._counts(visit):
             visit.pupil.take(news)
         if isinstance(news, VisitorLeft):
             visit.is_over = True
             self._open[visit.host] -= 1
-            self._ended(visit, visit.pupil)
+            if visit.pupil is not None:
+                self._ended(visit, visit.pupil)
+
+    def _has_room(self) -> bool:
+        """Whether there may be another pupil; those who were only a name, and are gone, give way."""
+        if len(self._by_name) < MOST_PUPILS:
+            return True
+        for pupil in [*self._by_name.values()]:
+            if not (pupil.has_logged_in or pupil.is_connected):
+                self._part(pupil, [*self._visits[pupil]])
+                return True
+        return False
 
     def _counts(self, visit: _Visit) -> bool:
         """Whether a connection is the one that the pupil's tutor is told of."""
@@ -207,11 +230,11 @@ class Pupils:
     def _nameless(self, host: str) -> Pupil:
         """Return the pupil who has come from an address without a name; another one if they are busy."""
         known = self._at.get(host, set())
-        if host not in self._shared and len(known) == 1:
+        if self._guesses and host not in self._shared and len(known) == 1:
             return next(iter(known))
         for number in itertools.count(1):
             name = host if number == 1 else f"{host} ({number})"
-            pupil = self._by_name.get(_key(name))
+            pupil = self._by_name.get(_key(name, is_named=False))
             if pupil is None:
                 return self._new(name, is_named=False)
             if host not in self._shared:
@@ -234,11 +257,10 @@ class Pupils:
                 later=self._later,
                 aside=self._aside,
                 finished=lambda: self.finished(),
-                missed=self._missed,
                 complain=lambda sentence: self.complain(sentence),
             ),
         )
-        self._by_name[_key(name)] = pupil
+        self._by_name[_key(name, is_named=is_named)] = pupil
         self._visits[pupil] = []
         self.came(pupil)
         return pupil
@@ -258,7 +280,8 @@ class Pupils:
 
     def _named(self, visit: _Visit, name: str) -> None:
         old = visit.pupil
-        assert old is not None
+        if old is None:
+            return
         if old.is_named and _key(old.name) == _key(name):
             old.tutor.rename(name)
             return
@@ -281,7 +304,7 @@ class Pupils:
         self._visits[pupil] = left
         if not (pupil.has_logged_in or left):
             pupil.close()
-            del self._by_name[_key(pupil.name)], self._visits[pupil]
+            del self._by_name[_key(pupil.name, is_named=pupil.is_named)], self._visits[pupil]
             for at in self._at.values():
                 at.discard(pupil)
             self.went(pupil)
@@ -304,7 +327,9 @@ class Pupils:
 
     def _later(self, seconds: float, act: Callable[[], None]) -> None:
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, partial(self._locked, act))
+        with suppress(RuntimeError):  # the class is over
+            act = partial(self._locked, act)
+            self._loop.call_soon_threadsafe(self._loop.call_later, seconds, act)
 
     def _aside(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         def go() -> None:
@@ -317,17 +342,13 @@ class Pupils:
         with self.lock:
             self._guarded(act)
 
-    def _missed(self, line: str) -> None:
-        self._wrong[line] += 1
-        if len(self._wrong) > MOST_WRONG_LINES:
-            self._wrong = Counter(dict(self._wrong.most_common(MOST_WRONG_LINES // 2)))
-
     # What a board asks, in any thread.
 
     def board(self) -> BoardView:
         """Return the class as it is now."""
         with self.lock:
             pupils = [*self._by_name.values()]
+            wrong = sum((pupil.wrong for pupil in pupils), Counter[str]())
             views = sorted(map(self._view, pupils), key=lambda view: view.urgency)
             return BoardView(
                 lesson=harmless(self.lesson.title),
@@ -340,7 +361,7 @@ class Pupils:
                     )
                     for step in self._steps
                 ),
-                wrong_lines=tuple(self._wrong.most_common(COMMONEST)),
+                wrong_lines=tuple(wrong.most_common(COMMONEST)),
                 seconds=self._clock() - self._since,
                 finished=sum(view.is_finished for view in views),
                 connected=sum(view.is_connected for view in views),
@@ -363,6 +384,11 @@ class Pupils:
     def find(self, name: str) -> Pupil | None:
         """Return the pupil of a name; to be used with the lock held."""
         return self._by_name.get(_key(name))
+
+    def at(self, port: int) -> Pupil | None:
+        """Return the pupil at a client's port; to be used with the lock held."""
+        visits = [visit for visits in self._visits.values() for visit in visits]
+        return next((visit.pupil for visit in visits if visit.port == port), None)
 
     def connection_of(self, key: bytes | None) -> int:
         """Return which of the lesson's connections the one of a name is that is about to log in."""
@@ -413,9 +439,12 @@ class Pupils:
         return pupil.waits_for
 
 
-def _key(name: str) -> str:
-    """Make of a name what pupils are known by: case makes no difference, as for the server."""
-    return name.casefold()
+def _key(name: str, *, is_named: bool = True) -> str:
+    """Make of a name what pupils are known by: case makes no difference, as for the server.
+
+    An address has a space in front, which no name has.
+    """
+    return name.casefold() if is_named else f" {name}"
 
 
 def _nothing() -> None:

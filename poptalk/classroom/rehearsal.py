@@ -42,6 +42,12 @@ MOST_LINES = 400
 
 READ_OCTETS = 65_536
 
+NAMELESS = 0.6
+"""How likely a newcomer does what the lesson asks for without having said who they are."""
+
+MOST_TRIES = 8
+"""Lines in vain until an actor gives up the connection, and begins again."""
+
 PATIENCE_SECONDS = 2.0
 """How long a reply may take until an actor hangs up."""
 
@@ -165,6 +171,9 @@ class Actor:
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
     _last: str = ""
+    _turn: Turn | None = None
+    _tries: int = 0
+    """How many lines were sent in vain to the turn that is due."""
     _core: ClientSession = field(default_factory=ClientSession)
 
     async def play(self) -> None:
@@ -194,10 +203,15 @@ class Actor:
             await self._open()
         elif not lines:
             return False
+        elif self._tries >= MOST_TRIES:
+            self._tries = 0
+            await self._hang_up()
         else:
             # What comes before another login is not judged, so mistakes would be wasted there.
             goes_wrong = self.chance.random() < self.often and not self._waits()
             wrong = self._wrong(lines[0]) if goes_wrong else None
+            self._tries = self._tries + 1 if turn is self._turn else 0
+            self._turn = turn
             await self._send([wrong] if wrong is not None else lines)
         return True
 
@@ -205,6 +219,8 @@ class Actor:
         """Return what the tutor awaits, and the lines that do it; the name first of all."""
         with self.room.pupils.lock:
             pupil = self.room.pupils.find(self.name)
+            if pupil is None and self._writer is not None and self.chance.random() < NAMELESS:
+                pupil = self.room.pupils.at(self._writer.get_extra_info("sockname")[1])
             if pupil is None or (self._is_open and not pupil.is_connected):
                 return Awaiting.COMMAND, None, [f"USER {self.name}"]
             tutor = pupil.tutor
@@ -214,7 +230,7 @@ class Actor:
                 lines = [f"PASS {self.room.password}" if named else f"USER {self.name}"]
             else:
                 turns = tutor.in_one_go or ((turn,) if turn is not None else ())
-                lines = [*_filled(turns, tutor.bindings)]
+                lines = [*_filled(turns, {**tutor.bindings, "user": self.name})]
             return Awaiting.BUSY if pupil.busy else tutor.awaiting, turn, lines
 
     def _waits(self) -> bool:

@@ -152,8 +152,8 @@ class ClassRoom:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.pupils.close()
         self._open.close()
+        self.pupils.close()
 
     @staticmethod
     def destination(server: Server) -> PracticeDestination:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from poptalk.classroom.room import ClassRoom
@@ -30,9 +30,18 @@ def wait_until(met: Callable[[], object], *, seconds: float = 10) -> None:
         time.sleep(0.005)
 
 
-def a_room(lesson: str) -> ClassRoom:
-    """Make a class for a lesson."""
-    return ClassRoom(load_lesson(find_lesson(lesson)), password=PASSWORD)
+@contextmanager
+def a_room(lesson: str) -> Iterator[ClassRoom]:
+    """Hold a class for a lesson.
+
+    Raises:
+        AssertionError: poptalk had something to complain of.
+    """
+    complaints: list[str] = []
+    with ClassRoom(load_lesson(find_lesson(lesson)), password=PASSWORD) as room:
+        room.pupils.complain = complaints.append
+        yield room
+    assert complaints == []
 
 
 def seen(room: ClassRoom, name: str) -> PupilView:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from poptalk.classroom import pupils
 from poptalk.classroom.pupil import Remark
 from poptalk.classroom.view import StepState
 from poptalk.pop3.commands import MASK
@@ -136,6 +137,26 @@ def test_the_second_window_counts_once_the_first_is_closed() -> None:
             wait_until(lambda: seen(room, "ada").trouble == "This goes on after the login.")
             second.log_in("ada").type("TOP 5 3", "DELE 5")
             assert done(seen(room, "ada").steps) == 2
+
+
+def test_names_without_end_cost_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pupils, "MOST_PUPILS", 3)
+    with a_room("5") as room, Caller(room.server.port) as ada:
+        ada.log_in("ada")
+        for number in range(5):
+            with Caller(room.server.port, f"USER x{number}"):
+                pass
+            wait_until(lambda: room.pupils.board().connected == 1)
+        assert len(room.pupils.board().pupils) == 3
+        ada.type("TOP 5 3", "DELE 5")
+        assert done(seen(room, "ada").steps) == 2
+        # Where all are connected, a further one is served, and not on the board.
+        with Caller(room.server.port) as second, Caller(room.server.port) as third:
+            with Caller(room.server.port, "USER late") as late:
+                assert late.type(f"PASS {PASSWORD}").last.startswith(b"+OK")
+            second.type("NOOP")
+            third.type("NOOP")
+            assert {pupil.name for pupil in room.pupils.board().pupils if pupil.is_named} == {"ada"}
 
 
 @pytest.mark.parametrize(

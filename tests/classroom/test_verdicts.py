@@ -9,7 +9,6 @@ import pytest
 
 from poptalk.classroom.pupil import Pupil, Remark, plain
 from poptalk.classroom.rehearsal import MISTAKES, Actor, Deed, cast, rehearsing
-from poptalk.classroom.room import ClassRoom
 from poptalk.lesson.actions import Awaiting, FeedbackKind
 from poptalk.lesson.document.model import Lesson, named_for
 from poptalk.lesson.document.parser import load_lesson
@@ -20,7 +19,7 @@ from poptalk.lesson.server import PracticeLessonServer
 from poptalk.lesson.verify.dry_run import DryRun
 from poptalk.pop3.commands import MASK
 from poptalk.transcript.placeholders import Known
-from tests.classroom.rooms import PASSWORD, wait_until
+from tests.classroom.rooms import PASSWORD, a_room, wait_until
 
 PUPILS = 25
 
@@ -104,7 +103,7 @@ def played(actors: Sequence[Actor]) -> None:
 @pytest.mark.parametrize(("number", "count"), [("1", 5), ("5", PUPILS), ("8", 5), ("9", 5)])
 def test_a_class_gets_the_verdicts_of_learn(number: str, count: int) -> None:
     lesson = load_lesson(find_lesson(number))
-    with ClassRoom(lesson, password=PASSWORD) as room:
+    with a_room(number) as room:
         actors = cast(room, count, pace=0)
         played(actors)
         for actor in actors:
