@@ -90,11 +90,16 @@ def is_as_written(lesson: Lesson, octets: bytearray) -> bool:
 
 
 def strays(showing: Showing) -> list[str]:
-    """Return rows with anything to the right of the columns of a demo, or in the rows that are free."""
-    *stage, last, second, first = showing.terminal.lines()
-    return [line for line in stage if len(line) > MOST_COLUMNS] + [
-        line for line in (last, second, first) if line
-    ]
+    """Return what stands to the right of the columns of a demo, or in the rows that are free."""
+    screen = showing.terminal.screen
+    beside = range(MOST_COLUMNS, screen.columns)
+    places = [(row, column) for row in range(screen.lines - FREE_ROWS) for column in beside]
+    for row in range(screen.lines - FREE_ROWS, screen.lines):
+        places += [(row, column) for column in screen.buffer[row]]
+    found = (
+        screen.buffer[row][column].data for row, column in places if column in screen.buffer[row]
+    )
+    return [text for text in found if text.strip()]
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
