@@ -109,8 +109,11 @@ def _is_lesson(source: str) -> bool:
         return True
     if not source.lower().endswith(MARKDOWN):
         return False
-    with open(source, "rb") as file:
-        return file.readline().strip() == _LESSON_BEGINS.encode()
+    try:
+        with open(source, "rb") as file:
+            return file.readline().strip() == _LESSON_BEGINS.encode()
+    except OSError:
+        return False  # What is wrong with it is said where it is read.
 
 
 def format_of(name: str, given: str | None) -> str:

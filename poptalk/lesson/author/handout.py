@@ -53,7 +53,7 @@ def page_of_lesson(settings: ExportSettings) -> Page:
     try:
         path = find_lesson(settings.source)
         return make_page(load_lesson(path), settings.handout, explain=settings.explain)
-    except (LessonNotFound, LessonErrors, LessonServerError) as error:
+    except (LessonNotFound, FileNotFoundError, LessonErrors, LessonServerError) as error:
         raise UsageError(str(error)) from error
     except Stuck as error:
         place = f"{path}:{error.line}" if error.line else str(path)
@@ -205,12 +205,8 @@ def _section(items: Sequence[Item], answers: _Answers) -> Iterator[Part]:
     for place, item in enumerate(items):
         match item:
             case Prose():
-                after = [each for each in tasks if each > place]
-                source = (
-                    answers.without(item.source, states_task=bool(after))
-                    if after or not tasks
-                    else ""
-                )
+                comes_last = bool(tasks) and place > tasks[-1]
+                source = "" if comes_last else answers.without(item.source, states_task=bool(tasks))
                 if source:
                     yield Passage(source=source)
             case QuizQuestion():
