@@ -32,6 +32,7 @@ from poptalk.net.errors import (
     TlsFailed,
     no_tls_in_time,
 )
+from poptalk.pop3.events import Sent
 from poptalk.session.client import BlockingDriver
 from poptalk.session.session import Session
 from poptalk.shell.shell import Shell
@@ -237,6 +238,7 @@ class PlainShell(Shell):
         view = View(session, show=screen.show, size=_size)
         super().__init__(session, view, screen, commands)
         session.failed = self._failed
+        session.observe({Sent: lambda _event: self.watch()})
         view.shows_sent = False
         self._input = StandardInput(keys=True)
         self._keys = LineInput(self._input.descriptor, echo=screen.echo, read=self._input.read)

@@ -196,6 +196,25 @@ def test_ctrl_c_brings_the_plain_prompt_back() -> None:
         pty.wait_for("poptalk closed the connection")
 
 
+async def test_ctrl_c_gives_up_tls_after_stls() -> None:
+    with pausing(GREETING, ExpectLine(), Send(b"+OK go on\r\n")) as server:
+        async with live(server) as shell:
+            await shell.enter("STLS", until="(TLS begins; Ctrl-C gives up)>")
+            await shell.see("waiting 1 s for TLS to begin")
+            await shell.enter("CAPA", until="waits until TLS has begun")
+            shell.send(CTRL_C)
+            await shell.see("poptalk closed the connection")
+            await shell.see("what you had typed is kept")
+
+
+async def test_the_first_reply_of_a_login_is_waited_for_in_sight() -> None:
+    with pausing(GREETING, ExpectLine()) as server:
+        async with live(server, timeout=0.5) as shell:
+            await shell.enter(":login bob plain", until="Password")
+            await shell.enter("secret", until="the reply to AUTH is overdue")
+            await shell.see("1 s for the reply to AUTH")
+
+
 async def test_a_login_is_no_answer_to_be_typed() -> None:
     with pausing(GREETING, ExpectLine()) as server:
         async with live(server) as shell:
