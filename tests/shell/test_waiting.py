@@ -285,6 +285,14 @@ def test_a_byte_order_mark_is_sent_and_explained() -> None:
     assert done.stderr.count("byte order mark") == 1
 
 
+@pytest.mark.parametrize("lines", [b"STAT\rNOOP\rQUIT\n", b"S\0T\0A\0T\0\nQUIT\n"])
+def test_lines_of_another_kind_are_sent_and_explained(lines: bytes) -> None:
+    with RecordingServer(reply=by_keyword({})) as server:
+        done = piped(lines, *at(server))
+        assert server.received.startswith(lines.split(b"\n")[0] + b"\r\n")
+    assert done.stderr.count("a line has a carriage return or a NUL within") == 1
+
+
 # What can be told apart on the screen.
 
 
