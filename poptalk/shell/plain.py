@@ -38,7 +38,7 @@ from poptalk.session.session import Session
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import cells
-from poptalk.terminal.screen import DEFAULT_COLUMNS, LinearScreen, set_attributes, stop_with
+from poptalk.terminal.screen import LinearScreen, set_attributes, stop_with
 from poptalk.terminal.standard_input import StandardInput
 
 if TYPE_CHECKING:
@@ -514,4 +514,4 @@ def _size() -> tuple[int, int]:
     except OSError:
         size = shutil.get_terminal_size()
     # A terminal that knows no size says 0.
-    return size.lines or DEFAULT_ROWS, size.columns or DEFAULT_COLUMNS
+    return size.lines or DEFAULT_ROWS, size.columns

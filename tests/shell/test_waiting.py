@@ -326,10 +326,11 @@ def test_a_long_line_of_the_server_cannot_look_like_one_of_poptalks() -> None:
             assert not any(row.startswith("#") for row in pty.lines())
 
 
-def test_a_terminal_of_no_columns_has_80() -> None:
+@pytest.mark.parametrize("columns", [0, 3])
+def test_a_terminal_of_hardly_any_columns_has_80(columns: int) -> None:
     with (
         RecordingServer(reply=by_keyword({})) as server,
-        on_a_terminal("connect", "--plain", *at(server), columns=0, rows=0) as pty,
+        on_a_terminal("connect", "--plain", *at(server), columns=columns, rows=columns) as pty,
     ):
         pty.wait_until(lambda: b"> " in pty.raw)
         pty.send("STAT\r:raw\r:help\r")
