@@ -103,7 +103,7 @@ class TomlFile:
         """
         try:
             octets = path.read_bytes()
-            return cls(octets.decode("utf-8"), source=str(path))
+            return cls(octets.decode("utf-8-sig"), source=str(path))
         except OSError as error:
             raise TomlError(f"{path} cannot be read ({error.strerror}).") from error
         except UnicodeDecodeError as error:

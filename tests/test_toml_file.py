@@ -1,5 +1,7 @@
 """TOML files that people write: what the parser of Python's library does not explain."""
 
+from pathlib import Path
+
 import pytest
 
 from poptalk.config import TomlError, TomlFile
@@ -16,3 +18,9 @@ from poptalk.config import TomlError, TomlFile
 def test_what_cannot_be_read_is_a_sentence(text: str, why: str) -> None:
     with pytest.raises(TomlError, match=f"^servers.toml.*{why}"):
         TomlFile(text, source="servers.toml")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "servers.toml"
+    path.write_bytes(b"\xef\xbb\xbf[work]\n")
+    assert TomlFile.read(path).names == ["work"]

@@ -239,7 +239,9 @@ _READERS: dict[SourceKind, Callable[[Wanted, str], str]] = {
 
 
 def _first_line(octets: bytes, where: str) -> str:
-    line = octets.partition(b"\n")[0].removesuffix(b"\r")
+    line = octets.partition(b"\n")[0].removesuffix(b"\r").removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in line:
+        raise NoPassword(f"{where} has a NUL in its first line: is it UTF-16? Save it as UTF-8")
     if not line:
         raise NoPassword(f"{where} gives no password: its first line is empty")
     return line.decode("utf-8", "surrogateescape")

@@ -226,7 +226,10 @@ class AsyncConnection(asyncio.Protocol):
         in_handshake = self._layer is not None and not self._layer.established
         if self.ending is None and in_handshake:
             error = exc if isinstance(exc, OSError) else None
-            self._report(tls_errors.broke_in_handshake(error, peer=str(self.target)))
+            upgrading = self._shaken is None
+            self._report(
+                tls_errors.broke_in_handshake(error, peer=str(self.target), upgrading=upgrading)
+            )
         if self.ending is None:
             self.ending = self._ending(exc)
         if self._timer is not None:
@@ -296,7 +299,10 @@ class AsyncConnection(asyncio.Protocol):
             shaken.set_result(None)
 
     def _handshake_timed_out(self) -> None:
-        self._handshake_failed(tls_errors.handshake_timed_out(str(self.target), self._timeout))
+        peer, upgrading = str(self.target), self._shaken is None
+        self._handshake_failed(
+            tls_errors.handshake_timed_out(peer, self._timeout, upgrading=upgrading)
+        )
 
     def _handshake_failed(self, error: TlsFailed) -> None:
         if self.ending is None:

@@ -291,10 +291,12 @@ class Link:
             assert layer.facts is not None
         except TimeoutError:
             self._give_up(layer)
-            raise tls_errors.handshake_timed_out(peer, self.timeout or 0) from None
+            raise tls_errors.handshake_timed_out(
+                peer, self.timeout or 0, upgrading=upgrading
+            ) from None
         except OSError as error:
             self._give_up(layer)
-            raise tls_errors.broke_in_handshake(error, peer=peer) from error
+            raise tls_errors.broke_in_handshake(error, peer=peer, upgrading=upgrading) from error
         except BaseException:
             self._give_up(layer)
             raise

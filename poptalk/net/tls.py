@@ -184,7 +184,9 @@ class TlsLayer:
         """
         if not self.established and self.failure is None:
             self.failure = (
-                self._in_clear() if self._first else tls_errors.closed_in_handshake(self._peer)
+                self._in_clear()
+                if self._first
+                else tls_errors.closed_in_handshake(self._peer, upgrading=self._upgrading)
             )
         return self.ended
 
@@ -241,7 +243,10 @@ class TlsLayer:
             raise self.failure from error
         except ssl.SSLError as error:
             self.failure = tls_errors.handshake_failed(
-                error, peer=self._peer, server_side=self._server_side
+                error,
+                peer=self._peer,
+                server_side=self._server_side,
+                upgrading=self._upgrading,
             )
             raise self.failure from error
         self._first = b""

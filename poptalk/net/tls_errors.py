@@ -36,6 +36,10 @@ CLEAR_SHOWN = 60
 
 INSECURE = "--insecure goes on without proof of who answers"
 PORT_ADVICE = "Is this a port for TLS? POP3 over TLS is 995, STLS is typed on 110."
+_AFTER_STLS = (
+    "Its +OK to STLS was a promise that it does not keep; perhaps --tls on port 995 works."
+)
+_OWN_WORDS = "That is all it says; its log may say more."
 _UPDATE = (
     "poptalk speaks TLS 1.2 and 1.3, or what --tls-min says: the server may be too old, or have no "
     "certificate."
@@ -214,13 +218,20 @@ def answered_in_clear(data: bytes, *, peer: str, server_side: bool, upgrading: b
     )
 
 
-def handshake_failed(error: ssl.SSLError, *, peer: str, server_side: bool) -> TlsFailed:
+def _advice(*, upgrading: bool) -> str:
+    return _AFTER_STLS if upgrading else PORT_ADVICE
+
+
+def handshake_failed(
+    error: ssl.SSLError, *, peer: str, server_side: bool, upgrading: bool
+) -> TlsFailed:
     """Return the error for a handshake that failed for another cause than the certificate.
 
     Args:
         error: what the handshake raised.
         peer: the words for the other side.
         server_side: True if we are the server.
+        upgrading: True after STLS.
     """
     if error.reason in _OLD_VERSION:
         said, advice = "the two sides have no version of TLS in common", _UPDATE
@@ -230,8 +241,10 @@ def handshake_failed(error: ssl.SSLError, *, peer: str, server_side: bool) -> Tl
         said, advice = f"the server's keys are too weak ({_words(error)})", _WEAK
     elif (error.reason or "").endswith(_NO_CLIENT_CERTIFICATE):
         said, advice = _words(error), _CLIENT_CERTIFICATE
+    elif "_ALERT_" in (error.reason or ""):
+        said, advice = _words(error), _OWN_WORDS
     else:
-        said, advice = _words(error), PORT_ADVICE
+        said, advice = _words(error), _advice(upgrading=upgrading)
     ending = "." if server_side else f". {advice}"
     return TlsFailed(f"The TLS handshake with {peer} failed: {said}{ending}")
 
@@ -263,23 +276,24 @@ def ending_of_session(failure: TlsFailed) -> Ending:
     return Ending(by=EndedBy.SERVER, how=f"broke the TLS session{why}", clean=False)
 
 
-def closed_in_handshake(peer: str) -> TlsFailed:
+def closed_in_handshake(peer: str, *, upgrading: bool) -> TlsFailed:
     """Return the error for a peer that closed the connection before TLS was there."""
     return TlsFailed(
-        f"{_begin(peer)} closed the connection during the TLS handshake. {PORT_ADVICE}"
+        f"{_begin(peer)} closed the connection during the TLS handshake. {_advice(upgrading=upgrading)}"
     )
 
 
-def broke_in_handshake(error: OSError | None, *, peer: str) -> TlsFailed:
+def broke_in_handshake(error: OSError | None, *, peer: str, upgrading: bool) -> TlsFailed:
     """Return the error for a connection that broke before TLS was there.
 
     Args:
         error: what recv() or send() raised, None if we gave up ourselves.
         peer: the words for the server.
+        upgrading: True after STLS.
     """
     why = f" ({reason(error)})" if error is not None else ""
     failure = TlsFailed(
-        f"The connection to {peer} broke during the TLS handshake{why}. {PORT_ADVICE}"
+        f"The connection to {peer} broke during the TLS handshake{why}. {_advice(upgrading=upgrading)}"
     )
     failure.__cause__ = error
     return failure
@@ -293,15 +307,17 @@ def already_in_force(peer: str) -> TlsFailed:
     )
 
 
-def handshake_timed_out(peer: str, timeout: float) -> TlsFailed:
+def handshake_timed_out(peer: str, timeout: float, *, upgrading: bool) -> TlsFailed:
     """Return the error for a handshake that took too long.
 
     Args:
         peer: the words for the server.
         timeout: the seconds that it had.
+        upgrading: True after STLS.
     """
     return TlsFailed(
-        f"{_begin(peer)} did not finish the TLS handshake within {timeout:g} s. {PORT_ADVICE}"
+        f"{_begin(peer)} did not finish the TLS handshake within {timeout:g} s. "
+        f"{_advice(upgrading=upgrading)}"
     )
 
 

@@ -259,6 +259,8 @@ class Session:
             False where there is no connection, and the line goes nowhere.
         """
         if self.connecting or self.core.awaiting_tls:
+            if self.core.awaiting_tls and not self.held:
+                self.note("what is typed after STLS waits until TLS has begun")
             self.held.append(line)
         elif self.transport is None:
             return False
@@ -365,7 +367,7 @@ class Session:
         Returns:
             Less than nothing where it is overdue; all of it where nothing is owed.
         """
-        if timeout is None or self.core.settled:
+        if timeout is None or (self.core.settled and not self.core.in_handshake):
             return timeout
         if self.core.in_body and self.octets_since >= STEADY_OCTETS * timeout:
             self._since, self.octets_since = self.clock(), 0
@@ -373,7 +375,9 @@ class Session:
 
     @property
     def awaited(self) -> str:
-        """What the server owes: "the greeting", "the reply to RETR 1"."""
+        """What the server owes: "the greeting", "the reply to RETR 1", "TLS"."""
+        if self.core.in_handshake:
+            return "TLS to begin"
         outstanding = self.core.outstanding
         return f"the reply to {name_of(outstanding[0])}" if outstanding else "the greeting"
 

@@ -106,7 +106,7 @@ def _meta(verb: Verb, shell: Shell) -> str:
 def hint(shell: Shell, text: str) -> str:
     """Return what may follow a half-typed line, to be shown in grey after it."""
     if not text:
-        asked = shell.session.procedure is None and shell.session.core.answering_auth
+        asked = shell.session.procedure is None and shell.session.core.challenge_open
         return "the answer in base64, or * to give up" if asked else ""
     command = shell.command_being_typed(text)
     if command is None:

@@ -26,6 +26,7 @@ from prompt_toolkit.keys import Keys
 from poptalk.net.async_connection import CLOSE_GRACE, AsyncConnection, connect
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
+from poptalk.pop3.events import Sent
 from poptalk.session.log import SessionRecord
 from poptalk.session.procedure import require_tls
 from poptalk.session.session import Session
@@ -125,7 +126,7 @@ def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
     if exchanges.receiving is not None:
         progress = _progress(exchanges.receiving.octets, exchanges.announced, columns)
         parts.append(progress)
-    elif not shell.session.core.settled and (waited := shell.waited) >= TICK_SECONDS:
+    elif (waited := shell.waited) >= TICK_SECONDS:
         progress = f"waiting {waited:.0f} s for {shell.session.awaited}"
         parts.append(progress)
     elif exchanges.milliseconds is not None:
@@ -230,6 +231,7 @@ class LiveShell(Shell):
         view = View(session, show=screen.show, size=self._size)
         super().__init__(session, view, screen, commands)
         session.record = SessionRecord(session)
+        session.observe({Sent: lambda _event: self.watch()})
         self.timeout = timeout
         self._terminal: Attributes | None = None
         self._refused: NetError | None = None
@@ -450,7 +452,7 @@ class LiveShell(Shell):
             self._timers.pop().cancel()
         for seconds, say in self.reminders():
             self._timers.append(self._loop.call_later(seconds, say))
-        if not self.session.core.settled:
+        if self.waits:
             self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))
 
     def _tick(self) -> None:
@@ -468,6 +470,8 @@ class LiveShell(Shell):
     def _message(self) -> StyleAndTextTuples:
         if self.session.connecting:
             return [("class:prompt", "(connecting; Ctrl-C gives up)> ")]
+        if self.session.core.in_handshake:
+            return [("class:prompt", "(TLS begins; Ctrl-C gives up)> ")]
         return [("class:prompt", self.prompt_within(self._size()[1]))]
 
     # Keys: see `key_bindings`.

@@ -32,13 +32,14 @@ from poptalk.net.errors import (
     TlsFailed,
     no_tls_in_time,
 )
+from poptalk.pop3.events import Sent
 from poptalk.session.client import BlockingDriver
 from poptalk.session.log import SessionRecord
 from poptalk.session.session import Session
 from poptalk.shell.shell import Shell
 from poptalk.shell.view import View
 from poptalk.terminal.safe import cells
-from poptalk.terminal.screen import DEFAULT_COLUMNS, LinearScreen, set_attributes, stop_with
+from poptalk.terminal.screen import LinearScreen, set_attributes, stop_with
 from poptalk.terminal.standard_input import StandardInput
 
 if TYPE_CHECKING:
@@ -239,6 +240,7 @@ class PlainShell(Shell):
         super().__init__(session, view, screen, commands)
         session.record = SessionRecord(session)
         session.failed = self._failed
+        session.observe({Sent: lambda _event: self.watch()})
         view.shows_sent = False
         self._input = StandardInput(keys=True)
         self._keys = LineInput(self._input.descriptor, echo=screen.echo, read=self._input.read)
@@ -514,4 +516,4 @@ def _size() -> tuple[int, int]:
     except OSError:
         size = shutil.get_terminal_size()
     # A terminal that knows no size says 0.
-    return size.lines or DEFAULT_ROWS, size.columns or DEFAULT_COLUMNS
+    return size.lines or DEFAULT_ROWS, size.columns

@@ -320,6 +320,12 @@ MARKED = (
 )
 
 
+BROKEN = (
+    "a line has a carriage return or a NUL within, which is sent as it is; a line ends with LF or CRLF, "
+    "and is ASCII or UTF-8"
+)
+
+
 class Lines:
     """Lines of a file descriptor, read while something else is listened to; or given ones.
 
@@ -332,7 +338,7 @@ class Lines:
         self.ended = bool(given)
         """Whether the last line has been read."""
         self._rest = b""
-        self._at_start = True
+        self._at_start, self._explained = True, False
         if not given:
             self._input = StandardInput()
 
@@ -358,16 +364,18 @@ class Lines:
 
     def _read(self) -> None:
         data = self._input.read()
-        if self._at_start and data:
-            self._at_start = False
-            if data.startswith(_BYTE_ORDER_MARKS):
-                complain(MARKED)
+        marked = self._at_start and data.startswith(_BYTE_ORDER_MARKS)
+        self._at_start = False
         *lines, self._rest = (self._rest + data).split(b"\n")
         if not data:
             self.ended = True
             if self._rest:
                 lines.append(self._rest)
         self._whole = [line.removesuffix(b"\r") for line in lines]
+        broken = any(b"\r" in line or b"\0" in line for line in self._whole)
+        if (marked or broken) and not self._explained:
+            self._explained = True
+            complain(MARKED if marked else BROKEN)
 
 
 def _something_is_said(link: Link, standard_input: StandardInput) -> bool:

@@ -271,10 +271,10 @@ class Shell(ABC):
 
     @property
     def waits(self) -> bool:
-        """Whether a reply is due that is still waited for."""
+        """Whether a reply is due that is still waited for, or TLS."""
         core = self.session.core
         if not self.connected or core.settled:
-            return False
+            return self.connected and core.in_handshake
         return not core.outstanding or core.outstanding[0] is not self._not_awaited
 
     @property
@@ -286,7 +286,7 @@ class Shell(ABC):
     def _stop_waiting(self) -> None:
         core = self.session.core
         if not core.outstanding:
-            self.close()  # nothing can be said to a server that does not greet
+            self.close()  # Nothing can be said before the greeting, or while TLS begins.
             return
         self._not_awaited = core.outstanding[0]
         rest = "the rest of " if core.in_body else ""

@@ -57,6 +57,7 @@ from poptalk.terminal.render import (
     status_line,
 )
 from poptalk.terminal.safe import Fragments, cells, harmless
+from poptalk.terminal.screen import DEFAULT_COLUMNS, FEWEST_COLUMNS
 
 if TYPE_CHECKING:
     from poptalk.session.session import Session
@@ -151,7 +152,8 @@ class View:
 
     def size(self) -> tuple[int, int]:
         """Return rows and columns of the screen; more rows than anything has if nothing is folded."""
-        return self._size() if self._size else (UNLIMITED, 80)
+        rows, columns = self._size() if self._size else (UNLIMITED, DEFAULT_COLUMNS)
+        return rows, columns if columns >= FEWEST_COLUMNS else DEFAULT_COLUMNS
 
     def note(self, text: str, *, kind: NoteKind = NoteKind.NOTE) -> list[Fragments]:
         """Make lines of poptalk's own, wrapped to the screen."""

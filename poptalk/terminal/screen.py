@@ -75,6 +75,9 @@ def _forces(value: str) -> bool:
 
 
 DEFAULT_COLUMNS = 80
+
+FEWEST_COLUMNS = 10
+"""Cells below which lines are left to the terminal to break, as where it knows no size and says 0."""
 """Cells in a row where the output cannot say how many it has."""
 
 
@@ -490,7 +493,8 @@ def _rows(text: str, columns: int | None, *, indent: str = "") -> list[str]:
 def _columns(stream: TextIO) -> int:
     """Return how many cells a row of a stream has."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_COLUMNS
+        columns = os.get_terminal_size(stream.fileno()).columns
+        return columns if columns >= FEWEST_COLUMNS else DEFAULT_COLUMNS
     except (OSError, ValueError):
         return DEFAULT_COLUMNS
 

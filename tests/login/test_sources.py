@@ -74,6 +74,14 @@ def test_a_file_gives_its_first_line(secret_file: Path) -> None:
     assert found(SourceKind.FILE, str(secret_file)) == SECRET
 
 
+def test_a_byte_order_mark_is_no_part_of_a_password(secret_file: Path) -> None:
+    secret_file.write_bytes(b"\xef\xbb\xbf" + SECRET.encode())
+    assert found(SourceKind.FILE, str(secret_file)) == SECRET
+    secret_file.write_bytes(SECRET.encode("utf-16"))
+    with pytest.raises(NoPassword, match="UTF-16"):
+        found(SourceKind.FILE, str(secret_file))
+
+
 def test_a_file_that_others_can_read_is_refused(secret_file: Path) -> None:
     secret_file.chmod(0o644)
     with pytest.raises(NoPassword, match=r"can be read by others: chmod 600 '") as refused:

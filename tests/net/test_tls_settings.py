@@ -186,7 +186,24 @@ def test_a_server_that_wants_a_client_certificate_says_which_option_names_it(
 def test_weak_keys_are_told_from_a_wrong_port() -> None:
     error = ssl.SSLError(1, "dh key too small")
     error.reason = "DH_KEY_TOO_SMALL"
-    failure = str(handshake_failed(error, peer=PEER, server_side=False))
+    failure = str(handshake_failed(error, peer=PEER, server_side=False, upgrading=False))
     assert "too weak (dh key too small)" in failure
     assert "--tls-min 1.0" in failure
     assert "port for TLS" not in failure
+
+
+@pytest.mark.parametrize(
+    ("reason", "upgrading", "said"),
+    [
+        ("TLSV1_ALERT_INTERNAL_ERROR", False, "the other side says: internal error"),
+        ("SSLV3_ALERT_BAD_RECORD_MAC", False, "the other side says: bad record mac"),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", True, "Its +OK to STLS"),
+        ("WRONG_VERSION_NUMBER", False, "port for TLS"),
+    ],
+)
+def test_advice_suits_what_came(reason: str, said: str, *, upgrading: bool) -> None:
+    error = ssl.SSLError(1, reason.lower())
+    error.reason = reason
+    failure = str(handshake_failed(error, peer=PEER, server_side=False, upgrading=upgrading))
+    assert said in failure
+    assert ("port for TLS" in failure) == (said == "port for TLS")

@@ -196,6 +196,25 @@ def test_ctrl_c_brings_the_plain_prompt_back() -> None:
         pty.wait_for("poptalk closed the connection")
 
 
+async def test_ctrl_c_gives_up_tls_after_stls() -> None:
+    with pausing(GREETING, ExpectLine(), Send(b"+OK go on\r\n")) as server:
+        async with live(server) as shell:
+            await shell.enter("STLS", until="(TLS begins; Ctrl-C gives up)>")
+            await shell.see("waiting 1 s for TLS to begin")
+            await shell.enter("CAPA", until="waits until TLS has begun")
+            shell.send(CTRL_C)
+            await shell.see("poptalk closed the connection")
+            await shell.see("what you had typed is kept")
+
+
+async def test_the_first_reply_of_a_login_is_waited_for_in_sight() -> None:
+    with pausing(GREETING, ExpectLine()) as server:
+        async with live(server, timeout=0.5) as shell:
+            await shell.enter(":login bob plain", until="Password")
+            await shell.enter("secret", until="the reply to AUTH is overdue")
+            await shell.see("1 s for the reply to AUTH")
+
+
 async def test_a_login_is_no_answer_to_be_typed() -> None:
     with pausing(GREETING, ExpectLine()) as server:
         async with live(server) as shell:
@@ -266,6 +285,14 @@ def test_a_byte_order_mark_is_sent_and_explained() -> None:
     assert done.stderr.count("byte order mark") == 1
 
 
+@pytest.mark.parametrize("lines", [b"STAT\rNOOP\rQUIT\n", b"S\0T\0A\0T\0\nQUIT\n"])
+def test_lines_of_another_kind_are_sent_and_explained(lines: bytes) -> None:
+    with RecordingServer(reply=by_keyword({})) as server:
+        done = piped(lines, *at(server))
+        assert server.received.startswith(lines.split(b"\n")[0] + b"\r\n")
+    assert done.stderr.count("a line has a carriage return or a NUL within") == 1
+
+
 # What can be told apart on the screen.
 
 
@@ -299,10 +326,11 @@ def test_a_long_line_of_the_server_cannot_look_like_one_of_poptalks() -> None:
             assert not any(row.startswith("#") for row in pty.lines())
 
 
-def test_a_terminal_of_no_columns_has_80() -> None:
+@pytest.mark.parametrize("columns", [0, 3])
+def test_a_terminal_of_hardly_any_columns_has_80(columns: int) -> None:
     with (
         RecordingServer(reply=by_keyword({})) as server,
-        on_a_terminal("connect", "--plain", *at(server), columns=0, rows=0) as pty,
+        on_a_terminal("connect", "--plain", *at(server), columns=columns, rows=columns) as pty,
     ):
         pty.wait_until(lambda: b"> " in pty.raw)
         pty.send("STAT\r:raw\r:help\r")

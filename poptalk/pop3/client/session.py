@@ -181,6 +181,11 @@ class ClientSession:
         return self._challenged is not None and self._queue[0] is self._challenged
 
     @property
+    def in_handshake(self) -> bool:
+        """Whether STLS was answered with +OK, and TLS is beginning."""
+        return self._suspended and self.awaiting_tls
+
+    @property
     def settled(self) -> bool:
         """Whether the server owes nothing: greeting and all replies are complete, or it asks."""
         if self.state is State.GREETING:
@@ -342,6 +347,7 @@ class ClientSession:
         )
         self._line.clear()
         self._queue.clear()
+        self._challenged = None
         self.awaiting_tls = False
         self._move_to(State.CLOSED)
         return self._events
@@ -359,6 +365,7 @@ class ClientSession:
         if self._lost_in_tls:
             self._odd(ViolationKind.LOST_IN_TLS)
         self._queue.clear()
+        self._challenged = None
         self._unsent = b""
         self.awaiting_tls = self._suspended = False
         return self._events

@@ -513,11 +513,15 @@ def _save_many(shell: Shell, choice: MessageChoice, folder: str) -> Plan:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError as error:
         raise LocalError(f"{harmless(folder)}: {error.strerror}") from error
-    for number, name in names.items():
-        with shell.view.unseen():
-            shell.view.remark(f"RETR {number}, {sizes[number] or 0:,} octets")
-            yield from _fetch_and_save(shell, str(number), name)
-    shell.view.remark(f"{len(numbers):,} of {len(sizes):,} messages are in {harmless(folder)}")
+    done = 0
+    try:
+        for number, name in names.items():
+            with shell.view.unseen():
+                shell.view.remark(f"RETR {number}, {sizes[number] or 0:,} octets")
+                yield from _fetch_and_save(shell, str(number), name)
+            done += 1
+    finally:  # Also after Ctrl-C, and where the connection ends.
+        shell.view.remark(f"{done:,} of {len(sizes):,} messages are in {harmless(folder)}")
 
 
 def write_body(shell: Shell, reply: StoredReply, name: str) -> None:
