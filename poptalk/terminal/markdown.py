@@ -163,7 +163,7 @@ class _Renderer:
         indent = "    " if width >= _WIDE_COLUMNS else "  "
         text = node.content.removesuffix("\n")
         language = node.info.split()[:1]
-        shown = _dialogue_lines(text) if language == [_DIALOGUE] else _literal_lines(text)
+        shown = dialogue_lines(text) if language == [_DIALOGUE] else _literal_lines(text)
         return [[("text", indent), *line] if line else [] for line in shown]
 
     _code_block = _fence
@@ -344,7 +344,7 @@ def _literal_lines(text: str) -> list[Fragments]:
     return [[("text", harmless(line))] if line else [] for line in text.split("\n")]
 
 
-def _dialogue_lines(text: str) -> list[Fragments]:
+def dialogue_lines(text: str) -> list[Fragments]:
     """Show a dialogue as the shell shows it; its placeholders stay what they are."""
     lines: list[Fragments] = [[]]
     for _, token, piece in Pop3Lexer().get_tokens_unprocessed(text):

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from string import ascii_lowercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from poptalk.lesson.actions import (
     Ask,
@@ -51,8 +51,8 @@ from poptalk.terminal.safe import Fragment, Fragments, harmless, wrap
 if TYPE_CHECKING:
     from poptalk.lesson.actions import LessonEvent
     from poptalk.lesson.driver import SecondConnection
+    from poptalk.lesson.progress import ProgressEvent
     from poptalk.lesson.server import LessonServer
-    from poptalk.lesson.ui.menu import LessonHost
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
     from poptalk.pop3.client.session import ClientSession
@@ -74,6 +74,30 @@ def is_yes(answer: str) -> bool:
     return answer.strip().lower() in ("yes", "y")
 
 
+class ControllerHost(Protocol):
+    """Who opens lessons, and what a lesson's controller asks of them."""
+
+    @property
+    def shell(self) -> Shell:
+        """The shell that the lesson runs in."""
+
+    @property
+    def view(self) -> LessonView:
+        """Shows the lesson there."""
+
+    def keep(self, event: ProgressEvent, /) -> None:
+        """Keep what the learner has done."""
+
+    def after_lesson(self) -> None:
+        """Say what comes after the lesson, which is over."""
+
+    def next_lesson(self) -> None:
+        """Go on with the next lesson."""
+
+    def show_menu(self) -> None:
+        """Leave the lesson, and show all of them."""
+
+
 class LessonController(Driver, Controller):
     """Runs one lesson in a shell.
 
@@ -86,7 +110,7 @@ class LessonController(Driver, Controller):
     gives_completions = False
     silences = SILENCES
 
-    def __init__(self, host: LessonHost, tutor: Tutor, lesson_server: LessonServer) -> None:
+    def __init__(self, host: ControllerHost, tutor: Tutor, lesson_server: LessonServer) -> None:
         self._shell = host.shell
         self._visitor: VisitorSession | None = None
         """The session of another program; None where none is followed."""
@@ -465,7 +489,7 @@ class LessonController(Driver, Controller):
 # What a lesson looks like in a shell.  Nothing is drawn that a screen reader could not say.
 
 
-_STYLE_OF_COMMENT = {
+STYLE_OF_COMMENT = {
     FeedbackKind.DONE: "done",
     FeedbackKind.ASIDE: "aside",
     FeedbackKind.NOT_YET: "notyet",
@@ -513,7 +537,7 @@ class LessonView:
     def comment(self, kind: FeedbackKind, text: str) -> None:
         """Show a comment; below the answer of the server that it is about, without a gap."""
         columns = self._shell.view.size()[1]
-        word = (_STYLE_OF_COMMENT[kind], kind.value)
+        word = (STYLE_OF_COMMENT[kind], kind.value)
         self._shell.say(render_comment(word, text, columns=columns))
 
     def literal(self, text: str) -> None:
