@@ -61,6 +61,7 @@ def on_this_machine(line: str, server: Server) -> str:
         clear_ports = [each for each in server.listeners if not each.implicit_tls]
         port = next(each.port for each in clear_ports if each.host == "::1")
         return line.replace("mail.example.org", f"::1 {port}")
+    line = re.sub(r"--web(?! \d)", "--web 0", line)  # Several run at once.
     clear, tls = f"localhost:{server.port}", f"localhost:{server.tls_port}"
     line = re.sub(r"pop3s://(\w+@)?\w+\.example\.org", rf"pop3s://\1{tls}", line)
     line = re.sub(r"pop3://(\w+@)?\w+\.example\.org", rf"pop3://\1{clear}", line)

@@ -8,5 +8,6 @@ Pupils are judged at the server, by the lesson's own tutor, so that whatever the
 - `pupils` knows whose each connection is; `pupil` is one of them, with a tutor.
 - `view` holds the values that a board shows, `board` draws them, `screen` puts that on a terminal, and
   `report` writes lines in its place.
+- `web` is the lesson and the board as web pages.
 - `results` keeps what was done; `rehearsal` plays pupils.
 """

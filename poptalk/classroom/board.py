@@ -212,8 +212,14 @@ def nobody(
     return [*found, [], *rows][: looks.rows]
 
 
-def joining(join: Sequence[str], looks: Looks) -> list[Fragments]:
-    """Return what is on the blackboard, and how pupils get onto the board."""
+def joining(join: Sequence[str], looks: Looks, *, has_page: bool = False) -> list[Fragments]:
+    """Return what is on the blackboard, and how pupils get onto the board.
+
+    Args:
+        join: what is on the blackboard.
+        looks: see there.
+        has_page: whether the board is a web page as well.
+    """
     rows: list[Fragments] = []
     for line in join:
         if cells(line) <= looks.columns:
@@ -222,7 +228,17 @@ def joining(join: Sequence[str], looks: Looks) -> list[Fragments]:
             indent = line[: len(line) - len(line.lstrip())]
             rows += _wrapped("text", line, looks.columns, indent=indent)
     hint = "Whoever sends USER and a name is on the board by that name."
+    if has_page:
+        hint += " The board is a web page as well: w on the board says where."
     return [*rows, *_wrapped("note", hint, looks.columns)][: looks.rows]
+
+
+def as_page(address: str, looks: Looks) -> list[Fragments]:
+    """Return where the board is as a web page."""
+    text = "The board as a web page. The address opens it to anyone who has it, names included:"
+    rows: list[Fragments] = [*_wrapped("text", text, looks.columns), []]
+    rows += [[("typed", row)] for row in wrap(address, looks.columns)]
+    return rows[: looks.rows]
 
 
 def exchange(

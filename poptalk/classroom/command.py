@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,8 +18,10 @@ from poptalk.classroom.report import report
 from poptalk.classroom.results import CannotWriteResults, ClassResults, Dialogues
 from poptalk.classroom.room import ClassRoom
 from poptalk.classroom.server import lesson_named
+from poptalk.config import not_installed
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.lesson.server import what_its_server_does
+from poptalk.net.endpoint import UsageError
 from poptalk.pop3.values import Value
 from poptalk.practice.limits import CannotListen
 from poptalk.practice.persona import LOOPBACK
@@ -28,6 +31,7 @@ from poptalk.terminal.screen import use_color
 from poptalk.terminal.theme import theme_named
 
 if TYPE_CHECKING:
+    from poptalk.classroom.web.site import WebSite
     from poptalk.terminal.screen import ColorFlag
 
 Say = Callable[[str], None]
@@ -42,6 +46,8 @@ class ClassSettings(Value):
     listen: tuple[str, ...] = (LOOPBACK,)
     port: int = 0
     tls_port: int = 0
+    web: int | None = None
+    """The port of the pages; None for no pages."""
     results: str | None = None
     keep: str | None = None
     rehearse: int = 0
@@ -67,6 +73,7 @@ def run_class(settings: ClassSettings, *, say: Say, complain: Say) -> int:
         ScreenClosed: standard output is gone.
     """
     lesson = lesson_named(settings.lesson)
+    make_site = _pages(settings)
     try:
         room = ClassRoom(
             lesson,
@@ -75,22 +82,39 @@ def run_class(settings: ClassSettings, *, say: Say, complain: Say) -> int:
             port=settings.port,
             tls_port=settings.tls_port,
         )
-        with _running(room, settings, complain) as results:
-            _show(room, settings, say, complain)
+        site = make_site(room) if make_site is not None else None
+        with _running(room, settings, complain, site) as results:
+            _show(room, settings, say, complain, site)
         for line in _summary(room, settings, results):
             say(line)
     except (CannotWriteResults, *UNUSABLE) as error:
         complain(str(error))
         return EXIT_USAGE
     except CannotListen as error:
-        complain(why_not(error))
+        is_web = error.port != 0 and error.port == settings.web
+        complain(why_not(error, free="--web 0 takes a free one") if is_web else why_not(error))
         return EXIT_NO if error.is_address else EXIT_USAGE
     return EXIT_OK
 
 
+def _pages(settings: ClassSettings) -> Callable[[ClassRoom], WebSite] | None:
+    """Return what makes the pages of a class; None where none were asked for.
+
+    Raises:
+        UsageError: what serves them is not installed.
+    """
+    if settings.web is None:
+        return None
+    try:
+        from poptalk.classroom.web.site import WebSite
+    except ImportError:
+        raise UsageError(f"--web: {not_installed('aiohttp')}") from None
+    return partial(WebSite, hosts=settings.listen, port=settings.web)
+
+
 @contextmanager
 def _running(
-    room: ClassRoom, settings: ClassSettings, complain: Say
+    room: ClassRoom, settings: ClassSettings, complain: Say, site: WebSite | None
 ) -> Iterator[ClassResults | None]:
     """Run the class, with all that is kept of it."""
     pupils = room.pupils
@@ -105,26 +129,36 @@ def _running(
             dialogues = Dialogues(Path(settings.keep), complain=complain)
             pupils.came, pupils.went = dialogues.begin, dialogues.forget
         running.enter_context(room)
+        if site is not None:
+            running.enter_context(site)
         if settings.rehearse:
             running.enter_context(rehearsing(cast(room, settings.rehearse)))
         yield results
 
 
-def _show(room: ClassRoom, settings: ClassSettings, say: Say, complain: Say) -> None:
+def _show(
+    room: ClassRoom, settings: ClassSettings, say: Say, complain: Say, site: WebSite | None
+) -> None:
     """Show the board, or lines in its place, until the teacher leaves."""
     learn = None if what_its_server_does(room.lesson) else settings.lesson
-    join = blackboard(room.server, lesson=learn)
+    more = () if site is None else site.ways_in()
+    join = blackboard(room.server, lesson=learn, more=more)
+    board_page = "" if site is None else site.board_address
     if settings.plain or not _can_redraw():
         say(f"The class is ready: {room.lesson.title}. Ctrl-C ends it.")
         for line in join:
             say(line)
+        if board_page:
+            say(f"The board as a page, for you alone: {board_page}")
         with _stop_signals() as stop:
             report(room, say=say, until=stop.wait)
         return
     from poptalk.classroom.screen import BoardScreen
 
     color = use_color(settings.color, os.environ, isatty=True)
-    screen = BoardScreen(room, join=join, theme=theme_named(settings.theme), color=color)
+    screen = BoardScreen(
+        room, join=join, board_page=board_page, theme=theme_named(settings.theme), color=color
+    )
     room.pupils.complain = screen.complain
     screen.run()
     room.pupils.complain = complain

@@ -130,6 +130,8 @@ class Pupil(Driver):
         said: what was said last, and poptalk's comments, masked and harmless.
         finished: whether the lesson is over.
         has_logged_in: whether the name is more than a try.
+        has_hands: whether it is the pupil's page that connects, whose own tutor makes the maildrop what
+            it has to be.
     """
 
     def __init__(
@@ -148,7 +150,7 @@ class Pupil(Driver):
         self.wrong: Counter[str] = Counter()
         self.remark: Remark | None = None
         self.said: deque[Fragments | Remark] = deque(maxlen=MOST_SAID)
-        self.finished = self.has_logged_in = False
+        self.finished = self.has_logged_in = self.has_hands = False
         self.progressed_at = self._step_since = tools.clock()
         self.lines: Counter[str] = Counter()
         self._sent: deque[tuple[bytes, str]] = deque(maxlen=MOST_SAID)
@@ -296,7 +298,7 @@ class Pupil(Driver):
                 self._comment(action)
             case Ask(question=question):
                 self._question = question
-            case TakeBack(number=number):
+            case TakeBack(number=number) if not self.has_hands:
                 self._server.take_back(number)
             case Finish():
                 self.finished = True

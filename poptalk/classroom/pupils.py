@@ -58,6 +58,8 @@ class _Visit(Reporter):
     def __init__(self, pupils: Pupils, peer: Peer) -> None:
         self.host, self.port = peer.host, peer.port
         self.pupil: Pupil | None = None
+        self.number: int | None = None
+        """Which of the lesson's connections it is, where the pupil's page has said so."""
         self.news: list[News] | None = []
         """Everything so far, while it may turn out to be another pupil's; None from then on."""
         self.kept = 0
@@ -142,6 +144,8 @@ class Pupils:
         """Addresses that had more than one at a time."""
         self._counted: Counter[bool] = Counter()
         """Pupils with a name, and without."""
+        self._announced: dict[tuple[str, int], tuple[str, int]] = {}
+        """Connections that are to come: whose they are, and which of the lesson's."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = ThreadPoolExecutor(PROOFS_AT_ONCE, thread_name_prefix="proof")
 
@@ -158,6 +162,25 @@ class Pupils:
         """Follow a connection; called by the server."""
         self._loop = self._loop or asyncio.get_running_loop()
         return _Visit(self, peer)
+
+    def announce(self, address: tuple[str, int], name: str, *, number: int) -> None:
+        """Let a connection that is to come be the one of a name, before it gives any; in any thread.
+
+        Args:
+            address: from where it comes, and the port there.
+            name: of a pupil who came by the page.
+            number: which of the lesson's connections it is, from 1.
+        """
+        with self.lock:
+            self._announced[address] = name, number
+
+    def progress_of(self, name: str) -> tuple[frozenset[str], str | None]:
+        """Return the steps that a pupil has done, and the one that is due; in any thread."""
+        with self.lock:
+            pupil = self._by_name.get(_key(name))
+            if pupil is None or pupil.step is None:
+                return frozenset(), None
+            return frozenset(pupil.done), pupil.step.slug
 
     def take(self, visit: _Visit, news: News) -> None:
         """Take what the server saw of a connection."""
@@ -202,7 +225,11 @@ class Pupils:
             self._open[visit.host] += 1
             if self._open[visit.host] > 1:
                 self._shared.add(visit.host)
-            if self._has_room():
+            announced = self._announced.pop((visit.host, visit.port), None)
+            if announced is not None:
+                name, visit.number = announced
+                self._join(visit, self._of(name))
+            elif self._has_room():
                 self._join(visit, self._nameless(visit.host))
             return
         if visit.pupil is not None and self._counts(visit):
@@ -241,6 +268,10 @@ class Pupils:
                 return pupil
         raise AssertionError("unreachable")
 
+    def _of(self, name: str) -> Pupil:
+        """Return the pupil of a name."""
+        return self._by_name.get(_key(name)) or self._new(name, is_named=True)
+
     def _new(self, name: str, *, is_named: bool) -> Pupil:
         self._counted[is_named] += 1
         number = self._counted[True] if is_named else -self._counted[False]
@@ -275,6 +306,7 @@ class Pupils:
             return
         pupil.leave()
         visits.append(visit)
+        pupil.has_hands = visit.number is not None
         for news in visit.news or ():
             pupil.take(news)
 
@@ -396,6 +428,9 @@ class Pupils:
             pupil = self._by_name.get((key or b"").decode())
             if pupil is None:
                 return 1
+            visits = self._visits[pupil]
+            if visits and not visits[-1].is_over and visits[-1].number is not None:
+                return visits[-1].number
             return max(1, pupil.tutor.connection + (not pupil.is_connected))
 
     def all(self) -> list[Pupil]:

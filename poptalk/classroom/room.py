@@ -63,6 +63,10 @@ class PupilServer(LessonServer):
         if number not in self._moments:
             self._moments[number] = self._room.moment(self._name)
 
+    def take_back_all(self) -> None:
+        """Make the maildrop as it was at first."""
+        self._room.go_back(self._name, _Moment())
+
     def take_back(self, number: int) -> None:
         """Make the maildrop as it was when a connection of the lesson began."""
         if number in self._moments:
@@ -163,6 +167,11 @@ class ClassRoom:
         )
 
     # Maildrops.
+
+    @property
+    def has_later_letters(self) -> bool:
+        """Whether letters come in once a session has ended."""
+        return self._mailboxes.has_later
 
     def account_of(self, name: str) -> str | None:
         """Return the name of an account as the server has it; None where nobody has logged in to it."""

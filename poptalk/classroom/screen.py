@@ -41,6 +41,7 @@ class _Showing(Enum):
     BOARD = "the board"
     JOIN = "how to join"
     PUPIL = "one pupil's exchange"
+    PAGE = "where the board is as a page"
     ASK = "whether to leave"
 
 
@@ -50,12 +51,21 @@ class BoardScreen:
     Args:
         room: the class, which is running.
         join: what is on the blackboard.
+        board_page: the address of the board as a web page, for the teacher alone; empty for none.
         theme: what the styles look like.
         color: what `use_color` decided.
     """
 
-    def __init__(self, room: ClassRoom, *, join: Sequence[str], theme: Theme, color: bool) -> None:
-        self._room, self._join = room, join
+    def __init__(
+        self,
+        room: ClassRoom,
+        *,
+        join: Sequence[str],
+        board_page: str = "",
+        theme: Theme,
+        color: bool,
+    ) -> None:
+        self._room, self._join, self._board_page = room, join, board_page
         self._looks = Looks()
         self._showing = _Showing.BOARD
         self._view = room.pupils.board()
@@ -123,7 +133,9 @@ class BoardScreen:
         looks, server = self._looks, self._room.server
         pupil = self._selected
         if self._showing is _Showing.JOIN:
-            return board.joining(self._join, looks)
+            return board.joining(self._join, looks, has_page=bool(self._board_page))
+        if self._showing is _Showing.PAGE:
+            return board.as_page(self._board_page, looks)
         if self._showing is _Showing.PUPIL and pupil is not None:
             said = self._room.pupils.said_by(pupil.number)
             return board.exchange(pupil, said, view, looks)
@@ -179,8 +191,9 @@ class BoardScreen:
 
     def _on_board(self, name: str) -> None:
         match name:
-            case "j":
-                self._showing = _Showing.JOIN
+            case "j" | "w":
+                page = name == "w" and self._board_page
+                self._showing = _Showing.PAGE if page else _Showing.JOIN
             case "n":
                 self._looks.hides_names = not self._looks.hides_names
             case "c-m":

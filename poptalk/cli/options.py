@@ -649,6 +649,9 @@ SERVE = (
     ),
 )
 
+WEB_PORT = 8110
+"""Of the pages of a class: unprivileged, and easy to remember beside 110."""
+
 CLASS = (
     _argument("lesson", "LESSON", "its number, its name, or a file"),
     ANY_NAME.but(
@@ -657,6 +660,14 @@ CLASS = (
     LISTEN,
     PORT,
     TLS_PORT,
+    _value(
+        "--web PORT",
+        "the lesson as a web page as well, and the board: for pupils who have only a browser "
+        f"(--web alone: port {WEB_PORT}; needs the package aiohttp)",
+        type=_port,
+        nargs="?",
+        const=WEB_PORT,
+    ),
     _value(
         "--results FILE",
         "write a table for a spreadsheet, a row for each pupil and step, whenever a step is done",
@@ -849,7 +860,7 @@ COMMANDS: Mapping[str, CliCommand] = {
         summary="hold a class: the server of a lesson, and a board that shows who is stuck",
         example=(
             "  poptalk class 5 --rehearse\n"
-            "  poptalk class 5 --listen 0.0.0.0 --port 2110 --results class.csv\n"
+            "  poptalk class 5 --listen 0.0.0.0 --port 2110 --web --results class.csv\n"
         ),
         options=CLASS,
     ),

@@ -222,6 +222,8 @@ class LessonServer(ABC):
     """Whether what is deleted stays deleted, so that nothing can be as it was at first."""
     later_letters: bool = False
     """Whether letters come in once a session that was logged in has ended with QUIT."""
+    wrong: tuple[range | None, ...] = ()
+    """The connections that have a fault, as far as that is known; None stands for all of them."""
 
     @abstractmethod
     def destination(self, *, fresh: bool, number: int) -> Destination:
@@ -232,13 +234,13 @@ class LessonServer(ABC):
             number: which connection of the lesson it will be, from 1.
         """
 
-    def has_fault(self, number: int) -> bool:  # noqa: ARG002 - what nobody knows of is no fault
+    def has_fault(self, number: int) -> bool:
         """Tell whether the server has a fault, on purpose, on one of the lesson's connections.
 
         Args:
             number: which one, from 1.
         """
-        return False
+        return any(numbers is None or number in numbers for numbers in self.wrong)
 
     @abstractmethod
     def aside(self) -> Destination:
@@ -406,8 +408,6 @@ class PracticeLessonServer(LessonServer):
         self._observers = observers
         self.known = lesson.known
         self._open = ExitStack()
-        self._wrong: tuple[range | None, ...] = ()
-        """The connections that have a fault; None stands for all of them."""
         self._following = 1
         """The number of the next connection of the lesson."""
         self.visitors = Visitors()
@@ -462,10 +462,6 @@ class PracticeLessonServer(LessonServer):
         """Return the commands with which other programs of this machine get here."""
         return ways_in(self._server.host, self._server.port, self._server.tls_port)
 
-    def has_fault(self, number: int) -> bool:
-        """Tell whether one of the lesson's connections has a fault."""
-        return any(numbers is None or number in numbers for numbers in self._wrong)
-
     def aside(self) -> PracticeDestination:
         """Return where to connect to with one connection that is none of the lesson's own: a proof.
 
@@ -479,7 +475,7 @@ class PracticeLessonServer(LessonServer):
     def _new_server(self) -> Server:
         lesson = self.lesson
         persona = persona_of(lesson)
-        self._wrong = _connections_with_faults(lesson)
+        self.wrong = connections_with_faults(lesson)
         is_visited = any(block.outside for block in lesson.blocks(BlockKind.TASK))
         with (
             _blaming(lesson, "user", AccountError),
@@ -546,6 +542,11 @@ class LessonMailboxes:
         self._mailboxes: dict[str, Mailbox] = {}
         self._numbers = itertools.count(1)
 
+    @property
+    def has_later(self) -> bool:
+        """Whether there are letters that come in later."""
+        return self._first.has_later
+
     def place(self, name: str) -> Path:
         """Make the mailbox of a name afresh, and return its maildrop: for `Server(maildrop=...)`.
 
@@ -590,7 +591,8 @@ def persona_of(lesson: Lesson) -> Persona:
         return load_persona(name)
 
 
-def _connections_with_faults(lesson: Lesson) -> tuple[range | None, ...]:
+def connections_with_faults(lesson: Lesson) -> tuple[range | None, ...]:
+    """Return which of a lesson's connections have a fault; None stands for all of them."""
     if not lesson.faults:
         return ()
     from poptalk.practice.faults.plan import FaultError, FaultPlan

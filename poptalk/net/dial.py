@@ -77,20 +77,20 @@ def dial(target: Target, *, timeout: float | None) -> socket.socket:
     addresses = _look_up(target, deadline)
     for index, address in enumerate(addresses):
         try:
-            return _connect(address, target.source, deadline.share(len(addresses) - index))
+            return _connect(address, target, deadline.share(len(addresses) - index))
         except OSError as error:
             attempts.add(address, error)
     raise attempts.failure()
 
 
-def _connect(address: Address, source: str | None, timeout: float | None) -> socket.socket:
+def _connect(address: Address, target: Target, timeout: float | None) -> socket.socket:
     """Return a socket that is connected to an address.
 
     A person's lines are short and wait for an answer each: Nagle's algorithm would only delay them.
 
     Args:
         address: where it is to lead.
-        source: the address of this machine to connect from, None for any.
+        target: says from which address of this machine.
         timeout: seconds that it may take.
 
     Raises:
@@ -100,8 +100,10 @@ def _connect(address: Address, source: str | None, timeout: float | None) -> soc
     try:
         if address.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if source is not None:
-            sock.bind((source, 0))
+        if target.source is not None:
+            sock.bind((target.source, 0))
+            if target.bound is not None:
+                target.bound(sock.getsockname()[:2])
         sock.settimeout(timeout)
         sock.connect(address.for_connect)
         sock.settimeout(None)

@@ -14,7 +14,7 @@ from poptalk.pop3.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from poptalk.net.tls_settings import TlsSettings
 
@@ -90,6 +90,7 @@ class Target(Value):
         port: a TCP port, 1 to 65535.
         family: 0 for IPv6 and IPv4, or ``socket.AF_INET`` or ``socket.AF_INET6`` for one alone.
         source: the address of this machine to connect from, None for any.
+        bound: is told that address and the port, before the other side knows them.
         path: a unix socket, which takes the place of host and port; None for TCP.
         proxy: by whose way to go, None for the direct one.
         connect_timeout: seconds until the connection must be made, None where the general limit holds.
@@ -99,6 +100,7 @@ class Target(Value):
     port: int
     family: int = 0
     source: str | None = None
+    bound: Callable[[tuple[str, int]], None] | None = None
     path: str | None = None
     proxy: Proxy | None = None
     connect_timeout: float | None = None

@@ -7,7 +7,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -206,8 +206,13 @@ def _observers(
     return observers
 
 
-def why_not(error: CannotListen) -> str:
-    """Say why a server cannot listen, and what to try."""
+def why_not(error: CannotListen, *, free: str = "without --port a free one is taken") -> str:
+    """Say why a server cannot listen, and what to try.
+
+    Args:
+        error: what came of it.
+        free: how to get a port that is free.
+    """
     if not error.is_address:
         return (
             f'--listen "{error.host}": this machine has no such address and knows no such name. Try '
@@ -217,7 +222,7 @@ def why_not(error: CannotListen) -> str:
     port = f" port {error.port}" if error.port else ""
     return (
         f"{error.host}{port} cannot be listened on ({reason(error)}). Is another server there "
-        "already? Ports below 1024 are often reserved; without --port a free one is taken."
+        f"already? Ports below 1024 are often reserved; {free}."
     )
 
 
@@ -349,12 +354,15 @@ MOST_ADDRESSES = 3
 """How many are shown of a machine that has more: those of containers tell nobody anything."""
 
 
-def blackboard(server: Server, *, lesson: str | None = None) -> list[str]:
+def blackboard(
+    server: Server, *, lesson: str | None = None, more: Sequence[tuple[str, str]] = ()
+) -> list[str]:
     """Return what a teacher writes on the blackboard, and who can reach the server.
 
     Args:
         server: a server for a class, which has taken its ports.
         lesson: what `poptalk learn` is to be given, None without a lesson.
+        more: what else there is to know, each with its name.
     """
     clear = [each for each in server.listeners if not each.implicit_tls]
     addresses = [
@@ -375,7 +383,7 @@ def blackboard(server: Server, *, lesson: str | None = None) -> list[str]:
         f"    telnet {host} {port}",
         f"    or poptalk {learn}{host} {port}",
         "",
-        *(f"    {name:<10}{value}" for name, value in rows),
+        *(f"    {name:<10}{value}" for name, value in (*rows, *more)),
         "",
         *_who_can_reach(server, [f"{host} {port}" for host, port in addresses]),
     ]

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,17 +22,12 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.completion import generate_completions
 from prompt_toolkit.keys import Keys
 
-from poptalk.net.async_connection import CLOSE_GRACE, AsyncConnection, connect
-from poptalk.net.endpoint import Destination
-from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
-from poptalk.pop3.events import Sent
+from poptalk.net.errors import NetError, TlsFailed
 from poptalk.session.log import SessionRecord
-from poptalk.session.procedure import require_tls
-from poptalk.session.session import Session
+from poptalk.shell.async_shell import TICK_SECONDS, AsyncShell
 from poptalk.shell.commands.registry import LOCAL_PREFIX
 from poptalk.shell.completion import LineCompleter, SecretlessHistory, TypedLine
 from poptalk.shell.shell import Shell
-from poptalk.shell.view import View
 from poptalk.terminal.safe import cells, cut, harmless
 from poptalk.terminal.screen import LiveScreen, ScreenClosed, attributes_of, stop_with
 from poptalk.terminal.theme import MONO, ptk_color_depth, ptk_style
@@ -41,7 +35,6 @@ from poptalk.terminal.theme import MONO, ptk_color_depth, ptk_style
 if TYPE_CHECKING:
     from prompt_toolkit.buffer import Buffer
 
-    from poptalk.net.tls import TlsFacts
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.screen import Attributes
     from poptalk.terminal.theme import Theme
@@ -176,12 +169,9 @@ def _where_one_stands(shell: Shell) -> Iterator[str]:
 
 _SEPARATOR = " · "
 
-TICK_SECONDS = 1.0
-"""How long a reply may take before the bottom line counts the seconds, and each of them."""
 
-
-class LiveShell(Shell):
-    """A shell in which the server is heard while one types; it listens to its connection."""
+class LiveShell(AsyncShell):
+    """A shell in which the server is heard while one types."""
 
     screen: LiveScreen
 
@@ -205,10 +195,6 @@ class LiveShell(Shell):
         """
         # Bold and underline are left where there are no colours; what is a command must still show.
         theme = theme if color else MONO
-        self._connection: AsyncConnection | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._timers: list[asyncio.TimerHandle] = []
-        """What is said when the server stops in the middle of a line, or says nothing at all."""
         self.prompt_session: PromptSession[None] = PromptSession(
             message=self._message,
             style=ptk_style(theme),
@@ -224,131 +210,34 @@ class LiveShell(Shell):
             erase_when_done=True,
         )
         screen = LiveScreen(self.prompt_session.app, theme=theme)
-        self._loop = asyncio.get_running_loop()
-        session = Session(clock=self._loop.time)
-        session.failed = self.show_failure
-        session.in_thread = self._in_thread
-        view = View(session, show=screen.show, size=self._size)
-        super().__init__(session, view, screen, commands)
-        session.record = SessionRecord(session)
-        session.observe({Sent: lambda _event: self.watch()})
-        self.timeout = timeout
+        super().__init__(screen=screen, size=self._size, timeout=timeout, commands=commands)
+        self.session.record = SessionRecord(self.session)
         self._terminal: Attributes | None = None
         self._refused: NetError | None = None
         """Why the server that the shell was started for lets nobody in."""
 
-    # For the local commands.
+    # The line.
 
-    def open(self, destination: Destination) -> None:
-        """Connect in the background; a failure is shown."""
-        if self._connecting is not None:
-            self.not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
-            return
-        self.session.connecting = self.reopened = True
-        self._connecting = self._loop.create_task(self._open(destination))
+    @property
+    def line(self) -> str:
+        """What is in the line."""
+        return self.prompt_session.default_buffer.text
 
-    async def _open(self, destination: Destination) -> None:
-        try:
-            await self._disconnect()
-            self.view.remark(f"connecting to {destination}")
-            await self.connect(destination)
-        except NetError as error:
-            self.not_connected(error)
-        except asyncio.CancelledError:
-            self.not_connected(ConnectFailed("gave up connecting"))
-        finally:
-            self._connecting = None
-            self.session.connecting = False
-            held, self.session.held = self.session.held, []
-            for line in held:
-                self.send_line(line)
-            self.prompt_session.app.invalidate()
+    def put_in_line(self, text: str) -> None:
+        """Replace it."""
+        self.prompt_session.default_buffer.reset()
+        self.prompt_session.default_buffer.insert_text(text)
 
-    async def connect(self, destination: Destination) -> None:
-        """Connect.
+    def redraw(self) -> None:
+        """Draw the prompt and the bottom line again."""
+        self.prompt_session.app.invalidate()
 
-        Raises:
-            ConnectFailed: no connection came about.
-            TlsFailed: TLS did not come about.
-        """
-        self.session.destination = destination
-        settings = destination.tls_settings() if destination.tls else None
-        connection = await connect(
-            destination.target, self, timeout=self.timeout or 0, tls=settings
-        )
-        self._connection = connection
-        where = str(destination)
-        self.session.opened(connection, destination, where=where, encrypted=destination.tls)
-        if connection.tls is not None:
-            self.session.tls_established(connection.tls)
-        connection.begin()
-        self.watch()
-        if destination.starttls:
-            await self._require_tls()
+    def connected_again(self) -> None:
+        """Offer what was half typed; where the prompt does not run yet, `run` does."""
         if self.prompt_session.app.is_running:
-            self._offer_half_typed()
+            super().connected_again()
 
-    async def _require_tls(self) -> None:
-        """Have TLS begin before anything else is said, or end the connection.
-
-        Raises:
-            TlsFailed: the server does not offer it, or it did not come about.
-        """
-        outcome: asyncio.Future[Exception | None] = self._loop.create_future()
-
-        def conclude(error: Exception | None) -> None:
-            if not outcome.done():  # Ctrl-C has ended the waiting first.
-                outcome.set_result(error)
-
-        procedure = self.session.run(require_tls(self.session), name="starttls", then=conclude)
-        try:
-            async with asyncio.timeout(self.timeout):
-                error = await outcome
-        except TimeoutError:
-            error = no_tls_in_time(self.timeout or 0)
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            procedure.abandon()
-        if error is not None:
-            core = self.session.core
-            await self._disconnect()
-            raise self.session.staged(failure(error, core))
-
-    def _offer_half_typed(self) -> None:
-        buffer = self.prompt_session.default_buffer
-        if self.session.procedure is not None:
-            return  # What is in the line may be the answer to a question.
-        if not buffer.text and self.half_typed:
-            buffer.insert_text(self.half_typed)
-            self.half_typed = ""
-        elif not buffer.text and self.destination and self.destination.user and not self.controller:
-            buffer.insert_text(f"USER {self.destination.user}")
-
-    def close(self) -> None:
-        """Close the connection without a word to the server."""
-        if self._connection is not None:
-            self._connection.close()
-        elif self._connecting is not None:
-            self._connecting.cancel()
-
-    async def _disconnect(self) -> None:
-        connection = self._connection
-        if connection is not None:
-            connection.close()
-            # The end may never be told, where an exception has got in between.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_GRACE + 1):
-                    await connection.wait_closed()
-
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something later."""
-        self._loop.call_later(seconds, action)
-
-    def _in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
-        done = self._loop.run_in_executor(None, work)
-        done.add_done_callback(lambda _done: then())
+    # For the local commands.
 
     def leave(self) -> None:
         """End the shell."""
@@ -387,12 +276,11 @@ class LiveShell(Shell):
             if self._refused is not None:
                 raise self._refused
             await self.prompt_session.prompt_async(
-                pre_run=self._offer_half_typed, set_exception_handler=False
+                pre_run=super().connected_again, set_exception_handler=False
             )
         finally:
-            if self._connecting is not None:
-                self._connecting.cancel()
-            await self._disconnect()
+            self.stop_connecting()
+            await self.disconnect()
             self.session.close()
             self.screen.flush()
 
@@ -405,61 +293,14 @@ class LiveShell(Shell):
         elif self.prompt_session.app.is_running:
             self._end(error)
 
-    # The connection speaks: see `async_connection.ConnectionListener`.
-
-    def data_received(self, data: bytes) -> None:
-        """Take octets of the server."""
-        buffer = self.prompt_session.default_buffer
-        if not buffer.text:
-            self.session.received(data)
-        elif self.hear(data, half_typed=buffer.text):
-            buffer.reset()
-        self.watch()
-        if self.controller is not None:
-            self.controller.listened()
-        self.prompt_session.app.invalidate()
-
     def tls_failed(self, error: TlsFailed) -> None:
-        """Take note that it has not, or broke; the end of the connection follows."""
+        """Take note of it; it is the end where the server lets nobody in without a certificate."""
         if not self.is_refused(error):
-            self.session.tls_failed(error)
+            super().tls_failed(error)
         elif self.prompt_session.app.is_running:
             self._end(error)
         else:
             self._refused = error
-
-    def tls_established(self, facts: TlsFacts) -> None:
-        """Take note that STLS has led to TLS."""
-        self.session.tls_established(facts)
-        self.tell_controller(lambda controller: controller.tls_begun())
-
-    def connection_ended(self, ending: Ending) -> None:
-        """Take note of the end of the connection, and keep what is half typed for the next one."""
-        self._connection = None
-        buffer = self.prompt_session.default_buffer
-        if buffer.text.startswith(LOCAL_PREFIX) and self.secret_in_text(buffer.text) is None:
-            self.keep_half_typed("")
-        else:
-            self.keep_half_typed(buffer.text)
-            buffer.reset()
-        super().connection_ended(ending)
-        self.watch()  # for nothing: there is no connection
-        self.prompt_session.app.invalidate()
-
-    def watch(self) -> None:
-        """Begin to wait: for the rest of a line, and for what the server owes."""
-        while self._timers:
-            self._timers.pop().cancel()
-        for seconds, say in self.reminders():
-            self._timers.append(self._loop.call_later(seconds, say))
-        if self.waits:
-            self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))
-
-    def _tick(self) -> None:
-        """Draw the bottom line again, which says how long a reply has been waited for."""
-        if self.waits:
-            self.prompt_session.app.invalidate()
-            self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))
 
     # What is on the screen.
 
@@ -476,17 +317,6 @@ class LiveShell(Shell):
 
     # Keys: see `key_bindings`.
 
-    def procedure_changed(self) -> None:
-        """Go on with what was typed, and draw the prompt, which may be a question now."""
-        super().procedure_changed()
-        self.prompt_session.app.invalidate()
-
-    def interrupt(self, *, cleared: bool) -> None:
-        """Stop making a connection, or what else is waited for."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-        super().interrupt(cleared=cleared)
-
     def take_line(self, event: KeyPressEvent) -> None:
         """Act on what is in the input line, and empty it; with a completion selected, take only that.
 
@@ -502,7 +332,4 @@ class LiveShell(Shell):
         """Act on what is in an input line, and empty it."""
         text = buffer.text
         buffer.reset(append_to_history=True)
-        try:
-            self.enter(text)
-        except NetError as error:
-            self.show_failure(error)
+        self.take(text)

@@ -11,7 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from poptalk.net.endpoint import Destination, password_in_url
 from poptalk.net.errors import NOT_TO_BE_TRUSTED, Injected, NetError, TlsFailed
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.pop3.events import Exchange
     from poptalk.session.exchanges import StoredReply
-    from poptalk.terminal.screen import LinearScreen, LiveScreen
 
 # Where an argument of a local command is, or may be, a secret: it is masked and not remembered.
 #
@@ -86,6 +85,16 @@ _END_A_PROCEDURE = frozenset({":close", ":quit"})
 """What does not wait until poptalk has finished what it is doing."""
 
 
+class Screen(Protocol):
+    """Where lines are shown."""
+
+    shown: int
+    """By it one can tell whether anything else was shown."""
+
+    def show(self, lines: Iterable[Fragments]) -> None:
+        """Show whole lines."""
+
+
 class Shell(ABC):
     """A session with a person at the keyboard.
 
@@ -103,7 +112,7 @@ class Shell(ABC):
         self,
         session: Session,
         view: View,
-        screen: LiveScreen | LinearScreen,
+        screen: Screen,
         commands: Mapping[str, LocalCommand],
     ) -> None:
         self.session = session

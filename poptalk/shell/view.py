@@ -114,6 +114,8 @@ class View:
         log has it all the same."""
         self.unremarked: Collection[ViolationKind] = ()
         """Oddities that the screen says nothing of, since the lesson does, or should not."""
+        self.fold_advice = FOLD_ADVICE
+        """What shows the rest of a long reply."""
         self.body: BodyView | None = None
         """How much has been shown of the body of the last reply; None where it has none."""
         self._screen = show
@@ -244,7 +246,7 @@ class View:
         if event.multi_line and last is not None:
             in_header, fields = last.is_message, verb.fields if verb else ()
             self.body = BodyView(
-                budget=self.screenful(), in_header=in_header, fields=fields, advice=FOLD_ADVICE
+                budget=self.screenful(), in_header=in_header, fields=fields, advice=self.fold_advice
             )
             self._receiving = True
 

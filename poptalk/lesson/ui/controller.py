@@ -74,7 +74,7 @@ def is_yes(answer: str) -> bool:
     return answer.strip().lower() in ("yes", "y")
 
 
-class Host(Protocol):
+class ControllerHost(Protocol):
     """Who a lesson is done for: it has the shell, and says what comes after the lesson."""
 
     @property
@@ -110,7 +110,7 @@ class LessonController(Driver, Controller):
     gives_completions = False
     silences: Sequence[float] = SILENCES
 
-    def __init__(self, host: Host, tutor: Tutor, lesson_server: LessonServer) -> None:
+    def __init__(self, host: ControllerHost, tutor: Tutor, lesson_server: LessonServer) -> None:
         self._shell = host.shell
         self._visitor: VisitorSession | None = None
         """The session of another program; None where none is followed."""
@@ -493,7 +493,7 @@ class LessonController(Driver, Controller):
 # What a lesson looks like in a shell.  Nothing is drawn that a screen reader could not say.
 
 
-_STYLE_OF_COMMENT = {
+STYLE_OF_COMMENT = {
     FeedbackKind.DONE: "done",
     FeedbackKind.ASIDE: "aside",
     FeedbackKind.NOT_YET: "notyet",
@@ -541,7 +541,7 @@ class LessonView:
     def comment(self, kind: FeedbackKind, text: str) -> None:
         """Show a comment; below the answer of the server that it is about, without a gap."""
         columns = self._shell.view.size()[1]
-        word = (_STYLE_OF_COMMENT[kind], kind.value)
+        word = (STYLE_OF_COMMENT[kind], kind.value)
         self._shell.say(render_comment(word, text, columns=columns))
 
     def literal(self, text: str) -> None:

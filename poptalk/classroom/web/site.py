@@ -1,0 +1,482 @@
+"""The web server of a class: its addresses, who may come in, and what a page may do.
+
+It runs in the event loop of the class, beside the POP3 server.  Against other web sites that a pupil's
+browser may have open: the Host must be an address or a name of this machine, so that no other name can
+be made to lead here; what changes anything must come from our own page (Origin); the cookie is sent by
+our own page only.  Against pages made of pupils' input: nobody's text is ever made into markup, and the
+policy of the pages lets no script run but ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import secrets
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from http import HTTPStatus
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, cast
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from poptalk.classroom.board import Looks
+from poptalk.classroom.web.page import CLASS_OVER, WRONG_KEY, Tab
+from poptalk.classroom.web.pupils import MOST_PUPILS, NotAdmitted, PagePupil, PagePupils
+from poptalk.net.endpoint import is_loopback
+from poptalk.practice.limits import ListeningPort, reachable_addresses
+from poptalk.terminal.theme import NEUTRAL
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from poptalk.classroom.room import ClassRoom
+
+STATIC = Path(__file__).parent / "static"
+
+FILES = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/board": ("board.html", "text/html"),
+    "/board.js": ("board.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+"""What the browser gets, and where."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""That 'self' holds for WebSockets as well not every browser knows (CSP 3)."""
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+MOST_OCTETS_OF_A_REQUEST = 64 * 1024
+"""Octets of what joins, and of what a page says at once: more than the longest line that is taken."""
+
+MOST_BOARDS = 10
+"""Boards that are open: a projector, the teacher's own screen, and those that were forgotten."""
+
+LOOK_SECONDS = 0.3
+"""How often it is looked whether a board has anything new to show."""
+
+BOARD_SECONDS = 5.0
+"""How often a board is told how long everybody has been stuck, if there is nothing else to tell."""
+
+CLOSE_SECONDS = 2.0
+"""How long a page may take to say goodbye."""
+
+PINGS_SECONDS = 30.0
+"""How often it is asked whether an open page is still there."""
+
+MESSAGES_A_SECOND = 40
+"""What an open page may say: each key is told, and nobody types faster."""
+
+MOST_CONNECTIONS = 3 * MOST_PUPILS
+MOST_CONNECTIONS_OF_AN_ADDRESS = MOST_CONNECTIONS // 2
+"""As for the practice server: a class may share one router, and one program gone wild leaves room."""
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class WebSite:
+    """The pages of a class.
+
+    Args:
+        room: the class, its server running.
+        hosts: the addresses to listen on.
+        port: the port on each of them, 0 for any that is free.
+
+    Attributes:
+        room: the class.
+        pupils: everybody who has joined by a page.
+        board_key: what opens the board; for the teacher alone.
+        failed: called, in the thread of the pages, with a fault of poptalk's own.
+    """
+
+    def __init__(
+        self,
+        room: ClassRoom,
+        *,
+        hosts: Sequence[str],
+        port: int = 0,
+    ) -> None:
+        self.pupils = PagePupils(room)
+        self.board_key = secrets.token_urlsafe(12)
+        self.failed: Callable[[Exception], object] = lambda _error: None
+        self.room = room
+        self._boards: dict[Tab, bool] = {}
+        """The boards that are open, each with whether it was asked for names."""
+        self._ready: Future[Callable[[], object]] = Future()
+        self._stop: Callable[[], object]
+        self._thread = threading.Thread(target=self._live, name="poptalk pages", daemon=True)
+        self._hosts = tuple(hosts)
+        self._asked_for = port
+        own = socket.gethostname().lower()
+        self._names = {"localhost", own, f"{own}.local"}
+        self._listeners: tuple[ListeningPort, ...] = ()
+        # What strangers send is no news, and nothing may be written onto the board in the terminal.
+        silent = logging.getLogger("poptalk.pages")
+        silent.addHandler(logging.NullHandler())
+        silent.propagate = False
+        self._runner = web.AppRunner(
+            self._app(), handle_signals=False, access_log=None, logger=silent
+        )
+
+    # Life.
+
+    def listen(self) -> None:
+        """Take the ports.
+
+        Raises:
+            CannotListen: a port is taken or forbidden, or the address is not one of this machine.
+        """
+        port = self._asked_for
+        for host in self._hosts:
+            listener = ListeningPort(host, port, implicit_tls=False)
+            port = listener.port
+            self._listeners += (listener,)
+
+    @property
+    def port(self) -> int:
+        """The port that was taken."""
+        return self._listeners[0].port
+
+    @property
+    def _cookie(self) -> str:
+        """The name of the cookie: a browser keeps one for all ports of a host (RFC 6265 §8.5)."""
+        return f"poptalk-{self.port}"
+
+    @property
+    def address(self) -> str:
+        """What pupils type into their browsers: where others find this machine, if any can."""
+        found = [each for host in self._hosts for each in reachable_addresses(host)]
+        elsewhere = [each for each in found if not is_loopback(each)]
+        host = (*elsewhere, *found, "localhost")[0]
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
+    def ways_in(self) -> tuple[tuple[str, str], ...]:
+        """Return what pupils need to know, each with its name: for the blackboard."""
+        code = self.pupils.code
+        return ("browser", self.address), ("code", f"{code[:3]} {code[3:]}")
+
+    @property
+    def board_address(self) -> str:
+        """Where the board is, its key included; for the teacher alone."""
+        return f"{self.address}board#{self.board_key}"
+
+    def __enter__(self) -> Self:
+        """Serve the pages in a thread.
+
+        Raises:
+            CannotListen: as `listen` does.
+        """
+        if not self._listeners:
+            self.listen()
+        self._thread.start()
+        self._stop = self._ready.result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+        self._thread.join()
+
+    def _live(self) -> None:
+        """Serve until `_stop` is called."""
+
+        async def serve() -> None:
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(self._unforeseen)
+            await self._runner.setup()
+            for listener in self._listeners:
+                await listener.serve(partial(Gate, cast("web.Server", self._runner.server)))
+            showing = asyncio.create_task(self._show_board())
+            self._ready.set_result(lambda: loop.call_soon_threadsafe(stop.set))
+            await stop.wait()
+            showing.cancel()
+            await self._end()
+
+        asyncio.run(serve())
+
+    def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Pass on a fault of poptalk's own, which must not end the class."""
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self.failed(error)
+
+    async def _end(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        for board in self._boards:
+            board.close(WSCloseCode.GOING_AWAY, CLASS_OVER)
+        for pupil in self.pupils:
+            await pupil.end()
+        await self._runner.cleanup()
+
+    # What there is.
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard], client_max_size=MOST_OCTETS_OF_A_REQUEST)
+        for path, (name, kind) in FILES.items():
+            app.router.add_get(path, _file(STATIC.joinpath(name).read_bytes(), kind))
+        app.router.add_get("/theme.css", _file(theme_css().encode(), "text/css"))
+        app.router.add_get("/session", self._session)
+        app.router.add_post("/join", self._join)
+        app.router.add_get("/lesson", self._learn)
+        app.router.add_get("/class", self._watch)
+        app.on_response_prepare.append(self._add_headers)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse what comes by another name, or from another site."""
+        if not self._is_ours(request.host):
+            return _refusal(
+                HTTPStatus.MISDIRECTED_REQUEST, "This server has no such name; use its address."
+            )
+        origin = request.headers.get("Origin")
+        acts = request.method not in ("GET", "HEAD") or "Upgrade" in request.headers
+        if (acts or origin is not None) and origin != f"http://{request.host}":
+            return _refusal(HTTPStatus.FORBIDDEN, "Only this server's own pages may do this.")
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _refusal(HTTPStatus(error.status), f"{error.reason}.")
+
+    def _is_ours(self, host: str) -> bool:
+        """Tell whether a Host is an address, which leads nowhere else, or a name of this machine."""
+        name, port = host, "0"
+        if ":" in host and not host.endswith("]"):
+            name, _, port = host.rpartition(":")
+        try:
+            ip_address(name.strip("[]"))
+        except ValueError:
+            return port.isdigit() and name.lower() in self._names
+        return port.isdigit()
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        host = request.host if self._is_ours(request.host) else "localhost"
+        response.headers.update(HEADERS)
+        response.headers["Content-Security-Policy"] = POLICY.format(host=host)
+        # Which versions are installed is nobody's business.
+        response.headers["Server"] = "poptalk"
+
+    # The lesson.
+
+    async def _session(self, request: web.Request) -> web.Response:
+        """Say whether the browser has joined before."""
+        pupil = self.pupils.with_token(request.cookies.get(self._cookie))
+        name = None if pupil is None else pupil.name
+        return web.json_response({"lesson": self.room.lesson.title, "name": name})
+
+    async def _join(self, request: web.Request) -> web.Response:
+        try:
+            asked = json.loads(await request.text())
+            name, code = asked["name"], asked["code"]
+            if not (isinstance(name, str) and isinstance(code, str)):
+                raise TypeError
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return _refusal(HTTPStatus.BAD_REQUEST, "A name and a code are needed.")
+        try:
+            pupil = await self.pupils.join(name, code, address=request.remote or "")
+        except NotAdmitted as error:
+            return _refusal(error.status, str(error))
+        response = web.json_response({"name": pupil.name})
+        response.set_cookie(self._cookie, pupil.token, httponly=True, samesite="Strict", path="/")
+        return response
+
+    async def _learn(self, request: web.Request) -> web.StreamResponse:
+        """Be the line between a page and its lesson."""
+        pupil = self.pupils.with_token(request.cookies.get(self._cookie))
+        if pupil is None:
+            return _refusal(HTTPStatus.UNAUTHORIZED, "Join first.")
+        return await _hold(request, pupil.come, pupil.go, partial(self._take, pupil))
+
+    def _take(self, pupil: PagePupil, said: object) -> None:
+        """Act on what a page says: `{"line": "LIST"}`, `{"typing": "LI"}`, or `{"stop": true}`."""
+        shell = pupil.host.shell
+        try:
+            match said:
+                case {"line": str(text)}:
+                    for line in _characters(text).splitlines() or [""]:
+                        shell.entered(line)
+                case {"typing": str(text)}:
+                    shell.typed(_characters(text))
+                case {"stop": True}:
+                    shell.interrupt(cleared=False)
+        except Exception as error:  # noqa: BLE001 - one page's fault is not the class's
+            shell.view.warn(f"a fault in poptalk: {error!r}; please tell your teacher")
+            self.failed(error)
+
+    # The board.
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        """Keep a board up to date, for those who know its key."""
+        if len(self._boards) >= MOST_BOARDS:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many boards are open.")
+        tabs: list[Tab] = []
+
+        def take(said: object) -> None:
+            match said:
+                case {"key": str(key), "names": bool(names)} if self._opens_board(key):
+                    self._boards[tabs[0]] = names
+                    tabs[0].put(self._board_text(names=names))
+                case _:
+                    tabs[0].close(WSCloseCode.POLICY_VIOLATION, WRONG_KEY)
+
+        return await _hold(request, tabs.append, lambda tab: self._boards.pop(tab, None), take)
+
+    def _board_text(self, *, names: bool) -> str:
+        """Return the board as JSON, with what pupils need to join.
+
+        Args:
+            names: whether pupils have their names, and what they typed those of others.
+        """
+        board, looks = self.room.pupils.board(), Looks(hides_names=not names)
+        shown = partial(looks.without_names, pupils=board.pupils)
+        facts = asdict(board)
+        for entry, pupil in zip(facts["pupils"], board.pupils, strict=True):
+            entry["name"] = looks.name(pupil)
+            entry |= {part: shown(entry[part]) for part in ("line", "remark", "trouble")}
+        facts["wrong_lines"] = [(shown(line), count) for line, count in board.wrong_lines]
+        facts["join"] = " · ".join(
+            (*map(" ".join, self.ways_in()), f"password {self.room.password}")
+        )
+        return json.dumps(facts, default=lambda each: each.value)
+
+    def _opens_board(self, key: str) -> bool:
+        return hmac.compare_digest(_characters(key).encode(), self.board_key.encode())
+
+    async def _show_board(self) -> None:
+        """Tell the boards of what is new; times are told now and then in any case."""
+        shown, since = -1, 0.0
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            pupils, now = self.room.pupils, asyncio.get_running_loop().time()
+            if self._boards and (pupils.version != shown or now - since >= BOARD_SECONDS):
+                shown, since = pupils.version, now
+                for board, names in tuple(self._boards.items()):
+                    board.put(self._board_text(names=names))
+
+
+async def _hold(
+    request: web.Request,
+    come: Callable[[Tab], object],
+    go: Callable[[Tab], object],
+    take: Callable[[object], object],
+) -> web.WebSocketResponse:
+    """Hold the connection of a tab, until one of the two ends it.
+
+    Args:
+        request: begins it.
+        come: is given the tab.
+        go: is given it when it is gone.
+        take: is given what the page says.
+    """
+    ws = web.WebSocketResponse(
+        timeout=CLOSE_SECONDS,
+        heartbeat=PINGS_SECONDS,
+        max_msg_size=MOST_OCTETS_OF_A_REQUEST,
+        compress=False,
+    )
+    await ws.prepare(request)
+    tab = Tab(ws)
+    sending = asyncio.create_task(tab.send_all())
+    come(tab)
+    try:
+        async for message in ws:
+            if message.type is WSMsgType.TEXT:
+                take(_read(message.data))
+            await asyncio.sleep(1 / MESSAGES_A_SECOND)
+    finally:
+        go(tab)
+        tab.close(WSCloseCode.OK, b"")
+        await sending
+        if request.transport is not None:
+            # What it has not taken by now it never will.
+            request.transport.abort()
+    return ws
+
+
+def _read(text: str) -> object:
+    """Return what JSON says; None where it is none, or far too deep."""
+    with suppress(ValueError, RecursionError):
+        return cast("object", json.loads(text))
+    return None
+
+
+def _characters(text: str) -> str:
+    """Return a text with nothing in it that is only half a character, as JSON may have it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _refusal(status: HTTPStatus, sentence: str) -> web.Response:
+    return web.json_response({"error": sentence}, status=status)
+
+
+def _file(content: bytes, kind: str) -> Handler:
+    async def give(_request: web.Request) -> web.Response:
+        return web.Response(body=content, content_type=kind, charset="utf-8")
+
+    return give
+
+
+def theme_css() -> str:
+    """Return the looks of the theme as rules: the style "ok" is the class `s-ok`."""
+    rules = {"bold": "font-weight:bold", "italic": "font-style:italic"}
+    rules["underline"] = "text-decoration:underline"
+    lines = []
+    for name, look in NEUTRAL.items():
+        told = [rules.get(word, f"color:var(--{word})") for word in look.split()]
+        lines.append(f".s-{name}{{{';'.join(told)}}}\n" if told else "")
+    return "".join(lines)
+
+
+class Gate(asyncio.Protocol):
+    """Lets a connection in, if there is room for it.
+
+    Args:
+        server: makes the protocols of those that are let in.
+    """
+
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Hand the connection on, or end it."""
+        assert isinstance(transport, asyncio.Transport)
+        present = [each.transport for each in self._server.connections]
+        address = _address(transport)
+        of_one = sum(_address(each) == address for each in present if each is not None)
+        if len(present) >= MOST_CONNECTIONS or of_one >= MOST_CONNECTIONS_OF_AN_ADDRESS:
+            transport.abort()
+            return
+        protocol = self._server()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+
+
+def _address(transport: asyncio.BaseTransport) -> str:
+    peer = transport.get_extra_info("peername")
+    return peer[0] if isinstance(peer, tuple) else ""

@@ -1,0 +1,259 @@
+"""A shell on asyncio's event loop, which hears its connection while a line is being typed.
+
+What it lacks is the line itself: `live` has it in a terminal, the classroom's page in a browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from poptalk.net.async_connection import CLOSE_GRACE, AsyncConnection, connect
+from poptalk.net.endpoint import Destination
+from poptalk.net.errors import ConnectFailed, Ending, NetError, TlsFailed, failure, no_tls_in_time
+from poptalk.pop3.events import Sent
+from poptalk.session.procedure import require_tls
+from poptalk.session.session import Session
+from poptalk.shell.commands.registry import LOCAL_PREFIX
+from poptalk.shell.shell import Shell
+from poptalk.shell.view import View
+
+if TYPE_CHECKING:
+    from poptalk.net.tls import TlsFacts
+    from poptalk.shell.commands.registry import LocalCommand
+    from poptalk.shell.shell import Screen
+
+TICK_SECONDS = 1.0
+"""How long a reply may take before the seconds are counted, and each of them."""
+
+
+class AsyncShell(Shell):
+    """Connects and listens; a `ConnectionListener`.
+
+    Args:
+        screen: where lines are shown.
+        size: gives its rows and columns.
+        timeout: seconds for connecting, for a TLS handshake, and until a reply is overdue.
+        commands: the local commands.
+    """
+
+    def __init__(
+        self,
+        *,
+        screen: Screen,
+        size: Callable[[], tuple[int, int]],
+        timeout: float,
+        commands: Mapping[str, LocalCommand],
+    ) -> None:
+        self._connection: AsyncConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        """What is said when the server stops in the middle of a line, or says nothing at all."""
+        self._loop = asyncio.get_running_loop()
+        session = Session(clock=self._loop.time)
+        session.failed = self.show_failure
+        session.in_thread = self._in_thread
+        view = View(session, show=screen.show, size=size)
+        super().__init__(session, view, screen, commands)
+        session.observe({Sent: lambda _event: self.watch()})
+        self.timeout = timeout
+
+    # The line.
+
+    @property
+    @abstractmethod
+    def line(self) -> str:
+        """What is in the line, and not sent yet."""
+
+    @abstractmethod
+    def put_in_line(self, text: str) -> None:
+        """Replace what is in the line."""
+
+    @abstractmethod
+    def redraw(self) -> None:
+        """Draw the prompt again: it may say something else now."""
+
+    def connected_again(self) -> None:
+        """Offer what was half typed when the last connection ended, or the name in the URL."""
+        if self.line or self.session.procedure is not None:
+            return  # What is in the line may be the answer to a question.
+        if self.half_typed:
+            text, self.half_typed = self.half_typed, ""
+            self.put_in_line(text)
+        elif self.destination and self.destination.user and not self.controller:
+            self.put_in_line(f"USER {self.destination.user}")
+
+    def take(self, text: str) -> None:
+        """Act on a line that was typed; what fails is shown."""
+        try:
+            self.enter(text)
+        except NetError as error:
+            self.show_failure(error)
+
+    # For the local commands.
+
+    def open(self, destination: Destination) -> None:
+        """Connect in the background; a failure is shown."""
+        if self._connecting is not None:
+            self.not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
+            return
+        self.session.connecting = self.reopened = True
+        self._connecting = self._loop.create_task(self._open(destination))
+
+    async def _open(self, destination: Destination) -> None:
+        try:
+            await self.disconnect()
+            self.view.remark(f"connecting to {destination}")
+            await self.connect(destination)
+        except NetError as error:
+            self.not_connected(error)
+        except asyncio.CancelledError:
+            self.not_connected(ConnectFailed("gave up connecting"))
+        finally:
+            self._connecting = None
+            self.session.connecting = False
+            held, self.session.held = self.session.held, []
+            for line in held:
+                self.send_line(line)
+            self.redraw()
+
+    async def connect(self, destination: Destination) -> None:
+        """Connect.
+
+        Raises:
+            ConnectFailed: no connection came about.
+            TlsFailed: TLS did not come about.
+        """
+        self.session.destination = destination
+        settings = destination.tls_settings() if destination.tls else None
+        connection = await connect(
+            destination.target, self, timeout=self.timeout or 0, tls=settings
+        )
+        self._connection = connection
+        where = str(destination)
+        self.session.opened(connection, destination, where=where, encrypted=destination.tls)
+        if connection.tls is not None:
+            self.session.tls_established(connection.tls)
+        connection.begin()
+        self.watch()
+        if destination.starttls:
+            await self._require_tls()
+        self.connected_again()
+
+    async def _require_tls(self) -> None:
+        """Have TLS begin before anything else is said, or end the connection.
+
+        Raises:
+            TlsFailed: the server does not offer it, or it did not come about.
+        """
+        outcome: asyncio.Future[Exception | None] = self._loop.create_future()
+
+        def conclude(error: Exception | None) -> None:
+            if not outcome.done():  # Ctrl-C has ended the waiting first.
+                outcome.set_result(error)
+
+        procedure = self.session.run(require_tls(self.session), name="starttls", then=conclude)
+        try:
+            async with asyncio.timeout(self.timeout):
+                error = await outcome
+        except TimeoutError:
+            error = no_tls_in_time(self.timeout or 0)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            procedure.abandon()
+        if error is not None:
+            core = self.session.core
+            await self.disconnect()
+            raise self.session.staged(failure(error, core))
+
+    def close(self) -> None:
+        """Close the connection without a word to the server."""
+        if self._connection is not None:
+            self._connection.close()
+        else:
+            self.stop_connecting()
+
+    def stop_connecting(self) -> None:
+        """Give up a connection that is being made."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    async def disconnect(self) -> None:
+        """Close the connection, and wait until its end has been told."""
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+            # The end may never be told, where an exception has got in between.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_GRACE + 1):
+                    await connection.wait_closed()
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        self._loop.call_later(seconds, action)
+
+    def _in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        done = self._loop.run_in_executor(None, work)
+        done.add_done_callback(lambda _done: then())
+
+    def interrupt(self, *, cleared: bool) -> None:
+        """Stop making a connection, or what else is waited for."""
+        self.stop_connecting()
+        super().interrupt(cleared=cleared)
+
+    def procedure_changed(self) -> None:
+        """Go on with what was typed, and draw the prompt, which may be a question now."""
+        super().procedure_changed()
+        self.redraw()
+
+    # The connection speaks: see `async_connection.ConnectionListener`.
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets of the server."""
+        if self.hear(data, half_typed=self.line):
+            self.put_in_line("")
+        self.watch()
+        if self.controller is not None:
+            self.controller.listened()
+        self.redraw()
+
+    def tls_failed(self, error: TlsFailed) -> None:
+        """Take note that it has not, or broke; the end of the connection follows."""
+        self.session.tls_failed(error)
+
+    def tls_established(self, facts: TlsFacts) -> None:
+        """Take note that STLS has led to TLS."""
+        self.session.tls_established(facts)
+        self.tell_controller(lambda controller: controller.tls_begun())
+
+    def connection_ended(self, ending: Ending) -> None:
+        """Take note of the end of the connection, and keep what is half typed for the next one."""
+        self._connection = None
+        if self.line.startswith(LOCAL_PREFIX) and self.secret_in_text(self.line) is None:
+            self.keep_half_typed("")
+        else:
+            self.keep_half_typed(self.line)
+            self.put_in_line("")
+        super().connection_ended(ending)
+        self.watch()  # for nothing: there is no connection
+        self.redraw()
+
+    def watch(self) -> None:
+        """Begin to wait: for the rest of a line, and for what the server owes."""
+        while self._timers:
+            self._timers.pop().cancel()
+        for seconds, say in self.reminders():
+            self._timers.append(self._loop.call_later(seconds, say))
+        if self.waits:
+            self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))
+
+    def _tick(self) -> None:
+        """Draw the prompt again, beside which it says how long a reply has been waited for."""
+        if self.waits:
+            self.redraw()
+            self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))
