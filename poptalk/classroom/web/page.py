@@ -80,7 +80,7 @@ class Tab:
             self.close(WSCloseCode.GOING_AWAY, b"")
 
 
-class Page:
+class LessonPage:
     """What one pupil sees, and the tab in which they see it, if any is open."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aiohttp import WSCloseCode
 
 from poptalk.classroom.room import PupilServer
-from poptalk.classroom.web.page import CLASS_OVER, Page, Tab
+from poptalk.classroom.web.page import CLASS_OVER, LessonPage, Tab
 from poptalk.classroom.web.shell import PageHost, PageShell
 from poptalk.lesson.document.model import named_for
 from poptalk.lesson.runner import Tutor
@@ -100,7 +100,7 @@ class PagePupil:
         page: what they see.
     """
 
-    def __init__(self, name: str, host: PageHost, page: Page) -> None:
+    def __init__(self, name: str, host: PageHost, page: LessonPage) -> None:
         self.name = name
         self.host = host
         self.page = page
@@ -223,7 +223,7 @@ class PagePupils:
         await pupil.end()
 
     def _newcomer(self, name: str, key: str) -> PagePupil:
-        page = Page()
+        page = LessonPage()
         server = _PageServer(self._room, name)
         lesson = named_for(self._room.lesson, server.known)
         passed, position = self._room.pupils.progress_of(name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from poptalk.classroom.web.page import Page
+from poptalk.classroom.web.page import LessonPage
 from poptalk.classroom.web.prose import inline, spans, tree
 from poptalk.lesson.actions import Ask, Awaiting, FeedbackKind, Follow, Heading, LessonAction, Say
 from poptalk.lesson.ui.controller import STYLE_OF_COMMENT, LessonController, LessonView
@@ -62,7 +62,7 @@ class PageScreen:
         page: the whole page.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: LessonPage) -> None:
         self.shown = 0
         self._page = page
 
@@ -81,7 +81,7 @@ class PageShell(AsyncShell):
         page: what the browser shows.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: LessonPage) -> None:
         self.page = page
         self._line = ""
         self._mask: int | None = None
