@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -61,10 +62,15 @@ class Caller:
     Args:
         port: of the class.
         lines: what is typed at once.
+        tls: whether TLS comes first.
     """
 
-    def __init__(self, port: int, *lines: str | bytes) -> None:
+    def __init__(self, port: int, *lines: str | bytes, tls: bool = False) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self._socket = context.wrap_socket(self._socket)
         self._file = self._socket.makefile("rb")
         self.greeting = self._file.readline()
         self.last = b""

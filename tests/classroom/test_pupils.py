@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from poptalk.classroom import pupils
@@ -191,6 +193,17 @@ def test_a_pipe_of_poptalk_is_a_pupil_like_any_other() -> None:
         wait_until(lambda: not seen(room, "ada").is_connected)
         pupil = seen(room, "ada")
         assert (pupil.all_misses, done(pupil.steps)) == (1, 3)
+
+
+def test_whoever_logs_in_by_auth_or_in_tls_has_a_name_as_well() -> None:
+    response = b64encode(f"\0ada\0{PASSWORD}".encode()).decode()
+    with a_room("9") as room:
+        with Caller(room.server.port, f"AUTH PLAIN {response}"):
+            assert seen(room, "ada").is_connected
+            assert response not in f"{room.pupils.board()!r} {room.pupils.said_by(1)!r}"
+        with Caller(room.server.tls_port, tls=True) as ben:
+            ben.log_in("ben")
+            assert done(seen(room, "ben").steps) == 1
 
 
 def test_faults_of_one_connection_meet_that_one_of_each_pupil() -> None:
