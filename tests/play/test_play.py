@@ -78,20 +78,23 @@ def test_the_speaker_has_a_second_terminal(tmp_path: Path) -> None:
         assert notes.restored
 
 
-def test_a_dialogue_is_played_on_a_server_of_ones_own(tmp_path: Path, server: Server) -> None:
+def test_a_key_that_is_held_down_deletes_nothing_on_a_server_of_ones_own(
+    tmp_path: Path, server: Server
+) -> None:
     target = f"pop3://bob@127.0.0.1:{server.port}"
-    with play(tmp_path, ARTICLE, target, "--pace", "clicker") as pty:
+    with play(tmp_path, ARTICLE, target) as pty:
         pty.wait_for("marks messages as deleted")
         pty.send("yes\r")
         pty.wait_for("Enter begins>")
-        hold_enter(pty, "yes or no>")
-        pty.send(CTRL_C)
-        pty.wait_for("Not sent. RSET takes the marks back.")
-        pty.send(CTRL_D)
+        hold_enter(pty, "(the end)>")
+        assert "Not sent. RSET takes the marks back." in " ".join(pty.history())
+        pty.send("q")
         assert pty.wait_exit() == 0
-    assert server.sessions[-1].commands == [
+    *_, played, left = server.sessions
+    assert played.commands == [
         *(b"USER bob", b"PASS jones", b"LIST", b"RETR 2", b"TOP 3 10", b"DELE 3")
     ]
+    assert left.commands == [b"USER bob", b"PASS jones", b"QUIT"]
 
 
 def test_it_needs_a_terminal() -> None:
