@@ -385,6 +385,8 @@ class MessageChoice:
     """Octets that each must exceed."""
     conditions: tuple[Callable[[Summary], bool], ...] = ()
     """What its header must say."""
+    by_age: bool = False
+    """Whether one of them is about its date."""
 
     def by_size(self, sizes: Mapping[int, int | None]) -> list[int]:
         """Return those that may be meant, as far as their numbers and sizes tell.
@@ -431,7 +433,7 @@ def parse_choice(text: str, *, now: datetime) -> MessageChoice:
 def _term(words: list[str], choice: MessageChoice, now: datetime) -> dict[str, Any]:
     """Read one condition; return the fields of the choice that it changes."""
     name, *rest = [word.lower() for word in words] or [""]
-    said = " ".join(word.strip('"') for word in words[1:]).casefold()
+    said = " ".join(word.strip('"') for word in words[1:]).strip("'").casefold()
 
     def condition(holds: Callable[[Summary], bool]) -> dict[str, Any]:
         return {"conditions": (*choice.conditions, holds)}
@@ -441,19 +443,23 @@ def _term(words: list[str], choice: MessageChoice, now: datetime) -> dict[str, A
             return {}
         case "last", [count] if count.isascii() and count.isdigit() and len(count) < 10:
             return {"last": int(count)}
-        case "from", [_, *_]:
+        case "", []:
+            raise BadChoice(f"a condition is missing beside and: {CHOICE}")
+        case "from", [_, *_] if said:
             return condition(lambda each: said in each.sender.casefold())
-        case "subject", [_, *_]:
+        case "subject", [_, *_] if said:
             return condition(lambda each: said in each.subject.casefold())
         case "older", ["than", age]:
             moment = _moment(age, now)
-            return condition(lambda each: each.when is not None and each.when < moment)
+            aged = condition(lambda each: each.when is not None and each.when < moment)
+            return {**aged, "by_age": True}
         case "larger", ["than", amount] if found := _AMOUNT.fullmatch(amount):
             factor = _FACTORS[(found[2] or "")[:1].lower()]
             return {"larger": max(choice.larger or 0, int(found[1]) * factor)}
-    ranges = "".join(words)
+    # "3 7" is two messages, as "3,7"; "3 - 7" and "3, 7" are what they look like.
+    ranges = re.sub(r"(?<=\d) (?=\d)", ",", " ".join(words)).replace(" ", "")
     if not _RANGES.fullmatch(ranges) or choice.numbers:
-        raise BadChoice(f"{harmless(' '.join(words)) or 'nothing'} is none of {CHOICE}")
+        raise BadChoice(f"{harmless(' '.join(words))} is none of {CHOICE}")
     return {"numbers": tuple(map(_range, ranges.split(",")))}
 
 

@@ -94,6 +94,8 @@ async def test_a_table_of_messages(columns: int) -> None:
     [
         ("2-4,9", "2 3 4 9"),
         ("8-", "8 9"),
+        ("1 3, 5 - 6", "1 3 5 6"),
+        ("from 'bob jones' and 1-5", "2 4"),
         ("last 2", "8 9"),
         ("all and larger than 7k", "8 9"),
         ("from ann", "1 3 5 7 9"),
@@ -118,7 +120,8 @@ def test_which_are_meant(which: str, numbers: str) -> None:
         ("tuesday", ":messages: tuesday is none of 1-20,30, last 20, all, from TEXT,"),
         ("older than long", ":messages: long is no age: say older than 30d, 4w or 20"),
         ("from", ":messages: from is none of"),
-        ("1 and", ":messages: nothing is none of"),
+        ('from ""', ':messages: from "" is none of'),
+        ("1 and", ":messages: a condition is missing beside and: "),
     ],
 )
 def test_what_means_none(which: str, sentence: str) -> None:
@@ -276,6 +279,14 @@ def test_several_go_to_files_of_their_own(tmp_path: Path) -> None:
         done.stderr.replace("\n#! ", " ").splitlines()
     )
     assert server.received.count(b"RETR") == 3
+
+
+@pytest.mark.parametrize("which", ["1-3", "all", "last 2"])
+def test_several_without_a_folder_are_not_a_file(which: str) -> None:
+    with dropping(3) as server:
+        lines = LOGIN + b"RETR 1\n:save %s\n" % which.encode()
+        done = piped(lines, *at(server), "--local-commands")
+    assert f"name a folder: :save {which} FOLDER" in done.stderr
 
 
 # A body that is kept is not fetched again.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mail.test_message import LETTER
 from tests.servers.recording import RecordingServer, by_keyword
-from tests.shell.black_box import at, piped
+from tests.shell.black_box import at, on_a_terminal, piped
 from tests.shell.shells import live, practising
 
 HOSTILE = (
@@ -44,6 +44,21 @@ async def test_it_is_fetched_in_sight_and_shown_beside(
             assert "S: ." in shell.view()
             assert "# as poptalk reads it:" in shell.said()
         assert server.received == sent
+
+
+def test_what_has_come_of_a_message_is_no_whole_one() -> None:
+    unfinished = b"+OK\r\nSubject: x\r\n\r\nhalf\r\n"
+    with (
+        RecordingServer(reply=by_keyword({b"RETR": unfinished})) as server,
+        on_a_terminal("connect", "--plain", *at(server)) as pty,
+    ):
+        pty.wait_for("AUTHORIZATION")
+        pty.send("RETR 1\r")
+        pty.wait_for("S: half")
+        pty.send("\x03")
+        pty.wait_for("no longer waiting")
+        pty.send(":text\r")
+        pty.wait_for("# as poptalk reads it, as far as it has come:")
 
 
 async def test_without_a_number_it_is_the_last_message() -> None:

@@ -190,7 +190,8 @@ def _fetch_and_show(
     came = ""
     if command is None and reply is not shell.session.exchanges.last and reply.exchange is not None:
         came = f", from the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"
-    shell.view.remark(f"as poptalk reads it{came}:")
+    so_far = "" if reply.complete else ", as far as it has come"
+    shell.view.remark(f"as poptalk reads it{came}{so_far}:")
     count = len(rows)
     yield from shown(
         shell,
@@ -308,7 +309,7 @@ def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
         there = f"{len(sizes):,} message{'' if len(sizes) == 1 else 's'}" if sizes else "no message"
         raise LocalError(f"no message is like that; the maildrop has {there}")
     show()
-    undated = sum(each.when is None for each in summaries) if choice.conditions else 0
+    undated = sum(each.when is None for each in summaries) if choice.by_age else 0
     if undated:
         shell.view.remark(f"{undated:,} without a readable date, so nothing is known of their age")
     return meant()
@@ -468,6 +469,8 @@ def _save(shell: Shell, argument: str) -> None:
         return
     word, _, rest = argument.partition(" ")
     name = os.path.expanduser(rest.strip() if _is_number(word) else argument)
+    if _SEVERAL.fullmatch(f"{argument} _"):
+        raise LocalError(f"name a folder: :save {harmless(argument)} FOLDER")
     if not name:
         raise LocalError("name a file: :save letter.eml, or :save 3 letter.eml")
     if not _is_number(word):
