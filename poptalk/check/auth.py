@@ -14,7 +14,6 @@ from poptalk.check.model import (
     Seen,
     check,
     refused,
-    violates,
 )
 from poptalk.check.probes import tags
 from poptalk.pop3.events import ViolationKind
@@ -157,7 +156,11 @@ check(
     expects="AUTH is answered with a challenge, and not with +OK, while a response is owed",
     suffers="it believes that it is logged in, or sends its password as a command",
     probes="auth",
-    judge=violates(ViolationKind.OK_FOR_CHALLENGE),
+    judge=lambda seen: [
+        Problem(f"{spoken.name} is {spoken.outcome}", spoken)
+        for spoken in _begun(seen, "PLAIN", "LOGIN", "CRAM-MD5")
+        if any(each.kind is ViolationKind.OK_FOR_CHALLENGE for each in spoken.violations)
+    ],
 )
 
 

@@ -20,7 +20,7 @@ MAILBOX = Path(__file__).resolve().parents[2] / "lessons" / "mailboxes" / "dots"
 
 EVERYTHING = Permit.LOGIN | Permit.DELETE | Permit.SLOW | Permit.INTRUDE
 
-SEEN_IN_ALL = {"greeting", "capa", "listings", "reading"}
+SEEN_IN_ALL = {"greeting", "capa", "before_login", "listings", "reading"}
 """The probes that are made for checks which look at whatever was said."""
 
 PROBLEMS = (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.NOTE)
