@@ -146,9 +146,10 @@ def stls(run: ProbeRun) -> None:
             if connection.open:
                 run.keep("STLS inside", connection.ask(b"STLS"))
     connection.quit()
-    connection = run.connect(starttls=False, trusting=True)
-    run.keep("CAPA afterwards", connection.ask(b"CAPA"))
-    connection.quit()
+    for label in ("CAPA afterwards", "CAPA once more"):
+        connection = run.connect(starttls=False, trusting=True)
+        run.keep(label, connection.ask(b"CAPA"))
+        connection.quit()
 
 
 @probe()
