@@ -14,7 +14,6 @@ from poptalk.check.model import (
     Seen,
     check,
     refused,
-    violates,
 )
 from poptalk.check.probes import tags
 from poptalk.pop3.events import ViolationKind
@@ -157,7 +156,11 @@ check(
     expects="AUTH is answered with a challenge, and not with +OK, while a response is owed",
     suffers="it believes that it is logged in, or sends its password as a command",
     probes="auth",
-    judge=violates(ViolationKind.OK_FOR_CHALLENGE),
+    judge=lambda seen: [
+        Problem(f"{spoken.name} is {spoken.outcome}", spoken)
+        for spoken in _begun(seen, "PLAIN", "LOGIN", "CRAM-MD5")
+        if any(each.kind is ViolationKind.OK_FOR_CHALLENGE for each in spoken.violations)
+    ],
 )
 
 
@@ -200,7 +203,8 @@ def _after_cancel(seen: Seen) -> Iterable[Problem]:
     "rfc2195/2/challenge-fresh",
     Level.MUST,
     "RFC 2195 §2",
-    "The unencrypted form of which is the CRAM-MD5 challenge",
+    "The data encoded in the first ready response contains an presumptively arbitrary string of random "
+    "digits, a timestamp, and the fully-qualified primary host name of the server.",
     expects="each challenge of CRAM-MD5 is another one",
     suffers="a response that was overheard once lets anybody in",
     probes="auth",
@@ -257,7 +261,7 @@ def _timestamp_syntax(seen: Seen) -> Iterable[Problem]:
     "rfc1939/7/apop-timestamp-fresh",
     Level.MUST,
     "RFC 1939 §7",
-    "It MUST be different each time the POP3 server issues a banner greeting.",
+    "and MUST be different each time the POP3 server issues a banner greeting.",
     expects="each greeting has another timestamp",
     suffers="a digest that was overheard once lets anybody in",
     probes="greeting",
@@ -362,7 +366,8 @@ def _wrong_password(seen: Seen) -> Iterable[Problem]:
     "rfc3206/7/no-oracle",
     Level.SHOULD,
     "RFC 1939 §13",
-    "",
+    "Servers that answer -ERR to the USER command are giving potential attackers clues about which "
+    "names are valid.",
     expects="a name that nobody has is refused in the same words as a wrong password",
     suffers="nothing; but anybody can find out which names there are",
     probes="wrong_passwords",
@@ -447,7 +452,8 @@ def _code_syntax(seen: Seen) -> Iterable[Problem]:
     "rfc2449/8/code-registered",
     Level.SHOULD,
     "RFC 2449 §8",
-    "",
+    'Immediately following the open square bracket "[" character is a response code which is '
+    "interpreted in a case-insensitive fashion by the client.",
     expects="response codes are registered ones",
     suffers="it does not know the reason for a refusal",
 )

@@ -227,7 +227,8 @@ class CheckConnection:
     def usable(self) -> bool:
         """Whether the server owes nothing, so that its next reply is to the next command."""
         core = self.client.session.core
-        return self.open and core.settled and not core.unfinished
+        waits_for_tls = self.client.session.tls_request is not None
+        return self.open and core.settled and not core.unfinished and not waits_for_tls
 
     def ask(self, line: bytes, *, patience: float | None = None) -> Spoken:
         """Send a line, CRLF after it unless it ends in an LF of its own, and take what comes.
@@ -307,7 +308,7 @@ class CheckConnection:
     def quit(self) -> Spoken | None:
         """End with QUIT, so that the server gives the maildrop back; None where it has ended already."""
         spoken = None
-        if self.open and self.client.session.core.settled:
+        if self.usable:
             spoken = self.ask(b"QUIT", patience=self.manners.timeout)
             self.linger_for_end()
         self.client.close()

@@ -12,7 +12,6 @@ from poptalk.check.model import (
     NotClear,
     Problem,
     Seen,
-    accepted,
     check,
     refused,
 )
@@ -311,18 +310,6 @@ def _closes(seen: Seen) -> Iterable[Problem]:
     spoken = seen("listings", "QUIT")
     if spoken.ok and not spoken.closed:
         yield Problem("the connection stands five seconds after QUIT", spoken)
-
-
-check(
-    "rfc1939/6/lock-released",
-    Level.MUST,
-    "RFC 1939 §6",
-    "the server then releases any exclusive-access lock on the maildrop and closes the TCP connection.",
-    expects="after QUIT one can log in again",
-    suffers="it reports a wrong password each time it comes back too soon",
-    probes="second_login",
-    judge=accepted("second_login", "afterwards"),
-)
 
 
 @check(

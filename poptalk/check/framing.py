@@ -177,11 +177,13 @@ MOST_ORDINARY_OCTETS = 250
     witness="double-reply",
 )
 def _one_reply(seen: Seen) -> Iterable[Problem]:
+    # Waiting, and what comes behind STLS, have checks of their own, as messages have.
+    elsewhere = {*seen.all("waiting", "stls_injection")}
     for spoken in seen.all():
         of_message = spoken.reply is not None and spoken.reply.is_message
+        ordinary = spoken.is_line and 0 < len(spoken.sent) < MOST_ORDINARY_OCTETS
         kinds = {violation.kind for violation in spoken.violations}
-        injected = spoken in seen.all("stls_injection")
-        if spoken.sent and not of_message and not injected and kinds & _UNASKED:
+        if ordinary and not of_message and spoken not in elsewhere and kinds & _UNASKED:
             yield Problem(f"more comes after the reply to {spoken.name}", spoken)
 
 

@@ -84,12 +84,16 @@ class Problem:
         text: what, in a few words.
         shown: the exchanges that show it.
         minor: whether it is less than the check's level says, and only worth a note.
+        certain: whether it need not be seen again, since it was seen more than once.
     """
 
-    def __init__(self, text: str, *shown: Spoken, minor: bool = False) -> None:
+    def __init__(
+        self, text: str, *shown: Spoken, minor: bool = False, certain: bool = False
+    ) -> None:
         self.text = text
         self.shown = shown
         self.minor = minor
+        self.certain = certain
 
 
 class Seen:

@@ -142,13 +142,14 @@ def stls(run: ProbeRun) -> None:
             connection.linger()
             run.keep("CAPA inside", connection.ask(b"CAPA"))
             if connection.open:
-                run.keep("STLS inside", connection.ask(b"STLS"))
-            if connection.open:
                 run.keep("STAT inside", connection.ask(b"STAT"))
+            if connection.open:
+                run.keep("STLS inside", connection.ask(b"STLS"))
     connection.quit()
-    connection = run.connect(starttls=False, trusting=True)
-    run.keep("CAPA afterwards", connection.ask(b"CAPA"))
-    connection.quit()
+    for label in ("CAPA afterwards", "CAPA once more"):
+        connection = run.connect(starttls=False, trusting=True)
+        run.keep(label, connection.ask(b"CAPA"))
+        connection.quit()
 
 
 @probe()
@@ -349,8 +350,6 @@ def second_login(run: ProbeRun) -> None:
         second.ask(b"NOOP")
     run.keep("first", first.ask(b"NOOP"))
     second.quit()
-    run.finish()
-    run.ask(b"NOOP", label="afterwards")
 
 
 def _log_in(run: ProbeRun, connection: CheckConnection, label: str, request: LoginRequest) -> None:

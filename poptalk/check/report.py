@@ -85,7 +85,7 @@ def _finding(result: CheckResult, reason: str | None, columns: int) -> Iterator[
         return
     yield from _paragraph(f"right: {check.expects}", "note", columns)
     yield from _paragraph(f"a mail program: {check.suffers}", "note", columns)
-    for line in dialogue_lines(result.exchange) if result.exchange else ():
+    for line in dialogue_lines(result.exchange.rstrip()) if result.exchange else ():
         yield [("text", INDENT), *line]
     yield [("text", "")]
 

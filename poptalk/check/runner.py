@@ -42,6 +42,9 @@ MOST_SECONDS_WAITED = 60.0
 MOST_LOGIN_DELAY = 900
 """Seconds of LOGIN-DELAY that are waited for."""
 
+IN_USE_SECONDS = 2.0
+"""Between two tries where the maildrop is in use."""
+
 RETRY_SECONDS = (0.5, 1.0, 2.0)
 """Before a login is tried again that was right before, and is refused without a reason."""
 
@@ -204,7 +207,7 @@ class Logins:
         if code == b"LOGIN-DELAY":
             return self._delay(connection) or 10.0
         if code in (b"IN-USE", b"SYS/TEMP"):
-            return 2.0
+            return IN_USE_SECONDS
         return next(tries, None) if self.succeeded else None
 
     def _delay(self, connection: CheckConnection) -> float:
@@ -293,7 +296,9 @@ class CheckRun:
         doubtful = {
             check.id: problems
             for check in self.checks
-            if isinstance(problems := found[check.id], list) and problems
+            if isinstance(problems := found[check.id], list)
+            and problems
+            and not all(problem.certain for problem in problems)
         }
         if doubtful:
             again = {

@@ -177,9 +177,10 @@ check(
 )
 def _isolation(seen: Seen) -> Iterable[Problem]:
     _inside(seen)
-    spoken = seen("stls", "CAPA afterwards")
-    if spoken.ok and b"STLS" not in tags(spoken):
-        yield Problem("CAPA lists no STLS on a new connection any more", spoken)
+    answers = [seen("stls", label) for label in ("CAPA afterwards", "CAPA once more")]
+    if all(spoken.ok and b"STLS" not in tags(spoken) for spoken in answers):
+        # Two connections have shown it, and to ask from the beginning is no longer possible.
+        yield Problem("CAPA lists no STLS on new connections any more", *answers, certain=True)
 
 
 @check(

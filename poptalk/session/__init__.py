@@ -1,6 +1,7 @@
 """One session with a server, which every command drives.
 
 `session` says who calls what and when.  `exchanges` keeps what was said, once, for everything that asks
-later; `consistency` holds replies against each other; `log` writes them down; `procedure` is for lines that poptalk sends by itself, such as `login`;
-`client` drives a session over a blocking connection, for `run`, `diff`, pipes and `lessons check`.
+later, and `consistency` finds replies that disagree; `log` writes it down; `procedure` is for lines that
+poptalk sends by itself, such as `login`; `client` drives a session over a blocking connection, for
+`run`, `diff`, `check`, pipes and `lessons check`.
 """

@@ -99,13 +99,16 @@ class Consistency:
             return
         if self._sizes is not None:
             yield from self._against_rows(count, octets, self._sizes)
-        elif self._count is not None and count != self._count - len(self._marked):
+            self._count = len(self._sizes)
+            return
+        if self._count is not None and count != self._count - len(self._marked):
             kind = (
                 ViolationKind.MARKED_COUNTED
                 if count == self._count and self._marked
                 else ViolationKind.COUNTS_DIFFER
             )
             yield _violation(kind, f"{count} now, {self._count} before, {len(self._marked)} marked")
+            return
         self._count = count + len(self._marked)
 
     def _against_rows(self, count: int, octets: int | None, rows: Rows) -> Iterator[Violation]:
@@ -190,6 +193,8 @@ class Consistency:
         # What is about another message than the one that was asked for is malformed, and told as that.
         if rows is None or number not in rows or len(words) < 2 or _number(words[0]) != number:
             return
+        if rows is self._sizes and None in (_number(words[1]), _number(rows[number])):
+            return
         if words[1] != rows[number] and number not in self._marked:
             yield _violation(ViolationKind.ROW_DIFFERS, f"message {number}")
 
@@ -208,7 +213,8 @@ class Consistency:
         message = b"".join(content)
         if self._messages.get(number, message) != message:
             yield _violation(ViolationKind.MESSAGE_CHANGES, f"message {number}")
-        if len(self._messages) < MOST_MESSAGES_KEPT:
+            del self._messages[number]  # There is no telling which of them TOP begins.
+        elif len(self._messages) < MOST_MESSAGES_KEPT:
             self._messages[number] = message
 
     def _top(self, command: Command, reply: StoredReply) -> Iterator[Violation]:

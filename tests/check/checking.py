@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from poptalk.check import command  # noqa: F401 - fills the tables
@@ -20,7 +21,7 @@ MAILBOX = Path(__file__).resolve().parents[2] / "lessons" / "mailboxes" / "dots"
 
 EVERYTHING = Permit.LOGIN | Permit.DELETE | Permit.SLOW | Permit.INTRUDE
 
-SEEN_IN_ALL = {"greeting", "capa", "listings", "reading"}
+SEEN_IN_ALL = {"greeting", "capa", "before_login", "listings", "reading"}
 """The probes that are made for checks which look at whatever was said."""
 
 PROBLEMS = (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.NOTE)
@@ -41,9 +42,12 @@ def serving(
     *,
     faults: Sequence[str] = (),
     persona: str = "plain",
+    own: bool = True,
+    record: bool = False,
+    maildrop: Path = MAILBOX,
 ) -> Iterator[PracticeDestination]:
-    """Run a server whose DELE lasts."""
-    server = WrongServer(persona=persona, maildrop=MAILBOX, own=True, faults=faults)
+    """Run a server, whose DELE lasts unless it is not its own."""
+    server = WrongServer(persona=persona, maildrop=maildrop, own=own, faults=faults, record=record)
     server.make = make
     with server:
         yield PracticeDestination(host=server.host, port=server.port, server=server)
@@ -86,4 +90,9 @@ def beside(check: Check) -> list[Check]:
 
 def problems(results: dict[str, CheckResult]) -> set[str]:
     """Return the ids of what is wrong."""
-    return {id for id, result in results.items() if result.verdict in PROBLEMS}  # noqa: A001
+    return {name for name, result in results.items() if result.verdict in PROBLEMS}
+
+
+def only(pattern: str) -> list[Check]:
+    """Return the checks whose ids fit a pattern."""
+    return [each for name, each in CHECKS.items() if fnmatchcase(name, pattern)]

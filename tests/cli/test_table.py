@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from poptalk.check.command import CheckSettings
 from poptalk.cli.main import RUN
 from poptalk.cli.options import COMMANDS, LESSONS, CliCommand, Option
 from poptalk.diff.diff import DiffSettings
@@ -25,6 +26,7 @@ TAKEN: dict[str, tuple[tuple[type[Value], ...], set[str]]] = {
     "play": ((Way, ShellSettings, PlaySettings), {"target", "script", "show_notes"}),
     "run": ((Way, RunSettings), {"target", "file"}),
     "diff": ((Way, DiffSettings), {"a", "b"}),
+    "check": ((Way, CheckSettings), {"target", *PRACTICE}),
     "serve": ((ServeSettings,), set()),
 }
 """The values that each command fills with its fields, and the fields that it uses otherwise."""

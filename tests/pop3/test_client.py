@@ -408,6 +408,18 @@ class TestStls:
         assert (session.user, session.timestamp, session.outstanding) == (None, None, ())
         assert oddities(events) == [ViolationKind.LOST_IN_TLS]
 
+    def test_an_answer_inside_tls_to_what_was_sent_outside_is_called_what_it_is(self) -> None:
+        session = greeted()
+        session.send(b"STLS\r\nCAPA\r\n")
+        session.receive_data(b"+OK\r\n")
+        session.tls_established()
+        obeyed = session.receive_data(b"+OK\r\nSASL PLAIN\r\n.\r\n")
+        assert oddities(obeyed) == [ViolationKind.STLS_RESIDUE_OBEYED]
+        # What comes after a command inside TLS may be the reply to that.
+        session.send(b"NOOP\r\n")
+        session.receive_data(b"+OK\r\n")
+        assert oddities(session.receive_data(b"+OK\r\n")) == [ViolationKind.UNSOLICITED]
+
 
 class TestSending:
     def test_pieces_make_a_line(self) -> None:
