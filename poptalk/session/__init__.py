@@ -2,5 +2,6 @@
 
 `session` says who calls what and when.  `exchanges` keeps what was said, once, for everything that asks
 later; `log` writes it down; `procedure` is for lines that poptalk sends by itself, such as `login`;
-`client` drives a session over a blocking connection, for `run`, `diff`, pipes and `lessons check`.
+`client` drives a session over a blocking connection, for `run`, `diff`, pipes and `lessons check`;
+`overheard` makes one of the octets of another program, for `tap` and lessons done in another window.
 """

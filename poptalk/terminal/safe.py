@@ -294,12 +294,14 @@ def hanging(line: Fragments, columns: int) -> Fragments:
         line: the fragments of one line.
         columns: cells in a row.
     """
-    if not line or line[0][1] not in _MARKS:
+    numbered = line[:1] and line[0][0] == "session"
+    mark = line[: 2 if numbered else 1]
+    if not mark or mark[-1][1] not in _MARKS:
         return line
     width = 0
     for _, text in line:
         width += cells(text)
-    indent = len(line[0][1])
+    indent = sum(len(text) for _, text in mark)
     # A wide character needs two cells.
     if width <= columns or columns < indent + 2:
         return line
