@@ -431,6 +431,9 @@ class Relay:
         self._failure = error
         self._watch.gave_up(error)
         self._watch.ended(GAVE_UP_TLS if self.far.transport is not None else CLOSED_BY_US)
+        if self.far.transport is None:
+            # As near as a connection that was taken comes to one that is refused.
+            self.near.reset()
         self._close()
 
     def _finished(self) -> None:
