@@ -10,7 +10,8 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -225,3 +226,15 @@ class End:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def played(**settings: Any) -> Iterator[tuple[RunningTap, End, End]]:
+    """Give a tap, and both ends of one session: the mail program's, and the server's."""
+    with (
+        Listener() as server,
+        RunningTap(server.destination, **settings) as tap,
+        End.to(tap.port) as client,
+        server.accept() as far,
+    ):
+        yield tap, client, far
