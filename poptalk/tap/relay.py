@@ -149,7 +149,7 @@ class Relay:
         self._timers.append(self._loop.call_later(seconds, do, *arguments))
 
     def _remind(self) -> None:
-        if self.near.shaking_hands:
+        if self._implicit_tls and self.near.shaking_hands:
             self._watch.warn(
                 "the mail program has not begun with TLS: a program without TLS, or with STARTTLS, "
                 "belongs to the other port"

@@ -12,20 +12,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from poptalk.net.errors import peer_name, printable
+from poptalk.net.errors import TlsFailed, peer_name, printable
 from poptalk.pop3.commands import Span, parse_command
 from poptalk.pop3.events import ReplyEnd, Sent, Violation, ViolationKind
 from poptalk.pop3.replies import parse_status_line
 from poptalk.session.log import open_log
 from poptalk.session.overheard import OverheardSession
 from poptalk.tap.view import TapView
-from poptalk.terminal.render import client_line
+from poptalk.terminal.render import client_line, note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poptalk.net.endpoint import Destination
-    from poptalk.net.errors import Ending, NetError, TlsFailed
+    from poptalk.net.errors import Ending, NetError
     from poptalk.net.tls import TlsFacts
     from poptalk.pop3.client.session import ClientSession
     from poptalk.tap.printer import Printer
@@ -246,8 +246,12 @@ class Watch:
 
     def gave_up(self, error: NetError) -> None:
         """Say why there is no server behind the tap."""
-        self.warn("\n".join((str(error), *getattr(error, "certificate", ()))))
-        if getattr(error, "wants_certificate", False):
+        self.warn(str(error))
+        if not isinstance(error, TlsFailed):
+            return
+        # What a certificate says is a table, and stays one.
+        self._view.show_lines(note("\n".join(error.certificate)) if error.certificate else ())
+        if error.wants_certificate:
             self.warn("a certificate of the mail program cannot pass through the tap")
 
     def ended(self, ending: Ending) -> None:

@@ -122,9 +122,17 @@ class RunningTap:
         text = re.sub(r"  [\d.,]+ ms$", "", self.stream.getvalue(), flags=re.M)
         return re.sub(r"port \d+", "port N", text)
 
+    @property
+    def told(self) -> str:
+        """The same with each sentence of poptalk's own in one piece, wherever it was wrapped."""
+        return re.sub(r"\n\d+ #!? ", " ", self.shown)
+
     def wait_for(self, text: str, *, count: int = 1) -> str:
-        """Wait until something is shown; return all that is."""
-        wait_until(lambda: self.shown.count(text) >= count, lambda: f"{text!r}:\n{self.shown}")
+        """Wait until something is shown, perhaps wrapped; return all that is."""
+        wait_until(
+            lambda: max(self.shown.count(text), self.told.count(text)) >= count,
+            lambda: f"{text!r}:\n{self.shown}",
+        )
         return self.shown
 
 
@@ -229,11 +237,13 @@ class End:
 
 
 @contextmanager
-def played(**settings: Any) -> Iterator[tuple[RunningTap, End, End]]:
+def played(*, verify: bool = True, **settings: Any) -> Iterator[tuple[RunningTap, End, End]]:
     """Give a tap, and both ends of one session: the mail program's, and the server's."""
     with (
         Listener() as server,
-        RunningTap(server.destination, **settings) as tap,
+        RunningTap(
+            Destination(host="127.0.0.1", port=server.port, verify=verify), **settings
+        ) as tap,
         End.to(tap.port) as client,
         server.accept() as far,
     ):
