@@ -14,6 +14,7 @@ from poptalk.net.tls import TlsLayer
 from poptalk.pop3.events import ViolationKind
 from poptalk.practice.certificates import Certificates
 from poptalk.practice.server import Server
+from tests.shell.black_box import piped
 from tests.tap.running import End, Listener, RunningTap, played
 
 GREETING = b"+OK ready\r\n"
@@ -44,7 +45,9 @@ def log_in(client: End) -> None:
     assert client.rest() == b""
 
 
-def test_stls_is_done_on_both_sides(server: Server, tmp_path: Path) -> None:
+def test_stls_is_done_on_both_sides_and_its_log_replays(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with RunningTap(behind(server), log=str(tmp_path / "log")) as tap:
         with End.to(tap.port) as client:
             client.line()
@@ -56,9 +59,11 @@ def test_stls_is_done_on_both_sides(server: Server, tmp_path: Path) -> None:
     assert "1 # the mail program: TLSv1.3, " in shown
     assert "1 # the server: TLSv1.3, TLS_AES_256_GCM_SHA384, certificate verified" in shown
     assert "1 C: PASS ****" in shown
-    log = (tmp_path / "log.1").read_text()
-    assert "C: STLS\nS: +OK" in log
-    assert "C: <negotiate TLS>" in log
+    monkeypatch.setenv("POPTALK_PASSWORD", "jones")
+    words = ("--user", "bob", tmp_path / "log.1", server.host, server.port)
+    done = piped(b"", "run", "--ca-file", server.ca_file, *words)
+    assert done.code == 0, done
+    assert server.sessions[-1].commands[0] == b"STLS"
     assert not tap.tap.totals.violations
 
 
