@@ -51,6 +51,10 @@ STLS_TAKEN = b"+OK Begin TLS negotiation now\r\n"
 STLS_IN_TLS = b"-ERR TLS is on already\r\n"
 """What is answered here where the mail program is in TLS, and the server is not (RFC 2595 §4)."""
 
+LEFT_BEFORE_TLS = Ending(
+    by=EndedBy.CLIENT, how="closed the connection before TLS was on", clean=False
+)
+
 MAX_LINE_HELD = 8192
 """Octets of a line that are held to see whether it is an STLS that must not reach the server."""
 
@@ -98,6 +102,8 @@ class Relay:
         """Whether the server's answer to an STLS of the mail program is due."""
         self._held = b""
         """What the mail program has sent meanwhile, or of a line that may become STLS."""
+        self._early = b""
+        """What the mail program has sent before the server's side was ready."""
         self._greeting: bytes | None = b"" if destination.starttls else None
         """What came of the greeting until TLS is on (`--starttls`); None once it has been passed on."""
         self._unreadable = False
@@ -116,7 +122,7 @@ class Relay:
             self._later(REMIND_SECONDS, self._remind)
             if self._implicit_tls:
                 self._later(self._timeout, self._handshake_overdue, self.near)
-        self._settle()
+            self._settle()
 
     async def _dial(self) -> None:
         destination = self._destination
@@ -141,8 +147,6 @@ class Relay:
         self._watch.opened(encrypted=destination.tls)
         if destination.tls:
             self._later(self._timeout, self._handshake_overdue, self.far)
-        if self.near.over:
-            self.far.finish()
         self._settle()
 
     def _later(self, seconds: float, do: Callable[..., object], *arguments: object) -> None:
@@ -150,10 +154,7 @@ class Relay:
 
     def _remind(self) -> None:
         if self._implicit_tls and self.near.shaking_hands:
-            self._watch.warn(
-                "the mail program has not begun with TLS: a program without TLS, or with STARTTLS, "
-                "belongs to the other port"
-            )
+            self._watch.waits_in_clear()
         elif self.far.transport is not None:
             self._watch.remind()
 
@@ -173,11 +174,20 @@ class Relay:
         """Pass octets on, and have them shown."""
         if self._over:
             return
-        if side is self.near:
+        if side is self.far:
+            self._from_far(octets)
+        elif self._far_is_ready:
             self._from_near(octets)
         else:
-            self._from_far(octets)
+            # What came with the end of a handshake; no more is read.
+            self._early += octets
         self._settle()
+
+    @property
+    def _far_is_ready(self) -> bool:
+        """Whether the server's side takes what the mail program says."""
+        far = self.far
+        return far.transport is not None and not far.shaking_hands and self._greeting is None
 
     def _from_near(self, octets: bytes) -> None:
         first = self.near.octets == len(octets)
@@ -303,8 +313,6 @@ class Relay:
                 "was refused, they are passed on, in the clear"
             )
             self._from_near(held)
-        if self.near.over:
-            self.far.finish()
 
     def _upgrade_far(self, octets: bytes) -> None:
         """Begin TLS behind us by STLS (`--starttls`), before the greeting is passed on."""
@@ -364,8 +372,9 @@ class Relay:
         if self._over:
             return
         if side is self.near:
-            self._watch.near_tls_failed(error)
-            self._watch.ended(GAVE_UP_TLS)
+            if not side.over:
+                self._watch.near_tls_failed(error)
+            self._watch.ended(LEFT_BEFORE_TLS if side.over else GAVE_UP_TLS)
             self._close()
         else:
             self._give_up(error)
@@ -377,13 +386,7 @@ class Relay:
         if self._over:
             return
         if side is self.near:
-            if self._held and not self._awaiting_stls:
-                held, self._held = self._held, b""
-                self.far.write(held)
-                self._watch.client_said(held)
             self._watch.near_over(clean=clean)
-            if not self._awaiting_stls:
-                self.far.finish()
         else:
             by_client = self.near.over and clean
             ending = CLOSED_BY_SERVER if clean else TLS_CUT_BY_SERVER
@@ -391,6 +394,7 @@ class Relay:
             self.near.finish()
         if self.near.over and self.far.over:
             self._close()
+        self._settle()
 
     def lost(self, side: RelaySide, error: Exception | None) -> None:
         """Pass a reset on, and take note once both sides are gone."""
@@ -448,9 +452,24 @@ class Relay:
     def _settle(self) -> None:
         """Read each side only as far as the other one takes what comes."""
         near, far = self.near, self.far
-        waits = self._awaiting_stls or self._greeting is not None
-        near.read_when(near.shaking_hands or (far.takes and not waits))
+        if self._over:
+            return
+        if self._early and self._far_is_ready:
+            early, self._early = self._early, b""
+            self._from_near(early)
+        ready = self._far_is_ready and not self._awaiting_stls
+        if near.over and ready:
+            self._finish_far()
+        near.read_when(near.shaking_hands or (far.takes and ready))
         far.read_when(far.shaking_hands or near.takes)
+
+    def _finish_far(self) -> None:
+        """Pass on that the mail program sends no more, after a line that it has left unfinished."""
+        held, self._held = self._held, b""
+        if held:
+            self.far.write(held)
+            self._watch.client_said(held)
+        self.far.finish()
 
 
 def _nobody(relay: Relay, failure: NetError | None) -> None:

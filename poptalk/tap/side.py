@@ -71,7 +71,8 @@ class RelaySide(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._listener = listener
         self._finished = False
-        self._speaks_tls = False
+        self._looks_for_clear = tls is not None
+        """Whether octets in the clear may come before TLS, and are not given to it."""
         self._reading = True
 
     @property
@@ -92,6 +93,7 @@ class RelaySide(asyncio.Protocol):
     def begin_tls(self, layer: TlsLayer) -> None:
         """Begin TLS: all further octets belong to it.  A client speaks first."""
         self.tls = layer
+        self._looks_for_clear = True
         self._take_ciphertext(b"")
 
     def write(self, octets: bytes) -> None:
@@ -164,6 +166,7 @@ class RelaySide(asyncio.Protocol):
         if self.tls is not None:
             clean = self.tls.receive_eof()
             if self.tls.failure is not None and not self.tls.established:
+                self.over = True
                 self._listener.tls_failed(self, self.tls.failure)
                 return False
         self._over(clean=clean)
@@ -189,7 +192,7 @@ class RelaySide(asyncio.Protocol):
     def _take_ciphertext(self, data: bytes) -> None:
         layer = self.tls
         assert layer is not None
-        if not self._speaks_tls:
+        if self._looks_for_clear:
             data = self._without_clear(data)
         was_established = layer.established
         try:
@@ -215,7 +218,7 @@ class RelaySide(asyncio.Protocol):
         rest = data
         while rest and rest[0] not in FIRST_RECORDS:
             rest = rest[rest.find(b"\n") + 1 or len(rest) :]
-        self._speaks_tls = bool(rest)
+        self._looks_for_clear = not rest
         if len(rest) < len(data):
             self._listener.came_in_clear(self, data[: len(data) - len(rest)])
         return rest

@@ -183,6 +183,7 @@ class Tap:
             Shown(**{field: getattr(settings, field) for field in Shown._fields}),
             self._printer,
             self.totals,
+            ports=(self.clear.port, self.tls.port),
             log=name and log_name(name, None if settings.once else number),
             log_format=settings.log_format,
         )
@@ -276,6 +277,8 @@ async def _run(
     await tap.serve()
     await signals.stop.wait()
     await tap.close()
+    if screen.is_terminal:
+        printer.show([[]])  # below the echo of Ctrl-C
     printer.show(
         line for text in tap.totals.lines() for line in note(text, columns=printer.columns)
     )
@@ -291,17 +294,16 @@ def _welcome(
     tap: Tap, listen: Listen, destination: Destination, settings: TapSettings
 ) -> list[list[tuple[str, str]]]:
     """Say what to put into the mail program."""
-    behind = (
-        "TLS" if destination.tls else "STLS" if destination.starttls else "in the clear, or STLS"
-    )
+    behind = "TLS" if destination.tls else "STLS" if destination.starttls else "in the clear"
     saved = "" if settings.save_ca is None else f", saved in {settings.save_ca}"
     rows = (
-        f"Put this into the mail program; the user and the password are those of {destination}:",
-        f"  server    {listen.host}",
-        f"  port      {tap.clear.port} without TLS or with STARTTLS, {tap.tls.port} for SSL/TLS",
-        f"  behind    {destination}, {behind}",
-        f"  authority SHA-256 of the certificate to trust{saved}:",
-        f"            {fingerprint(tap.certificates.authority)}",
+        "Put this into the mail program, and leave user and password as they are:",
+        f"  server     {listen.host}",
+        f"  port       {tap.clear.port}, without TLS or with STARTTLS",
+        f"  TLS port   {tap.tls.port}, for SSL/TLS",
+        f"  authority  to be trusted{saved}; its SHA-256:",
+        f"    {fingerprint(tap.certificates.authority).replace(':', '')}",
+        f"  server behind it: {destination}, {behind}",
         "Ctrl-C ends the tap.",
     )
     return [[("note", f"# {row}")] for row in rows]

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from poptalk.net.errors import TlsFailed, peer_name, printable
+from poptalk.net.errors import EndedBy, TlsFailed, peer_name, printable
 from poptalk.pop3.commands import Span, parse_command
 from poptalk.pop3.events import ReplyEnd, Sent, Violation, ViolationKind
 from poptalk.pop3.replies import parse_status_line
@@ -89,6 +89,7 @@ class Watch:
         shown: what is shown of it.
         printer: writes it.
         totals: what it adds to.
+        ports: where mail programs come, without TLS and with it, for advice.
         log: the file of its log; None for none.
         log_format: as `poptalk.session.log.open_log` takes it.
     """
@@ -101,12 +102,14 @@ class Watch:
         printer: Printer,
         totals: Totals,
         *,
+        ports: tuple[int, int],
         log: str | None = None,
         log_format: str = "notation",
     ) -> None:
         self._overheard = OverheardSession(destination)
         self._session = session = self._overheard.session
         self._totals = totals
+        self._port, self._tls_port = ports
         self._is_open = False
         self._goes_on = False
         self._view = TapView(session, number, shown, printer, counts=self._count)
@@ -189,7 +192,14 @@ class Watch:
         """Say that the mail program speaks TLS where the tap is in the clear."""
         self.warn(
             "the mail program begins with TLS, and this is the port without: what follows is passed "
-            "on unread. Send the program to the other port, which is for TLS"
+            f"on unread. Give the program port {self._tls_port}, which is for TLS"
+        )
+
+    def waits_in_clear(self) -> None:
+        """Say what it may mean that nothing has come on the port for TLS."""
+        self.warn(
+            "the mail program has not begun with TLS: without TLS, or with STARTTLS, its port is "
+            f"{self._port}"
         )
 
     def near_tls(self, facts: TlsFacts) -> None:
@@ -230,7 +240,7 @@ class Watch:
         """Show what came in the clear on the port for TLS."""
         self.warn(
             "the mail program speaks in the clear on the port for TLS: have it use TLS from the "
-            "beginning (SSL/TLS, not STARTTLS), or send it to the other port"
+            f"beginning (SSL/TLS, not STARTTLS), or give it port {self._port}"
         )
         self._show_client(octets)
 
@@ -258,6 +268,8 @@ class Watch:
         """Take note of the end."""
         if self._is_open:
             self._session.ended(ending)
+        elif ending.by is not EndedBy.US:
+            self.warn(str(ending))
         self._session.close()
 
     def carried(self, *, from_client: int, from_server: int) -> None:

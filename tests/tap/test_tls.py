@@ -210,6 +210,42 @@ def test_the_client_may_begin_tls_with_its_stls(certificates: Certificates) -> N
         assert "injection" not in tap.shown
 
 
+@pytest.mark.parametrize("half_closed", [False, True])
+def test_what_is_said_before_the_server_is_in_tls_waits(
+    certificates: Certificates, half_closed: bool
+) -> None:
+    with played(verify=False) as (tap, client, far):
+        far.send(GREETING)
+        client.line()
+        client.send(b"STLS\r\n")
+        assert far.line() == b"STLS\r\n"
+        far.send(TAKEN)
+        assert client.line() == TAKEN
+        client.begin_tls(tap.context())
+        client.send(b"CAPA\r\n")
+        if half_closed:
+            client.finish()
+        tap.wait_for("1 # the mail program: TLSv1.3")
+        far.begin_tls(certificates.server_context(), server_side=True)
+        assert far.line() == b"CAPA\r\n"
+        if half_closed:
+            assert far.rest() == b""
+    assert not tap.tap.totals.violations
+
+
+def test_the_end_of_a_client_that_came_too_early_waits_as_well(certificates: Certificates) -> None:
+    with Listener() as listener:
+        destination = Destination(host="127.0.0.1", port=listener.port, tls=True, verify=False)
+        with RunningTap(destination) as tap, End.to(tap.port) as client:
+            client.send(b"QUIT")
+            client.finish()
+            with listener.accept() as far:
+                far.begin_tls(certificates.server_context(), server_side=True)
+                far.send(GREETING)
+                assert client.line() == GREETING
+                assert far.rest() == b"QUIT"
+
+
 # The wrong port.
 
 
