@@ -24,11 +24,13 @@ complete poptalk \
         'c/--junit=/f/' \
         'c/--password-file-a=/f/' \
         'c/--password-file-b=/f/' \
+        'c/--save-ca=/f/' \
+        'c/--bodies=/(head none all)/' \
         'c/--users=/f/' \
         'c/--loop=/(auto uvloop asyncio)/' \
         'c/--format=/(text junit)/' \
         'c/--output=/f/' \
-        'c/--/(after-login any-name bodies ca-file client-cert client-key color connect-timeout connections drop-after exact expires-within explain fault fault-seed format help ignore insecure json junit keep-going keylog keyring list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc oauth output own password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet save save-chain shared slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
+        'c/--/(after-login any-name bodies ca-file client-cert client-key color connect-timeout connections drop-after exact expires-within explain fault fault-seed format help ignore insecure json junit keep-going keylog keyring list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc oauth once output own password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet raw reveal save save-ca save-chain shared slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var version writable)/' \
         'c/-/(- 4 6 e h)/' \
         'n/--ca-file/f/' \
         'n/--client-cert/f/' \
@@ -46,11 +48,13 @@ complete poptalk \
         'n/--junit/f/' \
         'n/--password-file-a/f/' \
         'n/--password-file-b/f/' \
+        'n/--save-ca/f/' \
+        'n/--bodies/(head none all)/' \
         'n/--users/f/' \
         'n/--loop/(auto uvloop asyncio)/' \
         'n/--format/(text junit)/' \
         'n/--output/f/' \
-        'p/1/(learn connect run diff serve lessons)/' \
+        'p/1/(learn connect run diff tap serve lessons)/' \
         'n/connect/x:host/' \
         'n/run/f/' \
         'n/lessons/(list check new record watch)/' \

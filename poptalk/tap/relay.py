@@ -6,7 +6,8 @@ A `Relay` looks into what passes for one reason, STLS.  Its rules:
 - Neither side is read faster than the other takes it, so what is kept here is bounded.
 - After STLS nothing of the mail program passes until the answer is there.  After a +OK, TLS begins on
   both sides; what came in the clear behind STLS or its answer is shown, and goes nowhere (RFC 2595 §4).
-- Where only the server's side is in TLS, STLS is answered here, and never reaches the server.
+- Where only the server's side is in TLS, STLS is answered here, and never reaches the server; and since
+  many programs look for it there, it is added to the answer to CAPA, the one change that is made.
 - A side that sends no more has the other one's output closed, and a reset is passed on as a reset.
 """
 
@@ -34,7 +35,7 @@ from poptalk.net.errors import (
 )
 from poptalk.net.tls import TlsLayer, client_layer
 from poptalk.net.tls_errors import handshake_timed_out
-from poptalk.pop3.commands import Effect, parse_command
+from poptalk.pop3.commands import Effect, State, parse_command
 from poptalk.tap.side import RelaySide
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ LEFT_BEFORE_TLS = Ending(
 
 MAX_LINE_HELD = 8192
 """Octets of a line that are held to see whether it is an STLS that must not reach the server."""
+
+MAX_LISTING_HELD = 65_536
+"""Octets of an answer to CAPA that are held to add a line; real ones have a few hundred."""
 
 REMIND_SECONDS = 8.0
 """After so long without a greeting, it is said what that may mean."""
@@ -102,6 +106,8 @@ class Relay:
         """Whether the server's answer to an STLS of the mail program is due."""
         self._held = b""
         """What the mail program has sent meanwhile, or of a line that may become STLS."""
+        self._listing = b""
+        """The answer to CAPA, while it may lack STLS."""
         self._early = b""
         """What the mail program has sent before the server's side was ready."""
         self._greeting: bytes | None = b"" if destination.starttls else None
@@ -265,6 +271,8 @@ class Relay:
             self.near.write(octets)
         elif self._greeting is not None:
             self._upgrade_far(octets)
+        elif self._offers_stls:
+            self._list_capabilities(octets)
         elif not self._awaiting_stls:
             self.near.write(octets)
             watch.server_said(octets)
@@ -275,6 +283,31 @@ class Relay:
                 self._begin_both()
             elif not watch.core.awaiting_tls:
                 self._go_on_in_clear()
+
+    @property
+    def _offers_stls(self) -> bool:
+        """Whether an answer to CAPA is due in which STLS should be, as it is answered here."""
+        if self.near.tls is not None or self.far.tls is None:
+            return False
+        core = self._watch.core
+        due = core.outstanding
+        return (
+            core.state is State.AUTHORIZATION
+            and len(due) == 1
+            and due[0].command.keyword == b"CAPA"
+        )
+
+    def _list_capabilities(self, octets: bytes) -> None:
+        """Add STLS to the answer to CAPA, once all of it is there."""
+        self._listing += octets
+        self._watch.server_said(octets)
+        if self._offers_stls and len(self._listing) < MAX_LISTING_HELD:
+            return
+        listing, self._listing = self._listing, b""
+        if listing.endswith(b"\r\n.\r\n") and b"\r\nSTLS\r\n" not in listing.upper():
+            listing = listing.removesuffix(b".\r\n") + b"STLS\r\n.\r\n"
+            self._watch.remark("the tap adds STLS to this list, because it answers it")
+        self.near.write(listing)
 
     # STLS.
 
@@ -391,6 +424,7 @@ class Relay:
             by_client = self.near.over and clean
             ending = CLOSED_BY_SERVER if clean else TLS_CUT_BY_SERVER
             self._watch.ended(CLOSED_BY_CLIENT if by_client else ending)
+            self.near.write(self._listing)
             self.near.finish()
         if self.near.over and self.far.over:
             self._close()

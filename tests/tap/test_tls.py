@@ -27,6 +27,11 @@ def server() -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def certificates() -> Certificates:
+    return Certificates()
+
+
 def behind(server: Server, *, tls: bool = False, starttls: bool = False) -> Destination:
     """Return a practice server as what is behind a tap; its authority is trusted."""
     port = server.tls_port if tls else server.port
@@ -94,6 +99,40 @@ def test_the_clear_in_front_and_tls_behind(server: Server, stls: bool, tmp_path:
     assert "STLS" not in (tmp_path / "log.1").read_text().upper()
 
 
+def capabilities(client: End) -> list[bytes]:
+    """Ask for the capabilities."""
+    client.send(b"CAPA\r\n")
+    return [line.removesuffix(b"\r\n") for line in iter(client.line, b".\r\n")]
+
+
+def test_the_tap_lists_the_stls_that_it_answers(server: Server, tmp_path: Path) -> None:
+    with RunningTap(behind(server, tls=True), log=str(tmp_path / "log")) as tap:
+        with End.to(tap.port) as client:
+            client.line()
+            in_the_clear = capabilities(client)
+            client.say(b"STLS")
+            client.begin_tls(tap.context())
+            in_tls = capabilities(client)
+            log_in(client)
+        tap.wait_for("the tap adds STLS to this list")
+    assert in_the_clear == [*in_tls, b"STLS"]
+    assert "STLS" not in (tmp_path / "log.1").read_text()
+
+
+def test_an_answer_to_capa_that_breaks_off_is_passed_on(certificates: Certificates) -> None:
+    with Listener() as listener:
+        destination = Destination(host="127.0.0.1", port=listener.port, tls=True, verify=False)
+        with RunningTap(destination) as tap, End.to(tap.port) as client, listener.accept() as far:
+            far.begin_tls(certificates.server_context(), server_side=True)
+            far.send(GREETING)
+            client.line()
+            client.send(b"CAPA\r\n")
+            far.line()
+            far.send(b"+OK\r\nTOP\r\nUI")
+            far.close()
+            assert client.rest() == b"+OK\r\nTOP\r\nUI"
+
+
 def test_stls_behind_where_it_was_asked_for(server: Server) -> None:
     with RunningTap(behind(server, starttls=True)) as tap:
         with End.to(tap.port) as client:
@@ -138,11 +177,6 @@ def test_a_wrong_certificate_behind_ends_the_session(server: Server) -> None:
 
 
 # What comes in the clear where TLS was to begin.
-
-
-@pytest.fixture(scope="module")
-def certificates() -> Certificates:
-    return Certificates()
 
 
 @pytest.mark.parametrize("at_once", [True, False])
