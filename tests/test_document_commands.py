@@ -44,7 +44,7 @@ USERS = ("bob", "me", "bob@example.org", "me@example.org")
 PROMPT = r"(^|\S)>( USER bob| ?)$"
 """A URL with a user has `USER` typed beforehand."""
 
-UNTIL_STOPPED = ("poptalk serve", "poptalk lessons watch")
+UNTIL_STOPPED = ("poptalk serve", "poptalk tap", "poptalk lessons watch")
 """How commands begin that run until they are stopped."""
 
 
@@ -52,7 +52,7 @@ def is_typed_at(line: str) -> bool:
     """Tell whether a command opens a prompt."""
     if "|" in line or " -e " in line or line.endswith("--help"):
         return False
-    return not re.match(r"poptalk (run|diff|serve|lessons (?!record))", line)
+    return not re.match(r"poptalk (run|diff|serve|tap|lessons (?!record))", line)
 
 
 def on_this_machine(line: str, server: Server) -> str:

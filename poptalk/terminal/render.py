@@ -356,7 +356,7 @@ class BodyView:
 
     def _hide(self, data: bytes) -> None:
         self._count_hidden(data.count(b"\n"), len(data))
-        self._tail = (self._tail + data)[-_TAIL_OCTETS:]
+        self._tail = (self._tail + data[-_TAIL_OCTETS:])[-_TAIL_OCTETS:]
 
     def _count_hidden(self, line_count: int, octets: int) -> None:
         self.hidden_lines += line_count
