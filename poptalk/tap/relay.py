@@ -439,7 +439,7 @@ class Relay:
                 ending = Ending(by=by, how=ending.how, clean=False)
             self._watch.ended(ending)
             self.stop(reset=True)
-        if self.near.gone and (self.far.transport is None or self.far.gone):
+        if self.near.lost and (self.far.transport is None or self.far.lost):
             self._finished()
 
     def room_changed(self, side: RelaySide) -> None:  # noqa: ARG002 - both are looked at

@@ -59,13 +59,14 @@ class RelaySide(asyncio.Protocol):
     Attributes:
         tls: its TLS; None in the clear.
         over: whether it sends no more.
+        lost: whether its connection is gone.
         full: whether its reader is too slow for what is to be sent.
         octets: how many octets of plaintext it has sent.
     """
 
     def __init__(self, listener: SideListener, *, tls: TlsLayer | None = None) -> None:
         self.tls = tls
-        self.over = False
+        self.over = self.lost = False
         self.full = False
         self.octets = 0
         self.transport: asyncio.Transport | None = None
@@ -134,8 +135,8 @@ class RelaySide(asyncio.Protocol):
             self.transport.close()
 
     def reset(self) -> None:
-        """Reset the connection."""
-        if self.transport is None or self.gone:
+        """Reset the connection, also one that is being closed and whose reader takes nothing."""
+        if self.transport is None:
             return
         sock = self.transport.get_extra_info("socket")
         with suppress(OSError):
@@ -174,7 +175,7 @@ class RelaySide(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the socket is closed."""
-        self.over = True
+        self.over = self.lost = True
         self._listener.lost(self, exc)
 
     def pause_writing(self) -> None:

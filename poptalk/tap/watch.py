@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import EndedBy, TlsFailed, peer_name, printable
-from poptalk.pop3.commands import Span, parse_command
+from poptalk.pop3.commands import Span, State, parse_command
 from poptalk.pop3.events import ReplyEnd, Sent, Violation, ViolationKind
 from poptalk.pop3.replies import parse_status_line
 from poptalk.session.log import open_log
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 2000
 """Octets shown of what goes nowhere."""
+
+PIPELINING = b"PIPELINING"
 
 UNTRUSTED = (
     "it does not trust the certificate of the tap: have it trust the tap's authority, which --save-ca "
@@ -295,6 +297,7 @@ class Watch:
         if event.sasl:
             return
         self._totals.commands += 1
+        self._look_at_turn(event)
         command = event.exchange.command
         if command.verb is None or not command.verb.challenges or not command.arguments:
             return
@@ -309,6 +312,17 @@ class Watch:
                 "this login is by the certificate that a client shows in TLS; the mail program's own "
                 "cannot pass through the tap, --client-cert shows one in its place [RFC 4422 §A]"
             )
+
+    def _look_at_turn(self, sent: Sent) -> None:
+        """Name a command that has not waited for its turn; a person at a prompt may do so on purpose."""
+        core = self.core
+        if core.state is State.GREETING:
+            self._view.show_violation(Violation(kind=ViolationKind.BEFORE_GREETING))
+        elif core.oldest not in (None, sent.exchange):
+            # What is announced before the login holds after it (RFC 2449 §6.6).
+            answers = self._session.exchanges.facts.capability_answers
+            if not any(PIPELINING in answer.parameters() for answer in answers):
+                self._view.show_violation(Violation(kind=ViolationKind.PIPELINED))
 
     def _on_reply_end(self, event: ReplyEnd) -> None:
         if event.ok and event.exchange.command.keyword == b"RETR":

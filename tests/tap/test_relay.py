@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poptalk.tap import tap as tap_module
 from tests.tap.running import SECONDS, End, Listener, RunningTap
 
 LINES = (
@@ -164,6 +165,8 @@ class Flood(threading.Thread):
         while sent < self._octets:
             try:
                 sent += self._far.sock.send(block[: self._octets - sent])
+            except ConnectionError:
+                return
             except TimeoutError:
                 self.stuck_after = sent
                 self.stuck.set()
@@ -189,6 +192,18 @@ def test_a_slow_reader_holds_the_server_up_and_costs_no_memory(
         left = octets
         while left:
             left -= len(client.receive(min(left, 1 << 20)))
+        flood.join(SECONDS)
+
+
+def test_a_reader_that_takes_nothing_does_not_hold_the_end_up(
+    server: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tap_module, "GOODBYE_SECONDS", 0.1)
+    with RunningTap(server.destination) as tap, relayed(tap, server) as (_client, far):
+        flood = Flood(far, 200_000_000)
+        flood.start()
+        assert flood.stuck.wait(SECONDS)
+        tap.stop()
         flood.join(SECONDS)
 
 

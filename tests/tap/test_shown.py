@@ -231,6 +231,35 @@ def test_a_broken_rule_is_named(said: bytes, answered: bytes, shown: str) -> Non
     assert tap.tap.totals.violations.total() == 1
 
 
+@pytest.mark.parametrize(
+    ("greeting", "capabilities", "shown"),
+    [
+        (b"", b"", "sent before the greeting; the server speaks first [RFC 1939 §4]"),
+        (b"+OK ready\r\n", b"USER", "only a server that lists PIPELINING has to take that"),
+        (b"+OK ready\r\n", b"PIPELINING", None),
+    ],
+)
+def test_commands_out_of_turn_are_named(
+    greeting: bytes, capabilities: bytes, shown: str | None
+) -> None:
+    with played() as (tap, client, far):
+        far.send(greeting)
+        client.receive(len(greeting))
+        client.send(b"CAPA\r\n")
+        far.line()
+        if greeting:
+            listing = b"+OK\r\n" + capabilities + b"\r\n.\r\n"
+            far.send(listing)
+            client.receive(len(listing))
+            client.send(b"USER bob\r\nPASS x\r\n")
+            far.line()
+            far.line()
+            tap.wait_for("C: PASS ****")
+        if shown is not None:
+            tap.wait_for(shown)
+    assert tap.tap.totals.violations.total() == (shown is not None)
+
+
 def test_the_totals_count_violations_by_kind() -> None:
     with Listener() as server, RunningTap(server.destination) as tap:
         for _ in range(2):
