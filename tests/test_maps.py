@@ -13,6 +13,7 @@ ROOMS = (
     "shell",
     "session",
     "run",
+    "tap",
     "diff",
     "pop3",
     "transcript",
@@ -37,5 +38,5 @@ UNNAMED = {
 }
 """Files that say by their names what they are, in rooms that have more to tell."""
 
-ELSEWHERE = {"poptalk", "run", "diff", "email"}
+ELSEWHERE = {"poptalk", "run", "diff", "tap", "email"}
 """Words of those openings that name something outside the room."""

@@ -29,13 +29,15 @@ complete poptalk \
         'c/--password-file-b=/f/' \
         'c/--html=/f/' \
         'c/--baseline=/f/' \
+        'c/--save-ca=/f/' \
+        'c/--bodies=/(head none all)/' \
         'c/--users=/f/' \
         'c/--loop=/(auto uvloop asyncio)/' \
         'c/--results=/f/' \
         'c/--format=/(html svg cast md)/' \
         'c/--format=/(text junit)/' \
         'c/--output=/f/' \
-        'c/--/(after-login again any-name bare baseline bodies ca-file client-cert client-key color connect-timeout connections destructive drop-after exact expires-within explain fault fault-seed force format free-rows from help html ignore insecure intrusive json junit keep keep-going key keylog keyring lesson list list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc notes oauth only output own pace password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet rehearse results save save-chain shared sheet show-notes slow slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var verbose version web writable yes)/' \
+        'c/--/(after-login again any-name bare baseline bodies ca-file client-cert client-key color connect-timeout connections destructive drop-after exact expires-within explain fault fault-seed force format free-rows from help html ignore insecure intrusive json junit keep keep-going key keylog keyring lesson list list-faults list-personas listen local-commands log log-format login loop loose mailbox maildrop max-time max-wait mechanism netrc notes oauth once only output own pace password-command password-command-a password-command-b password-env password-env-a password-env-b password-file password-file-a password-file-b paths persona pin pipeline plain port proxy quiet raw rehearse results reveal save save-ca save-chain shared sheet show-notes slow slow-refusals socket source srv starttls stop-on-err theme timeout times tls tls-min tls-name tls-port token top two-step user user-a user-b users var verbose version web writable yes)/' \
         'c/-/(- 4 6 e h)/' \
         'n/--ca-file/f/' \
         'n/--client-cert/f/' \
@@ -58,13 +60,15 @@ complete poptalk \
         'n/--password-file-b/f/' \
         'n/--html/f/' \
         'n/--baseline/f/' \
+        'n/--save-ca/f/' \
+        'n/--bodies/(head none all)/' \
         'n/--users/f/' \
         'n/--loop/(auto uvloop asyncio)/' \
         'n/--results/f/' \
         'n/--format/(html svg cast md)/' \
         'n/--format/(text junit)/' \
         'n/--output/f/' \
-        'p/1/(learn connect play run diff check serve class export lessons)/' \
+        'p/1/(learn connect play run diff check tap serve class export lessons)/' \
         'n/connect/x:host/' \
         'n/run/f/' \
         'n/check/x:host/' \

@@ -357,6 +357,29 @@ def check(given: Given) -> int:
         return command.check(options, practice, is_practice=True, say=say, complain=complain)
 
 
+def tap(given: Given) -> int:
+    """Relay sessions, and show them, until interrupted."""
+    from poptalk.net.endpoint import UsageError
+    from poptalk.shell.script import LOG_FORMATS
+    from poptalk.tap.tap import TapSettings, part_words
+    from poptalk.tap.tap import tap as relay
+    from poptalk.terminal.screen import complain
+
+    settings = _filled(TapSettings, given)
+    if settings.log_format != LOG_FORMATS[0] and not settings.log:
+        raise UsageError("--log-format is for --log FILE")
+    listen, target = part_words(given.get("target", ()))
+    destination = _own_server(given, target)
+    if destination is not None:
+        _refuse_practice_options(given)
+        return relay(settings, listen, destination, complain=complain)
+    from poptalk.practice.server import practice_server
+
+    about = ("persona", "maildrop", "faults", "tls", "starttls")
+    with practice_server(**{name: given[name] for name in about if name in given}) as practice:
+        return relay(settings, listen, practice, complain=complain)
+
+
 def serve(given: Given) -> int:
     """Run the practice server until it is interrupted."""
     from poptalk.practice import serve
@@ -430,6 +453,7 @@ RUN: Mapping[str, Callable[[Given], int]] = {
     "run": run,
     "diff": diff,
     "check": check,
+    "tap": tap,
     "serve": serve,
     "class": class_,
     "export": export,

@@ -29,6 +29,9 @@ HIGHEST_PORT = 65_535
 LOOPS = ("auto", "uvloop", "asyncio")
 """The event loops that the practice server can run on; auto is uvloop if it is installed."""
 
+BODIES = ("head", "none", "all")
+"""How much of messages a tap can show; the first is the default."""
+
 MOST_CONNECTIONS = 1_000_000
 """More files than Linux lets a process open."""
 
@@ -211,15 +214,16 @@ REACHING_ONLY = _reaching("for connecting, and for TLS")
 COLOR = _value("--color", "colours (auto)", choices=COLOR_FLAGS)
 
 THEME = _value("--theme", "styles (neutral)", choices=tuple(THEMES))
+LOG_FORMAT = _value(
+    "--log-format",
+    "what to write there: C: and S: lines that poptalk run replays, or JSON for machines "
+    f"({LOG_FORMATS[0]})",
+    choices=LOG_FORMATS,
+)
 
 SCREEN = (
     _value("--log FILE", "write the dialogue to FILE, secrets masked"),
-    _value(
-        "--log-format",
-        "what to write there: C: and S: lines that poptalk run replays, or JSON for machines "
-        f"({LOG_FORMATS[0]})",
-        choices=LOG_FORMATS,
-    ),
+    LOG_FORMAT,
     _switch("--plain", "never redraw the screen: for screen readers and odd terminals"),
     COLOR,
     THEME,
@@ -722,6 +726,40 @@ EXPORT = (
     _switch("--force", "replace OUT if it is there already"),
 )
 
+TAP = (
+    TARGET.but(
+        metavar="[[HOST:]PORT] HOST [PORT] | URL",
+        help="where to listen (default: 127.0.0.1 and a free port), and the server behind the tap, or "
+        "the NAME under which it was saved; without a server the practice server is started",
+    ),
+    _value(
+        "--tls-port PORT",
+        "the port for mail programs that begin with TLS (default: a free one)",
+        type=_port,
+    ),
+    _value(
+        "--save-ca FILE",
+        "write the certificate of the tap's authority there, for mail programs to trust",
+    ),
+    _switch("--once", "end after the first session"),
+    _value(
+        "--bodies",
+        f"how much of messages is shown: their headers, nothing, or everything ({BODIES[0]})",
+        choices=BODIES,
+    ),
+    _switch("--raw", "show each octet, line ends included"),
+    _switch("--explain", "explain everything, as :explain on does"),
+    _switch("--reveal", "show passwords; a log never has them"),
+    _value(
+        "--log FILE",
+        "write each session's dialogue to a file, as FILE.1, FILE.2, ..., secrets masked",
+    ),
+    LOG_FORMAT,
+    COLOR,
+    *_reaching("for connecting to the server, and for TLS"),
+    *PRACTICE,
+)
+
 NEW_LESSON = _argument(
     "name", "NAME", "the file to write, with or without .md; it must not exist yet"
 )
@@ -847,6 +885,14 @@ COMMANDS: Mapping[str, CliCommand] = {
             "  poptalk check --fault uidl-without-number\n"
         ),
         options=CHECK,
+    ),
+    "tap": CliCommand(
+        summary="stand between a mail program and its server, and show what both say",
+        example=(
+            "  poptalk tap 1110 pop3s://mail.example.org\n"
+            "  poptalk tap --once --log session.pop3 mail.example.org\n"
+        ),
+        options=TAP,
     ),
     "serve": CliCommand(
         summary="run the practice server on its own",

@@ -12,18 +12,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from time import monotonic
 
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
-from poptalk.net.tls import TlsFacts
-from poptalk.net.tls_settings import TlsSettings
-from poptalk.pop3.client.session import ClientSession
-from poptalk.pop3.commands import State
 from poptalk.pop3.events import Event
 from poptalk.pop3.server.events import EndReason
 from poptalk.practice.observers import How, Observer, Peer
-from poptalk.session.session import Session
+from poptalk.session.overheard import OverheardSession
 
 POLL_SECONDS = 0.1
 """How often the learner's thread looks for news: sooner than anybody waits for."""
@@ -161,21 +156,7 @@ class Reporter(Observer):
 # In the learner's thread.
 
 
-class _NoTransport:
-    """Carries nothing: the octets have crossed already."""
-
-    def send(self, data: bytes) -> None:
-        """Do nothing."""
-
-    def start_tls(self, settings: TlsSettings) -> TlsFacts | None:  # noqa: ARG002 - it has begun
-        """Do nothing."""
-        return None
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class VisitorSession:
+class VisitorSession(OverheardSession):
     """The other program's session, made of what the server saw.
 
     Args:
@@ -191,29 +172,19 @@ class VisitorSession:
         *,
         complain: Callable[[str], None] | None = None,
     ) -> None:
-        self.session = Session(clock=monotonic, whole=False, tls_at_once=False, complain=complain)
+        super().__init__(destination, complain=complain)
         self.session.listeners.append(hear)
-        self._destination = destination
-
-    @property
-    def core(self) -> ClientSession | None:
-        """The session while the connection is open; None otherwise."""
-        is_open = self.session.transport is not None and self.session.core.state is not State.CLOSED
-        return self.session.core if is_open else None
 
     def take(self, news: News) -> None:
         """Take note of what has happened."""
-        session = self.session
         match news:
             case VisitorCame(encrypted=encrypted):
-                where = str(self._destination)
-                session.opened(_NoTransport(), self._destination, where=where, encrypted=encrypted)
+                self.opened(encrypted=encrypted)
             case VisitorSent(octets=octets):
-                session.send(octets)
+                self.client_said(octets)
             case VisitorReceived(octets=octets):
-                session.received(octets)
-            case VisitorBeganTls() if not session.core.encrypted:
-                session.core.tls_established()
-                session.tls_request = None
+                self.server_said(octets)
+            case VisitorBeganTls():
+                self.tls_began()
             case VisitorLeft(how=how):
-                session.ended(CLOSED_BY_SERVER if how is EndReason.QUIT else CLOSED_BY_US)
+                self.ended(CLOSED_BY_SERVER if how is EndReason.QUIT else CLOSED_BY_US)

@@ -90,7 +90,7 @@ async def connect(
     deadline = Deadline(patience)
     # Before dialling: a file of authorities that cannot be read needs no connection to be found out.
     layer = None if tls is None else client_layer(tls, peer=str(target), upgrading=False)
-    sock = await _dial(target, patience)
+    sock = await dial_in_thread(target, patience)
     connection = AsyncConnection(listener, target=target, timeout=timeout)
     connection._begun = not hold
     try:
@@ -366,7 +366,7 @@ class AsyncConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def _dial(target: Target, timeout: float) -> socket.socket:
+async def dial_in_thread(target: Target, timeout: float) -> socket.socket:
     """Dial as pipes do, in a thread that is never joined, so that it can be cancelled at any moment."""
     loop = asyncio.get_running_loop()
     dialled: asyncio.Future[None] = loop.create_future()

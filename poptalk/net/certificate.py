@@ -78,7 +78,7 @@ def read_certificate(der: bytes) -> CertificateFacts:
                 names=tuple(printable(name) for name in _names(certificate)),
                 valid_from=certificate.not_valid_before_utc,
                 valid_until=certificate.not_valid_after_utc,
-                fingerprint=_fingerprint(der),
+                fingerprint=fingerprint(der),
                 serial=_serial(certificate.serial_number),
                 key=_key(certificate),
                 pin=_pin(der),
@@ -106,7 +106,7 @@ def describe_certificate(der: bytes, *, now: datetime | None = None) -> tuple[st
     except ValueError as error:
         return (
             f"unreadable   {printable(str(error))}",
-            f"SHA-256      {_fingerprint(der)}",
+            f"SHA-256      {fingerprint(der)}",
         )
     return (
         f"subject      {facts.subject}",
@@ -250,7 +250,8 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
     return True
 
 
-def _fingerprint(der: bytes) -> str:
+def fingerprint(der: bytes) -> str:
+    """Return the SHA-256 of a certificate in DER form, as pairs of hexadecimal digits."""
     return hashlib.sha256(der).digest().hex(":").upper()
 
 

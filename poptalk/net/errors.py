@@ -63,6 +63,8 @@ class EndedBy(enum.Enum):
     """Whose doing the end of a connection was."""
 
     SERVER = "the server"
+    CLIENT = "the mail program"
+    """One that is not ours, as `tap` sees it."""
     US = "poptalk"
     NETWORK = "the network"
 
@@ -86,6 +88,7 @@ class Ending(Value):
 
 CLOSED_BY_SERVER = Ending(by=EndedBy.SERVER, how="closed the connection", clean=True)
 CLOSED_BY_US = Ending(by=EndedBy.US, how="closed the connection", clean=True)
+CLOSED_BY_CLIENT = Ending(by=EndedBy.CLIENT, how="closed the connection", clean=True)
 GAVE_UP_TLS = Ending(
     by=EndedBy.US, how="closed the connection, because TLS did not come about", clean=False
 )

@@ -121,6 +121,12 @@ class ViolationKind(Enum):
     )
     SENT_BARE_LF = "sent with LF alone at its end; a strict server goes on waiting for CRLF"
     SENT_CONTROL = "sent with octets in it that are not printable ASCII"
+    BEFORE_GREETING = "sent before the greeting; the server speaks first", _GREETING
+    PIPELINED = (
+        "sent before the reply to the command before it; only a server that lists PIPELINING has to "
+        "take that",
+        Clause(rfc=2449, section="6.6"),
+    )
     LOST_IN_TLS = (
         "commands that were sent after STLS in the clear get no answer: the server must forget them "
         "when TLS begins",

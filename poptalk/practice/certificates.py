@@ -13,6 +13,7 @@ import ssl
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import idna
 from cryptography import x509
@@ -36,13 +37,15 @@ class Certificates:
 
     Args:
         hosts: the addresses or names on which the server listens.
+        organization: whose they say they are.
     """
 
-    def __init__(self, *hosts: str) -> None:
+    def __init__(self, *hosts: str, organization: str = ORGANIZATION) -> None:
+        self._organization = organization
         names = filter(None, map(_name_in_certificate, hosts))
         self._names = tuple(dict.fromkeys((*LOCAL_NAMES, *names)))
         self._authority_key = ec.generate_private_key(ec.SECP256R1())
-        self._authority = _signed(
+        self._authority = self._signed(
             self._authority_key,
             subject="authority",
             issuer=None,
@@ -64,7 +67,7 @@ class Certificates:
         """
         names = self._names if names is None else names
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _signed(
+        certificate = self._signed(
             key,
             subject=names[0],
             names=names,
@@ -79,13 +82,13 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         return _context(
             key,
-            _signed(key, subject="localhost", names=self._names, issuer=None, issuer_key=key),
+            self._signed(key, subject="localhost", names=self._names, issuer=None, issuer_key=key),
         )
 
     def incomplete_context(self) -> ssl.SSLContext:
         """Return the same with a certificate whose signer, an intermediate authority, is not shown."""
         intermediate_key = ec.generate_private_key(ec.SECP256R1())
-        intermediate = _signed(
+        intermediate = self._signed(
             intermediate_key,
             subject="intermediate authority",
             issuer=self._authority,
@@ -95,7 +98,7 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         return _context(
             key,
-            _signed(
+            self._signed(
                 key,
                 subject=self._names[0],
                 names=self._names,
@@ -112,11 +115,22 @@ class Certificates:
         """
         path.write_bytes(self._authority.public_bytes(serialization.Encoding.PEM))
 
+    @property
+    def authority(self) -> bytes:
+        """The authority's certificate, in DER form."""
+        return self._authority.public_bytes(serialization.Encoding.DER)
+
+    def _signed(
+        self, key: ec.EllipticCurvePrivateKey, *, subject: str, **more: Any
+    ) -> x509.Certificate:
+        return _signed(key, subject=subject, organization=self._organization, **more)
+
 
 def _signed(
     key: ec.EllipticCurvePrivateKey,
     *,
     subject: str,
+    organization: str,
     names: Sequence[str] = (),
     issuer: x509.Certificate | None,
     issuer_key: ec.EllipticCurvePrivateKey,
@@ -128,6 +142,7 @@ def _signed(
     Args:
         key: the key that it is for.
         subject: whom it names.
+        organization: whose it says it is.
         names: the names and addresses that it is valid for.
         issuer: the certificate of the authority that signs it; None if it signs itself.
         issuer_key: the key that signs it.
@@ -136,7 +151,7 @@ def _signed(
     """
     name = x509.Name(
         [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
             x509.NameAttribute(NameOID.COMMON_NAME, subject),
         ]
     )

@@ -226,7 +226,7 @@ def why_not(error: CannotListen, *, free: str = "without --port a free one is ta
     )
 
 
-class _Signals:
+class StopSignals:
     """SIGINT and SIGTERM: the first asks to stop, a further one to do so at once."""
 
     def __init__(self) -> None:
@@ -273,7 +273,7 @@ class OutOfFiles:
 async def _run(
     server: Server, options: ServeSettings, lesson: ServedLesson | None, say: Say, complain: Say
 ) -> None:
-    signals = _Signals()
+    signals = StopSignals()
     asyncio.get_running_loop().set_exception_handler(OutOfFiles(complain))
     # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
     # Made now, because it needs a file, and there may be none left when a client begins with TLS.
@@ -291,7 +291,7 @@ async def _run(
         await _finish(server, signals)
 
 
-async def _finish(server: Server, signals: _Signals) -> None:
+async def _finish(server: Server, signals: StopSignals) -> None:
     """Let sessions come to their end, until time is up or a further signal comes."""
     finishing = asyncio.create_task(server.finish(FINISH_SECONDS))
     at_once = asyncio.create_task(signals.at_once.wait())

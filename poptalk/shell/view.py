@@ -60,6 +60,8 @@ from poptalk.terminal.safe import Fragments, cells, harmless
 from poptalk.terminal.screen import DEFAULT_COLUMNS, FEWEST_COLUMNS
 
 if TYPE_CHECKING:
+    from poptalk.pop3.commands import Field
+    from poptalk.pop3.replies import StatusLine
     from poptalk.session.session import Session
 
 UNSOLICITED_LINES_SHOWN = 50
@@ -109,6 +111,8 @@ class View:
         """Whether it is shown beside each reply how long it took."""
         self.shows_sent = True
         """Whether sent lines are shown; a shell whose prompt is never erased shows them already."""
+        self.fold_advice = FOLD_ADVICE
+        """How to see the rest of a long reply."""
         self.hidden = False
         """Whether the screen shows nothing of the dialogue, at most to the end of the connection; the
         log has it all the same."""
@@ -150,6 +154,16 @@ class View:
             }
         )
 
+    # Lines.
+
+    def client_line(self, event: Sent, *, stand_in: bytes | None = None) -> Fragments:
+        """Make a line of what was sent, with `stand_in` or stars in place of a secret."""
+        return client_line(event.line, event.secret, reveal=self.reveal, stand_in=stand_in)
+
+    def server_line(self, line: StatusLine, *, fields: Sequence[Field] | None = None) -> Fragments:
+        """Make a line of a greeting, a challenge, or the first line of a reply."""
+        return status_line(self.mask(line.line), fields=fields)
+
     # Sentences.
 
     def size(self) -> tuple[int, int]:
@@ -168,6 +182,10 @@ class View:
     def warn(self, text: str) -> None:
         """Show a line of poptalk's own that should not be overlooked."""
         self._show(self.note(text, kind=NoteKind.WARN))
+
+    def tell_total(self, seconds: float) -> None:
+        """Say how long a reply with several lines took to its end."""
+        self.remark(f"{milliseconds(seconds)} to the end of the reply")
 
     def tell_partial(self) -> None:
         """Show the beginning of a line whose end has not come for a while."""
@@ -214,16 +232,14 @@ class View:
         response = self.session.exchanges.response_in(event) if self.explain else None
         if self.shows_sent or self.session.sent_by_poptalk:
             instead = redacted_response(*response) if response is not None else None
-            self._show(
-                [client_line(event.line, event.secret, reveal=self.reveal, stand_in=instead)]
-            )
+            self._show([self.client_line(event, stand_in=instead)])
         elif event.secret is None and (remark := spaces_remark(event.line)):
             self._show([[("note", remark.lstrip())]])
         if response is not None:
             self._show(self._explained_response(*response))
 
     def _on_greeting(self, event: Greeting) -> None:
-        self._show([status_line(self.mask(event.status_line.line))])
+        self._show([self.server_line(event.status_line)])
         self._explain_last()
 
     def _on_reply(self, event: Reply) -> None:
@@ -232,7 +248,7 @@ class View:
             return
         verb = event.exchange.command.verb
         fields = verb.fields if verb and not event.multi_line else ()
-        line = status_line(self.mask(event.status_line.line), fields=fields)
+        line = self.server_line(event.status_line, fields=fields)
         number = event.exchange.number
         if number < self._last_sent or number <= self._marked:
             # Several commands were sent before this reply: say which it answers.
@@ -251,7 +267,7 @@ class View:
             self._receiving = True
 
     def _on_challenge(self, event: Challenge) -> None:
-        self._show([status_line(self.mask(event.status_line.line))])
+        self._show([self.server_line(event.status_line)])
         # What a +OK in place of a challenge means is said by the oddity that follows.
         ok = event.status_line.status is Status.OK
         if not ok or ViolationKind.OK_FOR_CHALLENGE in self.unremarked:
@@ -276,7 +292,7 @@ class View:
         if self._receiving:
             self._end_body(complete=True)
             if self.times and last is not None and last.total_seconds is not None:
-                self.remark(f"{milliseconds(last.total_seconds)} to the end of the reply")
+                self.tell_total(last.total_seconds)
         for violation in odd:
             self._on_oddity(violation)
         if self.explain:

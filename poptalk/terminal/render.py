@@ -238,6 +238,7 @@ class BodyView:
         in_header: bool,
         fields: Sequence[Field] = (),
         advice: str = "",
+        raw: bool = False,
     ) -> None:
         """Begin with the first line of a body, or go on with a later one.
 
@@ -246,7 +247,9 @@ class BodyView:
             in_header: whether the next line belongs to the header of a message.
             fields: what the words of a line are, where it holds data.
             advice: how to see what was left out, said after its count.
+            raw: whether each octet is shown, line ends included.
         """
+        self._raw = raw
         self._advice = f": {advice}" if advice else ""
         self._fields = fields
         self._begins_in_header = in_header
@@ -268,6 +271,7 @@ class BodyView:
         self.hidden_lines = 0
         self._budget = budget
         self._line = b""
+        self._line_end = b""
         self._line_octets = 0
         self._dot_held = False
         self.full = False
@@ -315,13 +319,15 @@ class BodyView:
                 columns=self._budget.columns,
             )
         if complete:
-            yield lone_dot()
+            end = self._line_end if self._dot_held else self._tail.rpartition(b".")[2]
+            yield raw_line(b"." + end, in_body=True) if self._raw else lone_dot()
         elif self._tail:
             # Where a reply broke off is worth seeing, however much of it is folded.
             yield body_line(self._tail.rstrip(b"\r\n").rpartition(b"\n")[2], header=False)
 
     def _whole_line(self) -> Iterator[Fragments]:
         line, octets = self._line.removesuffix(b"\n").removesuffix(b"\r"), self._line_octets
+        self._line_end = self._line[len(line) :]
         self._line, self._line_octets = b"", 0
         if self._dot_held:
             # A lone dot that was not the last line after all.
@@ -334,7 +340,10 @@ class BodyView:
 
     def _spend(self, line: bytes, octets: int) -> Iterator[Fragments]:
         shown = line[:MAX_LINE_SHOWN]
-        fragments = body_line(shown, header=self.in_header, fields=self._fields)
+        if self._raw:
+            fragments = raw_line(shown + self._line_end, in_body=True)
+        else:
+            fragments = body_line(shown, header=self.in_header, fields=self._fields)
         if len(line) > MAX_LINE_SHOWN:
             fragments = [*fragments, ("note", f" … {octets - MAX_LINE_SHOWN:,} octets more")]
         if not self._budget.spend(plain_text(fragments)):
@@ -347,7 +356,7 @@ class BodyView:
 
     def _hide(self, data: bytes) -> None:
         self._count_hidden(data.count(b"\n"), len(data))
-        self._tail = (self._tail + data)[-_TAIL_OCTETS:]
+        self._tail = (self._tail + data[-_TAIL_OCTETS:])[-_TAIL_OCTETS:]
 
     def _count_hidden(self, line_count: int, octets: int) -> None:
         self.hidden_lines += line_count

@@ -185,6 +185,11 @@ class LinearScreen:
         return cls(sys.stdout, theme=NEUTRAL, color=colored)
 
     @property
+    def is_terminal(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    @property
     def columns(self) -> int:
         """Cells in a row; `DEFAULT_COLUMNS` where the stream is no terminal."""
         return _columns(self._stream)

@@ -38,6 +38,7 @@ _STYLES = {
     "timestamp": ("ansimagenta", "underline"),
     "secret": ("italic", "italic"),
     "control": ("ansimagenta underline", "underline"),  # an escape in place of what cannot be shown
+    "session": ("bold", "bold"),  # its number, in front of a line, where there are several
     "dot": ("ansimagenta bold", "bold"),  # the lone dot, and the one that was stuffed
     "header": ("ansicyan", "bold"),
     "body": ("", ""),

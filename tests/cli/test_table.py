@@ -17,6 +17,7 @@ from poptalk.pop3.values import Value
 from poptalk.practice.persona import ServeSettings
 from poptalk.run.server import RunSettings
 from poptalk.shell.script import ShellSettings
+from poptalk.tap.tap import TapSettings
 
 PRACTICE = {"persona", "maildrop", "faults"}
 
@@ -27,6 +28,7 @@ TAKEN: dict[str, tuple[tuple[type[Value], ...], set[str]]] = {
     "run": ((Way, RunSettings), {"target", "file"}),
     "diff": ((Way, DiffSettings), {"a", "b"}),
     "check": ((Way, CheckSettings), {"target", *PRACTICE}),
+    "tap": ((Way, TapSettings), {"target", *PRACTICE}),
     "serve": ((ServeSettings,), set()),
 }
 """The values that each command fills with its fields, and the fields that it uses otherwise."""
@@ -76,6 +78,8 @@ def test_a_flag_has_one_meaning(command: CliCommand) -> None:
         (COMMANDS["run"], "persona", ServeSettings().persona),
         (COMMANDS["run"], "color", RunSettings().color),
         (COMMANDS["diff"], "color", DiffSettings().color),
+        (COMMANDS["tap"], "bodies", TapSettings().bodies),
+        (COMMANDS["tap"], "color", TapSettings().color),
         (COMMANDS["serve"], "loop", ServeSettings().loop),
         (COMMANDS["serve"], "persona", ServeSettings().persona),
         (LESSONS["record"], "persona", DEFAULT_PERSONA),

@@ -143,6 +143,11 @@ class ClientSession:
         return tuple(pending.exchange for pending in self._queue)
 
     @property
+    def oldest(self) -> Exchange | None:
+        """The command whose reply is due first; None where none is."""
+        return self._queue[0].exchange if self._queue else None
+
+    @property
     def partial(self) -> bytes:
         """The beginning of a reply line whose end has not come."""
         return bytes(self._line)

@@ -1,0 +1,1 @@
+"""The tap, between clients and servers of the tests."""
