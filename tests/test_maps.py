@@ -38,5 +38,5 @@ UNNAMED = {
 }
 """Files that say by their names what they are, in rooms that have more to tell."""
 
-ELSEWHERE = {"poptalk", "run", "diff", "tap", "email"}
+ELSEWHERE = {"poptalk", "run", "diff", "check", "tap", "email"}
 """Words of those openings that name something outside the room."""

@@ -347,7 +347,7 @@ class StoredReply:
         self.multi_line = multi_line
         self.complete = complete
         self.lost = False
-        """Whether the disk had no room for all of it."""
+        """Whether not all of it is here: it was taken elsewhere, or the disk had no room."""
         self.challenge = False
         """Whether it is a challenge of AUTH, however it is written."""
         self.seconds: float | None = None
@@ -692,6 +692,7 @@ class Exchanges:
         reply = self.last
         assert reply is not None
         if take is not None:
+            reply.lost = True
             take(event.data)
         elif not reply.lost:
             try:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.net.endpoint import Destination
+from poptalk.pop3.events import ViolationKind
 from tests.servers.dovecot import Dovecot
 from tests.servers.mail_programs import CLIENTS, Errand, Way
 from tests.servers.unprivileged import MAILUTILS, SOLID, Program, start
@@ -116,7 +117,8 @@ def test_dovecot(dovecot: Dovecot, name: str, tmp_path: Path) -> None:
     with tapped(destination, tmp_path) as (tap, front):
         fetch_with_all(front, way, wanted, tmp_path, at_once=3)
     assert "jones" not in tap.shown
-    assert not tap.tap.totals.violations
+    # Dovecot's CAPA has neither USER nor SASL after the login (RFC 2449 §5 wants them in both states).
+    assert set(tap.tap.totals.violations) <= {ViolationKind.CAPABILITIES_DIFFER}, tap.shown
     assert tap.tap.totals.messages >= 3 * 4
 
 
