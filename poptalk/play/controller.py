@@ -49,14 +49,6 @@ MOST_TRIES = 2
 _SAID_AT_ONES_OWN = (FeedbackKind.NEWS, FeedbackKind.CLOSED)
 """What is said of commands that are not the script's; the room has asked for them, not the lesson."""
 
-_STATES_IN_WHICH_ONE_MAY_GO_ON = (
-    Awaiting.COMMAND,
-    Awaiting.CHOICE,
-    Awaiting.CLOSED,
-    Awaiting.PAUSE,
-    Awaiting.OVER,
-)
-
 
 class PlayController(LessonController):
     """Shows one lesson.
@@ -271,7 +263,8 @@ class PlayController(LessonController):
     def _forget_line(self) -> None:
         self._mistake = None
         self._tries.clear()
-        self._to_be_confirmed = None
+        if self._to_be_confirmed is not None:
+            self._confirmed("no")
         self._shell.view.reveal = False
         self._demo.clear_line()
 
@@ -302,7 +295,7 @@ class PlayController(LessonController):
             self._expected = self._situation()
         if cursor.step != self._at.step:
             self._beginning = None
-        waits = self.tutor.awaiting in _STATES_IN_WHICH_ONE_MAY_GO_ON and not self.busy
+        waits = self.tutor.awaiting is not Awaiting.BUSY and not self.busy
         if waits and self._beginning is None:
             self._beginning = cursor
         self._at = cursor
