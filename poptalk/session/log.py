@@ -420,6 +420,13 @@ _FINAL_DOT = 3
 """Octets of the line that ends a reply."""
 
 
+_WRITTEN = (
+    *(ConnectionOpened, TlsEstablished, ConnectionEnded),
+    *(Greeting, Sent, Challenge, Reply, ReplyEnd),
+)
+"""What a log writes beside the lines of replies."""
+
+
 class SessionRecord:
     """What was said in a session since it began.
 
@@ -455,9 +462,9 @@ class SessionRecord:
                 data = self._shortened(event.data)
                 if data:
                     self._write(event if data == event.data else _with(event, data))
-            if isinstance(event, ReplyEnd | ConnectionEnded | Unsolicited):
+            elif isinstance(event, _WRITTEN):
+                # Lines that nobody asked for, in however many pieces, count as one reply.
                 self._end_of_body(complete=isinstance(event, ReplyEnd))
-            if not isinstance(event, BodyChunk | Unsolicited):
                 self._write(event)
         except OSError as error:
             self.failure = error.strerror or str(error)

@@ -10,7 +10,7 @@ import pytest
 from poptalk.cli import main
 from poptalk.net.endpoint import UsageError
 from poptalk.pop3.commands import parse_command
-from poptalk.pop3.events import BodyChunk, Exchange, ReplyEnd
+from poptalk.pop3.events import BodyChunk, Exchange, ReplyEnd, Sent, Unsolicited
 from poptalk.session.exchanges import SHORT_OCTETS
 from poptalk.session.log import KEPT_OCTETS, SessionRecord, TextLog
 from poptalk.session.session import Session
@@ -197,6 +197,17 @@ def test_all_replies_together_have_a_limit_too(record: SessionRecord) -> None:
         feed(record, body + b".\r\n", at_once=100_000)
     assert len(record.text()) < KEPT_OCTETS * 1.1
     assert record.text().endswith("60,002 octets more, which were not kept>\nS: .\n")
+
+
+def test_a_flood_that_nobody_asked_for_counts_as_one_reply(record: SessionRecord) -> None:
+    for _ in range(100):
+        record.take(Unsolicited(data=b"x" * 998 + b"\r\n"))
+    sent = Sent(exchange=EXCHANGE, line=b"RETR 1", end=b"\r\n", secret=None, sasl=False, step=0)
+    record.take(sent)
+    kept = [line for line in record.text().splitlines() if not line.startswith("#")]
+    assert len(kept) == SHORT_OCTETS // 1000 + 2
+    assert kept[-2].startswith("S: <the server sends ")
+    assert kept[-1] == "C: RETR 1"
 
 
 async def test_a_log_that_is_begun_late_has_what_came_before(tmp_path: Path) -> None:
