@@ -182,7 +182,7 @@ class PagePupils:
         pupil = self._by_name.get(key)
         if pupil is None:
             await self._make_room()
-            pupil = self._newcomer(name, key)
+            pupil = self._by_name.get(key) or self._newcomer(name, key)
         elif pupil.page.is_open:
             raise NotAdmitted(
                 HTTPStatus.CONFLICT,

@@ -23,21 +23,9 @@ if TYPE_CHECKING:
     from poptalk.terminal.safe import Fragments
 
 COMMANDS = (
-    *(
-        "help",
-        "task",
-        "hint",
-        "skip",
-        "back",
-        "reset",
-        "state",
-        "map",
-        "why",
-        "raw",
-        "more",
-        "last",
-    ),
-    *("open", "close", "send", "reveal", "explain", "tls", "b64", "quit"),
+    *("help", "task", "hint", "skip", "back", "reset", "state", "map", "why"),
+    *("raw", "more", "last", "reveal", "explain", "tls", "b64"),
+    *("open", "close", "send", "quit"),
 )
 """The local commands that there are on a page: those of lessons.  None of them touches a file, or
 another server than that of the class; `:open` takes no server in a lesson."""

@@ -1,6 +1,6 @@
 """The web server of a class: its addresses, who may come in, and what a page may do.
 
-It runs in the event loop of the class, beside the POP3 server.  Against other web sites that a pupil's
+It runs in a thread of its own, beside that of the POP3 server.  Against other web sites that a pupil's
 browser may have open: the Host must be an address or a name of this machine, so that no other name can
 be made to lead here; what changes anything must come from our own page (Origin); the cookie is sent by
 our own page only.  Against pages made of pupils' input: nobody's text is ever made into markup, and the
@@ -86,6 +86,9 @@ PINGS_SECONDS = 30.0
 MESSAGES_A_SECOND = 40
 """What an open page may say: each key is told, and nobody types faster."""
 
+MOST_LINES_AT_ONCE = 20
+"""Lines of one message that are taken; our page sends them one by one."""
+
 MOST_CONNECTIONS = 3 * MOST_PUPILS
 MOST_CONNECTIONS_OF_AN_ADDRESS = MOST_CONNECTIONS // 2
 """As for the practice server: a class may share one router, and one program gone wild leaves room."""
@@ -106,7 +109,6 @@ class WebSite:
         room: the class.
         pupils: everybody who has joined by a page.
         board_key: what opens the board; for the teacher alone.
-        failed: called, in the thread of the pages, with a fault of poptalk's own.
     """
 
     def __init__(
@@ -118,7 +120,6 @@ class WebSite:
     ) -> None:
         self.pupils = PagePupils(room)
         self.board_key = secrets.token_urlsafe(12)
-        self.failed: Callable[[Exception], object] = lambda _error: None
         self.room = room
         self._boards: dict[Tab, bool] = {}
         """The boards that are open, each with whether it was asked for names."""
@@ -217,13 +218,21 @@ class WebSite:
             showing.cancel()
             await self._end()
 
-        asyncio.run(serve())
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """Pass on a fault of poptalk's own, which must not end the class."""
         error = context.get("exception")
         if isinstance(error, Exception):
-            self.failed(error)
+            self._complain_of(error)
+
+    def _complain_of(self, error: Exception) -> None:
+        self.room.pupils.complain(f"A page went wrong, which is poptalk's fault: {error!r}")
 
     async def _end(self) -> None:
         for listener in self._listeners:
@@ -319,7 +328,7 @@ class WebSite:
         try:
             match said:
                 case {"line": str(text)}:
-                    for line in _characters(text).splitlines() or [""]:
+                    for line in _characters(text).splitlines()[:MOST_LINES_AT_ONCE] or [""]:
                         shell.entered(line)
                 case {"typing": str(text)}:
                     shell.typed(_characters(text))
@@ -327,7 +336,7 @@ class WebSite:
                     shell.interrupt(cleared=False)
         except Exception as error:  # noqa: BLE001 - one page's fault is not the class's
             shell.view.warn(f"a fault in poptalk: {error!r}; please tell your teacher")
-            self.failed(error)
+            self._complain_of(error)
 
     # The board.
 

@@ -112,10 +112,8 @@ const told = {
     at("prompt").textContent = ready ? text : text + " (waiting)";
     secret = all;
     for (const button of prose.querySelectorAll(".choices button")) button.disabled = true;
-    if (choosing) {
-      const groups = prose.querySelectorAll(".choices");
-      for (const button of groups[groups.length - 1].querySelectorAll("button")) button.disabled = false;
-    }
+    const last = [...prose.querySelectorAll(".choices")].pop();
+    if (choosing && last) for (const button of last.querySelectorAll("button")) button.disabled = false;
     showCover();
   },
   mask({ start, text }) {
