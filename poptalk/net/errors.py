@@ -40,7 +40,8 @@ class TlsFailed(NetError):
     Args:
         sentence: what happened and what to try.
         certificate: what the server's certificate says, line by line; empty if it is not known.
-        wants_certificate: whether the server ended TLS because it was shown no certificate of ours.
+        wants_certificate: whether the server ended TLS because it was shown no certificate of ours, or
+            one that it does not take.
     """
 
     def __init__(

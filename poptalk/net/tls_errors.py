@@ -29,6 +29,7 @@ HAS_EXPIRED = 10
 SELF_SIGNED = 18
 SELF_SIGNED_IN_CHAIN = 19
 UNKNOWN_ISSUER = (2, 20, 21)
+TOO_WEAK = (66, 67, 68)
 WRONG_NAME = (62, 64)
 
 # How much of a reply in the clear goes into a sentence, in characters.
@@ -51,16 +52,36 @@ _OLD_VERSION = (
     "WRONG_SSL_VERSION",
     "NO_PROTOCOLS_AVAILABLE",
 )
-_NO_CIPHER = (
-    "SSLV3_ALERT_HANDSHAKE_FAILURE",
-    "NO_SHARED_CIPHER",
-    "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+_NO_CIPHER = ("NO_SHARED_CIPHER", "TLSV1_ALERT_INSUFFICIENT_SECURITY")
+_NOTHING_SUITS = "SSLV3_ALERT_HANDSHAKE_FAILURE"
+_NOTHING_IN_COMMON = (
+    "It may find no version or cipher that suits both sides (--tls-min), have no certificate, or want "
+    "one of yours (--client-cert)."
 )
 _WEAK_KEYS = ("DH_KEY_TOO_SMALL", "BAD_DH_VALUE", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL")
-_WEAK = "--tls-min 1.0 accepts weak keys too, to look at a server that should be retired."
+_WEAK = "--tls-min 1.0 accepts weak keys too, to look at a server that should be retired"
 _CLIENT_CERTIFICATE = "The server wants a certificate of yours: name its file with --client-cert."
-_NO_CLIENT_CERTIFICATE = "CERTIFICATE_REQUIRED"
+_NO_CLIENT_CERTIFICATE = "ALERT_CERTIFICATE_REQUIRED"
 """The end of OpenSSL's reason for the alert of RFC 8446 §6.2."""
+_CERTIFICATE_REFUSED = "It says that of a certificate of yours: look at --client-cert."
+_REFUSALS = (
+    "ALERT_UNKNOWN_CA",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_UNSUPPORTED_CERTIFICATE",
+    "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_CERTIFICATE_EXPIRED",
+    "ALERT_CERTIFICATE_UNKNOWN",
+    "ALERT_ACCESS_DENIED",
+)
+"""Alerts about the certificate that the other side was shown, RFC 8446 §6.2."""
+
+
+def _about_ours(error: ssl.SSLError) -> str:
+    """Say what a server wants of a certificate of ours; empty where its alert isn't about that."""
+    reason = error.reason or ""
+    if reason.endswith(_NO_CLIENT_CERTIFICATE):
+        return _CLIENT_CERTIFICATE
+    return _CERTIFICATE_REFUSED if reason.endswith(_REFUSALS) else ""
 
 
 def verification_failed(
@@ -124,6 +145,8 @@ def _verdict(
             f"is for another host: {names}not for {server_name}",
             f"Connect under a name that it is for, if that is the same server; {INSECURE}",
         )
+    if code in TOO_WEAK:
+        return f"is too weak: {printable(error.verify_message)}", f"{_WEAK}; {INSECURE}"
     return (
         f"did not pass: {printable(error.verify_message)}",
         f"Is the right authority named with --ca-file? {INSECURE}",
@@ -238,9 +261,11 @@ def handshake_failed(
     elif error.reason in _NO_CIPHER:
         said, advice = "the two sides have no cipher in common", _UPDATE
     elif error.reason in _WEAK_KEYS:
-        said, advice = f"the server's keys are too weak ({_words(error)})", _WEAK
-    elif (error.reason or "").endswith(_NO_CLIENT_CERTIFICATE):
-        said, advice = _words(error), _CLIENT_CERTIFICATE
+        said, advice = f"the server's keys are too weak ({_words(error)})", f"{_WEAK}."
+    elif error.reason == _NOTHING_SUITS:
+        said, advice = _words(error), _NOTHING_IN_COMMON
+    elif ours := _about_ours(error):
+        said, advice = _words(error), ours
     elif "_ALERT_" in (error.reason or ""):
         said, advice = _words(error), _OWN_WORDS
     else:
@@ -258,10 +283,10 @@ def session_broke(error: ssl.SSLError, *, peer: str) -> TlsFailed:
             "disk full? It goes on without --keylog."
         )
     # In TLS 1.3 the server looks at our certificate after our side of the handshake is done.
-    wanted = (error.reason or "").endswith(_NO_CLIENT_CERTIFICATE)
-    advice = _CLIENT_CERTIFICATE if wanted else "Connect again."
+    ours = _about_ours(error)
     return TlsFailed(
-        f"The TLS session with {peer} broke: {_words(error)}. {advice}", wants_certificate=wanted
+        f"The TLS session with {peer} broke: {_words(error)}. {ours or 'Connect again.'}",
+        wants_certificate=bool(ours),
     )
 
 

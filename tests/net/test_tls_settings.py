@@ -13,7 +13,7 @@ import trustme
 from poptalk.net.endpoint import TLS_VERSIONS
 from poptalk.net.errors import TlsFailed
 from poptalk.net.tls import TlsLayer, client_layer
-from poptalk.net.tls_errors import handshake_failed
+from poptalk.net.tls_errors import handshake_failed, session_broke
 from poptalk.net.tls_settings import (
     USUAL_MINIMUM,
     VERSIONS,
@@ -207,3 +207,28 @@ def test_advice_suits_what_came(reason: str, said: str, *, upgrading: bool) -> N
     failure = str(handshake_failed(error, peer=PEER, server_side=False, upgrading=upgrading))
     assert said in failure
     assert ("port for TLS" in failure) == (said == "port for TLS")
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("TLSV1_ALERT_UNKNOWN_CA", "a certificate of yours: look at --client-cert"),
+        ("SSLV3_ALERT_CERTIFICATE_REVOKED", "a certificate of yours: look at --client-cert"),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "name its file with --client-cert"),
+    ],
+)
+def test_alerts_about_our_certificate_say_so_and_end_the_program(reason: str, advice: str) -> None:
+    error = ssl.SSLError(1, reason.lower())
+    error.reason = reason
+    broken = session_broke(error, peer=PEER)
+    assert advice in str(broken)
+    assert broken.wants_certificate
+    assert advice in str(handshake_failed(error, peer=PEER, server_side=False, upgrading=False))
+
+
+def test_a_failed_handshake_of_tls_1_2_may_be_for_want_of_our_certificate() -> None:
+    error = ssl.SSLError(1, "sslv3 alert handshake failure")
+    error.reason = "SSLV3_ALERT_HANDSHAKE_FAILURE"
+    failure = str(handshake_failed(error, peer=PEER, server_side=False, upgrading=False))
+    assert "the other side says: handshake failure" in failure
+    assert "--client-cert" in failure
