@@ -90,6 +90,21 @@ def _finding(result: CheckResult, reason: str | None, columns: int) -> Iterator[
     yield [("text", "")]
 
 
+def shown_lines(exchange: str) -> list[str]:
+    """Return the lines of an exchange after its last greeting and login, made harmless."""
+    lines = [harmless(line, limit=MOST_SHOWN) for line in exchange.splitlines() if line]
+    ends = [
+        number
+        for number, line in enumerate(lines)
+        if line.startswith(("C: <open", "C: PASS {", "C: {"))
+    ]
+    # The greeting, or the reply to the last line of the login.
+    return lines[ends[-1] + 2 :] if ends else lines
+
+
+MOST_SHOWN = 72
+"""Characters of a line where it is only an example."""
+
 MOST_REASONS = 4
 """Problems of one check that are told; the others are counted."""
 
