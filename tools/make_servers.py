@@ -42,9 +42,9 @@ that a server keeps or breaks. This page lists what it finds wrong with the real
 tests can start, and with the [personas](reference/practice-server.md) of the practice server, which are
 likenesses of real ones. What isn't listed has passed, or could not be asked of that server.
 
-A *fail* breaks a MUST, a *warn* a SHOULD, and a *note* breaks nothing that matters to most mail programs.
-There is no grade: what counts is whether a mail program of yours stumbles. `poptalk check --explain ID`
-has the sentence of the RFC and what a mail program suffers.
+A *fail* breaks a MUST, a *warn* a SHOULD, and a *note* breaks nothing that matters to most mail
+programs. There is no grade: what counts is whether a mail program of yours stumbles. `poptalk check
+--explain ID` has the sentence of the RFC and what a mail program suffers.
 
 Made by `python -m tools.make_servers` from reports that `python -m tests.check.record` has made, with
 everything but `--slow`.

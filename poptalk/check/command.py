@@ -181,8 +181,8 @@ def _selected(options: CheckSettings) -> list[Check]:
 
 
 def _pattern(text: str) -> str:
-    """Return a pattern for whole ids: a part of one will do."""
-    return text if set(text) & set("*?[") else f"*{text}*"
+    """Return a pattern for whole ids: a part of one will do, and a whole one is just that."""
+    return text if text in CHECKS or set(text) & set("*?[") else f"*{text}*"
 
 
 def _login(
