@@ -23,7 +23,7 @@ from poptalk.practice.persona import shipped_personas
 from poptalk.transcript.model import AnyLines, ClientLine, ServerLine
 from poptalk.transcript.parser import parse_dialogue
 from tests.test_architecture import ROOMS
-from tools import make_explanations, make_manual, make_picture
+from tools import make_explanations, make_manual, make_picture, make_servers
 
 LOCAL_NAMES = {command.name for command in make_manual.every_local_command()}
 
@@ -164,6 +164,11 @@ def test_bash_completes(words: list[str], completed: list[str]) -> None:
         check=True,
     )
     assert done.stdout.split() == completed
+
+
+def test_what_servers_do_wrong_is_current() -> None:
+    committed = make_servers.DOCUMENT.read_text(encoding="utf-8")
+    assert committed == make_servers.make_document(), "run python -m tools.make_servers"
 
 
 def test_the_explanations_are_current() -> None:

@@ -19,6 +19,7 @@ from poptalk.check import framing, syntax, listings, retrieval, deletion  # noqa
 from poptalk.check import capabilities, tls, auth  # noqa: F401  isort: skip
 from poptalk.check.connection import Manners
 from poptalk.check.model import CHECKS, Check, CheckVerdict, Permit
+from poptalk.check.probes import SEED_BODIES, seed
 from poptalk.check.runner import CheckRun, Terms
 from poptalk.exit_codes import EXIT_NO, EXIT_OK
 from poptalk.login.password import NoPassword, Wanted, asker, find_password
@@ -55,6 +56,7 @@ class CheckSettings(Value):
     slow: bool = False
     intrusive: bool = False
     yes: bool = False
+    seed: str | None = None
     list: bool = False
     explain: str | None = None
     only: Sequence[str] = ()
@@ -68,12 +70,14 @@ class CheckSettings(Value):
     timeout: float = DEFAULT_TIMEOUT
 
 
-def about_checks(options: CheckSettings, *, say: Complain) -> int | None:
-    """List the checks or explain one, for which there need be no server; None where neither is wanted.
+def without_server(options: CheckSettings, *, say: Complain) -> int | None:
+    """List the checks, explain one, or write messages; None where none of that is wanted.
 
     Raises:
-        UsageError: there is no such check.
+        UsageError: there is no such check, or a message cannot be written.
     """
+    if options.seed is not None:
+        return _write_seeds(Path(options.seed), say)
     if options.list:
         for line in report.listed(_selected(options)):
             say(line)
@@ -84,6 +88,24 @@ def about_checks(options: CheckSettings, *, say: Complain) -> int | None:
         raise UsageError(f"there is no check {options.explain}; --list lists all")
     screen = LinearScreen.of_output(color=options.color)
     screen.show(report.explained(CHECKS[options.explain], columns=screen.columns))
+    return EXIT_OK
+
+
+def _write_seeds(folder: Path, say: Complain) -> int:
+    """Write the messages that checks of byte-stuffing need.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in SEED_BODIES:
+            path = folder / f"{name}.eml"
+            path.write_bytes(seed(name))
+            say(str(path))
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
+    say("deliver these to the mailbox as they are, and check it with --login")
     return EXIT_OK
 
 
@@ -159,8 +181,8 @@ def _selected(options: CheckSettings) -> list[Check]:
 
 
 def _pattern(text: str) -> str:
-    """Return a pattern for whole ids: a part of one will do."""
-    return text if set(text) & set("*?[") else f"*{text}*"
+    """Return a pattern for whole ids: a part of one will do, and a whole one is just that."""
+    return text if text in CHECKS or set(text) & set("*?[") else f"*{text}*"
 
 
 def _login(

@@ -6,6 +6,7 @@ Each asks what it is named after, on as few connections as servers bear, and end
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from poptalk.check.connection import CheckConnection, Spoken
 from poptalk.check.model import NotApplicable, Permit
@@ -327,6 +328,47 @@ def reading(run: ProbeRun) -> None:
             run.ask(b"TOP %d %d" % (number, lines))
         run.ask(b"NOOP", label=f"NOOP after TOP {number}")
     run.finish(label="QUIT")
+
+
+# Messages of poptalk's own, which somebody has to deliver: POP3 can't.
+
+SEED_MARK = b"X-Poptalk-Check: "
+
+SEED_BODIES: Mapping[str, bytes] = {
+    "dots": b"\r\n".join((b".", b"..", b"...", b".x", b"x.", b"", b". ", b".", b"end", b"")),
+    # Wherever the header ends, one of three chunks of any size that isn't a multiple of 3 begins a line.
+    "dots-everywhere": b".\r\n" * 20_000,
+}
+"""The bodies of the messages that `--seed` writes, by their names."""
+
+MOST_LOOKED_AT = 20
+"""The last messages of a mailbox, among which those are looked for."""
+
+
+def seed(name: str) -> bytes:
+    """Return a message to be delivered."""
+    header = (
+        b"From: poptalk <poptalk@localhost.invalid>\r\nTo: poptalk <poptalk@localhost.invalid>\r\n"
+        b"Date: Mon, 30 Nov 2026 12:00:00 +0000\r\nSubject: poptalk check\r\n"
+    )
+    mark = SEED_MARK + name.encode("ascii")
+    return b"%b%b\r\n\r\n%b" % (header, mark, SEED_BODIES[name])
+
+
+@probe(Permit.LOGIN)
+def seeds(run: ProbeRun) -> None:
+    """Look for the messages that were delivered for this, and read them."""
+    if tags(run.ask(b"CAPA")).get(b"EXPIRE", ())[:1] == (b"0",):
+        raise NotApplicable("EXPIRE 0: this server may delete what was read")
+    numbers = sorted(numbers_in(run.ask(b"LIST")))[-MOST_LOOKED_AT:]
+    for number in numbers:
+        top = run.ask(b"TOP %d 0" % number)
+        if top.refused:
+            raise NotApplicable("TOP is refused, by which messages of --seed would be found")
+        found = re.search(rb"(?im)^" + SEED_MARK + rb"([a-z-]+)\r?$", top.content)
+        name = found[1].decode("ascii") if found else ""
+        if name in SEED_BODIES:
+            run.ask(b"RETR %d" % number, label=name)
 
 
 @probe(Permit.LOGIN)

@@ -16,8 +16,8 @@ from poptalk.check.runner import CheckResult
 from poptalk.net.endpoint import UsageError
 from poptalk.run.report import Case, Result, Suite
 from poptalk.terminal.markdown import dialogue_lines
-from poptalk.terminal.render import note
-from poptalk.terminal.safe import Fragments, harmless, wrap
+from poptalk.terminal.render import note, plain_text
+from poptalk.terminal.safe import Fragments, cells, harmless, wrap
 
 INDENT = "      "
 
@@ -65,16 +65,17 @@ def on_screen(
 
 def _finding(result: CheckResult, reason: str | None, columns: int) -> Iterator[Fragments]:
     check = result.check
-    head = (
-        f"{check.level.value}, {check.clause}"
-        if result.verdict is not CheckVerdict.NOTE
-        else (check.clause)
-    )
-    yield [
+    is_note = result.verdict is CheckVerdict.NOTE
+    weight = check.clause if is_note else f"{check.level.value}, {check.clause}"
+    head: Fragments = [
         (_STYLES[result.verdict], f"{result.verdict.value:<8}"),
         ("heading", check.id),
-        ("text", f"  {head}"),
     ]
+    if cells(plain_text(head)) + 2 + cells(weight) <= columns:
+        yield [*head, ("text", f"  {weight}")]
+    else:
+        yield head
+        yield from _paragraph(weight, "text", columns)
     if reason is not None:
         yield from _paragraph(f"known: {reason}", "note", columns)
     for text in result.reasons[:MOST_REASONS]:
@@ -89,6 +90,21 @@ def _finding(result: CheckResult, reason: str | None, columns: int) -> Iterator[
         yield [("text", INDENT), *line]
     yield [("text", "")]
 
+
+def shown_lines(exchange: str) -> list[str]:
+    """Return the lines of an exchange after its last greeting and login, made harmless."""
+    lines = [harmless(line, limit=MOST_SHOWN) for line in exchange.splitlines() if line]
+    ends = [
+        number
+        for number, line in enumerate(lines)
+        if line.startswith(("C: <open", "C: PASS {", "C: {"))
+    ]
+    # The greeting, or the reply to the last line of the login.
+    return lines[ends[-1] + 2 :] if ends else lines
+
+
+MOST_SHOWN = 72
+"""Characters of a line where it is only an example."""
 
 MOST_REASONS = 4
 """Problems of one check that are told; the others are counted."""

@@ -17,7 +17,7 @@ from poptalk.check.model import (
     refused,
     violates,
 )
-from poptalk.check.probes import WHOLE
+from poptalk.check.probes import SEED_BODIES, WHOLE
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.events import ViolationKind
 from poptalk.session.consistency import only_final_line_end
@@ -148,6 +148,48 @@ check(
 )
 
 
+def _seeded(name: str) -> Judge:
+    """Return a judge of a message of `--seed`: its body is known to the octet."""
+
+    def judge(seen: Seen) -> Iterable[Problem]:
+        spoken = seen.get("seeds", name)
+        if spoken is None:
+            raise seen.missing.get("seeds") or NotApplicable(
+                "needs the messages of --seed, delivered"
+            )
+        body = spoken.content.partition(b"\r\n\r\n")[2]
+        if spoken.ok and body.rstrip(b"\r\n") != SEED_BODIES[name].rstrip(b"\r\n"):
+            text = f"{spoken.name} sends another body than the message has"
+            yield Problem(text, spoken)
+
+    return judge
+
+
+check(
+    "rfc1939/3/dots-kept",
+    Level.MUST,
+    "RFC 1939 §3",
+    STUFFING,
+    expects="a message with all kinds of dot lines, from --seed, arrives as it was delivered",
+    suffers="the message ends early, or lacks dots",
+    probes="seeds",
+    witness="no-dot-stuffing",
+    judge=_seeded("dots"),
+)
+check(
+    "rfc1939/3/dots-between-chunks",
+    Level.MUST,
+    "RFC 1939 §3",
+    STUFFING,
+    expects="a message of nothing but dots, from --seed, arrives as it was delivered, whatever the "
+    "chunks that the server sends it in",
+    suffers="one message in thousands ends early, and never one of those in the tests",
+    probes="seeds",
+    witness="chunk-no-dot-stuffing",
+    judge=_seeded("dots-everywhere"),
+)
+
+
 @check(
     "rfc1939/3/nothing-after-dot",
     Level.MUST,
@@ -259,7 +301,8 @@ def _differs(seen: Seen, *, whole: bool) -> Iterable[Problem]:
                 number = spoken.name.split()[1]
                 retr = seen.get("reading", f"RETR {number}")
                 shown = (retr, spoken) if retr is not None else (spoken,)
-                yield Problem(f"{spoken.name} is not the beginning of the message", *shown)
+                text = f"{spoken.name} is not the beginning of the message: {violation.detail}"
+                yield Problem(text, *shown)
 
 
 check(

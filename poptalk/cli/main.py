@@ -341,7 +341,7 @@ def check(given: Given) -> int:
     from poptalk.terminal.screen import complain, say
 
     options = _filled(command.CheckSettings, given)
-    done = command.about_checks(options, say=say)
+    done = command.without_server(options, say=say)
     if done is not None:
         return done
     words = given.get("target", ())

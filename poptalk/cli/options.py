@@ -551,6 +551,11 @@ CHECK = (
         "on this machine",
     ),
     _switch("--yes", "the answer to what --intrusive asks"),
+    _value(
+        "--seed FOLDER",
+        "write messages with lines that begin with dots, for you to deliver before a check with "
+        "--login; and exit",
+    ),
     _switch("--list", "list the checks, and exit"),
     _value("--explain ID", "say all about one check, and exit"),
     _value(

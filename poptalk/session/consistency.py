@@ -235,8 +235,10 @@ class Consistency:
         due = min(asked, len(_body_lines(message)))
         # Some leave the empty line after the header out where no line of the body follows.
         if not message.startswith(top.removesuffix(b"\r\n")) or given < due:
-            detail = f"message {number}: {given} lines of the body are right" if given < due else ""
-            yield _violation(ViolationKind.TOP_DIFFERS, detail or f"message {number}")
+            pairs = zip(top.split(b"\n"), message.split(b"\n"), strict=False)
+            different = next((at for at, (one, other) in enumerate(pairs, 1) if one != other), 0)
+            where = f"line {different} is another" if different else "the end is missing"
+            yield _violation(ViolationKind.TOP_DIFFERS, f"message {number}: {where}")
 
     def _dele(self, command: Command, _reply: StoredReply) -> Iterator[Violation]:
         number, core = command.number(), self._exchanges.core

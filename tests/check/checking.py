@@ -10,6 +10,7 @@ from pathlib import Path
 from poptalk.check import command  # noqa: F401 - fills the tables
 from poptalk.check.connection import Manners
 from poptalk.check.model import CHECKS, Check, CheckVerdict, Permit
+from poptalk.check.probes import SEED_BODIES, seed
 from poptalk.check.runner import CheckResult, CheckRun, Terms
 from poptalk.net.endpoint import Destination
 from poptalk.practice.faults.fault import ServerHooks
@@ -91,6 +92,15 @@ def beside(check: Check) -> list[Check]:
 def problems(results: dict[str, CheckResult]) -> set[str]:
     """Return the ids of what is wrong."""
     return {name for name, result in results.items() if result.verdict in PROBLEMS}
+
+
+def seeded(folder: Path) -> Path:
+    """Make a mailbox with the messages of `--seed` among others."""
+    for path in MAILBOX.glob("*.eml"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    for name in SEED_BODIES:
+        (folder / f"7-{name}.eml").write_bytes(seed(name))
+    return folder
 
 
 def only(pattern: str) -> list[Check]:

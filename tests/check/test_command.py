@@ -222,6 +222,16 @@ def test_a_server_that_is_not_there_cannot_be_checked() -> None:
     assert check(gone) == 3
 
 
+def test_the_messages_to_be_delivered_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--seed", str(tmp_path / "new")]) == 0
+    written = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert written == ["dots-everywhere.eml", "dots.eml"]
+    assert "deliver these" in capsys.readouterr().out
+    assert main(["check", "--seed", str(tmp_path / "new" / "dots.eml")]) == 2
+
+
 # What is said before it happens.
 
 

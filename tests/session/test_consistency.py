@@ -65,7 +65,7 @@ def said(talk: Talk, dialogue: Dialogue) -> list[str]:
         ),
         ([(b"TOP 1 1", MESSAGE)], "3 lines of the body of message 1, and not 1"),
         ([(b"RETR 1", MESSAGE), (b"TOP 1 5", MESSAGE.replace(b"two", b"owt"))], "beginning of the"),
-        ([(b"RETR 1", MESSAGE), (b"TOP 1 5", MESSAGE.replace(b"two\r\n", b""))], "2 lines of the"),
+        ([(b"RETR 1", MESSAGE), (b"TOP 1 5", MESSAGE.replace(b"three\r\n", b""))], "the end is"),
         (
             [(b"CAPA", b"+OK\r\nUIDL\r\n.\r\n"), (b"CAPA", b"+OK\r\nTOP\r\n.\r\n")],
             "CAPA does not agree with its answer before",
