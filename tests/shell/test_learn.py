@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.practice.server import Server
+from tests.conftest import ARTICLE_MAILDROP
 from tests.servers.terminal import Pty
 from tests.shell.black_box import environment, poptalk
 from tests.shell.learners import LESSONS, SHORT
@@ -186,10 +187,10 @@ def test_somebodys_own_server_asks_for_what_it_needs(tmp_path: Path) -> None:
     with Server() as server:
         url = f"pop3://bob@{server.host}:{server.port}"
         with learn(tmp_path, "learn", SHORT, url) as pty:
-            pty.wait_for("Go on? yes or no:")
-            pty.send("yes\r")
             pty.wait_for("Password of bob:")
             pty.send("jones\r")
+            pty.wait_for("Go on? yes or no:")
+            pty.send("yes\r")
             log_in(pty)
             assert "jones" not in pty.text.replace("the password is jones", "")
             pty.send(CTRL_D)
@@ -212,20 +213,24 @@ def test_a_lesson_that_suits_no_other_mailbox_says_so(
     lesson = tmp_path / "lesson.md"
     front = f"title: T\nsummary: S\nminutes: 1\nmailbox: letters\n{key}"
     lesson.write_text(f"---\n{front}---\n# T\n\n## One\n\n{block}", encoding="utf-8")
-    for answer in ("no", "yes"):
-        with learn(tmp_path, "learn", lesson, "127.0.0.1", "1", columns=120) as pty:
-            pty.wait_for("Begin it on the practice server? yes or no:")
-            assert reason in " ".join(pty.text.split())
-            pty.send(answer + "\r")
-            if answer == "no":
-                assert pty.wait_exit() == 2
-                assert "nothing was sent" in pty.text
-            else:
-                pty.wait_for("Step 1 of 1: One")
+    with Server(maildrop=ARTICLE_MAILDROP) as server:
+        for answer in ("no", "yes"):
+            url = f"pop3://bob@{server.host}:{server.port}"
+            with learn(
+                tmp_path, "learn", lesson, url, columns=120, POPTALK_PASSWORD="jones"
+            ) as pty:
+                pty.wait_for("Begin it on the practice server? yes or no:")
+                assert reason in " ".join(pty.text.split())
+                pty.send(answer + "\r")
+                if answer == "no":
+                    assert pty.wait_exit() == 2
+                    assert "nothing was changed" in pty.text
+                else:
+                    pty.wait_for("Step 1 of 1: One")
 
 
 def test_a_no_before_a_lesson_that_deletes_is_a_no(tmp_path: Path) -> None:
-    with learn(tmp_path, "learn", SHORT, "127.0.0.1", "1", POPTALK_PASSWORD="x") as pty:
+    with learn(tmp_path, "learn", SHORT, "pop3://bob@127.0.0.1:1", POPTALK_PASSWORD="x") as pty:
         pty.wait_for("Go on? yes or no:")
         pty.send("n\r")
         assert pty.wait_exit() == 2
