@@ -142,6 +142,8 @@ function addLine(row) {
 function scroll() {
   if (fresh) prose.scrollTop = fresh.offsetTop - prose.offsetTop - 8;
   dialogue.scrollTop = dialogue.scrollHeight;
+  // Where the window is too low for all of it, the whole page scrolls.
+  if (document.activeElement === line) line.scrollIntoView({ block: "nearest" });
 }
 
 // The line.
@@ -246,6 +248,7 @@ function open() {
 function show(name) {
   at("join").hidden = name !== null;
   at("lesson").hidden = name === null;
+  document.body.classList.toggle("learning", name !== null); // as high as the window
   at("who").textContent = name === null ? "" : name;
   (name === null ? at("name") : line).focus();
 }
