@@ -52,7 +52,12 @@ class NoteKind(Enum):
 
 
 def client_line(
-    line: bytes, secret: Span | None, *, reveal: bool = False, stand_in: bytes | None = None
+    line: bytes,
+    secret: Span | None,
+    *,
+    reveal: bool = False,
+    stand_in: bytes | None = None,
+    end: bytes = b"",
 ) -> Fragments:
     """Show a line of the client.
 
@@ -61,6 +66,7 @@ def client_line(
         secret: what is not shown.
         reveal: whether to show it nevertheless.
         stand_in: what is shown in its place; None for `MASK`.
+        end: the line end, where it is to be shown.
 
     Returns:
         One line with the mark `C:`.
@@ -70,6 +76,7 @@ def client_line(
         if style == "secret" and not reveal:
             octets = commands.MASK if stand_in is None else stand_in
         fragments += _shown([(style, octets)])
+    fragments += octet_pieces(end)
     if secret is None and (remark := spaces_remark(line)):
         fragments.append(("note", remark))
     return fragments

@@ -25,7 +25,7 @@ from poptalk.shell.commands.registry import (
     switched,
 )
 from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
-from poptalk.terminal.safe import Fragments, harmless, octet_pieces, wrap
+from poptalk.terminal.safe import Fragments, harmless, wrap
 
 if TYPE_CHECKING:
     from poptalk.session.log import SessionRecord
@@ -221,8 +221,7 @@ def _raw(shell: Shell, argument: str) -> None:
 def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
     for event in reversed(shell.session.exchanges.said):
         if isinstance(event, Sent) and event.exchange is reply.exchange:
-            line = client_line(event.line, event.secret, reveal=shell.view.reveal)
-            yield [*line, *octet_pieces(event.end)]
+            yield client_line(event.line, event.secret, reveal=shell.view.reveal, end=event.end)
             break
     yield raw_line(shell.view.mask(reply.status_line.line) + reply.status_line.end)
 
