@@ -118,7 +118,7 @@ def test_a_preview_fits_a_narrow_terminal() -> None:
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     path = tmp_path / "x.md"
     path.write_text(skeleton("X").replace("pop3 show", "pop3 shwo"), encoding="utf-8")
-    shown = [plain_text(row) for row in preview(path, columns=80)]
+    shown = [plain_text(row) for row in preview(path, columns=200)]
     assert any("PT010" in row and "did you mean 'pop3 show'?" in row for row in shown)
     assert shown[0].startswith("=== x.md, ")
     assert shown[-1] == "=== 1 finding. Ctrl-C ends this."
