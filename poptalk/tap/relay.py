@@ -194,14 +194,14 @@ class Relay:
         return far.transport is not None and not far.shaking_hands and self._greeting is None
 
     def _from_near(self, octets: bytes) -> None:
-        first = self.near.octets == len(octets)
-        if self._unreadable or (first and self.near.tls is None and looks_like_tls(octets)):
-            self._pass_unread(octets)
-        elif self._awaiting_stls:
+        in_the_clear = self.near.tls is None
+        if self._awaiting_stls:
             self._held += octets
+        elif self._unreadable or (in_the_clear and looks_like_tls(octets)):
+            self._pass_unread(octets)
         elif self._answers_stls:
             self._pass_lines(octets)
-        elif b"STLS" in (self._watch.core.unfinished[-3:] + octets).upper():
+        elif in_the_clear and b"STLS" in (self._watch.core.unfinished[-3:] + octets).upper():
             self._pass_up_to_stls(octets)
         else:
             self.far.write(octets)
@@ -274,6 +274,9 @@ class Relay:
         elif not self._awaiting_stls:
             self.near.write(octets)
             watch.server_said(octets)
+            if watch.tls_requested:
+                self._unreadable = True
+                watch.warn("the server begins TLS within TLS: what follows is passed on unread")
         else:
             residue = watch.residue_after(octets)
             self.near.write(octets[: len(octets) - len(residue)] if residue else octets)

@@ -273,7 +273,7 @@ async def _run(
             f"Warning: everyone who can reach {listen.host} can use this tap, and what they say, mail "
             "and passwords, comes by here."
         )
-    printer.show(_welcome(tap, listen, destination, settings))
+    printer.show(_welcome(tap, listen, destination, settings, columns=screen.columns))
     await tap.serve()
     await signals.stop.wait()
     await tap.close()
@@ -291,13 +291,13 @@ async def _run(
 
 
 def _welcome(
-    tap: Tap, listen: Listen, destination: Destination, settings: TapSettings
+    tap: Tap, listen: Listen, destination: Destination, settings: TapSettings, *, columns: int
 ) -> list[list[tuple[str, str]]]:
     """Say what to put into the mail program."""
     behind = "TLS" if destination.tls else "STLS" if destination.starttls else "in the clear"
     saved = "" if settings.save_ca is None else f", saved in {settings.save_ca}"
+    head = "Put this into the mail program, and leave user and password as they are:"
     rows = (
-        "Put this into the mail program, and leave user and password as they are:",
         f"  server     {listen.host}",
         f"  port       {tap.clear.port}, without TLS or with STARTTLS",
         f"  TLS port   {tap.tls.port}, for SSL/TLS",
@@ -306,7 +306,7 @@ def _welcome(
         f"  server behind it: {destination}, {behind}",
         "Ctrl-C ends the tap.",
     )
-    return [[("note", f"# {row}")] for row in rows]
+    return [*note(head, columns=columns), *([("note", f"# {row}")] for row in rows)]
 
 
 def _why_not(error: CannotListen) -> str:

@@ -86,7 +86,7 @@ class TapView(View):
             session, show=show, size=lambda: (UNLIMITED, printer.columns - len(prefix))
         )
         self.reveal, self.explain, self.times = shown.reveal, shown.explain, True
-        self.fold_advice = "--bodies all shows everything"
+        self.fold_advice = "" if shown.bodies == "all" else "--bodies all shows everything"
         self._shown = shown
         self._printer = printer
         self._counts = counts
@@ -143,7 +143,7 @@ class TapView(View):
                 budget=Budget(row_count=rows, columns=self.size()[1]),
                 in_header=last.is_message,
                 fields=verb.fields if verb else (),
-                advice="" if self._shown.bodies == "all" else self.fold_advice,
+                advice=self.fold_advice,
                 raw=self._shown.raw,
             )
             self.body.full = last.is_message and self._shown.bodies == "none"
@@ -165,6 +165,8 @@ class TapView(View):
         last = self.session.exchanges.last
         assert self.body is not None
         lines = list(self.body.end(complete=complete))
+        if self.body.folded:
+            self.fold_advice = ""  # once is enough
         if complete and last is not None and last.total_seconds is not None:
             lines[-1] = [*lines[-1], ("note", f"  {milliseconds(last.total_seconds)}")]
         self._show(lines)

@@ -285,9 +285,8 @@ class Watch:
         """Show lines of the mail program that are not part of the session; secrets are masked."""
         for line in octets[:MOST_SHOWN].splitlines():
             command = parse_command(line)
-            secret = command.secret
-            if secret is None and self.core.is_stray_secret(command):
-                secret = Span(start=0, stop=len(line))
+            # What is no command may be the rest of one with a secret.
+            secret = command.secret if command.verb else Span(start=0, stop=len(line))
             self._view.show_lines([client_line(line, secret, reveal=self._view.reveal)])
 
     def _count(self, kind: ViolationKind) -> None:

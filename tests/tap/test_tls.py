@@ -280,6 +280,24 @@ def test_the_end_of_a_client_that_came_too_early_waits_as_well(certificates: Cer
                 assert far.rest() == b"QUIT"
 
 
+def test_tls_within_tls_that_a_server_takes_is_passed_on_unread(certificates: Certificates) -> None:
+    with Listener() as listener:
+        destination = Destination(host="127.0.0.1", port=listener.port, tls=True, verify=False)
+        with RunningTap(destination) as tap, End.to(tap.tls_port) as client:
+            client.begin_tls(tap.context())
+            with listener.accept() as far:
+                far.begin_tls(certificates.server_context(), server_side=True)
+                far.send(GREETING)
+                client.line()
+                client.send(b"STLS\r\n")
+                assert far.line() == b"STLS\r\n"
+                far.send(TAKEN + b"\x16\x03 anything")
+                assert client.receive(len(TAKEN) + 11) == TAKEN + b"\x16\x03 anything"
+                client.send(b"whatever")
+                assert far.receive(8) == b"whatever"
+            tap.wait_for("the server begins TLS within TLS")
+
+
 # The wrong port.
 
 
