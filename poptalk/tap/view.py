@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 100
 """Rows shown of a listing or a header, where not everything is."""
 
+MOST_OCTETS_COMPARED = 256 * 1024
+"""Octets of a message up to which it is kept for a moment, to compare its size with LIST's."""
+
 _OF_A_PROMPT = "; sent all the same"
 """Said of what a person has typed; here it goes without saying."""
 
@@ -91,6 +94,7 @@ class TapView(View):
         self._printer = printer
         self._counts = counts
         self._opened_at = session.clock()
+        session.exchanges.beginning_octets = MOST_OCTETS_COMPARED
 
     # Lines.
 
@@ -147,8 +151,8 @@ class TapView(View):
                 raw=self._shown.raw,
             )
             self.body.full = last.is_message and self._shown.bodies == "none"
-            if last.is_message:
-                # Nobody asks for it again.
+            announced = self.session.exchanges.announced
+            if last.is_message and (announced is None or announced > MOST_OCTETS_COMPARED):
                 self.session.exchanges.divert(event.exchange, _forget)
 
     def _on_body(self, event: BodyChunk) -> None:
