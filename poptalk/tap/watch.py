@@ -64,10 +64,14 @@ class Totals:
             f"{_counted(self.messages, 'message')}; {_counted(self.from_server, 'octet')} from the "
             f"server, {self.from_clients:,} to it",
             *(
-                f"{count:,} times: {kind.sentence}" + (f" [{kind.clause}]" if kind.clause else "")
+                f"{'once' if count == 1 else f'{count:,} times'}: {kind.sentence}{_clause(kind)}"
                 for kind, count in self.violations.most_common()
             ),
         )
+
+
+def _clause(kind: ViolationKind) -> str:
+    return f" [{kind.clause}]" if kind.clause else ""
 
 
 def _counted(number: int, noun: str) -> str:
