@@ -71,7 +71,8 @@ class Relay:
 
     Args:
         destination: the server.
-        context: makes the settings of TLS on the mail program's side.
+        context: gives the settings of TLS on the mail program's side.
+        far_context: gives those on the server's side.
         watch: is given what passes.
         implicit_tls: whether the mail program came to the port for TLS.
         timeout: seconds for connecting to the server, and for each handshake.
@@ -84,12 +85,14 @@ class Relay:
         context: Callable[[], ssl.SSLContext],
         watch: Watch,
         *,
+        far_context: Callable[[], ssl.SSLContext],
         implicit_tls: bool,
         timeout: float,
         ended: Callable[[Relay, NetError | None], None],
     ) -> None:
         self._destination = destination
         self._context = context
+        self._far_context = far_context
         self._watch = watch
         self._timeout = timeout
         self._ended = ended
@@ -375,7 +378,10 @@ class Relay:
     def _client_layer(self, *, upgrading: bool) -> TlsLayer:
         destination = self._destination
         return client_layer(
-            destination.tls_settings(), peer=str(destination.target), upgrading=upgrading
+            destination.tls_settings(),
+            peer=str(destination.target),
+            upgrading=upgrading,
+            context=self._far_context(),
         )
 
     def handshake_done(self, side: RelaySide) -> None:

@@ -19,6 +19,7 @@ from poptalk.net.endpoint import (
     target_words,
 )
 from poptalk.net.errors import NetError, TlsFailed, printable, reason
+from poptalk.net.tls_settings import client_context
 from poptalk.pop3.values import Value
 from poptalk.practice.certificates import Certificates
 from poptalk.practice.limits import CannotListen, ListeningPort
@@ -156,6 +157,10 @@ class Tap:
             context.keylog_filename = self.destination.keylog
         return context
 
+    @cached_property
+    def _far_context(self) -> ssl.SSLContext:
+        return client_context(self.destination.tls_settings())
+
     async def serve(self) -> None:
         """Take connections from now on."""
         for port in (self.clear, self.tls):
@@ -198,6 +203,7 @@ class Tap:
             self.destination,
             lambda: self._context,
             watch,
+            far_context=lambda: self._far_context,
             implicit_tls=implicit_tls,
             timeout=settings.timeout,
             ended=self._ended,
