@@ -757,7 +757,8 @@ TAP = (
     _switch("--reveal", "show passwords; a log never has them"),
     _value(
         "--log FILE",
-        "write each session's dialogue to a file, as FILE.1, FILE.2, ..., secrets masked",
+        "write each session's dialogue to a file of its own, with its number in the name (talk.1.pop3), "
+        "secrets masked",
     ),
     LOG_FORMAT,
     COLOR,

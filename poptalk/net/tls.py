@@ -68,19 +68,23 @@ class TlsFacts(Value):
         return describe_certificate(self.chain[0] if self.chain else b"")
 
 
-def client_layer(settings: TlsSettings, *, peer: str, upgrading: bool) -> TlsLayer:
+def client_layer(
+    settings: TlsSettings, *, peer: str, upgrading: bool, context: ssl.SSLContext | None = None
+) -> TlsLayer:
     """Return the client's side of a TLS session on the terms of `settings`.
 
     Args:
         settings: the terms.
         peer: the words for the server in sentences about failures.
         upgrading: True where TLS begins after STLS.
+        context: what `client_context` makes of the settings, where that was done before: it reads all
+            authorities of the system.
 
     Raises:
         TlsFailed: a file, or the server's name, is of no use.
     """
     return TlsLayer(
-        client_context(settings),
+        context or client_context(settings),
         server_name=settings.server_name,
         pins=settings.pins,
         peer=peer,

@@ -40,6 +40,7 @@ class Printer:
     def __init__(self, screen: LinearScreen, *, closed: Callable[[ScreenClosed], None]) -> None:
         self.columns = screen.columns
         """Cells in a row, as of the last lines that were written."""
+        self.is_terminal = screen.is_terminal
         self._screen = screen
         self._closed = closed
         self._waiting: deque[Fragments] = deque()

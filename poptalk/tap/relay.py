@@ -71,7 +71,8 @@ class Relay:
 
     Args:
         destination: the server.
-        context: makes the settings of TLS on the mail program's side.
+        context: gives the settings of TLS on the mail program's side.
+        far_context: gives those on the server's side.
         watch: is given what passes.
         implicit_tls: whether the mail program came to the port for TLS.
         timeout: seconds for connecting to the server, and for each handshake.
@@ -84,12 +85,14 @@ class Relay:
         context: Callable[[], ssl.SSLContext],
         watch: Watch,
         *,
+        far_context: Callable[[], ssl.SSLContext],
         implicit_tls: bool,
         timeout: float,
         ended: Callable[[Relay, NetError | None], None],
     ) -> None:
         self._destination = destination
         self._context = context
+        self._far_context = far_context
         self._watch = watch
         self._timeout = timeout
         self._ended = ended
@@ -194,14 +197,14 @@ class Relay:
         return far.transport is not None and not far.shaking_hands and self._greeting is None
 
     def _from_near(self, octets: bytes) -> None:
-        first = self.near.octets == len(octets)
-        if self._unreadable or (first and self.near.tls is None and looks_like_tls(octets)):
-            self._pass_unread(octets)
-        elif self._awaiting_stls:
+        in_the_clear = self.near.tls is None
+        if self._awaiting_stls:
             self._held += octets
+        elif self._unreadable or (in_the_clear and looks_like_tls(octets)):
+            self._pass_unread(octets)
         elif self._answers_stls:
             self._pass_lines(octets)
-        elif b"STLS" in (self._watch.core.unfinished[-3:] + octets).upper():
+        elif in_the_clear and b"STLS" in (self._watch.core.unfinished[-3:] + octets).upper():
             self._pass_up_to_stls(octets)
         else:
             self.far.write(octets)
@@ -274,6 +277,9 @@ class Relay:
         elif not self._awaiting_stls:
             self.near.write(octets)
             watch.server_said(octets)
+            if watch.tls_requested:
+                self._unreadable = True
+                watch.warn("the server begins TLS within TLS: what follows is passed on unread")
         else:
             residue = watch.residue_after(octets)
             self.near.write(octets[: len(octets) - len(residue)] if residue else octets)
@@ -372,7 +378,10 @@ class Relay:
     def _client_layer(self, *, upgrading: bool) -> TlsLayer:
         destination = self._destination
         return client_layer(
-            destination.tls_settings(), peer=str(destination.target), upgrading=upgrading
+            destination.tls_settings(),
+            peer=str(destination.target),
+            upgrading=upgrading,
+            context=self._far_context(),
         )
 
     def handshake_done(self, side: RelaySide) -> None:

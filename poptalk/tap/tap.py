@@ -19,6 +19,7 @@ from poptalk.net.endpoint import (
     target_words,
 )
 from poptalk.net.errors import NetError, TlsFailed, printable, reason
+from poptalk.net.tls_settings import client_context
 from poptalk.pop3.values import Value
 from poptalk.practice.certificates import Certificates
 from poptalk.practice.limits import CannotListen, ListeningPort
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from poptalk.net.endpoint import Destination
     from poptalk.tap.side import RelaySide
+    from poptalk.terminal.safe import Fragments
     from poptalk.terminal.screen import ColorFlag
 
 ORGANIZATION = "poptalk tap"
@@ -108,11 +110,15 @@ class Tap:
         listen: where to listen.
         destination: the server.
         printer: writes what is shown.
-        stop: called with what ends the tap where `once` is on: why its session did not begin, or None.
+        stop: called at the end of the first session, where `once` is on.
 
     Attributes:
         totals: what has passed.
         failure: what kept the last session from beginning; None where it began.
+
+    Raises:
+        CannotListen: a port cannot be had.
+        UsageError: the authority's certificate cannot be written.
     """
 
     def __init__(
@@ -126,8 +132,8 @@ class Tap:
     ) -> None:
         self.totals = Totals()
         self.failure: NetError | None = None
-        self._settings = settings
-        self._destination = destination
+        self.settings = settings
+        self.destination = destination
         self._printer = printer
         self._stop = stop
         self._relays: set[Relay] = set()
@@ -135,6 +141,8 @@ class Tap:
         self._nobody.set()
         names = (listen.host, bare_host(destination.host))
         self.certificates = Certificates(*names, organization=ORGANIZATION)
+        if settings.save_ca is not None:
+            _save_authority(self.certificates, settings.save_ca)
         self.clear = ListeningPort(listen.host, listen.port, implicit_tls=False)
         try:
             self.tls = ListeningPort(listen.host, settings.tls_port, implicit_tls=True)
@@ -145,9 +153,13 @@ class Tap:
     @cached_property
     def _context(self) -> ssl.SSLContext:
         context = self.certificates.server_context()
-        if self._destination.keylog is not None:
-            context.keylog_filename = self._destination.keylog
+        if self.destination.keylog is not None:
+            context.keylog_filename = self.destination.keylog
         return context
+
+    @cached_property
+    def _far_context(self) -> ssl.SSLContext:
+        return client_context(self.destination.tls_settings())
 
     async def serve(self) -> None:
         """Take connections from now on."""
@@ -172,14 +184,14 @@ class Tap:
         return self._relay(implicit_tls=implicit_tls).near
 
     def _relay(self, *, implicit_tls: bool) -> Relay:
-        settings, number = self._settings, self.totals.sessions + 1
+        settings, number = self.settings, self.totals.sessions + 1
         if settings.once:
             self.clear.close()
             self.tls.close()
         name = settings.log
         watch = Watch(
             number,
-            self._destination,
+            self.destination,
             Shown(**{field: getattr(settings, field) for field in Shown._fields}),
             self._printer,
             self.totals,
@@ -188,9 +200,10 @@ class Tap:
             log_format=settings.log_format,
         )
         relay = Relay(
-            self._destination,
+            self.destination,
             lambda: self._context,
             watch,
+            far_context=lambda: self._far_context,
             implicit_tls=implicit_tls,
             timeout=settings.timeout,
             ended=self._ended,
@@ -204,7 +217,7 @@ class Tap:
         self.failure = failure
         if not self._relays:
             self._nobody.set()
-        if self._settings.once:
+        if self.settings.once:
             self._stop()
 
 
@@ -228,6 +241,15 @@ def tap(settings: TapSettings, listen: Listen, destination: Destination, *, comp
     _check_log(settings.log)
     screen = LinearScreen.of_output(color=settings.color)
     return asyncio.run(_run(settings, listen, destination, screen, complain))
+
+
+def _save_authority(certificates: Certificates, name: str) -> None:
+    try:
+        certificates.write_authority(Path(name))
+    except OSError as error:
+        raise UsageError(
+            f"--save-ca: {printable(name)} cannot be written ({reason(error)})"
+        ) from error
 
 
 def _check_log(name: str | None) -> None:
@@ -258,31 +280,12 @@ async def _run(
     printer = Printer(screen, closed=gone)
     try:
         tap = Tap(settings, listen, destination, printer, stop=signals.stop.set)
+        await _relay_until(signals.stop, tap, printer, complain)
     except CannotListen as error:
         complain(_why_not(error))
         return EXIT_NO if error.is_address else EXIT_USAGE
-    if settings.save_ca is not None:
-        try:
-            tap.certificates.write_authority(Path(settings.save_ca))
-        except OSError as error:
-            raise UsageError(
-                f"--save-ca: {printable(settings.save_ca)} cannot be written ({reason(error)})"
-            ) from error
-    if not is_loopback(listen.host):
-        complain(
-            f"Warning: everyone who can reach {listen.host} can use this tap, and what they say, mail "
-            "and passwords, comes by here."
-        )
-    printer.show(_welcome(tap, listen, destination, settings))
-    await tap.serve()
-    await signals.stop.wait()
-    await tap.close()
-    if screen.is_terminal:
-        printer.show([[]])  # below the echo of Ctrl-C
-    printer.show(
-        line for text in tap.totals.lines() for line in note(text, columns=printer.columns)
-    )
-    printer.close()
+    finally:
+        printer.close()
     if closed:
         raise closed[0]
     if settings.once and tap.failure is not None:
@@ -290,15 +293,33 @@ async def _run(
     return EXIT_OK
 
 
-def _welcome(
-    tap: Tap, listen: Listen, destination: Destination, settings: TapSettings
-) -> list[list[tuple[str, str]]]:
+async def _relay_until(stop: asyncio.Event, tap: Tap, printer: Printer, complain: Say) -> None:
+    """Say what to put into the mail program, relay sessions, and say what has passed."""
+    host = tap.clear.host
+    if not is_loopback(host):
+        complain(
+            f"Warning: everyone who can reach {host} can use this tap, and what they say, mail "
+            "and passwords, comes by here."
+        )
+    printer.show(_welcome(tap, columns=printer.columns))
+    await tap.serve()
+    await stop.wait()
+    await tap.close()
+    if printer.is_terminal:
+        printer.show([[]])  # below the echo of Ctrl-C
+    printer.show(
+        line for text in tap.totals.lines() for line in note(text, columns=printer.columns)
+    )
+
+
+def _welcome(tap: Tap, *, columns: int) -> list[Fragments]:
     """Say what to put into the mail program."""
+    destination, settings = tap.destination, tap.settings
     behind = "TLS" if destination.tls else "STLS" if destination.starttls else "in the clear"
     saved = "" if settings.save_ca is None else f", saved in {settings.save_ca}"
+    head = "Put this into the mail program, and leave user and password as they are:"
     rows = (
-        "Put this into the mail program, and leave user and password as they are:",
-        f"  server     {listen.host}",
+        f"  server     {tap.clear.host}",
         f"  port       {tap.clear.port}, without TLS or with STARTTLS",
         f"  TLS port   {tap.tls.port}, for SSL/TLS",
         f"  authority  to be trusted{saved}; its SHA-256:",
@@ -306,7 +327,7 @@ def _welcome(
         f"  server behind it: {destination}, {behind}",
         "Ctrl-C ends the tap.",
     )
-    return [[("note", f"# {row}")] for row in rows]
+    return [*note(head, columns=columns), *([("note", f"# {row}")] for row in rows)]
 
 
 def _why_not(error: CannotListen) -> str:

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 100
 """Rows shown of a listing or a header, where not everything is."""
 
+MOST_OCTETS_COMPARED = 256 * 1024
+"""Octets of a message up to which it is kept for a moment, to compare its size with LIST's."""
+
 _OF_A_PROMPT = "; sent all the same"
 """Said of what a person has typed; here it goes without saying."""
 
@@ -86,11 +89,12 @@ class TapView(View):
             session, show=show, size=lambda: (UNLIMITED, printer.columns - len(prefix))
         )
         self.reveal, self.explain, self.times = shown.reveal, shown.explain, True
-        self.fold_advice = "--bodies all shows everything"
+        self.fold_advice = "" if shown.bodies == "all" else "--bodies all shows everything"
         self._shown = shown
         self._printer = printer
         self._counts = counts
         self._opened_at = session.clock()
+        session.exchanges.beginning_octets = MOST_OCTETS_COMPARED
 
     # Lines.
 
@@ -143,12 +147,12 @@ class TapView(View):
                 budget=Budget(row_count=rows, columns=self.size()[1]),
                 in_header=last.is_message,
                 fields=verb.fields if verb else (),
-                advice="" if self._shown.bodies == "all" else self.fold_advice,
+                advice=self.fold_advice,
                 raw=self._shown.raw,
             )
             self.body.full = last.is_message and self._shown.bodies == "none"
-            if last.is_message:
-                # Nobody asks for it again.
+            announced = self.session.exchanges.announced
+            if last.is_message and (announced is None or announced > MOST_OCTETS_COMPARED):
                 self.session.exchanges.divert(event.exchange, _forget)
 
     def _on_body(self, event: BodyChunk) -> None:
@@ -165,6 +169,8 @@ class TapView(View):
         last = self.session.exchanges.last
         assert self.body is not None
         lines = list(self.body.end(complete=complete))
+        if self.body.folded:
+            self.fold_advice = ""  # once is enough
         if complete and last is not None and last.total_seconds is not None:
             lines[-1] = [*lines[-1], ("note", f"  {milliseconds(last.total_seconds)}")]
         self._show(lines)

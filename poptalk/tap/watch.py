@@ -64,10 +64,14 @@ class Totals:
             f"{_counted(self.messages, 'message')}; {_counted(self.from_server, 'octet')} from the "
             f"server, {self.from_clients:,} to it",
             *(
-                f"{count:,} times: {kind.sentence}" + (f" [{kind.clause}]" if kind.clause else "")
+                f"{'once' if count == 1 else f'{count:,} times'}: {kind.sentence}{_clause(kind)}"
                 for kind, count in self.violations.most_common()
             ),
         )
+
+
+def _clause(kind: ViolationKind) -> str:
+    return f" [{kind.clause}]" if kind.clause else ""
 
 
 def _counted(number: int, noun: str) -> str:
@@ -285,9 +289,8 @@ class Watch:
         """Show lines of the mail program that are not part of the session; secrets are masked."""
         for line in octets[:MOST_SHOWN].splitlines():
             command = parse_command(line)
-            secret = command.secret
-            if secret is None and self.core.is_stray_secret(command):
-                secret = Span(start=0, stop=len(line))
+            # What is no command may be the rest of one with a secret.
+            secret = command.secret if command.verb else Span(start=0, stop=len(line))
             self._view.show_lines([client_line(line, secret, reveal=self._view.reveal)])
 
     def _count(self, kind: ViolationKind) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
+from poptalk.pop3.events import ViolationKind
 from poptalk.practice.accounts import Account
 from poptalk.practice.server import Server
 from poptalk.session.client import Client
@@ -229,6 +230,13 @@ def test_a_broken_rule_is_named(said: bytes, answered: bytes, shown: str) -> Non
         client.receive(len(answered))
         tap.wait_for(shown)
     assert tap.tap.totals.violations.total() == 1
+
+
+def test_replies_that_disagree_are_named() -> None:
+    with Server(faults="wrong-octets:-2") as server, RunningTap(behind(server)) as tap:
+        read_a_message(tap)
+        tap.wait_for("message 1: 1,901 octets announced, 1,903 came")
+    assert tap.tap.totals.violations[ViolationKind.SIZE_DIFFERS] == 1
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from poptalk.net.endpoint import Destination
 from poptalk.net.tls import TlsLayer
@@ -16,6 +19,9 @@ from poptalk.practice.certificates import Certificates
 from poptalk.practice.server import Server
 from tests.shell.black_box import piped
 from tests.tap.running import End, Listener, RunningTap, played
+
+Ends = AbstractContextManager[tuple[RunningTap, End, End]]
+"""A tap, and both ends of one session."""
 
 GREETING = b"+OK ready\r\n"
 TAKEN = b"+OK begin\r\n"
@@ -30,6 +36,25 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def certificates() -> Certificates:
     return Certificates()
+
+
+@pytest.fixture(scope="module")
+def both(certificates: Certificates) -> Iterator[Callable[[], Ends]]:
+    """Give what makes sessions of one tap that are in TLS on both sides."""
+    context = certificates.server_context()
+    with Listener() as listener:
+        destination = Destination(host="127.0.0.1", port=listener.port, tls=True, verify=False)
+        with RunningTap(destination) as tap:
+
+            @contextmanager
+            def begin() -> Iterator[tuple[RunningTap, End, End]]:
+                with End.to(tap.tls_port) as client:
+                    client.begin_tls(tap.context())
+                    with listener.accept() as far:
+                        far.begin_tls(context, server_side=True)
+                        yield tap, client, far
+
+            yield begin
 
 
 def behind(server: Server, *, tls: bool = False, starttls: bool = False) -> Destination:
@@ -203,6 +228,49 @@ def test_what_the_client_injects_is_shown_and_not_passed_on(
     assert "pass-of-eve" not in shown
 
 
+SMUGGLED = b"STLS\r\nUSER eve\r\n"
+
+
+def test_at_every_cut_nothing_smuggled_reaches_the_server(server: Server) -> None:
+    with RunningTap(behind(server)) as tap:
+        context = tap.context()
+        for cut in range(1, len(SMUGGLED) + 8):
+            layer = TlsLayer(context, server_name="127.0.0.1")
+            layer.receive_data(b"")
+            octets = SMUGGLED + layer.data_to_send()
+            with End.to(tap.port) as client:
+                client.line()
+                client.send(octets[:cut])
+                if cut >= len(b"STLS\r\n"):
+                    assert client.line().startswith(b"+OK")
+                client.send(octets[cut:])
+                if cut < len(b"STLS\r\n"):
+                    assert client.line().startswith(b"+OK")
+                while not layer.established:
+                    layer.receive_data(client.sock.recv(65_536))
+                layer.send(b"QUIT\r\n")
+                client.send(layer.data_to_send())
+                answer = b""
+                while not layer.ended:
+                    answer += layer.receive_data(client.sock.recv(65_536))
+            assert answer.count(b"\r\n") == 1, cut
+            assert server.sessions[-1].commands == [b"STLS", b"QUIT"], cut
+        tap.wait_for("command injection: 10 octets", count=len(SMUGGLED) - len(b"STLS\r\n"))
+
+
+@given(pieces=st.lists(st.tuples(st.booleans(), st.binary(max_size=300)), max_size=12))
+@settings(max_examples=25)
+def test_octets_pass_unchanged_in_tls(
+    both: Callable[[], Ends], pieces: list[tuple[bool, bytes]]
+) -> None:
+    with both() as (_tap, client, far):
+        for to_far, octets in pieces:
+            (client if to_far else far).send(octets)
+        for to_far, end in ((True, far), (False, client)):
+            sent = b"".join(octets for way, octets in pieces if way is to_far)
+            assert end.receive(len(sent)) == sent
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 def test_what_the_server_injects_is_shown_and_not_passed_on(
     certificates: Certificates, at_once: bool
@@ -278,6 +346,19 @@ def test_the_end_of_a_client_that_came_too_early_waits_as_well(certificates: Cer
                 far.send(GREETING)
                 assert client.line() == GREETING
                 assert far.rest() == b"QUIT"
+
+
+def test_tls_within_tls_that_a_server_takes_is_passed_on_unread(both: Callable[[], Ends]) -> None:
+    with both() as (tap, client, far):
+        far.send(GREETING)
+        client.line()
+        client.send(b"STLS\r\n")
+        assert far.line() == b"STLS\r\n"
+        far.send(TAKEN + b"\x16\x03 anything")
+        assert client.receive(len(TAKEN) + 11) == TAKEN + b"\x16\x03 anything"
+        client.send(b"whatever")
+        assert far.receive(8) == b"whatever"
+        tap.wait_for("the server begins TLS within TLS")
 
 
 # The wrong port.
