@@ -223,8 +223,7 @@ def auth(run: ProbeRun) -> None:
             begun = run.ask(b"AUTH " + mechanism, label=f"AUTH {name}{again}")
             if run.connection.client.session.core.challenge_open and begun.status:
                 run.ask(b"*", label=f"* {name}{again}")
-                if run.connection.open:
-                    run.ask(b"CAPA", label=f"CAPA after * {name}{again}")
+                run.ask(b"CAPA", label=f"CAPA after * {name}{again}")
     run.finish()
     run.mistake(b"AUTH", label="AUTH alone")
 
@@ -558,8 +557,7 @@ def bad_responses(run: ProbeRun) -> None:
     run.ask(b"AUTH PLAIN", label="AUTH PLAIN")
     if run.connection.client.session.core.challenge_open:
         run.ask(encode(b"\0poptalk-check\0" + b"x" * 2500), label="a long response")
-        if run.connection.open:
-            run.ask(b"CAPA", label="CAPA after a long response")
+        run.ask(b"CAPA", label="CAPA after a long response")
 
 
 @probe(Permit.LOGIN | Permit.INTRUDE)

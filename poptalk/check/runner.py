@@ -126,8 +126,14 @@ class ProbeRun:
         return spoken
 
     def ask(self, line: bytes, *, label: str = "", patience: float | None = None) -> Spoken:
-        """Send a line, and keep what comes of it under a label, the line itself by default."""
+        """Send a line, and keep what comes of it under a label, the line itself by default.
+
+        A server may hang up because of what came before, so a line that it doesn't answer for that
+        reason is sent again on a new connection.
+        """
         spoken = self.connection.ask(line, patience=patience)
+        if spoken.line is None and spoken.closed:
+            spoken = self.connection.ask(line, patience=patience)
         return self.keep(label or line.decode("latin-1"), spoken)
 
     def mistake(self, line: bytes, *, label: str = "", patience: float | None = None) -> Spoken:
