@@ -120,6 +120,31 @@ class ProbeRun:
         except (NetError, LocalError) as error:
             raise NotClear(str(error)) from error
 
+    def log_in(self, label: str, request: LoginRequest) -> CheckConnection:
+        """Log in on a further connection, and keep what came of it; a lock or a delay is waited for.
+
+        Raises:
+            NotClear: the connection did not come about, or the lock or the delay lasts.
+        """
+        waited = 0.0
+        while True:
+            connection = self.connect()
+            try:
+                connection.log_in(request, self.terms.secret)
+            except (LocalError, NetError) as error:
+                pause = self._logins.pause(connection)
+                if pause is None:
+                    self.keep(label, connection.spoken[-1]).failure = str(error)
+                    return connection
+                connection.quit()
+                waited += pause
+                if waited > MOST_SECONDS_WAITED + pause:
+                    raise NotClear(str(error)) from error
+                time.sleep(pause)
+            else:
+                self.keep(label, connection.spoken[-1])
+                return connection
+
     def keep(self, label: str, spoken: Spoken) -> Spoken:
         """Keep an exchange under a label."""
         self.heard[label] = spoken
@@ -192,7 +217,7 @@ class Logins:
             try:
                 connection.log_in(request, self._terms.secret)
             except Refused:
-                pause = self._pause(connection, tries)
+                pause = self.pause(connection, tries)
                 connection.quit()
                 if pause is None or waited > MOST_SECONDS_WAITED + self._delay(connection):
                     raise
@@ -206,15 +231,22 @@ class Logins:
                 self.succeeded = True
                 return connection
 
-    def _pause(self, connection: CheckConnection, tries: Iterator[float]) -> float | None:
-        """Return the seconds after which to try again; None where the refusal is final."""
+    def pause(
+        self, connection: CheckConnection, tries: Iterator[float] | None = None
+    ) -> float | None:
+        """Return the seconds after which to try again; None where the refusal is final.
+
+        Args:
+            connection: on which a login was refused.
+            tries: pauses for refusals without a reason, after a login that was right.
+        """
         last = connection.client.session.exchanges.last
         code = (last.status_line.code or b"").upper() if last is not None else b""
         if code == b"LOGIN-DELAY":
             return self._delay(connection) or 10.0
         if code in (b"IN-USE", b"SYS/TEMP"):
             return IN_USE_SECONDS
-        return next(tries, None) if self.succeeded else None
+        return next(tries, None) if self.succeeded and tries is not None else None
 
     def _delay(self, connection: CheckConnection) -> float:
         """Return the seconds that LOGIN-DELAY announces, as far as they are waited for."""

@@ -211,6 +211,12 @@ def test_a_delay_between_logins_is_waited_for() -> None:
     assert results["rfc1939/7/uidl-persists"].verdict is CheckVerdict.PASS
 
 
+def test_a_delay_is_no_reason_to_doubt_a_mechanism() -> None:
+    with serving(faults=["login-delay:0.3s"]) as practice:
+        results = check(practice, only("rfc5034/4/login-works"))
+    assert results["rfc5034/4/login-works"].verdict is CheckVerdict.PASS
+
+
 def test_one_refused_login_is_the_last() -> None:
     with serving(record=True) as practice:
         results = check(practice, secret="wrong")
