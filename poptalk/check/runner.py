@@ -26,7 +26,6 @@ from poptalk.check.model import (
     Seen,
 )
 from poptalk.net.errors import NetError
-from poptalk.pop3.sasl.mechanism import Method
 from poptalk.session.login import LoginRequest, Refused
 from poptalk.session.procedure import LocalError
 
@@ -105,8 +104,6 @@ class ProbeRun:
         login: bool = False,
         starttls: bool | None = None,
         trusting: bool = False,
-        method: Method | None = None,
-        two_step: bool = False,
     ) -> CheckConnection:
         """Make a further connection, which the probe ends itself.
 
@@ -115,7 +112,7 @@ class ProbeRun:
         """
         try:
             if login:
-                return self._logins.connect(method=method, two_step=two_step)
+                return self._logins.connect()
             return CheckConnection(self.terms.manners, starttls=starttls, trusting=trusting)
         except (NetError, LocalError) as error:
             raise NotClear(str(error)) from error
@@ -196,12 +193,8 @@ class Logins:
         self.succeeded = False
         """Whether any login of this run has come about."""
 
-    def connect(self, *, method: Method | None, two_step: bool) -> CheckConnection:
+    def connect(self) -> CheckConnection:
         """Make a connection and log in, again where the server asks for patience.
-
-        Args:
-            method: how; None as was asked for.
-            two_step: whether AUTH and its first response go in two lines.
 
         Raises:
             NetError: the connection was lost.
@@ -209,8 +202,6 @@ class Logins:
         """
         request = self._terms.request
         assert request is not None, "nobody logs in where nobody was named"
-        if method is not None:
-            request = LoginRequest(user=request.user, method=method, two_step=two_step)
         waited, tries = 0.0, iter(RETRY_SECONDS)
         while True:
             connection = CheckConnection(self._terms.manners)
