@@ -192,7 +192,9 @@ def _cancel(seen: Seen) -> Iterable[Problem]:
 def _after_cancel(seen: Seen) -> Iterable[Problem]:
     _begun(seen, "PLAIN", "LOGIN", "CRAM-MD5")
     for spoken in seen.some("auth", "* "):
-        if spoken.closed and spoken.refused:
+        label = next(label for label, each in seen.heard["auth"].items() if each is spoken)
+        after = seen("auth", f"CAPA after {label}")
+        if spoken.refused and (spoken.closed or after.connection is not spoken.connection):
             yield Problem("the server hangs up after a cancelled exchange", spoken)
     for spoken in seen.all("auth", beginning="CAPA after *"):
         if not spoken.ok:
@@ -321,7 +323,8 @@ check(
 )
 def _long_response(seen: Seen) -> Iterable[Problem]:
     spoken = seen("bad_responses", "a long response")
-    if spoken.closed:
+    after = seen("bad_responses", "CAPA after a long response")
+    if spoken.closed or after.connection is not spoken.connection:
         yield Problem("the server hangs up at a response of 3,400 octets", spoken)
     elif not spoken.refused or spoken.unsolicited:
         yield Problem(f"a response of 3,400 octets is {spoken.outcome}", spoken)

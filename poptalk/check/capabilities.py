@@ -193,9 +193,8 @@ def _sasl_kept(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc2449/5/capa-late",
     Level.SHOULD,
-    "RFC 2449 §5",
-    "These requirements allow a client to issue only one CAPA command if it does not use any "
-    "TRANSACTION-only capabilities, or any capabilities whose values may differ after authentication.",
+    "RFC 2449 §6",
+    "Announced states / possible differences: both / no",
     expects="TOP, UIDL, PIPELINING and RESP-CODES are listed before the login, if at all",
     suffers="one that asks once, before the login, believes that there is no UIDL",
     probes="capa listings",

@@ -154,7 +154,7 @@ def _multiline_end(seen: Seen) -> Iterable[Problem]:
     "After each command, the POP3 server issues a response.",
     expects="each command is answered, and before the next one",
     suffers="it waits in vain; if it goes on after a time-out, it stays one reply late",
-    witness="late-reply:NOOP",
+    witness="late-reply",
 )
 def _reply_comes(seen: Seen) -> Iterable[Problem]:
     for spoken in seen.all():

@@ -26,7 +26,6 @@ from poptalk.check.model import (
     Seen,
 )
 from poptalk.net.errors import NetError
-from poptalk.pop3.sasl.mechanism import Method
 from poptalk.session.login import LoginRequest, Refused
 from poptalk.session.procedure import LocalError
 
@@ -105,8 +104,6 @@ class ProbeRun:
         login: bool = False,
         starttls: bool | None = None,
         trusting: bool = False,
-        method: Method | None = None,
-        two_step: bool = False,
     ) -> CheckConnection:
         """Make a further connection, which the probe ends itself.
 
@@ -115,10 +112,35 @@ class ProbeRun:
         """
         try:
             if login:
-                return self._logins.connect(method=method, two_step=two_step)
+                return self._logins.connect()
             return CheckConnection(self.terms.manners, starttls=starttls, trusting=trusting)
         except (NetError, LocalError) as error:
             raise NotClear(str(error)) from error
+
+    def log_in(self, label: str, request: LoginRequest) -> CheckConnection:
+        """Log in on a further connection, and keep what came of it; a lock or a delay is waited for.
+
+        Raises:
+            NotClear: the connection did not come about, or the lock or the delay lasts.
+        """
+        waited = 0.0
+        while True:
+            connection = self.connect()
+            try:
+                connection.log_in(request, self.terms.secret)
+            except (LocalError, NetError) as error:
+                pause = self._logins.pause(connection)
+                if pause is None:
+                    self.keep(label, connection.spoken[-1]).failure = str(error)
+                    return connection
+                connection.quit()
+                waited += pause
+                if waited > MOST_SECONDS_WAITED + pause:
+                    raise NotClear(str(error)) from error
+                time.sleep(pause)
+            else:
+                self.keep(label, connection.spoken[-1])
+                return connection
 
     def keep(self, label: str, spoken: Spoken) -> Spoken:
         """Keep an exchange under a label."""
@@ -126,8 +148,14 @@ class ProbeRun:
         return spoken
 
     def ask(self, line: bytes, *, label: str = "", patience: float | None = None) -> Spoken:
-        """Send a line, and keep what comes of it under a label, the line itself by default."""
+        """Send a line, and keep what comes of it under a label, the line itself by default.
+
+        A server may hang up because of what came before, so a line that it doesn't answer for that
+        reason is sent again on a new connection.
+        """
         spoken = self.connection.ask(line, patience=patience)
+        if spoken.line is None and spoken.closed:
+            spoken = self.connection.ask(line, patience=patience)
         return self.keep(label or line.decode("latin-1"), spoken)
 
     def mistake(self, line: bytes, *, label: str = "", patience: float | None = None) -> Spoken:
@@ -165,12 +193,8 @@ class Logins:
         self.succeeded = False
         """Whether any login of this run has come about."""
 
-    def connect(self, *, method: Method | None, two_step: bool) -> CheckConnection:
+    def connect(self) -> CheckConnection:
         """Make a connection and log in, again where the server asks for patience.
-
-        Args:
-            method: how; None as was asked for.
-            two_step: whether AUTH and its first response go in two lines.
 
         Raises:
             NetError: the connection was lost.
@@ -178,15 +202,13 @@ class Logins:
         """
         request = self._terms.request
         assert request is not None, "nobody logs in where nobody was named"
-        if method is not None:
-            request = LoginRequest(user=request.user, method=method, two_step=two_step)
         waited, tries = 0.0, iter(RETRY_SECONDS)
         while True:
             connection = CheckConnection(self._terms.manners)
             try:
                 connection.log_in(request, self._terms.secret)
             except Refused:
-                pause = self._pause(connection, tries)
+                pause = self.pause(connection, tries)
                 connection.quit()
                 if pause is None or waited > MOST_SECONDS_WAITED + self._delay(connection):
                     raise
@@ -200,15 +222,22 @@ class Logins:
                 self.succeeded = True
                 return connection
 
-    def _pause(self, connection: CheckConnection, tries: Iterator[float]) -> float | None:
-        """Return the seconds after which to try again; None where the refusal is final."""
+    def pause(
+        self, connection: CheckConnection, tries: Iterator[float] | None = None
+    ) -> float | None:
+        """Return the seconds after which to try again; None where the refusal is final.
+
+        Args:
+            connection: on which a login was refused.
+            tries: pauses for refusals without a reason, after a login that was right.
+        """
         last = connection.client.session.exchanges.last
         code = (last.status_line.code or b"").upper() if last is not None else b""
         if code == b"LOGIN-DELAY":
             return self._delay(connection) or 10.0
         if code in (b"IN-USE", b"SYS/TEMP"):
             return IN_USE_SECONDS
-        return next(tries, None) if self.succeeded else None
+        return next(tries, None) if self.succeeded and tries is not None else None
 
     def _delay(self, connection: CheckConnection) -> float:
         """Return the seconds that LOGIN-DELAY announces, as far as they are waited for."""

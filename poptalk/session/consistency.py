@@ -235,7 +235,7 @@ class Consistency:
         due = min(asked, len(_body_lines(message)))
         # Some leave the empty line after the header out where no line of the body follows.
         if not message.startswith(top.removesuffix(b"\r\n")) or given < due:
-            pairs = zip(top.split(b"\n"), message.split(b"\n"), strict=False)
+            pairs = zip(top.split(b"\n")[:-1], message.split(b"\n"), strict=False)
             different = next((at for at, (one, other) in enumerate(pairs, 1) if one != other), 0)
             where = f"line {different} is another" if different else "the end is missing"
             yield _violation(ViolationKind.TOP_DIFFERS, f"message {number}: {where}")

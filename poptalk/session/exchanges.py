@@ -24,6 +24,7 @@ from poptalk.pop3.events import (
     ReplyEnd,
     Sent,
     Unsolicited,
+    ViolationKind,
 )
 from poptalk.pop3.replies import MAX_REPLY_OCTETS, StatusLine, Unstuffer, parse_status_line
 
@@ -554,9 +555,12 @@ class Exchanges:
 
     def explained_unsolicited(self) -> Iterator[Explanation]:
         """Explain the line that came after the last reply, and answers nothing."""
-        from poptalk.pop3.client.explain import explain_unasked
+        from poptalk.pop3.client.explain import Explanation, explain_unasked
 
         assert self.unsolicited is not None
+        if self.core is not None and self.core.lost_in_tls:
+            kind = ViolationKind.STLS_RESIDUE_OBEYED
+            return iter([Explanation(part=b"", meaning=kind.sentence, clause=kind.clause)])
         return explain_unasked(
             self.unsolicited,
             before=self.last.status_line if self.last is not None else None,

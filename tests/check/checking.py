@@ -62,7 +62,7 @@ def check(
     user: str = "bob",
     secret: str = "jones",
     mechanism: str | None = "USER",
-    timeout: float = 0.4,
+    timeout: float = 10,
     patience: float = 0.02,
 ) -> dict[str, CheckResult]:
     """Check a server; give the results by the ids."""

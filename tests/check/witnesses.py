@@ -448,8 +448,8 @@ ELSEWHERE = frozenset(
 FOLLOW: Mapping[str, tuple[str, ...]] = {
     # Without any stuffing neither message of --seed arrives whole.
     "rfc1939/3/dots-kept": ("rfc1939/3/dots-between-chunks",),
-    # No reply to NOOP is no positive one.
-    "rfc1939/3/reply-comes": ("rfc1939/5/noop", "rfc1939/5/noop-before-login"),
+    # No reply to STAT is none of the right ones.
+    "rfc1939/3/reply-comes": ("rfc1939/5/stat-format", "rfc1939/5/stat-before-login"),
     # The whole listing comes after the one line of LIST 2.
     "rfc1939/5/list-one": ("rfc1939/5/one-reply",),
     # UIDL 1 has the unique-id in the first line of its reply.

@@ -124,3 +124,15 @@ def test_other_mail_has_other_unique_ids(talk: Talk) -> None:
     login = [(b"USER bob", b"+OK\r\n"), (b"PASS jones", b"+OK\r\n")]
     other = (b"LIST", b"+OK\r\n1 40\r\n2 32\r\n.\r\n")
     assert said(talk, [*login, other, (b"UIDL", b"+OK\r\n1 a\r\n2 c\r\n.\r\n")]) == []
+
+
+def test_why_says_that_a_command_was_injected() -> None:
+    talk = Talk(size=(100, 500))
+    talk.say(b"+OK ready\r\n")
+    talk.session.send(b"STLS\r\nCAPA\r\n")
+    talk.say(b"+OK\r\n")
+    talk.session.core.tls_established()
+    assert any("command injection" in line for line in talk.say(b"+OK\r\n", b"USER\r\n.\r\n"))
+    explained = " ".join(map(plain_text, talk.view.explained_now()))
+    assert "answers, inside TLS, what was sent in the clear after STLS" in explained
+    talk.session.close()

@@ -127,7 +127,7 @@ class ClientSession:
         self._read: Callable[[bytes, int], int] = self._read_line
         self.awaiting_tls = False
         """Whether STLS was sent and TLS has not begun: the next octets should be TLS."""
-        self._lost_in_tls = False
+        self.lost_in_tls = False
         """Whether commands were sent in the clear after STLS, and none since TLS began."""
         self._suspended = False
         """Whether STLS was answered and TLS has not been established."""
@@ -209,7 +209,7 @@ class ClientSession:
             A `Sent` for each line that is complete now, and what is odd about it.
         """
         self._events = []
-        self._unsolicited_reported = self._lost_in_tls = False
+        self._unsolicited_reported = self.lost_in_tls = False
         lines = (self._unsent + data).split(b"\n")
         self._unsent = lines.pop()[-MAX_COMMAND_KEPT:]
         for line in lines:
@@ -366,8 +366,8 @@ class ClientSession:
         self.encrypted = True
         self.timestamp = None
         self.user = None
-        self._lost_in_tls = bool(self._queue or self._unsent)
-        if self._lost_in_tls:
+        self.lost_in_tls = bool(self._queue or self._unsent)
+        if self.lost_in_tls:
             self._odd(ViolationKind.LOST_IN_TLS)
         self._queue.clear()
         self._challenged = None
@@ -447,7 +447,7 @@ class ClientSession:
             kind = ViolationKind.UNSOLICITED
             if self.farewell:
                 kind = ViolationKind.DATA_AFTER_QUIT
-            elif self._lost_in_tls:
+            elif self.lost_in_tls:
                 kind = ViolationKind.STLS_RESIDUE_OBEYED
             self._odd(kind)
         self._events.append(Unsolicited(data=block))
