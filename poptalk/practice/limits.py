@@ -262,6 +262,7 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             # Otherwise "::" takes the port of every IPv4 address too, and 0.0.0.0 after it fails.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        _ask_whether_clients_are_there(sock)
         sock.bind(address)
         sock.listen(BACKLOG)
         sock.settimeout(0)
@@ -269,6 +270,26 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+QUIET_SECONDS, ASK_SECONDS, TIMES = 20, 5, 4
+"""After how much silence the system asks whether a client's machine is there; how often; how many times."""
+
+
+def _ask_whether_clients_are_there(sock: socket.socket) -> None:
+    """Have the system end connections to machines that are gone without a word (RFC 9293 §3.8.4).
+
+    A cable that was pulled out ends no connection, and the maildrop would be locked until the inactivity
+    timer is through.  What is accepted inherits the options.  Learners may be silent: their system answers.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", QUIET_SECONDS),
+        ("TCP_KEEPINTVL", ASK_SECONDS),
+        ("TCP_KEEPCNT", TIMES),
+    ):
+        if hasattr(socket, name):  # Not every system has all of them.
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 # Where others find this machine.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -144,6 +146,18 @@ def test_a_response_within_auth_may_be_longer_than_a_command() -> None:
 def test_the_inactivity_timer_is_no_shorter_than_the_rfc_allows() -> None:
     # "Such a timer MUST be of at least 10 minutes' duration" (RFC 1939 §3).
     assert Patience().idle_seconds >= 600
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux shows its timers")
+def test_a_machine_that_is_gone_without_a_word_is_noticed_within_a_minute() -> None:
+    with Server() as server, greeted(server) as talk:
+        ours, theirs = talk.sock.getpeername()[1], talk.sock.getsockname()[1]
+        ends = rf":{ours:04X} \w+:{theirs:04X} .. \w+:\w+ (\w+):(\w+) "
+        found = re.search(ends, Path("/proc/net/tcp").read_text())
+    assert found is not None
+    timer, ticks = (int(each, 16) for each in found.groups())
+    assert timer == 2, "keepalive, proc(5)"
+    assert 0 < ticks < 60 * os.sysconf("SC_CLK_TCK")
 
 
 def test_no_login_in_time_however_much_is_said(endings: Endings) -> None:
