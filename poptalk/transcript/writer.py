@@ -7,6 +7,7 @@ not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from copy import copy
 
@@ -70,6 +71,10 @@ _NOTHING = "{}"
 """Goes between a marker and text that would otherwise be read as something else."""
 
 
+_is_plain = re.compile(rb"[!-\-/-;=-z|~](?:[ -z|~]*[!-z|~])?").fullmatch
+"""Whether a line is written as it is: most are, and a message may have a million of them."""
+
+
 class DialogueWriter:
     """Writes a dialogue to a function that takes text.
 
@@ -111,6 +116,10 @@ class DialogueWriter:
         Args:
             line: octets as `ServerLines` gives them: without CRLF, but with an LF alone.
         """
+        if _is_plain(line) and len(line) <= MAX_LINE_LOGGED:
+            self._anchored = True
+            self._write(f"{Side.SERVER.value} {line.decode('ascii')}\n")
+            return
         cut = len(line) > MAX_LINE_LOGGED
         rest = (Placeholder(name=None, kind=PlaceholderKind.REST),) if cut else ()
         self.server(text_of(line[:MAX_LINE_LOGGED]), *rest)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from poptalk.transcript.model import ClientLine, Dialogue, ServerLine, Side
 from poptalk.transcript.octets import octets_of, text_of
 from poptalk.transcript.parser import parse_dialogue
-from poptalk.transcript.pattern import Placeholder, make_pattern
+from poptalk.transcript.pattern import Placeholder, PlaceholderKind, make_pattern
 from poptalk.transcript.writer import MAX_LINE_LOGGED, DialogueWriter, ServerLines, format_dialogue
 from tests.transcript.strategies import DIALOGUES
 
@@ -149,3 +149,24 @@ def test_the_client_has_four_directions(text: str) -> None:
 def test_any_lines_are_not_an_action() -> None:
     with pytest.raises(ValueError, match="describe them otherwise"):
         written(("any_lines", "close connection"))
+
+
+@given(
+    lines=st.lists(
+        st.text(" .<>{}a#C:\x7f\xe9\t~", max_size=8).map(str.encode)
+        | st.sampled_from([b"...", b"<close connection>", b"+OK", b"x" * 70_000, b"C: x", b"\n"])
+    )
+)
+def test_a_received_line_is_written_as_any_line_of_the_server(lines: list[bytes]) -> None:
+    one: list[str] = []
+    other: list[str] = []
+    quick, thorough = DialogueWriter(one.append), DialogueWriter(other.append)
+    for line in lines:
+        quick.received(line)
+        cut = (
+            (Placeholder(name=None, kind=PlaceholderKind.REST),)
+            if len(line) > MAX_LINE_LOGGED
+            else ()
+        )
+        thorough.server(text_of(line[:MAX_LINE_LOGGED]), *cut)
+    assert one == other
