@@ -105,7 +105,8 @@ def _other_protocol(_line: str, chance: Random) -> str | None:
 
 def _other_command(line: str, chance: Random) -> str | None:
     """Send something that is valid, and not what is asked for."""
-    return chance.choice(("NOOP", "STAT", "CAPA", "LIST 1")) if line.upper() != "QUIT" else "NOOP"
+    looks = ("NOOP", "STAT", "LIST 1")
+    return chance.choice(looks) if line.upper() != "QUIT" else looks[0]
 
 
 def _for_help(_line: str, chance: Random) -> str | None:

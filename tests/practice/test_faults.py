@@ -216,6 +216,17 @@ def poptalk_core_switches_to_tls(server: Server) -> Any:
     return [event.kind for event in events if isinstance(event, Violation)]
 
 
+def has_a_command_put_in_front_of_its_first(server: Server) -> Any:
+    """Return what is answered inside TLS although nothing was asked there."""
+    context = ssl.create_default_context(cafile=server.ca_file)
+    with connected(server) as talk:
+        talk.line()
+        talk.sock.sendall(b"STLS\r\nUSER mallory\r\n")
+        talk.line()
+        with context.wrap_socket(talk.sock, server_hostname=server.host) as inside:
+            return inside.recv(4096)
+
+
 def first_segment(server: Server) -> Any:
     """Take the first segment for the greeting, as a careless client does."""
     with socket.create_connection((server.host, server.port), timeout=SECONDS) as sock:
@@ -310,6 +321,11 @@ STUMBLES: list[tuple[str, Callable[[Server], Any], Any]] = [
     ("login-delay", logs_in_twice, ("in", Matching(r"error_proto: b'-ERR \[LOGIN-DELAY\]"))),
     ("stls-injection", of_curl("--ssl-reqd"), (CURL_ODD_REPLY, b"")),
     ("stls-injection", poptalk_core_switches_to_tls, [ViolationKind.RESPONSE_INJECTION]),
+    (
+        "stls-executes-residue",
+        has_a_command_put_in_front_of_its_first,
+        Matching(rb"^\+OK .*mallory"),
+    ),
     ("stls-refused", switches_to_tls, (True, Matching("error_proto: b'-ERR "))),
     ("stls-refused", of_curl("--ssl"), (0, LETTERS[0])),  # in clear
     ("stls-stripped", of_curl("--ssl"), (0, LETTERS[0])),  # in clear
