@@ -65,7 +65,8 @@ def on_this_machine(line: str, server: Server) -> str:
     clear, tls = f"localhost:{server.port}", f"localhost:{server.tls_port}"
     line = re.sub(r"pop3s://(\w+@)?\w+\.example\.org", rf"pop3s://\1{tls}", line)
     line = re.sub(r"pop3://(\w+@)?\w+\.example\.org", rf"pop3://\1{clear}", line)
-    line = re.sub(r"\b(HOST|new:1110|localhost 2110|(mail|old|new)\.example\.org([: ]1110)?)", clear, line)
+    elsewhere = r"\b(HOST|new:1110|localhost 2110|(mail|old|new)\.example\.org([: ]1110)?)"
+    line = re.sub(elsewhere, clear, line)
     if "--tls" in line:
         line = line.replace(clear, tls)
     return line if " diff " in line else re.sub(r" localhost:(\d+)", r" localhost \1", line)
