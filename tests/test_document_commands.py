@@ -65,7 +65,8 @@ def on_this_machine(line: str, server: Server) -> str:
     clear, tls = f"localhost:{server.port}", f"localhost:{server.tls_port}"
     line = re.sub(r"pop3s://(\w+@)?\w+\.example\.org", rf"pop3s://\1{tls}", line)
     line = re.sub(r"pop3://(\w+@)?\w+\.example\.org", rf"pop3://\1{clear}", line)
-    line = re.sub(r"\b(HOST|new:1110|(mail|old|new)\.example\.org([: ]1110)?)", clear, line)
+    elsewhere = r"\b(HOST|new:1110|localhost 2110|(mail|old|new)\.example\.org([: ]1110)?)"
+    line = re.sub(elsewhere, clear, line)
     if "--tls" in line:
         line = line.replace(clear, tls)
     return line if " diff " in line else re.sub(r" localhost:(\d+)", r" localhost \1", line)
@@ -101,7 +102,8 @@ def desk(tmp_path: Path, server: Server, environment: dict[str, str]) -> Path:
     """Return a folder with the files, and a home with the saved server, that the documents name."""
     (tmp_path / "lessons").symlink_to(ROOT / "lessons")
     (session,) = blocks(README, "pop3")
-    for name in ("session", "login", "listing"):
+    (tmp_path / "dialogues").mkdir()
+    for name in ("session", "login", "listing", "dialogues/ada"):
         (tmp_path / f"{name}.pop3").write_text(session)
     (tmp_path / "secret").write_text(f"{PASSWORD}\n")
     (tmp_path / "users.txt").write_text("ann:a secret of hers\n")

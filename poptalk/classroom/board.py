@@ -51,9 +51,7 @@ class Looks:
 
     def name(self, pupil: PupilView) -> str:
         """Return what stands for a pupil."""
-        if not self.hides_names:
-            return pupil.name if pupil.is_named else f"nobody yet: {pupil.name}"
-        return pupil.hidden_name
+        return pupil.hidden_name if self.hides_names else pupil.name
 
     def without_names(self, text: str, pupils: Iterable[PupilView]) -> str:
         """Replace names in what was typed, where they are hidden."""
@@ -227,7 +225,7 @@ def joining(join: Sequence[str], looks: Looks, *, has_page: bool = False) -> lis
         else:
             indent = line[: len(line) - len(line.lstrip())]
             rows += _wrapped("text", line, looks.columns, indent=indent)
-    hint = "Whoever sends USER and a name is on the board by that name."
+    hint = "Send USER and a name, and you are on the board by that name."
     if has_page:
         hint += " The board is a web page as well: w on the board says where."
     return [*rows, *_wrapped("note", hint, looks.columns)][: looks.rows]

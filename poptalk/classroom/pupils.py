@@ -27,7 +27,7 @@ from poptalk.classroom.pupil import Pupil, Remark, Tools, steps_to_do
 from poptalk.classroom.view import BoardView, PupilView, StepState, StepTally
 from poptalk.lesson.document.model import Lesson, named_for
 from poptalk.lesson.outside import News, Reporter, VisitorCame, VisitorLeft
-from poptalk.pop3.commands import MASK, Effect
+from poptalk.pop3.commands import MASK, Effect, State
 from poptalk.pop3.server.events import CommandReceived, LoginAttempt
 from poptalk.practice.accounts import MOST_NAMES, is_fit_for_a_class
 from poptalk.practice.observers import Observer, Peer
@@ -181,6 +181,13 @@ class Pupils:
             if pupil is None or pupil.step is None:
                 return frozenset(), None
             return frozenset(pupil.done), pupil.step.slug
+
+    def has_open_maildrop(self, name: str) -> bool:
+        """Tell whether a pupil is logged in, at the moment that is judged; in any thread."""
+        with self.lock:
+            pupil = self._by_name.get(_key(name))
+            session = pupil.session if pupil is not None else None
+            return session is not None and session.state is State.TRANSACTION
 
     def take(self, visit: _Visit, news: News) -> None:
         """Take what the server saw of a connection."""

@@ -20,7 +20,7 @@ from poptalk.terminal.safe import harmless
 
 HEADER = (
     *("pupil", "step", "title", "state", "finished at", "seconds", "lines", "wrong lines"),
-    *("last wrong line", "what poptalk said"),
+    *("last line not asked for", "what poptalk said"),
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")

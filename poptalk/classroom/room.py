@@ -75,13 +75,16 @@ class PupilServer(LessonServer):
 
 
 class _ProofServer(Server):
-    """Gives each session a copy of a pupil's maildrop as it is now."""
+    """Gives each session a copy of a pupil's maildrop as it is now, unless the pupil is logged in."""
 
     room: ClassRoom
 
     def open_maildrop(self, account: Account) -> Lease | Occasion:
         """Open the copy."""
         name = self.room.account_of(account.name) or account.name
+        if self.room.pupils.has_open_maildrop(name):
+            # Not the lock itself: a quick pupil may be back already.
+            return Occasion.MAILDROP_LOCKED
         try:
             return self.room.server.stores.of(name).copy().open()
         except (MaildropError, OSError):

@@ -117,6 +117,8 @@ class BoardScreen:
         size = self._app.output.get_size()
         looks, view = self._looks, self._room.pupils.board()
         self._view = view
+        if self._showing is _Showing.PUPIL and self._selected is None:
+            self._showing = _Showing.BOARD  # who was without a name has one now
         looks.columns, looks.rows = size.columns, max(1, size.rows - 1 - bool(self._news))
         rows = self._rows(view)
         rows += [[] for _ in range(looks.rows - len(rows))]

@@ -50,7 +50,7 @@ class PupilView:
     @property
     def hidden_name(self) -> str:
         """What is shown in place of the name."""
-        return f"pupil {self.number}" if self.is_named else "nobody yet"
+        return f"pupil {self.number}" if self.is_named else "no name"
 
     @property
     def urgency(self) -> tuple[bool, bool, float, int]:

@@ -273,14 +273,14 @@ def _listening_socket(host: str, port: int) -> socket.socket:
 
 
 QUIET_SECONDS, ASK_SECONDS, TIMES = 20, 5, 4
-"""After how much silence the system asks whether a client's machine is there; how often; until when."""
+"""After how much silence the system asks if a client's machine is there, how often, how many times."""
 
 
 def _ask_whether_clients_are_there(sock: socket.socket) -> None:
     """Have the system end connections to machines that are gone without a word (RFC 9293 §3.8.4).
 
     A cable that was pulled out ends no connection, and the maildrop would be locked until the inactivity
-    timer is through.  What is accepted inherits the options.  Learners may be silent: systems answer.
+    timer ends.  What is accepted inherits the options.  Learners may be silent: their system answers.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (

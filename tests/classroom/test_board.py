@@ -109,6 +109,12 @@ def test_a_pupil_is_a_row_of_blocks_the_line_and_what_poptalk_says() -> None:
     assert drawn[5].startswith("    not yet: Only the name goes after USER")
 
 
+def test_the_whole_address_stands_for_a_pupil_without_a_name() -> None:
+    unknown = replace(ADA, number=-1, name="192.168.178.101", is_named=False)
+    drawn = texts(board.draw(a_class(unknown), Looks(columns=60, rows=17)))
+    assert drawn[4].split()[0] == "192.168.178.101"
+
+
 def test_letters_stand_for_blocks_where_there_are_none() -> None:
     drawn = texts(board.draw(a_class(ADA), Looks(blocks=LETTERS)))
     assert "#>.." in drawn[4]

@@ -350,6 +350,19 @@ def begin(pupil: Pty, name: str = "Ada") -> None:
     pupil.send(f"{PASSWORD}\n")
 
 
+def test_a_wrong_password_is_asked_for_again_after_a_sentence_of_whole_words(
+    tmp_path: Path,
+) -> None:
+    with a_class(CHANGING) as server, at_a_terminal(tmp_path, server) as pupil:
+        pupil.wait_for("Name at")
+        pupil.send("Ada\n")
+        pupil.wait_for("Password of Ada:")
+        pupil.send("amber24\n")
+        pupil.wait_for("Password of Ada, once more:")
+        said = pupil.text.split("poptalk: ")[1]
+        assert 'AUTH SCRAM-SHA-256): "-ERR [AUTH] authentication failed".' in " ".join(said.split())
+
+
 def test_a_pupil_is_told_what_was_recognised_and_a_second_one_of_that_name_why_not(
     tmp_path: Path,
 ) -> None:

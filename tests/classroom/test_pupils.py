@@ -95,6 +95,18 @@ def test_what_an_early_quit_deleted_is_there_again() -> None:
             assert ada.last.startswith(b"+OK 6 ")
 
 
+def test_a_proof_finds_the_maildrop_locked_while_the_pupil_is_logged_in() -> None:
+    # Step 4 of lesson 7 is about that; after QUIT the proofs of lesson 5 are not kept waiting.
+    with a_room("7") as room, Caller(room.server.port) as ada:
+        ada.log_in("ada")
+        with Caller(room.proofs.port) as proof:
+            proof.type("USER ada", f"PASS {PASSWORD}")
+            assert proof.last.startswith(b"-ERR [IN-USE]")
+            ada.type("QUIT")
+            proof.type("USER ada", f"PASS {PASSWORD}")
+            assert proof.last.startswith(b"+OK")
+
+
 def test_everybody_deletes_their_own_and_the_proofs_hold() -> None:
     lines = ("TOP 5 3", "DELE 5", "LIST", "RETR 5", "RSET", "STAT", "DELE 5", "QUIT")
     with a_room("5") as room:

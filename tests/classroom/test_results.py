@@ -65,7 +65,7 @@ def test_who_is_stuck_is_in_the_table_with_what_poptalk_said(tmp_path: Path) -> 
         results.save()
         first, second = rows_of(tmp_path / "class.csv")
         assert (first["state"], second["state"]) == ("done", "not done")
-        assert second["last wrong line"] == "STTA"
+        assert second["last line not asked for"] == "STTA"
         assert second["what poptalk said"] == seen(room, "ada").remark
 
 
@@ -82,7 +82,7 @@ def test_formulas_line_ends_and_quotation_marks_of_pupils_are_text(tmp_path: Pat
         results.save()
     row = rows_of(path)[-1]
     assert row["pupil"] == '\'=1+1,"x"'
-    assert row["last wrong line"] == '\'=HYPERLINK("http://example.org")\\x0bx,y'
+    assert row["last line not asked for"] == '\'=HYPERLINK("http://example.org")\\x0bx,y'
     assert path.read_bytes().count(b"\r\n") == len(rows_of(path)) + 1
 
 

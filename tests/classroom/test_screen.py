@@ -76,6 +76,20 @@ def test_the_keys() -> None:
         assert pty.attributes() == pty.attributes_before
 
 
+def test_a_pupil_who_gets_a_name_while_looked_at_leads_back_to_the_board() -> None:
+    with a_board(columns=60, rows=18) as (pty, port), Caller(port) as ada:
+        ada.type("NOOP")
+        pty.wait_for("NOOP")
+        pty.send("\r")
+        pty.wait_for("C: NOOP")
+        ada.log_in("ada")
+        pty.wait_for("q leave")
+        pty.send("n")
+        pty.wait_for("pupil 1")
+        pty.send("qy")
+        assert pty.wait_exit() == 0
+
+
 def test_without_colours_and_blocks_it_says_the_same_and_sigterm_ends_it() -> None:
     with a_board(NO_COLOR="1", LC_ALL="C") as (pty, port), Caller(port) as ada:
         ada.log_in("ada").type("STAT")

@@ -45,6 +45,7 @@ from poptalk.session.procedure import LocalError
 from poptalk.shell.commands.registry import LocalCommand
 from poptalk.shell.script import ShellSettings
 from poptalk.shell.start import run_interactive, run_with_lessons
+from poptalk.terminal.screen import complain
 from poptalk.transcript.placeholders import Known
 
 if TYPE_CHECKING:
@@ -223,7 +224,8 @@ def _password_that_is_taken(
                     f"{user} is logged in at {destination.name} already, and a mailbox is open to one "
                     "session at a time: end the other one first, or take another name"
                 ) from error
-            question = f"{error}\nPassword of {user}, once more: "
+            complain(str(error))
+            question = f"Password of {user}, once more: "
         except (LocalError, NetError) as error:
             raise UsageError(f"{error}".rstrip(".")) from error
         else:

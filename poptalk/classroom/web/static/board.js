@@ -48,7 +48,7 @@ function rowOf(pupil) {
     name,
     cell("", blocks, " ", far, step),
     cell("", pupil.is_finished ? "" : time(pupil.stuck_seconds)),
-    cell("", String(pupil.all_misses || "")),
+    cell("", String((pupil.is_finished ? pupil.all_misses : pupil.misses) || "")),
     said,
   );
   return row;
