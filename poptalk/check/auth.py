@@ -255,7 +255,7 @@ def _timestamp_syntax(seen: Seen) -> Iterable[Problem]:
     line = spoken.line.line if spoken.line is not None else b""
     if not re.search(rb"<[^<>]*@[^<>]*>", line):
         raise NotApplicable("the greeting has no timestamp, so there is no APOP")
-    if spoken.connection.client.session.core.timestamp is None:
+    if spoken.timestamp is None:
         yield Problem("the timestamp of the greeting is no msg-id", spoken)
 
 
@@ -270,7 +270,7 @@ def _timestamp_syntax(seen: Seen) -> Iterable[Problem]:
 )
 def _timestamp_fresh(seen: Seen) -> Iterable[Problem]:
     greetings = seen.some("greeting", "greeting")
-    stamps = [spoken.connection.client.session.core.timestamp for spoken in greetings]
+    stamps = [spoken.timestamp for spoken in greetings]
     if None in stamps:
         raise NotApplicable("the greeting has no timestamp, so there is no APOP")
     if len(set(stamps)) < len(stamps):

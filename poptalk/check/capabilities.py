@@ -328,5 +328,5 @@ def _some_login(seen: Seen) -> Iterable[Problem]:
     if not capa.ok:
         raise NotApplicable("there is no CAPA")
     ways = {b"USER", b"SASL", b"STLS"} & tags(capa).keys()
-    if not ways and greeting.connection.client.session.core.timestamp is None:
+    if not ways and greeting.timestamp is None:
         yield Problem("CAPA lists neither USER, SASL nor STLS, and the greeting has no APOP", capa)

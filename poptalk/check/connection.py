@@ -6,6 +6,7 @@ the lines of the dialogue in the notation, secrets as placeholders, so that `pop
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +27,7 @@ from poptalk.pop3.events import (
     Unsolicited,
     Violation,
 )
-from poptalk.pop3.replies import Status, StatusLine, Unstuffer
+from poptalk.pop3.replies import Status, StatusLine, Unstuffer, timestamp_of
 from poptalk.session.client import Client
 from poptalk.session.consistency import Consistency
 from poptalk.session.exchanges import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
@@ -127,6 +128,11 @@ class Spoken:
         return f'answered with "{said}"{cut}'
 
     @property
+    def timestamp(self) -> bytes | None:
+        """The APOP timestamp of a greeting, which a session forgets when TLS begins."""
+        return timestamp_of(self.line.line) if self.line is not None else None
+
+    @property
     def words(self) -> list[bytes]:
         """The words of the first line; none where it was not answered with +OK."""
         return self.line.words if self.ok and self.line is not None else []
@@ -180,6 +186,9 @@ class CheckConnection:
         destination = manners.destination
         if trusting:
             destination = destination.replaced(verify=False, pins=())
+        if destination.save_chain is not None and os.path.lexists(destination.save_chain):
+            # The first connection has written it.
+            destination = destination.replaced(save_chain=None)
         starttls = destination.starttls if starttls is None else starttls
         self.manners = manners
         self.spoken: list[Spoken] = []

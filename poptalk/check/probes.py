@@ -76,7 +76,7 @@ def syntax(run: ProbeRun) -> None:
     run.mistake(b"CAPA 1", label="CAPA with an argument")
     run.finish()
     connection = run.connection
-    if connection.client.session.core.timestamp is None:
+    if connection.greeting.timestamp is None:
         run.mistake(
             b"APOP poptalk-check c4c9334bac560ecc979e58001b3e22fb", label="APOP not offered"
         )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from poptalk.check import connection, probes
-from poptalk.check.model import CHECKS, CheckVerdict
+from poptalk.check.model import CHECKS, CheckVerdict, Permit
+from poptalk.practice.server import practice_server
 from tests.check.checking import MAILBOX, beside, check, problems, seeded, serving
 from tests.check.witnesses import ELSEWHERE, FOLLOW, SERVERS
 
@@ -26,6 +27,14 @@ def test_the_persona_plain_passes_everything(tmp_path: Path) -> None:
     with serving(maildrop=seeded(tmp_path)) as destination:
         results = check(destination, mechanism=None)
     assert {each.verdict for each in results.values()} == {CheckVerdict.PASS}
+
+
+@pytest.mark.parametrize("how", ["tls", "starttls"])
+def test_the_persona_plain_passes_in_tls(how: str) -> None:
+    with practice_server(persona="plain", **{how: True}) as destination:
+        results = check(destination, permit=Permit.LOGIN)
+    assert problems(results) == set()
+    assert CheckVerdict.UNCLEAR not in {each.verdict for each in results.values()}
 
 
 def test_every_check_has_a_witness() -> None:
