@@ -384,8 +384,14 @@ class CheckConnection:
         spoken.closed = not self.open
 
     def _listen(self) -> None:
-        with suppress(ConnectionLost):
-            self.client.listen()
+        """Take what is there, however overdue it is."""
+        link = self.client.link
+        link.timeout = None
+        try:
+            with suppress(ConnectionLost):
+                self.client.listen()
+        finally:
+            link.timeout = self.manners.timeout
         self.spoken[self._now].closed = not self.open
 
     def _poll(self) -> None:

@@ -98,6 +98,7 @@ def _uncounted(seen: Seen) -> Iterable[Problem]:
     probes="marking",
 )
 def _unlisted(seen: Seen) -> Iterable[Problem]:
+    _marked(seen, "DELE")
     number = max(numbers_in(seen("marking", "LIST")))
     for label in ("LIST marked", "UIDL marked"):
         spoken = _marked(seen, label)
@@ -139,14 +140,20 @@ def _refused_when_marked(*commands: str) -> Judge:
     return judge
 
 
-for _command in ("LIST", "RETR", "TOP", "UIDL"):
+_OF_ONE_MESSAGE = {
+    "LIST": "it takes the message for another",
+    "RETR": "it fetches the message again",
+    "TOP": "it shows the message again",
+    "UIDL": "it takes the message for a new one",
+}
+for _command, _suffers in _OF_ONE_MESSAGE.items():
     check(
         f"rfc1939/5/dele-then-{_command.lower()}",
         Level.MUST,
         "RFC 1939 §5",
         DELE,
         expects=f"{_command} is refused for a message that is marked as deleted",
-        suffers="it takes the message for another, or fetches it again",
+        suffers=_suffers,
         probes="marking",
         judge=_refused_when_marked(_command),
     )

@@ -13,6 +13,7 @@ from poptalk.check.model import NotApplicable, Permit
 from poptalk.check.runner import ProbeRun, probe
 from poptalk.net.errors import NetError, TlsFailed
 from poptalk.pop3.capabilities import parse_capability
+from poptalk.pop3.commands import VERBS, ArgumentKind, State
 from poptalk.pop3.sasl.mechanism import encode
 from poptalk.pop3.sasl.table import METHODS
 from poptalk.session.login import LoginRequest
@@ -57,10 +58,11 @@ def capa(run: ProbeRun) -> None:
 @probe()
 def before_login(run: ProbeRun) -> None:
     """Send what belongs after the login."""
-    for line in (b"STAT", b"LIST", b"UIDL", b"NOOP", b"RSET"):
-        run.mistake(line)
-    for line in (b"LIST 1", b"RETR 1", b"TOP 1 0", b"DELE 1", b"UIDL 1"):
-        run.mistake(line)
+    for verb in VERBS.values():
+        if verb.states == {State.TRANSACTION} and not verb.relic:
+            needed = sum(not argument.optional for argument in verb.arguments)
+            for given in range(needed, len(verb.arguments) + 1):
+                run.mistake(b" ".join((verb.name, *[b"1", b"0"][:given])))
 
 
 @probe()
@@ -269,8 +271,10 @@ def wrong_numbers(run: ProbeRun) -> None:
     """Ask for messages that are not there, and for what is no number."""
     top = max(numbers_in(run.ask(b"LIST")), default=0)
     missing = top + 1
-    for command in ("LIST", "UIDL", "RETR", "TOP", "DELE"):
-        tail = " 0" if command == "TOP" else ""
+    for verb in VERBS.values():
+        if not verb.arguments or verb.arguments[0].kind is not ArgumentKind.MESSAGE:
+            continue
+        command, tail = verb.keyword, " 0" if verb.arguments[1:] else ""
         run.mistake(f"{command} {missing}{tail}".encode(), label=f"{command} missing")
         run.mistake(f"{command} 0{tail}".encode(), label=f"{command} 0")
         # DELE is not sent with what some servers read as another number.
@@ -370,12 +374,19 @@ def seeds(run: ProbeRun) -> None:
             run.ask(b"RETR %d" % number, label=name)
 
 
+PIPELINED = (
+    *("NOOP", "STAT", "RETR 0"),
+    *("NOOP", "LIST", "NOOP"),
+)
+"""What is sent in one segment, a refused command among it."""
+
+
 @probe(Permit.LOGIN)
 def pipelining(run: ProbeRun) -> None:
     """Send several commands in one segment, where the server allows that."""
     if b"PIPELINING" not in tags(run.ask(b"CAPA")):
         raise NotApplicable("CAPA lists no PIPELINING")
-    lines = (b"NOOP", b"STAT", b"RETR 0", b"NOOP", b"LIST", b"NOOP")
+    lines = tuple(label.encode() for label in PIPELINED)
     octets = b"".join(line + b"\r\n" for line in lines)
     for number, spoken in enumerate(run.connection.ask_all(octets, count=len(lines)), 1):
         run.keep(f"{number} {lines[number - 1].decode()}", spoken)

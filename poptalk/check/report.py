@@ -273,7 +273,7 @@ def _section(result: CheckResult, reason: str | None) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(text)
+    return "\n".join(escape(harmless(line, limit=len(line))) for line in text.split("\n"))
 
 
 # What is known before.

@@ -68,6 +68,8 @@ class _Attempt:
         session.user = request.user
         self.method = request.method
         self._lines = 0
+        self.reply: StoredReply | None = None
+        """The last reply to a line of it; a server may have said more since."""
         self.at("before anything was sent")
 
     def at(self, stage: str) -> None:
@@ -93,7 +95,7 @@ class _Attempt:
         Where a mechanism was named, CAPA was not asked before; it is now, if it may show the reason.
         """
         exchanges = self.session.exchanges
-        refusal = exchanges.last
+        refusal = self.reply
         assert refusal is not None, "it has just come"
         chosen = self.method is not None and self.method.name == "APOP" and not self.request.method
         if asks_for_capabilities(refusal.status_line, _facts(self.session, refusal)):
@@ -134,7 +136,9 @@ def explain_refusal(
 
 def _facts(session: Session, refusal: StoredReply, *, timestamp_chosen: bool = False) -> LoginFacts:
     facts = session.exchanges.login_of(refusal, timestamp_chosen=timestamp_chosen)
-    assert facts is not None, "it is the reply to a login"
+    if facts is None:
+        # A server that is out of step has refused another line than one of a login.
+        return LoginFacts(method="USER", encrypted=session.core.encrypted)
     return facts
 
 
@@ -323,7 +327,7 @@ def _converse(attempt: _Attempt, sasl: SaslExchange) -> Steps[None]:
     line: bytes | None = next(sasl)
     while line is not None:
         attempt.sends(line)
-        reply = yield from exchange(line)
+        reply = attempt.reply = yield from exchange(line)
         go_on = partial(_next_line, sasl, reply.status_line)
         if reply.status_line.status is not Status.CHALLENGE:
             # At once: a server may hang up right after it has refused.

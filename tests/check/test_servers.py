@@ -212,7 +212,7 @@ def test_a_delay_between_logins_is_waited_for() -> None:
 
 
 def test_a_delay_is_no_reason_to_doubt_a_mechanism() -> None:
-    with serving(faults=["login-delay:0.3s"]) as practice:
+    with serving(faults=["#2-3=login-delay:0.3s"]) as practice:
         results = check(practice, only("rfc5034/4/login-works"))
     assert results["rfc5034/4/login-works"].verdict is CheckVerdict.PASS
 

@@ -30,7 +30,7 @@ def test_the_persona_plain_passes_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("after_stls", [False, True])
-def test_the_persona_plain_passes_in_tls(after_stls: bool) -> None:  # noqa: FBT001
+def test_the_persona_plain_passes_in_tls(after_stls: bool) -> None:
     with practice_server(persona="plain", tls=not after_stls, starttls=after_stls) as destination:
         results = check(destination, permit=Permit.LOGIN)
     assert problems(results) == set()
