@@ -211,7 +211,9 @@ def dovecot_of_its_own() -> Iterator[Dovecot]:
             yield running
 
 
-def test_the_password_is_tried_when_it_is_asked_for(dovecot: Dovecot) -> None:
+def test_the_password_is_tried_when_it_is_asked_for(
+    dovecot: Dovecot, capsys: pytest.CaptureFixture[str]
+) -> None:
     destination = Destination(
         host=dovecot.host, port=dovecot.port, ca_file=str(dovecot.ca_file), user=USER
     )
@@ -228,8 +230,9 @@ def test_the_password_is_tried_when_it_is_asked_for(dovecot: Dovecot) -> None:
     assert isinstance(server, LiveLessonServer)
     assert server.known == Known(user=USER, password=USERS[USER], host=dovecot.host)
     assert asked[0] == f"Password of {USER}: "
-    assert '"-ERR [AUTH] Authentication failed."' in asked[1]
-    assert "mistyped" not in asked[1]
+    said = capsys.readouterr().err
+    assert '"-ERR [AUTH] Authentication failed."' in said
+    assert "mistyped" not in said + asked[1]
     answers[:] = ["a", "b", "c"]
     with pytest.raises(UsageError, match="has refused 3 passwords"):
         start.find_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
