@@ -81,8 +81,10 @@ def _finding(found: dict[str, Any]) -> str:
     row = CHECKS[found["id"]]
     usual = VERDICTS[row.level].value == found["verdict"]
     level = row.level.value if usual else found["verdict"]
+    reason = found["reasons"][0]
+    stop = "" if reason.endswith(("?", '."')) else "."
     lines = [
-        f"\n**{found['verdict']}** `{row.id}` ({level}, {row.clause}): {found['reasons'][0]}.\n",
+        f"\n**{found['verdict']}** `{row.id}` ({level}, {row.clause}): {reason}{stop}\n",
         f"Right would be: {row.expects}.\n",
     ]
     shown = shown_lines(found["exchange"])[-MOST_LINES:]
