@@ -130,7 +130,8 @@ def test_what_is_wrong_is_said_in_a_sentence(
     ],
 )
 def test_what_cannot_be_shown_is_refused_before_the_screen_changes(
-    word: str, settings: dict[str, object], sentence: str
+    word: str, settings: dict[str, object], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     with pytest.raises(UsageError, match=sentence):
         start.play(word, start.PlaySettings(**settings), ShellSettings(), None)  # type: ignore[arg-type]
