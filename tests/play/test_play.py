@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,11 +33,20 @@ def server() -> Iterator[Server]:
         yield running
 
 
+REPEAT_SECONDS = 0.2
+"""After how long a key that is held down comes again, where nothing has come of it."""
+
+
 def hold_enter(pty: Pty, until: str) -> None:
     """Hold Enter down until a text is on the screen."""
+    last, sent = "", 0.0
 
     def seen() -> bool:
-        pty.send(ENTER)
+        # One at a time: where the program lags behind, more of them would lead beyond that text.
+        nonlocal last, sent
+        if until not in pty.text and (pty.text != last or time.monotonic() - sent > REPEAT_SECONDS):
+            last, sent = pty.text, time.monotonic()
+            pty.send(ENTER)
         return until in pty.text
 
     pty.wait_until(seen)

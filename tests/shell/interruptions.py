@@ -238,7 +238,8 @@ def _ending(
 ) -> str:
     """Say what becomes of poptalk, which is *program*: *process*, or its child."""
     must_end = cause in ("SIGTERM", "SIGHUP", "terminal gone")
-    end = time.monotonic() + (SECONDS if must_end or ends else STAYS_SECONDS)
+    something_comes = must_end or ends or cause in STOPS
+    end = time.monotonic() + (SECONDS if something_comes else STAYS_SECONDS)
     while process.poll() is None:
         if cause in STOPS and _status(program) == "T":
             return "stopped"
