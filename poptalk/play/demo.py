@@ -126,7 +126,10 @@ class Demo:
 
     def take_line(self) -> None:
         """Do what Enter does with the line."""
-        self.shell.take_text(self.shell.prompt_session.default_buffer)
+        buffer = self.shell.prompt_session.default_buffer
+        text = buffer.text
+        buffer.reset(append_to_history=True)
+        self.shell.take(text)
 
     def insert(self, text: str) -> None:
         """Type into the line."""

@@ -33,8 +33,6 @@ from poptalk.terminal.screen import LiveScreen, ScreenClosed, attributes_of, sto
 from poptalk.terminal.theme import MONO, ptk_color_depth, ptk_style
 
 if TYPE_CHECKING:
-    from prompt_toolkit.buffer import Buffer
-
     from poptalk.shell.commands.registry import LocalCommand
     from poptalk.terminal.screen import Attributes
     from poptalk.terminal.theme import Theme
@@ -325,11 +323,7 @@ class LiveShell(AsyncShell):
         buffer = event.current_buffer
         if buffer.complete_state and buffer.complete_state.current_completion:
             buffer.complete_state = None
-        else:
-            self.take_text(buffer)
-
-    def take_text(self, buffer: Buffer) -> None:
-        """Act on what is in an input line, and empty it."""
+            return
         text = buffer.text
         buffer.reset(append_to_history=True)
         self.take(text)
