@@ -38,7 +38,7 @@ LOGGED_IN = (b"+OK\r\n", b"+OK\r\n")
 async def test_an_ok_in_place_of_a_challenge_is_no_login(tmp_path: Path) -> None:
     with script(b"+OK\r\n", b"+OK welcome\r\n", b"+OK 0 0\r\n") as server:
         async with live(server, rows=40) as shell:
-            await shell.enter("AUTH PLAIN", until="S: +OK")
+            await shell.enter("AUTH PLAIN", until="challenge")
             await shell.see("AUTH 127.0.0.1>")
             assert "it is taken for a challenge" in unwrapped(shell.text)
             await shell.enter(PLAIN, until="TRANSACTION bob@127.0.0.1>")
