@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from poptalk.check.connection import Spoken
 from poptalk.check.model import (
+    INVALID,
     Judge,
     Level,
     NotApplicable,
@@ -16,6 +17,7 @@ from poptalk.check.model import (
     accepted,
     check,
     refused,
+    refuses_wrong_numbers,
     violates,
 )
 from poptalk.pop3.client.explain import FormFault, faults_of_line
@@ -43,10 +45,6 @@ ID_RULE = (
 NUMBERS = (
     'The first message in the maildrop is assigned a message-number of "1", the second is assigned "2", '
     'and so on, so that the nth message in a maildrop is assigned a message-number of "n".'
-)
-INVALID = (
-    "A server MUST respond to an unrecognized, unimplemented, or syntactically invalid command by "
-    "responding with a negative status indicator."
 )
 
 
@@ -271,23 +269,8 @@ check(
     probes="listings",
     judge=_row_differs("LIST"),
 )
-for _name in ("LIST", "UIDL"):
-    _section = "5" if _name == "LIST" else "7"
-    for _label, _id, _text in (
-        ("missing", "missing", "the number after the last"),
-        ("0", "number-zero", "message 0"),
-        ("x", "not-a-number", "what is no number"),
-    ):
-        check(
-            f"rfc1939/{_section}/{_name.lower()}-{_id}",
-            Level.MUST,
-            f"RFC 1939 §{_section}" if _id == "missing" else "RFC 1939 §3",
-            "-ERR no such message" if _id == "missing" else INVALID,
-            expects=f"{_name} is refused for {_text}",
-            suffers="it goes on with a message that does not exist",
-            probes="wrong_numbers",
-            judge=refused("wrong_numbers", f"{_name} {_label}"),
-        )
+for _name, _section in (("LIST", "5"), ("UIDL", "7")):
+    refuses_wrong_numbers(_name, _section, suffers="it goes on with a message that does not exist")
 check(
     "rfc1939/5/list-negative",
     Level.MUST,

@@ -257,6 +257,39 @@ def refused(probe: str, *beginnings: str) -> Judge:
     return judge
 
 
+INVALID = (
+    "A server MUST respond to an unrecognized, unimplemented, or syntactically invalid command by "
+    "responding with a negative status indicator."
+)
+"""RFC 1939 §3."""
+
+
+def refuses_wrong_numbers(name: str, section: str, *, suffers: str) -> None:
+    """Add three checks: a command is refused for a number that no message has, or that is none.
+
+    Args:
+        name: the command's keyword.
+        section: of RFC 1939, where the command stands.
+        suffers: as in `Check`.
+    """
+    for number, end, text in (
+        ("missing", "missing", "the number after the last"),
+        ("0", "number-zero", "message 0"),
+        ("x", "not-a-number", "what is no number"),
+    ):
+        missing = number == "missing"
+        check(
+            f"rfc1939/{section}/{name.lower()}-{end}",
+            Level.MUST,
+            f"RFC 1939 §{section}" if missing else "RFC 1939 §3",
+            "-ERR no such message" if missing else INVALID,
+            expects=f"{name} is refused for {text}",
+            suffers=suffers,
+            probes="wrong_numbers",
+            judge=refused("wrong_numbers", f"{name} {number}"),
+        )
+
+
 def accepted(probe: str, *beginnings: str) -> Judge:
     """Return a judge that wants a positive answer to each of some commands of a probe."""
 

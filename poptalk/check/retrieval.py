@@ -15,6 +15,7 @@ from poptalk.check.model import (
     accepted,
     check,
     refused,
+    refuses_wrong_numbers,
     violates,
 )
 from poptalk.check.probes import SEED_BODIES, WHOLE
@@ -31,10 +32,6 @@ TOP = (
     "initial +OK, the POP3 server sends the headers of the message, the blank line separating the "
     "headers "
     "from the body, and then the number of lines of the indicated message's body"
-)
-INVALID = (
-    "A server MUST respond to an unrecognized, unimplemented, or syntactically invalid command by "
-    "responding with a negative status indicator."
 )
 RETR = (
     "After the initial +OK, the POP3 server sends the message corresponding to the given "
@@ -344,21 +341,7 @@ def _after_message(seen: Seen) -> Iterable[Problem]:
 
 
 for _name, _section in (("RETR", "5"), ("TOP", "7")):
-    for _label, _id, _text in (
-        ("missing", "missing", "the number after the last"),
-        ("0", "number-zero", "message 0"),
-        ("x", "not-a-number", "what is no number"),
-    ):
-        check(
-            f"rfc1939/{_section}/{_name.lower()}-{_id}",
-            Level.MUST,
-            f"RFC 1939 §{_section}" if _id == "missing" else "RFC 1939 §3",
-            "-ERR no such message" if _id == "missing" else INVALID,
-            expects=f"{_name} is refused for {_text}",
-            suffers="it stores a message that does not exist",
-            probes="wrong_numbers",
-            judge=refused("wrong_numbers", f"{_name} {_label}"),
-        )
+    refuses_wrong_numbers(_name, _section, suffers="it stores a message that does not exist")
 check(
     "rfc1939/7/top-lines",
     Level.MUST,

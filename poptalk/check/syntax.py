@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from poptalk.check.model import Level, NotApplicable, Problem, Seen, check, refused
+from poptalk.check.model import INVALID, Level, NotApplicable, Problem, Seen, check, refused
 from poptalk.check.probes import LENGTHS, LONGEST_PROMISED
 
 BASICS = "RFC 1939 §3"
-INVALID = (
-    "A server MUST respond to an unrecognized, unimplemented, or syntactically invalid command by "
-    "responding with a negative status indicator."
-)
 WRONG_STATE = (
     "A server MUST respond to a command issued when the session is in an incorrect state by responding "
     "with a negative status indicator."
