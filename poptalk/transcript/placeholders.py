@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from poptalk.pop3.replies import Status, parse_status_line, timestamp_of
-from poptalk.pop3.sasl.mechanism import Applicant, ClientMechanism, decoded, encode
+from poptalk.pop3.sasl.mechanism import Applicant, ClientMechanism, apop_digest, decoded, encode
 from poptalk.pop3.sasl.mechanisms import CramMd5Client, plain_message
-from poptalk.pop3.sasl.table import METHODS, apop_digest
+from poptalk.pop3.sasl.table import METHODS
 from poptalk.transcript.octets import octets_of, unescaped
 
 # The placeholders that have a value before any line has captured one.

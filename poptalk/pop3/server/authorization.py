@@ -11,14 +11,15 @@ from poptalk.pop3.commands import MAX_COMMAND_OCTETS
 from poptalk.pop3.sasl.mechanism import (
     CANCEL,
     EMPTY_INITIAL_RESPONSE,
-    ApopProof,
     Claim,
+    DigestProof,
     Flaw,
     PasswordProof,
     SaslFailure,
     ServerMechanism,
-    decode_response,
-    encode_challenge,
+    apop_digest,
+    decoded,
+    encode,
 )
 from poptalk.pop3.server.events import EndReason, LoginAttempt, LoginWithdrawn
 from poptalk.pop3.server.quirks import AfterWrongPassword, UserName
@@ -183,7 +184,7 @@ class Authorization:
             self._conversation.complain(Occasion.APOP_NOT_OFFERED)
             return
         name, digest = command.arguments
-        proof = ApopProof(timestamp=self.timestamp, digest=digest)
+        proof = DigestProof(challenge=self.timestamp, digest=digest, make=apop_digest)
         self._attempt_login(LoginAttempt(name=name, proof=proof, if_wrong=Occasion.WRONG_DIGEST))
 
     # AUTH.
@@ -229,7 +230,7 @@ class Authorization:
     def _ask(self, challenge: bytes) -> None:
         """Send a challenge; the next line is a response, whatever it says."""
         self._conversation.reader.longest = self._conversation.limits.sasl_line
-        self._conversation.queue_line(encode_challenge(challenge))
+        self._conversation.queue_line(b"+ %b\r\n" % encode(challenge))
 
     def take_response(self, line: bytes) -> Accepted | None:
         """Act on a response within AUTH.
@@ -253,7 +254,9 @@ class Authorization:
         try:
             if line == CANCEL:
                 raise SaslFailure(Flaw.CANCELLED)
-            response = decode_response(line)
+            response = decoded(line)
+            if response is None:
+                raise SaslFailure(Flaw.NOT_BASE64)
             if isinstance(exchange.outcome, Accepted):
                 if response:
                     raise SaslFailure
