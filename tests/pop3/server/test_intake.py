@@ -7,7 +7,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.server.replies import LineReader, OverlongLine, parted
+from poptalk.pop3.server.replies import LineReader, OverlongLine, split_end
 
 
 def lines_of(
@@ -25,7 +25,7 @@ def lines_of(
 def test_both_line_ends_are_told_apart() -> None:
     lines = lines_of([b"a\r\nb\n\r\n\n"])
     assert lines == [b"a\r\n", b"b\n", b"\r\n", b"\n"]
-    assert [parted(line) for line in lines if isinstance(line, bytes)] == [
+    assert [split_end(line) for line in lines if isinstance(line, bytes)] == [
         (b"a", b"\r\n"),
         (b"b", b"\n"),
         (b"", b"\r\n"),
@@ -35,7 +35,7 @@ def test_both_line_ends_are_told_apart() -> None:
 
 def test_a_cr_elsewhere_is_an_octet_like_any_other() -> None:
     assert lines_of([b"a\rb\r\r\n"]) == [b"a\rb\r\r\n"]
-    assert parted(b"a\rb\r\r\n") == (b"a\rb\r", b"\r\n")
+    assert split_end(b"a\rb\r\r\n") == (b"a\rb\r", b"\r\n")
 
 
 @given(
