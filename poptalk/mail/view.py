@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
+from poptalk.mail import message
 from poptalk.mail.header import HeaderField, Summary, header_fields, read_header
-from poptalk.mail.message import (
-    MOST_HOPS,
-    MOST_PARTS,
-    Hop,
-    Part,
-    parse,
-    parts,
-    readable_text,
-    trace,
-)
 from poptalk.mail.words import TimeLimit, TooLong
 from poptalk.terminal.safe import Fragments, cells, cut, harmless, wrap
 
@@ -83,14 +74,14 @@ def _headers(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Frag
 
 
 def _structure(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
-    tree = [*parts(parse(octets, deadline=deadline))]
+    tree = [*message.parts(message.parse(octets, deadline=deadline))]
     yield from structure_rows(tree, columns=columns)
-    if len(tree) == MOST_PARTS:
-        yield from _remark(f"{MOST_PARTS} parts are shown, and there are more", columns)
+    if len(tree) == message.MOST_PARTS:
+        yield from _remark(f"{message.MOST_PARTS} parts are shown, and there are more", columns)
 
 
 def _text(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
-    found = readable_text(parse(octets, deadline=deadline))
+    found = message.readable_text(message.parse(octets, deadline=deadline))
     if found is None:
         none = "no part of it is text, attachments apart; :structure shows what there is"
         yield from _remark(none, columns)
@@ -104,12 +95,14 @@ def _text(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragment
 
 
 def _trace(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Fragments]:
-    hops = trace(read_header(octets))
+    hops = message.trace(read_header(octets))
     if not hops:
         yield from _remark("no Received field: nobody says how it came", columns)
     yield from trace_rows(hops, columns=columns)
-    if len(hops) == MOST_HOPS:
-        yield from _remark(f"{MOST_HOPS} Received fields are read; there may be more", columns)
+    if len(hops) == message.MOST_HOPS:
+        yield from _remark(
+            f"{message.MOST_HOPS} Received fields are read; there may be more", columns
+        )
 
 
 VIEWS: dict[str, Callable[[bytes, int, TimeLimit], Iterator[Fragments]]] = {
@@ -157,7 +150,7 @@ def header_rows(fields: Iterable[HeaderField], *, columns: int) -> Iterator[Frag
         yield from _hanging([("header", f"{name}: ")], "body", value, columns=columns)
 
 
-def structure_rows(parts: Iterable[Part], *, columns: int) -> Iterator[Fragments]:
+def structure_rows(parts: Iterable[message.Part], *, columns: int) -> Iterator[Fragments]:
     """Show the tree of parts, numbered as IMAP does it (RFC 3501 §6.4.5).
 
     Args:
@@ -185,7 +178,7 @@ def structure_rows(parts: Iterable[Part], *, columns: int) -> Iterator[Fragments
             )
 
 
-def _described(part: Part) -> str:
+def _described(part: message.Part) -> str:
     """Say what a part is, how it is encoded, how large it is and what it is called."""
     kind = " ".join(filter(None, (part.content_type, part.charset, part.encoding)))
     size = people_size(part.octets)
@@ -210,7 +203,7 @@ def text_rows(text: str, *, columns: int) -> Iterator[Fragments]:
             yield [BAR, ("body", row)] if row else [("note", BAR[1].rstrip())]
 
 
-def trace_rows(hops: Sequence[Hop], *, columns: int) -> Iterator[Fragments]:
+def trace_rows(hops: Sequence[message.Hop], *, columns: int) -> Iterator[Fragments]:
     """Show the way of a message, the first host first.
 
     Args:

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from poptalk.pop3 import events
 from poptalk.pop3.capabilities import parse_capability
 from poptalk.pop3.client.explain import (
     ReplyContext,
@@ -16,17 +17,6 @@ from poptalk.pop3.client.explain import (
     why_login_refused,
 )
 from poptalk.pop3.commands import Clause, Command, Field
-from poptalk.pop3.events import (
-    BodyChunk,
-    Challenge,
-    Closed,
-    Exchange,
-    Greeting,
-    Reply,
-    ReplyEnd,
-    Sent,
-    Unsolicited,
-)
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.run.replay import Agreed, Differed, Occurrence
@@ -241,7 +231,7 @@ class Results:
     def take(self, occurrence: Occurrence, secrets: SpokenSecrets) -> None:
         """Take note of what happens, with the secrets to be masked; most of it is no result."""
         match occurrence:
-            case ConnectionOpened() | Sent():
+            case ConnectionOpened() | events.Sent():
                 self._since = self._clock()
             case Agreed():
                 expected = occurrence.expected
@@ -312,14 +302,14 @@ class Stopwatch:
                 self._since = now
                 self._sent.clear()
                 return None
-            case Sent():
+            case events.Sent():
                 self._sent[occurrence.exchange.number] = now
                 return None
-            case Greeting():
+            case events.Greeting():
                 since = self._since
-            case Reply(multi_line=True) | ReplyEnd(body_octets=0):
+            case events.Reply(multi_line=True) | events.ReplyEnd(body_octets=0):
                 return None
-            case Challenge() | Reply() | ReplyEnd():
+            case events.Challenge() | events.Reply() | events.ReplyEnd():
                 since = self._sent.get(occurrence.exchange.number, self._since)
             case _:
                 return None
@@ -388,20 +378,20 @@ class Transcript:
     def _lines(self, occurrence: Occurrence) -> Iterator[Fragments]:
         """Show what was said; what lies between the lines is for `_facts`."""
         match occurrence:
-            case Sent():
+            case events.Sent():
                 yield client_line(occurrence.line, occurrence.secret)
-            case Greeting() | Challenge():
+            case events.Greeting() | events.Challenge():
                 yield self._status(occurrence.status_line.line)
-            case Reply():
+            case events.Reply():
                 yield from self._reply(occurrence)
-            case BodyChunk() if self._view is not None:
+            case events.BodyChunk() if self._view is not None:
                 yield from self._view.feed(occurrence.data)
-            case ReplyEnd():
+            case events.ReplyEnd():
                 yield from self._end_of_body(complete=True)
-            case Unsolicited():
+            case events.Unsolicited():
                 for line in occurrence.data.splitlines()[:MOST_UNASKED]:
                     yield self._status(line)
-            case Closed():
+            case events.Closed():
                 yield from self._end_of_body(complete=False)
                 if occurrence.partial:
                     yield self._status(occurrence.partial)
@@ -420,12 +410,16 @@ class Transcript:
                 yield from note(occurrence.text)
 
     def _status(
-        self, line: bytes, *, of: Exchange | None = None, fields: tuple[Field, ...] | None = None
+        self,
+        line: bytes,
+        *,
+        of: events.Exchange | None = None,
+        fields: tuple[Field, ...] | None = None,
     ) -> Fragments:
         number = of.number if of is not None else None
         return status_line(self._secrets.mask(line, answers=number), fields=fields)
 
-    def _reply(self, reply: Reply) -> Iterator[Fragments]:
+    def _reply(self, reply: events.Reply) -> Iterator[Fragments]:
         verb = reply.exchange.command.verb
         fields = verb.fields if verb is not None else ()
         shown = () if reply.multi_line else fields
