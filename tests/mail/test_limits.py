@@ -85,7 +85,7 @@ def test_what_raises_is_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "this part could not be read" in "\n".join(
         plain_text(row) for row in view("structure", LETTER, columns=200)
     )
-    monkeypatch.setattr("poptalk.mail.view.parse", fail)
+    monkeypatch.setattr("poptalk.mail.message.parse", fail)
     (row,) = view("structure", LETTER, columns=200)
     assert plain_text(row).startswith("| this message could not be read: AssertionError(")
 
