@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -101,7 +102,7 @@ class SecondConnection:
         )
         replay = Replay(self.dialogue, server, RunSettings(), bindings=self._bindings)
         try:
-            with replay:
+            with closing(replay):
                 for occurrence in replay.run():
                     self._refuse_to_delete(occurrence)
                     self._occurrences.append((occurrence, replay.secrets))

@@ -96,7 +96,7 @@ def read_header(octets: bytes) -> RawHeader:
 
 
 def _end(octets: bytes) -> int:
-    """Return where the first empty line ends, with line ends of any kind; the length if there is none."""
+    """Return where the first empty line ends, with any line ends; the length if there is none."""
     if octets.startswith((b"\r\n", b"\n", b"\r")):
         return 2 if octets.startswith(b"\r\n") else 1
     end = len(octets)

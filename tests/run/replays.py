@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,7 +59,8 @@ def replayed(
 
     dialogue = parse_dialogue(text, name="test.pop3")
     serving = Serving(destination=destination, connect=connect, known=known)
-    with Replay(dialogue, serving, RunSettings(exact=exact), bindings=bindings) as replay:
+    options = RunSettings(exact=exact)
+    with closing(Replay(dialogue, serving, options, bindings=bindings)) as replay:
         return Result(replay, list(replay.run()))
 
 
