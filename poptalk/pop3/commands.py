@@ -44,10 +44,11 @@ class State(Enum):
     """The connection is gone."""
 
 
-# What a row of the table is made of.
-
 MAX_COMMAND_OCTETS = 255
 """Longest command line, including its CRLF, that a server with CAPA must accept (RFC 2449 §4)."""
+
+MAX_UNIQUE_ID_OCTETS = 70
+"""Longest unique-id (RFC 1939 §7)."""
 
 
 class Clause(Value):

@@ -360,12 +360,9 @@ def _faults_of_id(words: Sequence[bytes]) -> Iterator[AnswerFault]:
     if not all(0x21 <= octet <= 0x7E for octet in words[0]):
         text = "the unique-id has an octet that is not printable ASCII (0x21 to 0x7E)"
         yield AnswerFault(FormFault.ID_OCTETS, text)
-    if len(words[0]) > _LONGEST_ID:
-        text = f"the unique-id is longer than {_LONGEST_ID} octets"
+    if len(words[0]) > commands.MAX_UNIQUE_ID_OCTETS:
+        text = f"the unique-id is longer than {commands.MAX_UNIQUE_ID_OCTETS} octets"
         yield AnswerFault(FormFault.ID_TOO_LONG, text)
-
-
-_LONGEST_ID = 70
 
 
 def faults_of_answer(
