@@ -12,7 +12,6 @@ of the server may continue over several lines, up to its closing bracket.
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from os.path import commonprefix
 
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.replies import Status, parse_status_line
@@ -138,7 +137,9 @@ class _DialogueReader:
     def _steps(self, block: list[_MarkedLine]) -> list[model.Step]:
         """Remove the common indent of a block and make steps of its lines."""
         indents = [line.indent for line in block if line.indent is not None]
-        common = commonprefix(indents)  # noqa: RUF071 - it is characters that are compared
+        common = min(indents, key=len, default="")
+        while not all(indent.startswith(common) for indent in indents):
+            common = common[:-1]
         steps: list[model.Step] = []
         for line in block:
             indented = line.payload.startswith(common) or line.payload.strip(" \t")
