@@ -450,7 +450,10 @@ def read_both(left: Reading, right: Reading, *, tick: Callable[[], None]) -> tup
             _raise_failure(workers)
         _raise_failure(workers)
     except BaseException:
-        _interrupt(workers)
+        for worker in workers:
+            worker.reading.interrupt()
+        for worker in workers:
+            worker.join(PARTING_SECONDS)
         raise
     first, second = (worker.survey for worker in workers)
     assert first is not None
@@ -462,10 +465,3 @@ def _raise_failure(workers: list[_Worker]) -> None:
     for worker in workers:
         if worker.error is not None:
             raise ReadingFailed(worker.reading.place) from worker.error
-
-
-def _interrupt(workers: list[_Worker]) -> None:
-    for worker in workers:
-        worker.reading.interrupt()
-    for worker in workers:
-        worker.join(PARTING_SECONDS)

@@ -214,7 +214,6 @@ class Unsolicited(Event):
 class StateChanged(Event):
     """The session has entered another state."""
 
-    old: State
     new: State
 
 

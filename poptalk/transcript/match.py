@@ -24,7 +24,6 @@ from poptalk.transcript.pattern import (
     PlaceholderKind,
     make_pattern,
 )
-from poptalk.transcript.redact import masked
 
 Lines = Sequence[ServerLine | AnyLines]
 
@@ -32,7 +31,6 @@ Lines = Sequence[ServerLine | AnyLines]
 class Aspect(Enum):
     """What differs."""
 
-    COMMAND = "the command"
     INDICATOR = "the status indicator"
     CODE = "the response code"
     FIELD = "the field"
@@ -92,45 +90,19 @@ class Difference:
 Comparison = Agreement | Difference
 
 
-def match_client(
-    step: ClientLine,
-    line: bytes,
-    bindings: Bindings,
-    *,
-    answers_challenge: bool = False,
-    exact: bool = False,
-) -> Comparison:
+def match_line(
+    step: ClientLine, line: bytes, bindings: Bindings, *, any_case: bool = True
+) -> dict[str, str] | None:
     """Compare a line that a client sent.
 
     Args:
         step: what the dialogue says, with its alternatives.
         line: octets as sent, without CRLF.
         bindings: what was captured before, and the known values.
-        answers_challenge: whether the line is a SASL response, which has no keyword.
-        exact: whether the case of the keyword matters.
-    """
-    found = match_line(step, line, bindings, any_case=not (exact or answers_challenge))
-    if found is not None:
-        return Agreement(bindings=found)
-    patterns = (step.pattern, *step.alternatives)
-    if answers_challenge:
-        expected, came = _SASL_RESPONSE, _OTHER_RESPONSE
-    else:
-        expected = " or ".join(f"'{_without_secret(pattern)}'" for pattern in patterns)
-        came = make_pattern(*masked(line)).text
-    return Difference(line=step.line, aspect=Aspect.COMMAND, expected=expected, came=came)
-
-
-def match_line(
-    step: ClientLine, line: bytes, bindings: Bindings, *, any_case: bool = True
-) -> dict[str, str] | None:
-    """Return what a client's line captures; None if it differs from the dialogue.
-
-    Args:
-        step: what the dialogue says, with its alternatives.
-        line: octets as sent, without CRLF.
-        bindings: what was captured before, and the known values.
         any_case: whether the keyword may be in any case.
+
+    Returns:
+        The bindings with what was captured; None if the dialogue has another line.
     """
     text = text_of(line)
     for pattern in (step.pattern, *step.alternatives):
@@ -140,11 +112,6 @@ def match_line(
         if found is not None:
             return found
     return None
-
-
-_SASL_RESPONSE = "with the SASL response"
-_OTHER_RESPONSE = "(another response)"
-"""Replace lines that are secret as a whole in messages."""
 
 
 MOST_COMPARISONS = 1_000_000
@@ -381,10 +348,3 @@ def _match_in_any_case(pattern: Pattern, text: str, bindings: Bindings) -> dict[
 def _fold(text: str) -> str:
     keyword, space, rest = text.partition(" ")
     return keyword.upper() + space + rest
-
-
-def _without_secret(pattern: Pattern) -> str:
-    """Return the source of a pattern for a message, with a literal secret masked."""
-    if pattern.placeholders:
-        return pattern.source
-    return make_pattern(*masked(octets_of(pattern.text))).source

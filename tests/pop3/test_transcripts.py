@@ -28,7 +28,7 @@ from poptalk.pop3.server.events import (
 from poptalk.pop3.server.session import ServerSession
 from poptalk.practice.accounts import ACCOUNTS, AccountBook
 from poptalk.practice.maildrop import Store, locate
-from poptalk.transcript.match import Agreement, Comparison, match_client, match_reply
+from poptalk.transcript.match import Agreement, Comparison, match_line, match_reply
 from poptalk.transcript.model import (
     Action,
     AnyLines,
@@ -189,7 +189,9 @@ class Run:
         self.pair.send(line)
         read = self.pair.commands.popleft()
         assert read == line
-        self._agree(match_client(act.step, read, self._all_bindings()))
+        found = match_line(act.step, read, self._all_bindings())
+        assert found is not None
+        self._bindings = found
 
     def _follow(self, direction: Direction) -> None:
         match direction.side, direction.action:

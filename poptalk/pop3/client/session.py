@@ -365,7 +365,7 @@ class ClientSession:
 
     def _move_to(self, new: State) -> None:
         if new is not self.state:
-            self._events.append(events.StateChanged(old=self.state, new=new))
+            self._events.append(events.StateChanged(new=new))
             self.state = new
 
     # Readers: each returns the position after what it used.
