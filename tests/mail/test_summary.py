@@ -25,7 +25,7 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def meant(choice: str, found: Summary, *, now: datetime = NOW) -> bool:
-    """Tell whether a message is one of those that are chosen."""
+    """Return whether a message is selected."""
     return parse_choice(choice, now=now).takes(found)
 
 

@@ -55,7 +55,7 @@ class BackToBack:
         self.client = ClientSession()
         self.server = ServerSession(timestamp=TIMESTAMP)
         self.replies: deque[list[bytes]] = deque()
-        """Whole replies that have not been asked for, each as lines without their ends."""
+        """Whole replies that the test hasn't taken yet, each as lines without their ends."""
         self.commands: deque[bytes] = deque()
         """Command lines that the server has read."""
         self.greeting = b""
@@ -71,7 +71,7 @@ class BackToBack:
         self._pump()
 
     def send(self, line: bytes) -> None:
-        """Let the client send a line, and bring over all that follows from it."""
+        """Let the client send a line, and carry over everything that follows."""
         data = line + b"\r\n"
         for event in self.client.send(data):
             self._hear(event)
@@ -81,7 +81,7 @@ class BackToBack:
         assert self.client.state is self.server.state
 
     def negotiate_tls(self) -> None:
-        """Do as if both sides had shaken hands."""
+        """Pretend that the TLS handshake has taken place."""
         assert self.tls_requested
         self.tls_requested = False
         for event in self.client.tls_established():
@@ -155,14 +155,14 @@ class BackToBack:
 
 
 def mailbox_of(dialogue: Dialogue) -> str:
-    """Read which maildrop a transcript is about."""
+    """Return the maildrop that a transcript is about."""
     first = dialogue.steps[0]
     assert isinstance(first, Comment)
     return first.text.removeprefix("maildrop: ")
 
 
 class Run:
-    """A transcript being run."""
+    """The run of a transcript."""
 
     def __init__(self, dialogue: Dialogue, *, piece: int) -> None:
         mailbox = mailbox_of(dialogue)

@@ -1,4 +1,4 @@
-"""Values: frozen, slotted, keyword-only, and as good as dataclasses where it matters."""
+"""Values: frozen, slotted, keyword-only, and as good as dataclasses in what matters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OtherPoint(Value):
 
 
 class OftenPoint(Value, often=True):
-    """A value whose constructor is written out."""
+    """A value whose constructor is generated."""
 
     x: int
     y: int = 2

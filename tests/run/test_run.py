@@ -1,4 +1,4 @@
-"""`poptalk run` as its users have it: a process, a file, and an exit code."""
+"""`poptalk run` as users run it: a process, a file, and an exit code."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(*arguments: object, lines: bytes = b"", **changes: str) -> Finished:
     return Finished(done.returncode, done.stdout, done.stderr.decode())
 
 
-# The RFC's own sessions, and the others that were written down, on the practice server.
+# The RFC's own sessions, and other transcripts, on the practice server.
 
 
 @pytest.mark.parametrize("path", sorted(TRANSCRIPTS.glob("*.pop3")), ids=lambda path: path.stem)
@@ -380,7 +380,7 @@ def test_a_reply_of_100_megabytes_is_folded_and_not_kept(script: Path) -> None:
         Expect(b"QUIT\r\n"),
         Send(b"+OK\r\n"),
     ]
-    # ru_maxrss would count the memory of this process as well, from which the other is begun.
+    # ru_maxrss would include the memory of this process, which starts the other one.
     measured = (
         "import re, sys\nfrom poptalk.cli import main\ncode = main(sys.argv[1:])\n"
         "peak = re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())\n"

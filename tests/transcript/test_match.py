@@ -22,7 +22,7 @@ def expected_reply(text: str) -> ExpectedReply:
 def compare(
     command: str, expected: str, came: str, *, exact: bool = False, **bindings: str
 ) -> Agreement | Difference:
-    """Compare a reply, both sides given as lines parted by ` | `."""
+    """Compare a reply, given as lines separated by ` | `."""
     lines = [f"C: {command}"] if command else []
     lines += [f"S: {line}".rstrip() for line in expected.split(" | ")]
     wire = [line.encode() for line in came.split(" | ")] if came else []
@@ -198,7 +198,7 @@ def test_a_difference_names_the_line_of_the_file() -> None:
 
 
 SEARCH = " | ".join(["+OK", "...", *["a"] * 20, "b", "...", "."])
-"""Lines that begin anew at each of those that came, and end differently."""
+"""Lines that match the beginning at every line that came, but never the end."""
 
 
 def test_the_search_for_a_place_after_any_lines_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

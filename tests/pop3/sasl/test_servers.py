@@ -1,4 +1,4 @@
-"""SASL mechanisms and proofs: the examples of their RFCs, and responses that are none."""
+"""SASL mechanisms and proofs: the examples in their RFCs, and malformed responses."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_apop_of_rfc_1939() -> None:
     assert not proof.matches(TIM)
 
 
-# Responses that are none of the mechanism's.
+# Malformed responses.
 
 
 @pytest.mark.parametrize(

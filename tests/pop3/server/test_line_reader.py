@@ -1,4 +1,4 @@
-"""Command lines out of octets."""
+"""Splitting octets into command lines."""
 
 from __future__ import annotations
 
@@ -91,5 +91,5 @@ def test_octets_one_by_one_cost_no_more_than_their_number() -> None:
     for _ in range(100_000):
         reader.feed(b"x")
         assert reader.next_line() is None
-    # Searching from the front each time would take minutes.
+    # Searching from the beginning each time would take minutes.
     assert time.perf_counter() - started < 5
