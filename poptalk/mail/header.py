@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -377,8 +378,8 @@ class BadChoice(ValueError):
 class MessageChoice:
     """Which messages are selected: those that meet every condition."""
 
-    numbers: tuple[tuple[int, int | None], ...] = ()
-    """The first and last number of each range, None for the end of the maildrop; empty for all."""
+    numbers: tuple[tuple[int, int], ...] = ()
+    """The first number of each range, and the one after its last; empty for all."""
     last: int | None = None
     """How many messages at the end; None for all."""
     larger: int | None = None
@@ -398,7 +399,7 @@ class MessageChoice:
         if self.last is not None:
             found = found[len(found) - min(self.last, len(found)) :]
         if self.numbers:
-            found = [n for n in found if any(a <= n <= (b or n) for a, b in self.numbers)]
+            found = [n for n in found if any(n in range(*each) for each in self.numbers)]
         if self.larger is not None:
             found = [n for n in found if (sizes[n] or 0) > self.larger]
         return found
@@ -463,11 +464,11 @@ def _term(words: list[str], choice: MessageChoice, now: datetime) -> dict[str, A
     return {"numbers": tuple(map(_range, ranges.split(",")))}
 
 
-def _range(text: str) -> tuple[int, int | None]:
+def _range(text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if not dash:
-        return int(first), int(first)
-    return int(first), int(last) if last else None
+        return int(first), int(first) + 1
+    return int(first), int(last) + 1 if last else sys.maxsize
 
 
 def _moment(text: str, now: datetime) -> datetime:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from poptalk.cli import main
+from poptalk.net.endpoint import UsageError
 from poptalk.pop3.commands import VERBS
-from poptalk.run.run import MOST_OCTETS
+from poptalk.run.run import MOST_OCTETS, read_text
 from tests.servers import certificates
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, Expect, Flood, ScriptedServer, Send
@@ -202,6 +205,13 @@ def test_2_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
     finished = run(long)
     assert finished.code == 2
     assert "longer than 67,108,864 octets" in finished.stderr
+
+
+def test_standard_input_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poptalk.run.run.MOST_OCTETS", 10)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"#" * 11)))
+    with pytest.raises(UsageError, match="^standard input is longer than 10 octets"):
+        read_text("-")
 
 
 @pytest.mark.parametrize(
