@@ -210,7 +210,7 @@ def test_2_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
 def test_standard_input_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("poptalk.run.run.MOST_OCTETS", 10)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"#" * 11)))
-    with pytest.raises(UsageError, match="^standard input is longer than 10 octets"):
+    with pytest.raises(UsageError, match=r"^standard input is longer than 10 octets"):
         read_text("-")
 
 
