@@ -39,7 +39,7 @@ from poptalk.lesson.server import LessonServer
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination, UsageError
 from poptalk.net.errors import CLOSED_BY_SERVER, Ending, NetError
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import Effect, State
 from poptalk.pop3.events import (
     Challenge,

@@ -22,9 +22,9 @@ from typing import Any
 
 from poptalk.net.endpoint import UsageError
 from poptalk.net.errors import ConnectionLost, NetError
-from poptalk.pop3.client.explain import ReplyContext
 from poptalk.pop3.commands import Command, Effect, State
 from poptalk.pop3.events import Challenge, Event, Exchange, Greeting
+from poptalk.pop3.explain import ReplyContext
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError

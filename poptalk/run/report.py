@@ -10,13 +10,13 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from poptalk.pop3 import events
 from poptalk.pop3.capabilities import parse_capability
-from poptalk.pop3.client.explain import (
+from poptalk.pop3.commands import Clause, Command, Field
+from poptalk.pop3.explain import (
     ReplyContext,
     cause_of_refusal,
     explain_reply,
     why_login_refused,
 )
-from poptalk.pop3.commands import Clause, Command, Field
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.run.replay import Agreed, Differed, Occurrence

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.client.session import MAX_LINE_KEPT, ClientSession
+from poptalk.pop3.client import MAX_LINE_KEPT, ClientSession
 from poptalk.pop3.commands import VERBS, Span, State
 from poptalk.pop3.events import (
     BodyChunk,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.client.explain import (
+from poptalk.pop3.commands import VERBS, State, parse_command
+from poptalk.pop3.explain import (
     MOST_LINES,
     Explanation,
     LoginFacts,
@@ -16,7 +17,6 @@ from poptalk.pop3.client.explain import (
     faults_of_answer,
     why_login_refused,
 )
-from poptalk.pop3.commands import VERBS, State, parse_command
 from poptalk.pop3.replies import RESPONSE_CODES, other_protocol, parse_status_line
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from poptalk.pop3.capabilities import CapabilityLists
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import Limits, State
 from poptalk.pop3.events import Challenge
 from poptalk.pop3.sasl.mechanism import ServerMechanism

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.config import mailbox_directory
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import BodyChunk, Event, Greeting, Reply, ReplyEnd, TlsRequested, Violation
 from poptalk.pop3.server.events import (

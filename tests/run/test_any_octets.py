@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from poptalk.net.connection import Link
 from poptalk.net.errors import ConnectionLost
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.events import Reply
 from poptalk.run.run import read_dialogue
