@@ -26,7 +26,6 @@ from poptalk.net.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from poptalk.net.tls import TlsFacts, TlsLayer
     from poptalk.net.tls_settings import TlsSettings
@@ -89,12 +88,7 @@ class Link:
     def __enter__(self) -> Link:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def fileno(self) -> int:
