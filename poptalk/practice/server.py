@@ -496,7 +496,7 @@ def _places(
     if maildrop is None:
         if writable:
             raise MaildropError(
-                "There is nothing to write to: the letters of the lessons are not to be deleted, so "
+                "There is nothing to write to: the messages of the lessons must not be deleted, so "
                 "name a maildrop of your own as well (--maildrop)."
             )
         mailboxes = {account.name: account.mailbox for account in accounts}
