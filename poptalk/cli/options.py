@@ -3,10 +3,10 @@
 Each option is described once, and nothing else lists them: the parser, `--help`, the manual page, the
 completions and the advice after a mistake are all made from here.
 
-A field that was not given is missing from what is parsed.  The defaults are those of the value that a
-command fills with its fields: `Way` (how to reach a server), `ConnectOptions` (the shell),
-`ServeSettings`, `RunSettings`, `DiffSettings` and `CheckSettings`.  Which of them servers.toml may hold
-is written beside `Way`, in `poptalk.net.saved`, since `:open` reads that file too.
+A field that was not given is missing from the result.  The defaults are those of the value that a
+command fills with its fields: `Way` (how to reach a server), `ShellSettings`, `ServeSettings`,
+`RunSettings`, `DiffSettings` and so on.  Which of them servers.toml may hold is in `poptalk.net.saved`,
+since `:open` reads that file too.
 """
 
 from __future__ import annotations
@@ -24,23 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-HIGHEST_PORT = 65_535
-
-LOOPS = ("auto", "uvloop", "asyncio")
-"""The event loops that the practice server can run on; auto is uvloop if it is installed."""
-
-BODIES = ("head", "none", "all")
-"""How much of messages a tap can show; the first is the default."""
-
-MOST_CONNECTIONS = 1_000_000
-"""More files than Linux lets a process open."""
-
 
 class Option(Value, often=True):
     """An option, or an argument without a flag."""
 
     flags: tuple[str, ...] = ()
-    """How it is written; empty for an argument that is recognised by its place."""
+    """How it is written; empty for a positional argument."""
     field: str
     """The name under which its value is found after parsing."""
     help: str
@@ -55,13 +44,9 @@ class Option(Value, often=True):
     exclusive: str | None = None
     """The name of a group of options of which only one may be given."""
     own_server: bool = False
-    """Whether it makes no sense with the practice server."""
+    """Whether it makes no sense for the practice server."""
     weakens: bool = False
-    """Whether it switches a check off, and so is never suggested after a mistake."""
-
-    def but(self, **changes: Any) -> Option:
-        """Return the same option with some columns changed, for a command that words it its own way."""
-        return Option(**{name: getattr(self, name) for name in Option._fields} | changes)
+    """Whether it turns a check off, and so is never suggested after a mistake."""
 
 
 def _argument(field: str, metavar: str, text: str, **more: Any) -> Option:
@@ -78,7 +63,8 @@ def _value(usage: str, text: str, **more: Any) -> Option:
 
 
 def _switch(flag: str, text: str, **more: Any) -> Option:
-    return _value(flag, text, **{"action": "store_true"} | more)
+    """Return an option without a value; with `const`, that is what it stands for."""
+    return _value(flag, text, action="store_const" if "const" in more else "store_true", **more)
 
 
 def _wrong(sentence: str) -> Exception:
@@ -97,25 +83,37 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _number_of(what: str) -> Callable[[str], int]:
-    def count(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) < 6:
+def _number(what: str, *, least: int = 0, most: int = 99_999) -> Callable[[str], int]:
+    """Return what reads a whole number.
+
+    Args:
+        what: what is needed, with its limits, for the sentence after a mistake.
+        least: the smallest number.
+        most: the largest.
+    """
+
+    def read(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) < 9 and least <= int(text) <= most:
             return int(text)
-        raise _wrong(f"{text!r} isn't a number of {what}")
+        raise _wrong(f"{text!r} isn't {what}")
 
-    return count
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT:
-        return int(text)
-    raise _wrong(f"a port is a number from 0 (any) to {HIGHEST_PORT}")
+    return read
 
 
-def _connections(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) <= MOST_CONNECTIONS:
-        return int(text)
-    raise _wrong(f"a number from 1 to {MOST_CONNECTIONS:,} is needed")
+_port = _number("a port: a number from 0 (any) to 65535", most=65_535)
+
+# More files than Linux lets a process open.
+_connections = _number("a number from 1 to 1,000,000", least=1, most=1_000_000)
+
+
+def _password_of_a_class(text: str) -> str:
+    if not text:
+        raise _wrong("the password is empty: leave it and the = out, and one is chosen")
+    return text.removeprefix(_CHOSEN)
+
+
+_CHOSEN = "\0"
+"""Stands for a password that is not given, but chosen: no command line can have this character."""
 
 
 # How to reach a server.
@@ -141,7 +139,7 @@ REACHING = (
         "--insecure",
         "accept any certificate, and say what is wrong with it",
         field="verify",
-        action="store_false",
+        const=False,
         weakens=True,
     ),
     _value("--ca-file FILE", "PEM file of the authorities to trust", own_server=True),
@@ -177,7 +175,6 @@ REACHING = (
             f"-{version}",
             f"IPv{version} only",
             field="family",
-            action="store_const",
             const=family,
             exclusive="family",
         )
@@ -202,7 +199,7 @@ REACHING = (
 
 def _reaching(limited: str) -> tuple[Option, ...]:
     """Return `REACHING` for a command in which --timeout limits something else."""
-    timeout = TIMEOUT.but(help=f"{limited} ({DEFAULT_TIMEOUT:g})")
+    timeout = TIMEOUT.replaced(help=f"{limited} ({DEFAULT_TIMEOUT:g})")
     return tuple(timeout if row is TIMEOUT else row for row in REACHING)
 
 
@@ -256,15 +253,14 @@ def _password(kind: SourceKind, metavar: str, text: str, *, of: str = "") -> Opt
     )
 
 
-NETRC = _password(SourceKind.NETRC, "FILE", "take the password from FILE (default: ~/.netrc)").but(
-    nargs="?", const=PasswordSource(kind=SourceKind.NETRC)
-)
+NETRC = _password(
+    SourceKind.NETRC, "FILE", "take the password from FILE (default: ~/.netrc)"
+).replaced(nargs="?", const=PasswordSource(kind=SourceKind.NETRC))
 
 KEYRING = _switch(
     SourceKind.KEYRING.value,
     "take the password from the keyring",
     field="password_source",
-    action="store_const",
     const=PasswordSource(kind=SourceKind.KEYRING),
     exclusive="password",
 )
@@ -328,7 +324,7 @@ CONNECT = (
         "--expires-within DAYS",
         "warn if a certificate of the server expires within so many days; in a pipe the exit code is 1 "
         "then",
-        type=_number_of("days"),
+        type=_number("a number of days"),
         own_server=True,
     ),
     *SCREEN,
@@ -353,7 +349,7 @@ CONNECT = (
     _value(
         "--drop-after N",
         "in a pipe and with -e: hang up without QUIT after N replies",
-        type=_number_of("replies"),
+        type=_number("a number of replies"),
     ),
     *LOGIN,
     *PRACTICE,
@@ -366,7 +362,7 @@ LEARN = (
         "its number, its name, or a file (default: a list to choose from)",
         nargs="?",
     ),
-    TARGET.but(
+    TARGET.replaced(
         help="your own server, or your teacher's, for this lesson (default: the lesson's practice "
         "server)"
     ),
@@ -382,7 +378,7 @@ PLAY = (
         "a lesson, as for learn, or a file of C: and S: lines, as for run",
         nargs="?",
     ),
-    TARGET.but(help="the server to show it on (default: a practice server)"),
+    TARGET.replaced(help="the server to show it on (default: a practice server)"),
     _value(
         "--from STEP",
         "begin with this step: its number or its id; what comes before it is sent first",
@@ -399,7 +395,7 @@ PLAY = (
     _value(
         "--free-rows N",
         "leave the last N rows of the screen free, as heads are in front of them",
-        type=_number_of("rows"),
+        type=_number("a number of rows"),
     ),
     _value("--notes FILE", "write the speaker's notes, the clock and the next line to FILE"),
     _value(
@@ -412,7 +408,7 @@ PLAY = (
 
 RUN = (
     _argument("file", "FILE", "a dialogue of C: and S: lines; - is standard input"),
-    TARGET.but(
+    TARGET.replaced(
         help="more dialogues (whatever ends in .pop3, or is a file), and then the server; without it "
         "a practice server is started for each",
     ),
@@ -449,12 +445,12 @@ RUN = (
     ),
     _value("--user NAME", "who {user} is, and who logs in"),
     *PASSWORD,
-    PERSONA.but(
+    PERSONA.replaced(
         help="how the practice server speaks, as for connect (default: exchange, and for a dialogue "
         "with APOP plain, which has the example texts of RFC 1939)"
     ),
-    MAILDROP.but(help="the practice server's mail, as for connect"),
-    FAULT.but(help="what the practice server does wrong, as for connect"),
+    MAILDROP.replaced(help="the practice server's mail, as for connect"),
+    FAULT.replaced(help="what the practice server does wrong, as for connect"),
     COLOR,
     *REACHING,
 )
@@ -485,20 +481,18 @@ DIFF = (
     _value("--user NAME", "who logs in, on both servers"),
     _value("--user-a NAME", "who logs in on A"),
     _value("--user-b NAME", "who logs in on B"),
-    MECHANISM.but(
+    MECHANISM.replaced(
         help="how to log in on both, such as PLAIN or APOP (default: the best that each offers)"
     ),
     *_sources_of("A"),
     *_sources_of("B"),
-    NETRC.but(
-        help="take the passwords from ~/.netrc",
-        metavar=None,
-        type=None,
-        nargs=None,
-        action="store_const",
-        exclusive=None,
+    _switch(
+        SourceKind.NETRC.value,
+        "take the passwords from ~/.netrc",
+        field="password_source",
+        const=NETRC.const,
     ),
-    KEYRING.but(help="take the passwords from the system's keyring", exclusive=None),
+    KEYRING.replaced(help="take the passwords from the system's keyring", exclusive=None),
     _switch(
         "--bodies",
         "fetch every message with RETR as well, and compare hashes of header and body; a few servers "
@@ -514,8 +508,9 @@ ANY_NAME = _value(
     "--any-name PASSWORD",
     "for a class: everyone who gives this password can log in, with any name, in capitals or not; "
     "without a password one is chosen (--any-name alone, or --any-name=PASSWORD)",
+    type=_password_of_a_class,
     nargs="?",
-    const="",
+    const=_CHOSEN,
 )
 
 LISTEN = _value(
@@ -534,11 +529,11 @@ TLS_PORT = _value(
 )
 
 CHECK = (
-    TARGET.but(
+    TARGET.replaced(
         help="the server, or the NAME under which it was saved; without it the practice server is "
         "checked, logged in as bob"
     ),
-    LOGIN[0].but(help="log in, and check what reading can show; nothing is changed"),
+    LOGIN[0].replaced(help="log in, and check what reading can show; nothing is changed"),
     *LOGIN[1:],
     _switch(
         "--destructive",
@@ -647,7 +642,7 @@ SERVE = (
     _value(
         "--loop",
         "the event loop: auto is uvloop where it is installed (default: auto)",
-        choices=LOOPS,
+        choices=("auto", "uvloop", "asyncio"),
     ),
     _switch("--quiet", "print no line about each session"),
     _value("--log FILE", "add every session's dialogue to a file, secrets masked"),
@@ -663,7 +658,7 @@ WEB_PORT = 8110
 
 CLASS = (
     _argument("lesson", "LESSON", "its number, its name, or a file"),
-    ANY_NAME.but(
+    ANY_NAME.replaced(
         help="the password with which everyone can log in, with any name (default: one is chosen)"
     ),
     LISTEN,
@@ -689,7 +684,7 @@ CLASS = (
     _value(
         "--rehearse NUMBER",
         "play so many pupils, with mistakes, to try it at home (--rehearse alone: 25)",
-        type=_number_of("pupils"),
+        type=_number("a number of pupils"),
         nargs="?",
         const=25,
     ),
@@ -718,7 +713,6 @@ EXPORT = (
             f"--{handout}",
             f"of a lesson: {what}",
             field="handout",
-            action="store_const",
             const=handout,
             exclusive="handout",
         )
@@ -732,7 +726,7 @@ EXPORT = (
 )
 
 TAP = (
-    TARGET.but(
+    TARGET.replaced(
         metavar="[[HOST:]PORT] HOST [PORT] | URL",
         help="where to listen (default: 127.0.0.1 and a free port), and the server behind the tap, or "
         "the NAME under which it was saved; without a server the practice server is started",
@@ -749,8 +743,8 @@ TAP = (
     _switch("--once", "end after the first session"),
     _value(
         "--bodies",
-        f"how much of messages is shown: their headers, nothing, or everything ({BODIES[0]})",
-        choices=BODIES,
+        "how much of messages is shown: their headers, nothing, or everything (head)",
+        choices=("head", "none", "all"),
     ),
     _switch("--raw", "show each octet, line ends included"),
     _switch("--explain", "explain everything, as :explain on does"),
@@ -776,7 +770,7 @@ class CliCommand(Value):
 
     summary: str
     """One line."""
-    example: str = ""
+    example: tuple[str, ...] = ()
     """Command lines that work."""
     options: Sequence[Option] = ()
     """In the order of `--help`."""
@@ -818,7 +812,7 @@ LESSONS: Mapping[str, CliCommand] = {
         summary="make a lesson of a session that is typed, each command a step",
         options=(
             NEW_LESSON,
-            TARGET.but(
+            TARGET.replaced(
                 help="where to record (default: the practice server, with the mailbox of the lesson)"
             ),
             _value(
@@ -826,7 +820,7 @@ LESSONS: Mapping[str, CliCommand] = {
                 "the lesson's folder of messages: mailboxes/FOLDER beside it, or one that comes with "
                 "poptalk (default: article)",
             ),
-            PERSONA.but(metavar="NAME", help="how its practice server speaks (plain)"),
+            PERSONA.replaced(metavar="NAME", help="how its practice server speaks (plain)"),
             *REACHING_ONLY,
             *SCREEN,
         ),
@@ -841,93 +835,93 @@ COMMANDS: Mapping[str, CliCommand] = {
     "learn": CliCommand(
         summary="learn POP3, lesson by lesson",
         example=(
-            "  poptalk learn\n"
-            "  poptalk learn 3\n"
-            "  poptalk learn reading pop3s://me@mail.example.org\n"
+            "poptalk learn",
+            "poptalk learn 3",
+            "poptalk learn reading pop3s://me@mail.example.org",
         ),
         options=LEARN,
     ),
     "connect": CliCommand(
         summary="talk to a server by hand, or to the practice server",
         example=(
-            "  poptalk mail.example.org\n"
-            "  poptalk pop3s://mail.example.org\n"
-            "  printf 'STAT\\nQUIT\\n' | poptalk --starttls --login me --password-file secret HOST\n"
+            "poptalk mail.example.org",
+            "poptalk pop3s://mail.example.org",
+            "printf 'STAT\\nQUIT\\n' | poptalk --starttls --login me --password-file secret HOST",
         ),
         options=CONNECT,
     ),
     "play": CliCommand(
         summary="show a lesson or a dialogue live, typed with any keys and sent by Enter",
         example=(
-            "  poptalk play 3\n"
-            "  poptalk play 3 --theme projector --free-rows 4 --notes notes\n"
-            "  poptalk play --show-notes notes\n"
-            "  poptalk play session.pop3 mail.example.org\n"
+            "poptalk play 3",
+            "poptalk play 3 --theme projector --free-rows 4 --notes notes",
+            "poptalk play --show-notes notes",
+            "poptalk play session.pop3 mail.example.org",
         ),
         options=PLAY,
     ),
     "run": CliCommand(
         summary="replay a dialogue of C: and S: lines, and compare what comes with what it says",
         example=(
-            "  poptalk run session.pop3\n"
-            "  poptalk run session.pop3 mail.example.org --user me\n"
-            "  poptalk run --exact session.pop3 pop3s://me@mail.example.org\n"
+            "poptalk run session.pop3",
+            "poptalk run session.pop3 mail.example.org --user me",
+            "poptalk run --exact session.pop3 pop3s://me@mail.example.org",
         ),
         options=RUN,
     ),
     "diff": CliCommand(
         summary="compare one mailbox on two servers, without changing anything there",
         example=(
-            "  poptalk diff --user me pop3s://old.example.org pop3s://new.example.org\n"
-            "  poptalk diff --bodies --user-a me --user-b me@example.org old.example.org new:1110\n"
+            "poptalk diff --user me pop3s://old.example.org pop3s://new.example.org",
+            "poptalk diff --bodies --user-a me --user-b me@example.org old.example.org new:1110",
         ),
         options=DIFF,
     ),
     "check": CliCommand(
         summary="check what a server does against the sentences of the RFCs",
         example=(
-            "  poptalk check mail.example.org\n"
-            "  poptalk check --login me --password-file secret pop3s://mail.example.org\n"
-            "  poptalk check --fault uidl-without-number\n"
+            "poptalk check mail.example.org",
+            "poptalk check --login me --password-file secret pop3s://mail.example.org",
+            "poptalk check --fault uidl-without-number",
         ),
         options=CHECK,
     ),
     "tap": CliCommand(
         summary="stand between a mail program and its server, and show what both say",
         example=(
-            "  poptalk tap 1110 pop3s://mail.example.org\n"
-            "  poptalk tap --once --log session.pop3 mail.example.org\n"
+            "poptalk tap 1110 pop3s://mail.example.org",
+            "poptalk tap --once --log session.pop3 mail.example.org",
         ),
         options=TAP,
     ),
     "serve": CliCommand(
         summary="run the practice server on its own",
         example=(
-            "  poptalk serve --port 1110 --persona plain\n"
-            "  poptalk serve --lesson 5 --any-name --listen 0.0.0.0 --port 1110\n"
+            "poptalk serve --port 1110 --persona plain",
+            "poptalk serve --lesson 5 --any-name --listen 0.0.0.0 --port 1110",
         ),
         options=SERVE,
     ),
     "class": CliCommand(
         summary="hold a class: the server of a lesson, and a board that shows who is stuck",
         example=(
-            "  poptalk class 5 --rehearse\n"
-            "  poptalk class 5 --listen 0.0.0.0 --port 2110 --web --results class.csv\n"
+            "poptalk class 5 --rehearse",
+            "poptalk class 5 --listen 0.0.0.0 --port 2110 --web --results class.csv",
         ),
         options=CLASS,
     ),
     "export": CliCommand(
         summary="make a page, a picture, a recording or a work sheet of a lesson or a dialogue",
         example=(
-            "  poptalk export 3 looking.html\n"
-            "  poptalk export --sheet 3 sheet.html\n"
-            "  poptalk export --explain session.pop3 session.svg\n"
+            "poptalk export 3 looking.html",
+            "poptalk export --sheet 3 sheet.html",
+            "poptalk export --explain session.pop3 session.svg",
         ),
         options=EXPORT,
     ),
     "lessons": CliCommand(
         summary="list lessons, check them, write new ones",
-        example="  poptalk lessons list\n  poptalk lessons new my-lesson.md\n",
+        example=("poptalk lessons list", "poptalk lessons new my-lesson.md"),
         actions=LESSONS,
     ),
 }
