@@ -283,11 +283,13 @@ def play(given: Given) -> int:
         )
     options = _filled(ShellSettings, given)
     server = _typed_tls_server(given, "demo")
+    if notes is not None:
+        from poptalk.play.notes import show_notes
+
+        return show_notes(notes, options)
     from poptalk.play import start
 
-    if script is None:
-        return start.follow_notes(given["show_notes"], options)
-    return start.play(script, _filled(start.PlaySettings, given), options, server)
+    return start.play(given["script"], _filled(start.PlaySettings, given), options, server)
 
 
 def run(given: Given) -> int:

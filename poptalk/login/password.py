@@ -131,7 +131,7 @@ def question(wanted: Wanted) -> str:
 def _from_variable(_wanted: Wanted, name: str) -> str:
     found = os.environ.get(name)
     if not found:
-        raise NoPassword(f"the environment variable {name} is empty or not set")
+        raise NoPassword(f"the environment variable {name} is not set, or empty")
     return found
 
 

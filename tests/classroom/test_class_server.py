@@ -58,9 +58,8 @@ def a_class(lesson: Lesson, *, host: str = "127.0.0.1") -> Iterator[Server]:
 def found(lesson: Lesson, server: Server, name: str) -> tuple[Lesson, ClassLessonServer]:
     """Let `learn` find out what kind of server it is."""
     destination = Destination(host=server.host, port=server.port, user=name, ca_file=server.ca_file)
-    named, lesson_server = start.find_server(
-        lesson, destination, ask=refuse, ask_unseen=lambda _: PASSWORD
-    )
+    server_of_class = start.NamedServer(destination, ask=refuse, ask_unseen=lambda _: PASSWORD)
+    named, lesson_server = server_of_class.prepare(lesson)
     assert isinstance(lesson_server, ClassLessonServer)
     return named, lesson_server
 
@@ -246,9 +245,8 @@ def test_on_another_machine_its_certificate_is_unknown_and_no_password_crosses_u
             return "yes" if len(asked) == 2 else "no"
 
         def find() -> object:
-            return start.find_server(
-                lesson, destination, ask=answer, ask_unseen=lambda _: PASSWORD
-            )[1]
+            named = start.NamedServer(destination, ask=answer, ask_unseen=lambda _: PASSWORD)
+            return named.prepare(lesson)[1]
 
         if asks:
             with pytest.raises(UsageError, match="--ca-file"):
@@ -271,8 +269,9 @@ def test_other_mail_is_not_taken_for_the_lessons(tmp_path: Path) -> None:
     for _ in ("one letter more", "no letter at all"):
         with Server(maildrop=tmp_path, persona="plain", any_name=PASSWORD, own=True) as server:
             destination = Destination(host=server.host, port=server.port, user="ada")
+            named = start.NamedServer(destination, ask=no, ask_unseen=lambda _: PASSWORD)
             with pytest.raises(UsageError, match="nothing was changed"):
-                start.find_server(CHANGING, destination, ask=no, ask_unseen=lambda _: PASSWORD)
+                named.prepare(CHANGING)
         assert "about the messages on its practice server" in asked.pop()
         for letter in tmp_path.iterdir():
             letter.unlink()

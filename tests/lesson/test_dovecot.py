@@ -225,7 +225,8 @@ def test_the_password_is_tried_when_it_is_asked_for(
         return answers.pop(0)
 
     lesson = load_lesson(OWN[0])
-    found, server = start.find_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
+    named = start.NamedServer(destination, ask=refuse, ask_unseen=ask_unseen)
+    found, server = named.prepare(lesson)
     assert found == lesson
     assert isinstance(server, LiveLessonServer)
     assert server.known == Known(user=USER, password=USERS[USER], host=dovecot.host)
@@ -235,7 +236,7 @@ def test_the_password_is_tried_when_it_is_asked_for(
     assert "mistyped" not in said + asked[1]
     answers[:] = ["a", "b", "c"]
     with pytest.raises(UsageError, match="has refused 3 passwords"):
-        start.find_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
+        named.prepare(lesson)
 
 
 def refuse(question: str) -> str:
