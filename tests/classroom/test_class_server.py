@@ -71,11 +71,10 @@ def refuse(question: str) -> str:
 
 def check(learner: DryRunLearner) -> None:
     """Make sure that a lesson has come to its end as its author wrote it."""
-    run = learner.dry_run
-    assert run.finished
-    assert run.differences == []
-    assert run.surprises == []
-    assert [c.text for c in run.comments if c.kind is FeedbackKind.UNJUDGED] == []
+    assert learner.finished
+    assert learner.differences == []
+    assert learner.surprises == []
+    assert [c.text for c in learner.comments if c.kind is FeedbackKind.UNJUDGED] == []
 
 
 def test_two_pupils_at_once_do_lesson_5_each_in_a_mailbox_of_their_own() -> None:
@@ -86,13 +85,13 @@ def test_two_pupils_at_once_do_lesson_5_each_in_a_mailbox_of_their_own() -> None
             leaving.callback(learners[name].close)
             learners[name].begin()
         # Turn about, so that each deletes and proves while the other is in the middle of it.
-        while not all(learner.over for learner in learners.values()):
+        while not all(learner.at_end for learner in learners.values()):
             for learner in learners.values():
-                if not learner.over:
+                if not learner.at_end:
                     learner.go_on()
         for name, learner in learners.items():
             check(learner)
-            said = "\n".join(learner.dry_run.shown)
+            said = "\n".join(learner.shown)
             assert f"Log in as `{name}` with `{PASSWORD}` as the password." in said
             assert f"USER {name}\n+OK" in said
             assert "jones" not in said
@@ -113,7 +112,7 @@ def test_every_lesson_that_a_class_can_do_is_done_to_its_end(lesson: Lesson) -> 
         learner = DryRunLearner(*found(lesson, server, "ada"))
         try:
             learner.begin()
-            while not learner.over:
+            while not learner.at_end:
                 learner.go_on()
         finally:
             learner.close()
@@ -127,12 +126,12 @@ def test_what_is_gone_is_said_to_be_gone_and_who_comes_back_goes_on() -> None:
         while learner.tutor.step is None or learner.tutor.step.slug != "checkpoint":
             learner.go_on()
         step = learner.tutor.step
-        learner.dry_run.carry_out(learner.tutor.back())
-        assert "This server keeps what was deleted" in learner.dry_run.comments[-1].text
+        learner.carry_out(learner.tutor.back())
+        assert "This server keeps what was deleted" in learner.comments[-1].text
         assert learner.tutor.step is step
         # The present step can be begun again: nothing was deleted since.
-        learner.dry_run.carry_out(learner.tutor.reset())
-        assert "begins again" in learner.dry_run.comments[-1].text
+        learner.carry_out(learner.tutor.reset())
+        assert "begins again" in learner.comments[-1].text
         learner.close()
 
         named, lesson_server = found(CHANGING, server, "Ada")
@@ -140,11 +139,11 @@ def test_what_is_gone_is_said_to_be_gone_and_who_comes_back_goes_on() -> None:
         again = DryRunLearner(named, lesson_server, at="checkpoint")
         try:
             again.begin()
-            while not again.over:
+            while not again.at_end:
                 again.go_on()
             check(again)
-            again.dry_run.carry_out(again.tutor.back())
-            assert "This server keeps what was deleted" in again.dry_run.comments[-1].text
+            again.carry_out(again.tutor.back())
+            assert "This server keeps what was deleted" in again.comments[-1].text
         finally:
             again.close()
 
@@ -157,10 +156,10 @@ def test_a_lost_connection_is_brought_back_and_deletes_nothing_twice() -> None:
             while learner.tutor.step is None or learner.tutor.step.slug != "for-good":
                 learner.go_on()
             learner.go_on()
-            learner.dry_run.hang_up()
-            learner.dry_run.enter("")
-            assert "sent again for you" in learner.dry_run.comments[-1].text
-            while not learner.over:
+            learner.hang_up()
+            learner.enter("")
+            assert "sent again for you" in learner.comments[-1].text
+            while not learner.at_end:
                 learner.go_on()
             check(learner)
             assert found(CHANGING, server, "ada")[1].seen.count == 5
@@ -176,10 +175,10 @@ def test_a_mailbox_that_the_pupil_has_spoilt_is_not_deleted_from_again() -> None
             while learner.tutor.step is None or learner.tutor.step.slug != "for-good":
                 learner.go_on()
             for line in ("DELE 1", "QUIT", ""):
-                learner.dry_run.enter(line)
-            learner.dry_run.carry_out(learner.tutor.reset())
-            assert "This server keeps what was deleted" in learner.dry_run.comments[-1].text
-            assert learner.dry_run.marked == frozenset()
+                learner.enter(line)
+            learner.carry_out(learner.tutor.reset())
+            assert "This server keeps what was deleted" in learner.comments[-1].text
+            assert learner.marked == frozenset()
             assert found(CHANGING, server, "ben")[1].seen.as_at_first
         finally:
             learner.close()

@@ -1,11 +1,11 @@
 """A lesson as a page, or on paper: the whole of it, a work sheet, and the key to that.
 
 The whole lesson is a dry run of it: what the tutor says to a learner who makes no mistake, and the
-session as it was, with the practice server's real replies.  The key is the same, with what was typed
-where the other has placeholders.  A work sheet is made of the document alone.  It has the tasks, with
-lines to write on, and nothing that would give an answer away: no line of a task, no reply, no hint,
-nothing that comes after the last task of a step, and between two tasks no paragraph that quotes the
-answer to the first, but for the one that states the second.
+session with the practice server's real replies.  The key is the same, with what was typed where the
+other has placeholders.  A work sheet is made from the document alone.  It has the tasks, with lines to
+write on, and nothing that would give an answer away: no line of a task, no reply, no hint, nothing after
+the last task of a step, and between two tasks no paragraph that quotes the answer to the first, except
+the one that states the second.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from poptalk.lesson.document.model import (
     LessonErrors,
     Prose,
     QuizQuestion,
+    is_for_learner,
 )
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.driver import SecondConnection
 from poptalk.lesson.library import LessonNotFound, find_lesson
-from poptalk.lesson.runner import Tutor
 from poptalk.lesson.server import LessonServer, LessonServerError, PracticeLessonServer
-from poptalk.lesson.verify.dry_run import DryRun, DryRunLearner, Stuck
+from poptalk.lesson.verify.dry_run import DryRunLearner, Stuck
 from poptalk.net.endpoint import UsageError
 from poptalk.pop3.events import Sent
 from poptalk.session.log import TextLog
@@ -93,15 +93,15 @@ _CUT = re.compile(r"part (\d+)")
 """The comment that is put into the session where something else was said."""
 
 
-class _Performance(DryRun):
+class _Performance(DryRunLearner):
     """A dry run that keeps what was said, and the session."""
 
-    def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
-        super().__init__(tutor, lesson_server)
+    def __init__(self, lesson: Lesson, lesson_server: LessonServer) -> None:
+        super().__init__(lesson, lesson_server)
         self.file = io.StringIO()
         self._session.log = TextLog("", self._session, file=self.file)
         self.parts: list[Part] = []
-        """What is not the session; each is where the comment with its place is."""
+        """All that isn't the session; a comment in the session marks the place of each."""
         self.sent: list[bytes] = []
         """Each line of the client."""
         self._asked = False
@@ -137,32 +137,25 @@ def _performed(lesson: Lesson, *, explain: bool, as_typed: bool) -> Iterator[Par
     Args:
         lesson: the lesson.
         explain: whether each reply is explained.
-        as_typed: whether what is secret elsewhere is shown: the practice server's passwords are public.
+        as_typed: whether secrets are shown: the practice server's passwords are public.
     """
     with PracticeLessonServer(lesson) as lesson_server:
-        learner = DryRunLearner(lesson, lesson_server, kind=_Performance)
-        performance = learner.dry_run
-        assert isinstance(performance, _Performance)
+        performance = _Performance(lesson, lesson_server)
         try:
-            learner.begin()
-            while not learner.over:
-                learner.go_on()
+            performance.begin()
+            while not performance.at_end:
+                performance.go_on()
             text = performance.file.getvalue()
         finally:
-            learner.close()
+            performance.close()
     said = parse_dialogue(text, name=lesson.name)
     steps: list[Step] = [
         step for step in said.steps if not isinstance(step, Comment) or _CUT.fullmatch(step.text)
     ]
-    dialogue = read(Dialogue(steps=tuple(steps)), explain=explain)
-    yield from _cut(dialogue, performance, as_typed=as_typed)
-
-
-def _cut(dialogue: Dialogue, performance: _Performance, *, as_typed: bool) -> Iterator[Part]:
-    """Cut the session where something else was said, and put that there."""
+    # The session is cut where something else was said, and that is put there.
     sent = iter(performance.sent)
     lines: list[Step] = []
-    for step in dialogue.steps:
+    for step in read(Dialogue(steps=tuple(steps)), explain=explain).steps:
         cut = _CUT.fullmatch(step.text) if isinstance(step, Comment) else None
         if isinstance(step, ClientLine):
             line = next(sent)
@@ -200,8 +193,8 @@ def _sheet(lesson: Lesson) -> Iterator[Part]:
 
 def _section(items: Sequence[Item], answers: _Answers) -> Iterator[Part]:
     """Give what is on the sheet of the items under one heading."""
-    answers.begin_section()
-    tasks = [place for place, item in enumerate(items) if _is_task(item)]
+    answers.kept.clear()
+    tasks = [place for place, item in enumerate(items) if is_for_learner(item)]
     for place, item in enumerate(items):
         match item:
             case Prose():
@@ -215,59 +208,44 @@ def _section(items: Sequence[Item], answers: _Answers) -> Iterator[Part]:
                 yield choices
             case Block(kind=BlockKind.TASK):
                 answers.add(item)
-                yield Blanks(labels=tuple(_labels(item)))
+                labels: list[str] = []
+                for turn in item.turns:
+                    labels += [Side.CLIENT.value] if isinstance(turn.act, Send) else []
+                    labels += [Side.SERVER.value] if turn.reply is not None else []
+                yield Blanks(labels=tuple(labels))
             case Block(kind=BlockKind.SHOW):
                 yield Passage(source=_WATCH)
                 yield Blanks(labels=(Side.SERVER.value,) * 2)
 
 
-def _is_task(item: Item) -> bool:
-    is_block = isinstance(item, Block) and item.kind is BlockKind.TASK
-    return is_block or isinstance(item, QuizQuestion)
-
-
-def _labels(block: Block) -> Iterator[str]:
-    """Give the marks of the lines to write on: each line of a task, and the first of its reply."""
-    for turn in block.turns:
-        if isinstance(turn.act, Send):
-            yield Side.CLIENT.value
-        if turn.reply is not None:
-            yield Side.SERVER.value
-
-
 class _Answers:
-    """What a sheet keeps to itself: the lines of the tasks so far that no prose before them told."""
+    """What a sheet doesn't say: the lines of the tasks so far that no prose before them has told."""
 
     def __init__(self, lesson: Lesson) -> None:
         self._known = lesson.known.bindings()
         self.told: list[str] = []
         """What the sheet has said so far."""
-        self._kept: list[str] = []
+        self.kept: list[str] = []
+        """The answers to the tasks under the present heading."""
 
     def add(self, task: Block) -> None:
-        """Take note of a task."""
-        self._kept += [line for line in self.lines(task) if not self._is_told(line)]
-
-    def lines(self, block: Block) -> Iterator[str]:
-        """Give the lines that are right, as they are typed."""
-        for step in block.dialogue.steps:
+        """Take note of the lines that are right in a task, as they are typed."""
+        for step in task.dialogue.steps:
             if isinstance(step, ClientLine):
                 for pattern in (step.pattern, *step.alternatives):
                     try:
-                        yield pattern.fill(self._known)
+                        line = pattern.fill(self._known)
                     except FillError:
-                        pass  # It depends on what the server said, and is in no prose.
-
-    def begin_section(self) -> None:
-        """Take note of a heading: what is said below it is about tasks of its own."""
-        self._kept.clear()
+                        continue  # It depends on what the server said, and is in no prose.
+                    if not any(_quotes(text, line) for text in self.told):
+                        self.kept.append(line)
 
     def without(self, source: str, *, states_task: bool) -> str:
         """Return prose without the paragraphs that quote an answer.
 
         Args:
             source: the prose.
-            states_task: whether its last paragraph, and what belongs to that, is the next task.
+            states_task: whether its last paragraph, and what belongs to it, states the next task.
         """
         lines = source.split("\n")
         tokens = [t for t in make_parser().parse(source) if t.map is not None and not t.level]
@@ -277,13 +255,10 @@ class _Answers:
         kept = [
             block
             for place, block in enumerate(blocks)
-            if place >= task or not any(_quotes(block, line) for line in self._kept)
+            if place >= task or not any(_quotes(block, line) for line in self.kept)
         ]
         self.told += kept
         return "\n\n".join(_COMMENT.sub("", block).strip("\n") for block in kept)
-
-    def _is_told(self, line: str) -> bool:
-        return any(_quotes(text, line) for text in self.told)
 
 
 _COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)

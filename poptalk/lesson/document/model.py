@@ -298,6 +298,12 @@ class SpeakerNote:
 Item = Prose | Block | QuizQuestion | SpeakerNote
 
 
+def is_for_learner(item: Item) -> bool:
+    """Tell whether the learner has something to do: a task, or a question."""
+    is_task = isinstance(item, Block) and item.kind is BlockKind.TASK
+    return is_task or isinstance(item, QuizQuestion)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A heading of the second level, and what is under it."""
