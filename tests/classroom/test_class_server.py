@@ -368,7 +368,7 @@ def test_a_pupil_is_told_what_was_recognised_and_a_second_one_of_that_name_why_n
         begin(pupil)
         pupil.wait_for("1/7 AUTHORIZATION")
         said = " ".join(pupil.text.split())
-        assert "127.0.0.1 has the letters of this lesson, in a mailbox for Ada" in said
+        assert "127.0.0.1 has the messages of this lesson, in a mailbox for Ada" in said
         assert "Log in as Ada with amber42 as the password." in said
         pupil.send("USER ada\r")
         pupil.wait_for("done: USER")
