@@ -9,15 +9,7 @@ from __future__ import annotations
 import sys
 from errno import EPIPE
 
-from poptalk.exit_codes import (
-    EXIT_CANNOT_CONNECT,
-    EXIT_CONNECTION_LOST,
-    EXIT_INTERRUPTED,
-    EXIT_NO,
-    EXIT_OK,
-    EXIT_TLS,
-    EXIT_USAGE,
-)
+from poptalk import exit_codes
 from poptalk.net import endpoint
 from poptalk.net.endpoint import UsageError
 from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
@@ -54,15 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _stopped_by(error)
     except UsageError as error:
         complain(str(error))
-        return EXIT_USAGE
+        return exit_codes.EXIT_USAGE
     except ScreenClosed as closed:
         if sys.stdout is not None:
             abandon(sys.stdout)
         if closed.errno != EPIPE:  # As with `| head -1`, at which other programs end silently.
             complain(str(closed))
-        return EXIT_NO
+        return exit_codes.EXIT_NO
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return exit_codes.EXIT_INTERRUPTED
 
 
 def _carry_out(words: list[str]) -> int:
@@ -91,8 +83,8 @@ def _stopped_by(error: NetError) -> int:
     certificate = error.certificate if isinstance(error, TlsFailed) else ()
     complain("\n".join((str(error), *certificate)))
     if isinstance(error, ConnectFailed):
-        return EXIT_CANNOT_CONNECT
-    return EXIT_TLS if isinstance(error, TlsFailed) else EXIT_CONNECTION_LOST
+        return exit_codes.EXIT_CANNOT_CONNECT
+    return exit_codes.EXIT_TLS if isinstance(error, TlsFailed) else exit_codes.EXIT_CONNECTION_LOST
 
 
 def _filled(kind: type[V], given: Given, **more: Any) -> V:
@@ -402,7 +394,7 @@ def export(given: Given) -> int:
 
     settings = _filled(export.ExportSettings, given)
     export.export(settings, page_of_lesson=page_of_lesson, write=put, say=say)
-    return EXIT_OK
+    return exit_codes.EXIT_OK
 
 
 RUN: Mapping[str, Callable[[Given], int]] = {

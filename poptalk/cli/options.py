@@ -54,12 +54,15 @@ def _argument(field: str, metavar: str, text: str, **more: Any) -> Option:
 
 
 def _value(usage: str, text: str, **more: Any) -> Option:
-    """Return an option with a value, such as `--log FILE`."""
+    """Return an option with a value, such as `--log FILE`; SECONDS and PORT have their types."""
     flag, _, metavar = usage.partition(" ")
-    field = flag.lstrip("-").replace("-", "_")
-    return Option(
-        **{"flags": (flag,), "field": field, "metavar": metavar or None, "help": text} | more
-    )
+    usual = {
+        "flags": (flag,),
+        "field": flag.lstrip("-").replace("-", "_"),
+        "metavar": metavar or None,
+        "type": {"SECONDS": _seconds, "PORT": _port}.get(metavar),
+    }
+    return Option(**usual | more, help=text)
 
 
 def _switch(flag: str, text: str, **more: Any) -> Option:
@@ -127,10 +130,34 @@ TARGET = _argument(
 )
 
 TIMEOUT = _value(
-    "--timeout SECONDS",
-    f"for connecting, for TLS, and for a reply ({DEFAULT_TIMEOUT:g})",
-    type=_seconds,
+    "--timeout SECONDS", f"for connecting, for TLS, and for a reply ({DEFAULT_TIMEOUT:g})"
 )
+
+_TRUST = tuple(
+    row.replaced(own_server=True)
+    for row in (
+        _value("--ca-file FILE", "PEM file of the authorities to trust"),
+        _value("--tls-name HOST", "the name that the certificate must be for", field="server_name"),
+        _value(
+            "--pin SHA256",
+            "accept only this certificate or, with sha256//, this public key (repeatable)",
+            field="pins",
+            action="append",
+        ),
+        _value("--client-cert FILE", "PEM file of the certificate to show"),
+        _value("--client-key FILE", "PEM file of its key, if it is a separate file"),
+        _value(
+            "--tls-min", "the lowest version of TLS to accept (default: 1.2)", choices=TLS_VERSIONS
+        ),
+        _value("--keylog FILE", "append the session keys to FILE, for Wireshark"),
+        _value(
+            "--save-chain FILE",
+            "write the certificates that the server sends to a new file, as PEM, whether they pass or "
+            "not",
+        ),
+    )
+)
+"""Whom to trust, and what to show: the practice server has a certificate of its own."""
 
 REACHING = (
     _switch("--tls", "begin with TLS (port 995)"),
@@ -142,50 +169,15 @@ REACHING = (
         const=False,
         weakens=True,
     ),
-    _value("--ca-file FILE", "PEM file of the authorities to trust", own_server=True),
-    _value(
-        "--tls-name HOST",
-        "the name that the certificate must be for",
-        field="server_name",
-        own_server=True,
-    ),
-    _value(
-        "--pin SHA256",
-        "accept only this certificate or, with sha256//, this public key (repeatable)",
-        field="pins",
-        action="append",
-        own_server=True,
-    ),
-    _value("--client-cert FILE", "PEM file of the certificate to show", own_server=True),
-    _value("--client-key FILE", "PEM file of its key, if it is a separate file", own_server=True),
-    _value(
-        "--tls-min",
-        "the lowest version of TLS to accept (default: 1.2)",
-        choices=TLS_VERSIONS,
-        own_server=True,
-    ),
-    _value("--keylog FILE", "append the session keys to FILE, for Wireshark", own_server=True),
-    _value(
-        "--save-chain FILE",
-        "write the certificates that the server sends to a new file, as PEM, whether they pass or not",
-        own_server=True,
-    ),
+    *_TRUST,
     *(
         _switch(
-            f"-{version}",
-            f"IPv{version} only",
-            field="family",
-            const=family,
-            exclusive="family",
+            f"-{version}", f"IPv{version} only", field="family", const=family, exclusive="family"
         )
         for version, family in FAMILIES.items()
     ),
     TIMEOUT,
-    _value(
-        "--connect-timeout SECONDS",
-        "for connecting only (default: as --timeout)",
-        type=_seconds,
-    ),
+    _value("--connect-timeout SECONDS", "for connecting only (default: as --timeout)"),
     _value("--source ADDRESS", "connect from this address of this machine", own_server=True),
     _value("--socket PATH", "connect to a unix socket", field="path"),
     _value(
@@ -229,8 +221,7 @@ SCREEN = (
 # Who logs in.
 
 MECHANISM = _value(
-    "--mechanism NAME",
-    "how to log in, such as PLAIN or APOP (default: the best that is offered)",
+    "--mechanism NAME", "how to log in, such as PLAIN or APOP (default: the best that is offered)"
 )
 
 
@@ -325,7 +316,6 @@ CONNECT = (
         "warn if a certificate of the server expires within so many days; in a pipe the exit code is 1 "
         "then",
         type=_number("a number of days"),
-        own_server=True,
     ),
     *SCREEN,
     _switch("--explain", "explain everything, as :explain on does"),
@@ -338,10 +328,7 @@ CONNECT = (
         field="lines",
         action="append",
     ),
-    _switch(
-        "--after-login",
-        "with --login: standard output gets only what comes after the login",
-    ),
+    _switch("--after-login", "with --login: standard output gets only what comes after the login"),
     _switch(
         "--stop-on-err", "in a pipe and with -e: send nothing more after an -ERR, and exit with 1"
     ),
@@ -366,7 +353,7 @@ LEARN = (
         help="your own server, or your teacher's, for this lesson (default: the lesson's practice "
         "server)"
     ),
-    _switch("--again", "start the lesson over, whatever you did of it before"),
+    _switch("--again", "start the lesson over, however much of it you have done"),
     *REACHING_ONLY,
     *SCREEN,
 )
@@ -391,16 +378,15 @@ PLAY = (
         choices=("keys", "clicker", "auto"),
     ),
     _switch("--loop", "with --pace auto: begin again at the end"),
-    _switch("--bare", "leave the headings, the prose and the questions out"),
+    _switch("--bare", "leave out the headings, the prose and the questions"),
     _value(
         "--free-rows N",
-        "leave the last N rows of the screen free, as heads are in front of them",
+        "leave the last N rows of the screen free, because heads are in front of them",
         type=_number("a number of rows"),
     ),
     _value("--notes FILE", "write the speaker's notes, the clock and the next line to FILE"),
     _value(
-        "--show-notes FILE",
-        "show such a file, in a second terminal and while the demo goes on",
+        "--show-notes FILE", "show such a file, in a second terminal and while the demo goes on"
     ),
     *REACHING_ONLY,
     *(row for row in SCREEN if row.field != "plain"),
@@ -409,8 +395,8 @@ PLAY = (
 RUN = (
     _argument("file", "FILE", "a dialogue of C: and S: lines; - is standard input"),
     TARGET.replaced(
-        help="more dialogues (whatever ends in .pop3, or is a file), and then the server; without it "
-        "a practice server is started for each",
+        help="more dialogues (each word that ends in .pop3, or is a file), and then the server; without "
+        "it a practice server is started for each"
     ),
     _switch("--exact", "compare everything, including text meant for people", exclusive="how"),
     _switch(
@@ -424,16 +410,8 @@ RUN = (
         "go on after a difference and show them all (exit code 1 all the same); then no QUIT is sent "
         "that would delete messages",
     ),
-    _value(
-        "--max-time SECONDS",
-        "a greeting or a reply that takes longer is a difference",
-        type=_seconds,
-    ),
-    _value(
-        "--max-wait SECONDS",
-        "the longest <wait ...> that a dialogue may have (60)",
-        type=_seconds,
-    ),
+    _value("--max-time SECONDS", "a greeting or a reply that takes longer is a difference"),
+    _value("--max-wait SECONDS", "the longest <wait ...> that a dialogue may have (60)"),
     _switch("--quiet", "show only the differences"),
     _switch("--times", "show beside each reply how long it took"),
     _value("--junit FILE", "write the results as JUnit XML, for a build server"),
@@ -515,18 +493,14 @@ ANY_NAME = _value(
 
 LISTEN = _value(
     "--listen ADDRESS",
-    "listen on another address than 127.0.0.1, for others to connect; everybody knows the "
+    "listen on an address other than 127.0.0.1, for others to connect; everybody knows the "
     "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
     action="append",
 )
 
-PORT = _value("--port PORT", "the port without TLS (default: a free one)", type=_port)
+PORT = _value("--port PORT", "the port without TLS (default: a free one)")
 
-TLS_PORT = _value(
-    "--tls-port PORT",
-    "the port for TLS from the first octet (default: a free one)",
-    type=_port,
-)
+TLS_PORT = _value("--tls-port PORT", "the port for TLS from the first octet (default: a free one)")
 
 CHECK = (
     TARGET.replaced(
@@ -668,7 +642,6 @@ CLASS = (
         "--web PORT",
         "the lesson as a web page as well, and the board: for pupils who have only a browser "
         f"(--web alone: port {WEB_PORT}; needs the package aiohttp)",
-        type=_port,
         nargs="?",
         const=WEB_PORT,
     ),
@@ -732,9 +705,7 @@ TAP = (
         "the NAME under which it was saved; without a server the practice server is started",
     ),
     _value(
-        "--tls-port PORT",
-        "the port for mail programs that begin with TLS (default: a free one)",
-        type=_port,
+        "--tls-port PORT", "the port for mail programs that begin with TLS (default: a free one)"
     ),
     _value(
         "--save-ca FILE",
@@ -798,10 +769,7 @@ LESSONS: Mapping[str, CliCommand] = {
                 choices=("text", "junit"),
             ),
             _value("--output FILE", "write the findings there (default: standard output)"),
-            _value(
-                "--ignore CODES",
-                "codes to ignore, separated by commas, such as PT031,PT040",
-            ),
+            _value("--ignore CODES", "codes to ignore, separated by commas, such as PT031,PT040"),
         ),
     ),
     "new": CliCommand(

@@ -37,10 +37,7 @@ class PlaySettings(Value):
 
 
 def play(
-    word: str,
-    settings: PlaySettings,
-    options: ShellSettings,
-    destination: Destination | None,
+    word: str, settings: PlaySettings, options: ShellSettings, destination: Destination | None
 ) -> int:
     """Show a lesson or a dialogue on a terminal; return the exit code.
 

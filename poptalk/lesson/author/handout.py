@@ -19,16 +19,7 @@ from poptalk.export.export import KEY, SHEET, ExportSettings
 from poptalk.export.page import Blanks, Chapter, Choices, Page, Part, Passage, Talk
 from poptalk.export.reading import read
 from poptalk.lesson.actions import Ask, Feedback, FeedbackKind, Heading, LessonAction, Say
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Item,
-    Lesson,
-    LessonErrors,
-    Prose,
-    QuizQuestion,
-    is_for_learner,
-)
+from poptalk.lesson.document import model
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.driver import SecondConnection
 from poptalk.lesson.library import LessonNotFound, find_lesson
@@ -53,7 +44,7 @@ def page_of_lesson(settings: ExportSettings) -> Page:
     try:
         path = find_lesson(settings.source)
         return make_page(load_lesson(path), settings.handout, explain=settings.explain)
-    except (LessonNotFound, FileNotFoundError, LessonErrors, LessonServerError) as error:
+    except (LessonNotFound, FileNotFoundError, model.LessonErrors, LessonServerError) as error:
         raise UsageError(str(error)) from error
     except Stuck as error:
         place = f"{path}:{error.line}" if error.line else str(path)
@@ -62,7 +53,7 @@ def page_of_lesson(settings: ExportSettings) -> Page:
         ) from error
 
 
-def make_page(lesson: Lesson, handout: str, *, explain: bool = False) -> Page:
+def make_page(lesson: model.Lesson, handout: str, *, explain: bool = False) -> Page:
     """Make a page of a lesson.
 
     Args:
@@ -96,7 +87,7 @@ _CUT = re.compile(r"part (\d+)")
 class _Performance(DryRunLearner):
     """A dry run that keeps what was said, and the session."""
 
-    def __init__(self, lesson: Lesson, lesson_server: LessonServer) -> None:
+    def __init__(self, lesson: model.Lesson, lesson_server: LessonServer) -> None:
         super().__init__(lesson, lesson_server)
         self.file = io.StringIO()
         self._session.log = TextLog("", self._session, file=self.file)
@@ -131,7 +122,7 @@ class _Performance(DryRunLearner):
         self.parts.append(part)
 
 
-def _performed(lesson: Lesson, *, explain: bool, as_typed: bool) -> Iterator[Part]:
+def _performed(lesson: model.Lesson, *, explain: bool, as_typed: bool) -> Iterator[Part]:
     """Give a lesson as it goes.
 
     Args:
@@ -171,7 +162,7 @@ def _performed(lesson: Lesson, *, explain: bool, as_typed: bool) -> Iterator[Par
         yield Talk(dialogue=Dialogue(steps=tuple(lines)))
 
 
-def _choices(question: QuizQuestion, *, ticked: bool) -> Choices:
+def _choices(question: model.QuizQuestion, *, ticked: bool) -> Choices:
     right = [place for place, choice in enumerate(question.choices) if choice.right]
     texts = tuple(choice.text for choice in question.choices)
     return Choices(texts=texts, ticked=right if ticked else ())
@@ -183,7 +174,7 @@ def _choices(question: QuizQuestion, *, ticked: bool) -> Choices:
 _WATCH = "Watch what poptalk shows here, and write down what you see."
 
 
-def _sheet(lesson: Lesson) -> Iterator[Part]:
+def _sheet(lesson: model.Lesson) -> Iterator[Part]:
     answers = _Answers(lesson)
     yield from _section(lesson.introduction, answers)
     for step in lesson.steps:
@@ -191,29 +182,29 @@ def _sheet(lesson: Lesson) -> Iterator[Part]:
         yield from _section(step.items, answers)
 
 
-def _section(items: Sequence[Item], answers: _Answers) -> Iterator[Part]:
+def _section(items: Sequence[model.Item], answers: _Answers) -> Iterator[Part]:
     """Give what is on the sheet of the items under one heading."""
     answers.kept.clear()
-    tasks = [place for place, item in enumerate(items) if is_for_learner(item)]
+    tasks = [place for place, item in enumerate(items) if model.is_for_learner(item)]
     for place, item in enumerate(items):
         match item:
-            case Prose():
+            case model.Prose():
                 comes_last = bool(tasks) and place > tasks[-1]
                 source = "" if comes_last else answers.without(item.source, states_task=bool(tasks))
                 if source:
                     yield Passage(source=source)
-            case QuizQuestion():
+            case model.QuizQuestion():
                 choices = _choices(item, ticked=False)
                 answers.told += choices.texts
                 yield choices
-            case Block(kind=BlockKind.TASK):
+            case model.Block(kind=model.BlockKind.TASK):
                 answers.add(item)
                 labels: list[str] = []
                 for turn in item.turns:
                     labels += [Side.CLIENT.value] if isinstance(turn.act, Send) else []
                     labels += [Side.SERVER.value] if turn.reply is not None else []
                 yield Blanks(labels=tuple(labels))
-            case Block(kind=BlockKind.SHOW):
+            case model.Block(kind=model.BlockKind.SHOW):
                 yield Passage(source=_WATCH)
                 yield Blanks(labels=(Side.SERVER.value,) * 2)
 
@@ -221,14 +212,14 @@ def _section(items: Sequence[Item], answers: _Answers) -> Iterator[Part]:
 class _Answers:
     """What a sheet doesn't say: the lines of the tasks so far that no prose before them has told."""
 
-    def __init__(self, lesson: Lesson) -> None:
+    def __init__(self, lesson: model.Lesson) -> None:
         self._known = lesson.known.bindings()
         self.told: list[str] = []
         """What the sheet has said so far."""
         self.kept: list[str] = []
         """The answers to the tasks under the present heading."""
 
-    def add(self, task: Block) -> None:
+    def add(self, task: model.Block) -> None:
         """Take note of the lines that are right in a task, as they are typed."""
         for step in task.dialogue.steps:
             if isinstance(step, ClientLine):

@@ -8,16 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Item,
-    Lesson,
-    LessonErrors,
-    Prose,
-    QuizQuestion,
-    SpeakerNote,
-)
+from poptalk.lesson.document import model
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.verify.check import check_lesson
 from poptalk.terminal.markdown import render_comment, render_item, render_prose
@@ -27,10 +18,10 @@ from poptalk.transcript.model import Dialogue
 from poptalk.transcript.writer import format_dialogue
 
 DOERS = {
-    BlockKind.TASK: "The learner does:",
-    BlockKind.SHOW: "poptalk shows:",
-    BlockKind.SETUP: "poptalk does, folded:",
-    BlockKind.PROOF: "poptalk proves, on a second connection:",
+    model.BlockKind.TASK: "The learner does:",
+    model.BlockKind.SHOW: "poptalk shows:",
+    model.BlockKind.SETUP: "poptalk does, folded:",
+    model.BlockKind.PROOF: "poptalk proves, on a second connection:",
 }
 """What stands above a block."""
 
@@ -39,7 +30,7 @@ MISTAKE = "By mistake:"
 _RIGHT = {True: "[x] ", False: "[ ] "}
 
 
-def render_lesson(lesson: Lesson, *, columns: int) -> Iterator[Fragments]:
+def render_lesson(lesson: model.Lesson, *, columns: int) -> Iterator[Fragments]:
     """Give the rows of a lesson, an empty one after each part.
 
     Args:
@@ -54,25 +45,25 @@ def render_lesson(lesson: Lesson, *, columns: int) -> Iterator[Fragments]:
             yield from _item(item, columns)
 
 
-def _item(item: Item, columns: int) -> Iterator[Fragments]:
+def _item(item: model.Item, columns: int) -> Iterator[Fragments]:
     match item:
-        case Prose():
+        case model.Prose():
             yield from render_prose(item.source, columns=columns)
             yield []
-        case SpeakerNote():
+        case model.SpeakerNote():
             yield from render_comment(("note", "speaker's note"), item.text, columns=columns)
             yield []
-        case QuizQuestion():
+        case model.QuizQuestion():
             for choice in item.choices:
                 text = f"{choice.text} -- {choice.reply}" if choice.reply else choice.text
                 yield from render_item(_RIGHT[choice.right], text, columns=columns)
             yield []
-        case Block():
+        case model.Block():
             yield from _dialogue(DOERS[item.kind], item.dialogue, columns)
-    if isinstance(item, Block | QuizQuestion):
+    if isinstance(item, model.Block | model.QuizQuestion):
         for hint in item.hints:
             yield from _comment("hint", hint, columns)
-    if isinstance(item, Block):
+    if isinstance(item, model.Block):
         for mistake in item.mistakes:
             yield from _dialogue(MISTAKE, mistake.dialogue, columns)
             yield from _comment("not yet", mistake.comment, columns)
@@ -84,7 +75,7 @@ def _dialogue(doer: str, dialogue: Dialogue, columns: int) -> Iterator[Fragments
     yield []
 
 
-def _comment(word: str, comment: Prose, columns: int) -> Iterator[Fragments]:
+def _comment(word: str, comment: model.Prose, columns: int) -> Iterator[Fragments]:
     yield from render_comment(("hint", word), comment.source, columns=columns)
     yield []
 
@@ -165,7 +156,7 @@ def preview(path: Path, *, columns: int) -> Iterator[Fragments]:
     yield []
     try:
         lesson = load_lesson(path)
-    except LessonErrors:
+    except model.LessonErrors:
         pass  # The findings say why.
     else:
         yield from render_lesson(lesson, columns=columns)

@@ -14,20 +14,7 @@ from pathlib import Path
 
 from markdown_it.token import Token
 
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Choice,
-    Item,
-    LessonFault,
-    Mistake,
-    Prose,
-    QuizQuestion,
-    SpeakerNote,
-    Step,
-    make_fault,
-    near_miss,
-)
+from poptalk.lesson.document import model
 from poptalk.pop3.commands import State
 from poptalk.transcript.model import ClientLine, Dialogue, Direction, ServerLine
 from poptalk.transcript.parser import NotationError, parse_dialogue
@@ -53,7 +40,7 @@ class LessonText:
         normal = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         self.lines = normal.split("\n")
         self.path = path
-        self.faults: list[LessonFault] = []
+        self.faults: list[model.LessonFault] = []
 
     def text(self, begin: int, end: int) -> str:
         """Return some lines as one text, without blank ones at its ends.
@@ -74,7 +61,7 @@ class LessonText:
             values: what the names in braces stand for.
         """
         text = self.lines[line] if quote is None else quote
-        self.faults.append(make_fault(name, self.path, line + 1, text, values))
+        self.faults.append(model.make_fault(name, self.path, line + 1, text, values))
 
 
 def line_of(token: Token) -> int:
@@ -101,7 +88,7 @@ def is_question(tokens: Sequence[Token]) -> bool:
     return any(_ALMOST_A_MARK.match(text) for text, _ in _items(tokens))
 
 
-def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
+def read_question(source: LessonText, tokens: Sequence[Token]) -> model.QuizQuestion:
     """Read a task list.
 
     Args:
@@ -119,7 +106,7 @@ def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
     for line in _more_than_paragraphs(tokens):
         source.wrong("long-choice", line)
     choices = tuple(choice for choice in found if choice is not None)
-    return QuizQuestion(line=begin + 1, choices=choices)
+    return model.QuizQuestion(line=begin + 1, choices=choices)
 
 
 def check_marks(source: LessonText, token: Token) -> int:
@@ -157,7 +144,7 @@ def _more_than_paragraphs(tokens: Sequence[Token]) -> Iterator[int]:
                 yield line_of(token)
 
 
-def _read_choice(source: LessonText, text: str, line: int) -> Choice | None:
+def _read_choice(source: LessonText, text: str, line: int) -> model.Choice | None:
     mark = _MARK.match(text)
     if mark is None:
         source.wrong("item-without-mark", line)
@@ -171,7 +158,7 @@ def _read_choice(source: LessonText, text: str, line: int) -> Choice | None:
         return None
     if not reply and not right:
         source.wrong("choice-without-reply", line)
-    return Choice(line=line + 1, right=right, text=choice, reply=reply)
+    return model.Choice(line=line + 1, right=right, text=choice, reply=reply)
 
 
 # Comments: `<!-- note: ... -->` is a speaker's note; any other is for the author alone.
@@ -198,7 +185,7 @@ def is_note(html: str) -> bool:
     return html.lstrip().startswith(BEGIN) and found is not None and found["word"] == NOTE
 
 
-def read_comment(source: LessonText, token: Token) -> SpeakerNote | None:
+def read_comment(source: LessonText, token: Token) -> model.SpeakerNote | None:
     """Read a comment; None for one that is no speaker's note."""
     line = line_of(token)
     inside, end, after = token.content.strip().removeprefix(BEGIN).partition(END)
@@ -215,7 +202,7 @@ def read_comment(source: LessonText, token: Token) -> SpeakerNote | None:
         if get_close_matches(word.casefold(), [NOTE], cutoff=_SURELY_MEANT):
             source.wrong("misspelt-note", line, word=word)
         return None
-    return SpeakerNote(line=line + 1, text=found["text"].strip())
+    return model.SpeakerNote(line=line + 1, text=found["text"].strip())
 
 
 # Fenced blocks.
@@ -242,7 +229,7 @@ ANY_ORDER = "any-order"
 TASK_WORDS = (AT_ONCE, ANY_ORDER, OUTSIDE, *IN_STATE)
 """The words of tasks that ask for more."""
 
-WORDS = (*(kind.value for kind in BlockKind if kind.value), *TASK_WORDS, MISTAKE)
+WORDS = (*(kind.value for kind in model.BlockKind if kind.value), *TASK_WORDS, MISTAKE)
 """Every word that may come after `pop3`."""
 
 ELLIPSIS = "\u2026"
@@ -267,7 +254,7 @@ def has_end(source: LessonText, fence: Token) -> bool:
     return end - begin > 1 and len(last) >= len(fence.markup) and not last.strip(fence.markup[0])
 
 
-def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
+def read_word(source: LessonText, fence: Token) -> model.BlockKind | str | None:
     """Read what comes after the three back-quotes.
 
     Returns:
@@ -279,12 +266,12 @@ def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
     if language != LANGUAGE:
         source.wrong("not-pop3", line, word=language, meant=" ".join((LANGUAGE, *words)))
     elif word not in ("", *WORDS):
-        advice = near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'")
+        advice = model.near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'")
         source.wrong("unknown-block", line, word=word, advice=advice)
     elif word == MISTAKE:
         return MISTAKE
     else:
-        return BlockKind.TASK if word in TASK_WORDS else BlockKind(word)
+        return model.BlockKind.TASK if word in TASK_WORDS else model.BlockKind(word)
     return None
 
 
@@ -354,7 +341,7 @@ def slug(title: str) -> str:
 # Every placeholder that a lesson sends needs a value: one that was captured before, or is known anyway.
 
 
-def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:
+def check_placeholders(source: LessonText, items: Iterable[model.Item]) -> None:
     """Note every placeholder that is sent and has no value.
 
     Args:
@@ -363,10 +350,10 @@ def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:
     """
     named = set(REASONS)
     for item in items:
-        if not isinstance(item, Block):
+        if not isinstance(item, model.Block):
             continue
         # The second connection of a proof knows what was captured, and captures nothing for the lesson.
-        scope = set(named) if item.kind is BlockKind.PROOF else named
+        scope = set(named) if item.kind is model.BlockKind.PROOF else named
         for line, placeholder in _without_value(item.dialogue, scope):
             source.wrong(
                 "no-value", line - 1, source=placeholder.source, advice=_advice(placeholder, scope)
@@ -392,7 +379,7 @@ def _advice(placeholder: Placeholder, named: set[str]) -> str:
     giving = f"{placeholder.source.removesuffix('}').removesuffix('...')}=...}}"
     return (
         f"give one with '{giving}', capture it in an 'S:' line above, or name another: "
-        + near_miss(placeholder.name, sorted(named), form="'{{{}}}'")
+        + model.near_miss(placeholder.name, sorted(named), form="'{{{}}}'")
     )
 
 
@@ -420,12 +407,12 @@ def is_tip(source: LessonText, tokens: Sequence[Token]) -> bool:
             "unknown-alert",
             line_of(tokens[0]),
             name=found["name"],
-            advice=near_miss(name, ALERTS, form="'[!{}]'"),
+            advice=model.near_miss(name, ALERTS, form="'[!{}]'"),
         )
     return name == TIP
 
 
-def read_tip(source: LessonText, tokens: Sequence[Token]) -> Prose | None:
+def read_tip(source: LessonText, tokens: Sequence[Token]) -> model.Prose | None:
     """Read a tip; None where it says nothing, which is noted."""
     begin, end = tokens[0].map or (0, 0)
     found = _alert(tokens)
@@ -437,7 +424,7 @@ def read_tip(source: LessonText, tokens: Sequence[Token]) -> Prose | None:
     if not text.strip():
         source.wrong("empty-tip", begin)
         return None
-    return Prose(line=begin + 2, source=text)
+    return model.Prose(line=begin + 2, source=text)
 
 
 def _alert(tokens: Sequence[Token]) -> re.Match[str] | None:
@@ -464,32 +451,32 @@ class Section:
     line: int = 1
     slug: str | None = None
     title: str = ""
-    items: list[Item] = field(default_factory=list)
+    items: list[model.Item] = field(default_factory=list)
 
-    def add_hint(self, hint: Prose) -> bool:
+    def add_hint(self, hint: model.Prose) -> bool:
         """Add a hint to what it follows; False where that is neither a task nor a question."""
         at, about = self._last
         if about is not None:
             self.items[at] = replace(about, hints=(*about.hints, hint))
         return about is not None
 
-    def add_mistake(self, mistake: Mistake) -> bool:
+    def add_mistake(self, mistake: model.Mistake) -> bool:
         """Add a mistake to the task that it follows; False where there is none."""
         at, about = self._last
-        if isinstance(about, Block):
+        if isinstance(about, model.Block):
             self.items[at] = replace(about, mistakes=(*about.mistakes, mistake))
-        return isinstance(about, Block)
+        return isinstance(about, model.Block)
 
     @property
-    def _last(self) -> tuple[int, Block | QuizQuestion | None]:
+    def _last(self) -> tuple[int, model.Block | model.QuizQuestion | None]:
         """The last dialogue or question so far, and its place; None where a dialogue is no task."""
         for at, item in reversed([*enumerate(self.items)]):
-            if isinstance(item, Block | QuizQuestion):
-                is_task = isinstance(item, QuizQuestion) or item.kind is BlockKind.TASK
+            if isinstance(item, model.Block | model.QuizQuestion):
+                is_task = isinstance(item, model.QuizQuestion) or item.kind is model.BlockKind.TASK
                 return at, item if is_task else None
         return 0, None
 
-    def step(self) -> Step:
+    def step(self) -> model.Step:
         """Return the step, once it is complete."""
         assert self.slug is not None, "the introduction is no step"
-        return Step(line=self.line, slug=self.slug, title=self.title, items=tuple(self.items))
+        return model.Step(line=self.line, slug=self.slug, title=self.title, items=tuple(self.items))

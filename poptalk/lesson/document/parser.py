@@ -21,20 +21,8 @@ from pathlib import Path
 
 from markdown_it.token import Token
 
-from poptalk.lesson.document import blocks
+from poptalk.lesson.document import blocks, model
 from poptalk.lesson.document.blocks import LessonText, Section
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Item,
-    Lesson,
-    LessonErrors,
-    Mistake,
-    Prose,
-    make_fault,
-    near_miss,
-    why_not,
-)
 from poptalk.pop3.commands import MASK
 from poptalk.terminal.markdown import make_parser
 from poptalk.transcript.model import ClientLine, Comment, Dialogue, Direction
@@ -150,7 +138,9 @@ def _read_lines(source: LessonText, end: int) -> dict[str, str]:
             continue
         key = found["key"]
         if key not in KEYS:
-            source.wrong("unknown-key", number, key=key, advice=near_miss(key, KEYS, form="'{}'"))
+            source.wrong(
+                "unknown-key", number, key=key, advice=model.near_miss(key, KEYS, form="'{}'")
+            )
         elif key in written:
             source.wrong("key-twice", number, key=key)
         else:
@@ -183,7 +173,7 @@ _TOO_LARGE = f"the file has more than {MAX_LESSON_OCTETS:,} octets"
 _ALMOST_A_HEADING = re.compile(r"(?P<mark>#{1,2})(?P<text>[^\W\d_].*)")
 
 
-def load_lesson(path: Path) -> Lesson:
+def load_lesson(path: Path) -> model.Lesson:
     """Read a lesson from its file.
 
     Args:
@@ -208,7 +198,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             octets = file.read(MAX_LESSON_OCTETS + 1)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, f"the file cannot be read ({why_not(error)})") from None
+        raise _unreadable(path, f"the file cannot be read ({model.why_not(error)})") from None
     if b"\0" in octets:
         raise _unreadable(path, "the file is no text")
     if len(octets) > MAX_LESSON_OCTETS:
@@ -220,7 +210,7 @@ def read_text(path: Path) -> str:
         raise _unreadable(path, "the file is no text in UTF-8", line=line) from None
 
 
-def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
+def read_lesson(text: str, *, name: str, path: Path) -> model.Lesson:
     """Read a lesson.
 
     Args:
@@ -241,8 +231,8 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
     if not steps:
         source.wrong("no-step", len(source.lines) - 1)
     if source.faults:
-        raise LessonErrors(source.faults)
-    return Lesson(
+        raise model.LessonErrors(source.faults)
+    return model.Lesson(
         name=name,
         path=path,
         title=front["title"],
@@ -260,8 +250,10 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
     )
 
 
-def _unreadable(path: Path, problem: str, *, line: int = 0) -> LessonErrors:
-    return LessonErrors([make_fault("unreadable", path, line + 1, "", {"problem": problem})])
+def _unreadable(path: Path, problem: str, *, line: int = 0) -> model.LessonErrors:
+    return model.LessonErrors(
+        [model.make_fault("unreadable", path, line + 1, "", {"problem": problem})]
+    )
 
 
 class _LessonReader:
@@ -282,7 +274,7 @@ class _LessonReader:
         self._prose_begins = begin
         self._mistake: tuple[int, Dialogue] | None = None
         """A mistake that waits for its paragraph, and its line."""
-        self._comment_of: Item | None = None
+        self._comment_of: model.Item | None = None
         """The task whose last mistake took a paragraph that isn't directly below it."""
 
     @property
@@ -343,7 +335,7 @@ class _LessonReader:
         while first < begin and not lines[first].strip():
             first += 1
         if first < begin:
-            prose = Prose(line=first + 1, source=self._source.text(first, begin).rstrip())
+            prose = model.Prose(line=first + 1, source=self._source.text(first, begin).rstrip())
             self._section.items.append(prose)
         self._prose_begins = end
 
@@ -400,12 +392,12 @@ class _LessonReader:
                 self._source.wrong("not-one-line", line)
             self._mistake = line, dialogue
             return
-        if self._section.slug is None and word in (BlockKind.TASK, BlockKind.PROOF):
+        if self._section.slug is None and word in (model.BlockKind.TASK, model.BlockKind.PROOF):
             self._source.wrong("block-outside", line, info=fence.info.strip())
         # An unknown word was noted; as a task the block takes what follows it.
-        kind = word if isinstance(word, BlockKind) else BlockKind.TASK
+        kind = word if isinstance(word, model.BlockKind) else model.BlockKind.TASK
         words = " ".join(fence.info.split()[1:])
-        block = Block(
+        block = model.Block(
             line=line + 1,
             kind=kind,
             dialogue=dialogue,
@@ -424,10 +416,10 @@ class _LessonReader:
         """Take a paragraph for what is said about a mistake."""
         apart = begin > self._prose_begins
         self._prose_ends(begin, end)
-        comment = Prose(line=begin + 1, source=self._source.text(begin, end))
+        comment = model.Prose(line=begin + 1, source=self._source.text(begin, end))
         self._mistake = None
         if not self._section.add_mistake(
-            Mistake(line=line + 1, dialogue=dialogue, comment=comment)
+            model.Mistake(line=line + 1, dialogue=dialogue, comment=comment)
         ):
             self._source.wrong("mistake-without-task", line)
         self._comment_of = self._section.items[-1] if apart and self._section.items else None

@@ -12,18 +12,8 @@ from time import perf_counter
 from markdown_it import MarkdownIt
 
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
+from poptalk.lesson.document import model
 from poptalk.lesson.document.blocks import LessonText
-from poptalk.lesson.document.model import (
-    CODES,
-    BlockKind,
-    Lesson,
-    LessonErrors,
-    LessonFault,
-    Prose,
-    QuizQuestion,
-    is_for_learner,
-    near_miss,
-)
 from poptalk.lesson.document.parser import line_of_key, read_front_matter, read_lesson, read_text
 from poptalk.lesson.feedback import MAX_CHARACTERS, filled
 from poptalk.lesson.library import SUFFIX, curriculum, in_own_mailbox, lesson_files
@@ -52,14 +42,14 @@ _REFUSES_AT_ONCE = ("login-delay",)
 """Faults with a time in which nobody is kept waiting."""
 
 
-def check_todos(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_todos(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find what is still to be written (PT060)."""
     for number, line in enumerate(subject.lines, 1):
         if re.search(r"\bTODO\b", line):
             yield subject.fault("todo", number)
 
 
-def check_columns(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_columns(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find lines of blocks and tables that don't fit (PT040); prose is wrapped, so it always fits."""
     for token in _parser().parse("\n".join(subject.lines)):
         if token.map is None or token.type not in ("fence", "code_block", "table_open"):
@@ -69,7 +59,7 @@ def check_columns(subject: CheckedLesson) -> Iterator[LessonFault]:
                 yield subject.fault("too-wide", index + 1, most=MOST_COLUMNS)
 
 
-def check_waits(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_waits(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find what keeps a learner waiting for long (PT041): a stage direction, or a fault's time."""
     for number, line in enumerate(subject.lines, 1):
         marker, _, payload = line.strip().partition(" ")
@@ -87,9 +77,9 @@ def check_waits(subject: CheckedLesson) -> Iterator[LessonFault]:
             yield subject.fault("long-wait", line_number, what=rule, most=MOST_SECONDS)
 
 
-def check_comments(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_comments(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find comments on mistakes that are longer than two lines (PT032)."""
-    for block in subject.lesson.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(model.BlockKind.TASK):
         for mistake in block.mistakes:
             length = len(" ".join(_texts(mistake.comment)))
             if length > MAX_CHARACTERS:
@@ -98,18 +88,18 @@ def check_comments(subject: CheckedLesson) -> Iterator[LessonFault]:
                 )
 
 
-def check_beginnings(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_beginnings(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find steps that talk for long before the learner does anything (PT031)."""
     for step in subject.lesson.steps:
-        contact = next((at for at, item in enumerate(step.items) if is_for_learner(item)), 0)
-        prose = (item for item in step.items[:contact] if isinstance(item, Prose))
+        contact = next((at for at, item in enumerate(step.items) if model.is_for_learner(item)), 0)
+        prose = (item for item in step.items[:contact] if isinstance(item, model.Prose))
         rows = [row for item in prose for text in _texts(item) for row in wrap(text, MOST_COLUMNS)]
         if len(rows) > MOST_LINES_BEFORE_CONTACT:
             most = MOST_LINES_BEFORE_CONTACT
             yield subject.fault("long-beginning", step.line, lines=len(rows), most=most)
 
 
-def _texts(prose: Prose) -> Iterator[str]:
+def _texts(prose: model.Prose) -> Iterator[str]:
     """Give the paragraphs and list items as they are read, without tables and blocks of code."""
     in_table = False
     for token in _parser().parse(prose.source):
@@ -128,17 +118,17 @@ def _parser() -> MarkdownIt:
 # Whether a lesson has all its parts: hints, one right choice, names that stand for something.
 
 
-def check_hints(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_hints(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find tasks without a hint (PT030)."""
-    for block in subject.lesson.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(model.BlockKind.TASK):
         if not block.hints:
             yield subject.fault("no-hint", block.line)
 
 
-def check_questions(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_questions(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find questions without one right choice, and wrong choices without a reply (PT024)."""
     for item in subject.lesson.items():
-        if not isinstance(item, QuizQuestion):
+        if not isinstance(item, model.QuizQuestion):
             continue
         right = sum(choice.right for choice in item.choices)
         if right != 1:
@@ -150,9 +140,9 @@ def check_questions(subject: CheckedLesson) -> Iterator[LessonFault]:
                 yield subject.fault("no-reply", choice.line)
 
 
-def check_names(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_names(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find comments on mistakes with a name in braces that stands for nothing (PT028)."""
-    for block in subject.lesson.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(model.BlockKind.TASK):
         for mistake in block.mistakes:
             lines = (s for s in mistake.dialogue.steps if isinstance(s, ClientLine | ServerLine))
             parts = (part for line in lines for part in line.pattern.placeholders)
@@ -162,7 +152,7 @@ def check_names(subject: CheckedLesson) -> Iterator[LessonFault]:
                 yield subject.fault("braces", mistake.comment.line, names=names)
 
 
-def check_earlier_lessons(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_earlier_lessons(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find earlier lessons that don't exist (PT033)."""
     lesson = subject.lesson
     beside = {path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}")}
@@ -173,11 +163,11 @@ def check_earlier_lessons(subject: CheckedLesson) -> Iterator[LessonFault]:
                 "no-earlier-lesson",
                 line_of_key(lesson.path, "after"),
                 name=name,
-                advice=near_miss(name, known),
+                advice=model.near_miss(name, known),
             )
 
 
-def check_own_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_own_mailbox(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find a lesson for a learner's own mailbox that is missing, or isn't for any mailbox (PT037)."""
     lesson = subject.lesson
     if lesson.own_mailbox in ("yes", "no"):
@@ -185,7 +175,7 @@ def check_own_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
     problem = ""
     try:
         text = read_text(in_own_mailbox(lesson.path, lesson.own_mailbox))
-    except LessonErrors:
+    except model.LessonErrors:
         problem = "cannot be read"
     else:
         if read_front_matter(LessonText(text, path=lesson.path))["own-mailbox"] != "yes":
@@ -195,7 +185,7 @@ def check_own_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
         yield subject.fault("no-own-lesson", line, name=lesson.own_mailbox, problem=problem)
 
 
-def check_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_mailbox(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find mailboxes without a message (PT038), such as a folder with other files in it."""
     lesson = subject.lesson
     try:
@@ -236,7 +226,7 @@ class Report:
     """
 
     path: Path
-    faults: tuple[LessonFault, ...]
+    faults: tuple[model.LessonFault, ...]
     seconds: float
 
 
@@ -253,11 +243,11 @@ def check_lesson(path: Path, *, ignored: Collection[str] = ()) -> Report:
     return Report(path=path, faults=tuple(faults), seconds=perf_counter() - began)
 
 
-def _faults(path: Path) -> Iterator[LessonFault]:
+def _faults(path: Path) -> Iterator[model.LessonFault]:
     try:
         text = read_text(path)
         lesson = read_lesson(text, name=path.stem, path=path)
-    except LessonErrors as error:
+    except model.LessonErrors as error:
         yield from error.faults
         return
     lines = tuple(LessonText(text, path=path).lines)
@@ -275,7 +265,7 @@ def _faults(path: Path) -> Iterator[LessonFault]:
             yield subject.fault("broken-check", 1, check=check.__name__, kind=kind, error=error)
 
 
-def _texts_before(lesson: Lesson) -> Iterator[str]:
+def _texts_before(lesson: model.Lesson) -> Iterator[str]:
     """Give the texts of the earlier lessons, as far as they can be read."""
     waiting, found = list(lesson.after), set()
     while waiting:
@@ -288,7 +278,7 @@ def _texts_before(lesson: Lesson) -> Iterator[str]:
         found.add(path)
         try:
             text = read_text(path)
-        except LessonErrors:
+        except model.LessonErrors:
             # It has a report of its own.
             continue
         yield text
@@ -350,8 +340,10 @@ def read_codes(text: str) -> frozenset[str]:
     """
     codes = frozenset(word.strip().upper() for word in text.split(",") if word.strip())
     for code in sorted(codes):
-        if code not in CODES:
-            raise UsageError(f"There is no code {code}; they go from {min(CODES)} to {max(CODES)}.")
+        if code not in model.CODES:
+            raise UsageError(
+                f"There is no code {code}; they go from {min(model.CODES)} to {max(model.CODES)}."
+            )
     return codes
 
 
@@ -407,7 +399,7 @@ def junit(reports: Sequence[Report]) -> str:
 
 
 def _cases(report: Report) -> Iterator[Case]:
-    for code, meaning in CODES.items():
+    for code, meaning in model.CODES.items():
         faults = [fault for fault in report.faults if fault.code == code]
         result = Result.SKIPPED if code in ADVICE else Result.FAILED
         yield Case(

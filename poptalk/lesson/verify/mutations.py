@@ -11,16 +11,7 @@ import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from poptalk.lesson.document.model import (
-    WORDS_OF_NUMBERS,
-    Block,
-    BlockKind,
-    Lesson,
-    LessonFault,
-    Mistake,
-    Step,
-    make_fault,
-)
+from poptalk.lesson.document import model
 from poptalk.lesson.server import LessonServerError, PracticeLessonServer
 from poptalk.lesson.session import Cursor
 from poptalk.lesson.verify.dry_run import MOST_ACTIONS, DryRunLearner, Stuck
@@ -96,7 +87,7 @@ def riddles(
         else:
             words = [bindings[part.name]] if part.name in _GIVEN and part.name in bindings else []
         for word in words:
-            spelled = WORDS_OF_NUMBERS.get(word, [])
+            spelled = model.WORDS_OF_NUMBERS.get(word, [])
             if not (
                 _names(shown, word) or any(_names(shown, each, re.IGNORECASE) for each in spelled)
             ):
@@ -124,11 +115,11 @@ class CheckedLesson:
         earlier: the texts of the lessons that come before it, which may have named a command.
     """
 
-    lesson: Lesson
+    lesson: model.Lesson
     lines: tuple[str, ...] = field(repr=False)
     earlier: tuple[str, ...] = field(default=(), repr=False)
 
-    def fault(self, name: str, line: int, /, **values: object) -> LessonFault:
+    def fault(self, name: str, line: int, /, **values: object) -> model.LessonFault:
         """Make a finding.
 
         Args:
@@ -137,10 +128,10 @@ class CheckedLesson:
             values: what the names in braces stand for.
         """
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        return make_fault(name, self.lesson.path, line, text, values)
+        return model.make_fault(name, self.lesson.path, line, text, values)
 
 
-Check = Callable[[CheckedLesson], Iterator[LessonFault]]
+Check = Callable[[CheckedLesson], Iterator[model.LessonFault]]
 """Looks at a lesson, and finds what is wrong with it."""
 
 
@@ -173,7 +164,7 @@ class StepMutations:
     """
 
     def __init__(
-        self, subject: CheckedLesson, practice_server: PracticeLessonServer, step: Step
+        self, subject: CheckedLesson, practice_server: PracticeLessonServer, step: model.Step
     ) -> None:
         self._subject = subject
         self._practice_server = practice_server
@@ -186,14 +177,14 @@ class StepMutations:
         self._due_lines: list[DueLine] = []
         """The lines that the learner has to send."""
 
-    def findings(self) -> Iterator[LessonFault]:
+    def findings(self) -> Iterator[model.LessonFault]:
         """Find what is wrong with the step (PT021, PT022, PT023, PT026)."""
         try:
             self._find_turns()
             for due in self._due_lines:
                 yield from self._try_nothing(due)
                 yield from self._try_what_is_accepted(due)
-            for block in self._step.blocks(BlockKind.TASK):
+            for block in self._step.blocks(model.BlockKind.TASK):
                 yield from self._try_mistakes(block)
         except Stuck as stuck:
             yield self._subject.fault(
@@ -265,7 +256,7 @@ class StepMutations:
 
     # What is tried.
 
-    def _try_nothing(self, due: DueLine) -> Iterator[LessonFault]:
+    def _try_nothing(self, due: DueLine) -> Iterator[model.LessonFault]:
         learner, step = self._at(due), due.send.step
         if learner.fall_silent():
             yield self._subject.fault("goes-on-alone", step.line)
@@ -274,7 +265,7 @@ class StepMutations:
         if NOTHING not in right and self._try(learner, NOTHING):
             yield self._subject.fault("noop-passes", step.line, source=step.pattern.source)
 
-    def _try_what_is_accepted(self, due: DueLine) -> Iterator[LessonFault]:
+    def _try_what_is_accepted(self, due: DueLine) -> Iterator[model.LessonFault]:
         for pattern in due.send.step.alternatives:
             learner = self._at(due)
             line = next(instances(pattern, learner.tutor.bindings), None)
@@ -282,7 +273,7 @@ class StepMutations:
                 told = {"source": pattern.source, "advice": learner.last_told}
                 yield self._subject.fault("alternative-refused", due.send.step.line, **told)
 
-    def _try_mistakes(self, block: Block) -> Iterator[LessonFault]:
+    def _try_mistakes(self, block: model.Block) -> Iterator[model.LessonFault]:
         lines = set(map(id, block.dialogue.steps))
         due_lines = [due for due in self._due_lines if id(due.send.step) in lines]
         for mistake in block.mistakes:
@@ -302,7 +293,7 @@ class StepMutations:
                     "mistake-never-met", mistake.line, reason=reasons[0] if reasons else NO_LINE
                 )
 
-    def _why_not_met(self, mistake: Mistake, due: DueLine) -> str | None:
+    def _why_not_met(self, mistake: model.Mistake, due: DueLine) -> str | None:
         """Make the mistake at a turn; return why its comment wasn't shown, None if it was."""
         assert isinstance(mistake.turn.act, Send)
         reason = NO_LINE
@@ -331,7 +322,7 @@ class StepMutations:
 # One learner does the whole lesson.  Then each step that they passed is proved by itself.
 
 
-def check_runs(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_runs(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find what is wrong with a lesson when it is run (PT020 to PT029)."""
     try:
         with PracticeLessonServer(subject.lesson) as practice_server:
@@ -345,7 +336,7 @@ def check_runs(subject: CheckedLesson) -> Iterator[LessonFault]:
 
 def _whole_lesson(
     subject: CheckedLesson, practice_server: PracticeLessonServer
-) -> Generator[LessonFault, None, list[Step]]:
+) -> Generator[model.LessonFault, None, list[model.Step]]:
     """Do the lesson from its beginning; return the steps that were passed."""
     steps = subject.lesson.steps
     learner = DryRunLearner(subject.lesson, practice_server)
@@ -374,7 +365,7 @@ def _whole_lesson(
     return list(steps[:at])
 
 
-def _riddles(subject: CheckedLesson, learner: DryRunLearner) -> Iterator[LessonFault]:
+def _riddles(subject: CheckedLesson, learner: DryRunLearner) -> Iterator[model.LessonFault]:
     """Find words of the line that is due that the learner hasn't been shown (PT025)."""
     turn = learner.turn
     if turn is None or not isinstance(turn.act, Send):
@@ -387,9 +378,9 @@ def _riddles(subject: CheckedLesson, learner: DryRunLearner) -> Iterator[LessonF
         yield subject.fault("riddle", step.line, word=word)
 
 
-def _surprises(subject: CheckedLesson, learner: DryRunLearner) -> Iterator[LessonFault]:
+def _surprises(subject: CheckedLesson, learner: DryRunLearner) -> Iterator[model.LessonFault]:
     """Find what poptalk did by itself, and what went otherwise than the lesson says (PT034)."""
-    blocks = subject.lesson.blocks(BlockKind.SHOW, BlockKind.SETUP)
+    blocks = subject.lesson.blocks(model.BlockKind.SHOW, model.BlockKind.SETUP)
     acts = [turn.act for block in blocks for turn in block.turns]
     steps = [act.step for act in acts if isinstance(act, Send)]
     for sent, came in learner.surprises:
