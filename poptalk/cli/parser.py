@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from poptalk import __version__
@@ -69,8 +70,6 @@ def parse(name: str, words: Sequence[str]) -> dict[str, Any]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands: for `--help`, the man page and the shell completions."""
-    from textwrap import fill
-
     known = {flag: option for option in CONNECT for flag in option.flags}
     used = [
         (f"{flag} {known[flag].metavar or ''}".rstrip(), known[flag].help) for flag in MOST_USED
@@ -78,15 +77,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="poptalk",
         usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
-        description=f"{fill(DESCRIPTION, _columns() - 2)}\n\n{_rows('start here', DOORS)}",
+        description=f"{DESCRIPTION}\n\n{_rows('start here', DOORS)}",
         epilog=(
             f"{_rows('options that most people come for', used)}"
             "\n"
-            "poptalk connect --help lists all options of a session, poptalk COMMAND --help\n"
-            "those of a command, with an example.\n"
+            "poptalk connect --help lists all options of a session, poptalk COMMAND --help those of a "
+            "command, with an example.\n"
             "\n"
-            "With no server named, poptalk connect (or a pipe) opens the practice server:\n"
-            "USER bob, PASS jones, LIST, RETR 3, QUIT.\n"
+            "With no server named, poptalk connect (or a pipe) opens the practice server: USER bob, "
+            "PASS jones, LIST, RETR 3, QUIT.\n"
             "\n" + EXIT_CODES
         ),
         formatter_class=help_formatter,
@@ -172,6 +171,9 @@ def _columns() -> int:
 MOST_USAGE_LINES = 3
 """A list of options that is no longer than this helps more than it hides."""
 
+_NARROW_INDENT = 6
+"""Of the second line of a row, where the terminal is too narrow for columns."""
+
 _UNKNOWN = "unrecognized arguments: "
 """How argparse begins when there are too many words."""
 
@@ -204,6 +206,21 @@ _NO_OPTIONS = {
 
 class Parser(argparse.ArgumentParser):
     """A parser that says in one sentence what is wrong."""
+
+    def format_help(self) -> str:
+        """Return the help, with its own rows and paragraphs as narrow as the terminal, too."""
+        from textwrap import wrap
+
+        columns, lines = _columns(), []
+        for line in super().format_help().split("\n"):
+            # A row has a gap between its two parts; an example, which is copied, has none.
+            begins = re.match(r"(?=\S)| *\S.*? {2,}(?=\S)", line)
+            if len(line) <= columns or begins is None:
+                lines.append(line)
+                continue
+            indent = len(begins[0]) if len(begins[0]) <= columns // 2 else _NARROW_INDENT
+            lines += wrap(line, max(columns - 2, 20), subsequent_indent=" " * indent)
+        return "\n".join(lines)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print the help or the version; argparse would not notice that it cannot be written.
