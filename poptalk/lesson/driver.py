@@ -174,10 +174,10 @@ class Driver(ABC):
         self._replies = ReplyBuffer(self.exchanges, encrypted=False)
         self._making_room = False
         """Whether the end of the connection is the beginning of the next one."""
-        self._ending = CLOSED_BY_SERVER
-        """How the last connection ended."""
         self._goodbye: ClientSession | None = None
         """The session in which QUIT was answered, and the server should hang up."""
+        self._ending = CLOSED_BY_SERVER
+        """How the last connection ended."""
 
     # The hands.
 
@@ -300,7 +300,12 @@ class Driver(ABC):
         """
         replies = self._replies
         replies.events.extend(events)
-        if wait_for_end and not events and self._is_saying_goodbye():
+        core = replies.exchanges.core
+        if wait_for_end and not events and core is not None and core.farewell:
+            # The end, which follows, belongs above the comment on QUIT.
+            if core is not self._goodbye:
+                self._goodbye = core
+                self.after(GOODBYE_SECONDS, partial(self.listened, wait_for_end=False))
             return
         # What is told may lead to the next connection, which has a buffer of its own.
         while replies.events and not self.over:
@@ -310,16 +315,6 @@ class Driver(ABC):
             self.told(event)
             self.carry_out(self.tutor.tell(event))
         self.settled()
-
-    def _is_saying_goodbye(self) -> bool:
-        """Whether QUIT was answered: the end, which follows, belongs above the comment on it."""
-        session = self.session
-        if session is None or not session.farewell:
-            return False
-        if session is not self._goodbye:
-            self._goodbye = session
-            self.after(GOODBYE_SECONDS, partial(self.listened, wait_for_end=False))
-        return True
 
     def tls_begun(self) -> None:
         """Tell the tutor of TLS."""
@@ -398,7 +393,7 @@ class ReplyBuffer:
         self.events: deque[LessonEvent] = deque()
         """What the tutor has not been told yet."""
         self._encrypted = encrypted
-        self._exchanges = exchanges
+        self.exchanges = exchanges
         self._unanswered: deque[Answered] = deque()
         """Lines that were sent, each with a reply that is to come."""
 
@@ -410,7 +405,7 @@ class ReplyBuffer:
     @property
     def lines_so_far(self) -> int:
         """How many lines have come of the reply that is due."""
-        begun = self._exchanges.receiving
+        begun = self.exchanges.receiving
         return len(begun.lines) if begun is not None else 0
 
     def take(self, event: Event) -> None:
@@ -429,8 +424,10 @@ class ReplyBuffer:
                 self._unanswered.append(sent)
             case Greeting(status_line=status_line):
                 self.events.append(Connected(greeting=status_line.line, encrypted=self._encrypted))
-            case Challenge() | ReplyEnd() if self._unanswered and self._exchanges.last:
-                self._answer(self._exchanges.last.lines, complete=True)
+            case Challenge() | ReplyEnd() if self._unanswered and (reply := self.exchanges.last):
+                # Replies come in the order of the commands (RFC 2449 §6.6).
+                sent = self._unanswered.popleft()
+                self.events.append(replace(sent, lines=reply.lines, after=self.state))
             case StateChanged(new=new) if new is not State.CLOSED:
                 # It is the outcome of the reply that came just before.
                 self.state = new
@@ -438,7 +435,7 @@ class ReplyBuffer:
                     self.events[-1] = replace(last, after=new)
             case Closed(marked=marked, partial=partial):
                 self.marked = marked
-                self._give_up(self._exchanges.cut_off, partial)
+                self._give_up(self.exchanges.cut_off, partial)
 
     def tls_begun(self) -> None:
         """Forget lines that were sent in the clear after STLS: nothing answers them (RFC 2595 §4)."""
@@ -446,15 +443,11 @@ class ReplyBuffer:
 
     def give_up(self) -> None:
         """Answer every line that waits with what has come."""
-        self._give_up(self._exchanges.receiving)
+        self._give_up(self.exchanges.receiving)
 
     def _give_up(self, begun: StoredReply | None, partial: bytes = b"") -> None:
         came: Sequence[bytes] = begun.lines if begun is not None else (partial,) if partial else ()
         while self._unanswered:
-            self._answer(came, complete=False)
+            sent = self._unanswered.popleft()
+            self.events.append(replace(sent, lines=came, after=self.state, complete=False))
             came = ()
-
-    def _answer(self, lines: Sequence[bytes], *, complete: bool) -> None:
-        """Answer the oldest line: replies come in the order of the commands (RFC 2449 §6.6)."""
-        sent = self._unanswered.popleft()
-        self.events.append(replace(sent, lines=lines, after=self.state, complete=complete))

@@ -24,7 +24,7 @@ from poptalk.pop3.commands import (
     parse_command,
 )
 from poptalk.pop3.replies import Status, StatusLine, parse_status_line
-from poptalk.transcript.match import Agreement, Difference, match_line, match_reply
+from poptalk.transcript.match import Agreement, Comparison, Difference, match_line, match_reply
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings, Literal
 
@@ -106,16 +106,15 @@ def judge(
         any_case: whether the server may take the user's name with other capital letters.
     """
     case = _Case(turn, answered, bindings, seen or SessionState(), done=done, later=later)
+    too_late = answered.before is State.TRANSACTION and come_before_login(later)
+    may_pass = (answered.complete or turn.may_be_cut_off) and not too_late
+    if may_pass and isinstance(case.reply, Agreement):
+        return case.verdict(JudgementKind.WANTED, bindings=case.reply.bindings)
     if case.is_another_login and (live or (any_case and case.has_name_in_other_case)):
         # Only the server knows who its users are.
         if case.is_ok:
-            return case.verdict(JudgementKind.WANTED, feedback.on_style(case.command))
+            return case.verdict(JudgementKind.WANTED)
         return case.wanted_otherwise(spoilt, live=live)
-    too_late = answered.before is State.TRANSACTION and come_before_login(later)
-    may_pass = (answered.complete or turn.may_be_cut_off) and not too_late
-    if may_pass and case.is_wanted and isinstance(case.reply, Agreement):
-        text = "" if answered.sasl else feedback.on_style(case.command)
-        return replace(case.verdict(JudgementKind.WANTED, text), bindings=case.reply.bindings)
     if not answered.complete:
         return case.verdict(
             JudgementKind.UNJUDGED, feedback.CUT_OFF, reason=feedback.CUT_OFF_AT_LENGTH
@@ -155,9 +154,8 @@ class _Case:
         self._status_line = parse_status_line(answered.lines[0] if answered.lines else b"")
         self._bare = b""
         """The line without its quotation marks and final full stop, where only that matches."""
-        found = self._match_awaited(turn)
-        self.is_wanted = found is not None
-        self.reply = self._match_reply(turn, found)
+        self.reply = self._match(turn)
+        self.is_wanted = self.reply is not None
 
     @property
     def is_ok(self) -> bool:
@@ -200,12 +198,13 @@ class _Case:
         )
         return parse_command("".join(texts).encode("utf-8", "surrogateescape"))
 
-    def _match_awaited(self, turn: Turn) -> Bindings | None:
-        """Compare the line with the one of a turn; None also where that sends nothing."""
+    def _match(self, turn: Turn) -> Comparison | None:
+        """Compare line and reply with those of a turn; None where the line is another one."""
         send = turn.act
         if not isinstance(send, Send) or send.answers_challenge is not self._answered.sasl:
             return None
-        return self._match_line(send)
+        found = self._match_line(send)
+        return self._match_reply(turn, found) if found is not None else None
 
     def _match_line(self, send: Send) -> Bindings | None:
         """Compare the line with one of the lesson's.
@@ -224,14 +223,19 @@ class _Case:
             self._bare = bare if found is not None else self._bare
         return found
 
-    def _match_reply(self, turn: Turn, found: Bindings | None) -> Agreement | Difference | None:
-        if found is None:
-            return None
+    def _match_reply(self, turn: Turn, found: Bindings) -> Comparison:
         if turn.reply is None:
             return Agreement(bindings=dict(found))
         return match_reply(turn.reply, self._answered.lines, found)
 
-    def verdict(self, kind: JudgementKind, text: str, *, reason: str = "") -> Judgement:
+    def verdict(
+        self,
+        kind: JudgementKind,
+        text: str = "",
+        *,
+        reason: str = "",
+        bindings: Bindings | None = None,
+    ) -> Judgement:
         """Make a verdict; arguments as for `Judgement`."""
         return Judgement(
             kind=kind,
@@ -239,7 +243,7 @@ class _Case:
             reason=reason,
             command=self.command,
             status_line=self._status_line,
-            bindings=self._bindings,
+            bindings=self._bindings if bindings is None else bindings,
         )
 
     def mistake(self, mistake: Mistake) -> Judgement | None:
@@ -338,10 +342,7 @@ class _Case:
 
     def _fits(self, others: Sequence[Turn]) -> bool:
         """Tell whether line and reply are what another turn awaits."""
-        return any(
-            isinstance(self._match_reply(other, self._match_awaited(other)), Agreement)
-            for other in others
-        )
+        return any(isinstance(self._match(other), Agreement) for other in others)
 
     @property
     def _looks_around(self) -> bool:

@@ -497,30 +497,43 @@ class Tutor:
         yield from self._session.come_back()
         if news:
             yield from self._session.restore(start, news)
-        last = len(self._lesson.steps) - 1
-        for index in range(start.step, last + 1):
-            step = self._lesson.steps[index] if index >= 0 else None
-            if step is not None and self._is_for_mail(step):
-                yield _news(
-                    f"Your mailbox is empty, so step {index + 1}, {step.title}, is left out."
-                )
+        for index in range(start.step, len(self._lesson.steps)):
+            if index >= 0 and not (yield from self._enter(index, self._lesson.steps[index])):
                 continue
-            if step is not None:
-                self._cursor = Cursor(step=index)
-                yield Heading(text=step.title, level=2)
-                yield self._recorder.enter(step)
-            yield from self._do_items(index)
-            if self._disproved:
-                self._disproved = False
-                yield from self._lesson_from(Cursor(step=index), self._name(index))
-                return
-            if step is not None:
-                self._cursor = Cursor(step=index, item=len(step.items))
-                self._passed.add(step.slug)
-                yield self._recorder.leave()
-                if index < last:
-                    yield from self._pause()
+            for at, item in enumerate(items_at(self._lesson, index)):
+                self._cursor = Cursor(step=index, item=at)
+                self._verdict = None
+                if isinstance(item, Prose):
+                    yield Say(source=self._with_what_is_known(item.source))
+                elif not isinstance(item, SpeakerNote):
+                    yield from self._flow_of(item)
+                if self._task is not None:
+                    self._verdict, self._task = self._task.verdict, None
+                if self._disproved:
+                    self._disproved = False
+                    yield from self._lesson_from(Cursor(step=index), self._name(index))
+                    return
+            if index >= 0:
+                yield from self._leave(index, self._lesson.steps[index])
         yield from self._stay_at_the_end()
+
+    def _enter(self, index: int, step: Step) -> Flow[bool]:
+        """Begin a step, unless it needs a message and the learner's own mailbox has none."""
+        if self._is_for_mail(step):
+            yield _news(f"Your mailbox is empty, so step {index + 1}, {step.title}, is left out.")
+            return False
+        self._cursor = Cursor(step=index)
+        yield Heading(text=step.title, level=2)
+        yield self._recorder.enter(step)
+        return True
+
+    def _leave(self, index: int, step: Step) -> Flow[None]:
+        """End a step, and pause before the next one."""
+        self._cursor = Cursor(step=index, item=len(step.items))
+        self._passed.add(step.slug)
+        yield self._recorder.leave()
+        if index + 1 < len(self._lesson.steps):
+            yield from self._pause()
 
     def _with_what_is_known(self, source: str) -> str:
         """Put names and numbers in the place of `{name}`, where the lesson suits any mailbox."""
@@ -537,20 +550,6 @@ class Tutor:
         """Tell whether a step needs a message, where the learner's own mailbox has none."""
         turns = [turn for block in step.blocks(BlockKind.TASK) for turn in block.turns]
         return self._session.live and self._session.seen.count == 0 and any(map(_wants_mail, turns))
-
-    def _do_items(self, index: int) -> Flow[None]:
-        """Do what a step has, or the introduction for -1, up to a proof that fails."""
-        for at, item in enumerate(items_at(self._lesson, index)):
-            self._cursor = Cursor(step=index, item=at)
-            self._verdict = None
-            if isinstance(item, Prose):
-                yield Say(source=self._with_what_is_known(item.source))
-            elif not isinstance(item, SpeakerNote):
-                yield from self._flow_of(item)
-            if self._task is not None:
-                self._verdict, self._task = self._task.verdict, None
-            if self._disproved:
-                return
 
     def _flow_of(self, item: QuizQuestion | Block) -> Flow[None]:
         """Return the flow of something that is to be done."""

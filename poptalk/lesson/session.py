@@ -273,18 +273,14 @@ class LessonSession(SessionTracker):
         message = yield awaiting
         if isinstance(message, LessonEvent):
             self.take(message)
-            self._count_changes()
+            if self.lasting and self.seen.farewell and not self.before.farewell:
+                # QUIT has come true, by what the session has marked and read of letters.
+                logged_in = self.before.state is State.TRANSACTION
+                self.changes += bool(self.seen.marked) or (logged_in and self._later_letters)
             self._was_encrypted = self._was_encrypted or self.seen.encrypted
         if isinstance(message, Disconnected) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
-
-    def _count_changes(self) -> None:
-        """Note that QUIT has come true, by what the session has marked and read of letters."""
-        seen = self.seen
-        if self.lasting and seen.farewell and not self.before.farewell:
-            logged_in = self.before.state is State.TRANSACTION
-            self.changes += bool(seen.marked) or (logged_in and self._later_letters)
 
     def is_as_before(self, cursor: Cursor) -> bool:
         """Tell whether the mailbox is the one that the lesson has at a place, as far as is known."""

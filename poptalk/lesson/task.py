@@ -255,15 +255,7 @@ class Task:
 
     def flow(self) -> Flow[None]:
         """Await all turns."""
-        for number in sorted(self._session.spoilt & self._needed())[:1]:
-            # Something that was done before has spoilt this task.
-            yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.spoilt(number))
-        if self._block.outside:
-            yield from self._session.go_outside()
-        yield from self._await_all()
-        yield from self._session.come_back()
-
-    def _await_all(self) -> Flow[None]:
+        yield from self._begin()
         while self._index < len(self._turns):
             yield from self._rewind_if_lost()
             match self.turn.act:
@@ -276,7 +268,23 @@ class Task:
                 case Line() if not (yield from self._is_ready()) or self._together:
                     yield from self._do_together()
                 case Line():
-                    yield from self._await_line()
+                    message = yield from self._session.next(self._awaiting)
+                    if isinstance(message, Answered):
+                        verdict = self._judge(message)
+                        self._bring_forward()
+                        yield from self._comment_on(message, verdict)
+                    elif message is Request.SKIP:
+                        yield from self._do_together()
+                    elif message is Request.GO_ON:
+                        yield self.next_hint()
+        yield from self._session.come_back()
+
+    def _begin(self) -> Flow[None]:
+        for number in sorted(self._session.spoilt & self._needed())[:1]:
+            # Something that was done before has spoilt this task.
+            yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.spoilt(number))
+        if self._block.outside:
+            yield from self._session.go_outside()
 
     def _rewind_if_lost(self) -> Flow[None]:
         """Go back to what has to be done again because the connection is gone."""
@@ -288,18 +296,6 @@ class Task:
             self._together = False
             self._index = self._reached = self._first_lost_mark()
 
-    def _await_line(self) -> Flow[None]:
-        """Wait for the next line, or for what is asked in place of one."""
-        message = yield from self._session.next(self._awaiting)
-        if isinstance(message, Answered):
-            verdict = self._judge(message, *self._due())
-            self._bring_forward()
-            yield from self._comment_on(message, verdict)
-        elif message is Request.SKIP:
-            yield from self._do_together()
-        elif message is Request.GO_ON:
-            yield self.next_hint()
-
     @property
     def _awaiting(self) -> Awaiting:
         return Awaiting.OUTSIDE if self._session.outside else Awaiting.COMMAND
@@ -310,11 +306,15 @@ class Task:
             return True
         return (yield from self._session.ready(self.cursor))
 
-    def _judge(self, answered: Answered, *indices: int) -> Judgement:
-        """Judge a line by the first of some turns that awaits it, else by the last of them."""
+    def _judge(self, answered: Answered) -> Judgement:
+        """Judge a line by the first turn that awaits it, else by the one that is asked for."""
         self._recorder.attempts += 1
         session = self._session
-        for at in dict.fromkeys(indices):
+        # Where a refusal has undone a turn, the one that was due before still passes.
+        due = [self._reached, self._index]
+        if self._block.any_order:
+            due = [*range(self._reached + 1, len(self._turns)), self._reached]
+        for at in dict.fromkeys(due):
             self.verdict = verdict = judge(
                 self._turns[at],
                 answered,
@@ -331,13 +331,6 @@ class Task:
                 self._index = at
                 break
         return verdict
-
-    def _due(self) -> tuple[int, ...]:
-        """Return which turns may be taken now, last of all the one that is asked for."""
-        if self._block.any_order:
-            return (*range(self._reached + 1, len(self._turns)), self._reached)
-        # Where a refusal has undone a turn, the one that was due before still passes.
-        return (self._reached, self._index)
 
     def _bring_forward(self) -> None:
         """Let a turn that was taken before its time have been the next one."""
@@ -384,10 +377,13 @@ class Task:
         """Go on to the next turn."""
         turn = self.turn
         self._session.passed(turn, verdict)
-        # The keyword that was sent: it may be the one of an `or` line.
-        keyword = parse_command(answered.line).keyword.decode("utf-8", "replace")
-        what = "the response" if answered.sasl else f"`{keyword}`"
-        comment = self._done(what, self._session.once(verdict.text))
+        if answered.sasl:
+            comment = self._done("the response")
+        else:
+            # The keyword that was sent: it may be the one of an `or` line.
+            command = parse_command(answered.line)
+            remark = self._session.once(feedback.on_style(command))
+            comment = self._done(f"`{command.keyword.decode('utf-8', 'replace')}`", remark)
         self._go_on()
         return comment
 
@@ -592,7 +588,7 @@ class Task:
                 self._recorder.shown = self._together = True
                 yield from session.hang_up()
             elif isinstance(message, Answered):
-                yield from self._remark(message, self._judge(message, self._index))
+                yield from self._remark(message, self._judge(message))
             elif isinstance(message, Disconnected) and not (
                 direction.side is Side.SERVER or message.ending.by is EndedBy.US
             ):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from poptalk.lesson.actions import Answered, SessionState
 from poptalk.lesson.document.model import Mistake, Prose, Turn, turns
-from poptalk.lesson.feedback import MAX_CHARACTERS, tidied
+from poptalk.lesson.feedback import MAX_CHARACTERS, on_style, tidied
 from poptalk.lesson.judge import MISSES, Judgement, JudgementKind, judge, judge_free
 from poptalk.pop3.commands import VERBS, State, parse_command
 from poptalk.transcript.parser import parse_dialogue
@@ -50,9 +50,6 @@ def verdict_on(
     ("dialogue", "line", "reply", "kind", "words"),
     [
         (STAT, "STAT", ["+OK 2 320"], JudgementKind.WANTED, ""),
-        (STAT, "stat", ["+OK 2 320"], JudgementKind.WANTED, "any case. (RFC 1939 §3)"),
-        (STAT, " STAT", ["+OK 2 320"], JudgementKind.WANTED, "One space"),
-        (RETR_2, "RETR  2", ["+OK", "x", "."], JudgementKind.WANTED, "One space"),
         (RETR_2, "STAT", ["+OK 2 320"], JudgementKind.ASIDE, "`STAT` is fine here: how many mess"),
         (RETR_2, "RETR 1", ["+OK", "."], JudgementKind.WRONG_ARGUMENTS, "another message number"),
         (RETR_2, "RETR", ["-ERR"], JudgementKind.WRONG_ARGUMENTS, "one message number: `RETR msg`"),
@@ -186,6 +183,23 @@ def test_a_mistake_speaks_first() -> None:
     assert verdict.kind is JudgementKind.MISTAKE
     assert verdict.mistake is other
     assert verdict.text == "That was message 1. This is about 2."
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "line", "reply", "remark"),
+    [
+        (STAT, "stat", ["+OK 2 320"], "any case. (RFC 1939 §3)"),
+        (STAT, " STAT", ["+OK 2 320"], "One space"),
+        (RETR_2, "RETR  2", ["+OK", "x", "."], "One space"),
+    ],
+)
+def test_a_line_passes_with_a_remark_on_its_style(
+    dialogue: str, line: str, reply: list[str], remark: str
+) -> None:
+    verdict = verdict_on(dialogue, line, *reply)
+    assert verdict.kind is JudgementKind.WANTED
+    assert verdict.command is not None
+    assert remark in on_style(verdict.command)
 
 
 def test_the_answer_comes_before_any_mistake() -> None:
