@@ -372,13 +372,12 @@ class SessionTracker:
 
     def remember_login(self, command: Command) -> None:
         """Take a name or a password that the server took for the learner's own."""
-        kinds = [argument.kind for argument in command.verb.arguments] if command.verb else []
-        if kinds not in ([ArgumentKind.NAME], [ArgumentKind.PASSWORD]):
-            return
-        value = command.arguments[0].decode("utf-8", "surrogateescape")
-        is_name = kinds == [ArgumentKind.NAME]
-        old = self._user
-        self.know(replace(old, user=value) if is_name else replace(old, password=value))
+        value = command.arguments[0].decode("utf-8", "surrogateescape") if command.arguments else ""
+        match kinds_of(command):
+            case (ArgumentKind.NAME,):
+                self.know(replace(self._user, user=value))
+            case (ArgumentKind.PASSWORD,):
+                self.know(replace(self._user, password=value))
 
     def know(self, user: Known) -> None:
         """Take another name or password for the learner's own."""
@@ -394,11 +393,13 @@ class SessionTracker:
         return replace(self._user, greeting=greeting, challenge=challenge).bindings()
 
 
+def kinds_of(command: Command) -> tuple[ArgumentKind, ...]:
+    """Return what arguments a command takes; none if it is unknown."""
+    return tuple(argument.kind for argument in command.verb.arguments) if command.verb else ()
+
+
 def message_of(command: Command) -> int | None:
-    """Return the message-number that a command is about, None where it is about none."""
-    if command.verb is None:
-        return None
-    for index, argument in enumerate(command.verb.arguments):
-        if argument.kind is ArgumentKind.MESSAGE:
-            return command.number(index)
-    return None
+    """Return the message-number that a command is about; None if it is about none."""
+    kinds = kinds_of(command)
+    is_about_one = ArgumentKind.MESSAGE in kinds
+    return command.number(kinds.index(ArgumentKind.MESSAGE)) if is_about_one else None

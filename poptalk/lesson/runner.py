@@ -44,6 +44,7 @@ from poptalk.lesson.actions import (
     Request,
     Say,
     SessionState,
+    kinds_of,
 )
 from poptalk.lesson.document.model import (
     Block,
@@ -64,7 +65,7 @@ from poptalk.lesson.task import Hints, ProgressRecorder, Task
 from poptalk.pop3.commands import ArgumentKind, parse_command
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
-from poptalk.transcript.placeholders import Known, is_secret
+from poptalk.transcript.placeholders import Known
 
 __all__ = ["Awaiting", "SILENCES", "Tutor"]
 
@@ -78,7 +79,6 @@ _NOT_COUNTED = "Answered, but not counted: this step is done. Enter goes on to t
 _ALL_THE_SAME = "The lesson goes on all the same."
 _OPENED_LATER = "The lesson has closed the connection, and opens it again when it needs one."
 
-_NAME = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 _NAMED = ("user", "host")
 """Known placeholders that prose may name; what was captured it may name where it is a number."""
 
@@ -537,14 +537,14 @@ class Tutor:
 
     def _with_what_is_known(self, source: str) -> str:
         """Put names and numbers in the place of `{name}`, where the lesson suits any mailbox."""
-        bindings = self._session.bindings
-
-        def value(found: re.Match[str]) -> str:
-            known = bindings.get(found[1], "")
-            public = found[1] in _NAMED or (known.isdigit() and not is_secret(found[1]))
-            return known if known and public else found[0]
-
-        return _NAME.sub(value, source) if self._lesson.suits_any_mailbox else source
+        if not self._lesson.suits_any_mailbox:
+            return source
+        known = {
+            name: value
+            for name, value in self._session.bindings.items()
+            if (name in _NAMED and value) or value.isdigit()
+        }
+        return feedback.filled(source, known)
 
     def _is_for_mail(self, step: Step) -> bool:
         """Tell whether a step needs a message, where the learner's own mailbox has none."""
@@ -583,7 +583,7 @@ class Tutor:
             if_unknown: what is said of a line that is nothing like a command.
             otherwise: what is said where there is no mistake.
         """
-        self._verdict = verdict = judge_free(answered, seen=self._session.before)
+        self._verdict = verdict = judge_free(answered, before=self._session.before)
         text = verdict.text
         if if_unknown and text in (feedback.NO_COMMAND, feedback.A_NUMBER_ALONE):
             text = if_unknown
@@ -705,8 +705,7 @@ def _wants_mail(turn: Turn) -> bool:
     if not isinstance(turn.act, Send) or turn.is_refusal:
         return False
     command = turn.act.command
-    kinds = [argument.kind for argument in command.verb.arguments] if command.verb else []
-    return ArgumentKind.MESSAGE in kinds[: len(command.arguments)]
+    return ArgumentKind.MESSAGE in kinds_of(command)[: len(command.arguments)]
 
 
 def _reply(choice: Choice) -> Feedback:

@@ -259,7 +259,7 @@ class LessonSession(SessionTracker):
         return {**self.captured, **self.seen.known}
 
     @property
-    def spoilt(self) -> frozenset[int]:
+    def stray_marks(self) -> frozenset[int]:
         """Messages that are marked, though the lesson did not ask for it."""
         return self.seen.marked - self.lesson_marks
 
@@ -413,7 +413,7 @@ class LessonSession(SessionTracker):
                     turn,
                     message,
                     self.bindings,
-                    seen=self.before,
+                    before=self.before,
                     live=self.live,
                     any_case=self.lasting,
                 )
@@ -587,7 +587,7 @@ class LessonSession(SessionTracker):
         while not (met() or self.lost):
             message = yield from self.next(Awaiting.COMMAND)
             verdict = (
-                judge_free(message, seen=self.before) if isinstance(message, Answered) else None
+                judge_free(message, before=self.before) if isinstance(message, Answered) else None
             )
             if verdict is not None and verdict.text:
                 yield Feedback(kind=FeedbackKind.ASIDE, text=verdict.text)

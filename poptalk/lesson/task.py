@@ -280,9 +280,9 @@ class Task:
         yield from self._session.come_back()
 
     def _begin(self) -> Flow[None]:
-        for number in sorted(self._session.spoilt & self._needed())[:1]:
+        for number in sorted(self._session.stray_marks & self._needed())[:1]:
             # Something that was done before has spoilt this task.
-            yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.spoilt(number))
+            yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.needed_but_marked(number))
         if self._block.outside:
             yield from self._session.go_outside()
 
@@ -322,8 +322,8 @@ class Task:
                 mistakes=self._mistakes,
                 done=self._turns[:at],
                 later=self._turns[at + 1 :],
-                seen=session.before,
-                spoilt=session.before.marked - session.lesson_marks,
+                before=session.before,
+                stray=session.before.marked - session.lesson_marks,
                 live=session.live,
                 any_case=session.lasting,
             )
@@ -469,7 +469,7 @@ class Task:
             return "No message is marked any more; the step goes on."
         number = message_of(command)
         if effect is Effect.MARK and number in self._needed():
-            return feedback.spoilt(number or 0)
+            return feedback.needed_but_marked(number or 0)
         return verdict.text
 
     def _needs_no_login(self) -> bool:
@@ -538,7 +538,9 @@ class Task:
         verb = line.command.verb
         wrong_state = verb is not None and seen.state not in verb.states
         return (
-            wrong_state or seen.challenge is not None or bool(self._session.spoilt & self._needed())
+            wrong_state
+            or seen.challenge is not None
+            or bool(self._session.stray_marks & self._needed())
         )
 
     def _await_direction(self, turn: Turn, direction: Direction) -> Flow[None]:
