@@ -531,7 +531,7 @@ class Tutor:
         """End a step, and pause before the next one."""
         self._cursor = Cursor(step=index, item=len(step.items))
         self._passed.add(step.slug)
-        yield self._recorder.leave()
+        yield self._recorder.keep(EventKind.SHOWN if self._recorder.shown else EventKind.PASSED)
         if index + 1 < len(self._lesson.steps):
             yield from self._pause()
 
@@ -566,7 +566,8 @@ class Tutor:
                 return self._perform(item)
 
     def _stay_at_the_end(self) -> Flow[None]:
-        yield self._recorder.end()
+        self._recorder.step = None
+        yield self._recorder.keep(EventKind.ENDED)
         yield Finish()
         while True:
             message = yield from self._session.next(Awaiting.OVER)
