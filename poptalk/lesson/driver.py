@@ -15,40 +15,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from poptalk.lesson.actions import (
-    Answered,
-    CannotConnect,
-    Connect,
-    Connected,
-    Disconnected,
-    HangUp,
-    LessonAction,
-    LessonEvent,
-    Manner,
-    Prove,
-    Proved,
-    SendLine,
-    SwitchedToTls,
-    Waited,
-    WaitSeconds,
-)
+from poptalk.lesson import actions
+from poptalk.lesson.actions import Manner
 from poptalk.lesson.outside import News, VisitorBeganTls, VisitorCame, VisitorLeft, VisitorSession
 from poptalk.lesson.runner import Tutor
 from poptalk.lesson.server import LessonServer
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination, UsageError
 from poptalk.net.errors import CLOSED_BY_SERVER, Ending, NetError
+from poptalk.pop3 import events
 from poptalk.pop3.client.session import ClientSession
 from poptalk.pop3.commands import Effect, State
-from poptalk.pop3.events import (
-    Challenge,
-    Closed,
-    Event,
-    Greeting,
-    ReplyEnd,
-    Sent,
-    StateChanged,
-)
+from poptalk.pop3.events import Event
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.run.replay import Differed, Occurrence, Replay
 from poptalk.run.report import Transcript
@@ -117,7 +95,7 @@ class SecondConnection:
         Raises:
             UsageError: it is such a line; it has not been sent yet.
         """
-        if self._lesson_server.live and isinstance(occurrence, Sent) and not occurrence.sasl:
+        if self._lesson_server.live and isinstance(occurrence, events.Sent) and not occurrence.sasl:
             verb = occurrence.exchange.command.verb
             if verb is not None and verb.effect is Effect.MARK:
                 raise UsageError("This would delete a message of yours, so it was stopped.")
@@ -144,12 +122,12 @@ class SecondConnection:
 GOODBYE_SECONDS = 1.0
 """How long a server may take to hang up after QUIT before the lesson goes on without that."""
 
-_LEADS_TO: dict[type[LessonAction], tuple[type[LessonEvent], ...]] = {
-    SendLine: (Answered, Disconnected),
-    Connect: (Connected, CannotConnect),
-    HangUp: (Disconnected,),
-    WaitSeconds: (Waited,),
-    Prove: (Proved,),
+_LEADS_TO: dict[type[actions.LessonAction], tuple[type[actions.LessonEvent], ...]] = {
+    actions.SendLine: (actions.Answered, actions.Disconnected),
+    actions.Connect: (actions.Connected, actions.CannotConnect),
+    actions.HangUp: (actions.Disconnected,),
+    actions.WaitSeconds: (actions.Waited,),
+    actions.Prove: (actions.Proved,),
 }
 """The events that each action leads to; the queue waits until one of them has come."""
 
@@ -167,8 +145,8 @@ class Driver(ABC):
         self.over = False
         """Whether nothing is to be done or told any more."""
         self._lesson_server = lesson_server
-        self._queue: deque[LessonAction] = deque()
-        self._pending: LessonAction | None = None
+        self._queue: deque[actions.LessonAction] = deque()
+        self._pending: actions.LessonAction | None = None
         """The action whose event is awaited."""
         self._working = False
         self._replies = ReplyBuffer(self.exchanges, encrypted=False)
@@ -196,7 +174,7 @@ class Driver(ABC):
         """Send a line."""
 
     @abstractmethod
-    def connect(self, destination: Destination, connection: Connect) -> None:
+    def connect(self, destination: Destination, connection: actions.Connect) -> None:
         """Connect; `hear` and `listened` follow, or `failed`."""
 
     @abstractmethod
@@ -212,14 +190,14 @@ class Driver(ABC):
         """Run a dialogue on a second connection, and show it."""
 
     @abstractmethod
-    def show(self, action: LessonAction) -> None:
+    def show(self, action: actions.LessonAction) -> None:
         """Do what leads to no event: show something, keep progress."""
 
     def may_send(self, line: bytes) -> bool:  # noqa: ARG002 - most lines may
         """Tell whether a line may be sent now; one that may not is transmitted later, or dropped."""
         return True
 
-    def told(self, event: LessonEvent) -> None:
+    def told(self, event: actions.LessonEvent) -> None:
         """Take note of what the tutor is about to be told."""
 
     def settled(self) -> None:
@@ -232,9 +210,9 @@ class Driver(ABC):
         """Whether something is under way."""
         return self._pending is not None or bool(self._queue)
 
-    def carry_out(self, actions: Sequence[LessonAction]) -> None:
+    def carry_out(self, todo: Sequence[actions.LessonAction]) -> None:
         """Carry out actions, after those that wait, until one of them has to be waited for."""
-        self._queue.extend(actions)
+        self._queue.extend(todo)
         if self._working:
             return
         self._working = True
@@ -246,42 +224,44 @@ class Driver(ABC):
         finally:
             self._working = False
 
-    def _perform(self, action: LessonAction) -> None:
+    def _perform(self, action: actions.LessonAction) -> None:
         match action:
-            case SendLine():
+            case actions.SendLine():
                 if self.session is None:
                     self.ended(self._ending)
                 elif self.may_send(action.line):
                     self.transmit(action.line, action.manner)
-            case Connect():
+            case actions.Connect():
                 if self.session is None:
                     self._open(action)
                 else:
                     self._making_room = True
                     self.hang_up(Manner.FOLDED)
-            case HangUp() if self.session is not None:
+            case actions.HangUp() if self.session is not None:
                 self.hang_up()
-            case HangUp():
+            case actions.HangUp():
                 # The end has come first; the tutor knows of it, or is about to.
                 self._pending = None
-            case WaitSeconds():
-                self.after(action.seconds, lambda: self.listened(Waited()))
-            case Prove():
+            case actions.WaitSeconds():
+                self.after(action.seconds, lambda: self.listened(actions.Waited()))
+            case actions.Prove():
                 second = SecondConnection(
                     action.dialogue, lesson_server=self._lesson_server, bindings=action.bindings
                 )
-                self.prove(second, lambda: self.listened(Proved(difference=second.difference)))
+                self.prove(
+                    second, lambda: self.listened(actions.Proved(difference=second.difference))
+                )
             case _:
                 self.show(action)
 
-    def _open(self, action: Connect) -> None:
+    def _open(self, action: actions.Connect) -> None:
         destination = self._lesson_server.destination(fresh=action.fresh, number=action.number)
         self._replies = ReplyBuffer(self.exchanges, encrypted=destination.tls)
         self.connect(destination, action)
 
     def drop(self) -> None:
         """Do without a line that was not sent; if poptalk was to send it, the step begins again."""
-        if isinstance(self._pending, SendLine):
+        if isinstance(self._pending, actions.SendLine):
             self._pending = None
             self.carry_out(self.tutor.reset())
 
@@ -291,7 +271,7 @@ class Driver(ABC):
         """Take note of an event of the session."""
         self._replies.take(event)
 
-    def listened(self, *events: LessonEvent, wait_for_end: bool = True) -> None:
+    def listened(self, *events: actions.LessonEvent, wait_for_end: bool = True) -> None:
         """Tell the tutor what was heard, and then other events.
 
         Args:
@@ -319,25 +299,27 @@ class Driver(ABC):
     def tls_begun(self) -> None:
         """Tell the tutor of TLS."""
         self._replies.tls_begun()
-        self.listened(SwitchedToTls())
+        self.listened(actions.SwitchedToTls())
 
     def failed(self, error: NetError) -> None:
         """Tell the tutor that there is no connection."""
-        self.listened(CannotConnect(reason=_sentence(str(error))))
+        self.listened(actions.CannotConnect(reason=_sentence(str(error))))
 
     def ended(self, ending: Ending) -> None:
         """Tell the tutor that the connection is gone, unless it had to make room for another."""
         self._ending = ending
         if self.over:
             return
-        if self._making_room and isinstance(self._pending, Connect):
+        if self._making_room and isinstance(self._pending, actions.Connect):
             self._making_room = False
             self._open(self._pending)
-        elif isinstance(self._pending, Connect):
-            self.listened(CannotConnect(reason=_sentence(str(ending))))
+        elif isinstance(self._pending, actions.Connect):
+            self.listened(actions.CannotConnect(reason=_sentence(str(ending))))
         else:
             replies = self._replies
-            self.listened(Disconnected(ending=ending, state=replies.state, marked=replies.marked))
+            self.listened(
+                actions.Disconnected(ending=ending, state=replies.state, marked=replies.marked)
+            )
 
     def visited(self, visitor: VisitorSession, news: News) -> None:
         """Tell the tutor what the server saw of another program's connection."""
@@ -359,14 +341,14 @@ class Driver(ABC):
 
     def give_up(self) -> None:
         """Wait no longer for the answer to a line that poptalk sent."""
-        if isinstance(self._pending, SendLine):
+        if isinstance(self._pending, actions.SendLine):
             self._replies.give_up()
             self.listened()
 
 
-def _is_outcome(pending: LessonAction, event: LessonEvent) -> bool:
+def _is_outcome(pending: actions.LessonAction, event: actions.LessonEvent) -> bool:
     """Tell whether this is what an action leads to, and not the answer to a line before it."""
-    if isinstance(pending, SendLine) and isinstance(event, Answered):
+    if isinstance(pending, actions.SendLine) and isinstance(event, actions.Answered):
         return pending.line == event.line
     return isinstance(event, _LEADS_TO[type(pending)])
 
@@ -390,11 +372,11 @@ class ReplyBuffer:
         """Where the session stands, or stood when the connection ended."""
         self.marked: tuple[int, ...] = ()
         """Once it has ended: messages that stay although they were marked (RFC 1939 §6)."""
-        self.events: deque[LessonEvent] = deque()
+        self.events: deque[actions.LessonEvent] = deque()
         """What the tutor has not been told yet."""
         self._encrypted = encrypted
         self.exchanges = exchanges
-        self._unanswered: deque[Answered] = deque()
+        self._unanswered: deque[actions.Answered] = deque()
         """Lines that were sent, each with a reply that is to come."""
 
     @property
@@ -411,9 +393,9 @@ class ReplyBuffer:
     def take(self, event: Event) -> None:
         """Take note of an event."""
         match event:
-            case Sent(line=line, sasl=sasl):
+            case events.Sent(line=line, sasl=sasl):
                 at_once = bool(self._unanswered)
-                sent = Answered(
+                sent = actions.Answered(
                     line=line,
                     sasl=sasl,
                     lines=(),
@@ -422,18 +404,22 @@ class ReplyBuffer:
                     at_once=at_once,
                 )
                 self._unanswered.append(sent)
-            case Greeting(status_line=status_line):
-                self.events.append(Connected(greeting=status_line.line, encrypted=self._encrypted))
-            case Challenge() | ReplyEnd() if self._unanswered and (reply := self.exchanges.last):
+            case events.Greeting(status_line=status_line):
+                self.events.append(
+                    actions.Connected(greeting=status_line.line, encrypted=self._encrypted)
+                )
+            case events.Challenge() | events.ReplyEnd() if self._unanswered and (
+                reply := self.exchanges.last
+            ):
                 # Replies come in the order of the commands (RFC 2449 §6.6).
                 sent = self._unanswered.popleft()
                 self.events.append(replace(sent, lines=reply.lines, after=self.state))
-            case StateChanged(new=new) if new is not State.CLOSED:
+            case events.StateChanged(new=new) if new is not State.CLOSED:
                 # It is the outcome of the reply that came just before.
                 self.state = new
-                if self.events and isinstance(last := self.events[-1], Answered):
+                if self.events and isinstance(last := self.events[-1], actions.Answered):
                     self.events[-1] = replace(last, after=new)
-            case Closed(marked=marked, partial=partial):
+            case events.Closed(marked=marked, partial=partial):
                 self.marked = marked
                 self._give_up(self.exchanges.cut_off, partial)
 

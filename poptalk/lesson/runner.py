@@ -24,40 +24,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from string import ascii_lowercase
 
-from poptalk.lesson import feedback, task
-from poptalk.lesson.actions import (
-    Answered,
-    Ask,
-    Awaiting,
-    Chosen,
-    Feedback,
-    FeedbackKind,
-    Finish,
-    Flow,
-    HangUp,
-    Heading,
-    LessonAction,
-    Manner,
-    Message,
-    Prove,
-    Proved,
-    Request,
-    Say,
-    SessionState,
-    kinds_of,
-)
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Choice,
-    Lesson,
-    Prose,
-    QuizQuestion,
-    SpeakerNote,
-    Step,
-    Turn,
-    number_meant,
-)
+from poptalk.lesson import actions, feedback, task
+from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Flow, Manner, Message, Request
+from poptalk.lesson.document import model
+from poptalk.lesson.document.model import Block, BlockKind, Lesson, Step, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge_free
 from poptalk.lesson.progress import EventKind
 from poptalk.lesson.session import Cursor, LessonSession, items_at
@@ -86,7 +56,7 @@ _LETTER = re.compile(r"\s*([A-Za-z])[.)]?\s*")
 """An answer to a question: `b`, `B)`.  No command of POP3 looks like one."""
 
 
-def chosen(question: QuizQuestion, text: str) -> int | None:
+def chosen(question: model.QuizQuestion, text: str) -> int | None:
     """Read an answer to a question: the letter of a choice, its words, or its number.
 
     Where the choices themselves are numbers, a number means what it says: to "two, three or four?",
@@ -105,8 +75,8 @@ def chosen(question: QuizQuestion, text: str) -> int | None:
     words, *texts = (_plain(each) for each in (text, *(c.text for c in question.choices)))
     if words in texts:
         return texts.index(words) + 1
-    values = [number_meant(each) for each in texts]
-    value = number_meant(words)
+    values = [model.number_meant(each) for each in texts]
+    value = model.number_meant(words)
     if value is not None and value in values:
         return values.index(value) + 1
     if value is not None and all(values):
@@ -199,7 +169,7 @@ class Tutor:
         self._cursor = Cursor(step=slugs.index(position) if position in slugs[1:] else -1)
         self._task: Task | None = None
         """The task that is awaited, None where something else is."""
-        self._question: QuizQuestion | None = None
+        self._question: model.QuizQuestion | None = None
         self._hints = Hints(())
         """The hints to the question."""
         self._verdict: Judgement | None = None
@@ -276,40 +246,40 @@ class Tutor:
         return self._session.bindings
 
     @property
-    def seen(self) -> SessionState:
+    def seen(self) -> actions.SessionState:
         """What is known of the session."""
         return self._session.seen
 
     # What a driver tells.
 
-    def begin(self) -> list[LessonAction]:
+    def begin(self) -> list[actions.LessonAction]:
         """Begin the lesson, or resume it at its position."""
         start = self._cursor
         count = len(self._lesson.steps)
         news = f"step {start.step + 1} of {count}: resumed" if start.step > 0 else ""
         self._session.resumed(start)
-        return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
+        return [actions.Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
 
     def rename(self, user: str) -> None:
         """Let the learner's name be spelt in another way from now on."""
         self._session.rename(user)
 
-    def tell(self, message: Message | None) -> list[LessonAction]:
+    def tell(self, message: Message | None) -> list[actions.LessonAction]:
         """Take note of what happened, and let the lesson go on up to the next thing to wait for."""
         assert self._flow is not None, "A tutor must begin before it is told anything."
         self._silent = False
-        actions: list[LessonAction] = []
+        todo: list[actions.LessonAction] = []
         # A generator that has not begun takes None, which is no message to one that has.
         given = next(self._flow) if message is None else self._flow.send(message)
         while not isinstance(given, Awaiting):
-            actions.append(given)
+            todo.append(given)
             if isinstance(given, Feedback):
                 self._said = given.text
             given = next(self._flow)
         self._awaiting = given
-        return actions
+        return todo
 
-    def entered(self, text: str) -> list[LessonAction] | None:
+    def entered(self, text: str) -> list[actions.LessonAction] | None:
         """Take a line that does not begin with a colon.
 
         Returns:
@@ -324,7 +294,7 @@ class Tutor:
             return self.tell(Request.GO_ON)
         question = self._question if self._awaiting is Awaiting.CHOICE else None
         number = chosen(question, text) if question is not None else None
-        return self.tell(Chosen(number=number)) if number is not None else None
+        return self.tell(actions.Chosen(number=number)) if number is not None else None
 
     def _may_be_empty(self) -> bool:
         """Tell whether an empty line means something to the server, so that it is sent."""
@@ -332,15 +302,15 @@ class Tutor:
         awaited = isinstance(act, Send) and not act.step.pattern.text
         return self._task is None or self._session.seen.challenge is not None or awaited
 
-    def task(self) -> list[LessonAction]:
+    def task(self) -> list[actions.LessonAction]:
         """Show the task, or the question, again."""
-        actions = self._asked(self._prose)
+        todo = self._asked(self._prose)
         in_part = self._task is not None and self._task.reached.turn and not self.in_one_go
         if self._task is not None and in_part and (due := feedback.due(self._task.turn)):
-            actions.append(_news(f"Next: {due}."))
-        return actions or [_news(_HINTS[self._awaiting])]
+            todo.append(_news(f"Next: {due}."))
+        return todo or [_news(_HINTS[self._awaiting])]
 
-    def remind(self) -> list[LessonAction]:
+    def remind(self) -> list[actions.LessonAction]:
         """Show the end of the task, or the question, again: it is no longer on the screen."""
         again = [] if self._session.lost else self._asked(self.asked)
         what = "question" if self._question is not None else "task"
@@ -356,23 +326,23 @@ class Tutor:
     def _prose(self) -> str:
         """The prose above the task or the question."""
         above = items_at(self._lesson, self._cursor.step)[: self._cursor.item]
-        prose = [item for item in above if isinstance(item, Prose)]
+        prose = [item for item in above if isinstance(item, model.Prose)]
         return self._with_what_is_known(prose[-1].source) if prose else ""
 
-    def _asked(self, prose: str) -> list[LessonAction]:
+    def _asked(self, prose: str) -> list[actions.LessonAction]:
         """Show prose, and the choices of a question; nothing where nothing is awaited."""
         if self._task is None and self._question is None:
             return []
-        actions: list[LessonAction] = [Say(source=prose)] if prose else []
-        return actions if self._question is None else [*actions, Ask(question=self._question)]
+        todo: list[actions.LessonAction] = [actions.Say(source=prose)] if prose else []
+        return todo if self._question is None else [*todo, actions.Ask(question=self._question)]
 
-    def open(self) -> list[LessonAction]:
+    def open(self) -> list[actions.LessonAction]:
         """Open the connection, as `:open` asks."""
         if self._session.seen.is_open:
             return [_news("A connection stands already. `:close` hangs up.")]
         return self.tell(Request.CONNECT)
 
-    def silence(self, seconds: float, *, lines: int = 0) -> list[LessonAction]:
+    def silence(self, seconds: float, *, lines: int = 0) -> list[actions.LessonAction]:
         """Comment on a reply that does not come to its end.
 
         Call it when each of `SILENCES` has passed.  What it returns is carried out at once, in front
@@ -383,13 +353,13 @@ class Tutor:
             lines: how many lines of the reply have come, its first one included.
         """
         if self._session.hangs_up_if_silent:
-            return [HangUp()]
+            return [actions.HangUp()]
         self._silent = True
         return [_news(feedback.silent(seconds, lines))]
 
     # What the learner asks.
 
-    def answer(self, command: str) -> list[LessonAction]:
+    def answer(self, command: str) -> list[actions.LessonAction]:
         """Answer a local command: one of the methods below."""
         answers = (
             *(self.hint, self.why, self.skip, self.back, self.reset),
@@ -397,7 +367,7 @@ class Tutor:
         )
         return {answer.__name__: answer for answer in answers}[command]()
 
-    def hint(self) -> list[LessonAction]:
+    def hint(self) -> list[actions.LessonAction]:
         """Show the next hint, the last of which is the answer."""
         if self._silent:
             # What is sent now would be answered after the reply that does not end.
@@ -412,19 +382,19 @@ class Tutor:
             return [Feedback(kind=FeedbackKind.HINT, text=_HINTS[self._awaiting])]
         return [self._recorder.keep(EventKind.HINTED), comment]
 
-    def why(self) -> list[LessonAction]:
+    def why(self) -> list[actions.LessonAction]:
         """Explain the last verdict at more length, or what is awaited."""
         verdict = self.verdict
         text = verdict.why if verdict is not None and verdict.why else _REASONS[self._awaiting]
-        return [Say(source=text)]
+        return [actions.Say(source=text)]
 
-    def skip(self) -> list[LessonAction]:
+    def skip(self) -> list[actions.LessonAction]:
         """Do what is awaited in the learner's place, and say why it is the answer."""
         if self._awaiting is Awaiting.OVER:
             return [_news(_HINTS[Awaiting.OVER])]
         return self.tell(Request.SKIP)
 
-    def back(self) -> list[LessonAction]:
+    def back(self) -> list[actions.LessonAction]:
         """Go back to the beginning of the step before."""
         first = -1 if self._lesson.introduction else 0
         at = self._cursor.step
@@ -432,21 +402,21 @@ class Tutor:
             return self._go_to(first, "this is the beginning")
         return self._go_to(at - 1, f"back at {self._name(at - 1)}")
 
-    def reset(self) -> list[LessonAction]:
+    def reset(self) -> list[actions.LessonAction]:
         """Begin the step again."""
         at = self._cursor.step
         return self._go_to(at, f"{self._name(at)} begins again")
 
-    def map(self) -> list[LessonAction]:
+    def map(self) -> list[actions.LessonAction]:
         """Show all steps, and which are done."""
         lines = []
         for index, step in enumerate(self._lesson.steps):
             state = "done" if step.slug in self._passed else "to do"
             here = ", **you are here**" if index == self._cursor.step else ""
             lines.append(f"{index + 1}. {step.title} ({state}{here})")
-        return [Say(source="\n".join(lines))]
+        return [actions.Say(source="\n".join(lines))]
 
-    def state(self) -> list[LessonAction]:
+    def state(self) -> list[actions.LessonAction]:
         """Show the state of the session, what is marked, and the step."""
         seen = self._session.seen
         texts = [f"`{feedback.strip(seen.state)}`."] if seen.is_open else ["No connection stands."]
@@ -481,7 +451,7 @@ class Tutor:
 
     # The flow of the lesson.
 
-    def _go_to(self, step: int, news: str) -> list[LessonAction]:
+    def _go_to(self, step: int, news: str) -> list[actions.LessonAction]:
         """Go to the beginning of a step, the session brought there if there is any news of it."""
         if self._flow is not None and not self._session.is_as_before(Cursor(step=step)):
             return [_news(feedback.CHANGED_FOR_GOOD)]
@@ -503,9 +473,9 @@ class Tutor:
             for at, item in enumerate(items_at(self._lesson, index)):
                 self._cursor = Cursor(step=index, item=at)
                 self._verdict = None
-                if isinstance(item, Prose):
-                    yield Say(source=self._with_what_is_known(item.source))
-                elif not isinstance(item, SpeakerNote):
+                if isinstance(item, model.Prose):
+                    yield actions.Say(source=self._with_what_is_known(item.source))
+                elif not isinstance(item, model.SpeakerNote):
                     yield from self._flow_of(item)
                 if self._task is not None:
                     self._verdict, self._task = self._task.verdict, None
@@ -523,7 +493,7 @@ class Tutor:
             yield _news(f"Your mailbox is empty, so step {index + 1}, {step.title}, is left out.")
             return False
         self._cursor = Cursor(step=index)
-        yield Heading(text=step.title, level=2)
+        yield actions.Heading(text=step.title, level=2)
         yield self._recorder.enter(step)
         return True
 
@@ -551,9 +521,9 @@ class Tutor:
         turns = [turn for block in step.blocks(BlockKind.TASK) for turn in block.turns]
         return self._session.live and self._session.seen.count == 0 and any(map(_wants_mail, turns))
 
-    def _flow_of(self, item: QuizQuestion | Block) -> Flow[None]:
+    def _flow_of(self, item: model.QuizQuestion | Block) -> Flow[None]:
         """Return the flow of something that is to be done."""
-        if isinstance(item, QuizQuestion):
+        if isinstance(item, model.QuizQuestion):
             return self._ask(item)
         match item.kind:
             case BlockKind.TASK:
@@ -568,15 +538,15 @@ class Tutor:
     def _stay_at_the_end(self) -> Flow[None]:
         self._recorder.step = None
         yield self._recorder.keep(EventKind.ENDED)
-        yield Finish()
+        yield actions.Finish()
         while True:
             message = yield from self._session.next(Awaiting.OVER)
-            if isinstance(message, Answered):
+            if isinstance(message, actions.Answered):
                 yield from self._remark(message)
 
     def _remark(
-        self, answered: Answered, if_unknown: str = "", *, otherwise: str = ""
-    ) -> Iterator[LessonAction]:
+        self, answered: actions.Answered, if_unknown: str = "", *, otherwise: str = ""
+    ) -> Iterator[actions.LessonAction]:
         """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
 
         Args:
@@ -630,9 +600,9 @@ class Tutor:
             yield Feedback(kind=FeedbackKind.NEWS, text=f"Sent {feedback.named(sent)}.")
 
     def _prove(self, block: Block) -> Flow[None]:
-        yield Prove(dialogue=block.dialogue, bindings=dict(self._session.bindings))
+        yield actions.Prove(dialogue=block.dialogue, bindings=dict(self._session.bindings))
         message: Message | None = None
-        while not isinstance(message, Proved):
+        while not isinstance(message, actions.Proved):
             message = yield from self._session.next(Awaiting.BUSY)
         if message.difference is None:
             return
@@ -646,14 +616,14 @@ class Tutor:
         text = f"The second connection found something else: {found} {end}"
         yield Feedback(kind=kind, text=text)
 
-    def _ask(self, question: QuizQuestion) -> Flow[None]:
+    def _ask(self, question: model.QuizQuestion) -> Flow[None]:
         self._question, self._hints = question, Hints(question.hints)
-        yield Ask(question=question)
+        yield actions.Ask(question=question)
         answered = False
         while not answered:
             message = yield from self._session.next(Awaiting.CHOICE)
             match message:
-                case Chosen():
+                case actions.Chosen():
                     answered = yield from self._answer(question, message.number)
                 case Request.SKIP:
                     self._recorder.shown = answered = True
@@ -668,14 +638,14 @@ class Tutor:
                 case Request.GO_ON:
                     text = f"Answer with a letter, {_range(question)}."
                     yield Feedback(kind=FeedbackKind.NEWS, text=text)
-                case Answered():
+                case actions.Answered():
                     wanted = f"the question wants a letter, {_range(question)}."
                     yield from self._remark(message, f"The server doesn't know this; {wanted}")
                 case _:
                     pass
         self._question = None
 
-    def _answer(self, question: QuizQuestion, number: int) -> Flow[bool]:
+    def _answer(self, question: model.QuizQuestion, number: int) -> Flow[bool]:
         """Reply to an answer; tell whether it is right."""
         if not 1 <= number <= len(question.choices):
             text = f"The choices are {_range(question)}."
@@ -693,7 +663,7 @@ class Tutor:
         message: Message | None = None
         while message not in (Request.GO_ON, Request.SKIP):
             message = yield from self._session.next(Awaiting.PAUSE)
-            if isinstance(message, Answered):
+            if isinstance(message, actions.Answered):
                 yield from self._remark(message, otherwise=_NOT_COUNTED)
             elif isinstance(message, Request) and self._session.lost:
                 yield from self._session.restore(self._cursor)
@@ -706,15 +676,15 @@ def _wants_mail(turn: Turn) -> bool:
     if not isinstance(turn.act, Send) or turn.is_refusal:
         return False
     command = turn.act.command
-    return ArgumentKind.MESSAGE in kinds_of(command)[: len(command.arguments)]
+    return ArgumentKind.MESSAGE in actions.kinds_of(command)[: len(command.arguments)]
 
 
-def _reply(choice: Choice) -> Feedback:
+def _reply(choice: model.Choice) -> Feedback:
     kind = FeedbackKind.DONE if choice.right else FeedbackKind.NOT_YET
     return Feedback(kind=kind, text=choice.reply or ("Right." if choice.right else "Not this one."))
 
 
-def _range(question: QuizQuestion) -> str:
+def _range(question: model.QuizQuestion) -> str:
     return f"a to {ascii_lowercase[len(question.choices) - 1]}"
 
 

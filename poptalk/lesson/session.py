@@ -9,32 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 
-from poptalk.lesson import feedback
-from poptalk.lesson.actions import (
-    Answered,
-    Awaiting,
-    CannotConnect,
-    Connect,
-    Connected,
-    Disconnected,
-    Feedback,
-    FeedbackKind,
-    Flow,
-    Follow,
-    HangUp,
-    LessonAction,
-    LessonEvent,
-    Manner,
-    Message,
-    Request,
-    SendLine,
-    SessionTracker,
-    TakeBack,
-    Unfollow,
-    Waited,
-    WaitSeconds,
-    message_of,
-)
+from poptalk.lesson import actions, feedback
+from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Flow, Manner, Message, Request
 from poptalk.lesson.document.model import Block, BlockKind, Item, Lesson, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge, judge_free
 from poptalk.pop3.commands import Effect, State
@@ -191,7 +167,7 @@ def _turns_of(items: Iterable[Item], *, proofs: bool = False) -> Iterator[Turn]:
 OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
 
 
-class LessonSession(SessionTracker):
+class LessonSession(actions.SessionTracker):
     """The learner's connections to the server, one after the other, and what is known of them.
 
     Args:
@@ -213,7 +189,7 @@ class LessonSession(SessionTracker):
         lasting: bool,
         later_letters: bool,
         by_hand: bool,
-        when_lost: Callable[[], LessonAction],
+        when_lost: Callable[[], actions.LessonAction],
     ) -> None:
         super().__init__(known)
         self._lesson = lesson
@@ -267,14 +243,14 @@ class LessonSession(SessionTracker):
             may_end: whether the end of the connection is what is waited for.
         """
         message = yield awaiting
-        if isinstance(message, LessonEvent):
+        if isinstance(message, actions.LessonEvent):
             self.take(message)
             if self.lasting and self.seen.farewell and not self.before.farewell:
                 # With QUIT deletions come true; letters come in after a login.
                 logged_in = self.before.state is State.TRANSACTION
                 self.changes += bool(self.seen.marked) or (logged_in and self._later_letters)
             self._was_encrypted = self._was_encrypted or self.seen.encrypted
-        if isinstance(message, Disconnected) and not (may_end or self._may_end):
+        if isinstance(message, actions.Disconnected) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
 
@@ -293,7 +269,7 @@ class LessonSession(SessionTracker):
         self._said.add(remark)
         return remark if is_new else ""
 
-    def explain_end(self, ended: Disconnected) -> Flow[None]:
+    def explain_end(self, ended: actions.Disconnected) -> Flow[None]:
         """Say that the connection is gone, and what that means."""
         self.lost = True
         yield self._when_lost()
@@ -321,7 +297,7 @@ class LessonSession(SessionTracker):
             message = yield from self.next(Awaiting.CLOSED)
             if message is Request.SKIP:
                 for_themselves = False
-            if isinstance(message, Request | Connected):
+            if isinstance(message, Request | actions.Connected):
                 yield from self.restore(cursor)
         if not self.seen.is_open:
             yield from self.connect(Manner.TYPED)
@@ -334,15 +310,15 @@ class LessonSession(SessionTracker):
             return
         self.number = self.number + 1 if number is None else number
         self._may_end = True
-        connection = Connect(fresh=self._is_used, number=self.number, manner=manner)
+        connection = actions.Connect(fresh=self._is_used, number=self.number, manner=manner)
         yield connection
         message: Message | None = None
-        while not isinstance(message, Connected):
+        while not isinstance(message, actions.Connected):
             message = yield from self.next(Awaiting.BUSY)
-            if isinstance(message, CannotConnect):
+            if isinstance(message, actions.CannotConnect):
                 text = f"{message.reason} Enter tries again."
                 yield Feedback(kind=FeedbackKind.CLOSED, text=text)
-                while not isinstance(message, Request | Connected):
+                while not isinstance(message, Request | actions.Connected):
                     message = yield from self.next(Awaiting.CLOSED)
                 if isinstance(message, Request):
                     yield connection
@@ -358,7 +334,7 @@ class LessonSession(SessionTracker):
         """Close the connection, if there is one, without a word."""
         if self.seen.is_open:
             self._may_end = True
-            yield HangUp()
+            yield actions.HangUp()
             while self.seen.is_open:
                 yield from self.next(Awaiting.BUSY)
 
@@ -368,14 +344,14 @@ class LessonSession(SessionTracker):
         self._is_used = self._is_used or self.outside
         self.number += not self.outside
         self.outside, self.lost = True, False
-        yield Follow(fresh=self._is_used, number=self.number)
+        yield actions.Follow(fresh=self._is_used, number=self.number)
 
     def come_back(self) -> Flow[None]:
         """Take the connections back from another program."""
         if self.outside:
             self.outside = False
             self._may_end = True
-            yield Unfollow()
+            yield actions.Unfollow()
 
     def send(self, turn: Turn, manner: Manner, *, endless: bool = False) -> Flow[Judgement | None]:
         """Send the line of a turn, and judge the reply.
@@ -397,11 +373,11 @@ class LessonSession(SessionTracker):
         line = text.encode("utf-8", "surrogateescape")
         self._may_end = self._may_end or endless or _ends_session(turn)
         self.hangs_up_if_silent = endless
-        yield SendLine(line=line, manner=manner)
+        yield actions.SendLine(line=line, manner=manner)
         message: Message | None = None
-        while not isinstance(message, Disconnected):
+        while not isinstance(message, actions.Disconnected):
             message = yield from self.next(Awaiting.BUSY)
-            if isinstance(message, Answered) and message.line == line:
+            if isinstance(message, actions.Answered) and message.line == line:
                 self.hangs_up_if_silent = False
                 verdict = judge(
                     turn,
@@ -476,9 +452,9 @@ class LessonSession(SessionTracker):
                 while self.seen.is_open and not self.seen.encrypted:
                     yield from self.next(Awaiting.BUSY)
             case Action.WAIT:
-                yield WaitSeconds(seconds=direction.seconds or 0)
+                yield actions.WaitSeconds(seconds=direction.seconds or 0)
                 waited: Message | None = None
-                while not isinstance(waited, Waited):
+                while not isinstance(waited, actions.Waited):
                     waited = yield from self.next(Awaiting.BUSY)
 
     def restore(self, cursor: Cursor, news: str = "") -> Flow[None]:
@@ -535,10 +511,12 @@ class LessonSession(SessionTracker):
 
     def _protect(self) -> Flow[None]:
         """Begin TLS as the learner did: a password that was encrypted never crosses in the clear."""
-        yield SendLine(line=b"STLS", manner=Manner.FOLDED)
+        yield actions.SendLine(line=b"STLS", manner=Manner.FOLDED)
         while self.seen.is_open and not self.seen.encrypted:
             message = yield from self.next(Awaiting.BUSY)
-            if isinstance(message, Answered) and not message.lines[:1][0].startswith(b"+OK"):
+            if isinstance(message, actions.Answered) and not message.lines[:1][0].startswith(
+                b"+OK"
+            ):
                 yield from self.hang_up()
                 self.lost = True
                 yield Feedback(kind=FeedbackKind.CLOSED, text=feedback.NO_TLS_ANY_MORE)
@@ -549,7 +527,7 @@ class LessonSession(SessionTracker):
         """Wait for the end of the connection, if there is one, and for the next."""
         self._may_end = True
         message: Message | None = None
-        while not isinstance(message, Connected):
+        while not isinstance(message, actions.Connected):
             message = yield from self.next(Awaiting.CLOSED)
         self.opened()
 
@@ -576,7 +554,9 @@ class LessonSession(SessionTracker):
         while not (met() or self.lost):
             message = yield from self.next(Awaiting.COMMAND)
             verdict = (
-                judge_free(message, before=self.before) if isinstance(message, Answered) else None
+                judge_free(message, before=self.before)
+                if isinstance(message, actions.Answered)
+                else None
             )
             if verdict is not None and verdict.text:
                 yield Feedback(kind=FeedbackKind.ASIDE, text=verdict.text)
@@ -587,7 +567,7 @@ class LessonSession(SessionTracker):
         current = past[-1:] if past and not past[-1].is_over else []
         self.number = len(past)
         self.lost = False
-        yield TakeBack(number=len(past) + (not current))
+        yield actions.TakeBack(number=len(past) + (not current))
         for turn in [turn for connection in current for turn in _lasting(connection.turns)]:
             yield from self._await_effect(turn)
             if self.lost:
@@ -608,7 +588,7 @@ def _marked_by(turn: Turn) -> int | None:
     """Return the message that a turn marks; None if it marks none."""
     if not isinstance(turn.act, Send) or not _succeeds(turn, Effect.MARK):
         return None
-    return message_of(turn.act.command)
+    return actions.message_of(turn.act.command)
 
 
 def _lasting(turns: Sequence[Turn]) -> list[Turn]:

@@ -7,31 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from string import ascii_lowercase
 
-from poptalk.lesson import feedback
-from poptalk.lesson.actions import (
-    Answered,
-    Awaiting,
-    Connected,
-    Disconnected,
-    Feedback,
-    FeedbackKind,
-    Flow,
-    Keep,
-    LessonAction,
-    Manner,
-    Message,
-    Request,
-    message_of,
-)
-from poptalk.lesson.document.model import (
-    Block,
-    Lesson,
-    Prose,
-    QuizQuestion,
-    Step,
-    Turn,
-    come_before_login,
-)
+from poptalk.lesson import actions, feedback
+from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Flow, Manner, Message, Request
+from poptalk.lesson.document import model
+from poptalk.lesson.document.model import Block, Lesson, Step, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge
 from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
 from poptalk.lesson.session import OTHER_GREETING, Cursor, LessonSession
@@ -58,12 +37,12 @@ class ProgressRecorder:
         self.shown = False
         """Whether `:skip` did a part of the step."""
 
-    def enter(self, step: Step) -> Keep:
+    def enter(self, step: Step) -> actions.Keep:
         """Begin a step."""
         self.step, self.attempts, self.shown = step, 0, False
         return self.keep(EventKind.STARTED)
 
-    def keep(self, kind: EventKind) -> Keep:
+    def keep(self, kind: EventKind) -> actions.Keep:
         """Make an event of the step, or of the lesson if there is none."""
         event = ProgressEvent(
             lesson=self._lesson.name,
@@ -72,7 +51,7 @@ class ProgressRecorder:
             kind=kind,
             attempt=self.attempts,
         )
-        return Keep(event=event)
+        return actions.Keep(event=event)
 
 
 # Hints: the author's first, then the answer.  It is the very line that is checked, so it can't be wrong.
@@ -94,7 +73,7 @@ class Hints:
     The author's are about the whole block, so none is shown twice.
     """
 
-    def __init__(self, hints: Sequence[Prose]) -> None:
+    def __init__(self, hints: Sequence[model.Prose]) -> None:
         self._hints = hints
         self._used = 0
         """How many of the author's hints were shown."""
@@ -131,7 +110,7 @@ def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:
     return f"Send: `{shown_line(turn.act, bindings, live=live)}`"
 
 
-def answer_to_question(question: QuizQuestion) -> str:
+def answer_to_question(question: model.QuizQuestion) -> str:
     """Say which choice is right."""
     for letter, choice in zip(ascii_lowercase, question.choices, strict=False):
         if choice.right:
@@ -250,7 +229,7 @@ class Task:
                     yield from self._do_together()
                 case Send():
                     message = yield from self._session.next(self._awaiting)
-                    if isinstance(message, Answered):
+                    if isinstance(message, actions.Answered):
                         yield from self._comment_on(message, self._judge(message))
                     elif message is Request.SKIP:
                         yield from self._do_together()
@@ -285,7 +264,7 @@ class Task:
             return True
         return (yield from self._session.ready(self.cursor))
 
-    def _judge(self, answered: Answered) -> Judgement:
+    def _judge(self, answered: actions.Answered) -> Judgement:
         """Judge a line by the first turn that awaits it, else by the one that is asked for."""
         self._recorder.attempts += 1
         session = self._session
@@ -316,7 +295,9 @@ class Task:
             self._index = due
         return verdict
 
-    def _comment_on(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
+    def _comment_on(
+        self, answered: actions.Answered, verdict: Judgement
+    ) -> Iterator[actions.LessonAction]:
         """Say what a line means for the task."""
         if verdict.kind is not JudgementKind.WANTED:
             yield from self._remark(answered, verdict)
@@ -327,7 +308,7 @@ class Task:
         else:
             yield self._passed(answered, verdict)
 
-    def _what_is_missing(self, answered: Answered) -> str:
+    def _what_is_missing(self, answered: actions.Answered) -> str:
         """Say what the task asks for besides line and reply, and did not get; empty if it did."""
         block, is_last = self._block, self._index == len(self._turns) - 1
         if block.at_once and self._index and not answered.at_once:
@@ -348,7 +329,7 @@ class Task:
         """The turns that are to be taken at once; none where one comes after the other."""
         return self._turns[self._index :] if self._block.at_once else ()
 
-    def _passed(self, answered: Answered, verdict: Judgement) -> Feedback:
+    def _passed(self, answered: actions.Answered, verdict: Judgement) -> Feedback:
         """Go on to the next turn."""
         turn = self.turn
         self._session.passed(turn, verdict)
@@ -409,7 +390,9 @@ class Task:
                 return at
         return self._reached
 
-    def _remark(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
+    def _remark(
+        self, answered: actions.Answered, verdict: Judgement
+    ) -> Iterator[actions.LessonAction]:
         """Comment on a line that isn't the awaited one, and offer help if that happens often."""
         if verdict.is_miss:
             self._misses += 1
@@ -421,7 +404,7 @@ class Task:
         if verdict.is_miss:
             yield from self._offer()
 
-    def _on_effect(self, answered: Answered, verdict: Judgement) -> str:
+    def _on_effect(self, answered: actions.Answered, verdict: Judgement) -> str:
         """Say what a valid line did to the step, if it did something."""
         if verdict.kind not in (JudgementKind.ASIDE, JudgementKind.EARLY) or answered.sasl:
             return verdict.text
@@ -441,7 +424,7 @@ class Task:
             return f"That took back the lesson's own `DELE` as well: {again}."
         if effect is Effect.UNMARK_ALL and session.before.marked:
             return "No message is marked any more; the step goes on."
-        number = message_of(command)
+        number = actions.message_of(command)
         if effect is Effect.MARK and number in self._needed():
             return feedback.needed_but_marked(number or 0)
         return verdict.text
@@ -451,7 +434,7 @@ class Task:
         verb = self.turn.act.command.verb if isinstance(self.turn.act, Send) else None
         wrong_state = verb is not None and State.TRANSACTION not in verb.states
         is_about_authorization = self._block.state is State.AUTHORIZATION
-        before_login = come_before_login(self._turns[self._index + 1 :])
+        before_login = model.come_before_login(self._turns[self._index + 1 :])
         return wrong_state or is_about_authorization or before_login
 
     def _needed(self) -> set[int]:
@@ -462,10 +445,10 @@ class Task:
             for turn in (*self._turns[self._index :], *self._later)
             if isinstance(turn.act, Send) and not turn.is_refusal
         )
-        numbers = {message_of(parse_command(octets_of(line))) for line in lines}
+        numbers = {actions.message_of(parse_command(octets_of(line))) for line in lines}
         return {number for number in numbers if number is not None}
 
-    def _offer(self) -> Iterator[LessonAction]:
+    def _offer(self) -> Iterator[actions.LessonAction]:
         """Offer help by degrees."""
         if self._misses == MISSES_BEFORE_HINT_IS_NAMED:
             yield Feedback(kind=FeedbackKind.HINT, text="`:hint` helps.")
@@ -526,7 +509,7 @@ class Task:
     def _await_opening(self, turn: Turn) -> Flow[None]:
         """Wait until the learner opens the connection."""
         message: Message | None = Request.SKIP if self._together else None
-        while not isinstance(message, Request | Connected):
+        while not isinstance(message, Request | actions.Connected):
             outside = self._session.outside
             message = yield from self._session.next(
                 Awaiting.OUTSIDE if outside else Awaiting.CLOSED
@@ -534,7 +517,7 @@ class Task:
             if outside and message in (Request.GO_ON, Request.CONNECT):
                 yield from self._session.go_outside()
                 message = None
-        if isinstance(message, Connected):
+        if isinstance(message, actions.Connected):
             self._session.opened()
         else:
             if message is Request.SKIP:
@@ -546,7 +529,7 @@ class Task:
             yield self._done("connected")
         self._go_on()
 
-    def _check_greeting(self, turn: Turn) -> Iterator[LessonAction]:
+    def _check_greeting(self, turn: Turn) -> Iterator[actions.LessonAction]:
         if not self._session.is_greeted_as(turn):
             yield Feedback(kind=FeedbackKind.UNJUDGED, text=OTHER_GREETING)
 
@@ -560,9 +543,9 @@ class Task:
             if message is Request.SKIP:
                 self._recorder.shown = self._together = True
                 yield from session.hang_up()
-            elif isinstance(message, Answered):
+            elif isinstance(message, actions.Answered):
                 yield from self._remark(message, self._judge(message))
-            elif isinstance(message, Disconnected) and not (
+            elif isinstance(message, actions.Disconnected) and not (
                 direction.side is Side.SERVER or message.ending.by is EndedBy.US
             ):
                 yield from session.explain_end(message)

@@ -17,21 +17,8 @@ from itertools import chain
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Protocol
 
-from poptalk.lesson.actions import (
-    Ask,
-    Awaiting,
-    Connect,
-    Feedback,
-    FeedbackKind,
-    Finish,
-    Follow,
-    Heading,
-    Keep,
-    LessonAction,
-    Manner,
-    Say,
-    Unfollow,
-)
+from poptalk.lesson import actions
+from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Manner
 from poptalk.lesson.driver import Driver, ReplyBuffer
 from poptalk.lesson.outside import POLL_SECONDS, VisitorLeft, VisitorSession
 from poptalk.lesson.runner import SILENCES, Tutor
@@ -49,7 +36,6 @@ from poptalk.terminal.render import client_line, status_line
 from poptalk.terminal.safe import Fragment, Fragments, harmless, wrap
 
 if TYPE_CHECKING:
-    from poptalk.lesson.actions import LessonEvent
     from poptalk.lesson.driver import SecondConnection
     from poptalk.lesson.progress import ProgressEvent
     from poptalk.lesson.server import LessonServer
@@ -168,9 +154,9 @@ class LessonController(Driver, Controller):
             self.held.append(text)
         elif self.finished and not text:
             self._host.next_lesson()
-        elif (actions := self.tutor.entered(text)) is not None:
+        elif (todo := self.tutor.entered(text)) is not None:
             self._echo(text)
-            self.carry_out(actions)
+            self.carry_out(todo)
         elif not self._shell.connected:
             self._echo(text)
             self._view.comment(*self._advice)
@@ -191,9 +177,9 @@ class LessonController(Driver, Controller):
         else:
             self.carry_out(tutor.answer(command))
 
-    def carry_out(self, actions: Sequence[LessonAction]) -> None:
+    def carry_out(self, todo: Sequence[actions.LessonAction]) -> None:
         """Carry out actions; show what is asked again if it has scrolled off the screen meanwhile."""
-        super().carry_out(actions)
+        super().carry_out(todo)
         self.remind()
 
     def remind(self) -> None:
@@ -291,7 +277,7 @@ class LessonController(Driver, Controller):
         finally:
             self._shell.view.shows_sent = shows_sent
 
-    def connect(self, destination: Destination, connection: Connect) -> None:
+    def connect(self, destination: Destination, connection: actions.Connect) -> None:
         """Have the shell connect."""
         self._shell.view.hidden = connection.manner is Manner.FOLDED
         # Where something is wrong on purpose, it is for the learner to see it.
@@ -311,7 +297,7 @@ class LessonController(Driver, Controller):
 
     # Another program at work in another window.
 
-    def _follow(self, action: Follow) -> None:
+    def _follow(self, action: actions.Follow) -> None:
         """Say what to type there, and look at the server for what comes of it."""
         server = self._lesson_server
         assert isinstance(server, PracticeLessonServer), "other programs reach the practice server"
@@ -374,30 +360,30 @@ class LessonController(Driver, Controller):
 
         self._shell.session.in_thread(second.run, show)
 
-    def show(self, action: LessonAction) -> None:
+    def show(self, action: actions.LessonAction) -> None:
         """Show what the tutor says, and keep what the learner has done."""
         match action:
-            case Keep(event=event):
+            case actions.Keep(event=event):
                 self._host.keep(event)
-            case Follow():
+            case actions.Follow():
                 self._follow(action)
-            case Unfollow():
+            case actions.Unfollow():
                 self._unfollow()
-            case Finish():
+            case actions.Finish():
                 self._host.after_lesson()
-            case Heading(text=text, level=level) if level > 1:
+            case actions.Heading(text=text, level=level) if level > 1:
                 where = self.tutor.prompt.replace("/", " of ")
                 self._view.show(replace(action, text=f"Step {where}: {text}"))
-            case Ask(question=question):
+            case actions.Ask(question=question):
                 self._last_letter = ascii_lowercase[len(question.choices) - 1]
                 self._view.show(action)
                 self._asked_to = self._shell.shown()
-            case Say(source=source):
+            case actions.Say(source=source):
                 self._view.show(action)
                 self._note_what_is_asked(source)
             case Feedback(kind=kind, text=text):
                 self._view.comment(kind, text)
-            case Heading():
+            case actions.Heading():
                 self._view.show(action)
 
     def _note_what_is_asked(self, source: str) -> None:
@@ -406,7 +392,7 @@ class LessonController(Driver, Controller):
             self._asked_to = self._shell.shown()
             self._asked_from = self._asked_to - self._view.rows_of(asked) - 1
 
-    def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
+    def told(self, event: actions.LessonEvent) -> None:  # noqa: ARG002 - whatever it is
         """Show the dialogue again, once what was folded is done; drop what waited for TLS in vain."""
         if self.held and self._shell.session.stls_refused:
             # They were typed to be protected by TLS.
@@ -516,15 +502,15 @@ class LessonView:
         self._shown_to_gap: int | None = None
         """What the shell had shown when an empty row was the last thing; None if none ever was."""
 
-    def show(self, action: Heading | Say | Ask) -> None:
+    def show(self, action: actions.Heading | actions.Say | actions.Ask) -> None:
         """Show what an action asks for."""
         match action:
-            case Heading(text=text):
+            case actions.Heading(text=text):
                 rows = wrap(harmless(text), self._columns)
                 self.block([[("heading", row)] for row in rows])
-            case Say(source=source):
+            case actions.Say(source=source):
                 self.prose(source)
-            case Ask(question=question):
+            case actions.Ask(question=question):
                 choices = zip(ascii_lowercase, question.choices, strict=False)
                 items = ((f"{letter}) ", choice.text) for letter, choice in choices)
                 rendered = (render_item(*item, columns=self._columns) for item in items)
