@@ -410,8 +410,6 @@ class StoredReply:
 
         Of a body longer than what is kept of its two ends the middle is missing.
         """
-        if not self.multi_line:
-            return (self.status_line.line,)
         body, size = self._body, self._body.beginning_octets
         beginning = body.read(0, size) if body.octets else b""
         end = b""
