@@ -196,7 +196,7 @@ class _Case:
         if not isinstance(send, Send) or send.answers_challenge is not self._answered.sasl:
             return None
         found = self._match_line(send)
-        return self._match_reply(turn, found) if found is not None else None
+        return match_reply(turn.reply, self._answered.lines, found) if found is not None else None
 
     def _match_line(self, send: Send) -> Bindings | None:
         """Compare the line with one of the lesson's.
@@ -213,11 +213,6 @@ class _Case:
             if bare != line and (found := match_line(send.step, bare, self._bindings)) is not None:
                 self._bare = bare
         return found
-
-    def _match_reply(self, turn: Turn, found: Bindings) -> Comparison:
-        if turn.reply is None:
-            return Agreement(bindings=dict(found))
-        return match_reply(turn.reply, self._answered.lines, found)
 
     def verdict(
         self,
@@ -249,7 +244,7 @@ class _Case:
         ):
             # `LIST {n:int}` is about any other number than those that the block is about.
             return None
-        reply = self._match_reply(turn, found)
+        reply = match_reply(turn.reply, self._answered.lines, found)
         if not isinstance(reply, Agreement):
             return None
         text = feedback.filled(

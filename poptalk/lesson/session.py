@@ -429,8 +429,6 @@ class LessonSession(actions.SessionTracker):
 
     def is_greeted_as(self, turn: Turn) -> bool:
         """Compare the greeting with the one in a turn, and capture what it holds."""
-        if turn.reply is None:
-            return True
         result = match_reply(turn.reply, [self.seen.greeting], self.bindings)
         if isinstance(result, Agreement):
             self._capture(result.bindings)

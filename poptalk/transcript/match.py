@@ -185,12 +185,16 @@ def _without_data(step: ServerLine | AnyLines, kinds: Sequence[FieldKind]) -> Se
 
 
 def match_reply(
-    expected: ExpectedReply, lines: Sequence[bytes], bindings: Bindings, *, exact: bool = False
+    expected: ExpectedReply | None,
+    lines: Sequence[bytes],
+    bindings: Bindings,
+    *,
+    exact: bool = False,
 ) -> Comparison:
     """Compare a whole reply.
 
     Args:
-        expected: what the dialogue says, with the command that is answered.
+        expected: what the dialogue says, with the command that is answered; None if any will do.
         lines: the lines as received, byte-stuffed, without line ends, the lone dot included.
         bindings: what was captured before, and the known values.
         exact: whether everything is compared, words for people too.
@@ -199,6 +203,8 @@ def match_reply(
         The bindings with what was captured, or the first difference.  Where the dialogue has no line
         after the status line of a multi-line reply, the body is not compared, unless `exact` is.
     """
+    if expected is None:
+        return Agreement(bindings=dict(bindings))
     first, body = expected.steps[0], expected.steps[1:]
     if isinstance(first, AnyLines):
         return _match_lines(expected.steps, lines, bindings)
@@ -228,7 +234,9 @@ def _match_status(
         if found is None and b" " not in line:
             # "+OK" alone leaves nothing for the placeholder of "+OK {...}", its space included.
             found = step.pattern.match(text_of(line) + " ", bindings)
-        return _agreement(step, Aspect.STATUS_LINE, line, found)
+        if found is None:
+            return _difference(step, Aspect.STATUS_LINE, line)
+        return Agreement(bindings=found)
     # "Clients MUST ignore unknown hierarchical detail" of a response code (RFC 2449 §8).
     code = (came.code or b"").upper() + b"/"
     if wanted.code is not None and not code.startswith(wanted.code.upper() + b"/"):
@@ -341,15 +349,8 @@ def _match_capabilities(
 
 
 def _match_in_full(step: ServerLine, aspect: Aspect, line: bytes, bindings: Bindings) -> Comparison:
-    return _agreement(step, aspect, line, step.pattern.match(text_of(line), bindings))
-
-
-def _agreement(
-    step: ServerLine, aspect: Aspect, line: bytes, found: dict[str, str] | None
-) -> Comparison:
-    if found is None:
-        return _difference(step, aspect, line)
-    return Agreement(bindings=found)
+    found = step.pattern.match(text_of(line), bindings)
+    return _difference(step, aspect, line) if found is None else Agreement(bindings=found)
 
 
 def _difference(
