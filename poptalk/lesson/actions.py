@@ -310,20 +310,20 @@ class SessionTracker:
         user: the user's name and password.
 
     Attributes:
-        seen: the session after the last event.
+        now: the session after the last event.
         before: the session before it.
     """
 
     def __init__(self, user: Known) -> None:
         self._user = user
-        self.seen = self.before = SessionState(known=user.bindings())
+        self.now = self.before = SessionState(known=user.bindings())
 
     def take(self, event: LessonEvent) -> None:
         """Take note of an event."""
-        self.before = before = self.seen
+        self.before = before = self.now
         match event:
             case Connected(greeting=greeting, encrypted=encrypted):
-                self.seen = SessionState(
+                self.now = SessionState(
                     state=State.AUTHORIZATION,
                     encrypted=encrypted,
                     greeting=greeting,
@@ -332,11 +332,11 @@ class SessionTracker:
                     known=self._known(greeting, None),
                 )
             case SwitchedToTls():
-                self.seen = replace(before, encrypted=True, named=False)
+                self.now = replace(before, encrypted=True, named=False)
             case Answered():
                 self._answered(event)
             case Disconnected():
-                self.seen = replace(before, state=State.CLOSED, challenge=None, named=False)
+                self.now = replace(before, state=State.CLOSED, challenge=None, named=False)
 
     def _answered(self, event: Answered) -> None:
         before = self.before
@@ -356,7 +356,7 @@ class SessionTracker:
             words = event.lines[0].split()
             if command.keyword == b"STAT" and len(words) > 1 and words[1].isdigit():
                 count = int(words[1])
-        self.seen = replace(
+        self.now = replace(
             before,
             state=event.after,
             challenge=challenge,
@@ -382,7 +382,7 @@ class SessionTracker:
     def know(self, user: Known) -> None:
         """Take another name or password for the learner's own."""
         self._user = user
-        self.seen = replace(self.seen, known=self._known(self.seen.greeting, self.seen.challenge))
+        self.now = replace(self.now, known=self._known(self.now.greeting, self.now.challenge))
 
     def rename(self, user: str) -> None:
         """Let the learner's name be spelt in another way from now on."""

@@ -33,9 +33,6 @@ from poptalk.transcript.placeholders import is_secret
 # Sentences about the session: its state, its silence, its end.
 
 
-STATES = (State.AUTHORIZATION, State.TRANSACTION, State.UPDATE)
-"""The three states of RFC 1939 §3, in their order."""
-
 MOST_WORDS = 10
 """How many of the commands that were sent are named; the others are counted."""
 
@@ -48,11 +45,6 @@ STUCK_SECONDS = 30.0
 """How long a server is silent before it's fair to hang up."""
 
 _WHO = {EndedBy.SERVER: "The server", EndedBy.US: "You", EndedBy.NETWORK: "The network"}
-
-
-def strip(state: State) -> str:
-    """Write the three states, the present one in brackets."""
-    return " > ".join(f"[{each.value}]" if each is state else each.value for each in STATES)
 
 
 def messages(numbers: Collection[int]) -> str:

@@ -145,20 +145,21 @@ def _turns_before(lesson: Lesson, cursor: Cursor) -> Iterator[Turn]:
     for step in range(-1, cursor.step + 1):
         items = items_at(lesson, step)
         if step < cursor.step:
-            yield from _turns_of(items)
+            yield from turns_of(items)
         else:
-            yield from _turns_of(items[: cursor.item])
-            current = _turns_of(items[cursor.item : cursor.item + 1])
+            yield from turns_of(items[: cursor.item])
+            current = turns_of(items[cursor.item : cursor.item + 1])
             yield from islice(current, cursor.turn)
 
 
 def _turns_from(lesson: Lesson, cursor: Cursor) -> Iterator[Turn]:
     for step in range(cursor.step, len(lesson.steps)):
         start = cursor.item if step == cursor.step else 0
-        yield from _turns_of(items_at(lesson, step)[start:], proofs=True)
+        yield from turns_of(items_at(lesson, step)[start:], proofs=True)
 
 
-def _turns_of(items: Iterable[Item], *, proofs: bool = False) -> Iterator[Turn]:
+def turns_of(items: Iterable[Item], *, proofs: bool = False) -> Iterator[Turn]:
+    """Give the turns of some items, without those of proofs unless these are asked for."""
     for item in items:
         if isinstance(item, Block) and (proofs or item.kind is not BlockKind.PROOF):
             yield from item.turns
@@ -228,12 +229,12 @@ class LessonSession(actions.SessionTracker):
     @property
     def bindings(self) -> Bindings:
         """What all placeholders stand for."""
-        return {**self.captured, **self.seen.known}
+        return {**self.captured, **self.now.known}
 
     @property
     def stray_marks(self) -> frozenset[int]:
         """Messages that are marked, though the lesson did not ask for it."""
-        return self.seen.marked - self.lesson_marks
+        return self.now.marked - self.lesson_marks
 
     def next(self, awaiting: Awaiting, *, may_end: bool = False) -> Flow[Message]:
         """Wait for what comes next.
@@ -245,11 +246,11 @@ class LessonSession(actions.SessionTracker):
         message = yield awaiting
         if isinstance(message, actions.LessonEvent):
             self.take(message)
-            if self.lasting and self.seen.farewell and not self.before.farewell:
+            if self.lasting and self.now.farewell and not self.before.farewell:
                 # With QUIT deletions come true; letters come in after a login.
                 logged_in = self.before.state is State.TRANSACTION
-                self.changes += bool(self.seen.marked) or (logged_in and self._later_letters)
-            self._was_encrypted = self._was_encrypted or self.seen.encrypted
+                self.changes += bool(self.now.marked) or (logged_in and self._later_letters)
+            self._was_encrypted = self._was_encrypted or self.now.encrypted
         if isinstance(message, actions.Disconnected) and not (may_end or self._may_end):
             yield from self.explain_end(message)
         return message
@@ -286,7 +287,7 @@ class LessonSession(actions.SessionTracker):
             False if the learner asked, on the way, to have the next thing done for them.
         """
         for_themselves = True
-        while self.seen.farewell and self.seen.state is not State.CLOSED and not self._may_end:
+        while self.now.farewell and self.now.state is not State.CLOSED and not self._may_end:
             # A QUIT that the lesson did not ask for: the end that follows is explained first
             # (the server has yet to hang up, RFC 1939 §6).
             message = yield from self.next(Awaiting.COMMAND)
@@ -299,7 +300,7 @@ class LessonSession(actions.SessionTracker):
                 for_themselves = False
             if isinstance(message, Request | actions.Connected):
                 yield from self.restore(cursor)
-        if not self.seen.is_open:
+        if not self.now.is_open:
             yield from self.connect(Manner.TYPED)
         return for_themselves
 
@@ -332,10 +333,10 @@ class LessonSession(actions.SessionTracker):
 
     def hang_up(self) -> Flow[None]:
         """Close the connection, if there is one, without a word."""
-        if self.seen.is_open:
+        if self.now.is_open:
             self._may_end = True
             yield actions.HangUp()
-            while self.seen.is_open:
+            while self.now.is_open:
                 yield from self.next(Awaiting.BUSY)
 
     def go_outside(self) -> Flow[None]:
@@ -403,12 +404,12 @@ class LessonSession(actions.SessionTracker):
                 if part.name and part.default is not None and part.name in verdict.bindings:
                     self.chosen[part.name] = verdict.bindings[part.name]
         if turn.effect in (Effect.MARK, Effect.UNMARK_ALL):
-            new = self.seen.marked - self.before.marked
-            self.lesson_marks = (self.lesson_marks | new) & self.seen.marked
+            new = self.now.marked - self.before.marked
+            self.lesson_marks = (self.lesson_marks | new) & self.now.marked
         self._may_end = self._may_end or _ends_session(turn)
 
     def _capture(self, bindings: Bindings) -> None:
-        known = self.seen.known
+        known = self.now.known
         self.captured = {name: value for name, value in bindings.items() if name not in known}
 
     def perform(
@@ -429,7 +430,7 @@ class LessonSession(actions.SessionTracker):
 
     def is_greeted_as(self, turn: Turn) -> bool:
         """Compare the greeting with the one in a turn, and capture what it holds."""
-        result = match_reply(turn.reply, [self.seen.greeting], self.bindings)
+        result = match_reply(turn.reply, [self.now.greeting], self.bindings)
         if isinstance(result, Agreement):
             self._capture(result.bindings)
         return isinstance(result, Agreement)
@@ -442,12 +443,12 @@ class LessonSession(actions.SessionTracker):
             case Action.CLOSE if direction.side is Side.CLIENT:
                 yield from self.hang_up()
             case Action.CLOSE:
-                while self.seen.is_open:
+                while self.now.is_open:
                     message = yield from self.next(Awaiting.BUSY, may_end=True)
                     if message is Request.SKIP:
                         yield from self.hang_up()
             case Action.NEGOTIATE_TLS:
-                while self.seen.is_open and not self.seen.encrypted:
+                while self.now.is_open and not self.now.encrypted:
                     yield from self.next(Awaiting.BUSY)
             case Action.WAIT:
                 yield actions.WaitSeconds(seconds=direction.seconds or 0)
@@ -484,7 +485,7 @@ class LessonSession(actions.SessionTracker):
         if not past or past[-1].is_over:
             yield from self.hang_up()
         self.number = len(connections(self._lesson, cursor))
-        text = news or ("connected again" if self.seen.is_open else "")
+        text = news or ("connected again" if self.now.is_open else "")
         if sent:
             text = f"{news or 'back where you were'}; sent again for you: {feedback.named(sent)}"
         if text:
@@ -497,7 +498,7 @@ class LessonSession(actions.SessionTracker):
         protected = self._was_encrypted
         yield from self.connect(Manner.FOLDED, number=connection.number)
         begins_tls = any(turn.effect is Effect.START_TLS for turn in connection.turns)
-        if self.live and protected and not begins_tls and not self.seen.encrypted:
+        if self.live and protected and not begins_tls and not self.now.encrypted:
             yield from self._protect()
             sent.append("STLS")
         for turn in connection.turns:
@@ -510,7 +511,7 @@ class LessonSession(actions.SessionTracker):
     def _protect(self) -> Flow[None]:
         """Begin TLS as the learner did: a password that was encrypted never crosses in the clear."""
         yield actions.SendLine(line=b"STLS", manner=Manner.FOLDED)
-        while self.seen.is_open and not self.seen.encrypted:
+        while self.now.is_open and not self.now.encrypted:
             message = yield from self.next(Awaiting.BUSY)
             if isinstance(message, actions.Answered) and not message.lines[:1][0].startswith(
                 b"+OK"
@@ -536,13 +537,13 @@ class LessonSession(actions.SessionTracker):
             yield from self._await_connection()
         elif turn.closes or _ends_session(turn):
             self._may_end = True
-            yield from self._await_until(lambda: not self.seen.is_open, LEAVE)
+            yield from self._await_until(lambda: not self.now.is_open, LEAVE)
         elif _succeeds(turn, Effect.LOGIN):
-            yield from self._await_until(lambda: self.seen.state is State.TRANSACTION, LOG_IN)
+            yield from self._await_until(lambda: self.now.state is State.TRANSACTION, LOG_IN)
         elif (number := _marked_by(turn)) is not None:
             marked = MARK_AGAIN.format(number=number)
-            yield from self._await_until(lambda: number in self.seen.marked, marked)
-            self.lesson_marks |= {number} & self.seen.marked
+            yield from self._await_until(lambda: number in self.now.marked, marked)
+            self.lesson_marks |= {number} & self.now.marked
         self.awaited = None
 
     def _await_until(self, met: Callable[[], bool], text: str) -> Flow[None]:

@@ -250,7 +250,7 @@ class Task:
         if session.outside and session.lost:
             self._index = self._reached = 0
             yield from session.go_outside()
-        elif session.lost and not session.seen.farewell:
+        elif session.lost and not session.now.farewell:
             self._together = False
             self._index = self._reached = self._first_lost_mark()
 
@@ -375,18 +375,18 @@ class Task:
         A refused answer to a challenge ends the exchange (RFC 5034 §4), and PASS needs a USER right
         before it (RFC 1939 §7).
         """
-        seen = self._session.seen
+        now = self._session.now
         turn = self._turns[self._reached]
         if not isinstance(turn.act, Send) or (turn.is_refusal and not turn.is_coded):
             return self._reached  # Any refusal will do, whatever came before.
         command = turn.act.command
         for at in reversed(range(self._reached)):
             act = self._turns[at].act
-            if turn.act.answers_challenge and seen.challenge is None:
+            if turn.act.answers_challenge and now.challenge is None:
                 is_line = isinstance(act, Send) and not act.answers_challenge
                 if is_line and isinstance(act, Send) and act.command.line == command.line:
                     return at
-            elif feedback.lacks_user(command, seen) and self._turns[at].effect is Effect.NAME:
+            elif feedback.lacks_user(command, now) and self._turns[at].effect is Effect.NAME:
                 return at
         return self._reached
 
@@ -493,8 +493,8 @@ class Task:
         session, verb = self._session, line.command.verb
         if line.answers_challenge or turn.is_refusal:
             return False
-        wrong_state = verb is not None and session.seen.state not in verb.states
-        is_asked = session.seen.challenge is not None
+        wrong_state = verb is not None and session.now.state not in verb.states
+        is_asked = session.now.challenge is not None
         return wrong_state or is_asked or bool(session.stray_marks & self._needed())
 
     def _await_direction(self, turn: Turn, direction: Direction) -> Flow[None]:
@@ -538,7 +538,7 @@ class Task:
         session = self._session
         if self._together:
             yield from session.follow(direction)
-        while session.seen.state is not State.CLOSED:
+        while session.now.state is not State.CLOSED:
             message = yield from session.next(self._awaiting, may_end=True)
             if message is Request.SKIP:
                 self._recorder.shown = self._together = True

@@ -275,7 +275,7 @@ class PlayController(LessonController):
         return not due and self._situation() == self._expected
 
     def _situation(self) -> tuple[object, ...]:
-        seen = self.tutor.seen
+        seen = self.tutor.session.now
         return (seen.state, seen.encrypted, seen.challenge, seen.named, seen.marked, seen.farewell)
 
     def _come_back(self) -> None:

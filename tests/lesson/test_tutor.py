@@ -520,7 +520,7 @@ def test_the_state_is_told_in_words() -> None:
         ),
     )
     run.lose()
-    assert "No connection stands." in str(run.tutor.state())
+    assert "There is no connection." in str(run.tutor.state())
 
 
 def test_every_local_command_works_at_every_prompt() -> None:
@@ -624,7 +624,7 @@ def test_open_brings_a_lost_connection_back() -> None:
     assert run.awaits(Awaiting.PAUSE)
     assert run.last.text == "Back where you were; sent again for you: `USER`, `PASS`, `RETR`."
     run.ask(run.tutor.open())
-    assert "stands already" in run.last.text
+    assert "connected already" in run.last.text
 
 
 def test_a_connection_that_cannot_be_made_is_tried_again() -> None:
