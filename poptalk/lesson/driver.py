@@ -1,10 +1,10 @@
-"""Carrying out a lesson's actions in order, and telling the tutor what came of each.
+"""Carries out a lesson's actions in order, and tells the tutor what came of each.
 
 The tutor decides and does nothing itself; a driver does nothing that the tutor did not ask for.  Here
-is all that every driver has in common: the queue of actions, which of them holds the queue up until its
-event has come, and how the protocol's events become the lesson's.  The hands are a subclass's: the
-prompt's (`ui.controller`), which wait for keys and for the server at once, and the dry run's
-(`verify.dry_run`), which block.
+is what all drivers have in common: the queue of actions, which of them stops the queue until its event
+has come, and how the protocol's events become the lesson's.  How to connect, send and show is up to the
+subclasses: `ui.controller`, which waits for keys and for the server at once, and `verify.dry_run`,
+which blocks.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from poptalk.session.exchanges import Exchanges, StoredReply
 from poptalk.terminal.safe import Fragment, Fragments
 from poptalk.transcript.model import Dialogue
 
-# A proof: a dialogue on a second connection, shown so that nobody takes it for the learner's own.
+# A proof: a dialogue on a second connection, shown so that no one takes it for the learner's own.
 
 SECONDS = 5.0
-"""How long the second connection may be silent: its dialogue is short, and the server near."""
+"""How long the second connection may be silent: its dialogue is short, and the server is near."""
 
 MARK: Fragment = ("note", "2nd ")
 """In front of each line; the learner's own lines begin with `C:` or `S:`."""
 
 
 class SecondConnection:
-    """A dialogue that is run first, without a screen, and shown afterwards.
+    """A dialogue that is run without a screen, and shown afterwards.
 
     Args:
         dialogue: what is to happen.
@@ -53,7 +53,7 @@ class SecondConnection:
         bindings: what the lesson has captured.
 
     Attributes:
-        difference: the first thing that was not as the lesson says, one sentence; None if all was.
+        difference: the first difference from the lesson, one sentence; None if there was none.
         line: where in the lesson's file.
         dialogue: as the lesson has it.
     """
@@ -90,10 +90,10 @@ class SecondConnection:
                 self.difference, self.line = replay.difference.sentence, replay.difference.line
 
     def _refuse_to_delete(self, occurrence: Occurrence) -> None:
-        """Stop before a line that marks the learner's own mail: nobody could be asked before the QUIT.
+        """Stop before a line that marks the learner's own mail: no one can be asked before the QUIT.
 
         Raises:
-            UsageError: it is such a line; it has not been sent yet.
+            UsageError: it is such a line; it hasn't been sent yet.
         """
         if self._lesson_server.live and isinstance(occurrence, events.Sent) and not occurrence.sasl:
             verb = occurrence.exchange.command.verb
@@ -110,7 +110,7 @@ class SecondConnection:
         width = columns - len(MARK[1])
         transcript = Transcript(self.dialogue, show=lines.extend, columns=width, quiet=False)
         for occurrence, secrets in self._occurrences:
-            # A difference names the lesson's file; the learner gets it as a sentence.
+            # A difference names the lesson's file; the learner is told it in a sentence.
             if not isinstance(occurrence, Differed):
                 transcript.take(occurrence, secrets)
         return [[MARK, *line] for line in lines]
@@ -120,7 +120,7 @@ class SecondConnection:
 
 
 GOODBYE_SECONDS = 1.0
-"""How long a server may take to hang up after QUIT before the lesson goes on without that."""
+"""How long a server may take to hang up after QUIT; then the lesson goes on without that."""
 
 _LEADS_TO: dict[type[actions.LessonAction], tuple[type[actions.LessonEvent], ...]] = {
     actions.SendLine: (actions.Answered, actions.Disconnected),
@@ -129,7 +129,7 @@ _LEADS_TO: dict[type[actions.LessonAction], tuple[type[actions.LessonEvent], ...
     actions.WaitSeconds: (actions.Waited,),
     actions.Prove: (actions.Proved,),
 }
-"""The events that each action leads to; the queue waits until one of them has come."""
+"""The events that an action leads to; the queue waits until one of them has come."""
 
 
 class Driver(ABC):
@@ -143,7 +143,7 @@ class Driver(ABC):
     def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
         self.tutor = tutor
         self.over = False
-        """Whether nothing is to be done or told any more."""
+        """Whether there is nothing more to do."""
         self._lesson_server = lesson_server
         self._queue: deque[actions.LessonAction] = deque()
         self._pending: actions.LessonAction | None = None
@@ -191,17 +191,17 @@ class Driver(ABC):
 
     @abstractmethod
     def show(self, action: actions.LessonAction) -> None:
-        """Do what leads to no event: show something, keep progress."""
+        """Carry out an action that leads to no event: show something, keep progress."""
 
     def may_send(self, line: bytes) -> bool:  # noqa: ARG002 - most lines may
-        """Tell whether a line may be sent now; one that may not is transmitted later, or dropped."""
+        """Tell whether a line may be sent now; otherwise it is transmitted later, or dropped."""
         return True
 
     def told(self, event: actions.LessonEvent) -> None:
         """Take note of what the tutor is about to be told."""
 
     def settled(self) -> None:
-        """Take note that events were told, and that all that followed from them is under way."""
+        """Take note that the tutor knows all events, and that what follows from them is under way."""
 
     # What is to be done.
 
@@ -211,7 +211,7 @@ class Driver(ABC):
         return self._pending is not None or bool(self._queue)
 
     def carry_out(self, todo: Sequence[actions.LessonAction]) -> None:
-        """Carry out actions, after those that wait, until one of them has to be waited for."""
+        """Carry out actions, after those in the queue, until one of them has to be waited for."""
         self._queue.extend(todo)
         if self._working:
             return
@@ -240,7 +240,7 @@ class Driver(ABC):
             case actions.HangUp() if self.session is not None:
                 self.hang_up()
             case actions.HangUp():
-                # The end has come first; the tutor knows of it, or is about to.
+                # The connection has ended already, and the tutor knows or is about to.
                 self._pending = None
             case actions.WaitSeconds():
                 self.after(action.seconds, lambda: self.listened(actions.Waited()))
@@ -260,7 +260,7 @@ class Driver(ABC):
         self.connect(destination, action)
 
     def drop(self) -> None:
-        """Do without a line that was not sent; if poptalk was to send it, the step begins again."""
+        """Give up a line that was not sent; if it was poptalk's, the step begins again."""
         if isinstance(self._pending, actions.SendLine):
             self._pending = None
             self.carry_out(self.tutor.reset())
@@ -276,7 +276,7 @@ class Driver(ABC):
 
         Args:
             events: what else has happened.
-            wait_for_end: whether the reply to QUIT is told together with the end of the connection.
+            wait_for_end: whether to tell the reply to QUIT together with the end of the connection.
         """
         replies = self._replies
         replies.events.extend(events)
@@ -306,7 +306,7 @@ class Driver(ABC):
         self.listened(actions.CannotConnect(reason=_sentence(str(error))))
 
     def ended(self, ending: Ending) -> None:
-        """Tell the tutor that the connection is gone, unless it had to make room for another."""
+        """Tell the tutor that the connection is gone, unless another one replaces it."""
         self._ending = ending
         if self.over:
             return
@@ -335,32 +335,32 @@ class Driver(ABC):
             self.listened()
 
     def silence(self, seconds: float) -> None:
-        """Let the tutor say what the silence may mean, at once: a line of its own may be pending."""
+        """Let the tutor say what the silence may mean, at once: the queue may be waiting for a reply."""
         for action in self.tutor.silence(seconds, lines=self._replies.lines_so_far):
             self._perform(action)
 
     def give_up(self) -> None:
-        """Wait no longer for the answer to a line that poptalk sent."""
+        """Wait no longer for the reply to a line that poptalk sent."""
         if isinstance(self._pending, actions.SendLine):
             self._replies.give_up()
             self.listened()
 
 
 def _is_outcome(pending: actions.LessonAction, event: actions.LessonEvent) -> bool:
-    """Tell whether this is what an action leads to, and not the answer to a line before it."""
+    """Tell whether an event is what an action leads to, and not the reply to an earlier line."""
     if isinstance(pending, actions.SendLine) and isinstance(event, actions.Answered):
         return pending.line == event.line
     return isinstance(event, _LEADS_TO[type(pending)])
 
 
 def _sentence(text: str) -> str:
-    """Make a sentence of what may be a clause."""
+    """Make a sentence from what may be a clause."""
     end = "" if text.endswith((".", "?")) else "."
     return f"{text[:1].upper()}{text[1:]}{end}"
 
 
 class ReplyBuffer:
-    """Makes the lesson's events of those of the protocol, for one connection.
+    """Makes the lesson's events from those of the protocol, for one connection.
 
     Args:
         exchanges: what is said on it.
@@ -369,7 +369,7 @@ class ReplyBuffer:
 
     def __init__(self, exchanges: Exchanges, *, encrypted: bool) -> None:
         self.state = State.GREETING
-        """Where the session stands, or stood when the connection ended."""
+        """The state of the session, or its state when the connection ended."""
         self.marked: tuple[int, ...] = ()
         """Once it has ended: messages that stay although they were marked (RFC 1939 §6)."""
         self.events: deque[actions.LessonEvent] = deque()
@@ -377,11 +377,11 @@ class ReplyBuffer:
         self._encrypted = encrypted
         self.exchanges = exchanges
         self._unanswered: deque[actions.Answered] = deque()
-        """Lines that were sent, each with a reply that is to come."""
+        """Lines that were sent and whose replies are to come."""
 
     @property
     def is_due(self) -> bool:
-        """Whether a line has been sent that is not answered."""
+        """Whether a line that was sent is not answered."""
         return bool(self._unanswered)
 
     @property
@@ -394,14 +394,13 @@ class ReplyBuffer:
         """Take note of an event."""
         match event:
             case events.Sent(line=line, sasl=sasl):
-                at_once = bool(self._unanswered)
                 sent = actions.Answered(
                     line=line,
                     sasl=sasl,
                     lines=(),
                     before=self.state,
                     after=self.state,
-                    at_once=at_once,
+                    at_once=self.is_due,
                 )
                 self._unanswered.append(sent)
             case events.Greeting(status_line=status_line):
