@@ -165,9 +165,6 @@ def turns_of(items: Iterable[Item], *, proofs: bool = False) -> Iterator[Turn]:
             yield from item.turns
 
 
-OTHER_GREETING = "The greeting is not the one the lesson knows; it goes on all the same."
-
-
 class LessonSession(actions.SessionTracker):
     """The learner's connections to the server, one after the other, and what is known of them.
 
@@ -424,16 +421,18 @@ class LessonSession(actions.SessionTracker):
                 return (yield from self.send(turn, manner, endless=endless))
             case Direction():
                 yield from self.follow(turn.act, manner)
-        if (turn.opens or turn.act is None) and not self.is_greeted_as(turn):
-            yield Feedback(kind=FeedbackKind.UNJUDGED, text=OTHER_GREETING)
+        if turn.opens or turn.act is None:
+            yield from self.check_greeting(turn)
         return None
 
-    def is_greeted_as(self, turn: Turn) -> bool:
+    def check_greeting(self, turn: Turn) -> Flow[None]:
         """Compare the greeting with the one in a turn, and capture what it holds."""
         result = match_reply(turn.reply, [self.now.greeting], self.bindings)
         if isinstance(result, Agreement):
             self._capture(result.bindings)
-        return isinstance(result, Agreement)
+        else:
+            text = "The greeting isn't the one the lesson knows; it goes on all the same."
+            yield Feedback(kind=FeedbackKind.UNJUDGED, text=text)
 
     def follow(self, direction: Direction, manner: Manner = Manner.TYPED) -> Flow[None]:
         """Follow a stage direction."""

@@ -13,7 +13,7 @@ from poptalk.lesson.document import model
 from poptalk.lesson.document.model import Block, Lesson, Step, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge
 from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
-from poptalk.lesson.session import OTHER_GREETING, Cursor, LessonSession
+from poptalk.lesson.session import Cursor, LessonSession
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import Effect, State, parse_command
 from poptalk.transcript.model import Action, Direction, Send, Side
@@ -223,7 +223,7 @@ class Task:
                     yield from self._await_direction(self.turn, direction)
                 case None:
                     yield from self._session.ready(self.cursor)
-                    yield from self._check_greeting(self.turn)
+                    yield from self._session.check_greeting(self.turn)
                     self._go_on()
                 case Send() if not (yield from self._is_ready()) or self._together:
                     yield from self._do_together()
@@ -524,14 +524,10 @@ class Task:
                 self._recorder.shown = self._together = True
             yield from self._session.come_back()
             yield from self._session.connect(Manner.TYPED)
-        yield from self._check_greeting(turn)
+        yield from self._session.check_greeting(turn)
         if len(self._turns) > 1:
             yield self._done("connected")
         self._go_on()
-
-    def _check_greeting(self, turn: Turn) -> Iterator[actions.LessonAction]:
-        if not self._session.is_greeted_as(turn):
-            yield Feedback(kind=FeedbackKind.UNJUDGED, text=OTHER_GREETING)
 
     def _await_end(self, direction: Direction) -> Flow[None]:
         """Wait until the connection is closed by the side that is to close it."""
