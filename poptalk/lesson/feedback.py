@@ -127,7 +127,7 @@ NO_COMMAND = "The server doesn't know this word. `:help` lists the commands."
 TAKEN = "The server took it, and this step is about a refusal. `:reset` begins the step again."
 DONE_ALREADY = "That is done already; the step waits for what comes next."
 A_NUMBER_ALONE = "A number alone isn't a command: first comes the word for what to do."
-NO_TLS_ANY_MORE = "The server refuses `STLS`, which it took before, so nothing secret was sent."
+NO_TLS_ANY_MORE = "TLS doesn't begin as it did before, so nothing secret was sent."
 GAVE_UP = "`*` cancels the exchange. It begins again with `AUTH`"
 OTHER_RESPONSE = "The server took this answer to its challenge. This step waits for another one."
 

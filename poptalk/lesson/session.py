@@ -14,6 +14,7 @@ from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Flow, Manne
 from poptalk.lesson.document.model import Block, BlockKind, Item, Lesson, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge, judge_free
 from poptalk.pop3.commands import Effect, State
+from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.transcript.match import Agreement, match_reply
 from poptalk.transcript.model import Action, ClientLine, Direction, Send, ServerLine, Side
 from poptalk.transcript.pattern import Bindings, FillError
@@ -45,10 +46,6 @@ class PastConnection:
     is_over: bool = False
     """Whether the lesson itself has ended it."""
 
-    def succeeds_in(self, *effects: Effect) -> bool:
-        """Tell whether one of its commands has one of some effects."""
-        return any(_succeeds(turn, *effects) for turn in self.turns)
-
 
 def items_at(lesson: Lesson, step: int) -> tuple[Item, ...]:
     """Return the items of a step, of the introduction for -1."""
@@ -70,9 +67,10 @@ def connections(lesson: Lesson, cursor: Cursor) -> list[PastConnection]:
 
 def _changes_mailbox(connection: PastConnection, *, later_letters: bool) -> bool:
     """Tell whether the mailbox is another one after a connection."""
-    # With QUIT deletions come true (RFC 1939 §6), and letters come in.
-    effects = (Effect.MARK, Effect.LOGIN) if later_letters else (Effect.MARK,)
-    return connection.succeeds_in(Effect.FAREWELL) and connection.succeeds_in(*effects)
+    # With QUIT deletions come true (RFC 1939 §6), and messages come in.
+    effects = {turn.effect for turn in connection.turns if not turn.is_refusal}
+    changes_it = {Effect.MARK, Effect.LOGIN} if later_letters else {Effect.MARK}
+    return Effect.FAREWELL in effects and not changes_it.isdisjoint(effects)
 
 
 def changes(lesson: Lesson, cursor: Cursor, *, later_letters: bool) -> int:
@@ -127,8 +125,8 @@ def _without_endless(connection: PastConnection) -> PastConnection:
     return replace(connection, turns=tuple(kept))
 
 
-def _succeeds(turn: Turn, *effects: Effect) -> bool:
-    return turn.effect in effects and not turn.is_refusal
+def _succeeds(turn: Turn, effect: Effect) -> bool:
+    return turn.effect is effect and not turn.is_refusal
 
 
 def _names(turn: Turn) -> Iterator[str]:
@@ -512,9 +510,8 @@ class LessonSession(actions.SessionTracker):
         yield actions.SendLine(line=b"STLS", manner=Manner.FOLDED)
         while self.now.is_open and not self.now.encrypted:
             message = yield from self.next(Awaiting.BUSY)
-            if isinstance(message, actions.Answered) and not message.lines[:1][0].startswith(
-                b"+OK"
-            ):
+            # Without a reply, too, where the server hangs up or patience has run out.
+            if isinstance(message, actions.Answered) and not _is_ok(message):
                 yield from self.hang_up()
                 self.lost = True
                 yield Feedback(kind=FeedbackKind.CLOSED, text=feedback.NO_TLS_ANY_MORE)
@@ -551,13 +548,10 @@ class LessonSession(actions.SessionTracker):
             yield Feedback(kind=FeedbackKind.NEWS, text=text)
         while not (met() or self.lost):
             message = yield from self.next(Awaiting.COMMAND)
-            verdict = (
-                judge_free(message, before=self.before)
-                if isinstance(message, actions.Answered)
-                else None
-            )
-            if verdict is not None and verdict.text:
-                yield Feedback(kind=FeedbackKind.ASIDE, text=verdict.text)
+            if isinstance(message, actions.Answered):
+                verdict = judge_free(message, before=self.before)
+                if verdict.text:
+                    yield Feedback(kind=FeedbackKind.ASIDE, text=verdict.text)
 
     def _await_return(self, cursor: Cursor) -> Flow[None]:
         """Wait until the learner is where the lesson is; the maildrop is made as it was there."""
@@ -576,6 +570,10 @@ LOG_IN = "This goes on after the login."
 LEAVE = "This goes on after `QUIT`."
 MARK_AGAIN = "Without `QUIT` no mark lasts, so `DELE {number}` comes again."
 """What is waited for where the learner alone connects and sends."""
+
+
+def _is_ok(answered: actions.Answered) -> bool:
+    return bool(answered.lines) and parse_status_line(answered.lines[0]).status is Status.OK
 
 
 def _ends_session(turn: Turn) -> bool:
