@@ -32,6 +32,7 @@ class ProgressRecorder:
         self._lesson = lesson
         self.step: Step | None = None
         """The step that is being done; None in the introduction and at the end."""
+        self._hash = ""
         self.attempts = 0
         """How many lines, and answers to questions, were tried in the step."""
         self.shown = False
@@ -40,6 +41,7 @@ class ProgressRecorder:
     def enter(self, step: Step) -> actions.Keep:
         """Begin a step."""
         self.step, self.attempts, self.shown = step, 0, False
+        self._hash = step_hash(step)
         return self.keep(EventKind.STARTED)
 
     def keep(self, kind: EventKind) -> actions.Keep:
@@ -47,7 +49,7 @@ class ProgressRecorder:
         event = ProgressEvent(
             lesson=self._lesson.name,
             step=self.step.slug if self.step else "",
-            step_hash=step_hash(self.step) if self.step else "",
+            step_hash=self._hash if self.step else "",
             kind=kind,
             attempt=self.attempts,
         )
