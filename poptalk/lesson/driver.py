@@ -157,12 +157,12 @@ class Driver(ABC):
         self._ending = CLOSED_BY_SERVER
         """How the last connection ended."""
 
-    # The hands.
+    # What a subclass does.
 
     @property
     @abstractmethod
     def session(self) -> ClientSession | None:
-        """The session on the open connection; None where there is no connection."""
+        """The session on the open connection; None if there is no connection."""
 
     @property
     @abstractmethod

@@ -47,9 +47,9 @@ class Judgement:
 
     kind: JudgementKind
     text: str = ""
-    """At most two lines on 80 columns, inline Markdown; empty where nothing need be said."""
+    """At most two lines on 80 columns, inline Markdown; empty if there is nothing to say."""
     reason: str = ""
-    """Why, where the command itself does not explain it."""
+    """Why, if the command itself doesn't explain it."""
     command: Command | None = None
     status_line: StatusLine | None = None
     bindings: Bindings = field(default_factory=dict)
@@ -191,7 +191,7 @@ class _Case:
         return parse_command("".join(texts).encode("utf-8", "surrogateescape"))
 
     def _match(self, turn: Turn) -> Comparison | None:
-        """Compare line and reply with those of a turn; None where the line is another one."""
+        """Compare line and reply with those of a turn; None if the line is another one."""
         send = turn.act
         if not isinstance(send, Send) or send.answers_challenge is not self._answered.sasl:
             return None

@@ -510,7 +510,7 @@ class LessonSession(actions.SessionTracker):
         yield actions.SendLine(line=b"STLS", manner=Manner.FOLDED)
         while self.now.is_open and not self.now.encrypted:
             message = yield from self.next(Awaiting.BUSY)
-            # Without a reply, too, where the server hangs up or patience has run out.
+            # There may be no reply, if the server hangs up or patience runs out.
             if isinstance(message, actions.Answered) and not _is_ok(message):
                 yield from self.hang_up()
                 self.lost = True
@@ -569,7 +569,7 @@ class LessonSession(actions.SessionTracker):
 LOG_IN = "This goes on after the login."
 LEAVE = "This goes on after `QUIT`."
 MARK_AGAIN = "Without `QUIT` no mark lasts, so `DELE {number}` comes again."
-"""What is waited for where the learner alone connects and sends."""
+"""What is waited for if the learner alone connects and sends."""
 
 
 def _is_ok(answered: actions.Answered) -> bool:

@@ -155,7 +155,7 @@ class Task:
 
     Args:
         block: the block.
-        cursor: where it stands in the lesson.
+        cursor: where it is in the lesson.
         session: the session.
         recorder: makes the events of what is done in the step.
         later: the turns of the step after this block.

@@ -251,7 +251,7 @@ class LessonController(Driver, Controller):
             self._shell.enter(waiting.popleft())
             self.held.extend(waiting)
 
-    # The hands: see `driver.Driver`.
+    # What the driver needs: see `driver.Driver`.
 
     @property
     def session(self) -> ClientSession | None:
@@ -393,7 +393,7 @@ class LessonController(Driver, Controller):
             self._asked_from = self._asked_to - self._view.rows_of(asked) - 1
 
     def told(self, event: actions.LessonEvent) -> None:  # noqa: ARG002 - whatever it is
-        """Show the dialogue again once what was folded is done; drop what waited for TLS in vain."""
+        """Show the dialogue again after what was folded; drop what waited for TLS if that failed."""
         if self.held and self._shell.session.stls_refused:
             # They were typed to be protected by TLS.
             self._view.comment(FeedbackKind.NEWS, not_sent_in_the_clear(len(self.held)))
@@ -435,11 +435,8 @@ class LessonController(Driver, Controller):
             return True
         self._to_be_confirmed = line
         what = "1 message" if count == 1 else f"{count} messages"
-        self._view.comment(
-            FeedbackKind.NEWS,
-            f"This `QUIT` removes {what} from your server, and nobody can bring them back. "
-            "`yes` sends it; anything else does not.",
-        )
+        question = f"This `QUIT` removes {what} from your server for good."
+        self._view.comment(FeedbackKind.NEWS, f"{question} `yes` sends it; anything else doesn't.")
         return False
 
     def _confirmed(self, text: str) -> None:
