@@ -209,7 +209,7 @@ class Pupil(Driver):
     @property
     def waits_for(self) -> str:
         """What has to be done again before the lesson goes on, in a sentence; mostly empty."""
-        return self._news if self.tutor.waits_for_the_learner else ""
+        return self._news if self.tutor.session.awaited else ""
 
     @property
     def step(self) -> Step | None:
@@ -279,7 +279,7 @@ class Pupil(Driver):
         """Take note of the maildrop as it is when a connection begins."""
         if self._connected:
             self._connected = False
-            self._server.remember(self.tutor.connection)
+            self._server.remember(self.tutor.session.number)
 
     @property
     def _slug(self) -> str:

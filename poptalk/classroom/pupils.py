@@ -322,7 +322,7 @@ class Pupils:
         if old is None:
             return
         if old.is_named and _key(old.name) == _key(name):
-            old.tutor.rename(name)
+            old.tutor.session.rename(name)
             return
         pupil = self._by_name.get(_key(name))
         # A name that never logged in may have been a slip, and then all of it was another's.
@@ -330,7 +330,7 @@ class Pupils:
         moving = [*self._visits[old]] if moves else [visit]
         self._part(old, moving)
         pupil = pupil or self._new(name, is_named=True)
-        pupil.tutor.rename(name)
+        pupil.tutor.session.rename(name)
         for each in moving:
             self._join(each, pupil)
             self._at.setdefault(each.host, set()).add(pupil)
@@ -438,7 +438,7 @@ class Pupils:
             visits = self._visits[pupil]
             if visits and not visits[-1].is_over and visits[-1].number is not None:
                 return visits[-1].number
-            return max(1, pupil.tutor.connection + (not pupil.is_connected))
+            return max(1, pupil.tutor.session.number + (not pupil.is_connected))
 
     def all(self) -> list[Pupil]:
         """Return the pupils in the order in which they came; to be used with the lock held."""

@@ -226,7 +226,7 @@ class Actor:
                 return Awaiting.COMMAND, None, [f"USER {self.name}"]
             tutor = pupil.tutor
             turn = tutor.awaited
-            if tutor.waits_for_the_learner and turn is not None and turn.effect is Effect.LOGIN:
+            if tutor.session.awaited and turn is not None and turn.effect is Effect.LOGIN:
                 named = self._last.startswith("USER ")
                 lines = [f"PASS {self.room.password}" if named else f"USER {self.name}"]
             else:
@@ -240,7 +240,7 @@ class Actor:
             pupil = self.room.pupils.find(self.name)
             if pupil is None:
                 return False
-            return pupil.tutor.waits_for_the_learner or not pupil.is_connected
+            return pupil.tutor.session.awaited is not None or not pupil.is_connected
 
     def _is_seen(self) -> bool:
         """Whether the server takes the pupil to be connected."""

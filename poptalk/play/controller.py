@@ -277,7 +277,7 @@ class PlayController(LessonController):
     # Whether the session is where the script left it.
 
     def _situation(self) -> tuple[object, ...]:
-        seen = self.tutor.seen
+        seen = self.tutor.session.now
         return (seen.state, seen.encrypted, seen.challenge, seen.named, seen.marked, seen.farewell)
 
     def _come_back(self) -> None:

@@ -217,9 +217,9 @@ class AsyncShell(Shell):
         """Take octets of the server."""
         if self.hear(data, half_typed=self.line):
             self.put_in_line("")
-        self.watch()
         if self.controller is not None:
             self.controller.listened()
+        self.watch()
         self.redraw()
 
     def tls_failed(self, error: TlsFailed) -> None:

@@ -152,13 +152,17 @@ def _without_data(step: ServerLine | AnyLines, kinds: Sequence[FieldKind]) -> Se
 
 
 def match_reply(
-    expected: ExpectedReply, lines: Sequence[bytes], bindings: Bindings, *, exact: bool = False
+    expected: ExpectedReply | None,
+    lines: Sequence[bytes],
+    bindings: Bindings,
+    *,
+    exact: bool = False,
 ) -> Comparison:
     """Compare a whole reply.
 
     Args:
-        expected: what the dialogue says, with the command that is answered.
-        lines: the lines as received, byte-stuffed, without line ends, with the lone dot.
+        expected: what the dialogue says, with the command that is answered; None if any will do.
+        lines: the lines as received, byte-stuffed, without line ends, the lone dot included.
         bindings: what was captured before, and the known values.
         exact: whether to compare everything, including words for people.
 
@@ -166,6 +170,8 @@ def match_reply(
         The bindings with what was captured, or the first difference.  If the dialogue has no lines
         after the status line of a multi-line reply, the body is compared only with `exact`.
     """
+    if expected is None:
+        return Agreement(bindings=dict(bindings))
     first, body = expected.steps[0], expected.steps[1:]
     if isinstance(first, AnyLines):
         return _match_lines(expected.steps, lines, bindings)
@@ -195,7 +201,9 @@ def _match_status(
         if found is None and b" " not in line:
             # A lone "+OK" lacks the space before the placeholder in "+OK {...}".
             found = step.pattern.match(text_of(line) + " ", bindings)
-        return _agreement(step, Aspect.STATUS_LINE, line, found)
+        if found is None:
+            return _difference(step, Aspect.STATUS_LINE, line)
+        return Agreement(bindings=found)
     # "Clients MUST ignore unknown hierarchical detail" in a response code (RFC 2449 §8).
     code = (came.code or b"").upper() + b"/"
     if wanted.code is not None and not code.startswith(wanted.code.upper() + b"/"):
@@ -308,15 +316,8 @@ def _match_capabilities(
 
 
 def _match_in_full(step: ServerLine, aspect: Aspect, line: bytes, bindings: Bindings) -> Comparison:
-    return _agreement(step, aspect, line, step.pattern.match(text_of(line), bindings))
-
-
-def _agreement(
-    step: ServerLine, aspect: Aspect, line: bytes, found: dict[str, str] | None
-) -> Comparison:
-    if found is None:
-        return _difference(step, aspect, line)
-    return Agreement(bindings=found)
+    found = step.pattern.match(text_of(line), bindings)
+    return _difference(step, aspect, line) if found is None else Agreement(bindings=found)
 
 
 def _difference(
