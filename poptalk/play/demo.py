@@ -129,7 +129,7 @@ class Demo:
         buffer = self.shell.prompt_session.default_buffer
         text = buffer.text
         buffer.reset(append_to_history=True)
-        self.shell.take(text)
+        self.shell.enter(text)
 
     def insert(self, text: str) -> None:
         """Type into the line."""

@@ -86,13 +86,6 @@ class AsyncShell(Shell):
         elif self.destination and self.destination.user and not self.controller:
             self.put_in_line(f"USER {self.destination.user}")
 
-    def take(self, text: str) -> None:
-        """Act on a line that was typed; what fails is shown."""
-        try:
-            self.enter(text)
-        except NetError as error:
-            self.show_failure(error)
-
     # For the local commands.
 
     def open(self, destination: Destination) -> None:
@@ -215,7 +208,10 @@ class AsyncShell(Shell):
 
     def data_received(self, data: bytes) -> None:
         """Take octets of the server."""
-        if self.hear(data, half_typed=self.line):
+        half_typed = self.line
+        answering = bool(half_typed) and self.answering_auth
+        self.session.received(data)
+        if answering and self.withdraws_answer(half_typed):
             self.put_in_line("")
         self.watch()
         if self.controller is not None:

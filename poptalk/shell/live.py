@@ -326,4 +326,4 @@ class LiveShell(AsyncShell):
             return
         text = buffer.text
         buffer.reset(append_to_history=True)
-        self.take(text)
+        self.enter(text)

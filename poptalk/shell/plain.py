@@ -477,14 +477,16 @@ class PlainShell(Shell):
             self._hung_up()
             return
         encrypted = self.session.core.encrypted
+        half_typed = self._keys.text
+        answering = bool(half_typed) and self.answering_auth
         try:
             with self._keys.interruptible() if self.session.core.awaiting_tls else nullcontext():
-                gone = self.hear(data, half_typed=self._keys.text)
+                self.session.received(data)
         except KeyboardInterrupt:  # in the TLS handshake
             link.close()
             self.session.tls_failed(TlsFailed("given up"))
             return
-        if gone:
+        if answering and self.withdraws_answer(half_typed):
             self._keys.text = ""
         if self.session.core.encrypted and not encrypted:
             self.tell_controller(lambda controller: controller.tls_begun())

@@ -348,25 +348,15 @@ class Shell(ABC):
         self.session.held = []
         self.typed_meanwhile = ()
 
-    def hear(self, data: bytes, *, half_typed: str) -> bool:
-        """Take octets of the server.
+    def withdraws_answer(self, text: str) -> bool:
+        """Tell whether a line must be emptied that was begun as an answer to AUTH, and say so.
 
-        Args:
-            data: the octets.
-            half_typed: what is in the line.
-
-        Returns:
-            Whether it must be taken away: it was begun as an answer to an AUTH that is over now, so
-            that nothing would mask it any more, and it is the beginning of no command.
+        Once that AUTH is over, nothing masks the answer any more, unless the line begins a command.
         """
-        if not half_typed:
-            self.session.received(data)
+        begins_command = text.startswith(LOCAL_PREFIX) or may_become_command(wire_line(text))
+        if self.answering_auth or begins_command:
             return False
-        answering = self.answering_auth
-        self.session.received(data)
-        if not answering or self.answering_auth or _begins_command(half_typed):
-            return False
-        self.view.remark("AUTH is over; the answer that you were typing is a secret, so it is gone")
+        self.view.remark("AUTH is over; the answer you were typing is a secret, so it was removed")
         return True
 
     def secret_in_text(self, text: str) -> int | None:
@@ -564,11 +554,6 @@ def typed_text(line: bytes) -> str:
     """Return what has to be typed for a line: the reverse of `wire_line`."""
     text = line.decode("utf-8", "surrogateescape")
     return LOCAL_PREFIX + text if text.startswith(LOCAL_PREFIX) else text
-
-
-def _begins_command(text: str) -> bool:
-    """Whether text is a local command, or what may become a command of POP3."""
-    return text.startswith(LOCAL_PREFIX) or may_become_command(wire_line(text))
 
 
 def wire_line(text: str) -> bytes:
