@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from io import BytesIO
 from itertools import islice, pairwise
+from time import time
 
 from poptalk.pop3.commands import MAX_DIGITS, Effect, FieldKind, Span, State
 from poptalk.pop3.events import (
@@ -26,6 +27,7 @@ from poptalk.pop3.events import (
     Unsolicited,
     ViolationKind,
 )
+from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import MAX_REPLY_OCTETS, StatusLine, Unstuffer, parse_status_line
 
 TYPE_CHECKING = False
@@ -65,6 +67,13 @@ class ConnectionEnded(Event):
     """The connection is gone."""
 
     ending: Ending
+
+
+class StoredUnsolicited(Unsolicited):
+    """Lines that answer nothing, as they are kept: secrets masked, up to `SHORT_OCTETS` of them."""
+
+    octets: int
+    """How many there were."""
 
 
 class Note(Event):
@@ -234,10 +243,10 @@ END_OCTETS = 1024 * 1024
 SHORT_OCTETS = 64 * 1024
 """Octets up to which the body of an earlier reply stays."""
 
-MOST_KEPT = 200
-"""How many things are kept; the oldest go first."""
+MOST_KEPT = 250
+"""How many things are kept; then the oldest fifth is forgotten."""
 
-FEWEST_KEPT = 8
+FEWEST_KEPT = 10
 """As many where memory must be bounded."""
 
 MOST_LINES_EXPLAINED = 10_000
@@ -345,8 +354,12 @@ class StoredReply:
         """
         self.exchange = exchange
         self.status_line = status_line
+        self.masked = status_line.line
+        """Its first line, with the secrets masked that were known when it came."""
         self.multi_line = multi_line
         self.complete = complete
+        self.ok: bool | None = None
+        """Whether it is positive; None before its end, and of what is no reply to a command."""
         self.lost = False
         """Whether not all of it is here: it was taken elsewhere, or the disk had no room."""
         self.challenge = False
@@ -381,6 +394,10 @@ class StoredReply:
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         """Give the octets of the body from `start` on, as they crossed the wire."""
         return self._body.chunks(start)
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return octets of the body from `start` on, as many as are there."""
+        return self._body.read(start, size)
 
     def content(self) -> Iterator[bytes]:
         """Give the body without byte-stuffing and without the final dot (RFC 1939 §3)."""
@@ -450,8 +467,14 @@ class Exchanges:
     """
 
     def __init__(self, *, clock: Callable[[], float], whole: bool = True) -> None:
-        self.said: deque[Event | StoredReply] = deque()
-        """All that was said and happened, the newest last."""
+        self.said: deque[tuple[float, Event | StoredReply]] = deque()
+        """What was said and happened, the newest last, with the time in seconds since the epoch."""
+        self.forgotten = 0
+        """How many things were kept before the oldest of those."""
+        self.before_forgetting: Callable[[], None] | None = None
+        """Called before some of them are forgotten."""
+        self.spoken = SpokenSecrets()
+        """Masks the secrets of the connection."""
         self.greeting = b""
         """What the server greeted with; empty before that."""
         self.last: StoredReply | None = None
@@ -581,7 +604,7 @@ class Exchanges:
         name = mechanism or (b"APOP" if verb.name == b"APOP" else b"USER")
         challenges = sum(
             isinstance(each, StoredReply) and each.challenge and each.exchange is reply.exchange
-            for each in self.said
+            for _, each in self.said
         )
         return LoginFacts(
             method=name.decode("ascii", "replace").upper(),
@@ -600,8 +623,13 @@ class Exchanges:
         """
         self._diverted[exchange.number] = take
 
-    def response_in(self, sent: Sent) -> tuple[bytes, int, bytes] | None:
-        """Find the response of AUTH in a line that was just sent.
+    @staticmethod
+    def response_in(sent: Sent, last: StoredReply | None) -> tuple[bytes, int, bytes] | None:
+        """Find the response of AUTH in a line.
+
+        Args:
+            sent: the line.
+            last: what the server had said before it.
 
         Returns:
             The mechanism, which response it is, from 1, and the response; None where there is none, and
@@ -612,23 +640,31 @@ class Exchanges:
         from poptalk.pop3.sasl.table import asks_for_password
 
         arguments = sent.exchange.command.arguments
-        challenge = self.last.status_line.text if sent.sasl and self.last is not None else b""
+        challenge = last.status_line.text if sent.sasl and last is not None else b""
         if sent.step == 1 and asks_for_password(arguments[0], challenge):
             return None
         return arguments[0], sent.step, sent.line if sent.sasl else arguments[1]
 
     def close(self) -> None:
         """Give back what bodies take."""
-        for each in self.said:
+        for _, each in self.said:
             if isinstance(each, StoredReply):
                 each.close()
         self.said.clear()
         self.last = None
 
     def _keep(self, thing: Event | StoredReply) -> None:
-        self.said.append(thing)
-        if len(self.said) > self._most:
-            old = self.said.popleft()
+        if len(self.said) >= self._most:
+            self._forget_oldest()
+        self.said.append((time(), thing))
+
+    def _forget_oldest(self) -> None:
+        """Make room, a batch at a time: what is written before then is written together."""
+        if self.before_forgetting is not None:
+            self.before_forgetting()
+        for _ in range(self._most // 5):
+            _, old = self.said.popleft()
+            self.forgotten += 1
             if isinstance(old, StoredReply) and old is not self.last:
                 old.close()
 
@@ -671,6 +707,7 @@ class Exchanges:
             whole=self._whole,
             beginning_octets=self.beginning_octets,
         )
+        reply.masked = self.spoken.mask(line.line)
         self.last = reply
         self.unsolicited = None
         self.receiving = reply if body else None
@@ -709,6 +746,7 @@ class Exchanges:
         reply = self.last
         assert reply is not None
         reply.complete = True
+        reply.ok = event.ok
         self.receiving = None
         started = self._sent_at.pop(event.exchange.number, None)
         if started is not None and reply.exchange is event.exchange:
@@ -721,7 +759,8 @@ class Exchanges:
     def _unsolicited(self, event: Unsolicited) -> None:
         end = event.data.rstrip(b"\n").rfind(b"\n") + 1
         self.unsolicited = parse_status_line(event.data[end:].rstrip(b"\n").removesuffix(b"\r"))
-        self._keep(Unsolicited(data=event.data[:SHORT_OCTETS]))
+        data = self.spoken.mask(event.data)
+        self._keep(StoredUnsolicited(data=data[:SHORT_OCTETS], octets=len(data)))
 
     def _closed(self, event: Closed) -> None:
         self.cut_off, self.receiving = self.receiving, None

@@ -17,6 +17,8 @@ was begun) and `event`:
 - `left-out`: `octets` of a long reply that were not kept (see `SessionRecord`)
 - `close`: `by`, `how`, `clean`
 
+What was said before a log was begun at a prompt has its own times, too; there the lines of a body have
+the time at which it was complete.
 A `line` is without its CRLF; where it ended in LF alone, that LF is there.  A line that is not UTF-8
 also has `base64`, its exact octets; its `line` has U+FFFD for each octet that is not text.
 """
@@ -27,9 +29,9 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TextIO, cast
 
@@ -51,6 +53,7 @@ from poptalk.session.exchanges import (
     ConnectionEnded,
     ConnectionOpened,
     StoredReply,
+    StoredUnsolicited,
     TlsEstablished,
     split_lines,
 )
@@ -114,6 +117,8 @@ class FileLog(ABC):
         self._now = now
         self._file = open_private(name) if file is None else file
         self._lines = ServerLines()
+        self._last = session.exchanges.last
+        """What the server said last, before the line that is written."""
 
     def continued(self, name: str, file: TextIO) -> Self:
         """Return a log that goes on in another file where this one is now.
@@ -123,7 +128,7 @@ class FileLog(ABC):
             file: what it holds already is as in this log.
         """
         other = copy(self)
-        other.name, other._file = name, file
+        other.name, other._file, other._now = name, file, now_here
         other._lines = copy(self._lines)
         return other
 
@@ -131,17 +136,16 @@ class FileLog(ABC):
         """Write down what happened."""
         match event:
             case Greeting() | Reply() | Challenge():
-                line = event.status_line
-                own_end = line.end if line.end != b"\r\n" else b""
-                self._server_line(self._session.secrets.mask(line.line) + own_end)
+                assert self._session.exchanges.last is not None, "it has just been kept"
+                self.first_line(self._session.exchanges.last)
             case BodyChunk():
-                self._server_data(event.data)
+                self.server_data(event.data)
             case Unsolicited():
-                self._server_data(self._session.secrets.mask(event.data))
+                self.server_data(self._session.secrets.mask(event.data))
             case Sent():
                 self._client(event)
             case ReplyEnd():
-                self._reply_end(event)
+                self.reply_end(ok=event.ok, octets=event.body_octets)
             case ConnectionOpened():
                 self._opened(event)
             case TlsEstablished():
@@ -170,8 +174,8 @@ class FileLog(ABC):
     def _line(self, line: bytes) -> None:
         """Write a line of a body, or one that answers nothing."""
 
-    def _reply_end(self, event: ReplyEnd) -> None:  # noqa: B027 - the lone dot says it
-        """Write that a reply is complete."""
+    def reply_end(self, *, ok: bool, octets: int) -> None:  # noqa: B027 - the lone dot says it
+        """Write that a reply is complete, with so many octets after its first line."""
 
     @abstractmethod
     def _ended(self, ending: Ending) -> None:
@@ -193,7 +197,14 @@ class FileLog(ABC):
     def _left_out(self, octets: int, *, complete: bool) -> None:
         """Write how much is missing, and the final dot."""
 
-    def _server_data(self, data: bytes) -> None:
+    def first_line(self, reply: StoredReply) -> None:
+        """Write the first line of a reply, a greeting or a challenge."""
+        self._last = reply
+        end = reply.status_line.end
+        self._server_line(reply.masked + (end if end != b"\r\n" else b""))
+
+    def server_data(self, data: bytes) -> None:
+        """Write octets of a body, or of lines that answer nothing."""
         for line in self._lines.feed(data):
             self._line(line)
 
@@ -335,7 +346,7 @@ class JsonLog(FileLog):
     def _client(self, event: Sent) -> None:
         line = event.line
         if event.secret is not None:
-            response = self._session.exchanges.response_in(event)
+            response = self._session.exchanges.response_in(event, self._last)
             line = line[: event.secret.start] + _stand_in(response) + line[event.secret.stop :]
         own_end = event.end if event.end != b"\r\n" else b""
         said: dict[str, Field] = {**json_line(line + own_end)}
@@ -355,10 +366,11 @@ class JsonLog(FileLog):
     def _line(self, line: bytes) -> None:
         self._put("server", {**json_line(line), "octets": len(line.removesuffix(b"\n"))})
 
-    def _reply_end(self, event: ReplyEnd) -> None:
-        said: dict[str, Field] = {"ok": event.ok}
-        if event.body_octets:
-            said["octets"] = event.body_octets
+    def reply_end(self, *, ok: bool, octets: int) -> None:
+        """Write that a reply is complete, with so many octets after its first line."""
+        said: dict[str, Field] = {"ok": ok}
+        if octets:
+            said["octets"] = octets
         self._put("end", said)
 
     def _ended(self, ending: Ending) -> None:
@@ -381,21 +393,18 @@ def _stand_in(response: tuple[bytes, int, bytes] | None) -> bytes:
     return (redacted_response(*response) if response is not None else None) or MASK
 
 
-def open_log(
-    name: str, session: Session, *, log_format: str = "notation", file: TextIO | None = None
-) -> FileLog:
+def open_log(name: str, session: Session, *, log_format: str = "notation") -> FileLog:
     """Open a log file.
 
     Args:
         name: the file.
         session: what is logged.
         log_format: `notation` or `jsonl`.
-        file: one that is open already, in place of the one that is named.
 
     Raises:
         OSError: when it cannot be opened.
     """
-    return _LOGS[log_format](name, session, file=file)
+    return _LOGS[log_format](name, session)
 
 
 _LOGS: Mapping[str, type[FileLog]] = {"notation": TextLog, "jsonl": JsonLog}
@@ -403,10 +412,11 @@ _LOGS: Mapping[str, type[FileLog]] = {"notation": TextLog, "jsonl": JsonLog}
 
 # The session so far, for `:log` and `:export`.
 #
-# Nobody knows beforehand which session will be worth keeping.  So a session at a prompt is written down
-# from its first byte, by the same writers: in memory while it is short, then in a file without a name
-# that is gone when poptalk ends.  Of long replies only the beginning is kept, and how much is missing is
-# written where it would be.  A pipe keeps nothing.
+# Nobody knows beforehand which session will be worth keeping, so at a prompt all of it can be written
+# afterwards: from what `Exchanges` keeps, by the same writers.  What it is about to forget is written
+# before then, in memory while that is little, and beyond that to a file without a name that is gone when
+# poptalk ends.  Of long replies only the beginning is kept, and how much is missing is written where it
+# would be.  A pipe keeps nothing.
 
 
 KEPT_OCTETS = 8 * 1024 * 1024
@@ -420,86 +430,121 @@ _FINAL_DOT = 3
 """Octets of the line that ends a reply."""
 
 
-_WRITTEN = (
-    *(ConnectionOpened, TlsEstablished, ConnectionEnded),
-    *(Greeting, Sent, Challenge, Reply, ReplyEnd),
-)
-"""What a log writes beside the lines of replies."""
-
-
 class SessionRecord:
     """What was said in a session since it began.
 
     Args:
         session: before its first connection.
-
-    Attributes:
-        octets_left_out: how much of replies was not kept.
-        failure: why nothing more is kept, such as a full disk; empty where all is well.
     """
 
     def __init__(self, session: Session) -> None:
-        self.octets_left_out = 0
-        self.failure = ""
         self._session = session
+        session.exchanges.before_forgetting = self._catch_up
         self._files: dict[str, TextIO] = {}
         self._logs: dict[str, FileLog] = {}
-        self._kept = 0
-        """Octets of replies, altogether."""
+        self._next = 0
+        """How many things that were said have been written."""
+        self._then = now_here()
+        """The time of what is being written."""
+        self._body: StoredReply | None = None
+        """The reply whose body may not have been written to its end."""
+        self._body_began = self._then
         self._of_body = 0
-        """Octets of the body that is coming in."""
+        """Octets of that body which have been looked at, or of lines that answer nothing."""
         self._cut = 0
-        """Octets of it that were not kept."""
+        """Octets of them that were left out."""
+        self._left_out = 0
+        """Octets of earlier replies that were left out."""
+        self._kept = 0
+        """Octets of replies that were written, altogether."""
+        self._failure = ""
+        """Why nothing more is kept, such as a full disk; empty where all is well."""
         self._written: dict[str, dict[str, int]] = {}
         """By the name of a log file, how much of each kind of record it holds."""
 
-    def take(self, event: Event) -> None:
-        """Write down what happened, while there is room."""
-        if self.failure:
+    def _catch_up(self) -> None:
+        """Write what was said since this was called last."""
+        if self._failure:
             return
+        exchanges = self._session.exchanges
         try:
-            if isinstance(event, BodyChunk | Unsolicited):
-                data = self._shortened(event.data)
-                if data:
-                    self._write(event if data == event.data else _with(event, data))
-            elif isinstance(event, _WRITTEN):
-                # Lines that nobody asked for, in however many pieces, count as one reply.
-                self._end_of_body(complete=isinstance(event, ReplyEnd))
-                self._write(event)
+            self._write_body()
+            for when, thing in islice(exchanges.said, self._next - exchanges.forgotten, None):
+                self._next += 1
+                self._then = datetime.fromtimestamp(when).astimezone()
+                self._write(thing)
+            self._writers()
         except OSError as error:
-            self.failure = error.strerror or str(error)
+            self._failure = error.strerror or str(error)
 
-    def _begin(self) -> None:
+    def _writers(self) -> Iterable[FileLog]:
+        """Return the logs, which begin with the first thing that is written."""
         if not self._logs:
-            self._files = {each: _temporary_file() for each in _LOGS}
-            self._logs = {
-                each: open_log("", self._session, log_format=each, file=file)
-                for each, file in self._files.items()
-            }
+            for each, kind in _LOGS.items():
+                self._files[each] = _temporary_file()
+                self._logs[each] = kind(
+                    "", self._session, now=lambda: self._then, file=self._files[each]
+                )
+        return self._logs.values()
 
-    def _write(self, event: Event) -> None:
-        self._begin()
-        for log in self._logs.values():
-            log(event)
+    def _write(self, thing: Event | StoredReply) -> None:
+        if isinstance(thing, StoredUnsolicited):
+            # Lines that nobody asked for, in however many pieces, count as one reply.
+            self._add(thing.data, thing.octets)
+            return
+        if self._body is None:
+            self._end_body(complete=False)
+        for log in self._writers():
+            if isinstance(thing, StoredReply):
+                log.first_line(thing)
+            else:
+                log(thing)
+        if isinstance(thing, StoredReply):
+            self._body, self._body_began = thing, self._then
+            self._write_body()
 
-    def _shortened(self, data: bytes) -> bytes:
-        """Return what is to be kept of octets of a reply: whole lines, within both limits."""
-        room = min(SHORT_OCTETS - self._of_body, KEPT_OCTETS - self._kept)
-        keeps_all = not self._cut and len(data) <= room
-        kept = data if keeps_all else b"" if self._cut else data[: max(0, room)]
-        if not keeps_all:
-            kept = kept[: kept.rfind(b"\n") + 1]
-        self._of_body += len(data)
-        self._kept += len(kept)
-        self._cut += len(data) - len(kept)
-        return kept
+    def _write_body(self) -> None:
+        """Write what has come of a body since this was called last, and its end if that has come."""
+        reply = self._body
+        if reply is None:
+            return
+        if reply.seconds is not None and reply.total_seconds is not None:
+            took = timedelta(seconds=reply.total_seconds - reply.seconds)
+            self._then = self._body_began + took
+        begun = self._of_body
+        self._add(reply.read(begun, max(0, SHORT_OCTETS - begun)), reply.octets - begun)
+        if reply is self._session.exchanges.receiving:
+            return
+        self._body = None
+        self._end_body(complete=reply.complete)
+        if reply.ok is not None:
+            for log in self._writers():
+                log.reply_end(ok=reply.ok, octets=reply.octets)
 
-    def _end_of_body(self, *, complete: bool) -> None:
+    def _add(self, data: bytes, octets: int) -> None:
+        """Write octets of a body: all, or whole lines within both limits.
+
+        Args:
+            data: those that are there.
+            octets: how many have come.
+        """
+        room = max(0, min(SHORT_OCTETS - self._of_body, KEPT_OCTETS - self._kept))
+        if self._cut or len(data) < octets or octets > room:
+            data = b"" if self._cut else data[:room]
+            data = data[: data.rfind(b"\n") + 1]
+        self._of_body += octets
+        self._kept += len(data)
+        self._cut += octets - len(data)
+        if data:
+            for log in self._writers():
+                log.server_data(data)
+
+    def _end_body(self, *, complete: bool) -> None:
         if self._cut:
             octets = max(0, self._cut - (_FINAL_DOT if complete else 0))
             # Each log has the same lines.
-            left_out = {log.leave_out(octets, complete=complete) for log in self._logs.values()}
-            self.octets_left_out += max(left_out)
+            left_out = {log.leave_out(octets, complete=complete) for log in self._writers()}
+            self._left_out += max(left_out)
         self._of_body = self._cut = 0
 
     def log_to(self, name: str, *, log_format: str) -> FileLog:
@@ -512,7 +557,8 @@ class SessionRecord:
         Raises:
             OSError: it cannot be written.
         """
-        self._begin()
+        self._catch_up()
+        log = self._logs[log_format]
         source = self._files[log_format]
         file = open_private(name)
         try:
@@ -524,7 +570,7 @@ class SessionRecord:
             raise
         finally:
             source.seek(0, os.SEEK_END)
-        log = self._logs[log_format].continued(name, file)
+        log = log.continued(name, file)
         if self._cut:
             log.leave_out(self._cut, complete=False)
         return log
@@ -535,20 +581,21 @@ class SessionRecord:
 
     def stopped(self, log: FileLog) -> None:
         """Take note of how far a log file has come, for when it is gone on with."""
+        self._catch_up()
         here = {each: file.tell() for each, file in self._files.items()}
         self._written[os.path.realpath(log.name)] = here
 
     @property
     def gaps(self) -> str:
         """What is missing, as the end of a sentence."""
-        failed = f"; since then nothing could be kept: {self.failure}" if self.failure else ""
-        missing = self.octets_left_out + self._cut
+        failed = f"; since then nothing could be kept: {self._failure}" if self._failure else ""
+        missing = self._left_out + self._cut
         left_out = f", but for {missing:,} octets of long replies" if missing else ""
         return left_out + failed
 
     def text(self) -> str:
         """Return the session so far, in the notation."""
-        self._begin()
+        self._catch_up()
         source = self._files["notation"]
         source.seek(0)
         text = source.read()
@@ -559,13 +606,6 @@ class SessionRecord:
         """Give the temporary files back."""
         for file in self._files.values():
             file.close()
-
-
-def _with(event: BodyChunk | Unsolicited, data: bytes) -> Event:
-    """Return an event with less data."""
-    if isinstance(event, Unsolicited):
-        return Unsolicited(data=data)
-    return BodyChunk(exchange=event.exchange, data=data)
 
 
 def _temporary_file() -> TextIO:
@@ -598,29 +638,26 @@ def recent_lines(session: Session) -> tuple[str, ...]:
     lines: deque[str] = deque(maxlen=MOST_LINES)
     writer = SessionWriter(lines.append)
     of_message = False
-    for each in session.exchanges.said:
+    for _, each in session.exchanges.said:
         if isinstance(each, StoredReply):
             of_message = each.is_message
-            _report_reply(writer, each, session)
-        elif of_message and isinstance(each, Unsolicited):
+            _report_reply(writer, each)
+        elif of_message and isinstance(each, StoredUnsolicited):
             # An unstuffed dot has cut a message in two, and this is the rest of it.
-            writer.any_lines(
-                f"the server sends {len(each.data):,} octets that no command asked for"
-            )
+            writer.any_lines(f"the server sends {each.octets:,} octets that no command asked for")
         else:
-            _report_event(writer, each, session)
+            _report_event(writer, each)
     while lines and not lines[0].startswith(("C: ", "#")):
         lines.popleft()
     return tuple(line.rstrip("\n") for line in lines)
 
 
-def _report_event(writer: SessionWriter, event: Event, session: Session) -> None:
+def _report_event(writer: SessionWriter, event: Event) -> None:
     match event:
         case Sent():
             writer.sent(event, most=MOST_OCTETS)
         case Unsolicited():
-            data = session.secrets.mask(event.data)
-            for line in split_lines(data)[:MOST_LINES_UNSOLICITED]:
+            for line in split_lines(event.data)[:MOST_LINES_UNSOLICITED]:
                 writer.received(line[:MOST_OCTETS])
         case ConnectionOpened():
             writer.open()
@@ -634,9 +671,8 @@ def _report_event(writer: SessionWriter, event: Event, session: Session) -> None
             writer.comment(harmless(str(event.ending)))
 
 
-def _report_reply(writer: DialogueWriter, reply: StoredReply, session: Session) -> None:
-    number = None if reply.exchange is None else reply.exchange.number
-    writer.received(session.secrets.mask(reply.status_line.line, answers=number)[:MOST_OCTETS])
+def _report_reply(writer: DialogueWriter, reply: StoredReply) -> None:
+    writer.received(reply.masked[:MOST_OCTETS])
     if not reply.octets:
         return
     shown = 0

@@ -128,9 +128,7 @@ def explain_refusal(
         f"{f' [{each.clause}]' if each.clause is not None else ''}."
         for each in why_login_refused(refusal.status_line, facts)
     )
-    number = refusal.exchange.number if refusal.exchange is not None else None
-    words = session.secrets.mask(refusal.status_line.line, answers=number)
-    said = quoted(words.decode("utf-8", "backslashreplace"))
+    said = quoted(refusal.masked.decode("utf-8", "backslashreplace"))
     return f"the server did not let you in ({stage}): {said}{why}"
 
 

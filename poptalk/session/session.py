@@ -143,7 +143,7 @@ class Session:
     ) -> None:
         self.core = ClientSession()
         self.exchanges = Exchanges(clock=clock, whole=whole)
-        self.secrets = SpokenSecrets()
+        self.secrets = self.exchanges.spoken
         self.listeners: list[Callable[[Event], None]] = []
         """Called with each event, after the observers and the log."""
         self._observers: dict[type[Event], list[Callable[..., None]]] = {}
@@ -218,7 +218,7 @@ class Session:
         self.destination = destination
         self.ending = None
         self.tls_request = None
-        self.secrets = SpokenSecrets()
+        self.secrets = self.exchanges.spoken = SpokenSecrets()
         self._warned = self.stls_refused = False
         self._since, self.octets_since = self.clock(), 0
         self._tell([ConnectionOpened(where=where, encrypted=encrypted)])
@@ -461,8 +461,6 @@ class Session:
             self._take_note(event)
             for take in self._observers.get(type(event), ()):
                 take(event)
-            if self.record is not None:
-                self.record.take(event)
             if self.log is not None:
                 self._write_log(self.log, event)
             for listener in tuple(self.listeners):

@@ -232,7 +232,7 @@ class Pipe:
         if reply.status_line.status is not Status.ERR:
             return False
         verb = reply.exchange.command.verb if reply.exchange is not None else None
-        line = self.session.secrets.mask(reply.status_line.line).decode("ascii", "backslashreplace")
+        line = reply.masked.decode("ascii", "backslashreplace")
         complain(
             f"line {number}{f', {verb.keyword},' if verb else ''} was answered {line}: the rest was not "
             "sent, nor QUIT, so nothing is deleted"

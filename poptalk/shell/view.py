@@ -162,7 +162,12 @@ class View:
 
     def server_line(self, line: StatusLine, *, fields: Sequence[Field] | None = None) -> Fragments:
         """Make a line of a greeting, a challenge, or the first line of a reply."""
-        return status_line(self.mask(line.line), fields=fields)
+        shown = line.line if self.reveal else self.session.secrets.mask(line.line)
+        return status_line(shown, fields=fields)
+
+    def first_line(self, reply: StoredReply) -> bytes:
+        """Return the first line of an earlier reply, secrets masked unless they are revealed."""
+        return reply.status_line.line if self.reveal else reply.masked
 
     # Sentences.
 
@@ -229,7 +234,8 @@ class View:
         if self._sends_unseen:
             self._unseen.add(event.exchange.number)
             return
-        response = self.session.exchanges.response_in(event) if self.explain else None
+        exchanges = self.session.exchanges
+        response = exchanges.response_in(event, exchanges.last) if self.explain else None
         if self.shows_sent or self.session.sent_by_poptalk:
             instead = redacted_response(*response) if response is not None else None
             self._show([self.client_line(event, stand_in=instead)])

@@ -219,11 +219,11 @@ def _raw(shell: Shell, argument: str) -> None:
 
 
 def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
-    for event in reversed(shell.session.exchanges.said):
+    for _, event in reversed(shell.session.exchanges.said):
         if isinstance(event, Sent) and event.exchange is reply.exchange:
             yield client_line(event.line, event.secret, reveal=shell.view.reveal, end=event.end)
             break
-    yield raw_line(shell.view.mask(reply.status_line.line) + reply.status_line.end)
+    yield raw_line(shell.view.first_line(reply) + reply.status_line.end)
 
     def left(count: int) -> str:
         octets = reply.octets - sum(map(len, islice(reply.raw_lines(), count)))
@@ -264,7 +264,7 @@ def _show_body(shell: Shell, reply: StoredReply, body: BodyView) -> None:
 def _last_again(shell: Shell, _argument: str) -> None:
     """Show the last command and its reply again."""
     reply = _last(shell, whole=True)
-    shell.say([*_sent(shell, reply), status_line(shell.view.mask(reply.status_line.line))])
+    shell.say([*_sent(shell, reply), status_line(shell.view.first_line(reply))])
     body = shell.view.body
     if reply.octets and body is not None:
         body.go_on(shell.view.screenful(), from_start=True)

@@ -123,7 +123,7 @@ def _kept(shell: Shell, number: int, keywords: tuple[bytes, ...]) -> StoredReply
         number: the message's.
         keywords: the commands to which it may be the reply.
     """
-    for each in reversed(shell.session.exchanges.said):
+    for _, each in reversed(shell.session.exchanges.said):
         if isinstance(each, ConnectionOpened):
             return None  # A number means something within one session only [RFC 1939 §5].
         if (
@@ -321,7 +321,7 @@ def _sizes(shell: Shell) -> Steps[dict[int, int | None]]:
     with shell.view.unseen():
         reply = yield from exchange(b"LIST")
     if reply.status_line.status is not Status.OK:
-        line = harmless(shell.view.mask(reply.status_line.line))
+        line = harmless(shell.view.first_line(reply))
         raise LocalError(f"the server does not list its messages: {line}")
     return dict(shell.session.exchanges.facts.sizes)
 
@@ -389,7 +389,7 @@ def _summaries(
 def _no_top(shell: Shell, reply: StoredReply) -> str:
     assert reply.exchange is not None
     command = reply.exchange.command.line.decode("ascii", "replace")
-    line = harmless(shell.view.mask(reply.status_line.line))
+    line = harmless(shell.view.first_line(reply))
     return f"the server does not give the header, {command} was answered {line}"
 
 
