@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 
 from poptalk.pop3.capabilities import Change, compare_capabilities
 from poptalk.pop3.client.explain import faults_of_answer
-from poptalk.pop3.commands import MAX_DIGITS, Command
+from poptalk.pop3.commands import Command
 from poptalk.pop3.events import Violation, ViolationKind
 from poptalk.pop3.replies import Status
 from poptalk.session.exchanges import (
@@ -20,6 +20,8 @@ from poptalk.session.exchanges import (
     SHORT_OCTETS,
     Exchanges,
     StoredReply,
+    number_of,
+    totals_of,
 )
 
 MOST_MESSAGES_KEPT = 16
@@ -72,14 +74,9 @@ class Consistency:
         command, found = exchange.command, []
         if not reply.is_message:
             core = self._exchanges.core
-            faults = list(
-                faults_of_answer(
-                    command,
-                    reply.status_line,
-                    reply.listing(most=MOST_LINES_EXPLAINED),
-                    highest=core.highest if core is not None else None,
-                )
-            )
+            highest = core.highest if core is not None else None
+            rows = reply.listing(most=MOST_LINES_EXPLAINED) if reply.multi_line else ()
+            faults = list(faults_of_answer(command, reply.status_line, rows, highest=highest))
             if faults:
                 more = len(faults) - _MOST_FAULTS
                 told = "; ".join(faults[:_MOST_FAULTS]) + (f"; {more:,} more" if more > 0 else "")
@@ -93,8 +90,7 @@ class Consistency:
     # One rule for each command: what its positive reply has to fit.
 
     def _stat(self, _command: Command, reply: StoredReply) -> Iterator[Violation]:
-        words = reply.status_line.words
-        count, octets = (_number(word) for word in (*words, b"", b"")[:2])
+        count, octets = totals_of(reply.status_line)
         if count is None:
             return
         if self._sizes is not None:
@@ -120,7 +116,7 @@ class Consistency:
             detail = f"STAT counts {count} messages, LIST has {len(left)}"
             yield _violation(ViolationKind.COUNTS_DIFFER, detail)
             return
-        sizes = [_number(size) for size in left.values()]
+        sizes = [number_of(size) for size in left.values()]
         total = sum(size for size in sizes if size is not None)
         if octets is not None and None not in sizes and octets != total:
             detail = f"STAT has {octets:,} octets, the lines of LIST add up to {total:,}"
@@ -162,7 +158,7 @@ class Consistency:
         """Read the rows of a listing; None where they cannot be compared."""
         lines = list(reply.listing(most=MOST_LINES_EXPLAINED + 1))
         pairs = [line.split() for line in lines]
-        numbers = [_number(words[0]) if words else None for words in pairs]
+        numbers = [number_of(words[0]) if words else None for words in pairs]
         if len(lines) > MOST_LINES_EXPLAINED or reply.lost or None in numbers:
             return None
         rows = {
@@ -191,9 +187,9 @@ class Consistency:
         number, words = command.number(), reply.status_line.words
         yield from self._served(number)
         # What is about another message than the one that was asked for is malformed, and told as that.
-        if rows is None or number not in rows or len(words) < 2 or _number(words[0]) != number:
+        if rows is None or number not in rows or len(words) < 2 or number_of(words[0]) != number:
             return
-        if rows is self._sizes and None in (_number(words[1]), _number(rows[number])):
+        if rows is self._sizes and None in (number_of(words[1]), number_of(rows[number])):
             return
         if words[1] != rows[number] and number not in self._marked:
             yield _violation(ViolationKind.ROW_DIFFERS, f"message {number}")
@@ -205,7 +201,7 @@ class Consistency:
             return
         content = [*reply.content()]
         octets = sum(map(len, content))
-        size = _number((self._sizes or {}).get(number, b""))
+        size = number_of((self._sizes or {}).get(number, b""))
         if size is not None and size != octets:
             yield _violation(ViolationKind.SIZE_DIFFERS, _size_detail(number, size, octets))
         if octets > SHORT_OCTETS:
@@ -220,7 +216,7 @@ class Consistency:
     def _top(self, command: Command, reply: StoredReply) -> Iterator[Violation]:
         number = command.number()
         yield from self._served(number)
-        asked = _number(command.arguments[1]) if len(command.arguments) > 1 else None
+        asked = number_of(command.arguments[1]) if len(command.arguments) > 1 else None
         if number is None or asked is None or reply.octets > SHORT_OCTETS or reply.lost:
             return
         top = b"".join(reply.content())
@@ -298,10 +294,6 @@ _RULES: dict[bytes, Callable[[Consistency, Command, StoredReply], Iterator[Viola
 
 def _violation(kind: ViolationKind, detail: str) -> Violation:
     return Violation(kind=kind, detail=detail)
-
-
-def _number(word: bytes) -> int | None:
-    return int(word) if word.isdigit() and len(word) <= MAX_DIGITS else None
 
 
 def _size_detail(number: int, size: int, octets: int) -> str:

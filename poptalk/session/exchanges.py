@@ -146,32 +146,28 @@ class Facts:
         verb = reply.exchange.command.verb if reply.exchange is not None else None
         if verb is None:
             return
-        if verb.keyword == "CAPA":
+        if verb.name == b"CAPA":
             self._learn_capabilities(core, reply, ok=ok)
         elif ok and verb.fields:
-            kinds = tuple(field.kind for field in verb.fields)
-            if reply.multi_line and kinds[:1] == (FieldKind.MESSAGE,):
+            first = verb.fields[0].kind
+            if reply.multi_line and first is FieldKind.MESSAGE:
                 self._learn_listing(verb, reply)
                 core.highest = max([core.highest or 0, *self.sizes, *core.marked])
-            elif kinds == (FieldKind.COUNT, FieldKind.OCTETS):
-                self._learn_totals(core, reply.status_line)
-
-    def _learn_totals(self, core: ClientSession, status_line: StatusLine) -> None:
-        numbers = [_number(word) for word in status_line.words[:2]]
-        if len(numbers) == 2:
-            self.messages, self.octets = numbers
-            if numbers[0] is not None:
-                # Marked messages are not counted, and keep their numbers.
-                core.highest = max(core.highest or 0, numbers[0] + len(core.marked))
+            elif first is FieldKind.COUNT:
+                messages, octets = totals_of(reply.status_line)
+                if messages is not None:
+                    self.messages, self.octets = messages, octets
+                    # Marked messages are not counted, and keep their numbers.
+                    core.highest = max(core.highest or 0, messages + len(core.marked))
 
     def _learn_listing(self, verb: Verb, reply: StoredReply) -> None:
         has_sizes = [field.kind for field in verb.fields[1:2]] == [FieldKind.OCTETS]
         sizes: dict[int, int | None] = {}
         for line in reply.listing():
             number, _, rest = line.partition(b" ")
-            message = _number(number)
+            message = number_of(number)
             if message is not None:
-                size = _number(rest.split(b" ")[0]) if has_sizes else self.sizes.get(message)
+                size = number_of(rest.split(b" ")[0]) if has_sizes else self.sizes.get(message)
                 sizes[message] = size
         self.sizes = sizes
         self.messages = len(sizes)
@@ -227,8 +223,15 @@ class Facts:
         return {"capabilities": answer.parameters()}
 
 
-def _number(word: bytes) -> int | None:
+def number_of(word: bytes) -> int | None:
+    """Return a word as a number; None for what isn't one, or has more than `MAX_DIGITS` digits."""
     return int(word) if word.isdigit() and len(word) <= MAX_DIGITS else None
+
+
+def totals_of(status_line: StatusLine) -> tuple[int | None, int | None]:
+    """Return how many messages and octets a reply to STAT counts, each None where it doesn't say."""
+    messages, octets = (*status_line.words, b"", b"")[:2]
+    return number_of(messages), number_of(octets)
 
 
 MEMORY_OCTETS = 8 * 1024 * 1024
@@ -360,6 +363,8 @@ class StoredReply:
         self.complete = complete
         self.ok: bool | None = None
         """Whether it is positive; None before its end, and of what is no reply to a command."""
+        self.octets = 0
+        """Octets of the body on the wire, the final dot included."""
         self.lost = False
         """Whether not all of it is here: it was taken elsewhere, or the disk had no room."""
         self.challenge = False
@@ -371,11 +376,6 @@ class StoredReply:
         self.contradictions: Sequence[Violation] = ()
         """In what it disagrees with earlier replies, where that was looked at."""
         self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds(beginning_octets)
-
-    @property
-    def octets(self) -> int:
-        """Octets of the body on the wire, the final dot included."""
-        return self._body.octets
 
     @property
     def is_message(self) -> bool:
@@ -390,6 +390,7 @@ class StoredReply:
             OSError: when the temporary file cannot grow.
         """
         self._body.append(data)
+        self.octets += len(data)
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         """Give the octets of the body from `start` on, as they crossed the wire."""
@@ -427,8 +428,10 @@ class StoredReply:
 
         Of a body longer than what is kept of its two ends the middle is missing.
         """
+        if not self.octets:
+            return (self.status_line.line,)
         body, size = self._body, self._body.beginning_octets
-        beginning = body.read(0, size) if body.octets else b""
+        beginning = body.read(0, size)
         end = b""
         if body.octets > size:
             end = body.read(max(size, body.octets - END_OCTETS), END_OCTETS)
@@ -446,11 +449,9 @@ class StoredReply:
     def shorten(self) -> None:
         """Keep the beginning of the body only."""
         beginning = self._body.read(0, SHORT_OCTETS)
-        octets = self._body.octets
         self._body.close()
         self._body = _WholeBody()
         self._body.append(beginning)
-        self._body.octets = octets
         self.lost = True
 
     def close(self) -> None:
@@ -504,9 +505,9 @@ class Exchanges:
             ConnectionOpened: self._opened,
             TlsEstablished: self._tls,
             Sent: self._sent,
-            Greeting: self._greeted,
-            Challenge: self._challenged,
-            Reply: self._replied,
+            Greeting: self._came,
+            Challenge: self._came,
+            Reply: self._came,
             BodyChunk: self._body,
             ReplyEnd: self._ended,
             Unsolicited: self._unsolicited,
@@ -534,8 +535,8 @@ class Exchanges:
         words = reply.status_line.text.lower().replace(b"(", b" ").replace(b")", b" ").split()
         for number, word in pairwise(words):
             if number.isdigit() and word.rstrip(b".,;:") in (b"octets", b"bytes"):
-                return _number(number)
-        message = _number(command.arguments[0]) if command.arguments else None
+                return number_of(number)
+        message = number_of(command.arguments[0]) if command.arguments else None
         return self.facts.sizes.get(message) if message is not None else None
 
     def context_of(self, reply: StoredReply) -> ReplyContext:
@@ -693,21 +694,25 @@ class Exchanges:
         self._sent_at[event.exchange.number] = self._clock()
         self._keep(event)
 
-    def _came(
-        self, exchange: Exchange | None, line: StatusLine, *, body: bool = False, ends: bool = True
-    ) -> StoredReply:
+    def _came(self, event: Greeting | Challenge | Reply) -> None:
         """Keep the first line of a reply; of the one before, a long body goes."""
+        line = event.status_line
+        if isinstance(event, Greeting):
+            self.greeting = line.line
+        exchange = None if isinstance(event, Greeting) else event.exchange
+        body = isinstance(event, Reply) and event.multi_line
         if self._whole and self.last is not None and self.last.octets > SHORT_OCTETS:
             self.last.shorten()
         reply = StoredReply(
             exchange=exchange,
             status_line=line,
             multi_line=body,
-            complete=ends,
+            complete=not isinstance(event, Reply),
             whole=self._whole,
             beginning_octets=self.beginning_octets,
         )
         reply.masked = self.spoken.mask(line.line)
+        reply.challenge = isinstance(event, Challenge)
         self.last = reply
         self.unsolicited = None
         self.receiving = reply if body else None
@@ -716,17 +721,6 @@ class Exchanges:
             reply.seconds = self._clock() - started
             self.milliseconds = reply.seconds * 1000
         self._keep(reply)
-        return reply
-
-    def _greeted(self, event: Greeting) -> None:
-        self.greeting = event.status_line.line
-        self._came(None, event.status_line)
-
-    def _challenged(self, event: Challenge) -> None:
-        self._came(event.exchange, event.status_line).challenge = True
-
-    def _replied(self, event: Reply) -> None:
-        self._came(event.exchange, event.status_line, body=event.multi_line, ends=False)
 
     def _body(self, event: BodyChunk) -> None:
         take = self._diverted.get(event.exchange.number)

@@ -282,8 +282,10 @@ class Shell(ABC):
     def waits(self) -> bool:
         """Whether a reply is due that is still waited for, or TLS."""
         core = self.session.core
-        if not self.connected or core.settled:
-            return self.connected and core.in_handshake
+        if self.session.transport is None:
+            return False
+        if core.settled:
+            return core.in_handshake
         return not core.outstanding or core.outstanding[0] is not self._not_awaited
 
     @property
