@@ -109,11 +109,7 @@ class Shell(ABC):
     """Who can be asked for a password."""
 
     def __init__(
-        self,
-        session: Session,
-        view: View,
-        screen: Screen,
-        commands: Mapping[str, LocalCommand],
+        self, session: Session, view: View, screen: Screen, commands: Mapping[str, LocalCommand]
     ) -> None:
         self.session = session
         self.view = view

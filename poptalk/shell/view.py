@@ -13,10 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import CLOSED_BY_US, TLS_PORT_HINT
-from poptalk.pop3.client.explain import (
-    Explanation,
-    explain_waiting,
-)
+from poptalk.pop3.client.explain import Explanation, explain_waiting
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import (
     BodyChunk,
@@ -460,11 +457,7 @@ class View:
         return [head, *lines]
 
     def fitting(
-        self,
-        lines: Iterable[Fragments],
-        left: Callable[[int], str],
-        *,
-        everything: bool = False,
+        self, lines: Iterable[Fragments], left: Callable[[int], str], *, everything: bool = False
     ) -> Iterator[Fragments]:
         """Give lines until the screen is full.
 
