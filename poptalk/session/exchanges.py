@@ -86,9 +86,9 @@ class Note(Event):
 
 # Facts from replies: for the bottom line, for completion, and for the login.
 #
-# Answers to CAPA are kept with their situation: in the clear or in TLS, before or after the login.  So are
-# the servers that ever offered STLS in the clear: if one no longer does, someone in between may have
-# removed the line.
+# Answers to CAPA are kept with their situation: in the clear or in TLS, before or after the login.  The
+# servers that ever offered STLS in the clear are kept too: if one no longer does, someone in between may
+# have removed the line.
 
 MOST_ANSWERS = 16
 """Answers to CAPA that are kept; there are four situations."""

@@ -1,26 +1,27 @@
-"""The one writer of a session's dialogue with masked secrets: in the notation, or as JSON.
+"""Writes a session's dialogue with masked secrets: in the notation, or as JSON.
 
-Each line is flushed as it is written, so that a session that ends badly has its log.  Every octet can
-be read back from it, and none can do harm: people look at logs with `cat`.  A log observes the session;
-every method may raise OSError, which ends the log and not the session.
+Each line is flushed as it is written, so that even a session that ends badly has its log.  Every octet
+can be read back from it, and none can do harm: people read logs with `cat`.  A log observes the session;
+every method may raise OSError, which ends the log, not the session.
 
-`TextLog` writes a dialogue that can be replayed, `SessionRecord` keeps one from its first byte for when
-it is asked for, and `recent_lines` gives the end of one for `:report`.
-`JsonLog` writes JSON, an object a line, each with `time` (ISO 8601), `ms` (milliseconds since the log
+`TextLog` writes a dialogue that can be replayed, `SessionRecord` writes one afterwards, from its first
+byte, and `recent_lines` gives its end for `:report`.
+`JsonLog` writes JSON, one object per line, each with `time` (ISO 8601), `ms` (milliseconds since the log
 was begun) and `event`:
 
 - `open`: `server`, `tls`
 - `tls`: `version`, `cipher`, `verified`, `pinned`, `name`, `sha256` (of the certificate), `upgraded`
-- `client`: `line`, secrets as stars; `sasl` where it answers a challenge of AUTH
-- `server`: `line`, `octets`; `status` where the line has one, and `code`
-- `end`: of a reply: `ok`, and of one with several lines `octets` after the first
+- `client`: `line`, secrets as stars; `sasl` if it answers a challenge of AUTH
+- `server`: `line`, `octets`; `status` and `code` if the line has them
+- `end`: of a reply: `ok`, and `octets` after its first line if there are any
 - `left-out`: `octets` of a long reply that were not kept (see `SessionRecord`)
 - `close`: `by`, `how`, `clean`
 
-What was said before a log was begun at a prompt has its own times, too; there the lines of a body have
-the time at which it was complete.
-A `line` is without its CRLF; where it ended in LF alone, that LF is there.  A line that is not UTF-8
-also has `base64`, its exact octets; its `line` has U+FFFD for each octet that is not text.
+What was said before `:log` has the times at which it was said; the lines of a body have the time at
+which the body was complete.
+
+A `line` lacks its CRLF; if it ended in LF alone, it has that LF.  A line that is not UTF-8 also has
+`base64`, its exact octets; its `line` has U+FFFD for each octet that is not text.
 """
 
 from __future__ import annotations
@@ -70,14 +71,14 @@ if TYPE_CHECKING:
     from poptalk.session.session import Session
 
 PAUSE_SECONDS = 0.1
-"""After a pause of this length, the time is written in front of a reply as well."""
+"""After a pause this long, the time is written before a reply too."""
 
 Now = Callable[[], datetime]
 Field = str | int | float | bool | None
 
 
 def now_here() -> datetime:
-    """Return the time, with the difference to UTC that holds here."""
+    """Return the time in the local time zone."""
     return datetime.now(UTC).astimezone()
 
 
@@ -86,7 +87,7 @@ PRIVATE = 0o600
 
 
 def open_private(name: str) -> TextIO:
-    """Open a log file, adding to it if it exists; made with mode 0600, because mail is private.
+    """Open a log file to append to it; it is created with mode 0600, because mail is private.
 
     Raises:
         OSError: it cannot be opened.
@@ -101,16 +102,16 @@ class FileLog(ABC):
     def __init__(
         self, name: str, session: Session, *, now: Now = now_here, file: TextIO | None = None
     ) -> None:
-        """Open the file, adding to it if it exists.
+        """Open the file, to append to it.
 
         Args:
             name: the file.
             session: whose secrets are masked.
             now: gives the time.
-            file: one that is open already, in place of the one that is named.
+            file: a file that is open already, instead of the named one.
 
         Raises:
-            OSError: when it cannot be opened.
+            OSError: it cannot be opened.
         """
         self.name = name
         self._session = session
@@ -118,14 +119,14 @@ class FileLog(ABC):
         self._file = open_private(name) if file is None else file
         self._lines = ServerLines()
         self._last = session.exchanges.last
-        """What the server said last, before the line that is written."""
+        """What the server said before the line that is being written."""
 
     def continued(self, name: str, file: TextIO) -> Self:
-        """Return a log that goes on in another file where this one is now.
+        """Return a log that continues this one in another file.
 
         Args:
             name: the file.
-            file: what it holds already is as in this log.
+            file: the same, open; it has what this log has.
         """
         other = copy(self)
         other.name, other._file, other._now = name, file, now_here
@@ -156,11 +157,11 @@ class FileLog(ABC):
 
     @abstractmethod
     def _opened(self, event: ConnectionOpened) -> None:
-        """Write that a connection has been made."""
+        """Write that a connection was opened."""
 
     @abstractmethod
     def _tls(self, facts: TlsFacts, *, upgraded: bool) -> None:
-        """Write what came of a handshake, `upgraded` where it was done after STLS."""
+        """Write the result of a TLS handshake; `upgraded` if it came after STLS."""
 
     @abstractmethod
     def _client(self, event: Sent) -> None:
@@ -168,24 +169,24 @@ class FileLog(ABC):
 
     @abstractmethod
     def _server_line(self, line: bytes) -> None:
-        """Write the first line of a reply, a greeting or a challenge, without CRLF but with LF."""
+        """Write the first line of a reply, a greeting or a challenge, without CRLF; a lone LF stays."""
 
     @abstractmethod
     def _line(self, line: bytes) -> None:
-        """Write a line of a body, or one that answers nothing."""
+        """Write a line of a body, or an unsolicited one."""
 
     def reply_end(self, *, ok: bool, octets: int) -> None:  # noqa: B027 - the lone dot says it
-        """Write that a reply is complete, with so many octets after its first line."""
+        """Write that a reply is complete, with `octets` after its first line."""
 
     @abstractmethod
     def _ended(self, ending: Ending) -> None:
-        """Write that the connection is gone."""
+        """Write how the connection ended."""
 
     def leave_out(self, octets: int, *, complete: bool) -> int:
-        """Write that the rest of a body was not kept; return how much that is.
+        """Write that the rest of a body was not kept; return how many octets that is.
 
         Args:
-            octets: of it, the final dot not counted, and the beginning of its first line neither.
+            octets: that were not kept, without the final dot, and without what is still in `_lines`.
             complete: whether the final dot has come.
         """
         octets += len(self._lines.rest)
@@ -195,7 +196,7 @@ class FileLog(ABC):
 
     @abstractmethod
     def _left_out(self, octets: int, *, complete: bool) -> None:
-        """Write how much is missing, and the final dot."""
+        """Write how much is missing, and the final dot if it has come."""
 
     def first_line(self, reply: StoredReply) -> None:
         """Write the first line of a reply, a greeting or a challenge."""
@@ -204,7 +205,7 @@ class FileLog(ABC):
         self._server_line(reply.masked + (end if end != b"\r\n" else b""))
 
     def server_data(self, data: bytes) -> None:
-        """Write octets of a body, or of lines that answer nothing."""
+        """Write octets of a body, or of unsolicited lines."""
         for line in self._lines.feed(data):
             self._line(line)
 
@@ -212,12 +213,12 @@ class FileLog(ABC):
         """Close the file.
 
         Raises:
-            OSError: when what is left cannot be written.
+            OSError: the rest cannot be written.
         """
         self._file.close()
 
     def abandon(self) -> None:
-        """Close the file after a failure, without trying to write what is left."""
+        """Close the file; an error is ignored."""
         _give_up(self._file)
 
 
@@ -232,7 +233,7 @@ class SessionWriter(DialogueWriter):
     """Writes what happens in a session, secrets as placeholders."""
 
     def sent(self, event: Sent, *, most: int | None = None) -> None:
-        """Write a line of the client, `most` octets of each part."""
+        """Write a line of the client, at most `most` characters of each part."""
         parts = mask_sent(event, step=max(event.step, 1))
         self.client(*(p.text[:most] if isinstance(p, Literal) else p for p in parts), end=event.end)
 
@@ -246,9 +247,9 @@ def _where(event: ConnectionOpened) -> str:
 
 
 class TextLog(FileLog):
-    """A log in the notation, with secrets as placeholders: it can be replayed.
+    """A log in the notation that can be replayed, with placeholders for secrets.
 
-    Comments hold the time: before each line of the client, and before replies that were waited for.
+    Comments hold the time: before each line of the client, and before each reply that took a while.
     """
 
     def __init__(
@@ -257,10 +258,10 @@ class TextLog(FileLog):
         super().__init__(name, session, now=now, file=file)
         self._writer = SessionWriter(self._write)
         self._told: datetime | None = None
-        """The time that was written last."""
+        """The last time that was written."""
 
     def continued(self, name: str, file: TextIO) -> Self:
-        """Return a log that goes on in another file where this one is now."""
+        """Return a log that continues this one in another file."""
         other = super().continued(name, file)
         other._writer = self._writer.continued(other._write)
         return other
@@ -304,10 +305,10 @@ class TextLog(FileLog):
         self._writer.comment(f"{self._told.isoformat(timespec='seconds')} {harmless(text)}")
 
     def _tell_time(self, *, after: float = 0.0) -> None:
-        """Write the time; the day is further up.
+        """Write the time, without the day, which is further up.
 
         Args:
-            after: only if this many seconds have passed since it was written last.
+            after: only if this many seconds have passed since the last time.
         """
         now = self._now()
         if self._told is None or (now - self._told).total_seconds() >= after:
@@ -387,7 +388,7 @@ class JsonLog(FileLog):
 
 
 def _stand_in(response: tuple[bytes, int, bytes] | None) -> bytes:
-    """Return a line of the form of a response of AUTH, without its secret."""
+    """Return what stands for a response of AUTH: of the same form, without its secret."""
     from poptalk.pop3.sasl.table import redacted_response
 
     return (redacted_response(*response) if response is not None else None) or MASK
@@ -402,7 +403,7 @@ def open_log(name: str, session: Session, *, log_format: str = "notation") -> Fi
         log_format: `notation` or `jsonl`.
 
     Raises:
-        OSError: when it cannot be opened.
+        OSError: it cannot be opened.
     """
     return _LOGS[log_format](name, session)
 
@@ -412,26 +413,26 @@ _LOGS: Mapping[str, type[FileLog]] = {"notation": TextLog, "jsonl": JsonLog}
 
 # The session so far, for `:log` and `:export`.
 #
-# Nobody knows beforehand which session will be worth keeping, so at a prompt all of it can be written
-# afterwards: from what `Exchanges` keeps, by the same writers.  What it is about to forget is written
-# before then, in memory while that is little, and beyond that to a file without a name that is gone when
-# poptalk ends.  Of long replies only the beginning is kept, and how much is missing is written where it
-# would be.  A pipe keeps nothing.
+# Nobody knows beforehand which session will be worth keeping, so at a prompt it can be written
+# afterwards, from what `Exchanges` keeps and by the same writers.  What it is about to forget is written
+# first: to memory while that is little, then to a file without a name, which is gone when poptalk ends.
+# Only the beginning of a long reply is kept, and the record says where something is missing, and how
+# much.  A pipe keeps nothing.
 
 
 KEPT_OCTETS = 8 * 1024 * 1024
-"""Octets of replies that are kept altogether, `SHORT_OCTETS` of each; after that, only commands and
-first lines are."""
+"""Octets of bodies that are kept in total, `SHORT_OCTETS` of each; after that, only commands and first
+lines are kept."""
 
 MEMORY_CHARACTERS = 256 * 1024
-"""Characters that are kept in memory; what is longer goes to a temporary file."""
+"""Characters that are kept in memory; a longer record goes to a temporary file."""
 
 _FINAL_DOT = 3
 """Octets of the line that ends a reply."""
 
 
 class SessionRecord:
-    """What was said in a session since it began.
+    """A session since its beginning, to be written when it is asked for.
 
     Args:
         session: before its first connection.
@@ -443,27 +444,27 @@ class SessionRecord:
         self._files: dict[str, TextIO] = {}
         self._logs: dict[str, FileLog] = {}
         self._next = 0
-        """How many things that were said have been written."""
+        """How many of the things that were ever kept have been written."""
         self._then = now_here()
         """The time of what is being written."""
         self._body: StoredReply | None = None
-        """The reply whose body may not have been written to its end."""
+        """The reply whose body is not written to its end."""
         self._body_began = self._then
         self._of_body = 0
-        """Octets of that body which have been looked at, or of lines that answer nothing."""
+        """Octets of that body, or of unsolicited lines, that have been dealt with."""
         self._cut = 0
-        """Octets of them that were left out."""
+        """How many of them were left out."""
         self._left_out = 0
         """Octets of earlier replies that were left out."""
         self._kept = 0
-        """Octets of replies that were written, altogether."""
+        """Octets of bodies that were written, in total."""
         self._failure = ""
-        """Why nothing more is kept, such as a full disk; empty where all is well."""
+        """Why nothing more is kept, such as a full disk; empty if all is well."""
         self._written: dict[str, dict[str, int]] = {}
-        """By the name of a log file, how much of each kind of record it holds."""
+        """For each log file by its name, how far into each of `_files` it reaches."""
 
     def _catch_up(self) -> None:
-        """Write what was said since this was called last."""
+        """Write what was said since the last call."""
         if self._failure:
             return
         exchanges = self._session.exchanges
@@ -489,7 +490,7 @@ class SessionRecord:
 
     def _write(self, thing: Event | StoredReply) -> None:
         if isinstance(thing, StoredUnsolicited):
-            # Lines that nobody asked for, in however many pieces, count as one reply.
+            # Unsolicited lines, in however many pieces, count as one reply.
             self._add(thing.data, thing.octets)
             return
         if self._body is None:
@@ -504,7 +505,7 @@ class SessionRecord:
             self._write_body()
 
     def _write_body(self) -> None:
-        """Write what has come of a body since this was called last, and its end if that has come."""
+        """Write what has come of a body since the last call, and its end if that has come."""
         reply = self._body
         if reply is None:
             return
@@ -522,11 +523,11 @@ class SessionRecord:
                 log.reply_end(ok=reply.ok, octets=reply.octets)
 
     def _add(self, data: bytes, octets: int) -> None:
-        """Write octets of a body: all, or whole lines within both limits.
+        """Write octets of a body: all of them, or the whole lines that both limits allow.
 
         Args:
-            data: those that are there.
-            octets: how many have come.
+            data: what was kept of them.
+            octets: how many came.
         """
         room = max(0, min(SHORT_OCTETS - self._of_body, KEPT_OCTETS - self._kept))
         if self._cut or len(data) < octets or octets > room:
@@ -548,10 +549,10 @@ class SessionRecord:
         self._of_body = self._cut = 0
 
     def log_to(self, name: str, *, log_format: str) -> FileLog:
-        """Begin a log file with all that came before, or what the file lacks of it.
+        """Begin a log file with all that was said before, or with what the file lacks of it.
 
         Args:
-            name: the file; added to if it exists.
+            name: the file, to be appended to.
             log_format: `notation` or `jsonl`.
 
         Raises:
@@ -576,18 +577,18 @@ class SessionRecord:
         return log
 
     def has_written(self, name: str) -> bool:
-        """Tell whether a file holds the beginning of the session already."""
+        """Tell whether a file already has the beginning of the session."""
         return os.path.realpath(name) in self._written
 
     def stopped(self, log: FileLog) -> None:
-        """Take note of how far a log file has come, for when it is gone on with."""
+        """Remember how far a log file reaches, in case it is continued."""
         self._catch_up()
         here = {each: file.tell() for each, file in self._files.items()}
         self._written[os.path.realpath(log.name)] = here
 
     @property
     def gaps(self) -> str:
-        """What is missing, as the end of a sentence."""
+        """What is missing, for the end of a sentence."""
         failed = f"; since then nothing could be kept: {self._failure}" if self._failure else ""
         missing = self._left_out + self._cut
         left_out = f", but for {missing:,} octets of long replies" if missing else ""
@@ -603,7 +604,7 @@ class SessionRecord:
         return text
 
     def close(self) -> None:
-        """Give the temporary files back."""
+        """Close the temporary files."""
         for file in self._files.values():
             file.close()
 
@@ -620,7 +621,7 @@ def _temporary_file() -> TextIO:
 # For `:report`.
 
 MOST_LINES = 80
-"""Lines that are reported: enough to see what led to the trouble, short enough to be read."""
+"""Lines that are reported: enough to show what led to the trouble, few enough to be read."""
 
 MOST_LINES_OF_A_LISTING = 20
 
@@ -631,9 +632,9 @@ MOST_OCTETS = 600
 
 
 def recent_lines(session: Session) -> tuple[str, ...]:
-    """Return the last lines of a session, from the first one that a client or a connection began.
+    """Return the last lines of a session, starting with a line of the client or a connection.
 
-    Of a message only the size is among them.
+    Of a message they have only the size.
     """
     lines: deque[str] = deque(maxlen=MOST_LINES)
     writer = SessionWriter(lines.append)
