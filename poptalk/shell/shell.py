@@ -436,7 +436,7 @@ class Shell(ABC):
         if self.session.transport is None:
             return due
         if core.partial:
-            due.append((PARTIAL_SECONDS, self.view.tell_partial))
+            due.append((PARTIAL_SECONDS, self.view.show_partial))
         if core.settled:
             return due
         if controller is not None and controller.silences is not None:
