@@ -282,8 +282,8 @@ def _open(shell: Shell, argument: str) -> None:
     """Connect to a server, or again to the last.
 
     A URL will do too (:open pop3s://mail.example.org), the name of a saved server (:open work), and
-    --tls, --starttls and --insecure are understood. Options of the command line about proxies,
-    certificates and the like still hold. :open alone connects again in the same way, and :open --tls
+    --tls, --starttls and --insecure are understood. Options of the command line for proxies,
+    certificates and so on still apply. :open alone connects again in the same way, and :open --tls
     to the same server with TLS.
     """
     places, flags = words_and_flags(argument, ("--tls", "--starttls", "--insecure"))
