@@ -52,7 +52,7 @@ def _offered(seen: Seen) -> Spoken:
 @check(
     "rfc5034/3/mechanism-names",
     MUST,
-    Sentence("RFC 5034 §3", ""),
+    "",
     expects="SASL is followed by names of mechanisms: 1 to 20 of A-Z, 0-9, - and _",
     suffers="it finds no mechanism that it knows",
     probes="auth",
@@ -202,11 +202,8 @@ def _after_cancel(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc2195/2/challenge-fresh",
     MUST,
-    Sentence(
-        "RFC 2195 §2",
-        "The data encoded in the first ready response contains an presumptively arbitrary string of "
-        "random digits, a timestamp, and the fully-qualified primary host name of the server.",
-    ),
+    "The data encoded in the first ready response contains an presumptively arbitrary string of "
+    "random digits, a timestamp, and the fully-qualified primary host name of the server.",
     expects="each challenge of CRAM-MD5 is another one",
     suffers="a response that was overheard once lets anybody in",
     probes="auth",
@@ -243,7 +240,7 @@ _NO_APOP = "the greeting has no timestamp, so there is no APOP"
 @check(
     "rfc1939/7/apop-timestamp-syntax",
     MUST,
-    Sentence("RFC 1939 §7", "The syntax of the timestamp corresponds to the `msg-id' in [RFC822]"),
+    "The syntax of the timestamp corresponds to the `msg-id' in [RFC822]",
     expects="what is in angle brackets in the greeting is a msg-id: <left@right>, without spaces",
     suffers="it does not use APOP; if it reads the timestamp loosely, a stranger chooses what is hashed",
     probes="greeting",
@@ -260,10 +257,7 @@ def _timestamp_syntax(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc1939/7/apop-timestamp-fresh",
     MUST,
-    Sentence(
-        "RFC 1939 §7",
-        "and MUST be different each time the POP3 server issues a banner greeting.",
-    ),
+    "and MUST be different each time the POP3 server issues a banner greeting.",
     expects="each greeting has another timestamp",
     suffers="a digest that was overheard once lets anybody in",
     probes="greeting",
@@ -293,7 +287,7 @@ def _refuses(*labels: str) -> Judge:
 check(
     "rfc5034/4/bad-base64",
     MUST,
-    Sentence("RFC 5034 §4", ""),
+    "",
     expects="a response that isn't base64 is refused",
     suffers="an error on the way goes unnoticed",
     probes="bad_responses",
@@ -302,7 +296,7 @@ check(
 check(
     "rfc4616/2/nul-count",
     MUST,
-    Sentence("RFC 4616 §2", "message = [authzid] UTF8NUL authcid UTF8NUL passwd"),
+    "message = [authzid] UTF8NUL authcid UTF8NUL passwd",
     expects="a response of PLAIN without its two NULs is refused",
     suffers="nothing; but a server that guesses where the name ends can be fooled",
     probes="bad_responses",
@@ -313,7 +307,7 @@ check(
 @check(
     "rfc5034/4/long-response",
     MUST,
-    Sentence("RFC 5034 §4", ""),
+    "",
     expects="a response of some thousand octets after a challenge is read whole, and answered once",
     suffers="its tickets and tokens, which are longer than a password, are cut",
     probes="bad_responses",
@@ -350,7 +344,7 @@ check(
 @check(
     "rfc1939/7/wrong-password",
     MUST,
-    Sentence("RFC 1939 §7", "-ERR invalid password"),
+    "-ERR invalid password",
     expects="a wrong password is refused, and the session is not logged in then",
     suffers="nothing; but anybody can read the mail",
     probes="wrong_passwords",
@@ -392,7 +386,7 @@ def _oracle(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc3206/6/auth-on-wrong-password",
     MUST,
-    Sentence("RFC 3206 §6", ""),
+    "",
     expects="where CAPA lists AUTH-RESP-CODE, a wrong password is refused with [AUTH]",
     suffers="it does not ask its user for another password, as it takes the fault for the server's",
     probes="wrong_passwords",
@@ -412,7 +406,7 @@ def _has_auth_code(spoken: Spoken) -> bool:
 check(
     "rfc3206/5/auth-for-credentials-only",
     SHOULD,
-    Sentence("RFC 3206 §5", ""),
+    "",
     expects="an unknown mechanism is not refused with [AUTH], which is for credentials",
     suffers="it tells its user that the password is wrong",
     probes="auth",
@@ -454,11 +448,8 @@ def _code_syntax(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc2449/8/code-registered",
     SHOULD,
-    Sentence(
-        "RFC 2449 §8",
-        'Immediately following the open square bracket "[" character is a response code which is '
-        "interpreted in a case-insensitive fashion by the client.",
-    ),
+    'Immediately following the open square bracket "[" character is a response code which is '
+    "interpreted in a case-insensitive fashion by the client.",
     expects="response codes are registered ones",
     suffers="it does not know the reason for a refusal",
 )

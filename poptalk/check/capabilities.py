@@ -95,7 +95,7 @@ def _known(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc2449/5/capa-512",
     MUST,
-    Sentence("RFC 2449 §5", "Each capability line is limited to 512 octets (including the CRLF)."),
+    "Each capability line is limited to 512 octets (including the CRLF).",
     expects="lines of CAPA have 512 octets at most",
     suffers="its buffer is full: it cuts the line, or gives up",
     probes="capa",
@@ -109,10 +109,7 @@ def _length(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc2449/5/capa-once",
     SHOULD,
-    Sentence(
-        "RFC 2449 §5",
-        "An +OK response is followed by a list of capabilities, one per line.",
-    ),
+    "An +OK response is followed by a list of capabilities, one per line.",
     expects="each capability is listed once",
     suffers="it takes one of the two lines, and has half of the parameters",
     probes="capa",
@@ -128,7 +125,7 @@ def _once(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc2449/5/capa-both-states",
     MUST,
-    Sentence("RFC 2449 §5", "It is available in both the AUTHORIZATION and TRANSACTION states."),
+    "It is available in both the AUTHORIZATION and TRANSACTION states.",
     expects="CAPA is answered before and after the login, or not at all",
     suffers="it asks once, at the wrong moment, and believes that there are no capabilities",
     probes="capa listings",
@@ -243,9 +240,7 @@ def _keeps_promise(tag: bytes, probe: str, beginning: str) -> Judge:
 check(
     "rfc2449/6.1/top-promise",
     MUST,
-    Sentence(
-        "RFC 2449 §6.1", "The TOP capability indicates the optional TOP command is available."
-    ),
+    "The TOP capability indicates the optional TOP command is available.",
     expects="TOP works where CAPA lists it",
     suffers="it has no previews, and reports an error for each message",
     probes="reading",
@@ -254,10 +249,7 @@ check(
 check(
     "rfc2449/6.8/uidl-promise",
     MUST,
-    Sentence(
-        "RFC 2449 §6.8",
-        "The UIDL capability indicates that the optional UIDL command is supported.",
-    ),
+    "The UIDL capability indicates that the optional UIDL command is supported.",
     expects="UIDL works where CAPA lists it",
     suffers="it cannot leave mail on the server",
     probes="listings",
@@ -268,12 +260,9 @@ check(
 @check(
     "rfc2449/6.6/pipelining-order",
     MUST,
-    Sentence(
-        "RFC 2449 §6.6",
-        "The PIPELINING capability indicates the server is capable of accepting multiple commands at a "
-        "time; the client does not have to wait for the response to a command before issuing a "
-        "subsequent command.",
-    ),
+    "The PIPELINING capability indicates the server is capable of accepting multiple commands at a "
+    "time; the client does not have to wait for the response to a command before issuing a "
+    "subsequent command.",
     expects="commands in one segment are all answered, in their order",
     suffers="it takes the reply to one command for that to another, or waits for ever",
     probes="pipelining",
@@ -306,10 +295,7 @@ def _has_values(tag: bytes, right: bytes, text: str) -> Judge:
 check(
     "rfc2449/6.5/login-delay-syntax",
     MUST,
-    Sentence(
-        "RFC 2449 §6.5",
-        "minimum seconds between logins; optionally followed by USER in AUTHENTICATION state.",
-    ),
+    "minimum seconds between logins; optionally followed by USER in AUTHENTICATION state.",
     expects="LOGIN-DELAY has a number of seconds, and perhaps USER",
     suffers="it does not know how long to wait, and is turned away",
     probes="capa",
@@ -318,11 +304,8 @@ check(
 check(
     "rfc2449/6.7/expire-syntax",
     MUST,
-    Sentence(
-        "RFC 2449 §6.7",
-        "server-guaranteed minimum retention days, or NEVER; optionally followed by USER in "
-        "AUTHENTICATION state",
-    ),
+    "server-guaranteed minimum retention days, or NEVER; optionally followed by USER in "
+    "AUTHENTICATION state",
     expects="EXPIRE has a number of days or NEVER, and perhaps USER",
     suffers="it does not know how long mail stays on the server",
     probes="capa",
@@ -331,7 +314,7 @@ check(
 check(
     "rfc2449/6.9/implementation",
     MUST,
-    Sentence("RFC 2449 §6.9", "string giving server implementation information"),
+    "string giving server implementation information",
     expects="IMPLEMENTATION has a text",
     suffers="nothing: it must not act on it",
     probes="capa",
@@ -342,11 +325,8 @@ check(
 @check(
     "rfc1939/4/some-login",
     MUST,
-    Sentence(
-        "RFC 1939 §4",
-        "While there is no single authentication mechanism that is required of all POP3 servers, a POP3 "
-        "server must of course support at least one authentication mechanism.",
-    ),
+    "While there is no single authentication mechanism that is required of all POP3 servers, a POP3 "
+    "server must of course support at least one authentication mechanism.",
     expects="there is a way to log in: USER, SASL or APOP, or STLS first",
     suffers="its user is told that the password is wrong",
     probes="capa greeting",
@@ -395,11 +375,8 @@ check(
 @check(
     "rfc6856/2.1/ascii-without-utf8",
     MUST,
-    Sentence(
-        "RFC 6856 §2.1",
-        "When UTF-8 mode has not been enabled, character strings outside the ASCII repertoire MUST NOT "
-        "be sent to the client as is.",
-    ),
+    "When UTF-8 mode has not been enabled, character strings outside the ASCII repertoire MUST NOT "
+    "be sent to the client as is.",
     expects="where CAPA lists UTF8, headers are ASCII until UTF8 was sent",
     suffers="it shows names and subjects as gibberish, or gives up at the message",
     probes="reading",
@@ -417,11 +394,8 @@ def _ascii_without_utf8(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc6856/2.1/size-in-utf8-mode",
     SHOULD,
-    Sentence(
-        "RFC 6856 §2.1",
-        'The octet count (size) of a message reported in a response to the "LIST" command SHOULD match '
-        'the actual number of octets sent in a "RETR" response (not counting byte-stuffing).',
-    ),
+    'The octet count (size) of a message reported in a response to the "LIST" command SHOULD match '
+    'the actual number of octets sent in a "RETR" response (not counting byte-stuffing).',
     expects="after UTF8, RETR sends as many octets as LIST has for the message",
     suffers="its progress bars are wrong; if it reads by size, it loses its place",
     probes="utf8_mode",
@@ -442,12 +416,9 @@ _LANGUAGE = re.compile(rb"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*(?: .+)?")
 @check(
     "rfc6856/3.2/lang-listing",
     MUST,
-    Sentence(
-        "RFC 6856 §3.2",
-        "A language listing consists of the language tag [RFC5646] of the message, optionally followed "
-        "by a single space and a human-readable description of the language in the language itself, "
-        "using the UTF-8 charset.",
-    ),
+    "A language listing consists of the language tag [RFC5646] of the message, optionally followed "
+    "by a single space and a human-readable description of the language in the language itself, "
+    "using the UTF-8 charset.",
     expects="each line of LANG is a language tag, and perhaps a space and a text in UTF-8",
     suffers="it cannot offer the languages to its user",
     probes="languages",
@@ -469,11 +440,8 @@ def _is_utf8(octets: bytes) -> bool:
 check(
     "rfc6856/3.2/lang-listed",
     MUST,
-    Sentence(
-        "RFC 6856 §3.2",
-        "After the initial +OK, for each language tag the server supports, the POP3 server responds "
-        "with a line for that language.",
-    ),
+    "After the initial +OK, for each language tag the server supports, the POP3 server responds "
+    "with a line for that language.",
     expects="LANG with a tag that LANG lists is answered with +OK",
     suffers="it offers its user a language that cannot be had",
     probes="languages",
@@ -482,7 +450,7 @@ check(
 check(
     "rfc6856/3.2/lang-unknown",
     SHOULD,
-    Sentence("RFC 6856 §3.2", "If the command fails, the server returns an -ERR response"),
+    "If the command fails, the server returns an -ERR response",
     expects="LANG with a language that no server has is refused",
     suffers="it believes that its user can read what comes",
     probes="languages",
@@ -509,10 +477,7 @@ def _lang_reply(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc6856/3.2/texts-in-utf8",
     MUST,
-    Sentence(
-        "RFC 6856 §3.2",
-        "This, and subsequent protocol-level human-readable text, is encoded in the UTF-8 charset.",
-    ),
+    "This, and subsequent protocol-level human-readable text, is encoded in the UTF-8 charset.",
     expects="the texts of replies are UTF-8 once a language was chosen",
     suffers="it shows its user gibberish",
     probes="languages",

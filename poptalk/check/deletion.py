@@ -67,10 +67,7 @@ check(
 @check(
     "rfc1939/5/dele-uncounted",
     MUST,
-    Sentence(
-        "RFC 1939 §5",
-        "Note that messages marked as deleted are not counted in either total.",
-    ),
+    "Note that messages marked as deleted are not counted in either total.",
     expects="STAT does not count a message that is marked as deleted",
     suffers="it believes that DELE has failed, and deletes again",
     probes="marking",
@@ -86,7 +83,7 @@ def _uncounted(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc1939/5/dele-unlisted",
     MUST,
-    Sentence("RFC 1939 §5", "Note that messages marked as deleted are not listed."),
+    "Note that messages marked as deleted are not listed.",
     expects="LIST and UIDL do not have a message that is marked as deleted",
     suffers="it fetches a message that it has just deleted",
     probes="marking",
@@ -236,11 +233,8 @@ check(
 check(
     "rfc1939/6/drop-keeps",
     MUST,
-    Sentence(
-        "RFC 1939 §6",
-        "If a session terminates for some reason other than a client-issued QUIT command, the POP3 "
-        "session does NOT enter the UPDATE state and MUST not remove any messages from the maildrop.",
-    ),
+    "If a session terminates for some reason other than a client-issued QUIT command, the POP3 "
+    "session does NOT enter the UPDATE state and MUST not remove any messages from the maildrop.",
     expects="a session that ends without QUIT deletes nothing",
     suffers="mail is lost if the connection breaks before it was stored",
     probes="dropping",
@@ -302,11 +296,8 @@ def _quit_after_login(seen: Seen) -> Iterable[Problem]:
 check(
     "rfc1939/6/quit-closes",
     MUST,
-    Sentence(
-        "RFC 1939 §6",
-        "Whether the removal was successful or not, the server then releases any exclusive-access lock "
-        "on the maildrop and closes the TCP connection.",
-    ),
+    "Whether the removal was successful or not, the server then releases any exclusive-access lock "
+    "on the maildrop and closes the TCP connection.",
     expects="the server closes the connection after its answer to QUIT",
     suffers="it hangs, if it waits for the end of the connection",
     probes="listings",

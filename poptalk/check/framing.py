@@ -70,7 +70,7 @@ check(
 check(
     "rfc1939/3/crlf",
     MUST,
-    Sentence("RFC 1939 §3", "All responses are terminated by a CRLF pair."),
+    "All responses are terminated by a CRLF pair.",
     expects="first lines of replies end in CR and LF",
     suffers="it waits for ever for the CRLF",
     judge=violates(ViolationKind.BARE_LF),
@@ -140,11 +140,8 @@ def _printable(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc1939/3/multiline-end",
     MUST,
-    Sentence(
-        "RFC 1939 §3",
-        "When all lines of the response have been sent, a final line is sent, consisting of a "
-        'termination octet (decimal code 046, ".") and a CRLF pair.',
-    ),
+    "When all lines of the response have been sent, a final line is sent, consisting of a "
+    'termination octet (decimal code 046, ".") and a CRLF pair.',
     expects="listings and messages end with a lone dot",
     suffers="it waits for a time-out after the last line",
     witness="no-final-dot:LIST",
@@ -199,7 +196,7 @@ def _one_reply(seen: Seen) -> Iterable[Problem]:
 check(
     "rfc1939/4/quit",
     MUST,
-    Sentence("RFC 1939 §4", "or the client may issue the QUIT command."),
+    "or the client may issue the QUIT command.",
     expects="QUIT before the login is answered with +OK, in upper or lower case",
     suffers="it reports an error at the end of a session that had none",
     probes="greeting syntax",
@@ -214,11 +211,8 @@ STAYS_OPEN = "the connection is still open five seconds after QUIT"
 check(
     "rfc1939/3/quit-closes",
     MUST,
-    Sentence(
-        "RFC 1939 §3",
-        "In this state, the POP3 server releases any resources acquired during the TRANSACTION state "
-        "and says goodbye. The TCP connection is then closed.",
-    ),
+    "In this state, the POP3 server releases any resources acquired during the TRANSACTION state "
+    "and says goodbye. The TCP connection is then closed.",
     expects="the server closes the connection after its answer to QUIT, before a login as well",
     suffers="it hangs, if it waits for the end of the connection",
     probes="greeting",
@@ -229,11 +223,8 @@ check(
 @check(
     "rfc1939/6/nothing-after-quit",
     SHOULD,
-    Sentence(
-        "RFC 1939 §6",
-        "When the client issues the QUIT command from the TRANSACTION state, the POP3 session enters "
-        "the UPDATE state.",
-    ),
+    "When the client issues the QUIT command from the TRANSACTION state, the POP3 session enters "
+    "the UPDATE state.",
     expects="a command after QUIT, in the same segment, is not carried out",
     suffers="nothing, as it sends none; but what comes after its QUIT may not be its own",
     probes="pieces",
@@ -293,11 +284,8 @@ check(
 @check(
     "rfc1939/3/idle-ten-minutes",
     MUST,
-    Sentence(
-        "RFC 1939 §3",
-        "A POP3 server MAY have an inactivity autologout timer. Such a timer MUST be of at least 10 "
-        "minutes' duration.",
-    ),
+    "A POP3 server MAY have an inactivity autologout timer. Such a timer MUST be of at least 10 "
+    "minutes' duration.",
     expects="a session stays open for ten minutes without a command",
     suffers="its user reads a message and comes back, and what was marked is not deleted",
     probes="waiting",
@@ -312,11 +300,8 @@ def _idle(seen: Seen) -> Iterable[Problem]:
 check(
     "rfc1939/3/idle-silent",
     SHOULD,
-    Sentence(
-        "RFC 1939 §3",
-        "When the timer expires, the session does NOT enter the UPDATE state--the server should close "
-        "the TCP connection without removing any messages or sending any response to the client.",
-    ),
+    "When the timer expires, the session does NOT enter the UPDATE state--the server should close "
+    "the TCP connection without removing any messages or sending any response to the client.",
     expects="nothing is said in a session without commands, not even when it is closed",
     suffers="it takes the words for the reply to its next command",
     probes="waiting",

@@ -89,11 +89,8 @@ def _stat_format(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc1939/5/stat-nothing-more",
     SHOULD,
-    Sentence(
-        "RFC 1939 §5",
-        "This memo STRONGLY discourages implementations from supplying additional information in the "
-        "drop listing.",
-    ),
+    "This memo STRONGLY discourages implementations from supplying additional information in the "
+    "drop listing.",
     expects="nothing follows the two numbers of STAT",
     suffers="if it takes the last word for the size, it reads something else",
     probes="listings",
@@ -107,10 +104,7 @@ def _stat_more(seen: Seen) -> Iterable[Problem]:
 check(
     "rfc1939/5/stat-count",
     MUST,
-    Sentence(
-        "RFC 1939 §5",
-        "Note that messages marked as deleted are not counted in either total.",
-    ),
+    "Note that messages marked as deleted are not counted in either total.",
     expects="STAT counts as many messages as LIST has",
     suffers="it fetches too few messages, or asks for some that are not there",
     judge=violates(ViolationKind.COUNTS_DIFFER),
@@ -150,7 +144,7 @@ def _uidl_rows(text: str, *forms: FormFault) -> Judge:
 check(
     "rfc1939/5/list-ok",
     MUST,
-    Sentence("RFC 1939 §5", "Possible Responses: +OK scan listing follows -ERR no such message"),
+    "Possible Responses: +OK scan listing follows -ERR no such message",
     expects="LIST is answered with +OK, even if the mailbox is empty",
     suffers="it reports an error, or finds no messages and says so",
     probes="listings",
@@ -172,11 +166,8 @@ check(
 check(
     "rfc1939/5/list-nothing-more",
     SHOULD,
-    Sentence(
-        "RFC 1939 §5",
-        "This memo STRONGLY discourages implementations from supplying additional information in the "
-        "scan listing.",
-    ),
+    "This memo STRONGLY discourages implementations from supplying additional information in the "
+    "scan listing.",
     expects="nothing follows the size in a line of LIST",
     suffers="if it takes the last word for the size, it reads something else",
     probes="listings",
@@ -185,11 +176,8 @@ check(
 check(
     "rfc1939/4/numbering",
     MUST,
-    Sentence(
-        "RFC 1939 §4",
-        'The first message in the maildrop is assigned a message-number of "1", the second is assigned '
-        '"2", and so on, so that the nth message in a maildrop is assigned a message-number of "n".',
-    ),
+    'The first message in the maildrop is assigned a message-number of "1", the second is assigned '
+    '"2", and so on, so that the nth message in a maildrop is assigned a message-number of "n".',
     expects="LIST and UIDL number the messages from 1, each once, without gaps",
     suffers="if it counts by itself, it asks for messages that are not there",
     judge=violates(ViolationKind.NUMBERS_SKIP),
@@ -199,11 +187,8 @@ check(
 @check(
     "rfc1939/4/leading-zeros",
     SHOULD,
-    Sentence(
-        "RFC 1939 §4",
-        "In POP3 commands and responses, all message-numbers and message sizes are expressed in "
-        "base-10 (i.e., decimal).",
-    ),
+    "In POP3 commands and responses, all message-numbers and message sizes are expressed in "
+    "base-10 (i.e., decimal).",
     expects="numbers in listings have no leading zeros",
     suffers="some languages read such a number as octal",
     probes="listings",
@@ -312,10 +297,7 @@ check(
 check(
     "rfc1939/3/separator",
     SHOULD,
-    Sentence(
-        "RFC 1939 §3",
-        "Keywords and arguments are each separated by a single SPACE character.",
-    ),
+    "Keywords and arguments are each separated by a single SPACE character.",
     expects="LIST with two spaces, with a tab or with 01 is refused, or answered like LIST 1",
     suffers="it gets another message than it asked for",
     probes="wrong_numbers",
@@ -411,12 +393,9 @@ check(
 check(
     "rfc1939/7/uidl-same-messages",
     MUST,
-    Sentence(
-        "RFC 1939 §7",
-        "the POP3 server issues a positive response, then the response given is multi-line. After the "
-        "initial +OK, for each message in the maildrop, the POP3 server responds with a line "
-        "containing information for that message.",
-    ),
+    "the POP3 server issues a positive response, then the response given is multi-line. After the "
+    "initial +OK, for each message in the maildrop, the POP3 server responds with a line "
+    "containing information for that message.",
     expects="LIST and UIDL have the same messages",
     suffers="it fetches a message without a unique-id never, or each time",
     judge=violates(ViolationKind.LISTINGS_DIFFER),
@@ -460,10 +439,7 @@ def _listing_stable(seen: Seen) -> Iterable[Problem]:
 check(
     "rfc1939/5/noop",
     MUST,
-    Sentence(
-        "RFC 1939 §5",
-        "The POP3 server does nothing, it merely replies with a positive response.",
-    ),
+    "The POP3 server does nothing, it merely replies with a positive response.",
     expects="NOOP is answered with +OK",
     suffers="if it keeps its session open with it, it believes that the session is broken",
     probes="listings",

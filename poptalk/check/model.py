@@ -196,13 +196,13 @@ class Check:
 CHECKS: dict[str, Check] = {}
 """Every check by its id, in the order of the report."""
 
-_ID = re.compile(r"(rfc\d+/[0-9a-z.]+|robust)/[a-z0-9-]+")
+_ID = re.compile(r"(?:rfc(\d+)/([0-9.]+)|robust)/[a-z0-9-]+")
 
 
 def check(
     id: str,
     level: Level,
-    sentence: Sentence,
+    sentence: Sentence | str,
     *,
     expects: str,
     suffers: str,
@@ -215,21 +215,26 @@ def check(
     Args:
         id: as in `Check`, like the others.
         level: as in `Check`.
-        sentence: as in `Check`.
+        sentence: as in `Check`; only its text, if it is in the section that `id` names.
         expects: as in `Check`.
         suffers: as in `Check`.
         probes: the names, separated by spaces.
         witness: as in `Check`.
         judge: finds the problems.
     """
-    assert _ID.fullmatch(id), id
+    parts = _ID.fullmatch(id)
+    assert parts is not None, id
     assert id not in CHECKS, id
+    if isinstance(sentence, Sentence):
+        about = sentence
+    else:
+        about = Sentence(f"RFC {parts[1]} §{parts[2]}", sentence)
 
     def add(judge: Judge) -> Judge:
         CHECKS[id] = Check(
             id=id,
             level=level,
-            sentence=sentence,
+            sentence=about,
             expects=expects,
             suffers=suffers,
             probes=tuple(probes.split()),

@@ -46,11 +46,8 @@ TOP = Sentence(
 check(
     "rfc1939/5/retr",
     MUST,
-    Sentence(
-        "RFC 1939 §5",
-        "After the initial +OK, the POP3 server sends the message corresponding to the given "
-        "message-number, being careful to byte-stuff the termination character",
-    ),
+    "After the initial +OK, the POP3 server sends the message corresponding to the given "
+    "message-number, being careful to byte-stuff the termination character",
     expects="RETR is answered with +OK for messages that LIST has",
     suffers="the messages never arrive",
     probes="reading",
@@ -166,10 +163,7 @@ check(
 @check(
     "rfc1939/3/nothing-after-dot",
     MUST,
-    Sentence(
-        "RFC 1939 §3",
-        'Hence a multi-line response is terminated with the five octets "CRLF.CRLF".',
-    ),
+    'Hence a multi-line response is terminated with the five octets "CRLF.CRLF".',
     expects="nothing comes after the lone dot that ends a message",
     suffers="it takes an empty line for the reply to its next command",
     probes="reading",
@@ -300,11 +294,8 @@ def _top_beginning(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc1939/7/top-more",
     MUST,
-    Sentence(
-        "RFC 1939 §7",
-        "Note that if the number of lines requested by the POP3 client is greater than than the number "
-        "of lines in the body, then the POP3 server sends the entire message.",
-    ),
+    "Note that if the number of lines requested by the POP3 client is greater than than the number "
+    "of lines in the body, then the POP3 server sends the entire message.",
     expects="TOP with more lines than there are sends the whole message",
     suffers="if it fetches by TOP, so as not to mark messages as read, it loses their ends",
     probes="reading",
@@ -343,11 +334,8 @@ for _name, _section in (("RETR", "5"), ("TOP", "7")):
 check(
     "rfc1939/7/top-lines",
     MUST,
-    Sentence(
-        "RFC 1939 §7",
-        "a message-number (required) which may NOT refer to to a message marked as deleted, and a "
-        "non-negative number of lines (required)",
-    ),
+    "a message-number (required) which may NOT refer to to a message marked as deleted, and a "
+    "non-negative number of lines (required)",
     expects="TOP 1 -1 and TOP 1 x are refused",
     suffers="nothing; but a server that calculates with such a number may be brought down",
     probes="wrong_numbers",

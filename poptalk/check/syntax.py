@@ -14,7 +14,6 @@ from poptalk.check.model import (
     NotApplicable,
     Problem,
     Seen,
-    Sentence,
     check,
     refused,
     wrong_if,
@@ -25,11 +24,8 @@ from poptalk.check.probes import LENGTHS, LONGEST_PROMISED
 @check(
     "rfc1939/3/keyword-case",
     MUST,
-    Sentence(
-        "RFC 1939 §3",
-        "Commands in the POP3 consist of a case-insensitive keyword, possibly followed by one or more "
-        "arguments.",
-    ),
+    "Commands in the POP3 consist of a case-insensitive keyword, possibly followed by one or more "
+    "arguments.",
     expects="cApA and nOoP are answered like CAPA and NOOP",
     suffers="if it writes its commands in lower case, all of them are refused",
     probes="capa listings",
@@ -111,10 +107,7 @@ check(
 check(
     "rfc1939/7/pass-needs-user",
     MUST,
-    Sentence(
-        "RFC 1939 §7",
-        "may only be given in the AUTHORIZATION state immediately after a successful USER command",
-    ),
+    "may only be given in the AUTHORIZATION state immediately after a successful USER command",
     expects="PASS without a USER before it is refused",
     suffers="nothing; but a server that takes it does not know who logs in",
     probes="syntax",
@@ -207,11 +200,8 @@ check(
 @check(
     "rfc2449/4/command-255",
     MUST,
-    Sentence(
-        "RFC 2449 §4",
-        "The maximum length of a command is increased from 47 characters (4 character command, single "
-        "space, 40 character argument, CRLF) to 255 octets, including the terminating CRLF.",
-    ),
+    "The maximum length of a command is increased from 47 characters (4 character command, single "
+    "space, 40 character argument, CRLF) to 255 octets, including the terminating CRLF.",
     expects="a command of 255 octets is answered, whatever the answer",
     suffers="a long name or a token is cut, and the login fails",
     probes="long_lines capa",

@@ -60,11 +60,8 @@ def _is_injected(spoken: Spoken) -> bool:
 @check(
     "rfc2595/4/nothing-before-tls",
     MUST,
-    Sentence(
-        "RFC 2595 §4",
-        "A TLS negotiation begins immediately after the CRLF at the end of the +OK response from the "
-        "server.",
-    ),
+    "A TLS negotiation begins immediately after the CRLF at the end of the +OK response from the "
+    "server.",
     expects="nothing is sent in the clear after the +OK to STLS",
     suffers="if it keeps its buffer, it believes inside TLS what anybody could have said outside",
     probes="stls",
@@ -92,7 +89,7 @@ def _inside(seen: Seen, label: str) -> Spoken:
 @check(
     "rfc2595/4/no-second-greeting",
     MUST,
-    Sentence("RFC 2595 §4", "the server remains in AUTHORIZATION state"),
+    "the server remains in AUTHORIZATION state",
     expects="nothing is sent unasked once TLS has begun",
     suffers="it takes the greeting for the reply to its first command inside TLS",
     probes="stls",
@@ -124,7 +121,7 @@ def _refused_inside(seen: Seen, label: str) -> Iterable[Problem]:
 @check(
     "rfc2595/4/not-twice",
     MUST,
-    Sentence("RFC 2595 §4", "S: -ERR Command not permitted when TLS active"),
+    "S: -ERR Command not permitted when TLS active",
     expects="STLS is refused inside TLS",
     suffers="nothing; but TLS inside TLS is of no use to anybody",
     probes="stls",
@@ -224,12 +221,9 @@ def _injection_half(seen: Seen) -> Iterable[Problem]:
 @check(
     "rfc2595/2.4/certificate",
     SHOULD,
-    Sentence(
-        "RFC 2595 §2.4",
-        "During the TLS negotiation, the client MUST check its understanding of the server hostname "
-        "against the server's identity as presented in the server Certificate message, in order to "
-        "prevent man-in-the-middle attacks.",
-    ),
+    "During the TLS negotiation, the client MUST check its understanding of the server hostname "
+    "against the server's identity as presented in the server Certificate message, in order to "
+    "prevent man-in-the-middle attacks.",
     expects="the certificate is valid, for this name, and from an authority that is trusted here",
     suffers="it refuses to connect, or asks its user what to do",
     probes="certificate",
