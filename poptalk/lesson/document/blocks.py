@@ -212,7 +212,7 @@ LANGUAGE = "pop3"
 """The word that makes a fenced block more than prose."""
 
 MISTAKE = "mistake"
-"""The word of a block that nobody is asked to do: it waits for somebody to do it."""
+"""The word of a block that says what a learner may do wrong."""
 
 AT_ONCE = "at-once"
 """The word of a task whose lines are sent in one go."""

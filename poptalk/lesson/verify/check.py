@@ -141,7 +141,7 @@ def check_questions(subject: CheckedLesson) -> Iterator[model.LessonFault]:
 
 
 def check_names(subject: CheckedLesson) -> Iterator[model.LessonFault]:
-    """Find comments on mistakes with a name in braces that stands for nothing (PT028)."""
+    """Find comments on mistakes with a name in braces that has no value (PT028)."""
     for block in subject.lesson.blocks(model.BlockKind.TASK):
         for mistake in block.mistakes:
             lines = (s for s in mistake.dialogue.steps if isinstance(s, ClientLine | ServerLine))
