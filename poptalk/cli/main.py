@@ -232,7 +232,7 @@ def _save(name: str, destination: Destination) -> None:
 def _talk(options: ShellSettings, destination: Destination, *, is_practice: bool = False) -> int:
     in_shell = _on_terminal() and not options.lines
     if options.password_source is not None:
-        from poptalk.login.password import NoPassword, check_source
+        from poptalk.session.password import NoPassword, check_source
 
         try:
             check_source(options.password_source)
