@@ -179,7 +179,7 @@ def check_own_mailbox(subject: CheckedLesson) -> Iterator[model.LessonFault]:
         problem = "cannot be read"
     else:
         if read_front_matter(LessonText(text, path=lesson.path))["own-mailbox"] != "yes":
-            problem = "is not for any mailbox"
+            problem = "isn't for any mailbox"
     if problem:
         line = line_of_key(lesson.path, "own-mailbox")
         yield subject.fault("no-own-lesson", line, name=lesson.own_mailbox, problem=problem)
