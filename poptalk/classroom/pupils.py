@@ -396,7 +396,7 @@ class Pupils:
                     StepTally(
                         number=self._number_of[step.slug],
                         title=harmless(step.title),
-                        through=sum(step.slug in pupil.done for pupil in pupils),
+                        done=sum(step.slug in pupil.done for pupil in pupils),
                     )
                     for step in self._steps
                 ),

@@ -37,7 +37,7 @@ def test_who_does_what_is_asked_has_no_remark_any_more() -> None:
         pupil = seen(room, "ada")
         assert (pupil.line, pupil.remark, pupil.misses) == ("", "", 0)
         assert pupil.all_misses == 1
-        assert [step.through for step in room.pupils.board().steps][:3] == [1, 1, 0]
+        assert [step.done for step in room.pupils.board().steps][:3] == [1, 1, 0]
 
 
 def test_who_never_gets_past_user_is_seen_by_name() -> None:

@@ -88,7 +88,10 @@ def test_formulas_line_ends_and_quotation_marks_of_pupils_are_text(tmp_path: Pat
 
 def test_results_of_another_class_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "class.csv").write_text("yesterday")
-    with a_room("3") as room, pytest.raises(CannotWriteResults, match="is there already"):
+    with (
+        a_room("3") as room,
+        pytest.raises(CannotWriteResults, match="the name of a new file"),
+    ):
         ClassResults(tmp_path / "class.csv", room.pupils, complain=print)
 
 
@@ -151,7 +154,7 @@ def test_a_name_is_no_path(tmp_path: Path) -> None:
         (("99",), 2, "99"),
         (("16",), 2, "a class cannot do it on one server"),
         (("3", "--results", "/nowhere/class.csv"), 2, "cannot be written"),
-        (("3", "--keep", "/dev/null/x"), 2, "cannot be made"),
+        (("3", "--keep", "/dev/null/x"), 2, "cannot be created"),
         (("3", "--listen", "no such host"), 2, "--listen"),
     ],
 )
