@@ -123,7 +123,7 @@ def _running(
     with ExitStack() as running:
         if settings.results is not None:
             results = ClassResults(Path(settings.results), pupils, complain=complain)
-            pupils.finished = results.save
+            pupils.step_done = results.save
             running.callback(results.save)
         if settings.keep is not None:
             dialogues = Dialogues(Path(settings.keep), complain=complain)
