@@ -11,6 +11,8 @@ from poptalk.classroom.web.prose import inline, spans, tree
 from poptalk.lesson.actions import Ask, Awaiting, FeedbackKind, Follow, Heading, LessonAction, Say
 from poptalk.lesson.ui.controller import STYLE_OF_COMMENT, LessonController, LessonView
 from poptalk.lesson.ui.menu import card
+from poptalk.pop3.commands import Effect
+from poptalk.pop3.events import Event, Sent
 from poptalk.shell.async_shell import AsyncShell
 from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.terminal.safe import harmless
@@ -233,6 +235,17 @@ class PageController(LessonController):
     """Runs the lesson in a page."""
 
     _view: PageView
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event; the name may be written with other capitals, as at the server."""
+        if isinstance(event, Sent) and not event.sasl:
+            command = event.exchange.command
+            name = b" ".join(command.arguments).decode("utf-8", "replace")
+            own = self._lesson_server.known.user or ""
+            is_name = command.verb is not None and command.verb.effect is Effect.NAME
+            if is_name and name.casefold() == own.casefold():
+                self.tutor.rename(name)
+        super().hear(event)
 
     def answer(self, command: str) -> None:
         """Answer a local command of lessons."""
