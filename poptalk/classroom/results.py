@@ -56,7 +56,7 @@ class ClassResults:
         self._complained = ""
         if path.exists():
             raise CannotWriteResults(
-                f"{path} exists already, and may hold the results of another class: give --results "
+                f"{path} is there already, and may hold the results of another class: give --results "
                 "the name of a new file."
             )
         try:
