@@ -121,6 +121,12 @@ def _running(
     pupils.complain = complain
     results = None
     with ExitStack() as running:
+        # The ports first: without them no file is made.
+        running.callback(room.close)
+        room.server.listen()
+        if site is not None:
+            running.callback(site.close)
+            site.listen()
         if settings.results is not None:
             results = ClassResults(Path(settings.results), pupils, complain=complain)
             pupils.step_done = results.save

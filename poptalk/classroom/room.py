@@ -152,7 +152,8 @@ class ClassRoom:
             self._open = opening.pop_all()
 
     def __enter__(self) -> Self:
-        self.server.listen()
+        if not self.server.listeners:
+            self.server.listen()
         self._open.enter_context(self.proofs)
         self._open.enter_context(self.server)
         return self
@@ -163,7 +164,12 @@ class ClassRoom:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the class, also one that has never begun."""
         self._open.close()
+        self.server.take_no_more()
         self.pupils.close()
 
     @staticmethod

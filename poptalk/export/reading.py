@@ -135,9 +135,8 @@ class _Reading:
 
     def _client(self, step: ClientLine) -> ClientLine:
         self._settle()
-        line = octets_of(step.payload)
         self._events.clear()
-        self._session.send(line + (b"\n" if step.pattern.ends_in_lf else b"\r\n"))
+        self._session.send(_octets(step))
         sent = next((event for event in self._events if isinstance(event, Sent)), None)
         if _is_masked(step.pattern):
             pattern = make_pattern(*map(_without_value, step.pattern.parts))
@@ -158,9 +157,7 @@ class _Reading:
         return make_pattern(*masked(octets_of(pattern.text))) if _has_secret(pattern) else pattern
 
     def _server(self, step: ServerLine) -> ServerLine:
-        self._session.received(
-            octets_of(step.payload) + (b"\n" if step.pattern.ends_in_lf else b"\r\n")
-        )
+        self._session.received(_octets(step))
         if any(isinstance(event, BodyChunk) for event in self._events):
             return step
         parts = [self._masked(part) for part in step.pattern.parts]
@@ -206,6 +203,11 @@ class _Reading:
             fields = {name: getattr(known, name) for name in ReplyContext._fields}
             known = ReplyContext(**fields | {"state": None})
         return exchanges.explained(reply, known)
+
+
+def _octets(step: ClientLine | ServerLine) -> bytes:
+    """Return the octets of a line, with its line end."""
+    return octets_of(step.payload) + (b"\n" if step.pattern.ends_in_lf else b"\r\n")
 
 
 def _beside(part: str, meaning: str) -> list[str]:

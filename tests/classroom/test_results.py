@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.classroom.results import CannotWriteResults, ClassResults, Dialogues, cell
+from poptalk.cli import main
 from tests.classroom.rooms import PASSWORD, Caller, a_room, seen, wait_until
 from tests.shell.black_box import environment, piped, poptalk
 
@@ -159,16 +160,20 @@ def test_a_name_is_no_path(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_used_is_a_sentence(
-    arguments: tuple[str, ...], code: int, words: str
+    arguments: tuple[str, ...], code: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = piped(b"", "class", *arguments)
-    assert (done.code, done.stdout) == (code, b"")
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert main(["class", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in " ".join(err.split())
 
 
-def test_a_port_that_is_taken_is_a_sentence() -> None:
+@pytest.mark.parametrize("option", ["--port", "--tls-port", "--web"])
+def test_a_port_that_is_taken_is_a_sentence_and_leaves_no_results(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with a_room("3") as room:
-        done = piped(b"", "class", "3", "--port", room.server.port)
-        assert done.code == 1
-        assert "cannot be listened on" in done.stderr
+        arguments = [option, str(room.server.port), "--results", str(tmp_path / "class.csv")]
+        assert main(["class", "3", *arguments]) == 1
+        assert "cannot be listened on" in capsys.readouterr().err
+        assert not [*tmp_path.iterdir()]

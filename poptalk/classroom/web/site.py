@@ -146,6 +146,11 @@ class WebSite:
             port = listener.port
             self._listeners += (listener,)
 
+    def close(self) -> None:
+        """Give the ports back."""
+        for listener in self._listeners:
+            listener.close()
+
     @property
     def port(self) -> int:
         """The port that was taken."""
@@ -228,8 +233,7 @@ class WebSite:
         self.room.pupils.complain(f"A page went wrong, which is poptalk's fault: {error!r}")
 
     async def _end(self) -> None:
-        for listener in self._listeners:
-            listener.close()
+        self.close()
         for board in self._boards:
             board.close(WSCloseCode.GOING_AWAY, CLASS_OVER)
         for pupil in self.pupils:
