@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from poptalk.classroom.room import PupilServer
     from poptalk.lesson.actions import LessonEvent
     from poptalk.net.endpoint import Destination
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.session.exchanges import Exchanges
 
 MOST_OCTETS_OF_A_LINE = 200
@@ -193,7 +193,7 @@ class Pupil(Driver):
     @property
     def waits_for(self) -> str:
         """What has to be done again before the lesson goes on, in a sentence; usually empty."""
-        return self._news if self.tutor.waits_for_the_learner else ""
+        return self._news if self.tutor.session.awaited else ""
 
     @property
     def step(self) -> Step | None:
@@ -263,7 +263,7 @@ class Pupil(Driver):
         """Remember the maildrop as it is when a connection begins."""
         if self._connected:
             self._connected = False
-            self._server.remember(self.tutor.connection)
+            self._server.remember(self.tutor.session.number)
 
     @property
     def _slug(self) -> str:

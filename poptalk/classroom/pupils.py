@@ -280,7 +280,7 @@ class Pupils:
         if old is None:
             return
         if old.is_named and _key(old.name) == _key(name):
-            old.tutor.rename(name)
+            old.tutor.session.rename(name)
             return
         pupil = self.find(name)
         # A name that never logged in may have been a typing error, and then all of it was another's.
@@ -288,7 +288,7 @@ class Pupils:
         moving = [*self._connections[old]] if moves_all else [connection]
         self._part(old, moving)
         pupil = pupil or self._new(name, is_named=True)
-        pupil.tutor.rename(name)
+        pupil.tutor.session.rename(name)
         for each in moving:
             self._join(each, pupil)
             self._at.setdefault(each.host, set()).add(pupil)
@@ -401,7 +401,7 @@ class Pupils:
             current = connections[-1] if connections else None
             if current is not None and not current.is_over and current.number is not None:
                 return current.number
-            return max(1, pupil.tutor.connection + (not pupil.is_connected))
+            return max(1, pupil.tutor.session.number + (not pupil.is_connected))
 
     def all(self) -> list[Pupil]:
         """Return the pupils in the order in which they came; call it with the lock held."""

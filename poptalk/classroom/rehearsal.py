@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from poptalk.lesson.actions import Awaiting
 from poptalk.net.tls_settings import client_context
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import Effect, State
 from poptalk.pop3.events import TlsRequested
 from poptalk.transcript.model import Send
@@ -225,7 +225,7 @@ class Actor:
                 return Awaiting.COMMAND, None, [f"USER {self.name}"]
             tutor = pupil.tutor
             turn = tutor.awaited
-            if tutor.waits_for_the_learner and turn is not None and turn.effect is Effect.LOGIN:
+            if tutor.session.awaited and turn is not None and turn.effect is Effect.LOGIN:
                 named = self._last.startswith("USER ")
                 lines = [f"PASS {self.room.password}" if named else f"USER {self.name}"]
             else:
@@ -237,9 +237,9 @@ class Actor:
         """Tell whether the lesson waits for what `learn` would do itself, such as another login."""
         with self.room.pupils.lock:
             pupil = self.room.pupils.find(self.name)
-            return pupil is not None and (
-                pupil.tutor.waits_for_the_learner or not pupil.is_connected
-            )
+            if pupil is None:
+                return False
+            return pupil.tutor.session.awaited is not None or not pupil.is_connected
 
     def _is_seen(self) -> bool:
         """Tell whether the class takes the pupil to be connected."""

@@ -248,7 +248,8 @@ def test_learn_tries_the_password_and_that_is_no_deed_of_the_pupils(
         room.pupils.came, room.pupils.went = dialogues.begin, dialogues.forget
         server = Destination(host="127.0.0.1", port=room.server.port, user="ada")
         passwords = iter(["wrong", PASSWORD])
-        start.find_server(lesson, server, ask=str, ask_unseen=lambda _: next(passwords))
+        named = start.NamedServer(server, ask=str, ask_unseen=lambda _: next(passwords))
+        named.prepare(lesson)
         wait_until(lambda: not room.pupils.board().pupils)
         assert not [*tmp_path.iterdir()]
         # Whoever types the same is a pupil, at the latest after a moment.

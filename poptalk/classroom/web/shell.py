@@ -100,7 +100,7 @@ class PageShell(AsyncShell):
         else:
             if text.strip() and not self.must_be_forgotten(text):
                 self.page.add("typed", text=text)
-            self.take(text)
+            self.enter(text)
         self.redraw()
 
     # The line: see `AsyncShell`.
@@ -244,7 +244,7 @@ class PageController(LessonController):
             own = self._lesson_server.known.user or ""
             is_name = command.verb is not None and command.verb.effect is Effect.NAME
             if is_name and name.casefold() == own.casefold():
-                self.tutor.rename(name)
+                self.tutor.session.rename(name)
         super().hear(event)
 
     def answer(self, command: str) -> None:
