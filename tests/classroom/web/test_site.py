@@ -262,8 +262,10 @@ async def test_what_answers_the_pupil_stands_beside_the_dialogue(ada: Visitor) -
         await tab.until(lambda tab: "is short for status" in str(tab.last("prose")))
 
 
-@pytest.mark.parametrize("lesson", ["5", "8"])
-async def test_deletions_and_later_letters_are_those_of_the_lesson(lesson: str) -> None:
+@pytest.mark.parametrize("lesson", ["5", "8", "9"])
+async def test_deletions_later_letters_and_lines_in_one_go_are_those_of_the_lesson(
+    lesson: str,
+) -> None:
     jar = aiohttp.CookieJar(unsafe=True)
     with running(lesson) as room:
         async with aiohttp.ClientSession(cookie_jar=jar) as client:
