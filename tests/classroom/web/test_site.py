@@ -407,7 +407,9 @@ async def test_the_board_shows_a_mistake_within_a_second(ada: Visitor, grace: Vi
     await ada.join(MARKUP)
     async with ada.tab() as tab, grace.tab("/class") as board:
         await board.say(key=ada.site.board_key, names=True)
-        await _board(board)
+        join = str((await _board(board))["join"])
+        for way in (f"telnet 127.0.0.1 {ada.site.room.server.port}", ada.url, PASSWORD):
+            assert way in join
         await tab.enter("STATT")
         async with asyncio.timeout(1):
             while True:
