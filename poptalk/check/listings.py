@@ -20,9 +20,9 @@ from poptalk.check.model import (
     refuses_wrong_numbers,
     violates,
 )
-from poptalk.pop3.client.explain import FormFault, faults_of_line
 from poptalk.pop3.commands import Command, parse_command
 from poptalk.pop3.events import ViolationKind
+from poptalk.pop3.explain import FormFault, faults_of_line
 
 STAT = "RFC 1939 §5"
 DROP_LISTING = (

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from poptalk.classroom.room import PupilServer
     from poptalk.lesson.actions import LessonEvent
     from poptalk.net.endpoint import Destination
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.session.exchanges import Exchanges
 
 MOST_OCTETS_OF_A_LINE = 200

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from poptalk.lesson.actions import Awaiting
 from poptalk.net.tls_settings import client_context
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import Effect, State
 from poptalk.pop3.events import TlsRequested
 from poptalk.transcript.model import Send

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
-from poptalk.pop3.client.explain import Explanation, ReplyContext
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import (
     BodyChunk,
@@ -22,6 +21,7 @@ from poptalk.pop3.events import (
     Sent,
     Unsolicited,
 )
+from poptalk.pop3.explain import Explanation, ReplyContext
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.session.session import Session
 from poptalk.terminal.safe import cells, harmless, wrap

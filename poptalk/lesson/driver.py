@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -24,7 +25,7 @@ from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination, UsageError
 from poptalk.net.errors import CLOSED_BY_SERVER, Ending, NetError
 from poptalk.pop3 import events
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import Effect, State
 from poptalk.pop3.events import Event
 from poptalk.pop3.redaction import SpokenSecrets
@@ -79,7 +80,7 @@ class SecondConnection:
         )
         replay = Replay(self.dialogue, server, RunSettings(), bindings=self._bindings)
         try:
-            with replay:
+            with closing(replay):
                 for occurrence in replay.run():
                     self._refuse_to_delete(occurrence)
                     self._occurrences.append((occurrence, replay.secrets))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.net.tls_settings import TlsSettings
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
 
 
 class _NoTransport:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from poptalk.lesson.server import LessonServer
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.pop3.events import Event
     from poptalk.session.exchanges import Exchanges
 

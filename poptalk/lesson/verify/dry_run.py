@@ -39,7 +39,7 @@ from poptalk.lesson.session import Cursor
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsFailed
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import State
 from poptalk.session.client import Client
 from poptalk.session.exchanges import Exchanges

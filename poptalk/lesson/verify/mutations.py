@@ -25,7 +25,7 @@ from poptalk.lesson.server import LessonServerError, PracticeLessonServer
 from poptalk.lesson.session import Cursor
 from poptalk.lesson.verify.dry_run import MOST_ACTIONS, DryRunLearner, Stuck
 from poptalk.pop3.commands import VERBS
-from poptalk.transcript.match import Agreement, match_client
+from poptalk.transcript.match import match_line
 from poptalk.transcript.model import ClientLine, Send
 from poptalk.transcript.pattern import Bindings, Literal, Pattern, PlaceholderKind
 
@@ -349,7 +349,7 @@ def _is_at(learner: DryRunLearner, due: DueLine) -> bool:
 
 def _is_answer(learner: DryRunLearner, step: ClientLine, line: str) -> bool:
     octets = line.encode("utf-8", "surrogateescape")
-    return isinstance(match_client(step, octets, learner.tutor.bindings), Agreement)
+    return match_line(step, octets, learner.tutor.bindings) is not None
 
 
 # One learner does the whole lesson.  Then each step that was passed is proved by itself.
@@ -426,8 +426,7 @@ def _line_that_sends(subject: CheckedLesson, sent: bytes, bindings: Bindings) ->
     """Find the line of a `show` or `setup` block that has led to a line; 1 where there is none."""
     for block in subject.lesson.blocks(BlockKind.SHOW, BlockKind.SETUP):
         for turn in block.turns:
-            if isinstance(turn.act, Send) and isinstance(
-                match_client(turn.act.step, sent, bindings), Agreement
-            ):
-                return turn.act.step.line
+            act = turn.act
+            if isinstance(act, Send) and match_line(act.step, sent, bindings) is not None:
+                return act.step.line
     return 1

@@ -13,7 +13,7 @@ from poptalk.lesson.document.model import Block, Lesson, Prose
 from poptalk.lesson.document.parser import read_lesson
 from poptalk.lesson.verify.check import check_lesson
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.events import Event
 from poptalk.practice.accounts import BOB
 from poptalk.terminal.markdown import MOST_COLUMNS
