@@ -162,7 +162,7 @@ def match_reply(
 
     Args:
         expected: what the dialogue says, with the command that is answered; None if any will do.
-        lines: the lines as received, byte-stuffed, without line ends, with the lone dot.
+        lines: the lines as received, byte-stuffed, without line ends, the lone dot included.
         bindings: what was captured before, and the known values.
         exact: whether to compare everything, including words for people.
 

@@ -98,7 +98,7 @@ class PageShell(AsyncShell):
         else:
             if text.strip() and not self.must_be_forgotten(text):
                 self.page.add("typed", text=text)
-            self.take(text)
+            self.enter(text)
         self.redraw()
 
     # The line: see `AsyncShell`.
