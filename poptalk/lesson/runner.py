@@ -475,7 +475,8 @@ class Tutor:
 
     def _enter(self, index: int, step: Step) -> Flow[bool]:
         """Begin a step, unless it needs a message and the learner's own mailbox has none."""
-        if self._is_for_mail(step):
+        turns = turns_of(step.blocks(BlockKind.TASK))
+        if self.session.live and self.session.now.count == 0 and any(map(_wants_mail, turns)):
             yield _news(f"Your mailbox is empty, so step {index + 1}, {step.title}, is left out.")
             return False
         self._cursor = Cursor(step=index)
@@ -502,18 +503,15 @@ class Tutor:
         }
         return feedback.filled(source, known)
 
-    def _is_for_mail(self, step: Step) -> bool:
-        """Tell whether a step needs a message, and the learner's own mailbox has none."""
-        turns = [turn for block in step.blocks(BlockKind.TASK) for turn in block.turns]
-        return self.session.live and self.session.now.count == 0 and any(map(_wants_mail, turns))
-
     def _flow_of(self, item: model.QuizQuestion | Block) -> Flow[None]:
         """Return the flow of a question or a block."""
         if isinstance(item, model.QuizQuestion):
             return self._ask(item)
         match item.kind:
             case BlockKind.TASK:
-                later = self._turns_later()
+                # Up to the next connection, for which nothing needs to be left as it is.
+                after = items_at(self._lesson, self._cursor.step)[self._cursor.item + 1 :]
+                later = tuple(takewhile(lambda turn: not turn.opens, turns_of(after)))
                 self._task = Task(item, self._cursor, self.session, self._recorder, later=later)
                 return self._task.flow()
             case BlockKind.PROOF:
@@ -546,12 +544,6 @@ class Tutor:
             text = if_unknown
         if text or otherwise:
             yield Feedback(kind=FeedbackKind.ASIDE, text=text or otherwise)
-
-    def _turns_later(self) -> tuple[Turn, ...]:
-        """Return the turns of the step after this item, up to the next connection."""
-        items = items_at(self._lesson, self._cursor.step)[self._cursor.item + 1 :]
-        turns = turns_of(items)
-        return tuple(takewhile(lambda turn: not turn.opens, turns))
 
     def _perform(self, block: Block) -> Flow[None]:
         """Do a `show` or `setup` block."""
