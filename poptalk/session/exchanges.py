@@ -323,10 +323,6 @@ class _BothEnds:
         """Do nothing: it is memory only."""
 
 
-_NO_BODY = _BothEnds(0)
-"""The body of every reply of one line: nothing is ever added to it."""
-
-
 class StoredReply:
     """A greeting, a reply, a challenge, or a line that answers nothing, as it crossed the wire."""
 
@@ -370,9 +366,7 @@ class StoredReply:
         """From the command to the end of the reply; None before that."""
         self.contradictions: Sequence[Violation] = ()
         """How it disagrees with earlier replies, if they were compared."""
-        self._body: _WholeBody | _BothEnds = _NO_BODY
-        if multi_line:
-            self._body = _WholeBody() if whole else _BothEnds(beginning_octets)
+        self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds(beginning_octets)
 
     @property
     def is_message(self) -> bool:
