@@ -204,6 +204,8 @@ class LessonSession(actions.SessionTracker):
         """Messages that are marked because the lesson asked for it."""
         self.lost = False
         """Whether the connection ended too early, and has not been brought back."""
+        self.verdict: Judgement | None = None
+        """The last verdict on what is awaited, or on what poptalk sent instead, for `:why`."""
         self.hangs_up_if_silent = False
         """Whether the reply under way has no end, and is meant to be cut off."""
         self.outside = False
