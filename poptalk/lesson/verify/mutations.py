@@ -304,7 +304,7 @@ class StepMutations:
                 reason = f"'{line}' is the answer itself" if reason == NO_LINE else reason
                 continue
             self._try(learner, line)
-            verdict = learner.tutor.verdict
+            verdict = learner.tutor.session.verdict
             if verdict is not None and verdict.mistake is mistake:
                 return None
             if verdict is not None and verdict.mistake is not None:
