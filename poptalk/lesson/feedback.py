@@ -183,7 +183,7 @@ def on_style(command: Command) -> str:
 def at_length(command: Command, status_line: StatusLine) -> str:
     """Say more about a command: its form, and its rules.
 
-    The shell's own `:why` has explained the reply (`pop3.client.explain`), after a -ERR with the rules.
+    The shell's own `:why` has explained the reply (`pop3.explain`), after a -ERR with the rules.
     """
     verb = command.verb
     if verb is None:
