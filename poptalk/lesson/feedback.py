@@ -377,10 +377,13 @@ def is_for_poptalk(command: Command) -> bool:
 
 
 def _is_shortened(word: str, name: str) -> bool:
-    """Tell whether a word is a command written out: `RETRIEVE` has all letters of `RETR` in order."""
+    """Tell whether a word is a command written out: `RETRIEVE` has all letters of `RETR` in order.
+
+    A word with digits may be a password, which is not to be repeated.
+    """
     letters = iter(word)
     in_order = all(letter in letters for letter in name)
-    return len(word) > len(name) > 3 and word[0] == name[0] and in_order
+    return word.isalpha() and len(word) > len(name) > 3 and word[0] == name[0] and in_order
 
 
 def near_verb(word: str) -> str | None:

@@ -17,7 +17,7 @@ from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
 from poptalk.pop3.events import Event
 from poptalk.pop3.server.events import EndReason
-from poptalk.practice.observers import How, Observer, Peer
+from poptalk.practice.observers import DropReason, How, Observer, Peer
 from poptalk.session.overheard import OverheardSession
 
 POLL_SECONDS = 0.1
@@ -156,6 +156,10 @@ class Reporter(Observer):
 # In the learner's thread.
 
 
+_BY_THE_CLIENT = (EndReason.CLIENT_GONE, DropReason.CLIENT_VANISHED)
+"""The ends that are the other program's doing."""
+
+
 class VisitorSession(OverheardSession):
     """The other program's session, made from what the server saw.
 
@@ -187,4 +191,4 @@ class VisitorSession(OverheardSession):
             case VisitorBeganTls():
                 self.tls_began()
             case VisitorLeft(how=how):
-                self.ended(CLOSED_BY_SERVER if how is EndReason.QUIT else CLOSED_BY_US)
+                self.ended(CLOSED_BY_US if how in _BY_THE_CLIENT else CLOSED_BY_SERVER)

@@ -200,7 +200,7 @@ class PlayController(LessonController):
         self.silences = (SECONDS_WITHOUT_END,) if self._is_endless() else SILENCES
         text = self.buffer.text
         self.buffer.reset(append_to_history=True)
-        self._demo.shell.take(text)
+        self._demo.shell.enter(text)
         self._shell.view.reveal = False
 
     def type_next(self, *, whole: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from poptalk.lesson.actions import Answered, SessionState
@@ -322,6 +322,7 @@ def test_every_line_gets_a_short_verdict_that_does_not_give_the_answer_away(
 
 
 @given(secret=st.from_regex(r"[a-z]{3}[0-9]{4,8}zq", fullmatch=True))
+@example(secret="utf0008zq")
 def test_a_password_that_was_typed_is_in_no_comment(secret: str) -> None:
     for line in (f"PASS {secret}", f"AUTH PLAIN {secret}", f"APOP bob {secret}", secret):
         for dialogue in (RETR_2, LOGIN):

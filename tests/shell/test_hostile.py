@@ -274,9 +274,9 @@ def test_a_flood_that_nobody_asked_for(unasked: str, options: tuple[str, ...]) -
         pty.wait_for("(closed)", timeout=FLOOD_TIMEOUT)
 
         def accounted_for() -> bool:
-            """Whether what is not shown is counted, or said to be thrown away."""
+            """Whether what is not shown is counted, or said to be discarded."""
             seen = said_once("\n".join(pty.history()))
-            return "more unsolicited lines" in seen or "is thrown away" in seen
+            return "more unsolicited lines" in seen or "is discarded" in seen
 
         # The prompt may say that the connection is closed before the last lines stand above it.
         pty.wait_until(accounted_for)
