@@ -247,7 +247,7 @@ def test_why_knows_a_greeting_that_has_begun() -> None:
     ):
         pty.wait_for("RFB 003")
         pty.send(b":why\r")
-        pty.wait_for("no greeting of POP3: this looks like VNC")
+        pty.wait_for("isn't a POP3 greeting: this looks like VNC")
         pty.send(b":close\r")
         pty.wait_for("poptalk closed the connection")
         pty.send(b":why\r:quit\r")

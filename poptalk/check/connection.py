@@ -69,7 +69,7 @@ MOST_UNSOLICITED_OCTETS = 60_000
 MOST_LINE_OCTETS = 600
 """Octets written down of a line."""
 
-REFERRED_TO = (b"STAT", b"LIST", b"UIDL", b"DELE", b"CAPA", b"RETR")
+REFERRED_TO = tuple(b"STAT LIST UIDL DELE CAPA RETR".split())
 """Commands whose replies a later reply can contradict."""
 
 

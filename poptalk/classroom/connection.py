@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poptalk.practice.accounts import Account
     from poptalk.practice.observers import How, Peer
 
-TRIAL = (b"CAPA", b"STLS", b"CAPA", b"USER", b"PASS", b"AUTH", b"APOP", b"UIDL")
+TRIAL = tuple(b"CAPA STLS CAPA USER PASS AUTH APOP UIDL".split())
 """The commands of such a trial, in their order; most leave some out (`poptalk.lesson.ui.start`)."""
 
 _LOGIN = TRIAL.index(b"USER")

@@ -105,7 +105,9 @@ def _other_protocol(_line: str, chance: Random) -> str | None:
 
 def _other_command(line: str, chance: Random) -> str | None:
     """Send a valid command that is not asked for."""
-    return chance.choice(("NOOP", "STAT", "LIST 1")) if line.upper() != "QUIT" else "NOOP"
+    if line.upper() == "QUIT":
+        return "NOOP"
+    return chance.choice(("NOOP", "STAT", "LIST 1"))
 
 
 def _for_help(_line: str, chance: Random) -> str | None:
