@@ -353,6 +353,8 @@ def check(given: Given) -> int:
 
     about = ("persona", "maildrop", "faults", "tls", "starttls")
     settings = {name: given[name] for name in about if name in given}
+    if not settings:
+        complain("no server was named: this checks the practice server, logged in as bob")
     with practice_server(**settings, own=True) as practice:
         return command.check(options, practice, is_practice=True, say=say, complain=complain)
 
