@@ -468,13 +468,16 @@ class CheckConnection:
         reply = self.client.session.exchanges.last
         if reply is None or reply.exchange is not event.exchange:
             return
-        if reply.multi_line:
-            lines = () if reply.is_message else reply.raw_lines()
-            listed = [line.rstrip(b"\r\n") for line in islice(lines, MOST_LISTED + 1)]
-            for line in listed[:-1] if listed else ():
+        if reply.is_message:
+            octets = reply.octets - len(b".\r\n")
+            self._writer.any_lines(f"the server sends {octets:,} octets")
+            self._writer.server(".")
+        elif reply.multi_line:
+            lines = [line.rstrip(b"\r\n") for line in islice(reply.raw_lines(), MOST_LISTED + 1)]
+            for line in lines[:-1]:
                 self._writer.received(line[:MOST_LINE_OCTETS])
-            if listed[-1:] != [b"."]:
-                self._writer.any_lines(f"the server sends {reply.octets:,} octets")
+            if lines[-1:] != [b"."]:
+                self._writer.any_lines("the server sends more lines")
             self._writer.server(".")
         spoken = self.spoken[self._now]
         # Kept here, since a session keeps no long body when the next one comes.
