@@ -27,9 +27,9 @@ from poptalk.check.model import (
     violates,
     wrong_if,
 )
-from poptalk.pop3.client.explain import FormFault, faults_of_line
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.events import ViolationKind
+from poptalk.pop3.explain import FormFault, faults_of_line
 
 DROP_LISTING = Sentence(
     "RFC 1939 §5",

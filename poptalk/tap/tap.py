@@ -340,7 +340,8 @@ def _why_not(error: CannotListen) -> str:
             f"{error.host} is no address of this machine; 127.0.0.1 is the usual one to listen at."
         )
     port = f" port {error.port}" if error.port else ""
+    reserved = "Ports below 1024 are often reserved. " if 0 < error.port < 1024 else ""
     return (
         f"{error.host}{port} cannot be listened on ({reason(error)}). Is another program there "
-        "already? Ports below 1024 are often reserved; without a port a free one is taken."
+        f"already? {reserved}Without a port a free one is taken."
     )

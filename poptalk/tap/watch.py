@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
     from poptalk.net.tls import TlsFacts
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.tap.printer import Printer
     from poptalk.tap.view import Shown
 
