@@ -86,7 +86,7 @@ class PupilConnection(Reporter):
 
     def received(self, octets: bytes) -> None:
         """Report octets from the client."""
-        if self._may_be_trial and self._held is None:
+        if self._may_be_trial and self._held is None and self.number is None:
             self._held = []
         super().received(octets)
 

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 _MAIL = (b"RETR", b"TOP")
 """Commands that are answered with a message, whose text doesn't echo a secret."""
 
-_BY_CLIENT = (events.EndReason.CLIENT_GONE, DropReason.CLIENT_VANISHED)
+_BY_CLIENT = (
+    events.EndReason.CLIENT_GONE,
+    DropReason.CLIENT_VANISHED,
+    DropReason.NETWORK_BROKE,
+)
 
 
 class CannotLog(Exception):
