@@ -318,6 +318,8 @@ def check(given: Given) -> int:
     if words or "path" in given:
         server = _server(given, words)
         return command.check(options, server, is_practice=False, say=say, complain=complain)
+    if given.keys().isdisjoint((*_PRACTICE, "tls", "starttls")):
+        complain("no server was named: this checks the practice server, logged in as bob")
     with _practice(given, own=True) as practice:
         return command.check(options, practice, is_practice=True, say=say, complain=complain)
 
