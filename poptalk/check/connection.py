@@ -30,7 +30,7 @@ from poptalk.pop3.events import (
 )
 from poptalk.pop3.replies import Status, StatusLine, Unstuffer, timestamp_of
 from poptalk.session.client import Client
-from poptalk.session.consistency import Consistency
+from poptalk.session.consistency import COMPARED, Consistency
 from poptalk.session.exchanges import ConnectionEnded, ConnectionOpened, Note, TlsEstablished
 from poptalk.session.log import SessionWriter
 from poptalk.session.login import Asker, log_in
@@ -67,9 +67,6 @@ MOST_UNSOLICITED_OCTETS = 60_000
 
 MOST_LINE_OCTETS = 600
 """Octets written down of a line."""
-
-REFERRED_TO = tuple(b"STAT LIST UIDL DELE CAPA RETR".split())
-"""Commands whose replies a later reply can contradict."""
 
 
 class Spoken:
@@ -482,7 +479,7 @@ class CheckConnection:
         if reply.contradictions:
             earlier = self.spoken[: self._now]
             spoken.context = tuple(
-                each for each in earlier if parse_command(each.sent).keyword in REFERRED_TO
+                each for each in earlier if parse_command(each.sent).keyword in COMPARED
             )
 
     _takers: ClassVar[Mapping[type[Event], Callable[..., None]]] = {

@@ -290,6 +290,8 @@ _RULES: dict[bytes, Callable[[Consistency, Command, StoredReply], Iterator[Viola
     b"RSET": Consistency._rset,
     b"CAPA": Consistency._capa,
 }
+COMPARED = frozenset(_RULES)
+"""The commands whose replies are compared with each other."""
 
 
 def _violation(kind: ViolationKind, detail: str) -> Violation:
