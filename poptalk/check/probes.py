@@ -432,7 +432,7 @@ def seeds(run: ProbeRun) -> None:
             run.ask(b"RETR %d" % number, label=name)
 
 
-PIPELINED = "NOOP, STAT, RETR 0, NOOP, LIST, NOOP".split(", ")
+PIPELINED = ["NOOP", "STAT", "RETR 0", "NOOP", "LIST", "NOOP"]
 """Sent in one segment; one of these commands is to be refused."""
 
 
