@@ -14,13 +14,14 @@ from poptalk.pop3.events import Sent
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import PRIVATE, open_log
 from poptalk.session.procedure import LocalError, Plan, in_thread
-from poptalk.shell.commands import escapes, inspect, login, messages
+from poptalk.shell.commands import inspect, login, messages
 from poptalk.shell.commands.registry import (
     LOCAL_PREFIX,
     CommandTable,
     commands_of,
     shown,
     switched,
+    unescaped,
     words_and_flags,
 )
 from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
@@ -383,7 +384,7 @@ def _send(shell: Shell, argument: str) -> None:
     """
     if not shell.connected:
         raise LocalError("there is no connection; :open connects again")
-    data = escapes.decode(argument)
+    data = unescaped(argument)
     if not data:
         raise LocalError(r"give what to send, for example :send STAT\r\n")
     shell.session.send(data)

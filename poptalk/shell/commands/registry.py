@@ -6,6 +6,7 @@ first line, and `:help :name` shows all of it.  `general` has the table of all c
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import BadDestination
 from poptalk.session.procedure import LocalError, Plan, in_thread
-from poptalk.shell.commands import escapes
 from poptalk.terminal.lexer import LOCAL_MARK
 from poptalk.terminal.safe import harmless
 
@@ -134,7 +134,7 @@ def run_local(shell: Shell, text: str) -> None:
         return
     try:
         command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))
-    except (LocalError, BadDestination, escapes.BadEscape) as error:
+    except (LocalError, BadDestination) as error:
         shell.view.warn(f":{name}: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -164,3 +164,43 @@ def _unknown(shell: Shell, name: str) -> str:
         f"there is no local command :{name}. {meant}:help lists them; "
         f"to send this line to the server, type ::{name}"
     )
+
+
+# The escapes of `:send`: `\r`, `\n`, `\t`, `\0`, `\e`, `\xNN`, `\\`; everything else is itself.
+#
+# Nothing is added: `:send STAT` sends four octets and no line end, `:send STAT\r\n` a line.
+
+_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|[rnt0e\\])?")
+_SIMPLE = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "e": b"\x1b", "\\": b"\\"}
+
+
+class BadEscape(LocalError):
+    """A backslash that begins no escape; `str(error)` says what does."""
+
+
+def unescaped(text: str, *, lenient: bool = False) -> bytes:
+    r"""Return the octets that `text` means.
+
+    Args:
+        text: with escapes.
+        lenient: whether a backslash that begins no escape is itself, as in a line that is still being
+            typed: there a secret stays secret while a `\` after it is typed.
+
+    Raises:
+        BadEscape: for a backslash that begins no escape.
+    """
+    octets, at = b"", 0
+    for found in _ESCAPE.finditer(text):
+        octets += text[at : found.start()].encode("utf-8", "surrogateescape")
+        at, escape = found.end(), found[1]
+        if escape is not None:
+            octets += bytes.fromhex(escape[1:]) if escape[0] == "x" else _SIMPLE[escape]
+        elif lenient:
+            octets += b"\\"
+        elif at == len(text):
+            raise BadEscape(r"a lone \ at the end: write \\ for a backslash")
+        elif text[at] == "x":
+            raise BadEscape(r"\x wants two hex digits, such as \x00")
+        else:
+            raise BadEscape(rf"\{text[at]} isn't an escape; there are \r \n \t \0 \e \xNN and \\")
+    return octets + text[at:].encode("utf-8", "surrogateescape")
