@@ -1,13 +1,13 @@
 r"""A connection for the live shell, on asyncio.
 
-There are two classes that carry a session's octets, this one and the blocking `connection.Link`, and one
-`session.Session` above both.  The live prompt needs this one: connecting can be cancelled at any
-moment, and a server that takes nothing never freezes the prompt.  All others take the blocking one,
-because importing asyncio costs a pipe 60 ms, more than its whole session.
+Two classes carry a session's octets, this one and the blocking `connection.Link`, below one
+`session.Session`.  The live prompt needs this one: connecting can be cancelled at any moment, and a
+server that takes nothing never freezes the prompt.  Everything else uses the blocking one, because
+importing asyncio costs a pipe 60 ms, more than its whole session.
 
-The shell must hear the server at any time, also while a line is half typed, and a person must be able
-to give up at any time.  So everything here is a callback on a `Listener`, or can be cancelled: the
-look-up of a name too, which asyncio's own runs in a thread that it waits for at exit.
+The shell must hear the server at any time, even while a line is half typed, and a person must be able
+to give up at any time.  So everything here is a callback on a `ConnectionListener`, or can be cancelled.
+That includes looking up a name, which asyncio itself does in a thread that it waits for at exit.
 
     connection = await connect(Target(host="mail.example.org", port=110), listener, timeout=30)
     connection.send(b"STAT\r\n")            # listener.data_received hears the reply
@@ -41,24 +41,24 @@ from poptalk.net.tls import TlsFacts, TlsLayer, client_layer
 from poptalk.net.tls_settings import TlsSettings
 
 # How long a closing connection may take to deliver what was sent, in seconds.  A server that has
-# stopped reading would otherwise keep the socket, and the program, for ever.
+# stopped reading would otherwise keep the socket, and the program, forever.
 CLOSE_GRACE = 2.0
 
 
 class ConnectionListener(Protocol):
-    """Who hears a connection.  Every call comes from the event loop, one after the other."""
+    """Hears a connection.  Every call comes from the event loop, one after the other."""
 
     def data_received(self, data: bytes) -> None:
         """Hear octets from the server, in the clear, cut anywhere."""
 
     def tls_established(self, facts: TlsFacts) -> None:
-        """Hear that the TLS which `Connection.start_tls` began is in force."""
+        """Hear that the TLS which `AsyncConnection.start_tls` began is in force."""
 
     def tls_failed(self, error: TlsFailed) -> None:
-        """Hear that it did not come about, or lacks a certificate; `connection_ended` follows."""
+        """Hear that TLS did not begin, or lacks a client certificate; `connection_ended` follows."""
 
     def connection_ended(self, ending: Ending) -> None:
-        """Hear that the connection has ended; nothing is heard after this."""
+        """Hear that the connection has ended; nothing follows."""
 
 
 async def connect(
@@ -71,24 +71,24 @@ async def connect(
 ) -> AsyncConnection:
     """Connect to `target`, and begin with TLS if asked to; can be cancelled at any moment.
 
-    The listener hears nothing before this returns, and nothing at all if it raises.  Of the TLS that
-    the connection begins with it is not told: see `Connection.tls`.
+    The listener hears nothing before this returns, and nothing at all if it raises.  It doesn't hear of
+    TLS that the connection begins with: see `AsyncConnection.tls`.
 
     Args:
         target: where to connect to.
-        listener: who hears the connection.
-        timeout: seconds for connecting, TLS handshake included, and later for that of STLS.
+        listener: hears the connection.
+        timeout: seconds for connecting, TLS handshake included, and later for the handshake after STLS.
         tls: begin with TLS, on these terms.
-        hold: whether the listener hears nothing before `Connection.begin`.
+        hold: whether the listener hears nothing before `AsyncConnection.begin`.
 
     Raises:
-        ConnectFailed: no connection came about.
-        TlsFailed: TLS did not come about.
+        ConnectFailed: no connection was made.
+        TlsFailed: TLS did not begin.
     """
     loop = asyncio.get_running_loop()
     patience = timeout if target.connect_timeout is None else target.connect_timeout
     deadline = Deadline(patience)
-    # Before dialling: a file of authorities that cannot be read needs no connection to be found out.
+    # Before dialling, so that a file of authorities that cannot be read is reported without connecting.
     layer = None if tls is None else client_layer(tls, peer=str(target), upgrading=False)
     sock = await dial_in_thread(target, patience)
     connection = AsyncConnection(listener, target=target, timeout=timeout)
@@ -98,7 +98,11 @@ async def connect(
         if layer is not None:
             await connection._begin_with_tls(layer, deadline)
     except BaseException:
-        connection._abandon()
+        # The listener was never told of the connection, and doesn't hear of its end either.
+        connection._listener = None
+        connection._stop_timer()
+        if connection._transport is not None:
+            connection._transport.abort()
         sock.close()
         raise
     return connection
@@ -109,7 +113,7 @@ class AsyncConnection(asyncio.Protocol):
 
     Attributes:
         target: what it is connected to.
-        tls: what came of the TLS handshake, None in the clear.
+        tls: the outcome of the TLS handshake, None in the clear.
         ending: how it ended, None while it is open.
     """
 
@@ -126,13 +130,13 @@ class AsyncConnection(asyncio.Protocol):
         self._layer: TlsLayer | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._first: bytes | None = None
-        # Nothing more is sent for the caller: TLS was asked for in vain.
+        # TLS was asked for in vain: what the caller sends now was meant for TLS, and is dropped.
         self._mute = False
         self._begun = True
         self._early = b""
 
     def begin(self) -> None:
-        """Let the listener hear what has come so far, and all that comes."""
+        """Let the listener hear what has come so far, and what comes from now on."""
         self._begun = True
         early, self._early = self._early, b""
         if early:
@@ -141,9 +145,9 @@ class AsyncConnection(asyncio.Protocol):
             self._tell_end()
 
     def send(self, data: bytes) -> None:
-        """Send `data`; during a TLS handshake it waits for that and goes out encrypted.
+        """Send `data`; during a TLS handshake it waits until it can go out encrypted.
 
-        Once the connection is ending it is dropped: the listener is told of the end.
+        Once the connection is ending it is dropped: the listener hears of the end.
 
         Args:
             data: octets, which go out as they are, or encrypted.
@@ -157,10 +161,10 @@ class AsyncConnection(asyncio.Protocol):
             self._flush()
 
     def start_tls(self, settings: TlsSettings) -> None:
-        """Begin TLS, after the ``+OK`` to STLS (RFC 2595 §4); the listener hears what came of it.
+        """Begin TLS, after the ``+OK`` to STLS (RFC 2595 §4); the listener hears the outcome.
 
         Every octet that arrives from now on goes to TLS and never to the listener in the clear.  If TLS
-        does not come about within the time-out, or at all, the connection is closed.
+        does not begin within the time-out, or at all, the connection is closed.
 
         Args:
             settings: the terms.
@@ -171,9 +175,8 @@ class AsyncConnection(asyncio.Protocol):
                 raise tls_errors.already_in_force(peer)
             self._layer = client_layer(settings, peer=peer, upgrading=True)
         except TlsFailed as error:
-            # What the caller sends next was meant for TLS: it must not go out in the clear.
             self._mute = True
-            # Not at once: the caller is still in the middle of what made it call.
+            # Not now: the caller is still in the middle of what made it call.
             self._loop.call_soon(self._handshake_failed, error)
             if self._transport is not None:
                 self._transport.pause_reading()
@@ -182,7 +185,7 @@ class AsyncConnection(asyncio.Protocol):
         self._take_ciphertext(b"")
 
     def close(self) -> None:
-        """Close the connection after what was sent has gone out; again does no harm.
+        """Close the connection once everything sent has gone out; closing it again does no harm.
 
         The listener hears no more data, only the end.
         """
@@ -222,7 +225,7 @@ class AsyncConnection(asyncio.Protocol):
             self._end(CLOSED_BY_SERVER if clean else TLS_CUT_BY_SERVER)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the listener how it ended (asyncio calls this, once)."""
+        """Tell the listener how the connection ended (asyncio calls this, once)."""
         in_handshake = self._layer is not None and not self._layer.established
         if self.ending is None and in_handshake:
             error = exc if isinstance(exc, OSError) else None
@@ -230,10 +233,13 @@ class AsyncConnection(asyncio.Protocol):
             self._report(
                 tls_errors.broke_in_handshake(error, peer=str(self.target), upgrading=upgrading)
             )
-        if self.ending is None:
-            self.ending = self._ending(exc)
-        if self._timer is not None:
-            self._timer.cancel()
+        if self.ending is None and isinstance(exc, OSError):
+            first, layer = self._first, self._layer
+            self.ending = ending_in_clear(first, exc) if layer is None else ending_of(exc)
+        elif self.ending is None:
+            # The listener itself failed, and asyncio has said why.
+            self.ending = Ending(by=EndedBy.US, how="dropped the connection", clean=False)
+        self._stop_timer()
         if not self._closed.done():
             self._closed.set_result(None)
         if self._begun:
@@ -281,7 +287,7 @@ class AsyncConnection(asyncio.Protocol):
             self._end(CLOSED_BY_SERVER)
 
     def _broke(self, error: TlsFailed) -> None:
-        """End the connection, since its TLS session has broken."""
+        """End the connection, because its TLS session has broken."""
         if error.wants_certificate and self._listener is not None:
             self._listener.tls_failed(error)
         self._end(tls_errors.ending_of_session(error))
@@ -289,8 +295,7 @@ class AsyncConnection(asyncio.Protocol):
     def _handshake_done(self, layer: TlsLayer) -> None:
         assert layer.facts is not None
         self.tls = layer.facts
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         shaken, self._shaken = self._shaken, None
         if shaken is None:
             if self._listener is not None:
@@ -335,35 +340,24 @@ class AsyncConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def _end(self, ending: Ending) -> None:
-        """Close the socket; `ending` is why, unless there was a reason before."""
+        """Close the socket, because of `ending` unless it has ended before."""
         if self.ending is not None:
             return
         self.ending = ending
         if self._layer is not None:
             self._layer.close()
             self._flush()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         if self._transport is not None:
-            # Now, and not in the loop's next turn: the next to connect must not find us there.
+            # Now, not in the loop's next turn: whoever connects next must not find us still there.
             with suppress(OSError):
                 self._transport.write_eof()
             self._transport.close()
             self._timer = self._loop.call_later(CLOSE_GRACE, self._transport.abort)
 
-    def _ending(self, exc: Exception | None) -> Ending:
-        if not isinstance(exc, OSError):
-            # The listener itself failed, and asyncio has told why.
-            return Ending(by=EndedBy.US, how="dropped the connection", clean=False)
-        return ending_in_clear(self._first, exc) if self._layer is None else ending_of(exc)
-
-    def _abandon(self) -> None:
-        """Drop the connection, of which the listener was never told."""
-        self._listener = None
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._transport is not None:
-            self._transport.abort()
 
 
 async def dial_in_thread(target: Target, timeout: float) -> socket.socket:
@@ -371,7 +365,7 @@ async def dial_in_thread(target: Target, timeout: float) -> socket.socket:
     loop = asyncio.get_running_loop()
     dialled: asyncio.Future[None] = loop.create_future()
     outcomes: list[socket.socket | Exception | None] = []
-    """What came first: the thread's outcome, or None, once it is no longer wanted."""
+    """The first entry counts: the thread's outcome, or None once it isn't wanted anymore."""
 
     def wake() -> None:
         if not dialled.done():
@@ -381,12 +375,12 @@ async def dial_in_thread(target: Target, timeout: float) -> socket.socket:
         outcome: socket.socket | Exception
         try:
             outcome = dial(target, timeout=timeout)
-        except Exception as error:  # noqa: BLE001 - it is raised on the other side
+        except Exception as error:  # noqa: BLE001 - raised on the other side
             outcome = error
         outcomes.append(outcome)
         if outcomes[0] is None and isinstance(outcome, socket.socket):
             outcome.close()
-        # A loop that is closed wants nothing any more.
+        # A closed loop doesn't want it anymore.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 
@@ -394,7 +388,7 @@ async def dial_in_thread(target: Target, timeout: float) -> socket.socket:
     try:
         await dialled
     except BaseException:
-        # The loop may end before it would have been told of a socket that is there.
+        # The loop may end before it hears of a socket that is there.
         outcomes.append(None)
         if isinstance(outcomes[0], socket.socket):
             outcomes[0].close()

@@ -1,8 +1,8 @@
 """Certificates as people read them.
 
-The fields of a certificate are written by whoever made it, so every text from it passes `printable`
-before it goes into a line or a sentence.  Reading one needs the cryptography package, which takes
-longer to import than a session lasts: it is loaded when a certificate is to be shown, not before.
+Anyone can put anything into a certificate, so every text from it passes `printable` before it goes into
+a line or a sentence.  Reading one needs the cryptography package, which takes longer to import than a
+session lasts: it is loaded only when a certificate is to be shown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAMES_SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
-    """What a certificate says, every text in it printable.
+    """What a certificate says, all texts printable.
 
     Args:
         subject: whom it is about, in the notation of RFC 4514.
@@ -36,10 +36,9 @@ class CertificateFacts:
         names: the host names and addresses that it is for.
         valid_from: the first moment of its validity, in UTC.
         valid_until: the last.
-        fingerprint: SHA-256 over its DER form, as pairs of hexadecimal digits between colons.
-        serial: its serial number, in the same form.
+        serial: its serial number, as pairs of hexadecimal digits separated by colons.
         key: the kind of its public key, with its size.
-        pin: the SHA-256 of that key, as `--pin` takes it; empty where the key cannot be read.
+        pin: the SHA-256 of that key, as `--pin` takes it; "(none)" where the key cannot be read.
         self_signed: whether it is signed with its own key.
     """
 
@@ -48,7 +47,6 @@ class CertificateFacts:
     names: tuple[str, ...]
     valid_from: datetime
     valid_until: datetime
-    fingerprint: str
     serial: str
     key: str
     pin: str
@@ -68,18 +66,19 @@ def read_certificate(der: bytes) -> CertificateFacts:
     from cryptography import x509
 
     with warnings.catch_warnings():
-        # OpenSSL accepts what cryptography merely complains of; here it is to be shown anyhow.
+        # cryptography warns of what OpenSSL accepts; show it all the same.
         warnings.simplefilter("ignore")
         try:
             certificate = x509.load_der_x509_certificate(der)
+            number = certificate.serial_number
+            serial = number.to_bytes(number.bit_length() // 8 + 1, signed=True)
             return CertificateFacts(
                 subject=printable(certificate.subject.rfc4514_string()) or "(empty)",
                 issuer=printable(certificate.issuer.rfc4514_string()) or "(empty)",
                 names=tuple(printable(name) for name in _names(certificate)),
                 valid_from=certificate.not_valid_before_utc,
                 valid_until=certificate.not_valid_after_utc,
-                fingerprint=fingerprint(der),
-                serial=_serial(certificate.serial_number),
+                serial=_hex(serial.lstrip(b"\0") or b"\0"),
                 key=_key(certificate),
                 pin=_pin(der),
                 self_signed=_is_self_signed(certificate),
@@ -96,18 +95,15 @@ def describe_certificate(der: bytes, *, now: datetime | None = None) -> tuple[st
     """Return what a certificate says, one line for each fact.
 
     Args:
-        der: the certificate in DER form; of a malformed one only the fingerprint is given.
-        now: the moment from which days are counted; None for this one.
+        der: the certificate in DER form; a malformed one has only its fingerprint shown.
+        now: the moment from which days are counted; None for the present.
     """
     if not der:
         return ()
     try:
         facts = read_certificate(der)
     except ValueError as error:
-        return (
-            f"unreadable   {printable(str(error))}",
-            f"SHA-256      {fingerprint(der)}",
-        )
+        return (f"unreadable   {printable(str(error))}", f"SHA-256      {fingerprint(der)}")
     return (
         f"subject      {facts.subject}",
         f"issuer       {facts.issuer}",
@@ -117,7 +113,7 @@ def describe_certificate(der: bytes, *, now: datetime | None = None) -> tuple[st
         f"serial       {facts.serial}",
         f"key          {facts.key}",
         f"key pin      {facts.pin}",
-        f"SHA-256      {facts.fingerprint}",
+        f"SHA-256      {fingerprint(der)}",
     )
 
 
@@ -129,7 +125,7 @@ def problems(
     Args:
         chain: the certificates that the server sent, its own first, in DER form.
         server_name: the name that its own must be for.
-        now: the moment at which they must be valid; None for this one.
+        now: the moment at which they must be valid; None for the present.
     """
     now = now or datetime.now(UTC)
     found: list[str] = []
@@ -160,7 +156,7 @@ def expiring(chain: tuple[bytes, ...], days: int, *, now: datetime | None = None
     Args:
         chain: the certificates that the server sent, in DER form.
         days: within how many days from now.
-        now: None for this moment.
+        now: None for the present.
     """
     now = now or datetime.now(UTC)
     for der in chain:
@@ -180,13 +176,13 @@ def expiring(chain: tuple[bytes, ...], days: int, *, now: datetime | None = None
 
 
 def _is_for(host: str, name: str) -> bool:
-    """Whether a name of a certificate is that of a host (RFC 9525 §6.3)."""
+    """Tell whether a name in a certificate covers a host (RFC 9525 §6.3)."""
     host, name = host.lower(), name.lower()
     return host == name or (name[:2] == "*." and host.partition(".")[2] == name[2:])
 
 
 def list_names(names: tuple[str, ...]) -> str:
-    """Return `names` in one line, the first few of many."""
+    """Return `names` in one line, only the first of many."""
     if not names:
         return "(none)"
     more = f", and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
@@ -194,27 +190,25 @@ def list_names(names: tuple[str, ...]) -> str:
 
 
 def moment(time: datetime) -> str:
-    """Return a moment as people write it, in UTC."""
+    """Return a moment in UTC, as people write it."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _days(facts: CertificateFacts, now: datetime) -> str:
-    """Say how much of its time is left."""
+    """Say how long a certificate is still valid."""
     if now < facts.valid_from:
         return "not yet"
-    left = (facts.valid_until - now).days
     if now > facts.valid_until:
         return f"expired {_count((now - facts.valid_until).days)} ago"
-    return f"{_count(left)} left"
+    return f"{_count((facts.valid_until - now).days)} left"
 
 
 def _count(days: int) -> str:
     return f"{days:,} day" if days == 1 else f"{days:,} days"
 
 
-def _serial(number: int) -> str:
-    octets = number.to_bytes(number.bit_length() // 8 + 1, signed=True)
-    return (octets.lstrip(b"\0") or b"\0").hex(":").upper()
+def _hex(octets: bytes) -> str:
+    return octets.hex(":").upper()
 
 
 def _key(certificate: x509.Certificate) -> str:
@@ -252,7 +246,7 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
 
 def fingerprint(der: bytes) -> str:
     """Return the SHA-256 of a certificate in DER form, as pairs of hexadecimal digits."""
-    return hashlib.sha256(der).digest().hex(":").upper()
+    return _hex(hashlib.sha256(der).digest())
 
 
 def _names(certificate: x509.Certificate) -> Iterable[str]:
@@ -261,7 +255,7 @@ def _names(certificate: x509.Certificate) -> Iterable[str]:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
-        # A common name is no name of a host (RFC 9525).
+        # A common name isn't the name of a host (RFC 9525).
         return []
     return [
         *extension.value.get_values_for_type(x509.DNSName),

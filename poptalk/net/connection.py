@@ -26,19 +26,17 @@ from poptalk.net.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from poptalk.net.tls import TlsFacts, TlsLayer
     from poptalk.net.tls_settings import TlsSettings
 
 # Octets asked for in one read.  Measured over loopback: 64 KiB to 128 KiB stay in the processor's
-# cache and are a third faster than 1 MiB; below, the cost of each call begins to show.
+# cache and are a third faster than 1 MiB; with less, the cost of each call begins to show.
 RECEIVE_SIZE = 128 * 1024
 
-# A closed connection is an exception here and not a signal, also where the program has made SIGPIPE
-# end it quietly, as programs at the front of a pipe do.
+# A closed connection raises an exception and sends no signal, even where SIGPIPE would end the program
+# quietly, as it does at the front of a pipe.
 _SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
-
 
 _BUSY = "It may be busy or gone: connect again, or give it longer with --timeout."
 
@@ -53,7 +51,7 @@ class Link:
 
     Attributes:
         target: what it is connected to.
-        tls: what came of the TLS handshake, None in the clear.
+        tls: the outcome of the TLS handshake, None in the clear.
         ending: how the connection ended, None while it is open.
         timeout: as given.
     """
@@ -79,8 +77,8 @@ class Link:
             tls: begin with TLS (RFC 8314 calls it implicit), on these terms.
 
         Raises:
-            ConnectFailed: no connection came about.
-            TlsFailed: TLS did not come about; the socket is closed.
+            ConnectFailed: no connection was made.
+            TlsFailed: TLS did not begin; the socket is closed.
         """
         link = cls(dial(target, timeout=timeout), target=target, timeout=timeout)
         if tls is not None:
@@ -90,12 +88,7 @@ class Link:
     def __enter__(self) -> Link:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def fileno(self) -> int:
@@ -116,7 +109,7 @@ class Link:
             data: octets, which go out as they are, or encrypted.
 
         Raises:
-            ConnectionLost: the server takes nothing any more.  What it said before may still be
+            ConnectionLost: the server takes nothing anymore.  What it said before may still be
                 waiting for `receive`.
             TlsFailed: as for `receive_once`.
         """
@@ -141,7 +134,7 @@ class Link:
             ) from error
 
     def _look_for_alert(self, layer: TlsLayer) -> None:
-        """Read what came before the connection broke: perhaps the reason, perhaps replies."""
+        """Read what came before the connection broke: the reason, perhaps, or replies."""
         try:
             self._sock.settimeout(0)
             while data := self._sock.recv(RECEIVE_SIZE):
@@ -165,11 +158,11 @@ class Link:
     def receive_once(
         self, *, within: float | None = None, awaited: Callable[[], str] | None = None
     ) -> bytes | None:
-        """Read once: for callers that were told by ``select`` that there is something to read.
+        """Read once: for callers that ``select`` has told that there is something to read.
 
         Args:
-            within: seconds that are left of the time-out, perhaps none; None for all of it.
-            awaited: says what has come of what is awaited, such as "3 octets of the greeting".
+            within: seconds left of the time-out, 0 or less for none; None for all of it.
+            awaited: says how much of a reply has come, such as "3 octets of the greeting".
 
         Returns:
             Octets in the clear, ``b""`` once the connection has ended, or None where what came was
@@ -177,7 +170,7 @@ class Link:
 
         Raises:
             ConnectionLost: as for `receive`.
-            TlsFailed: the server wants a certificate of ours, and has ended TLS for the lack of it.
+            TlsFailed: the server has ended TLS because it wants a client certificate.
         """
         if self._early:
             data, self._early = self._early, b""
@@ -189,30 +182,29 @@ class Link:
                 if within <= 0:
                     raise TimeoutError
                 self._sock.settimeout(within)
-            return self._receive_now()
+            layer = self._layer
+            data = self._receive_octets() if layer is None else self._receive_plaintext(layer)
         except TimeoutError:
-            raise self._silence(awaited() if awaited is not None else "") from None
-
-    def _receive_now(self) -> bytes | None:
-        if self._layer is None:
-            data = self._receive_octets()
-            if self._first is None and data:
-                self._first = data[:2]
-        else:
-            data = self._receive_plaintext(self._layer)
+            came = awaited() if awaited is not None else ""
+            said = f"sent no more than {came}" if came else "said nothing"
+            silent = self._first is None and self._layer is None
+            advice = TLS_PORT_HINT if silent else _BUSY
+            raise ConnectionLost(
+                f"{self.target} has {said} for {self.timeout:g} s. {advice}"
+            ) from None
         return data if data or self.ending is not None else None
 
     def start_tls(self, settings: TlsSettings) -> TlsFacts:
-        """Begin TLS on the standing connection, after the ``+OK`` to STLS (RFC 2595 §4).
+        """Begin TLS, after the ``+OK`` to STLS (RFC 2595 §4).
 
-        What comes from now on is given to TLS, never read as a reply, so that an injected response
+        What comes from now on goes to TLS and is never read as a reply, so that an injected response
         makes the handshake fail.
 
         Args:
             settings: the terms.
 
         Raises:
-            TlsFailed: TLS did not come about; the connection is closed.
+            TlsFailed: TLS did not begin; the connection is closed.
         """
         return self._shake_hands(settings, upgrading=True)
 
@@ -225,33 +217,43 @@ class Link:
             pass
 
     def close(self) -> None:
-        """Close the connection; again does no harm."""
+        """Close the connection, with close_notify or an alert if that can be sent without waiting.
+
+        Closing it again does no harm.
+        """
         if self.ending is None:
             self.ending = CLOSED_BY_US
-        if self._sock.fileno() >= 0:
-            self._say_goodbye()
-            self._sock.close()
+        if self._sock.fileno() < 0:
+            return
+        if self._layer is not None:
+            self._layer.close()
+            try:
+                self._sock.settimeout(0)
+                self._sock.send(self._layer.data_to_send(), _SEND_FLAGS)
+            except OSError:
+                # A goodbye is a courtesy that the server may decline.
+                pass
+        self._sock.close()
 
     def _receive_octets(self) -> bytes:
         """Return what the socket gives; at the end nothing, and `ending` is set."""
+        error = None
         try:
             data = self._sock.recv(RECEIVE_SIZE)
         except TimeoutError:
             raise
-        except OSError as error:
-            self.ending = self._ending(error)
-            return b""
-        if not data:
-            self.ending = self._ending(None)
+        except OSError as broken:
+            data, error = b"", broken
+        if self._first is None and data:
+            self._first = data[:2]
+        elif not data and self._layer is None:
+            self.ending = ending_in_clear(self._first, error)
+        elif not data:
+            self.ending = TLS_CUT_BY_SERVER if error is None else ending_of(error)
         return data
 
-    def _ending(self, error: OSError | None) -> Ending:
-        if self._layer is None:
-            return ending_in_clear(self._first, error)
-        return TLS_CUT_BY_SERVER if error is None else ending_of(error)
-
     def _receive_plaintext(self, layer: TlsLayer) -> bytes:
-        """Return what the next octets hold; at the end nothing, and `ending` is set."""
+        """Return the plaintext of the next octets; at the end nothing, and `ending` is set."""
         if layer.ended:
             self.ending = CLOSED_BY_SERVER
             return b""
@@ -272,40 +274,34 @@ class Link:
             raise layer.failure
         return b""
 
-    def _silence(self, came: str) -> ConnectionLost:
-        silent = self._first is None and self._layer is None
-        advice = TLS_PORT_HINT if silent else _BUSY
-        said = f"sent no more than {came}" if came else "said nothing"
-        return ConnectionLost(f"{self.target} has {said} for {self.timeout:g} s. {advice}")
-
     def _shake_hands(self, settings: TlsSettings, *, upgrading: bool) -> TlsFacts:
+        """Begin TLS, or close the connection, with the alert that says why."""
         from poptalk.net import tls, tls_errors
 
         peer = str(self.target)
-        layer = None
+        done = False
         try:
             if self._layer is not None:
                 raise tls_errors.already_in_force(peer)
-            layer = tls.client_layer(settings, peer=peer, upgrading=upgrading)
+            self._layer = layer = tls.client_layer(settings, peer=peer, upgrading=upgrading)
             self._exchange(layer)
-            assert layer.facts is not None
+            done = True
         except TimeoutError:
-            self._give_up(layer)
             raise tls_errors.handshake_timed_out(
                 peer, self.timeout or 0, upgrading=upgrading
             ) from None
         except OSError as error:
-            self._give_up(layer)
             raise tls_errors.broke_in_handshake(error, peer=peer, upgrading=upgrading) from error
-        except BaseException:
-            self._give_up(layer)
-            raise
-        self._layer = layer
+        finally:
+            if not done:
+                self.ending = GAVE_UP_TLS
+                self.close()
+        assert layer.facts is not None
         self.tls = layer.facts
         return layer.facts
 
     def _exchange(self, layer: TlsLayer) -> None:
-        """Carry the octets of a handshake until it is done, or raise what is in its way."""
+        """Carry the octets of a handshake until it is done, or raise why it cannot be."""
         deadline = Deadline(self.timeout)
         self._early = layer.receive_data(b"")
         while True:
@@ -320,21 +316,3 @@ class Link:
                 raise layer.failure
             self._early = layer.receive_data(data)
         self._sock.settimeout(self.timeout)
-
-    def _give_up(self, layer: TlsLayer | None) -> None:
-        """Close the connection after TLS has failed on it, with the alert that says why."""
-        self._layer = layer or self._layer
-        self.ending = GAVE_UP_TLS
-        self.close()
-
-    def _say_goodbye(self) -> None:
-        """Send close_notify or an alert, if that goes without waiting."""
-        if self._layer is None:
-            return
-        self._layer.close()
-        try:
-            self._sock.settimeout(0)
-            self._sock.send(self._layer.data_to_send(), _SEND_FLAGS)
-        except OSError:
-            # A goodbye is a courtesy, and may not be taken.
-            pass

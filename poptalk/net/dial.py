@@ -1,7 +1,7 @@
 """Dialling: from a name or an address to a connected socket.
 
 A name may have several addresses, IPv6 and IPv4.  They are tried in turn, in the order of
-getaddrinfo, and the sentence of a failure names each of them and why it did not answer.
+getaddrinfo, and the sentence about a failure names each of them and why it did not answer.
 `async_connection` dials with the same function, in a thread.
 """
 
@@ -29,7 +29,7 @@ NAME_LIMIT = 253
 
 PORT_HINT = "Is the port right? POP3 is 110, POP3 over TLS is 995."
 
-# Answers of the resolver which mean that it does not know, as opposed to having had no answer itself.
+# The resolver's errors for a name that does not exist; with the others it had no answer itself.
 _UNKNOWN = {
     getattr(socket, name)
     for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY", "EAI_FAMILY")
@@ -42,19 +42,15 @@ class Address(Value):
 
     Args:
         family: the address family of the socket.
-        sockaddr: what getaddrinfo gives, the address in text first; of a unix socket the path.
+        sockaddr: what ``socket.connect`` takes: a tuple that begins with the address in text, or the
+            path of a unix socket.
     """
 
     family: int
-    sockaddr: tuple[str | int | bytes, ...]
+    sockaddr: tuple[str | int | bytes, ...] | str
 
     def __str__(self) -> str:
-        return str(self.sockaddr[0])
-
-    @property
-    def for_connect(self) -> tuple[str | int | bytes, ...] | str:
-        """What ``socket.connect`` takes: of a unix socket the path alone."""
-        return self.sockaddr if len(self.sockaddr) > 1 else str(self.sockaddr[0])
+        return self.sockaddr if isinstance(self.sockaddr, str) else str(self.sockaddr[0])
 
 
 def dial(target: Target, *, timeout: float | None) -> socket.socket:
@@ -62,8 +58,8 @@ def dial(target: Target, *, timeout: float | None) -> socket.socket:
 
     Args:
         target: where to connect to.
-        timeout: seconds for everything together, the look-up of the name included; None waits for
-            as long as the system does.
+        timeout: seconds for everything together, the look-up of the name included; None waits as
+            long as the system does.
 
     Raises:
         ConnectFailed: name unknown, refused, unreachable, no answer in time.
@@ -71,30 +67,25 @@ def dial(target: Target, *, timeout: float | None) -> socket.socket:
     if target.connect_timeout is not None:
         timeout = target.connect_timeout
     if target.proxy is not None:
-        return dial_through(target.proxy, target, timeout=timeout)
+        return _dial_through(target.proxy, target, timeout)
     deadline = Deadline(timeout)
-    attempts = Attempts(target, timeout=timeout)
+    failed: list[tuple[Address, OSError]] = []
     addresses = _look_up(target, deadline)
     for index, address in enumerate(addresses):
         try:
             return _connect(address, target, deadline.share(len(addresses) - index))
         except OSError as error:
-            attempts.add(address, error)
-    raise attempts.failure()
+            failed.append((address, error))
+    raise connect_failed(target, failed, timeout=timeout)
 
 
 def _connect(address: Address, target: Target, timeout: float | None) -> socket.socket:
-    """Return a socket that is connected to an address.
+    """Return a socket that is connected to `address`, from the source address of `target`.
 
-    A person's lines are short and wait for an answer each: Nagle's algorithm would only delay them.
-
-    Args:
-        address: where it is to lead.
-        target: says from which address of this machine.
-        timeout: seconds that it may take.
+    A person's lines are short, and each waits for an answer: Nagle's algorithm would only delay them.
 
     Raises:
-        OSError: it cannot be connected, or the system has no such family, or not that source.
+        OSError: it cannot be connected, or this machine lacks the family or the source address.
     """
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
@@ -105,18 +96,18 @@ def _connect(address: Address, target: Target, timeout: float | None) -> socket.
             if target.bound is not None:
                 target.bound(sock.getsockname()[:2])
         sock.settimeout(timeout)
-        sock.connect(address.for_connect)
+        sock.connect(address.sockaddr)
         sock.settimeout(None)
     except BaseException as error:
         sock.close()
-        if isinstance(error, ValueError):  # no name, and no address: a NUL, or labels that are none
+        if isinstance(error, ValueError):  # neither name nor address: a NUL, or malformed labels
             raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
         raise
     return sock
 
 
 class Deadline:
-    """A time by which several steps must be done together.
+    """The time by which several steps must be done.
 
     Args:
         timeout: seconds from now; None for no limit.
@@ -130,87 +121,75 @@ class Deadline:
         return None if self._end is None else max(self._end - time.monotonic(), 0.001)
 
     def share(self, steps: int) -> float | None:
-        """Return an equal share of the time left.
+        """Return an equal share of the time left for each of the steps still to do.
 
         An address that swallows packets must leave time for the one after it.
-
-        Args:
-            steps: how many steps there are still to do, this one included.
         """
         left = self.left()
         return None if left is None else left / steps
 
 
-class Attempts:
-    """The addresses that were tried in vain, and the sentence about them.
+def connect_failed(
+    target: Target, failed: list[tuple[Address, OSError]], *, timeout: float | None
+) -> ConnectFailed:
+    """Return the error that names each address, why it failed, and what to try.
 
     Args:
         target: what was dialled.
-        timeout: the seconds that were given, for the sentence.
+        failed: the addresses that were tried, each with its error.
+        timeout: the seconds that were given for all of them.
     """
-
-    def __init__(self, target: Target, *, timeout: float | None) -> None:
-        self._target = target
-        self._timeout = timeout
-        self._failed: list[tuple[Address, OSError]] = []
-
-    def add(self, address: Address, error: OSError) -> None:
-        """Note that `address` failed with `error`."""
-        self._failed.append((address, error))
-
-    def failure(self) -> ConnectFailed:
-        """Return the error that names each address, why it failed, and what to try."""
-        advice = self._advice()
-        if len(self._failed) == 1:
-            [(address, error)] = self._failed
-            named = str(address) in (bare_host(self._target.host), self._target.path)
-            where = "" if named else f" (address {address})"
-            return ConnectFailed(f"{self._target}{where} {self._why(error)}: {advice}")
-        tried = ", ".join(f"{address} {self._why(error)}" for address, error in self._failed)
-        return ConnectFailed(f"{self._target} cannot be reached: {tried}: {advice}")
-
-    def _why(self, error: OSError) -> str:
-        if isinstance(error, ConnectionRefusedError):
-            return "refused the connection"
-        if isinstance(error, ConnectionResetError):
-            return "reset the connection"
-        if isinstance(error, TimeoutError):
-            # Of several addresses each had a share of the time.
-            known = self._timeout is not None and len(self._failed) == 1
-            return f"did not answer within {self._timeout:g} s" if known else "did not answer"
-        return f"is out of reach ({reason(error)})"
-
-    def _advice(self) -> str:
-        errors = [error for _address, error in self._failed]
-        if self._target.path is not None:
-            return "does a server listen on it, and may you open it?"
-        if self._target.source is not None and _not_ours(errors):
-            return (
-                f"{printable(self._target.source)}, which --source names, is no address of this machine "
-                "that leads there."
-            )
-        if any(isinstance(error, ConnectionRefusedError) for error in errors):
-            return f"nothing listens there. {PORT_HINT}"
-        if any(isinstance(error, ConnectionResetError) for error in errors):
-            return f"something there takes connections and drops them at once. {PORT_HINT}"
-        if any(isinstance(error, TimeoutError) for error in errors):
-            return (
-                "it is down, or a firewall swallows what is sent to it. "
-                f"{PORT_HINT} A longer --timeout may help."
-            )
-        if any(error.errno in (errno.EACCES, errno.EPERM) for error in errors):
-            return "this machine does not let the connection out. Does a local firewall forbid it?"
-        return "no way leads there. Is this machine on the network, and is the address right?"
+    advice = _advice(target, [error for _address, error in failed])
+    if len(failed) == 1:
+        [(address, error)] = failed
+        named = str(address) in (bare_host(target.host), target.path)
+        where = "" if named else f" (address {address})"
+        return ConnectFailed(f"{target}{where} {_why(error, timeout)}: {advice}")
+    # Each address had only a share of the time.
+    tried = ", ".join(f"{address} {_why(error, None)}" for address, error in failed)
+    return ConnectFailed(f"{target} cannot be reached: {tried}: {advice}")
 
 
-def _not_ours(errors: list[OSError]) -> bool:
-    """Whether connecting failed because of the address to connect from."""
-    wrong = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)
-    return any(error.errno in wrong or isinstance(error, socket.gaierror) for error in errors)
+def _why(error: OSError, timeout: float | None) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "refused the connection"
+    if isinstance(error, ConnectionResetError):
+        return "reset the connection"
+    if isinstance(error, TimeoutError):
+        return "did not answer" if timeout is None else f"did not answer within {timeout:g} s"
+    return f"is out of reach ({reason(error)})"
+
+
+def _advice(target: Target, errors: list[OSError]) -> str:
+    codes = {error.errno for error in errors}
+    kinds = {type(error) for error in errors}
+    if target.path is not None:
+        return "does a server listen on it, and may you open it?"
+    if target.source is not None and (codes & _WRONG_SOURCE or socket.gaierror in kinds):
+        return (
+            f"{printable(target.source)}, which --source names, isn't an address of this machine "
+            "that leads there."
+        )
+    if ConnectionRefusedError in kinds:
+        return f"nothing listens there. {PORT_HINT}"
+    if ConnectionResetError in kinds:
+        return f"something there takes connections and drops them at once. {PORT_HINT}"
+    if TimeoutError in kinds:
+        return (
+            "it is down, or a firewall swallows what is sent to it. "
+            f"{PORT_HINT} A longer --timeout may help."
+        )
+    if codes & {errno.EACCES, errno.EPERM}:
+        return "this machine does not let the connection out. Does a local firewall forbid it?"
+    return "no way leads there. Is this machine on the network, and is the address right?"
+
+
+_WRONG_SOURCE = {errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT}
+"""Errors of connecting from an address that cannot be used."""
 
 
 def _look_up(target: Target, deadline: Deadline) -> list[Address]:
-    """Look `target` up; getaddrinfo, which asks the name service, may hang for minutes.
+    """Look `target` up, by the deadline: getaddrinfo, which asks the name service, can hang for minutes.
 
     Raises:
         ConnectFailed: the name or the port is malformed, or there is no such address.
@@ -220,34 +199,34 @@ def _look_up(target: Target, deadline: Deadline) -> list[Address]:
             raise ConnectFailed(
                 "Python has no unix sockets on this system: connect to host and port"
             )
-        return [Address(family=socket.AF_UNIX, sockaddr=(target.path,))]
+        return [Address(family=socket.AF_UNIX, sockaddr=target.path)]
     host = host_name(target)
     try:
         return _addresses(target, host, socket.AI_NUMERICHOST)
     except socket.gaierror as error:
         if error.errno != socket.EAI_NONAME:
-            raise look_up_failed(target, error) from None
+            raise _look_up_failed(target, error) from None
     try:
         return _in_time(lambda: _addresses(target, host, 0), deadline)
     except (OSError, ValueError) as error:
-        raise look_up_failed(target, error) from None
+        raise _look_up_failed(target, error) from None
 
 
 def _in_time(
     work: Callable[[], T], deadline: Deadline, *, undo: Callable[[T], object] = lambda _: None
 ) -> T:
-    """Do something in a thread of its own that is never joined: for what cannot be interrupted.
+    """Run what cannot be interrupted in a thread of its own, which is never joined.
 
     Args:
-        work: what is to be done.
-        deadline: until when.
-        undo: takes a result that comes later.
+        work: what to run.
+        deadline: until when to wait.
+        undo: takes a result that comes too late.
 
     Raises:
-        TimeoutError: it is not done in time.
+        TimeoutError: it isn't done in time.
     """
     outcome: list[T | Exception | None] = []
-    """What came first: the thread's outcome, or None, once time was up."""
+    """The first entry counts: the thread's outcome, or None once time was up."""
     done = _thread.allocate_lock()
     done.acquire()
 
@@ -275,13 +254,8 @@ def _in_time(
     return first
 
 
-def look_up_failed(target: Target, error: Exception) -> ConnectFailed:
-    """Return the error for a look-up that failed.
-
-    Args:
-        target: what was looked up.
-        error: what getaddrinfo raised, or TimeoutError.
-    """
+def _look_up_failed(target: Target, error: Exception) -> ConnectFailed:
+    """Return the error for a look-up that raised `error`."""
     host = printable(bare_host(target.host))
     if isinstance(error, TimeoutError):
         return ConnectFailed(
@@ -310,24 +284,18 @@ def _addresses(target: Target, host: bytes, flags: int) -> list[Address]:
     found = socket.getaddrinfo(
         host, target.port, target.family, socket.SOCK_STREAM, socket.IPPROTO_TCP, flags
     )
-    # A host file may hold a line twice, and to be refused twice by one address is confusing.
-    return list(
-        dict.fromkeys(
-            Address(family=family, sockaddr=sockaddr) for family, _, _, _, sockaddr in found
-        )
-    )
+    # A host file may have a line twice, and one address that refuses twice is confusing.
+    addresses = [Address(family=family, sockaddr=sockaddr) for family, _, _, _, sockaddr in found]
+    return list(dict.fromkeys(addresses))
 
 
 def host_name(target: Target) -> bytes:
-    """Return the host in the form of the name service, without brackets.
+    """Return the target's host as the name service takes it, without brackets.
 
     As bytes, it spares getaddrinfo the import of the IDNA codec.
 
-    Args:
-        target: the address to dial.
-
     Raises:
-        ConnectFailed: the host is none, or the port; control characters are in no name.
+        ConnectFailed: the host or the port is malformed; no name has control characters.
     """
     host = bare_host(target.host)
     shown = printable(host)
@@ -340,7 +308,7 @@ def host_name(target: Target) -> bytes:
         raise ConnectFailed("The host is empty: give a name or an address, as in mail.example.org.")
     if not host.isprintable() or any(char.isspace() or char in "/@[]" for char in host):
         raise ConnectFailed(
-            f'"{shown}" is no host name: give a name or an address alone, as in mail.example.org.'
+            f'"{shown}" isn\'t a host name: give a name or an address alone, as in mail.example.org.'
         )
     try:
         name = ascii_name(host).encode("ascii")
@@ -351,10 +319,12 @@ def host_name(target: Target) -> bytes:
     labels = name.removesuffix(b".").split(b".")
     if b":" not in name and not all(0 < len(label) <= LABEL_LIMIT for label in labels):
         raise ConnectFailed(
-            f'"{shown}" is no host name: between two dots are 1 to {LABEL_LIMIT} characters.'
+            f'"{shown}" isn\'t a host name: between two dots are 1 to {LABEL_LIMIT} characters.'
         )
     if len(name) > NAME_LIMIT:
-        raise ConnectFailed(f'"{shown}" is no host name: one has at most {NAME_LIMIT} characters.')
+        raise ConnectFailed(
+            f'"{shown}" isn\'t a host name: one has at most {NAME_LIMIT} characters.'
+        )
     return name
 
 
@@ -365,22 +335,17 @@ def host_name(target: Target) -> bytes:
 # drops what it has read beyond that answer.
 
 MOST_ANSWER_OCTETS = 16 * 1024
-"""How long the header of a proxy's answer may be."""
+"""The longest header of a proxy's answer."""
 
 
-def dial_through(proxy: Proxy, target: Target, *, timeout: float | None) -> socket.socket:
-    """Connect to `target` by way of `proxy`; return the connected socket, blocking.
-
-    Args:
-        proxy: the proxy.
-        target: where to connect to; its source is that of the way to the proxy.
-        timeout: seconds for everything together; None waits for as long as the system does.
+def _dial_through(proxy: Proxy, target: Target, timeout: float | None) -> socket.socket:
+    """Connect to `target` through `proxy`, from the target's source address.
 
     Raises:
         ConnectFailed: the proxy cannot be reached, or does not let us through.
     """
-    by_way_of = _dial_by_connect if proxy.scheme == "http" else _dial_by_socks
     try:
+        by_way_of = _dial_by_connect if proxy.scheme == "http" else _dial_by_socks
         sock = by_way_of(proxy, target, timeout)
     except TimeoutError:
         raise ConnectFailed(
@@ -417,7 +382,7 @@ def _dial_by_socks(proxy: Proxy, target: Target, timeout: float | None) -> socke
     source = None if target.source is None else (target.source, 0)
     host = host_name(target).decode("ascii")
     try:
-        # The library gives each read the whole time again, so a drip would go on for ever.
+        # The library starts the clock again for each read, so a drip would go on forever.
         return _in_time(
             lambda: socks.connect(host, target.port, timeout, local_addr=source),
             Deadline(timeout),
@@ -454,24 +419,22 @@ def _dial_by_connect(proxy: Proxy, target: Target, timeout: float | None) -> soc
 
 
 def _connect_request(proxy: Proxy, target: Target) -> bytes:
-    """Write the request; a host that is none raises ConnectFailed, as it could add lines to it."""
+    """Write the request; `host_name` refuses a host that would add lines to it."""
     from base64 import b64encode
 
-    host = host_name(target).decode("ascii")
-    where = f"[{host}]:{target.port}" if ":" in host else f"{host}:{target.port}"
-    lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
+    host = host_name(target)
+    where = (b"[%b]:%d" if b":" in host else b"%b:%d") % (host, target.port)
+    lines = [b"CONNECT %b HTTP/1.1" % where, b"Host: %b" % where]
     if proxy.user is not None:
-        pair = b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode("ascii")
-        lines.append(f"Proxy-Authorization: Basic {pair}")
-    return "".join(f"{line}\r\n" for line in (*lines, "")).encode("utf-8")
+        pair = f"{proxy.user}:{proxy.password or ''}".encode()
+        lines.append(b"Proxy-Authorization: Basic " + b64encode(pair))
+    return b"\r\n".join((*lines, b"", b""))
 
 
 def _read_header(sock: socket.socket, deadline: Deadline) -> bytes:
     """Read up to the empty line, and not an octet further: what follows is the server's.
 
-    Args:
-        sock: the connection to the proxy.
-        deadline: when all of it must have come, however slowly it trickles in.
+    All of it must have come by the deadline, however slowly it trickles in.
 
     Raises:
         OSError: the proxy hung up, or its header does not end.

@@ -1,4 +1,4 @@
-"""Where a person wants to go: what the command line and `:open` have in common.
+"""Where to connect to, as the command line and `:open` read it.
 
 A destination is a host and a port, or a URL (RFC 2384: ``pop3://user@host:110``, ``pop3s://host``).
 A password in a URL is refused: it would be in the history of the shell, and in `ps`.
@@ -25,18 +25,19 @@ POP3S_PORT = 995
 """RFC 8314 §3.3, implicit TLS."""
 
 PROXY_VARIABLE = "POPTALK_PROXY"
-"""The environment variable from which a proxy is taken: there a password is not seen by others."""
+"""The environment variable that names a proxy: other users don't see a password in it."""
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for a connection, a TLS handshake or a reply: longer than servers delay failed logins."""
+
 PROXY_SCHEMES = {"socks5": 1080, "socks5h": 1080, "http": 8080}
-"""What a proxy may be, and its usual port; with `socks5h` the proxy looks names up."""
+"""The kinds of proxy, each with its usual port; with `socks5h` the proxy looks names up."""
 
 FAMILIES: Mapping[int, int] = {4: socket.AF_INET, 6: socket.AF_INET6}
 """The address families by the version of IP that people name."""
 
 TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
-"""What may be asked for as the least version of TLS, the oldest first."""
+"""The lowest versions of TLS that can be asked for, the oldest first."""
 
 TLS_TWICE = "TLS at once and STLS exclude each other: choose one of them"
 
@@ -45,11 +46,11 @@ _SCHEMES = {"pop": False, "pop3": False, "pops": True, "pop3s": True}
 
 
 class UsageError(Exception):
-    """What was asked for cannot be; `str(error)` says why, in one sentence, and what would be right."""
+    """A request that cannot be met; `str(error)` says why, in one sentence, and what would be right."""
 
 
 class BadDestination(UsageError):
-    """What was asked for is no place to connect to."""
+    """The place to connect to cannot be used."""
 
 
 class BadProxy(UsageError):
@@ -90,9 +91,9 @@ class Target(Value):
         port: a TCP port, 1 to 65535.
         family: 0 for IPv6 and IPv4, or ``socket.AF_INET`` or ``socket.AF_INET6`` for one alone.
         source: the address of this machine to connect from, None for any.
-        bound: is told that address and the port, before the other side knows them.
-        path: a unix socket, which takes the place of host and port; None for TCP.
-        proxy: by whose way to go, None for the direct one.
+        bound: called with that address and the port, before the other side knows them.
+        path: a unix socket instead of host and port; None for TCP.
+        proxy: the proxy to go through, None for none.
         connect_timeout: seconds until the connection must be made, None where the general limit holds.
     """
 
@@ -112,21 +113,21 @@ class Target(Value):
 
 
 class Way(Value):
-    """How to get to a server, and what is asked of it there: the same for every host and port."""
+    """How to reach a server, and what to ask of it, whatever its host and port."""
 
     family: int = 0
     """An address family of the socket module; 0 for IPv6 and IPv4."""
     source: str | None = None
     """The address of this machine to connect from."""
     path: str | None = None
-    """A unix socket, which takes the place of host and port."""
+    """A unix socket instead of host and port."""
     proxy: Proxy | None = None
     tls: bool = False
-    """Whether TLS begins at once; STLS typed by hand needs no mark."""
+    """Whether TLS begins at once; not set for an STLS that is typed by hand."""
     starttls: bool = False
-    """Whether STLS comes first of all, and nothing without it (RFC 8314 §3.1 prefers TLS at once)."""
+    """Whether STLS comes first, and nothing goes on without it (RFC 8314 §3.1 prefers TLS at once)."""
     server_name: str | None = None
-    """What the certificate must be for; None for the host."""
+    """The name that the certificate must be for; None for the host."""
     verify: bool = True
     ca_file: str | None = None
     client_cert: str | None = None
@@ -134,7 +135,7 @@ class Way(Value):
     pins: tuple[str, ...] = ()
     """As `tls_settings.parse_pin` reads them."""
     tls_min: str | None = None
-    """The least version of TLS, one of `TLS_VERSIONS`; None for the usual one."""
+    """The lowest version of TLS to accept, one of `TLS_VERSIONS`; None for the usual one."""
     keylog: str | None = None
     save_chain: str | None = None
     """A new file for the certificates that the server sends."""
@@ -143,16 +144,16 @@ class Way(Value):
 
 
 class Destination(Way):
-    """A server, and how to speak to it."""
+    """A server, and how to reach it."""
 
     host: str
     port: int
     user: str | None = None
-    """The name that a URL held."""
+    """The user name in a URL."""
     mechanism: str | None = None
-    """How to log in, as a URL had it: ``;AUTH=PLAIN``, ``;AUTH=+APOP`` (RFC 2384 §3)."""
+    """How to log in, from a URL: ``;AUTH=PLAIN``, ``;AUTH=+APOP`` (RFC 2384 §3)."""
     label: str | None = None
-    """What the prompt calls the server, None for the host as it was typed."""
+    """The server's name in the prompt, None for the host as it was typed."""
 
     def __str__(self) -> str:
         where = f"{self.host} port {self.port}" if self.path is None else str(self.target)
@@ -160,21 +161,14 @@ class Destination(Way):
 
     @property
     def name(self) -> str:
-        """What the prompt calls the server."""
+        """The server's name in the prompt."""
         return self.label or bare_host(self.host)
 
     @property
     def target(self) -> Target:
         """The address to dial."""
-        return Target(
-            host=self.host,
-            port=self.port,
-            family=self.family,
-            source=self.source,
-            path=self.path,
-            proxy=self.proxy,
-            connect_timeout=self.connect_timeout,
-        )
+        fields = (field for field in Target._fields if field in Destination._fields)
+        return Target(**{field: getattr(self, field) for field in fields})
 
     @property
     def is_loopback(self) -> bool:
@@ -182,10 +176,10 @@ class Destination(Way):
         return self.path is not None or (self.proxy is None and is_loopback(bare_host(self.host)))
 
     def tls_settings(self) -> TlsSettings:
-        """Give the terms on which TLS begins, at once or after STLS.
+        """Return what is asked of TLS, whether it begins at once or after STLS.
 
         Raises:
-            BadDestination: a pin is none.
+            BadDestination: a pin cannot be read.
         """
         from poptalk.net.tls_settings import USUAL_MINIMUM, TlsSettings, parse_pin
 
@@ -206,10 +200,10 @@ class Destination(Way):
         )
 
     def check_tls_files(self) -> None:
-        """Look at the files that TLS needs, so that a wrong one is found before anything is sent.
+        """Check the files that TLS needs, so that a wrong one is found before anything is sent.
 
         Raises:
-            BadDestination: a pin is none, or there is a file where a new one was to be written.
+            BadDestination: a pin cannot be read, or there is a file where a new one was to be written.
             TlsFailed: a file cannot be used.
         """
         if self.save_chain and os.path.lexists(self.save_chain):
@@ -231,46 +225,15 @@ def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
 
     Args:
         words: a host and perhaps a port, or a URL; with a unix socket nothing, or a host alone.
-        way: how to get there.
+        way: how to reach it.
 
     Raises:
-        BadDestination: in one sentence, with what would be right.
+        BadDestination: it cannot be read; the sentence says what would be right.
     """
     if way.path is not None:
         words = words or ("localhost",)
     if not 1 <= len(words) <= 2:
         raise BadDestination("give a host and perhaps a port, or a URL such as pop3s://host")
-    return consistent(_typed(words, way))
-
-
-def consistent(destination: Destination) -> Destination:
-    """Return a destination whose parts go together.
-
-    Raises:
-        BadDestination: they do not.
-    """
-    if destination.tls and destination.starttls:
-        raise BadDestination(TLS_TWICE)
-    if destination.client_key and not destination.client_cert:
-        raise BadDestination("a client key is of no use without --client-cert")
-    return destination
-
-
-def is_plain_name(word: str) -> bool:
-    """Tell whether a word may be the name of a saved server: letters, digits, hyphen, underscore.
-
-    A host's name that has a dot, an address and a URL never are one.
-    """
-    bare = word.replace("-", "").replace("_", "")
-    return bare.isascii() and bare.isalnum() and word != "localhost"
-
-
-def usual_port(*, tls: bool) -> int:
-    """Return the port where none was given."""
-    return POP3S_PORT if tls else POP3_PORT
-
-
-def _typed(words: Sequence[str], way: Way) -> Destination:
     words = target_words(words[0]) if len(words) == 1 else words
     host, port, user, mechanism, tls = words[0], None, None, None, way.tls
     if "://" in host:
@@ -284,8 +247,8 @@ def _typed(words: Sequence[str], way: Way) -> Destination:
         port = _parse_port(words[1])
     if not bare_host(host):
         raise BadDestination("the host is empty: give a name such as mail.example.org")
-    options = {name: getattr(way, name) for name in Way._fields}
-    return Destination(
+    options = {field: getattr(way, field) for field in Way._fields}
+    destination = Destination(
         **{**options, "tls": tls},
         host=host,
         port=port if port is not None else usual_port(tls=tls),
@@ -293,10 +256,38 @@ def _typed(words: Sequence[str], way: Way) -> Destination:
         mechanism=mechanism,
         label=way.path if way.path is not None and host == "localhost" else None,
     )
+    return consistent(destination)
+
+
+def consistent(destination: Destination) -> Destination:
+    """Return `destination` if its parts go together.
+
+    Raises:
+        BadDestination: they do not.
+    """
+    if destination.tls and destination.starttls:
+        raise BadDestination(TLS_TWICE)
+    if destination.client_key and not destination.client_cert:
+        raise BadDestination("a client key is of no use without --client-cert")
+    return destination
+
+
+def is_plain_name(word: str) -> bool:
+    """Tell whether a word can be the name of a saved server: letters, digits, hyphen, underscore.
+
+    A host name with a dot, an address and a URL never can.
+    """
+    bare = word.replace("-", "").replace("_", "")
+    return bare.isascii() and bare.isalnum() and word != "localhost"
+
+
+def usual_port(*, tls: bool) -> int:
+    """Return the port where none was given."""
+    return POP3S_PORT if tls else POP3_PORT
 
 
 def target_words(target: str) -> list[str]:
-    """Part HOST:PORT, as many write it; an address of IPv6 needs brackets then."""
+    """Split HOST:PORT, in which an IPv6 address needs brackets."""
     host, colon, port = target.rpartition(":")
     plain = ":" not in host or (host.startswith("[") and host.endswith("]"))
     return [host, port] if colon and plain and "://" not in target else [target]
@@ -312,7 +303,7 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]
         # The error quotes what it takes for the port, and that may be part of a password.
         raise BadDestination(
             "this URL cannot be read: after the host comes a port from 1 to 65535, as in "
-            "pop3://host:110, and an address of IPv6 is in brackets"
+            "pop3://host:110, and an IPv6 address is in brackets"
         ) from None
     if parts.scheme not in _SCHEMES:
         raise BadDestination("the URL must begin with pop3:// or pop3s://")
@@ -327,7 +318,7 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]
     user = unquote(user)
     if set(user) & set("\r\n\0"):
         raise BadDestination(
-            "the name in this URL holds a line end or NUL, which no login can carry"
+            "the name in this URL has a line end or NUL in it, which no login can carry"
         )
     name, equals, mechanism = rest.partition("=")
     if name.upper() != "AUTH" or not equals or mechanism == "*":
@@ -342,7 +333,7 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]
 
 
 def password_in_url(text: str) -> int | None:
-    """Find where the password in a URL begins, perhaps one that is still being typed.
+    """Find where the password in a URL begins, even in one that is still being typed.
 
     Such a URL is refused, but what was typed must not be shown or remembered.
     """
@@ -356,7 +347,7 @@ def password_in_url(text: str) -> int | None:
 def _parse_port(word: str) -> int:
     if word.isascii() and word.isdigit() and 1 <= int(word[:6]) <= 65535:
         return int(word)
-    raise BadDestination(f"{word!r} is no port: a number from 1 to 65535, such as 110 or 995")
+    raise BadDestination(f"{word!r} isn't a port: a number from 1 to 65535, such as 110 or 995")
 
 
 def parse_proxy(url: str, *, from_command_line: bool = True) -> Proxy:
@@ -364,7 +355,7 @@ def parse_proxy(url: str, *, from_command_line: bool = True) -> Proxy:
 
     Args:
         url: such as ``socks5h://127.0.0.1:1080``.
-        from_command_line: whether a password in it is refused, since all users of the machine can
+        from_command_line: whether to refuse a password in it, since all users of the machine can
             read it in the list of processes.
 
     Raises:
@@ -387,7 +378,7 @@ def parse_proxy(url: str, *, from_command_line: bool = True) -> Proxy:
         )
     if parts.password is not None and from_command_line:
         raise BadProxy(
-            "a proxy's password on the command line is seen by every user of this machine: "
+            "every user of this machine can see a proxy's password on the command line: "
             f"put the URL into the environment variable {PROXY_VARIABLE}"
         )
     return Proxy(
@@ -410,15 +401,15 @@ def proxy_of_environment() -> Proxy | None:
 
 
 def bare_host(host: str) -> str:
-    """Return `host` without the brackets that an IPv6 address wears in a URL."""
+    """Return `host` without the brackets that an IPv6 address has in a URL."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def ascii_name(host: str) -> str:
     """Return a host's name as the DNS and certificates have it, by IDNA 2008 (RFC 5891).
 
-    Python's own codec is IDNA 2003, which turns straße.de into strasse.de: another domain, to which
-    the password would go.
+    Python's own codec is IDNA 2003, which turns straße.de into strasse.de: the password would go to
+    another domain.
 
     Raises:
         UnicodeError: it is not a valid name.

@@ -1,8 +1,8 @@
 """What can go wrong between us and a server, in words for the person at the keyboard.
 
 Three exceptions match the exit codes: no connection, no TLS, connection lost.  `str(error)` says what
-happened and what to try.  The end of a connection which was made is not an exception but a value, an
-`Ending`: who ended it, how, and whether that was in order.
+happened and what to try.  How a connection ended is a value, not an exception: an `Ending` says who
+ended it, how, and whether that was in order.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from poptalk.pop3.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
 
-# Longer than any host name (253 octets) that one could have meant, and still one line or two.
+# Longer than any host name (253 octets) that could be meant, and still only a line or two.
 PRINTABLE_LIMIT = 300
 
 TLS_PORT_HINT = (
@@ -31,25 +31,21 @@ class NetError(Exception):
 
 
 class ConnectFailed(NetError):
-    """No connection came about: name unknown, refused, unreachable, or no answer in time."""
+    """No connection was made: name unknown, refused, unreachable, or no answer in time."""
 
 
 class TlsFailed(NetError):
-    """TLS did not come about or broke: handshake, certificate, or the file of authorities.
+    """TLS could not begin, or broke: the handshake, a certificate, or the file of authorities.
 
     Args:
         sentence: what happened and what to try.
         certificate: what the server's certificate says, line by line; empty if it is not known.
-        wants_certificate: whether the server ended TLS because it was shown no certificate of ours, or
-            one that it does not take.
+        wants_certificate: whether the server ended TLS because it was shown no client certificate, or
+            one that it doesn't accept.
     """
 
     def __init__(
-        self,
-        sentence: str,
-        *,
-        certificate: tuple[str, ...] = (),
-        wants_certificate: bool = False,
+        self, sentence: str, *, certificate: tuple[str, ...] = (), wants_certificate: bool = False
     ) -> None:
         super().__init__(sentence)
         self.wants_certificate = wants_certificate
@@ -61,11 +57,11 @@ class ConnectionLost(NetError):
 
 
 class EndedBy(enum.Enum):
-    """Whose doing the end of a connection was."""
+    """Who ended a connection."""
 
     SERVER = "the server"
     CLIENT = "the mail program"
-    """One that is not ours, as `tap` sees it."""
+    """Somebody else's client, seen by `tap`."""
     US = "poptalk"
     NETWORK = "the network"
 
@@ -74,9 +70,9 @@ class Ending(Value):
     """How a connection ended.
 
     Args:
-        by: whose doing it was.
-        how: one short clause that continues the name of `by`: "closed the connection".
-        clean: True when nothing can have been cut off: a close, and in TLS after close_notify.
+        by: who ended it.
+        how: a short clause with `by` as its subject: "closed the connection".
+        clean: True when nothing can have been cut off: a close, in TLS one after close_notify.
     """
 
     by: EndedBy
@@ -96,26 +92,23 @@ GAVE_UP_TLS = Ending(
 TLS_CUT_BY_SERVER = Ending(
     by=EndedBy.SERVER, how="cut the TLS session without close_notify", clean=False
 )
-# The kernel's way to say that the peer reset a connection, or had closed it when we wrote.
+
+# What the kernel reports when the peer has reset a connection, or had closed it when we wrote.
 _RESET = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
 
 
 def ending_of(error: OSError) -> Ending:
-    """Return how the connection ended on which `error` was raised.
-
-    Args:
-        error: what recv() or send() raised.
-    """
+    """Return how a connection ended on which recv() or send() raised `error`."""
     if error.errno in _RESET:
         return Ending(by=EndedBy.SERVER, how="reset the connection", clean=False)
     return Ending(by=EndedBy.NETWORK, how=f"broke the connection ({reason(error)})", clean=False)
 
 
 def ending_in_clear(first: bytes | None, error: OSError | None = None) -> Ending:
-    """Return how a connection in the clear ended, with a hint if the server seems to want TLS.
+    """Return how an unencrypted connection ended, with a hint if the server seems to want TLS.
 
     Args:
-        first: the first octets that came from the server, None if none ever came.
+        first: the first octets from the server, None if none ever came.
         error: what recv() or send() raised, None if the server closed.
     """
     ending = CLOSED_BY_SERVER if error is None else ending_of(error)
@@ -140,13 +133,10 @@ def reason(error: OSError) -> str:
 
 
 def looks_like_tls(data: bytes) -> bool:
-    """Tell whether the first octets from a server are a TLS record and no POP3 greeting.
+    """Tell whether the first octets from a server are a TLS record rather than a POP3 greeting.
 
     A server that expects TLS answers a line in the clear with an alert: content type 21 (22 is a
-    handshake message), then major version 3.
-
-    Args:
-        data: the first octets received; fewer than two never look like TLS.
+    handshake message), then major version 3.  Fewer than two octets never look like TLS.
     """
     return data[:2] in (b"\x15\x03", b"\x16\x03")
 
@@ -159,13 +149,13 @@ def peer_name(host: str, port: int) -> str:
 def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
     r"""Return `text` with every unprintable character escaped as ``ascii()`` would, and shortened.
 
-    Host names are typed by anyone and certificates are written by strangers, so neither may carry
-    ESC or a bidi control into a sentence.  A backslash is doubled, so that ``\x1b`` in the result
-    always was an escape character.
+    Anyone types host names and strangers write certificates, so neither may carry ESC or a bidi
+    control into a sentence.  A backslash is doubled, so that ``\x1b`` in the result always was an
+    escape character.
 
     Args:
         text: any text.
-        limit: the most characters of `text` that are kept; "..." stands for the rest.
+        limit: how many characters of `text` to keep; "..." stands for the rest.
     """
     kept = text if len(text) <= limit else text[:limit] + "..."
     return "".join(
@@ -176,7 +166,7 @@ def printable(text: str, limit: int = PRINTABLE_LIMIT) -> str:
     )
 
 
-# What is said where STLS was demanded, and TLS does not come about: never a quiet way on without it.
+# Errors where STLS was demanded and TLS did not begin: the session never goes on quietly without it.
 #
 # Nothing that a server says in the clear is believed: STLS is sent at once, and its +OK is the whole
 # offer (RFC 2595 §4).  The sentences are the same in shells, pipes, replays and comparisons.
@@ -190,11 +180,7 @@ _WITHOUT = "Nothing else was sent, since --starttls goes no further without TLS"
 
 
 def not_greeted(greeting: bytes) -> TlsFailed:
-    """Return the error for a server that does not welcome anybody.
-
-    Args:
-        greeting: what it said.
-    """
+    """Return the error for a server whose greeting is not a +OK."""
     return TlsFailed(f'The greeting was "{_words(greeting)}", so STLS was not sent. {_WITHOUT}.')
 
 
@@ -203,11 +189,7 @@ def _words(line: bytes) -> str:
 
 
 def stls_refused(reply: bytes) -> TlsFailed:
-    """Return the error for a server that does not begin TLS.
-
-    Args:
-        reply: what it said to STLS.
-    """
+    """Return the error for a server that refused STLS with `reply`."""
     return TlsFailed(
         f"The server did not take STLS: {quoted(_words(reply))} {_WITHOUT}. Perhaps it has TLS on port "
         "995 (--tls); if it used to take STLS, an attacker on the way may be answering in its place."
@@ -219,11 +201,7 @@ class Injected(TlsFailed):
 
 
 def injected(residue: bytes) -> Injected:
-    """Return the error for octets in the clear after the +OK to STLS.
-
-    Args:
-        residue: those octets.
-    """
+    """Return the error for the octets that came in the clear after the +OK to STLS."""
     return Injected(
         f"response injection: {len(residue):,} octets came in the clear after the +OK to STLS "
         f"[RFC 2595 §4]; {NOT_TO_BE_TRUSTED}"
@@ -231,11 +209,7 @@ def injected(residue: bytes) -> Injected:
 
 
 def no_tls_in_time(seconds: float) -> NetError:
-    """Return the error for a server that lets one wait for TLS.
-
-    Args:
-        seconds: how long was waited.
-    """
+    """Return the error for TLS that did not begin within a number of seconds."""
     return TlsFailed(
         f"TLS did not begin within {seconds:g} s. {_WITHOUT}. A longer --timeout may help; a port "
         "that expects TLS at once, such as 995, wants --tls."
@@ -243,12 +217,7 @@ def no_tls_in_time(seconds: float) -> NetError:
 
 
 def failure(error: Exception, core: ClientSession) -> NetError:
-    """Return the error for TLS that did not come about, whatever the reason.
-
-    Args:
-        error: what ended the attempt.
-        core: the session in which it was made.
-    """
+    """Return the error for TLS that did not begin, whatever ended the attempt in a session."""
     if not isinstance(error, NetError):
         return TlsFailed(f"TLS did not begin: {error}.")
     if isinstance(error, TlsFailed) or core.greeted is None:

@@ -1,4 +1,4 @@
-"""Servers that have a name: ``poptalk work`` in place of host, port and options.
+"""Saved servers, which have a name: ``poptalk work`` instead of host, port and options.
 
 They are in ``servers.toml`` in the configuration directory, a table each:
 
@@ -7,8 +7,8 @@ They are in ``servers.toml`` in the configuration directory, a table each:
     tls = true
     user = "bob"
 
-The keys are named as the options of the command line.  poptalk writes the file only when it is asked
-to (``--save NAME``), and never changes an entry that is there.  A password has no place in it.
+The keys are named like the options of the command line.  poptalk writes the file only when asked to
+(``--save NAME``), and never changes an existing entry.  A password has no place in it.
 """
 
 from __future__ import annotations
@@ -21,23 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poptalk.config import Table, TomlError, TomlFile, config_directory
-from poptalk.net.endpoint import (
-    DIRECT,
-    FAMILIES,
-    PROXY_VARIABLE,
-    TLS_TWICE,
-    TLS_VERSIONS,
-    BadDestination,
-    BadProxy,
-    Destination,
-    Proxy,
-    Way,
-    consistent,
-    is_plain_name,
-    parse_destination,
-    parse_proxy,
-    usual_port,
-)
+from poptalk.net import endpoint
+from poptalk.net.endpoint import DIRECT, BadDestination, Destination, Way
 from poptalk.net.errors import printable
 
 if TYPE_CHECKING:
@@ -61,25 +46,25 @@ def _pins(entry: Table, key: str) -> tuple[str, ...]:
     return tuple(pins)
 
 
-def _proxy(entry: Table, key: str) -> Proxy:
+def _proxy(entry: Table, key: str) -> endpoint.Proxy:
     try:
-        proxy = parse_proxy(entry.text(key), from_command_line=False)
-    except BadProxy as error:
+        proxy = endpoint.parse_proxy(entry.text(key), from_command_line=False)
+    except endpoint.BadProxy as error:
         raise entry.mistake(key, str(error)) from error
     if proxy.password is not None:
         raise entry.mistake(
             key,
             "a password has no place in this file; put the proxy's URL into the environment variable "
-            f"{PROXY_VARIABLE}",
+            f"{endpoint.PROXY_VARIABLE}",
         )
     return proxy
 
 
 def _family(entry: Table, key: str) -> int:
     number = entry.whole_number(key, least=4, most=6)
-    if number not in FAMILIES:
+    if number not in endpoint.FAMILIES:
         raise entry.mistake(key, "4 or 6 is needed, for that version of IP alone")
-    return FAMILIES[number]
+    return endpoint.FAMILIES[number]
 
 
 def _file(entry: Table, key: str) -> str:
@@ -96,7 +81,7 @@ class _Key:
     """The field of a destination that it fills."""
     read: Read = Table.text
     write: Callable[[Any], Any] = str
-    """Gives the value to write."""
+    """Returns the value to write."""
 
 
 KEYS = {
@@ -121,74 +106,72 @@ KEYS = {
     "pins": _Key(field="pins", read=_pins, write=list),
     "client-cert": _Key(field="client_cert", read=_file, write=os.path.abspath),
     "client-key": _Key(field="client_key", read=_file, write=os.path.abspath),
-    "tls-min": _Key(field="tls_min", read=lambda entry, key: entry.choice(key, TLS_VERSIONS)),
+    "tls-min": _Key(
+        field="tls_min", read=lambda entry, key: entry.choice(key, endpoint.TLS_VERSIONS)
+    ),
     "family": _Key(
         field="family",
         read=_family,
-        write=lambda family: next(number for number, each in FAMILIES.items() if each == family),
+        write=lambda family: next(
+            number for number, each in endpoint.FAMILIES.items() if each == family
+        ),
     ),
     "source": _Key(field="source"),
     "proxy": _Key(field="proxy", read=_proxy, write=lambda proxy: proxy.url),
 }
-"""The fields of a destination that may be saved, each under the name of its option.
+"""The fields of a destination that can be saved, each under the name of its option.
 
-A key log has no key: it is not wanted every time.
+There is no key for a key log, which isn't wanted every time.
 """
 
 
 def servers_file() -> Path:
-    """Return where the named servers are kept; the file need not exist."""
+    """Return the file of saved servers, which need not exist."""
     return config_directory() / FILE_NAME
 
 
 def find_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
-    """Read a target that may be the name of a saved server, or as `parse_destination` takes it.
+    """Read a target: the name of a saved server, or what `endpoint.parse_destination` takes.
 
     Args:
         words: the target.
-        way: how to get there; of a saved server, what is to be other than saved.
+        way: how to reach it; it overrides what is saved wherever it isn't the usual.
 
     Raises:
-        BadDestination: in one sentence, with what would be right.
+        BadDestination: it cannot be read; the sentence says what would be right.
     """
     saved = find_server(words[0], way) if len(words) == 1 else None
-    return saved or parse_destination(words, way)
+    return saved or endpoint.parse_destination(words, way)
 
 
 def find_server(name: str, way: Way = DIRECT) -> Destination | None:
-    """Return the server of a name, None if there is none.
+    """Return the server of that name, None if there is none.
 
     Args:
         name: as it is in the file.
-        way: what the command line says; it goes before the file wherever it is not the usual.
+        way: what the command line says; it overrides the file wherever it isn't the usual.
 
     Raises:
         BadDestination: a mistake in the file, with its line and key.
     """
     path = servers_file()
-    if not is_plain_name(name) or not path.exists():
+    if not endpoint.is_plain_name(name) or not path.exists():
         return None
     try:
         file = TomlFile.read(path)
         if name not in file.names:
             return None
-        kept = _read_entry(file.table(file.names).table(name, allowed=KEYS))
+        fields = _read_entry(file.table(file.names).table(name, allowed=KEYS))
     except TomlError as error:
         raise BadDestination(str(error)) from error
-    return consistent(_join(name, kept, way))
-
-
-def _join(name: str, kept: dict[str, Any], way: Way) -> Destination:
-    usual = {field: getattr(DIRECT, field) for field in Way._fields}
     given = {field: getattr(way, field) for field in Way._fields}
-    other = {field: value for field, value in given.items() if value != usual[field]}
-    # Who says --tls means it in place of STLS, and the other way round.
-    if "tls" in other or "starttls" in other:
-        kept = {**kept, "tls": False, "starttls": False}
-    fields = {**usual, **kept, **other, "label": name}
-    if fields.get("port") is None:
-        fields["port"] = usual_port(tls=fields["tls"])
-    return Destination(**fields)
+    given = {field: value for field, value in given.items() if value != Way._defaults[field]}
+    # --tls on the command line means it instead of STLS, and the other way round.
+    if "tls" in given or "starttls" in given:
+        fields |= {"tls": False, "starttls": False}
+    fields |= {**given, "label": name}
+    fields.setdefault("port", endpoint.usual_port(tls=fields.get("tls", False)))
+    return endpoint.consistent(Destination(**fields))
 
 
 def _read_entry(entry: Table) -> dict[str, Any]:
@@ -199,7 +182,7 @@ def _read_entry(entry: Table) -> dict[str, Any]:
     if not fields.setdefault("host", "localhost"):
         raise entry.mistake("host", "it is empty")
     if fields.get("tls") and fields.get("starttls"):
-        raise entry.mistake("starttls", TLS_TWICE)
+        raise entry.mistake("starttls", endpoint.TLS_TWICE)
     return fields
 
 
@@ -207,18 +190,18 @@ def _read_entry(entry: Table) -> dict[str, Any]:
 
 
 def save_server(name: str, destination: Destination) -> Path:
-    """Write a server under a name, beside those that are there; return the file.
+    """Save a server under a name, after those that are there; return the file.
 
-    The file is made for its owner alone, mode 0600.
+    The file is private, mode 0600.
 
     Args:
         name: letters, digits, hyphen and underscore.
-        destination: what to write; of a proxy with a password nothing is.
+        destination: what to write; a proxy with a password is left out.
 
     Raises:
         BadDestination: the name cannot be used or is taken, or the file cannot be written.
     """
-    if not is_plain_name(name):
+    if not endpoint.is_plain_name(name):
         raise BadDestination(
             f"{printable(name)!r} cannot be the name of a server: it may have letters, digits, - and _, "
             "and localhost is taken"
@@ -232,10 +215,10 @@ def save_server(name: str, destination: Destination) -> Path:
                 f"{path}, line {taken}: there is a server named {name} already; change it there, or "
                 "choose another name"
             )
-        if before and not before.endswith(b"\n"):
-            before += b"\n"
+        if before:
+            before = before.removesuffix(b"\n") + b"\n\n"
         entry = "".join(f"{line}\n" for line in _entry(name, destination))
-        _replace(path, before + (b"\n" if before else b"") + entry.encode("utf-8"))
+        _replace(path, before + entry.encode("utf-8"))
     except TomlError as error:
         raise BadDestination(str(error)) from error
     except (OSError, UnicodeEncodeError) as error:
@@ -245,9 +228,9 @@ def save_server(name: str, destination: Destination) -> Path:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file again in one step, so that a crash leaves the old one or the new one."""
+    """Replace a file in one step, so that a crash leaves the old one or the new one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The file may be a link into a collection of such files.
+    # The file may be a link into somebody's collection of settings.
     path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -261,16 +244,13 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _entry(name: str, destination: Destination) -> Iterator[str]:
-    """Give the lines of an entry: what is other than usual, and host and port wherever they count."""
+    """Yield the lines of an entry: what isn't the default, and host and port where they matter."""
     yield f"[{name}]"
     for key, row in KEYS.items():
         value = getattr(destination, row.field)
-        without_use = row.field in ("host", "port") and destination.path is not None
+        unused = row.field in ("host", "port") and destination.path is not None
         secret = row.field == "proxy" and value is not None and value.password is not None
-        if value != Destination._defaults.get(row.field) and not without_use and not secret:
-            # JSON's form of these values is TOML's as well.
-            yield f"{key} = {_toml(row.write(value))}"
-
-
-def _toml(value: str | int | list[str]) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        if value != Destination._defaults.get(row.field) and not unused and not secret:
+            # JSON writes these values as TOML does, except for DEL.
+            written = json.dumps(row.write(value), ensure_ascii=False)
+            yield f"{key} = {written}".replace("\x7f", "\\u007F")

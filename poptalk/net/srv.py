@@ -1,12 +1,12 @@
 """Finding a domain's POP3 server in the DNS (RFC 6186), by way of the optional dnspython.
 
 A domain publishes SRV records (RFC 2782) under two names: ``_pop3s._tcp`` for TLS at once and
-``_pop3._tcp`` for the port where STLS may follow.  TLS at once is taken where both are there.  A
+``_pop3._tcp`` for the port where STLS may follow.  If both are there, TLS at once is preferred.  A
 target of "." says that the service is not offered.
 
-What the DNS says is not signed as a rule: an attacker who can forge an answer can name a server of his
-own, with a good certificate for its name.  So the remarks say which name the certificate has to be for,
-and whether that name belongs to the domain.
+DNS answers usually aren't signed: an attacker who can forge one can name a server of his own, with a
+good certificate for its name.  So the remarks say which name the certificate has to be for, and whether
+that name belongs to the domain.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TLS_SERVICE = "_pop3s._tcp"
 CLEAR_SERVICE = "_pop3._tcp"
 
 NOT_OFFERED = "."
-"""The target that says so (RFC 2782)."""
+"""The target of a service that is not offered (RFC 2782)."""
 
 MOST_NAMED = 5
 """How many records a remark lists; a domain has one or two."""
@@ -38,7 +38,7 @@ class Service(Value):
     """The server that was chosen.
 
     Args:
-        host: its name, for which the certificate must be.
+        host: its name, which the certificate must be for.
         port: its port.
         tls: whether TLS begins at once.
         remarks: sentences about what was found.
@@ -60,13 +60,13 @@ def find_service(
     """Look up a domain's POP3 server.
 
     Args:
-        domain: such as ``example.org``; of a mail address, what follows the ``@`` counts.
+        domain: such as ``example.org``; in a mail address, what follows the ``@``.
         timeout: seconds for each of the two look-ups.
-        tls: True or False for a server with or without TLS at once alone; None for either.
+        tls: True for a server with TLS at once only, False for one without; None for either.
         resolver: whom to ask; None for the system's.
 
     Raises:
-        BadDestination: the domain is none, or dnspython is not installed.
+        BadDestination: the domain is malformed, or dnspython is not installed.
         ConnectFailed: the domain names no such server, or the name service does not answer.
     """
     domain = domain.rpartition("@")[2].removesuffix(".")
@@ -76,15 +76,11 @@ def find_service(
         name = f"{service}.{domain}"
         records = _ask(name, timeout=timeout, resolver=resolver)
         remarks.append(_found(name, records))
-        best = next((record for record in records if _host(record) != NOT_OFFERED), None)
-        if best is not None:
-            remarks.append(_certificate(_host(best), domain))
-            return Service(
-                host=_host(best),
-                port=best.port,
-                tls=service == TLS_SERVICE,
-                remarks=tuple(remarks),
-            )
+        for record in records:
+            if (host := _host(record)) != NOT_OFFERED:
+                remarks.append(_certificate(host, domain))
+                secure = service == TLS_SERVICE
+                return Service(host=host, port=record.port, tls=secure, remarks=tuple(remarks))
     raise ConnectFailed(
         f"The domain {printable(domain)} names no POP3 server that would do: {'; '.join(remarks)}. "
         "Its server may be there all the same: ask for its name, and give that."
@@ -92,7 +88,7 @@ def find_service(
 
 
 def _host(record: SRV) -> str:
-    """Return the server's name without the dot at its end; "." for not offered."""
+    """Return the server's name without its final dot; "." for not offered."""
     host: str = record.target.to_text(omit_final_dot=True)
     return host
 
@@ -122,7 +118,7 @@ def _certificate(host: str, domain: str) -> str:
 
 
 def _ask(name: str, *, timeout: float, resolver: Resolver | None) -> list[SRV]:
-    """Look up the records of a name, in the order of RFC 2782; a name that does not exist has none."""
+    """Return the records of a name in the order of RFC 2782; a name that does not exist has none."""
     try:
         import dns.exception
         import dns.resolver
@@ -146,10 +142,9 @@ def _ask(name: str, *, timeout: float, resolver: Resolver | None) -> list[SRV]:
             "answer. Try again, or give the server's own name."
         ) from None
     except dns.exception.DNSException as error:
-        # Labels that are empty or too long, and what else is no name.
+        # Labels that are empty or too long, and other malformed names.
         raise BadDestination(
-            f"{shown} is no name to look up ({printable(str(error))}): "
-            "give a domain such as example.org"
+            f"{shown} cannot be looked up ({printable(str(error))}): give a domain such as example.org"
         ) from None
     records: list[SRV] = answer.rrset.processing_order()
     return records

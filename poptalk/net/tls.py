@@ -1,10 +1,10 @@
 """TLS without I/O: ciphertext in, plaintext out, and the reverse.
 
 asyncio's own ``start_tls`` lets octets that came in the clear cross into the encrypted session, and
-differs by patch release in what becomes of them.  Here TLS is a layer between two byte streams, made
-of an ``ssl.SSLObject`` and two ``ssl.MemoryBIO``.  A driver passes what it received to
+what becomes of them differs by patch release.  Here TLS is a layer between two byte streams, made of
+an ``ssl.SSLObject`` and two ``ssl.MemoryBIO``.  A driver passes what it received to
 `TlsLayer.receive_data`, sends what `TlsLayer.data_to_send` returns, and sees every octet on the way.
-Both the blocking and the asyncio driver use it, and the practice server for its own side.
+Both connections use it, and so does the practice server for its side.
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ from poptalk.net.errors import TlsFailed, printable
 from poptalk.net.tls_settings import Pin, TlsSettings, client_context, save_chain
 from poptalk.pop3.values import Value
 
-# Plaintext is taken out of OpenSSL in pieces of at most this many octets, four records of 16 KiB.
+# Plaintext is taken from OpenSSL in pieces of at most this many octets, four records of 16 KiB.
 CHUNK = 64 * 1024
 # A memory BIO slows down tenfold when it grows to hundreds of megabytes, so it never holds more.
 SLICE = 256 * 1024
 # A TLS record begins with its type, a version and a length: five octets.
 RECORD_HEADER = 5
-# The types of record with which a handshake can begin: a handshake message, or an alert.
+# The record types that can begin a handshake: a handshake message, or an alert.
 FIRST_RECORDS = b"\x16\x15"
 
 
 class TlsFacts(Value):
-    """What came of a handshake.
+    """The outcome of a handshake.
 
     Args:
         version: the version of TLS, such as ``TLSv1.3``.
         cipher: OpenSSL's name of the cipher suite.
-        verified: True if the certificate of the peer was checked, and passed.
-        chain: the certificates that the peer sent, its own first, in DER form; empty on the side of a
-            server.
-        pinned: True if the certificate, or its key, is one that was pinned.
+        verified: whether the peer's certificate was checked, and passed.
+        chain: the certificates that the peer sent, its own first, in DER form; empty for a server.
+        pinned: whether the certificate, or its key, is pinned.
         server_name: the name that was asked for, and verified if anything was.
     """
 
@@ -49,13 +48,13 @@ class TlsFacts(Value):
 
     @property
     def summary(self) -> str:
-        """One line for people: version, cipher suite, and whether the certificate was checked."""
+        """Version, cipher suite, and whether the certificate was checked, in one line."""
         checked = "certificate verified" if self.verified else "certificate NOT verified"
         return f"{self.version}, {self.cipher}, {checked}"
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What the certificates show to be wrong with them, a sentence each; read when asked for."""
+        """What is wrong with the certificates as far as they show it, a sentence each."""
         from poptalk.net.certificate import problems
 
         return problems(self.chain, self.server_name)
@@ -71,17 +70,16 @@ class TlsFacts(Value):
 def client_layer(
     settings: TlsSettings, *, peer: str, upgrading: bool, context: ssl.SSLContext | None = None
 ) -> TlsLayer:
-    """Return the client's side of a TLS session on the terms of `settings`.
+    """Return the client's side of a TLS session.
 
     Args:
-        settings: the terms.
+        settings: what is asked of the server.
         peer: the words for the server in sentences about failures.
         upgrading: True where TLS begins after STLS.
-        context: what `client_context` makes of the settings, where that was done before: it reads all
-            authorities of the system.
+        context: what `client_context` made of the settings, if that was done before.
 
     Raises:
-        TlsFailed: a file, or the server's name, is of no use.
+        TlsFailed: a file, or the server's name, cannot be used.
     """
     return TlsLayer(
         context or client_context(settings),
@@ -100,16 +98,16 @@ class TlsLayer:
         context: the settings of this side, see `client_context`.
         server_side: True for the server.
         server_name: the name to ask for and to verify; a client whose context verifies needs one.
-        pins: of which the peer's certificate must match one, unless there are none.
+        pins: the peer's certificate must match one of them, unless there are none.
         peer: the words for the other side in sentences about failures.
         upgrading: True where TLS begins after STLS, for the same sentences.
-        chain_file: a new file for the certificates of the peer, whether they pass or not.
+        chain_file: a new file for the peer's certificates, whether they pass or not.
 
     Attributes:
         established: True once the handshake is done.
-        facts: what came of it, None before.
+        facts: its outcome, None before.
         ended: True once the peer's close_notify has come.
-        failure: why TLS failed, None as long as it did not.
+        failure: why TLS failed, None if it has not.
 
     Raises:
         TlsFailed: on construction, if `server_name` cannot be a host name.
@@ -162,9 +160,9 @@ class TlsLayer:
             ) from None
 
     def receive_data(self, data: bytes) -> bytes:
-        """Take ciphertext from the peer and return the plaintext that it held.
+        """Take ciphertext from the peer and return its plaintext.
 
-        A client calls it once with nothing, to begin the handshake.  What was decrypted before a
+        A client calls this once with nothing, to begin the handshake.  What was decrypted before a
         broken record is returned; the next call then raises `failure`.
 
         Args:
@@ -177,14 +175,19 @@ class TlsLayer:
             raise self.failure
         if self.ended:
             return b""
-        if not self.established:
-            return self._decrypt(b"") if self._shake_hands(data) else b""
-        return self._decrypt(data)
+        if self.established:
+            return self._decrypt(data)
+        try:
+            done = self._shake_hands(data)
+        except TlsFailed as error:
+            self.failure = error
+            raise
+        return self._decrypt(b"") if done else b""
 
     def receive_eof(self) -> bool:
         """Take the end of the byte stream, and tell whether close_notify had come before it.
 
-        In the middle of a handshake it is a failure, and `failure` then says so.
+        In the middle of a handshake that is a failure, which sets `failure`.
         """
         if not self.established and self.failure is None:
             self.failure = (
@@ -195,9 +198,9 @@ class TlsLayer:
         return self.ended
 
     def send(self, plaintext: bytes) -> None:
-        """Encrypt `plaintext`; before the handshake is done it waits for that.
+        """Encrypt `plaintext`, once the handshake is done.
 
-        After a failure, or after `close`, it is dropped: it would not be decrypted any more.
+        After a failure, or after `close`, it is dropped: nobody would decrypt it.
         """
         if plaintext and self.failure is None and not self._said_goodbye:
             self._unsent.append(plaintext)
@@ -205,7 +208,7 @@ class TlsLayer:
                 self._encrypt()
 
     def data_to_send(self) -> bytes:
-        """Return the ciphertext for the peer since the last call, alerts of a failure included."""
+        """Return the ciphertext for the peer since the last call, including the alert of a failure."""
         pieces, self._ciphertext = self._ciphertext, []
         pieces.append(self._outgoing.read())
         return b"".join(pieces)
@@ -218,18 +221,17 @@ class TlsLayer:
         try:
             self._tls.unwrap()
         except ssl.SSLError:
-            # The goodbye is on its way; that the peer's has not come yet is no failure.
+            # Ours is on its way; it doesn't matter that the peer's has not come yet.
             pass
 
     def _shake_hands(self, data: bytes) -> bool:
-        """Go on with the handshake as far as `data` leads, and tell whether it is done."""
+        """Go on with the handshake as far as `data` allows, and tell whether it is done."""
         if not self._speaks_tls:
             data = self._first + data
             self._first = data
             self._speaks_tls = bool(data) and data[0] in FIRST_RECORDS
             if not self._speaks_tls and len(data) >= RECORD_HEADER:
-                self.failure = self._in_clear()
-                raise self.failure
+                raise self._in_clear()
         if self._speaks_tls:
             self._incoming.write(data)
         try:
@@ -237,57 +239,41 @@ class TlsLayer:
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLCertVerificationError as error:
-            self._save_chain(tls_errors.peer_chain(self._tls))
-            self.failure = tls_errors.verification_failed(
-                error,
-                peer=self._peer,
-                server_name=self._server_name,
-                chain=tls_errors.peer_chain(self._tls),
-            )
-            raise self.failure from error
+            chain = self._sent_chain()
+            raise tls_errors.verification_failed(
+                error, peer=self._peer, server_name=self._server_name, chain=chain
+            ) from error
         except ssl.SSLError as error:
-            self.failure = tls_errors.handshake_failed(
-                error,
-                peer=self._peer,
-                server_side=self._server_side,
-                upgrading=self._upgrading,
-            )
-            raise self.failure from error
+            raise tls_errors.handshake_failed(
+                error, peer=self._peer, server_side=self._server_side, upgrading=self._upgrading
+            ) from error
         self._first = b""
-        facts = self._gather_facts()
-        self._save_chain(facts.chain)
+        cipher = self._tls.cipher()
+        own = self._tls.getpeercert(binary_form=True) or b""
+        facts = TlsFacts(
+            version=self._tls.version() or "",
+            cipher=cipher[0] if cipher else "",
+            verified=self._tls.context.verify_mode is ssl.CERT_REQUIRED,
+            chain=(self._sent_chain() or (own,)) if own else (),
+            pinned=any(pin.matches(own) for pin in self._pins),
+            server_name=self._server_name,
+        )
         if self._pins and not facts.pinned:
-            self.failure = tls_errors.not_pinned(facts.chain, peer=self._peer)
-            raise self.failure
+            raise tls_errors.not_pinned(facts.chain, peer=self._peer)
         self.established = True
         self.facts = facts
         self._encrypt()
         return True
 
-    def _save_chain(self, chain: tuple[bytes, ...]) -> None:
-        if self._chain_file is None or not chain:
-            return
-        try:
+    def _sent_chain(self) -> tuple[bytes, ...]:
+        """Return the certificates that the peer sent, and save them if that was asked for."""
+        chain = tls_errors.peer_chain(self._tls)
+        if self._chain_file is not None and chain:
             save_chain(self._chain_file, chain)
-        except TlsFailed as error:
-            self.failure = error
-            raise
-
-    def _gather_facts(self) -> TlsFacts:
-        cipher = self._tls.cipher()
-        own = self._tls.getpeercert(binary_form=True) or b""
-        chain = (tls_errors.peer_chain(self._tls) or (own,)) if own else ()
-        return TlsFacts(
-            version=self._tls.version() or "",
-            cipher=cipher[0] if cipher else "",
-            verified=self._tls.context.verify_mode is ssl.CERT_REQUIRED,
-            chain=chain,
-            pinned=any(pin.matches(own) for pin in self._pins),
-            server_name=self._server_name,
-        )
+        return chain
 
     def _decrypt(self, data: bytes) -> bytes:
-        """Return all plaintext that the ciphertext gives, `data` and what came before it."""
+        """Return the plaintext of `data`, and of what came before it."""
         pieces: list[bytes] = []
         ciphertext = memoryview(data)
         try:
@@ -299,7 +285,6 @@ class TlsLayer:
                     break
         except ssl.SSLError as error:
             self.failure = tls_errors.session_broke(error, peer=self._peer)
-            self.failure.__cause__ = error
             if not pieces:
                 raise self.failure from error
         return b"".join(pieces)
@@ -315,7 +300,7 @@ class TlsLayer:
         filled = 0
         try:
             while not self.ended:
-                # The type stub of `read` knows a bytearray only.
+                # The type stub of `read` knows only bytearray.
                 taken: int = self._tls.read(CHUNK - filled, view[filled:])  # type: ignore[assignment]
                 filled += taken
                 self.ended = not taken
@@ -340,19 +325,15 @@ class TlsLayer:
                     self._ciphertext.append(self._outgoing.read())
         except ssl.SSLError as error:
             self.failure = tls_errors.session_broke(error, peer=self._peer)
-            self.failure.__cause__ = error
 
     def _in_clear(self) -> TlsFailed:
         return tls_errors.answered_in_clear(
-            self._first,
-            peer=self._peer,
-            server_side=self._server_side,
-            upgrading=self._upgrading,
+            self._first, peer=self._peer, server_side=self._server_side, upgrading=self._upgrading
         )
 
 
 def _certificate_name(host: str) -> str:
-    """Return `host` as a certificate has it: no brackets, no zone of an address, no last dot, ASCII.
+    """Return `host` as a certificate has it: ASCII, without brackets, zone and final dot.
 
     Raises:
         UnicodeError: it is not a valid international name.

@@ -4,8 +4,8 @@ OpenSSL's own words ("certificate verify failed: Hostname mismatch", "wrong vers
 check, not the remedy, and the second even names the wrong thing: the usual cause is a port that
 speaks in the clear.
 
-A piped session with TLS loads this module, but not the one that reads certificates: that one is
-imported when there is a certificate to speak of.
+A piped session with TLS loads this module, but not `certificate`: that is imported when there is a
+certificate to describe.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from poptalk.pop3.replies import quoted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from poptalk.net.certificate import CertificateFacts
 
 # Result codes of OpenSSL's verification (X509_V_ERR_..., openssl/x509_vfy.h); the ssl module has no
 # names for them.
@@ -45,25 +43,32 @@ _UPDATE = (
     "poptalk speaks TLS 1.2 and 1.3, or what --tls-min says: the server may be too old, or have no "
     "certificate."
 )
-
-_OLD_VERSION = (
-    "UNSUPPORTED_PROTOCOL",
-    "TLSV1_ALERT_PROTOCOL_VERSION",
-    "WRONG_SSL_VERSION",
-    "NO_PROTOCOLS_AVAILABLE",
-)
-_NO_CIPHER = ("NO_SHARED_CIPHER", "TLSV1_ALERT_INSUFFICIENT_SECURITY")
-_NOTHING_SUITS = "SSLV3_ALERT_HANDSHAKE_FAILURE"
-_NOTHING_IN_COMMON = (
-    "It may find no version or cipher that suits both sides (--tls-min), have no certificate, or want "
-    "one of yours (--client-cert)."
-)
-_WEAK_KEYS = ("DH_KEY_TOO_SMALL", "BAD_DH_VALUE", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL")
 _WEAK = "--tls-min 1.0 accepts weak keys too, to look at a server that should be retired"
-_CLIENT_CERTIFICATE = "The server wants a certificate of yours: name its file with --client-cert."
+
+_NO_VERSION = ("the two sides have no version of TLS in common", _UPDATE)
+_NO_CIPHER = ("the two sides have no cipher in common", _UPDATE)
+_WEAK_KEY = ("the server's keys are too weak ({})", f"{_WEAK}.")
+_EXPLAINED = {
+    "UNSUPPORTED_PROTOCOL": _NO_VERSION,
+    "TLSV1_ALERT_PROTOCOL_VERSION": _NO_VERSION,
+    "WRONG_SSL_VERSION": _NO_VERSION,
+    "NO_PROTOCOLS_AVAILABLE": _NO_VERSION,
+    "NO_SHARED_CIPHER": _NO_CIPHER,
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY": _NO_CIPHER,
+    "DH_KEY_TOO_SMALL": _WEAK_KEY,
+    "BAD_DH_VALUE": _WEAK_KEY,
+    "EE_KEY_TOO_SMALL": _WEAK_KEY,
+    "CA_KEY_TOO_SMALL": _WEAK_KEY,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
+        "{}",
+        "It may find no version or cipher that suits both sides (--tls-min), have no certificate, or "
+        "want one of yours (--client-cert).",
+    ),
+}
+"""By OpenSSL's reason: what that means, `{}` standing for its own words, and what to try."""
+
 _NO_CLIENT_CERTIFICATE = "ALERT_CERTIFICATE_REQUIRED"
 """The end of OpenSSL's reason for the alert of RFC 8446 §6.2."""
-_CERTIFICATE_REFUSED = "It says that of a certificate of yours: look at --client-cert."
 _REFUSALS = (
     "ALERT_UNKNOWN_CA",
     "ALERT_BAD_CERTIFICATE",
@@ -77,11 +82,13 @@ _REFUSALS = (
 
 
 def _about_ours(error: ssl.SSLError) -> str:
-    """Say what a server wants of a certificate of ours; empty where its alert isn't about that."""
+    """Say what is wrong with our client certificate; empty where the server's alert isn't about it."""
     reason = error.reason or ""
     if reason.endswith(_NO_CLIENT_CERTIFICATE):
-        return _CLIENT_CERTIFICATE
-    return _CERTIFICATE_REFUSED if reason.endswith(_REFUSALS) else ""
+        return "The server wants a certificate of yours: name its file with --client-cert."
+    if reason.endswith(_REFUSALS):
+        return "It says that of a certificate of yours: look at --client-cert."
+    return ""
 
 
 def verification_failed(
@@ -95,75 +102,85 @@ def verification_failed(
         server_name: the name that the certificate had to be for.
         chain: the certificates that the server sent, its own first; empty if unknown.
     """
-    from poptalk.net.certificate import describe_certificate, read_certificate
+    from poptalk.net.certificate import describe_certificate
 
     der = chain[0] if chain else b""
-    try:
-        facts = read_certificate(der) if der else None
-    except ValueError:
-        facts = None
     if error.verify_code in (HAS_EXPIRED, NOT_YET_VALID):
-        (failed, advice), der = _out_of_time(error.verify_code, chain)
+        failed, advice, der = _out_of_time(chain, expired=error.verify_code == HAS_EXPIRED)
     else:
-        failed, advice = _verdict(
-            error, server_name=printable(server_name), facts=facts, alone=len(chain) == 1
-        )
+        failed, advice = _verdict(error, printable(server_name), chain)
+    joint = "" if advice.endswith("?") else ";"
     return TlsFailed(
-        f"The certificate of {peer} {failed}. {advice}.", certificate=describe_certificate(der)
+        f"The certificate of {peer} {failed}. {advice}{joint} {INSECURE}.",
+        certificate=describe_certificate(der),
     )
 
 
 def _verdict(
-    error: ssl.SSLCertVerificationError,
-    *,
-    server_name: str,
-    facts: CertificateFacts | None,
-    alone: bool,
+    error: ssl.SSLCertVerificationError, server_name: str, chain: tuple[bytes, ...]
 ) -> tuple[str, str]:
-    """Return which check failed, as the end of a sentence, and what to try.
+    """Return which check failed, as the end of a sentence, and what to try."""
+    from poptalk.net.certificate import list_names, read_certificate
 
-    Args:
-        error: what the handshake raised.
-        server_name: the name that the certificate had to be for.
-        facts: what it says, None where it cannot be read.
-        alone: whether the server sent no other certificate beside its own.
-    """
+    try:
+        facts = read_certificate(chain[0] if chain else b"")
+    except ValueError:
+        facts = None
     code = error.verify_code
-    if code in (SELF_SIGNED, SELF_SIGNED_IN_CHAIN, *UNKNOWN_ISSUER):
-        return _not_vouched_for(code, facts, alone=alone)
+    if code == SELF_SIGNED:
+        return (
+            "is self-signed, so no authority vouches for it",
+            "If you know it to be genuine, save it and name it with --ca-file",
+        )
+    if code == SELF_SIGNED_IN_CHAIN:
+        return (
+            "goes back to an authority that signed itself and is not trusted here",
+            "If that authority is yours, name its certificate with --ca-file",
+        )
+    if code in UNKNOWN_ISSUER and len(chain) == 1:
+        signed_by = f" by {facts.issuer}" if facts else ""
+        return (
+            f"came alone, and was signed{signed_by}, which is unknown here",
+            "The server should send the certificates in between as well (its chain); or the "
+            "authority is your own, then name its certificate with --ca-file",
+        )
+    if code in UNKNOWN_ISSUER:
+        return (
+            "leads up to an authority that is unknown here",
+            "If that authority is yours, name its certificate with --ca-file; perhaps the server "
+            "leaves out a certificate in between",
+        )
+    if code in WRONG_NAME and facts and not facts.names:
+        return (
+            "names no host: it has no subject alternative names, and a common name "
+            "is not enough (RFC 9525)",
+            "The server needs a new certificate, with its name in that field",
+        )
     if code in WRONG_NAME:
-        from poptalk.net.certificate import list_names
-
-        if facts and not facts.names:
-            return (
-                "names no host: it has no subject alternative names, and a common name "
-                "is not enough (RFC 9525)",
-                f"The server needs a new certificate, with its name in that field; {INSECURE}",
-            )
         names = f"it is for {list_names(facts.names)}, " if facts else ""
         return (
             f"is for another host: {names}not for {server_name}",
-            f"Connect under a name that it is for, if that is the same server; {INSECURE}",
+            "Connect under a name that it is for, if that is the same server",
         )
     if code in TOO_WEAK:
-        return f"is too weak: {printable(error.verify_message)}", f"{_WEAK}; {INSECURE}"
+        return f"is too weak: {printable(error.verify_message)}", _WEAK
     return (
         f"did not pass: {printable(error.verify_message)}",
-        f"Is the right authority named with --ca-file? {INSECURE}",
+        "Is the right authority named with --ca-file?",
     )
 
 
-def _out_of_time(code: int, chain: tuple[bytes, ...]) -> tuple[tuple[str, str], bytes]:
+def _out_of_time(chain: tuple[bytes, ...], *, expired: bool) -> tuple[str, str, bytes]:
     """As `_verdict`, for dates that are wrong, with the certificate whose dates they are.
 
-    OpenSSL says that one is out of time, not which: its issuer's may be, with the server's own good.
+    OpenSSL says that a certificate is out of time, not which one: it may be its issuer's.
     """
     from poptalk.net.certificate import moment, read_certificate
 
-    expired = code == HAS_EXPIRED
-    advice = f"The server needs a new one, or the clock here is wrong; {INSECURE}"
-    if not expired:
-        advice = f"Is the clock here right, and the server's? {INSECURE}"
+    failed = "has expired" if expired else "is not yet valid"
+    advice = "Is the clock here right, and the server's?"
+    if expired:
+        advice = "The server needs a new one, or the clock here is wrong"
     now = datetime.now(UTC)
     for number, der in enumerate(chain, 1):
         try:
@@ -172,53 +189,26 @@ def _out_of_time(code: int, chain: tuple[bytes, ...]) -> tuple[tuple[str, str], 
             continue
         when = facts.valid_until if expired else facts.valid_from
         if (when < now) == expired:
-            says = "has expired (valid until" if expired else "is not yet valid (valid from"
-            says = f"{says} {moment(when)})"
-            if number > 1:
-                says = (
-                    f"is signed by way of one that {says}: certificate {number} of {len(chain)} in its "
-                    f"chain, {facts.subject}"
-                )
-                advice = f"The server needs a new one of that in its chain; {INSECURE}"
-            return (says, advice), der
+            failed = f"{failed} (valid {'until' if expired else 'from'} {moment(when)})"
+            if number == 1:
+                return failed, advice, der
+            return (
+                f"is signed by way of one that {failed}: certificate {number} of {len(chain)} in its "
+                f"chain, {facts.subject}",
+                "The server needs a new one of that in its chain",
+                der,
+            )
     own = chain[0] if chain else b""
-    which = "has expired" if expired else "is not yet valid"
-    return (f"(or one above it, which the server did not send) {which}", advice), own
-
-
-def _not_vouched_for(code: int, facts: CertificateFacts | None, *, alone: bool) -> tuple[str, str]:
-    """As `_verdict`, for a chain that leads to no authority that is trusted."""
-    if code == SELF_SIGNED:
-        return (
-            "is self-signed, so no authority vouches for it",
-            f"If you know it to be genuine, save it and name it with --ca-file; {INSECURE}",
-        )
-    if code == SELF_SIGNED_IN_CHAIN:
-        return (
-            "goes back to an authority that signed itself and is not trusted here",
-            f"If that authority is yours, name its certificate with --ca-file; {INSECURE}",
-        )
-    if alone:
-        signed_by = f" by {facts.issuer}" if facts else ""
-        return (
-            f"came alone, and was signed{signed_by}, which is unknown here",
-            "The server should send the certificates in between as well (its chain); or the "
-            f"authority is your own, then name its certificate with --ca-file; {INSECURE}",
-        )
-    return (
-        "leads up to an authority that is unknown here",
-        "If that authority is yours, name its certificate with --ca-file; perhaps the server "
-        f"leaves out a certificate in between; {INSECURE}",
-    )
+    return f"(or one above it, which the server did not send) {failed}", advice, own
 
 
 def answered_in_clear(data: bytes, *, peer: str, server_side: bool, upgrading: bool) -> TlsFailed:
-    """Return the error for a peer whose first octets are no TLS.
+    """Return the error for a peer whose first octets aren't TLS.
 
     Args:
         data: those octets.
         peer: the words for the peer.
-        server_side: True if we are the server.
+        server_side: whether we are the server.
         upgrading: True after STLS, False where TLS was to begin with the connection.
     """
     line = data.partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "backslashreplace")
@@ -248,71 +238,60 @@ def _advice(*, upgrading: bool) -> str:
 def handshake_failed(
     error: ssl.SSLError, *, peer: str, server_side: bool, upgrading: bool
 ) -> TlsFailed:
-    """Return the error for a handshake that failed for another cause than the certificate.
+    """Return the error for a handshake that failed for another reason than the certificate.
 
     Args:
         error: what the handshake raised.
         peer: the words for the other side.
-        server_side: True if we are the server.
+        server_side: whether we are the server.
         upgrading: True after STLS.
     """
-    if error.reason in _OLD_VERSION:
-        said, advice = "the two sides have no version of TLS in common", _UPDATE
-    elif error.reason in _NO_CIPHER:
-        said, advice = "the two sides have no cipher in common", _UPDATE
-    elif error.reason in _WEAK_KEYS:
-        said, advice = f"the server's keys are too weak ({_words(error)})", f"{_WEAK}."
-    elif error.reason == _NOTHING_SUITS:
-        said, advice = _words(error), _NOTHING_IN_COMMON
-    elif ours := _about_ours(error):
-        said, advice = _words(error), ours
-    elif "_ALERT_" in (error.reason or ""):
-        said, advice = _words(error), _OWN_WORDS
-    else:
-        said, advice = _words(error), _advice(upgrading=upgrading)
+    why = error.reason or ""
+    said, advice = _EXPLAINED.get(why, ("{}", _about_ours(error)))
+    if not advice:
+        advice = _OWN_WORDS if "_ALERT_" in why else _advice(upgrading=upgrading)
     ending = "." if server_side else f". {advice}"
-    return TlsFailed(f"The TLS handshake with {peer} failed: {said}{ending}")
+    return TlsFailed(f"The TLS handshake with {peer} failed: {said.format(_words(error))}{ending}")
 
 
 def session_broke(error: ssl.SSLError, *, peer: str) -> TlsFailed:
     """Return the error for an established TLS session that stopped working."""
     if error.reason is None and "system lib" in str(error):
-        # Of all that OpenSSL does with a session held in memory, only that needs the system.
-        return TlsFailed(
+        # A session is held in memory: of all that OpenSSL does with it, only the log needs the system.
+        failure = TlsFailed(
             f"The TLS session with {peer} broke off here: the key log cannot be written to. Is the "
             "disk full? It goes on without --keylog."
         )
-    # In TLS 1.3 the server looks at our certificate after our side of the handshake is done.
-    ours = _about_ours(error)
-    return TlsFailed(
-        f"The TLS session with {peer} broke: {_words(error)}. {ours or 'Connect again.'}",
-        wants_certificate=bool(ours),
-    )
+    else:
+        # In TLS 1.3 the server looks at our certificate after our side of the handshake is done.
+        ours = _about_ours(error)
+        failure = TlsFailed(
+            f"The TLS session with {peer} broke: {_words(error)}. {ours or 'Connect again.'}",
+            wants_certificate=bool(ours),
+        )
+    failure.__cause__ = error
+    return failure
 
 
 def ending_of_session(failure: TlsFailed) -> Ending:
-    """Return the ending of a connection whose established TLS session broke.
-
-    Args:
-        failure: what `session_broke` returned.
-    """
+    """Return the ending of a connection whose TLS session broke with what `session_broke` returned."""
     cause = failure.__cause__
     why = f" ({_words(cause)})" if isinstance(cause, ssl.SSLError) else ""
     return Ending(by=EndedBy.SERVER, how=f"broke the TLS session{why}", clean=False)
 
 
 def closed_in_handshake(peer: str, *, upgrading: bool) -> TlsFailed:
-    """Return the error for a peer that closed the connection before TLS was there."""
+    """Return the error for a peer that closed the connection before the handshake was done."""
     return TlsFailed(
         f"{_begin(peer)} closed the connection during the TLS handshake. {_advice(upgrading=upgrading)}"
     )
 
 
 def broke_in_handshake(error: OSError | None, *, peer: str, upgrading: bool) -> TlsFailed:
-    """Return the error for a connection that broke before TLS was there.
+    """Return the error for a connection that broke before the handshake was done.
 
     Args:
-        error: what recv() or send() raised, None if we gave up ourselves.
+        error: what recv() or send() raised, None if we gave up.
         peer: the words for the server.
         upgrading: True after STLS.
     """
@@ -325,7 +304,7 @@ def broke_in_handshake(error: OSError | None, *, peer: str, upgrading: bool) -> 
 
 
 def already_in_force(peer: str) -> TlsFailed:
-    """Return the error for a second TLS session asked for within the first."""
+    """Return the error for a request for TLS inside TLS."""
     return TlsFailed(
         f"TLS is in force already on the connection to {peer}, and there is none within TLS "
         "(RFC 2595 §4). Connect again."
@@ -363,10 +342,10 @@ def not_pinned(chain: tuple[bytes, ...], *, peer: str) -> TlsFailed:
 
 
 def peer_chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
-    """Return the certificates that the server sent, in DER form, also after a failed handshake.
+    """Return the certificates that the server sent, in DER form, even after a failed handshake.
 
-    ``getpeercert`` refuses before the handshake is done, so the chain as it came is asked for:
-    publicly from Python 3.13, privately before.  Empty if there is no way to know.
+    ``getpeercert`` refuses before the handshake is done, so this asks for the chain as it came, by a
+    method that is public since Python 3.13.  Empty if it cannot be known.
     """
     public: Any = getattr(tls, "get_unverified_chain", None)
     private: Any = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)

@@ -1,26 +1,25 @@
-"""What a client asks of TLS: whom to trust, what to prove itself, which versions, and a pin.
+"""What a client asks of TLS: whom to trust, its own certificate, which versions, and a pin.
 
-A file that cannot be used is found out when the context is made, before anything is connected, and
-reported in a sentence that says what would be right.
+A file that cannot be used is reported when the context is made, before anything is connected, in a
+sentence that says what would be right.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import ssl
-from binascii import Error as Base64Error
-from binascii import a2b_base64
+import warnings
+from binascii import a2b_base64, a2b_hex
 
 from poptalk.net.errors import TlsFailed, printable
 from poptalk.pop3.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
-# The largest authorities' files in use have about 300 KiB; more isn't such a file.
+# The largest files of authorities in use have about 300 KiB; a larger one is something else.
 CA_FILE_LIMIT = 16 * 1024 * 1024
 
 PEM_HEADER = b"-----BEGIN CERTIFICATE-----"
@@ -43,34 +42,30 @@ _EVERY_CIPHER = "DEFAULT:@SECLEVEL=0"
 
 
 class Pin(Value):
-    """The one certificate, or the one public key, that is good enough.
+    """The one certificate, or the one public key, to accept.
 
     Args:
-        digest: SHA-256 of it in DER form, 32 octets.
-        public_key: whether it is that of the public key, which outlives a renewed certificate.
+        digest: its SHA-256 in DER form, 32 octets.
+        public_key: whether it is the digest of the public key, which may outlive the certificate.
     """
 
     digest: bytes
     public_key: bool = False
 
     def matches(self, der: bytes) -> bool:
-        """Tell whether a certificate is the one that was pinned, or holds the key that was."""
-        if not self.public_key:
-            return hashlib.sha256(der).digest() == self.digest
+        """Tell whether a certificate is pinned, or the key in it is."""
         try:
-            return hashlib.sha256(public_key_of(der)).digest() == self.digest
+            pinned = public_key_of(der) if self.public_key else der
         except ValueError:
             return False
+        return hashlib.sha256(pinned).digest() == self.digest
 
 
 def public_key_of(der: bytes) -> bytes:
-    """Return the public key of a certificate in DER form (SubjectPublicKeyInfo, RFC 5280 §4.1).
-
-    Args:
-        der: the certificate in DER form.
+    """Return the public key of a certificate (SubjectPublicKeyInfo, RFC 5280 §4.1), both in DER form.
 
     Raises:
-        ValueError: it is malformed.
+        ValueError: the certificate is malformed.
     """
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -95,26 +90,24 @@ def parse_pin(text: str) -> Pin:
     Raises:
         ValueError: it is neither; the sentence says what would be right.
     """
-    if text.startswith(PUBLIC_KEY_PREFIX):
-        try:
+    public_key = text.startswith(PUBLIC_KEY_PREFIX)
+    try:
+        if public_key:
             digest = a2b_base64(text.removeprefix(PUBLIC_KEY_PREFIX), strict_mode=True)
-        except Base64Error:
-            digest = b""
-        public_key = True
-    else:
-        bare = text.replace(":", "")
-        digest = bytes.fromhex(bare) if re.fullmatch(r"[0-9A-Fa-f]{64}", bare) else b""
-        public_key = False
+        else:
+            digest = a2b_hex(text.replace(":", ""))
+    except ValueError:
+        digest = b""
     if len(digest) != hashlib.sha256().digest_size:
         raise ValueError(
-            f"{printable(text)} is no pin: a certificate's SHA-256 has 64 hexadecimal digits, as "
+            f"{printable(text)} isn't a pin: a certificate's SHA-256 has 64 hexadecimal digits, as "
             f":tls shows it; a public key's is {PUBLIC_KEY_PREFIX} and 44 characters of base64"
         )
     return Pin(digest=digest, public_key=public_key)
 
 
 class TlsSettings(Value):
-    """What a client asks of the server's side of TLS, and shows of its own.
+    """What a client asks of the server, and what it shows of its own.
 
     Args:
         server_name: the name or address that the certificate must be for.
@@ -122,9 +115,9 @@ class TlsSettings(Value):
         ca_file: a PEM file of the authorities to trust, instead of the system's.
         client_cert: a PEM file with the certificate, and the chain, that the client shows.
         client_key: a PEM file with its key; None where it is in the same file.
-        pins: of which one must match, whatever else is verified; empty for none.
-        minimum: the least version of TLS, one of `VERSIONS`.
-        keylog: a file to which the session's secrets are written for Wireshark; None for none.
+        pins: one of them must match, whatever else is verified; empty for none.
+        minimum: the lowest version of TLS to accept, one of `VERSIONS`.
+        keylog: a file for the session's secrets, as Wireshark reads them; None for none.
         save_chain: a new file for the certificates that the server sends; None for none.
     """
 
@@ -142,9 +135,26 @@ class TlsSettings(Value):
 def client_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return a context that verifies as `settings` say.
 
+    Loading the system's authorities takes about 35 ms, so connections share a context.  One that is
+    made from files isn't shared: they may change, and each connection reads them again.
+
     Raises:
         TlsFailed: one of the files cannot be used.
     """
+    if settings.ca_file or settings.client_cert or settings.keylog:
+        return _make_context(settings)
+    # OpenSSL looks for the system's authorities where these two variables say.
+    places = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    key = (settings.verify, settings.minimum, places)
+    if key not in _shared_contexts:
+        _shared_contexts[key] = _make_context(settings)
+    return _shared_contexts[key]
+
+
+_shared_contexts: dict[Hashable, ssl.SSLContext] = {}
+
+
+def _make_context(settings: TlsSettings) -> ssl.SSLContext:
     authorities = None if settings.ca_file is None else _read_authorities(settings.ca_file)
     try:
         context = ssl.create_default_context(cadata=authorities)
@@ -154,16 +164,18 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
             f"({printable(error.reason or str(error))}). Is it complete, from its BEGIN line to "
             "its END line?"
         ) from None
-    if settings.minimum >= USUAL_MINIMUM:
+    with warnings.catch_warnings():
+        # Python warns of TLS 1.0 and 1.1; a user who asks for one knows.
+        warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = VERSIONS[settings.minimum]
-    else:
-        _speak_old_versions(context, settings.minimum)
+    if settings.minimum < USUAL_MINIMUM:
+        context.set_ciphers(_EVERY_CIPHER)
     # RFC 9525: a certificate without alternative names is for no host, whatever its common name.
     context.hostname_checks_common_name = False
     # Otherwise a server could make a write wait for a read in the middle of a session.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if settings.ca_file is not None:
-        # Who names a certificate trusts it, also where it is not the last of a chain.
+        # Trust a certificate that is named, even where it is not the last of a chain.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if not settings.verify:
         context.check_hostname = False
@@ -177,7 +189,7 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
 def save_chain(path: str, chain: tuple[bytes, ...]) -> None:
     """Write certificates to a new file in PEM form, the server's own first.
 
-    Of a file that is there nothing is changed: it has the chain of the first connection.
+    An existing file is left alone: it has the chain of the first connection.
 
     Raises:
         TlsFailed: it cannot be written.
@@ -194,18 +206,8 @@ def save_chain(path: str, chain: tuple[bytes, ...]) -> None:
         ) from None
 
 
-def _speak_old_versions(context: ssl.SSLContext, minimum: str) -> None:
-    import warnings
-
-    with warnings.catch_warnings():
-        # Python warns its programmers of these versions; a user who asks for one knows.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = VERSIONS[minimum]
-    context.set_ciphers(_EVERY_CIPHER)
-
-
 def _load_identity(context: ssl.SSLContext, settings: TlsSettings) -> None:
-    """Take the client's own certificate and key."""
+    """Load the client's own certificate and key."""
     if settings.client_cert is None:
         return
     shown = printable(settings.client_cert)
@@ -229,7 +231,7 @@ def _load_identity(context: ssl.SSLContext, settings: TlsSettings) -> None:
             "form and belong together; the key may be in the same file."
         ) from None
     except OSError as error:
-        # ssl does not tell which of the two files it was.
+        # ssl doesn't say which of the two files it was.
         files = " or ".join(
             printable(name) for name in (settings.client_cert, settings.client_key) if name
         )
@@ -240,7 +242,7 @@ def _load_identity(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 def _log_keys(context: ssl.SSLContext, path: str) -> None:
     try:
-        # Whoever reads this file can read the session: it is made for its owner alone.
+        # Anyone who reads this file can read the session, so it is private.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
         context.keylog_filename = path
     except OSError as error:
@@ -264,5 +266,5 @@ def _read_authorities(path: str) -> str:
             f"The CA file {shown} holds no certificate in PEM form, which begins with "
             f'"{PEM_HEADER.decode()}". "openssl x509 -inform DER -in FILE" makes it from DER.'
         )
-    # Between the certificates are names of authorities, in any encoding; OpenSSL skips them.
+    # Between the certificates there may be names of authorities in any encoding; OpenSSL skips them.
     return content.decode("ascii", "ignore")

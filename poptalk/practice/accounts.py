@@ -1,8 +1,8 @@
 """The accounts of the practice server, and whether a login is right.
 
 By default they are those of the article and of RFC 1939, whose passwords are public knowledge.  Others
-come from the command line, where every user of the machine can read them in the list of processes, or
-from a file.  For a class one password is enough: each name that comes with it becomes an account.
+come from a file, or from the command line, where every user of the machine can read them in the list of
+processes.  A class needs only one password: each name that comes with it becomes an account.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from poptalk.pop3.capabilities import parse_capability
 from poptalk.pop3.sasl.mechanism import Credentials, PasswordProof
 from poptalk.pop3.server.events import LoginAttempt
 
@@ -29,8 +28,7 @@ class Account:
     Args:
         name: as USER gives it.
         password: kept as it is, because APOP and CRAM-MD5 need it so (RFC 1939 §13, RFC 2195 §4).
-        mailbox: the folder among the mailboxes of the lessons that is this user's maildrop, where no
-            other one is given.
+        mailbox: the mailbox of the lessons that is this user's maildrop, unless another one is given.
     """
 
     name: str
@@ -55,27 +53,26 @@ def is_public(account: Account) -> bool:
 
 
 MOST_NAMES = 1_000
-"""Names that can become accounts: several schools, and each costs a maildrop."""
+"""Names that can become accounts: enough for several schools; each costs a maildrop."""
 
 MOST_CHARACTERS_OF_A_NAME = 32
-"""Room for first and last name; it has to fit beside other things on a line."""
+"""Room for first and last name, beside other things on a line."""
 
 
 class TooManyNames(Exception):
-    """The password of the class was right, and there are `MOST_NAMES` accounts already."""
+    """The password of the class was right, but there are `MOST_NAMES` accounts already."""
 
 
 class AccountBook:
-    """The accounts, as logins need them.
+    """The accounts that logins are checked against.
 
-    With a password for any name, case makes no difference between names, however they log in: of 25
-    pupils some type ``Ada`` today and ``ada`` tomorrow.  The account keeps the spelling that came first.
+    With a password for any name, case makes no difference between names, however they log in: some of
+    25 pupils type ``Ada`` today and ``ada`` tomorrow.  The account keeps the spelling that came first.
 
     Args:
         accounts: who may log in, each name once.
         token: the OAuth access token that is right for every account, None for none.
-        any_name: the password with which a name without an account becomes one; None for no such
-            password.
+        any_name: the password with which a name without an account becomes one, None for none.
 
     Raises:
         AccountError: a name is given twice, or something cannot be prepared by SASLprep.
@@ -85,15 +82,15 @@ class AccountBook:
         self, accounts: Iterable[Account], *, token: str | None = None, any_name: str | None = None
     ) -> None:
         self.key = prepare if any_name is None else _folded
-        """Makes of a name what it is known by; None where it cannot be one."""
+        """Returns the key of a name in the book, None if it cannot have one."""
         self._any_name = any_name
-        # Tried for a name without an account, and for a token where there is none: it costs the same,
-        # and no proof can be right.
-        self._nobody = Credentials(password=_unguessable(), token=_unguessable())
-        self._token = self._nobody.token if token is None else token.encode()
-        self._newcomers = (
-            self._nobody if any_name is None else self._credentials("any name", any_name)
-        )
+        # What a name without an account, or a missing token, is compared with: no proof can be right,
+        # and trying takes as long as with an account.
+        unguessable = secrets.token_hex(32).encode("ascii")
+        self._token = unguessable if token is None else token.encode()
+        self._newcomers = Credentials(password=unguessable, token=unguessable)
+        if any_name is not None:
+            self._newcomers = self._credentials("any name", any_name)
         self._accounts: dict[bytes, tuple[Account, Credentials]] = {}
         for account in accounts:
             self._add(account)
@@ -118,13 +115,10 @@ class AccountBook:
     def find(self, attempt: LoginAttempt) -> Account | None:
         """Return the account that an attempt to log in is right for, or None.
 
-        A name without an account costs as much as a wrong password: the proof is tried all the same.
-
-        Args:
-            attempt: by USER and PASS, by APOP or by AUTH.
+        A name without an account takes as long as a wrong password, because the proof is tried anyway.
 
         Raises:
-            TooManyNames: it would be, if there were not so many accounts.
+            TooManyNames: a new account would be made, but there are too many already.
         """
         key = self.key(attempt.name) or b""
         account, credentials = self._accounts.get(key, (None, self._newcomers))
@@ -136,7 +130,7 @@ class AccountBook:
         return account or self._newcomer(attempt.name)
 
     def _newcomer(self, octets: bytes) -> Account | None:
-        """Make an account of a name that came with the password; None if it is not fit for one."""
+        """Make an account for a name that came with the password; None if the name won't do."""
         name = (prepare(octets) or b"").decode()
         if self._any_name is None or not is_fit_for_a_class(name):
             return None
@@ -148,7 +142,7 @@ class AccountBook:
 
 
 def is_fit_for_a_class(name: str) -> bool:
-    """Tell whether a name may become an account: printable, one word, not too long."""
+    """Tell whether a name can become an account: printable, one word, not too long."""
     return name.isprintable() and 0 < len(name) <= MOST_CHARACTERS_OF_A_NAME and not name.count(" ")
 
 
@@ -159,41 +153,14 @@ def _folded(octets: bytes) -> bytes | None:
 
 
 _WORDS = (
-    *("amber", "aspen", "birch", "brook", "cedar", "coral", "delta", "ember", "fern", "garden"),
-    *(
-        "harbor",
-        "hazel",
-        "island",
-        "juniper",
-        "kiwi",
-        "lemon",
-        "maple",
-        "meadow",
-        "nectar",
-        "olive",
-    ),
-    *(
-        "orchid",
-        "pepper",
-        "quartz",
-        "river",
-        "saffron",
-        "tulip",
-        "umbra",
-        "violet",
-        "willow",
-        "zebra",
-    ),
+    "amber aspen birch brook cedar coral delta ember fern garden harbor hazel island juniper kiwi lemon "
+    "maple meadow nectar olive orchid pepper quartz river saffron tulip umbra violet willow zebra"
 )
 
 
 def class_password() -> str:
     """Choose a password for a class: a word and two digits, easy to type from a blackboard."""
-    return f"{secrets.choice(_WORDS)}{secrets.randbelow(90) + 10}"
-
-
-def _unguessable() -> bytes:
-    return secrets.token_hex(32).encode("ascii")
+    return f"{secrets.choice(_WORDS.split())}{secrets.randbelow(90) + 10}"
 
 
 def prepare(octets: bytes) -> bytes | None:
@@ -207,7 +174,7 @@ def prepare(octets: bytes) -> bytes | None:
     """
     if octets.isascii():
         return octets
-    # Only here, because the library loads ssl.
+    # Imported only when needed, because the library loads ssl.
     from scramp import ScramException  # type: ignore[import-untyped]
     from scramp.utils import saslprep  # type: ignore[import-untyped]
 
@@ -249,8 +216,8 @@ def read_accounts(path: Path) -> list[Account]:
     """Read accounts from a file: one ``name:password`` a line; ``#`` begins a comment line.
 
     Raises:
-        AccountError: the file cannot be read or has no account, or a line cannot be used; it names
-            the line.
+        AccountError: the file cannot be read or has no account, or a line, which it names, cannot be
+            used.
     """
     accounts = [
         parse_account(line, source=f"{path}, line {number}")
@@ -263,7 +230,7 @@ def read_accounts(path: Path) -> list[Account]:
 
 
 def read_token(text: str) -> str:
-    """Return a token that was given as it is, or as ``@FILE`` whose content it is.
+    """Return a token that was given as it is, or in a file as ``@FILE``.
 
     Raises:
         AccountError: the file cannot be read, or there is no token.
@@ -278,7 +245,7 @@ def read_token(text: str) -> str:
 
 
 def others_can_read(path: Path) -> bool:
-    """Tell whether other users of this machine can read a file; False on systems without such a mode."""
+    """Tell whether other users of this machine can read a file; False where files have no such mode."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -293,19 +260,3 @@ def _read(path: Path) -> str:
         raise AccountError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise AccountError(f"{path} is not UTF-8; save it as such.") from error
-
-
-# The delay between two logins that a server asks for (LOGIN-DELAY, RFC 2449 §6.5).
-
-
-def announced_delay(lines: tuple[bytes, ...]) -> int:
-    """Return the delay that capabilities announce, in seconds; 0 if there is none.
-
-    Args:
-        lines: of the answer to CAPA, without line ends.
-    """
-    for capability in map(parse_capability, lines):
-        if capability.tag == b"LOGIN-DELAY" and capability.parameters:
-            seconds = capability.parameters[0]
-            return int(seconds) if seconds.isdigit() else 0
-    return 0

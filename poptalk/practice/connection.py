@@ -1,9 +1,9 @@
 """One connection to the practice server: octets between a socket, TLS and the server core.
 
 The core is `poptalk.pop3.server.session`; TLS is a layer of its own, so that octets that came in the
-clear after STLS are a value that can be refused, and not a forgotten buffer.  Nothing is written while
-the client doesn't read, and nothing is read while the core has enough to do.  A fault can let octets
-leave late or in pieces.  Whatever may read much mail or wait for a disk is done in a thread.
+clear after STLS are a value that can be refused, not a forgotten buffer.  Nothing is written while the
+client doesn't read, and nothing is read while the core has enough to do.  A fault can make octets leave
+late or in pieces.  Work that may read much mail or wait for a disk is done in a thread.
 """
 
 from __future__ import annotations
@@ -18,15 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from poptalk.pop3.commands import State
-from poptalk.pop3.server.events import (
-    CommitRequested,
-    LoginAttempt,
-    LoginWithdrawn,
-    ServerEvent,
-    SessionEnded,
-    SizesRequested,
-    StlsAnswered,
-)
+from poptalk.pop3.server import events
 from poptalk.pop3.server.session import ServerSession
 from poptalk.pop3.server.texts import Occasion
 from poptalk.practice.faults.fault import Action, EarlyEnd, Pause
@@ -47,12 +39,12 @@ LINGER_SECONDS = 2.0
 """How long the client may take to close its side after the last reply; most do so at once."""
 
 MAX_QUEUED_OCTETS = 65_536
-"""Octets that wait for a slow reader until no more are pulled from the core, one chunk of which may come
-on top.  Dovecot stops at 4,096, but writes in small pieces; more would only cost memory."""
+"""Octets waiting for a slow reader at which no more are pulled from the core; one chunk may come on top.
+Dovecot stops at 4,096, but writes in small pieces; more would only cost memory."""
 
 
 TURN_SECONDS = 0.01
-"""How long one client is served before the others have their turn; a reply takes a fraction of that."""
+"""How long one client is served before the others get a turn; a reply takes a fraction of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +57,9 @@ class Patience:
         idle_seconds: between two commands after the login; at least ten minutes (RFC 1939 §3).  Also
             how long a reader may take nothing of what waits for it.
         handshake_seconds: for TLS, during which nothing is typed: half of what asyncio allows.
-        connections: at the same time: a class of thirty with a few windows each.
-        connections_per_address: of these, so that one program gone wild leaves room for others; half,
-            because a class may share one router.  A server for a class has `FOR_A_CLASS`.
+        connections: at the same time: for a class of thirty with a few windows each.
+        connections_per_address: how many of these, so that one program gone wild leaves room for
+            others; half, because a class may share one router.  A class has `FOR_A_CLASS`.
     """
 
     login_seconds: float = 1800
@@ -106,12 +98,12 @@ class ServerConnection(asyncio.Protocol):
             hooks=self._hooks,
         )
         self._observers: tuple[Observer, ...] = ()
-        self._pending: list[ServerEvent] = []
-        """Events that the observers know and that are still to be acted upon."""
+        self._pending: list[events.ServerEvent] = []
+        """Events that the observers know, and that are still to be acted upon."""
         self._how: How | None = None
         """How the session ended."""
         self._actions: Iterator[Action] = iter(())
-        """How the octets of a reply leave that are held up by a pause, if the hooks ask for one."""
+        """What is left of a reply that a pause of the hooks holds up."""
         self._holding = False
         """Whether a pause is on: nothing may be sent, and what follows must wait."""
         self._pause: asyncio.TimerHandle | None = None
@@ -127,7 +119,7 @@ class ServerConnection(asyncio.Protocol):
         self._overdue = DropReason.NO_LOGIN
         """Why the connection is dropped if nothing happens before the deadline."""
         self._next_turn: asyncio.Handle | None = None
-        """The rest of what there is to answer, put off so that others have their turn."""
+        """The rest of the answers, put off so that others get a turn."""
         self._refusing: asyncio.TimerHandle | None = None
         """A refusal of a login that is still to be sent."""
 
@@ -148,14 +140,14 @@ class ServerConnection(asyncio.Protocol):
             if self._tls is None:
                 self._session.greet()
         else:
-            # Clients that are turned away are not waited for: they must not add up.  Where TLS comes
+            # Clients that are turned away are not waited for, or they would add up.  Where TLS comes
             # first they hear nothing, because a handshake would cost too much.
             self._input_over = True
             self._session.turn_away(Occasion.TOO_MANY_CONNECTIONS)
         self._pump()
 
     def data_received(self, data: bytes) -> None:
-        """Take octets of the client, through TLS where that is on."""
+        """Take octets of the client, through TLS if that is on."""
         if self._closing:
             return
         plaintext = data if self._tls is None else self._decrypted(data)
@@ -191,7 +183,7 @@ class ServerConnection(asyncio.Protocol):
         self._server.connections.forget(self)
 
     def pause_writing(self) -> None:
-        """Stop pulling output: the client does not read."""
+        """Stop pulling output, because the client does not read."""
         self._paused = True
 
     def resume_writing(self) -> None:
@@ -218,13 +210,13 @@ class ServerConnection(asyncio.Protocol):
     # Between the session and the transport.
 
     def _pump(self) -> None:
-        """Act on events and hand out octets, as long as there are some and the client takes them."""
+        """Act on events and send octets, for as long as there are any and the client takes them."""
         session, turn_ends = self._session, self._loop.time() + TURN_SECONDS
         chunk: bytes | memoryview | None = b""
         while True:
             # The observers hear of a command before its answer.
-            if events := session.events():
-                self._learn(events)
+            if told := session.events():
+                self._learn(told)
             if chunk:
                 self._send(chunk)
             # What follows an answer shows once the answer is out.
@@ -245,31 +237,6 @@ class ServerConnection(asyncio.Protocol):
         if session.wants_input is not self._reading:
             self._read_if_wanted()
 
-    def _turn_is_over(self, turn_ends: float) -> bool:
-        """Tell whether the others have their turn now; then this client has another one after them."""
-        if self._loop.time() < turn_ends:
-            return False
-        if self._next_turn is None:
-            self._next_turn = self._loop.call_soon(self._take_turn)
-        return True
-
-    def _take_turn(self) -> None:
-        self._next_turn = None
-        if not self._closing and not self._paused:
-            self._pump()
-
-    def _learn(self, events: Sequence[ServerEvent]) -> None:
-        """Tell the observers about events."""
-        self._pending += events
-        for observer in self._observers:
-            for event in events:
-                observer.told(event)
-
-    def _act_on_events(self) -> None:
-        events, self._pending = self._pending, []
-        for event in events:
-            self._act_on(event)
-
     def _read_if_wanted(self) -> None:
         if self._closing:
             return
@@ -279,8 +246,32 @@ class ServerConnection(asyncio.Protocol):
         else:
             self._transport.pause_reading()
 
+    def _learn(self, told: Sequence[events.ServerEvent]) -> None:
+        """Tell the observers about events."""
+        self._pending += told
+        for observer in self._observers:
+            for event in told:
+                observer.told(event)
+
+    def _act_on_events(self) -> None:
+        pending, self._pending = self._pending, []
+        for event in pending:
+            self._act_on(event)
+
+    def _turn_is_over(self, turn_ends: float) -> bool:
+        """Tell whether it is the others' turn now; after them it is this client's again."""
+        if self._loop.time() < turn_ends:
+            return False
+        self._next_turn = self._next_turn or self._loop.call_soon(self._take_turn)
+        return True
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        if not self._closing and not self._paused:
+            self._pump()
+
     def _send(self, chunk: bytes | memoryview) -> None:
-        """Let octets of replies leave as the hooks say."""
+        """Send octets of replies as the hooks say."""
         actions = self._hooks.deliver(chunk)
         if actions is None:
             self._write(chunk)
@@ -289,7 +280,7 @@ class ServerConnection(asyncio.Protocol):
         self._carry_on()
 
     def _carry_on(self) -> None:
-        """Do what the hooks want, up to the next pause."""
+        """Do what the hooks say, up to the next pause."""
         self._holding = False
         for action in self._actions:
             if isinstance(action, Pause):
@@ -322,27 +313,27 @@ class ServerConnection(asyncio.Protocol):
         if ciphertext:
             self._transport.write(ciphertext)
 
-    def _act_on(self, event: ServerEvent) -> None:
+    def _act_on(self, event: events.ServerEvent) -> None:
         match event:
-            case LoginAttempt():
+            case events.LoginAttempt():
                 self._log_in(event)
-            case SessionEnded():
+            case events.SessionEnded():
                 self._how = event.because
                 self._close()
-            case LoginWithdrawn():
+            case events.LoginWithdrawn():
                 self._release()
                 self._lease = None
-            case SizesRequested():
+            case events.SizesRequested():
                 assert self._lease is not None
                 self._count_sizes(self._lease)
-            case CommitRequested():
+            case events.CommitRequested():
                 assert self._lease is not None
                 self._commit(self._lease, event.numbers)
-            case StlsAnswered():
+            case events.StlsAnswered():
                 self._tls = self._new_tls()
                 self._wait(self._server.patience.handshake_seconds, DropReason.NO_HANDSHAKE)
 
-    def _log_in(self, attempt: LoginAttempt) -> None:
+    def _log_in(self, attempt: events.LoginAttempt) -> None:
         server = self._server
         account = server.check_login(attempt, self._hooks, encrypted=self._session.encrypted)
         if isinstance(account, Occasion):
@@ -355,7 +346,7 @@ class ServerConnection(asyncio.Protocol):
         opening.add_done_callback(partial(self._opened, account))
 
     def _opened(self, account: Account, opening: asyncio.Future[Lease | Occasion]) -> None:
-        """Go on with a login, now that the maildrop is open; give it back if the client has gone."""
+        """Go on with a login now that the maildrop is open; give it back if the client has gone."""
         answer = opening.result()
         if self._closing:
             if isinstance(answer, Lease):
@@ -365,19 +356,18 @@ class ServerConnection(asyncio.Protocol):
         self._pump()
 
     def _logged_in(self, account: Account, answer: Lease | Occasion) -> None:
-        """Answer a login with a maildrop, or with why there is none."""
-        server = self._server
+        """Answer a login with a maildrop, or with the reason why there is none."""
         if isinstance(answer, Occasion):
             self._refuse(answer)
             return
         self._lease = answer
         for observer in self._observers:
             observer.logged_in(account)
-        maildrop = in_the_form_of(server.persona, answer.maildrop)
+        maildrop = in_the_form_of(self._server.persona, answer.maildrop)
         self._session.accept(self._hooks.maildrop(maildrop))
 
     def _refuse(self, refusal: Occasion) -> None:
-        """Refuse a login, after as long as the server takes for that."""
+        """Refuse a login, after the delay of the server."""
         if seconds := self._server.refusal_seconds:
             self._refusing = self._loop.call_later(seconds, self._refuse_now, refusal)
         else:
@@ -389,12 +379,9 @@ class ServerConnection(asyncio.Protocol):
             self._pump()
 
     def _count_sizes(self, lease: Lease) -> None:
-        """Have all messages counted in a thread, because that means reading them."""
-        maildrop = lease.maildrop
-        counting = self._loop.run_in_executor(
-            None, maildrop.count_octets, lambda: not self._closing
-        )
-        counting.add_done_callback(self._sizes_counted)
+        """Count all messages in a thread, because that means reading them."""
+        count = partial(lease.maildrop.count_octets, lambda: not self._closing)
+        self._loop.run_in_executor(None, count).add_done_callback(self._sizes_counted)
 
     def _sizes_counted(self, counting: asyncio.Future[None]) -> None:
         counting.result()
@@ -404,14 +391,14 @@ class ServerConnection(asyncio.Protocol):
             self._wait_for_commands()
 
     def _commit(self, lease: Lease, numbers: tuple[int, ...]) -> None:
-        """Remove messages; in a thread if that means waiting for a disk, so that others need not."""
+        """Remove messages, in a thread if that means waiting for a disk."""
         if not lease.writes:
             lease.commit(numbers)
             self._session.committed()
             return
         self._committing = True
-        commit = self._loop.run_in_executor(None, lease.commit, numbers)
-        commit.add_done_callback(self._committed)
+        work = self._loop.run_in_executor(None, lease.commit, numbers)
+        work.add_done_callback(self._committed)
 
     def _committed(self, commit: asyncio.Future[None]) -> None:
         try:
@@ -429,8 +416,8 @@ class ServerConnection(asyncio.Protocol):
     def _close(self) -> None:
         """Close in good order: everything written goes out, and what still arrives is read.
 
-        Closing at once while octets of the client are unread would reset the connection, which can
-        cost the client our last words.
+        Closing while octets of the client are unread would reset the connection, and the client could
+        lose our last words.
         """
         self._closing = True
         self._release()
@@ -443,7 +430,7 @@ class ServerConnection(asyncio.Protocol):
         if self._input_over:
             self._transport.close()
             return
-        # From now on `_paused` tells whether anything is still queued.
+        # From now on `_paused` says whether anything is still queued.
         self._transport.set_write_buffer_limits(high=0)
         self._transport.write_eof()
         if not self._reading:
@@ -451,7 +438,7 @@ class ServerConnection(asyncio.Protocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Wait until the client has taken what is queued, and then for its side to be closed."""
+        """Wait until the client has taken what is queued, and then until it closes its side."""
         assert self._how is not None
         seconds = self._server.patience.idle_seconds if self._paused else LINGER_SECONDS
         self._wait(seconds, DropReason.IDLE)
@@ -523,5 +510,5 @@ class ServerConnection(asyncio.Protocol):
         self._server.deadlines.note(self.deadline)
 
     def time_is_up(self) -> None:
-        """Drop a connection that has been silent, without a word and without UPDATE (RFC 1939 §3)."""
+        """Drop a connection that has been silent, without a reply and without UPDATE (RFC 1939 §3)."""
         self.drop(self._overdue)

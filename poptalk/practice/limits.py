@@ -1,7 +1,7 @@
-"""What a server holds at most, and its ports.
+"""The limits of a server, and its ports.
 
 A `ListeningPort` accepts connections, `ConnectionLimits` counts them, and `Deadlines` drops those that
-are silent for too long.  `reachable_addresses` tells where others find this machine.
+are silent for too long.  `reachable_addresses` says where others find this machine.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from poptalk.practice.connection import ServerConnection
 
-# How many connections a server has, in all and from each address.
-
 
 class ConnectionLimits:
-    """The connections of one server.
+    """The connections of one server, counted in all and from each address.
 
     Args:
         most: how many there may be.
@@ -38,7 +36,7 @@ class ConnectionLimits:
         self._present: dict[ServerConnection, str | None] = {}
         """Each with its address, None for those that don't count."""
         self._admitted: Counter[str] = Counter()
-        """How many count, by address."""
+        """The number that count, by address."""
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -46,9 +44,9 @@ class ConnectionLimits:
         return iter(tuple(self._present))
 
     def admit(self, connection: ServerConnection, address: str) -> bool:
-        """Take note of a connection; tell whether there is room for it.
+        """Take note of a connection, and tell whether there is room for it.
 
-        One that is turned away takes no place while its refusal is on the way.
+        One that is turned away doesn't count while its refusal is on the way.
         """
         of_one = self._admitted[address]
         has_room = self._admitted.total() < self._most and of_one < self._most_of_one_address
@@ -62,9 +60,7 @@ class ConnectionLimits:
         """Take note that a connection is gone."""
         address = self._present.pop(connection, None)
         if address is not None:
-            self._admitted[address] -= 1
-            if not self._admitted[address]:
-                del self._admitted[address]
+            self._admitted -= Counter([address])
         if not self._present:
             self._nobody.set()
 
@@ -73,14 +69,14 @@ class ConnectionLimits:
         await self._nobody.wait()
 
 
-# Connections that are silent for too long are dropped by one timer for all of them.
+# One timer drops the connections that are silent for too long.
 #
 # Making and cancelling a timer for each would take longer than a command.  Here a connection only notes
-# until when it may be silent; the timer goes off at the first of these times, and looks at all.
+# until when it may be silent; the timer goes off at the first of these times, and checks them all.
 
 
 GRAIN_SECONDS = 0.05
-"""Least time between two looks; a connection may be dropped so late."""
+"""Least time between two checks; a connection may be dropped this much later."""
 
 
 class HasDeadline(Protocol):
@@ -97,7 +93,7 @@ class Deadlines:
     """The deadlines of all connections of a server.
 
     Args:
-        present: those there are, whenever it is asked.
+        present: yields those that there are, whenever it is iterated.
     """
 
     def __init__(self, present: Iterable[HasDeadline]) -> None:
@@ -108,7 +104,9 @@ class Deadlines:
     def note(self, deadline: float) -> None:
         """Take note of a new deadline, by the clock of the running loop."""
         if deadline < self._next_look:
-            self._look_at(deadline)
+            self.cancel()
+            self._next_look = deadline
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
 
     def cancel(self) -> None:
         """Forget all deadlines."""
@@ -117,16 +115,9 @@ class Deadlines:
         self._timer = None
         self._next_look = math.inf
 
-    def _look_at(self, when: float) -> None:
-        self.cancel()
-        if math.isinf(when):
-            return
-        self._next_look = when
-        self._timer = asyncio.get_running_loop().call_at(when, self._look)
-
     def _look(self) -> None:
         now = asyncio.get_running_loop().time()
-        # A connection that is dropped may have another deadline then, and one that is nearer.
+        # A connection that is dropped may then have another deadline, and a nearer one.
         self.cancel()
         for each in self._present:
             if each.deadline <= now:
@@ -136,11 +127,11 @@ class Deadlines:
 
 
 BACKLOG = 128
-"""Connections that the system keeps while we are busy: a class that starts at the same moment."""
+"""Connections that the system keeps while we are busy: a class may connect at the same moment."""
 
 
 NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""Why a file or a connection cannot be opened now, and can be later."""
+"""The errors of a file or a connection that cannot be opened now, but perhaps later."""
 
 
 class CannotListen(OSError):
@@ -167,8 +158,8 @@ ACCEPT_AGAIN_SECONDS = 1.0
 class ListeningPort:
     """A port that was taken: the system accepts connections from now on, and keeps them for us.
 
-    asyncio has servers of its own.  They differ by loop in what happens when no more files can be
-    opened: uvloop closes the connections that come, and says nothing.  Here they wait.
+    asyncio has servers of its own.  What they do when no more files can be opened differs by loop:
+    uvloop closes new connections silently.  Here they wait.
 
     Args:
         host: an address of this machine, or a name for one; also an attribute.
@@ -183,7 +174,7 @@ class ListeningPort:
         try:
             self.socket = _listening_socket(host, port)
         except (OSError, ValueError) as error:
-            # ValueError (UnicodeError is one) is Python's word for a name that no system is asked about.
+            # Python raises ValueError (such as UnicodeError) for a name that it doesn't even look up.
             raise CannotListen(host, port, error) from error
         self.host = host
         self.port: int = self.socket.getsockname()[1]
@@ -191,7 +182,7 @@ class ListeningPort:
         self._stop: Callable[[], object] | None = None
         """Takes the port from the loop that serves it."""
         self._beginning: set[asyncio.Task[object]] = set()
-        """Connections that are accepted, and of which the protocol does not know yet."""
+        """Accepted connections that the protocol doesn't know yet."""
 
     async def serve(self, make: Callable[[], asyncio.Protocol]) -> None:
         """Accept connections in the running loop until the port is closed."""
@@ -200,14 +191,14 @@ class ListeningPort:
         try:
             self._loop.add_reader(self.socket, self._accept)
         except NotImplementedError:
-            # Windows' own loop, on a system without such a limit of files.
+            # The loop of Windows, where files aren't limited like this.
             serving = await self._loop.create_server(make, sock=self.socket, backlog=BACKLOG)
             self._stop = serving.close
         else:
             self._stop = partial(self._loop.remove_reader, self.socket)
 
     def _accept(self) -> None:
-        """Accept one connection; where there are more, the loop calls again after those that it has."""
+        """Accept one connection; if there are more, the loop calls again after its other callbacks."""
         try:
             connection, _ = self.socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -273,14 +264,14 @@ def _listening_socket(host: str, port: int) -> socket.socket:
 
 
 QUIET_SECONDS, ASK_SECONDS, TIMES = 20, 5, 4
-"""After how much silence the system asks if a client's machine is there, how often, how many times."""
+"""Silence after which the system asks for a client, seconds between questions, and their number."""
 
 
 def _ask_whether_clients_are_there(sock: socket.socket) -> None:
-    """Have the system end connections to machines that are gone without a word (RFC 9293 §3.8.4).
+    """Have the system end connections to machines that have vanished (RFC 9293 §3.8.4).
 
-    A cable that was pulled out ends no connection, and the maildrop would be locked until the inactivity
-    timer ends.  What is accepted inherits the options.  Learners may be silent: their system answers.
+    Pulling out a cable ends no connection, and the maildrop would stay locked until the inactivity timer
+    ends.  Accepted connections inherit the options.  Learners may be silent: their system answers.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
@@ -291,8 +282,6 @@ def _ask_whether_clients_are_there(sock: socket.socket) -> None:
         if hasattr(socket, name):  # Not every system has all of them.
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
-
-# Where others find this machine.
 
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Addresses for documentation, which nobody has (RFC 5737, RFC 3849)."""
@@ -310,7 +299,7 @@ def reachable_addresses(host: str) -> list[str]:
 
     Args:
         host: an address; those that stand for all addresses give the machine's own, as far as they
-            can be told, without loopback and those of one link.
+            are known, without loopback and link-local ones.
     """
     family = _WILDCARDS.get(host)
     if family is None:
@@ -335,7 +324,7 @@ def _addresses_of_interfaces() -> Iterator[str]:
         return
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         for _, name in interfaces:
-            # An interface without an address; or a system that is asked in another way.
+            # Some interfaces have no address, and some systems are asked in another way.
             with suppress(OSError):
                 answer = fcntl.ioctl(asking, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
                 yield socket.inet_ntoa(answer[20:24])

@@ -1,14 +1,15 @@
 """The log of a server's sessions, in `C:` and `S:` lines, with placeholders for secrets.
 
 Sessions that overlap take turns in the file: nothing waits for the end of a session, and nothing is lost
-if the server dies.  Each turn is a block of its own, headed by a comment that names the session; a
-session without interruptions can be replayed.  Lines are written, and secrets masked, as in the log of a
-client's session (`poptalk.session.log`, `poptalk.pop3.redaction`).
+if the server dies.  Each turn is a block of its own, which begins with a comment that names the session;
+a session without interruptions can be replayed.  Lines are written, and secrets masked, as in the log of
+a client's session (`poptalk.session.log`, `poptalk.pop3.redaction`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import reason
@@ -16,13 +17,7 @@ from poptalk.pop3.commands import Command, Effect, Span, parse_command
 from poptalk.pop3.events import Challenge, Exchange, Sent
 from poptalk.pop3.redaction import SpokenSecrets, is_stray_secret
 from poptalk.pop3.replies import parse_status_line
-from poptalk.pop3.server.events import (
-    CommandReceived,
-    EndReason,
-    OverlongLineReceived,
-    PlaintextAfterStls,
-    ResponseReceived,
-)
+from poptalk.pop3.server import events
 from poptalk.practice.observers import DropReason, How, Observer, Peer
 from poptalk.session.log import SessionWriter, now_here, open_private
 from poptalk.terminal.safe import harmless
@@ -30,13 +25,12 @@ from poptalk.transcript.model import Side
 from poptalk.transcript.writer import ServerLines
 
 if TYPE_CHECKING:
-    from poptalk.pop3.server.events import ServerEvent
     from poptalk.practice.accounts import Account
 
 _MAIL = (b"RETR", b"TOP")
-"""Commands that are answered with a message, whose text is no echo of a secret."""
+"""Commands that are answered with a message, whose text doesn't echo a secret."""
 
-_BY_CLIENT = (EndReason.CLIENT_GONE, DropReason.CLIENT_VANISHED)
+_BY_CLIENT = (events.EndReason.CLIENT_GONE, DropReason.CLIENT_VANISHED)
 
 
 class CannotLog(Exception):
@@ -48,8 +42,8 @@ class ServerLog:
 
     Args:
         name: the file.
-        complain: takes one sentence when the file cannot be written any more.  The log is over then,
-            and the server is not.
+        complain: takes a sentence when the file cannot be written anymore.  Then the log ends, but the
+            server goes on.
 
     Raises:
         CannotLog: the file cannot be opened.
@@ -67,7 +61,7 @@ class ServerLog:
             ) from error
         self._over = False
         self._turn: _SessionLog | None = None
-        """Whose lines were written last."""
+        """The session that wrote last."""
 
     def begin(self, peer: Peer) -> Observer:
         """Begin to log a session."""
@@ -77,18 +71,16 @@ class ServerLog:
         """Close the file."""
         self.flush()
         self._over = True
-        try:
+        # If this fails, the user has heard of it already.
+        with suppress(OSError):
             self._file.close()
-        except OSError:
-            # What is left in the buffer is what the complaint was about.
-            pass
 
     def write(self, text: str) -> None:
         """Write text, unless the log is over."""
         self._unless_over(self._file.write, text)
 
     def flush(self) -> None:
-        """Bring what was written to the file: a server that ends badly has its log."""
+        """Flush the file, so that the log is there even if the server crashes."""
         self._unless_over(self._file.flush)
 
     def _unless_over(self, act: Callable[..., object], *text: str) -> None:
@@ -104,7 +96,7 @@ class ServerLog:
             )
 
     def take_turn(self, session: _SessionLog) -> bool:
-        """Let a session write; tell whether another one has written since it did."""
+        """Let a session write, and tell whether another one has written since it last did."""
         changed, self._turn = self._turn is not session, session
         return changed
 
@@ -120,11 +112,11 @@ class _SessionLog(Observer):
         self._exchange = Exchange(number=0, command=parse_command(b""))
         """The last command."""
         self._step = 0
-        """Which response of an AUTH the last line was, an initial one included."""
+        """The number of the last response within AUTH, counting an initial one."""
         self._asked: list[int] = [0]
-        """The numbers of the commands whose replies may be in what is sent now."""
+        """The numbers of the commands whose replies may be sent now."""
         self._answered = False
-        """Whether something was sent since the last command."""
+        """Whether anything was sent since the last command."""
         self._lines = ServerLines()
         self._begun = False
         self._login_begun = self._after_auth = self._logged_in = False
@@ -133,20 +125,20 @@ class _SessionLog(Observer):
         self._writer.open()
         log.flush()
 
-    # What an observer sees.
+    # As an observer.
 
-    def told(self, event: ServerEvent) -> None:
+    def told(self, event: events.ServerEvent) -> None:
         match event:
-            case CommandReceived():
+            case events.CommandReceived():
                 self._command(event.command, event.end)
-            case ResponseReceived():
+            case events.ResponseReceived():
                 self._step += 1
                 line = event.line
                 secret = Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
                 self._client(line, event.end, secret, sasl=True)
-            case OverlongLineReceived():
+            case events.OverlongLineReceived():
                 self._comment(f"a line of {event.octets:,} octets was thrown away")
-            case PlaintextAfterStls():
+            case events.PlaintextAfterStls():
                 self._comment(f"{len(event.residue):,} octets came in the clear after STLS")
 
     def logged_in(self, account: Account) -> None:
@@ -176,15 +168,12 @@ class _SessionLog(Observer):
     # Lines.
 
     def _command(self, command: Command, end: bytes) -> None:
-        verb, secret = command.verb, command.secret
-        begun = self._login_begun and not self._logged_in
-        if is_stray_secret(
-            command, login_begun=begun, after_auth=self._after_auth, outside=self._logged_in
-        ):
+        verb, logged_in = command.verb, self._logged_in
+        begun = self._login_begun and not logged_in
+        after_auth = self._after_auth
+        if is_stray_secret(command, login_begun=begun, after_auth=after_auth, outside=logged_in):
             secret = Span(start=0, stop=len(command.line))
-            command = Command(
-                line=command.line, keyword=command.keyword, verb=verb, arguments=(), secret=secret
-            )
+            command = command.replaced(arguments=(), secret=secret)
         elif verb is not None:
             self._after_auth = verb.challenges
             self._login_begun |= verb.effect in (Effect.NAME, Effect.LOGIN)
@@ -193,7 +182,7 @@ class _SessionLog(Observer):
         self._exchange = Exchange(number=self._exchange.number + 1, command=command)
         self._asked.append(self._exchange.number)
         self._step = len(command.arguments) - 1 if verb is not None and verb.challenges else 0
-        self._client(command.line, end, secret, sasl=False)
+        self._client(command.line, end, command.secret, sasl=False)
 
     def _client(self, line: bytes, end: bytes, secret: Span | None, *, sasl: bool) -> None:
         event = Sent(
@@ -209,7 +198,7 @@ class _SessionLog(Observer):
         self._log.flush()
 
     def _masked(self, line: bytes) -> bytes:
-        """Mask the echoes of secrets in a line of the server; mail is left alone."""
+        """Mask echoes of secrets in a line of the server, except in mail."""
         if self._exchange.command.keyword in _MAIL:
             return line
         if line.startswith(b"+ "):
@@ -223,7 +212,7 @@ class _SessionLog(Observer):
 
     def _comment(self, text: str) -> None:
         self._turn()
-        self._writer.comment(f"{_now()} {harmless(text)}")
+        self._writer.comment(_dated(harmless(text)))
         self._log.flush()
 
     def _turn(self) -> None:
@@ -232,9 +221,9 @@ class _SessionLog(Observer):
             return
         self._writer.blank()
         which = f"session {self._peer.number} from {self._peer.address}"
-        self._writer.comment(f"{_now()} {which}{', continued' if self._begun else ''}")
+        self._writer.comment(_dated(f"{which}{', continued' if self._begun else ''}"))
         self._begun = True
 
 
-def _now() -> str:
-    return now_here().isoformat(timespec="seconds")
+def _dated(text: str) -> str:
+    return f"{now_here().isoformat(timespec='seconds')} {text}"

@@ -2,7 +2,7 @@
 
 A server has any number of makers of observers, each called once for every connection; without one,
 nothing is kept and nothing costs time.  `record_in` keeps what clients sent, for tests, and
-`SessionLines` says a line about each session; the log is in `poptalk.practice.log`.
+`SessionLines` prints a line about each session; the log is in `poptalk.practice.log`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Peer:
     """A connection that has come.
 
     Args:
-        number: from 1, in the order in which they came.
+        number: counted from 1, in the order in which they came.
         host: the client's address.
         port: its port.
         implicit_tls: whether TLS begins at once (RFC 8314 §3).
@@ -67,7 +67,7 @@ class Peer:
 
 
 class Observer:
-    """Sees what happens in one session; this one ignores it."""
+    """Observes one session; this one ignores it all."""
 
     def told(self, event: ServerEvent) -> None:
         """Take note of an event of the server core, before the driver acts on it."""
@@ -94,14 +94,14 @@ MakeObserver = Callable[[Peer], Observer]
 
 @dataclass(slots=True, kw_only=True)
 class RecordedSession:
-    """One session, as far as it has got: a server in another thread goes on with it.
+    """One session so far: a server in another thread adds to it.
 
     Args:
         address: address and port of the client.
         tls: whether the session is inside TLS.
         user: the name of the account, None before the login.
-        commands: the lines that the client sent, without line ends, in order; responses within AUTH
-            are among them.  Nothing is masked.  A line is here before its answer is sent.
+        commands: the lines that the client sent, in order, without line ends and with the responses
+            within AUTH.  Nothing is masked.  A line is here before its answer is sent.
         ended: how the session ended, None while it lasts.
     """
 
@@ -113,7 +113,7 @@ class RecordedSession:
 
 
 class _SessionRecorder(Observer):
-    """Writes down what a client sends in a session."""
+    """Writes down what a client sends, in a record that goes on growing."""
 
     def __init__(self, session: RecordedSession) -> None:
         self._session = session
@@ -136,16 +136,16 @@ class _SessionRecorder(Observer):
 
 
 def record_in(session: RecordedSession) -> Observer:
-    """Return what writes down a session."""
+    """Return an observer that writes down a session."""
     return _SessionRecorder(session)
 
 
 class SessionLines:
-    """Says a line about each session at its end; to a teacher, a short one and another at the login.
+    """Prints a line about each session at its end; for a teacher, a short one and another at the login.
 
     Args:
         say: prints a line, made harmless; may raise ScreenClosed.
-        for_a_class: whether a teacher reads them.
+        for_a_class: whether a teacher reads the lines.
     """
 
     def __init__(self, say: Callable[[str], None], *, for_a_class: bool = False) -> None:
@@ -153,7 +153,7 @@ class SessionLines:
         self._make = _PupilTally if for_a_class else _Tally
 
     def begin(self, peer: Peer) -> Observer:
-        """Look on at a session."""
+        """Observe a session."""
         return self._make(peer, self._report)
 
     def _report(self, line: str) -> None:
@@ -162,7 +162,7 @@ class SessionLines:
         try:
             self._say(f"{time.strftime('%H:%M:%S')}  {line}")
         except ScreenClosed:
-            # The reader of our output has gone; clients keep their server.
+            # Whoever read our output has gone; clients keep their server.
             self._say = None
 
 
@@ -209,7 +209,7 @@ class _Tally(Observer):
 
 
 class _PupilTally(_Tally):
-    """The same in the words for a teacher: who came, and how it went."""
+    """The same in words for a teacher: who came, and how it went."""
 
     def logged_in(self, account: Account) -> None:
         super().logged_in(account)
@@ -227,4 +227,4 @@ _LEFT: dict[How, str] = {
     EndReason.CLIENT_GONE: "left without QUIT",
     DropReason.CLIENT_VANISHED: "left without QUIT",
 }
-"""How most sessions end, short enough for a projector."""
+"""How most sessions end, in words short enough for a projector."""

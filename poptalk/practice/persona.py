@@ -2,7 +2,7 @@
 
 A persona is a TOML file; ``personas/plain.toml`` explains every key.  A mistake is reported with the
 file, the line, the key and what would be allowed.  `UniqueIdForm` makes unique-ids that look like those
-of a certain server.  The settings of `poptalk serve` are here too.
+of another server.  The settings of `poptalk serve` are here too.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from poptalk.pop3.values import Value
 from poptalk.practice.maildrop.snapshot import AnotherMaildrop
 
 # Unique-ids.  Courier's look like UID3-1795430507, Cyrus's like 1795430588.3.  A form says how they
-# look; their content is still made from the message's own unique-id, and so is the same in every session
-# (RFC 1939 §7).  The running numbers of real servers would be used again for another message once a
-# maildrop is copied.
+# look; their content is still made from the message's own unique-id, so it is the same in every session
+# (RFC 1939 §7).  Running numbers like those of real servers would be used again for another message once
+# a maildrop is copied.
 
 
 MAX_UNIQUE_ID_OCTETS = 70
 """RFC 1939 §7."""
 
 MOST_FIELDS = 4
-"""A field takes 64 bits of a hash, and the hash is not to be a long one."""
+"""A field takes 64 bits of a hash, which should not be a long one."""
 
 _DIGITS = 10
 _FIELDS = {"{hex}": "0123456789abcdef", "{digits}": "0123456789"}
-"""The fields, each with an example of what is filled in."""
+"""The fields, each with an example of its content."""
 
 
 class FormError(ValueError):
@@ -51,11 +51,11 @@ class UniqueIdForm:
     """How unique-ids look.
 
     Args:
-        form: text with fields: ``{hex}`` is 16 hex digits, ``{digits}`` 10 decimal ones.  At least one
-            ``{hex}`` or two ``{digits}`` must be in it, or two of 100,000 messages would share one.
+        form: text with fields: ``{hex}`` is 16 hex digits, ``{digits}`` 10 decimal ones.  It needs at
+            least one ``{hex}`` or two ``{digits}``, or two of 100,000 messages would share a unique-id.
 
     Raises:
-        FormError: for a form that cannot be used.
+        FormError: the form cannot be used.
     """
 
     def __init__(self, form: str) -> None:
@@ -76,7 +76,7 @@ class UniqueIdForm:
         self._pieces = pieces
 
     def make(self, unique_id: bytes) -> bytes:
-        """Return the unique-id in this form that replaces another one."""
+        """Return the unique-id in this form that replaces `unique_id`."""
         hashed = hashlib.blake2b(unique_id, digest_size=8 * MOST_FIELDS).digest()
         out = list(self._pieces)
         for at in range(1, len(out), 2):
@@ -130,16 +130,16 @@ _LIMITS = {
     "errors-after-login": ("errors_after_login", 1, 1_000),
     "failed-logins": ("failed_logins", 1, 1_000),
 }
-"""The keys of the limits, each with its field, and the least and the most that it can be."""
+"""The keys of the limits, each with its field and its least and greatest value."""
 
 _CORE_QUIRKS = {field.replace("_", "-"): field for field in QUIRKS}
-"""The keys of the habits that the core has, each with its field."""
+"""The keys of the habits of the core, each with its field."""
 
 _DRIVER_QUIRKS = ("second-session", "login-delay", "refusal-seconds", "unique-ids")
-"""The keys of those that the driver has."""
+"""The keys of the habits of the driver."""
 
 MAX_REFUSAL_SECONDS = 60
-"""Longest delay of a refused login: few clients wait longer for an answer."""
+"""The longest delay of a refused login: few clients wait longer for an answer."""
 
 E = TypeVar("E", bound=Enum)
 
@@ -170,14 +170,14 @@ class Persona:
     Args:
         name: the name of its file, without the suffix.
         description: one line for people.
-        texts: its words by occasion.
+        texts: what it says, by occasion.
         capabilities: its answers to CAPA.
-        quirks: its habits, as far as the core has them.
+        quirks: the habits that the core has.
         limits: how much it tolerates.
         second_session: what happens to a login while the same account has a session.
         login_delay: whether it keeps to the LOGIN-DELAY that it announces.
-        refusal_seconds: how long the real one takes to refuse a login.
-        unique_ids: how its unique-ids look, None for those of the maildrop.
+        refusal_seconds: how long the real server takes to refuse a login.
+        unique_ids: the form of its unique-ids, None for those of the maildrop.
     """
 
     name: str
@@ -242,7 +242,7 @@ def parse_persona(text: str, *, name: str, source: str) -> Persona:
         source: what to call the file in a message.
 
     Raises:
-        PersonaError: for a mistake, with the file, the line, the key and what would be allowed.
+        PersonaError: there is a mistake; the text has the file, the line, the key and what is allowed.
     """
     try:
         return _persona(TomlFile(text, source=source), name=name)
@@ -252,26 +252,36 @@ def parse_persona(text: str, *, name: str, source: str) -> Persona:
 
 def _persona(toml: TomlFile, *, name: str) -> Persona:
     file = toml.table(["description", "texts", "capabilities", "habits", "limits"])
-    quirks = file.optional_table("habits", allowed=[*_CORE_QUIRKS, *_DRIVER_QUIRKS])
+    description = file.text("description")
+    if not description.isprintable() or not description:
+        raise file.mistake("description", "one line that says something is needed")
+    habits = file.optional_table("habits", allowed=[*_CORE_QUIRKS, *_DRIVER_QUIRKS])
+    limits = file.optional_table("limits", allowed=_LIMITS)
+    quirks: dict[str, Any] = {
+        field: _choice(habits, key, kind)
+        for (key, field), kind in zip(_CORE_QUIRKS.items(), QUIRKS.values(), strict=True)
+    }
+    refusal_seconds = 0
+    if "refusal-seconds" in habits:
+        refusal_seconds = habits.whole_number("refusal-seconds", least=0, most=MAX_REFUSAL_SECONDS)
     return Persona(
         name=name,
-        description=_description(file),
+        description=description,
         texts=_texts(file.table("texts", allowed=[*_ANY, *OCCASIONS])),
         capabilities=_capabilities(file),
-        quirks=_quirks(quirks),
-        limits=_limits(file.optional_table("limits", allowed=_LIMITS)),
-        second_session=_choice(quirks, "second-session", SecondSession.LET_IN),
-        login_delay=_choice(quirks, "login-delay", AnnouncedDelay.KEPT),
-        refusal_seconds=_number(quirks, "refusal-seconds", least=0, most=MAX_REFUSAL_SECONDS) or 0,
-        unique_ids=_unique_ids(quirks),
+        quirks=Quirks(**quirks),
+        limits=Limits(
+            **{
+                field: limits.whole_number(key, least=least, most=most)
+                for key, (field, least, most) in _LIMITS.items()
+                if key in limits
+            }
+        ),
+        second_session=_choice(habits, "second-session", SecondSession),
+        login_delay=_choice(habits, "login-delay", AnnouncedDelay),
+        refusal_seconds=refusal_seconds,
+        unique_ids=_unique_ids(habits),
     )
-
-
-def _description(file: Table) -> str:
-    text = file.text("description")
-    if not text.isprintable() or not text:
-        raise file.mistake("description", "one line that says something is needed")
-    return text
 
 
 def _texts(table: Table) -> Texts:
@@ -301,30 +311,10 @@ def _check_text(table: Table, key: str, texts: Mapping[Occasion, str]) -> None:
         raise table.mistake(key, str(error)) from error
 
 
-def _quirks(table: Table) -> Quirks:
-    values: dict[str, Any] = {
-        field: kind(table.choice(key, [value.value for value in kind]))
-        for (key, field), kind in zip(_CORE_QUIRKS.items(), QUIRKS.values(), strict=True)
-        if key in table
-    }
-    return Quirks(**values)
-
-
-def _choice(table: Table, key: str, default: E) -> E:
-    kind = type(default)
-    return kind(table.choice(key, [each.value for each in kind])) if key in table else default
-
-
-def _number(table: Table, key: str, *, least: int, most: int) -> int | None:
-    return table.whole_number(key, least=least, most=most) if key in table else None
-
-
-def _limits(table: Table) -> Limits:
-    given = {
-        field: _number(table, key, least=least, most=most)
-        for key, (field, least, most) in _LIMITS.items()
-    }
-    return Limits(**{field: number for field, number in given.items() if number is not None})
+def _choice(table: Table, key: str, kind: type[E]) -> E:
+    """Return the value of a habit; the first of its kind is the default."""
+    values = [each.value for each in kind]
+    return kind(table.choice(key, values) if key in table else values[0])
 
 
 def _unique_ids(table: Table) -> UniqueIdForm | None:
@@ -365,7 +355,7 @@ def _capability_lines(table: Table, when: str) -> tuple[bytes, ...]:
 
 
 # The settings of `poptalk serve`, and their defaults.  The table of options repeats some of them in its
-# help, because a session with another server loads nothing of this room; a test compares the two.
+# help, because a session with another server loads nothing of this folder; a test compares the two.
 
 
 LOOPBACK = "127.0.0.1"
@@ -376,7 +366,7 @@ DEFAULT_PERSONA = "exchange"
 
 
 class ServeSettings(Value):
-    """What `poptalk serve` was asked for; `--help` says what each field means."""
+    """The options of `poptalk serve`; `--help` says what each field means."""
 
     lesson: str | None = None
     persona: str = DEFAULT_PERSONA
@@ -387,7 +377,7 @@ class ServeSettings(Value):
     """Accounts as NAME:PASSWORD."""
     user_files: tuple[str, ...] = ()
     any_name: str | None = None
-    """The password of a class; empty for one that is chosen."""
+    """The password of a class; empty to have one chosen."""
     token: str | None = None
     shared: bool = False
     own: bool = False

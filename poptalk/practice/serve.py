@@ -1,4 +1,4 @@
-"""The command ``poptalk serve``: the practice server on its own, until it is told to stop."""
+"""The command ``poptalk serve``: the practice server on its own, until it is stopped."""
 
 from __future__ import annotations
 
@@ -16,16 +16,8 @@ from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
 from poptalk.net.endpoint import is_loopback
 from poptalk.net.errors import reason
 from poptalk.pop3.commands import MASK
-from poptalk.practice.accounts import (
-    ACCOUNTS,
-    Account,
-    class_password,
-    is_public,
-    others_can_read,
-    parse_account,
-    read_accounts,
-    read_token,
-)
+from poptalk.practice import accounts
+from poptalk.practice.accounts import ACCOUNTS, Account, is_public, parse_account
 from poptalk.practice.connection import Patience
 from poptalk.practice.faults.plan import list_faults
 from poptalk.practice.limits import NO_MORE_FILES, CannotListen, reachable_addresses
@@ -35,25 +27,25 @@ from poptalk.practice.persona import ServeSettings, list_personas
 from poptalk.practice.server import UNUSABLE, LoopMissing, Server, loop_factory
 
 Say = Callable[[str], None]
-"""Prints a line, or a sentence where errors and warnings go."""
+"""Prints a line, or a sentence to where errors and warnings go."""
 
 COMPLAIN_SECONDS = 60.0
 """Least time between two sentences about the same trouble."""
 
 FINISH_SECONDS = 8.0
-"""How long sessions may go on once we are told to stop: Docker kills after ten seconds."""
+"""How long sessions may go on once the server is to stop: Docker kills after ten seconds."""
 
 
 class ServedLesson(NamedTuple):
-    """What a lesson brings to a server for a class, in place of options."""
+    """What a lesson gives to a server for a class, instead of options."""
 
     word: str
-    """How it was named."""
+    """Its name as it was typed."""
     title: str
     learn: str | None
-    """What `poptalk learn` takes; None where it is done there with other programs alone."""
+    """Its name for `poptalk learn`; None where the lesson is only for other programs."""
     account: Account
-    """Who logs in where no names are given."""
+    """The account where no others are given."""
     arguments: Mapping[str, Any]
     """Those of `Server`: persona, maildrop and faults."""
     observer: MakeObserver
@@ -65,10 +57,10 @@ def serve(
     """Run a practice server until Ctrl-C or SIGTERM; a second one ends its sessions at once.
 
     Args:
-        options: what was asked for.
+        options: those of the command line.
         lesson: the lesson that the class does, None for none.
         say: prints a line and flushes it.
-        complain: prints a sentence where errors and warnings go.
+        complain: prints a sentence to where errors and warnings go.
 
     Returns:
         The exit code: 0 when stopped; 2 for an account, a fault, a persona, a folder, a log, a loop or
@@ -100,11 +92,18 @@ def _serve(
     patience = None
     if (most := options.connections) is not None:
         patience = Patience(connections=most, connections_per_address=most)
+    arguments: Mapping[str, Any] = {
+        "persona": options.persona,
+        "maildrop": options.maildrop,
+        "faults": options.faults,
+        "fault_seed": options.fault_seed,
+    }
+    any_name = options.any_name
     try:
         new_loop = loop_factory(options.loop)
         server = Server(
             accounts=_accounts(options, lesson, complain),
-            any_name=_any_name(options),
+            any_name=None if any_name is None else password_of_class(any_name),
             token=_token(options, complain),
             writable=options.writable,
             shared=options.shared,
@@ -115,7 +114,7 @@ def _serve(
             patience=patience,
             slow_refusals=options.slow_refusals,
             observers=_observers(options, lesson, log, say),
-            **(_arguments(options) if lesson is None else lesson.arguments),
+            **(arguments if lesson is None else lesson.arguments),
         )
     except (LoopMissing, *UNUSABLE) as error:
         complain(str(error))
@@ -128,8 +127,8 @@ def _serve(
     for host in options.listen:
         if not is_loopback(host) and any(map(is_public, server.accounts)):
             complain(
-                f"Warning: everybody who can reach {host} can log in, because the passwords are "
-                "public knowledge. Put no letters into the maildrop that are not for everybody."
+                f"Warning: anyone who can reach {host} can log in, because the passwords are "
+                "public knowledge. Put no messages into the maildrop that aren't for everyone."
             )
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
@@ -140,53 +139,39 @@ def _serve(
     return EXIT_OK
 
 
-def _arguments(options: ServeSettings) -> dict[str, Any]:
-    """Return those arguments of `Server` that a lesson brings where there is one."""
-    return {
-        "persona": options.persona,
-        "maildrop": options.maildrop,
-        "faults": options.faults,
-        "fault_seed": options.fault_seed,
-    }
-
-
 def _accounts(options: ServeSettings, lesson: ServedLesson | None, complain: Say) -> list[Account]:
-    """Return who may log in: those that were given; where nobody else may, bob and mrose."""
+    """Return who may log in: those that were given, or bob and mrose where nobody else may."""
     given = [parse_account(text, source="--user") for text in options.users]
     for file in map(Path, options.user_files):
-        given += read_accounts(file)
+        given += accounts.read_accounts(file)
         _warn_of_readers(file, complain)
     if given or options.any_name is not None:
         return given
     return list(ACCOUNTS) if lesson is None else [lesson.account]
 
 
-def _any_name(options: ServeSettings) -> str | None:
-    return None if options.any_name is None else password_of_class(options.any_name)
-
-
 def password_of_class(password: str) -> str:
-    """Return the password of a class as --any-name takes it: one is chosen where it is empty.
+    """Return the password of a class as --any-name has it: one is chosen where it is empty.
 
     Raises:
         AccountError: it cannot be used.
     """
     if not password:
-        return class_password()
+        return accounts.class_password()
     return parse_account(f"any:{password}", source="--any-name").password
 
 
 def _token(options: ServeSettings, complain: Say) -> str | None:
     if options.token is None:
         return None
-    token = read_token(options.token)
+    token = accounts.read_token(options.token)
     if options.token.startswith("@"):
         _warn_of_readers(Path(options.token[1:]), complain)
     return token
 
 
 def _warn_of_readers(file: Path, complain: Say) -> None:
-    if others_can_read(file):
+    if accounts.others_can_read(file):
         complain(
             f"Warning: other users of this machine can read the secrets in {file}; "
             f"chmod 600 {file} ends that."
@@ -199,19 +184,19 @@ def _observers(
     observers: list[MakeObserver] = [] if log is None else [log.begin]
     if lesson is not None:
         observers.append(lesson.observer)
-    # Whoever asks for JSON reads one line and no more.
+    # A program that asks for JSON reads one line and no more.
     if not (options.quiet or options.json):
         for_a_class = options.own or options.any_name is not None or lesson is not None
         observers.append(SessionLines(say, for_a_class=for_a_class).begin)
     return observers
 
 
-def why_not(error: CannotListen, *, free: str = "without --port a free one is taken") -> str:
+def why_not(error: CannotListen, *, free: str = "Without --port a free one is taken") -> str:
     """Say why a server cannot listen, and what to try.
 
     Args:
-        error: what came of it.
-        free: how to get a port that is free.
+        error: what listening raised.
+        free: how to get a free port.
     """
     if not error.is_address:
         return (
@@ -220,14 +205,15 @@ def why_not(error: CannotListen, *, free: str = "without --port a free one is ta
             "goes to --port."
         )
     port = f" port {error.port}" if error.port else ""
+    reserved = "Ports below 1024 are often reserved. " if 0 < error.port < 1024 else ""
     return (
         f"{error.host}{port} cannot be listened on ({reason(error)}). Is another server there "
-        f"already? Ports below 1024 are often reserved; {free}."
+        f"already? {reserved}{free}."
     )
 
 
 class StopSignals:
-    """SIGINT and SIGTERM: the first asks to stop, a further one to do so at once."""
+    """SIGINT and SIGTERM: the first asks the server to stop, another one to stop at once."""
 
     def __init__(self) -> None:
         """Take the signals from now on, where signals can be handled in the loop."""
@@ -243,12 +229,12 @@ class StopSignals:
 
 
 class OutOfFiles:
-    """Reports errors of the event loop; that no more files can be opened in one sentence, now and then.
+    """Reports errors of the event loop, and says now and then that no more files can be opened.
 
-    asyncio reports that many times a second, each time with a traceback.
+    asyncio reports the latter many times a second, each time with a traceback.
 
     Args:
-        complain: prints a sentence where errors and warnings go.
+        complain: prints a sentence to where errors and warnings go.
         clock: seconds that only rise.
     """
 
@@ -266,7 +252,7 @@ class OutOfFiles:
             self._quiet_until = self._clock() + COMPLAIN_SECONDS
             self._complain(
                 f"A connection must wait ({reason(error)}). The server accepts it as soon as others "
-                "end; ulimit -n tells how many files it may open, and --connections limits them."
+                "end; ulimit -n says how many files it may open, and --connections limits them."
             )
 
 
@@ -275,9 +261,9 @@ async def _run(
 ) -> None:
     signals = StopSignals()
     asyncio.get_running_loop().set_exception_handler(OutOfFiles(complain))
-    # The ports are taken, so whoever reads this can connect; nobody has been greeted yet.
-    # Made now, because it needs a file, and there may be none left when a client begins with TLS.
+    # Now, because it needs a file, and there may be none left when a client begins with TLS.
     server.tls_context()
+    # The ports are taken, so anyone who reads this can connect; nobody has been greeted yet.
     for line in [_json(server, options)] if options.json else _table(server, lesson):
         say(line)
     async with server:
@@ -286,18 +272,13 @@ async def _run(
         if server.busy:
             complain(
                 f"Stopping. Sessions that are logged in ({server.busy}) have {FINISH_SECONDS:.0f} "
-                "seconds to come to their end; a second Ctrl-C ends them at once."
+                "seconds to end; a second Ctrl-C ends them at once."
             )
-        await _finish(server, signals)
-
-
-async def _finish(server: Server, signals: StopSignals) -> None:
-    """Let sessions come to their end, until time is up or a further signal comes."""
-    finishing = asyncio.create_task(server.finish(FINISH_SECONDS))
-    at_once = asyncio.create_task(signals.at_once.wait())
-    await asyncio.wait([finishing, at_once], return_when=asyncio.FIRST_COMPLETED)
-    finishing.cancel()
-    at_once.cancel()
+        finishing = asyncio.create_task(server.finish(FINISH_SECONDS))
+        at_once = asyncio.create_task(signals.at_once.wait())
+        await asyncio.wait([finishing, at_once], return_when=asyncio.FIRST_COMPLETED)
+        finishing.cancel()
+        at_once.cancel()
 
 
 def _json(server: Server, options: ServeSettings) -> str:
@@ -305,7 +286,7 @@ def _json(server: Server, options: ServeSettings) -> str:
         "host": server.host,
         "port": server.port,
         "tls_port": server.tls_port,
-        # Output is kept (by build servers, for one); whoever gave a password has it already.
+        # Build servers and others keep the output; a user who gave a password knows it already.
         "accounts": {
             account.name: account.password if is_public(account) else None
             for account in server.accounts
@@ -324,34 +305,25 @@ def _json(server: Server, options: ServeSettings) -> str:
     return json.dumps(facts)
 
 
-_HIDDEN = MASK.decode("ascii")
-
-
 def _table(server: Server, lesson: ServedLesson | None) -> list[str]:
-    if lesson is None:
-        about = [("persona", f"{server.persona.name}: {server.persona.description}")]
-        about += [] if server.faults is None else [("faults", str(server.faults))]
-    else:
-        # What the lesson's server does wrong is for the class to find out.
-        about = [("lesson", f"{lesson.word}: {lesson.title}")]
+    lines = ["The practice server is ready; Ctrl-C ends it."]
     if server.is_for_a_class:
+        lines += blackboard(server, lesson=None if lesson is None else lesson.learn)
         rows = [("TLS port", f"{server.tls_port}, CA file {server.ca_file}")]
     else:
-        accounts = ("accounts", _accounts_shown(server))
-        rows = [*_listener_rows(server), ("CA file", server.ca_file), accounts]
-    return [
-        "The practice server is ready; Ctrl-C ends it.",
-        *(
-            blackboard(server, lesson=None if lesson is None else lesson.learn)
-            if server.is_for_a_class
-            else []
-        ),
-        *(f"  {name:<10}{value}" for name, value in (*rows, *about)),
-    ]
+        who = ("accounts", _accounts_shown(server))
+        rows = [*_listener_rows(server), ("CA file", server.ca_file), who]
+    if lesson is not None:
+        # What the lesson's server does wrong is for the class to find out.
+        rows.append(("lesson", f"{lesson.word}: {lesson.title}"))
+    else:
+        rows.append(("persona", f"{server.persona.name}: {server.persona.description}"))
+        rows += [] if server.faults is None else [("faults", str(server.faults))]
+    return lines + [f"  {name:<10}{value}" for name, value in rows]
 
 
 MOST_ADDRESSES = 3
-"""How many are shown of a machine that has more: those of containers tell nobody anything."""
+"""How many addresses of a machine are shown: those of containers help nobody."""
 
 
 def blackboard(
@@ -361,41 +333,37 @@ def blackboard(
 
     Args:
         server: a server for a class, which has taken its ports.
-        lesson: what `poptalk learn` is to be given, None without a lesson.
-        more: what else there is to know, each with its name.
+        lesson: the lesson's name for `poptalk learn`, None without a lesson.
+        more: further facts, each with its name.
     """
-    clear = [each for each in server.listeners if not each.implicit_tls]
     addresses = [
-        (address, each.port)
-        for each in clear
-        if not is_loopback(each.host)
+        f"{address} {each.port}"
+        for each in server.listeners
+        if not each.implicit_tls and not is_loopback(each.host)
         for address in reachable_addresses(each.host)[:MOST_ADDRESSES]
     ]
-    host, port = addresses[0] if addresses else (server.host, server.port)
+    place = addresses[0] if addresses else f"{server.host} {server.port}"
     learn = "" if lesson is None else f"learn {lesson} "
     if server.any_name is None:
         rows = [("accounts", _accounts_shown(server))]
     else:
         rows = [("name", "your own first name, one word"), ("password", server.any_name)]
-    return [
+    lines = [
         "On the blackboard:",
         "",
-        f"    telnet {host} {port}",
-        f"    or poptalk {learn}{host} {port}",
+        f"    telnet {place}",
+        f"    or poptalk {learn}{place}",
         "",
         *(f"    {name:<10}{value}" for name, value in (*rows, *more)),
         "",
-        *_who_can_reach(server, [f"{host} {port}" for host, port in addresses]),
     ]
-
-
-def _who_can_reach(server: Server, addresses: list[str]) -> list[str]:
-    """Say what else there is to know of the addresses at which others find a server."""
     if all(is_loopback(listener.host) for listener in server.listeners):
-        return ["Only this machine; --listen 0.0.0.0 lets others in."]
-    if not addresses:
-        return ["No address of this machine was found; look for it in the settings of its network."]
-    return [f"The same server: {', '.join(addresses[1:])}"] if addresses[1:] else []
+        lines.append("Only this machine; --listen 0.0.0.0 lets others in.")
+    elif not addresses:
+        lines.append("This machine's address was not found; look in its network settings.")
+    elif addresses[1:]:
+        lines.append(f"The same server: {', '.join(addresses[1:])}")
+    return lines
 
 
 MOST_ACCOUNTS = 8
@@ -404,7 +372,7 @@ MOST_ACCOUNTS = 8
 
 def _accounts_shown(server: Server) -> str:
     shown = [
-        f"{account.name}/{account.password if is_public(account) else _HIDDEN}"
+        f"{account.name}/{account.password if is_public(account) else MASK.decode('ascii')}"
         for account in server.accounts[:MOST_ACCOUNTS]
     ]
     more = len(server.accounts) - len(shown)
@@ -419,5 +387,5 @@ def _listener_rows(server: Server) -> list[tuple[str, str]]:
         if listener.implicit_tls:
             rows.append(("TLS port", str(listener.port)))
         else:
-            rows.append(("port", f"{listener.port} (in clear; STLS switches to TLS)"))
+            rows.append(("port", f"{listener.port} (in the clear; STLS switches to TLS)"))
     return rows

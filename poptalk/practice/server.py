@@ -24,46 +24,26 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from poptalk.config import mailbox_directory, not_installed
 from poptalk.net.endpoint import BadDestination, Destination
+from poptalk.pop3.capabilities import parse_capability
 from poptalk.pop3.commands import Limits
 from poptalk.pop3.sasl.table import server_mechanisms
 from poptalk.pop3.server.events import LoginAttempt
 from poptalk.pop3.server.texts import Occasion
-from poptalk.practice.accounts import (
-    ACCOUNTS,
-    BOB,
-    Account,
-    AccountBook,
-    AccountError,
-    TooManyNames,
-    announced_delay,
-)
+from poptalk.practice import accounts as users
+from poptalk.practice import observers as watching
+from poptalk.practice import persona as personas
+from poptalk.practice.accounts import Account, AccountBook, AccountError
 from poptalk.practice.connection import FOR_A_CLASS, Patience, ServerConnection
 from poptalk.practice.faults.fault import ServerHooks
 from poptalk.practice.faults.plan import FaultError, FaultPlan
 from poptalk.practice.limits import NO_MORE_FILES, ConnectionLimits, Deadlines, ListeningPort
 from poptalk.practice.maildrop import Lease, MaildropError, MaildropLocked, Place, Stores
-from poptalk.practice.observers import (
-    DropReason,
-    MakeObserver,
-    Observer,
-    Peer,
-    RecordedSession,
-    record_in,
-)
-from poptalk.practice.persona import (
-    DEFAULT_PERSONA,
-    LOOPBACK,
-    AnnouncedDelay,
-    Persona,
-    PersonaError,
-    SecondSession,
-    load_persona,
-)
+from poptalk.practice.observers import DropReason, MakeObserver, Observer, RecordedSession
+from poptalk.practice.persona import DEFAULT_PERSONA, LOOPBACK, Persona, PersonaError
 
 if TYPE_CHECKING:
     import ssl
@@ -72,13 +52,13 @@ if TYPE_CHECKING:
     from poptalk.practice.certificates import Certificates
 
 TIMESTAMP_HOST = "practice.invalid"
-"""The right side of the APOP timestamp; RFC 1939 §7 wants the host, whose name is nobody's business."""
+"""The right side of the APOP timestamp; RFC 1939 §7 wants this host, but its name is private."""
 
 _sessions = itertools.count(1)
 
 
 def fresh_timestamp() -> bytes:
-    """Return an APOP timestamp that was never used: `<process.session.random@host>` (RFC 1939 §7)."""
+    """Return a new APOP timestamp: `<process.session.random@host>` (RFC 1939 §7)."""
     unique = f"{os.getpid()}.{next(_sessions)}.{secrets.token_hex(6)}"
     return f"<{unique}@{TIMESTAMP_HOST}>".encode("ascii")
 
@@ -88,7 +68,7 @@ NONCE_OCTETS = 18
 
 
 UNUSABLE = (AccountError, FaultError, MaildropError, PersonaError, FileNotFoundError)
-"""What `Server` raises for arguments that it cannot use, each explained in one sentence."""
+"""The exceptions of `Server` for arguments that it cannot use, each explained in one sentence."""
 
 
 class Server:
@@ -96,17 +76,17 @@ class Server:
 
     Args:
         persona: what it says and offers: a name, the path of a ``.toml`` file, or the persona itself.
-        maildrop: a folder of ``.eml`` files, a Maildir or an mbox, for every account; in a string the
-            format may stand in front (``mbox:letters``).  By default each account has the mailbox of
-            the lessons that belongs to it.  A function takes the name of an account, and returns where
-            its maildrop is; it is called once for each name, and again after `start_over`.
+        maildrop: a folder of ``.eml`` files, a Maildir or an mbox, for every account; a string can name
+            the format first (``mbox:letters``).  By default each account has its own mailbox of the
+            lessons.  A function takes the name of an account and returns where its maildrop is; it is
+            called once for each name, and again after `start_over`.
         writable: whether QUIT deletes messages from the disk, all that were marked or none; then the
             maildrop is open to one session at a time, of this and any other poptalk.
         accounts: who may log in; by default bob and mrose, or with `any_name` only those who give it.
         any_name: the password with which any further name becomes an account, as in a class; then case
             makes no difference between names.
-        token: the OAuth access token with which AUTH XOAUTH2 and OAUTHBEARER let everybody in who has
-            an account; None, and no token is right.
+        token: the OAuth access token with which AUTH XOAUTH2 and OAUTHBEARER let in anyone who has an
+            account; None if no token is right.
         shared: whether all sessions of an account have the same maildrop, one at a time, and DELE
             lasts until the server ends; otherwise each session has a copy of its own.
         own: whether each account has a maildrop of its own, one session at a time, and DELE lasts until
@@ -114,20 +94,20 @@ class Server:
         host: the address to listen on, or several.
         port: the port on each of them, 0 for any that is free.
         tls_port: the port for implicit TLS, 0 for any that is free, None for none.
-        patience: time-outs, and how many connections there may be; with `own` or `any_name` there may be
-            those of a class, all from one address.
+        patience: time-outs, and how many connections it takes; by default those of a class with `own`
+            or `any_name`, all from one address.
         limits: how much a session puts up with; by default as much as the persona.
-        slow_refusals: whether a login is refused as slowly as by the server that the persona is like:
-            that is there to slow guessing down, and here it would only make learners and tests wait.
-        timestamp: makes the APOP timestamps, and the challenges of CRAM-MD5; a lesson that is to run
+        slow_refusals: whether a login is refused as slowly as by the real server of the persona: that
+            slows guessing down there, and would only make learners and tests wait here.
+        timestamp: makes the APOP timestamps, and the challenges of CRAM-MD5; a lesson that must run
             the same each time fixes it.
         clock: seconds that only rise, for the delay between two logins.
         faults: what it does wrong, as ``poptalk serve --fault`` takes it: ``no-final-dot``,
             ``slow:2s``, ``bob=locked``, ``#3=reset``.
-        faults_by_name: whether ``#3`` is the third login of each name, and not the third connection.
-        fault_seed: what the chance in faults begins with, None for any number; see `faults`.
+        faults_by_name: whether ``#3`` is the third login of each name, not the third connection.
+        fault_seed: the seed of chance in faults, None for any number; see `faults`.
         record: whether `sessions` keeps what clients send, for tests.
-        observers: makers of further ones who look on at each connection.
+        observers: makers of further observers of each connection.
 
     Raises:
         AccountError: an account cannot be used.
@@ -161,9 +141,9 @@ class Server:
         record: bool = False,
         observers: Sequence[MakeObserver] = (),
     ) -> None:
-        self.persona = load_persona(persona) if isinstance(persona, str) else persona
-        # A pupil may be called Bob, too.
-        usual = ACCOUNTS if any_name is None else ()
+        self.persona = personas.load_persona(persona) if isinstance(persona, str) else persona
+        # With any name there are no others: a pupil may be called Bob, too.
+        usual = users.ACCOUNTS if any_name is None else ()
         self.accounts = tuple(usual if accounts is None else accounts)
         self.any_name = any_name
         self.is_for_a_class = own or any_name is not None
@@ -203,11 +183,11 @@ class Server:
             own=own,
             shared=shared,
             writable=writable,
-            one_at_a_time=self.persona.second_session is SecondSession.REFUSED,
+            one_at_a_time=self.persona.second_session is personas.SecondSession.REFUSED,
         )
         self.stores = self._make_stores()
         if not (names or callable(maildrop)):
-            # What cannot be used is told now, and not to the first pupil.
+            # Report a maildrop that cannot be used now, not at the first login.
             self.stores.of("")
         self._sessions: list[RecordedSession] | None = [] if record else None
         self._make_observers = (*observers, *([self._record] if record else []))
@@ -225,7 +205,7 @@ class Server:
         """Ends that life."""
         self._certificates: Certificates | None = None
         self._certificates_lock = threading.Lock()
-        """A shell in another thread asks for `ca_file` at the moment in which STLS needs the context."""
+        """A shell in another thread asks for `ca_file` while STLS needs the context."""
         self._tls_context: ssl.SSLContext | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
 
@@ -255,7 +235,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port for connections in clear, which STLS can switch to TLS; on `host`.
+        """The port on `host` for connections in the clear, which STLS can switch to TLS.
 
         Raises:
             RuntimeError: the server has not taken its ports yet, or has given them back.
@@ -266,7 +246,7 @@ class Server:
 
     @property
     def tls_port(self) -> int:
-        """The port for implicit TLS on `host`.
+        """The port on `host` for implicit TLS.
 
         Raises:
             RuntimeError: there is none, or the server listens nowhere.
@@ -295,15 +275,10 @@ class Server:
         self._stop = ready.result()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         assert self._stop is not None
         assert self._running is not None
-        # A loop that has died is closed; why it did is raised by the next line.
+        # A loop that has died is closed; the next line raises why.
         with suppress(RuntimeError):
             self._stop()
         self._running.result()
@@ -334,12 +309,7 @@ class Server:
             )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         self.take_no_more()
         for listener in self.listeners:
             await listener.begun()
@@ -353,9 +323,9 @@ class Server:
             self._directory = None
 
     async def finish(self, seconds: float) -> None:
-        """Take no more connections, and give sessions that are logged in time to come to their end.
+        """Take no more connections, and give sessions that are logged in time to end.
 
-        Whoever is not logged in has nothing to lose, and is dropped.
+        A client that isn't logged in has nothing to lose, and is dropped.
 
         Args:
             seconds: how long to wait; the sessions that are left end when the server is left.
@@ -364,18 +334,16 @@ class Server:
         for connection in self.connections:
             if not connection.busy:
                 connection.drop(DropReason.STOPPED)
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self.connections.gone(), seconds)
-        except TimeoutError:
-            pass
 
     @property
     def busy(self) -> int:
-        """How many sessions are logged in now."""
+        """How many sessions are logged in."""
         return sum(connection.busy for connection in self.connections)
 
     def take_no_more(self) -> None:
-        """Refuse connections from now on; those that there are go on."""
+        """Refuse connections from now on; existing ones go on."""
         for listener in self.listeners:
             listener.close()
 
@@ -383,26 +351,26 @@ class Server:
 
     @property
     def sessions(self) -> tuple[RecordedSession, ...]:
-        """What clients have sent so far, session by session.
+        """What clients have sent so far, by session.
 
         Raises:
-            RuntimeError: the server was made without ``record=True``, and kept nothing.
+            RuntimeError: the server was made without ``record=True``.
         """
         if self._sessions is None:
             raise RuntimeError("Nothing is recorded; make the server with Server(record=True).")
         return tuple(self._sessions)
 
-    def _record(self, peer: Peer) -> Observer:
+    def _record(self, peer: watching.Peer) -> Observer:
         session = RecordedSession(address=peer.address)
         self._sessions = [*(self._sessions or ()), session]
-        return record_in(session)
+        return watching.record_in(session)
 
-    # For lessons, which are begun more than once.
+    # For lessons, which can begin again.
 
     def start_over(self) -> None:
         """Forget what sessions deleted, when they logged in, what faults remember; from any thread.
 
-        Sessions that there still are keep the maildrop that they have.
+        Sessions that go on keep the maildrop that they have.
 
         Raises:
             MaildropError: the maildrop cannot be used any more.
@@ -413,7 +381,7 @@ class Server:
             self.faults = self._make_plan(seed=self.faults.seed)
 
     def count_from(self, number: int) -> None:
-        """Let the next connection be the one of that number, for faults and for observers."""
+        """Give the next connection this number, for faults and for observers."""
         self._peer_numbers = itertools.count(number)
         if self.faults is not None:
             self.faults.count_from(number)
@@ -422,7 +390,7 @@ class Server:
 
     @property
     def ca_file(self) -> str:
-        """A PEM file with the authority that signed our certificate; it goes when the server does."""
+        """A PEM file with the authority that signed our certificate; it is deleted with the server."""
         certificates = self.certificates()
         with self._certificates_lock:
             made = self._directory is None
@@ -433,13 +401,13 @@ class Server:
             return str(path)
 
     def tls_context(self) -> ssl.SSLContext:
-        """Return the settings of the server's side of TLS, made when they are first needed."""
+        """Return the settings of the server's side of TLS, which are made when first needed."""
         if self._tls_context is None:
             self._tls_context = self.certificates().server_context()
         return self._tls_context
 
     def certificates(self) -> Certificates:
-        """Return the authority that signs our certificates, made when it is first needed."""
+        """Return the authority that signs our certificates, which is made when first needed."""
         with self._certificates_lock:
             if self._certificates is None:
                 from poptalk.practice.certificates import Certificates
@@ -450,7 +418,7 @@ class Server:
     # What connections ask for.
 
     def new_timestamp(self) -> bytes | None:
-        """Return an APOP timestamp that no other session has, None where the greeting shows none."""
+        """Return a new APOP timestamp, None where the greeting shows none."""
         return self._make_timestamp() if self._greets_with_timestamp else None
 
     def check_login(
@@ -465,7 +433,7 @@ class Server:
         """
         try:
             account = self._account_book.find(attempt)
-        except TooManyNames:
+        except users.TooManyNames:
             return Occasion.TROUBLE_LASTING
         if account is None:
             return attempt.if_wrong
@@ -475,10 +443,9 @@ class Server:
         return hooks.refused_login(account) or account
 
     def open_maildrop(self, account: Account) -> Lease | Occasion:
-        """Open a maildrop, or return why that cannot be; in any thread, as it may mean reading an mbox.
+        """Open the maildrop of an account, or return why it cannot be opened.
 
-        Args:
-            account: whose login was right.
+        This may run in any thread, because it can mean reading an mbox.
         """
         try:
             lease = self.stores.of(account.name).open()
@@ -493,29 +460,30 @@ class Server:
         return lease
 
     def new_hooks(self) -> ServerHooks:
-        """Return what meddles with the next connection."""
+        """Return the hooks of the next connection, with its faults."""
         return ServerHooks() if self.faults is None else self.faults.begin()
 
     def observers(self, address: str, port: int, *, implicit_tls: bool) -> tuple[Observer, ...]:
-        """Return those who look on at a connection from an address and port."""
+        """Return the observers of a connection from an address and port."""
         if not self._make_observers:
             return ()
-        peer = Peer(
-            number=next(self._peer_numbers), host=address, port=port, implicit_tls=implicit_tls
-        )
+        number = next(self._peer_numbers)
+        peer = watching.Peer(number=number, host=address, port=port, implicit_tls=implicit_tls)
         return tuple(begin(peer) for begin in self._make_observers)
 
 
 def _login_delay(persona: Persona, *, encrypted: bool) -> int:
-    """Return the seconds that must lie between two logins, 0 if it does not matter."""
-    if persona.login_delay is AnnouncedDelay.IGNORED:
+    """Return the seconds that must pass between two logins (LOGIN-DELAY, RFC 2449 §6.5), 0 for none."""
+    if persona.login_delay is personas.AnnouncedDelay.IGNORED:
         return 0
-    # What is announced after the login is meant for this user (RFC 2449 §6.5).
-    situations = [
-        persona.capabilities.lines(encrypted=encrypted, logged_in=logged_in)
-        for logged_in in (True, False)
-    ]
-    return next(filter(None, map(announced_delay, situations)), 0)
+    # The delay that is announced after the login is the one for this user.
+    for logged_in in (True, False):
+        lines = persona.capabilities.lines(encrypted=encrypted, logged_in=logged_in)
+        for capability in map(parse_capability, lines):
+            seconds = b"".join(capability.parameters[:1])
+            if capability.tag == b"LOGIN-DELAY" and seconds.isdigit():
+                return int(seconds)
+    return 0
 
 
 def _places(
@@ -524,15 +492,15 @@ def _places(
     *,
     writable: bool,
 ) -> Callable[[str], Place]:
-    """Return what says where the maildrop of an account is."""
+    """Return a function that says where the maildrop of an account is."""
     if maildrop is None:
         if writable:
             raise MaildropError(
-                "There is nothing to write to: the letters of the lessons are not to be deleted, so "
+                "There is nothing to write to: the messages of the lessons must not be deleted, so "
                 "name a maildrop of your own as well (--maildrop)."
             )
         mailboxes = {account.name: account.mailbox for account in accounts}
-        return lambda name: mailbox_directory(mailboxes.get(name, BOB.mailbox))
+        return lambda name: mailbox_directory(mailboxes.get(name, users.BOB.mailbox))
     return maildrop if callable(maildrop) else lambda _: maildrop
 
 
@@ -542,7 +510,7 @@ class PracticeDestination(Destination):
     server: Server
 
     def tls_settings(self) -> TlsSettings:
-        """Trust the server's own authority, whose certificate is made when it is first needed."""
+        """Trust the server's own authority, whose certificate is made when first needed."""
         from poptalk.net.tls_settings import TlsSettings
 
         return TlsSettings(
@@ -562,18 +530,18 @@ def practice_server(
     token: str | None = None,
     own: bool = False,
 ) -> Iterator[PracticeDestination]:
-    """Run a practice server as long as the context lasts.
+    """Run a practice server for as long as the context lasts.
 
     Args:
         persona: a name or a file, None for `DEFAULT_PERSONA`.
         maildrop: where the mail is, as `poptalk.practice.maildrop.locate` takes it; None for that of the
             lessons.
-        faults: what it does wrong, as `poptalk.practice.server.Server` takes it.
+        faults: as for `Server`.
         tls: whether to speak TLS from the first octet on.
-        starttls: whether the client is to begin with STLS.
-        timestamp: makes the APOP timestamps, as for `Server`.
-        token: the OAuth access token that is right for every account, None for none.
-        own: whether DELE lasts until the end of the context, as for `Server`.
+        starttls: whether the client must begin with STLS.
+        timestamp: as for `Server`.
+        token: as for `Server`.
+        own: as for `Server`; DELE then lasts until the end of the context.
 
     Raises:
         BadDestination: the persona, the folder or a fault cannot be used.
@@ -615,7 +583,7 @@ class LoopMissing(Exception):
 
 
 def loop_factory(loop: str) -> LoopFactory:
-    """Return what makes event loops, for `asyncio.Runner`.
+    """Return a function that makes event loops, for `asyncio.Runner`.
 
     Args:
         loop: auto, uvloop or asyncio.
@@ -626,7 +594,7 @@ def loop_factory(loop: str) -> LoopFactory:
     if loop == "asyncio":
         return asyncio.new_event_loop
     try:
-        # Whoever checks the types of tests that use `Server` need not have it.
+        # People who check the types of tests that use `Server` need not have it.
         import uvloop  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         if loop == "uvloop":

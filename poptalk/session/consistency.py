@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 
 from poptalk.pop3.capabilities import Change, compare_capabilities
-from poptalk.pop3.client.explain import faults_of_answer
 from poptalk.pop3.commands import Command
 from poptalk.pop3.events import Violation, ViolationKind
+from poptalk.pop3.explain import faults_of_answer
 from poptalk.pop3.replies import Status
 from poptalk.session.exchanges import (
     MOST_LINES_EXPLAINED,

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.pop3.capabilities import CapabilityAnswer
-    from poptalk.pop3.client.explain import Explanation, LoginFacts, ReplyContext
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.pop3.commands import Verb
     from poptalk.pop3.events import Violation
+    from poptalk.pop3.explain import Explanation, LoginFacts, ReplyContext
 
 # Events of the session, beside those of the protocol core.
 
@@ -533,7 +533,7 @@ class Exchanges:
 
     def context_of(self, reply: StoredReply) -> ReplyContext:
         """Gather what the session knows that helps to explain a reply."""
-        from poptalk.pop3.client.explain import ReplyContext
+        from poptalk.pop3.explain import ReplyContext
 
         core = self.core
         assert core is not None, "a reply has come on a connection"
@@ -557,7 +557,7 @@ class Exchanges:
             reply: one of those that were said.
             known: what is known besides; None for all that the session knows.
         """
-        from poptalk.pop3.client.explain import explain_greeting, explain_reply
+        from poptalk.pop3.explain import explain_greeting, explain_reply
 
         if reply.exchange is None:
             return explain_greeting(reply.status_line)
@@ -571,7 +571,7 @@ class Exchanges:
 
     def explained_unsolicited(self) -> Iterator[Explanation]:
         """Explain the unsolicited line that came after the last reply."""
-        from poptalk.pop3.client.explain import Explanation, explain_unasked
+        from poptalk.pop3.explain import Explanation, explain_unasked
 
         assert self.unsolicited is not None
         if self.core is not None and self.core.lost_in_tls:
@@ -591,7 +591,7 @@ class Exchanges:
         verb = command.verb if command is not None else None
         if command is None or verb is None or verb.effect not in (Effect.NAME, Effect.LOGIN):
             return None
-        from poptalk.pop3.client.explain import LoginFacts
+        from poptalk.pop3.explain import LoginFacts
 
         mechanism = command.arguments[0] if verb.challenges and command.arguments else b""
         name = mechanism or (b"APOP" if verb.name == b"APOP" else b"USER")

@@ -23,8 +23,8 @@ from poptalk.login.password import (
 from poptalk.net.endpoint import UsageError, bare_host
 from poptalk.net.errors import ConnectionLost
 from poptalk.pop3.capabilities import CapabilityAnswer
-from poptalk.pop3.client.explain import LoginFacts, asks_for_capabilities, why_login_refused
 from poptalk.pop3.commands import State
+from poptalk.pop3.explain import LoginFacts, asks_for_capabilities, why_login_refused
 from poptalk.pop3.replies import Status, StatusLine, quoted
 from poptalk.pop3.sasl.mechanism import (
     LoginBroken,
@@ -42,7 +42,7 @@ from poptalk.session.procedure import LocalError, Plan, Steps, ask, exchange, in
 if TYPE_CHECKING:
     from poptalk.login.password import Ask
     from poptalk.net.endpoint import Destination
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.session.exchanges import StoredReply
     from poptalk.session.session import Session
 

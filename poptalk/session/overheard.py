@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.net.tls_settings import TlsSettings
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
 
 
-class _NoTransport:
+class NoTransport:
     """Carries nothing: the octets have crossed already."""
 
     def send(self, data: bytes) -> None:
@@ -65,7 +65,7 @@ class OverheardSession:
     def opened(self, *, encrypted: bool) -> None:
         """Take note of a new connection, `encrypted` if it begins with TLS."""
         where = str(self._destination)
-        self.session.opened(_NoTransport(), self._destination, where=where, encrypted=encrypted)
+        self.session.opened(NoTransport(), self._destination, where=where, encrypted=encrypted)
 
     def client_said(self, octets: bytes) -> None:
         """Take octets from the other program."""

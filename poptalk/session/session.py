@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from poptalk.net.endpoint import bare_host
 from poptalk.net.errors import ConnectionLost, TlsFailed, printable
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import BodyChunk, Challenge, Greeting, Reply, ReplyEnd, Sent, TlsRequested
 from poptalk.pop3.redaction import SpokenSecrets

@@ -213,9 +213,9 @@ class AsyncShell(Shell):
         self.session.received(data)
         if answering and self.withdraws_answer(half_typed):
             self.put_in_line("")
-        self.watch()
         if self.controller is not None:
             self.controller.listened()
+        self.watch()
         self.redraw()
 
     def tls_failed(self, error: TlsFailed) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -211,6 +212,8 @@ class LiveShell(AsyncShell):
         super().__init__(screen=screen, size=self._size, timeout=timeout, commands=commands)
         self.session.record = SessionRecord(self.session)
         self._terminal: Attributes | None = None
+        self.while_stopped: Callable[[], AbstractContextManager[object]] = nullcontext
+        """Gives a context for the time that the program is stopped."""
         self._refused: NetError | None = None
         """The error of a server that lets nobody in: the one the shell was started for."""
 
@@ -261,8 +264,12 @@ class LiveShell(AsyncShell):
 
     def suspend(self) -> None:
         """Suspend the program as Ctrl-Z does elsewhere, with the terminal as it was before."""
-        terminal = self._terminal
-        run_in_terminal(lambda: stop_with(sys.stdin.fileno(), terminal))
+
+        def stop() -> None:
+            with self.while_stopped():
+                stop_with(sys.stdin.fileno(), self._terminal)
+
+        run_in_terminal(stop)
 
     # The run.
 

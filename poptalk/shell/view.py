@@ -13,7 +13,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import CLOSED_BY_US, TLS_PORT_HINT
-from poptalk.pop3.client.explain import Explanation, explain_waiting
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import (
     BodyChunk,
@@ -27,6 +26,10 @@ from poptalk.pop3.events import (
     Unsolicited,
     Violation,
     ViolationKind,
+)
+from poptalk.pop3.explain import (
+    Explanation,
+    explain_waiting,
 )
 from poptalk.pop3.replies import Status
 from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode

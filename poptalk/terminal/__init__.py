@@ -1,4 +1,4 @@
-"""What a person sees: harmless text, colours, widths, and the one module that prints.
+"""The screen: harmless text, colours, widths, and the one module that prints.
 
 Read in this order: `safe` (strangers' octets made harmless, and their widths), `theme` (how parts are
 coloured), `lexer` (which octets of a line are what, for the screen and for Pygments), `render` (what a

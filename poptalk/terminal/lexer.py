@@ -1,7 +1,7 @@
 """A Pygments lexer for dialogues in the notation.
 
 `Pop3Lexer` is registered as the entry point `pop3`, so that Markdown tools and `pygmentize -l pop3`
-colour the dialogues of the documentation.  The tokens are sub-types of Pygments' own, so that every
+colour the dialogues of the documentation.  The tokens are subtypes of Pygments' own, so that every
 Pygments style has a colour for them; `STYLE_OF_TOKEN` maps them to our own themes.  The texts of the
 tokens, joined, are the input.
 """
@@ -24,9 +24,9 @@ from poptalk.transcript.model import direction_text
 from poptalk.transcript.parser import ANY_LINES
 from poptalk.transcript.pattern import PatternError, Placeholder, parse_pattern
 
-# Which octets of a line are what: a line in parts, each with the name of its style.
+# Dividing a line into parts, each with the name of its style.
 #
-# The renderer and the lexers both read lines with these functions, so that a dialogue has the same
+# The renderer and the lexer both read lines with these functions, so that a dialogue has the same
 # colours on the screen, in a Markdown document and while it is typed.  The parts, joined, are the
 # line.
 
@@ -35,7 +35,7 @@ Part = tuple[str, bytes]
 """The name of a style (see `theme`), and octets."""
 
 LOCAL_MARK = b":"
-"""What begins a line that is not sent."""
+"""Begins a line that is not sent."""
 
 _BLANKS = re.compile(rb"([ \t]+)")
 
@@ -67,30 +67,25 @@ def command_parts(line: bytes, secret: Span | None) -> list[Part]:
 
     Args:
         line: octets without the line end.
-        secret: what `parse_command` or the client core found to be secret.
+        secret: the secret in it, as `parse_command` or the client core found it.
 
     Returns:
         The parts; the secret is one of them.
     """
-    if secret is None:
-        return _word_parts(line)
-    parts = _word_parts(line[: secret.start])
-    parts += [("secret", line[secret.start : secret.stop]), ("text", line[secret.stop :])]
+    before = line if secret is None else line[: secret.start]
+    verb = parse_command(before).verb
+    words = 0
+    parts = []
+    for octets, is_word in _runs(before):
+        parts.append((_style_of_word(verb, words) if is_word else "text", octets))
+        words += is_word
+    if secret is not None:
+        parts += [("secret", line[secret.start : secret.stop]), ("text", line[secret.stop :])]
     return list(filter(_has_octets, parts))
 
 
-def _word_parts(line: bytes) -> list[Part]:
-    verb = parse_command(line).verb
-    words = 0
-    parts = []
-    for octets, is_word in _runs(line):
-        parts.append((_style_of_word(verb, words) if is_word else "text", octets))
-        words += is_word
-    return parts
-
-
 def _runs(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Divide octets into spaces and words; tell which each is."""
+    """Yield the words of a line and the spaces between them, and whether each is a word."""
     for index, octets in enumerate(_BLANKS.split(data)):
         if octets:
             yield octets, index % 2 == 0
@@ -100,12 +95,10 @@ def _style_of_word(verb: Verb | None, index: int) -> str:
     """Return the style of a word of a command; the first is the keyword."""
     if index == 0:
         return "unknown" if verb is None else "relic" if verb.relic else "keyword"
-    if verb is None or not verb.arguments:
+    arguments = () if verb is None else verb.arguments
+    if index > len(arguments) and not (arguments and arguments[-1].rest):
         return "text"
-    if index > len(verb.arguments) and not verb.arguments[-1].rest:
-        return "text"
-    argument = verb.arguments[min(index, len(verb.arguments)) - 1]
-    return _STYLE_OF_ARGUMENT.get(argument.kind, "argument")
+    return _STYLE_OF_ARGUMENT.get(arguments[:index][-1].kind, "argument")
 
 
 def typed_parts(line: bytes) -> list[Part]:
@@ -136,11 +129,11 @@ def status_parts(line: bytes, fields: Sequence[Field] | None = None) -> list[Par
 
     Args:
         line: octets without the line end.
-        fields: what the command defines as data of this line, which only a +OK has; None where the
-            command is not known, and any number may be one.
+        fields: the data that the command defines for this line, which only a +OK has; None where the
+            command is not known, and any number may be data.
 
     Returns:
-        The parts.  A line without an indicator that POP3 knows is one part, "odd".
+        The parts.  A line without a status indicator of POP3 is one part, "odd".
     """
     status = parse_status_line(line)
     if status.status is Status.OTHER:
@@ -230,11 +223,11 @@ TOKEN_OF_STYLE = {style: token for token, style in STYLE_OF_TOKEN.items()}
 """The same, read the other way."""
 
 Token = tuple[int, TokenType, str]
-"""Where it begins, what it is, its text."""
+"""Where it begins, its type and its text."""
 
 
 Piece = tuple[TokenType, str]
-"""What a part of a line is, and its text."""
+"""The token type of a part of a line, and its text."""
 
 
 class Pop3Lexer(Lexer):
@@ -265,7 +258,7 @@ class Pop3Lexer(Lexer):
 
 
 class _Dialogue:
-    """Follows a dialogue, to know what a line of the server answers."""
+    """Follows a dialogue, to know which command a line of the server answers."""
 
     def __init__(self) -> None:
         self._waiting: deque[Command] = deque()
@@ -297,7 +290,9 @@ class _Dialogue:
             yield from _payload_pieces(payload, self.server_parts)
         elif mark == "or":
             yield Comment.Direction, mark
-            yield from _payload_pieces(payload, _alternative_parts)
+            yield from _payload_pieces(
+                payload, lambda line: command_parts(line, parse_command(line).secret)
+            )
         else:
             yield (Comment.Direction if continues else Error), text
             self._in_direction = continues and ">" not in text
@@ -339,27 +334,19 @@ class _Dialogue:
         return header_parts(payload) if self._in_header else [("body", payload)]
 
 
-def _alternative_parts(payload: bytes) -> list[Part]:
-    return command_parts(payload, parse_command(payload).secret)
-
-
 def _payload_pieces(payload: str, parts_of: Callable[[bytes], list[Part]]) -> Iterator[Piece]:
     """Divide what comes after a mark: a space, then a direction or a line with placeholders."""
-    behind = payload[1:]
-    line = behind.rstrip("\r")
+    line = payload[1:].rstrip("\r")
     yield Text, payload[:1]
-    if _is_direction(line):
+    text = line.strip(" \t")
+    begins_direction = text.startswith("<") and " " in text and ">" not in text
+    if begins_direction or text == ANY_LINES or direction_text(line) is not None:
         yield Comment.Direction, line
     else:
-        yield from _pieces(_with_placeholders(_encoded(line), parts_of(_encoded(line))))
-    yield Text, behind[len(line) :]
-
-
-def _is_direction(line: str) -> bool:
-    """Whether a payload is a stage direction, the beginning of one, or "any lines"."""
-    text = line.strip(" \t")
-    begins = text.startswith("<") and " " in text and ">" not in text
-    return begins or text == ANY_LINES or direction_text(line) is not None
+        octets = _encoded(line)
+        for style, part in _with_placeholders(octets, parts_of(octets)):
+            yield TOKEN_OF_STYLE[style], _decoded(part)
+    yield Text, payload[1 + len(line) :]
 
 
 def _with_placeholders(line: bytes, parts: Iterable[Part]) -> Iterator[Part]:
@@ -384,30 +371,20 @@ def _with_placeholders(line: bytes, parts: Iterable[Part]) -> Iterator[Part]:
 
 
 def _placeholder_ranges(line: bytes) -> list[tuple[int, int]]:
-    """Find the placeholders of a line; none in a line that is no pattern, or not written as one."""
+    """Find the placeholders of a line; none in a line that isn't a pattern, or not written as one."""
     try:
         pattern = parse_pattern(_decoded(line))
-    except PatternError:
+        source = _encoded(pattern.source)
+        lengths = [len(_encoded(part.source)) for part in pattern.parts]
+    except (PatternError, UnicodeEncodeError):  # The latter for a lone surrogate.
         return []
     ranges = []
     at = 0
-    try:
-        if _encoded(pattern.source) != line:
-            return []
-        sources = [_encoded(part.source) for part in pattern.parts]
-    except UnicodeEncodeError:
-        return []  # A lone surrogate, which no octets stand for.
-    for part, source in zip(pattern.parts, sources, strict=True):
-        length = len(source)
-        if isinstance(part, Placeholder):
+    for part, length in zip(pattern.parts, lengths, strict=True):
+        if isinstance(part, Placeholder) and source == line:
             ranges.append((at, at + length))
         at += length
     return ranges
-
-
-def _pieces(parts: Iterable[Part]) -> Iterator[Piece]:
-    for style, octets in parts:
-        yield TOKEN_OF_STYLE[style], _decoded(octets)
 
 
 def _encoded(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """The Markdown that poptalk reads: CommonMark and tables, and nothing else.
 
-One configuration for all: what the reader of lessons takes for a block is what the screen shows as one.
-Every block token has `map`, the lines it comes from, counted from 0, the end not included.
+There is only one configuration, so that the parser of lessons and the screen agree on the blocks.
+Every block token has `map`, the lines that it comes from, counted from 0, without the end.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from poptalk.terminal.safe import Fragment, Fragments, cells, cut, harmless, joi
 
 @cache
 def make_parser() -> MarkdownIt:
-    """Make a parser of CommonMark with the tables that code-hosting pages know.
+    """Make a parser of CommonMark with GitHub's tables.
 
-    Task lists and alerts (`> [!TIP]`) are no rules of their own: they are lists and quotes of which
-    the text begins in a certain way.
+    Task lists and alerts (`> [!TIP]`) need no rules of their own: they are lists and quotes whose text
+    begins in a certain way.
     """
     return MarkdownIt("commonmark").enable("table")
 
 
 # Markdown on the screen: the prose of lessons, in a style of its own.
 #
-# Paragraphs are wrapped to a width that is pleasant to read; code has a style of its own, and what
-# is in fenced blocks is shown as it is, dialogues with the colours of dialogues.  There are no
-# backgrounds, no boxes and no lines that must be seen together: read aloud from the top, the rows make
-# sense.  Lessons are written by strangers too, so that every text passes `harmless`.
+# Paragraphs are wrapped to a width that is pleasant to read; code has a style of its own, and fenced
+# blocks are shown as they are, dialogues with the colours of dialogues.  There are no backgrounds, no
+# boxes and no lines that must be seen together: read aloud from the top, the rows make sense.
+# Strangers write lessons too, so every text passes `harmless`.
 
 
 MOST_COLUMNS = 72
-"""Cells of a row of prose, on a wider screen as well: the eye loses the way back from longer ones."""
+"""Cells of a row of prose, even on a wider screen: the eye loses its way back along longer rows."""
 
 KEPT_TOGETHER_CELLS = 24
 """Code up to this long is not divided at its spaces: `TOP 2 10` reads badly in two rows."""
 
 _WIDE_COLUMNS = 60
-"""Cells from which on fenced blocks are set in by four."""
+"""From this width on, fenced blocks are indented by four."""
 
 _COLUMN_GAP = 2
 
 _LEAST_LAST_COLUMN = 24
-"""Cells for the last column of a table, which is wrapped; with fewer the cells go below each other."""
+"""The narrowest last column of a table, which is wrapped; with less room cells go below each other."""
 
 _DIALOGUE = "pop3"
 
@@ -67,15 +67,15 @@ def render_prose(source: str, *, columns: int) -> list[Fragments]:
 
 
 def render_comment(word: Fragment, source: str, *, columns: int) -> list[Fragments]:
-    """Show a sentence or two after a word that says what they are: `not yet: ...`.
+    """Show a sentence or two after a word that introduces them: `not yet: ...`.
 
     Args:
-        word: the word and its style; a colon is put after it.
+        word: the word and its style; a colon follows it.
         source: inline Markdown.
         columns: cells of a row.
 
     Returns:
-        Lines, all but the first set in by two.
+        Lines, all but the first indented by two.
     """
     style, text = word
     words: list[_Word] = [[(style, part)] for part in f"{harmless(text)}:".split()]
@@ -83,10 +83,10 @@ def render_comment(word: Fragment, source: str, *, columns: int) -> list[Fragmen
 
 
 def render_item(mark: str, source: str, *, columns: int) -> list[Fragments]:
-    """Show a line or two after a mark such as `1. `, all rows set in as far.
+    """Show a line or two after a mark such as `1. `, with further rows indented as far.
 
     Args:
-        mark: what is in front of the first row.
+        mark: comes before the first row.
         source: inline Markdown.
         columns: cells of a row.
     """
@@ -100,7 +100,7 @@ def _inline_words(source: str) -> list[_Word]:
 
 
 _Word = list[Fragment]
-"""What is never divided at the end of a row: a word, its punctuation, perhaps in several styles."""
+"""Text that is never divided: a word with its punctuation, perhaps in several styles."""
 
 _BREAK: _Word = [("text", "\n")]
 """The end of a row that the author asked for."""
@@ -110,9 +110,9 @@ _STYLE_OF_INLINE = {"strong": "strong", "em": "emphasis"}
 
 
 class _Renderer:
-    """Shows the blocks of one document, each kind by the method of its name in markdown-it.
+    """Shows the blocks of one document, each kind with the method of its name in markdown-it.
 
-    It remembers which links were spelt out.
+    It remembers the links whose address was shown.
     """
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class _Renderer:
     def blocks(
         self, nodes: Sequence[SyntaxTreeNode], width: int, *, tight: bool = False
     ) -> list[Fragments]:
-        """Show blocks below each other, an empty line between two unless they belong to a tight list."""
+        """Show blocks below each other, with an empty line between them unless a list is tight."""
         lines: list[Fragments] = []
         for node in nodes:
             show = getattr(self, f"_{node.type}", self._others)
@@ -162,8 +162,10 @@ class _Renderer:
     def _fence(self, node: SyntaxTreeNode, width: int) -> list[Fragments]:
         indent = "    " if width >= _WIDE_COLUMNS else "  "
         text = node.content.removesuffix("\n")
-        language = node.info.split()[:1]
-        shown = dialogue_lines(text) if language == [_DIALOGUE] else _literal_lines(text)
+        if node.info.split()[:1] == [_DIALOGUE]:
+            shown = dialogue_lines(text)
+        else:
+            shown = [[("text", harmless(line))] if line else [] for line in text.split("\n")]
         return [[("text", indent), *line] if line else [] for line in shown]
 
     _code_block = _fence
@@ -197,7 +199,7 @@ class _Renderer:
         return [part for child in node.children for part in self.inline(child.children)]
 
     def inline(self, nodes: Iterable[SyntaxTreeNode], style: str = "text") -> Iterator[Fragment]:
-        """Give the pieces of a line; code that is to stay together comes as one "typed" piece."""
+        """Yield the pieces of a line; code comes as one "typed" piece."""
         for node in nodes:
             if node.type in ("softbreak", "hardbreak"):
                 yield style, " " if node.type == "softbreak" else "\n"
@@ -244,7 +246,7 @@ def _words(pieces: Iterable[Fragment]) -> list[_Word]:
 
 
 def _filled(words: Sequence[_Word], width: int, *, hanging: int = 0) -> list[Fragments]:
-    """Fill rows with words, the rows after the first set in by `hanging`."""
+    """Fill rows with words, the rows after the first indented by `hanging`."""
     rows: list[Fragments] = [[]]
     used = 0
     margin: Fragments = [("text", " " * hanging)] if hanging else []
@@ -314,7 +316,7 @@ def _row_cells(words: Sequence[_Word]) -> int:
 def _columns(
     rows: Sequence[Sequence[Sequence[_Word]]], widths: Sequence[int]
 ) -> Iterator[Fragments]:
-    """Show the rows of a table, the cell at the end of a row in as many lines as it needs."""
+    """Show the rows of a table; the last cell of a row takes as many lines as it needs."""
     for number, row in enumerate(rows):
         head: Fragments = []
         for words, width in zip(row[:-1], widths, strict=False):
@@ -346,12 +348,8 @@ def _rows_below_each_other(
     return lines
 
 
-def _literal_lines(text: str) -> list[Fragments]:
-    return [[("text", harmless(line))] if line else [] for line in text.split("\n")]
-
-
 def dialogue_lines(text: str) -> list[Fragments]:
-    """Show a dialogue as the shell shows it; its placeholders stay what they are."""
+    """Show a dialogue as the shell does; placeholders stay as they are."""
     lines: list[Fragments] = [[]]
     for _, token, piece in Pop3Lexer().get_tokens_unprocessed(text):
         if piece == "\n":

@@ -4,9 +4,8 @@
     S: +OK mailbox locked and ready
     # what poptalk says itself
 
-The marks in front tell who speaks, with colour or without: a server cannot write a line that looks
-like one of poptalk's own.  Everything that comes from outside passes `safe` here; long lines are left
-to the terminal to wrap.
+The marks in front say who speaks, with colour or without: a server cannot write a line that looks like
+one of poptalk's own.  Everything from outside passes `safe` here; the terminal wraps long lines.
 """
 
 from __future__ import annotations
@@ -16,14 +15,8 @@ from enum import Enum
 
 from poptalk.pop3 import commands
 from poptalk.pop3.commands import Field, Span
-from poptalk.terminal.lexer import (
-    Part,
-    command_parts,
-    data_parts,
-    header_parts,
-    status_parts,
-    typed_parts,
-)
+from poptalk.terminal import lexer
+from poptalk.terminal.lexer import Part
 from poptalk.terminal.safe import (
     Fragment,
     Fragments,
@@ -38,14 +31,14 @@ CLIENT_MARK: Fragment = ("client", "C: ")
 SERVER_MARK: Fragment = ("server", "S: ")
 
 MASK = commands.MASK.decode("ascii")
-"""What is shown in place of a secret."""
+"""Shown in place of a secret."""
 
 STUFFED_DOT_REMARK = "  # the first dot was stuffed"
 FINAL_DOT_REMARK = "  # the final dot"
 
 
 class NoteKind(Enum):
-    """How much a note matters: its style, and the mark in front of it, a comment in the notation."""
+    """How much a note matters: the mark in front of it, a comment in the notation, and its style."""
 
     NOTE = "# "
     WARN = "#! "
@@ -63,16 +56,16 @@ def client_line(
 
     Args:
         line: octets without the line end.
-        secret: what is not shown.
-        reveal: whether to show it nevertheless.
-        stand_in: what is shown in its place; None for `MASK`.
-        end: the line end, where it is to be shown.
+        secret: the part to hide.
+        reveal: whether to show it all the same.
+        stand_in: what to show in its place; None for `MASK`.
+        end: the line end, if it is to be shown.
 
     Returns:
         One line with the mark `C:`.
     """
     fragments = [CLIENT_MARK]
-    for style, octets in command_parts(line, secret):
+    for style, octets in lexer.command_parts(line, secret):
         if style == "secret" and not reveal:
             octets = commands.MASK if stand_in is None else stand_in
         fragments += _shown([(style, octets)])
@@ -83,22 +76,22 @@ def client_line(
 
 
 def spaces_remark(line: bytes) -> str:
-    """Return a remark on what cannot be seen at the end of a line; empty if there is nothing."""
+    """Return a remark on the spaces at the end of a line, which cannot be seen; empty for none."""
     count = len(line) - len(line.rstrip(b" "))
     return f"  # {count} space{'s' * (count > 1)} at the end" if count else ""
 
 
 def typed_line(text: str) -> Fragments:
-    """Colour what is typed at the prompt, a secret included: masking it there is the shell's part.
+    """Colour what is typed at the prompt, including a secret, which the shell masks there.
 
     Args:
         text: the line so far.
 
     Returns:
-        Fragments that, joined, are the text, unchanged: prompt_toolkit shows control characters in
-        its input line as `^X` by itself.
+        Fragments that, joined, are the text, unchanged: prompt_toolkit itself shows control characters
+        in its input line as `^X`.
     """
-    parts = typed_parts(text.encode("utf-8", "surrogatepass"))
+    parts = lexer.typed_parts(text.encode("utf-8", "surrogatepass"))
     return [(style, octets.decode("utf-8", "surrogatepass")) for style, octets in parts]
 
 
@@ -107,12 +100,12 @@ def status_line(line: bytes, *, fields: Sequence[Field] | None = None) -> Fragme
 
     Args:
         line: octets without the line end.
-        fields: what the command defines as data of this line; None where that is not known.
+        fields: the data that the command defines for this line; None where the command is not known.
 
     Returns:
         One line with the mark `S:`.
     """
-    return [SERVER_MARK, *_shown(status_parts(line, fields))]
+    return [SERVER_MARK, *_shown(lexer.status_parts(line, fields))]
 
 
 def body_line(line: bytes, *, header: bool = False, fields: Sequence[Field] = ()) -> Fragments:
@@ -120,9 +113,9 @@ def body_line(line: bytes, *, header: bool = False, fields: Sequence[Field] = ()
 
     Args:
         line: octets as they crossed the wire, without the line end: a stuffed dot is still there,
-            and marked.
+            and is marked.
         header: whether the line belongs to the header of a message.
-        fields: for a line that holds data, what its words are.
+        fields: for a line of data, what its words are.
 
     Returns:
         One line with the mark `S:`.
@@ -134,8 +127,8 @@ def body_line(line: bytes, *, header: bool = False, fields: Sequence[Field] = ()
         fragments.append(("dot", "."))
         line = line[1:]
     if fields:
-        return fragments + _shown(data_parts(line, fields))
-    return fragments + _shown(header_parts(line) if header else [("body", line)])
+        return fragments + _shown(lexer.data_parts(line, fields))
+    return fragments + _shown(lexer.header_parts(line) if header else [("body", line)])
 
 
 def lone_dot() -> Fragments:
@@ -146,12 +139,12 @@ def lone_dot() -> Fragments:
 def note(
     text: str, *, kind: NoteKind = NoteKind.NOTE, columns: int | None = None
 ) -> list[Fragments]:
-    """Show what poptalk says itself.
+    """Show poptalk's own words.
 
     Args:
-        text: sentences, separated into paragraphs by line ends; made harmless here, since a name or a
-            certificate of a stranger may be quoted in it.
-        kind: how much it matters.
+        text: sentences, separated into paragraphs by line ends; made harmless here, since they may
+            quote a stranger's name or certificate.
+        kind: how much they matter.
         columns: cells of a row to wrap to; None leaves each paragraph in one line.
 
     Returns:
@@ -171,10 +164,10 @@ def raw_line(line: bytes, *, in_body: bool = False) -> Fragments:
 
     Args:
         line: octets with their line end, if there was one.
-        in_body: whether the line belongs to a multi-line reply, where dots mean something.
+        in_body: whether the line belongs to a multi-line reply, in which dots mean something.
 
     Returns:
-        One line.  A stuffed dot and the final dot are marked, and named in a remark at the end.
+        One line.  A stuffed dot and the final dot are marked, and explained in a remark at the end.
     """
     fragments = [SERVER_MARK]
     remark = spaces_remark(line.rstrip(b"\r\n"))
@@ -194,7 +187,7 @@ def plain_text(fragments: Iterable[Fragment]) -> str:
 
 
 def _shown(parts: Iterable[Part]) -> Fragments:
-    """Make parts harmless; what is text in one has the style of the part."""
+    """Make parts harmless; the text in each has the style of the part."""
     fragments = []
     for style, octets in parts:
         for kind, text in harmless_pieces(octets):
@@ -202,11 +195,11 @@ def _shown(parts: Iterable[Part]) -> Fragments:
     return fragments
 
 
-# Showing as much of a long reply as the screen is worth.
+# Showing as much of a long reply as the screen has room for.
 #
-# The octets of a reply arrive in chunks of any size; the first lines of them are shown, the rest is
-# counted.  Memory is bounded, whatever a server sends: a line is cut where it is longer than anybody
-# reads, and nothing that is not shown is kept here.
+# The octets of a reply arrive in chunks of any size; the first lines are shown, the rest is counted.
+# Memory is bounded, whatever a server sends: a line is cut where it is longer than anyone reads, and
+# nothing that isn't shown is kept here.
 
 
 MAX_LINE_SHOWN = 4000
@@ -217,14 +210,14 @@ UNLIMITED = 10**18
 
 
 class Budget:
-    """How many rows of a screen may still be filled."""
+    """The rows of a screen that may still be filled."""
 
     def __init__(self, *, row_count: int = UNLIMITED, columns: int) -> None:
         self.left = row_count
         self.columns = columns
 
     def spend(self, text: str) -> bool:
-        """Take the rows that a line fills; False when there were none left."""
+        """Spend the rows that a line fills; False when there were none left."""
         if self.left <= 0:
             return False
         self.left -= rows(text, self.columns)
@@ -232,7 +225,7 @@ class Budget:
 
 
 _TAIL_OCTETS = 200
-"""Octets that are kept of the end of what is hidden: more than most lines have."""
+"""Octets kept of the end of what is hidden: more than most lines have."""
 
 
 class BodyView:
@@ -252,9 +245,9 @@ class BodyView:
         Args:
             budget: how much may be shown.
             in_header: whether the next line belongs to the header of a message.
-            fields: what the words of a line are, where it holds data.
-            advice: how to see what was left out, said after its count.
-            raw: whether each octet is shown, line ends included.
+            fields: for lines of data, what their words are.
+            advice: how to see the rest, said after its count.
+            raw: whether to show each octet, line ends included.
         """
         self._raw = raw
         self._advice = f": {advice}" if advice else ""
@@ -263,7 +256,7 @@ class BodyView:
         self.go_on(budget, from_start=True)
 
     def go_on(self, budget: Budget, *, from_start: bool = False) -> None:
-        """Begin with what comes after what has been shown, or with the first line again.
+        """Go on after what has been shown, or begin with the first line again.
 
         Args:
             budget: how much may be shown.
@@ -294,11 +287,12 @@ class BodyView:
         return self.hidden_octets > 0 or not self.ended
 
     def feed(self, data: bytes) -> Iterator[Fragments]:
-        """Take octets as they crossed the wire; give the lines that are shown of them."""
+        """Take octets as they crossed the wire; yield those of their lines that are shown."""
         at = 0
         while at < len(data):
             if self.full:
-                self._hide(data[at:])
+                self._count_hidden(data.count(b"\n", at), len(data) - at)
+                self._tail = (self._tail + data[at:][-_TAIL_OCTETS:])[-_TAIL_OCTETS:]
                 return
             stop = data.find(b"\n", at) + 1 or len(data)
             self._line += data[at : min(stop, at + MAX_LINE_SHOWN + 1 - len(self._line))]
@@ -309,7 +303,7 @@ class BodyView:
                 yield from self._whole_line()
 
     def end(self, *, complete: bool) -> Iterator[Fragments]:
-        """Take the end: give what was held back, say what was left out, and show the lone dot.
+        """Take the end: show what was held back, say what was left out, and show the lone dot.
 
         Args:
             complete: whether the reply ended in its lone dot, and not with the connection.
@@ -329,7 +323,7 @@ class BodyView:
             end = self._line_end if self._dot_held else self._tail.rpartition(b".")[2]
             yield raw_line(b"." + end, in_body=True) if self._raw else lone_dot()
         elif self._tail:
-            # Where a reply broke off is worth seeing, however much of it is folded.
+            # It is worth seeing where a reply broke off, however much of it is folded.
             yield body_line(self._tail.rstrip(b"\r\n").rpartition(b"\n")[2], header=False)
 
     def _whole_line(self) -> Iterator[Fragments]:
@@ -361,20 +355,16 @@ class BodyView:
         self.shown_octets += octets
         yield fragments
 
-    def _hide(self, data: bytes) -> None:
-        self._count_hidden(data.count(b"\n"), len(data))
-        self._tail = (self._tail + data[-_TAIL_OCTETS:])[-_TAIL_OCTETS:]
-
     def _count_hidden(self, line_count: int, octets: int) -> None:
         self.hidden_lines += line_count
         self.hidden_octets += octets
 
 
 _FEW_MILLISECONDS = 100
-"""Below, tenths are shown."""
+"""Fewer are shown with tenths."""
 
 
 def milliseconds(seconds: float) -> str:
-    """Write how long something took, as people read it."""
+    """Write a duration as people read it."""
     count = seconds * 1000
     return f"{count:,.{1 if count < _FEW_MILLISECONDS else 0}f} ms"

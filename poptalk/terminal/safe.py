@@ -1,22 +1,20 @@
 r"""The one function that every octet of a server passes before it reaches a screen.
 
-Mail is written by strangers, and a terminal obeys octets: ESC, and U+009B alike, begin sequences
-that set titles, write clipboards or move the cursor; bidirectional controls show one text where
-another was sent; characters without a shape hide text.  Here all of them become visible escapes in
-ASCII:
+Strangers write mail, and a terminal obeys octets: ESC and U+009B begin sequences that set titles,
+write clipboards or move the cursor; bidirectional controls show one text where another was sent;
+characters without a shape hide text.  Here all of them become visible escapes in ASCII:
 
 - ``\r`` ``\n`` ``\t``, and ``\x1b`` for other ASCII controls and for octets that are not UTF-8;
 - ``\u{202e}`` for a character by its number: a C1 control that was sent as UTF-8 is ``\u{9b}``,
   while the bare octet is ``\x9b``.
 
-A backslash of the server's own stays one backslash: the style of the pieces, "text" or "control",
-tells the two apart.  Where colour is off, `octet_pieces` is the view without any doubt, in the very
-escapes that `:send` takes.
+A backslash that the server sent stays one backslash: the style of the pieces, "text" or "control",
+tells the two apart.  Where colour is off, `octet_pieces` leaves no doubt, in the very escapes that
+`:send` takes.
 
-Right-to-left text is left as it is.  The isolates that would fence it in (U+2068, U+2069) are
-shown as boxes, or upset the count of cells, on terminals that do not know them; and a line of a
-dialogue begins with `S:`, so that terminals with bidirectional text take it for left-to-right
-anyway.
+Right-to-left text is left as it is.  The isolates that would contain it (U+2068, U+2069) are shown as
+boxes, or upset the count of cells, on terminals that do not know them; and a line of a dialogue begins
+with `S:`, so terminals with bidirectional text treat it as left-to-right anyway.
 """
 
 from __future__ import annotations
@@ -39,8 +37,8 @@ Fragments = list[Fragment]
 """One line, from left to right."""
 
 MAX_SHOWN_OCTETS = 8192
-"""Octets shown of one line: a hundred rows of eighty cells.  No line that people wrote is longer, and
-ten times as much would push the rest of the dialogue out of most scroll-back buffers."""
+"""Octets shown of one line: a hundred rows of eighty cells.  People write no longer lines, and ten
+times as much would push the rest of the dialogue out of most scroll-back buffers."""
 
 MAX_MARKS = 4
 """Combining marks shown in a row.  Living scripts need up to three or four on one letter; more of them
@@ -55,7 +53,7 @@ _VIRAMA = 9
 _NAMED = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 _MARK = "mark"
-"""What `_escape_of` says of a combining mark: whether it is shown depends on its neighbours."""
+"""Returned by `_escape_of` for a combining mark, which is shown or not by its neighbours."""
 
 
 def harmless(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS, joiners: bool = False) -> str:
@@ -64,11 +62,11 @@ def harmless(data: bytes | str, *, limit: int = MAX_SHOWN_OCTETS, joiners: bool 
     Args:
         data: the line, without its line end.
         limit: octets (of a `str`: characters) to show; the text says how many were left out.
-        joiners: whether joiners stay where a script or an emoji needs them, and spaces of all kinds are
-            spaces: for a message as people read it, never for what a server said.
+        joiners: whether to keep joiners where a script or an emoji needs them, and to show spaces of
+            all kinds as spaces: for a message as people read it, never for a server's own words.
 
     Returns:
-        Text that `str.isprintable` holds for, joiners apart.
+        Text that is printable (`str.isprintable`) except for joiners.
     """
     pieces = harmless_pieces(data, limit=limit, joiners=joiners)
     return pieces[0][1] if len(pieces) == 1 else "".join([text for _, text in pieces])
@@ -85,8 +83,8 @@ def harmless_pieces(
         joiners: as for `harmless`.
 
     Returns:
-        Pieces with the styles "text" and "control", and at the end of a longer line "note" with how
-        much was left out.  Empty for an empty line.
+        Pieces with the styles "text" and "control", and at the end of a longer line a "note" that says
+        how much was left out.  Empty for an empty line.
     """
     shown = _cut(data, limit) if len(data) > limit else data
     text = shown if isinstance(shown, str) else shown.decode("utf-8", "surrogateescape")
@@ -107,7 +105,7 @@ def octet_pieces(data: bytes, *, limit: int = MAX_SHOWN_OCTETS) -> Fragments:
         limit: octets to show.
 
     Returns:
-        Pieces as `harmless_pieces` makes them.  What they spell can be typed after `:send`.
+        Pieces as `harmless_pieces` makes them.  Their text can be typed after `:send`.
     """
     pieces = joined(map(_octet_piece, data[:limit]))
     if len(data) > limit:
@@ -124,7 +122,7 @@ def _octet_piece(octet: int) -> Fragment:
 
 
 def _cut(data: bytes | str, limit: int) -> bytes | str:
-    """Cut a line, but not within a UTF-8 sequence: half of one would look broken."""
+    """Cut a line, but not inside a UTF-8 sequence, half of which would look broken."""
     stop = limit
     if isinstance(data, bytes):
         longest_tail = 3
@@ -141,10 +139,10 @@ def _left_out(data: bytes | str, shown: bytes | str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether nothing in the text needs an escape.
+    """Tell whether nothing in the text needs an escape.
 
-    ASCII, which is nearly all of nearly all mail, costs two scans in C.  Of other text each distinct
-    character is looked at once.
+    ASCII, which is nearly all of nearly all mail, costs two scans in C.  In other text each distinct
+    character is checked once.
     """
     if text.isascii():
         return text.isprintable()
@@ -153,9 +151,9 @@ def _is_plain(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _escape_of(character: str) -> str:
-    """Return how a character is written when it cannot be shown: empty where it can.
+    """Return the escape of a character that cannot be shown, empty if it can.
 
-    The cache is bounded, since a stranger chooses the characters.
+    The cache is bounded, because a stranger chooses the characters.
     """
     if character.isprintable() and character not in SHAPELESS:
         return _MARK if unicodedata.category(character) in ("Mn", "Me") else ""
@@ -172,7 +170,7 @@ def _numbered(character: str) -> str:
 
 
 def _character_pieces(text: str, *, joiners: bool) -> Iterator[Fragment]:
-    """Go through the characters one by one; a mark needs a character before it."""
+    """Yield the characters one by one; a mark needs a character before it."""
     marks = MAX_MARKS
     for index, character in enumerate(text):
         escape = _escape_of(character)
@@ -220,11 +218,10 @@ def joined(pieces: Iterable[Fragment]) -> Fragments:
     return [(style, "".join(text for _, text in run)) for style, run in runs]
 
 
-# How much room text takes on a screen, in cells: wide characters take two, combining marks none.
+# The room that text takes on a screen, in cells: wide characters take two, combining marks none.
 #
-# What a reader sees as one character, such as a family of emoji, can be several code points: widths are
-# those of such graphemes, as wcwidth finds and measures them.  The texts are harmless ones (`safe`),
-# without control characters.
+# One character to a reader, such as a family of emoji, can be several code points: wcwidth finds such
+# graphemes and measures them.  The texts are harmless, without control characters.
 
 
 def cells(text: str) -> int:
@@ -233,8 +230,8 @@ def cells(text: str) -> int:
 
 
 def _graphemes(text: str) -> Iterator[tuple[str, int]]:
-    """Give each grapheme with its width."""
-    # Most starts have only ASCII to show, and pay for no table of widths.
+    """Yield each grapheme with its width."""
+    # Most sessions show only ASCII, and don't pay for the tables of widths.
     from wcwidth import iter_graphemes, wcswidth
 
     for grapheme in iter_graphemes(text):
@@ -298,21 +295,21 @@ def _pieces(text: str, first: int, columns: int) -> list[str]:
 
 
 _MARKS = ("S: ", "C: ")
-"""How a line begins whose text is written by others, and may be longer than a row."""
+"""The marks of lines that others wrote, which may be longer than a row."""
 
 
 def hanging(line: Fragments, columns: int, *, unmarked: bool = False) -> Fragments:
     """Break a line of a dialogue that is longer than a row, so that its further rows are indented.
 
-    Where the terminal breaks it, a stranger decides what a row begins with, and may make it look like
-    one of poptalk's own.
+    If the terminal broke it, a stranger would decide how a row begins, and could make it look like one
+    of poptalk's own.
 
     Args:
         line: the fragments of one line.
         columns: cells in a row.
         unmarked: whether to break other lines too, as the terminal would in rows of its own.
     """
-    # In front of the mark there may be a word that says whose dialogue it is.
+    # There may be a word before the mark that says whose dialogue it is.
     marked = next((at for at, (_, text) in enumerate(line[:2], 1) if text in _MARKS), 0)
     if not (marked or unmarked):
         return line
@@ -337,7 +334,7 @@ def hanging(line: Fragments, columns: int, *, unmarked: bool = False) -> Fragmen
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Split a text into rows, at spaces where there are any.
+    """Wrap a text into rows, at spaces where there are any.
 
     wcwidth's own `wrap` would begin a word that is longer than a row in the row before it, and a link
     is easier to read and to copy from the start of a row.
@@ -347,8 +344,8 @@ def wrap(text: str, columns: int) -> list[str]:
         columns: cells in a row, at least 1.
 
     Returns:
-        The rows without spaces at their ends, at least one.  A word that is longer than a row is
-        broken; only a wide character alone in a row of one cell is wider than the row.
+        The rows without trailing spaces, at least one.  A word that is longer than a row is broken;
+        only a single wide character in a row of one cell is wider than the row.
     """
     lines = [""]
     for word in text.split():

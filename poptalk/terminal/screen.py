@@ -1,17 +1,17 @@
 """The only module that prints.
 
-The ways out, chosen by what is at the other end:
+What is at the other end decides how:
 
-- `RawOutput`: a pipe or a file takes the octets of the server exactly as they came;
+- `RawOutput`: a pipe or a file gets the octets of the server exactly as they came;
 - `LinearScreen`: a terminal that is never redrawn (`--plain`, TERM=dumb, screen readers);
-- `LiveScreen`: a terminal with a live prompt, above which lines appear at any time;
-- `say` and `complain`: sentences of poptalk's own on standard output and standard error.
+- `LiveScreen`: a terminal with a live prompt, above which lines can appear at any time;
+- `say` and `complain`: poptalk's own sentences on standard output and standard error.
 
-Whatever is shown on a terminal came through `render`, and is harmless.  A reader that has gone
-away, a full disk and a closed terminal are all `ScreenClosed`.
+Everything shown on a terminal came through `render`, and is harmless.  A reader that has gone away, a
+full disk and a closed terminal all raise `ScreenClosed`.
 
-A piped session pays for each import here, so the module imports nothing at its top but what the
-interpreter has loaded anyway.
+A piped session pays for each import here, so the module's top imports only what the interpreter has
+loaded anyway.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     Attributes = list[Any]
     ColorFlag = Literal["auto", "always", "never"]
 
-# Who decides about colour: one function, one order of precedence.
+# Whether to use colour is decided by one function, in one order of precedence.
 #
-# The variables are those of no-color.org, of force-color.org and of bixense.com/clicolors.
+# The variables are those of no-color.org, force-color.org and bixense.com/clicolors.
 
 
 COLOR_FLAGS: tuple[ColorFlag, ...] = ("auto", "always", "never")
-"""What `--color` and POPTALK_COLOR take."""
+"""The values of `--color` and POPTALK_COLOR."""
 
 _COLOURLESS_TERMS = frozenset({"", "dumb", "unknown"})
 _NOT_FORCED = frozenset({"", "0", "false"})
@@ -56,29 +56,26 @@ def use_color(flag: ColorFlag, environ: Mapping[str, str], *, isatty: bool) -> b
         isatty: whether the output is a terminal.
 
     Returns:
-        What the first of these says that says anything: `--color`, POPTALK_COLOR (ignored where it
-        is none of the three words), NO_COLOR, FORCE_COLOR or CLICOLOR_FORCE, and at last the
-        terminal and its TERM.
+        The answer of the first of these that has one: `--color`, POPTALK_COLOR (ignored unless it is
+        one of the three words), NO_COLOR, FORCE_COLOR or CLICOLOR_FORCE, and last the terminal and its
+        TERM.
     """
     for wish in (flag, environ.get("POPTALK_COLOR", "").strip().lower()):
         if wish in ("always", "never"):
             return wish == "always"
     if environ.get("NO_COLOR"):
         return False
-    if any(_forces(environ.get(name, "")) for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
-        return True
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
+        if environ.get(name, "").strip().lower() not in _NOT_FORCED:
+            return True
     return isatty and environ.get("TERM", "") not in _COLOURLESS_TERMS
 
 
-def _forces(value: str) -> bool:
-    return value.strip().lower() not in _NOT_FORCED
-
-
 DEFAULT_COLUMNS = 80
+"""Cells in a row where the output cannot say how many it has."""
 
 FEWEST_COLUMNS = 10
-"""Cells below which lines are left to the terminal to break, as where it knows no size and says 0."""
-"""Cells in a row where the output cannot say how many it has."""
+"""The narrowest row to believe in: a terminal that doesn't know its size says 0."""
 
 
 class ScreenClosed(Exception):
@@ -99,7 +96,7 @@ def _closed(error: OSError | ValueError) -> ScreenClosed:
 
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EPIPE:
-        sentence = "Whoever was reading the output has gone away."
+        sentence = "The reader of the output has gone away."
     elif number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         sentence = "The output could not be written, because the disk is full; make room and retry."
     elif number in (errno.EIO, errno.EBADF, errno.ENXIO, None):
@@ -112,10 +109,10 @@ def _closed(error: OSError | ValueError) -> ScreenClosed:
 class RawOutput:
     """Octets to a pipe or a file, exactly as they came.
 
-    Nothing is kept back: when `write` returns, the operating system has all of it.
+    Nothing is held back: when `write` returns, the operating system has all of it.
 
     Args:
-        stream: a binary stream such as ``sys.stdout.buffer``; its own buffer is passed by.
+        stream: a binary stream such as ``sys.stdout.buffer``; its own buffer is bypassed.
     """
 
     __slots__ = ("_raw",)
@@ -134,17 +131,14 @@ class RawOutput:
             try:
                 written = self._raw.write(rest)
                 if written is None:
-                    self._wait_until_writable()
+                    # A pipe that another user made non-blocking has no room now.
+                    import select
+
+                    select.select([], [self._raw], [])
                     continue
             except (OSError, ValueError) as error:
                 raise _closed(error) from None
             rest = rest[written:]
-
-    def _wait_until_writable(self) -> None:
-        """Wait for room in a pipe that its other users made non-blocking."""
-        import select
-
-        select.select([], [self._raw], [])
 
 
 class LinearScreen:
@@ -153,7 +147,7 @@ class LinearScreen:
     Args:
         stream: a text stream such as ``sys.stdout``.
         theme: what the styles look like.
-        color: what `color.use_color` decided.
+        color: what `use_color` decided.
     """
 
     def __init__(self, stream: TextIO, *, theme: Theme, color: bool) -> None:
@@ -163,9 +157,9 @@ class LinearScreen:
         self._begins = {name: sgr(theme, name) for name in theme} if color else {}
         self._end = SGR_RESET
         self.at_prompt = False
-        """Whether a prompt or what was typed is there, with the cursor after it."""
+        """Whether the cursor is after a prompt, or after what was typed there."""
         self.shown = 0
-        """How often something was written: by it one can tell whether anything else was."""
+        """How often something was written, which shows whether anything else was."""
 
     @classmethod
     def of_output(cls, *, color: ColorFlag = "auto") -> LinearScreen:
@@ -175,7 +169,7 @@ class LinearScreen:
             color: the value of `--color`.
 
         Raises:
-            ScreenClosed: it was closed before the start.
+            ScreenClosed: it was closed before poptalk began.
         """
         from poptalk.terminal.theme import NEUTRAL
 
@@ -191,14 +185,14 @@ class LinearScreen:
 
     @property
     def columns(self) -> int:
-        """Cells in a row; `DEFAULT_COLUMNS` where the stream is no terminal."""
+        """Cells in a row; `DEFAULT_COLUMNS` where the stream isn't a terminal."""
         return _columns(self._stream)
 
     def show(self, lines: Iterable[Fragments]) -> None:
-        """Write whole lines, on rows of their own also where a prompt waits for an answer.
+        """Write whole lines, on rows of their own even where a prompt waits for an answer.
 
         Raises:
-            ScreenClosed: nothing can be written any more.
+            ScreenClosed: nothing can be written anymore.
         """
         if self._stream.isatty():
             from poptalk.terminal.safe import hanging
@@ -214,7 +208,7 @@ class LinearScreen:
         """Write a prompt, after which the cursor stays.
 
         Raises:
-            ScreenClosed: nothing can be written any more.
+            ScreenClosed: nothing can be written anymore.
         """
         self._write(self._styled(fragments))
         self.at_prompt = True
@@ -223,13 +217,13 @@ class LinearScreen:
         """Write what was typed, already harmless, after the prompt or where it would be.
 
         Raises:
-            ScreenClosed: nothing can be written any more.
+            ScreenClosed: nothing can be written anymore.
         """
         self._write(text)
         self.at_prompt = True
 
     def answered(self) -> None:
-        """Take note that the prompt was answered: the terminal has gone to a new row by itself."""
+        """Take note that the prompt was answered: the terminal has begun a new row by itself."""
         self.at_prompt = False
 
     def _styled(self, fragments: Fragments) -> str:
@@ -237,7 +231,7 @@ class LinearScreen:
         for style, text in fragments:
             begin = self._begins.get(style)
             if not self._begins and style == "typed":
-                # Without styles, what is to be typed would be words among others.
+                # Without styles, text to type would look like any other.
                 text = f"`{text}`"
             pieces.append(f"{begin}{text}{self._end}" if begin else text)
         return "".join(pieces)
@@ -248,12 +242,12 @@ class LinearScreen:
 
 
 class LiveScreen:
-    """A terminal with a live prompt: lines appear above it, also while a line is half typed.
+    """A terminal with a live prompt: lines appear above it, even while a line is half typed.
 
-    Lines are gathered and written once in a turn of the event loop, since each writing takes the
-    prompt away, asks the terminal where the cursor is, and draws the prompt again.  Only public
-    names of prompt_toolkit are used; its own ``run_in_terminal`` would wait for the terminal's
-    answer, up to a second, and let typed characters slip in between.
+    Lines are collected and written once in a turn of the event loop, because each write takes the
+    prompt away, asks the terminal where the cursor is, and draws the prompt again.  This uses only
+    public names of prompt_toolkit; its own ``run_in_terminal`` would wait for the terminal's answer, up
+    to a second, and let typed characters slip in between.
 
     Args:
         app: the application of the prompt session; the same one for the whole run.
@@ -266,15 +260,15 @@ class LiveScreen:
         self._app = app
         self._style = ptk_style(theme)
         self.shown = 0
-        """How many rows were shown: it tells whether anything else was, and what has scrolled off."""
+        """How many rows were shown, which says whether anything else was, and what has scrolled off."""
         self.is_narrow = False
-        """Whether the terminal's rows are longer than those of the output, so that it breaks none."""
+        """Whether the output's rows are shorter than the terminal's, which then breaks no line."""
         self._encoding = app.output.encoding()
         self._gathered: StyleAndTextTuples = []
         self._scheduled: asyncio.Handle | None = None
         self._ask_again = False
         self._closed: ScreenClosed | None = None
-        # A terminal that does not answer is no fault of the user's: no warning on the screen.
+        # Don't warn: a terminal that does not answer is nothing that the user can fix.
         app.renderer.cpr_not_supported_callback = None
 
     @property
@@ -288,7 +282,7 @@ class LiveScreen:
         Where the prompt does not run they are written before this returns.
 
         Raises:
-            ScreenClosed: nothing can be written any more.
+            ScreenClosed: nothing can be written anymore.
         """
         from poptalk.terminal.safe import hanging
 
@@ -307,10 +301,10 @@ class LiveScreen:
             self._scheduled = asyncio.get_running_loop().call_soon(self._flush_scheduled)
 
     def flush(self) -> None:
-        """Write what was gathered, now.
+        """Write what was collected, now.
 
         Raises:
-            ScreenClosed: nothing can be written any more.
+            ScreenClosed: nothing can be written anymore.
         """
         if self._scheduled is not None:
             self._scheduled.cancel()
@@ -328,7 +322,7 @@ class LiveScreen:
     def cursor_reported(self, row: int) -> None:
         """Take the terminal's answer to where the cursor is, unless lines were printed since.
 
-        An old answer would let the prompt take rows that are no longer there, and the terminal
+        With an old answer the prompt would take rows that are no longer there, and the terminal would
         scroll for no reason.
 
         Args:
@@ -348,7 +342,7 @@ class LiveScreen:
             renderer.report_absolute_cursor_row(row)
 
     def _flush_scheduled(self) -> None:
-        """Flush; hand a failure to the task that waits for the prompt, as none waits for this."""
+        """Flush; a failure goes to the task that waits for the prompt, because none waits for this."""
         try:
             self.flush()
         except ScreenClosed as closed:
@@ -369,17 +363,17 @@ class LiveScreen:
             self._ask_again = self._ask_again or (
                 app.renderer.waiting_for_cpr and app.renderer.cpr_support is CPR_Support.UNKNOWN
             )
-            # Without the answer the toolbar stays hidden.  In the context of the application,
-            # because the timer for terminals that never answer belongs to it.
+            # Without the answer the toolbar stays hidden.  Asked in the context of the application,
+            # which owns the timer for terminals that never answer.
             app.context.copy().run(app.renderer.request_absolute_cursor_position)
         app.invalidate()
 
 
-# A terminal is given back as it was: at the end, and while the program is stopped.
+# A terminal is left as it was: at the end, and while the program is stopped.
 
 
 def attributes_of(stream: TextIO) -> Attributes | None:
-    """Return how a terminal is set; None for what is none."""
+    """Return the settings of a terminal; None for anything else."""
     try:
         import termios
     except ImportError:  # Windows
@@ -391,7 +385,7 @@ def attributes_of(stream: TextIO) -> Attributes | None:
 
 
 def set_attributes(descriptor: int, attributes: Attributes | None) -> None:
-    """Set a terminal; one that is gone needs nothing."""
+    """Apply settings to a terminal, unless it is gone."""
     if attributes is None:
         return
     import termios
@@ -407,7 +401,7 @@ def stop_with(descriptor: int, attributes: Attributes | None) -> None:
 
     Args:
         descriptor: the terminal.
-        attributes: how it is set meanwhile; None leaves it alone.
+        attributes: its settings meanwhile; None leaves it alone.
     """
     import signal
     import termios
@@ -423,14 +417,14 @@ def stop_with(descriptor: int, attributes: Attributes | None) -> None:
 
 
 def say(text: str, *, stream: TextIO | None = None) -> None:
-    """Write lines of poptalk's own on standard output, and have them out before this returns.
+    """Write poptalk's own lines to standard output, and flush them.
 
     Args:
         text: one or more lines, without the last line end.  Made harmless here.
         stream: another stream than standard output.
 
     Raises:
-        ScreenClosed: nothing can be written any more.
+        ScreenClosed: nothing can be written anymore.
     """
     from poptalk.terminal.safe import harmless
 
@@ -445,21 +439,21 @@ def put(text: str) -> None:
     """Write text to standard output as it is: a document that was made harmless before.
 
     Raises:
-        ScreenClosed: nothing can be written any more.
+        ScreenClosed: nothing can be written anymore.
     """
     if sys.stdout is not None:
         _write_out(sys.stdout, text)
 
 
 def complain(text: str, *, stream: TextIO | None = None) -> None:
-    """Write a sentence of poptalk's own on standard error: `poptalk: ...`.
+    """Write a sentence of poptalk's own to standard error: `poptalk: ...`.
+
+    If standard error is closed this does nothing: there is nowhere left to say so.
 
     Args:
-        text: the sentence; further lines are indented.  Made harmless here, since it may quote what
-            a stranger sent, and wrapped where it goes to a terminal.
+        text: the sentence; further lines are indented.  Made harmless here, since it may quote a
+            stranger, and wrapped on a terminal.
         stream: another stream than standard error.
-
-    A standard error that is closed is passed over in silence: there is nowhere left to say so.
     """
     from poptalk.terminal.safe import harmless
 
@@ -479,7 +473,7 @@ def complain(text: str, *, stream: TextIO | None = None) -> None:
 
 
 def _rows(text: str, columns: int | None, *, indent: str = "") -> list[str]:
-    """Divide a line at its spaces where it is longer than a row.
+    """Wrap a line at its spaces where it is longer than a row.
 
     Args:
         text: harmless text.
@@ -491,7 +485,7 @@ def _rows(text: str, columns: int | None, *, indent: str = "") -> list[str]:
     from poptalk.terminal.safe import cells, wrap
 
     room = max(columns - len(indent), 1)
-    # What fits keeps its spaces, which may align it with its neighbours.
+    # A line that fits keeps its spaces, which may align it with its neighbours.
     return [indent + row for row in ([text] if cells(text) <= room else wrap(text, room))]
 
 
@@ -505,9 +499,9 @@ def _columns(stream: TextIO) -> int:
 
 
 class ProgressLine:
-    """How far long work has come, on standard error: a row that is rewritten on a terminal.
+    """The progress of long work, on standard error: a row that is rewritten on a terminal.
 
-    Elsewhere it is a line now and then.  Short work says nothing.
+    Elsewhere it is a line now and then.  Short work prints nothing.
 
     Args:
         clock: seconds, such as ``time.monotonic``.
@@ -525,13 +519,12 @@ class ProgressLine:
         """Say how far the work has come, if it is time to.
 
         Args:
-            text: a few words; on a terminal as many as fit into a row.
+            text: a few words, cut on a terminal to fit into a row.
         """
         if self._stream is None or self._clock() < self._due or text == self._shown:
             return
-        self._due = self._clock() + (
-            PROGRESS_ROW_SECONDS if self._rewrites else PROGRESS_LINE_SECONDS
-        )
+        pause = PROGRESS_ROW_SECONDS if self._rewrites else PROGRESS_LINE_SECONDS
+        self._due = self._clock() + pause
         self._shown = text
         if self._rewrites:
             from poptalk.terminal.safe import cut, harmless
@@ -541,7 +534,7 @@ class ProgressLine:
             complain(text, stream=self._stream)
 
     def clear(self) -> None:
-        """Take the row away, so that something else can be written there."""
+        """Clear the row, so that something else can be written there."""
         if self._rewrites and self._shown:
             self._write("\r\x1b[K")
             self._shown = ""
@@ -558,13 +551,13 @@ PROGRESS_AFTER_SECONDS = 1.0
 
 PROGRESS_ROW_SECONDS = 0.2
 PROGRESS_LINE_SECONDS = 10.0
-"""Lines stay: in the log of a nightly job one in ten seconds is enough."""
+"""Lines stay: in the log of a nightly job, one every ten seconds is enough."""
 
 
 def abandon(stream: TextIO) -> None:
-    """Point an output that is closed at the null device, after `ScreenClosed`.
+    """Point a closed output at the null device, after `ScreenClosed`.
 
-    The interpreter flushes standard output when it exits, and would complain of what it cannot write.
+    The interpreter flushes standard output when it exits, and would complain if it couldn't.
     """
     try:
         null = os.open(os.devnull, os.O_WRONLY)
@@ -591,17 +584,17 @@ codecs.register_error(_ESCAPE_MISSING, _escape_missing)
 
 
 def _fitting(text: str, encoding: str | None) -> str:
-    """Replace the characters that an encoding lacks; None means one that lacks nothing."""
+    """Replace the characters that an encoding lacks; None stands for one that has them all."""
     if text.isascii() or encoding is None or encoding.lower().startswith("utf"):
         return text
     return text.encode(encoding, _ESCAPE_MISSING).decode(encoding)
 
 
 def _write_out(stream: TextIO, text: str) -> None:
-    """Write a text, and have it out before this returns.
+    """Write a text and flush it.
 
     Raises:
-        ScreenClosed: nothing can be written any more.
+        ScreenClosed: nothing can be written anymore.
     """
     try:
         stream.write(_fitting(text, stream.encoding))

@@ -1,7 +1,7 @@
-"""Standard input as select takes it on every system.
+"""Standard input for select, on every system.
 
-On Windows select knows sockets alone.  There a thread reads standard input, and hands on through a
-socket what it has read.
+On Windows select takes only sockets.  There a thread reads standard input, and passes it on through a
+socket.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 class StandardInput:
-    """Standard input, which select can wait for beside a connection.
+    """Standard input, which select can wait for together with a connection.
 
     Args:
         keys: whether a console gives each key as it is pressed, and shows none.
     """
 
     def __init__(self, *, keys: bool = False) -> None:
-        # One that was closed is an empty one.
+        # A closed one is an empty one.
         closed = sys.stdin is None
         self.descriptor = os.open(os.devnull, os.O_RDONLY) if closed else sys.stdin.fileno()
         self._keys = keys
         self._socket: socket.socket | None = None
-        """Where a thread hands on what it reads; None where select takes the descriptor."""
+        """Where a thread passes on what it reads; None where select takes the descriptor."""
         self._tried = False
 
     def fileno(self) -> int:
-        """Return what select takes.  The first call begins to read where that needs a thread."""
+        """Return what select takes.  Where reading needs a thread, the first call begins it."""
         if not self._tried:
             self._tried = True
             try:
@@ -46,7 +46,7 @@ class StandardInput:
         return self.descriptor if self._socket is None else self._socket.fileno()
 
     def read(self) -> bytes:
-        """Return what there is, nothing at the end; it waits, unless select has said that there is some.
+        """Return what there is, nothing at the end; it waits unless select has reported something.
 
         Raises:
             OSError: the terminal is gone.
@@ -62,7 +62,7 @@ _OCTETS = 65536
 
 
 def _read_by_a_thread(read: Callable[[], bytes]) -> socket.socket:
-    """Begin to read, and return the socket that gives what was read, and ends with it."""
+    """Begin to read, and return a socket from which the same comes, up to the end."""
     import socket
 
     # Not the threading module, as in `poptalk.net.dial`; the thread ends with the program.
@@ -70,27 +70,27 @@ def _read_by_a_thread(read: Callable[[], bytes]) -> socket.socket:
 
     near, far = socket.socketpair()
 
-    def hand_on() -> None:
+    def pass_on() -> None:
         with far:
             try:
                 while data := read():
                     far.sendall(data)
-            except OSError:  # The console is gone, or nobody listens any more.
+            except OSError:  # The console is gone, or nobody listens anymore.
                 pass
 
-    start_new_thread(hand_on, ())
+    start_new_thread(pass_on, ())
     return near
 
 
 def _keys_of_a_console() -> Callable[[], bytes]:
-    """Return what waits for a key of a Windows console, and returns its character."""
+    """Return a function that waits for a key of a Windows console, and returns its character."""
     import msvcrt
 
-    console: Any = msvcrt  # Its functions are known to type checkers on Windows only.
+    console: Any = msvcrt  # Type checkers know its functions only on Windows.
 
     def key() -> bytes:
         while True:
-            # A key without a character, such as an arrow, gives one of these and then its number.
+            # A key without a character, such as an arrow, sends one of these and then its number.
             character: str = console.getwch()
             if character not in "\x00\xe0" or not console.kbhit():
                 return character.encode("utf-8", "surrogatepass")

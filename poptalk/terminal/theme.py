@@ -1,9 +1,9 @@
 """What the parts of a dialogue look like: style names, and themes of the sixteen ANSI colours.
 
-The ANSI names are those that the owner of the terminal has chosen shades for.  No theme sets a
-background, and none uses what is unreadable somewhere: bright black (invisible in Solarized), yellow
-(on white), dark blue (on black), and bold green or cyan (which many terminals make bright, and
-Solarized makes grey).  Nothing is said by colour alone: the texts say it as well.
+The terminal's owner has chosen the shades of the ANSI colours.  No theme sets a background, and none
+uses what is unreadable somewhere: bright black (invisible in Solarized), yellow (on white), dark blue
+(on black), and bold green or cyan (which many terminals make bright, and Solarized makes grey).
+Nothing is said by colour alone: the texts say it as well.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from prompt_toolkit.output import ColorDepth
     from prompt_toolkit.styles import Style
 
-if TYPE_CHECKING:
     Theme = Mapping[str, str]
 
 _STYLES = {
-    # What is in a line of a dialogue.
+    # The parts of a line of a dialogue.
     "text": ("", ""),
     "client": ("bold", "bold"),  # the mark `C:`
     "server": ("", ""),  # the mark `S:`
@@ -42,11 +41,11 @@ _STYLES = {
     "dot": ("ansimagenta bold", "bold"),  # the lone dot, and the one that was stuffed
     "header": ("ansicyan", "bold"),
     "body": ("", ""),
-    # What the notation adds.
+    # Additions of the notation.
     "placeholder": ("ansimagenta", "italic"),
     "direction": ("italic", "italic"),
     "error": ("ansired underline", "underline"),
-    # What poptalk says itself.
+    # poptalk's own words.
     "note": ("italic", "italic"),
     "warn": ("ansired", "bold"),
     "hint": ("italic", "italic"),
@@ -54,7 +53,7 @@ _STYLES = {
     "heading": ("bold", "bold"),
     "prompt": ("bold", "bold"),
     "toolbar": ("italic", "italic"),
-    # What a lesson says: its prose, and the words in front of comments.
+    # A lesson: its prose, and the words that introduce comments.
     "typed": ("ansicyan", "bold"),  # code, mostly what is to be typed
     "strong": ("bold", "bold"),
     "emphasis": ("italic", "italic"),
@@ -78,8 +77,7 @@ PROJECTOR: Theme = {
     name: "ansired bold" if name in _ALARMS else mono.replace("italic", "").strip()
     for name, mono in MONO.items()
 }
-"""Bold and underline, and red for what went wrong: on a lit wall other colours are pale, and italic type
-is thin."""
+"""Bold and underline, and red for problems: on a lit wall other colours are pale, and italics thin."""
 
 THEMES: Mapping[str, Theme] = {"neutral": NEUTRAL, "mono": MONO, "projector": PROJECTOR}
 """The themes by name."""
@@ -122,8 +120,8 @@ _TOOLKIT_LOOKS: Mapping[str, str] = {
     "fg:default italic": "auto-suggestion",
     "fg:default underline": "trailing-whitespace, tab, digraph, control-character, nbsp",
 }
-"""What prompt_toolkit draws by itself, without its backgrounds and its fixed shades.  Reverse stays
-where it is the only way to see what is selected."""
+"""prompt_toolkit's own elements, without its backgrounds and fixed shades.  Reverse stays where it is
+the only way to see what is selected."""
 
 _TOOLKIT_RULES = [
     (name, look) for look, names in _TOOLKIT_LOOKS.items() for name in names.split(", ")
@@ -134,7 +132,7 @@ def theme_named(name: str) -> Theme:
     """Return a theme.
 
     Raises:
-        ValueError: there is none of that name; the text lists those that there are.
+        ValueError: there is no such theme; the text lists those that there are.
     """
     if name not in THEMES:
         known = ", ".join(f"'{known}'" for known in THEMES)
@@ -174,10 +172,10 @@ def ptk_style(theme: Theme) -> Style:
 
 
 def ptk_color_depth(*, color: bool) -> ColorDepth:
-    """Return the colour depth to give to prompt_toolkit, which would else decide by itself.
+    """Return the colour depth for prompt_toolkit, which would otherwise decide by itself.
 
     Args:
-        color: what `color.use_color` decided.
+        color: what `screen.use_color` decided.
 
     Returns:
         Sixteen colours, or none; bold, italic and underline are kept in both cases.

@@ -157,7 +157,7 @@ async def test_a_refused_port(refused_port: int) -> None:
 
 
 async def test_a_malformed_host() -> None:
-    with pytest.raises(ConnectFailed, match="is no host name"):
+    with pytest.raises(ConnectFailed, match="isn't a host name"):
         await connect(Target(host="a..b", port=110), Heard(), timeout=TIMEOUT)
 
 

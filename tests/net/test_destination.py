@@ -45,12 +45,12 @@ def test_tls_changes_the_port_unless_one_is_given() -> None:
         ([""], "the host is empty"),
         (["[]"], "the host is empty"),
         (["pop3://"], "the host is empty"),
-        (["host", "pop3"], "'pop3' is no port"),
-        (["host", "0"], "'0' is no port"),
-        (["host", "65536"], "'65536' is no port"),
-        (["host", "-1"], "'-1' is no port"),
-        (["host", "\N{ARABIC-INDIC DIGIT ONE}" * 3], "is no port"),
-        (["host", "9" * 5000], "is no port"),
+        (["host", "pop3"], "'pop3' isn't a port"),
+        (["host", "0"], "'0' isn't a port"),
+        (["host", "65536"], "'65536' isn't a port"),
+        (["host", "-1"], "'-1' isn't a port"),
+        (["host", "\N{ARABIC-INDIC DIGIT ONE}" * 3], "isn't a port"),
+        (["host", "9" * 5000], "isn't a port"),
         (["http://host"], "must begin with pop3://"),
         (["pop3://host:port"], "cannot be read"),
         (["pop3://host:99999"], "cannot be read"),
@@ -135,7 +135,7 @@ def test_the_way_goes_into_target_and_terms() -> None:
     [
         (Way(tls=True, starttls=True), "exclude each other"),
         (Way(client_key="k.pem"), "without --client-cert"),
-        (Way(pins=("nonsense",)), "is no pin"),
+        (Way(pins=("nonsense",)), "isn't a pin"),
     ],
 )
 def test_ways_that_make_no_sense(way: Way, said: str) -> None:
@@ -153,5 +153,5 @@ def test_a_url_that_cannot_be_read_is_not_quoted() -> None:
 @pytest.mark.parametrize("end", ["%0D%0A", "%0A", "%0D", "%00"])
 def test_a_name_in_a_url_is_one_line(end: str) -> None:
     """It is offered as a line to be sent: what stands behind a line end would be a command."""
-    with pytest.raises(BadDestination, match="holds a line end or NUL"):
+    with pytest.raises(BadDestination, match="has a line end or NUL in it"):
         parse_destination([f"pop3://bob{end}DELE%201@host"])

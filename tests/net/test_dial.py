@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from poptalk.net.dial import Address, Attempts, Deadline, dial, host_name
+from poptalk.net.dial import Address, Deadline, connect_failed, dial, host_name
 from poptalk.net.endpoint import Target, is_loopback
 from poptalk.net.errors import ConnectFailed
 from tests.servers.recording import RecordingServer
@@ -92,19 +92,18 @@ def test_a_failure_names_every_address(monkeypatch: pytest.MonkeyPatch, refused_
 
 
 def test_reasons_of_several_kinds_stand_side_by_side() -> None:
-    attempts = Attempts(Target(host="mail.example.org", port=110), timeout=7)
-    attempts.add(V6, OSError(errno.ENETUNREACH, "Network is unreachable"))
-    attempts.add(V4, TimeoutError())
-    assert str(attempts.failure()).startswith(
+    target = Target(host="mail.example.org", port=110)
+    unreachable = OSError(errno.ENETUNREACH, "Network is unreachable")
+    failed = connect_failed(target, [(V6, unreachable), (V4, TimeoutError())], timeout=7)
+    assert str(failed).startswith(
         "mail.example.org port 110 cannot be reached: ::1 is out of reach (network is "
         "unreachable), 127.0.0.1 did not answer: it is down, or a firewall"
     )
 
 
 def test_one_address_that_does_not_answer() -> None:
-    attempts = Attempts(Target(host="127.0.0.1", port=110), timeout=7.5)
-    attempts.add(V4, TimeoutError())
-    assert str(attempts.failure()).startswith(
+    failed = connect_failed(Target(host="127.0.0.1", port=110), [(V4, TimeoutError())], timeout=7.5)
+    assert str(failed).startswith(
         "127.0.0.1 port 110 did not answer within 7.5 s: it is down, or a firewall"
     )
 
@@ -114,9 +113,9 @@ def test_one_address_that_does_not_answer() -> None:
     [(errno.EHOSTUNREACH, "no way leads there"), (errno.EPERM, "a local firewall")],
 )
 def test_one_address_that_is_out_of_reach(code: int, advice: str) -> None:
-    attempts = Attempts(Target(host="mail.example.org", port=110), timeout=None)
-    attempts.add(V4, OSError(code, "Whatever the system says"))
-    sentence = str(attempts.failure())
+    target = Target(host="mail.example.org", port=110)
+    error = OSError(code, "Whatever the system says")
+    sentence = str(connect_failed(target, [(V4, error)], timeout=None))
     assert sentence.startswith("mail.example.org port 110 (address 127.0.0.1) is out of reach (")
     assert advice in sentence
 
@@ -128,10 +127,10 @@ def test_one_address_that_is_out_of_reach(code: int, advice: str) -> None:
         ("a..b", "between two dots are 1 to 63"),
         ("x" * 64, "between two dots are 1 to 63"),
         (".".join(["x" * 60] * 5), "at most 253"),
-        ("two words", "is no host name"),
-        ("bob@example.org", "is no host name"),
-        ("nul\0", "is no host name"),
-        ("\udc80", "is no host name"),
+        ("two words", "isn't a host name"),
+        ("bob@example.org", "isn't a host name"),
+        ("nul\0", "isn't a host name"),
+        ("\udc80", "isn't a host name"),
         ("b\u00fccher..example", "international domain name"),
     ],
 )

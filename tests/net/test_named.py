@@ -89,7 +89,7 @@ def test_without_the_file_every_word_is_a_host() -> None:
         ('[work]\nhost = "h"\ntls = true\nstarttls = true\n', 4, "exclude each other"),
         ('[work]\nhost = "h"\nfamily = 5\n', 3, "4 or 6 is needed"),
         ('[work]\nhost = "h"\ntls-min = "1"\n', 3, "'1' is no value here"),
-        ('[work]\nhost = "h"\npins = ["x"]\n', 3, "x is no pin"),
+        ('[work]\nhost = "h"\npins = ["x"]\n', 3, "x isn't a pin"),
         ('[work]\nhost = "h"\nproxy = "ftp://x"\n', 3, "a proxy is written as"),
         ('[work]\nhost = "h"\npassword = "jones"\n', 3, "work.password: no such key"),
         ('[work]\nhost = "h"\nport = \n', 3, "no TOML"),

@@ -169,7 +169,7 @@ def test_a_proxy_whose_answer_trickles_in() -> None:
 def test_a_host_that_would_add_a_line_is_told_to_no_proxy(scheme: str, host: str) -> None:
     with (
         running(KINDS[scheme]()) as proxy,
-        pytest.raises(ConnectFailed, match="is no host name"),
+        pytest.raises(ConnectFailed, match="isn't a host name"),
     ):
         dial(by_way_of(proxy, scheme, 110, host=host), timeout=SECONDS)
     assert proxy.asked == []
@@ -266,7 +266,7 @@ def test_the_source_address(server: int) -> None:
 
 @pytest.mark.parametrize("source", ["192.0.2.1", "::1"])
 def test_a_source_that_is_not_ours(server: int, source: str) -> None:
-    with pytest.raises(ConnectFailed, match="which --source names, is no address"):
+    with pytest.raises(ConnectFailed, match="which --source names, isn't an address"):
         dial(Target(host="127.0.0.1", port=server, source=source), timeout=SECONDS)
 
 

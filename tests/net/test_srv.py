@@ -97,7 +97,7 @@ def test_a_name_service_that_is_silent_is_given_up() -> None:
 
 @pytest.mark.parametrize("domain", ["", "a..b", "x" * 64 + ".org"])
 def test_what_is_no_domain_is_refused(domain: str) -> None:
-    with pytest.raises(BadDestination, match=r"is no name to look up.*example\.org"):
+    with pytest.raises(BadDestination, match=r"cannot be looked up.*example\.org"):
         find({}, domain)
 
 

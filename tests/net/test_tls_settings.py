@@ -87,7 +87,7 @@ def test_a_pin_that_does_not_match_has_its_own_sentence(
 
 @pytest.mark.parametrize("text", ["", "AB:CD", "sha256//AAAA", "sha256//!", "z" * 64, "\x1b" * 64])
 def test_what_is_no_pin(text: str) -> None:
-    with pytest.raises(ValueError, match="is no pin") as refused:
+    with pytest.raises(ValueError, match="isn't a pin") as refused:
         parse_pin(text)
     assert "\x1b" not in str(refused.value)
 
@@ -232,3 +232,15 @@ def test_a_failed_handshake_of_tls_1_2_may_be_for_want_of_our_certificate() -> N
     failure = str(handshake_failed(error, peer=PEER, server_side=False, upgrading=False))
     assert "the other side says: handshake failure" in failure
     assert "--client-cert" in failure
+
+
+def test_connections_share_the_system_authorities_and_never_what_is_read_from_files(
+    identity: ServerIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = client_context(TlsSettings(server_name="mail.example.org"))
+    assert client_context(TlsSettings(server_name="other.example.org")) is usual
+    assert client_context(TlsSettings(server_name="mail.example.org", verify=False)) is not usual
+    assert client_context(TlsSettings(server_name="mail.example.org", minimum="1.3")) is not usual
+    assert client_context(settings(identity)) is not client_context(settings(identity))
+    monkeypatch.setenv("SSL_CERT_FILE", str(identity.ca_file))
+    assert client_context(TlsSettings(server_name="mail.example.org")) is not usual

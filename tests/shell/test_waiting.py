@@ -386,7 +386,7 @@ def test_no_file_of_servers_ends_in_a_traceback(tmp_path: Path) -> None:
 def test_no_source_ends_in_a_traceback(source: str) -> None:
     done = piped(b"", "127.0.0.1", "1", "--source", source)
     assert done.code == 3
-    assert "which --source names, is no address of this machine" in done.stderr
+    assert "which --source names, isn't an address of this machine" in done.stderr
 
 
 LONG = (

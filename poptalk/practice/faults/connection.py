@@ -1,8 +1,8 @@
 """Faults at the login, around TLS, and of the network between.
 
-Those of the network let octets come late, in pieces, or not at all.  They act on octets before
-TLS encrypts them, and count from the moment at which they begin: with the connection, or with the login
-of the account for which they are meant.
+Those of the network make octets come late, in pieces, or not at all.  They act on octets before TLS
+encrypts them, and count from the moment at which they begin: with the connection, or with the login of
+the account that they are for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from poptalk.pop3.commands import Command, State
 from poptalk.pop3.server.texts import Occasion
 from poptalk.practice.faults import fault
 from poptalk.practice.faults.fault import Action, EarlyEnd, Fault, Pause
-from poptalk.practice.faults.replies import without_capabilities
+from poptalk.practice.faults.replies import Lines, without_capabilities
 
 if TYPE_CHECKING:
     import ssl
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 APP_PASSWORD = b"-ERR [AUTH] Application-specific password required\r\n"
-"""What Gmail has said (mailman/mailman#50), without its link."""
+"""Gmail's reply (mailman/mailman#50), without its link."""
 
 CLEARTEXT_REFUSED = (
     b"-ERR [AUTH] Cleartext authentication disallowed on non-secure (SSL/TLS) connections.\r\n"
 )
-"""What Dovecot says."""
+"""Dovecot's reply."""
 
 LOGON_FAILURE = b"-ERR Logon failure: unknown user name or bad password.\r\n"
-"""What Exchange Online has said where basic authentication was switched off (nicm/fdm#123)."""
+"""The reply of Exchange Online where basic authentication was switched off (nicm/fdm#123)."""
 
 TOKEN_MECHANISMS = b"SASL XOAUTH2 OAUTHBEARER"
 
@@ -48,8 +48,8 @@ class Locked(Fault):
     parameter = fault.one_of("said", "unsaid")
     value: str
 
-    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
-        """Promise response codes, so that the reason can be given in one."""
+    def capabilities(self, lines: Lines, _state: State) -> Lines:
+        """Promise response codes, so that one can give the reason."""
         if self.value == "unsaid":
             return lines
         return (*without_capabilities(lines, b"RESP-CODES"), b"RESP-CODES")
@@ -70,13 +70,13 @@ class LoginDelay(Fault):
         self._last_logins: dict[str, float] = {}
         """By account; shared by all sessions."""
 
-    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
-        """Announce the delay, and the response codes in which it is given as the reason."""
+    def capabilities(self, lines: Lines, _state: State) -> Lines:
+        """Announce the delay, and response codes, of which one gives the reason."""
         kept = without_capabilities(lines, b"RESP-CODES", b"LOGIN-DELAY")
         return (*kept, b"RESP-CODES", b"LOGIN-DELAY %d" % max(1, round(self.value)))
 
     def refused_login(self, account: Account) -> Occasion | None:
-        """Refuse the login until the time is over."""
+        """Refuse the login until the delay is over."""
         now = asyncio.get_running_loop().time()
         if now - self._last_logins.get(account.name, -math.inf) < self.value:
             return Occasion.LOGIN_TOO_SOON
@@ -85,7 +85,7 @@ class LoginDelay(Fault):
 
 
 class AppPassword(Fault):
-    """Refuses the password of the account, and says that programs need one of their own."""
+    """Refuses the account's password, and says that programs need one of their own."""
 
     _was_right = False
 
@@ -101,18 +101,18 @@ class AppPassword(Fault):
 
 
 class TokenOnly(Fault):
-    """Takes no password: only OAuth tokens (RFC 7628) let anybody in."""
+    """Takes no password: only OAuth tokens (RFC 7628) will do."""
 
     _shows_token = False
 
     def command(self, command: Command) -> Command:
-        """Take note of what a login begins with."""
-        mechanism = command.arguments[0].upper() if command.arguments else b""
+        """Take note of the mechanism of a login."""
+        mechanism = b"".join(command.arguments[:1]).upper()
         self._shows_token = mechanism in TOKEN_MECHANISMS.split()
         return command
 
-    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
-        """Offer what takes tokens, and neither USER nor anything else."""
+    def capabilities(self, lines: Lines, _state: State) -> Lines:
+        """Offer only mechanisms that take tokens."""
         return (*without_capabilities(lines, b"USER", b"SASL"), TOKEN_MECHANISMS)
 
     def refused_login(self, _account: Account) -> Occasion | None:
@@ -134,12 +134,12 @@ class CleartextRefused(Fault):
         """Take note that TLS begins."""
         self._encrypted = True
 
-    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
+    def capabilities(self, lines: Lines, _state: State) -> Lines:
         """Offer nothing in the clear that shows a password."""
         return lines if self._encrypted else without_capabilities(lines, b"USER", b"SASL")
 
     def refusal(self, command: Command) -> Occasion | None:
-        """Refuse what would begin such a login."""
+        """Refuse commands that would begin such a login."""
         return None if self._encrypted or not _shows_password(command) else Occasion.AUTH_FAILED
 
     def reply(self, command: Command | None, line: bytes) -> bytes:
@@ -152,7 +152,7 @@ def _shows_password(command: Command) -> bool:
     return command.keyword in (b"USER", b"PASS", b"AUTH")
 
 
-# Faults around TLS: what an attacker on the way can do before it begins, and bad certificates.
+# Faults around TLS: an attacker's doings before it begins, and bad certificates.
 
 
 INJECTED = b"+OK injected in clear, before TLS began\r\n"
@@ -162,16 +162,16 @@ OTHER_HOST = "mail.other.example"
 
 
 class StlsInjection(Fault):
-    """Sends an answer in the clear to a command that will come inside TLS."""
+    """Answers in the clear a command that will come inside TLS."""
 
     def reply(self, command: Command | None, line: bytes) -> bytes:
-        """Put another answer after the answer."""
+        """Put another reply after the one to STLS."""
         stls = command is not None and command.keyword == b"STLS"
         return line + INJECTED if stls and line.startswith(b"+OK") else line
 
 
 class StlsExecutesResidue(Fault):
-    """Carries out inside TLS what came in the clear after STLS."""
+    """Carries out inside TLS a command that came in the clear after STLS."""
 
     def keeps_residue(self) -> bool:
         """Keep it."""
@@ -189,7 +189,7 @@ class StlsRefused(Fault):
 class StlsStripped(Fault):
     """Takes STLS out of the capabilities, as an attacker on the way would."""
 
-    def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
+    def capabilities(self, lines: Lines, _state: State) -> Lines:
         """Leave out STLS."""
         return without_capabilities(lines, b"STLS")
 
@@ -224,10 +224,10 @@ class BadCertificate(Fault):
 
 
 MULTI_LINE_END = b"\r\n.\r\n"
-"""What a multi-line reply ends with, and what stuffing keeps out of everything before it."""
+"""The end of a multi-line reply, which byte-stuffing keeps out of everything before it."""
 
 DRIP_OCTETS = 16
-"""Most octets of one drop: a status line takes several."""
+"""The most octets of one drop: a status line takes several."""
 
 
 class SplitTerminator(Fault):
@@ -282,7 +282,7 @@ class Drip(Fault):
 
 
 class _After(Fault):
-    """Something that happens once a number of octets has left."""
+    """Something happens once a number of octets has left."""
 
     parameter = fault.octets(500)
     value: int

@@ -1,8 +1,8 @@
 """A fault: a class that overrides a few hooks of a session, and its row in `faults.toml`.
 
-Most faults are one method long.  A `Fault` is made once for the server, and each session works with a
-shallow copy: what a copy assigns is the session's own, and what it changes in place (a dictionary made
-in ``__init__``) is shared by all sessions.
+Most faults have a single method.  A `Fault` is made once for the server, and each session works with a
+shallow copy: an attribute that a copy assigns is the session's own, and an object that it changes in
+place (a dictionary made in ``__init__``) is shared by all sessions.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Nothing leaves for a number of seconds, or forever if it is infinity."""
+    """Nothing leaves for a number of seconds, or ever again if that is infinity."""
 
     seconds: float
 
 
 class EarlyEnd(Enum):
-    """The end of a connection in the middle of a session; nothing is removed."""
+    """The end of a connection in the middle of a session; no message is removed."""
 
     CLOSE = auto()
     """In good order, as TCP sees it (FIN)."""
@@ -48,11 +48,11 @@ class EarlyEnd(Enum):
 
 
 Action = bytes | memoryview | Pause | EarlyEnd
-"""What the driver does next."""
+"""The driver's next step."""
 
 
 class ServerHooks(SessionHooks):
-    """What can be changed about one session by its driver; this object changes nothing."""
+    """The hooks of a session's driver; this object changes nothing."""
 
     def refused_login(self, _account: Account) -> Occasion | None:
         """Return the reason to refuse a login with the right password; None to accept it."""
@@ -74,26 +74,26 @@ class ServerHooks(SessionHooks):
         return None
 
 
-# What may follow the name of a fault: ``slow:2s``, ``drop-after:500``, ``no-final-dot:UIDL``.
+# Parameters, which follow the name of a fault: ``slow:2s``, ``drop-after:500``, ``no-final-dot:UIDL``.
 
 
 MAX_SECONDS = 3600.0
-"""Longest pause or delay: by then every client has given up."""
+"""The longest pause or delay: by then every client has given up."""
 
 SECONDS = "SECONDS"
 
 MAX_OCTETS = 1_000_000_000
-"""Largest position and difference in octets: more than any reply of a practice server has."""
+"""The largest position and difference in octets: no reply of a practice server has as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """What may follow a fault's name and a colon.
+    """The parameter of a fault, after its name and a colon.
 
     Args:
         name: for the listing.
         default: the value if none is given, as a user would write it.
-        read: returns the value of a text; raises ValueError with what would be right otherwise.
+        read: returns the value of a text, or raises ValueError with what would be right.
     """
 
     name: str
@@ -102,12 +102,12 @@ class Parameter:
 
 
 def seconds(default: str) -> Parameter:
-    """Return the parameter for a time, such as ``2s``, ``0.5`` or ``200ms``; its value is a float."""
+    """Return a parameter for a time, such as ``2s``, ``0.5`` or ``200ms``; its value is a float."""
     return Parameter(name=SECONDS, default=default, read=_read_seconds)
 
 
 def octets(default: int, *, least: int = 0) -> Parameter:
-    """Return the parameter for a number of octets; its value is an int."""
+    """Return a parameter for a number of octets; its value is an int."""
 
     def read(text: str) -> int:
         try:
@@ -122,12 +122,12 @@ def octets(default: int, *, least: int = 0) -> Parameter:
 
 
 def command(default: str) -> Parameter:
-    """Return the parameter for a command; its value is the keyword in octets and upper case."""
+    """Return a parameter for a command; its value is the keyword as octets in upper case."""
     return Parameter(name="COMMAND", default=default, read=_read_command)
 
 
 def one_of(*choices: str) -> Parameter:
-    """Return the parameter for one of a few words, the first of which is the default."""
+    """Return a parameter for one of a few words, the first of which is the default."""
 
     def read(text: str) -> str:
         if text not in choices:
@@ -138,13 +138,11 @@ def one_of(*choices: str) -> Parameter:
 
 
 def _read_seconds(text: str) -> float:
-    number, factor = text, 1.0
-    if text.endswith("ms"):
-        number, factor = text[:-2], 0.001
-    elif text.endswith("s"):
-        number = text[:-1]
     try:
-        value = float(number) * factor
+        if text.endswith("ms"):
+            value = float(text.removesuffix("ms")) / 1000
+        else:
+            value = float(text.removesuffix("s"))
     except ValueError:
         value = math.nan
     if not 0 < value <= MAX_SECONDS:
@@ -175,15 +173,15 @@ class About:
 
 
 class Fault(ServerHooks):
-    """Something that the server does wrong; each subclass overrides what it changes.
+    """Something that the server does wrong; each subclass overrides the hooks that it changes.
 
     Args:
         value: what `parameter` has read, None if the fault has none.
 
     Attributes:
         about: its row in the table, set when the table is loaded.
-        parameter: what may follow its name and a colon, None for nothing.
-        chance: from the seed of the server and the number of the connection.
+        parameter: what can follow its name and a colon, None for nothing.
+        chance: seeded by the server's seed and the number of the connection.
     """
 
     about: ClassVar[About]

@@ -1,4 +1,4 @@
-"""Which session gets which faults: ``--fault`` read, checked and carried out, and ``--list-faults``.
+"""Which session gets which faults: reads, checks and carries out ``--fault``; ``--list-faults``.
 
 A rule is ``[WHO=]NAME[:PARAMETER]``: ``no-final-dot`` for all, ``bob=slow:2s`` for one account,
 ``#3=reset`` for the third connection, ``#3-5=login-delay`` for three.  A fault for an account begins
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 
 
 def _load() -> dict[str, type[Fault]]:
-    classes: dict[str, type[Fault]] = {}
-    for module in (connection, replies):
-        classes |= vars(module)
+    classes: dict[str, type[Fault]] = {**vars(connection), **vars(replies)}
     text = resources.files("poptalk.practice.faults").joinpath("faults.toml")
     faults = {}
     for name, said in tomllib.loads(text.read_text(encoding="utf-8")).items():
@@ -49,11 +47,11 @@ def _load() -> dict[str, type[Fault]]:
 
 
 FAULTS: Mapping[str, type[Fault]] = _load()
-"""Every fault by its name, in the order of the list, which is also that in which they act."""
+"""Every fault by its name, in the order of the list, in which they also act."""
 
 
 COLUMNS = 80
-"""Width of the table: that of most terminals."""
+"""The width of the list: that of most terminals."""
 
 LABEL_COLUMNS = 10
 
@@ -88,7 +86,7 @@ def list_faults() -> Iterator[str]:
 
 
 SEED_BITS = 32
-"""Size of a random seed: short enough to type again."""
+"""The size of a random seed: short enough to type again."""
 
 _ORDER = {name: place for place, name in enumerate(FAULTS)}
 
@@ -115,11 +113,11 @@ class Rule:
 
     @property
     def is_for_all(self) -> bool:
-        """Whether it is neither for one account nor for certain connections."""
+        """Whether it is for every account and every connection."""
         return self.account is None and self.connections is None
 
     def meets(self, other: Rule) -> bool:
-        """Tell whether there can be a session to which both apply."""
+        """Tell whether both can apply to the same session."""
         if self.account is not None and other.account is not None:
             return self.account == other.account
         if self.connections is not None and other.connections is not None:
@@ -133,14 +131,14 @@ class FaultPlan:
     Args:
         rules: as ``--fault`` takes them.
         accounts: the names of those who can log in, None for any name.
-        seed: the beginning of chance, None for any number.
-        key: makes of a name what it is known by, as a client gives it.
-        by_name: whether connections are counted for each name on its own, by its logins.
+        seed: the seed of chance, None for any number.
+        key: returns the key of a name, however a client spells it.
+        by_name: whether connections are counted for each name, by its logins.
 
     Attributes:
         seed: the number with which everything happens again.
-        number_of: returns which connection of a name is about to log in, where they are counted by
-            name; by default its logins are counted.
+        number_of: returns the number of the connection of a name that is about to log in, where they
+            are counted by name; by default it counts the logins.
 
     Raises:
         FaultError: a rule cannot be read, or two contradict each other.
@@ -169,13 +167,13 @@ class FaultPlan:
             _check_together(one, other)
 
     def count_from(self, number: int) -> None:
-        """Let the next connection be the one of that number."""
+        """Give the next connection this number."""
         self._numbers = itertools.count(number)
 
     def begin(self) -> SessionFaults:
         """Return the faults of the next connection."""
         number = next(self._numbers)
-        # One for each connection, so that other connections make no difference.
+        # Each connection has its own, so that other connections make no difference.
         chance = Random(f"{self.seed} {number}")
         if self._by_name:
             of_all = [rule.fault.begin(chance) for rule in self.rules if rule.is_for_all]
@@ -224,10 +222,13 @@ def read_rule(text: str, *, accounts: Sequence[str] | None) -> Rule:
     if not who:
         return Rule(text=text, fault=fault)
     if who.startswith("#"):
-        connections = _read_connections(who[1:])
-        if not connections:
+        # A range shares what the fault remembers.
+        found = re.fullmatch("#([0-9]{1,6})(?:-([0-9]{1,6}))?", who)
+        first = int(found[1]) if found is not None else 0
+        last = int(found[2] or first) if found is not None else 0
+        if not 0 < first <= last:
             raise FaultError(f'Fault "{text}": connections are counted from #1.')
-        return Rule(text=text, fault=fault, connections=connections)
+        return Rule(text=text, fault=fault, connections=range(first, last + 1))
     if accounts is not None and who not in accounts:
         known = f"there are {', '.join(accounts)}" if accounts else "there is none"
         raise FaultError(f'Fault "{text}": there is no account "{who}"; {known}.')
@@ -241,14 +242,6 @@ def _check_begins_with_login(text: str, fault: Fault) -> None:
             f'Fault "{text}": {fault.about.name} acts before anyone has given a name, so it '
             "cannot be for one account. Give it to all, or to a connection, such as #1."
         )
-
-
-def _read_connections(text: str) -> range:
-    """Read `3`, or `3-5` for connections that share what the fault remembers; nothing for neither."""
-    found = re.fullmatch("([0-9]{1,6})(?:-([0-9]{1,6}))?", text)
-    first = int(found[1]) if found is not None else 0
-    last = int(found[2] or first) if found is not None else 0
-    return range(first, last + 1) if first else range(0)
 
 
 def _read_fault(text: str, what: str) -> Fault:
@@ -270,7 +263,7 @@ def _read_fault(text: str, what: str) -> Fault:
 
 
 def _check_together(one: Rule, other: Rule) -> None:
-    """Refuse two rules of which a session could have only one."""
+    """Refuse two rules if a session could get both, but can have only one."""
     if not one.meets(other):
         return
     if type(one.fault) is type(other.fault):
@@ -286,13 +279,13 @@ def _check_together(one: Rule, other: Rule) -> None:
 
 
 class SessionFaults(ServerHooks):
-    """The faults of one session as one: each works on what the one before has left.
+    """All faults of one session: each works on the result of the one before.
 
     Args:
         always: those that act from the beginning.
-        of_name: returns those that act once a name was given, by what it is known by.
-        key: makes that of a name.
-        logged_in: takes note of a login under it.
+        of_name: returns those that act once a name was given, by its key.
+        key: returns the key of a name.
+        logged_in: takes note of a login under a key.
     """
 
     def __init__(
@@ -316,7 +309,7 @@ class SessionFaults(ServerHooks):
         self._acting = _in_order([*self._always, *self._of_name(self._name)])
 
     def login_refused(self) -> None:
-        """Go back to the faults that are for no account."""
+        """Go back to the faults that aren't for an account."""
         self._acting = self._always
 
     def refused_login(self, account: Account) -> Occasion | None:
@@ -324,16 +317,16 @@ class SessionFaults(ServerHooks):
         return _first(fault.refused_login(account) for fault in self._acting)
 
     def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Return the maildrop after all faults; it comes with a login that was right."""
+        """Return the maildrop after all faults; this comes with a login that was right."""
         self._log_in(self._name)
         return reduce(lambda seen, fault: fault.maildrop(seen), self._acting, maildrop)
 
     def tls_context(self, certificates: Callable[[], Certificates]) -> ssl.SSLContext | None:
-        """Return the first settings that a fault wants."""
+        """Return the first settings of a fault."""
         return _first(fault.tls_context(certificates) for fault in self._acting)
 
     def deliver(self, octets: bytes | memoryview) -> Iterator[Action]:
-        """Return how octets leave: what passes one fault reaches the next."""
+        """Return how octets leave: what one fault lets pass reaches the next."""
         return reduce(_passed_on, self._acting, iter((bytes(octets),)))
 
     def greeting(self, line: bytes) -> bytes:

@@ -1,7 +1,8 @@
-"""Faults in what is said: bodies, messages and their sizes, first lines, and the command carried out."""
+"""Faults in replies: bodies, messages and their sizes, first lines, and answers to another command."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -16,12 +17,15 @@ from poptalk.practice.maildrop.snapshot import AnotherMaildrop
 if TYPE_CHECKING:
     from poptalk.pop3.server.events import Encode
 
-# Faults in multi-line replies: lines that are not stuffed, do not end, or do not stop.  The size
-# that LIST announces is right in all of them.
+# Faults in multi-line replies: lines that are not byte-stuffed, or end wrongly.  In all of them LIST
+# announces the right size.
+
+Lines = tuple[bytes, ...]
+"""Capabilities, as the lines of the answer to CAPA."""
 
 
 MESSAGE_COMMANDS = (b"RETR", b"TOP")
-"""The commands whose body is (part of) a message."""
+"""The commands that are answered with a message, or part of one."""
 
 
 class _BodyFault(Fault):
@@ -33,12 +37,11 @@ class _BodyFault(Fault):
         self, command: Command | None, chunks: Iterable[bytes], encode: Encode
     ) -> Iterator[bytes]:
         """Spoil the body if it answers one of the commands."""
-        if command is not None and command.keyword in self.commands:
-            return self.spoil(chunks, encode)
-        return encode(chunks)
+        spoils = command is not None and command.keyword in self.commands
+        return self.spoil(chunks, encode) if spoils else encode(chunks)
 
     def spoil(self, chunks: Iterable[bytes], _encode: Encode) -> Iterator[bytes]:
-        """Return the octets for the wire: here without stuffing, with the lone dot."""
+        """Return the octets for the wire: here without byte-stuffing, but with the lone dot."""
         return terminate(chunks)
 
 
@@ -63,13 +66,13 @@ class ChunkNoDotStuffing(_BodyFault):
         return terminate(chunk.replace(b"\n.", b"\n..") for chunk in self._cut(chunks))
 
     def _cut(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Cut octets into chunks of the size of the fault."""
+        """Cut octets into chunks of the fault's size."""
         held, size = bytearray(), self.value
         for chunk in chunks:
             held += chunk
-            whole = len(held) - len(held) % size
-            yield from (bytes(held[at : at + size]) for at in range(0, whole, size))
-            del held[:whole]
+            while len(held) >= size:
+                yield bytes(held[:size])
+                del held[:size]
         yield bytes(held)
 
 
@@ -77,7 +80,7 @@ class BareLf(_BodyFault):
     """Ends the lines of messages in LF alone."""
 
     def spoil(self, chunks: Iterable[bytes], _encode: Encode) -> Iterator[bytes]:
-        """Take the CR out of all line ends but the last."""
+        """Remove the CR of all line ends but the last."""
         return terminate(_without_cr(chunks))
 
 
@@ -113,7 +116,7 @@ class ExtraLine(_BodyFault):
     """Adds an empty line to messages."""
 
     def spoil(self, chunks: Iterable[bytes], encode: Encode) -> Iterator[bytes]:
-        """Add a CRLF to the message."""
+        """Add a CRLF to the end of the message."""
         return encode(chain(chunks, (b"\r\n",)))
 
 
@@ -122,7 +125,7 @@ ESCAPES = b"\x1b[31;1;4mready\x1b[2J\x1b]0;owned\x07 for you\x9b5m"
 
 
 class ListIgnoresArgument(Fault):
-    """Lists everything, whatever was asked for."""
+    """Lists all messages, whichever was asked for."""
 
     def command(self, command: Command) -> Command:
         """Forget the argument."""
@@ -130,23 +133,20 @@ class ListIgnoresArgument(Fault):
 
 
 class UidlWithoutNumber(Fault):
-    """Leaves the message-number out of the answer to UIDL for one message."""
+    """Leaves the message-number out of the reply to UIDL for one message."""
 
     def reply(self, command: Command | None, line: bytes) -> bytes:
-        """Take the number out."""
+        """Remove the number."""
         if command is None or command.keyword != b"UIDL":
             return line
-        indicator, *rest = line.split(b" ")
-        if indicator != b"+OK" or len(rest) != 2 or not rest[0].isdigit():
-            return line
-        return b"+OK %b" % rest[1]
+        return re.sub(rb"\A\+OK [0-9]+ (?=[^ ]*\Z)", b"+OK ", line)
 
 
 class CapaChangesAfterLogin(Fault):
     """Announces some capabilities too late and takes others back."""
 
-    def capabilities(self, lines: tuple[bytes, ...], state: State) -> tuple[bytes, ...]:
-        """Leave out what belongs to the other state."""
+    def capabilities(self, lines: Lines, state: State) -> Lines:
+        """Leave out capabilities that belong to the other state."""
         hidden = (b"USER", b"SASL") if state is State.TRANSACTION else (b"TOP", b"UIDL")
         return without_capabilities(lines, *hidden)
 
@@ -165,15 +165,15 @@ class EscapeGreeting(Fault):
 
 
 class GreetingErr(Fault):
-    """Greets with a negative status indicator and goes on."""
+    """Greets with a negative status indicator, and goes on."""
 
     def greeting(self, line: bytes) -> bytes:
-        """Turn the indicator around."""
+        """Exchange the indicator."""
         return b"-ERR" + line[3:] if line.startswith(b"+OK") else line
 
 
 class GreetingBare(Fault):
-    """Greets without a word, so that there is no timestamp for APOP."""
+    """Greets without text, so that there is no timestamp for APOP."""
 
     def greeting(self, line: bytes) -> bytes:
         """Keep the indicator."""
@@ -181,7 +181,7 @@ class GreetingBare(Fault):
 
 
 class EchoPassword(Fault):
-    """Repeats a password."""
+    """Echoes a password."""
 
     def reply(self, command: Command | None, line: bytes) -> bytes:
         """Put the password into the text."""
@@ -219,7 +219,7 @@ class DoubleReply(Fault):
     """Answers each command twice."""
 
     def reply(self, command: Command | None, line: bytes) -> bytes:
-        """Say it again, unless more than this line belongs to it."""
+        """Repeat the line, unless a multi-line reply begins with it."""
         if not line.startswith((b"+OK", b"-ERR")):
             return line
         multi_line = command is not None and command.multi_line and line.startswith(b"+OK")
@@ -227,7 +227,7 @@ class DoubleReply(Fault):
 
 
 class LateReply(Fault):
-    """Holds back the answer to a command until the next one comes."""
+    """Holds back the reply to a command until the next one comes."""
 
     parameter = fault.command("STAT")
     value: bytes
@@ -245,21 +245,21 @@ class LateReply(Fault):
 # Faults in the mail itself: its sizes, its unique-ids, and what strangers write into it.
 #
 # Each shows the session a maildrop that differs from the real one.  The last two are honest: LIST
-# announces what RETR sends.
+# announces the size that RETR sends.
 
 
 class _MailFault(Fault):
     """Shows another maildrop; by default one like the real one."""
 
     header = last = b""
-    """What is added to the beginning and the end of each message."""
+    """Added to the beginning and the end of each message."""
 
     def maildrop(self, maildrop: Maildrop) -> Maildrop:
-        """Return what the session sees."""
+        """Return the maildrop that the session sees."""
         return _FaultyMaildrop(maildrop, self)
 
     def octets(self, octets: int) -> int:
-        """Return the size that is announced for a message of so many octets."""
+        """Return the size to announce for a message of so many octets."""
         return octets
 
     def unique_id(self, _number: int, maildrop: Maildrop) -> bytes:

@@ -1,7 +1,7 @@
 """A folder of ``.eml`` files, each of them a message, in the order of their names.
 
-The unique-id is a hash of name and content.  A file that is written to while a session is open is
-another message from then on, which that session does not have.
+The unique-id is a hash of name and content.  A file that is written to while a session is open becomes
+another message, which that session does not have.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from poptalk.practice.maildrop.snapshot import (
 )
 
 MAX_MESSAGE_OCTETS = 2 * 1024 * 1024 * 1024
-"""Largest file that counts as a message: more is a mistake in the name of the folder."""
+"""The largest file that counts as a message: with a larger one, the wrong folder was named."""
 
 Listing = tuple[tuple[str, Signature], ...]
 """Name and state of each file."""
@@ -46,25 +46,20 @@ class EmlSnapshot(Snapshot):
     def __init__(self, folder: HeldFolder, listing: Listing) -> None:
         super().__init__(len(listing))
         self.listing = listing
-        self._folder = folder
+        self.folder = folder
         self._unique_ids: list[bytes | None] = [None] * len(listing)
 
     def unique_id(self, number: int) -> bytes:
         """Return the unique-id of a message, a hash of name and content (RFC 1939 §7)."""
-        known = self._unique_ids[number - 1]
-        if known is None:
+        if self._unique_ids[number - 1] is None:
             self._read_through(number)
-            known = self._unique_ids[number - 1]
-            assert known is not None
-        return known
+        unique_id = self._unique_ids[number - 1]
+        assert unique_id is not None
+        return unique_id
 
     def key(self, number: int) -> Hashable:
         """Return the name and the state of a message's file."""
         return self.listing[number - 1]
-
-    def is_as_found(self, folder: HeldFolder, listing: Listing) -> bool:
-        """Tell whether the same files are in the same folder."""
-        return folder is self._folder and listing == self.listing
 
     def _learn(self, number: int, older: Snapshot, before: int) -> None:
         super()._learn(number, older, before)
@@ -72,7 +67,7 @@ class EmlSnapshot(Snapshot):
         self._unique_ids[number - 1] = older._unique_ids[before - 1]
 
     def _open(self, number: int) -> BinaryIO:
-        return self._folder.open(self.listing[number - 1][0])
+        return self.folder.open(self.listing[number - 1][0])
 
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
         return Signature.of(os.fstat(file.fileno())) == self.listing[number - 1][1]
@@ -100,7 +95,8 @@ class EmlFolder(JournalledFolder):
         going = self._journal.entries()
         files = (file for file in _list(self._folder) if not self._is_going(file[0], going))
         listing = tuple(sorted(files))
-        if isinstance(before, EmlSnapshot) and before.is_as_found(folder, listing):
+        found = (folder, listing)
+        if isinstance(before, EmlSnapshot) and (before.folder, before.listing) == found:
             return before
         snapshot = EmlSnapshot(folder, listing)
         if before is not None:
@@ -108,9 +104,22 @@ class EmlFolder(JournalledFolder):
         return snapshot
 
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
-        """Remove the files of messages; refuse if one of them is not what it was."""
+        """Remove the files of messages; refuse if one of them has changed."""
         assert isinstance(snapshot, EmlSnapshot)
-        return self._remove(_entries(self._folder, snapshot, numbers))
+        entries = {}
+        for number in numbers:
+            name, signature = snapshot.listing[number - 1]
+            try:
+                as_listed = Signature.of((self._folder / name).lstat()) == signature
+            except FileNotFoundError:
+                # Another program has removed it, which is what the client wants.
+                continue
+            if not as_listed:
+                raise CommitRefused(
+                    f"{name} has changed since it was listed, so nothing was deleted."
+                )
+            entries[name] = snapshot.unique_id(number).decode("ascii")
+        return self._remove(entries)
 
     def _is_going(self, name: str, going: Mapping[str, str]) -> bool:
         """Tell whether the journal names a file; a new one of the same name is another message."""
@@ -141,22 +150,6 @@ def _list(folder: Path) -> Iterator[tuple[str, Signature]]:
                     "Is it one?"
                 )
             yield entry.name, signature
-
-
-def _entries(folder: Path, snapshot: EmlSnapshot, numbers: Iterable[int]) -> dict[str, str]:
-    """Return names and unique-ids of messages that are what they were."""
-    entries = {}
-    for number in numbers:
-        name, signature = snapshot.listing[number - 1]
-        try:
-            as_listed = Signature.of((folder / name).lstat()) == signature
-        except FileNotFoundError:
-            # Another program has removed it, which is what the client wants.
-            continue
-        if not as_listed:
-            raise CommitRefused(f"{name} has changed since it was listed, so nothing was deleted.")
-        entries[name] = snapshot.unique_id(number).decode("ascii")
-    return entries
 
 
 def _hasher(name: str) -> hashlib.blake2b:

@@ -1,11 +1,11 @@
 """Locks that other processes see, and the journal that makes a deletion whole.
 
 A session that may delete holds a `SessionLock` from the login to the end: flock on a file of our own,
-which the system gives back when the process dies, however it dies.  Programs that deliver mail don't
-know it and are not held up.
+which the system releases when the process dies, however it dies.  Programs that deliver mail don't know
+it and go on.
 
-While an mbox is rewritten they are, by the locks that they do know: a file with ``.lock`` after its
-name, fcntl on the mbox itself and, on Linux, flock on it as well.  Programs take these in different
+While an mbox is rewritten they are held up by the locks that they do know: a file with ``.lock`` after
+its name, fcntl on the mbox itself and, on Linux, flock on it as well.  Programs take these in different
 orders.  So we never wait for one lock while we hold another: both sides could wait until they give up.
 The mbox stays the same file: a program that has opened it and waits for a lock writes, once it has the
 lock, to the file that the next reader reads.
@@ -34,19 +34,19 @@ from poptalk.practice.maildrop.snapshot import (
 
 # The journal: all messages of a QUIT are removed or none, whenever the process dies.
 #
-# What is to be removed is first written into a journal beside the messages.  The moment in which the
-# journal gets its name is the moment of the deletion: before it nothing has happened, after it the next
-# session that opens the maildrop finishes the work, and no session lists what the journal names.
+# A journal beside the messages first names those to remove.  The deletion happens at the moment when the
+# journal gets its name: before that nothing has happened, after that the next session that opens the
+# maildrop finishes the work, and no session lists what the journal names.
 #
-# A journal is believed only if it is a regular file of our own user, and if every name in it is
-# the plain name of a file: a maildrop may come from a stranger, or be where others can write.
+# A journal is believed only if it is a regular file of our own user, and every name in it is the plain
+# name of a file: a maildrop may come from a stranger, or be where others can write.
 #
-# Everything here is done in steps, each of which ends with a `yield` of what has been done.  A session
-# runs them through; a test dies after each of them in turn.
+# Everything here is done in steps, each of which ends with a `yield` that says what was done.  A session
+# runs them all; a test dies after each of them in turn.
 
 
 Steps = Iterator[str]
-"""What has been done so far, for people; it goes on when it is asked for more."""
+"""Says what has been done so far, and goes on when asked for more."""
 
 JOURNAL_NAME = ".poptalk-journal"
 
@@ -56,7 +56,7 @@ UNFINISHED = "-unfinished"
 """Ends the name of a journal that is being written; left behind, it means that nothing was deleted."""
 
 MAX_NAME_OCTETS = 255
-"""The longest name of a file on the systems that there are."""
+"""The longest name of a file on any system."""
 
 MAX_JOURNAL_OCTETS = 256 * 1024 * 1024
 """A journal that names half a million messages has a quarter of this."""
@@ -74,10 +74,10 @@ class Journal:
         self._path = folder / JOURNAL_NAME
 
     def entries(self) -> dict[str, str]:
-        """Return what is being deleted, a unique-id by name; nothing if there is no journal.
+        """Return the messages to delete, unique-ids by name; empty if there is no journal.
 
         Raises:
-            MaildropError: it isn't a journal of ours.
+            MaildropError: it isn't one of our journals.
             OSError: it cannot be read.
         """
         try:
@@ -98,7 +98,7 @@ class Journal:
         raise damaged(self._path)
 
     def write(self, entries: Mapping[str, str]) -> Steps:
-        """Delete what is named, once and for all; `clear_away` does the rest.
+        """Delete the messages that are named, for good; `clear_away` does the rest.
 
         Raises:
             OSError: it could not be written, and nothing was deleted.
@@ -108,7 +108,7 @@ class Journal:
             yield from write_journal(JOURNAL_NAME, blocks, folder=folder)
 
     def clear_away(self, find: Callable[[Mapping[str, str]], Mapping[str, Iterable[str]]]) -> Steps:
-        """Remove the files of what the journal names, then the journal.
+        """Remove the files of the messages in the journal, then the journal.
 
         Args:
             find: returns the names of the files that are left, by folder (relative to this one).
@@ -137,12 +137,12 @@ class JournalledFolder(ABC):
     """
 
     def __init__(self, folder: Path) -> None:
-        # Nobody can put a link in its place from now on.
+        # From now on nobody can replace it with a link.
         self._folder = folder.resolve()
         self._journal = Journal(self._folder)
 
     def is_quick(self, _before: object) -> bool:
-        """Tell that names are enough."""
+        """Return True: listing names is enough."""
         return True
 
     def lock(self) -> SessionLock:
@@ -150,7 +150,7 @@ class JournalledFolder(ABC):
         return SessionLock(self._folder / LOCK_NAME)
 
     def clear_away(self) -> Steps:
-        """Finish what the journal says."""
+        """Finish the work in the journal."""
         return self._journal.clear_away(self._files_of)
 
     def _remove(self, entries: Mapping[str, str]) -> Steps:
@@ -160,11 +160,11 @@ class JournalledFolder(ABC):
 
     @abstractmethod
     def _files_of(self, entries: Mapping[str, str]) -> Mapping[str, Iterable[str]]:
-        """Return the names of the files of what the journal names, by folder."""
+        """Return the names of the files of the journal's messages, by folder."""
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name can only be that of something in the folder itself."""
+    """Tell whether a name can only be for something in the folder itself."""
     return (
         name not in ("", ".", "..")
         and not set("/\0") & set(name)
@@ -181,7 +181,7 @@ def damaged(path: Path) -> MaildropError:
 
 
 def open_journal(path: Path, flags: int = os.O_RDONLY, *, folder: int | None = None) -> BinaryIO:
-    """Open a journal if it's a regular file of our own user, which no one else can have written.
+    """Open a journal if it's a regular file of our own user, which nobody else can have written.
 
     Raises:
         MaildropError: it is something else.
@@ -205,7 +205,7 @@ def write_journal(name: str, blocks: Iterable[bytes], *, folder: int) -> Steps:
 
     Args:
         name: its name.
-        blocks: what is in it; an exception raised by the iterator is passed on.
+        blocks: its content; an exception that the iterator raises is passed on.
         folder: the descriptor of its folder.
 
     Raises:
@@ -233,7 +233,7 @@ def write_journal(name: str, blocks: Iterable[bytes], *, folder: int) -> Steps:
 
 
 def remove_file(name: str, *, folder: int) -> bool:
-    """Remove a name from an open folder; tell whether it was there."""
+    """Remove a file from an open folder; tell whether it was there."""
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder)
         return True
@@ -249,13 +249,13 @@ DELIVERY_SECONDS = 5.0
 """How long to wait for a delivery in progress: a large message takes a second or two."""
 
 RETRY_SECONDS = 0.05
-"""How often the locks are tried meanwhile."""
+"""How often to try the locks meanwhile."""
 
 DOT_LOCK_MARK = b"poptalk"
-"""The second line of a dot-lock of ours, after the number of the process that all programs write."""
+"""The second line of our dot-locks, after the process number that all programs write."""
 
 MAX_DOT_LOCK_OCTETS = 100
-"""More than is in any dot-lock of ours."""
+"""More than there are in any of our dot-locks."""
 
 
 def require_locks() -> None:
@@ -275,7 +275,7 @@ class SessionLock:
     """The lock of a session on a maildrop.
 
     Args:
-        path: the file to lock; it is made if need be, and stays.
+        path: the file to lock; it is made if necessary, and stays.
 
     Raises:
         MaildropLocked: another session holds it.
@@ -357,7 +357,7 @@ def _take_locks(path: Path, draft: str, folder: int, until: float) -> BinaryIO |
             raise CommitRefused(
                 f"{path} has another name as well (a hard link); nothing was deleted."
             )
-        # Otherwise another program has put a new file in its place meanwhile.
+        # Otherwise another program has replaced it with a new file meanwhile.
         if os.path.samestat(status, os.stat(path.name, dir_fd=folder, follow_symlinks=False)):
             undo.pop_all()
             return file
@@ -369,8 +369,8 @@ def _lock_file(descriptor: int) -> None:
     if sys.platform != "linux":
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return
-    # The lock of a process ends as soon as any thread of it closes the file, which a session does that
-    # reads a message.  This one belongs to the descriptor.  (l_type, l_whence, l_start, l_len, l_pid)
+    # The lock of a process ends as soon as any of its threads closes the file, as a session does after
+    # reading a message.  This one belongs to the descriptor.  (l_type, l_whence, l_start, l_len, l_pid)
     whole_file = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, whole_file)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -382,7 +382,7 @@ def _give_up_after(until: float, why: str) -> None:
 
 
 def remove_stale_dot_lock(path: Path, *, folder: int) -> None:
-    """Remove the dot-lock of a process of ours that died; only the holder of the session's lock may.
+    """Remove the dot-lock of a poptalk that died; only the holder of the session's lock may do that.
 
     Args:
         path: the mbox.
@@ -392,7 +392,7 @@ def remove_stale_dot_lock(path: Path, *, folder: int) -> None:
     try:
         descriptor = open_regular(_dot_lock_of(path), folder=folder)
     except OSError:
-        # There is none, or it isn't ours.
+        # There is none, or not one of ours.
         return
     with os.fdopen(descriptor, "rb") as file:
         ours = file.read(MAX_DOT_LOCK_OCTETS).endswith(b"\n" + DOT_LOCK_MARK + b"\n")

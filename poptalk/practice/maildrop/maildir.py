@@ -1,13 +1,13 @@
-"""A Maildir: each message a file in ``new`` or ``cur``, whose name is unique for ever.
+"""A Maildir: each message is a file in ``new`` or ``cur``, whose name is unique forever.
 
-The name up to the colon never changes, and the file is never written to again.  So the name is identity
-enough: listing a Maildir opens no message, and the unique-id is the name itself where RFC 1939 §7
-allows it, else a hash of it.  After the colon there are flags.  A program that reads mail changes them,
-and moves files from ``new`` to ``cur``, while a session is open: a file that is not where it was is
-looked for under its unique name.  This server sets no flags and moves nothing.
+The name up to the colon never changes, and the file is never written to again.  So the name is enough
+to identify a message: listing a Maildir opens none, and the unique-id is the name itself where RFC 1939
+§7 allows it, or else a hash of it.  After the colon there are flags.  A program that reads mail changes
+them, and moves files from ``new`` to ``cur``, while a session is open: a file that isn't where it was is
+looked for by its unique name.  This server sets no flags and moves nothing.
 
 Some programs write the size into the name (``,W=`` is the size with each line end counted as two); then
-a message is not read to be counted, only its last octet.
+only the last octet of a message is read to count it.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from poptalk.practice.maildrop.locks import JournalledFolder, Steps
 from poptalk.practice.maildrop.snapshot import HeldFolder, Snapshot, held, list_files, unique_id_of
 
 FOLDERS = ("new", "cur")
-"""Where messages are; what is in ``tmp`` is not yet delivered."""
+"""The folders of messages; those in ``tmp`` aren't delivered yet."""
 
 CLOCK_GRAIN_NS = 50_000_000
 """A folder written to within this time of being listed may change again without showing it: a file
 system's clock ticks every 1 to 10 ms."""
 
 COARSE_CLOCK_GRAIN_NS = 2_000_000_000
-"""The same where a time of change has no fraction: some file systems know whole or even seconds."""
+"""The same where a time of change has no fraction: some file systems know only whole or even seconds."""
 
 Written = tuple[tuple[int, int], ...]
 """The inode of each folder, and when it was last written to."""
 
 _UNIQUE_ID = re.compile(r"[\x21-\x7e]{1,70}")
-"""What RFC 1939 §7 allows."""
+"""RFC 1939 §7."""
 
 _TOLD_SIZE = re.compile(r",W=([0-9]{1,18})(?=[,:]|\Z)")
 
@@ -67,11 +67,11 @@ class MaildirSnapshot(Snapshot):
 
     def unique_id(self, number: int) -> bytes:
         """Return the unique-id of a message: its unique name, or a hash of it (RFC 1939 §7)."""
-        known = self._unique_ids[number - 1]
-        if known is None:
-            known = unique_id_of_name(unique_name(self.paths[number - 1]))
-            self._unique_ids[number - 1] = known
-        return known
+        unique_id = self._unique_ids[number - 1]
+        if unique_id is None:
+            unique_id = unique_id_of_name(unique_name(self.paths[number - 1]))
+            self._unique_ids[number - 1] = unique_id
+        return unique_id
 
     def key(self, number: int) -> Hashable:
         """Return the unique name of a message."""
@@ -86,21 +86,18 @@ class MaildirSnapshot(Snapshot):
         try:
             return self._open_path(number)
         except FileNotFoundError:
-            self._search()
+            # It has moved.  List the folders again, if they have changed.
+            written = _times_of_change(_subfolders(self._folder))
+            if written != self._searched:
+                self._searched = written if _is_past(written) else ()
+                there = {unique_name(path): path for path in _list(self._folder)}
+                # A new list, because another thread may be reading the old one.
+                self.paths = [there.get(unique_name(path), path) for path in self.paths]
             return self._open_path(number)
 
     def _open_path(self, number: int) -> BinaryIO:
         subfolder, _, name = self.paths[number - 1].partition("/")
         return self._folders[subfolder].open(name)
-
-    def _search(self) -> None:
-        """Find files that have moved; list the folders again only if they have changed."""
-        written = _times_of_change(_subfolders(self._folder))
-        if written != self._searched:
-            self._searched = written if _is_past(written) else ()
-            there = {unique_name(path): path for path in _list(self._folder)}
-            # A new list, as another thread may be reading the old one.
-            self.paths = [there.get(unique_name(path), path) for path in self.paths]
 
     def _is_as_listed(self, _number: int, _file: BinaryIO) -> bool:
         return True
@@ -113,7 +110,7 @@ class MaildirSnapshot(Snapshot):
         with self._open(number) as file:
             stored = file.seek(0, os.SEEK_END)
             file.seek(max(stored - 1, 0))
-            # A last line without its end gets one on the way, of which the name knows nothing.
+            # A last line without its end gets one when it is sent, which the size doesn't include.
             return octets if file.read(1) in (b"\n", b"") else None
 
 
@@ -121,12 +118,12 @@ class Maildir(JournalledFolder):
     """A Maildir.
 
     Args:
-        folder: the one that has ``new`` and ``cur`` in it.
+        folder: the one with ``new`` and ``cur`` in it.
     """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        # Every login asks when they have changed, and putting paths together takes longer than that.
+        # Every login asks when they changed, and joining paths would take longer than that.
         self._subfolders = _subfolders(self._folder)
         self._held: dict[str, HeldFolder] = {}
 
@@ -139,7 +136,7 @@ class Maildir(JournalledFolder):
         folders = {name: held(self._held.get(name), self._folder / name) for name in FOLDERS}
         exchanged, self._held = folders != self._held, folders
         going = self._journal.entries()
-        # A message that is being moved may be seen twice.
+        # A message that is being moved may appear twice.
         there = {unique_name(path): path for path in _list(self._folder)}
         names = sorted((name for name in there if name not in going), key=_order)
         paths = [there[name] for name in names]
@@ -156,7 +153,7 @@ class Maildir(JournalledFolder):
         return snapshot
 
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> Steps:
-        """Remove messages, wherever their files are by now; new mail is not touched."""
+        """Remove messages, wherever their files are by now; new mail isn't touched."""
         assert isinstance(snapshot, MaildirSnapshot)
         names = [unique_name(snapshot.paths[number - 1]) for number in numbers]
         entries = {name: unique_id_of_name(name).decode("ascii") for name in names}

@@ -1,19 +1,19 @@
 """An mbox: one file, each message after a line that begins with ``From`` and a space.
 
-A message begins at the top of the file and after each empty line that is followed by such a line; the
-empty line belongs to neither.  That line, and a ``>`` that the program which stored a message put in
-front of a ``From`` of the message's own, are left as they are: there are several rules, and the file
-doesn't say which was used.  The module ``mailbox`` reads an mbox as well, but doesn't say where in the
-file a message is, and a program that rewrites the file exactly has to know.
+A message begins at the top of the file, and after each empty line that is followed by such a line; the
+empty line belongs to neither.  That line is left as it is, and so is a ``>`` that a program put before a
+``From`` in the message when it stored it: there are several rules, and the file doesn't say which was
+used.  The module ``mailbox`` reads an mbox too, but doesn't say where in the file a message is, and a
+program that rewrites the file exactly has to know.
 
-The unique-id is a hash of that line and the content, with a number after it for the second and further
-of messages that are the same in both.
+The unique-id is a hash of that line and the content, followed by a number for the second and further of
+messages that have the same.
 
 Messages are deleted in place, under all locks.  A new file under the old name would be simpler and never
 half done, but programs that have the old one open, and wait for its lock, would deliver into a file that
-no one reads any more.  So the part of the mbox that changes is first written into a journal beside it;
-the moment in which that gets its name is the moment of the deletion.  If the process dies after that,
-readers take the part from the journal, and the next session that may write finishes the work.
+nobody reads anymore.  So the part of the mbox that changes is first written into a journal beside it;
+the deletion happens at the moment when that gets its name.  If the process dies after that, readers take
+the part from the journal, and the next session that may write finishes the work.
 """
 
 from __future__ import annotations
@@ -33,17 +33,8 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from poptalk.practice.maildrop.locks import (
-    UNFINISHED,
-    SessionLock,
-    Steps,
-    damaged,
-    delivery_stopped,
-    open_journal,
-    remove_file,
-    remove_stale_dot_lock,
-    write_journal,
-)
+from poptalk.practice.maildrop import locks
+from poptalk.practice.maildrop.locks import SessionLock, Steps, damaged, remove_file
 from poptalk.practice.maildrop.snapshot import (
     CommitRefused,
     HeldFolder,
@@ -60,10 +51,10 @@ from poptalk.practice.maildrop.snapshot import (
 )
 
 FROM = b"From "
-"""The beginning of the line in front of a message."""
+"""Begins the line before a message."""
 
 READINGS = 10
-"""How often a file is listed that another program is writing to, before that is given up."""
+"""How often to list a file that another program is writing to, before giving up."""
 
 Blocks = Callable[[], Iterable[bytes]]
 """Makes a part of a file, each time the same."""
@@ -78,7 +69,7 @@ class MboxSnapshot(Snapshot):
     Args:
         reopen: opens the file.
         signature: its state when it was read.
-        starts: where the line in front of each message begins.
+        starts: where the line before each message begins.
         stops: where each message ends, without the empty line after it.
     """
 
@@ -100,14 +91,19 @@ class MboxSnapshot(Snapshot):
 
     def read(self, file: BinaryIO) -> None:
         """Read every message once, for its size and its unique-id."""
-        met: Counter[bytes] = Counter()
+        seen: Counter[bytes] = Counter()
         for number in range(1, self.count + 1):
-            digest = self._read_one(number, file)
-            met[digest] += 1
+            hasher = hashlib.blake2b()
+            self._bodies[number - 1] = self._seek_body(number, file, hasher)
+            blocks = canonical_blocks(stored_blocks(file, self._stored_octets(number)))
+            measured = measure(blocks, hasher=hasher)
+            self._sizes[number - 1] = measured.octets
+            self._dots[number - 1] = measured.has_dot_lines
+            digest = unique_id_of(hasher)
+            seen[digest] += 1
             self._digests.append(digest)
-            self._unique_ids.append(
-                digest if met[digest] == 1 else b"%b.%d" % (digest, met[digest])
-            )
+            again = b".%d" % seen[digest] if seen[digest] > 1 else b""
+            self._unique_ids.append(digest + again)
 
     def unique_id(self, number: int) -> bytes:
         """Return the unique-id of a message (RFC 1939 §7)."""
@@ -119,22 +115,11 @@ class MboxSnapshot(Snapshot):
 
     def begins_with(self, other: MboxSnapshot) -> bool:
         """Tell whether this one has the messages of another at the same places, and perhaps more."""
-        return (
-            self.starts[: other.count] == other.starts
-            and self._digests[: other.count] == other._digests
-        )
-
-    def _read_one(self, number: int, file: BinaryIO) -> bytes:
-        hasher = hashlib.blake2b()
-        self._bodies[number - 1] = self._seek_body(number, file, hasher)
-        blocks = canonical_blocks(stored_blocks(file, self._stored_octets(number)))
-        measured = measure(blocks, hasher=hasher)
-        self._sizes[number - 1] = measured.octets
-        self._dots[number - 1] = measured.has_dot_lines
-        return unique_id_of(hasher)
+        same_places = self.starts[: other.count] == other.starts
+        return same_places and self._digests[: other.count] == other._digests
 
     def _seek_body(self, number: int, file: BinaryIO, hasher: hashlib.blake2b) -> int:
-        """Go to the octet after the line in front of a message, and return its position."""
+        """Go to the octet after the line before a message, and return its position."""
         file.seek(self.starts[number - 1])
         hasher.update(file.readline().rstrip(b"\r\n"))
         return file.tell()
@@ -148,7 +133,7 @@ class MboxSnapshot(Snapshot):
         return max(self._stops[number - 1] - self._bodies[number - 1], 0)
 
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
-        """Compare the message, if the file has changed: most often there is just new mail."""
+        """Compare the message if the file has changed: usually there is only new mail."""
         if Signature.of(os.fstat(file.fileno())) == self.signature:
             return True
         hasher = hashlib.blake2b()
@@ -163,18 +148,18 @@ class MboxSnapshot(Snapshot):
 
 
 COPYING, CUTTING = b"1", b"2"
-"""The state of a journal.  Until the second one the mbox has not become shorter.  From then on it either
-has the mark where it is to be cut, or it has been cut: new mail can hide neither."""
+"""The state of a journal.  In the first one the mbox is as long as before.  In the second one it either
+has the mark where it is to be cut, or it has been cut: new mail cannot hide which."""
 
 MARK_OCTETS = 16
 
 _HEADER = struct.Struct(f">cQQ{MARK_OCTETS}s64s")
-"""The state, where the new end of the mbox belongs, the size of the old mbox, the mark, and a hash of
+"""The state, the position of the new end of the mbox, the size of the old mbox, the mark, and a hash of
 the new mbox.  The rest of a journal is that new end."""
 
 
 class Rewrite:
-    """An mbox and the journal that says how it changes.
+    """An mbox, and the journal that says how it changes.
 
     Args:
         path: the journal.
@@ -185,7 +170,7 @@ class Rewrite:
         start: where the new end belongs.
         new_octets: the size of the mbox without the messages.
         old_end: where the part of the mbox that the journal knows ends now, and newer mail begins.
-        mark: random octets to be written where the mbox is to be cut, as far as there is room.
+        mark: random octets to write where the mbox is to be cut, as far as there is room.
 
     Raises:
         MaildropError: the journal, or the mbox before the place where it changes, is damaged.
@@ -214,11 +199,11 @@ class Rewrite:
             raise damaged(path)
 
     def new_end(self) -> Iterator[bytes]:
-        """Return what follows `start` in the new mbox."""
+        """Return the part of the new mbox from `start` on."""
         return _part(self._journal, _HEADER.size, None)
 
     def new_end_and_newer_mail(self) -> Iterator[bytes]:
-        """Return that, and what other programs have delivered after the process died."""
+        """Return that, and what other programs delivered after the process died."""
         return chain(self.new_end(), _part(self._mbox, self.old_end, None))
 
     def carry_out(self) -> Steps:
@@ -253,22 +238,19 @@ class Mbox:
     """
 
     def __init__(self, path: Path) -> None:
-        # Nobody can put a link in its place from now on.
+        # From now on nobody can replace it with a link.
         self._path = path.resolve()
         self._folder: HeldFolder | None = None
         self._journal = self._beside("journal")
 
     def is_quick(self, before: Snapshot | None) -> bool:
-        """Tell whether the file is as it was."""
+        """Tell whether the file is as it was, or cannot be read anyway."""
         try:
-            status = self._path.lstat()
-            return (
-                isinstance(before, MboxSnapshot)
-                and before.signature == Signature.of(status)
-                and not os.path.lexists(self._journal)
-            )
+            signature = Signature.of(self._path.lstat())
         except OSError:
             return True
+        unchanged = isinstance(before, MboxSnapshot) and before.signature == signature
+        return unchanged and not os.path.lexists(self._journal)
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """Read the file once, unless it has not changed."""
@@ -278,16 +260,13 @@ class Mbox:
             journal = self._journal_state()
             with reopen() as file:
                 signature = Signature.of(os.fstat(file.fileno()))
-                if (
-                    journal is None
-                    and isinstance(before, MboxSnapshot)
-                    and before.signature == signature
-                ):
+                unchanged = isinstance(before, MboxSnapshot) and before.signature == signature
+                if before is not None and unchanged and journal is None:
                     return before
                 try:
                     snapshot = self._copied(file) if journal else _read(self._path, file, reopen)
                 except (MaildropError, FileNotFoundError):
-                    # That may be so because a session is just rewriting it.
+                    # A session may be rewriting it.
                     if self._journal_state() == journal:
                         raise
                     continue
@@ -301,18 +280,18 @@ class Mbox:
         return SessionLock(self._beside("lock"))
 
     def clear_away(self) -> Steps:
-        """Finish what the journal says, and let delivery go on.
+        """Finish the work in the journal, and let delivery go on.
 
         Raises:
-            MaildropLocked: something is to be finished, and another program is using the mbox.
+            MaildropLocked: there is work to finish, but another program is using the mbox.
         """
         with opened_folder(self._path.parent) as folder:
-            remove_file(self._journal.name + UNFINISHED, folder=folder)
-            remove_stale_dot_lock(self._path, folder=folder)
+            remove_file(self._journal.name + locks.UNFINISHED, folder=folder)
+            locks.remove_stale_dot_lock(self._path, folder=folder)
             yield "what was left behind is removed"
             if self._journal_state() is not None:
                 try:
-                    with delivery_stopped(self._path, folder=folder, seconds=0) as file:
+                    with locks.delivery_stopped(self._path, folder=folder, seconds=0) as file:
                         yield from self._finish(file, folder)
                 except CommitRefused as error:
                     raise MaildropLocked from error
@@ -325,7 +304,7 @@ class Mbox:
             return
         with (
             opened_folder(self._path.parent) as folder,
-            delivery_stopped(self._path, folder=folder) as file,
+            locks.delivery_stopped(self._path, folder=folder) as file,
         ):
             yield "delivery is stopped"
             now = _read(self._path, file, lambda: file)
@@ -354,13 +333,13 @@ class Mbox:
         content_hash = _hash(chain(_part(file, 0, start), new_end()))
         mark = secrets.token_bytes(MARK_OCTETS)
         header = _HEADER.pack(COPYING, start, octets, mark, content_hash)
-        return write_journal(self._journal.name, chain([header], new_end()), folder=folder)
+        return locks.write_journal(self._journal.name, chain([header], new_end()), folder=folder)
 
     def _finish(self, file: BinaryIO, folder: int) -> Steps:
         """Do what the journal says; begun again from any point, it comes to the same end."""
         finished = False
         while not finished:
-            with open_journal(self._journal, os.O_RDWR, folder=folder) as journal:
+            with locks.open_journal(self._journal, os.O_RDWR, folder=folder) as journal:
                 rewrite = Rewrite(self._journal, file, journal)
                 octets = os.fstat(file.fileno()).st_size
                 finished = octets == rewrite.old_end or rewrite.old_end == rewrite.new_octets
@@ -377,10 +356,10 @@ class Mbox:
         yield "the end of the journal is on the disk"
 
     def _copied(self, file: BinaryIO) -> MboxSnapshot:
-        """List a copy in which is done what the journal says; the disk is left as it is."""
+        """List a copy that is changed as the journal says; the disk is left as it is."""
         descriptor, name = tempfile.mkstemp(prefix="poptalk-")
         try:
-            with os.fdopen(descriptor, "w+b") as copy, open_journal(self._journal) as journal:
+            with os.fdopen(descriptor, "w+b") as copy, locks.open_journal(self._journal) as journal:
                 rewrite = Rewrite(self._journal, file, journal)
                 copy.writelines(_part(file, 0, rewrite.start))
                 copy.writelines(rewrite.new_end_and_newer_mail())
@@ -395,9 +374,9 @@ class Mbox:
         return snapshot
 
     def _journal_state(self) -> tuple[Signature, bytes] | None:
-        """Return what changes when a session begins, goes on with and ends rewriting the mbox."""
+        """Return what changes while a session rewrites the mbox; None where none does."""
         try:
-            with open_journal(self._journal) as journal:
+            with locks.open_journal(self._journal) as journal:
                 return Signature.of(os.fstat(journal.fileno())), journal.read(1)
         except FileNotFoundError:
             return None
@@ -434,32 +413,27 @@ def _read(path: Path, file: BinaryIO, reopen: Callable[[], BinaryIO]) -> MboxSna
         for stop, start in _boundaries(file):
             stops.append(stop)
             starts.append(start)
-        stops.append(_last_stop(file, signature.octets))
+        # The last message ends without the empty line after it, too.
+        file.seek(max(signature.octets - 3, 0))
+        end = file.read(3)
+        empty_line = 2 if end == b"\n\r\n" else 1 if end.endswith(b"\n\n") else 0
+        stops.append(signature.octets - empty_line)
     snapshot = MboxSnapshot(reopen, signature, starts, stops)
     snapshot.read(file)
     return snapshot
 
 
 def _boundaries(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Return where each message but the last ends, and where the line in front of the next begins."""
+    """Yield where each message but the last ends, and where the line before the next begins."""
     file.seek(0)
     held, at, last = b"", 0, -1
     for block in stored_blocks(file):
         text = held + block
         for match in _BOUNDARY.finditer(text):
             stop = at + match.start() + 1
-            # The octets that are held back can hold a whole boundary, which has been seen then.
+            # The octets that are held back can contain a whole boundary, which has been seen already.
             if stop > last:
                 last = stop
                 yield stop, at + match.end() - len(FROM)
         held = text[1 - _LONGEST_BOUNDARY :]
         at += len(text) - len(held)
-
-
-def _last_stop(file: BinaryIO, octets: int) -> int:
-    """Return where the last message ends, without the empty line after it."""
-    file.seek(max(octets - 3, 0))
-    end = file.read(3)
-    if end == b"\n\r\n":
-        return octets - 2
-    return octets - 1 if end.endswith(b"\n\n") else octets

@@ -4,13 +4,13 @@ A snapshot serves all sessions that find the maildrop unchanged.  It holds no ma
 when its size is first asked for, and again, block by block, whenever it is sent.
 
 What if a file changes or vanishes meanwhile?  RFC 1939 promises a locked maildrop.  A folder that other
-programs write to cannot keep that promise, so this module does: a message that cannot be read, or is
-not the one that was listed, is `MessageUnavailable`.  Found before the answer, the client gets -ERR and
-the session goes on; found while octets are on their way, the connection is cut before the lone dot.
-As many octets as were announced, and the right ones, or no complete reply.
+programs write to cannot keep that promise, so this module does: a message that cannot be read, or isn't
+the one that was listed, raises `MessageUnavailable`.  If that happens before the reply, the client gets
+-ERR and the session goes on; if octets are on their way, the connection is cut before the lone dot.
+A complete reply has as many octets as were announced, and the right ones.
 
-The files are opened and read here too: regular files only, never through a link, and with CRLF at
-the end of every line.
+The files are opened and read here too: only regular files, never through a link, and with CRLF at the
+end of every line.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import threading
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO, NamedTuple
 
 from poptalk.pop3.server.transaction import Maildrop, MessageUnavailable
 
 
 class AnotherMaildrop:
-    """A maildrop that is the same as another one, until a subclass says otherwise.
+    """A maildrop that is the same as another one, except where a subclass differs.
 
     Args:
         maildrop: the other one.
@@ -46,7 +46,7 @@ class AnotherMaildrop:
 
     @property
     def count(self) -> int:
-        """How many messages there are."""
+        """The number of messages."""
         return self._maildrop.count
 
     def octets(self, number: int) -> int:
@@ -54,7 +54,7 @@ class AnotherMaildrop:
         return self._maildrop.octets(self.number_in_other(number))
 
     def octets_in_all(self) -> int | None:
-        """Return the size of all messages together, None while some have not been counted."""
+        """Return the size of all messages together, None while some aren't counted yet."""
         if self._maildrop.octets_in_all() is None:
             return None
         return sum(map(self.octets, range(1, self.count + 1)))
@@ -81,14 +81,14 @@ class MaildropLocked(Exception):
 
 
 class CommitRefused(Exception):
-    """No message was removed, and why; QUIT is answered with -ERR (RFC 1939 §6)."""
+    """No message was removed; QUIT is answered with -ERR (RFC 1939 §6)."""
 
 
 BLOCK_OCTETS = 262_144
-"""Octets of a message that are read or handed out at once: what one write to a socket takes."""
+"""Octets of a message to read or hand out at once: as many as one write to a socket takes."""
 
 DIGEST_OCTETS = 12
-"""Octets of a hash in a unique-id, 24 hex digits: of the 70 that RFC 1939 §7 allows."""
+"""Octets of a hash in a unique-id: 24 hex digits of the 70 characters that RFC 1939 §7 allows."""
 
 _NO_SURPRISES = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -96,18 +96,18 @@ _NO_SURPRISES = (
 """A link isn't followed, and a FIFO doesn't wait for another program."""
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-"""A folder and nothing else, and no link to one."""
+"""Only a folder, and not through a link."""
 
 _NOT_REGULAR = (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR)
-"""What systems call a link that isn't followed (two names), a socket, and a folder."""
+"""The errors for a link that isn't followed (systems differ), a socket, and a folder."""
 
 
 def open_regular(path: str, flags: int = os.O_RDONLY, *, folder: int | None = None) -> int:
-    """Open a regular file and nothing else, so that opening and reading never block.
+    """Open a regular file and nothing else, so that neither opening nor reading blocks.
 
     Args:
         path: its path, or its name in `folder`.
-        flags: as for `os.open`; a file that is made is private.
+        flags: as for `os.open`; a new file is private.
         folder: the descriptor of an open folder.
 
     Raises:
@@ -127,7 +127,7 @@ def open_regular(path: str, flags: int = os.O_RDONLY, *, folder: int | None = No
 
 @contextmanager
 def opened_folder(path: str | os.PathLike[str], *, within: int | None = None) -> Iterator[int]:
-    """Hold a folder open, so that nobody can exchange it for a link to another meanwhile.
+    """Hold a folder open, so that nobody can replace it with a link to another meanwhile.
 
     Args:
         path: its path, or its name in `within`; the last part of it must not be a link.
@@ -141,9 +141,9 @@ def opened_folder(path: str | os.PathLike[str], *, within: int | None = None) ->
 
 
 class HeldFolder:
-    """A folder that is held open, so that its files can be opened without looking for it again.
+    """A folder that is held open, so that its files can be opened without looking it up again.
 
-    Nobody can exchange it for a link to another meanwhile: that would not change this one.
+    If somebody replaces it with a link to another, this one doesn't change.
 
     Args:
         path: its path, the last part of which must not be a link.
@@ -162,7 +162,7 @@ class HeldFolder:
             os.close(self._descriptor)
 
     def is_still_there(self) -> bool:
-        """Tell whether the folder is at its path, and not another one."""
+        """Tell whether the folder at its path is still this one."""
         return self._descriptor is None or os.path.samestat(self._status, os.lstat(self.path))
 
     def open(self, name: str, *, buffering: int = 0) -> BinaryIO:
@@ -172,22 +172,22 @@ class HeldFolder:
 
 
 def held(folder: HeldFolder | None, path: str | os.PathLike[str]) -> HeldFolder:
-    """Return the folder that is at a path now: the one that is held already, if it is that."""
+    """Return the folder that is now at a path: the one that is held already, if it is still there."""
     return folder if folder and folder.is_still_there() else HeldFolder(os.fspath(path))
 
 
 def list_files(folder: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
     """List the regular files of a folder."""
-    if os.scandir not in os.supports_fd:  # pragma: no cover - Windows
-        with os.scandir(folder) as entries:
-            yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
-        return
-    with opened_folder(folder) as descriptor, os.scandir(descriptor) as entries:
+    with ExitStack() as stack:
+        place: str | os.PathLike[str] | int = folder
+        if os.scandir in os.supports_fd:  # not on Windows
+            place = stack.enter_context(opened_folder(folder))
+        entries = stack.enter_context(os.scandir(place))
         yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
 
 
 def canonical(text: bytes) -> bytes:
-    """Return a text with every line end, be it LF or CRLF, as CRLF; other CRs stay what they are."""
+    """Return a text with every line end, LF or CRLF, as CRLF; other CRs stay as they are."""
     if b"\r\n" in text:
         text = text.replace(b"\r\n", b"\n")
     return text.replace(b"\n", b"\r\n")
@@ -198,7 +198,7 @@ def stored_blocks(file: BinaryIO, octets: int | None = None) -> Iterator[bytes]:
 
     Args:
         file: open for reading.
-        octets: how many to read; None for all that there are.
+        octets: how many to read; None for all.
     """
     left = octets
     while left is None or left > 0:
@@ -213,7 +213,7 @@ def stored_blocks(file: BinaryIO, octets: int | None = None) -> Iterator[bytes]:
 def canonical_blocks(stored: Iterable[bytes]) -> Iterator[bytes]:
     """Return stored octets with every line end as CRLF, and one after the last line.
 
-    So are octets counted where a line end is stored as one character (RFC 1939 §11).
+    RFC 1939 §11 has octets counted like this where a line end is stored as one character.
     """
     held = b""
     last = b"\n"
@@ -230,10 +230,10 @@ def canonical_blocks(stored: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class Measure(NamedTuple):
-    """What one reading of a message shows."""
+    """The facts from reading a message once."""
 
     octets: int
-    """How many it has in canonical form."""
+    """Its size in canonical form."""
     has_dot_lines: bool
     """Whether a line begins with a dot."""
 
@@ -243,7 +243,7 @@ def measure(blocks: Iterable[bytes], *, hasher: hashlib.blake2b | None = None) -
 
     Args:
         blocks: the message in canonical form.
-        hasher: is fed with what was read.
+        hasher: takes what was read.
     """
     octets, dots, last = 0, False, b"\n"
     for block in blocks:
@@ -256,16 +256,16 @@ def measure(blocks: Iterable[bytes], *, hasher: hashlib.blake2b | None = None) -
 
 
 def unique_id_of(hasher: hashlib.blake2b) -> bytes:
-    """Return a hash as a unique-id (RFC 1939 §7 permits that)."""
+    """Return a hash as a unique-id, as RFC 1939 §7 permits."""
     return hasher.hexdigest()[: 2 * DIGEST_OCTETS].encode("ascii")
 
 
 UNKNOWN = -1
-"""The size of a message that has not been counted."""
+"""The size of a message that isn't counted yet."""
 
 
 class Signature(NamedTuple):
-    """What changes when a program writes to a file, or puts another in its place.
+    """The state of a file, which changes when a program writes to it, or replaces it.
 
     A tuple, because two are made whenever a message is read.
 
@@ -289,7 +289,7 @@ class Snapshot(ABC):
     """The messages of a maildrop (`poptalk.pop3.server.transaction.Maildrop`), numbered from 1.
 
     Args:
-        count: how many there are.
+        count: the number of messages.
     """
 
     def __init__(self, count: int) -> None:
@@ -299,23 +299,23 @@ class Snapshot(ABC):
         self._in_all: int | None = None
         """The octets of all messages, once they are counted and have been asked for."""
         self._counting = threading.Lock()
-        """Held while all messages are counted, so that no other session reads them a second time."""
+        """Held while all messages are counted, so that no other session reads them as well."""
         self._contradicted: set[int] = set()
-        """Messages whose size was not what their name said."""
+        """Messages whose size differed from the one in their name."""
 
-    # What the server core asks for.
+    # For the server core.
 
     def octets(self, number: int) -> int:
         """Return the size of a message in octets (RFC 1939 §11); counted once.
 
         Raises:
-            MessageUnavailable: it has not been counted before, and cannot be read now.
+            MessageUnavailable: it isn't counted yet, and cannot be read now.
         """
         size = self._sizes[number - 1]
         return size if size != UNKNOWN else self._count_octets(number)
 
     def octets_in_all(self) -> int | None:
-        """Return the octets of all messages, None while some have not been counted."""
+        """Return the octets of all messages, None while some aren't counted yet."""
         if self._in_all is None and UNKNOWN not in self._sizes:
             self._in_all = sum(self._sizes)
         return self._in_all
@@ -325,30 +325,30 @@ class Snapshot(ABC):
         """Return the unique-id of a message (RFC 1939 §7); MessageUnavailable as for `octets`."""
 
     def has_dot_lines(self, number: int) -> bool:
-        """Tell whether a line of the message begins with a dot; True where that is unknown."""
+        """Tell whether a line of the message begins with a dot; True if that is unknown."""
         return bool(self._dots[number - 1])
 
     def chunks(self, number: int) -> Iterable[bytes]:
         """Open a message and return its octets in blocks.
 
         Raises:
-            MessageUnavailable: it cannot be read or is not what it was; also while iterating.
+            MessageUnavailable: it cannot be read, or has changed; also while iterating.
         """
         blocks = self._checked_blocks(number)
-        # The first block is read at once, so that a missing file is found before the answer; and where
-        # that is all, what else could be wrong is found as well.
+        # The first block is read at once, so that a missing file is found before the reply; and where
+        # it is the only one, so is everything else that could be wrong.
         first = next(blocks, b"")
         if len(first) == self._sizes[number - 1]:
             return (first, *blocks)
         return itertools.chain((first,), blocks)
 
-    # What a driver asks for.
+    # For a driver.
 
     def count_octets(self, wanted: Callable[[], bool]) -> None:
-        """Count all messages that have not been counted; those that cannot be read are left out.
+        """Count all messages that aren't counted yet, except for those that cannot be read.
 
-        That takes time, in which others go on: it may be called in another thread, and while one
-        session counts, the next waits for it instead of reading everything as well.
+        This takes time, and may be called in another thread.  While one session counts, the next waits
+        for it instead of reading everything as well.
 
         Args:
             wanted: tells whether to go on.
@@ -357,16 +357,14 @@ class Snapshot(ABC):
             for number in range(1, self.count + 1):
                 if not wanted():
                     return
-                try:
+                with suppress(MessageUnavailable):
                     self.octets(number)
-                except MessageUnavailable:
-                    continue
 
-    # What a store asks for.
+    # For a store.
 
     @abstractmethod
     def key(self, number: int) -> Hashable:
-        """Return what makes a message the same one in the next snapshot."""
+        """Return the key of a message, which is the same in the next snapshot."""
 
     def learn_from(self, older: Snapshot) -> None:
         """Take over the sizes that an older snapshot of the same maildrop has counted."""
@@ -380,26 +378,26 @@ class Snapshot(ABC):
         return self._sizes[number - 1] != UNKNOWN
 
     def _learn(self, number: int, older: Snapshot, before: int) -> None:
-        """Take over what is known of one message."""
+        """Take over what is known about one message."""
         self._sizes[number - 1] = older._sizes[before - 1]
         self._dots[number - 1] = older._dots[before - 1]
 
-    # What a format knows.
+    # For a format to define.
 
     @abstractmethod
     def _open(self, number: int) -> BinaryIO:
-        """Open the file that a message is in, standing where the message begins."""
+        """Open the file that a message is in, at the position where the message begins."""
 
     @abstractmethod
     def _is_as_listed(self, number: int, file: BinaryIO) -> bool:
-        """Tell whether an open file holds the message that was listed; it may read, and seek back."""
+        """Tell whether an open file has the message that was listed; it may read, and seek back."""
 
     def _is_whole(self, _number: int, _file: BinaryIO) -> bool:
         """Tell whether a message is whole although its file was written to while it was read."""
         return False
 
     def _stored_octets(self, _number: int, file: Signature) -> int:
-        """Return how many octets of the file are the message; by default all of it."""
+        """Return how many octets of the file are the message; by default all of them."""
         return file.octets
 
     def _told_octets(self, _number: int) -> int | None:
@@ -407,7 +405,7 @@ class Snapshot(ABC):
         return None
 
     def _measure(self, _number: int, blocks: Iterator[bytes]) -> Measure:
-        """Read a message once; a format that makes unique-ids of content does that here."""
+        """Read a message once; a format that makes unique-ids from the content does that here."""
         return measure(blocks)
 
     # Reading.
@@ -423,7 +421,7 @@ class Snapshot(ABC):
         return self._read_through(number).octets
 
     def _read_through(self, number: int) -> Measure:
-        """Read a message, and remember its size and whether it has lines with dots."""
+        """Read a message, and remember its size and whether it has lines that begin with a dot."""
         measured = self._measure(number, self._blocks(number))
         self._sizes[number - 1] = measured.octets
         self._dots[number - 1] = measured.has_dot_lines
@@ -434,18 +432,19 @@ class Snapshot(ABC):
         try:
             with self._open(number) as file:
                 before = Signature.of(os.fstat(file.fileno()))
-                if not self._is_as_listed(number, file):
-                    raise _changed(number)
-                octets = self._stored_octets(number, before)
-                yield from canonical_blocks(stored_blocks(file, octets))
-                written_to = Signature.of(os.fstat(file.fileno())) != before
-                if written_to and not self._is_whole(number, file):
-                    raise _changed(number)
+                whole = self._is_as_listed(number, file)
+                if whole:
+                    octets = self._stored_octets(number, before)
+                    yield from canonical_blocks(stored_blocks(file, octets))
+                    written_to = Signature.of(os.fstat(file.fileno())) != before
+                    whole = not written_to or self._is_whole(number, file)
+                if not whole:
+                    raise MessageUnavailable(f"Message {number} was changed by another program.")
         except OSError as error:
             raise _unavailable(number, error) from error
 
     def _checked_blocks(self, number: int) -> Iterator[bytes]:
-        """Read a message, and break off rather than let its octets contradict its announced size."""
+        """Read a message, but break off before its octets contradict its announced size."""
         announced = self._sizes[number - 1]
         sent = 0
         for block in self._blocks(number):
@@ -458,12 +457,8 @@ class Snapshot(ABC):
             self._sizes[number - 1] = UNKNOWN
             self._in_all = None
             raise MessageUnavailable(
-                f"Message {number} has not the {announced} octets that were announced."
+                f"Message {number} doesn't have the {announced} octets that were announced."
             )
-
-
-def _changed(number: int) -> MessageUnavailable:
-    return MessageUnavailable(f"Message {number} was changed by another program.")
 
 
 def _unavailable(number: int, error: OSError) -> MessageUnavailable:
@@ -487,7 +482,7 @@ class Selection(AnotherMaildrop):
 
     @property
     def count(self) -> int:
-        """How many messages there are."""
+        """The number of messages."""
         return len(self._numbers)
 
     def number_in_other(self, number: int) -> int:

@@ -1,6 +1,7 @@
-"""Where a maildrop is, what it is between sessions, and the lease that a session has on it.
+"""Where a maildrop is, its state between sessions, and the lease that a session has on it.
 
-`locate` recognises the format at a path, `Storage` is what each format can do, `Store` hands out leases.
+`locate` recognises the format at a path, `Storage` is the interface of the formats, and `Store` hands
+out leases.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -35,15 +37,15 @@ class Storage(Protocol):
         """Tell whether `scan` opens no mail now.
 
         Args:
-            before: what was found last time.
+            before: the previous snapshot.
         """
 
     def scan(self, before: Snapshot | None) -> Snapshot:
         """List the messages.
 
         Args:
-            before: what was found last time; returned again if nothing has changed, and otherwise
-                what it has counted is not counted again.
+            before: the previous snapshot; returned again if nothing has changed, and otherwise its
+                sizes are taken over.
 
         Raises:
             MaildropError: it is not of this format.
@@ -54,10 +56,10 @@ class Storage(Protocol):
         """Lock the maildrop for a session that may delete; MaildropLocked if another one has."""
 
     def clear_away(self) -> Steps:
-        """Finish or forget, under the lock, what a process was doing when it died.
+        """Finish or forget, under the lock, the work of a process that died.
 
         Raises:
-            MaildropError: it left a journal that is damaged, or that another program has planted.
+            MaildropError: its journal is damaged, or another program has planted one.
             MaildropLocked: another program is using the maildrop.
         """
 
@@ -65,18 +67,17 @@ class Storage(Protocol):
         """Remove messages, under the lock; all or none, whenever the process dies.
 
         Args:
-            snapshot: what `scan` returned for this session.
-            numbers: of messages in it.
+            snapshot: the one that `scan` returned for this session.
+            numbers: those of messages in it.
 
         Raises:
             CommitRefused: another program has changed the maildrop; nothing was removed.
-            OSError: what has been begun is finished when the maildrop is next opened, or was not
-                begun.
+            OSError: the removal was not begun, or is finished when the maildrop is next opened.
         """
 
 
 class Format(Enum):
-    """The formats of maildrops; the values are what may be put in front of a path."""
+    """The formats of maildrops; a value can be put before a path."""
 
     EML = "eml"
     MAILDIR = "maildir"
@@ -96,7 +97,7 @@ class Location:
     format: Format
 
     def storage(self) -> Storage:
-        """Return what can list it."""
+        """Return the maildrop in its format."""
         return _STORAGE[self.format](self.path)
 
 
@@ -108,13 +109,13 @@ _STORAGE: dict[Format, Callable[[Path], Storage]] = {
 
 
 def locate(text: str | Path) -> Location:
-    """Find out what a maildrop is.
+    """Find out the format of a maildrop.
 
     Args:
-        text: its path; a string may have ``eml:``, ``maildir:`` or ``mbox:`` in front, which decides.
+        text: its path; a string can begin with ``eml:``, ``maildir:`` or ``mbox:``, which decides.
 
     Raises:
-        MaildropError: there is nothing, or it is not what it is said to be, or it could be two things.
+        MaildropError: there is nothing, or not a maildrop of that format, or it could have two formats.
     """
     named, path = None, Path(text)
     prefix, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
@@ -177,11 +178,11 @@ class Store:
 
     Args:
         location: where it is; also an attribute.
-        shared: whether all sessions have the same maildrop, one at a time, and what one of them
-            deletes is gone for the others, but not from the disk; otherwise each has a copy.
-        writable: whether it is shared, even with other processes, and deletions are made on the disk.
+        shared: whether all sessions have the same maildrop, one at a time, and messages that one of
+            them deletes are gone for the others, but not from the disk; otherwise each has a copy.
+        writable: whether it is shared, even with other processes, and messages are deleted on the disk.
         one_at_a_time: whether one session at a time may have it, even where each has a copy.
-        like: a store of the same location, whose list of messages need not be made again.
+        like: a store of the same location, whose list of messages is used.
 
     Raises:
         MaildropError: it cannot be listed, or is to be written to and cannot.
@@ -203,9 +204,9 @@ class Store:
         self._writable = writable
         self._in_use = False
         self._opening = Lock()
-        """Held while the messages are listed, so that two sessions do not read an mbox both."""
+        """Held while the messages are listed, so that two sessions don't both read an mbox."""
         self._removed: set[Hashable] = set()
-        """What a shared maildrop lacks, although it is on the disk."""
+        """The messages that were deleted from a shared maildrop, but not from the disk."""
         if writable:
             _require_writable(location)
         with _explained(location):
@@ -216,39 +217,45 @@ class Store:
 
         Raises:
             MaildropLocked: one session at a time may have it, and another one does.
-            MaildropError: it cannot be read any more.
+            MaildropError: it cannot be read anymore.
         """
         with self._opening, _explained(self.location):
             if self._in_use:
                 raise MaildropLocked
-            lock = self._lock() if self._writable else None
-            try:
-                self._snapshot = self._storage.scan(self._snapshot)
-            except BaseException:
-                if lock is not None:
-                    lock.release()
-                raise
+            with ExitStack() as undo:
+                lock = None
+                if self._writable:
+                    lock = self._storage.lock()
+                    undo.callback(lock.release)
+                    carry_out(self._storage.clear_away())
+                snapshot = self._snapshot = self._storage.scan(self._snapshot)
+                undo.pop_all()
             self._in_use = self._one_at_a_time
-            return Lease(self, self._snapshot, self._selection(), lock)
+            selection = None
+            if self._removed:
+                numbers = range(1, snapshot.count + 1)
+                left = (n for n in numbers if snapshot.key(n) not in self._removed)
+                selection = Selection(snapshot, left)
+            return Lease(self, snapshot, selection, lock)
 
     @property
     def removed(self) -> frozenset[Hashable]:
-        """What sessions of a shared maildrop have deleted so far."""
+        """The messages that sessions of a shared maildrop have deleted so far."""
         return frozenset(self._removed)
 
     def take_back(self, removed: Iterable[Hashable]) -> None:
-        """Let a shared maildrop lack just what it lacked at an earlier moment."""
+        """Return a shared maildrop to an earlier moment, at which these messages were deleted."""
         self._removed = set(removed)
 
     def copy(self) -> Store:
-        """Return a private store of what is here now, whoever has it open."""
+        """Return a private store of what is here now, even while a session has it open."""
         store = Store(self.location, like=self)
         store._removed = set(self._removed)
         return store
 
     @property
     def is_quick(self) -> bool:
-        """Whether `open` takes no time, so that no thread is needed for it."""
+        """Whether `open` takes no time, so that it needs no thread."""
         return not self._opening.locked() and self._storage.is_quick(self._snapshot)
 
     def remove(self, snapshot: Snapshot, numbers: Iterable[int]) -> None:
@@ -270,24 +277,6 @@ class Store:
         """Let the next session in."""
         self._in_use = False
 
-    def _lock(self) -> SessionLock:
-        lock = self._storage.lock()
-        try:
-            carry_out(self._storage.clear_away())
-        except BaseException:
-            lock.release()
-            raise
-        return lock
-
-    def _selection(self) -> Selection | None:
-        """Return what is left of the snapshot, None if that is everything."""
-        if not self._removed:
-            return None
-        numbers = range(1, self._snapshot.count + 1)
-        return Selection(
-            self._snapshot, (n for n in numbers if self._snapshot.key(n) not in self._removed)
-        )
-
 
 Place = str | Path
 """Where a maildrop is, as `locate` takes it."""
@@ -298,15 +287,15 @@ class Stores:
 
     Args:
         place: returns where the maildrop of an account is; called once for each name.
-        names: the accounts that there are from the beginning.
-        own: whether each account has a maildrop of its own, with deletions that last, even where
+        names: the accounts at the beginning.
+        own: whether each account has a maildrop of its own, in which deletions last, even where
             several have the same place.
         shared: as for `Store`, among all accounts with the same place.
         writable: as for `Store`.
         one_at_a_time: as for `Store`.
 
     Raises:
-        MaildropError: a maildrop cannot be listed, or what was asked for contradicts itself.
+        MaildropError: a maildrop cannot be listed, or the arguments contradict each other.
     """
 
     def __init__(
@@ -326,15 +315,13 @@ class Stores:
             )
         self._place = place
         self._own = own
-        self._options = {
-            "shared": shared or own,
-            "writable": writable,
-            "one_at_a_time": one_at_a_time,
-        }
+        self._new_store = partial(
+            Store, shared=shared or own, writable=writable, one_at_a_time=one_at_a_time
+        )
         self._by_place: dict[Place, Store] = {}
         self._by_name: dict[str, Store] = {}
         self._making = Lock()
-        """Two names can come in two threads."""
+        """Two names can arrive in two threads."""
         for name in names:
             self.of(name)
 
@@ -345,23 +332,19 @@ class Stores:
             MaildropError: it cannot be listed.
         """
         with self._making:
-            store = self._by_name.get(name)
-            if store is None:
-                store = self._by_name[name] = self._new(name)
-            return store
+            if name not in self._by_name:
+                place = self._place(name)
+                store = first = self._by_place.get(place)
+                if store is None or self._own:
+                    store = self._new_store(locate(place), like=first)
+                    self._by_place.setdefault(place, store)
+                self._by_name[name] = store
+            return self._by_name[name]
 
     def is_quick(self, name: str) -> bool:
-        """Tell whether opening the maildrop of an account takes no time, so that no thread is needed."""
+        """Tell whether opening the maildrop of an account takes no time, so that it needs no thread."""
         store = self._by_name.get(name)
         return store is not None and store.is_quick
-
-    def _new(self, name: str) -> Store:
-        place = self._place(name)
-        first = self._by_place.get(place)
-        if first is not None and not self._own:
-            return first
-        store = Store(locate(place), like=first, **self._options)
-        return self._by_place.setdefault(place, store) if first is None else store
 
 
 class Lease:
@@ -369,12 +352,12 @@ class Lease:
 
     Args:
         store: where it comes from.
-        snapshot: what the store found.
-        selection: what of it the session has, None for everything.
-        lock: what keeps other processes out, if anything must.
+        snapshot: all messages that the store found.
+        selection: those of them that the session has, None for all.
+        lock: keeps other processes out, None if none need be.
 
     Attributes:
-        maildrop: what the session sees.
+        maildrop: the maildrop that the session sees.
         writes: whether `commit` works on the disk, which takes time and is better done in a thread.
     """
 
@@ -400,7 +383,7 @@ class Lease:
 
         Raises:
             CommitRefused: another program has changed the maildrop; nothing was removed.
-            OSError: the disk failed; what was begun is finished when the maildrop is next opened.
+            OSError: the disk failed; a removal that was begun is finished at the next opening.
         """
         try:
             if self._selection is not None:

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import UsageError
 from poptalk.pop3.replies import Status
-from poptalk.pop3.sasl.mechanism import Applicant, LoginError, NotBase64, credential, decode, encode
+from poptalk.pop3.sasl.mechanism import (
+    Applicant,
+    LoginError,
+    NotBase64,
+    apop_digest,
+    credential,
+    decode,
+    encode,
+)
 from poptalk.pop3.sasl.mechanisms import CramMd5Client
-from poptalk.pop3.sasl.table import apop_digest
 from poptalk.session.log import open_log
 from poptalk.session.login import Broken, LoginRequest, log_in, request_of
 from poptalk.session.procedure import LocalError, Plan, Then, ask, note_failure

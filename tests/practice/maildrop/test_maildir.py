@@ -174,7 +174,7 @@ def test_a_size_in_the_name_that_is_wrong_is_found_out(told: int, tmp_path: Path
     store = store_of_one(tmp_path, f"1.host,W={told}:2,", b"line\nline\n")
     maildrop = store.open().maildrop
     assert maildrop.octets(1) == told
-    with pytest.raises(MessageUnavailable, match=f"not the {told} octets"):
+    with pytest.raises(MessageUnavailable, match=f"have the {told} octets"):
         content(maildrop, 1)
     maildrop = store.open().maildrop
     assert maildrop.octets(1) == 12

@@ -155,7 +155,7 @@ def test_a_maildir_s_message_with_another_size_breaks_off_and_is_counted_anew(
     change(file_of(tmp_path / "mail"))
     chunks = maildrop.chunks(1)
     sent: list[bytes] = []
-    with pytest.raises(MessageUnavailable, match=f"not the {announced} octets"):
+    with pytest.raises(MessageUnavailable, match=f"have the {announced} octets"):
         sent += chunks
     assert sum(map(len, sent)) <= announced
     again = store.open().maildrop
