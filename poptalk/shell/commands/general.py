@@ -316,7 +316,7 @@ def _open(shell: Shell, argument: str) -> None:
     certificates and so on still apply. :open alone connects again in the same way, and :open --tls
     to the same server with TLS.
     """
-    places, flags = words_and_flags(argument, ("--tls", "--starttls", "--insecure"))
+    places, flags = words_and_flags(argument, ("--tls", "--starttls", "--insecure"), begin="-")
     if shell.controller is not None:
         if argument:
             raise LocalError("a lesson has its own server; poptalk HOST opens another one")

@@ -88,8 +88,15 @@ PORTION = 200
 """Lines that are shown before keys are read again: a slow terminal takes a while to show them."""
 
 
-def words_and_flags(argument: str, known: Collection[str]) -> tuple[list[str], set[str]]:
-    """Split an argument as a Unix shell would, and take out the words that begin with `--`.
+def words_and_flags(
+    argument: str, known: Collection[str], *, begin: str = "--"
+) -> tuple[list[str], set[str]]:
+    """Split an argument as a Unix shell would, and take out the flags.
+
+    Args:
+        argument: the words.
+        known: the flags that there are.
+        begin: how a word begins that can only be a flag.
 
     Raises:
         LocalError: a flag isn't known, or a quotation mark has no partner.
@@ -98,7 +105,7 @@ def words_and_flags(argument: str, known: Collection[str]) -> tuple[list[str], s
         words = shlex.split(argument)
     except ValueError as error:
         raise LocalError(str(error)) from error
-    flags = {word for word in words if word.startswith("--")}
+    flags = {word for word in words if word.startswith(begin)}
     if unknown := flags - {*known}:
         *others, last = known
         these = f"{', '.join(others)} and {last}"
