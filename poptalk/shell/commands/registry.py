@@ -80,7 +80,7 @@ def switched(argument: str, *, now: bool) -> bool:
         LocalError: for anything else.
     """
     if argument not in ("", "on", "off"):
-        raise LocalError("it is either on or off")
+        raise LocalError("say on or off")
     return argument == "on" if argument else now
 
 
@@ -137,7 +137,7 @@ def run_local(shell: Shell, text: str) -> None:
         shell.view.warn(_unknown(shell, name))
         return
     if command.in_lessons and shell.controller is None:
-        shell.view.warn(f":{name} is for lessons, and this is none: poptalk learn opens them")
+        shell.view.warn(f":{name} is for lessons, and this isn't one: poptalk learn opens them")
         return
     try:
         command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))
