@@ -108,7 +108,7 @@ def test_a_failed_open_leaves_the_shell_alive(refusing: int, options: tuple[str,
             (f":open 127.0.0.1 {refusing}", "refused"),
             (":open no-such-host.invalid", "No host named"),
             (":open http://host", "must begin with pop3://"),
-            (":open host 70000", "no port"),
+            (":open host 70000", "isn't a port"),
             (":open pop3://bob:jones@host", "a password in a URL is refused"),
             (":open 'host", "No closing quotation"),
             (":nonsense", "there is no local command :nonsense"),
@@ -247,7 +247,7 @@ def test_why_knows_a_greeting_that_has_begun() -> None:
     ):
         pty.wait_for("RFB 003")
         pty.send(b":why\r")
-        pty.wait_for("no greeting of POP3: this looks like VNC")
+        pty.wait_for("isn't a POP3 greeting: this looks like VNC")
         pty.send(b":close\r")
         pty.wait_for("poptalk closed the connection")
         pty.send(b":why\r:quit\r")

@@ -367,8 +367,8 @@ check(
     UTF8_COMMAND,
     expects="UTF8 with an argument is refused, since it has none",
     suffers="nothing, as a rule: many servers ignore extra words",
-    probes="languages",
-    judge=refused("languages", "UTF8 x"),
+    probes="utf8",
+    judge=refused("utf8", "UTF8 x"),
 )
 
 
@@ -409,8 +409,9 @@ def _size_in_utf8_mode(seen: Seen) -> Iterable[Problem]:
                 yield Problem(text, seen("utf8_mode", "LIST"), spoken, minor=minor)
 
 
-_LANGUAGE = re.compile(rb"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*(?: .+)?")
-"""A language listing: a tag, and perhaps a space and a description."""
+_LANGUAGE_TAG = rb"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*"
+_LANGUAGE = re.compile(_LANGUAGE_TAG + rb"( .+)?")
+_LANGUAGE_CHOSEN = re.compile(rb"\+OK " + _LANGUAGE_TAG + b" ")
 
 
 @check(
@@ -467,10 +468,9 @@ check(
     probes="languages",
 )
 def _lang_reply(seen: Seen) -> Iterable[Problem]:
-    for label in ("LANG listed", "LANG *"):
-        spoken = seen("languages", label)
-        line = spoken.line.line if spoken.ok and spoken.line is not None else None
-        if line is not None and not re.match(rb"\+OK [A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})* ", line):
+    for spoken in (seen("languages", "LANG *"), seen.get("languages", "LANG listed")):
+        line = spoken.line if spoken is not None and spoken.ok else None
+        if spoken is not None and line is not None and not _LANGUAGE_CHOSEN.match(line.line):
             yield Problem(f"{spoken.name} is {spoken.outcome}", spoken)
 
 

@@ -41,7 +41,6 @@ from poptalk.transcript.writer import ServerLines
 
 if TYPE_CHECKING:
     from poptalk.net.endpoint import Destination
-    from poptalk.net.tls import TlsFacts
     from poptalk.session.exchanges import StoredReply
     from poptalk.session.log import FileLog
     from poptalk.session.login import LoginRequest
@@ -69,7 +68,7 @@ MOST_UNSOLICITED_OCTETS = 60_000
 MOST_LINE_OCTETS = 600
 """Octets written down of a line."""
 
-REFERRED_TO = (b"STAT", b"LIST", b"UIDL", b"DELE", b"CAPA", b"RETR")
+REFERRED_TO = tuple(b"STAT LIST UIDL DELE CAPA RETR".split())
 """Commands whose replies a later reply can contradict."""
 
 
@@ -320,14 +319,11 @@ class CheckConnection:
             self.client.session.send(octets)
         return spoken
 
-    def linger(self, seconds: float | None = None) -> bytes:
-        """Wait for what should not come; return it."""
-        spoken = self.spoken[-1]
-        before = len(spoken.unsolicited)
+    def linger(self, seconds: float | None = None) -> None:
+        """Wait for what should not come; it is kept with the last line that was sent."""
         self._listen_for(self.manners.patience if seconds is None else seconds)
-        return spoken.unsolicited[before:]
 
-    def begin_tls(self) -> TlsFacts:
+    def begin_tls(self) -> None:
         """Begin TLS after STLS was answered.
 
         Raises:
@@ -335,7 +331,7 @@ class CheckConnection:
         """
         if not self.open:
             raise TlsFailed(f"after its answer to STLS, {self.client.ending}")
-        return self.client.begin_tls()
+        self.client.begin_tls()
 
     def quit(self) -> Spoken | None:
         """End with QUIT, so that the server unlocks the maildrop; hang up where that is too late.
@@ -468,13 +464,16 @@ class CheckConnection:
         reply = self.client.session.exchanges.last
         if reply is None or reply.exchange is not event.exchange:
             return
-        if reply.multi_line:
-            lines = () if reply.is_message else reply.raw_lines()
-            listed = [line.rstrip(b"\r\n") for line in islice(lines, MOST_LISTED + 1)]
-            for line in listed[:-1] if listed else ():
+        if reply.is_message:
+            octets = reply.octets - len(b".\r\n")
+            self._writer.any_lines(f"the server sends {octets:,} octets")
+            self._writer.server(".")
+        elif reply.multi_line:
+            lines = [line.rstrip(b"\r\n") for line in islice(reply.raw_lines(), MOST_LISTED + 1)]
+            for line in lines[:-1]:
                 self._writer.received(line[:MOST_LINE_OCTETS])
-            if listed[-1:] != [b"."]:
-                self._writer.any_lines(f"the server sends {reply.octets:,} octets")
+            if lines[-1:] != [b"."]:
+                self._writer.any_lines("the server sends more lines")
             self._writer.server(".")
         spoken = self.spoken[self._now]
         # Kept here, since a session keeps no long body when the next one comes.

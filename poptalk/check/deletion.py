@@ -9,7 +9,6 @@ from poptalk.check.framing import STAYS_OPEN
 from poptalk.check.model import (
     LOCK,
     MUST,
-    NO_SUCH_MESSAGE,
     NOTE,
     Judge,
     NotApplicable,
@@ -18,7 +17,7 @@ from poptalk.check.model import (
     Seen,
     Sentence,
     check,
-    refused,
+    refuses_wrong_numbers,
 )
 from poptalk.check.probes import numbers_in
 
@@ -152,19 +151,7 @@ check(
     probes="marking",
     judge=_refused_when_marked("DELE"),
 )
-for _label, _end, _text in (
-    ("missing", "missing", "the number after the last"),
-    ("0", "number-zero", "message 0"),
-):
-    check(
-        f"rfc1939/5/dele-{_end}",
-        MUST,
-        NO_SUCH_MESSAGE,
-        expects=f"DELE is refused for {_text}",
-        suffers="it believes that something is deleted",
-        probes="wrong_numbers",
-        judge=refused("wrong_numbers", f"DELE {_label}"),
-    )
+refuses_wrong_numbers("DELE", "5", suffers="it believes that something is deleted", words=False)
 
 
 @check(

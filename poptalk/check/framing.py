@@ -134,7 +134,7 @@ def _printable(seen: Seen) -> Iterable[Problem]:
         # What a server only sends back is for robust/control-echo.
         odd = [octet for octet in line if not 0x20 <= octet <= 0x7E and octet not in spoken.sent]
         if odd and spoken not in elsewhere:
-            yield Problem(f"the reply to {spoken.name} has other octets in it", spoken)
+            yield Problem(f"the reply to {spoken.name} is not printable ASCII", spoken)
 
 
 @check(

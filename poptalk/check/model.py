@@ -329,20 +329,23 @@ LOCK = Sentence(
 PRINTABLE = Sentence("RFC 2449 §3", 'schar = %x21-5A / %x5C-7F ;printable ASCII, excluding "["')
 
 
-def refuses_wrong_numbers(name: str, section: str, *, suffers: str) -> None:
-    """Add three checks: a command is refused for a number that no message has, or that isn't one.
+def refuses_wrong_numbers(name: str, section: str, *, suffers: str, words: bool = True) -> None:
+    """Add two or three checks: a command is refused for a message that isn't there.
 
     Args:
         name: the command's keyword.
         section: of RFC 1939, where the command is.
         suffers: as in `Check`.
+        words: whether it is also refused for a word that isn't a number.
     """
     missing = Sentence(f"RFC 1939 §{section}", "-ERR no such message")
-    for label, end, text, sentence in (
+    wrong = [
         ("missing", "missing", "the number after the last", missing),
         ("0", "number-zero", "message 0", INVALID),
-        ("x", "not-a-number", "an argument that isn't a number", INVALID),
-    ):
+    ]
+    if words:
+        wrong.append(("x", "not-a-number", "an argument that isn't a number", INVALID))
+    for label, end, text, sentence in wrong:
         check(
             f"rfc1939/{section}/{name.lower()}-{end}",
             MUST,

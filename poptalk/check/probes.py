@@ -120,7 +120,7 @@ def _clear(run: ProbeRun) -> CheckConnection:
     offered = run.keep("CAPA in the clear", connection.ask(b"CAPA"))
     if b"STLS" not in tags(offered):
         connection.quit()
-        raise NotApplicable("CAPA lists no STLS")
+    _see_that(b"STLS", offered)
     return connection
 
 
@@ -231,35 +231,45 @@ def auth(run: ProbeRun) -> None:
 
 
 @probe()
+def utf8(run: ProbeRun) -> None:
+    """Send UTF8 with an argument."""
+    _see_that(b"UTF8", run.ask(b"CAPA"))
+    run.mistake(b"UTF8 x")
+
+
+@probe()
 def languages(run: ProbeRun) -> None:
-    """List the languages, choose some, and send UTF8 with an argument."""
-    offered = tags(run.ask(b"CAPA"))
-    if not offered.keys() & {b"UTF8", b"LANG"}:
-        raise NotApplicable("CAPA lists neither UTF8 nor LANG")
-    if b"UTF8" in offered:
-        run.mistake(b"UTF8 x")
-    if b"LANG" in offered:
-        run.finish()
-        listed = [row.split()[0] for row in run.ask(b"LANG").rows if row.split()]
-        run.mistake(b"LANG x-poptalk-none", label="LANG unknown")
-        for tag in listed[:1]:
-            run.ask(b"LANG " + tag, label="LANG listed")
-        run.ask(b"LANG *")
+    """List the languages, and choose some."""
+    _see_that(b"LANG", run.ask(b"CAPA"))
+    listed = [row.split()[0] for row in run.ask(b"LANG").rows if row.split()]
+    run.mistake(b"LANG x-poptalk-none", label="LANG unknown")
+    run.ask(b"LANG *")
+    if not listed:
+        raise NotApplicable("LANG lists no language")
+    run.ask(b"LANG " + listed[0], label="LANG listed")
+
+
+def _see_that(tag: bytes, capa: Spoken) -> None:
+    """Look for a capability.
+
+    Raises:
+        NotApplicable: CAPA doesn't list it.
+    """
+    if tag not in tags(capa):
+        raise NotApplicable(f"CAPA lists no {tag.decode()}")
 
 
 @probe(Permit.LOGIN)
 def utf8_mode(run: ProbeRun) -> None:
     """Send UTF8 after the login, and before it; then read some messages."""
     before = run.ask(b"CAPA")
-    if b"UTF8" not in tags(before):
-        raise NotApplicable("CAPA lists no UTF8")
+    _see_that(b"UTF8", before)
     run.mistake(b"UTF8", label="UTF8 after the login")
     run.finish()
     _see_that_mail_stays(before)
     connection = run.connect(login=True, first=b"UTF8")
-    utf8 = next(each for each in connection.spoken if each.sent == b"UTF8")
-    run.keep("UTF8", utf8)
-    if utf8.ok:
+    mode = next(each for each in connection.spoken if each.sent == b"UTF8")
+    if run.keep("UTF8", mode).ok:
         listed = run.keep("LIST", connection.ask(b"LIST"))
         for number in smallest_in(listed):
             run.keep(f"RETR {number}", connection.ask(b"RETR %d" % number))
@@ -422,15 +432,17 @@ def seeds(run: ProbeRun) -> None:
             run.ask(b"RETR %d" % number, label=name)
 
 
-PIPELINED = ("NOOP", "STAT", "RETR 0", "NOOP", "LIST", "NOOP")
+PIPELINED = (
+    *("NOOP", "STAT", "RETR 0"),
+    *("NOOP", "LIST", "NOOP"),
+)
 """Sent in one segment; one of these commands is to be refused."""
 
 
 @probe(Permit.LOGIN)
 def pipelining(run: ProbeRun) -> None:
     """Send several commands in one segment, where the server allows that."""
-    if b"PIPELINING" not in tags(run.ask(b"CAPA")):
-        raise NotApplicable("CAPA lists no PIPELINING")
+    _see_that(b"PIPELINING", run.ask(b"CAPA"))
     octets = "".join(f"{line}\r\n" for line in PIPELINED).encode()
     asked = run.connection.ask_all(octets, count=len(PIPELINED))
     for number, (line, spoken) in enumerate(zip(PIPELINED, asked, strict=True), 1):
@@ -466,7 +478,7 @@ def mechanisms(run: ProbeRun) -> None:
         raise NotApplicable("the login is by a token, not by a password")
     if b"SASL" not in offered:
         raise NotApplicable("CAPA lists no SASL")
-    for name in (each.decode("ascii", "replace").upper() for each in offered.get(b"SASL", ())):
+    for name in (each.decode("ascii", "replace").upper() for each in offered[b"SASL"]):
         method = METHODS.get(name)
         if method is None or not method.need.password or (method.readable and session.exposed):
             continue

@@ -100,6 +100,9 @@ def _finding(result: CheckResult, reason: str | None, columns: int) -> Iterator[
     yield from _paragraph(f"expected: {check.expects}", "note", columns)
     yield from _paragraph(f"effect on a mail program: {check.suffers}", "note", columns)
     for line in dialogue_lines(result.exchange.rstrip()) if result.exchange else ():
+        if len(line) > 1 and line[1][1] == " ":
+            # By a mark and its space in one piece the screen knows that it may indent further rows.
+            line[:2] = [(line[0][0], f"{line[0][1]} ")]
         yield [("text", INDENT), *line]
     yield [("text", "")]
 

@@ -151,7 +151,7 @@ def _show(
     join = blackboard(room.server, lesson=learn, more=more)
     board_page = "" if site is None else site.board_address
     if settings.plain or not _can_redraw():
-        say(f"The class is ready: {room.lesson.title}. Ctrl-C ends it.")
+        say(f"The class is ready; Ctrl-C ends it. The lesson: {room.lesson.title}")
         for line in join:
             say(line)
         if board_page:

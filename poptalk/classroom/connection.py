@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poptalk.practice.accounts import Account
     from poptalk.practice.observers import How, Peer
 
-TRIAL = (b"CAPA", b"STLS", b"CAPA", b"USER", b"PASS", b"AUTH", b"APOP", b"UIDL")
+TRIAL = tuple(b"CAPA STLS CAPA USER PASS AUTH APOP UIDL".split())
 """The commands of such a trial, in their order; most leave some out (`poptalk.lesson.ui.start`)."""
 
 _LOGIN = TRIAL.index(b"USER")
@@ -86,7 +86,7 @@ class PupilConnection(Reporter):
 
     def received(self, octets: bytes) -> None:
         """Report octets from the client."""
-        if self._may_be_trial and self._held is None:
+        if self._may_be_trial and self._held is None and self.number is None:
             self._held = []
         super().received(octets)
 

@@ -105,7 +105,9 @@ def _other_protocol(_line: str, chance: Random) -> str | None:
 
 def _other_command(line: str, chance: Random) -> str | None:
     """Send a valid command that is not asked for."""
-    return chance.choice(("NOOP", "STAT", "LIST 1")) if line.upper() != "QUIT" else "NOOP"
+    if line.upper() == "QUIT":
+        return "NOOP"
+    return chance.choice(("NOOP", "STAT", "LIST 1"))
 
 
 def _for_help(_line: str, chance: Random) -> str | None:
@@ -230,7 +232,7 @@ class Actor:
                 lines = [f"PASS {self.room.password}" if named else f"USER {self.name}"]
             else:
                 turns = tutor.in_one_go or ((turn,) if turn is not None else ())
-                lines = [*_filled(turns, {**tutor.bindings, "user": self.name})]
+                lines = [*lines_of(turns, {**tutor.bindings, "user": self.name})]
             return Awaiting.BUSY if pupil.busy else tutor.awaiting, turn, lines
 
     def _waits(self) -> bool:
@@ -323,7 +325,8 @@ class Actor:
                 await asyncio.sleep(BUSY_SECONDS)
 
 
-def _filled(turns: Iterable[Turn], bindings: Bindings) -> Iterator[str]:
+def lines_of(turns: Iterable[Turn], bindings: Bindings) -> Iterator[str]:
+    """Yield the lines of turns, without those that depend on what the server hasn't said yet."""
     for turn in turns:
         if isinstance(turn.act, Send):
             with suppress(FillError):

@@ -88,7 +88,7 @@ def arguments_for(lesson: Lesson, mailboxes: LessonMailboxes) -> dict[str, Any]:
         FaultPlan(lesson.faults, accounts=None, seed=CHANCE, by_name=True)
     except FaultError as error:
         raise UsageError(
-            f"{lesson.title}: in this lesson something is wrong with certain connections before "
+            f'"{lesson.title}": in this lesson something is wrong with certain connections before '
             "anyone has given a name, so a class cannot do it on one server; with "
             f"poptalk learn {lesson.name} each has a server of their own"
         ) from error

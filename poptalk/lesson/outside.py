@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from poptalk.net.endpoint import Destination
-from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
+from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US, EndedBy, Ending
 from poptalk.pop3.events import Event
 from poptalk.pop3.server.events import EndReason
 from poptalk.practice.observers import DropReason, How, Observer, Peer
@@ -156,8 +156,12 @@ class Reporter(Observer):
 # In the learner's thread.
 
 
-_BY_THE_CLIENT = (EndReason.CLIENT_GONE, DropReason.CLIENT_VANISHED)
-"""The ends that are the other program's doing."""
+_ENDINGS: dict[How, Ending] = {
+    EndReason.CLIENT_GONE: CLOSED_BY_US,
+    DropReason.CLIENT_VANISHED: CLOSED_BY_US,
+    DropReason.NETWORK_BROKE: Ending(by=EndedBy.NETWORK, how="broke the connection", clean=False),
+}
+"""The ends that are not the server's doing."""
 
 
 class VisitorSession(OverheardSession):
@@ -191,4 +195,4 @@ class VisitorSession(OverheardSession):
             case VisitorBeganTls():
                 self.tls_began()
             case VisitorLeft(how=how):
-                self.ended(CLOSED_BY_US if how in _BY_THE_CLIENT else CLOSED_BY_SERVER)
+                self.ended(_ENDINGS.get(how, CLOSED_BY_SERVER))

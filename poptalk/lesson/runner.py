@@ -29,7 +29,7 @@ from poptalk.lesson import actions, feedback, task
 from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Flow, Manner, Message, Request
 from poptalk.lesson.document import model
 from poptalk.lesson.document.model import Block, BlockKind, Lesson, Step, Turn
-from poptalk.lesson.judge import Judgement, JudgementKind, judge_free
+from poptalk.lesson.judge import JudgementKind, judge_free
 from poptalk.lesson.progress import EventKind
 from poptalk.lesson.session import Cursor, LessonSession, items_at, turns_of
 from poptalk.lesson.task import Hints, ProgressRecorder, Task
@@ -175,8 +175,6 @@ class Tutor:
         self._question: model.QuizQuestion | None = None
         self._hints = Hints(())
         """The hints to the question."""
-        self._verdict: Judgement | None = None
-        """The last one outside tasks."""
         self._flow: Flow[None] | None = None
         self.awaiting = Awaiting.BUSY
         self._disproved = False
@@ -222,11 +220,6 @@ class Tutor:
         """Where the learner is, in a few characters such as `2/5`; empty in the introduction."""
         at = self._cursor.step
         return f"{at + 1}/{len(self._lesson.steps)}" if at >= 0 else ""
-
-    @property
-    def verdict(self) -> Judgement | None:
-        """The last verdict on what is awaited, or on what poptalk sent instead."""
-        return self._task.verdict if self._task is not None else self._verdict
 
     @property
     def bindings(self) -> Bindings:
@@ -369,7 +362,7 @@ class Tutor:
 
     def why(self) -> list[actions.LessonAction]:
         """Explain the last verdict at more length, or what is awaited."""
-        verdict = self.verdict
+        verdict = self.session.verdict
         text = verdict.why if verdict is not None and verdict.why else _REASONS[self.awaiting]
         return [actions.Say(source=text)]
 
@@ -449,7 +442,7 @@ class Tutor:
     def _lesson_from(self, start: Cursor, news: str) -> Flow[None]:
         """Do the steps from a place on, and stay at the end forever."""
         self._cursor = start
-        self._task = self._question = self._verdict = None
+        self._task = self._question = self.session.verdict = None
         yield from self.session.come_back()
         if news:
             yield from self.session.restore(start, news)
@@ -458,13 +451,12 @@ class Tutor:
                 continue
             for at, item in enumerate(items_at(self._lesson, index)):
                 self._cursor = Cursor(step=index, item=at)
-                self._verdict = None
+                self.session.verdict = None
                 if isinstance(item, model.Prose):
                     yield actions.Say(source=self._with_what_is_known(item.source))
                 elif not isinstance(item, model.SpeakerNote):
                     yield from self._flow_of(item)
-                if self._task is not None:
-                    self._verdict, self._task = self._task.verdict, None
+                self._task = None
                 if self._disproved:
                     self._disproved = False
                     yield from self._lesson_from(Cursor(step=index), self._name(index))
@@ -475,7 +467,8 @@ class Tutor:
 
     def _enter(self, index: int, step: Step) -> Flow[bool]:
         """Begin a step, unless it needs a message and the learner's own mailbox has none."""
-        if self._is_for_mail(step):
+        turns = turns_of(step.blocks(BlockKind.TASK))
+        if self.session.live and self.session.now.count == 0 and any(map(_wants_mail, turns)):
             yield _news(f"Your mailbox is empty, so step {index + 1}, {step.title}, is left out.")
             return False
         self._cursor = Cursor(step=index)
@@ -502,18 +495,15 @@ class Tutor:
         }
         return feedback.filled(source, known)
 
-    def _is_for_mail(self, step: Step) -> bool:
-        """Tell whether a step needs a message, and the learner's own mailbox has none."""
-        turns = [turn for block in step.blocks(BlockKind.TASK) for turn in block.turns]
-        return self.session.live and self.session.now.count == 0 and any(map(_wants_mail, turns))
-
     def _flow_of(self, item: model.QuizQuestion | Block) -> Flow[None]:
         """Return the flow of a question or a block."""
         if isinstance(item, model.QuizQuestion):
             return self._ask(item)
         match item.kind:
             case BlockKind.TASK:
-                later = self._turns_later()
+                # Up to the next connection, for which nothing needs to be left as it is.
+                after = items_at(self._lesson, self._cursor.step)[self._cursor.item + 1 :]
+                later = tuple(takewhile(lambda turn: not turn.opens, turns_of(after)))
                 self._task = Task(item, self._cursor, self.session, self._recorder, later=later)
                 return self._task.flow()
             case BlockKind.PROOF:
@@ -540,18 +530,12 @@ class Tutor:
             if_unknown: the comment on a line that is nothing like a command.
             otherwise: the comment if there is no mistake.
         """
-        self._verdict = verdict = judge_free(answered, before=self.session.before)
+        self.session.verdict = verdict = judge_free(answered, before=self.session.before)
         text = verdict.text
         if if_unknown and text in (feedback.NO_COMMAND, feedback.A_NUMBER_ALONE):
             text = if_unknown
         if text or otherwise:
             yield Feedback(kind=FeedbackKind.ASIDE, text=text or otherwise)
-
-    def _turns_later(self) -> tuple[Turn, ...]:
-        """Return the turns of the step after this item, up to the next connection."""
-        items = items_at(self._lesson, self._cursor.step)[self._cursor.item + 1 :]
-        turns = turns_of(items)
-        return tuple(takewhile(lambda turn: not turn.opens, turns))
 
     def _perform(self, block: Block) -> Flow[None]:
         """Do a `show` or `setup` block."""
@@ -568,7 +552,7 @@ class Tutor:
             endless = turn.is_endless(rest[0] if rest else None)
             verdict = yield from session.perform(turn, manner, endless=endless)
             if verdict is not None and verdict.kind is not JudgementKind.WANTED:
-                self._verdict = verdict
+                self.session.verdict = verdict
                 yield Feedback(kind=FeedbackKind.UNJUDGED, text=_OTHERWISE)
             index += not session.lost
         sent = [turn.keyword for turn in block.turns if turn.keyword]

@@ -204,6 +204,8 @@ class LessonSession(actions.SessionTracker):
         """Messages that are marked because the lesson asked for it."""
         self.lost = False
         """Whether the connection ended too early, and has not been brought back."""
+        self.verdict: Judgement | None = None
+        """The last verdict on what is awaited, or on what poptalk sent instead, for `:why`."""
         self.hangs_up_if_silent = False
         """Whether the reply under way has no end, and is meant to be cut off."""
         self.outside = False
@@ -533,11 +535,13 @@ class LessonSession(actions.SessionTracker):
             yield from self._await_connection()
         elif turn.closes or _ends_session(turn):
             self._may_end = True
-            yield from self._await_until(lambda: not self.now.is_open, LEAVE)
+            ended = "This goes on after `QUIT`."
+            yield from self._await_until(lambda: not self.now.is_open, ended)
         elif _succeeds(turn, Effect.LOGIN):
-            yield from self._await_until(lambda: self.now.state is State.TRANSACTION, LOG_IN)
+            logged_in = "This goes on after the login."
+            yield from self._await_until(lambda: self.now.state is State.TRANSACTION, logged_in)
         elif (number := _marked_by(turn)) is not None:
-            marked = MARK_AGAIN.format(number=number)
+            marked = f"Without `QUIT` no mark lasts, so `DELE {number}` comes again."
             yield from self._await_until(lambda: number in self.now.marked, marked)
             self.lesson_marks |= {number} & self.now.marked
         self.awaited = None
@@ -564,12 +568,6 @@ class LessonSession(actions.SessionTracker):
             yield from self._await_effect(turn)
             if self.lost:
                 return
-
-
-LOG_IN = "This goes on after the login."
-LEAVE = "This goes on after `QUIT`."
-MARK_AGAIN = "Without `QUIT` no mark lasts, so `DELE {number}` comes again."
-"""What is waited for if the learner alone connects and sends."""
 
 
 def _is_ok(answered: actions.Answered) -> bool:

@@ -183,8 +183,6 @@ class Task:
         self._misses = 0
         self._together = False
         """Whether `:skip` does what is left of the task."""
-        self.verdict: Judgement | None = None
-        """The last one, for `:why`."""
 
     @property
     def turn(self) -> Turn:
@@ -275,7 +273,7 @@ class Task:
         if self._block.any_order:
             indices = [*range(self._reached + 1, len(self._turns)), self._reached]
         for at in dict.fromkeys(indices):
-            self.verdict = verdict = judge(
+            session.verdict = verdict = judge(
                 self._turns[at],
                 answered,
                 session.bindings,
@@ -469,10 +467,10 @@ class Task:
         if session.outside:
             yield from session.come_back()
             yield from session.restore(self.cursor)
-        if self.verdict is not None and self.verdict.kind in SENT:
+        if session.verdict is not None and session.verdict.kind in SENT:
             text = "You have sent it already, so the lesson goes on."
             yield Feedback(kind=FeedbackKind.NEWS, text=text)
-            self.verdict = None
+            session.verdict = None
             self._go_on()
             return
         if self._is_out_of_place(turn, turn.act):
@@ -482,7 +480,7 @@ class Task:
         verdict = yield from session.send(turn, Manner.TYPED, endless=endless)
         if session.lost:
             return
-        self.verdict = None
+        session.verdict = None
         if verdict is not None and verdict.kind is JudgementKind.WANTED:
             yield Feedback(kind=FeedbackKind.DONE, text=feedback.reason(turn.act.command))
         elif verdict is not None:

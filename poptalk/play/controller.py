@@ -165,7 +165,7 @@ class PlayController(LessonController):
         if self._goes_on and turn is not None and turn.closes and not turn.hangs_up:
             # The server of the dialogue closed the connection; this one may not.
             return not self._shell.session.core.farewell
-        verdict = self.tutor.verdict
+        verdict = self.tutor.session.verdict
         tries = self._tries[self.tutor.cursor, line_of(self.tutor) or ""]
         sent = verdict is not None and verdict.kind in SENT
         return tries >= MOST_TRIES or bool(tries and sent)
@@ -236,7 +236,7 @@ class PlayController(LessonController):
         if self.tutor.awaiting is Awaiting.COMMAND and self._shell.connected:
             self._mistake = mistake_in(self.tutor.step, self._task, self.tutor)
         if self._mistake is None:
-            self._demo.told = "no mistake is listed here"
+            self._demo.message = "no mistake is listed here"
             return
         self.buffer.reset()
         self.type_next(whole=True)

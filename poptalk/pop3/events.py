@@ -45,8 +45,8 @@ class ViolationKind(Enum):
         'a POP3 greeting begins with "+OK", and this one does not; POP3 is port 110, with TLS 995',
         _GREETING,
     )
-    LONG_REPLY_LINE = "the first line of a reply may have 512 octets at most, its CRLF included"
-    ENDLESS_LINE = "this line does not end; what comes beyond 8,192 octets of it is thrown away"
+    LONG_REPLY_LINE = "the first line of a reply may have at most 512 octets, including its CRLF"
+    ENDLESS_LINE = "this line doesn't end; everything after its first 8,192 octets is discarded"
     BARE_LF = "the line ends in LF alone; POP3 lines end in CRLF"
     BARE_LF_BEFORE_DOT = (
         "the last line before the lone dot ends in LF alone; the reply is taken as ended"
@@ -60,14 +60,14 @@ class ViolationKind(Enum):
         'challenge, which should begin with "+ ", and the next line is treated as a secret',
         _AUTH,
     )
-    MALFORMED_ANSWER = "this answer does not have the form that the RFC gives it"
+    MALFORMED_ANSWER = "this answer doesn't have the form that the RFC defines"
     UNSOLICITED = "the server speaks without having been asked"
     DATA_AFTER_QUIT = (
         "the server goes on talking after its answer to QUIT",
         Clause(rfc=1939, section="6"),
     )
     MARKED_COUNTED = (
-        "a message that was marked as deleted is counted or listed, and it must not be",
+        "a message that is marked as deleted is counted or listed, and it must not be",
         _TRANSACTION,
     )
     MARKED_SERVED = (
@@ -75,28 +75,31 @@ class ViolationKind(Enum):
         "with +OK",
         _TRANSACTION,
     )
-    COUNTS_DIFFER = "STAT does not count the messages that LIST has", _TRANSACTION
-    TOTALS_DIFFER = "the octets of STAT are not the sum of those that LIST has", _TRANSACTION
-    LISTINGS_DIFFER = "LIST and UIDL do not speak of the same messages", _OPTIONAL
-    NUMBERS_SKIP = "messages are numbered from 1 on, each once, and these are not", _GREETING
+    COUNTS_DIFFER = "STAT and LIST don't agree on the number of messages", _TRANSACTION
+    TOTALS_DIFFER = "the octets in STAT aren't the sum of those in LIST", _TRANSACTION
+    LISTINGS_DIFFER = "LIST and UIDL don't list the same messages", _OPTIONAL
+    NUMBERS_SKIP = "messages must be numbered from 1, each number once, and these aren't", _GREETING
     ROW_DIFFERS = (
-        "the answer for one message is not what the whole listing has for it",
+        "the answer for one message differs from its line in the whole listing",
         _TRANSACTION,
     )
-    SIZE_DIFFERS = "LIST has the exact size of a message, and what came has another", _TRANSACTION
-    MESSAGE_CHANGES = "the same message was sent differently before, in this session", _GREETING
+    SIZE_DIFFERS = (
+        "LIST must have the exact size of a message, and what came has another",
+        _TRANSACTION,
+    )
+    MESSAGE_CHANGES = "earlier in this session, the same message was different", _GREETING
     TOP_TOO_LONG = (
-        "TOP gives the header and as many lines as were asked for; here are more",
+        "TOP sends the header and as many lines as were asked for; these are more",
         _OPTIONAL,
     )
-    TOP_DIFFERS = "TOP gives the beginning of the message, and RETR has sent another", _OPTIONAL
+    TOP_DIFFERS = "TOP must send the beginning of the message, and RETR sent another", _OPTIONAL
     IDS_CHANGE = (
-        "the unique-id of a message persists across sessions, and these are other ones than in the "
-        "session before, though number and sizes are the same",
+        "the unique-id of a message must persist across sessions, and these differ from the last "
+        "session's, though number and sizes are the same",
         _OPTIONAL,
     )
     CAPABILITIES_DIFFER = (
-        "CAPA does not agree with its answer before",
+        "CAPA contradicts its earlier answer",
         Clause(rfc=2449, section="5"),
     )
     STLS_RESIDUE_OBEYED = (
@@ -111,19 +114,19 @@ class ViolationKind(Enum):
     )
     REPLY_CUT_SHORT = "the connection ended in the middle of a reply"
 
-    UNKNOWN_COMMAND = "not a command of POP3 that poptalk knows; sent all the same"
+    UNKNOWN_COMMAND = "not a POP3 command that poptalk knows; sent all the same"
     RELIC = "a relic; few servers know it", None
     WRONG_STATE = "not legal in this state; sent all the same"
     LONG_COMMAND = (
-        "longer than the 255 octets that a server has to take, CRLF included",
+        "longer than the 255 octets that a server must accept, including CRLF",
         Clause(rfc=2449, section="4"),
     )
-    SENT_BARE_LF = "sent with LF alone at its end; a strict server goes on waiting for CRLF"
-    SENT_CONTROL = "sent with octets in it that are not printable ASCII"
+    SENT_BARE_LF = "sent with LF alone at its end; a strict server keeps waiting for CRLF"
+    SENT_CONTROL = "sent with octets that aren't printable ASCII"
     BEFORE_GREETING = "sent before the greeting; the server speaks first", _GREETING
     PIPELINED = (
-        "sent before the reply to the command before it; only a server that lists PIPELINING has to "
-        "take that",
+        "sent before the last command was answered; only a server that lists PIPELINING must "
+        "accept that",
         Clause(rfc=2449, section="6.6"),
     )
     LOST_IN_TLS = (

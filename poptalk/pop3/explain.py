@@ -27,7 +27,7 @@ from poptalk.pop3.values import Value
 MOST_LINES = 8
 """Lines of a listing that are explained; the others are the same with other numbers."""
 
-_MORE_LINES = f"only the first {MOST_LINES} lines are explained; the others hold the same fields"
+_MORE_LINES = f"only the first {MOST_LINES} lines are explained; the others have the same fields"
 
 _STATUS = Clause(rfc=1939, section="3")
 
@@ -121,7 +121,7 @@ def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
     if timestamp and welcome:
         meaning = (
             "the timestamp, with which a server offers APOP: the MD5 of this and the password; some "
-            "send one and take no APOP"
+            "send one and don't know APOP"
         )
         yield _part(timestamp, meaning, Clause(rfc=1939, section="7"))
 
@@ -169,7 +169,7 @@ def explain_unasked(
     elif before is not None:
         meaning = f"{_NOT_ASKED}It may be the rest of the line before, cut in two by a line end"
     else:
-        meaning = f"{_NOT_ASKED}It is no reply either, since it has no status indicator"
+        meaning = f"{_NOT_ASKED}It isn't a reply either, since it has no status indicator"
     yield _part(words, meaning)
 
 
@@ -193,9 +193,9 @@ def explain_waiting(
     # What isn't a keyword may be a secret.
     what = "this line" if command is None or command.verb is None else command.verb.keyword
     if looks_like:
-        meaning = f"what came is no greeting of POP3: {looks_like}"
+        meaning = f"what came isn't a POP3 greeting: {looks_like}"
     elif begun:
-        meaning = "a line of the server has begun, and its end is still to come"
+        meaning = "a line from the server has begun, but its end hasn't come"
     elif command is None:
         meaning = "no complete greeting came" if ended else "no greeting yet"
     elif in_body and ended:
@@ -206,9 +206,7 @@ def explain_waiting(
     elif in_body:
         meaning = "the reply has not ended: a line with a lone dot is still to come"
     elif ended:
-        meaning = (
-            f"no answer to {what} came before the connection ended: nobody knows if it was done"
-        )
+        meaning = f"no answer to {what} came before the connection ended: it may or may not be done"
     else:
         meaning = (
             f"no answer to {what} yet; the server may be busy, or may not have got the whole line"
@@ -268,7 +266,7 @@ def _done(command: Command) -> Iterator[Explanation]:
     """Say what a positive reply has changed, or else what the command is for."""
     verb = command.verb
     if verb is None:
-        yield _note("a command of this server's own, which no RFC has; only it knows what was done")
+        yield _note("a command of this server only, in no RFC; only the server knows what it did")
     elif verb.effect in _EFFECTS and not _only_lists(command):
         yield _note(_EFFECTS[verb.effect], verb.clause)
     elif not verb.fields and not command.multi_line:
@@ -347,7 +345,7 @@ def faults_of_line(
     asked = None if command.multi_line else command.number()
     told = int(words[0][: commands.MAX_DIGITS]) if words and words[0].isdigit() else None
     if None not in (asked, told) and told != asked:
-        text = f"the answer is about message {told}, and {asked} was asked for"
+        text = f"the answer is about message {told}, but {asked} was asked for"
         yield AnswerFault(FormFault.OTHER_MESSAGE, text)
 
 
@@ -393,7 +391,7 @@ def cause_of_refusal(verb: Verb, command: Command, known: ReplyContext) -> str:
             return f"{verb.keyword} takes a message-number, in digits alone"
         if number in known.marked:
             return (
-                f"message {number} was marked as deleted in this session, so its number is of no use "
+                f"message {number} was marked as deleted in this session, so its number can't be used "
                 "until RSET takes the marks back"
             )
         if number == 0:
@@ -402,7 +400,7 @@ def cause_of_refusal(verb: Verb, command: Command, known: ReplyContext) -> str:
             counted = f"by the server's own count the highest number is {highest}"
             return f"there is no message {number}: {counted}"
     if given > len(verb.arguments):
-        return f"{verb.syntax} takes no more arguments than this, and more were sent"
+        return f"{verb.syntax} takes no more arguments than that, but more were sent"
     return ""
 
 
@@ -413,7 +411,7 @@ def _refused(
     verb = command.verb
     if verb is None:
         yield _note(
-            "no command of POP3 that poptalk knows; a server must refuse what it doesn't know"
+            "not a POP3 command that poptalk knows; a server must refuse what it doesn't know"
         )
         return
     if verb.effect is Effect.FAREWELL:
@@ -437,7 +435,7 @@ def _challenge(command: Command, status_line: StatusLine) -> Iterator[Explanatio
         return
     octets = decoded(status_line.text)
     if octets is None:
-        meaning = "no base64, as it has to be: the answer is * to give up"
+        meaning = "this isn't base64, as it must be; answer * to give up"
         yield _part(status_line.text, meaning, _CHALLENGE)
         return
     for part in challenge_parts(command.arguments[0], octets):
@@ -451,7 +449,7 @@ def _only_lists(command: Command) -> bool:
 
 
 def _indicator(status_line: StatusLine) -> Explanation:
-    no_status = "no status indicator that POP3 knows; +OK and -ERR are the only ones"
+    no_status = "not a status indicator of POP3, which has only +OK and -ERR"
     meaning = _INDICATORS.get(status_line.status, no_status)
     return _part(status_line.line.split(b" ")[0], meaning)
 
@@ -496,7 +494,7 @@ def _body(
                 yield _note(_MORE_LINES, None)
                 break
     if complete:
-        yield _part(b".", "the lone dot: the reply ends here; it is not part of it")
+        yield _part(b".", "the lone dot, which ends the reply and isn't part of it")
     else:
         yield explain_waiting(command, in_body=True, ended=ended)
 
@@ -534,7 +532,7 @@ def _line(command: Command, line: bytes) -> Iterator[Explanation]:
         yield _part(line, "; ".join([", ".join(told), *faults]), None)
     elif command.verb is not None:
         what = "a line of nothing but spaces" if line else "an empty line"
-        yield _part(line, f"{what}, which a listing does not have", None)
+        yield _part(line, f"{what}, which a listing can't have", None)
 
 
 def _legible(word: bytes) -> str:
@@ -550,16 +548,16 @@ def _legible(word: bytes) -> str:
 
 
 _TLS_FIRST = (
-    "the server does not take this login without TLS: begin TLS first, with STLS, --starttls, or --tls "
+    "the server doesn't accept this login without TLS: begin TLS first, with STLS, --starttls, or --tls "
     "on port 995"
 )
 _ANOTHER = "--mechanism or :login USER MECHANISM names another"
-_NOT_THIS_WAY = f"the server does not take this way to log in; {{offered}}; {_ANOTHER}"
+_NOT_THIS_WAY = f"the server doesn't accept this way to log in; {{offered}}; {_ANOTHER}"
 _NOT_PLAIN_EVEN_IN_TLS = (
-    "the server does not take this way to log in, although there is TLS here; {offered}"
+    "the server doesn't accept this way to log in, although there is TLS here; {offered}"
 )
 _WHICH_OF_TWO = "name or password is wrong by these words, which don't say which"
-_NO_COMMAND = "the server does not know this command, or not in this state; {offered}"
+_NO_COMMAND = "the server doesn't know this command, or not in this state; {offered}"
 _ANOTHER_WAY_MAY_HELP = ("", _NOT_THIS_WAY, _WHICH_OF_TWO, _NO_COMMAND)
 """Meanings with which another way to log in may still work."""
 _WORDS = (
@@ -650,7 +648,7 @@ _WORDS = (
         r"(no such|unknown|invalid|non-?exist\w*) (pop3? )?(user|account|mailbox|name)"
         r"|(user|account|mailbox).{0,20}(unknown|not found|does( no|n')t exist|invalid)"
         r"|not a valid (user|mailbox)|no (mailbox|account|user) (for|named|called)",
-        "the server does not know this name, it says; some want the whole address, such as "
+        "the server says that it doesn't know this name; some want the whole address, such as "
         "bob@example.org",
     ),
     (

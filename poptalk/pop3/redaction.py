@@ -105,7 +105,7 @@ class SpokenSecrets:
         """Take note that the reply to an exchange has come: lines masked from now on belong to it."""
         self._answered = exchange
 
-    def hear(self, challenge: Challenge) -> None:
+    def heard_challenge(self, challenge: Challenge) -> None:
         """Keep the signature with which a server of SCRAM proves itself (RFC 5802 §3).
 
         It is made from the password, as the client's proof is: together with the nonces and the salt of

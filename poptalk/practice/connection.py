@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from poptalk.net.errors import EndedBy, ending_of
 from poptalk.pop3.commands import State
 from poptalk.pop3.server import events
 from poptalk.pop3.server.session import ServerSession
@@ -169,7 +170,7 @@ class ServerConnection(asyncio.Protocol):
         self._pump()
         return not self._closing
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
         """Give back what the session held; without QUIT nothing is removed (RFC 1939 §6)."""
         self._closing = True
         self.deadline = math.inf
@@ -178,8 +179,10 @@ class ServerConnection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._release()
+        by_network = isinstance(error, OSError) and ending_of(error).by is EndedBy.NETWORK
+        lost = DropReason.NETWORK_BROKE if by_network else DropReason.CLIENT_VANISHED
         for observer in self._observers:
-            observer.ended(self._how or DropReason.CLIENT_VANISHED)
+            observer.ended(self._how or lost)
         self._server.connections.forget(self)
 
     def pause_writing(self) -> None:

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 _MAIL = (b"RETR", b"TOP")
 """Commands that are answered with a message, whose text doesn't echo a secret."""
 
-_BY_CLIENT = (events.EndReason.CLIENT_GONE, DropReason.CLIENT_VANISHED)
+_BY_CLIENT = (
+    events.EndReason.CLIENT_GONE,
+    DropReason.CLIENT_VANISHED,
+    DropReason.NETWORK_BROKE,
+)
 
 
 class CannotLog(Exception):
@@ -203,7 +207,7 @@ class _SessionLog(Observer):
             return line
         if line.startswith(b"+ "):
             challenge = parse_status_line(line)
-            self._secrets.hear(Challenge(exchange=self._exchange, status_line=challenge))
+            self._secrets.heard_challenge(Challenge(exchange=self._exchange, status_line=challenge))
         elif not self._logged_in:
             self._secrets.heard(line)
         for number in self._asked:

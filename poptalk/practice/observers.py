@@ -31,6 +31,7 @@ class DropReason(Enum):
     """Why a connection ended without the session ending it; no message is removed then."""
 
     CLIENT_VANISHED = "the connection broke"
+    NETWORK_BROKE = "the network broke the connection"
     NO_LOGIN = "no login in time"
     IDLE = "silent for too long"
     NO_HANDSHAKE = "no TLS handshake in time"

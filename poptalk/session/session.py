@@ -457,7 +457,7 @@ class Session:
         elif isinstance(event, Greeting):
             secrets.heard(event.status_line.line)
         elif isinstance(event, Challenge):
-            secrets.hear(event)
+            secrets.heard_challenge(event)
             secrets.answered(event.exchange.number)
         elif isinstance(event, Reply):
             secrets.answered(event.exchange.number)

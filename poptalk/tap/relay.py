@@ -56,6 +56,9 @@ LEFT_BEFORE_TLS = Ending(
     by=EndedBy.CLIENT, how="closed the connection before TLS was on", clean=False
 )
 
+MAX_STLS_BEGUN = 64
+"""Octets at the beginning of a line in which STLS is looked for, once they have been passed on."""
+
 MAX_LINE_HELD = 8192
 """Octets of a line that are held back to see whether it is an STLS, which must not reach the server."""
 
@@ -205,11 +208,17 @@ class Relay:
             self._pass_unread(octets)
         elif self._answers_stls:
             self._pass_lines(octets)
-        elif in_the_clear and b"STLS" in (self._watch.core.unfinished[-3:] + octets).upper():
+        elif in_the_clear and self._may_bring_stls(octets):
             self._pass_up_to_stls(octets)
         else:
             self.far.write(octets)
             self._watch.client_said(octets)
+
+    def _may_bring_stls(self, octets: bytes) -> bool:
+        """Tell whether STLS may be in these octets, or ends in them and began in earlier ones."""
+        # The beginning of a long line is enough, and a wrong yes does no harm.
+        begun = self._watch.core.unfinished[:MAX_STLS_BEGUN]
+        return b"STLS" in (begun + octets).upper()
 
     def _pass_unread(self, octets: bytes) -> None:
         if not self._unreadable:

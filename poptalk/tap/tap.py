@@ -27,10 +27,9 @@ from poptalk.practice.persona import LOOPBACK
 from poptalk.practice.serve import OutOfFiles, StopSignals
 from poptalk.tap.printer import Printer
 from poptalk.tap.relay import Relay
-from poptalk.tap.view import Shown
+from poptalk.tap.view import Shown, labelled
 from poptalk.tap.watch import Totals, Watch, log_name
 from poptalk.terminal.render import note
-from poptalk.terminal.safe import wrap
 from poptalk.terminal.screen import LinearScreen, ScreenClosed
 
 if TYPE_CHECKING:
@@ -331,9 +330,7 @@ def _welcome(tap: Tap, *, columns: int) -> list[Fragments]:
     lines = note(head, columns=columns)
     for label, text in rows:
         # Values to be copied have no spaces, and stay in one row.
-        wrapped = wrap(text, max(1, columns - len(label) - 2)) if " " in text else [text]
-        for number, row in enumerate(wrapped):
-            lines.append([("note", f"# {' ' * len(label) if number else label}{row}")])
+        lines += labelled(label, text, columns=columns if " " in text else None)
     return lines
 
 

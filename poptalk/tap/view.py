@@ -8,6 +8,7 @@ There is no prompt to ask for more at, so what is shown is chosen beforehand (`S
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from poptalk.terminal.render import (
     milliseconds,
     raw_line,
 )
+from poptalk.terminal.safe import harmless, wrap
 
 if TYPE_CHECKING:
     from poptalk.pop3.commands import Field
@@ -58,6 +60,19 @@ class Shown(Value):
     """How much of messages is shown: their headers (`head`), nothing (`none`), or everything (`all`)."""
     reveal: bool = False
     """Whether secrets are shown."""
+
+
+def labelled(label: str, text: str, *, columns: int | None) -> Iterator[Fragments]:
+    """Show a value of a table of poptalk's own; its further rows begin below the first.
+
+    Args:
+        label: what is before the value, with the spaces in between.
+        text: the value, harmless.
+        columns: cells of a row; None leaves the value in one row.
+    """
+    room = UNLIMITED if columns is None else max(1, columns - len("# ") - len(label))
+    for number, row in enumerate(wrap(text, room)):
+        yield [("note", f"# {' ' * len(label) if number else label}{row}")]
 
 
 class TapView(View):
@@ -116,6 +131,14 @@ class TapView(View):
     def show_lines(self, lines: Iterable[Fragments]) -> None:
         """Show lines that are not part of the session."""
         self._show(lines)
+
+    def show_certificate(self, lines: Iterable[str]) -> None:
+        """Show what a certificate says: words, spaces and a value in each line."""
+        columns = self.size()[1]
+        for line in map(harmless, lines):
+            label = re.match(r"\S+(?: \S+)*  +|", line)
+            assert label is not None
+            self._show(labelled(label[0], line[label.end() :], columns=columns))
 
     def show_violation(self, violation: Violation) -> None:
         """Show and count a violation that the core could not see."""

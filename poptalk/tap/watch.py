@@ -19,7 +19,7 @@ from poptalk.pop3.replies import parse_status_line
 from poptalk.session.log import open_log
 from poptalk.session.overheard import OverheardSession
 from poptalk.tap.view import TapView
-from poptalk.terminal.render import client_line, note
+from poptalk.terminal.render import client_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -264,8 +264,7 @@ class Watch:
         self.warn(str(error))
         if not isinstance(error, TlsFailed):
             return
-        # What a certificate says is a table, so its lines are not wrapped.
-        self._view.show_lines(note("\n".join(error.certificate)) if error.certificate else ())
+        self._view.show_certificate(error.certificate)
         if error.wants_certificate:
             self.warn("a certificate of the mail program cannot pass through the tap")
 

@@ -13,6 +13,7 @@ from poptalk.check.connection import Manners
 from poptalk.check.model import CHECKS, Check, CheckVerdict, Permit
 from poptalk.check.probes import SEED_BODIES, seed
 from poptalk.check.runner import CheckResult, CheckRun, Terms
+from poptalk.net import tls  # noqa: F401 - two threads that import it at once meet CPython's gh-106905
 from poptalk.net.endpoint import Destination
 from poptalk.practice.faults.fault import ServerHooks
 from poptalk.practice.server import PracticeDestination, Server

@@ -16,6 +16,7 @@ from poptalk.cli import main
 from poptalk.net.endpoint import Destination
 from poptalk.practice.server import PracticeDestination
 from tests.check.checking import serving
+from tests.servers.recording import RecordingServer
 from tests.shell.black_box import on_a_terminal
 
 
@@ -273,6 +274,54 @@ def test_on_a_terminal_it_fits() -> None:
     with on_a_terminal(*arguments, columns=60, rows=40) as terminal:
         assert terminal.wait_exit() == 1
         assert "rfc1939/7/uidl-single-space" in terminal.text
+    arguments = (
+        "check",
+        "--persona",
+        "exchange",
+        "--fault",
+        "greeting-err",
+        "--only",
+        "4/greeting",
+    )
+    with on_a_terminal(*arguments, columns=40) as terminal:
+        assert terminal.wait_exit() == 1
+        # No row begins as a stranger likes.
+        assert all(row.startswith((" ", "fail", "#")) for row in terminal.lines() if row)
+
+
+def test_without_a_server_it_says_which_one_is_checked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["check", "--only", "4/greeting"]) == 0
+    assert "no server was named: this checks the practice server" in capsys.readouterr().err
+    assert main(["check", "--only", "4/greeting", "--persona", "plain"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_ends_a_session_with_quit(practice: PracticeDestination, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("jones\n")
+    password.chmod(0o600)
+    arguments = ("--slow", "--only", "idle", "--login", "bob", "--password-file", password)
+    with on_a_terminal("check", practice.host, practice.port, *arguments) as terminal:
+        terminal.wait_until(lambda: _last_command(practice) == b"NOOP")
+        terminal.send("\x03")
+        assert terminal.wait_exit() == 130
+        assert "Traceback" not in terminal.text
+    assert _last_command(practice) == b"QUIT"
+
+
+def _last_command(practice: PracticeDestination) -> bytes:
+    sessions = practice.server.sessions
+    return sessions[-1].commands[-1] if sessions and sessions[-1].commands else b""
+
+
+def test_a_server_that_does_not_greet_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with RecordingServer(greeting=b"") as server:
+        destination = Destination(host=server.host, port=server.port)
+        assert check(destination, "--timeout", "0.2") == 3
+        assert len(server.connections) == 1
+    assert "sent no greeting in 0.2 s" in capsys.readouterr().err
 
 
 # The table itself.

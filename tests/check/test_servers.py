@@ -249,6 +249,13 @@ def test_ten_runs_say_the_same() -> None:
     assert problems(runs[0]) == {"rfc1939/7/uidl-one", "rfc1939/5/size-exact"}
 
 
+def test_octets_of_a_message_are_counted_without_the_lone_dot() -> None:
+    with serving(faults=["wrong-octets:-3"]) as practice:
+        results = check(practice, only("rfc1939/5/size-exact"))
+        size = mailbox(practice)[0][0]
+    assert f"S: <the server sends {size + 3} octets>" in results["rfc1939/5/size-exact"].exchange
+
+
 def mailbox(practice: PracticeDestination) -> list[tuple[int, bytes, bytes]]:
     """Return size, unique-id and content of each message."""
     with Link.open(practice.target, timeout=10) as link:

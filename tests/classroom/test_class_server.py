@@ -69,6 +69,28 @@ def refuse(question: str) -> str:
     raise AssertionError(question)
 
 
+@contextmanager
+def learning(
+    lesson: Lesson, server: Server, name: str = "ada", *, at: str | None = None, up_to: str = ""
+) -> Iterator[DryRunLearner]:
+    """Have a pupil begin a lesson, at a step, and do it up to another one."""
+    learner = DryRunLearner(*found(lesson, server, name), at=at)
+    try:
+        learner.begin()
+        while up_to and (learner.tutor.step is None or learner.tutor.step.slug != up_to):
+            learner.go_on()
+        yield learner
+    finally:
+        learner.close()
+
+
+def finish(learner: DryRunLearner) -> None:
+    """Do the rest of a lesson, and make sure that it was as its author wrote it."""
+    while not learner.at_end:
+        learner.go_on()
+    check(learner)
+
+
 def check(learner: DryRunLearner) -> None:
     """Make sure that a lesson has come to its end as its author wrote it."""
     assert learner.finished
@@ -79,11 +101,9 @@ def check(learner: DryRunLearner) -> None:
 
 def test_two_pupils_at_once_do_lesson_5_each_in_a_mailbox_of_their_own() -> None:
     with a_class(CHANGING) as server, ExitStack() as leaving:
-        learners = {}
-        for name in ("Ada", "ben"):
-            learners[name] = DryRunLearner(*found(CHANGING, server, name))
-            leaving.callback(learners[name].close)
-            learners[name].begin()
+        learners = {
+            name: leaving.enter_context(learning(CHANGING, server, name)) for name in ("Ada", "ben")
+        }
         # Turn about, so that each deletes and proves while the other is in the middle of it.
         while not all(learner.at_end for learner in learners.values()):
             for learner in learners.values():
@@ -108,80 +128,46 @@ def test_two_pupils_at_once_do_lesson_5_each_in_a_mailbox_of_their_own() -> None
     ids=lambda lesson: lesson.name,
 )
 def test_every_lesson_that_a_class_can_do_is_done_to_its_end(lesson: Lesson) -> None:
-    with a_class(lesson) as server:
-        learner = DryRunLearner(*found(lesson, server, "ada"))
-        try:
-            learner.begin()
-            while not learner.at_end:
-                learner.go_on()
-        finally:
-            learner.close()
-        check(learner)
+    with a_class(lesson) as server, learning(lesson, server) as learner:
+        finish(learner)
 
 
 def test_what_is_gone_is_said_to_be_gone_and_who_comes_back_goes_on() -> None:
     with a_class(CHANGING) as server:
-        learner = DryRunLearner(*found(CHANGING, server, "ada"))
-        learner.begin()
-        while learner.tutor.step is None or learner.tutor.step.slug != "checkpoint":
-            learner.go_on()
-        step = learner.tutor.step
-        learner.carry_out(learner.tutor.back())
-        assert "This server keeps what was deleted" in learner.comments[-1].text
-        assert learner.tutor.step is step
-        # The present step can be begun again: nothing was deleted since.
-        learner.carry_out(learner.tutor.reset())
-        assert "begins again" in learner.comments[-1].text
-        learner.close()
-
-        named, lesson_server = found(CHANGING, server, "Ada")
-        assert lesson_server.seen == LettersSeen(count=5, of=6, as_at_first=False, later=False)
-        again = DryRunLearner(named, lesson_server, at="checkpoint")
-        try:
-            again.begin()
-            while not again.at_end:
-                again.go_on()
-            check(again)
+        with learning(CHANGING, server, up_to="checkpoint") as learner:
+            step = learner.tutor.step
+            learner.carry_out(learner.tutor.back())
+            assert "This server keeps what was deleted" in learner.comments[-1].text
+            assert learner.tutor.step is step
+            # The present step can be begun again: nothing was deleted since.
+            learner.carry_out(learner.tutor.reset())
+            assert "begins again" in learner.comments[-1].text
+        seen = found(CHANGING, server, "Ada")[1].seen
+        assert seen == LettersSeen(count=5, of=6, as_at_first=False, later=False)
+        with learning(CHANGING, server, "Ada", at="checkpoint") as again:
+            finish(again)
             again.carry_out(again.tutor.back())
             assert "This server keeps what was deleted" in again.comments[-1].text
-        finally:
-            again.close()
 
 
 def test_a_lost_connection_is_brought_back_and_deletes_nothing_twice() -> None:
-    with a_class(CHANGING) as server:
-        learner = DryRunLearner(*found(CHANGING, server, "ada"))
-        try:
-            learner.begin()
-            while learner.tutor.step is None or learner.tutor.step.slug != "for-good":
-                learner.go_on()
-            learner.go_on()
-            learner.hang_up()
-            learner.enter("")
-            assert "sent again for you" in learner.comments[-1].text
-            while not learner.at_end:
-                learner.go_on()
-            check(learner)
-            assert found(CHANGING, server, "ada")[1].seen.count == 5
-        finally:
-            learner.close()
+    with a_class(CHANGING) as server, learning(CHANGING, server, up_to="for-good") as learner:
+        learner.go_on()
+        learner.hang_up()
+        learner.enter("")
+        assert "sent again for you" in learner.comments[-1].text
+        finish(learner)
+        assert found(CHANGING, server, "ada")[1].seen.count == 5
 
 
 def test_a_mailbox_that_the_pupil_has_spoilt_is_not_deleted_from_again() -> None:
-    with a_class(CHANGING) as server:
-        learner = DryRunLearner(*found(CHANGING, server, "ada"))
-        try:
-            learner.begin()
-            while learner.tutor.step is None or learner.tutor.step.slug != "for-good":
-                learner.go_on()
-            for line in ("DELE 1", "QUIT", ""):
-                learner.enter(line)
-            learner.carry_out(learner.tutor.reset())
-            assert "This server keeps what was deleted" in learner.comments[-1].text
-            assert learner.marked == frozenset()
-            assert found(CHANGING, server, "ben")[1].seen.as_at_first
-        finally:
-            learner.close()
+    with a_class(CHANGING) as server, learning(CHANGING, server, up_to="for-good") as learner:
+        for line in ("DELE 1", "QUIT", ""):
+            learner.enter(line)
+        learner.carry_out(learner.tutor.reset())
+        assert "This server keeps what was deleted" in learner.comments[-1].text
+        assert learner.marked == frozenset()
+        assert found(CHANGING, server, "ben")[1].seen.as_at_first
 
 
 def test_letters_that_come_later_come_to_the_one_who_has_quit() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -295,3 +297,14 @@ def test_who_is_put_out_by_the_server_did_not_close_the_connection() -> None:
             ada.type(b"STLS\r\nNOOP")  # nothing may follow STLS in the clear
         wait_until(lambda: not seen(room, "ada").is_connected)
         assert "The server closed the connection" in repr(room.pupils.said_by(1)[-1])
+
+
+def test_a_cable_that_is_pulled_is_the_networks_doing() -> None:
+    with a_room("5") as room, Caller(room.server.port, "USER ada"):
+        (connection,) = room.server.connections
+        transport: Any = connection._transport
+        # What the event loop does when the system's probes get no answer.
+        error = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+        transport._loop.call_soon_threadsafe(transport._force_close, error)
+        wait_until(lambda: not seen(room, "ada").is_connected)
+        assert "The network broke the connection in" in repr(room.pupils.said_by(1)[-1])

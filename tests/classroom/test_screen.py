@@ -104,7 +104,7 @@ def test_without_colours_and_blocks_it_says_the_same_and_sigterm_ends_it() -> No
 def test_lines_stand_for_a_board_where_it_cannot_be_drawn() -> None:
     words = poptalk("class", "3", f"--any-name={PASSWORD}")
     with Pty(words, columns=100, rows=60, env=environment(TERM="dumb")) as pty:
-        pty.wait_for("The class is ready: Looking. Ctrl-C ends it.")
+        pty.wait_for("The class is ready; Ctrl-C ends it. The lesson: Looking")
         pty.wait_for("lets others in.")
         found = re.search(r"telnet 127\.0\.0\.1 (\d+)", pty.text)
         assert found is not None

@@ -127,7 +127,7 @@ def test_the_password_is_asked_for_with_lines_on_the_command_line() -> None:
     [
         (
             b"-ERR [AUTH] Unsupported authentication mechanism.\r\n",
-            "The server does not take this way to log in; it has no CAPA, which would list others",
+            "The server doesn't accept this way to log in; it has no CAPA, which would list others",
         ),
         (
             b"-ERR no\r\n",

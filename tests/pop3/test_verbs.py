@@ -134,7 +134,5 @@ def test_nothing_else_lists_the_commands() -> None:
     package = Path(poptalk.__file__).parent
     keywords = re.compile(rf"""b?["']({"|".join(verb.keyword for verb in VERBS.values())})["']""")
     for file in package.rglob("*.py"):
-        if file.name == "verbs.py":
-            continue
         for number, line in enumerate(file.read_text().splitlines(), 1):
             assert len(keywords.findall(line)) < 4, f"{file.name}:{number}"

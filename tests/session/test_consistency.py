@@ -51,9 +51,9 @@ def said(talk: Talk, dialogue: Dialogue) -> list[str]:
         ([LIST, DELE, (b"LIST 2", b"+OK 2 30\r\n")], "marked as deleted is an error"),
         ([LIST, DELE, DELE], "marked as deleted is an error"),
         ([LIST, (b"UIDL", b"+OK\r\n1 a\r\n.\r\n")], "message 2 is in LIST only"),
-        ([(b"LIST", b"+OK\r\n1 40\r\n3 30\r\n.\r\n")], "numbered from 1 on"),
-        ([LIST, (b"LIST 1", b"+OK 1 41\r\n")], "not what the whole listing has for it"),
-        ([UIDL, (b"UIDL 1", b"+OK 1 b\r\n")], "not what the whole listing has for it"),
+        ([(b"LIST", b"+OK\r\n1 40\r\n3 30\r\n.\r\n")], "numbered from 1, each number once"),
+        ([LIST, (b"LIST 1", b"+OK 1 41\r\n")], "differs from its line in the whole listing"),
+        ([UIDL, (b"UIDL 1", b"+OK 1 b\r\n")], "differs from its line in the whole listing"),
         (
             [(b"LIST", b"+OK\r\n1 29\r\n.\r\n"), (b"RETR 1", MESSAGE)],
             "message 1: 29 octets announced, 31 came; perhaps only its",
@@ -61,14 +61,14 @@ def said(talk: Talk, dialogue: Dialogue) -> list[str]:
         ([LIST, (b"RETR 1", MESSAGE)], "message 1: 40 octets announced, 31 came"),
         (
             [(b"RETR 1", MESSAGE), (b"RETR 1", MESSAGE.replace(b"two", b"owt"))],
-            "sent differently before",
+            "earlier in this session, the same message was different",
         ),
         ([(b"TOP 1 1", MESSAGE)], "3 lines of the body of message 1, and not 1"),
         ([(b"RETR 1", MESSAGE), (b"TOP 1 5", MESSAGE.replace(b"two", b"owt"))], "beginning of the"),
         ([(b"RETR 1", MESSAGE), (b"TOP 1 5", MESSAGE.replace(b"three\r\n", b""))], "the end is"),
         (
             [(b"CAPA", b"+OK\r\nUIDL\r\n.\r\n"), (b"CAPA", b"+OK\r\nTOP\r\n.\r\n")],
-            "CAPA does not agree with its answer before",
+            "CAPA contradicts its earlier answer",
         ),
     ],
 )
@@ -114,7 +114,7 @@ def test_unique_ids_that_change_between_sessions_are_noticed(talk: Talk) -> None
     login = [(b"USER bob", b"+OK\r\n"), (b"PASS jones", b"+OK\r\n")]
     changed = (b"UIDL", b"+OK\r\n1 a\r\n2 c\r\n.\r\n")
     (warning,) = said(talk, [*login, LIST, changed])
-    assert "other ones than in the session before" in warning
+    assert "these differ from the last session's" in warning
 
 
 def test_other_mail_has_other_unique_ids(talk: Talk) -> None:

@@ -274,9 +274,9 @@ def test_a_flood_that_nobody_asked_for(unasked: str, options: tuple[str, ...]) -
         pty.wait_for("(closed)", timeout=FLOOD_TIMEOUT)
 
         def accounted_for() -> bool:
-            """Whether what is not shown is counted, or said to be thrown away."""
+            """Whether what is not shown is counted, or said to be discarded."""
             seen = said_once("\n".join(pty.history()))
-            return "more unsolicited lines" in seen or "is thrown away" in seen
+            return "more unsolicited lines" in seen or "is discarded" in seen
 
         # The prompt may say that the connection is closed before the last lines stand above it.
         pty.wait_until(accounted_for)
@@ -291,7 +291,7 @@ def test_a_flood_that_nobody_asked_for(unasked: str, options: tuple[str, ...]) -
 def test_a_greeting_without_end_can_be_left() -> None:
     endless = ScriptedServer([Flood(b"x", 10**15)])
     with endless as server, on_a_terminal(*at(server)) as pty:
-        pty.wait_for("this line does not end")
+        pty.wait_for("this line doesn't end")
         pty.send(b"\x04")
         assert pty.wait_exit() == 0
         assert pty.restored

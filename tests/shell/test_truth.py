@@ -131,7 +131,7 @@ async def test_what_is_malformed_is_told_at_once_and_by_why() -> None:
     talk = (
         ("STAT", b"+OK 7\r\n", "octets is missing"),
         ("LIST 1", b"+OK 1\r\n", "octets is missing"),
-        ("LIST 1", b"+OK 99 10\r\n", "about message 99, and 1 was asked for"),
+        ("LIST 1", b"+OK 99 10\r\n", "about message 99, but 1 was asked for"),
         ("LIST", b"+OK\r\n1 ten\r\n2\r\n.\r\n", "octets is not a number"),
         ("UIDL", b"+OK\r\n1 a b\r\n2 \xe4\r\n.\r\n", "the unique-id has a space in it"),
     )

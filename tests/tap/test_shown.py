@@ -208,10 +208,10 @@ VIOLATIONS = [
     # What is said, by whom, what is shown of it.
     (b"CAPA\n", b"", "sent with LF alone at its end"),
     (b"STAT\r\n", b"", "not legal in this state (STAT belongs to TRANSACTION) [RFC 1939"),
-    (b"HELP me\r\n", b"", "not a command of POP3 that poptalk knows [RFC 1939 §3]"),
+    (b"HELP me\r\n", b"", "not a POP3 command that poptalk knows [RFC 1939 §3]"),
     (b"USER " + b"x" * 260 + b"\r\n", b"", "longer than the 255 octets"),
     (b"USER bob\r\n", b"+ok fine\r\n", "the status indicator is not in upper case"),
-    (b"USER bob\r\n", b"+OK " + b"x" * 600 + b"\r\n", "may have 512 octets at most"),
+    (b"USER bob\r\n", b"+OK " + b"x" * 600 + b"\r\n", "may have at most 512 octets"),
     (b"USER bob\r\n", b"+OK fine\n", "the line ends in LF alone"),
     (b"USER bob\r\n", b"250 hello\r\n", 'a reply begins with "+OK" or "-ERR"'),
     (b"", b"+OK you have mail\r\n", "the server speaks without having been asked"),
@@ -243,7 +243,7 @@ def test_replies_that_disagree_are_named() -> None:
     ("greeting", "capabilities", "shown"),
     [
         (b"", b"", "sent before the greeting; the server speaks first [RFC 1939 §4]"),
-        (b"+OK ready\r\n", b"USER", "only a server that lists PIPELINING has to take that"),
+        (b"+OK ready\r\n", b"USER", "only a server that lists PIPELINING must accept that"),
         (b"+OK ready\r\n", b"PIPELINING", None),
     ],
 )

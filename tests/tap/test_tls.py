@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -198,6 +199,9 @@ def test_a_wrong_certificate_behind_ends_the_session(server: Server) -> None:
         with End.to(tap.port) as client:
             assert client.rest() == b""
         shown = tap.wait_for("which is unknown here")
+        fingerprint = tap.wait_for("1 # SHA-256").partition("1 # SHA-256")[2]
+    # It is longer than a row, and its second row begins below the first.
+    assert re.fullmatch(r" +[0-9A-F:]+\n1 # {14}[0-9A-F:]+", "\n".join(fingerprint.split("\n")[:2]))
     assert "S: +OK" not in shown
 
 
@@ -229,6 +233,22 @@ def test_what_the_client_injects_is_shown_and_not_passed_on(
 
 
 SMUGGLED = b"STLS\r\nUSER eve\r\n"
+HANDSHAKE = b"\x16"
+"""The first octet of TLS."""
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_an_stls_in_two_pieces_holds_back_what_follows(cut: int) -> None:
+    with played() as (_, client, far):
+        far.send(GREETING)
+        client.line()
+        client.send(SMUGGLED[:cut])
+        # The first piece has been passed on before the second one comes.
+        assert far.receive(cut) == SMUGGLED[:cut]
+        client.send(SMUGGLED[cut:])
+        assert far.receive(6 - cut) == SMUGGLED[cut:6]
+        far.send(b"+OK\r\n")
+        assert far.receive(1) == HANDSHAKE
 
 
 def test_at_every_cut_nothing_smuggled_reaches_the_server(server: Server) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
+from poptalk.classroom.rehearsal import lines_of
 from poptalk.classroom.web.page import LessonPage
 from poptalk.classroom.web.prose import inline, spans, tree
 from poptalk.lesson.actions import Ask, Awaiting, FeedbackKind, Follow, Heading, LessonAction, Say
@@ -234,7 +235,13 @@ ASIDES = ("why", "map", "state")
 class PageController(LessonController):
     """Runs the lesson in a page."""
 
+    _shell: PageShell
     _view: PageView
+
+    def __init__(self, host: PageHost, tutor: Tutor, lesson_server: LessonServer) -> None:
+        super().__init__(host, tutor, lesson_server)
+        self._skipped: set[str] = set()
+        """The steps of which the lines were sent in one go."""
 
     def hear(self, event: Event) -> None:
         """Take note of an event; the name may be written with other capitals, as at the server."""
@@ -249,11 +256,28 @@ class PageController(LessonController):
 
     def answer(self, command: str) -> None:
         """Answer a local command of lessons."""
+        if command == "skip" and self._sends_in_one_go():
+            return
         self._view.is_aside = command in ASIDES
         try:
             super().answer(command)
         finally:
             self._view.is_aside = False
+
+    def _sends_in_one_go(self) -> bool:
+        """Send the lines of a step that wants them in one go, the first time that it is skipped.
+
+        `:skip` itself sends one after the other, and the class would take the step for not done.
+        """
+        step, turns = self.tutor.step, self.tutor.in_one_go
+        lines = [*lines_of(turns, self.tutor.bindings)]
+        if step is None or not lines or len(lines) < len(turns) or step.slug in self._skipped:
+            return False
+        if self.session is None or self._must_wait or self.held:
+            return False
+        self._skipped.add(step.slug)
+        self.transmit("\r\n".join(lines).encode())
+        return True
 
     @property
     def is_choosing(self) -> bool:

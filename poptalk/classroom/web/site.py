@@ -162,12 +162,17 @@ class WebSite:
         return f"poptalk-{self.port}"
 
     @property
-    def address(self) -> str:
-        """What pupils type into their browsers: an address that others can reach, if there is one."""
+    def _host(self) -> str:
+        """An address of this machine that others can reach, if there is one."""
         found = [each for host in self._hosts for each in reachable_addresses(host)]
         elsewhere = [each for each in found if not is_loopback(each)]
-        host = (*elsewhere, *found, "localhost")[0]
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        return (*elsewhere, *found, "localhost")[0]
+
+    @property
+    def address(self) -> str:
+        """What pupils type into their browsers."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}/"
 
     def ways_in(self) -> tuple[tuple[str, str], ...]:
         """Return what goes on the blackboard, each with its label."""
@@ -366,9 +371,9 @@ class WebSite:
             entry["name"] = looks.name(pupil)
             entry |= {part: shown(entry[part]) for part in ("line", "remark", "trouble")}
         facts["wrong_lines"] = [(shown(line), count) for line, count in board.wrong_lines]
-        facts["join"] = " · ".join(
-            (*map(" ".join, self.ways_in()), f"password {self.room.password}")
-        )
+        server = self.room.server
+        ways = ("telnet", f"{self._host} {server.port}"), *self.ways_in()
+        facts["join"] = " · ".join(map(" ".join, (*ways, ("password", self.room.password))))
         return json.dumps(facts, default=lambda each: each.value)
 
     def _opens_board(self, key: str) -> bool:

@@ -309,7 +309,7 @@ class LessonController(Driver, Controller):
 
     @property
     def _practice_server(self) -> PracticeLessonServer:
-        assert isinstance(self._lesson_server, PracticeLessonServer), "others reach no other server"
+        assert isinstance(self._lesson_server, PracticeLessonServer), "it has visitors"
         return self._lesson_server
 
     def _unfollow(self) -> None:

@@ -270,8 +270,8 @@ class StepMutations:
             learner = self._at(due)
             line = next(instances(pattern, learner.tutor.bindings), None)
             if line is None or not self._try(learner, line):
-                told = {"source": pattern.source, "advice": learner.last_told}
-                yield self._subject.fault("alternative-refused", due.send.step.line, **told)
+                values = {"source": pattern.source, "advice": learner.last_told}
+                yield self._subject.fault("alternative-refused", due.send.step.line, **values)
 
     def _try_mistakes(self, block: model.Block) -> Iterator[model.LessonFault]:
         lines = set(map(id, block.dialogue.steps))
@@ -304,7 +304,7 @@ class StepMutations:
                 reason = f"'{line}' is the answer itself" if reason == NO_LINE else reason
                 continue
             self._try(learner, line)
-            verdict = learner.tutor.verdict
+            verdict = learner.tutor.session.verdict
             if verdict is not None and verdict.mistake is mistake:
                 return None
             if verdict is not None and verdict.mistake is not None:

@@ -262,8 +262,10 @@ async def test_what_answers_the_pupil_stands_beside_the_dialogue(ada: Visitor) -
         await tab.until(lambda tab: "is short for status" in str(tab.last("prose")))
 
 
-@pytest.mark.parametrize("lesson", ["5", "8"])
-async def test_deletions_and_later_letters_are_those_of_the_lesson(lesson: str) -> None:
+@pytest.mark.parametrize("lesson", ["5", "8", "9"])
+async def test_deletions_later_letters_and_lines_in_one_go_are_those_of_the_lesson(
+    lesson: str,
+) -> None:
     jar = aiohttp.CookieJar(unsafe=True)
     with running(lesson) as room:
         async with aiohttp.ClientSession(cookie_jar=jar) as client:
@@ -405,7 +407,9 @@ async def test_the_board_shows_a_mistake_within_a_second(ada: Visitor, grace: Vi
     await ada.join(MARKUP)
     async with ada.tab() as tab, grace.tab("/class") as board:
         await board.say(key=ada.site.board_key, names=True)
-        await _board(board)
+        join = str((await _board(board))["join"])
+        for way in (f"telnet 127.0.0.1 {ada.site.room.server.port}", ada.url, PASSWORD):
+            assert way in join
         await tab.enter("STATT")
         async with asyncio.timeout(1):
             while True:

@@ -1,4 +1,4 @@
-// The board.  What comes from the class is only ever made into text.
+// The board.  What comes from the class only ever becomes text.
 "use strict";
 
 const at = (id) => document.getElementById(id);
@@ -6,7 +6,7 @@ const BLOCKS = { done: "■", due: "▶", "to do": "□" };
 const PAUSES = [500, 1000, 2000, 5000, 10000]; // milliseconds before another try
 
 let socket = null;
-let named = false; // whether names are shown: they are not even sent before
+let named = false; // whether names are shown; until then they aren't even sent
 let tries = 0;
 
 function make(tag, style, text) {

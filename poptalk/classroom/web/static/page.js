@@ -1,5 +1,5 @@
-// A pupil's page.  What comes from the class is made into elements here, text by text: there is no place
-// where text could become markup.
+// A pupil's page.  Elements are made here, one by one, and what comes from the class only becomes text in
+// them: there is no place where it could become markup.
 "use strict";
 
 const at = (id) => document.getElementById(id);
@@ -13,9 +13,9 @@ let socket = null;
 let tries = 0;
 let lessonTitle = "";
 let remembered = [], back = 0, unsent = "";
-let secret = false; // whether all that is typed now is one
-let mask = null; // from where on what is typed is one
-let fresh = null; // where what is new in the prose begins
+let secret = false; // whether the whole line is a secret
+let mask = null; // from which character on the line is a secret
+let fresh = null; // the first element of the newest prose
 let stale = true; // whether the dialogue has gone on since
 let replaying = false;
 
@@ -40,12 +40,12 @@ function node(from) {
   return made;
 }
 
-// What the page is told.
+// What the class says.
 
 const told = {
   begin(message) {
     replaying = true;
-    for (const each of [prose, dialogue]) each.setAttribute("aria-live", "off"); // what was heard before is not read out again
+    for (const each of [prose, dialogue]) each.setAttribute("aria-live", "off"); // a screen reader has read this before
     prose.replaceChildren();
     dialogue.replaceChildren();
     remembered = [];
@@ -138,11 +138,11 @@ function addLine(row) {
   if (!replaying) scroll();
 }
 
-// What is new in the prose begins at the top, and what is new in the dialogue ends at the bottom.
+// New prose begins at the top of its part, and the dialogue ends at the bottom of its own.
 function scroll() {
   if (fresh) prose.scrollTop = fresh.offsetTop - prose.offsetTop - 8;
   dialogue.scrollTop = dialogue.scrollHeight;
-  // Where the window is too low for all of it, the whole page scrolls.
+  // If the window is too low for everything, the whole page scrolls.
   if (document.activeElement === line) line.scrollIntoView({ block: "nearest" });
 }
 

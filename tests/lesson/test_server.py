@@ -1,4 +1,4 @@
-"""The practice server of a lesson: its mailbox, its faults, and that it can begin anew."""
+"""The practice server of a lesson: its mailbox, its faults, and making it as it was at first."""
 
 from __future__ import annotations
 
