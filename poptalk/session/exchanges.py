@@ -323,6 +323,10 @@ class _BothEnds:
         """Do nothing: it is memory only."""
 
 
+_NO_BODY = _BothEnds(0)
+"""The body of every reply of one line."""
+
+
 class StoredReply:
     """A greeting, a reply, a challenge, or a line that answers nothing, as it crossed the wire."""
 
@@ -351,6 +355,9 @@ class StoredReply:
         self.masked = status_line.line
         """Its first line, with the secrets masked that were known when it came."""
         self.multi_line = multi_line
+        verb = exchange.command.verb if multi_line and exchange is not None else None
+        self.is_message = verb is not None and not verb.fields
+        """Whether the body is a message, not a listing with fields."""
         self.complete = complete
         self.ok: bool | None = None
         """Whether it is positive; None before its end, and for a greeting or a challenge."""
@@ -366,13 +373,9 @@ class StoredReply:
         """From the command to the end of the reply; None before that."""
         self.contradictions: Sequence[Violation] = ()
         """How it disagrees with earlier replies, if they were compared."""
-        self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds(beginning_octets)
-
-    @property
-    def is_message(self) -> bool:
-        """Whether the body is a message, not a listing with fields."""
-        verb = self.exchange.command.verb if self.exchange else None
-        return self.multi_line and verb is not None and not verb.fields
+        self._body: _WholeBody | _BothEnds = _NO_BODY
+        if multi_line:
+            self._body = _WholeBody() if whole else _BothEnds(beginning_octets)
 
     def append(self, data: bytes) -> None:
         """Add octets of the body, as they crossed the wire.

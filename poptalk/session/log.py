@@ -591,7 +591,7 @@ class SessionRecord:
         """What is missing, for the end of a sentence."""
         failed = f"; since then nothing could be kept: {self._failure}" if self._failure else ""
         missing = self._left_out + self._cut
-        left_out = f", but for {missing:,} octets of long replies" if missing else ""
+        left_out = f", except {missing:,} octets of long replies" if missing else ""
         return left_out + failed
 
     def text(self) -> str:

@@ -42,17 +42,16 @@ class Interrupted(LocalError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinesToSend:
-    """A step: lines for the server, sent together before any is answered (RFC 2449 §6.6)."""
+    """A step: lines for the server, sent together before any is answered (RFC 2449 §6.6).
 
-    octets: tuple[bytes, ...] = field(repr=False)
-    """Without their ends.  Not in the repr, which ends up in tracebacks: one may be a password."""
+    They are sent as soon as the server owes nothing: no greeting, no reply, no TLS.
+    """
+
+    octets: tuple[bytes, ...] = field(default=(), repr=False)
+    """Without their ends; if there are none, the step only waits.  Not in the repr, which ends up in
+    tracebacks: one may be a password."""
     take: Callable[[StoredReply], object] | None = None
     """Called with each reply as soon as it is complete; if None, the reply is the outcome."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quiet:
-    """A step: wait until the server owes nothing: no greeting, no reply, no TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +72,7 @@ class Work:
     work: Callable[[], object]
 
 
-Step = LinesToSend | Quiet | Question | Work
+Step = LinesToSend | Question | Work
 Steps = Generator[Step, object, T]
 Plan = Steps[None]
 Then = Callable[[Exception | None], None]
@@ -101,7 +100,7 @@ def pipelined(lines: Iterable[bytes], take: Callable[[StoredReply], object]) -> 
 
 def quiet() -> Steps[None]:
     """Wait until the greeting and all replies are complete, and TLS, if begun, is established."""
-    yield Quiet()
+    yield LinesToSend()
 
 
 def ask(question: str) -> Steps[str]:
@@ -157,7 +156,7 @@ class Procedure:
         self._session = session
         self._plan = plan
         self._then = then
-        self._until_quiet: LinesToSend | Quiet | None = None
+        self._until_quiet: LinesToSend | None = None
         """The step that waits until the server owes nothing."""
         self._exchanges: list[int] = []
         """The numbers of the exchanges whose replies are awaited."""
@@ -197,7 +196,7 @@ class Procedure:
                     and not session.core.awaiting_tls
                 ):
                     step, self._until_quiet = self._until_quiet, None
-                    if isinstance(step, LinesToSend):
+                    if step.octets:
                         self._send(step)
                 else:
                     return
@@ -232,7 +231,7 @@ class Procedure:
             self.question = None
             self._waiting = False
             self._exchanges.clear()
-            self._until_quiet = self._until_quiet or Quiet()
+            self._until_quiet = self._until_quiet or LinesToSend()
             self.carry_on()
 
     def fail(self, error: NetError) -> bool:
@@ -264,7 +263,7 @@ class Procedure:
 
     def _perform(self, step: Step) -> None:
         match step:
-            case LinesToSend() | Quiet():
+            case LinesToSend():
                 self._until_quiet = step
             case Question():
                 self._waiting = True

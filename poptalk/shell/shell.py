@@ -20,8 +20,12 @@ from poptalk.pop3.sasl.table import METHODS
 from poptalk.session.login import Asker
 from poptalk.session.procedure import LocalError, Plan, Question, Then
 from poptalk.session.session import Session
-from poptalk.shell.commands import escapes
-from poptalk.shell.commands.registry import LOCAL_PREFIX, LocalCommand, run_local
+from poptalk.shell.commands.registry import (
+    LOCAL_PREFIX,
+    LocalCommand,
+    run_local,
+    unescaped,
+)
 from poptalk.shell.view import View
 from poptalk.terminal.safe import Fragments, harmless
 
@@ -393,7 +397,7 @@ class Shell(ABC):
         if name != ":send":
             start = secret_in_argument(name, argument)
             return None if start is None else len(name + blank) + start
-        first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
+        first, *others = unescaped(argument, lenient=True).replace(b"\r", b"").split(b"\n")
         secret = self.secret_of(first) is not None
         secret = secret or any(parse_command(line).secret is not None for line in others)
         # What is sent together with an AUTH, after it, answers it.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poptalk.shell.shell import Shell
 
 WELCOME = (
-    "Welcome to poptalk. This is a practice server with three letters in it; nothing can be broken.",
+    "Welcome to poptalk. This is a practice server with three messages in it; nothing can be broken.",
     "Type USER bob, Enter, then PASS jones, then LIST, and RETR 3. QUIT says goodbye.",
     ":help lists what can be typed, :why explains the last answer, Ctrl-D leaves.",
 )

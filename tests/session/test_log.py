@@ -247,7 +247,7 @@ def test_of_a_long_reply_the_beginning_is_kept(
         f"S: <the server sends {left:,} octets more, which were not kept>",
         "S: .",
     ]
-    assert record.gaps == f", but for {left:,} octets of long replies"
+    assert record.gaps == f", except {left:,} octets of long replies"
     assert parse_dialogue(record.text()).steps[-2:]
     for log_format in ("notation", "jsonl"):
         record.log_to(str(tmp_path / log_format), log_format=log_format).close()

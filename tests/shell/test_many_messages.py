@@ -116,7 +116,7 @@ def test_which_are_meant(which: str, numbers: str) -> None:
 @pytest.mark.parametrize(
     ("which", "sentence"),
     [
-        ("30", ":messages: no message is like that; the maildrop has 9 messages"),
+        ("30", ":messages: no message matches; the maildrop has 9 messages"),
         ("tuesday", ":messages: tuesday is none of 1-20,30, last 20, all, from TEXT,"),
         ("older than long", ":messages: long is no age: say older than 30d, 4w or 20"),
         ("from", ":messages: from is none of"),
@@ -155,7 +155,7 @@ def test_without_top_there_are_sizes_only_and_that_is_said() -> None:
         )
     why = "the server does not give the header, TOP 1 0 was answered -ERR what is TOP?"
     said = " ".join(done.stderr.replace("\n#! ", " ").replace("\n# ", " ").split())
-    assert f"{why}; so there is only the size" in said
+    assert f"{why}; so only the sizes are known" in said
     assert f":messages: {why}, so only numbers and sizes choose" in said
     assert "# 3 messages, 6.0 kB" in done.stderr
     assert "# 1 message, 3.0 kB" in done.stderr

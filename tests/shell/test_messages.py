@@ -95,8 +95,8 @@ async def test_a_message_that_is_not_given() -> None:
         async with live(server) as shell:
             await shell.ask("USER bob")
             await shell.ask("PASS jones")
-            await shell.enter(":headers 7", until="does not give it; RETR gives all of it")
-            await shell.enter(":structure 7", until=":structure: the server does not give it")
+            await shell.enter(":headers 7", until="refused it; RETR gives all of it")
+            await shell.enter(":structure 7", until=":structure: the server refused it")
 
 
 async def test_a_stranger_cannot_pretend_to_be_somebody_else() -> None:

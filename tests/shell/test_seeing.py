@@ -142,7 +142,7 @@ async def test_everything_is_explained_until_that_is_off(practice: Server) -> No
         await shell.ask("RSET")
         await shell.drawn()
         assert "negative: the server did not do it" not in shell.text
-        await shell.enter(":explain loudly", until="either on or off")
+        await shell.enter(":explain loudly", until="say on or off")
 
 
 async def test_each_line_of_auth_is_undone_with_stars(practice: Server) -> None:

@@ -1,4 +1,4 @@
 """The local commands, which begin with a colon, a module for each subject.
 
-`registry` runs them, and `general` has the table of all; `escapes` reads what `:send` takes.
+`registry` runs them, and reads what `:send` takes; `general` has the table of all.
 """

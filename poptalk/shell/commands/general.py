@@ -14,14 +14,14 @@ from poptalk.pop3.events import Sent
 from poptalk.session.exchanges import StoredReply
 from poptalk.session.log import PRIVATE, open_log
 from poptalk.session.procedure import LocalError, Plan, in_thread
-from poptalk.shell.commands import escapes, inspect, login, messages
+from poptalk.shell.commands import inspect, login, messages
 from poptalk.shell.commands.registry import (
     LOCAL_PREFIX,
-    Action,
     CommandTable,
     commands_of,
     shown,
     switched,
+    unescaped,
     words_and_flags,
 )
 from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
@@ -34,49 +34,79 @@ if TYPE_CHECKING:
 COMMANDS = CommandTable()
 local = COMMANDS.enter
 
-LESSON_COMMANDS = {
-    "task": """Show the task, or the question, again.
+# The commands that only a lesson can answer: its controller does.
+
+
+def _answer(shell: Shell, command: str) -> None:
+    assert shell.controller is not None, "run_local refuses these commands outside lessons"
+    shell.controller.answer(command)
+
+
+@local("task", in_lessons=True)
+def _task(shell: Shell, _argument: str) -> None:
+    """Show the task, or the question, again.
 
     So does Enter on an empty line, where that would mean nothing to the server.
-    """,
-    "hint": """Give a hint.
+    """
+    _answer(shell, "task")
+
+
+@local("hint", in_lessons=True)
+def _hint(shell: Shell, _argument: str) -> None:
+    """Give a hint.
 
     Each one says more than the one before; the last is the answer itself.
-    """,
-    "skip": """Show how it is done, and go on.
+    """
+    _answer(shell, "hint")
+
+
+@local("skip", in_lessons=True)
+def _skip(shell: Shell, _argument: str) -> None:
+    """Show how it is done, and go on.
 
     What is left of the task is typed for you, with the reason for each line. At a question the right
     choice is shown, at a pause the lesson goes on.
-    """,
-    "back": """Go back to the step before.
+    """
+    _answer(shell, "skip")
+
+
+@local("back", in_lessons=True)
+def _back(shell: Shell, _argument: str) -> None:
+    """Go back to the step before.
 
     The mail is made as it was then.
-    """,
-    "reset": """Begin this step again.
+    """
+    _answer(shell, "back")
+
+
+@local("reset", in_lessons=True)
+def _reset(shell: Shell, _argument: str) -> None:
+    """Begin this step again.
 
     The mail is made as it was when the step began.
-    """,
-    "state": "Say where the session and the lesson stand.",
-    "map": "List the steps of the lesson, or all lessons.",
-    "menu": """Leave the lesson for the list of lessons.
+    """
+    _answer(shell, "reset")
+
+
+@local("state", in_lessons=True)
+def _state(shell: Shell, _argument: str) -> None:
+    """Say where the session and the lesson stand."""
+    _answer(shell, "state")
+
+
+@local("map", in_lessons=True)
+def _map(shell: Shell, _argument: str) -> None:
+    """List the steps of the lesson, or all lessons."""
+    _answer(shell, "map")
+
+
+@local("menu", in_lessons=True)
+def _menu(shell: Shell, _argument: str) -> None:
+    """Leave the lesson for the list of lessons.
 
     What is done is kept, and the lesson goes on from there.
-    """,
-}
-"""The commands that only a lesson can answer, each with its help; its controller answers them."""
-
-
-def _answering(command: str) -> Action:
-    def action(shell: Shell, _argument: str) -> None:
-        assert shell.controller is not None, "run_local refuses these commands outside lessons"
-        shell.controller.answer(command)
-
-    action.__doc__ = LESSON_COMMANDS[command]
-    return action
-
-
-for _command in LESSON_COMMANDS:
-    local(_command, in_lessons=True)(_answering(_command))
+    """
+    _answer(shell, "menu")
 
 
 @local("help [COMMAND]")
@@ -286,7 +316,7 @@ def _open(shell: Shell, argument: str) -> None:
     certificates and so on still apply. :open alone connects again in the same way, and :open --tls
     to the same server with TLS.
     """
-    places, flags = words_and_flags(argument, ("--tls", "--starttls", "--insecure"))
+    places, flags = words_and_flags(argument, ("--tls", "--starttls", "--insecure"), begin="-")
     if shell.controller is not None:
         if argument:
             raise LocalError("a lesson has its own server; poptalk HOST opens another one")
@@ -354,7 +384,7 @@ def _send(shell: Shell, argument: str) -> None:
     """
     if not shell.connected:
         raise LocalError("there is no connection; :open connects again")
-    data = escapes.decode(argument)
+    data = unescaped(argument)
     if not data:
         raise LocalError(r"give what to send, for example :send STAT\r\n")
     shell.session.send(data)

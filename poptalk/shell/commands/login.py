@@ -20,8 +20,7 @@ from poptalk.pop3.sasl.mechanisms import CramMd5Client
 from poptalk.session.log import open_log
 from poptalk.session.login import Broken, LoginRequest, log_in, request_of
 from poptalk.session.procedure import LocalError, Plan, Then, ask, note_failure
-from poptalk.shell.commands import escapes
-from poptalk.shell.commands.registry import CommandTable, words_and_flags
+from poptalk.shell.commands.registry import CommandTable, unescaped, words_and_flags
 from poptalk.terminal.safe import harmless, harmless_pieces
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _b64(shell: Shell, argument: str) -> None:
     if word == "-d":
         shell.say([harmless_pieces(_decoded(rest.strip(" ")))])
     elif argument:
-        _show_line(shell, encode(escapes.decode(argument)))
+        _show_line(shell, encode(unescaped(argument)))
     else:
         raise LocalError(r"give a text, such as :b64 \0bob\0jones, or :b64 -d and base64")
 

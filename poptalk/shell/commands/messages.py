@@ -238,7 +238,7 @@ def fetched(shell: Shell, command: bytes) -> Steps[StoredReply]:
         _check_login(shell)
         word = command.split()[0].decode("ascii")
         advice = "; RETR gives all of it" if word == "TOP" else ""
-        raise LocalError(f"the server does not give it{advice}")
+        raise LocalError(f"the server refused it{advice}")
     return reply
 
 
@@ -307,7 +307,7 @@ def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
         raise
     if not meant():
         there = f"{len(sizes):,} message{'' if len(sizes) == 1 else 's'}" if sizes else "no message"
-        raise LocalError(f"no message is like that; the maildrop has {there}")
+        raise LocalError(f"no message matches; the maildrop has {there}")
     show()
     undated = sum(each.when is None for each in summaries) if choice.by_age else 0
     if undated:
@@ -383,7 +383,7 @@ def _summaries(
         for start in range(1, len(lines), step):
             yield from pipelined(lines[start : start + step], take)
     if refused:
-        shell.view.remark(f"{_no_top(shell, refused[0])}; so there is only the size")
+        shell.view.remark(f"{_no_top(shell, refused[0])}; so only the sizes are known")
 
 
 def _no_top(shell: Shell, reply: StoredReply) -> str:
@@ -506,7 +506,7 @@ def _save_many(shell: Shell, choice: MessageChoice, folder: str) -> Plan:
     sizes = yield from _sizes(shell)
     numbers = choice.by_size(sizes)
     if not numbers:
-        raise LocalError(f"no message is like that; the maildrop has {len(sizes):,}")
+        raise LocalError(f"no message matches; the maildrop has {len(sizes):,}")
     digits = max(3, len(str(max(sizes))))
     names = {number: os.path.join(folder, f"{number:0{digits}}.eml") for number in numbers}
     for name in names.values():

@@ -6,6 +6,7 @@ first line, and `:help :name` shows all of it.  `general` has the table of all c
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import BadDestination
 from poptalk.session.procedure import LocalError, Plan, in_thread
-from poptalk.shell.commands import escapes
 from poptalk.terminal.lexer import LOCAL_MARK
 from poptalk.terminal.safe import harmless
 
@@ -80,7 +80,7 @@ def switched(argument: str, *, now: bool) -> bool:
         LocalError: for anything else.
     """
     if argument not in ("", "on", "off"):
-        raise LocalError("it is either on or off")
+        raise LocalError("say on or off")
     return argument == "on" if argument else now
 
 
@@ -88,8 +88,15 @@ PORTION = 200
 """Lines that are shown before keys are read again: a slow terminal takes a while to show them."""
 
 
-def words_and_flags(argument: str, known: Collection[str]) -> tuple[list[str], set[str]]:
-    """Split an argument as a Unix shell would, and take out the words that begin with `--`.
+def words_and_flags(
+    argument: str, known: Collection[str], *, begin: str = "--"
+) -> tuple[list[str], set[str]]:
+    """Split an argument as a Unix shell would, and take out the flags.
+
+    Args:
+        argument: the words.
+        known: the flags that there are.
+        begin: how a word begins that can only be a flag.
 
     Raises:
         LocalError: a flag isn't known, or a quotation mark has no partner.
@@ -98,7 +105,7 @@ def words_and_flags(argument: str, known: Collection[str]) -> tuple[list[str], s
         words = shlex.split(argument)
     except ValueError as error:
         raise LocalError(str(error)) from error
-    flags = {word for word in words if word.startswith("--")}
+    flags = {word for word in words if word.startswith(begin)}
     if unknown := flags - {*known}:
         *others, last = known
         these = f"{', '.join(others)} and {last}"
@@ -130,11 +137,11 @@ def run_local(shell: Shell, text: str) -> None:
         shell.view.warn(_unknown(shell, name))
         return
     if command.in_lessons and shell.controller is None:
-        shell.view.warn(f":{name} is for lessons, and this is none: poptalk learn opens them")
+        shell.view.warn(f":{name} is for lessons, and this isn't one: poptalk learn opens them")
         return
     try:
         command.action(shell, argument if name in _AS_TYPED else argument.strip(" "))
-    except (LocalError, BadDestination, escapes.BadEscape) as error:
+    except (LocalError, BadDestination) as error:
         shell.view.warn(f":{name}: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -164,3 +171,43 @@ def _unknown(shell: Shell, name: str) -> str:
         f"there is no local command :{name}. {meant}:help lists them; "
         f"to send this line to the server, type ::{name}"
     )
+
+
+# The escapes of `:send`: `\r`, `\n`, `\t`, `\0`, `\e`, `\xNN`, `\\`; everything else is itself.
+#
+# Nothing is added: `:send STAT` sends four octets and no line end, `:send STAT\r\n` a line.
+
+_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|[rnt0e\\])?")
+_SIMPLE = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "e": b"\x1b", "\\": b"\\"}
+
+
+class BadEscape(LocalError):
+    """A backslash that begins no escape; `str(error)` says what does."""
+
+
+def unescaped(text: str, *, lenient: bool = False) -> bytes:
+    r"""Return the octets that `text` means.
+
+    Args:
+        text: with escapes.
+        lenient: whether a backslash that begins no escape is itself, as in a line that is still being
+            typed: there a secret stays secret while a `\` after it is typed.
+
+    Raises:
+        BadEscape: for a backslash that begins no escape.
+    """
+    octets, at = b"", 0
+    for found in _ESCAPE.finditer(text):
+        octets += text[at : found.start()].encode("utf-8", "surrogateescape")
+        at, escape = found.end(), found[1]
+        if escape is not None:
+            octets += bytes.fromhex(escape[1:]) if escape[0] == "x" else _SIMPLE[escape]
+        elif lenient:
+            octets += b"\\"
+        elif at == len(text):
+            raise BadEscape(r"a lone \ at the end: write \\ for a backslash")
+        elif text[at] == "x":
+            raise BadEscape(r"\x wants two hex digits, such as \x00")
+        else:
+            raise BadEscape(rf"\{text[at]} isn't an escape; there are \r \n \t \0 \e \xNN and \\")
+    return octets + text[at:].encode("utf-8", "surrogateescape")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.shell.commands.escapes import BadEscape, decode, decode_leniently
+from poptalk.shell.commands.registry import BadEscape, unescaped
 from poptalk.terminal.render import plain_text
 from poptalk.terminal.safe import octet_pieces
 
@@ -26,8 +26,8 @@ from poptalk.terminal.safe import octet_pieces
     ],
 )
 def test_escapes_stand_for_octets(text: str, octets: bytes) -> None:
-    assert decode(text) == octets
-    assert decode_leniently(text) == octets
+    assert unescaped(text) == octets
+    assert unescaped(text, lenient=True) == octets
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_escapes_stand_for_octets(text: str, octets: bytes) -> None:
 )
 def test_what_is_no_escape_is_refused_with_advice(text: str, advice: str) -> None:
     with pytest.raises(BadEscape, match=advice):
-        decode(text)
-    assert decode_leniently(text) == text.encode()
+        unescaped(text)
+    assert unescaped(text, lenient=True) == text.encode()
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_what_is_no_escape_is_refused_with_advice(text: str, advice: str) -> Non
     ],
 )
 def test_what_is_no_escape_does_not_spoil_the_others(text: str, octets: bytes) -> None:
-    assert decode_leniently(text) == octets
+    assert unescaped(text, lenient=True) == octets
 
 
 @given(st.binary(max_size=200))
 def test_what_raw_shows_can_be_sent(octets: bytes) -> None:
-    assert decode(plain_text(octet_pieces(octets))) == octets
+    assert unescaped(plain_text(octet_pieces(octets))) == octets
 
 
 @given(st.text(st.characters(blacklist_characters="\\", blacklist_categories=["Cs"])))
 def test_text_without_a_backslash_is_itself(text: str) -> None:
-    assert decode(text) == text.encode()
+    assert unescaped(text) == text.encode()

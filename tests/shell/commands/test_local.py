@@ -267,6 +267,7 @@ async def test_close_is_no_quit() -> None:
     [
         ("a b c", "give a host and perhaps a port"),
         ("--tsl host", "--tsl is not known here"),
+        ("-tls", "-tls is not known here"),
         ("--tls --starttls", "exclude each other: choose one of them"),
         ("host 99999999", "isn't a port"),
         ("pop3://bob:jones@host", "a password in a URL is refused"),
