@@ -264,7 +264,7 @@ def _listening_socket(host: str, port: int) -> socket.socket:
 
 
 QUIET_SECONDS, ASK_SECONDS, TIMES = 20, 5, 4
-"""Silence after which the system asks whether a client is there, seconds between questions, and how many."""
+"""The silence after which the system asks whether a client is there, how often, and how many times."""
 
 
 def _ask_whether_clients_are_there(sock: socket.socket) -> None:

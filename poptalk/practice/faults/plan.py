@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 from poptalk.pop3.commands import Command, State
 from poptalk.pop3.server.texts import Occasion
 from poptalk.pop3.server.transaction import Maildrop
-from poptalk.practice.faults import connection, replies
+from poptalk.practice.faults import faults
 from poptalk.practice.faults.fault import About, Action, Fault, ServerHooks
 
 if TYPE_CHECKING:
@@ -37,13 +37,12 @@ if TYPE_CHECKING:
 
 
 def _load() -> dict[str, type[Fault]]:
-    classes: dict[str, type[Fault]] = {**vars(connection), **vars(replies)}
     text = resources.files("poptalk.practice.faults").joinpath("faults.toml")
-    faults = {}
+    table = {}
     for name, said in tomllib.loads(text.read_text(encoding="utf-8")).items():
-        fault = faults[name] = classes["".join(map(str.capitalize, name.split("-")))]
+        fault = table[name] = getattr(faults, name.title().replace("-", ""))
         fault.about = About(name=name, **said)
-    return faults
+    return table
 
 
 FAULTS: Mapping[str, type[Fault]] = _load()
