@@ -212,23 +212,21 @@ def _look_up(target: Target, deadline: Deadline) -> list[Address]:
         raise _look_up_failed(target, error) from None
 
 
-def _in_time(
-    work: Callable[[], T], deadline: Deadline, *, undo: Callable[[T], object] = lambda _: None
-) -> T:
+def in_a_thread(
+    work: Callable[[], T], *, done: Callable[[], object], undo: Callable[[T], object]
+) -> list[T | Exception | None]:
     """Run what cannot be interrupted in a thread of its own, which is never joined.
 
     Args:
         work: what to run.
-        deadline: until when to wait.
+        done: called in the thread when it has run.
         undo: takes a result that comes too late.
 
-    Raises:
-        TimeoutError: it isn't done in time.
+    Returns:
+        A list whose first entry counts: the thread adds its result or exception, and the caller adds
+        None when it isn't wanted anymore.
     """
     outcome: list[T | Exception | None] = []
-    """The first entry counts: the thread's outcome, or None once time was up."""
-    done = _thread.allocate_lock()
-    done.acquire()
 
     def run() -> None:
         try:
@@ -239,10 +237,24 @@ def _in_time(
             outcome.append(result)
             if outcome[0] is None:
                 undo(result)
-        done.release()
+        done()
 
     # Not the threading module: importing it costs a piped session a millisecond.
     _thread.start_new_thread(run, ())
+    return outcome
+
+
+def _in_time(
+    work: Callable[[], T], deadline: Deadline, *, undo: Callable[[T], object] = lambda _: None
+) -> T:
+    """Run what cannot be interrupted, but wait for it only until a deadline.
+
+    Raises:
+        TimeoutError: it isn't done in time.
+    """
+    done = _thread.allocate_lock()
+    done.acquire()
+    outcome = in_a_thread(work, done=done.release, undo=undo)
     left = deadline.left()
     if not done.acquire(timeout=-1 if left is None else left):
         outcome.append(None)
