@@ -15,6 +15,7 @@ from poptalk.pop3.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from poptalk.net.tls_settings import TlsSettings
 
@@ -235,28 +236,20 @@ def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
     if not 1 <= len(words) <= 2:
         raise BadDestination("give a host and perhaps a port, or a URL such as pop3s://host")
     words = target_words(words[0]) if len(words) == 1 else words
-    host, port, user, mechanism, tls = words[0], None, None, None, way.tls
-    if "://" in host:
-        host, port, user, mechanism, scheme_tls = _parse_url(host)
-        tls = tls or scheme_tls
+    fields = {field: getattr(way, field) for field in Way._fields}
+    fields |= _parse_url(words[0], way) if "://" in words[0] else {"host": words[0]}
     if len(words) == 2:
         if words[0].isdigit() and not words[1].isdigit():
             raise BadDestination(
                 f"the host comes first, and the port after it: {words[1]} {words[0]}"
             )
-        port = _parse_port(words[1])
-    if not bare_host(host):
+        fields["port"] = _parse_port(words[1])
+    if not bare_host(fields["host"]):
         raise BadDestination("the host is empty: give a name such as mail.example.org")
-    options = {field: getattr(way, field) for field in Way._fields}
-    destination = Destination(
-        **{**options, "tls": tls},
-        host=host,
-        port=port if port is not None else usual_port(tls=tls),
-        user=user,
-        mechanism=mechanism,
-        label=way.path if way.path is not None and host == "localhost" else None,
-    )
-    return consistent(destination)
+    if way.path is not None and fields["host"] == "localhost":
+        fields["label"] = way.path
+    fields.setdefault("port", usual_port(tls=fields["tls"]))
+    return consistent(Destination(**fields))
 
 
 def consistent(destination: Destination) -> Destination:
@@ -293,7 +286,8 @@ def target_words(target: str) -> list[str]:
     return [host, port] if colon and plain and "://" not in target else [target]
 
 
-def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]:
+def _parse_url(url: str, way: Way) -> dict[str, Any]:
+    """Read the fields of a destination that a URL has."""
     from urllib.parse import unquote, urlsplit
 
     try:
@@ -320,16 +314,17 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]
         raise BadDestination(
             "the name in this URL has a line end or NUL in it, which no login can carry"
         )
-    name, equals, mechanism = rest.partition("=")
-    if name.upper() != "AUTH" or not equals or mechanism == "*":
-        mechanism = ""
-    return (
-        parts.hostname or "",
-        port,
-        user or None,
-        unquote(mechanism).upper().removeprefix("+") or None,
-        _SCHEMES[parts.scheme],
-    )
+    fields: dict[str, Any] = {
+        "host": parts.hostname or "",
+        "user": user or None,
+        "tls": way.tls or _SCHEMES[parts.scheme],
+    }
+    name, _, mechanism = rest.partition("=")
+    if name.upper() == "AUTH" and mechanism != "*":
+        fields["mechanism"] = unquote(mechanism).upper().removeprefix("+") or None
+    if port is not None:
+        fields["port"] = port
+    return fields
 
 
 def password_in_url(text: str) -> int | None:

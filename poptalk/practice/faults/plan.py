@@ -120,7 +120,8 @@ class Rule:
         if self.account is not None and other.account is not None:
             return self.account == other.account
         if self.connections is not None and other.connections is not None:
-            return bool({*self.connections} & {*other.connections})
+            one, two = self.connections, other.connections
+            return max(one.start, two.start) < min(one.stop, two.stop)
         return True
 
 
