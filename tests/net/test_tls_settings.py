@@ -197,7 +197,7 @@ def test_weak_keys_are_told_from_a_wrong_port() -> None:
     [
         ("TLSV1_ALERT_INTERNAL_ERROR", False, "the other side says: internal error"),
         ("SSLV3_ALERT_BAD_RECORD_MAC", False, "the other side says: bad record mac"),
-        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", True, "Its +OK to STLS"),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", True, "It said +OK to STLS"),
         ("WRONG_VERSION_NUMBER", False, "port for TLS"),
     ],
 )
@@ -212,8 +212,8 @@ def test_advice_suits_what_came(reason: str, said: str, *, upgrading: bool) -> N
 @pytest.mark.parametrize(
     ("reason", "advice"),
     [
-        ("TLSV1_ALERT_UNKNOWN_CA", "a certificate of yours: look at --client-cert"),
-        ("SSLV3_ALERT_CERTIFICATE_REVOKED", "a certificate of yours: look at --client-cert"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "your client certificate: check --client-cert"),
+        ("SSLV3_ALERT_CERTIFICATE_REVOKED", "your client certificate: check --client-cert"),
         ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "name its file with --client-cert"),
     ],
 )
