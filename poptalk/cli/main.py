@@ -124,12 +124,12 @@ def _on_terminal() -> bool:
 
 def _server(given: Given, words: Sequence[str]) -> Destination:
     """Return the server that a target names, saved servers first."""
-    from poptalk.net.endpoint import Way, is_plain_name, parse_destination
+    from poptalk.net.endpoint import ConnectOptions, is_plain_name, parse_destination
 
     find = parse_destination
     if len(words) == 1 and is_plain_name(words[0]):
         from poptalk.net.saved import find_destination as find
-    destination = find(words, _filled(Way, given, proxy=_proxy(given.get("proxy"))))
+    destination = find(words, _filled(ConnectOptions, given, proxy=_proxy(given.get("proxy"))))
     destination.check_tls_files()
     return destination
 

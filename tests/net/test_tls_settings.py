@@ -85,7 +85,9 @@ def test_a_pin_that_does_not_match_has_its_own_sentence(
     assert any(line.startswith("SHA-256") for line in failed.value.certificate)
 
 
-@pytest.mark.parametrize("text", ["", "AB:CD", "sha256//AAAA", "sha256//!", "sha256//é", "z" * 64, "\x1b" * 64])
+@pytest.mark.parametrize(
+    "text", ["", "AB:CD", "sha256//AAAA", "sha256//!", "sha256//é", "z" * 64, "\x1b" * 64]
+)
 def test_what_is_no_pin(text: str) -> None:
     with pytest.raises(ValueError, match="isn't a pin") as refused:
         parse_pin(text)
