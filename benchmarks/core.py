@@ -27,7 +27,7 @@ from benchmarks.harness import (
 )
 from benchmarks.messages import KINDS, reply
 from poptalk import __version__
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.events import BodyChunk, ReplyEnd, Unsolicited
 from poptalk.pop3.replies import Unstuffer
 from poptalk.pop3.server.events import LoginAttempt

@@ -1,7 +1,7 @@
-"""A TOML file that people write: tables read key by key, and mistakes told with their line.
+"""Where poptalk's files lie, and the TOML files that people write, with the line of each mistake.
 
-The parser of Python's library tells no lines.  They are found by its own means: of all beginnings of
-the file that it can read, the first that holds a key ends with the line at which that key ends.
+`tomllib` doesn't say on which line a key is.  It can be used to find out: of all beginnings of the file
+that it can read, the first that holds a key ends with the line on which that key ends.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-# Where poptalk's own files lie: the lessons it ships, and what it keeps about its user.
-
+T = TypeVar("T")
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -23,7 +22,7 @@ def lessons_directory() -> Path:
     """Return the folder of the curriculum: inside the package if installed, beside it in a checkout.
 
     Raises:
-        FileNotFoundError: neither is there; the installation is incomplete.
+        FileNotFoundError: there is neither; the installation is incomplete.
     """
     for folder in (_PACKAGE / "lessons", _PACKAGE.parent / "lessons"):
         if folder.is_dir():
@@ -37,7 +36,7 @@ def mailbox_directory(name: str) -> Path:
     """Return the folder of a mailbox that comes with the lessons, such as ``article``.
 
     Raises:
-        FileNotFoundError: there is none of that name; the sentence lists those there are.
+        FileNotFoundError: there is none with that name; the sentence lists those there are.
     """
     mailboxes = lessons_directory() / "mailboxes"
     known = sorted(folder.name for folder in mailboxes.iterdir() if folder.is_dir())
@@ -63,7 +62,7 @@ def config_directory() -> Path:
 
 
 def not_installed(package: str) -> str:
-    """Return the words for an optional package that is missing, without a full stop."""
+    """Return the sentence about an optional package that is missing, without a full stop."""
     return (
         f"the package {package} is not installed. Run pip install {package} in the environment that "
         f"poptalk is installed in, or pipx inject poptalk {package}"
@@ -99,7 +98,7 @@ class TomlFile:
         """Read a file.
 
         Raises:
-            TomlError: it cannot be read, is not UTF-8, or is no TOML.
+            TomlError: it cannot be read, is not UTF-8, or isn't TOML.
         """
         try:
             octets = path.read_bytes()
@@ -112,25 +111,25 @@ class TomlFile:
 
     @property
     def names(self) -> list[str]:
-        """The keys and tables at the top of the file, in its order."""
+        """The keys and tables at the top level, in the order of the file."""
         return list(self._content)
 
     def table(self, allowed: Collection[str]) -> Table:
         """Return the whole file as a table.
 
         Args:
-            allowed: the keys that may stand in it.
+            allowed: the keys that may be in it.
         """
         return Table(self, self._content, path=(), allowed=allowed)
 
     def line_of(self, path: Sequence[str]) -> int | None:
-        """Return the line at which a key or a table begins, counted from 1; None if it is not there."""
+        """Return the line on which a key or a table begins, counted from 1; None if it isn't there."""
         readable = 0
         for count in range(1, len(self._lines) + 1):
             try:
                 content = tomllib.loads("".join(self._lines[:count]))
             except tomllib.TOMLDecodeError:
-                # In the middle of a value that has several lines.
+                # In the middle of a value of several lines.
                 continue
             if _holds(content, path):
                 return readable + 1
@@ -156,13 +155,13 @@ def _holds(content: Any, path: Sequence[str]) -> bool:
 
 
 class Table:
-    """A table of a file, which knows its place for messages.
+    """A table of a file, which knows its place, for messages.
 
     Args:
         file: the file.
         content: keys and values.
         path: the keys that lead here.
-        allowed: the keys that may stand here.
+        allowed: the keys that may be in it.
 
     Raises:
         TomlError: there is another key.
@@ -193,7 +192,7 @@ class Table:
     def mistake(self, key: str, why: str) -> TomlError:
         """Return the error for a key of this table, or for one that is missing from it."""
         path = (*self._path, key)
-        # What is missing is missing from a table, and that has a line, unless it is the file itself.
+        # A missing key has the line of its table, unless that is the whole file.
         line = self._file.line_of(path) or (self._path and self._file.line_of(self._path))
         place = f"{self._file.source}, line {line}" if line else self._file.source
         return TomlError(f"{place}, {'.'.join(path)}: {why}.")
@@ -203,32 +202,41 @@ class Table:
             raise self.mistake(key, "missing, and needed here")
         return self._content[key]
 
+    def _typed(self, key: str, kind: type[T], needed: str) -> T:
+        """Return a value of a type.
+
+        Args:
+            key: its key.
+            kind: its type; true and false aren't numbers here, though `bool` is a subclass of `int`.
+            needed: what the sentence says where it has another type.
+        """
+        value = self._get(key)
+        if type(value) is not kind:
+            raise self.mistake(key, needed)
+        return value
+
     def text(self, key: str) -> str:
         """Return a text."""
-        value = self._get(key)
-        if not isinstance(value, str):
-            raise self.mistake(key, 'a text in quotation marks is needed, such as "ready"')
-        return value
+        return self._typed(key, str, 'a text in quotation marks is needed, such as "ready"')
 
     def texts(self, key: str) -> list[str]:
         """Return a list of texts."""
-        value = self._get(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.mistake(key, 'a list of texts is needed, such as ["TOP", "UIDL"]')
+        needed = 'a list of texts is needed, such as ["TOP", "UIDL"]'
+        value = self._typed(key, list, needed)
+        if not all(isinstance(item, str) for item in value):
+            raise self.mistake(key, needed)
         return value
 
     def truth(self, key: str) -> bool:
         """Return true or false."""
-        value = self._get(key)
-        if not isinstance(value, bool):
-            raise self.mistake(key, "true or false is needed, without quotation marks")
-        return value
+        return self._typed(key, bool, "true or false is needed, without quotation marks")
 
     def whole_number(self, key: str, *, least: int, most: int) -> int:
         """Return a whole number within limits."""
-        value = self._get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise self.mistake(key, f"a whole number from {least} to {most} is needed")
+        needed = f"a whole number from {least} to {most} is needed"
+        value = self._typed(key, int, needed)
+        if not least <= value <= most:
+            raise self.mistake(key, needed)
         return value
 
     def choice(self, key: str, allowed: Collection[str]) -> str:
@@ -236,18 +244,15 @@ class Table:
         value = self._get(key)
         if value not in allowed:
             raise self.mistake(key, f"{value!r} is no value here; {_choices(str(value), allowed)}")
-        word: str = value
-        return word
+        return str(value)
 
     def table(self, key: str, *, allowed: Collection[str]) -> Table:
         """Return a table within this one."""
-        value = self._get(key)
-        if not isinstance(value, dict):
-            raise self.mistake(key, f"a table is needed, with the keys {', '.join(allowed)}")
+        value = self._typed(key, dict, f"a table is needed, with the keys {', '.join(allowed)}")
         return Table(self._file, value, path=(*self._path, key), allowed=allowed)
 
     def optional_table(self, key: str, *, allowed: Collection[str]) -> Table:
-        """Return a table within this one, an empty one where it is left out."""
+        """Return a table within this one, or an empty one where it is left out."""
         if key in self:
             return self.table(key, allowed=allowed)
         return Table(self._file, {}, path=(*self._path, key), allowed=allowed)

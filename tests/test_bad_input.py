@@ -460,3 +460,4 @@ def test_a_port_that_is_taken() -> None:
         finished = piped(b"", "serve", "--port", server.port)
     assert finished.code == 1
     assert_one_sentence(finished, "Is another server there")
+    assert "Ports below 1024" not in finished.stderr

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poptalk.pop3.capabilities import CAPABILITIES
-from poptalk.pop3.client.explain import (
+from poptalk.pop3.commands import VERBS, Clause, Command
+from poptalk.pop3.explain import (
     Explanation,
     explain_greeting,
     explain_reply,
     explain_unasked,
 )
-from poptalk.pop3.commands import VERBS, Clause, Command
 from poptalk.pop3.replies import RESPONSE_CODES, parse_status_line
 from poptalk.terminal.safe import harmless
 from poptalk.transcript.model import Action, Direction, ExpectedReply, Send, ServerLine, exchanges

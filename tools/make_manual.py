@@ -263,7 +263,8 @@ def option_parts(parser: argparse.ArgumentParser) -> Iterator[Part]:
     """Give the options: those of all commands, each command's, and those that several share."""
     yield Part(title="Options of every command", rows=option_rows(parser))
     for name, command in commands(parser).items():
-        yield from command_parts(f"poptalk {name}", command, example=COMMANDS[name].example)
+        example = "\n".join(f"  {line}" for line in COMMANDS[name].example)
+        yield from command_parts(f"poptalk {name}", command, example=example)
     for title, shared in SHARED.items():
         yield Part(title=title, rows=dict(map(described, shared)))
 

@@ -85,7 +85,7 @@ def _finding(found: dict[str, Any]) -> str:
     stop = "" if reason.endswith(("?", '."')) else "."
     lines = [
         f"\n**{found['verdict']}** `{row.id}` ({level}, {row.clause}): {reason}{stop}\n",
-        f"Right would be: {row.expects}.\n",
+        f"Expected: {row.expects}.\n",
     ]
     shown = shown_lines(found["exchange"])[-MOST_LINES:]
     if shown:

@@ -1,7 +1,8 @@
-"""`poptalk check`: what was asked for, said before it happens, carried out, and reported."""
+"""The command `poptalk check`: announces what it will do, runs the checks, and reports."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from poptalk.check import report
 
-# The modules with checks and probes fill their tables when they are imported, in this order.
+# These modules fill the tables of probes and checks when they are imported, in this order.
 from poptalk.check import probes as _probes  # noqa: F401  isort: skip
 from poptalk.check import framing, syntax, listings, retrieval, deletion  # noqa: F401  isort: skip
 from poptalk.check import capabilities, tls, auth  # noqa: F401  isort: skip
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 Complain = Callable[[str], None]
 
 PATIENCE_SECONDS = 0.3
-"""How long is waited for what should not come, such as a second greeting."""
+"""How long to wait for what should not come, such as a second greeting."""
 
 
 class CheckSettings(Value):
@@ -71,7 +72,10 @@ class CheckSettings(Value):
 
 
 def without_server(options: CheckSettings, *, say: Complain) -> int | None:
-    """List the checks, explain one, or write messages; None where none of that is wanted.
+    """List the checks, explain one, or write the messages of `--seed`.
+
+    Returns:
+        The exit code; None if nothing of that was asked for.
 
     Raises:
         UsageError: there is no such check, or a message cannot be written.
@@ -92,7 +96,7 @@ def without_server(options: CheckSettings, *, say: Complain) -> int | None:
 
 
 def _write_seeds(folder: Path, say: Complain) -> int:
-    """Write the messages that checks of byte-stuffing need.
+    """Write the messages with which byte-stuffing is checked.
 
     Raises:
         UsageError: they cannot be written.
@@ -105,7 +109,7 @@ def _write_seeds(folder: Path, say: Complain) -> int:
             say(str(path))
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
-    say("deliver these to the mailbox as they are, and check it with --login")
+    say("deliver these to the mailbox, unchanged, and then check it with --login")
     return EXIT_OK
 
 
@@ -124,14 +128,16 @@ def check(
         destination: the server.
         is_practice: whether it is the practice server, whose password is known.
         say: writes a line on standard output.
-        complain: says a sentence on standard error.
+        complain: writes a sentence on standard error.
 
     Raises:
-        UsageError: nothing was selected, nothing could be run, or something that is needed is missing.
+        UsageError: no check was selected, none could be run, or there is no password.
         NetError: the server cannot be reached.
         ScreenClosed: standard output is gone.
     """
     checks = _selected(options)
+    for name in (options.junit, options.html):
+        _see_that_it_can_be_written(name)
     known = report.read_baseline(options.baseline) if options.baseline is not None else {}
     request, secret = _login(options, destination, is_practice=is_practice)
     permit = _permit(options, request)
@@ -181,25 +187,23 @@ def _selected(options: CheckSettings) -> list[Check]:
 
 
 def _pattern(text: str) -> str:
-    """Return a pattern for whole ids: a part of one will do, and a whole one is just that."""
+    """Return a pattern for whole ids: a whole id stands for itself, and any part will do."""
     return text if text in CHECKS or set(text) & set("*?[") else f"*{text}*"
 
 
 def _login(
     options: CheckSettings, destination: Destination, *, is_practice: bool
 ) -> tuple[LoginRequest | None, str]:
-    """Find out who logs in, and the password.
+    """Return who logs in, if anybody does, and the password.
 
     Raises:
         UsageError: there is no password, or the options do not go together.
     """
     request = opening_request(options, destination)
-    if request is None and is_practice:
-        return request_of(BOB.name, None), BOB.password
+    if is_practice and (request is None or request.user == BOB.name):
+        return request or request_of(BOB.name, None), BOB.password
     if request is None:
         return None, ""
-    if is_practice and options.login == BOB.name:
-        return request, BOB.password
     wanted = Wanted(user=request.user, host=bare_host(destination.host))
     try:
         return request, find_password(wanted, options.password_source, ask=asker())
@@ -208,57 +212,54 @@ def _login(
 
 
 def _permit(options: CheckSettings, request: LoginRequest | None) -> Permit:
-    """Return what is granted.
+    """Return what probes may do.
 
     Raises:
-        UsageError: --destructive without a login.
+        UsageError: an option needs a login, and there is none.
     """
-    permit = Permit.NOTHING
-    if request is not None:
-        permit |= Permit.LOGIN
-    elif options.destructive or options.slow:
-        raise UsageError("--destructive and --slow need --login USER: what would they do without?")
-    if options.destructive:
-        permit |= Permit.DELETE
-    if options.slow:
-        permit |= Permit.SLOW
-    if options.intrusive:
-        permit |= Permit.INTRUDE
-    return permit
+    if request is None and (options.destructive or options.slow):
+        raise UsageError("--destructive and --slow need --login USER: they work with a mailbox")
+    granted = {
+        Permit.LOGIN: request is not None,
+        Permit.DELETE: options.destructive,
+        Permit.SLOW: options.slow,
+        Permit.INTRUDE: options.intrusive,
+    }
+    return Permit(sum(permit.value for permit, is_granted in granted.items() if is_granted))
 
 
 def _announce(options: CheckSettings, destination: Destination, complain: Complain) -> None:
-    """Say what will happen that somebody may mind, and ask where that is somebody else's server.
+    """Say what somebody may mind, and ask for consent if the server is on another machine.
 
     Raises:
-        UsageError: it was not agreed to.
+        UsageError: there is no consent.
     """
     if options.destructive:
         complain(
             "--destructive: messages are marked and unmarked, and the last one of the mailbox is "
-            "deleted for good (two, if that fails at first)"
+            "deleted for good (two, if that seems to fail at first)"
         )
     if options.slow:
-        complain("--slow: one session waits for ten minutes (two, if that fails at first)")
+        complain("--slow: one session waits for ten minutes (two, if that seems to fail at first)")
     if not options.intrusive:
         return
     complain(
-        "--intrusive: long lines, odd octets and about ten failed logins are sent, which may be logged, "
-        "slow down further logins from this address, or lock the account"
+        "--intrusive: long lines, odd octets and about ten failed logins are sent; the server may log "
+        "them, slow down further logins from this address, or lock the account"
     )
     if destination.is_loopback or options.yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
-            f"--intrusive against {destination} wants --yes as well, where nobody can be asked"
+            f"--intrusive against {destination} needs --yes as well: there is no terminal to ask at"
         )
-    complain(f"go on against {destination}? yes or no")
+    complain(f"send all that to {destination}? yes or no")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("nothing was sent")
 
 
 def _open_log(name: str, session: Session) -> FileLog:
-    """Open the log, to which each connection adds.
+    """Open the log for one more connection.
 
     Raises:
         UsageError: it cannot be written.
@@ -271,7 +272,7 @@ def _open_log(name: str, session: Session) -> FileLog:
 
 @contextmanager
 def _telling(complain: Complain) -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
-    """Show how far it has come, and say each warning once."""
+    """Give two functions: one shows the progress, the other says a warning, but only once."""
     progress = ProgressLine(clock=time.monotonic)
     said: set[str] = set()
 
@@ -321,6 +322,16 @@ def _write_reports(
         _write(options.junit, junit([suite], name=f"poptalk check {target}"))
     if options.html is not None:
         _write(options.html, report.as_html(target, results, known))
+
+
+def _see_that_it_can_be_written(name: str | None) -> None:
+    """Find a mistake in the name of a report before the run, which may take minutes.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if name is not None and (Path(name).is_dir() or not os.access(Path(name).parent, os.W_OK)):
+        raise UsageError(f"{name} cannot be written; is its folder there?")
 
 
 def _write(name: str, text: str) -> None:

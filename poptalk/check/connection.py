@@ -1,7 +1,7 @@
 """A connection of a probe: it asks, never fails at what comes, and writes down what was said.
 
-What is kept of each line that was sent is a `Spoken`: the reply, what came after it, what was odd, and
-the lines of the dialogue in the notation, secrets as placeholders, so that `poptalk run` replays them.
+Of each line that was sent a `Spoken` is kept: the reply, what came after it, what was odd, and the
+lines of the dialogue in the notation, with placeholders for secrets, so that `poptalk run` replays them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from poptalk.net.connection import Link
-from poptalk.net.errors import ConnectionLost, TlsFailed
+from poptalk.net.errors import ConnectFailed, ConnectionLost, TlsFailed
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.events import (
     Challenge,
@@ -48,25 +49,37 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 5.0
 """How long a server may take to close the connection after QUIT."""
 
-MOST_LISTED = 12
-"""Lines of a listing that are written down; of a message, which is private, none is."""
+_OR_TLS = (
+    " A port that expects TLS stays silent until the client speaks TLS: if this is one (995 is), try "
+    "--tls."
+)
 
 FAKE = b"poptalk-check"
-"""In the names and passwords that are made up, which are no secrets."""
+"""In the names and passwords that are made up, which aren't secrets."""
+
+MOST_LISTED = 12
+"""Lines of a listing that are written down; messages are private, and none of theirs is."""
 
 MOST_UNSOLICITED_LINES = 5
+"""Lines written down of what comes unasked in one piece."""
+
 MOST_UNSOLICITED_OCTETS = 60_000
+"""Octets kept of what comes unasked after one reply."""
+
 MOST_LINE_OCTETS = 600
 """Octets written down of a line."""
+
+REFERRED_TO = (b"STAT", b"LIST", b"UIDL", b"DELE", b"CAPA", b"RETR")
+"""Commands whose replies a later reply can contradict."""
 
 
 class Spoken:
     """A line that was sent, and what came of it; the greeting has an empty line.
 
     Args:
-        connection: on which that was.
-        number: which it is there, from 1; 0 is the greeting.
-        name: what it is called: the command, harmless and without its secret.
+        connection: where it was sent.
+        number: which line of the connection it is, from 1; 0 is the greeting.
+        name: what a sentence calls it: the command, harmless and without its secret.
     """
 
     def __init__(self, connection: CheckConnection, number: int, name: str) -> None:
@@ -76,24 +89,23 @@ class Spoken:
         self.sent = b""
         """The line without its end."""
         self.is_line = True
-        """Whether it was sent with CRLF at its end, and with no other line end in it."""
+        """Whether it ended in CRLF, and had no other line end in it."""
         self.reply: StoredReply | None = None
         self.raw = b""
-        """The body as it came; empty where it was not answered with +OK, and to its end."""
+        """The body as it came; empty unless the answer was +OK and complete."""
         self.unsolicited = b""
-        """What came after the reply, before anything else was sent."""
+        """What came after the reply and before the next line was sent."""
         self.violations: list[Violation] = []
         self.silent = False
-        """Whether nothing came in the time that was given."""
+        """Whether nothing came in time."""
         self.closed = False
-        """Whether the server has hung up, before or after the reply."""
-        self.seconds: float | None = None
+        """Whether the server hung up, before the reply or after it."""
         self.failure = ""
         """Why a login or TLS did not come about; empty where it did."""
         self.lines: list[str] = []
-        """The dialogue of it."""
+        """Its part of the dialogue."""
         self.context: tuple[Spoken, ...] = ()
-        """Earlier exchanges without which it means nothing."""
+        """Earlier exchanges that have to be shown with it."""
 
     @property
     def line(self) -> StatusLine | None:
@@ -107,7 +119,7 @@ class Spoken:
 
     @property
     def ok(self) -> bool:
-        """Whether it was answered with +OK, in full."""
+        """Whether it was answered with +OK, and in full."""
         return self.status is Status.OK and self.reply is not None and self.reply.complete
 
     @property
@@ -115,8 +127,13 @@ class Spoken:
         """Whether it was refused: with -ERR, or at least by hanging up."""
         if self.line is None:
             return self.closed
-        # What isn't a status at all is another check's business.
+        # That this isn't a status at all is another check's business.
         return self.status is Status.ERR or self.line.line[:4].upper() == b"+ERR"
+
+    @property
+    def is_message(self) -> bool:
+        """Whether the reply brings a message, or the beginning of one."""
+        return self.reply is not None and self.reply.is_message
 
     @property
     def outcome(self) -> str:
@@ -134,12 +151,12 @@ class Spoken:
 
     @property
     def words(self) -> list[bytes]:
-        """The words of the first line; none where it was not answered with +OK."""
+        """The words after +OK; none if it was not answered with +OK."""
         return self.line.words if self.ok and self.line is not None else []
 
     @property
     def rows(self) -> list[bytes]:
-        """The lines of a listing, without their ends; none where it was not answered with +OK."""
+        """The lines of a listing, without their ends; none if it was not answered with +OK."""
         return [line.removesuffix(b"\r") for line in self.content.split(b"\n")[:-1]]
 
     @property
@@ -148,20 +165,25 @@ class Spoken:
         return Unstuffer().feed(self.raw)
 
     @property
+    def data(self) -> list[bytes]:
+        """What programs read of it: the lines of a listing, or the two numbers of STAT."""
+        return self.rows if self.reply and self.reply.multi_line else self.words[:2]
+
+    @property
     def with_context(self) -> tuple[Spoken, ...]:
-        """It, and what it means nothing without."""
+        """It, and what has to be shown with it."""
         return (*self.context, self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """How a connection is made, and how long is waited."""
+    """How connections are made, and how long they wait."""
 
     destination: Destination
     timeout: float
     """Seconds for a reply."""
     patience: float
-    """Seconds to wait for what should not come."""
+    """Seconds to wait for what should not come, such as a second greeting."""
     open_log: Callable[[Session], FileLog] | None
     """Opens the log, to which each connection adds."""
     warn: Callable[[str], None]
@@ -173,11 +195,11 @@ class CheckConnection:
 
     Args:
         manners: how it is made.
-        starttls: whether STLS is sent first; None as the destination says.
-        trusting: whether any certificate will do, since nothing secret is said.
+        starttls: whether STLS is sent first; None for what the destination says.
+        trusting: whether any certificate will do, because nothing secret is said.
 
     Raises:
-        NetError: no connection, or no TLS.
+        NetError: there is no connection, no greeting, or no TLS.
     """
 
     def __init__(
@@ -205,8 +227,14 @@ class CheckConnection:
         self.client = Client(link, destination, session=session)
         self._hear(self.spoken[0], lambda: self.client.take_reply(None))
         self.greeting = self.spoken[0]
+        if self.greeting.silent and self.greeting.reply is None:
+            self.drop()
+            raise ConnectFailed(
+                f"{destination} took the connection, but sent no greeting in {manners.timeout:g} s."
+                + (_OR_TLS if settings is None else "")
+            )
         self.setup = {0}
-        """The exchanges that belong to every dialogue that is shown: greeting, STLS and login."""
+        """The exchanges that are part of every dialogue that is shown: greeting, STLS and login."""
         if starttls and self.greeting.ok:
             self.setup.add(self._begin("STLS").number)
             self.client.require_tls()
@@ -216,9 +244,9 @@ class CheckConnection:
 
         Raises:
             NetError: the connection was lost.
-            LocalError: the server did not let the user in, or there is no way to ask it.
+            LocalError: the server did not let the user in, or offers no way to log in.
         """
-        # Asked by itself, so that it is not shown with every login.
+        # Sent by itself, so that it is not shown with every login.
         self.ask(b"CAPA")
         self.setup.add(self._begin("the login").number)
         plan = log_in(self.client.session, request, asker=Asker(at_prompt=False), secret=secret)
@@ -229,7 +257,7 @@ class CheckConnection:
 
     @property
     def open(self) -> bool:
-        """Whether the connection stands."""
+        """Whether neither end has hung up."""
         return self.client.ending is None
 
     @property
@@ -240,11 +268,11 @@ class CheckConnection:
         return self.open and core.settled and not core.unfinished and not waits_for_tls
 
     def ask(self, line: bytes, *, patience: float | None = None) -> Spoken:
-        """Send a line, CRLF after it unless it ends in an LF of its own, and take what comes.
+        """Send a line, and take what comes.
 
         Args:
-            line: the octets.
-            patience: seconds to wait for the reply; None for as long as for any.
+            line: the octets; CRLF is added, unless they end in LF.
+            patience: seconds to wait for the reply; None for the usual time.
         """
         octets = line if line.endswith(b"\n") else line + b"\r\n"
         return self.ask_all(octets, count=1, patience=patience)[0]
@@ -256,17 +284,16 @@ class CheckConnection:
 
         Args:
             octets: the lines, with their ends, and perhaps the beginning of another.
-            count: how many.
+            count: how many replies are due; with 1, all octets count as one line.
             patience: as for `ask`.
         """
         self._poll()
-        names = (*octets.rstrip(b"\r\n").split(b"\n"), *[b""] * count)[:count]
-        if count == 1:
-            names = (octets.rstrip(b"\r\n"),)
-        asked = [self._begin(self._name_of(name.rstrip(b"\r"))) for name in names]
-        for each, name in zip(asked, names, strict=True):
-            each.sent = name.rstrip(b"\r\n")
-            each.is_line = octets.endswith(b"\r\n") and not set(each.sent) & set(b"\r\n")
+        whole = octets.rstrip(b"\r\n")
+        lines = [whole] if count == 1 else [line.rstrip(b"\r") for line in whole.split(b"\n")]
+        asked = [self._begin(_name_of(line)) for line in lines]
+        for each, line in zip(asked, lines, strict=True):
+            each.sent = line
+            each.is_line = octets.endswith(b"\r\n") and not set(line) & set(b"\r\n")
         first = asked[0].number
         try:
             session = self.client.session
@@ -280,14 +307,14 @@ class CheckConnection:
             self._now = first + offset
             exchange = exchanges[offset] if offset < len(exchanges) else None
             if exchange is not None:
-                self._hear(each, lambda it=exchange: self.client.take_reply(it), patience)  # type: ignore[misc]
+                self._hear(each, partial(self.client.take_reply, exchange), patience)
         self._now = len(self.spoken) - 1
         self._poll()
         return asked
 
     def send(self, octets: bytes) -> Spoken:
         """Send octets, and wait for nothing."""
-        spoken = self._begin(self._name_of(octets.rstrip(b"\r\n")))
+        spoken = self._begin(_name_of(octets.rstrip(b"\r\n")))
         spoken.sent = octets
         with suppress(ConnectionLost):
             self.client.session.send(octets)
@@ -296,12 +323,8 @@ class CheckConnection:
     def linger(self, seconds: float | None = None) -> bytes:
         """Wait for what should not come; return it."""
         spoken = self.spoken[-1]
-        deadline = time.monotonic() + (self.manners.patience if seconds is None else seconds)
         before = len(spoken.unsolicited)
-        while self.open and (left := deadline - time.monotonic()) > 0:
-            if not self.client.speaks_within(left):
-                break
-            self._listen()
+        self._listen_for(self.manners.patience if seconds is None else seconds)
         return spoken.unsolicited[before:]
 
     def begin_tls(self) -> TlsFacts:
@@ -315,28 +338,28 @@ class CheckConnection:
         return self.client.begin_tls()
 
     def quit(self) -> Spoken | None:
-        """End with QUIT, so that the server gives the maildrop back; None where it has ended already."""
+        """End with QUIT, so that the server unlocks the maildrop; hang up where that is too late.
+
+        Returns:
+            What came of QUIT; None if it was not sent.
+        """
         spoken = None
         if self.usable:
             spoken = self.ask(b"QUIT", patience=self.manners.timeout)
             self.linger_for_end()
-        self.client.close()
-        self._finish()
+        self.drop()
         return spoken
 
-    def linger_for_end(self, seconds: float | None = None) -> bool:
-        """Wait for the server to hang up; False if it has not in that time."""
-        deadline = time.monotonic() + (CLOSE_SECONDS if seconds is None else seconds)
-        while self.open and (left := deadline - time.monotonic()) > 0:
-            if not self.client.speaks_within(left):
-                return False
-            self._listen()
-        return not self.open
+    def linger_for_end(self) -> None:
+        """Give the server time to hang up."""
+        self._listen_for(CLOSE_SECONDS)
 
     def drop(self) -> None:
         """Hang up without QUIT."""
         self.client.close()
-        self._finish()
+        log, self.client.session.log = self.client.session.log, None
+        if log is not None:
+            log.close()
 
     def mask(self, line: bytes) -> bytes:
         """Return octets of the server without an echo of a secret."""
@@ -356,12 +379,6 @@ class CheckConnection:
         self._now = spoken.number
         return spoken
 
-    def _name_of(self, line: bytes) -> str:
-        command = parse_command(line)
-        if command.secret is not None:
-            line = line[: command.secret.start] + b"***"
-        return harmless(line, limit=60) or "an empty line"
-
     def _hear(
         self,
         spoken: Spoken,
@@ -370,7 +387,6 @@ class CheckConnection:
     ) -> None:
         link = self.client.link
         link.timeout = self.manners.timeout if patience is None else patience
-        begun = time.monotonic()
         try:
             while (reply := take()) is None and self.open:
                 self.client.listen()
@@ -380,7 +396,6 @@ class CheckConnection:
         finally:
             link.timeout = self.manners.timeout
         spoken.reply = reply if reply is not None else take()
-        spoken.seconds = time.monotonic() - begun
         spoken.closed = not self.open
 
     def _listen(self) -> None:
@@ -397,11 +412,18 @@ class CheckConnection:
     def _poll(self) -> None:
         """Take what has come already."""
         # After the answer to STLS every octet belongs to TLS.
-        while self.client.session.tls_request is None and self.open and self._speaks():
+        while self.client.session.tls_request is None and self.open:
+            if not self.client.speaks_within(0):
+                break
             self._listen()
 
-    def _speaks(self) -> bool:
-        return self.client.speaks_within(0)
+    def _listen_for(self, seconds: float) -> None:
+        """Take what comes in some time, or until the server hangs up."""
+        deadline = time.monotonic() + seconds
+        while self.open and (left := deadline - time.monotonic()) > 0:
+            if not self.client.speaks_within(left):
+                break
+            self._listen()
 
     def _take(self, event: Event) -> None:
         take = self._takers.get(type(event))
@@ -414,7 +436,7 @@ class CheckConnection:
 
     def _was_sent(self, event: Sent) -> None:
         if FAKE in event.line:
-            # It is no secret, and a placeholder would send the right password at a replay.
+            # It isn't a secret, and a replay would send the right password for a placeholder.
             self._writer.client(text_of(event.line), end=event.end)
         else:
             self._writer.sent(event, most=MOST_LINE_OCTETS)
@@ -441,19 +463,6 @@ class CheckConnection:
     def _ended(self, event: ConnectionEnded) -> None:
         self._writer.ended(event.ending, ServerLines())
 
-    _takers: ClassVar[Mapping[type[Event], Callable[..., None]]] = {
-        ConnectionOpened: _opened,
-        Sent: _was_sent,
-        TlsEstablished: _tls,
-        Greeting: _status,
-        Reply: _status,
-        Challenge: _status,
-        ReplyEnd: lambda self, event: self._replied(event),
-        Unsolicited: _unasked,
-        Violation: _violated,
-        ConnectionEnded: _ended,
-    }
-
     def _replied(self, event: ReplyEnd) -> None:
         """Write a body down, and compare the reply with earlier ones."""
         reply = self.client.session.exchanges.last
@@ -472,7 +481,23 @@ class CheckConnection:
         spoken.raw = b"".join(reply.chunks())
         spoken.violations += self.consistency.look(reply)
         if reply.contradictions:
-            spoken.context = tuple(each for each in self.spoken[: self._now] if _is_data(each))
+            earlier = self.spoken[: self._now]
+            spoken.context = tuple(
+                each for each in earlier if parse_command(each.sent).keyword in REFERRED_TO
+            )
+
+    _takers: ClassVar[Mapping[type[Event], Callable[..., None]]] = {
+        ConnectionOpened: _opened,
+        Sent: _was_sent,
+        TlsEstablished: _tls,
+        Greeting: _status,
+        Reply: _status,
+        Challenge: _status,
+        ReplyEnd: _replied,
+        Unsolicited: _unasked,
+        Violation: _violated,
+        ConnectionEnded: _ended,
+    }
 
     def _write(self, text: str) -> None:
         self.spoken[self._now].lines.append(text)
@@ -481,20 +506,9 @@ class CheckConnection:
         if note.warning:
             self.manners.warn(note.text)
 
-    def _finish(self) -> None:
-        log = self.client.session.log
-        if log is not None:
-            self.client.session.log = None
-            log.close()
 
-
-def _is_data(spoken: Spoken) -> bool:
-    """Tell whether a later reply can contradict what came of a line."""
-    return parse_command(spoken.sent).keyword in (
-        b"STAT",
-        b"LIST",
-        b"UIDL",
-        b"DELE",
-        b"CAPA",
-        b"RETR",
-    )
+def _name_of(line: bytes) -> str:
+    command = parse_command(line)
+    if command.secret is not None:
+        line = line[: command.secret.start] + b"***"
+    return harmless(line, limit=60) or "an empty line"

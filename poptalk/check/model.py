@@ -2,15 +2,17 @@
 
 A check looks at what probes have heard, and yields a `Problem` for each thing that is wrong.  It raises
 `NotApplicable` where the server doesn't have what it is about, and `NotClear` where nothing can be said.
+Most checks only look for one thing in some exchanges of a probe: `wrong_if`, `refused`, `accepted` and
+`violates` make their judges.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from poptalk.check.connection import Spoken
@@ -45,7 +47,10 @@ class Level(Enum):
     MUST = "MUST"
     SHOULD = "SHOULD"
     NOTE = "note"
-    """Nothing is broken; some mail programs fail all the same, or an operator may want to know."""
+    """Nothing is broken, but some mail programs fail all the same, or an operator may want to know."""
+
+
+MUST, SHOULD, NOTE = Level
 
 
 class CheckVerdict(Enum):
@@ -62,9 +67,9 @@ class CheckVerdict(Enum):
 
 
 VERDICTS: Mapping[Level, CheckVerdict] = {
-    Level.MUST: CheckVerdict.FAIL,
-    Level.SHOULD: CheckVerdict.WARN,
-    Level.NOTE: CheckVerdict.NOTE,
+    MUST: CheckVerdict.FAIL,
+    SHOULD: CheckVerdict.WARN,
+    NOTE: CheckVerdict.NOTE,
 }
 """The verdict where there is a problem."""
 
@@ -83,8 +88,8 @@ class Problem:
     Args:
         text: what, in a few words.
         shown: the exchanges that show it.
-        minor: whether it is less than the check's level says, and only worth a note.
-        certain: whether it need not be seen again, since it was seen more than once.
+        minor: whether it is worth only a note, whatever the check's level.
+        certain: whether it need not be asked for again, because it was seen more than once.
     """
 
     def __init__(
@@ -97,11 +102,11 @@ class Problem:
 
 
 class Seen:
-    """What the probes have heard, for the checks.
+    """What the probes have heard.
 
     Args:
-        heard: by probe and label.
-        missing: why a probe was not made, or has broken off.
+        heard: the exchanges, by probe and label.
+        missing: why a probe was not made, or broke off.
     """
 
     def __init__(
@@ -114,20 +119,20 @@ class Seen:
         """Return an exchange of a probe.
 
         Raises:
-            NotApplicable: the probe did not ask that.
-            NotClear: the probe has broken off before.
+            NotApplicable: the probe did not send that.
+            NotClear: the probe broke off before.
         """
-        found = self.heard.get(probe, {}).get(label)
+        found = self.get(probe, label)
         if found is None:
             raise self.missing.get(probe) or NotApplicable(f"{label} was not sent")
         return found
 
     def get(self, probe: str, label: str) -> Spoken | None:
-        """Return an exchange of a probe; None where there is none."""
+        """Return an exchange of a probe; None if there is none."""
         return self.heard.get(probe, {}).get(label)
 
     def all(self, *probes: str, beginning: str = "") -> list[Spoken]:
-        """Return all exchanges of some probes, or of all, whose labels begin in a way."""
+        """Return the exchanges of some probes, or of all, whose labels begin with these words."""
         return [
             spoken
             for name, labels in self.heard.items()
@@ -137,18 +142,27 @@ class Seen:
         ]
 
     def some(self, probe: str, beginning: str) -> list[Spoken]:
-        """Return the exchanges of a probe whose labels begin in a way.
+        """Return the exchanges of a probe whose labels begin with these words.
 
         Raises:
             NotApplicable: there are none.
-            NotClear: as for calling this.
+            NotClear: the probe broke off before.
         """
         found = self.all(probe, beginning=beginning)
         if not found:
             raise self.missing.get(probe) or NotApplicable(
-                f"{beginning.strip()} was not sent, since there was nothing to send it for"
+                f"there was nothing to send {beginning.strip()} for"
             )
         return found
+
+
+class Sentence(NamedTuple):
+    """A sentence of an RFC."""
+
+    section: str
+    """Where it is, as in "RFC 1939 §3"."""
+    text: str
+    """Word for word; empty where the section says it in other words."""
 
 
 Judge = Callable[[Seen], Iterable[Problem]]
@@ -161,35 +175,38 @@ class Check:
     id: str
     """Never changes, and is never used again."""
     level: Level
-    clause: str
-    quote: str
-    """The sentence of the RFC."""
+    sentence: Sentence
+    """What the check is about."""
     expects: str
     """What a server does that passes."""
     suffers: str
-    """What happens to a mail program otherwise."""
+    """What a mail program suffers otherwise; "it" is that program."""
     probes: tuple[str, ...]
-    """What has to be heard for it; empty where all that was heard is looked at."""
+    """What has to be heard for it; empty where everything that was heard is looked at."""
     judge: Judge
     witness: str | None
     """A fault of the practice server that it fails on; None where the tests bring a server."""
+
+    @property
+    def clause(self) -> str:
+        """The section of the RFC."""
+        return self.sentence.section
 
 
 CHECKS: dict[str, Check] = {}
 """Every check by its id, in the order of the report."""
 
-_ID = re.compile(r"(rfc\d+/[0-9a-z.]+|robust)/[a-z0-9-]+")
+_ID = re.compile(r"(?:rfc(\d+)/([0-9.]+)|robust)/[a-z0-9-]+")
 
 
 def check(
     id: str,
     level: Level,
-    clause: str,
-    quote: str,
+    sentence: Sentence | str,
     *,
     expects: str,
     suffers: str,
-    probes: str | Sequence[str] = (),
+    probes: str = "",
     witness: str | None = None,
     judge: Judge | None = None,
 ) -> Callable[[Judge], Judge]:
@@ -198,27 +215,29 @@ def check(
     Args:
         id: as in `Check`, like the others.
         level: as in `Check`.
-        clause: as in `Check`.
-        quote: as in `Check`.
+        sentence: as in `Check`; only its text, if it is in the section that `id` names.
         expects: as in `Check`.
         suffers: as in `Check`.
-        probes: the names, as words.
+        probes: the names, separated by spaces.
         witness: as in `Check`.
         judge: finds the problems.
     """
-    names = tuple(probes.split()) if isinstance(probes, str) else tuple(probes)
-    assert _ID.fullmatch(id), id
+    parts = _ID.fullmatch(id)
+    assert parts is not None, id
     assert id not in CHECKS, id
+    if isinstance(sentence, Sentence):
+        about = sentence
+    else:
+        about = Sentence(f"RFC {parts[1]} §{parts[2]}", sentence)
 
     def add(judge: Judge) -> Judge:
         CHECKS[id] = Check(
             id=id,
             level=level,
-            clause=clause,
-            quote=quote,
+            sentence=about,
             expects=expects,
             suffers=suffers,
-            probes=names,
+            probes=tuple(probes.split()),
             judge=judge,
             witness=witness,
         )
@@ -230,6 +249,39 @@ def check(
 
 
 # Judges that many checks share.
+
+
+def wrong_if(
+    is_wrong: Callable[[Spoken], object], text: str, probe: str, *beginnings: str
+) -> Judge:
+    """Return a judge that looks for one thing in some exchanges of a probe.
+
+    Args:
+        is_wrong: whether an exchange is wrong.
+        text: says so; `{name}` stands for the command, `{outcome}` for what came of it.
+        probe: whose exchanges.
+        beginnings: how their labels begin.
+    """
+
+    def judge(seen: Seen) -> Iterable[Problem]:
+        for beginning in beginnings:
+            for spoken in seen.some(probe, beginning):
+                if is_wrong(spoken):
+                    said = text.format(name=spoken.name, outcome=spoken.outcome)
+                    yield Problem(said, spoken)
+
+    return judge
+
+
+def refused(probe: str, *beginnings: str) -> Judge:
+    """Return a judge that wants a negative answer to each of some commands of a probe."""
+    text = "{name} is {outcome}, and not refused"
+    return wrong_if(lambda spoken: not spoken.refused, text, probe, *beginnings)
+
+
+def accepted(probe: str, *beginnings: str) -> Judge:
+    """Return a judge that wants a positive answer to each of some commands of a probe."""
+    return wrong_if(lambda spoken: not spoken.ok, "{name} is {outcome}", probe, *beginnings)
 
 
 def violates(*kinds: ViolationKind) -> Judge:
@@ -245,58 +297,58 @@ def violates(*kinds: ViolationKind) -> Judge:
     return judge
 
 
-def refused(probe: str, *beginnings: str) -> Judge:
-    """Return a judge that wants a negative answer to each of some commands of a probe."""
+# Sentences, and rows, that many checks share.
 
-    def judge(seen: Seen) -> Iterable[Problem]:
-        for beginning in beginnings:
-            for spoken in seen.some(probe, beginning):
-                if not spoken.refused:
-                    yield Problem(f"{spoken.name} is {spoken.outcome}, and not refused", spoken)
-
-    return judge
-
-
-INVALID = (
+INVALID = Sentence(
+    "RFC 1939 §3",
     "A server MUST respond to an unrecognized, unimplemented, or syntactically invalid command by "
-    "responding with a negative status indicator."
+    "responding with a negative status indicator.",
 )
-"""RFC 1939 §3."""
+WRONG_STATE = Sentence(
+    "RFC 1939 §3",
+    "A server MUST respond to a command issued when the session is in an incorrect state by responding "
+    "with a negative status indicator.",
+)
+COMMAND_END = Sentence("RFC 1939 §3", "All commands are terminated by a CRLF pair.")
+REPLY_512 = Sentence(
+    "RFC 1939 §3", "Responses may be up to 512 characters long, including the terminating CRLF."
+)
+BODY_END = Sentence("RFC 1939 §3", "any additional lines are sent, each terminated by a CRLF pair.")
+RESPONDS = Sentence("RFC 1939 §5", "After each command, the POP3 server issues a response.")
+NO_SUCH_MESSAGE = Sentence("RFC 1939 §5", "-ERR no such message")
+SCAN_LISTING = Sentence(
+    "RFC 1939 §5",
+    "A scan listing consists of the message-number of the message, followed by a single space and the "
+    "exact size of the message in octets.",
+)
+LOCK = Sentence(
+    "RFC 1939 §4",
+    "the POP3 server then acquires an exclusive-access lock on the maildrop, as necessary to prevent "
+    "messages from being modified or removed before the session enters the UPDATE state.",
+)
+PRINTABLE = Sentence("RFC 2449 §3", 'schar = %x21-5A / %x5C-7F ;printable ASCII, excluding "["')
 
 
 def refuses_wrong_numbers(name: str, section: str, *, suffers: str) -> None:
-    """Add three checks: a command is refused for a number that no message has, or that is none.
+    """Add three checks: a command is refused for a number that no message has, or that isn't one.
 
     Args:
         name: the command's keyword.
-        section: of RFC 1939, where the command stands.
+        section: of RFC 1939, where the command is.
         suffers: as in `Check`.
     """
-    for number, end, text in (
-        ("missing", "missing", "the number after the last"),
-        ("0", "number-zero", "message 0"),
-        ("x", "not-a-number", "what is no number"),
+    missing = Sentence(f"RFC 1939 §{section}", "-ERR no such message")
+    for label, end, text, sentence in (
+        ("missing", "missing", "the number after the last", missing),
+        ("0", "number-zero", "message 0", INVALID),
+        ("x", "not-a-number", "an argument that isn't a number", INVALID),
     ):
-        missing = number == "missing"
         check(
             f"rfc1939/{section}/{name.lower()}-{end}",
-            Level.MUST,
-            f"RFC 1939 §{section}" if missing else "RFC 1939 §3",
-            "-ERR no such message" if missing else INVALID,
+            MUST,
+            sentence,
             expects=f"{name} is refused for {text}",
             suffers=suffers,
             probes="wrong_numbers",
-            judge=refused("wrong_numbers", f"{name} {number}"),
+            judge=refused("wrong_numbers", f"{name} {label}"),
         )
-
-
-def accepted(probe: str, *beginnings: str) -> Judge:
-    """Return a judge that wants a positive answer to each of some commands of a probe."""
-
-    def judge(seen: Seen) -> Iterable[Problem]:
-        for beginning in beginnings:
-            for spoken in seen.some(probe, beginning):
-                if not spoken.ok:
-                    yield Problem(f"{spoken.name} is {spoken.outcome}", spoken)
-
-    return judge

@@ -1,6 +1,6 @@
-"""What came of a run: on the screen, as JSON, JUnit XML or a page of HTML; and what was known before.
+"""What came of a run: on the screen, as JSON, JUnit XML or a page of HTML; and the baseline.
 
-There is no grade and no percentage: one message that is lost weighs more than ninety passes.
+There is no grade and no percentage: one lost message weighs more than ninety passes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,16 @@ _STYLES = {
 }
 
 _SHOWN = (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.NOTE, CheckVerdict.UNCLEAR)
-"""The verdicts that are shown unless all are."""
+"""The verdicts that are always shown."""
+
+MOST_SHOWN = 72
+"""Characters of a line where it is only an example."""
+
+MOST_REASONS = 4
+"""Problems of one check that are shown; the others are counted."""
+
+MOST_SKIP_REASONS = 8
+"""Reasons for skipping checks that are shown, the most frequent first."""
 
 
 def on_screen(
@@ -45,37 +54,41 @@ def on_screen(
 
     Args:
         results: in the order of the table.
-        known: the reasons of what is in the baseline.
+        known: the baseline, as `read_baseline` returns it.
         columns: cells of a row.
-        everything: whether what has passed and what was skipped is shown, too.
+        everything: whether checks that passed or were skipped are shown as well.
     """
     for result in results:
         if result.verdict in _SHOWN:
             yield from _finding(result, known.get(result.check.id), columns)
         elif everything:
-            yield [
-                (_STYLES[result.verdict], f"{result.verdict.value:<8}"),
-                ("text", result.check.id),
-            ]
+            yield from _heading(result, "text", "".join(result.reasons), columns)
     yield from note(summary(results, known), columns=columns)
     if not everything:
-        for reason, count in _skipped(results):
+        skipped = (result for result in results if result.verdict is CheckVerdict.SKIP)
+        reasons = Counter(result.reasons[0] for result in skipped)
+        for reason, count in reasons.most_common(MOST_SKIP_REASONS):
             yield from note(f"{count} skipped: {reason}", columns=columns)
+
+
+def _heading(result: CheckResult, style: str, more: str, columns: int) -> Iterator[Fragments]:
+    """Show a verdict and an id, with more beside them, or below if it doesn't fit."""
+    head: Fragments = [
+        (_STYLES[result.verdict], f"{result.verdict.value:<8}"),
+        (style, result.check.id),
+    ]
+    if cells(plain_text(head)) + 2 + cells(more) <= columns:
+        yield [*head, ("text", f"  {more}")] if more else head
+    else:
+        yield head
+        yield from _paragraph(more, "text", columns)
 
 
 def _finding(result: CheckResult, reason: str | None, columns: int) -> Iterator[Fragments]:
     check = result.check
     is_note = result.verdict is CheckVerdict.NOTE
     weight = check.clause if is_note else f"{check.level.value}, {check.clause}"
-    head: Fragments = [
-        (_STYLES[result.verdict], f"{result.verdict.value:<8}"),
-        ("heading", check.id),
-    ]
-    if cells(plain_text(head)) + 2 + cells(weight) <= columns:
-        yield [*head, ("text", f"  {weight}")]
-    else:
-        yield head
-        yield from _paragraph(weight, "text", columns)
+    yield from _heading(result, "heading", weight, columns)
     if reason is not None:
         yield from _paragraph(f"known: {reason}", "note", columns)
     for text in result.reasons[:MOST_REASONS]:
@@ -84,8 +97,8 @@ def _finding(result: CheckResult, reason: str | None, columns: int) -> Iterator[
         yield from _paragraph(f"and {len(result.reasons) - MOST_REASONS} more", "text", columns)
     if result.verdict is CheckVerdict.UNCLEAR:
         return
-    yield from _paragraph(f"right: {check.expects}", "note", columns)
-    yield from _paragraph(f"a mail program: {check.suffers}", "note", columns)
+    yield from _paragraph(f"expected: {check.expects}", "note", columns)
+    yield from _paragraph(f"effect on a mail program: {check.suffers}", "note", columns)
     for line in dialogue_lines(result.exchange.rstrip()) if result.exchange else ():
         yield [("text", INDENT), *line]
     yield [("text", "")]
@@ -103,22 +116,15 @@ def shown_lines(exchange: str) -> list[str]:
     return lines[ends[-1] + 2 :] if ends else lines
 
 
-MOST_SHOWN = 72
-"""Characters of a line where it is only an example."""
-
-MOST_REASONS = 4
-"""Problems of one check that are told; the others are counted."""
-
-
 def _paragraph(text: str, style: str, columns: int) -> Iterator[Fragments]:
     for row in wrap(harmless(text, limit=1000), max(20, columns - len(INDENT))):
         yield [(style, INDENT + row)]
 
 
 def summary(results: Sequence[CheckResult], known: Mapping[str, str]) -> str:
-    """Count the verdicts, in one sentence."""
+    """Count the verdicts."""
     counts = Counter(result.verdict for result in results)
-    told = ", ".join(
+    counted = ", ".join(
         f"{counts[verdict]} {verdict.value}" for verdict in CheckVerdict if counts[verdict]
     )
     failed = sum(result.verdict is CheckVerdict.FAIL for result in results)
@@ -127,18 +133,8 @@ def summary(results: Sequence[CheckResult], known: Mapping[str, str]) -> str:
     )
     baseline = f"; {expected} of the {failed} failures known" if expected else ""
     plural = "check" if len(results) == 1 else "checks"
-    return f"{len(results)} {plural}: {told}{baseline}"
+    return f"{len(results)} {plural}: {counted}{baseline}"
 
-
-def _skipped(results: Iterable[CheckResult]) -> list[tuple[str, int]]:
-    """Count what was skipped, by the reason, the most frequent first."""
-    reasons = Counter(
-        result.reasons[0] for result in results if result.verdict is CheckVerdict.SKIP
-    )
-    return reasons.most_common(MOST_SKIP_REASONS)
-
-
-MOST_SKIP_REASONS = 8
 
 # The table itself.
 
@@ -151,20 +147,18 @@ def listed(checks: Iterable[Check]) -> Iterator[str]:
 
 
 def explained(check: Check, *, columns: int) -> Iterator[Fragments]:
-    """Say all that is known of a check."""
+    """Say all about a check."""
     yield [("heading", check.id), ("text", f"  {check.level.value}, {check.clause}")]
     rows = [
-        ("", f'"{check.quote}"' if check.quote else ""),
-        ("right: ", check.expects),
-        ("a mail program, where it is wrong: ", check.suffers),
+        f"expected: {check.expects}",
+        f"effect on a mail program otherwise: {check.suffers}",
     ]
+    if check.sentence.text:
+        rows.insert(0, f'"{check.sentence.text}"')
     if check.witness is not None:
-        rows.append(
-            ("to see it fail: ", f"poptalk check --fault {check.witness} --only {check.id}")
-        )
-    for label, text in rows:
-        if text:
-            yield from _paragraph(f"{label}{text}", "text", columns)
+        rows.append(f"to see it fail: poptalk check --fault {check.witness} --only {check.id}")
+    for row in rows:
+        yield from _paragraph(row, "text", columns)
 
 
 # Files.
@@ -188,7 +182,7 @@ def as_json(target: str, results: Iterable[CheckResult], known: Mapping[str, str
 
 
 def as_suite(results: Iterable[CheckResult], known: Mapping[str, str], *, seconds: float) -> Suite:
-    """Return results for `junit`: what is known is skipped, with its reason."""
+    """Return results for `junit`; known failures are skipped, with their reasons."""
     cases = [
         Case(
             name=result.check.id,
@@ -236,7 +230,7 @@ td {{ padding: .1rem 1rem .1rem 0; vertical-align: top }}
 
 
 def as_html(target: str, results: Sequence[CheckResult], known: Mapping[str, str]) -> str:
-    """Write results as a page that needs nothing else."""
+    """Write results as a page of HTML that needs no other file."""
     findings = "\n".join(
         _section(result, known.get(result.check.id))
         for result in results
@@ -260,12 +254,13 @@ def _section(result: CheckResult, reason: str | None) -> str:
         f"<h2>{result.verdict.value}: {_text(check.id)}</h2>",
         f"<p>{check.level.value}, {_text(check.clause)}</p>",
     ]
-    if check.quote:
-        lines.append(f"<blockquote>{_text(check.quote)}</blockquote>")
+    if check.sentence.text:
+        lines.append(f"<blockquote>{_text(check.sentence.text)}</blockquote>")
     lines += [f"<p>{_text(text)}</p>" for text in result.reasons]
     if reason is not None:
         lines.append(f"<p>Known: {_text(reason)}</p>")
-    lines.append(f"<p>A mail program: {_text(check.suffers)}</p>")
+    lines.append(f"<p>Expected: {_text(check.expects)}</p>")
+    lines.append(f"<p>Effect on a mail program: {_text(check.suffers)}</p>")
     if result.exchange:
         shown = "\n".join(harmless(line, limit=2000) for line in result.exchange.splitlines())
         lines.append(f"<pre>{_text(shown)}</pre>")
@@ -276,14 +271,14 @@ def _text(text: str) -> str:
     return "\n".join(escape(harmless(line, limit=len(line))) for line in text.split("\n"))
 
 
-# What is known before.
+# The baseline.
 
 
 def read_baseline(name: str) -> dict[str, str]:
-    """Read what is known to fail, and why: a line for each, the id, a space, and the reason.
+    """Read the failures that are known: a line for each, the id, a space, and the reason.
 
     Raises:
-        UsageError: it cannot be read, names a check that there isn't, or gives no reason.
+        UsageError: the file cannot be read, names a check that doesn't exist, or gives no reason.
     """
     try:
         text = Path(name).read_text(encoding="utf-8")

@@ -1,15 +1,15 @@
 """Which probes are made, in what order, and the verdicts.
 
-Probes that need no login come first, then those that read, those that delete, the slow ones, and at last
-those that a server may take amiss: a failed login makes some servers slow for everyone from here.  What
-looks like a failure is asked again on new connections, and reported only if it is seen again.
+Probes that need no login come first, then those that read, those that delete, the slow ones, and last
+those that a server may resent: a failed login makes some servers slow for everyone from this address.
+What looks like a failure is asked again on new connections, and is reported only if it is seen again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from poptalk.check.connection import CheckConnection, Manners, Spoken
@@ -33,24 +33,27 @@ BAD_BEFORE_LOGIN = 2
 """Mistakes on a connection before the login: Dovecot hangs up at the third."""
 
 BAD_AFTER_LOGIN = 4
-"""And after it: Solid POP3 hangs up at the fifth."""
+"""And after the login: Solid POP3 hangs up at the fifth."""
 
 MOST_SECONDS_WAITED = 60.0
-"""For a maildrop in use, or a login that comes too soon, beyond what LOGIN-DELAY announces."""
+"""How long to wait for a maildrop in use, and for a login beyond what LOGIN-DELAY announces."""
 
 MOST_LOGIN_DELAY = 900
-"""Seconds of LOGIN-DELAY that are waited for."""
+"""A LOGIN-DELAY of more seconds is not waited for."""
+
+NO_LOGIN = "the login was refused"
+"""Why a probe that needs one is skipped."""
 
 IN_USE_SECONDS = 2.0
-"""Between two tries where the maildrop is in use."""
+"""Between two tries while the maildrop is in use."""
 
 RETRY_SECONDS = (0.5, 1.0, 2.0)
-"""Before a login is tried again that was right before, and is refused without a reason."""
+"""Before each new try of a login that has worked before, and is now refused without a reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a run is made with."""
+    """How a run is made."""
 
     manners: Manners
     permit: Permit
@@ -58,17 +61,18 @@ class Terms:
     """Who logs in; None for nobody."""
     secret: str = ""
     idle_seconds: float = 595.0
-    """How long a session must stand without a command: RFC 1939 §3 has ten minutes, and some slack."""
+    """How long a session must stay open without a command: RFC 1939 §3 says ten minutes; some slack."""
+    sleep: Callable[[float], None] = time.sleep
     tell: Callable[[str], None] = field(default=lambda _: None)
-    """Takes what is going on, in a few words."""
+    """Takes a few words about what is being done."""
 
 
 class ProbeRun:
-    """One probe being made: its connection, and what was heard.
+    """One probe being made: its connections, and what was heard.
 
     Args:
-        terms: how.
-        login: whether its connections are logged in.
+        terms: how the run is made.
+        login: whether `connection` is logged in.
         logins: the logins of the whole run.
     """
 
@@ -79,49 +83,59 @@ class ProbeRun:
         self._logins = logins
         self._mistakes = 0
         self._connection: CheckConnection | None = None
+        self._others: list[CheckConnection] = []
 
     @property
     def request(self) -> LoginRequest:
-        """Who logs in; only for probes that need a login."""
+        """Who logs in, in probes that need a login."""
         assert self.terms.request is not None
         return self.terms.request
 
     @property
     def connection(self) -> CheckConnection:
-        """The connection; a new one where the last has ended."""
+        """The connection; a new one if the last has ended."""
         now = self._connection
         if now is not None and not now.usable:
             now.drop()
         if now is None or not now.open:
-            self._connection = self.connect(login=self._login)
+            now = self._connection = self.connect(login=self._login)
             self._mistakes = 0
-        assert self._connection is not None
-        return self._connection
+        return now
 
     def connect(
         self,
         *,
         login: bool = False,
+        first: bytes = b"",
         starttls: bool | None = None,
         trusting: bool = False,
     ) -> CheckConnection:
         """Make a further connection, which the probe ends itself.
 
+        Args:
+            login: whether it is logged in.
+            first: a line to send before the login; empty for none.
+            starttls: as for `CheckConnection`.
+            trusting: as for `CheckConnection`.
+
         Raises:
-            NotClear: it did not come about, or the login didn't.
+            NotClear: the connection or the login did not come about.
         """
         try:
             if login:
-                return self._logins.connect()
-            return CheckConnection(self.terms.manners, starttls=starttls, trusting=trusting)
+                made = self._logins.connect(first)
+            else:
+                made = CheckConnection(self.terms.manners, starttls=starttls, trusting=trusting)
         except (NetError, LocalError) as error:
             raise NotClear(str(error)) from error
+        self._others.append(made)
+        return made
 
     def log_in(self, label: str, request: LoginRequest) -> CheckConnection:
-        """Log in on a further connection, and keep what came of it; a lock or a delay is waited for.
+        """Log in on a further connection, and keep what came of it.
 
         Raises:
-            NotClear: the connection did not come about, or the lock or the delay lasts.
+            NotClear: the connection did not come about, or a lock or a delay lasts too long.
         """
         waited = 0.0
         while True:
@@ -137,7 +151,7 @@ class ProbeRun:
                 waited += pause
                 if waited > MOST_SECONDS_WAITED + pause:
                     raise NotClear(str(error)) from error
-                time.sleep(pause)
+                self.terms.sleep(pause)
             else:
                 self.keep(label, connection.spoken[-1])
                 return connection
@@ -148,10 +162,10 @@ class ProbeRun:
         return spoken
 
     def ask(self, line: bytes, *, label: str = "", patience: float | None = None) -> Spoken:
-        """Send a line, and keep what comes of it under a label, the line itself by default.
+        """Send a line, and keep what comes of it under a label, by default the line itself.
 
-        A server may hang up because of what came before, so a line that it doesn't answer for that
-        reason is sent again on a new connection.
+        A server may have hung up because of what came before; then the line is sent again on a new
+        connection.
         """
         spoken = self.connection.ask(line, patience=patience)
         if spoken.line is None and spoken.closed:
@@ -159,7 +173,7 @@ class ProbeRun:
         return self.keep(label or line.decode("latin-1"), spoken)
 
     def mistake(self, line: bytes, *, label: str = "", patience: float | None = None) -> Spoken:
-        """Send a line that is to be refused, of which servers take only so many."""
+        """Send a line that is to be refused, on a new connection once the server has had a few."""
         if self._mistakes >= (BAD_AFTER_LOGIN if self._login else BAD_BEFORE_LOGIN):
             self.finish()
         connection = self.connection
@@ -168,7 +182,11 @@ class ProbeRun:
         return self.keep(label or line.decode("latin-1"), spoken)
 
     def finish(self, *, label: str = "") -> None:
-        """End the connection with QUIT; with a label after a wait for what should not come."""
+        """End the connection with QUIT.
+
+        Args:
+            label: keeps what came of QUIT, which waits for what should not come; empty for neither.
+        """
         connection, self._connection = self._connection, None
         if connection is not None:
             if label:
@@ -177,35 +195,40 @@ class ProbeRun:
             if label and spoken is not None:
                 self.keep(label, spoken)
 
-    def give_up(self) -> None:
-        """End the connection after something has gone wrong."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(NetError):
-                connection.quit()
+    def clean_up(self) -> None:
+        """End all connections, after an error or Ctrl-C as well."""
+        for connection in self._others:
+            if connection.open:
+                with suppress(NetError):
+                    connection.quit()
 
 
 class Logins:
-    """The logins of a run: a lock or a delay is waited for, and never taken for a refusal."""
+    """The logins of a run, which wait for a lock or a delay, and never take it for a refusal."""
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self.succeeded = False
-        """Whether any login of this run has come about."""
+        """Whether any login of this run has worked."""
 
-    def connect(self) -> CheckConnection:
+    def connect(self, first: bytes = b"") -> CheckConnection:
         """Make a connection and log in, again where the server asks for patience.
+
+        Args:
+            first: a line to send before the login; empty for none.
 
         Raises:
             NetError: the connection was lost.
             LocalError: the server does not let the user in.
         """
         request = self._terms.request
-        assert request is not None, "nobody logs in where nobody was named"
+        assert request is not None, "without --login nobody logs in"
         waited, tries = 0.0, iter(RETRY_SECONDS)
         while True:
             connection = CheckConnection(self._terms.manners)
             try:
+                if first:
+                    connection.ask(first)
                 connection.log_in(request, self._terms.secret)
             except Refused:
                 pause = self.pause(connection, tries)
@@ -213,7 +236,7 @@ class Logins:
                 if pause is None or waited > MOST_SECONDS_WAITED + self._delay(connection):
                     raise
                 self._terms.tell(f"waiting {pause:g} s for the next login")
-                time.sleep(pause)
+                self._terms.sleep(pause)
                 waited += pause
             except (NetError, LocalError):
                 connection.drop()
@@ -225,11 +248,11 @@ class Logins:
     def pause(
         self, connection: CheckConnection, tries: Iterator[float] | None = None
     ) -> float | None:
-        """Return the seconds after which to try again; None where the refusal is final.
+        """Return the seconds after which to try again; None if the refusal is final.
 
         Args:
-            connection: on which a login was refused.
-            tries: pauses for refusals without a reason, after a login that was right.
+            connection: where the login was refused.
+            tries: pauses for refusals without a reason, once a login has worked.
         """
         last = connection.client.session.exchanges.last
         code = (last.status_line.code or b"").upper() if last is not None else b""
@@ -240,7 +263,7 @@ class Logins:
         return next(tries, None) if self.succeeded and tries is not None else None
 
     def _delay(self, connection: CheckConnection) -> float:
-        """Return the seconds that LOGIN-DELAY announces, as far as they are waited for."""
+        """Return the seconds that LOGIN-DELAY announces; 0 if it announces none, or too many."""
         facts = connection.client.session.exchanges.facts
         answer = facts.capability_answers[-1] if facts.capability_answers else None
         values = answer.parameters().get(b"LOGIN-DELAY", ()) if answer is not None else ()
@@ -248,12 +271,9 @@ class Logins:
         return float(seconds + 1) if 0 < seconds <= MOST_LOGIN_DELAY else 0.0
 
 
-# The probes.
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A dialogue that checks look at."""
+    """A dialogue whose replies checks look at."""
 
     name: str
     permit: Permit
@@ -267,21 +287,17 @@ Made = Callable[[ProbeRun], None]
 
 
 def probe(permit: Permit = Permit.NOTHING) -> Callable[[Made], Made]:
-    """Make a function a probe, named as it is.
+    """Add a probe to the table, as the decorator of the function that makes it.
 
     Args:
         permit: what has to be granted for it.
     """
 
     def add(make: Made) -> Made:
-        name = make.__name__
-        PROBES[name] = Probe(name=name, permit=permit, make=make)
+        PROBES[make.__name__] = Probe(name=make.__name__, permit=permit, make=make)
         return make
 
     return add
-
-
-# Making them, and judging.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,24 +307,24 @@ class CheckResult:
     check: Check
     verdict: CheckVerdict
     reasons: Sequence[str] = ()
-    """The problems, or why there is no verdict."""
+    """The problems; or why the check was skipped, or is unclear."""
     exchange: str = ""
-    """The dialogue that shows it, in the notation; empty where there is nothing to show."""
+    """The dialogue that shows it, in the notation; empty if there is nothing to show."""
 
 
 class CheckRun:
     """A run over a server.
 
     Args:
-        terms: what it is made with.
-        checks: those that were selected.
+        terms: how it is made.
+        checks: which were selected.
     """
 
     def __init__(self, terms: Terms, checks: Sequence[Check]) -> None:
         self.terms = terms
         self.checks = checks
         self.login_refused = ""
-        """Why nobody could log in; empty where that did not happen."""
+        """Why nobody could log in; empty if that did not happen."""
         self._logins = Logins(terms)
 
     def run(self) -> list[CheckResult]:
@@ -317,25 +333,23 @@ class CheckRun:
         Raises:
             NetError: the first connection did not come about.
         """
-        wanted = {name for check in self.checks for name in check.probes}
-        if any(not check.probes for check in self.checks) and not wanted:
-            wanted = set(PROBES)
+        # Checks that look at everything are content with what others need, but not with nothing.
+        wanted = {name for check in self.checks for name in check.probes} or set(PROBES)
         seen = self._hear(wanted, first=True)
         found = {check.id: _judged(check, seen) for check in self.checks}
         doubtful = {
             check.id: problems
             for check in self.checks
             if isinstance(problems := found[check.id], list)
-            and problems
             and not all(problem.certain for problem in problems)
         }
         if doubtful:
             again = {
                 name
                 for check in self.checks
-                for name in _probes_of(check, doubtful.get(check.id, ()), seen)
+                if check.id in doubtful
+                for name in check.probes or _probes_of(doubtful[check.id], seen)
             }
-            self.terms.tell("looking at the failures again")
             second = self._hear(again, first=False)
             for check in self.checks:
                 if check.id in doubtful:
@@ -343,33 +357,40 @@ class CheckRun:
         return [_result(check, found[check.id]) for check in self.checks]
 
     def _hear(self, names: set[str], *, first: bool) -> Seen:
+        """Make some probes.
+
+        Raises:
+            NetError: the first connection of the run did not come about.
+        """
         heard: dict[str, dict[str, Spoken]] = {}
         missing: dict[str, Exception] = {}
-        for each in PROBES.values():
-            if each.name not in names:
-                continue
+        made_again = "" if first else ", to be sure of a failure"
+        for number, each in enumerate((PROBES[name] for name in PROBES if name in names), 1):
             lacking = [option for permit, option in OPTIONS.items() if self._lacks(each, permit)]
             if lacking:
                 missing[each.name] = NotApplicable(f"needs {' and '.join(lacking)}")
                 continue
             if self.login_refused and Permit.LOGIN in each.permit:
                 # Each further try would be a failed login.
-                missing[each.name] = NotApplicable("nobody could log in")
+                missing[each.name] = NotApplicable(NO_LOGIN)
                 continue
-            self.terms.tell(f"asking about {each.name.replace('_', ' ')}")
+            progress = f"{number} of {len(names)}"
+            self.terms.tell(f"probe {progress}: {each.name.replace('_', ' ')}{made_again}")
             made = ProbeRun(self.terms, login=Permit.LOGIN in each.permit, logins=self._logins)
             try:
-                with _ended(made):
-                    each.make(made)
+                each.make(made)
+                made.finish()
             except (NotApplicable, NotClear) as error:
                 missing[each.name] = error
                 if first and not heard and isinstance(error.__cause__, NetError):
                     raise error.__cause__ from error
                 if isinstance(error.__cause__, LocalError) and not self._logins.succeeded:
                     self.login_refused = str(error)
-                    missing[each.name] = NotApplicable("nobody could log in")
+                    missing[each.name] = NotApplicable(NO_LOGIN)
             except NetError as error:
                 missing[each.name] = NotClear(str(error))
+            finally:
+                made.clean_up()
             heard[each.name] = made.heard
         return Seen(heard, missing)
 
@@ -390,29 +411,14 @@ def _result(check: Check, found: Sequence[Problem] | Exception) -> CheckResult:
     return CheckResult(check=check, verdict=verdict, reasons=texts, exchange=_dialogue(found))
 
 
-def _probes_of(check: Check, problems: Sequence[Problem], seen: Seen) -> Iterator[str]:
-    """Give the probes in which the problems of a check were seen."""
-    if check.probes and problems:
-        yield from check.probes
-        return
+def _probes_of(problems: Sequence[Problem], seen: Seen) -> list[str]:
+    """Return the probes in which problems were seen."""
     shown = {spoken for problem in problems for spoken in problem.shown}
-    for name, labels in seen.heard.items():
-        if not shown.isdisjoint(labels.values()):
-            yield name
-
-
-@contextmanager
-def _ended(made: ProbeRun) -> Iterator[None]:
-    """End a probe's connection, whatever happens."""
-    try:
-        yield
-        made.finish()
-    finally:
-        made.give_up()
+    return [name for name, labels in seen.heard.items() if not shown.isdisjoint(labels.values())]
 
 
 def _judged(check: Check, seen: Seen) -> list[Problem] | Exception:
-    """Judge; an exchange that broke off says nothing."""
+    """Return the problems, or why there is no verdict."""
     if check.probes and all(
         name in seen.missing and not seen.heard.get(name) for name in check.probes
     ):
@@ -426,15 +432,15 @@ def _judged(check: Check, seen: Seen) -> list[Problem] | Exception:
 def _confirmed(
     again: list[Problem] | Exception, before: list[Problem]
 ) -> list[Problem] | Exception:
-    """Return what was seen both times."""
+    """Return what was seen both times, or that it was seen once."""
     if isinstance(again, list) and again:
         return again
-    reason = f"{before[0].text}: seen once, and not when asked again"
+    reason = f"{before[0].text}: seen once, but not when asked again"
     return NotClear(f"{reason} ({again})" if isinstance(again, Exception) else reason)
 
 
 MOST_DIALOGUES = 3
-"""Connections that are shown of one check."""
+"""Connections that are shown for one check."""
 
 
 def _dialogue(problems: Sequence[Problem]) -> str:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from poptalk.check.model import INVALID, Level, NotApplicable, Problem, Seen, check, refused
-from poptalk.check.probes import LENGTHS, LONGEST_PROMISED
-
-BASICS = "RFC 1939 §3"
-WRONG_STATE = (
-    "A server MUST respond to a command issued when the session is in an incorrect state by responding "
-    "with a negative status indicator."
+from poptalk.check.model import (
+    INVALID,
+    MUST,
+    NOTE,
+    PRINTABLE,
+    SHOULD,
+    WRONG_STATE,
+    NotApplicable,
+    Problem,
+    Seen,
+    check,
+    refused,
+    wrong_if,
 )
+from poptalk.check.probes import LENGTHS, LONGEST_PROMISED
 
 
 @check(
     "rfc1939/3/keyword-case",
-    Level.MUST,
-    BASICS,
+    MUST,
     "Commands in the POP3 consist of a case-insensitive keyword, possibly followed by one or more "
     "arguments.",
-    expects="cApA and nOoP are answered as CAPA and NOOP are",
-    suffers="one that writes its commands in lower case gets nothing but refusals",
+    expects="cApA and nOoP are answered like CAPA and NOOP",
+    suffers="if it writes its commands in lower case, all of them are refused",
     probes="capa listings",
 )
 def _case(seen: Seen) -> Iterable[Problem]:
@@ -34,21 +40,19 @@ def _case(seen: Seen) -> Iterable[Problem]:
 
 check(
     "rfc1939/3/unknown-command",
-    Level.MUST,
-    BASICS,
+    MUST,
     INVALID,
     expects="a command that doesn't exist is refused",
-    suffers="it takes an extension for supported that is not",
+    suffers="it believes that the server has an extension",
     probes="syntax",
     judge=refused("syntax", "XYZZY"),
 )
 check(
     "rfc1939/3/unknown-command-after-login",
-    Level.MUST,
-    BASICS,
+    MUST,
     INVALID,
     expects="a command that doesn't exist is refused after the login, too",
-    suffers="it takes an extension for supported that is not",
+    suffers="it believes that the server has an extension",
     probes="wrong_syntax",
     judge=refused("wrong_syntax", "XYZZY"),
 )
@@ -56,11 +60,10 @@ check(
 
 @check(
     "robust/unknown-command-goes-on",
-    Level.SHOULD,
-    BASICS,
+    SHOULD,
     INVALID,
     expects="the session goes on after a command that doesn't exist",
-    suffers="one that tries a command to see if it is there loses its connection",
+    suffers="it loses its connection when it tries whether there is a command",
     probes="syntax",
 )
 def _goes_on(seen: Seen) -> Iterable[Problem]:
@@ -71,42 +74,39 @@ def _goes_on(seen: Seen) -> Iterable[Problem]:
 
 check(
     "rfc1939/3/empty-line",
-    Level.MUST,
-    BASICS,
+    MUST,
     INVALID,
     expects="an empty line is refused",
-    suffers="it waits, if its line ends are doubled by something in between",
+    suffers="it waits, if something on the way doubles its line ends",
     probes="syntax",
     judge=refused("syntax", "an empty line"),
 )
 check(
     "rfc1939/3/empty-line-after-login",
-    Level.MUST,
-    BASICS,
+    MUST,
     INVALID,
     expects="an empty line is refused after the login, too",
-    suffers="it waits, if its line ends are doubled by something in between",
+    suffers="it waits, if something on the way doubles its line ends",
     probes="wrong_syntax",
     judge=refused("wrong_syntax", "an empty line"),
 )
 check(
     "rfc1939/7/user-argument",
-    Level.MUST,
-    BASICS,
+    MUST,
     INVALID,
     expects="USER without a name is refused",
-    suffers="an empty name in its settings shows only as a wrong password",
+    suffers="an empty name in its settings looks like a wrong password",
     probes="syntax",
-    judge=lambda seen: [
-        Problem(f"USER without a name is {spoken.outcome}", spoken)
-        for spoken in [seen("syntax", "USER")]
-        if not spoken.refused
-    ],
+    judge=wrong_if(
+        lambda spoken: not spoken.refused,
+        "USER without a name is {outcome}",
+        "syntax",
+        "USER",
+    ),
 )
 check(
     "rfc1939/7/pass-needs-user",
-    Level.MUST,
-    "RFC 1939 §7",
+    MUST,
     "may only be given in the AUTHORIZATION state immediately after a successful USER command",
     expects="PASS without a USER before it is refused",
     suffers="nothing; but a server that takes it does not know who logs in",
@@ -115,8 +115,7 @@ check(
 )
 check(
     "rfc1939/7/apop-argument",
-    Level.MUST,
-    BASICS,
+    MUST,
     INVALID,
     expects="APOP without a name, or without a digest, is refused",
     suffers="a mistake in its settings shows only later",
@@ -124,21 +123,19 @@ check(
     judge=refused("syntax", "APOP"),
 )
 
-_AFTER_LOGIN_ONLY = {
-    "STAT": "5",
-    "LIST": "5",
-    "UIDL": "7",
-    "RETR": "5",
-    "TOP": "7",
-    "DELE": "5",
-    "NOOP": "5",
-    "RSET": "5",
-}
-for _command, _section in _AFTER_LOGIN_ONLY.items():
+for _command, _section in (
+    ("STAT", "5"),
+    ("LIST", "5"),
+    ("UIDL", "7"),
+    ("RETR", "5"),
+    ("TOP", "7"),
+    ("DELE", "5"),
+    ("NOOP", "5"),
+    ("RSET", "5"),
+):
     check(
         f"rfc1939/{_section}/{_command.lower()}-before-login",
-        Level.MUST,
-        BASICS,
+        MUST,
         WRONG_STATE,
         expects=f"{_command} before the login is refused",
         suffers="it believes that it is logged in",
@@ -146,76 +143,55 @@ for _command, _section in _AFTER_LOGIN_ONLY.items():
         judge=refused("before_login", _command),
     )
 
-_BEFORE_LOGIN_ONLY = {
-    "USER": "USER poptalk-check",
-    "PASS": "PASS poptalk-check",
-    "APOP": "APOP poptalk-check 00",
-    "AUTH": "AUTH after the login",
-}
-for _command, _label in _BEFORE_LOGIN_ONLY.items():
+for _command, _label in (
+    ("USER", "USER poptalk-check"),
+    ("PASS", "PASS poptalk-check"),
+    ("APOP", "APOP poptalk-check 00"),
+    ("AUTH", "AUTH after the login"),
+):
     check(
         f"rfc1939/7/{_command.lower()}-after-login",
-        Level.MUST,
-        BASICS,
+        MUST,
         WRONG_STATE,
         expects=f"{_command} after the login is refused",
-        suffers="it believes that it is someone else now",
+        suffers="it believes that it is logged in as someone else now",
         probes="wrong_syntax",
         judge=refused("wrong_syntax", _label),
     )
 
+for _command, _section, _lacks, _suffers in (
+    ("RETR", "5", "a message-number", "it gets a message that it did not ask for"),
+    ("DELE", "5", "a message-number", "a message is deleted that it did not name"),
+    (
+        "TOP",
+        "7",
+        "a message-number, or without a number of lines,",
+        "it gets more or less of a message than it takes it for",
+    ),
+):
+    check(
+        f"rfc1939/{_section}/{_command.lower()}-argument",
+        MUST,
+        INVALID,
+        expects=f"{_command} without {_lacks} is refused",
+        suffers=_suffers,
+        probes="wrong_syntax",
+        judge=wrong_if(
+            lambda spoken: not spoken.refused,
+            "{name} without all of its arguments is {outcome}",
+            "wrong_syntax",
+            _command,
+        ),
+    )
 check(
-    "rfc1939/5/retr-argument",
-    Level.MUST,
-    BASICS,
-    INVALID,
-    expects="RETR without a message-number is refused",
-    suffers="it gets a message that it did not ask for",
-    probes="wrong_syntax",
-    judge=lambda seen: _alone(seen, "RETR"),
-)
-check(
-    "rfc1939/5/dele-argument",
-    Level.MUST,
-    BASICS,
-    INVALID,
-    expects="DELE without a message-number is refused",
-    suffers="a message is deleted that it did not name",
-    probes="wrong_syntax",
-    judge=lambda seen: _alone(seen, "DELE"),
-)
-check(
-    "rfc1939/7/top-argument",
-    Level.MUST,
-    BASICS,
-    INVALID,
-    expects="TOP without a message-number, or without a number of lines, is refused",
-    suffers="it gets more or less of a message than it takes it for",
-    probes="wrong_syntax",
-    judge=lambda seen: [*_alone(seen, "TOP"), *_alone(seen, "TOP 1")],
-)
-
-
-def _alone(seen: Seen, label: str) -> Iterable[Problem]:
-    spoken = seen("wrong_syntax", label)
-    if not spoken.refused:
-        yield Problem(f"{label} without what it needs is {spoken.outcome}", spoken)
-
-
-@check(
     "rfc1939/3/arity-none",
-    Level.NOTE,
-    BASICS,
+    NOTE,
     INVALID,
     expects="STAT, NOOP and RSET with an argument are refused, since they have none",
-    suffers="nothing, as a rule: many servers pass over words that are too many",
+    suffers="nothing, as a rule: many servers ignore extra words",
     probes="wrong_syntax",
+    judge=refused("wrong_syntax", "STAT x", "NOOP x", "RSET x"),
 )
-def _arity(seen: Seen) -> Iterable[Problem]:
-    for label in ("STAT x", "NOOP x", "RSET x"):
-        spoken = seen("wrong_syntax", label)
-        if not spoken.refused:
-            yield Problem(f"{label} is {spoken.outcome}", spoken)
 
 
 # Lines that are too long, and octets that no command has.
@@ -223,11 +199,9 @@ def _arity(seen: Seen) -> Iterable[Problem]:
 
 @check(
     "rfc2449/4/command-255",
-    Level.MUST,
-    "RFC 2449 §4",
+    MUST,
     "The maximum length of a command is increased from 47 characters (4 character command, single "
-    "space, "
-    "40 character argument, CRLF) to 255 octets, including the terminating CRLF.",
+    "space, 40 character argument, CRLF) to 255 octets, including the terminating CRLF.",
     expects="a command of 255 octets is answered, whatever the answer",
     suffers="a long name or a token is cut, and the login fails",
     probes="long_lines capa",
@@ -242,10 +216,9 @@ def _command_255(seen: Seen) -> Iterable[Problem]:
 
 @check(
     "robust/long-line",
-    Level.SHOULD,
-    BASICS,
+    SHOULD,
     INVALID,
-    expects="a long line gets one -ERR, or the end of the connection",
+    expects="a long line gets one -ERR, or ends the connection",
     suffers="a token that is longer than the server's buffer puts it out of step",
     probes="long_lines",
 )
@@ -258,43 +231,37 @@ def _long_line(seen: Seen) -> Iterable[Problem]:
             yield Problem(f"a line of {length} octets is not answered", spoken)
 
 
-@check(
+check(
     "robust/nul",
-    Level.MUST,
-    BASICS,
+    MUST,
     INVALID,
     expects="a command with NUL in it is refused",
-    suffers="nothing; but a server that takes what is before the NUL reads other lines than a filter",
+    suffers="nothing; but a server that stops reading at the NUL sees other lines than a filter",
     probes="odd_octets",
+    judge=wrong_if(
+        lambda spoken: spoken.ok, "CA, NUL, PA is answered with +OK", "odd_octets", "NUL"
+    ),
 )
-def _nul(seen: Seen) -> Iterable[Problem]:
-    spoken = seen("odd_octets", "NUL")
-    if spoken.ok:
-        yield Problem("CA, NUL, PA is answered with +OK", spoken)
-
-
 check(
     "robust/high-octets",
-    Level.MUST,
-    BASICS,
+    MUST,
     INVALID,
-    expects="octets that are no ASCII are refused",
-    suffers="nothing; but a server that falls over them can be felled by anyone",
+    expects="octets that aren't ASCII are refused",
+    suffers="nothing; but if the server falls over them, anyone can bring it down",
     probes="odd_octets",
     judge=refused("odd_octets", "high octets"),
 )
-
-
-@check(
+check(
     "robust/control-echo",
-    Level.SHOULD,
-    "RFC 2449 §3",
-    'schar = %x21-5A / %x5C-7F ;printable ASCII, excluding "["',
+    SHOULD,
+    PRINTABLE,
     expects="control characters of a command are not sent back in its reply",
     suffers="its log, or the terminal that shows it, obeys whoever sent them",
     probes="odd_octets",
+    judge=wrong_if(
+        lambda spoken: spoken.line and any(octet < 0x20 for octet in spoken.line.line),
+        "the reply repeats control characters of the command",
+        "odd_octets",
+        "escapes",
+    ),
 )
-def _control_echo(seen: Seen) -> Iterable[Problem]:
-    spoken = seen("odd_octets", "escapes")
-    if spoken.line is not None and any(octet < 0x20 for octet in spoken.line.line):
-        yield Problem("the reply repeats control characters of the command", spoken)

@@ -3,11 +3,11 @@
 Pupils are judged at the server, by the lesson's own tutor, so that whatever they connect with counts.
 
 - `command` is `poptalk class`.
-- `server` lays a lesson out for a server of a class, also for `poptalk serve --lesson`; `room` is that
+- `server` prepares a lesson for the server of a class, also for `poptalk serve --lesson`; `room` is that
   server with its pupils.
-- `pupils` knows whose each connection is; `pupil` is one of them, with a tutor.
+- `connection` is one connection; `pupils` knows whose each is; `pupil` is one pupil, with a tutor.
 - `view` holds the values that a board shows, `board` draws them, `screen` puts that on a terminal, and
-  `report` writes lines in its place.
+  `report` prints lines instead.
 - `web` is the lesson and the board as web pages.
 - `results` keeps what was done; `rehearsal` plays pupils.
 """

@@ -10,37 +10,49 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from poptalk.classroom.pupil import Remark
+from poptalk.classroom.server import address_here
 from poptalk.classroom.view import BoardView, PupilView, StepState
 from poptalk.net.endpoint import is_loopback
-from poptalk.terminal.safe import Fragments, cells, cut, hanging, wrap
+from poptalk.terminal.markdown import broken
+from poptalk.terminal.safe import Fragments, cells, cut, wrap
 
 NOBODY_SECONDS = 60.0
-"""How long nobody may come until the usual causes are named: by then the first has typed the address."""
+"""How long nobody may join before the usual causes are listed: typing an address takes a while."""
 
 WIDE = 60
-"""Columns from which on there is room for words."""
+"""Columns from which there is room for words."""
 
 BLOCKS = {StepState.DONE: "█", StepState.DUE: "▒", StepState.TO_DO: "░"}
 LETTERS = {StepState.DONE: "#", StepState.DUE: ">", StepState.TO_DO: "."}
 _STYLES = {StepState.DONE: "done", StepState.DUE: "notyet", StepState.TO_DO: "text"}
 
 INDENT = "    "
-"""In front of what belongs to the pupil above."""
+"""In front of the rows that belong to the pupil above."""
 
 MOST_BLOCKS = 20
-"""A lesson with more steps gets numbers."""
+"""A lesson with more steps gets a count in their place."""
+
+KEYS = (
+    "j how to join   Enter look at one   n names   Up Down choose   q leave",
+    "j join  Enter look  n names  Up/Down  q leave",
+    "j join Enter look n names q leave",
+)
+"""What the keys do; the first that fits is shown."""
+
+_LABEL = re.compile(r" *(?:\w+ {2,})?")
+"""What a row of the blackboard begins with: spaces, and perhaps a name in a column of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Looks:
-    """How the board is to look.
+    """How the board looks.
 
     Args:
         columns: cells of a row.
         rows: how many there are.
-        blocks: what stands for the state of a step.
-        hides_names: whether numbers stand for names.
-        selected: the number of the pupil who is looked at; None for nobody.
+        blocks: the character for each state of a step.
+        hides_names: whether to show numbers in place of names.
+        selected: the number of the selected pupil; None for nobody.
     """
 
     columns: int = 80
@@ -50,11 +62,11 @@ class Looks:
     selected: int | None = None
 
     def name(self, pupil: PupilView) -> str:
-        """Return what stands for a pupil."""
+        """Return the name to show for a pupil."""
         return pupil.hidden_name if self.hides_names else pupil.name
 
     def without_names(self, text: str, pupils: Iterable[PupilView]) -> str:
-        """Replace names in what was typed, where they are hidden."""
+        """Return a text with pupils' names replaced, if names are hidden."""
         names = {pupil.name.casefold(): pupil.hidden_name for pupil in pupils}
         if not (self.hides_names and names):
             return text
@@ -64,14 +76,14 @@ class Looks:
 
 
 def draw(view: BoardView, looks: Looks) -> list[Fragments]:
-    """Return the rows of the board; a last one for the keys is `keys`."""
+    """Return the rows of the board, without the last one, which is `keys`."""
     head = _head(view, looks)
     room = looks.rows - len(head)
     pupils = view.pupils
     numbers = [pupil.number for pupil in pupils]
     first = 0
     if looks.selected in numbers:
-        # As far up as lets the one who is looked at be seen; a pupil takes a row at least.
+        # Scroll no further than the selected pupil requires.
         at = numbers.index(looks.selected)
         first, needed = at, len(_pupil(pupils[at], view, looks)) + 1
         while first and (needed := needed + len(_pupil(pupils[first - 1], view, looks))) <= room:
@@ -84,18 +96,17 @@ def draw(view: BoardView, looks: Looks) -> list[Fragments]:
             shown.append([("note", f"  and {len(pupils) - index} more below")])
             break
         shown += entry
-    return [_fitting(row, looks.columns) for row in head + shown][: looks.rows]
+    return [broken(row, looks.columns, [])[0] for row in head + shown][: looks.rows]
 
 
 def _head(view: BoardView, looks: Looks) -> list[Fragments]:
     columns = looks.columns
     is_wide = columns >= WIDE
-    through = f"{view.finished} through"
-    count = f"{view.connected} here, {through}, {_clock(view.seconds)}"
+    count = f"{view.connected} here, {view.finished} finished, {_clock(view.seconds)}"
     title = cut(view.lesson, columns - cells(count) - 2)
     gap = " " * max(1, columns - cells(title) - cells(count))
-    tallies = [f"{step.number}:{step.through}" for step in view.steps]
-    words = "through step  " if is_wide else "through  "
+    tallies = [f"{step.number}:{step.done}" for step in view.steps]
+    words = "past step  " if is_wide else "past  "
     steps = wrap(words + "  ".join(tallies), columns)
     rows: list[Fragments] = [[("heading", title), ("text", gap + count)]]
     rows += [[("text", row)] for row in steps[:2]]
@@ -109,11 +120,11 @@ def _head(view: BoardView, looks: Looks) -> list[Fragments]:
 
 
 def _pupil(pupil: PupilView, view: BoardView, looks: Looks) -> list[Fragments]:
-    """Return a row for a pupil, and one or two more where something is to be said."""
+    """Return a row for a pupil, and further rows for what there is to say about them."""
     is_wide = looks.columns >= WIDE
     is_selected = pupil.number == looks.selected
     name, width = looks.name(pupil), 14 if is_wide else 9
-    # Without a name there is nothing to count, so its address has the room of the blocks.
+    # Without a name nothing is counted, so the address gets the room of the blocks.
     width += 0 if pupil.is_named else len(pupil.steps)
     name = cut(name, width)
     line = looks.without_names(pupil.line, view.pupils)
@@ -133,8 +144,7 @@ def _pupil(pupil: PupilView, view: BoardView, looks: Looks) -> list[Fragments]:
     if remark:
         style = "aside" if pupil.word == "note" else "notyet"
         if is_selected:
-            text = f"{pupil.word}: {remark}"
-            rows += _wrapped("text", text, looks.columns, indent=INDENT)
+            rows += _wrapped("text", f"{pupil.word}: {remark}", looks.columns, indent=INDENT)
         else:
             rows.append([("text", INDENT), (style, f"{pupil.word}:"), ("text", f" {remark}")])
     if pupil.trouble:
@@ -150,7 +160,7 @@ def _blocks(pupil: PupilView, looks: Looks) -> Fragments:
 
 def _state(pupil: PupilView) -> str:
     if pupil.is_finished:
-        return "through"
+        return "finished"
     return ("" if pupil.is_connected else "away ") + _short(pupil.stuck_seconds)
 
 
@@ -162,69 +172,69 @@ def _misses(pupil: PupilView, *, is_wide: bool) -> str:
 
 
 def _short(seconds: float) -> str:
-    """Write how long something lasts in three or four cells."""
+    """Write a duration in three or four cells."""
     if seconds < 60:
         return f"{seconds:.0f}s"
     return f"{seconds // 60:.0f}m" if seconds < 3600 else f"{seconds / 3600:.0f}h"
 
 
 def _clock(seconds: float) -> str:
-    minutes, left = divmod(int(seconds), 60)
-    return (
-        f"{minutes // 60}:{minutes % 60:02}:{left:02}" if minutes >= 60 else f"{minutes}:{left:02}"
-    )
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def nobody(
     join: Sequence[str], hosts: Sequence[str], port: int, seconds: float, looks: Looks
 ) -> list[Fragments]:
-    """Return what is shown while nobody has come: how to join, and later the usual causes.
+    """Return what to show until the first pupil joins: how to join, and after a while the usual causes.
 
     Args:
-        join: what is on the blackboard.
+        join: the rows of the blackboard.
         hosts: the addresses that the server listens on.
         port: its port.
         seconds: since the class began.
-        looks: see there.
+        looks: how it looks.
     """
     rows = joining(join, looks)
     if seconds < NOBODY_SECONDS:
-        return [[("heading", "Nobody yet.")], [], *rows]
+        return [[("heading", "Nobody yet.")], [], *rows][: looks.rows]
     causes = [
-        f"A firewall on this machine may refuse port {port}: allow connections to it.",
-        "The address may be another one: compare it with this machine's network settings.",
-        "A Wi-Fi for guests often keeps its machines apart (client isolation): take another network, "
-        "or a phone's hotspot.",
+        f"A firewall on this machine may block port {port}: allow connections to it.",
+        "The address may be wrong: compare it with this machine's network settings.",
+        "Guest Wi-Fi often keeps its machines apart (client isolation): use another network, or a "
+        "phone's hotspot.",
     ]
     if all(map(is_loopback, hosts)):
         causes = [
-            f"The server listens on {hosts[0]}, which only this machine can reach: begin again with "
+            f"The server listens on {hosts[0]}, which only this machine can reach: start again with "
             "--listen 0.0.0.0",
             *causes[:1],
         ]
+    here = address_here(hosts[0])
     found: list[Fragments] = [[("heading", "Nobody yet. The usual causes:")]]
-    for cause in causes:
-        found += _wrapped("text", f"- {cause}", looks.columns)
-    test = f"To see whether it works at all, type here: telnet {hosts[0]} {port}"
-    found += _wrapped("text", test, looks.columns)
+    for text in (
+        *(f"- {cause}" for cause in causes),
+        f"To see whether it works at all, type on this machine: telnet {here} {port}",
+    ):
+        found += _wrapped("text", text, looks.columns)
     return [*found, [], *rows][: looks.rows]
 
 
 def joining(join: Sequence[str], looks: Looks, *, has_page: bool = False) -> list[Fragments]:
-    """Return what is on the blackboard, and how pupils get onto the board.
+    """Return the blackboard, and how pupils get onto the board.
 
     Args:
-        join: what is on the blackboard.
-        looks: see there.
+        join: the rows of the blackboard.
+        looks: how it looks.
         has_page: whether the board is a web page as well.
     """
     rows: list[Fragments] = []
     for line in join:
-        if cells(line) <= looks.columns:
-            rows.append([("text", line)])
-        else:
-            indent = line[: len(line) - len(line.lstrip())]
-            rows += _wrapped("text", line, looks.columns, indent=indent)
+        label = _LABEL.findall(line)[0]
+        first, *others = wrap(line[len(label) :], max(1, looks.columns - len(label)))
+        rows.append([("text", label + first)])
+        rows += [[("text", " " * len(label) + other)] for other in others]
     hint = "Send USER and a name, and you are on the board by that name."
     if has_page:
         hint += " The board is a web page as well: w on the board says where."
@@ -232,8 +242,8 @@ def joining(join: Sequence[str], looks: Looks, *, has_page: bool = False) -> lis
 
 
 def as_page(address: str, looks: Looks) -> list[Fragments]:
-    """Return where the board is as a web page."""
-    text = "The board as a web page. The address opens it to anyone who has it, names included:"
+    """Return the address of the board as a web page."""
+    text = "The board as a web page. Anyone who has this address can open it, names included:"
     rows: list[Fragments] = [*_wrapped("text", text, looks.columns), []]
     rows += [[("typed", row)] for row in wrap(address, looks.columns)]
     return rows[: looks.rows]
@@ -242,15 +252,15 @@ def as_page(address: str, looks: Looks) -> list[Fragments]:
 def exchange(
     pupil: PupilView, said: Sequence[Fragments | Remark], view: BoardView, looks: Looks
 ) -> list[Fragments]:
-    """Return the end of a pupil's exchange, with poptalk's comments."""
-    title = f"{looks.name(pupil)}  {pupil.step or 'through'}"
+    """Return the end of a pupil's dialogue, with poptalk's comments."""
+    title = f"{looks.name(pupil)}  {pupil.step or 'finished'}"
     rows: list[Fragments] = []
     for each in said[-looks.rows :]:
         if isinstance(each, Remark):
             text = f"{each.kind.value}: {each.text}"
             rows += _wrapped("aside", text, looks.columns, indent="   ")
         else:
-            rows += _broken(each, looks.columns)
+            rows += broken(each, looks.columns, [("text", "   ")])
     if looks.hides_names:
         rows = [
             [(style, looks.without_names(text, view.pupils)) for style, text in row] for row in rows
@@ -261,39 +271,10 @@ def exchange(
 
 def keys(columns: int) -> Fragments:
     """Return the row that says what the keys do."""
-    words = (
-        "j how to join   Enter look at one   n names   Up Down choose   q leave"
-        if columns > 72
-        else "j join  Enter look  n names  Up/Down  q leave"
-        if columns >= 46
-        else "j join Enter look n names q leave"
-    )
+    words = next((each for each in KEYS if len(each) <= columns), KEYS[-1])
     return [("toolbar", cut(words, columns))]
-
-
-def _broken(line: Fragments, columns: int) -> list[Fragments]:
-    """Break a line of a dialogue into rows."""
-    rows: list[Fragments] = [[]]
-    for style, text in hanging(line, columns):
-        first, *others = text.split("\n")
-        rows[-1].append((style, first))
-        rows += [[(style, other)] for other in others]
-    return rows
 
 
 def _wrapped(style: str, text: str, columns: int, *, indent: str = "") -> list[Fragments]:
     """Break a sentence into rows."""
     return [[(style, indent + row)] for row in wrap(text, max(1, columns - len(indent)))]
-
-
-def _fitting(row: Fragments, columns: int) -> Fragments:
-    """Cut a row that is too long."""
-    left = columns
-    fitting: Fragments = []
-    for style, text in row:
-        shown = cut(text, left) if cells(text) > left else text
-        fitting.append((style, shown))
-        left -= cells(shown)
-        if left <= 0:
-            break
-    return fitting

@@ -1,4 +1,4 @@
-"""The command ``poptalk class``: the server of a lesson, and the board beside it."""
+"""The command ``poptalk class``: the server of a lesson, and the board."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ Say = Callable[[str], None]
 
 
 class ClassSettings(Value):
-    """How a class is to be."""
+    """The options of `poptalk class`."""
 
     lesson: str = ""
     any_name: str = ""
-    """The password of everybody; empty for one that is chosen."""
+    """The password for everyone; empty to have one chosen."""
     listen: tuple[str, ...] = (LOOPBACK,)
     port: int = 0
     tls_port: int = 0
     web: int | None = None
-    """The port of the pages; None for no pages."""
+    """The port of the web pages; None for no pages."""
     results: str | None = None
     keep: str | None = None
     rehearse: int = 0
-    """How many pupils are played."""
+    """How many pupils to play."""
     plain: bool = False
     color: ColorFlag = "auto"
     theme: str = "neutral"
@@ -61,15 +61,15 @@ def run_class(settings: ClassSettings, *, say: Say, complain: Say) -> int:
     """Hold a class until the teacher leaves.
 
     Args:
-        settings: what was asked for.
+        settings: the options.
         say: prints a line and flushes it.
-        complain: prints a sentence where errors and warnings go.
+        complain: prints a sentence to standard error.
 
     Returns:
-        The exit code: 0 at the end; 2 for what cannot be used; 1 for a port that is taken.
+        The exit code: 0 at the end; 2 for an option that cannot be used; 1 for a port that is taken.
 
     Raises:
-        UsageError: there is no such lesson, or it is none for a class.
+        UsageError: there is no such lesson, or a class can't do it.
         ScreenClosed: standard output is gone.
     """
     lesson = lesson_named(settings.lesson)
@@ -98,10 +98,10 @@ def run_class(settings: ClassSettings, *, say: Say, complain: Say) -> int:
 
 
 def _pages(settings: ClassSettings) -> Callable[[ClassRoom], WebSite] | None:
-    """Return what makes the pages of a class; None where none were asked for.
+    """Return the constructor of the web pages of a class; None if none are asked for.
 
     Raises:
-        UsageError: what serves them is not installed.
+        UsageError: aiohttp, which serves them, is not installed.
     """
     if settings.web is None:
         return None
@@ -116,14 +116,20 @@ def _pages(settings: ClassSettings) -> Callable[[ClassRoom], WebSite] | None:
 def _running(
     room: ClassRoom, settings: ClassSettings, complain: Say, site: WebSite | None
 ) -> Iterator[ClassResults | None]:
-    """Run the class, with all that is kept of it."""
+    """Run the class, its pages and its rehearsal, and keep its results."""
     pupils = room.pupils
     pupils.complain = complain
     results = None
     with ExitStack() as running:
+        # The ports first: without them no file is made.
+        running.callback(room.close)
+        room.server.listen()
+        if site is not None:
+            running.callback(site.close)
+            site.listen()
         if settings.results is not None:
             results = ClassResults(Path(settings.results), pupils, complain=complain)
-            pupils.finished = results.save
+            pupils.step_done = results.save
             running.callback(results.save)
         if settings.keep is not None:
             dialogues = Dialogues(Path(settings.keep), complain=complain)
@@ -149,7 +155,7 @@ def _show(
         for line in join:
             say(line)
         if board_page:
-            say(f"The board as a page, for you alone: {board_page}")
+            say(f"The board as a web page, for you alone: {board_page}")
         with _stop_signals() as stop:
             report(room, say=say, until=stop.wait)
         return
@@ -172,7 +178,7 @@ def _can_redraw() -> bool:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C or SIGTERM sets."""
+    """Yield an event that Ctrl-C or SIGTERM sets."""
     stop = threading.Event()
 
     def came(_number: int, _frame: FrameType | None) -> None:
@@ -192,7 +198,7 @@ def _summary(
 ) -> Iterator[str]:
     view = room.pupils.board()
     named = sum(pupil.is_named for pupil in view.pupils)
-    yield f"The class is over: {named} came, {view.finished} got through."
+    yield f"The class is over: {named} came, {view.finished} finished the lesson."
     if results is not None:
         yield f"The results are in {settings.results}."
     if settings.keep is not None:

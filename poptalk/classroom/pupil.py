@@ -1,8 +1,9 @@
 """One pupil: the lesson's own tutor, told what the server saw of the pupil's connections.
 
-It is `poptalk learn` without hands and without a screen: the pupil connects and types, with whatever
-program, and the tutor judges each line as ever.  Questions and pauses cannot be asked on the wire, so
-they are gone through; what poptalk would type is waited for (see `Tutor`, `by_hand`).
+It is `poptalk learn` without a keyboard and without a screen: the pupil connects and types, with any
+program, and the tutor judges each line as it always does.  Questions and pauses can't be shown on the
+wire, so they are answered here.  What poptalk would type itself, the pupil has to (see `Tutor`,
+`by_hand`).
 """
 
 from __future__ import annotations
@@ -44,36 +45,37 @@ from poptalk.terminal.render import client_line, plain_text, status_line
 from poptalk.terminal.safe import Fragments
 
 if TYPE_CHECKING:
+    from poptalk.classroom.pupils import Pupils
     from poptalk.classroom.room import PupilServer
     from poptalk.lesson.actions import LessonEvent
     from poptalk.net.endpoint import Destination
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.session.exchanges import Exchanges
 
 MOST_OCTETS_OF_A_LINE = 200
-"""Octets that are kept of a line: more than a row of any board."""
+"""Octets that are kept of a line: more than any board shows in a row."""
 
 MOST_WRONG_LINES = 200
-"""Different wrong lines of a pupil that are counted."""
+"""How many different wrong lines of a pupil are counted."""
 
 MOST_SAID = 300
-"""Lines of an exchange that are kept for the teacher to look at."""
+"""Lines of the dialogue that are kept for the teacher to look at."""
 
 SPACE_FOR_TEXT = 10_000
-"""Columns of a row that is not to be broken."""
+"""Columns of a row that must not be broken."""
 
 
 def steps_to_do(lesson: Lesson) -> tuple[Step, ...]:
-    """Return the steps in which something is sent; the others are questions and prose alone."""
+    """Return the steps that send something; the others are only questions and prose."""
     return tuple(step for step in lesson.steps if any(step.blocks(BlockKind.TASK)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """What poptalk says to a line."""
+    """What poptalk says about a line."""
 
     line: str
-    """Harmless, secrets masked; empty where it is about no line."""
+    """Made harmless, secrets masked; empty if it is about no line."""
     kind: FeedbackKind
     text: str
     """On one line, without Markdown."""
@@ -85,53 +87,33 @@ class FinishedStep:
 
     at: datetime
     seconds: float
-    """Since the step before it was done, or since the pupil came."""
+    """Since the previous step was done, or since the pupil came."""
     lines: int
     misses: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What a pupil needs of the class.
-
-    Args:
-        clock: gives seconds.
-        later: does something after some seconds.
-        aside: does work in a thread, and then something else.
-        finished: called when a step is done.
-        complain: called with a sentence for the teacher.
-    """
-
-    clock: Callable[[], float]
-    later: Callable[[float, Callable[[], None]], None]
-    aside: Callable[[Callable[[], None], Callable[[], None]], None]
-    finished: Callable[[], None]
-    complain: Callable[[str], None]
 
 
 class Pupil(Driver):
     """A pupil of a class.
 
     Args:
-        name: as the pupil gave it, or an address where no name was given.
+        name: as the pupil gave it, or the address if no name was given.
         is_named: whether it is a name.
-        number: in which order the names came, from 1; less than 0 without one.
-        lesson: what is learnt.
-        server: the pupil's maildrop, and the way to it.
-        tools: see there.
+        number: from 1, in the order in which the names came; below 0 without a name.
+        lesson: what the pupil learns.
+        server: the server as this pupil sees it.
+        pupils: the class.
 
     Attributes:
         done: the steps that are done, by their ids.
         lines: how many lines were sent in each step.
         misses: how many of them were wrong.
-        wrong: how often each wrong line came, as it may be seen.
-        progressed_at: when something was last done that the lesson asks for, by the clock.
+        wrong: how often each wrong line came, as it may be shown.
+        progressed_at: when the pupil last did something that the lesson asks for, by the class's clock.
         remark: the last remark since then.
-        said: what was said last, and poptalk's comments, masked and harmless.
+        said: what was said last, with poptalk's comments; secrets masked, and harmless.
         finished: whether the lesson is over.
-        has_logged_in: whether the name is more than a try.
-        has_hands: whether it is the pupil's page that connects, whose own tutor makes the maildrop what
-            it has to be.
+        has_logged_in: whether the name is proven.
+        has_hands: whether the pupil's web page connects, whose own tutor restores the maildrop.
     """
 
     def __init__(
@@ -142,7 +124,7 @@ class Pupil(Driver):
         number: int,
         lesson: Lesson,
         server: PupilServer,
-        tools: Tools,
+        pupils: Pupils,
     ) -> None:
         self.name, self.is_named, self.number = name, is_named, number
         self.done: dict[str, FinishedStep] = {}
@@ -151,10 +133,10 @@ class Pupil(Driver):
         self.remark: Remark | None = None
         self.said: deque[Fragments | Remark] = deque(maxlen=MOST_SAID)
         self.finished = self.has_logged_in = self.has_hands = False
-        self.progressed_at = self._step_since = tools.clock()
+        self.progressed_at = self._step_since = pupils.clock()
         self.lines: Counter[str] = Counter()
         self._sent: deque[tuple[bytes, str]] = deque(maxlen=MOST_SAID)
-        """Lines as they were sent, and as they may be seen, that are not answered yet."""
+        """Lines that are not answered yet: as they were sent, and as they may be shown."""
         self._line = ""
         self._news = ""
         self._question: QuizQuestion | None = None
@@ -163,10 +145,12 @@ class Pupil(Driver):
         self._held: list[News] = []
         """What happened during a proof."""
         self._connected = False
-        """Whether a connection was just made."""
-        self._server, self._tools = server, tools
+        """Whether a connection has just been made."""
+        self._server, self._pupils = server, pupils
         self._visitor = VisitorSession(
-            server.destination(fresh=False, number=1), self.hear, complain=tools.complain
+            server.destination(fresh=False, number=1),
+            self.hear,
+            complain=lambda sentence: pupils.complain(sentence),
         )
         tutor = Tutor(lesson, known=server.known, later_letters=server.later_letters, by_hand=True)
         super().__init__(tutor, server)
@@ -178,10 +162,10 @@ class Pupil(Driver):
             self._held.append(news)
             return
         if isinstance(news, VisitorLeft) and not self.is_connected:
-            return  # known already
+            return  # that is known already
         self.visited(self._visitor, news)
         if self.session is not None and self.session.farewell:
-            # The server hangs up: that the client may take a while is no matter here.
+            # The server hangs up; the client may take its time to do the same.
             self.visited(self._visitor, VisitorLeft(how=EndReason.QUIT))
 
     def leave(self) -> None:
@@ -189,37 +173,37 @@ class Pupil(Driver):
         self.take(VisitorLeft(how=DropReason.CLIENT_VANISHED))
 
     def log_to(self, name: str) -> None:
-        """Write the dialogue to a file as it goes on; nothing was said yet.
+        """Write the dialogue to a file as it happens; call this before anything is said.
 
         Raises:
-            OSError: it cannot be opened.
+            OSError: the file cannot be opened.
         """
         self._visitor.session.log = open_log(name, self._visitor.session)
 
     def close(self) -> None:
-        """Be of no further influence."""
+        """Do nothing any more, and close the file."""
         self.over = True
         self._visitor.session.close()
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection that takes commands."""
+        """Whether there is an open connection."""
         return self.session is not None
 
     @property
     def waits_for(self) -> str:
-        """What has to be done again before the lesson goes on, in a sentence; mostly empty."""
-        return self._news if self.tutor.waits_for_the_learner else ""
+        """What has to be done again before the lesson goes on, in a sentence; usually empty."""
+        return self._news if self.tutor.session.awaited else ""
 
     @property
     def step(self) -> Step | None:
-        """The step that is due; None once the lesson is over."""
+        """The current step; None once the lesson is over."""
         return None if self.finished else self.tutor.step
 
     # What happens.
 
     def carry_out(self, actions: list[LessonAction]) -> None:  # type: ignore[override]
-        """Carry out actions, and go through questions and pauses."""
+        """Carry out actions, and answer questions and pauses."""
         is_nested = self._working
         super().carry_out(actions)
         while not (is_nested or self.busy or self.over):
@@ -229,7 +213,7 @@ class Pupil(Driver):
             super().carry_out(self.tutor.tell(answer))
 
     def _answer_by_itself(self) -> Chosen | Request | None:
-        """Return what answers what cannot be asked on the wire; None where a line is due."""
+        """Return the answer to a question or a pause; None if a line is awaited."""
         if self.tutor.awaiting is Awaiting.PAUSE:
             return Request.GO_ON
         if self.tutor.awaiting is not Awaiting.CHOICE or self._question is None:
@@ -238,7 +222,7 @@ class Pupil(Driver):
         return Chosen(number=right[0]) if right else Request.SKIP
 
     def hear(self, event: Event) -> None:
-        """Keep what may be seen of an event."""
+        """Keep what may be shown of an event."""
         match event:
             case Sent(line=line, secret=secret):
                 shown = client_line(self._masked(line), secret)
@@ -258,7 +242,7 @@ class Pupil(Driver):
         super().hear(event)
 
     def _masked(self, line: bytes) -> bytes:
-        """Mask the password of the class where it was typed in the wrong place."""
+        """Mask the password of the class if it was typed in the wrong place."""
         password = (self._server.known.password or "").encode()
         return line[:MOST_OCTETS_OF_A_LINE].replace(password, MASK) if password else line
 
@@ -276,17 +260,17 @@ class Pupil(Driver):
             self.lines[self._slug] += 1
 
     def settled(self) -> None:
-        """Take note of the maildrop as it is when a connection begins."""
+        """Remember the maildrop as it is when a connection begins."""
         if self._connected:
             self._connected = False
-            self._server.remember(self.tutor.connection)
+            self._server.remember(self.tutor.session.number)
 
     @property
     def _slug(self) -> str:
         return self.tutor.step.slug if self.tutor.step is not None else ""
 
     def show(self, action: LessonAction) -> None:
-        """Keep what a teacher is to see."""
+        """Keep what the teacher should see."""
         match action:
             case Keep(event=event) if event.kind in (EventKind.PASSED, EventKind.SHOWN):
                 self._finish(event.step)
@@ -309,18 +293,18 @@ class Pupil(Driver):
         match feedback.kind:
             case FeedbackKind.DONE:
                 self.remark = None
-                self.progressed_at = self._tools.clock()
+                self.progressed_at = self._pupils.clock()
             case FeedbackKind.NEWS:
                 self._news = remark.text
             case FeedbackKind.HINT:
-                pass  # it names keys that the pupil doesn't have
-            case FeedbackKind.CLOSED if self.remark is not None:
-                pass  # that a pupil is away is seen, and what went wrong before says more
+                pass  # it names keys that the pupil may not have
+            case FeedbackKind.CLOSED:
+                pass  # the board says "away", and nobody is asked to press Enter there
             case _:
                 self.remark = remark
 
     def _finish(self, slug: str) -> None:
-        now = self._tools.clock()
+        now = self._pupils.clock()
         self.done[slug] = FinishedStep(
             at=now_here(),
             seconds=now - self._step_since,
@@ -329,9 +313,9 @@ class Pupil(Driver):
         )
         self._step_since = self.progressed_at = now
         self.remark = None
-        self._tools.finished()
+        self._pupils.step_done()
 
-    # The hands: see `driver.Driver`.  There are none but the pupil's.
+    # The hands: see `Driver`.  Only the pupil has any.
 
     @property
     def session(self) -> ClientSession | None:
@@ -354,10 +338,10 @@ class Pupil(Driver):
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later."""
-        self._tools.later(seconds, action)
+        self._pupils.later(seconds, action)
 
     def prove(self, second: SecondConnection, done: Callable[[], None]) -> None:
-        """Run a dialogue on a second connection; what happens meanwhile is told after it."""
+        """Run a dialogue on a second connection; what happens meanwhile waits."""
 
         def proved() -> None:
             self._proving = False
@@ -367,7 +351,7 @@ class Pupil(Driver):
                 self.take(news)
 
         self._proving = True
-        self._tools.aside(second.run, proved)
+        self._pupils.in_a_thread(second.run, proved)
 
 
 def plain(source: str) -> str:

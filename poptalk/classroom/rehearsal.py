@@ -1,7 +1,7 @@
 """Pupils to rehearse with: they do the lesson over real sockets, and make the mistakes of real pupils.
 
-They cheat: what is due they ask the tutor of the class, so that they get to the end of any lesson.  How
-they go wrong is chance, the same for the same seed.
+They cheat: they ask the tutor of the class what is due, so that they reach the end of any lesson.  Their
+mistakes are random, and the same for the same seed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from poptalk.lesson.actions import Awaiting
 from poptalk.net.tls_settings import client_context
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import Effect, State
 from poptalk.pop3.events import TlsRequested
 from poptalk.transcript.model import Send
@@ -32,29 +32,29 @@ NAMES = (
     *("mona", "nick", "olga", "paul", "quinn", "rosa", "sam", "tara", "umar", "vera", "will"),
     *("yara", "zoe"),
 )
-"""They begin again, with a number, where there are more pupils."""
+"""Further pupils have the same names with a number."""
 
 PACE_SECONDS = 6.0
-"""What a pupil takes for a line, on average."""
+"""How long a pupil takes for a line, on average."""
 
 MOST_LINES = 400
-"""A pupil who has sent as many goes in circles."""
+"""A pupil who has sent so many goes round in circles."""
 
 READ_OCTETS = 65_536
 
 NAMELESS = 0.6
-"""How likely a newcomer does what the lesson asks for without having said who they are."""
+"""How likely a newcomer does what the lesson asks for without giving a name."""
 
 MOST_TRIES = 8
-"""Lines in vain until an actor gives up the connection, and begins again."""
+"""Lines in vain after which an actor hangs up and begins again."""
 
 PATIENCE_SECONDS = 2.0
-"""How long a reply may take until an actor hangs up."""
+"""How long a reply may take before an actor hangs up."""
 
 BUSY_SECONDS = 0.01
 """How soon to look again while the server is at work."""
 
-# Mistakes: each makes of the right line what a pupil sends in its place, or nothing where it cannot.
+# Mistakes: each turns the right line into what a pupil sends instead; None where it doesn't apply.
 
 Mistake = Callable[[str, Random], str | None]
 
@@ -67,24 +67,24 @@ def _swapped(line: str, chance: Random) -> str | None:
 
 
 def _without_argument(line: str, _: Random) -> str | None:
-    """Leave the arguments out."""
+    """Leave out the arguments."""
     word, space, _rest = line.partition(" ")
     return word if space else None
 
 
 def _glued(line: str, _: Random) -> str | None:
-    """Leave the space out."""
+    """Leave out the space."""
     return line.replace(" ", "", 1) if " " in line else None
 
 
 def _other_number(line: str, chance: Random) -> str | None:
-    """Take another message."""
+    """Name another message."""
     word, _, rest = line.partition(" ")
     return f"{word} {chance.choice((1, 7, 99))}" if rest[:1].isdigit() else None
 
 
 def _other_password(line: str, _: Random) -> str | None:
-    """Take the wrong password."""
+    """Give the wrong password."""
     return "PASS secret" if line.upper().startswith("PASS ") else None
 
 
@@ -99,14 +99,13 @@ def _too_early(line: str, _: Random) -> str | None:
 
 
 def _other_protocol(_line: str, chance: Random) -> str | None:
-    """Take a word of IMAP or SMTP."""
+    """Send a command of IMAP or SMTP."""
     return chance.choice(("FETCH 1", "HELO", "LOGIN", "SELECT INBOX", "EHLO me"))
 
 
 def _other_command(line: str, chance: Random) -> str | None:
-    """Send something that is valid, and not what is asked for."""
-    looks = ("NOOP", "STAT", "LIST 1")
-    return chance.choice(looks) if line.upper() != "QUIT" else looks[0]
+    """Send a valid command that is not asked for."""
+    return chance.choice(("NOOP", "STAT", "LIST 1")) if line.upper() != "QUIT" else "NOOP"
 
 
 def _for_help(_line: str, chance: Random) -> str | None:
@@ -115,7 +114,7 @@ def _for_help(_line: str, chance: Random) -> str | None:
 
 
 def _quoted(line: str, _: Random) -> str | None:
-    """Type the quotation marks of the book as well."""
+    """Type the quotation marks as well."""
     return f'"{line}"'
 
 
@@ -137,13 +136,13 @@ MISTAKES: Sequence[Mistake] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """What a pupil of a rehearsal has done."""
+    """Something that an actor has done."""
 
     line: str | None
-    """What was sent; None for a connection that was made, or ended without a word."""
+    """What was sent; None if a connection was made, or ended without QUIT."""
     opens: bool = False
     is_judged: bool = True
-    """Whether the lesson had asked for a line, and not for another login."""
+    """Whether the lesson asked for a line, and not for another login."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,14 +150,14 @@ class Actor:
     """Someone who plays a pupil.
 
     Args:
-        name: what they give as theirs.
+        name: the pupil's name.
         room: the class.
-        chance: what is chance.
-        mistakes: those that they make.
-        often: how often they do, from 0 to 1.
+        chance: decides what is random.
+        mistakes: the mistakes to make.
+        often: how often to make one, from 0 to 1.
         pace: seconds for a line, on average.
-        deeds: what they have done.
-        is_through: whether they do no more.
+        deeds: what the actor has done.
+        is_through: whether the actor has stopped.
     """
 
     name: str
@@ -174,11 +173,11 @@ class Actor:
     _last: str = ""
     _turn: Turn | None = None
     _tries: int = 0
-    """How many lines were sent in vain to the turn that is due."""
+    """How many lines were sent in vain for the turn that is due."""
     _core: ClientSession = field(default_factory=ClientSession)
 
     async def play(self) -> None:
-        """Do the lesson, up to its end."""
+        """Do the lesson to its end."""
         if self.pace:
             await asyncio.sleep(self.chance.uniform(0, 2 * self.pace))
         try:
@@ -208,7 +207,7 @@ class Actor:
             self._tries = 0
             await self._hang_up()
         else:
-            # What comes before another login is not judged, so mistakes would be wasted there.
+            # Lines before another login are not judged, so mistakes would be wasted there.
             goes_wrong = self.chance.random() < self.often and not self._waits()
             wrong = self._wrong(lines[0]) if goes_wrong else None
             self._tries = self._tries + 1 if turn is self._turn else 0
@@ -217,7 +216,7 @@ class Actor:
         return True
 
     def _due(self) -> tuple[Awaiting, Turn | None, list[str]]:
-        """Return what the tutor awaits, and the lines that do it; the name first of all."""
+        """Return what the tutor awaits, and the lines that do it; the first is the name."""
         with self.room.pupils.lock:
             pupil = self.room.pupils.find(self.name)
             if pupil is None and self._writer is not None and self.chance.random() < NAMELESS:
@@ -226,7 +225,7 @@ class Actor:
                 return Awaiting.COMMAND, None, [f"USER {self.name}"]
             tutor = pupil.tutor
             turn = tutor.awaited
-            if tutor.waits_for_the_learner and turn is not None and turn.effect is Effect.LOGIN:
+            if tutor.session.awaited and turn is not None and turn.effect is Effect.LOGIN:
                 named = self._last.startswith("USER ")
                 lines = [f"PASS {self.room.password}" if named else f"USER {self.name}"]
             else:
@@ -235,15 +234,15 @@ class Actor:
             return Awaiting.BUSY if pupil.busy else tutor.awaiting, turn, lines
 
     def _waits(self) -> bool:
-        """Whether the lesson waits for what poptalk would do by itself, such as another login."""
+        """Tell whether the lesson waits for what `learn` would do itself, such as another login."""
         with self.room.pupils.lock:
             pupil = self.room.pupils.find(self.name)
             if pupil is None:
                 return False
-            return pupil.tutor.waits_for_the_learner or not pupil.is_connected
+            return pupil.tutor.session.awaited is not None or not pupil.is_connected
 
     def _is_seen(self) -> bool:
-        """Whether the server takes the pupil to be connected."""
+        """Tell whether the class takes the pupil to be connected."""
         with self.room.pupils.lock:
             pupil = self.room.pupils.find(self.name)
             return pupil is not None and pupil.is_connected
@@ -263,7 +262,7 @@ class Actor:
 
     async def _open(self) -> None:
         await self._close()
-        server = self.room.server
+        server = self.room.destination(self.room.server)
         self._reader, self._writer = await asyncio.open_connection(server.host, server.port)
         self._core = ClientSession()
         self._last = ""
@@ -287,7 +286,7 @@ class Actor:
             await self._close()
 
     async def _hear(self, enough: Callable[[], bool]) -> None:
-        """Read until there is enough; hang up where a reply has no end."""
+        """Read until there is enough; hang up if a reply doesn't end."""
         assert self._reader is not None
         while not enough() and self._core.state is not State.CLOSED:
             try:
@@ -308,7 +307,7 @@ class Actor:
         self._core.tls_established()
 
     async def _hang_up(self) -> None:
-        """Leave without a word."""
+        """Leave without QUIT."""
         if self._is_open:
             self.deeds.append(Deed(line=None))
         await self._close()
@@ -320,7 +319,7 @@ class Actor:
             with suppress(OSError):
                 await writer.wait_closed()
             while self._is_seen():
-                # Whoever comes back before the server has seen them go is refused, as real pupils are.
+                # To come back before the server has seen one go is to be refused, as real pupils are.
                 await asyncio.sleep(BUSY_SECONDS)
 
 
@@ -332,12 +331,12 @@ def _filled(turns: Iterable[Turn], bindings: Bindings) -> Iterator[str]:
 
 
 def cast(room: ClassRoom, count: int, *, seed: int = 1, pace: float = PACE_SECONDS) -> list[Actor]:
-    """Return actors for a class: some make few mistakes, some many, and some the same again and again.
+    """Return actors for a class: some make few mistakes, some many, and some repeat the same one.
 
     Args:
         room: the class.
-        count: how many.
-        seed: of chance.
+        count: how many actors.
+        seed: decides what is random.
         pace: seconds for a line, on average.
     """
     actors = []
@@ -360,7 +359,7 @@ def cast(room: ClassRoom, count: int, *, seed: int = 1, pace: float = PACE_SECON
 
 @contextmanager
 def rehearsing(actors: Sequence[Actor]) -> Iterator[None]:
-    """Let actors play, in a thread, as long as the context lasts."""
+    """Let actors play in a thread for as long as the context lasts."""
     loop = asyncio.new_event_loop()
 
     async def play() -> None:

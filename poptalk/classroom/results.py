@@ -1,8 +1,8 @@
 """What is kept of a class: a table for a spreadsheet, and the pupils' dialogues.
 
-The table has a row for each pupil and step.  It is written whenever somebody finishes a step, and
-brought to the disk before anything else happens, so that a program that is killed takes no finished
-step with it.  The file is always whole: a new one takes the place of the old.
+The table has a row for each pupil and step.  It is written whenever a pupil finishes a step, and
+flushed to the disk before anything else happens, so that no finished step is lost if the program is
+killed.  The file is always complete: a new one replaces the old.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from poptalk.classroom.pupil import Pupil, steps_to_do
 from poptalk.classroom.pupils import Pupils
 from poptalk.net.errors import reason
+from poptalk.session.log import PRIVATE
 from poptalk.terminal.safe import harmless
 
 HEADER = (
@@ -24,10 +25,7 @@ HEADER = (
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|", "%")
-"""What begins a formula in some spreadsheet (OWASP, CSV injection)."""
-
-PRIVATE = 0o600
-"""Names are nobody else's business."""
+"""What a formula begins with in one spreadsheet or another (OWASP, CSV injection)."""
 
 
 class CannotWriteResults(Exception):
@@ -35,7 +33,7 @@ class CannotWriteResults(Exception):
 
 
 def cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula: with an apostrophe in front, if need be."""
+    """Return a text that no spreadsheet takes for a formula, after an apostrophe if necessary."""
     shown = harmless(text)
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
@@ -44,12 +42,12 @@ class ClassResults:
     """The file with the results of a class.
 
     Args:
-        path: where; nothing may be there yet.
-        pupils: of the class.
-        complain: takes a sentence when the file cannot be written any more.
+        path: the file, which must not exist yet.
+        pupils: the class.
+        complain: called with a sentence when the file can no longer be written.
 
     Raises:
-        CannotWriteResults: it cannot be made.
+        CannotWriteResults: it exists, or cannot be written.
     """
 
     def __init__(self, path: Path, pupils: Pupils, *, complain: Callable[[str], None]) -> None:
@@ -58,7 +56,8 @@ class ClassResults:
         self._complained = ""
         if path.exists():
             raise CannotWriteResults(
-                f"{path} is there already, and may hold the results of another class; name a new file."
+                f"{path} is there already, and may hold the results of another class: give --results "
+                "the name of a new file."
             )
         try:
             self._write()
@@ -68,7 +67,7 @@ class ClassResults:
             ) from error
 
     def save(self) -> None:
-        """Write the file anew; what cannot be written is said once, and tried again next time."""
+        """Write the file again; complain once if that fails, and try again next time."""
         try:
             self._write()
         except OSError as error:
@@ -81,7 +80,7 @@ class ClassResults:
 
     def _write(self) -> None:
         text = io.StringIO(newline="")
-        # RFC 4180 §2: CRLF, and quotation marks where they are needed.
+        # RFC 4180 §2: CRLF, and quotation marks where necessary.
         table = csv.writer(text)
         table.writerow(HEADER)
         with self._pupils.lock:
@@ -90,7 +89,7 @@ class ClassResults:
         new = self._path.with_name(f".{self._path.name}.new")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
         with os.fdopen(descriptor, "wb") as file:
-            # The mark at the beginning tells Excel that it is UTF-8.
+            # The byte order mark tells Excel that the file is UTF-8.
             file.write(text.getvalue().encode("utf-8-sig"))
             file.flush()
             os.fsync(file.fileno())
@@ -98,7 +97,7 @@ class ClassResults:
         _sync_folder(self._path.parent)
 
     def _rows(self, pupil: Pupil) -> Iterator[list[str]]:
-        """Give a row for each step that is done or begun."""
+        """Yield a row for each step that is done or begun."""
         due = pupil.step
         for step in self._steps:
             done = pupil.done.get(step.slug)
@@ -121,7 +120,7 @@ class ClassResults:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring a name to the disk, where the system can."""
+    """Flush a folder's list of names to the disk, where the system can."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -135,11 +134,11 @@ class Dialogues:
     """A folder with the dialogue of each pupil, written as it happens; `poptalk run` replays them.
 
     Args:
-        folder: made if need be; what is there is added to.
-        complain: takes a sentence when a file cannot be written.
+        folder: created if necessary; files that exist are appended to.
+        complain: called with a sentence when a file cannot be written.
 
     Raises:
-        CannotWriteResults: the folder cannot be made.
+        CannotWriteResults: the folder cannot be created.
     """
 
     def __init__(self, folder: Path, *, complain: Callable[[str], None]) -> None:
@@ -147,21 +146,22 @@ class Dialogues:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise CannotWriteResults(f"{folder} cannot be made ({reason(error)}).") from error
+            raise CannotWriteResults(f"{folder} cannot be created ({reason(error)}).") from error
 
     def begin(self, pupil: Pupil) -> None:
         """Begin the dialogue of a pupil."""
+        path = self._path(pupil)
         try:
-            pupil.log_to(str(self._path(pupil)))
+            pupil.log_to(str(path))
         except OSError as error:
-            self._complain(f"{self._path(pupil)} cannot be written ({reason(error)}).")
+            self._complain(f"{path} cannot be written ({reason(error)}).")
 
     def forget(self, pupil: Pupil) -> None:
-        """Remove a dialogue that is in another pupil's file as well."""
+        """Remove a dialogue that is in another pupil's file too."""
         self._path(pupil).unlink(missing_ok=True)
 
     def _path(self, pupil: Pupil) -> Path:
-        # Names come from strangers: none becomes a path, or a hidden file.
+        # Strangers choose the names: none may become another path, or a hidden file.
         safe = "".join(
             character if character.isalnum() or character in "-_" else f"%{ord(character):x}"
             for character in pupil.name

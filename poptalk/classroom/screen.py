@@ -1,4 +1,4 @@
-"""The board on a terminal: drawn again whenever something has happened, and each second."""
+"""The board on a terminal, redrawn whenever something has happened, and every second."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from poptalk.terminal.theme import Theme
 
 LOOK_SECONDS = 0.5
-"""How often to look for news: a mistake is to be on the board within a second."""
+"""How often to look for news: a mistake has to be on the board within a second."""
 
 DRAW_SECONDS = 1.0
-"""How often to draw without news, since the times go on."""
+"""How often to redraw without news, because the times go on."""
 
 
 class _Showing(Enum):
@@ -40,8 +40,8 @@ class _Showing(Enum):
 
     BOARD = "the board"
     JOIN = "how to join"
-    PUPIL = "one pupil's exchange"
-    PAGE = "where the board is as a page"
+    PUPIL = "one pupil's dialogue"
+    PAGE = "the address of the board as a web page"
     ASK = "whether to leave"
 
 
@@ -50,10 +50,10 @@ class BoardScreen:
 
     Args:
         room: the class, which is running.
-        join: what is on the blackboard.
+        join: the rows of the blackboard.
         board_page: the address of the board as a web page, for the teacher alone; empty for none.
-        theme: what the styles look like.
-        color: what `use_color` decided.
+        theme: the look of each style.
+        color: whether to use colours, from `use_color`.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class BoardScreen:
             watching.cancel()
 
     async def _watch(self) -> None:
-        """Draw what is new."""
+        """Redraw when there is news, and every second."""
         drawn, version = 0.0, -1
         while True:
             now = time.monotonic()
@@ -118,7 +118,7 @@ class BoardScreen:
         looks, view = self._looks, self._room.pupils.board()
         self._view = view
         if self._showing is _Showing.PUPIL and self._selected is None:
-            self._showing = _Showing.BOARD  # who was without a name has one now
+            self._showing = _Showing.BOARD  # the pupil without a name has one now
         looks.columns, looks.rows = size.columns, max(1, size.rows - 1 - bool(self._news))
         rows = self._rows(view)
         rows += [[] for _ in range(looks.rows - len(rows))]
@@ -149,7 +149,7 @@ class BoardScreen:
     def _last_row(self) -> Fragments:
         columns = self._looks.columns
         if self._showing is _Showing.ASK:
-            question = f"{self._view.connected} connected. Leave all the same? y or n "
+            question = f"{self._view.connected} connected. Leave anyway? y or n "
             return [("prompt", cut(question, columns))]
         if self._showing is not _Showing.BOARD:
             return [("toolbar", cut("Any key goes back to the board", columns))]
@@ -206,14 +206,16 @@ class BoardScreen:
             case "up" | "down":
                 self._move(-1 if name == "up" else 1)
             case "pageup" | "pagedown":
-                self._move((-1 if name == "pageup" else 1) * max(1, self._looks.rows // 2))
+                half = max(1, self._looks.rows // 2)
+                self._move(-half if name == "pageup" else half)
             case "home" | "end":
-                self._move((-1 if name == "home" else 1) * len(self._view.pupils))
+                count = len(self._view.pupils)
+                self._move(-count if name == "home" else count)
             case "escape":
                 self._looks.selected = None
 
     def _move(self, by: int) -> None:
-        """Look at another pupil; at the first where nobody was looked at."""
+        """Select another pupil; the first if none was selected."""
         numbers = [pupil.number for pupil in self._view.pupils]
         if not numbers:
             return
@@ -225,7 +227,7 @@ class BoardScreen:
 
 
 def _has_blocks(encoding: str, environ: Mapping[str, str]) -> bool:
-    """Whether a terminal has the characters for blocks, as far as its encoding and locale tell."""
+    """Tell whether a terminal can show blocks, as far as its encoding and locale say."""
     locales = (environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     if next(filter(None, locales), "") in ("C", "POSIX"):
         return False  # Python takes UTF-8 there all the same (PEP 540).

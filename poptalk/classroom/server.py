@@ -1,8 +1,8 @@
-"""A server on which a whole class does one lesson: `poptalk serve --lesson`, and `poptalk class`.
+"""The server on which a whole class does one lesson: for `poptalk serve --lesson` and `poptalk class`.
 
-A lesson is above the practice server, which knows nothing of lessons; here the two come together.  Each
-name has a copy of the lesson's mailbox, with the letters that come in later, and faults that are for
-one connection meet that connection of each name.
+The practice server knows nothing of lessons; here the two come together.  Each name has a copy of the
+lesson's mailbox, with the messages that arrive later.  A fault of one connection, such as the second,
+affects that connection of each name.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ def serve_lesson(word: str, options: ServeSettings, *, say: Say, complain: Say) 
     """Run a practice server for a lesson until Ctrl-C or SIGTERM; arguments and exit code as `serve`.
 
     Args:
-        word: the lesson, as `poptalk learn` takes it.
-        options: what was asked for.
+        word: the lesson, named as for `poptalk learn`.
+        options: how to serve it.
         say: prints a line and flushes it.
         complain: prints a sentence where errors and warnings go.
 
     Raises:
-        UsageError: there is no such lesson, or it is none for a class.
+        UsageError: there is no such lesson, or a class can't do it.
     """
     with served(lesson_named(word), word=word) as setting:
         return serve(options, lesson=setting, say=say, complain=complain)
 
 
 def lesson_named(word: str) -> Lesson:
-    """Return a lesson, as `poptalk learn` takes its name.
+    """Return a lesson, named as for `poptalk learn`.
 
     Raises:
-        UsageError: there is none, or something is wrong with it.
+        UsageError: there is no such lesson, or something is wrong with it.
     """
     try:
         return load_lesson(find_lesson(word))
@@ -56,14 +56,14 @@ def lesson_named(word: str) -> Lesson:
 
 @contextmanager
 def served(lesson: Lesson, *, word: str | None = None) -> Iterator[ServedLesson]:
-    """Lay a lesson out for a class, as long as the context lasts.
+    """Prepare a lesson for a class, for as long as the context lasts.
 
     Args:
         lesson: the lesson.
-        word: what `poptalk learn` takes for it; None for its name.
+        word: its name for `poptalk learn`; None for the name of its file.
 
     Raises:
-        UsageError: its mailbox or its persona cannot be used, or it is none for a class.
+        UsageError: its mailbox or its persona cannot be used, or a class can't do it.
     """
     with tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True) as directory:
         mailboxes = LessonMailboxes(lesson, Path(directory))
@@ -78,26 +78,11 @@ def served(lesson: Lesson, *, word: str | None = None) -> Iterator[ServedLesson]
 
 
 def arguments_for(lesson: Lesson, mailboxes: LessonMailboxes) -> dict[str, Any]:
-    """Return what a lesson gives a `Server` for a class.
+    """Return the arguments of `Server` that a lesson brings to a class.
 
     Raises:
-        UsageError: its persona cannot be used, or it is none for a class.
-    """
-    _check_faults(lesson)
-    return {
-        "persona": persona_of(lesson),
-        "maildrop": mailboxes.place,
-        "faults": lesson.faults,
-        "faults_by_name": True,
-        "fault_seed": CHANCE,
-    }
-
-
-def _check_faults(lesson: Lesson) -> None:
-    """Refuse a lesson with faults that meet a connection before it is known whose it is.
-
-    Raises:
-        UsageError: it is such a lesson.
+        UsageError: its persona cannot be used, or a fault of it affects a connection before anyone
+            knows whose it is.
     """
     try:
         FaultPlan(lesson.faults, accounts=None, seed=CHANCE, by_name=True)
@@ -107,3 +92,18 @@ def _check_faults(lesson: Lesson) -> None:
             "anyone has given a name, so a class cannot do it on one server; with "
             f"poptalk learn {lesson.name} each has a server of their own"
         ) from error
+    return {
+        "persona": persona_of(lesson),
+        "maildrop": mailboxes.place,
+        "faults": lesson.faults,
+        "faults_by_name": True,
+        "fault_seed": CHANCE,
+    }
+
+
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def address_here(host: str) -> str:
+    """Return the address at which this machine itself reaches a server that listens on `host`."""
+    return _LOOPBACK_OF.get(host, host)

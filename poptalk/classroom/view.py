@@ -1,6 +1,6 @@
-"""What a board shows, as values: in the terminal, on a web page, in results.
+"""What a board shows, as values: for the terminal and for a web page.
 
-Every text that came from a pupil is harmless for a terminal and has its secrets masked.
+All text that came from a pupil is safe for a terminal and has its secrets masked.
 """
 
 from __future__ import annotations
@@ -11,52 +11,11 @@ from enum import Enum
 
 
 class StepState(Enum):
-    """How far a pupil is with a step."""
+    """How far a pupil has got with a step."""
 
     TO_DO = "to do"
     DUE = "due"
     DONE = "done"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PupilView:
-    """A pupil at one moment."""
-
-    number: int
-    """In which order the names came, from 1; less than 0 without a name."""
-    name: str
-    """The name, or the address where no name was given."""
-    is_named: bool
-    is_connected: bool
-    is_finished: bool
-    steps: tuple[StepState, ...]
-    """One for each step in which something is sent."""
-    step: str
-    """The number and the title of the step that is due; empty once the lesson is over."""
-    misses: int
-    """Wrong lines in the step that is due."""
-    all_misses: int
-    stuck_seconds: float
-    """Since something was last done that the lesson asks for."""
-    line: str
-    """The last line that was not; empty where everything was, or where the remark is about no line."""
-    word: str
-    """What the remark is: `not yet`, `note`; empty where there is none."""
-    remark: str
-    """What poptalk would say, without Markdown."""
-    trouble: str
-    """What a teacher should know besides; mostly empty."""
-
-    @property
-    def hidden_name(self) -> str:
-        """What is shown in place of the name."""
-        return f"pupil {self.number}" if self.is_named else "no name"
-
-    @property
-    def urgency(self) -> tuple[bool, bool, float, int]:
-        """What pupils are sorted by, those who need help most first."""
-        score = self.stuck_seconds + SECONDS_OF_A_MISS * self.misses
-        return (self.is_finished, not self.is_connected, -score, self.number)
 
 
 SECONDS_OF_A_MISS = 30.0
@@ -64,13 +23,54 @@ SECONDS_OF_A_MISS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PupilView:
+    """A pupil at one moment."""
+
+    number: int
+    """From 1, in the order in which the names came; below 0 without a name."""
+    name: str
+    """The name, or the address if no name was given."""
+    is_named: bool
+    is_connected: bool
+    is_finished: bool
+    steps: tuple[StepState, ...]
+    """One for each step that sends something."""
+    step: str
+    """The number and the title of the current step; empty once the lesson is over."""
+    misses: int
+    """Wrong lines in the current step."""
+    all_misses: int
+    stuck_seconds: float
+    """Since the pupil last did something that the lesson asks for."""
+    line: str
+    """The line that the remark is about; empty if there is none."""
+    word: str
+    """The kind of remark: `not yet`, `note`; empty if there is none."""
+    remark: str
+    """What poptalk would say to the last line that wasn't asked for, without Markdown."""
+    trouble: str
+    """What else a teacher should know; usually empty."""
+
+    @property
+    def hidden_name(self) -> str:
+        """What to show in place of the name."""
+        return f"pupil {self.number}" if self.is_named else "no name"
+
+    @property
+    def urgency(self) -> tuple[bool, bool, float, int]:
+        """The key by which pupils are sorted, those who need help most first."""
+        score = self.stuck_seconds + SECONDS_OF_A_MISS * self.misses
+        return (self.is_finished, not self.is_connected, -score, self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepTally:
-    """How many are through a step."""
+    """How many pupils have done a step."""
 
     number: int
     """Within the lesson, from 1."""
     title: str
-    through: int
+    done: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +80,10 @@ class BoardView:
     lesson: str
     """Its title."""
     pupils: tuple[PupilView, ...]
-    """The stuck first."""
+    """Those who are stuck first."""
     steps: tuple[StepTally, ...]
     wrong_lines: Sequence[tuple[str, int]]
-    """The commonest, each with how often it came."""
+    """The commonest, each with its count."""
     seconds: float
     """Since the class began."""
     finished: int

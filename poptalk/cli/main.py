@@ -7,30 +7,25 @@ there is an option to parse, and what a command needs is imported inside it.
 from __future__ import annotations
 
 import sys
+from errno import EPIPE
 
-from poptalk.exit_codes import (
-    EXIT_CANNOT_CONNECT,
-    EXIT_CONNECTION_LOST,
-    EXIT_INTERRUPTED,
-    EXIT_NO,
-    EXIT_OK,
-    EXIT_TLS,
-    EXIT_USAGE,
-)
+from poptalk import exit_codes
+from poptalk.net import endpoint
+from poptalk.net.endpoint import UsageError
+from poptalk.net.errors import ConnectFailed, NetError, TlsFailed
+from poptalk.shell.script import LOG_FORMATS, ShellSettings, check_pipe_options, run_pipe
+from poptalk.terminal.screen import LinearScreen, ScreenClosed, abandon, complain, put, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any, TypeVar
 
     from poptalk.export.page import Page
-    from poptalk.net.endpoint import Destination, Proxy
-    from poptalk.net.errors import NetError
+    from poptalk.net.endpoint import Destination
     from poptalk.pop3.values import Value
-    from poptalk.shell.script import ShellSettings
-    from poptalk.terminal.screen import ScreenClosed
 
-if TYPE_CHECKING:
     V = TypeVar("V", bound=Value)
     Given = Mapping[str, Any]
     """What was given on the command line, by the fields of the table of options."""
@@ -45,21 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    from poptalk.net.endpoint import UsageError
-    from poptalk.net.errors import NetError
-    from poptalk.terminal.screen import ScreenClosed, complain
-
     try:
         return _carry_out(list(sys.argv[1:] if arguments is None else arguments))
     except NetError as error:
         return _stopped_by(error)
     except UsageError as error:
         complain(str(error))
-        return EXIT_USAGE
+        return exit_codes.EXIT_USAGE
     except ScreenClosed as closed:
-        return _give_up_output(closed)
+        if sys.stdout is not None:
+            abandon(sys.stdout)
+        if closed.errno != EPIPE:  # As with `| head -1`, at which other programs end silently.
+            complain(str(closed))
+        return exit_codes.EXIT_NO
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return exit_codes.EXIT_INTERRUPTED
 
 
 def _carry_out(words: list[str]) -> int:
@@ -74,7 +69,7 @@ def _carry_out(words: list[str]) -> int:
         from poptalk.cli.parser import parse
 
         given = parse(name, words)
-    # A terminal and nowhere to go: the lessons, unless an option says more than they know.
+    # A terminal and nowhere to go: the lessons, unless there is an option that they don't have.
     if implied and _on_terminal() and not given.get("target") and not set(given) - _LESSONS:
         name = "learn"
     return RUN[name](given)
@@ -85,27 +80,11 @@ _LESSONS = {"target", "timeout", "plain", "color", "theme"}
 
 def _stopped_by(error: NetError) -> int:
     """Say what stopped a session, and return the exit code."""
-    from poptalk.net.errors import ConnectFailed, TlsFailed
-    from poptalk.terminal.screen import complain
-
     certificate = error.certificate if isinstance(error, TlsFailed) else ()
     complain("\n".join((str(error), *certificate)))
     if isinstance(error, ConnectFailed):
-        return EXIT_CANNOT_CONNECT
-    return EXIT_TLS if isinstance(error, TlsFailed) else EXIT_CONNECTION_LOST
-
-
-def _give_up_output(closed: ScreenClosed) -> int:
-    """Say that standard output is gone, and return the exit code."""
-    from errno import EPIPE
-
-    from poptalk.terminal.screen import abandon, complain
-
-    if sys.stdout is not None:
-        abandon(sys.stdout)
-    if closed.errno != EPIPE:  # As with `| head -1`, which other programs end at without a word.
-        complain(str(closed))
-    return EXIT_NO
+        return exit_codes.EXIT_CANNOT_CONNECT
+    return exit_codes.EXIT_TLS if isinstance(error, TlsFailed) else exit_codes.EXIT_CONNECTION_LOST
 
 
 def _filled(kind: type[V], given: Given, **more: Any) -> V:
@@ -119,25 +98,43 @@ def _on_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
+def _need_terminal(command: str, more: str = "") -> None:
+    if not _on_terminal():
+        raise UsageError(f"{command} needs a terminal, for both input and output{more}")
+
+
+def _list(text: str) -> None:
+    """Print a line of something that was asked for only to be read.
+
+    Raises:
+        ScreenClosed: it cannot be read, because standard output is closed.
+    """
+    if sys.stdout is None:
+        raise ScreenClosed("The output was closed before poptalk was started.")
+    say(text)
+
+
 # Where to connect.
+
+
+_PRACTICE = ("persona", "maildrop", "faults")
+"""Fields for the practice server alone."""
 
 
 def _server(given: Given, words: Sequence[str]) -> Destination:
     """Return the server that a target names, saved servers first."""
-    from poptalk.net.endpoint import ConnectOptions, is_plain_name, parse_destination
-
-    find = parse_destination
-    if len(words) == 1 and is_plain_name(words[0]):
+    if not given.keys().isdisjoint(_PRACTICE):
+        raise UsageError(
+            "--persona, --maildrop and --fault are for the practice server: give no target"
+        )
+    find = endpoint.parse_destination
+    if len(words) == 1 and endpoint.is_plain_name(words[0]):
         from poptalk.net.saved import find_destination as find
-    destination = find(words, _filled(ConnectOptions, given, proxy=_proxy(given.get("proxy"))))
+    url = given.get("proxy")
+    proxy = endpoint.proxy_of_environment() if url is None else endpoint.parse_proxy(url)
+    destination = find(words, _filled(endpoint.ConnectOptions, given, proxy=proxy))
     destination.check_tls_files()
     return destination
-
-
-def _proxy(url: str | None) -> Proxy | None:
-    from poptalk.net.endpoint import parse_proxy, proxy_of_environment
-
-    return proxy_of_environment() if url is None else parse_proxy(url)
 
 
 def _own_server(given: Given, words: Sequence[str], *refused: str) -> Destination | None:
@@ -151,8 +148,6 @@ def _own_server(given: Given, words: Sequence[str], *refused: str) -> Destinatio
     Raises:
         UsageError: an option belongs to the other of the two.
     """
-    from poptalk.net.endpoint import UsageError
-
     if words or "path" in given:
         return _server(given, words)
     if set(given) - {"target"}:
@@ -166,13 +161,27 @@ def _own_server(given: Given, words: Sequence[str], *refused: str) -> Destinatio
     return None
 
 
-def _refuse_practice_options(given: Given) -> None:
-    if not given.keys().isdisjoint(("persona", "maildrop", "faults")):
-        from poptalk.net.endpoint import UsageError
+def _typed_tls_server(given: Given, place: str = "") -> Destination | None:
+    """Return the server that was named for a session in which a person types STLS.
 
+    Args:
+        given: what was given.
+        place: where --starttls is refused; empty where it may be given.
+    """
+    server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
+    if place and server is not None and server.starttls:
         raise UsageError(
-            "--persona, --maildrop and --fault are for the practice server: give no target"
+            f"in a {place} it is you who types STLS: leave --starttls out, or say --tls"
         )
+    return server
+
+
+def _practice(given: Given, *, own: bool = False) -> AbstractContextManager[Destination]:
+    """Return the practice server as it was asked for, not started yet."""
+    from poptalk.practice.server import practice_server
+
+    about = (*_PRACTICE, "tls", "starttls")
+    return practice_server(**{name: given[name] for name in about if name in given}, own=own)
 
 
 # The commands.
@@ -180,9 +189,6 @@ def _refuse_practice_options(given: Given) -> None:
 
 def connect(given: Given) -> int:
     """Open the shell, or carry out a pipe."""
-    from poptalk.net.endpoint import TLS_TWICE, UsageError
-    from poptalk.shell.script import LOG_FORMATS, ShellSettings
-
     options = _filled(ShellSettings, given)
     if options.log_format != LOG_FORMATS[0] and not options.log:
         raise UsageError("--log-format is for --log FILE")
@@ -190,26 +196,20 @@ def connect(given: Given) -> int:
         given = _located(given, given["srv"], timeout=options.timeout)
     destination = _own_server(given, given.get("target", ()))
     if destination is not None:
-        _refuse_practice_options(given)
         if "save" in given:
             _save(given["save"], destination)
         return _talk(options, destination)
     if "save" in given:
         raise UsageError("--save is for a server of your own: give a target")
     if "tls" in given and "starttls" in given:
-        raise UsageError(TLS_TWICE)
-    from poptalk.practice.server import practice_server
-
-    about = ("persona", "maildrop", "faults", "tls", "starttls")
-    with practice_server(**{name: given[name] for name in about if name in given}) as practice:
+        raise UsageError(endpoint.TLS_TWICE)
+    with _practice(given) as practice:
         return _talk(options, practice, is_practice=True)
 
 
 def _located(given: Given, domain: str, *, timeout: float) -> Given:
     """Put the server that the DNS names for a domain in place of the target, and say what was found."""
-    from poptalk.net.endpoint import UsageError
     from poptalk.net.srv import find_service
-    from poptalk.terminal.screen import complain
 
     if given.get("target") or "path" in given:
         raise UsageError("--srv looks for the server: leave the target out")
@@ -221,9 +221,7 @@ def _located(given: Given, domain: str, *, timeout: float) -> Given:
 
 
 def _save(name: str, destination: Destination) -> None:
-    from poptalk.net.endpoint import UsageError
     from poptalk.net.saved import save_server
-    from poptalk.terminal.screen import complain
 
     if name in RUN:
         raise UsageError(f"{name} is a command of poptalk: choose another name for the server")
@@ -235,49 +233,33 @@ def _talk(options: ShellSettings, destination: Destination, *, is_practice: bool
     in_shell = _on_terminal() and not options.lines
     if options.password_source is not None:
         from poptalk.login.password import NoPassword, check_source
-        from poptalk.net.endpoint import UsageError
 
         try:
             check_source(options.password_source)
         except NoPassword as error:
             raise UsageError(str(error)) from error
     if options.expires_within is not None and not (destination.tls or destination.starttls):
-        from poptalk.net.endpoint import UsageError
-
         raise UsageError("--expires-within looks at certificates: say --tls or --starttls as well")
     pipe_only = (options.lines, options.after_login, options.pipeline, options.stop_on_err)
     if any(pipe_only) or options.drop_after is not None:
-        from poptalk.shell.script import check_pipe_options
-
         check_pipe_options(options, in_shell=in_shell)
     if in_shell:
         from poptalk.shell.start import WELCOME, run_interactive
 
         return run_interactive(options, destination, welcome=WELCOME if is_practice else ())
-    from poptalk.shell.script import run_pipe
-
     return run_pipe(options, destination)
 
 
 def learn(given: Given) -> int:
     """Open the lessons."""
-    from poptalk.net.endpoint import UsageError
-    from poptalk.shell.script import ShellSettings
-
     lesson = given.get("lesson")
-    if not _on_terminal():
-        raise UsageError(
-            "learn needs a terminal, for both input and output; poptalk lessons list shows "
-            "what there is"
-        )
+    _need_terminal("learn", "; poptalk lessons list shows what there is")
     if "://" in (lesson or ""):
         raise UsageError(f"name the lesson first: poptalk learn 3 {lesson}")
     again = given.get("again", False)
     if again and lesson is None:
         raise UsageError("--again is for a lesson: poptalk learn 5 --again")
-    server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
-    if server is not None and server.starttls:
-        raise UsageError("in a lesson it is you who types STLS: leave --starttls out, or say --tls")
+    server = _typed_tls_server(given, "lesson")
     from poptalk.lesson.ui import start
 
     return start.learn(lesson, _filled(ShellSettings, given), server, again=again)
@@ -285,38 +267,30 @@ def learn(given: Given) -> int:
 
 def play(given: Given) -> int:
     """Show a lesson or a dialogue as a live demo."""
-    from poptalk.net.endpoint import UsageError
-    from poptalk.shell.script import ShellSettings
-
     script, notes = given.get("script"), given.get("show_notes")
-    if not _on_terminal():
-        raise UsageError("play needs a terminal, for both input and output")
+    _need_terminal("play")
     if (script is None) is (notes is None):
         raise UsageError(
             "name a lesson or a dialogue, as in poptalk play 3; --show-notes FILE goes without one"
         )
     options = _filled(ShellSettings, given)
-    server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
-    if server is not None and server.starttls:
-        raise UsageError("in a demo it is you who types STLS: leave --starttls out, or say --tls")
+    server = _typed_tls_server(given, "demo")
+    if notes is not None:
+        from poptalk.play.notes import show_notes
+
+        return show_notes(notes, options)
     from poptalk.play import start
 
-    if script is None:
-        return start.follow_notes(given["show_notes"], options)
-    return start.play(script, _filled(start.PlaySettings, given), options, server)
+    return start.play(given["script"], _filled(start.PlaySettings, given), options, server)
 
 
 def run(given: Given) -> int:
     """Replay dialogues, and compare."""
     from poptalk.run.run import part_words, run_scripts
     from poptalk.run.server import RunSettings
-    from poptalk.terminal.screen import complain
 
     files, target = part_words([given["file"], *given.get("target", ())])
-    destination = None
-    if target or "path" in given:
-        _refuse_practice_options(given)
-        destination = _server(given, target)
+    destination = _server(given, target) if target or "path" in given else None
     settings = _filled(RunSettings, given)
     return run_scripts(settings, files, destination, complain=complain, fail=_stopped_by)
 
@@ -324,7 +298,6 @@ def run(given: Given) -> int:
 def diff(given: Given) -> int:
     """Compare one mailbox on two servers."""
     from poptalk.diff import diff
-    from poptalk.terminal.screen import complain, say
 
     destinations = []
     for target in (given["a"], given["b"]):
@@ -338,72 +311,56 @@ def diff(given: Given) -> int:
 def check(given: Given) -> int:
     """Check a server."""
     from poptalk.check import command
-    from poptalk.terminal.screen import complain, say
 
     options = _filled(command.CheckSettings, given)
-    done = command.without_server(options, say=say)
+    done = command.without_server(options, say=_list)
     if done is not None:
         return done
     words = given.get("target", ())
     if words or "path" in given:
-        _refuse_practice_options(given)
         server = _server(given, words)
         return command.check(options, server, is_practice=False, say=say, complain=complain)
-    from poptalk.practice.server import practice_server
-
-    about = ("persona", "maildrop", "faults", "tls", "starttls")
-    settings = {name: given[name] for name in about if name in given}
-    with practice_server(**settings, own=True) as practice:
+    with _practice(given, own=True) as practice:
         return command.check(options, practice, is_practice=True, say=say, complain=complain)
 
 
 def tap(given: Given) -> int:
     """Relay sessions, and show them, until interrupted."""
-    from poptalk.net.endpoint import UsageError
-    from poptalk.shell.script import LOG_FORMATS
-    from poptalk.tap.tap import TapSettings, part_words
-    from poptalk.tap.tap import tap as relay
-    from poptalk.terminal.screen import complain
+    from poptalk.tap import tap
 
-    settings = _filled(TapSettings, given)
+    settings = _filled(tap.TapSettings, given)
     if settings.log_format != LOG_FORMATS[0] and not settings.log:
         raise UsageError("--log-format is for --log FILE")
-    listen, target = part_words(given.get("target", ()))
+    listen, target = tap.part_words(given.get("target", ()))
     destination = _own_server(given, target)
     if destination is not None:
-        _refuse_practice_options(given)
-        return relay(settings, listen, destination, complain=complain)
-    from poptalk.practice.server import practice_server
-
-    about = ("persona", "maildrop", "faults", "tls", "starttls")
-    with practice_server(**{name: given[name] for name in about if name in given}) as practice:
-        return relay(settings, listen, practice, complain=complain)
+        return tap.tap(settings, listen, destination, complain=complain)
+    with _practice(given) as practice:
+        return tap.tap(settings, listen, practice, complain=complain)
 
 
 def serve(given: Given) -> int:
     """Run the practice server until it is interrupted."""
     from poptalk.practice import serve
     from poptalk.practice.persona import ServeSettings
-    from poptalk.terminal.screen import complain, say
 
     settings = _filled(ServeSettings, given)
+    show = _list if settings.list_personas or settings.list_faults else say
     if settings.lesson is None:
-        return serve.serve(settings, say=say, complain=complain)
+        return serve.serve(settings, say=show, complain=complain)
     from poptalk.classroom.server import serve_lesson
-    from poptalk.net.endpoint import UsageError
 
-    if not given.keys().isdisjoint(("persona", "maildrop", "faults", "shared", "writable")):
+    if not given.keys().isdisjoint((*_PRACTICE, "shared", "writable")):
         raise UsageError(
             "--lesson brings its own persona, mail and faults, a maildrop for each name: leave "
             "--persona, --maildrop, --fault, --shared and --writable out"
         )
-    return serve_lesson(settings.lesson, settings, say=say, complain=complain)
+    return serve_lesson(settings.lesson, settings, say=show, complain=complain)
 
 
 def class_(given: Given) -> int:
     """Hold a class."""
     from poptalk.classroom.command import ClassSettings, run_class
-    from poptalk.terminal.screen import complain, say
 
     return run_class(_filled(ClassSettings, given), say=say, complain=complain)
 
@@ -413,37 +370,31 @@ def lessons(given: Given) -> int:
     if given["action"] == "record":
         return _record(given)
     from poptalk.lesson.author import command
-    from poptalk.terminal.screen import LinearScreen, complain, say
 
     return command.lessons(**given, screen=LinearScreen.of_output(), say=say, complain=complain)
 
 
 def _record(given: Given) -> int:
     from poptalk.lesson.ui.start import record
-    from poptalk.net.endpoint import UsageError
-    from poptalk.shell.script import ShellSettings
-    from poptalk.terminal.screen import say
 
-    if not _on_terminal():
-        raise UsageError("lessons record needs a terminal, for both input and output")
-    server = _own_server(given, given.get("target", ()), "tls", "starttls", "verify")
+    _need_terminal("lessons record")
     lesson = {name: given[name] for name in ("mailbox", "persona") if name in given}
+    server = _typed_tls_server({name: given[name] for name in given.keys() - lesson.keys()})
     return record(given["name"], _filled(ShellSettings, given), server, say=say, **lesson)
 
 
 def export(given: Given) -> int:
     """Make a document of a lesson or a dialogue."""
-    from poptalk.export import export as exporter
-    from poptalk.terminal.screen import put, say
+    from poptalk.export import export
 
-    def page_of_lesson(settings: exporter.ExportSettings) -> Page:
+    def page_of_lesson(settings: export.ExportSettings) -> Page:
         from poptalk.lesson.author import handout
 
         return handout.page_of_lesson(settings)
 
-    settings = _filled(exporter.ExportSettings, given)
-    exporter.export(settings, page_of_lesson=page_of_lesson, write=put, say=say)
-    return EXIT_OK
+    settings = _filled(export.ExportSettings, given)
+    export.export(settings, page_of_lesson=page_of_lesson, write=put, say=say)
+    return exit_codes.EXIT_OK
 
 
 RUN: Mapping[str, Callable[[Given], int]] = {

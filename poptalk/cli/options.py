@@ -3,10 +3,10 @@
 Each option is described once, and nothing else lists them: the parser, `--help`, the manual page, the
 completions and the advice after a mistake are all made from here.
 
-A field that was not given is missing from what is parsed.  The defaults are those of the value that a
+A field that was not given is missing from the result.  The defaults are those of the value that a
 command fills with its fields: `ConnectOptions` (how to reach a server), `ShellSettings`,
-`ServeSettings`, `RunSettings`, `DiffSettings` and `CheckSettings`.  Which of them servers.toml may hold
-is written beside `ConnectOptions`, in `poptalk.net.saved`, since `:open` reads that file too.
+`ServeSettings`, `RunSettings`, `DiffSettings` and so on.  Which of them servers.toml may hold is in
+`poptalk.net.saved`, since `:open` reads that file too.
 """
 
 from __future__ import annotations
@@ -24,23 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-HIGHEST_PORT = 65_535
-
-LOOPS = ("auto", "uvloop", "asyncio")
-"""The event loops that the practice server can run on; auto is uvloop if it is installed."""
-
-BODIES = ("head", "none", "all")
-"""How much of messages a tap can show; the first is the default."""
-
-MOST_CONNECTIONS = 1_000_000
-"""More files than Linux lets a process open."""
-
 
 class Option(Value, often=True):
     """An option, or an argument without a flag."""
 
     flags: tuple[str, ...] = ()
-    """How it is written; empty for an argument that is recognised by its place."""
+    """How it is written; empty for a positional argument."""
     field: str
     """The name under which its value is found after parsing."""
     help: str
@@ -55,13 +44,9 @@ class Option(Value, often=True):
     exclusive: str | None = None
     """The name of a group of options of which only one may be given."""
     own_server: bool = False
-    """Whether it makes no sense with the practice server."""
+    """Whether it makes no sense for the practice server."""
     weakens: bool = False
-    """Whether it switches a check off, and so is never suggested after a mistake."""
-
-    def but(self, **changes: Any) -> Option:
-        """Return the same option with some columns changed, for a command that words it its own way."""
-        return Option(**{name: getattr(self, name) for name in Option._fields} | changes)
+    """Whether it turns a check off, and so is never suggested after a mistake."""
 
 
 def _argument(field: str, metavar: str, text: str, **more: Any) -> Option:
@@ -69,16 +54,20 @@ def _argument(field: str, metavar: str, text: str, **more: Any) -> Option:
 
 
 def _value(usage: str, text: str, **more: Any) -> Option:
-    """Return an option with a value, such as `--log FILE`."""
+    """Return an option with a value, such as `--log FILE`; SECONDS and PORT have their types."""
     flag, _, metavar = usage.partition(" ")
-    field = flag.lstrip("-").replace("-", "_")
-    return Option(
-        **{"flags": (flag,), "field": field, "metavar": metavar or None, "help": text} | more
-    )
+    usual = {
+        "flags": (flag,),
+        "field": flag.lstrip("-").replace("-", "_"),
+        "metavar": metavar or None,
+        "type": {"SECONDS": _seconds, "PORT": _port}.get(metavar),
+    }
+    return Option(**usual | more, help=text)
 
 
 def _switch(flag: str, text: str, **more: Any) -> Option:
-    return _value(flag, text, **{"action": "store_true"} | more)
+    """Return an option without a value; with `const`, that is what it stands for."""
+    return _value(flag, text, action="store_const" if "const" in more else "store_true", **more)
 
 
 def _wrong(sentence: str) -> Exception:
@@ -97,25 +86,37 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _number_of(what: str) -> Callable[[str], int]:
-    def count(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) < 6:
+def _number(what: str, *, least: int = 0, most: int = 99_999) -> Callable[[str], int]:
+    """Return what reads a whole number.
+
+    Args:
+        what: what is needed, with its limits, for the sentence after a mistake.
+        least: the smallest number.
+        most: the largest.
+    """
+
+    def read(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) < 9 and least <= int(text) <= most:
             return int(text)
-        raise _wrong(f"{text!r} isn't a number of {what}")
+        raise _wrong(f"{text!r} isn't {what}")
 
-    return count
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT:
-        return int(text)
-    raise _wrong(f"a port is a number from 0 (any) to {HIGHEST_PORT}")
+    return read
 
 
-def _connections(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) <= MOST_CONNECTIONS:
-        return int(text)
-    raise _wrong(f"a number from 1 to {MOST_CONNECTIONS:,} is needed")
+_port = _number("a port: a number from 0 (any) to 65535", most=65_535)
+
+# More files than Linux lets a process open.
+_connections = _number("a number from 1 to 1,000,000", least=1, most=1_000_000)
+
+
+def _password_of_a_class(text: str) -> str:
+    if not text:
+        raise _wrong("the password is empty: leave it and the = out, and one is chosen")
+    return text.removeprefix(_CHOSEN)
+
+
+_CHOSEN = "\0"
+"""Stands for a password that is not given, but chosen: no command line can have this character."""
 
 
 # How to reach a server.
@@ -129,10 +130,34 @@ TARGET = _argument(
 )
 
 TIMEOUT = _value(
-    "--timeout SECONDS",
-    f"for connecting, for TLS, and for a reply ({DEFAULT_TIMEOUT:g})",
-    type=_seconds,
+    "--timeout SECONDS", f"for connecting, for TLS, and for a reply ({DEFAULT_TIMEOUT:g})"
 )
+
+_TRUST = tuple(
+    row.replaced(own_server=True)
+    for row in (
+        _value("--ca-file FILE", "PEM file of the authorities to trust"),
+        _value("--tls-name HOST", "the name that the certificate must be for", field="server_name"),
+        _value(
+            "--pin SHA256",
+            "accept only this certificate or, with sha256//, this public key (repeatable)",
+            field="pins",
+            action="append",
+        ),
+        _value("--client-cert FILE", "PEM file of the certificate to show"),
+        _value("--client-key FILE", "PEM file of its key, if it is a separate file"),
+        _value(
+            "--tls-min", "the lowest version of TLS to accept (default: 1.2)", choices=TLS_VERSIONS
+        ),
+        _value("--keylog FILE", "append the session keys to FILE, for Wireshark"),
+        _value(
+            "--save-chain FILE",
+            "write the certificates that the server sends to a new file, as PEM, whether they pass or "
+            "not",
+        ),
+    )
+)
+"""Whom to trust, and what to show: the practice server has a certificate of its own."""
 
 REACHING = (
     _switch("--tls", "begin with TLS (port 995)"),
@@ -141,54 +166,18 @@ REACHING = (
         "--insecure",
         "accept any certificate, and say what is wrong with it",
         field="verify",
-        action="store_false",
+        const=False,
         weakens=True,
     ),
-    _value("--ca-file FILE", "PEM file of the authorities to trust", own_server=True),
-    _value(
-        "--tls-name HOST",
-        "the name that the certificate must be for",
-        field="server_name",
-        own_server=True,
-    ),
-    _value(
-        "--pin SHA256",
-        "accept only this certificate or, with sha256//, this public key (repeatable)",
-        field="pins",
-        action="append",
-        own_server=True,
-    ),
-    _value("--client-cert FILE", "PEM file of the certificate to show", own_server=True),
-    _value("--client-key FILE", "PEM file of its key, if it is a separate file", own_server=True),
-    _value(
-        "--tls-min",
-        "the lowest version of TLS to accept (default: 1.2)",
-        choices=TLS_VERSIONS,
-        own_server=True,
-    ),
-    _value("--keylog FILE", "append the session keys to FILE, for Wireshark", own_server=True),
-    _value(
-        "--save-chain FILE",
-        "write the certificates that the server sends to a new file, as PEM, whether they pass or not",
-        own_server=True,
-    ),
+    *_TRUST,
     *(
         _switch(
-            f"-{version}",
-            f"IPv{version} only",
-            field="family",
-            action="store_const",
-            const=family,
-            exclusive="family",
+            f"-{version}", f"IPv{version} only", field="family", const=family, exclusive="family"
         )
         for version, family in FAMILIES.items()
     ),
     TIMEOUT,
-    _value(
-        "--connect-timeout SECONDS",
-        "for connecting only (default: as --timeout)",
-        type=_seconds,
-    ),
+    _value("--connect-timeout SECONDS", "for connecting only (default: as --timeout)"),
     _value("--source ADDRESS", "connect from this address of this machine", own_server=True),
     _value("--socket PATH", "connect to a unix socket", field="path"),
     _value(
@@ -202,7 +191,7 @@ REACHING = (
 
 def _reaching(limited: str) -> tuple[Option, ...]:
     """Return `REACHING` for a command in which --timeout limits something else."""
-    timeout = TIMEOUT.but(help=f"{limited} ({DEFAULT_TIMEOUT:g})")
+    timeout = TIMEOUT.replaced(help=f"{limited} ({DEFAULT_TIMEOUT:g})")
     return tuple(timeout if row is TIMEOUT else row for row in REACHING)
 
 
@@ -232,8 +221,7 @@ SCREEN = (
 # Who logs in.
 
 MECHANISM = _value(
-    "--mechanism NAME",
-    "how to log in, such as PLAIN or APOP (default: the best that is offered)",
+    "--mechanism NAME", "how to log in, such as PLAIN or APOP (default: the best that is offered)"
 )
 
 
@@ -256,15 +244,14 @@ def _password(kind: SourceKind, metavar: str, text: str, *, of: str = "") -> Opt
     )
 
 
-NETRC = _password(SourceKind.NETRC, "FILE", "take the password from FILE (default: ~/.netrc)").but(
-    nargs="?", const=PasswordSource(kind=SourceKind.NETRC)
-)
+NETRC = _password(
+    SourceKind.NETRC, "FILE", "take the password from FILE (default: ~/.netrc)"
+).replaced(nargs="?", const=PasswordSource(kind=SourceKind.NETRC))
 
 KEYRING = _switch(
     SourceKind.KEYRING.value,
     "take the password from the keyring",
     field="password_source",
-    action="store_const",
     const=PasswordSource(kind=SourceKind.KEYRING),
     exclusive="password",
 )
@@ -328,8 +315,7 @@ CONNECT = (
         "--expires-within DAYS",
         "warn if a certificate of the server expires within so many days; in a pipe the exit code is 1 "
         "then",
-        type=_number_of("days"),
-        own_server=True,
+        type=_number("a number of days"),
     ),
     *SCREEN,
     _switch("--explain", "explain everything, as :explain on does"),
@@ -342,10 +328,7 @@ CONNECT = (
         field="lines",
         action="append",
     ),
-    _switch(
-        "--after-login",
-        "with --login: standard output gets only what comes after the login",
-    ),
+    _switch("--after-login", "with --login: standard output gets only what comes after the login"),
     _switch(
         "--stop-on-err", "in a pipe and with -e: send nothing more after an -ERR, and exit with 1"
     ),
@@ -353,7 +336,7 @@ CONNECT = (
     _value(
         "--drop-after N",
         "in a pipe and with -e: hang up without QUIT after N replies",
-        type=_number_of("replies"),
+        type=_number("a number of replies"),
     ),
     *LOGIN,
     *PRACTICE,
@@ -366,11 +349,11 @@ LEARN = (
         "its number, its name, or a file (default: a list to choose from)",
         nargs="?",
     ),
-    TARGET.but(
+    TARGET.replaced(
         help="your own server, or your teacher's, for this lesson (default: the lesson's practice "
         "server)"
     ),
-    _switch("--again", "start the lesson over, whatever you did of it before"),
+    _switch("--again", "start the lesson over, however much of it you have done"),
     *REACHING_ONLY,
     *SCREEN,
 )
@@ -382,7 +365,7 @@ PLAY = (
         "a lesson, as for learn, or a file of C: and S: lines, as for run",
         nargs="?",
     ),
-    TARGET.but(help="the server to show it on (default: a practice server)"),
+    TARGET.replaced(help="the server to show it on (default: a practice server)"),
     _value(
         "--from STEP",
         "begin with this step: its number or its id; what comes before it is sent first",
@@ -395,16 +378,15 @@ PLAY = (
         choices=("keys", "clicker", "auto"),
     ),
     _switch("--loop", "with --pace auto: begin again at the end"),
-    _switch("--bare", "leave the headings, the prose and the questions out"),
+    _switch("--bare", "leave out the headings, the prose and the questions"),
     _value(
         "--free-rows N",
-        "leave the last N rows of the screen free, as heads are in front of them",
-        type=_number_of("rows"),
+        "leave the last N rows of the screen free, because heads are in front of them",
+        type=_number("a number of rows"),
     ),
     _value("--notes FILE", "write the speaker's notes, the clock and the next line to FILE"),
     _value(
-        "--show-notes FILE",
-        "show such a file, in a second terminal and while the demo goes on",
+        "--show-notes FILE", "show such a file, in a second terminal and while the demo goes on"
     ),
     *REACHING_ONLY,
     *(row for row in SCREEN if row.field != "plain"),
@@ -412,9 +394,9 @@ PLAY = (
 
 RUN = (
     _argument("file", "FILE", "a dialogue of C: and S: lines; - is standard input"),
-    TARGET.but(
-        help="more dialogues (whatever ends in .pop3, or is a file), and then the server; without it "
-        "a practice server is started for each",
+    TARGET.replaced(
+        help="more dialogues (each word that ends in .pop3, or is a file), and then the server; without "
+        "it a practice server is started for each"
     ),
     _switch("--exact", "compare everything, including text meant for people", exclusive="how"),
     _switch(
@@ -428,16 +410,8 @@ RUN = (
         "go on after a difference and show them all (exit code 1 all the same); then no QUIT is sent "
         "that would delete messages",
     ),
-    _value(
-        "--max-time SECONDS",
-        "a greeting or a reply that takes longer is a difference",
-        type=_seconds,
-    ),
-    _value(
-        "--max-wait SECONDS",
-        "the longest <wait ...> that a dialogue may have (60)",
-        type=_seconds,
-    ),
+    _value("--max-time SECONDS", "a greeting or a reply that takes longer is a difference"),
+    _value("--max-wait SECONDS", "the longest <wait ...> that a dialogue may have (60)"),
     _switch("--quiet", "show only the differences"),
     _switch("--times", "show beside each reply how long it took"),
     _value("--junit FILE", "write the results as JUnit XML, for a build server"),
@@ -449,12 +423,12 @@ RUN = (
     ),
     _value("--user NAME", "who {user} is, and who logs in"),
     *PASSWORD,
-    PERSONA.but(
+    PERSONA.replaced(
         help="how the practice server speaks, as for connect (default: exchange, and for a dialogue "
         "with APOP plain, which has the example texts of RFC 1939)"
     ),
-    MAILDROP.but(help="the practice server's mail, as for connect"),
-    FAULT.but(help="what the practice server does wrong, as for connect"),
+    MAILDROP.replaced(help="the practice server's mail, as for connect"),
+    FAULT.replaced(help="what the practice server does wrong, as for connect"),
     COLOR,
     *REACHING,
 )
@@ -485,20 +459,18 @@ DIFF = (
     _value("--user NAME", "who logs in, on both servers"),
     _value("--user-a NAME", "who logs in on A"),
     _value("--user-b NAME", "who logs in on B"),
-    MECHANISM.but(
+    MECHANISM.replaced(
         help="how to log in on both, such as PLAIN or APOP (default: the best that each offers)"
     ),
     *_sources_of("A"),
     *_sources_of("B"),
-    NETRC.but(
-        help="take the passwords from ~/.netrc",
-        metavar=None,
-        type=None,
-        nargs=None,
-        action="store_const",
-        exclusive=None,
+    _switch(
+        SourceKind.NETRC.value,
+        "take the passwords from ~/.netrc",
+        field="password_source",
+        const=NETRC.const,
     ),
-    KEYRING.but(help="take the passwords from the system's keyring", exclusive=None),
+    KEYRING.replaced(help="take the passwords from the system's keyring", exclusive=None),
     _switch(
         "--bodies",
         "fetch every message with RETR as well, and compare hashes of header and body; a few servers "
@@ -514,31 +486,28 @@ ANY_NAME = _value(
     "--any-name PASSWORD",
     "for a class: everyone who gives this password can log in, with any name, in capitals or not; "
     "without a password one is chosen (--any-name alone, or --any-name=PASSWORD)",
+    type=_password_of_a_class,
     nargs="?",
-    const="",
+    const=_CHOSEN,
 )
 
 LISTEN = _value(
     "--listen ADDRESS",
-    "listen on another address than 127.0.0.1, for others to connect; everybody knows the "
+    "listen on an address other than 127.0.0.1, for others to connect; everybody knows the "
     "passwords; may be given again, as in --listen 127.0.0.1 --listen ::1",
     action="append",
 )
 
-PORT = _value("--port PORT", "the port without TLS (default: a free one)", type=_port)
+PORT = _value("--port PORT", "the port without TLS (default: a free one)")
 
-TLS_PORT = _value(
-    "--tls-port PORT",
-    "the port for TLS from the first octet (default: a free one)",
-    type=_port,
-)
+TLS_PORT = _value("--tls-port PORT", "the port for TLS from the first octet (default: a free one)")
 
 CHECK = (
-    TARGET.but(
+    TARGET.replaced(
         help="the server, or the NAME under which it was saved; without it the practice server is "
         "checked, logged in as bob"
     ),
-    LOGIN[0].but(help="log in, and check what reading can show; nothing is changed"),
+    LOGIN[0].replaced(help="log in, and check what reading can show; nothing is changed"),
     *LOGIN[1:],
     _switch(
         "--destructive",
@@ -647,7 +616,7 @@ SERVE = (
     _value(
         "--loop",
         "the event loop: auto is uvloop where it is installed (default: auto)",
-        choices=LOOPS,
+        choices=("auto", "uvloop", "asyncio"),
     ),
     _switch("--quiet", "print no line about each session"),
     _value("--log FILE", "add every session's dialogue to a file, secrets masked"),
@@ -663,7 +632,7 @@ WEB_PORT = 8110
 
 CLASS = (
     _argument("lesson", "LESSON", "its number, its name, or a file"),
-    ANY_NAME.but(
+    ANY_NAME.replaced(
         help="the password with which everyone can log in, with any name (default: one is chosen)"
     ),
     LISTEN,
@@ -673,7 +642,6 @@ CLASS = (
         "--web PORT",
         "the lesson as a web page as well, and the board: for pupils who have only a browser "
         f"(--web alone: port {WEB_PORT}; needs the package aiohttp)",
-        type=_port,
         nargs="?",
         const=WEB_PORT,
     ),
@@ -689,7 +657,7 @@ CLASS = (
     _value(
         "--rehearse NUMBER",
         "play so many pupils, with mistakes, to try it at home (--rehearse alone: 25)",
-        type=_number_of("pupils"),
+        type=_number("a number of pupils"),
         nargs="?",
         const=25,
     ),
@@ -718,7 +686,6 @@ EXPORT = (
             f"--{handout}",
             f"of a lesson: {what}",
             field="handout",
-            action="store_const",
             const=handout,
             exclusive="handout",
         )
@@ -732,15 +699,13 @@ EXPORT = (
 )
 
 TAP = (
-    TARGET.but(
+    TARGET.replaced(
         metavar="[[HOST:]PORT] HOST [PORT] | URL",
         help="where to listen (default: 127.0.0.1 and a free port), and the server behind the tap, or "
         "the NAME under which it was saved; without a server the practice server is started",
     ),
     _value(
-        "--tls-port PORT",
-        "the port for mail programs that begin with TLS (default: a free one)",
-        type=_port,
+        "--tls-port PORT", "the port for mail programs that begin with TLS (default: a free one)"
     ),
     _value(
         "--save-ca FILE",
@@ -749,8 +714,8 @@ TAP = (
     _switch("--once", "end after the first session"),
     _value(
         "--bodies",
-        f"how much of messages is shown: their headers, nothing, or everything ({BODIES[0]})",
-        choices=BODIES,
+        "how much of messages is shown: their headers, nothing, or everything (head)",
+        choices=("head", "none", "all"),
     ),
     _switch("--raw", "show each octet, line ends included"),
     _switch("--explain", "explain everything, as :explain on does"),
@@ -776,7 +741,7 @@ class CliCommand(Value):
 
     summary: str
     """One line."""
-    example: str = ""
+    example: tuple[str, ...] = ()
     """Command lines that work."""
     options: Sequence[Option] = ()
     """In the order of `--help`."""
@@ -804,10 +769,7 @@ LESSONS: Mapping[str, CliCommand] = {
                 choices=("text", "junit"),
             ),
             _value("--output FILE", "write the findings there (default: standard output)"),
-            _value(
-                "--ignore CODES",
-                "codes to ignore, separated by commas, such as PT031,PT040",
-            ),
+            _value("--ignore CODES", "codes to ignore, separated by commas, such as PT031,PT040"),
         ),
     ),
     "new": CliCommand(
@@ -818,7 +780,7 @@ LESSONS: Mapping[str, CliCommand] = {
         summary="make a lesson of a session that is typed, each command a step",
         options=(
             NEW_LESSON,
-            TARGET.but(
+            TARGET.replaced(
                 help="where to record (default: the practice server, with the mailbox of the lesson)"
             ),
             _value(
@@ -826,7 +788,7 @@ LESSONS: Mapping[str, CliCommand] = {
                 "the lesson's folder of messages: mailboxes/FOLDER beside it, or one that comes with "
                 "poptalk (default: article)",
             ),
-            PERSONA.but(metavar="NAME", help="how its practice server speaks (plain)"),
+            PERSONA.replaced(metavar="NAME", help="how its practice server speaks (plain)"),
             *REACHING_ONLY,
             *SCREEN,
         ),
@@ -841,93 +803,93 @@ COMMANDS: Mapping[str, CliCommand] = {
     "learn": CliCommand(
         summary="learn POP3, lesson by lesson",
         example=(
-            "  poptalk learn\n"
-            "  poptalk learn 3\n"
-            "  poptalk learn reading pop3s://me@mail.example.org\n"
+            "poptalk learn",
+            "poptalk learn 3",
+            "poptalk learn reading pop3s://me@mail.example.org",
         ),
         options=LEARN,
     ),
     "connect": CliCommand(
         summary="talk to a server by hand, or to the practice server",
         example=(
-            "  poptalk mail.example.org\n"
-            "  poptalk pop3s://mail.example.org\n"
-            "  printf 'STAT\\nQUIT\\n' | poptalk --starttls --login me --password-file secret HOST\n"
+            "poptalk mail.example.org",
+            "poptalk pop3s://mail.example.org",
+            "printf 'STAT\\nQUIT\\n' | poptalk --starttls --login me --password-file secret HOST",
         ),
         options=CONNECT,
     ),
     "play": CliCommand(
         summary="show a lesson or a dialogue live, typed with any keys and sent by Enter",
         example=(
-            "  poptalk play 3\n"
-            "  poptalk play 3 --theme projector --free-rows 4 --notes notes\n"
-            "  poptalk play --show-notes notes\n"
-            "  poptalk play session.pop3 mail.example.org\n"
+            "poptalk play 3",
+            "poptalk play 3 --theme projector --free-rows 4 --notes notes",
+            "poptalk play --show-notes notes",
+            "poptalk play session.pop3 mail.example.org",
         ),
         options=PLAY,
     ),
     "run": CliCommand(
         summary="replay a dialogue of C: and S: lines, and compare what comes with what it says",
         example=(
-            "  poptalk run session.pop3\n"
-            "  poptalk run session.pop3 mail.example.org --user me\n"
-            "  poptalk run --exact session.pop3 pop3s://me@mail.example.org\n"
+            "poptalk run session.pop3",
+            "poptalk run session.pop3 mail.example.org --user me",
+            "poptalk run --exact session.pop3 pop3s://me@mail.example.org",
         ),
         options=RUN,
     ),
     "diff": CliCommand(
         summary="compare one mailbox on two servers, without changing anything there",
         example=(
-            "  poptalk diff --user me pop3s://old.example.org pop3s://new.example.org\n"
-            "  poptalk diff --bodies --user-a me --user-b me@example.org old.example.org new:1110\n"
+            "poptalk diff --user me pop3s://old.example.org pop3s://new.example.org",
+            "poptalk diff --bodies --user-a me --user-b me@example.org old.example.org new:1110",
         ),
         options=DIFF,
     ),
     "check": CliCommand(
         summary="check what a server does against the sentences of the RFCs",
         example=(
-            "  poptalk check mail.example.org\n"
-            "  poptalk check --login me --password-file secret pop3s://mail.example.org\n"
-            "  poptalk check --fault uidl-without-number\n"
+            "poptalk check mail.example.org",
+            "poptalk check --login me --password-file secret pop3s://mail.example.org",
+            "poptalk check --fault uidl-without-number",
         ),
         options=CHECK,
     ),
     "tap": CliCommand(
         summary="stand between a mail program and its server, and show what both say",
         example=(
-            "  poptalk tap 1110 pop3s://mail.example.org\n"
-            "  poptalk tap --once --log session.pop3 mail.example.org\n"
+            "poptalk tap 1110 pop3s://mail.example.org",
+            "poptalk tap --once --log session.pop3 mail.example.org",
         ),
         options=TAP,
     ),
     "serve": CliCommand(
         summary="run the practice server on its own",
         example=(
-            "  poptalk serve --port 1110 --persona plain\n"
-            "  poptalk serve --lesson 5 --any-name --listen 0.0.0.0 --port 1110\n"
+            "poptalk serve --port 1110 --persona plain",
+            "poptalk serve --lesson 5 --any-name --listen 0.0.0.0 --port 1110",
         ),
         options=SERVE,
     ),
     "class": CliCommand(
         summary="hold a class: the server of a lesson, and a board that shows who is stuck",
         example=(
-            "  poptalk class 5 --rehearse\n"
-            "  poptalk class 5 --listen 0.0.0.0 --port 2110 --web --results class.csv\n"
+            "poptalk class 5 --rehearse",
+            "poptalk class 5 --listen 0.0.0.0 --port 2110 --web --results class.csv",
         ),
         options=CLASS,
     ),
     "export": CliCommand(
         summary="make a page, a picture, a recording or a work sheet of a lesson or a dialogue",
         example=(
-            "  poptalk export 3 looking.html\n"
-            "  poptalk export --sheet 3 sheet.html\n"
-            "  poptalk export --explain session.pop3 session.svg\n"
+            "poptalk export 3 looking.html",
+            "poptalk export --sheet 3 sheet.html",
+            "poptalk export --explain session.pop3 session.svg",
         ),
         options=EXPORT,
     ),
     "lessons": CliCommand(
         summary="list lessons, check them, write new ones",
-        example="  poptalk lessons list\n  poptalk lessons new my-lesson.md\n",
+        example=("poptalk lessons list", "poptalk lessons new my-lesson.md"),
         actions=LESSONS,
     ),
 }

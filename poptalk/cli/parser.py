@@ -1,23 +1,22 @@
-"""The parser of the command line, made from the table of options, and what is said of mistakes.
+"""The parser of the command line, made from the table of options, and what it says about mistakes.
 
-A mistake is answered with one sentence.  argparse would print every option in front of it, a screenful
-in which the mistake is lost.
+A mistake is answered with one sentence.  argparse would print every option before it, a screenful in
+which the mistake is lost.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from poptalk import __version__
-from poptalk.cli.options import COMMANDS, REACHING, CliCommand
+from poptalk.cli.options import COMMANDS, CONNECT, REACHING, CliCommand
 from poptalk.exit_codes import EXIT_USAGE, MEANINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from poptalk.cli.options import Option
 
 EXIT_CODES = "exit codes:\n" + "".join(
     f"  {code:<5}{meaning}\n" for code, meaning in MEANINGS.items()
@@ -54,14 +53,14 @@ def parse(name: str, words: Sequence[str]) -> dict[str, Any]:
     """
     command = COMMANDS[name]
     parser: argparse.ArgumentParser = Parser(prog=f"poptalk {name}", **_texts(command))
-    add_arguments(parser, command)
+    actions = add_arguments(parser, command)
     given = argparse.Namespace()
     if command.actions is not None:
         # With a first word that is no action this explains the mistake, and ends.
-        given.action = words[0] if words[:1] and words[0] in command.actions else ""
-        if not given.action:
+        given.action = words[0] if words else ""
+        if given.action not in command.actions:
             parser.parse_args(words)
-        parser, words = subparsers(parser)[given.action], words[1:]
+        parser, words = actions[given.action], words[1:]
     # Intermixed: `HOST --tls PORT` is understood as well.
     fields = vars(parser.parse_intermixed_args(words, given))
     return {
@@ -71,20 +70,22 @@ def parse(name: str, words: Sequence[str]) -> dict[str, Any]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands: for `--help`, the man page and the shell completions."""
-    from textwrap import fill
-
+    known = {flag: option for option in CONNECT for flag in option.flags}
+    used = [
+        (f"{flag} {known[flag].metavar or ''}".rstrip(), known[flag].help) for flag in MOST_USED
+    ]
     parser = Parser(
         prog="poptalk",
         usage="poptalk [HOST [PORT] | URL] [options]\n       poptalk COMMAND ...",
-        description=f"{fill(DESCRIPTION, _columns() - 2)}\n\n{_rows('start here', DOORS)}",
+        description=f"{DESCRIPTION}\n\n{_rows('start here', DOORS)}",
         epilog=(
-            f"{_rows('options that most people come for', _most_used())}"
+            f"{_rows('options that most people come for', used)}"
             "\n"
-            "poptalk connect --help lists all options of a session, poptalk COMMAND --help\n"
-            "those of a command, with an example.\n"
+            "poptalk connect --help lists all options of a session, poptalk COMMAND --help those of a "
+            "command, with an example.\n"
             "\n"
-            "With no server named, poptalk connect (or a pipe) opens the practice server:\n"
-            "USER bob, PASS jones, LIST, RETR 3, QUIT.\n"
+            "With no server named, poptalk connect (or a pipe) opens the practice server: USER bob, "
+            "PASS jones, LIST, RETR 3, QUIT.\n"
             "\n" + EXIT_CODES
         ),
         formatter_class=help_formatter,
@@ -96,18 +97,15 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _most_used() -> list[tuple[str, str]]:
-    rows = {flag: row for row in COMMANDS["connect"].options for flag in row.flags}
-    return [(f"{flag} {rows[flag].metavar or ''}".rstrip(), rows[flag].help) for flag in MOST_USED]
-
-
 def _rows(title: str, rows: Sequence[tuple[str, str]]) -> str:
     width = max(len(term) for term, _ in rows) + 2
     return f"{title}:\n" + "".join(f"  {term:<{width}}{meaning}\n" for term, meaning in rows)
 
 
-def add_arguments(parser: argparse.ArgumentParser, command: CliCommand) -> None:
-    """Add the options of a command, and its subcommands."""
+def add_arguments(
+    parser: argparse.ArgumentParser, command: CliCommand
+) -> dict[str, argparse.ArgumentParser]:
+    """Add the options of a command, and its subcommands; return the parsers of those by name."""
     exclusive: dict[str, Any] = {}
     for option in command.options:
         place: Any = parser
@@ -115,46 +113,35 @@ def add_arguments(parser: argparse.ArgumentParser, command: CliCommand) -> None:
             if option.exclusive not in exclusive:
                 exclusive[option.exclusive] = parser.add_mutually_exclusive_group()
             place = exclusive[option.exclusive]
-        place.add_argument(*option.flags or (option.field,), **_keywords(option))
+        # What was not given is left out.
+        about = {name: getattr(option, name) for name in _COLUMNS} | {"default": argparse.SUPPRESS}
+        if option.flags:
+            about["dest"] = option.field
+        about = {name: value for name, value in about.items() if value is not None}
+        place.add_argument(*option.flags or (option.field,), **about)
     if command.actions is None:
-        return
+        return {}
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+    parsers = {}
     for name, action in command.actions.items():
-        add_arguments(
-            actions.add_parser(name, help=action.summary, **_texts(action)),
-            action,
-        )
-
-
-def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """Return the parsers of the subcommands by name, for which argparse has no public name."""
-    for action in parser._actions:
-        if isinstance(action.choices, dict):
-            return action.choices
-    return {}
+        parsers[name] = actions.add_parser(name, help=action.summary, **_texts(action))
+        add_arguments(parsers[name], action)
+    return parsers
 
 
 _COLUMNS = ("help", "metavar", "type", "choices", "nargs", "action", "const")
 """Columns of the table that argparse takes as they are."""
 
 
-def _keywords(option: Option) -> dict[str, Any]:
-    given = {name: getattr(option, name) for name in _COLUMNS}
-    given = {name: value for name, value in given.items() if value is not None}
-    if option.flags:
-        given["dest"] = option.field
-    # What was not given is left out.
-    return {**given, "default": argparse.SUPPRESS}
-
-
 def _texts(command: CliCommand) -> dict[str, Any]:
-    """Return what a parser says of a command."""
+    """Return what a parser says about a command."""
     texts: dict[str, Any] = {
         "description": f"{command.summary[:1].upper()}{command.summary[1:]}.",
         "formatter_class": help_formatter,
     }
     if command.example:
-        texts["epilog"] = f"example:\n{command.example}\n{EXIT_CODES}"
+        lines = "".join(f"  {line}\n" for line in command.example)
+        texts["epilog"] = f"example:\n{lines}\n{EXIT_CODES}"
     return texts
 
 
@@ -162,7 +149,7 @@ def help_formatter(prog: str) -> argparse.HelpFormatter:
     """Make a formatter of the terminal's width, which is found without shutil.
 
     argparse makes one for each argument that is added, whether help is asked for or not, and shutil
-    brings zlib, bz2 and lzma: to import them costs a piped session a tenth of its time.
+    brings zlib, bz2 and lzma: importing them costs a piped session a tenth of its time.
     """
     return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
 
@@ -184,11 +171,14 @@ def _columns() -> int:
 MOST_USAGE_LINES = 3
 """A list of options that is no longer than this helps more than it hides."""
 
+_NARROW_INDENT = 6
+"""Of the second line of a row, where the terminal is too narrow for columns."""
+
 _UNKNOWN = "unrecognized arguments: "
-"""How argparse begins to say that words are too many."""
+"""How argparse begins when there are too many words."""
 
 _AMBIGUOUS = "ambiguous option: "
-"""How it begins to say that an option may be one of several; the value after `=` comes next."""
+"""How it begins when an option may be one of several; the option comes next, with its value."""
 
 _USER = ("--login USER logs in",)
 _MORE = (
@@ -211,11 +201,26 @@ _NO_OPTIONS = {
     "--debug": _MORE,
     "-v": _MORE,
 }
-"""What other programs call it, and what poptalk has instead; the first that the command has counts."""
+"""Options of other programs, and what poptalk has instead; the first that the command has counts."""
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that says in one sentence what is wrong."""
+
+    def format_help(self) -> str:
+        """Return the help, with its own rows and paragraphs as narrow as the terminal, too."""
+        from textwrap import wrap
+
+        columns, lines = _columns(), []
+        for line in super().format_help().split("\n"):
+            # A row has a gap between its two parts; an example, which is copied, has none.
+            begins = re.match(r"(?=\S)| *\S.*? {2,}(?=\S)", line)
+            if len(line) <= columns or begins is None:
+                lines.append(line)
+                continue
+            indent = len(begins[0]) if len(begins[0]) <= columns // 2 else _NARROW_INDENT
+            lines += wrap(line, max(columns - 2, 20), subsequent_indent=" " * indent)
+        return "\n".join(lines)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print the help or the version; argparse would not notice that it cannot be written.
@@ -233,15 +238,14 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong, and end with the exit code of a wrong command line."""
         from poptalk.terminal.screen import complain
 
-        usage = self.format_usage()
-        short = usage if usage.count("\n") <= MOST_USAGE_LINES else ""
         complain(f"{self._explained(message)}; {self.prog} --help lists all options")
-        if short:
-            complain(short.rstrip())
+        usage = self.format_usage()
+        if usage.count("\n") <= MOST_USAGE_LINES:
+            complain(usage.rstrip())
         raise SystemExit(EXIT_USAGE)
 
     def _explained(self, message: str) -> str:
-        """Say which option may be meant by one that does not exist, without the value beside it.
+        """Say which option an unknown one may stand for, without the value beside it.
 
         The value may be a password, and this sentence may end up in a build log.
         """
@@ -250,13 +254,14 @@ class Parser(argparse.ArgumentParser):
         word = message.removeprefix(_UNKNOWN).removeprefix(_AMBIGUOUS).split(" ")[0]
         option = word.partition("=")[0]
         if not option.startswith("-"):
-            return f"{word} is a word too many here"
+            return f"{word} is one word too many"
         return f"there is no option {option}{self._meant(option)}"
 
     def _meant(self, option: str) -> str:
         known = self._option_string_actions
         for instead in _NO_OPTIONS.get(option, ()):
-            if _options_in(instead) <= set(known):
+            words = [word.rstrip(",") for word in instead.split()]
+            if all(word in known for word in words if word.startswith("--")):
                 return f": {instead}"
         from difflib import get_close_matches
 
@@ -268,7 +273,3 @@ class Parser(argparse.ArgumentParser):
 
 
 _WEAKENING = {flag for row in REACHING if row.weakens for flag in row.flags}
-
-
-def _options_in(text: str) -> set[str]:
-    return {word.rstrip(",") for word in text.split() if word.startswith("--")}

@@ -6,23 +6,22 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 
 from poptalk.diff.fetch import Message, Survey
+from poptalk.pop3.commands import MAX_UNIQUE_ID_OCTETS
 from poptalk.terminal.safe import Fragments, cells, harmless, wrap
 
 MOST_EXAMPLES = 3
-"""Messages that a verdict names: enough to look at, and a line long."""
-
-MAX_UNIQUE_ID_OCTETS = 70
-"""RFC 1939 §7."""
+"""Messages that a verdict names: enough to look at, and short enough for a line."""
 
 
 _Key = Callable[[Message], bytes | None]
-"""What messages are recognised by; None where a message has none."""
+"""Returns what a message is recognised by; None if it doesn't have that."""
 
 
 class Outcome(Enum):
-    """What a comparison comes to; the values are words for people."""
+    """The result of a comparison; the values are words for people."""
 
     SAME = "same"
     DIFFERS = "differs"
@@ -38,7 +37,7 @@ class Verdict:
     left: str
     right: str
     details: tuple[str, ...] = ()
-    """What a person should look at, a sentence each."""
+    """What people should look at, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """Which message is which."""
+    """Which messages are the same."""
 
     pairs: tuple[Pair, ...]
     by: str
@@ -68,8 +67,8 @@ def compare(left: Survey, right: Survey) -> Iterator[Verdict]:
     """Compare two views of one mailbox.
 
     Args:
-        left: the first server's, in a migration the old one.
-        right: the second's.
+        left: the first server's; in a migration, the old one's.
+        right: the second server's.
     """
     pairing = pair_up(left, right)
     yield _count(left, right)
@@ -85,13 +84,13 @@ def compare(left: Survey, right: Survey) -> Iterator[Verdict]:
 def pair_up(left: Survey, right: Survey) -> Pairing:
     """Recognise the messages of one survey in the other.
 
-    First by unique-id, then, of what is left, by the content where it was fetched.  Where neither
-    finds any, the place in the list is all there is to go by.
+    They are recognised by unique-id, and the rest by content if it was fetched.  If neither finds any,
+    the place in the list is all there is to go by.
     """
     pairs: list[Pair] = []
     rest = (left.messages, right.messages)
     used: list[str] = []
-    for by, key in (("unique-id", _unique_id_of), ("content", _body_of)):
+    for by, key in (("unique-id", attrgetter("unique_id")), ("content", _body_of)):
         found = _pair_by(*rest, key=key)
         if found:
             used.append(by)
@@ -107,16 +106,12 @@ def pair_up(left: Survey, right: Survey) -> Pairing:
     return Pairing(pairs=tuple(pairs), by=by, only_left=rest[0], only_right=rest[1])
 
 
-def _unique_id_of(message: Message) -> bytes | None:
-    return message.unique_id
-
-
 def _body_of(message: Message) -> bytes | None:
     return None if message.digests is None else message.digests.body
 
 
 def _pair_by(left: Sequence[Message], right: Sequence[Message], *, key: _Key) -> list[Pair]:
-    """Pair messages with the same key; of several with one key, in their order."""
+    """Pair messages with the same key; if several have one key, in their order."""
     waiting: dict[bytes | None, deque[Message]] = {}
     for message in right:
         waiting.setdefault(key(message), deque()).append(message)
@@ -133,13 +128,11 @@ def _without(messages: Sequence[Message], pairs: Iterable[Pair]) -> tuple[Messag
 
 
 def _count(left: Survey, right: Survey) -> Verdict:
-    details = []
-    for survey in (left, right):
-        if survey.count is not None and survey.count != len(survey.messages):
-            details.append(
-                f"{survey.place}: STAT counts {survey.count:,}, LIST has "
-                f"{len(survey.messages):,} lines"
-            )
+    details = [
+        f"{survey.place}: STAT counts {survey.count:,}, LIST has {len(survey.messages):,} lines"
+        for survey in (left, right)
+        if survey.count not in (None, len(survey.messages))
+    ]
     same = len(left.messages) == len(right.messages)
     return Verdict(
         subject="messages",
@@ -203,21 +196,13 @@ def _unique_ids(left: Survey, right: Survey) -> Verdict:
         return Verdict(
             subject="set of unique-ids", outcome=Outcome.UNKNOWN, left=sides[0], right=sides[1]
         )
-    if old == new:
-        outcome, details = Outcome.SAME, []
-    else:
-        outcome = Outcome.DIFFERS
-        details = (
-            ["every client that keeps mail on the server will fetch what is new to it again"]
-            if new - old
-            else []
-        )
+    again = "every client that keeps mail on the server will fetch what is new to it again"
     return Verdict(
         subject="set of unique-ids",
-        outcome=outcome,
+        outcome=Outcome.SAME if old == new else Outcome.DIFFERS,
         left=f"{len(old - new):,} only here" if old - new else f"{len(old):,}",
         right=f"{len(new - old):,} only here" if new - old else f"{len(new):,}",
-        details=tuple(details),
+        details=(again,) if new - old else (),
     )
 
 
@@ -271,7 +256,7 @@ def _sizes(left: Survey, right: Survey, pairing: Pairing) -> Verdict:
 
 
 def _unpaired(left: Survey, right: Survey, pairing: Pairing) -> Iterator[str]:
-    """Name the messages that were found on one server only."""
+    """Name the messages that were found on only one server."""
     sides = (
         (left.place, pairing.only_left, right.place),
         (right.place, pairing.only_right, left.place),
@@ -283,8 +268,15 @@ def _unpaired(left: Survey, right: Survey, pairing: Pairing) -> Iterator[str]:
 
 
 def _truth(left: Survey, right: Survey) -> Verdict:
-    """Compare what LIST says of a message with what came (RFC 1939 §11)."""
-    wrong = {survey.place: [*_untrue(survey)] for survey in (left, right)}
+    """Compare the sizes in LIST with those of the messages that came (RFC 1939 §11)."""
+    wrong = {
+        survey.place: [
+            each
+            for each in survey.messages
+            if each.digests is not None and each.digests.octets not in (None, each.octets)
+        ]
+        for survey in (left, right)
+    }
     details = [
         f"{place}: LIST says {_octets(each)} octets of message {each.number}, and "
         f"{each.digests.octets:,} came"
@@ -302,19 +294,12 @@ def _truth(left: Survey, right: Survey) -> Verdict:
     )
 
 
-def _untrue(survey: Survey) -> Iterator[Message]:
-    for message in survey.messages:
-        digests = message.digests
-        if digests is not None and digests.octets not in (None, message.octets):
-            yield message
-
-
 def _wrong_in_words(messages: Sequence[Message]) -> str:
     return f"{len(messages):,} wrong" if messages else "yes"
 
 
 def _content(left: Survey, right: Survey, pairing: Pairing) -> Verdict:
-    """Compare the messages themselves; one without a counterpart is a difference as well."""
+    """Compare the messages themselves; one without a counterpart is a difference too."""
     bodies, headers, unread = [], [], []
     refused = 0
     for pair in pairing.pairs:
@@ -348,14 +333,14 @@ def _named(what: str, pairs: Sequence[Pair]) -> Iterable[str]:
         yield f"{what} message {numbers} is not the same"
 
 
-def _shortened(details: Sequence[str]) -> tuple[str, ...]:
-    """Keep the first of very many sentences."""
-    more = len(details) - MOST_EXAMPLES
-    return (*details[:MOST_EXAMPLES], *([f"and {more:,} more"] if more > 0 else ()))
+def _shortened(details: Sequence[str], most: int = MOST_EXAMPLES) -> tuple[str, ...]:
+    """Keep the first of many sentences, and say how many more there are."""
+    more = len(details) - most
+    return (*details[:most], *([f"and {more:,} more"] if more > 0 else ()))
 
 
 def _numbers(numbers: Sequence[int]) -> str:
-    shown = ", ".join(str(number) for number in numbers[:MOST_EXAMPLES])
+    shown = ", ".join(map(str, numbers[:MOST_EXAMPLES]))
     more = len(numbers) - MOST_EXAMPLES
     return f"{shown} and {more:,} more" if more > 0 else shown
 
@@ -368,11 +353,11 @@ def _octets(message: Message) -> str:
     return "?" if message.octets is None else f"{message.octets:,}"
 
 
-# Verdicts on a screen: a table where there is room for one, and a list where there is not.
+# Verdicts on a screen: in a table if there is room for one, otherwise in a list.
 
 
 LEAST_TABLE_COLUMNS = 72
-"""Below, the columns would be narrower than their contents."""
+"""With fewer, the columns would be narrower than their contents."""
 
 MOST_COLUMNS = 100
 """Longer rows are hard to read, on however wide a terminal."""
@@ -427,38 +412,30 @@ def _list(verdicts: Sequence[Verdict], places: Sequence[str], room: int) -> Iter
 
 
 def _paragraphs(texts: Sequence[str], *, room: int, indent: str) -> Iterator[Fragments]:
-    """Show sentences, each beginning a row; of very many the first ones."""
-    shown = texts[: MOST_EXAMPLES * 2]
-    more = len(texts) - len(shown)
-    for text in (*shown, *([f"and {more:,} more"] if more else [])):
+    """Show sentences, beginning a row with each; of very many, only the first."""
+    for text in _shortened(texts, 2 * MOST_EXAMPLES):
         words = harmless(text)
         rows = [words] if cells(words) <= room - len(indent) else wrap(words, room - len(indent))
         yield from ([("text", indent + row)] for row in rows)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """Say in one sentence what it comes to."""
-    by_outcome = {
-        outcome: [each.subject for each in verdicts if each.outcome is outcome]
-        for outcome in Outcome
-    }
-    unknown = by_outcome[Outcome.UNKNOWN]
-    beside = f"; nothing can be said of: {', '.join(unknown)}" if unknown else ""
-    differing = by_outcome[Outcome.DIFFERS]
-    if differing:
-        return f"different: {', '.join(differing)}{beside}"
-    return f"nothing differs{beside}"
+    """Sum the verdicts up in one sentence."""
+    unknown = [each.subject for each in verdicts if each.outcome is Outcome.UNKNOWN]
+    differing = [each.subject for each in verdicts if each.outcome is Outcome.DIFFERS]
+    result = f"different: {', '.join(differing)}" if differing else "nothing differs"
+    return f"{result}; nothing can be said of: {', '.join(unknown)}" if unknown else result
 
 
 def as_json(
     verdicts: Sequence[Verdict], surveys: Mapping[str, Survey], *, where: Mapping[str, str]
 ) -> dict[str, object]:
-    """Give the verdicts, and what they are about, as values for JSON.
+    """Return the verdicts, and what they are about, for JSON.
 
     Args:
         verdicts: the rows.
-        surveys: the two surveys by what the servers are called.
-        where: the server's address by the same.
+        surveys: the two surveys, by the names of the servers.
+        where: the addresses of the servers, by the same.
     """
     return {
         "same": not any(each.outcome is Outcome.DIFFERS for each in verdicts),

@@ -55,7 +55,7 @@ class DiffSettings(Value):
     user_b: str | None = None
     mechanism: str | None = None
     password_source: PasswordSource | None = None
-    """Of both passwords, where the next two say nothing."""
+    """For both passwords, unless one of the next two is given."""
     password_source_a: PasswordSource | None = None
     password_source_b: PasswordSource | None = None
     bodies: bool = False
@@ -74,12 +74,12 @@ def diff(
         options: what was asked for.
         destinations: the two servers.
         say: writes a line on standard output.
-        complain: says a sentence on standard error.
+        complain: writes a message on standard error.
 
     Raises:
         UsageError: a name or a password is missing.
         NetError: no connection, no TLS, or a connection was lost.
-        ScreenClosed: standard output is gone.
+        ScreenClosed: standard output is closed.
     """
     screen = LinearScreen.of_output(color=options.color)
     sides = [
@@ -103,7 +103,7 @@ def diff(
 def _read(
     options: DiffSettings, sides: Sequence[MailboxSide], *, complain: Complain
 ) -> tuple[Survey, Survey]:
-    """Read both servers, and show how far that has come.
+    """Read both servers, and show the progress.
 
     Raises:
         ReadingFailed: one of them could not be read.
@@ -152,7 +152,7 @@ def _show(
 
 
 def _side(options: DiffSettings, place: str, destination: Destination) -> MailboxSide:
-    """Find out who logs in on a server, and with what password.
+    """Find out who logs in to a server, and with what password.
 
     Raises:
         UsageError: a name or a password is missing.
@@ -165,11 +165,10 @@ def _side(options: DiffSettings, place: str, destination: Destination) -> Mailbo
             f"pop3://NAME@{destination.host}"
         )
     mechanism = options.mechanism or destination.mechanism
+    secret = ""
     try:
         method = find_method(mechanism) if mechanism else None
-        needs_secret = method is None or method.need.password or method.need.token
-        secret = ""
-        if needs_secret:
+        if method is None or method.need.password or method.need.token:
             wanted = Wanted(user=user, host=bare_host(destination.host))
             secret = find_password(wanted, _source(options, place), ask=asker())
     except (LoginError, NoPassword) as error:
@@ -184,20 +183,12 @@ def _side(options: DiffSettings, place: str, destination: Destination) -> Mailbo
 
 
 def _source(options: DiffSettings, place: str) -> PasswordSource | None:
-    """Return the source of a server's password that was named; None for what is usual."""
+    """Return where the password of a server comes from; None for the usual places."""
     own: PasswordSource | None = getattr(options, f"password_source_{place.lower()}")
-    named = own or options.password_source
-    if named is not None:
-        return named
     variable = f"{PASSWORD_VARIABLE}_{place}"
-    return (
-        PasswordSource(kind=SourceKind.VARIABLE, detail=variable)
-        if os.environ.get(variable)
-        else None
-    )
-
-
-# What went wrong.
+    if own is None and options.password_source is None and os.environ.get(variable):
+        return PasswordSource(kind=SourceKind.VARIABLE, detail=variable)
+    return own or options.password_source
 
 
 def _failed(failure: ReadingFailed, *, complain: Complain) -> int:

@@ -1,7 +1,7 @@
-"""Asking a server what it has in a mailbox: STAT, LIST, UIDL, and on request every message.
+"""Asking a server what is in a mailbox: STAT, LIST, UIDL, and on request every message.
 
 A reading ends without QUIT, so the server never enters the UPDATE state, and nothing is removed
-(RFC 1939 §6).  Messages are hashed as they come, and never held.
+(RFC 1939 §6).  Messages are hashed as they come, and never kept.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from enum import Enum
 from itertools import islice
 from threading import Event, Thread
 
-# Not left to the two threads: Python 3.11 may report a deadlock where both import it at the same time.
+# Imported before the two threads need it: Python 3.11 may report a deadlock if both import it at once.
 import poptalk.net.tls  # noqa: F401
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import ConnectionLost, NetError
+from poptalk.pop3.commands import MAX_DIGITS
 from poptalk.pop3.events import Exchange
 from poptalk.pop3.replies import Status, StatusLine, Unstuffer, parse_status_line, quoted
 from poptalk.pop3.sasl.mechanism import LoginError
@@ -29,31 +30,31 @@ from poptalk.session.exchanges import Note, StoredReply
 from poptalk.session.login import Asker, LoginRequest, log_in
 from poptalk.session.procedure import LocalError
 
-# What one server says of a mailbox.
+# What one server says about a mailbox.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digests:
-    """Hashes of one message, in two parts: a migration often adds header fields, and nothing else."""
+    """Hashes of the two parts of one message: a migration often adds header fields, and nothing else."""
 
     header: bytes
-    """Of the header, the empty line included."""
+    """That of the header, including the empty line."""
     body: bytes
     octets: int | None = None
-    """How many octets the message has, byte-stuffing undone; None where that is not known."""
+    """How many octets the message has, byte-stuffing undone; None if that isn't known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message, as LIST and UIDL have it."""
+    """One message in LIST and UIDL."""
 
     number: int
     octets: int | None
-    """None where LIST has no line for it, or one that cannot be read."""
+    """None if LIST has no line for it, or a malformed one."""
     unique_id: bytes | None
-    """None where UIDL has no line for it."""
+    """None if UIDL has no line for it."""
     digests: Digests | None = None
-    """None where the message itself was not fetched."""
+    """None if the message itself wasn't fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,30 +62,30 @@ class Survey:
     """One mailbox on one server."""
 
     place: str
-    """The server, as the table calls it."""
+    """The name of the server in the table."""
     count: int | None
-    """What STAT says; None where it cannot be read."""
+    """The count in STAT; None if it can't be parsed."""
     octets: int | None
     messages: tuple[Message, ...]
     """In the order of LIST."""
     has_unique_ids: bool
     """Whether UIDL was answered with +OK."""
     remarks: tuple[str, ...] = ()
-    """What went wrong without stopping the survey, a sentence each."""
+    """Problems that didn't stop the survey, a sentence each."""
 
     def unique_ids(self) -> tuple[bytes, ...]:
         """Return the unique-ids in the order of the messages."""
         return tuple(each.unique_id for each in self.messages if each.unique_id is not None)
 
 
-# Hashing a message as it comes: its header and its body apart.
+# Hashing a message as it comes, header and body separately.
 
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
-"""The end of the header.  Some servers forget CR; the line is empty nevertheless."""
+"""The end of the header.  The line is empty even if the server forgets CR."""
 
 _BEFORE = b"\n"
-"""Put in front of a message, so that one without a header begins with its empty line."""
+"""Put before a message, to find the empty line of one without a header."""
 
 
 class Hashing:
@@ -115,21 +116,21 @@ class Hashing:
         self._in_body = True
 
     def digests(self) -> Digests:
-        """Return what has come of it so far."""
+        """Return the hashes of what has come so far."""
         return Digests(header=self._header.digest(), body=self._body.digest(), octets=self._octets)
 
 
 MOST_MESSAGES = 1_000_000
-"""Lines taken of a listing; a server that sends more is after our memory."""
+"""Lines of a listing that are accepted; a server that sends more is after our memory."""
 
 MOST_LINE_OCTETS = 4096
-"""Longest line of a listing that is taken; RFC 1939 §3 allows 512."""
+"""Longest line of a listing that is accepted; RFC 1939 §3 allows 512."""
 
 WINDOW = 8
-"""Messages asked for ahead where the server allows it: then a round trip costs an eighth."""
+"""Messages requested ahead if the server allows it: a round trip then costs an eighth."""
 
 ALL_LINES = 2**31 - 1
-"""What TOP is asked for where the whole message is meant: the largest number that servers take."""
+"""The number of lines in TOP that means the whole message: the largest that servers accept."""
 
 
 class Fetch(Enum):
@@ -140,7 +141,7 @@ class Fetch(Enum):
 
 
 class NoSurvey(Exception):
-    """The server says no to something without which there is no survey; the sentence names it."""
+    """The server refuses something that the survey needs; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,7 @@ class MailboxSide:
     """A server, and who logs in there."""
 
     place: str
-    """What the table calls it."""
+    """The name of the server in the table."""
     destination: Destination
     user: str
     secret: str
@@ -157,24 +158,24 @@ class MailboxSide:
 
     def __repr__(self) -> str:
         """Leave the secret out: a repr ends up in tracebacks."""
-        return f"Side({self.place!r}, {self.user!r})"
+        return f"MailboxSide({self.place!r}, {self.user!r})"
 
 
 class Reading:
-    """One server being asked.
+    """The survey of one server in progress.
 
     Args:
         side: the server.
         timeout: seconds for a connection, a TLS handshake or a reply.
-        fetch: how messages are fetched; None where they are not.
-        warn: takes a sentence.
+        fetch: how messages are fetched; None if they aren't.
+        warn: takes a message.
     """
 
     def __init__(
         self, side: MailboxSide, *, timeout: float, fetch: Fetch | None, warn: Callable[[str], None]
     ) -> None:
         self.doing = "connecting"
-        """What goes on now, in a few words, for those who wait."""
+        """What is going on, in a few words, for those who wait."""
         self._side = side
         self._timeout = timeout
         self._fetch = fetch
@@ -183,11 +184,11 @@ class Reading:
         self._interrupted = False
         self._remarks: list[str] = []
         self._window = 1
-        """How many messages are asked for before the first of them has come."""
+        """How many messages are requested before the first of them has come."""
 
     @property
     def place(self) -> str:
-        """What the table calls the server."""
+        """The name of the server in the table."""
         return self._side.place
 
     def interrupt(self) -> None:
@@ -201,8 +202,8 @@ class Reading:
 
         Raises:
             NetError: no connection, no TLS, or the connection was lost.
-            LoginError: the login did not come about.
-            Refused: the server says no to LIST.
+            LoginError: the login failed.
+            NoSurvey: the server refuses LIST.
         """
         destination = self._side.destination
         settings = destination.tls_settings() if destination.tls else None
@@ -233,13 +234,10 @@ class Reading:
         answer = facts.capabilities_now(client.session.core)
         if answer is not None and b"PIPELINING" in answer.parameters():
             self._window = WINDOW
-        mechanism = self._side.mechanism
-        request = LoginRequest(
-            user=self._side.user, method=None if mechanism is None else find_method(mechanism)
-        )
-        plan = log_in(
-            client.session, request, asker=Asker(at_prompt=False), secret=self._side.secret
-        )
+        side = self._side
+        method = None if side.mechanism is None else find_method(side.mechanism)
+        request = LoginRequest(user=side.user, method=method)
+        plan = log_in(client.session, request, asker=Asker(at_prompt=False), secret=side.secret)
         try:
             client.carry_out(plan)
         except LocalError as error:
@@ -255,21 +253,21 @@ class Reading:
         self.doing = "asking STAT"
         count, octets = self._totals(client)
         self.doing = "asking LIST"
-        sizes: dict[int, int | None] = {}
-        listing = _ask(
-            client, b"LIST", body=_ListingLines(lambda line: _note_size(line, sizes)).feed
-        )
-        if not _is_ok(listing):
-            raise NoSurvey(f"LIST was answered with {quoted(_words(_status(listing)))}")
+        listing = _Listing()
+        reply = _whole(client, client.ask(b"LIST", body=listing.feed))
+        if not _is_ok(reply):
+            raise NoSurvey(f"LIST was answered with {quoted(_words(_status(reply)))}")
+        sizes = {number: _size(rest) for number, rest in listing.rows.items()}
         self.doing = "asking UIDL"
-        names: dict[int, bytes] = {}
-        unique = _ask(
-            client, b"UIDL", body=_ListingLines(lambda line: _note_name(line, names)).feed
-        )
+        names = _Listing()
+        unique = _whole(client, client.ask(b"UIDL", body=names.feed))
         digests = dict(self._digests(client, [*sizes])) if self._fetch else {}
         messages = [
             Message(
-                number=number, octets=size, unique_id=names.get(number), digests=digests.get(number)
+                number=number,
+                octets=size,
+                unique_id=names.rows.get(number),
+                digests=digests.get(number),
             )
             for number, size in sizes.items()
         ]
@@ -293,10 +291,10 @@ class Reading:
     def _digests(
         self, client: Client, numbers: Sequence[int]
     ) -> Iterator[tuple[int, Digests | None]]:
-        """Fetch messages and hash them; some are asked for ahead where the server allows that.
+        """Fetch messages and hash them; request some of them ahead if the server allows that.
 
-        What is asked for ahead is a few short lines, so that neither side waits for the other to
-        read (RFC 2449 §6.6).
+        The requests are a few short lines, so that neither side waits for the other to read
+        (RFC 2449 §6.6).
         """
         asked: deque[tuple[int, Exchange, Hashing]] = deque()
         to_come = iter(numbers)
@@ -322,24 +320,27 @@ class Reading:
         return exchange, hashing
 
 
-class _ListingLines:
-    """Parts the octets of a listing into lines.
+_ROW = re.compile(rb"\s*(\d{1,%d})(?:[ \t](.*))?" % MAX_DIGITS, re.DOTALL)
 
-    Args:
-        take: called with each line, without its end; the lone dot is none.
+
+class _Listing:
+    """The reply to LIST or UIDL.
+
+    Attributes:
+        rows: what follows the message-number and a space in each line, by that number.
     """
 
-    def __init__(self, take: Callable[[bytes], object]) -> None:
-        self._take = take
+    def __init__(self) -> None:
+        self.rows: dict[int, bytes] = {}
         self._unstuffer = Unstuffer()
         self._rest = b""
         self._count = 0
 
     def feed(self, data: bytes) -> None:
-        """Take octets as they crossed the wire.
+        """Take octets as they were received.
 
         Raises:
-            Refused: the listing, or a line of it, is longer than any mailbox makes it.
+            NoSurvey: the listing, or a line of it, is too long for any mailbox.
         """
         *lines, self._rest = (self._rest + self._unstuffer.feed(data)).split(b"\n")
         self._count += len(lines)
@@ -348,32 +349,22 @@ class _ListingLines:
         if max(map(len, (*lines, self._rest))) > MOST_LINE_OCTETS:
             raise NoSurvey(f"a listing has a line of more than {MOST_LINE_OCTETS:,} octets")
         for line in lines:
-            self._take(line.removesuffix(b"\r"))
+            found = _ROW.fullmatch(line.removesuffix(b"\r"))
+            if found:
+                self.rows[int(found[1])] = found[2] or b""
 
 
-def _note_size(line: bytes, sizes: dict[int, int | None]) -> None:
-    number, *rest = line.split() or [b""]
-    if _is_number(number):
-        sizes[int(number)] = int(rest[0]) if rest and _is_number(rest[0]) else None
-
-
-def _note_name(line: bytes, names: dict[int, bytes]) -> None:
-    number, _, name = line.partition(b" ")
-    if _is_number(number):
-        names[int(number)] = name
+def _size(rest: bytes) -> int | None:
+    word, *_ = rest.split() or [b""]
+    return int(word) if _is_number(word) else None
 
 
 def _is_number(word: bytes) -> bool:
-    # Sixteen digits are more than any mailbox needs, and less than Python refuses to convert.
-    return word.isdigit() and len(word) <= 16
-
-
-def _ask(client: Client, line: bytes, *, body: Callable[[bytes], object]) -> StoredReply:
-    return _whole(client, client.ask(line, body=body))
+    return word.isdigit() and len(word) <= MAX_DIGITS
 
 
 def _whole(client: Client, heard: StoredReply) -> StoredReply:
-    """Return a reply that is complete; one that broke off is the end of the survey."""
+    """Return a reply if it is complete; otherwise the survey ends."""
     if not heard.complete:
         verb = heard.exchange.command.verb if heard.exchange is not None else None
         command = verb.keyword if verb is not None else "a line"
@@ -393,21 +384,21 @@ def _words(reply: StatusLine) -> str:
     return reply.line.decode("utf-8", "surrogateescape")
 
 
-# Two readings at the same time, each in a thread of its own: what one waits for, the other need not.
+# Two readings at the same time, each in its own thread, so that neither waits for the other.
 
 
 TICK_SECONDS = 0.1
-"""How often it is looked how far they have come."""
+"""How often the progress is shown."""
 
 PARTING_SECONDS = 1.0
-"""How long an interrupted reading may take to end; one that still connects is left behind."""
+"""How long an interrupted reading may take to end; one that is still connecting is abandoned."""
 
 
 class ReadingFailed(Exception):
     """A reading has failed; `__cause__` is why.
 
     Attributes:
-        place: what the table calls the server.
+        place: the name of the server in the table.
     """
 
     def __init__(self, place: str) -> None:
@@ -416,7 +407,7 @@ class ReadingFailed(Exception):
 
 
 class _Worker(Thread):
-    """A reading, and what came of it."""
+    """A reading, and its result."""
 
     def __init__(self, reading: Reading, finished: Event) -> None:
         super().__init__(name=f"reading {reading.place}", daemon=True)
@@ -426,10 +417,10 @@ class _Worker(Thread):
         self._finished = finished
 
     def run(self) -> None:
-        """Read, and keep what comes of it for the other thread."""
+        """Read, and keep the result for the other thread."""
         try:
             self.survey = self.reading.run()
-        except Exception as error:  # noqa: BLE001 - raised again where the work was asked for
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that started this one
             self.error = error
         finally:
             self.reading.doing = "done"
@@ -442,7 +433,7 @@ def read_both(left: Reading, right: Reading, *, tick: Callable[[], None]) -> tup
     Args:
         left: the first.
         right: the second.
-        tick: called now and then while they are being read.
+        tick: called regularly while they are being read.
 
     Raises:
         ReadingFailed: one of them failed; the other was interrupted.
@@ -459,7 +450,10 @@ def read_both(left: Reading, right: Reading, *, tick: Callable[[], None]) -> tup
             _raise_failure(workers)
         _raise_failure(workers)
     except BaseException:
-        _interrupt(workers)
+        for worker in workers:
+            worker.reading.interrupt()
+        for worker in workers:
+            worker.join(PARTING_SECONDS)
         raise
     first, second = (worker.survey for worker in workers)
     assert first is not None
@@ -471,10 +465,3 @@ def _raise_failure(workers: list[_Worker]) -> None:
     for worker in workers:
         if worker.error is not None:
             raise ReadingFailed(worker.reading.place) from worker.error
-
-
-def _interrupt(workers: list[_Worker]) -> None:
-    for worker in workers:
-        worker.reading.interrupt()
-    for worker in workers:
-        worker.join(PARTING_SECONDS)

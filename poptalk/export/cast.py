@@ -1,14 +1,13 @@
 """An asciinema cast, version 2: lines and times, and a marker for each step.
 
-A log has the time in comments, and the cast keeps it; long pauses are cut short by players, as its
-head asks.  Where a dialogue has no times, the pace is made up: as fast as people type and read.
+A log has the time in comments, and the cast keeps it; its header asks players to cut long pauses short.
+If a dialogue has no times, the pace is made up: as fast as people type and read.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 
 from poptalk.export.look import rows_of
@@ -21,7 +20,7 @@ from poptalk.transcript.model import Side, direction_text
 COLUMNS, ROWS = 80, 24
 
 IDLE_SECONDS = 3
-"""The longest pause of a real session that is played."""
+"""The longest pause that players keep of a real session."""
 
 KEY_SECONDS = 0.07
 """From one key to the next."""
@@ -33,7 +32,7 @@ REPLY_SECONDS = 0.3
 """Before the first line of a reply."""
 
 LINE_SECONDS = 0.04
-"""Before each further one."""
+"""Before each further line."""
 
 READING_SECONDS = 0.03
 """For each character of prose."""
@@ -43,23 +42,18 @@ MOST_READING_SECONDS = 8.0
 DAY_SECONDS = 24 * 60 * 60
 
 _DAY_AND_TIME = re.compile(r"# \d{4}-\d\d-\d\dT(\d\d):(\d\d):(\d\d)\S* ")
-"""How a log begins a comment about a connection; something is said after it."""
+"""The beginning of a log's comment about a connection."""
 
 _TIME = re.compile(r"# (\d\d):(\d\d):(\d\d\.\d{3})$")
-"""What a log writes above a line."""
+"""A log's comment above a line."""
 
 _TYPED = Side.CLIENT.value + " "
 
 
 def has_times(page: Page) -> bool:
-    """Tell whether a document's dialogues say when their lines were said."""
-    return any(_TIME.match(line) for line in _lines_of_talks(page))
-
-
-def _lines_of_talks(page: Page) -> Iterator[str]:
-    for part in page.parts:
-        if isinstance(part, Talk):
-            yield from part.text.split("\n")
+    """Tell whether a document's dialogues have the times of their lines."""
+    talks = [part.text for part in page.parts if isinstance(part, Talk)]
+    return any(_TIME.match(line) for talk in talks for line in talk.split("\n"))
 
 
 def write_cast(page: Page) -> str:
@@ -68,16 +62,16 @@ def write_cast(page: Page) -> str:
 
 
 class _Cast:
-    """Writes a cast; it knows how late it is."""
+    """Writes a cast, and keeps the time."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
         self._events: list[tuple[float, str, str]] = []
         self._now = 0.0
         self._clock: float | None = None
-        """What a clock showed at the beginning; None before the first time."""
+        """What the log's clock showed at the beginning; None before the first time."""
         self._typed_by: float | None = None
-        """When the line that is typed next was sent; None where that is not known."""
+        """When the next line was sent; None if that is not known."""
         self._marks_lines = not any(isinstance(part, Chapter) for part in page.parts)
 
     def text(self) -> str:
@@ -128,7 +122,7 @@ class _Cast:
                 self._show(row)
 
     def _tell_time(self, found: re.Match[str]) -> None:
-        """Go on to the time that a comment tells; the next line was sent, or came, then."""
+        """Take the time from a comment: the next line was sent, or came, then."""
         hours, minutes, seconds = found.groups()
         clock = float(hours) * 3600 + float(minutes) * 60 + float(seconds)
         if self._clock is None:
@@ -137,7 +131,7 @@ class _Cast:
         self._typed_by = max(passed, self._now)
 
     def _type(self, row: Fragments) -> None:
-        """Have a line typed, so that it is sent when it was."""
+        """Type a line so that Enter comes when it was sent."""
         keys = sum(len(text) for _, text in row)
         if self._typed_by is None:
             begins, pause = self._now + THINKING_SECONDS, KEY_SECONDS

@@ -1,4 +1,4 @@
-"""From a source to a file: which format, and writing it."""
+"""From a source to a file: reading the one, choosing the format, writing the other."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from poptalk.transcript.parser import NotationError, parse_dialogue
 STANDARD_OUTPUT = "-"
 
 WHOLE, SHEET, KEY = "whole", "sheet", "key"
-"""What is made of a lesson."""
+"""What to make of a lesson."""
 
 PUBLIC = 0o666
-"""The mode of files that are for everybody, less what the umask takes away."""
+"""The mode of files that everyone may read; the umask still applies."""
 
 PAPER = ("html", "md")
-"""The formats of what a person writes on."""
+"""The formats for paper."""
 
-_LESSON_BEGINS = "---"
-"""The first line of a lesson, which no other Markdown document needs."""
+_LESSON_BEGINS = b"---"
+"""The first line of a lesson; few other Markdown documents begin with it."""
 
 WRITERS: Mapping[str, Callable[[Page], str]] = {
     "html": write_html,
@@ -41,13 +41,11 @@ WRITERS: Mapping[str, Callable[[Page], str]] = {
     "cast": write_cast,
     "md": write_markdown,
 }
-"""What writes each of `FORMATS`."""
-
-_MADE_UP = "; there are no times in it, so the pace of the cast is made up"
+"""The writer for each of `FORMATS`."""
 
 
 class ExportSettings(Value):
-    """What `poptalk export` was asked for."""
+    """The options of `poptalk export`."""
 
     source: str
     output: str
@@ -67,16 +65,16 @@ def export(
     write: Show,
     say: Show,
 ) -> None:
-    """Make a document of a source.
+    """Make a document from a source.
 
     Args:
-        settings: what was asked for.
-        page_of_lesson: makes a page of a lesson.
+        settings: the options.
+        page_of_lesson: makes the page of a lesson.
         write: writes text to standard output as it is.
         say: prints a sentence.
 
     Raises:
-        UsageError: the source is none, or the document cannot be written.
+        UsageError: the source cannot be used, or the document cannot be written.
     """
     source, name = settings.source, settings.output
     is_lesson = _is_lesson(source)
@@ -96,13 +94,13 @@ def export(
     if name == STANDARD_OUTPUT:
         write(WRITERS[chosen](page))
         return
-    # A session has mail in it.
+    # Somebody's mail is in a session.
     mode = PUBLIC if is_lesson else PRIVATE
     say(export_page(page, name, doc_format=chosen, force=settings.force, mode=mode))
 
 
 def _is_lesson(source: str) -> bool:
-    """Tell whether a source is a lesson: its number, its name, or a file that begins as one does."""
+    """Tell whether a source is a lesson: its number, its name, or a file that begins like one."""
     if source == STANDARD_INPUT or source.endswith((SUFFIX, ".txt")):
         return False
     if not os.path.isfile(source):
@@ -111,20 +109,20 @@ def _is_lesson(source: str) -> bool:
         return False
     try:
         with open(source, "rb") as file:
-            return file.readline().strip() == _LESSON_BEGINS.encode()
+            return file.readline().strip() == _LESSON_BEGINS
     except OSError:
-        return False  # What is wrong with it is said where it is read.
+        return False  # The error is reported where the file is read.
 
 
 def format_of(name: str, given: str | None) -> str:
     """Return the format of a document.
 
     Args:
-        name: of its file.
-        given: what the command line says; None for nothing.
+        name: the name of its file.
+        given: the format on the command line; None if there is none.
 
     Raises:
-        UsageError: neither says it.
+        UsageError: there is none, and the name doesn't say it.
     """
     end = Path(name).suffix.removeprefix(".").lower()
     if given is None and end not in WRITERS:
@@ -141,16 +139,16 @@ def export_page(
 
     Args:
         page: the document.
-        name: of the file.
-        doc_format: one of `WRITERS`; None for what the name says.
-        force: whether a file that is there is replaced.
-        mode: who may read a new file, less what the umask takes away.
+        name: the name of the file.
+        doc_format: one of `WRITERS`; None for the one that the name says.
+        force: whether to replace an existing file.
+        mode: the mode of a new file; the umask applies.
 
     Returns:
-        What was done, one sentence without its full stop.
+        What was done, as a sentence without a full stop.
 
     Raises:
-        UsageError: it cannot be written, or is there already.
+        UsageError: it cannot be written, or exists already.
     """
     chosen = format_of(name, doc_format)
     text = WRITERS[chosen](page)
@@ -159,17 +157,19 @@ def export_page(
     except FileExistsError as error:
         raise UsageError(f"{name} is there already: give another name") from error
     except (OSError, ValueError) as error:
-        why = reason(error) if isinstance(error, OSError) else "its name cannot be one"
+        why = reason(error) if isinstance(error, OSError) else "no file can have this name"
         raise UsageError(f"{name} cannot be written: {why}") from error
-    made_up = _MADE_UP if chosen == "cast" and not has_times(page) else ""
-    return f"{name} is written, {len(text.encode()):,} octets{made_up}"
+    done = f"{name} is written, {len(text.encode()):,} octets"
+    if chosen == "cast" and not has_times(page):
+        done += "; there are no times in it, so the pace of the cast is made up"
+    return done
 
 
 def write_file(name: str, text: str, *, force: bool, mode: int) -> None:
-    """Write a whole file, or none.
+    """Write a complete file, or none.
 
     Raises:
-        FileExistsError: it is there already, and not to be replaced.
+        FileExistsError: it exists already, and must not be replaced.
         OSError: it cannot be written.
     """
     if os.path.exists(name) and not os.path.isfile(name):
@@ -201,9 +201,9 @@ def page_of_session(text: str, *, title: str, explain: bool = False) -> Page:
     """Return the document of a session.
 
     Args:
-        text: in the notation.
-        title: of the document.
-        explain: whether each reply is explained.
+        text: the session in the notation.
+        title: the title of the document.
+        explain: whether to explain each reply.
     """
     dialogue = parse_dialogue(text, name="the session")
     return Page(title=title, parts=(Talk(dialogue=read(dialogue, explain=explain)),))
@@ -213,11 +213,11 @@ def page_of_file(name: str, *, explain: bool) -> Page:
     """Return the document of a dialogue, or of a Markdown document with dialogues.
 
     Args:
-        name: of the file; `-` for standard input.
-        explain: whether each reply is explained.
+        name: the name of the file; `-` for standard input.
+        explain: whether to explain each reply.
 
     Raises:
-        UsageError: it cannot be read, or is neither; names the line.
+        UsageError: the file cannot be read, or is neither; names the line.
     """
     text = read_text(name)
     try:
@@ -232,7 +232,7 @@ def page_of_file(name: str, *, explain: bool) -> Page:
 
 
 def _page_of_markdown(text: str, *, name: str, explain: bool) -> Page:
-    """Read a document in which dialogues are fenced as `pop3`; the rest is prose."""
+    """Read a document in which dialogues are fenced as `pop3`; everything else is prose."""
     lines = text.split("\n")
     title, begin = Path(name).stem, 0
     parts: list[Passage | Talk] = []

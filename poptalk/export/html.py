@@ -1,7 +1,7 @@
-"""HTML: one file that needs nothing else, light or dark as its reader likes it, and for paper too.
+"""HTML: one self-contained file, light or dark as its reader prefers, which prints well too.
 
-There is no script, and a policy in the file that forbids any.  What is copied from a dialogue is the
-notation, character by character.
+It has no script, and a policy that forbids any.  A dialogue that is copied from it is the notation,
+character by character.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _colours(palette: Palette) -> Iterator[str]:
         f"--quiet: {palette.quiet}; --link: {link} }}"
     )
     formatter = HtmlFormatter(style=pygments_style(palette))
-    # Without what Pygments says of line numbers and backgrounds.
+    # These are Pygments' rules without those for line numbers and backgrounds.
     defined: list[str] = formatter.get_token_style_defs(".pop3")  # type: ignore[no-untyped-call]
     yield from defined
 
@@ -121,7 +121,7 @@ def _part(part: Part) -> Iterator[str]:
             yield '<ul class="choices">'
             for place, text in enumerate(part.texts):
                 box = f'<span class="box">{TICKS[place in part.ticked]}</span>'
-                yield f"<li>{box}{_inline(text)}</li>"
+                yield f"<li>{box}{_prose(text, inline=True)}</li>"
             yield "</ul>"
         case Blanks():
             yield from (f'<p class="blank">{_text(label)}</p>' for label in part.labels)
@@ -138,7 +138,7 @@ def _dialogue(text: str) -> str:
 
 
 class _ProseRenderer(RendererHTML):
-    """Markdown as HTML in which nothing is loaded, and HTML is text."""
+    """Markdown as HTML that loads nothing, and in which HTML is text."""
 
     def fence(self, tokens: Sequence[Token], idx: int, *_rest: Any) -> str:
         token = tokens[idx]
@@ -161,12 +161,7 @@ class _ProseRenderer(RendererHTML):
         return escape(f"{token.content} ({token.attrs.get('src', '')})")
 
 
-def _prose(source: str) -> str:
+def _prose(source: str, *, inline: bool = False) -> str:
     parser = make_parser()
-    return str(_ProseRenderer().render(parser.parse(shown(source)), parser.options, {})).rstrip()
-
-
-def _inline(source: str) -> str:
-    parser = make_parser()
-    tokens = parser.parseInline(shown(source))
-    return str(_ProseRenderer().render(tokens, parser.options, {}))
+    tokens = (parser.parseInline if inline else parser.parse)(shown(source))
+    return str(_ProseRenderer().render(tokens, parser.options, {})).rstrip()

@@ -1,8 +1,8 @@
-"""What a document looks like: the theme in two palettes, and its parts as rows of text.
+"""The look of a document: the theme in two palettes, and its parts as rows of text.
 
 The theme names colours as terminals do, and each terminal has its own shades for them.  A document
-brings them: one palette for light and one for dark, every colour with a contrast of at least 4.5 to
-its background (WCAG 2.2 §1.4.3).
+brings its own: a light palette and a dark one, each colour with a contrast of at least 4.5 to its
+background (WCAG 2.2 §1.4.3).
 """
 
 from __future__ import annotations
@@ -21,21 +21,20 @@ from poptalk.terminal.theme import NEUTRAL
 TICKS = {False: "\u2610", True: "\u2611"}
 """BALLOT BOX, and BALLOT BOX WITH CHECK."""
 
-
 QUIET = "quiet"
-"""The word for the shade of borders, and of what is beside the matter."""
+"""The word for the shade of borders, captions and comments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """The shades of one way to look."""
+    """The shades of a light or a dark document."""
 
     background: str
     foreground: str
     quiet: str
-    """For borders and what stands beside."""
+    """For borders, captions and comments."""
     colours: Mapping[str, str]
-    """By the words of the theme."""
+    """By their names in the theme."""
 
 
 LIGHT = Palette(
@@ -63,12 +62,12 @@ DARK = Palette(
 
 
 def words_of(style: str) -> list[str]:
-    """Return what the theme says of a style; comments are quieter than what was said."""
+    """Return the theme's words for a style; comments are quieter than the dialogue."""
     return [*NEUTRAL.get(style, "").split(), *([QUIET] if style == "note" else [])]
 
 
 def pygments_style(palette: Palette) -> type[Style]:
-    """Return the theme as Pygments takes it."""
+    """Return the theme as a style of Pygments."""
     shades = {**palette.colours, QUIET: palette.quiet}
     looks = {
         token: " ".join(shades.get(word, word) for word in words_of(name))
@@ -78,7 +77,7 @@ def pygments_style(palette: Palette) -> type[Style]:
 
 
 def rows_of(part: Part, *, columns: int) -> Iterator[Fragments]:
-    """Give a part of a document as rows, each a line of pieces with their styles.
+    """Yield the rows of a part of a document, each a list of texts with their styles.
 
     Args:
         part: the part.

@@ -1,4 +1,4 @@
-"""Markdown: for a repository, a report or a wiki; what is in a dialogue stands between fences."""
+"""Markdown, for a repository, a report or a wiki; dialogues are fenced."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def _line(characters: int) -> str:
 
 
 def _text(text: str) -> str:
-    """Return text as Markdown that means it."""
+    """Escape text, so that Markdown shows it as it is."""
     return _SPECIAL.sub(r"\\\1", shown(text))

@@ -1,6 +1,6 @@
 """What a document is made from: prose, dialogues, questions and blanks, in their order.
 
-A dialogue in it is written in the notation, and nothing else of a session gets into a document.
+A dialogue is written in the notation, and nothing else of a session gets into a document.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from poptalk.transcript.model import Dialogue
 from poptalk.transcript.octets import is_hidden
 from poptalk.transcript.writer import format_dialogue
 
-REPLACEMENT = "\ufffd"
-
 
 def shown(text: str) -> str:
-    """Return lines with U+FFFD in place of what a screen would hide, reorder or obey."""
-    return "".join(REPLACEMENT if is_hidden(c) and c not in "\n" else c for c in text)
+    """Return lines with U+FFFD in place of every character that a screen hides, reorders or obeys."""
+    return "".join("\ufffd" if is_hidden(c) and c != "\n" else c for c in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +39,25 @@ class Talk:
     """A dialogue."""
 
     dialogue: Dialogue
-    """Fit to be shown: see `reading`."""
+    """Prepared for others: see `reading`."""
     caption: str = ""
-    """What is said above it."""
+    """A line above it."""
 
     @cached_property
     def text(self) -> str:
-        """It in the notation, each line with its end."""
-        # A literal line has escapes for what is hidden; a comment and a placeholder have none.
+        """The dialogue in the notation, each line with its end."""
+        # Lines have escapes for hidden characters; comments and placeholders don't.
         return shown(format_dialogue(self.dialogue))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What may be answered to a question, one text below the other."""
+    """The choices of a question, one below the other."""
 
     texts: tuple[str, ...]
     """Inline Markdown."""
     ticked: Collection[int] = ()
-    """The places of those with a tick, from 0."""
+    """The places of the ticked ones, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,7 @@ class Blanks:
     """Lines to write on with a pen."""
 
     labels: tuple[str, ...]
-    """What each begins with, such as `C:`."""
+    """The beginning of each, such as `C:`."""
 
 
 Part = Passage | Chapter | Talk | Choices | Blanks
@@ -81,4 +79,4 @@ class Page:
     summary: str = ""
     parts: tuple[Part, ...]
     written_on: bool = False
-    """Whether it has a place for a name and a date, since a person writes on it."""
+    """Whether there is room for a name and a date, because people write on it."""

@@ -1,8 +1,8 @@
-"""A dialogue made fit for others: its secrets masked, and explained on request.
+"""A dialogue prepared for others: its secrets masked, and explained on request.
 
 A dialogue may come from a log, which masks secrets itself, or from anywhere else, with a password in
-it.  So its lines are put through a `Session` without a connection, as if they came and went now: the
-session knows which part of a line is secret, what a server repeats of it, and what `:why` would say.
+it.  So its lines go through a `Session` without a connection, as if they were sent and received now.
+The session knows which part of a line is secret, where a server repeats it, and what `:why` would say.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
-from poptalk.pop3.client.explain import Explanation, ReplyContext
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import (
     BodyChunk,
@@ -22,7 +21,9 @@ from poptalk.pop3.events import (
     Sent,
     Unsolicited,
 )
+from poptalk.pop3.explain import Explanation, ReplyContext
 from poptalk.pop3.redaction import SpokenSecrets
+from poptalk.session.overheard import NoTransport
 from poptalk.session.session import Session
 from poptalk.terminal.safe import cells, harmless, wrap
 from poptalk.transcript.model import (
@@ -42,7 +43,7 @@ from poptalk.transcript.placeholders import PLAIN_FOR, is_secret
 from poptalk.transcript.redact import mask_sent, masked
 
 COLUMNS = 76
-"""Cells of an explanation: as a comment it fits on a terminal, and on a sheet of A4."""
+"""Cells of an explanation: as a comment it fits on a terminal and on A4 paper."""
 
 _EXPLAINED = (Greeting, Challenge, ReplyEnd, Unsolicited)
 
@@ -52,25 +53,12 @@ def read(dialogue: Dialogue, *, explain: bool = False) -> Dialogue:
 
     Args:
         dialogue: any.
-        explain: whether what `:why` says follows each reply, as comments.
+        explain: whether to add what `:why` says after each reply, as comments.
     """
     reading = _Reading(explain=explain)
     steps = list(reading.steps(dialogue))
-    # A comment may name a secret before it is sent.
+    # A comment may have a secret in it before that is sent.
     return Dialogue(name=dialogue.name, steps=tuple(map(reading.without_echo, steps)))
-
-
-class _Nowhere:
-    """A transport that leads nowhere."""
-
-    def send(self, data: bytes) -> None:
-        pass
-
-    def start_tls(self, _settings: object) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 class _Reading:
@@ -80,12 +68,12 @@ class _Reading:
         self._explain = explain
         self._session = Session(clock=lambda: 0.0, tls_at_once=False)
         self._events: list[Event] = []
-        """What the last line has led to."""
+        """The events of the last line."""
         self._session.listeners.append(self._events.append)
         self._secrets: list[SpokenSecrets] = []
-        """Of all connections."""
+        """Those of all connections."""
         self._knows_state = True
-        """Whether the dialogue has this connection from its beginning."""
+        """Whether the dialogue has the beginning of this connection."""
         self._open()
 
     def steps(self, dialogue: Dialogue) -> Iterator[Step]:
@@ -111,31 +99,28 @@ class _Reading:
 
     def _open(self) -> None:
         self._knows_state = True
-        self._session.opened(_Nowhere(), None, where="", encrypted=False)
+        self._session.opened(NoTransport(), None, where="", encrypted=False)
         self._secrets.append(self._session.secrets)
 
-    def _hear(self, data: bytes) -> None:
-        self._session.received(data)
-
     def _settle(self) -> None:
-        """Let come what the dialogue leaves out before the next line of the client."""
+        """Supply what the dialogue leaves out before the next line of the client."""
         core = self._session.core
         if core.state is State.CLOSED:
             self._open()
             core = self._session.core
         if core.greeted is None:
             self._knows_state = False
-            self._hear(b"+OK\r\n")
+            self._session.received(b"+OK\r\n")
         if core.in_body:
-            self._hear(b".\r\n")
+            self._session.received(b".\r\n")
         if core.awaiting_tls and not core.outstanding:
             core.tls_established()
 
     def _any_lines(self) -> None:
-        """Let the beginning of a reply come that the dialogue does not spell out."""
+        """Supply the beginning of a reply that the dialogue doesn't spell out."""
         core = self._session.core
         if core.state is not State.CLOSED and core.outstanding and not core.in_body:
-            self._hear(b"+OK\r\n")
+            self._session.received(b"+OK\r\n")
 
     def _direction(self, step: Direction) -> None:
         core = self._session.core
@@ -150,9 +135,8 @@ class _Reading:
 
     def _client(self, step: ClientLine) -> ClientLine:
         self._settle()
-        line = octets_of(step.payload)
         self._events.clear()
-        self._session.send(line + (b"\n" if step.pattern.ends_in_lf else b"\r\n"))
+        self._session.send(_octets(step))
         sent = next((event for event in self._events if isinstance(event, Sent)), None)
         if _is_masked(step.pattern):
             pattern = make_pattern(*map(_without_value, step.pattern.parts))
@@ -165,7 +149,7 @@ class _Reading:
         return replace(step, pattern=pattern, alternatives=others)
 
     def _alternative(self, pattern: Pattern, sent: Sent | None) -> Pattern:
-        """Mask what is accepted as well, which is never sent here."""
+        """Mask an alternative, which is accepted too but never sent here."""
         if _is_masked(pattern):
             return make_pattern(*map(_without_value, pattern.parts))
         if sent is not None and sent.sasl and sent.secret is not None:
@@ -173,7 +157,7 @@ class _Reading:
         return make_pattern(*masked(octets_of(pattern.text))) if _has_secret(pattern) else pattern
 
     def _server(self, step: ServerLine) -> ServerLine:
-        self._hear(octets_of(step.payload) + (b"\n" if step.pattern.ends_in_lf else b"\r\n"))
+        self._session.received(_octets(step))
         if any(isinstance(event, BodyChunk) for event in self._events):
             return step
         parts = [self._masked(part) for part in step.pattern.parts]
@@ -185,7 +169,7 @@ class _Reading:
         return Literal(text=text_of(self._session.secrets.mask(octets_of(part.text))))
 
     def without_echo(self, step: Step) -> Step:
-        """Mask the secrets of the whole dialogue in a comment, or in what describes lines."""
+        """Mask the secrets of the whole dialogue in a comment, or in a description of lines."""
         if isinstance(step, Comment):
             return replace(step, text=self._without_secrets(step.text))
         if isinstance(step, AnyLines) and step.description is not None:
@@ -213,7 +197,7 @@ class _Reading:
         if exchanges.unsolicited is not None:
             return exchanges.explained_unsolicited()
         reply = exchanges.last
-        assert reply is not None, "a line has come"
+        assert reply is not None
         known = exchanges.context_of(reply)
         if not self._knows_state:
             fields = {name: getattr(known, name) for name in ReplyContext._fields}
@@ -221,8 +205,13 @@ class _Reading:
         return exchanges.explained(reply, known)
 
 
+def _octets(step: ClientLine | ServerLine) -> bytes:
+    """Return the octets of a line, with its line end."""
+    return octets_of(step.payload) + (b"\n" if step.pattern.ends_in_lf else b"\r\n")
+
+
 def _beside(part: str, meaning: str) -> list[str]:
-    """Return a part with what it means beside it, or below it where that is too long."""
+    """Return a part of a reply with its meaning beside it, or below it if that is too long."""
     if not part:
         return wrap(meaning, COLUMNS)
     if cells(part) + 2 + cells(meaning) <= COLUMNS:
@@ -231,19 +220,19 @@ def _beside(part: str, meaning: str) -> list[str]:
 
 
 def _is_masked(pattern: Pattern) -> bool:
-    """Tell whether the secret of a line is a placeholder already."""
+    """Tell whether the secret of a line is already a placeholder."""
     return any(each.name is not None and is_secret(each.name) for each in pattern.placeholders)
 
 
 def _without_value(part: Part) -> Part:
-    """Take the value from the placeholder of a secret."""
+    """Remove the value from the placeholder of a secret."""
     if (
-        isinstance(part, Literal)
-        or part.name in (None, PLAIN_FOR)
-        or not is_secret(part.name or "")
+        isinstance(part, Placeholder)
+        and part.name not in (None, PLAIN_FOR)
+        and is_secret(part.name)
     ):
-        return part
-    return replace(part, default=None)
+        return replace(part, default=None)
+    return part
 
 
 def _has_secret(pattern: Pattern) -> bool:

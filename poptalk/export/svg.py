@@ -1,7 +1,7 @@
 """SVG: a still picture of a window, with a size, a background and a title of its own.
 
-A page may be light or dark and an image cannot know, so that the window brings its background.  The
-text is text: it can be searched, and read aloud.
+An image can't know whether the page around it is light or dark, so the window brings its background.
+Its text is text: it can be searched, and read aloud.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ LOOKS = {
     "italic": "font-style: italic",
     "underline": "text-decoration: underline",
 }
-"""What text may look like, by the names of the classes."""
+"""The looks of text, by the names of classes."""
 
 Row = Sequence[tuple[str, str]]
-"""Texts, each after the names of its classes."""
+"""Texts, each with the names of its classes in front."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,9 @@ class Window:
     """What a picture shows."""
 
     title: str
-    """Of the picture."""
+    """The title of the picture."""
     bar: str
-    """In the title bar."""
+    """The text of the title bar."""
     description: str
     rows: Sequence[Row]
     columns: int = COLUMNS
@@ -76,7 +76,7 @@ def _classes(style: str) -> str:
 
 
 def picture(window: Window) -> Iterator[str]:
-    """Give the lines of a picture."""
+    """Yield the lines of a picture."""
     width = round(window.columns * CELL_WIDTH + 2 * MARGIN)
     height = BAR + len(window.rows) * CELL_HEIGHT + 2 * MARGIN
     yield (
@@ -102,7 +102,7 @@ def picture(window: Window) -> Iterator[str]:
 
 
 def _frame(window: Window, width: int, height: int) -> Iterator[str]:
-    """Give the window without its text, and the cursor."""
+    """Yield the window without its text, and the cursor."""
     yield (
         f'<rect x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8" '
         f'fill="{DARK.background}" stroke="{BORDER}"/>'
@@ -127,7 +127,7 @@ def _frame(window: Window, width: int, height: int) -> Iterator[str]:
 
 
 def _spans(row: Row) -> Iterator[str]:
-    """Give the parts of a row that look alike; spaces are only distance."""
+    """Yield the texts of a row with their places; spaces around them are only distance."""
     column = 0
     for classes, part in row:
         text = part.strip(" ")

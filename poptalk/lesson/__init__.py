@@ -8,7 +8,7 @@ The tutor does no input or output: told what happened, it answers with what to d
   connection, and knows what must be sent again after a lost one.  `actions` holds what the tutor wants
   done, the events that it is told, and what it knows of the session by them.
 - What the tutor says: `judge` gives verdicts, `feedback` has the sentences.
-- The hands: `driver` carries actions out in order, for the prompt (`ui`) and the dry run (`verify`).
+- The drivers: `driver` carries actions out in order, for the prompt (`ui`) and the dry run (`verify`).
 - `server` is the lesson's own practice server with its mailbox, one for a class, or a live one;
   `outside` follows other programs that connect to it; `progress` keeps what was done.
 """

@@ -1,4 +1,4 @@
-"""What the tutor asks of a driver, what a driver tells it, and what it knows of the session by that."""
+"""What the tutor asks of a driver, what a driver tells it, and what that says about the session."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from poptalk.transcript.placeholders import Known
 
 
 class FeedbackKind(Enum):
-    """What a comment is about; the value is the word in front of it, colours or not."""
+    """What a comment is about; the value is the word in front of it, with or without colours."""
 
     DONE = "done"
     """The step, or a part of it, is done."""
     ASIDE = "note"
-    """True, and of no consequence: a valid command that this step does not ask for."""
+    """Without consequences: a valid command that this step doesn't ask for."""
     NOT_YET = "not yet"
     """A mistake, and what would be right."""
     HINT = "hint"
@@ -80,7 +80,7 @@ class Ask(LessonAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendLine(LessonAction):
-    """Send a line; `Answered` follows, or `Ended`."""
+    """Send a line; `Answered` follows, or `Disconnected`."""
 
     line: bytes
     """Without its line end."""
@@ -89,10 +89,10 @@ class SendLine(LessonAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connect(LessonAction):
-    """Close what is open, and connect; `Connected` follows, or `CannotConnect`."""
+    """Close the connection, and make a new one; `Connected` follows, or `CannotConnect`."""
 
     fresh: bool
-    """Whether the maildrop must be as it was at first; of no effect on a live server."""
+    """Whether the maildrop must be as it was at first; without effect on a live server."""
     number: int = 1
     """Which connection of the lesson this is, for faults that are about one of them."""
     manner: Manner = Manner.TYPED
@@ -100,15 +100,14 @@ class Connect(LessonAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangUp(LessonAction):
-    """Close the connection without a word; `Ended` follows."""
+    """Close the connection without a word; `Disconnected` follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follow(LessonAction):
     """Say how another program reaches the practice server, and follow its next connection there.
 
-    `Connected`, `Answered` and so on come of that connection, until `Unfollow`.  Asked once more before
-    anything came, it is said again.
+    `Connected`, `Answered` and so on are then about that connection, until `Unfollow`.
     """
 
     fresh: bool
@@ -119,14 +118,14 @@ class Follow(LessonAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfollow(LessonAction):
-    """Follow no other program any more; `Disconnected` follows where it is still connected."""
+    """Follow other programs no longer; `Disconnected` follows if one is still connected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeBack(LessonAction):
     """Make the maildrop as it was when one of the lesson's connections began.
 
-    Asked for only where the learner makes all connections (`Tutor(by_hand=True)`).
+    Only for learners who make all connections themselves (`Tutor(by_hand=True)`).
     """
 
     number: int
@@ -171,7 +170,7 @@ class LessonEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected(LessonEvent):
-    """There is a connection, and the greeting has come."""
+    """A connection was made, and the greeting has come."""
 
     greeting: bytes
     """Without its line end."""
@@ -180,7 +179,7 @@ class Connected(LessonEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CannotConnect(LessonEvent):
-    """No connection came about."""
+    """No connection could be made."""
 
     reason: str
     """One sentence."""
@@ -188,7 +187,7 @@ class CannotConnect(LessonEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered(LessonEvent):
-    """A line was sent, by whomever, and its reply is complete; a SASL challenge is a reply too."""
+    """A line was sent, by the learner or by poptalk, and answered; a SASL challenge is a reply too."""
 
     line: bytes
     """As it was sent, without its line end."""
@@ -197,41 +196,41 @@ class Answered(LessonEvent):
     lines: Sequence[bytes]
     """The reply as received, byte-stuffed, without line ends, the lone dot included."""
     before: State
-    """Where the session stood when the line was sent."""
+    """The state of the session when the line was sent."""
     after: State
     at_once: bool = False
     """Whether it was sent while an earlier line was still unanswered (RFC 2449 §6.6)."""
     complete: bool = True
-    """False where the reply was cut off: by the end of the connection, or by patience that ended."""
+    """False if the connection, or someone's patience, ended before the reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchedToTls(LessonEvent):
-    """STLS has led to TLS (RFC 2595 §4)."""
+    """TLS has begun after STLS (RFC 2595 §4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected(LessonEvent):
-    """The connection is gone; a reply that it cut off was told before, as not complete."""
+    """The connection is gone; a reply that was cut off has been told before, as not complete."""
 
     ending: Ending
     state: State
-    """Where the session stood."""
+    """The state that the session was in."""
     marked: tuple[int, ...] = ()
     """Messages that were marked as deleted and stay, as no QUIT was answered (RFC 1939 §6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waited(LessonEvent):
-    """The time that a `Wait` asked for is over."""
+    """The time of a `WaitSeconds` is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proved(LessonEvent):
-    """The second connection of a `Prove` has come to its end, and was shown."""
+    """The second connection of a `Prove` has ended, and was shown."""
 
     difference: str | None = None
-    """The first thing that was not as the lesson says, one sentence; None if all was."""
+    """The first difference from the lesson, one sentence; None if there was none."""
 
 
 # A lesson is a generator, and so is each part of it.  It yields actions, and an `Awaiting` where it
@@ -260,7 +259,7 @@ class Request(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """An answer to a question: the number of a choice, from 1; perhaps there is none of that number."""
+    """An answer to a question: the number of a choice, from 1, or a number that no choice has."""
 
     number: int
 
@@ -271,13 +270,13 @@ T = TypeVar("T")
 Flow = Generator[LessonAction | Awaiting, Message, T]
 
 
-# The session as of the exchange that is commented on, which is not the last one where several replies
-# have come at once.  It is for explanations only, never to block.
+# The session at the exchange that is commented on, which isn't the last one if several replies have come
+# at once.  It is for explanations only, never to hold anything back.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """What is known of the session at one moment."""
+    """The session at one moment, as far as it is known."""
 
     state: State = State.CLOSED
     encrypted: bool = False
@@ -285,15 +284,15 @@ class SessionState:
     challenge: bytes | None = None
     """The challenge that waits for an answer (RFC 5034 §4)."""
     named: bool | None = None
-    """Whether the line before was a USER that was taken; None before any connection."""
+    """Whether the last line was a USER that was accepted; None before any connection."""
     marked: frozenset[int] = frozenset()
     """Message-numbers that DELE marked."""
     farewell: bool = False
     """Whether QUIT was answered with +OK."""
     errors: int = 0
-    """How many replies were -ERR since the last one that was not."""
+    """How many replies in a row were -ERR."""
     count: int | None = None
-    """How many messages the last STAT counted; None before the first."""
+    """How many messages the last STAT counted; None before that."""
     known: Bindings = field(default_factory=dict)
     """The values of the known placeholders, as of now."""
 
@@ -310,20 +309,20 @@ class SessionTracker:
         user: the user's name and password.
 
     Attributes:
-        seen: the session after the last event.
+        now: the session after the last event.
         before: the session before it.
     """
 
     def __init__(self, user: Known) -> None:
         self._user = user
-        self.seen = self.before = SessionState(known=user.bindings())
+        self.now = self.before = SessionState(known=user.bindings())
 
     def take(self, event: LessonEvent) -> None:
         """Take note of an event."""
-        self.before = before = self.seen
+        self.before = before = self.now
         match event:
             case Connected(greeting=greeting, encrypted=encrypted):
-                self.seen = SessionState(
+                self.now = SessionState(
                     state=State.AUTHORIZATION,
                     encrypted=encrypted,
                     greeting=greeting,
@@ -332,18 +331,17 @@ class SessionTracker:
                     known=self._known(greeting, None),
                 )
             case SwitchedToTls():
-                self.seen = replace(before, encrypted=True, named=False)
+                self.now = replace(before, encrypted=True, named=False)
             case Answered():
                 self._answered(event)
             case Disconnected():
-                self.seen = replace(before, state=State.CLOSED, challenge=None, named=False)
+                self.now = replace(before, state=State.CLOSED, challenge=None, named=False)
 
     def _answered(self, event: Answered) -> None:
         before = self.before
         status = parse_status_line(event.lines[0]).status if event.lines else Status.OTHER
         challenge = event.lines[0] if event.complete and status is Status.CHALLENGE else None
-        marked, named, farewell = before.marked, False, before.farewell
-        count = before.count
+        marked, named, farewell, count = before.marked, False, before.farewell, before.count
         command = parse_command(event.line)
         if event.complete and not event.sasl and status is Status.OK and command.verb is not None:
             named = command.verb.effect is Effect.NAME
@@ -356,7 +354,9 @@ class SessionTracker:
             words = event.lines[0].split()
             if command.keyword == b"STAT" and len(words) > 1 and words[1].isdigit():
                 count = int(words[1])
-        self.seen = replace(
+        same = challenge == before.challenge
+        known = before.known if same else self._known(before.greeting, challenge)
+        self.now = replace(
             before,
             state=event.after,
             challenge=challenge,
@@ -365,40 +365,39 @@ class SessionTracker:
             farewell=farewell,
             errors=before.errors + 1 if status is Status.ERR else 0,
             count=count,
-            known=before.known
-            if challenge == before.challenge
-            else self._known(before.greeting, challenge),
+            known=known,
         )
 
     def remember_login(self, command: Command) -> None:
-        """Take a name or a password that the server took for the learner's own."""
-        kinds = [argument.kind for argument in command.verb.arguments] if command.verb else []
-        if kinds not in ([ArgumentKind.NAME], [ArgumentKind.PASSWORD]):
-            return
-        value = command.arguments[0].decode("utf-8", "surrogateescape")
-        is_name = kinds == [ArgumentKind.NAME]
-        old = self._user
-        self.know(replace(old, user=value) if is_name else replace(old, password=value))
+        """Keep a name or a password that the server accepted as the learner's own."""
+        value = command.arguments[0].decode("utf-8", "surrogateescape") if command.arguments else ""
+        match kinds_of(command):
+            case (ArgumentKind.NAME,):
+                self.know(replace(self._user, user=value))
+            case (ArgumentKind.PASSWORD,):
+                self.know(replace(self._user, password=value))
 
     def know(self, user: Known) -> None:
-        """Take another name or password for the learner's own."""
+        """Keep another name or password as the learner's own."""
         self._user = user
-        self.seen = replace(self.seen, known=self._known(self.seen.greeting, self.seen.challenge))
+        self.now = replace(self.now, known=self._known(self.now.greeting, self.now.challenge))
 
     def rename(self, user: str) -> None:
-        """Let the learner's name be spelt in another way from now on."""
+        """Change the spelling of the learner's name."""
         self.know(replace(self._user, user=user))
 
     def _known(self, greeting: bytes, challenge: bytes | None) -> Bindings:
-        """Return the values of the known placeholders, some of which answer the server's octets."""
+        """Return the values of the known placeholders; some depend on what the server has said."""
         return replace(self._user, greeting=greeting, challenge=challenge).bindings()
 
 
+def kinds_of(command: Command) -> tuple[ArgumentKind, ...]:
+    """Return what arguments a command takes; none if it is unknown."""
+    return tuple(argument.kind for argument in command.verb.arguments) if command.verb else ()
+
+
 def message_of(command: Command) -> int | None:
-    """Return the message-number that a command is about, None where it is about none."""
-    if command.verb is None:
-        return None
-    for index, argument in enumerate(command.verb.arguments):
-        if argument.kind is ArgumentKind.MESSAGE:
-            return command.number(index)
-    return None
+    """Return the message-number that a command is about; None if it is about none."""
+    kinds = kinds_of(command)
+    is_about_one = ArgumentKind.MESSAGE in kinds
+    return command.number(kinds.index(ArgumentKind.MESSAGE)) if is_about_one else None

@@ -1,7 +1,7 @@
 """Sentences about a line that was sent and its reply, made from the table of commands.
 
 Each fits on two lines of 80 columns; `at_length` has what `:why` adds.  None of them quotes what may
-be a password, and none says what the lesson waits for.
+be a password, and none gives away what the lesson waits for.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
-from itertools import takewhile, zip_longest
+from itertools import takewhile
 
-from poptalk.lesson.actions import Disconnected, SessionState, message_of
+from poptalk.lesson.actions import Disconnected, SessionState, kinds_of, message_of
 from poptalk.lesson.document.model import Turn
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import (
@@ -28,31 +28,23 @@ from poptalk.pop3.commands import (
 from poptalk.pop3.replies import Status, StatusLine, find_response_code
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
-from poptalk.transcript.placeholders import REASONS
+from poptalk.transcript.placeholders import is_secret
 
-# Sentences about where a session stands: its state, its silence, its end.
+# Sentences about the session: its state, its silence, its end.
 
-
-STATES = (State.AUTHORIZATION, State.TRANSACTION, State.UPDATE)
-"""The three states of RFC 1939 §3, in their order."""
 
 MOST_WORDS = 10
-"""Commands that are named of what was sent; the others are counted."""
+"""How many of the commands that were sent are named; the others are counted."""
 
 RECONNECT = "Enter connects again."
 
 MANY_ERRORS = 3
-"""Refusals in a row after which a server that hangs up may have lost patience; RFC 1939 has no rule."""
+"""Refusals in a row after which a server may have lost patience, and hang up; RFC 1939 has no rule."""
 
 STUCK_SECONDS = 30.0
-"""Silence after which hanging up is a fair answer."""
+"""How long a server is silent before it's fair to hang up."""
 
 _WHO = {EndedBy.SERVER: "The server", EndedBy.US: "You", EndedBy.NETWORK: "The network"}
-
-
-def strip(state: State) -> str:
-    """Write the three states, the present one in brackets."""
-    return " > ".join(f"[{each.value}]" if each is state else each.value for each in STATES)
 
 
 def messages(numbers: Collection[int]) -> str:
@@ -84,17 +76,17 @@ def closed(ended: Disconnected, before: SessionState) -> str:
 
 
 def silent(seconds: float, lines: int) -> str:
-    """Say what a reply still lacks.
+    """Say what is still missing from a reply.
 
     Args:
         seconds: how long nothing has come.
         lines: how many lines of the reply have come.
     """
     noun = "line" if lines == 1 else "lines"
-    lacking = f"no lone dot yet, {lines} {noun} so far" if lines else "no line has come yet"
+    missing = f"no lone dot yet, {lines} {noun} so far" if lines else "no line has come yet"
     if seconds < STUCK_SECONDS:
-        return f"Waiting: {lacking}."
-    return f"Still waiting: {lacking}. `:close` hangs up."
+        return f"Waiting: {missing}."
+    return f"Still waiting: {missing}. `:close` hangs up."
 
 
 def named(words: Sequence[str]) -> str:
@@ -105,16 +97,13 @@ def named(words: Sequence[str]) -> str:
 
 
 MAX_CHARACTERS = 150
-"""Longest sentence: two lines on 80 columns, with the word in front of it."""
+"""The longest sentence: two lines on 80 columns, with the word in front of it."""
 
 LESSON_COMMANDS = (
     *("task", "hint", "why", "skip", "back", "reset", "state", "map", "report", "menu"),
     *("help", "raw", "more", "open", "close", "reveal"),
 )
 """Local commands that a learner may type without the colon; a test compares them with the shell's."""
-
-SECRET_NAMES = frozenset(REASONS) - {"user", "host"}
-"""Placeholders whose values are never written into a comment."""
 
 _COMMANDS = Clause(rfc=1939, section="3")
 _NUMBERS = (ArgumentKind.MESSAGE, ArgumentKind.LINES)
@@ -123,11 +112,11 @@ _COUNTS = ("no", "one", "two", "three")
 CUT_OFF = "The reply broke off before its end, so nothing is judged."
 CUT_OFF_AT_LENGTH = (
     "A reply of one line ends with its line end, a longer one with the lone dot (RFC 1939 §3). "
-    "Neither came, so nobody can say what the whole reply would have been."
+    "Neither came, so there is no telling what the whole reply would have been."
 )
 PASS_WITHOUT_USER = "`PASS` is taken only right after a `USER` that was answered with `+OK`."
 UNKNOWN_TO_US = (
-    "poptalk does not know this command, but this server does. The step waits for another."
+    "poptalk doesn't know this command, but this server does. The step waits for another."
 )
 UNKNOWN_AT_LENGTH = (
     "A command begins with a keyword of three or four letters (RFC 1939 §3). Anything else gets "
@@ -138,7 +127,7 @@ NO_COMMAND = "The server doesn't know this word. `:help` lists the commands."
 TAKEN = "The server took it, and this step is about a refusal. `:reset` begins the step again."
 DONE_ALREADY = "That is done already; the step waits for what comes next."
 A_NUMBER_ALONE = "A number alone isn't a command: first comes the word for what to do."
-NO_TLS_ANY_MORE = "The server refuses `STLS`, which it took before, so nothing secret was sent."
+NO_TLS_ANY_MORE = "TLS doesn't begin as it did before, so nothing secret was sent."
 GAVE_UP = "`*` cancels the exchange. It begins again with `AUTH`"
 OTHER_RESPONSE = "The server took this answer to its challenge. This step waits for another one."
 
@@ -149,7 +138,7 @@ _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 
 
 def bared(command: Command) -> bytes:
-    """Return a line without what is around it elsewhere: "Send", "C:", quotation marks, a full stop."""
+    """Return a line without what surrounds it in a text: "Send", "C:", quotation marks, a full stop."""
     text = command.line.decode("utf-8", "surrogateescape").strip()
     text = _IN_FRONT.sub("", text).strip(_QUOTES)
     text = text.removesuffix(".").strip(_QUOTES)
@@ -157,7 +146,7 @@ def bared(command: Command) -> bytes:
 
 
 def too_much(command: Command) -> str:
-    """Say what a line has that its command does not; empty where it has nothing of the kind."""
+    """Name what a line has around its command; empty if it has nothing."""
     text = command.line.decode("utf-8", "surrogateescape").strip()
     parts = (
         ("the `C:` in front", re.match("(?i)c: ", text)),
@@ -170,9 +159,9 @@ def too_much(command: Command) -> str:
 
 
 def tidied(command: Command) -> bytes:
-    """Return a line with one blank between its words and none around them.
+    """Return a line with one space between its words and none around them.
 
-    What takes the rest of the line keeps its blanks: they are part of a password (RFC 1939 §7).
+    An argument that takes the rest of the line keeps its spaces: a password may have some (RFC 1939 §7).
     """
     words = command.line.replace(b"\t", b" ").split(b" ")
     keyword = next(filter(None, words), b"")
@@ -180,7 +169,7 @@ def tidied(command: Command) -> bytes:
 
 
 def on_style(command: Command) -> str:
-    """Remark on a command that passes, though it is not written as RFC 1939 §3 has it."""
+    """Remark on a command that passes, though it isn't written as in RFC 1939 §3."""
     remarks = []
     if command.line != tidied(command):
         remarks.append("One space goes between two words; this server put up with more.")
@@ -194,8 +183,7 @@ def on_style(command: Command) -> str:
 def at_length(command: Command, status_line: StatusLine) -> str:
     """Say more about a command: its form, and its rules.
 
-    What `:why` says of the reply itself is above it (`pop3.explain`), and after a -ERR the rules
-    are among that.
+    The shell's own `:why` has explained the reply (`pop3.explain`), after a -ERR with the rules.
     """
     verb = command.verb
     if verb is None:
@@ -205,55 +193,53 @@ def at_length(command: Command, status_line: StatusLine) -> str:
 
 
 def filled(source: str, bindings: Bindings) -> str:
-    """Put what was captured into an author's words, in the place of `{name}`."""
+    """Replace each `{name}` in an author's words by what was captured; secrets stay names."""
 
     def value(found: re.Match[str]) -> str:
-        name = found[1]
-        return bindings[name] if name in bindings and name not in SECRET_NAMES else found[0]
+        return found[0] if is_secret(found[1]) else bindings.get(found[1], found[0])
 
-    return re.sub(r"\{([A-Za-z][A-Za-z0-9_-]*)\}", value, " ".join(source.split()))
+    return re.sub(r"\{([A-Za-z][A-Za-z0-9_-]*)\}", value, source)
 
 
 def without_placeholders(sentence: str, bindings: Bindings) -> str:
-    """Put values in the place of placeholders, and dots where any value would do."""
+    """Replace placeholders by their values, and by dots where any value would do."""
 
     def value(found: re.Match[str]) -> str:
-        return bindings.get(found[1], "...") if found[1] not in SECRET_NAMES else "..."
+        name = found[1] or ""
+        return "..." if is_secret(name) else bindings.get(name, "...")
 
     return re.sub(r"\{([A-Za-z][A-Za-z0-9_-]*)?[^{}]*\}", value, sentence)
 
 
-def lacks_user(command: Command, seen: SessionState) -> bool:
+def lacks_user(command: Command, before: SessionState) -> bool:
     """Tell whether a password was sent without a name right before it (RFC 1939 §7)."""
-    return ArgumentKind.PASSWORD in _kinds(command.verb) and seen.named is False
+    return ArgumentKind.PASSWORD in kinds_of(command) and before.named is False
 
 
-def refused(command: Command, status_line: StatusLine, seen: SessionState) -> str:
-    """Explain a -ERR to a command that is right in form and state."""
+def refused(command: Command, status_line: StatusLine, before: SessionState) -> str:
+    """Explain a -ERR to a command whose form and state are right."""
     row = find_response_code(status_line.code) if status_line.code is not None else None
     names_tls = re.search(rb"(?i)\b(?:tls|ssl|stls|(?:clear|plain) ?text)\b", status_line.text)
-    if names_tls and not seen.encrypted and seen.state is State.AUTHORIZATION:
-        return (
-            "The server's words are about TLS: send `STLS` first, and then begin again with `USER`."
-        )
+    if names_tls and not before.encrypted and before.state is State.AUTHORIZATION:
+        return "The server's words are about TLS: send `STLS` first, then begin again with `USER`."
     if row is not None:
         meaning = row.meaning.removesuffix(" ...")
         return f"The server refused: {meaning}. `[{row.name.decode('ascii')}]` says so."
-    if lacks_user(command, seen):
+    if lacks_user(command, before):
         return PASS_WITHOUT_USER
     number = message_of(command)
-    if number is not None and number in seen.marked:
+    if number is not None and number in before.marked:
         return f"Message {number} is marked as deleted, so it is refused. `RSET` takes marks back."
     if number is not None:
         return f"The server refused: is there a message {number}? `LIST` shows the numbers."
-    kinds = _kinds(command.verb)
+    kinds = kinds_of(command)
     if ArgumentKind.PASSWORD in kinds:
         return (
             "The server refused the login. It may be the name, the password or something else: read "
             "what follows `-ERR`. Begin with `USER` again."
         )
     if ArgumentKind.DIGEST in kinds:
-        return "The server refused: the digest is not the one of its timestamp and the password."
+        return "The server refused: the digest isn't the one of its timestamp and the password."
     if command.verb is not None and command.verb.capability is not None:
         word = command.verb.keyword
         return f"The server refused. `{word}` is optional: `CAPA` lists what it has."
@@ -267,28 +253,25 @@ CHANGED_FOR_GOOD = (
 
 
 def other_reply(marked: Collection[int], *, live: bool) -> str:
-    """Say that the command is the awaited one, and that the reply cannot be judged.
+    """Say that the command is the awaited one, and that the reply can't be judged.
 
     Args:
         marked: messages that the learner marked, though the lesson did not ask for it.
-        live: whether the server is somebody else's.
+        live: whether the server is the learner's own.
     """
     if marked:
         is_marked = f"{messages(marked)} {'is' if len(marked) == 1 else 'are'} marked"
         return f"Right command; but {is_marked}, so the reply differs. `RSET` takes that back."
     if live:
-        return (
-            "Right command; this server words it differently. `:skip` goes on, nothing is counted."
-        )
-    return "Right command; the reply is not the one the lesson knows. `:skip` goes on, uncounted."
+        return "Right command; this server words it differently. `:skip` goes on, uncounted."
+    return "Right command; the reply isn't the one the lesson knows. `:skip` goes on, uncounted."
 
 
-def wrong_state(command: Command, state: State, seen: SessionState) -> str:
-    """Say where a command belongs, where the session stands, and what lies between."""
-    verb = command.verb
-    word = verb.keyword if verb is not None else ""
+def wrong_state(verb: Verb, state: State, before: SessionState) -> str:
+    """Say where a command belongs, where the session is, and what is missing in between."""
+    word = verb.keyword
     if state is State.AUTHORIZATION:
-        missing = "`PASS` is" if seen.named else "`USER` and `PASS` are"
+        missing = "`PASS` is" if before.named else "`USER` and `PASS` are"
         return f"`{word}` belongs to TRANSACTION, and you are in AUTHORIZATION: {missing} missing."
     if state is State.TRANSACTION:
         return f"`{word}` belongs to AUTHORIZATION, and you are in TRANSACTION: logged in already."
@@ -296,7 +279,7 @@ def wrong_state(command: Command, state: State, seen: SessionState) -> str:
 
 
 def logged_in_already(command: Command) -> str:
-    """Say that a command is the awaited one, but sent after a login that the step has yet to come to."""
+    """Say that a command is the awaited one, but sent after a login that the step has yet to reach."""
     word = command.keyword.decode("utf-8", "replace")
     return (
         f"`{word}` is right, but you are logged in already, and this step wants it before the login: "
@@ -305,7 +288,7 @@ def logged_in_already(command: Command) -> str:
 
 
 def arguments_are_wrong(command: Command) -> bool:
-    """Tell whether the arguments are too few, too many, or words where numbers are due."""
+    """Tell whether the arguments are too few, too many, or words in place of numbers."""
     return _count_is_wrong(command) or _not_a_number(command) is not None
 
 
@@ -314,14 +297,14 @@ def wrong_arguments(command: Command, awaited: Command | None) -> str:
 
     Args:
         command: what was sent; its verb is known.
-        awaited: the awaited command of the same verb, None where another verb is awaited.  What
-            is left open in it has braces.
+        awaited: the awaited command of the same verb; None if another verb is awaited.  What it
+            leaves open is in braces.
     """
     verb = command.verb
     assert verb is not None
     takes = f"`{verb.keyword}` takes {_takes(verb)}: `{verb.syntax}`"
     given = command.arguments
-    if ArgumentKind.NAME in _kinds(verb) and len(given) > len(verb.arguments):
+    if ArgumentKind.NAME in kinds_of(command) and len(given) > len(verb.arguments):
         return f"Only the name goes after `{verb.keyword}`, in one word. `PASS` has its own line."
     if verb.arguments and any(_glued(word) for word in given) and _not_a_number(command):
         return f"A number has nothing glued to it, no comma and no full stop: `{verb.syntax}`"
@@ -339,23 +322,26 @@ def _another_argument(verb: Verb, command: Command, awaited: Command) -> str:
     if given != awaited.arguments and sorted(given) == sorted(awaited.arguments):
         return f"The right numbers, but the other way round: `{verb.syntax}`"
     for argument, want, got in zip(verb.arguments, awaited.arguments, given, strict=False):
-        if argument.kind in _WORDS and want != got:
-            remark = _almost(argument.kind, want, got)
-            if remark:
-                return remark
-    if len(awaited.arguments) != len(command.arguments):
-        form = "with" if len(awaited.arguments) > len(command.arguments) else "without"
+        is_word = argument.kind in (ArgumentKind.NAME, ArgumentKind.PASSWORD)
+        if is_word and want != got and (remark := _almost(argument.kind, want, got)):
+            return remark
+    if len(awaited.arguments) != len(given):
+        form = "with" if len(awaited.arguments) > len(given) else "without"
         return f"`{verb.keyword}` is the command. This step wants it {form} an argument."
-    what = _differs(command, awaited)
+    what = "argument"
+    for argument, want, got in zip(verb.arguments, awaited.arguments, given, strict=False):
+        if b"{" not in want and want != got:
+            what = argument.kind.value
+            break
     return f"`{verb.keyword}` is the right command. This step needs another {what}."
 
 
 def unknown(command: Command, *, secret: str | None = None) -> str:
-    """Say that a line is no command, and name the one that may have been meant.
+    """Say that a line isn't a command, and name the one that may have been meant.
 
     Args:
         command: its verb is None.
-        secret: a password; a line that holds it is not quoted.
+        secret: a password; a line that is one isn't quoted.
     """
     if not command.keyword:
         return "A line of spaces is sent too, and isn't a command."
@@ -385,49 +371,52 @@ def _code(text: str) -> str:
 
 
 def is_for_poptalk(command: Command) -> bool:
-    """Tell whether a line is a local command that lacks its colon, and near no command of POP3."""
+    """Tell whether a line is a local command without its colon, and like no command of POP3."""
     word = command.keyword.decode("utf-8", "replace")
     return word.lower() in LESSON_COMMANDS and near_verb(word) is None
 
 
 def _is_shortened(word: str, name: str) -> bool:
-    """Tell whether a word, as one would write it out, has all letters of a command in their order."""
+    """Tell whether a word is a command written out: `RETRIEVE` has all letters of `RETR` in order.
+
+    A word with digits may be a password, which is not to be repeated.
+    """
     letters = iter(word)
     in_order = all(letter in letters for letter in name)
-    return len(word) > len(name) > 3 and word[0] == name[0] and in_order
+    return word.isalpha() and len(word) > len(name) > 3 and word[0] == name[0] and in_order
 
 
 def near_verb(word: str) -> str | None:
-    """Return the command that a misspelt one is nearest to, None where none is near."""
+    """Return the command that a misspelt one is nearest to; None if none is near."""
     names = [verb.keyword for verb in VERBS.values() if verb.relic is None]
     glued = re.fullmatch(r"([A-Z]{3,4})[0-9]{1,9}", word)
     if glued and glued[1] in names:
         return glued[1]
-    near = [name for name in names if _one_edit_apart(word, name)]
     # `PASSWORD`, `DELETE`, `RESET`, `STARTTLS`: a command as it would be written out.
-    near += [
-        name
-        for name in names
-        if (word.isalpha() and word.startswith(name)) or _is_shortened(word, name)
-    ]
-    return next(iter(near or get_close_matches(word, names, n=1, cutoff=0.7)), None)
+    long = [name for name in names if word.startswith(name)] if word.isalpha() else []
+    near = (
+        *(name for name in names if _one_edit_apart(word, name)),
+        *(name for name in names if name in long or _is_shortened(word, name)),
+        *get_close_matches(word, names, n=1, cutoff=0.7),
+    )
+    return near[0] if near else None
 
 
 def reason(command: Command) -> str:
     """Say why a command is the answer: what it does."""
     if command.verb is None:
         word = command.keyword.decode("utf-8", "replace")
-        return f"`{word}` isn't a command of POP3, and the answer says so."
+        return f"`{word}` isn't a command of POP3, and the reply says so."
     return f"`{command.verb.keyword}`: {command.verb.summary} ({command.verb.clause})."
 
 
-def spoilt(number: int) -> str:
-    """Say that a message was marked that the step needs."""
+def needed_but_marked(number: int) -> str:
+    """Say that a message is marked that the step needs."""
     return f"Message {number} is now marked, and this step needs it: `RSET` takes it back, or `:reset`."
 
 
 def due(turn: Turn) -> str:
-    """Say what a turn does, and not how it is written; empty where that is not known."""
+    """Say what a turn does, and not how it is written; empty if that isn't known."""
     if turn.opens:
         return "connecting, with Enter"
     if not isinstance(turn.act, Send):
@@ -438,7 +427,7 @@ def due(turn: Turn) -> str:
 
 
 def comes_later(command: Command, turn: Turn) -> str:
-    """Say that a command is the step's, and what it does before that."""
+    """Say that a command belongs to the step, and what the step does before it."""
     first = due(turn)
     what = f"First comes something else: {first}." if first else "Something else comes first."
     return f"`{command.keyword.decode('utf-8', 'replace')}` comes later in this step. {what}"
@@ -448,7 +437,7 @@ def aside(command: Command, awaited: Command | None, *, looks_around: bool) -> s
     """Say that a command is valid, and what it does; what only reads is fine at any time."""
     verb = command.verb
     assert verb is not None
-    if verb.effect is Effect.NAME and awaited and ArgumentKind.PASSWORD in _kinds(awaited.verb):
+    if verb.effect is Effect.NAME and awaited and ArgumentKind.PASSWORD in kinds_of(awaited):
         return "The name is taken; now the step goes on."
     if verb.effect is Effect.START_TLS:
         return "From here on everything is encrypted. Now the step goes on."
@@ -463,10 +452,6 @@ def refused_response(line: bytes) -> str:
     return "The server refused this answer. The exchange is over; it begins again with `AUTH`"
 
 
-def _kinds(verb: Verb | None) -> tuple[ArgumentKind, ...]:
-    return tuple(argument.kind for argument in verb.arguments) if verb is not None else ()
-
-
 def _count_is_wrong(command: Command) -> bool:
     arguments = command.verb.arguments if command.verb is not None else ()
     needed = sum(not argument.optional for argument in arguments)
@@ -474,7 +459,7 @@ def _count_is_wrong(command: Command) -> bool:
 
 
 def _not_a_number(command: Command) -> Argument | None:
-    """Find the first argument that should be a number and is none."""
+    """Find the first argument that should be a number and isn't."""
     arguments = command.verb.arguments if command.verb is not None else ()
     for argument, word in zip(arguments, command.arguments, strict=False):
         if argument.kind in _NUMBERS and not word.isdigit():
@@ -487,20 +472,15 @@ def _glued(word: bytes) -> bool:
     return not word.isdigit() and word.strip(b".,;:\"'`()<>#").isdigit()
 
 
-_WORDS = (ArgumentKind.NAME, ArgumentKind.PASSWORD)
-
-
 def _almost(kind: ArgumentKind, want: bytes, got: bytes) -> str:
-    """Say in which small way a name or a password is not the awaited one; empty where it is another."""
+    """Say how a name or a password just misses the awaited one; empty if it is another."""
     noun = f"the {kind.value}"
     if got.strip(b" ") == want:
         hidden = ", which the stars hide" if kind is ArgumentKind.PASSWORD else ""
         return f"There is a space too many beside {noun}{hidden}, and it counts (RFC 1939 §7)."
     if got.strip(b" .,;\"'`<>") == want:
         return f"There is a full stop, a comma or a quotation mark too many beside {noun}."
-    if got.lower() == want.lower():
-        return f"Capital and small letters count in {noun}."
-    return ""
+    return f"Capital and small letters count in {noun}." if got.lower() == want.lower() else ""
 
 
 def _takes(verb: Verb) -> str:
@@ -508,28 +488,16 @@ def _takes(verb: Verb) -> str:
     arguments = verb.arguments
     if not arguments:
         return "no argument"
-    numbers = all(argument.kind in _NUMBERS for argument in arguments)
-    count = len(arguments)
-    if count > 1:
-        noun = "numbers" if numbers else "arguments"
-        most = f"{_COUNTS[count]} {noun}"
+    if len(arguments) > 1:
+        numbers = all(argument.kind in _NUMBERS for argument in arguments)
+        most = f"{_COUNTS[len(arguments)]} {'numbers' if numbers else 'arguments'}"
         return f"up to {most}" if any(argument.optional for argument in arguments) else most
     one = f"one {arguments[0].kind.value}"
     return f"{one} or nothing" if arguments[0].optional else one
 
 
-def _differs(command: Command, awaited: Command) -> str:
-    """Name the first argument that is not the awaited one."""
-    verb = awaited.verb
-    arguments = verb.arguments if verb is not None else ()
-    for argument, want, got in zip_longest(arguments, awaited.arguments, command.arguments):
-        if argument is not None and want is not None and b"{" not in want and want != got:
-            return str(argument.kind.value)
-    return "argument"
-
-
 def _one_edit_apart(word: str, name: str) -> bool:
-    """Tell whether one letter added, left out, changed, or two neighbours swapped make `name`."""
+    """Tell whether adding, leaving out or changing a letter, or swapping two, makes `name`."""
     same = len([*takewhile(lambda pair: len({*pair}) == 1, zip(word, name, strict=False))])
     got, want = word[same:], name[same:]
     return want in (got[1:], got[1::-1] + got[2:]) or want[1:] in (got, got[1:])

@@ -1,4 +1,4 @@
-"""Where lessons are found: by number, by name, by both, or by path."""
+"""Finds lessons: by number, by name, by both, or by path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poptalk.lesson.document.model import near_miss
 SUFFIX = ".md"
 
 OWN = "own"
-"""The folder beside lessons with those that take their place on a server of the learner's own."""
+"""The folder beside lessons with those that replace them on the learner's own server."""
 
 _STEM = re.compile(r"(?P<number>[0-9]+)-(?P<name>.+)")
 
@@ -24,7 +24,7 @@ class LessonNotFound(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryLesson:
-    """A lesson of the curriculum, not read yet: where it lies, and what it is called.
+    """A lesson of the curriculum that is not read yet: its file and its name.
 
     Args:
         path: its file.
@@ -43,7 +43,7 @@ class LibraryLesson:
 
 
 def curriculum(folder: Path | None = None) -> list[LibraryLesson]:
-    """Return the lessons of a folder that have a number, in its order.
+    """Return the lessons of a folder that have a number, in their order.
 
     Args:
         folder: None for the lessons that come with poptalk.
@@ -65,11 +65,11 @@ def lesson_files(folder: Path | None = None) -> list[Path]:
 
 
 def in_own_mailbox(path: Path, name: str) -> Path:
-    """Return the file of the lesson that takes another one's place on a server of the learner's own.
+    """Return the file of the lesson that replaces another one on the learner's own server.
 
     Args:
         path: the file of the other one.
-        name: as its front matter has it.
+        name: as in its front matter.
     """
     return path.parent / OWN / f"{name}{SUFFIX}"
 
@@ -81,7 +81,7 @@ def find_lesson(word: str) -> Path:
         word: `3`, `03`, `looking` or `03-looking`; what ends with `.md` or holds a slash is a path.
 
     Raises:
-        LessonNotFound: there is none of that name, or no such file.
+        LessonNotFound: there is no lesson of that name, or no such file.
         FileNotFoundError: the installation is incomplete.
     """
     if word.endswith(SUFFIX) or os.sep in word or "/" in word:
@@ -90,18 +90,14 @@ def find_lesson(word: str) -> Path:
             return path
         raise LessonNotFound(
             f"There is no file {word}; give the path of a lesson, or a name that "
-            "'poptalk lessons list' tells."
+            "'poptalk lessons list' shows."
         )
     lessons = curriculum()
+    name = word.casefold()
+    number = int(name) if re.fullmatch("[0-9]{1,9}", name) else None
     for lesson in lessons:
-        if _is_called(lesson, word.casefold()):
+        if lesson.number == number or name in (lesson.id.casefold(), lesson.name.casefold()):
             return lesson.path
     raise LessonNotFound(
         f'There is no lesson "{word}"; {near_miss(word, [lesson.id for lesson in lessons])}'
     )
-
-
-def _is_called(lesson: LibraryLesson, word: str) -> bool:
-    if word.isascii() and word.isdigit():
-        return len(word) < 10 and int(word) == lesson.number
-    return word in (lesson.id.casefold(), lesson.name.casefold())

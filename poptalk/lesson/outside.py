@@ -1,9 +1,9 @@
 """Another program's connection to a lesson's practice server, followed on the server's side.
 
 A `pop3 outside` block is done in another window, with telnet, ncat or `openssl s_client`.  The server's
-thread hands over what it sees (`Visitors`); the learner's thread makes a session of it, as if poptalk
-had sent and received the octets itself (`VisitorSession`), so that the tutor judges and explains as
-ever.  In a class everything is done so (`poptalk.classroom`).
+thread reports what it sees (`Visitors`); the learner's thread makes a session of it, as if poptalk had
+sent and received the octets itself (`VisitorSession`), so the tutor judges and explains as usual.  A
+class works in the same way (`poptalk.classroom`).
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
 from poptalk.pop3.events import Event
 from poptalk.pop3.server.events import EndReason
-from poptalk.practice.observers import How, Observer, Peer
+from poptalk.practice.observers import DropReason, How, Observer, Peer
 from poptalk.session.overheard import OverheardSession
 
 POLL_SECONDS = 0.1
-"""How often the learner's thread looks for news: sooner than anybody waits for."""
+"""How often the learner's thread looks for news: no one notices so short a delay."""
 
 PROGRAMS = (
     ("telnet", "telnet {host} {port}"),
     ("ncat", "ncat -C {host} {port}"),
     ("openssl", "openssl s_client -quiet -crlf -connect {host}:{tls_port}"),
 )
-"""Programs that can talk to a server by hand, and how each is called.
+"""Programs in which one can type POP3, and their command lines.
 
-ncat ends lines with LF alone without -C, and s_client without -crlf.  Without -quiet s_client takes a
-line that begins with R or Q for a command to itself, and RETR and QUIT never reach the server.
+Without -C, ncat ends lines with LF alone; so does s_client without -crlf.  Without -quiet, s_client
+takes a line that begins with R or Q for a command to itself, and RETR and QUIT never reach the server.
 """
 
 WITHOUT_PROGRAM = "poptalk {host} {port}"
-"""For a machine that has none of them."""
+"""The command line if the machine has none of them."""
 
 
 def ways_in(host: str, port: int, tls_port: int) -> list[str]:
@@ -92,14 +92,14 @@ News = VisitorCame | VisitorSent | VisitorReceived | VisitorBeganTls | VisitorLe
 
 
 class Visitors:
-    """Lets one connection at a time be followed; another that comes meanwhile is served unseen."""
+    """Follows one connection at a time; another one that comes meanwhile is served, and not followed."""
 
     def __init__(self) -> None:
         self._news: SimpleQueue[News] = SimpleQueue()
         self._awaited = False
 
     def follow(self) -> None:
-        """Follow the next connection; what is known of earlier ones is forgotten."""
+        """Follow the next connection, and forget earlier ones."""
         self._news = SimpleQueue()
         self._awaited = True
 
@@ -129,7 +129,7 @@ class Reporter(Observer):
 
     Args:
         peer: the connection.
-        report: called with each of the news, in the server's thread.
+        report: called with all news, in the server's thread.
     """
 
     def __init__(self, peer: Peer, report: Callable[[News], None]) -> None:
@@ -156,13 +156,17 @@ class Reporter(Observer):
 # In the learner's thread.
 
 
+_BY_THE_CLIENT = (EndReason.CLIENT_GONE, DropReason.CLIENT_VANISHED)
+"""The ends that are the other program's doing."""
+
+
 class VisitorSession(OverheardSession):
-    """The other program's session, made of what the server saw.
+    """The other program's session, made from what the server saw.
 
     Args:
         destination: the practice server.
         hear: called with each event of the session.
-        complain: says that a log of it cannot be written; None has it noted.
+        complain: says that its log can't be written; None to say it in the session.
     """
 
     def __init__(
@@ -187,4 +191,4 @@ class VisitorSession(OverheardSession):
             case VisitorBeganTls():
                 self.tls_began()
             case VisitorLeft(how=how):
-                self.ended(CLOSED_BY_SERVER if how is EndReason.QUIT else CLOSED_BY_US)
+                self.ended(CLOSED_BY_US if how in _BY_THE_CLIENT else CLOSED_BY_SERVER)

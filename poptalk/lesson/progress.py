@@ -1,8 +1,8 @@
-"""What a learner has done so far: one line of JSON an event, appended as it happens.
+"""What a learner has done so far: one line of JSON for each event, appended as it happens.
 
-Lines are only ever added, each with one call of the system, so that a program that is killed loses
-the line that it was writing and no other.  What cannot be read is passed over: a torn line, a field
-or a kind of event of a later version.  There is no mail in it, and no password.
+Lines are only added, each with one system call, so a program that is killed loses at most the line that
+it was writing.  What can't be read is skipped: a torn line, or a field or a kind of event of a later
+version.  There is no mail in it, and no password.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from poptalk.lesson.document.model import Lesson, Step
 from poptalk.transcript.writer import format_dialogue
 
 VERSION = 1
-"""Of the lines; one with a higher number is passed over."""
+"""The version of the lines; one with a higher number is skipped."""
 
 _HASH_OCTETS = 8
-"""Enough to tell one author's versions of a step apart; nobody gains by forging one."""
+"""Enough to tell the versions of a step apart; there is nothing to gain by forging one."""
 
 
 class EventKind(Enum):
@@ -37,13 +37,13 @@ class EventKind(Enum):
     """Something else that is valid was sent."""
     HINTED = "hint"
     SHOWN = "shown"
-    """The answer was shown by `:skip`; the step counts as done."""
+    """`:skip` showed the answer; the step counts as done."""
     LOST = "lost"
-    """The connection ended before its time."""
+    """The connection ended too early."""
     ENDED = "end"
     """The lesson came to its end."""
     AGAIN = "again"
-    """The lesson is started over: what was done of it before does not count any more."""
+    """The lesson is started over: what was done before no longer counts."""
 
 
 _DONE = (EventKind.PASSED, EventKind.SHOWN)
@@ -57,7 +57,7 @@ class ProgressEvent:
     step: str = ""
     """The slug; empty for events of the lesson as a whole."""
     step_hash: str = ""
-    """What the step's blocks are; a step that was passed stays passed as long as it is the same."""
+    """A digest of the step's blocks; a step that was passed stays passed until that changes."""
     kind: EventKind
     attempt: int = 0
     """How many lines were tried in this step so far."""
@@ -73,7 +73,7 @@ class LessonState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LessonProgress:
-    """What was done of one lesson, as it is now."""
+    """What was done in one lesson, as it is now."""
 
     passed: frozenset[str] = frozenset()
     """Slugs of the steps that are done."""
@@ -84,7 +84,7 @@ class LessonProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerProgress:
-    """Everything that the log holds."""
+    """Everything in the log."""
 
     events: tuple[ProgressEvent, ...] = ()
 
@@ -94,7 +94,7 @@ class LearnerProgress:
         return self.events[-1].lesson if self.events else None
 
     def of(self, lesson: Lesson) -> LessonProgress:
-        """Tell what was done of a lesson; a step whose blocks have changed is to be done again."""
+        """Return what was done in a lesson; a step whose blocks have changed must be done again."""
         events: list[ProgressEvent] = []
         for event in self.events:
             if event.lesson == lesson.name:
@@ -120,18 +120,14 @@ def _position(lesson: Lesson, events: Iterable[ProgressEvent], done: set[str]) -
     slugs = [step.slug for step in lesson.steps]
     at = None
     for event in events:
-        if event.step not in slugs:
-            continue
-        index = slugs.index(event.step)
-        if event.kind is EventKind.STARTED:
-            at = index
-        elif event.kind in _DONE and event.step in done:
-            at = index + 1
-    if at is None:
-        return None
-    # After the last step, what is left is the first that is not done: the lesson has changed.
-    left = [slug for slug in slugs if slug not in done]
-    return slugs[at] if at < len(slugs) else next(iter(left), None)
+        if event.step in slugs and event.kind is EventKind.STARTED:
+            at = slugs.index(event.step)
+        elif event.step in slugs and event.kind in _DONE and event.step in done:
+            at = slugs.index(event.step) + 1
+    if at is None or at < len(slugs):
+        return None if at is None else slugs[at]
+    # The last step is done, and the lesson isn't: it has changed, and has a new step somewhere.
+    return next((slug for slug in slugs if slug not in done), None)
 
 
 class ProgressLog:
@@ -149,14 +145,14 @@ class ProgressLog:
 
         Args:
             event: what happened.
-            time: when; None stands for now.
+            time: when; None for now.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file can't be written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-        # 0600: what somebody learns, and when, is nobody else's business.
+        # 0600: what people learn, and when, is no one else's business.
         descriptor = os.open(self.path, flags, 0o600)
         try:
             torn = b"\n" if _ends_torn(descriptor) else b""
@@ -165,7 +161,7 @@ class ProgressLog:
             os.close(descriptor)
 
     def read(self) -> LearnerProgress:
-        """Read what there is; a file that cannot be read is an empty one."""
+        """Read what there is; a file that can't be read counts as empty."""
         try:
             data = self.path.read_bytes()
         except OSError:
@@ -174,7 +170,7 @@ class ProgressLog:
 
 
 def step_hash(step: Step) -> str:
-    """Digest what is to be done in a step: the dialogues of its blocks, and not the prose."""
+    """Digest what is to be done in a step: the dialogues of its blocks, without the prose."""
     digest = blake2b(digest_size=_HASH_OCTETS)
     for block in step.blocks():
         digest.update(f"{block.kind.value}\n{format_dialogue(block.dialogue)}\n".encode())
@@ -203,7 +199,7 @@ def _line(event: ProgressEvent, time: datetime) -> bytes:
 
 
 def _event(line: bytes) -> ProgressEvent | None:
-    """Read one line; None where it is none that this version knows."""
+    """Read one line; None if this version doesn't know it."""
     try:
         fields = json.loads(line)
         if not isinstance(fields, dict) or fields["v"] > VERSION:

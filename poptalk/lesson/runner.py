@@ -1,7 +1,7 @@
-"""The tutor: runs a lesson, told what happens, and answers with what is to be done.
+"""The tutor: runs a lesson.  It is told what happens, and answers with what is to be done.
 
-It has no socket, no screen and no clock.  A driver carries out its actions, in order and one after
-the other, and tells it what happened::
+It has no socket, no screen and no clock.  A driver carries out its actions one after the other, and
+tells it what happened::
 
     tutor = Tutor(lesson)
     actions = tutor.begin()
@@ -10,7 +10,7 @@ the other, and tells it what happened::
     actions = tutor.entered("2")            # at a question; None: the line goes to the server
     actions = tutor.hint()                  # `:hint`
 
-Everything typed that does not begin with a colon is sent first; the tutor hears of it by `Answered`,
+Everything typed that doesn't begin with a colon is sent first; the tutor learns of it from `Answered`,
 comments, and never holds anything back.  `awaiting` says what the learner is expected to do.
 
 The lesson itself is one generator, `Tutor._lesson_from`, which yields actions until it must wait;
@@ -22,55 +22,27 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from string import ascii_lowercase
 
-from poptalk.lesson import feedback, task
-from poptalk.lesson.actions import (
-    Answered,
-    Ask,
-    Awaiting,
-    Chosen,
-    Feedback,
-    FeedbackKind,
-    Finish,
-    Flow,
-    HangUp,
-    Heading,
-    LessonAction,
-    Manner,
-    Message,
-    Prove,
-    Proved,
-    Request,
-    Say,
-    SessionState,
-)
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Choice,
-    Lesson,
-    Prose,
-    QuizQuestion,
-    SpeakerNote,
-    Step,
-    Turn,
-    number_meant,
-)
+from poptalk.lesson import actions, feedback, task
+from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Flow, Manner, Message, Request
+from poptalk.lesson.document import model
+from poptalk.lesson.document.model import Block, BlockKind, Lesson, Step, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge_free
 from poptalk.lesson.progress import EventKind
-from poptalk.lesson.session import Cursor, LessonSession, items_at
+from poptalk.lesson.session import Cursor, LessonSession, items_at, turns_of
 from poptalk.lesson.task import Hints, ProgressRecorder, Task
-from poptalk.pop3.commands import ArgumentKind, parse_command
+from poptalk.pop3.commands import ArgumentKind, State, parse_command
 from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import Bindings
-from poptalk.transcript.placeholders import Known, is_secret
+from poptalk.transcript.placeholders import Known
 
 __all__ = ["Awaiting", "SILENCES", "Tutor"]
 
 SILENCES = (3.0, feedback.STUCK_SECONDS)
-"""Seconds without a complete reply after which `silence` has something to say: soon enough that
-nobody wonders whether the program hangs, and then when patience has run out."""
+"""After so many seconds without a complete reply `silence` has something to say: before anyone wonders
+whether the program hangs, and again when patience has run out."""
 
 _OTHERWISE = "The server's answer isn't the one in the lesson; `:why` says how they differ."
 _GUESS = "Take the one you would bet on: a wrong guess costs nothing, and says why it's wrong."
@@ -78,15 +50,14 @@ _NOT_COUNTED = "Answered, but not counted: this step is done. Enter goes on to t
 _ALL_THE_SAME = "The lesson goes on all the same."
 _OPENED_LATER = "The lesson has closed the connection, and opens it again when it needs one."
 
-_NAME = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)\}")
 _NAMED = ("user", "host")
-"""Known placeholders that prose may name; what was captured it may name where it is a number."""
+"""Known placeholders that prose may name; of what was captured it may name numbers."""
 
 _LETTER = re.compile(r"\s*([A-Za-z])[.)]?\s*")
 """An answer to a question: `b`, `B)`.  No command of POP3 looks like one."""
 
 
-def chosen(question: QuizQuestion, text: str) -> int | None:
+def chosen(question: model.QuizQuestion, text: str) -> int | None:
     """Read an answer to a question: the letter of a choice, its words, or its number.
 
     Where the choices themselves are numbers, a number means what it says: to "two, three or four?",
@@ -105,8 +76,7 @@ def chosen(question: QuizQuestion, text: str) -> int | None:
     words, *texts = (_plain(each) for each in (text, *(c.text for c in question.choices)))
     if words in texts:
         return texts.index(words) + 1
-    values = [number_meant(each) for each in texts]
-    value = number_meant(words)
+    value, *values = (model.number_meant(each) for each in (words, *texts))
     if value is not None and value in values:
         return values.index(value) + 1
     if value is not None and all(values):
@@ -124,9 +94,8 @@ def chosen(question: QuizQuestion, text: str) -> int | None:
 
 def _plain(text: str) -> str:
     """Return the words of a choice: without Markdown, quotation marks, capitals, a final full stop."""
-    return " ".join(re.sub("[`*\"'\u2018\u2019\u201c\u201d]", "", text).casefold().split()).rstrip(
-        ".)"
-    )
+    bare = re.sub("[`*\"'\u2018\u2019\u201c\u201d]", "", text)
+    return " ".join(bare.casefold().split()).rstrip(".)")
 
 
 _NO_END = "Wait for the rest of the answer. If you think that it never comes: `:close` hangs up."
@@ -139,13 +108,13 @@ _HINTS = {
     Awaiting.BUSY: "One moment: poptalk is at work.",
     Awaiting.OVER: "The lesson is over. `:reset` begins its last step again.",
 }
-"""What `:hint` says where nothing of the lesson is awaited."""
+"""What `:hint` says if nothing of the lesson is awaited."""
 
 _REASONS = {
     Awaiting.COMMAND: "The step waits for a line to the server; anything else may be sent as well.",
     Awaiting.CHOICE: "Say what you expect before you see it: a wrong guess costs nothing.",
     Awaiting.PAUSE: "The step is done. What you send now is for your own curiosity.",
-    Awaiting.CLOSED: "Commands need a connection, and none stands.",
+    Awaiting.CLOSED: "Commands need a connection, and there is none.",
     Awaiting.OUTSIDE: "The step is done with another program, and poptalk follows at the server.",
     Awaiting.BUSY: "poptalk itself is at work, and waits for the server.",
     Awaiting.OVER: "The lesson is over.",
@@ -159,16 +128,20 @@ class Tutor:
     Args:
         lesson: what is run.
         passed: slugs of the steps that are done, for the map.
-        position: the slug of the step to begin with; what comes before it is replayed.  None, and a
-            slug that the lesson does not have, begin at the beginning.
-        live: whether the server is not the lesson's practice server; nothing is replayed there but
-            the login, and secrets are never shown.
-        lasting: whether what is deleted stays deleted, so that no step from before can be done again.
-        known: the user's name and password; None takes those of the lesson.
+        position: the slug of the step to begin with; what comes before it is replayed.  Without it, or
+            if the lesson has no such step, it begins at the beginning.
+        live: whether the server is the learner's own; then only the login is replayed, and secrets are
+            never shown.
+        lasting: whether what is deleted stays deleted, so that earlier steps can't be done again.
+        known: the user's name and password; None for those of the lesson.
         later_letters: whether letters come in once a session has ended (the mailbox has `later/`),
-            so that sessions that came before must be replayed as well.
-        by_hand: whether the learner alone connects and sends lines, as where they are judged at the
-            server; what poptalk would do by itself is waited for, or left out where it changes nothing.
+            so that earlier sessions must be replayed as well.
+        by_hand: whether the learner alone connects and sends lines, as in a class, where the server
+            judges; what poptalk would do by itself is waited for, or left out if it changes nothing.
+
+    Attributes:
+        session: the connection to the server, and what is known of it.
+        awaiting: what is expected next.
     """
 
     def __init__(
@@ -185,7 +158,7 @@ class Tutor:
     ) -> None:
         self._lesson = lesson
         self._recorder = ProgressRecorder(lesson)
-        self._session = LessonSession(
+        self.session = LessonSession(
             lesson,
             known if known is not None else lesson.known,
             live=live,
@@ -198,14 +171,14 @@ class Tutor:
         slugs = [step.slug for step in lesson.steps]
         self._cursor = Cursor(step=slugs.index(position) if position in slugs[1:] else -1)
         self._task: Task | None = None
-        """The task that is awaited, None where something else is."""
-        self._question: QuizQuestion | None = None
+        """The task that is awaited; None if something else is."""
+        self._question: model.QuizQuestion | None = None
         self._hints = Hints(())
         """The hints to the question."""
         self._verdict: Judgement | None = None
         """The last one outside tasks."""
         self._flow: Flow[None] | None = None
-        self._awaiting = Awaiting.BUSY
+        self.awaiting = Awaiting.BUSY
         self._disproved = False
         """Whether a proof has just failed."""
         self._disproofs: set[int] = set()
@@ -213,34 +186,24 @@ class Tutor:
         self._said = ""
         """The last comment, for reports."""
         self._silent = False
-        """Whether a reply has begun to be waited for in vain."""
+        """Whether a reply is overdue."""
 
     # What a driver may ask.
 
     @property
-    def awaiting(self) -> Awaiting:
-        """What is expected next."""
-        return self._awaiting
-
-    @property
     def awaited(self) -> Turn | None:
-        """The turn that the learner is to take; None where something else is awaited."""
+        """The turn that the learner is to take; None if something else is awaited."""
         task_turn = self._task.turn if self._task is not None else None
-        return self._session.awaited or task_turn
-
-    @property
-    def waits_for_the_learner(self) -> bool:
-        """Whether something is waited for that poptalk would do by itself, had it hands."""
-        return self._session.awaited is not None
+        return self.session.awaited or task_turn
 
     @property
     def in_one_go(self) -> tuple[Turn, ...]:
-        """What the learner is to send in one go; empty where one line follows the other."""
+        """What the learner is to send in one go; empty if one line comes after the other."""
         return self._task.in_one_go if self._task is not None else ()
 
     @property
     def cursor(self) -> Cursor:
-        """How far the lesson has come; a mistake does not move it back."""
+        """How far the lesson has come; a mistake doesn't move it back."""
         return self._task.reached if self._task is not None else self._cursor
 
     @property
@@ -251,7 +214,7 @@ class Tutor:
 
     @property
     def place(self) -> str:
-        """The id of the step, by which it can be reported; of the lesson, in the introduction."""
+        """The id of the step, for reports; in the introduction, that of the lesson."""
         return f"{self._lesson.name}#{self.step.slug}" if self.step else self._lesson.name
 
     @property
@@ -262,93 +225,79 @@ class Tutor:
 
     @property
     def verdict(self) -> Judgement | None:
-        """The last one on what is awaited, or on what poptalk sent in its place."""
+        """The last verdict on what is awaited, or on what poptalk sent instead."""
         return self._task.verdict if self._task is not None else self._verdict
-
-    @property
-    def connection(self) -> int:
-        """Which connection of the lesson is the last one, from 1."""
-        return self._session.number
 
     @property
     def bindings(self) -> Bindings:
         """What the placeholders of the lesson stand for at present."""
-        return self._session.bindings
-
-    @property
-    def seen(self) -> SessionState:
-        """What is known of the session."""
-        return self._session.seen
+        return self.session.bindings
 
     # What a driver tells.
 
-    def begin(self) -> list[LessonAction]:
+    def begin(self) -> list[actions.LessonAction]:
         """Begin the lesson, or resume it at its position."""
         start = self._cursor
         count = len(self._lesson.steps)
         news = f"step {start.step + 1} of {count}: resumed" if start.step > 0 else ""
-        self._session.resumed(start)
-        return [Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
+        self.session.resumed(start)
+        return [actions.Heading(text=self._lesson.title, level=1), *self._go_to(start.step, news)]
 
-    def rename(self, user: str) -> None:
-        """Let the learner's name be spelt in another way from now on."""
-        self._session.rename(user)
-
-    def tell(self, message: Message | None) -> list[LessonAction]:
+    def tell(self, message: Message | None) -> list[actions.LessonAction]:
         """Take note of what happened, and let the lesson go on up to the next thing to wait for."""
         assert self._flow is not None, "A tutor must begin before it is told anything."
         self._silent = False
-        actions: list[LessonAction] = []
-        # A generator that has not begun takes None, which is no message to one that has.
+        todo: list[actions.LessonAction] = []
+        # A generator that hasn't begun takes nothing but None.
         given = next(self._flow) if message is None else self._flow.send(message)
         while not isinstance(given, Awaiting):
-            actions.append(given)
+            todo.append(given)
             if isinstance(given, Feedback):
                 self._said = given.text
             given = next(self._flow)
-        self._awaiting = given
-        return actions
+        self.awaiting = given
+        return todo
 
-    def entered(self, text: str) -> list[LessonAction] | None:
-        """Take a line that does not begin with a colon.
+    def entered(self, text: str) -> list[actions.LessonAction] | None:
+        """Take a line that doesn't begin with a colon.
 
         Returns:
-            What is to be done; None where the line is none of the tutor's and goes to the server.
+            What is to be done; None if the line isn't for the tutor and goes to the server.
         """
-        if self._awaiting is Awaiting.COMMAND and not text and not self._may_be_empty():
+        if self.awaiting is Awaiting.COMMAND and not text and not self._may_be_empty():
             return self.task()
-        waiting = (Awaiting.CHOICE, Awaiting.PAUSE, Awaiting.CLOSED, Awaiting.OUTSIDE)
-        if self._awaiting not in waiting:
+        if self.awaiting in (Awaiting.COMMAND, Awaiting.BUSY, Awaiting.OVER):
             return None
         if not text:
             return self.tell(Request.GO_ON)
-        question = self._question if self._awaiting is Awaiting.CHOICE else None
-        number = chosen(question, text) if question is not None else None
-        return self.tell(Chosen(number=number)) if number is not None else None
+        if self.awaiting is not Awaiting.CHOICE or self._question is None:
+            return None
+        number = chosen(self._question, text)
+        return self.tell(actions.Chosen(number=number)) if number is not None else None
 
     def _may_be_empty(self) -> bool:
-        """Tell whether an empty line means something to the server, so that it is sent."""
+        """Tell whether an empty line means something to the server, and is sent."""
         act = self.awaited.act if self.awaited is not None else None
         awaited = isinstance(act, Send) and not act.step.pattern.text
-        return self._task is None or self._session.seen.challenge is not None or awaited
+        return self._task is None or self.session.now.challenge is not None or awaited
 
-    def task(self) -> list[LessonAction]:
+    def task(self) -> list[actions.LessonAction]:
         """Show the task, or the question, again."""
-        actions = self._asked(self._prose)
+        todo = self._asked(self._prose)
         in_part = self._task is not None and self._task.reached.turn and not self.in_one_go
         if self._task is not None and in_part and (due := feedback.due(self._task.turn)):
-            actions.append(_news(f"Next: {due}."))
-        return actions or [_news(_HINTS[self._awaiting])]
+            todo.append(_news(f"Next: {due}."))
+        return todo or [_news(_HINTS[self.awaiting])]
 
-    def remind(self) -> list[LessonAction]:
-        """Show the end of the task, or the question, again: it is no longer on the screen."""
-        again = [] if self._session.lost else self._asked(self.asked)
+    def remind(self) -> list[actions.LessonAction]:
+        """Show the end of the task, or the question, again, as it has scrolled away."""
+        again = [] if self.session.lost else self._asked(self.asked)
         what = "question" if self._question is not None else "task"
         return [_news(f"Here's the {what} again:"), *again] if again else []
 
     @property
     def asked(self) -> str:
-        """The end of the prose above the task or the question; with what leads to an example."""
+        """The end of the prose above the task or the question; an example with what introduces it."""
         *above, last = self._prose.split("\n\n")
         return "\n\n".join((*above[-1:], last)) if last.startswith("    ") else last
 
@@ -356,75 +305,81 @@ class Tutor:
     def _prose(self) -> str:
         """The prose above the task or the question."""
         above = items_at(self._lesson, self._cursor.step)[: self._cursor.item]
-        prose = [item for item in above if isinstance(item, Prose)]
+        prose = [item for item in above if isinstance(item, model.Prose)]
         return self._with_what_is_known(prose[-1].source) if prose else ""
 
-    def _asked(self, prose: str) -> list[LessonAction]:
-        """Show prose, and the choices of a question; nothing where nothing is awaited."""
+    def _asked(self, prose: str) -> list[actions.LessonAction]:
+        """Show prose, and the choices of a question; nothing if neither task nor question is due."""
         if self._task is None and self._question is None:
             return []
-        actions: list[LessonAction] = [Say(source=prose)] if prose else []
-        return actions if self._question is None else [*actions, Ask(question=self._question)]
+        todo: list[actions.LessonAction] = [actions.Say(source=prose)] if prose else []
+        return todo if self._question is None else [*todo, actions.Ask(question=self._question)]
 
-    def open(self) -> list[LessonAction]:
+    def open(self) -> list[actions.LessonAction]:
         """Open the connection, as `:open` asks."""
-        if self._session.seen.is_open:
-            return [_news("A connection stands already. `:close` hangs up.")]
+        if self.session.now.is_open:
+            return [_news("You are connected already. `:close` hangs up.")]
         return self.tell(Request.CONNECT)
 
-    def silence(self, seconds: float, *, lines: int = 0) -> list[LessonAction]:
-        """Comment on a reply that does not come to its end.
+    def silence(self, seconds: float, *, lines: int = 0) -> list[actions.LessonAction]:
+        """Comment on a reply that doesn't come to its end.
 
-        Call it when each of `SILENCES` has passed.  What it returns is carried out at once, in front
-        of what else is queued: a line that poptalk waits for may be what is silent.
+        Call it when each of `SILENCES` has passed.  What it returns is carried out at once, before
+        anything that is queued: the silent reply may be what the queue waits for.
 
         Args:
             seconds: since the last octet came.
             lines: how many lines of the reply have come, its first one included.
         """
-        if self._session.hangs_up_if_silent:
-            return [HangUp()]
+        if self.session.hangs_up_if_silent:
+            return [actions.HangUp()]
         self._silent = True
         return [_news(feedback.silent(seconds, lines))]
 
     # What the learner asks.
 
-    def answer(self, command: str) -> list[LessonAction]:
+    def answer(self, command: str) -> list[actions.LessonAction]:
         """Answer a local command: one of the methods below."""
-        answers = (
-            *(self.hint, self.why, self.skip, self.back, self.reset),
-            *(self.map, self.state, self.task),
+        own = (
+            self.hint,
+            self.why,
+            self.skip,
+            self.back,
+            self.reset,
+            self.map,
+            self.state,
+            self.task,
         )
-        return {answer.__name__: answer for answer in answers}[command]()
+        return {answer.__name__: answer for answer in own}[command]()
 
-    def hint(self) -> list[LessonAction]:
+    def hint(self) -> list[actions.LessonAction]:
         """Show the next hint, the last of which is the answer."""
         if self._silent:
-            # What is sent now would be answered after the reply that does not end.
+            # What is sent now would be answered after the reply that doesn't end.
             return [Feedback(kind=FeedbackKind.HINT, text=_NO_END)]
-        if self._awaiting is Awaiting.CHOICE and self._question is not None:
+        if self.awaiting is Awaiting.CHOICE and self._question is not None:
             answer = task.answer_to_question(self._question)
             text = self._hints.next_hint(answer, nudge=_GUESS)
             comment = Feedback(kind=FeedbackKind.HINT, text=text)
-        elif self._task is not None and not self._session.lost:
+        elif self._task is not None and not self.session.lost:
             comment = self._task.next_hint()
         else:
-            return [Feedback(kind=FeedbackKind.HINT, text=_HINTS[self._awaiting])]
+            return [Feedback(kind=FeedbackKind.HINT, text=_HINTS[self.awaiting])]
         return [self._recorder.keep(EventKind.HINTED), comment]
 
-    def why(self) -> list[LessonAction]:
+    def why(self) -> list[actions.LessonAction]:
         """Explain the last verdict at more length, or what is awaited."""
         verdict = self.verdict
-        text = verdict.why if verdict is not None and verdict.why else _REASONS[self._awaiting]
-        return [Say(source=text)]
+        text = verdict.why if verdict is not None and verdict.why else _REASONS[self.awaiting]
+        return [actions.Say(source=text)]
 
-    def skip(self) -> list[LessonAction]:
+    def skip(self) -> list[actions.LessonAction]:
         """Do what is awaited in the learner's place, and say why it is the answer."""
-        if self._awaiting is Awaiting.OVER:
+        if self.awaiting is Awaiting.OVER:
             return [_news(_HINTS[Awaiting.OVER])]
         return self.tell(Request.SKIP)
 
-    def back(self) -> list[LessonAction]:
+    def back(self) -> list[actions.LessonAction]:
         """Go back to the beginning of the step before."""
         first = -1 if self._lesson.introduction else 0
         at = self._cursor.step
@@ -432,38 +387,39 @@ class Tutor:
             return self._go_to(first, "this is the beginning")
         return self._go_to(at - 1, f"back at {self._name(at - 1)}")
 
-    def reset(self) -> list[LessonAction]:
+    def reset(self) -> list[actions.LessonAction]:
         """Begin the step again."""
         at = self._cursor.step
         return self._go_to(at, f"{self._name(at)} begins again")
 
-    def map(self) -> list[LessonAction]:
+    def map(self) -> list[actions.LessonAction]:
         """Show all steps, and which are done."""
         lines = []
         for index, step in enumerate(self._lesson.steps):
             state = "done" if step.slug in self._passed else "to do"
             here = ", **you are here**" if index == self._cursor.step else ""
             lines.append(f"{index + 1}. {step.title} ({state}{here})")
-        return [Say(source="\n".join(lines))]
+        return [actions.Say(source="\n".join(lines))]
 
-    def state(self) -> list[LessonAction]:
+    def state(self) -> list[actions.LessonAction]:
         """Show the state of the session, what is marked, and the step."""
-        seen = self._session.seen
-        texts = [f"`{feedback.strip(seen.state)}`."] if seen.is_open else ["No connection stands."]
-        if seen.is_open and seen.marked:
-            texts.append(f"Marked as deleted: {feedback.messages(seen.marked)}.")
-        texts.append(f"{self._where()}.")
-        return [_news(" ".join(texts))]
+        now = self.session.now
+        if not now.is_open:
+            return [_news(f"There is no connection. {self._where()}.")]
+        all_states = (State.AUTHORIZATION, State.TRANSACTION, State.UPDATE)
+        names = (f"[{each.value}]" if each is now.state else each.value for each in all_states)
+        marked = f" Marked as deleted: {feedback.messages(now.marked)}." if now.marked else ""
+        return [_news(f"`{' > '.join(names)}`.{marked} {self._where()}.")]
 
     def report(self, session: Sequence[str]) -> str:
-        """Write a text for an issue, in Markdown; a lesson's fault is not named in it.
+        """Write a text for an issue, in Markdown; it does not name the lesson's fault.
 
         Args:
             session: the lines that the shell reports of its session, without secrets.
         """
         lines = (
             f"Lesson: {self._where().replace('`', '')}",
-            f"Awaited: {self._awaiting.value}",
+            f"Awaited: {self.awaiting.value}",
             f"Said last: {self._said or 'nothing'}",
             *("", "```pop3", *session, "```", ""),
             "What I did, and what I expected instead:",
@@ -481,9 +437,9 @@ class Tutor:
 
     # The flow of the lesson.
 
-    def _go_to(self, step: int, news: str) -> list[LessonAction]:
-        """Go to the beginning of a step, the session brought there if there is any news of it."""
-        if self._flow is not None and not self._session.is_as_before(Cursor(step=step)):
+    def _go_to(self, step: int, news: str) -> list[actions.LessonAction]:
+        """Go to the beginning of a step, and bring the session there if there is news to tell."""
+        if self._flow is not None and not self.session.is_as_before(Cursor(step=step)):
             return [_news(feedback.CHANGED_FOR_GOOD)]
         if self._flow is not None:
             self._flow.close()
@@ -491,75 +447,74 @@ class Tutor:
         return self.tell(None)
 
     def _lesson_from(self, start: Cursor, news: str) -> Flow[None]:
-        """Do the steps from a place on, and stay at the end for ever."""
+        """Do the steps from a place on, and stay at the end forever."""
         self._cursor = start
         self._task = self._question = self._verdict = None
-        yield from self._session.come_back()
+        yield from self.session.come_back()
         if news:
-            yield from self._session.restore(start, news)
-        last = len(self._lesson.steps) - 1
-        for index in range(start.step, last + 1):
-            step = self._lesson.steps[index] if index >= 0 else None
-            if step is not None and self._is_for_mail(step):
-                yield _news(
-                    f"Your mailbox is empty, so step {index + 1}, {step.title}, is left out."
-                )
+            yield from self.session.restore(start, news)
+        for index in range(start.step, len(self._lesson.steps)):
+            if index >= 0 and not (yield from self._enter(index, self._lesson.steps[index])):
                 continue
-            if step is not None:
-                self._cursor = Cursor(step=index)
-                yield Heading(text=step.title, level=2)
-                yield self._recorder.enter(step)
-            yield from self._do_items(index)
-            if self._disproved:
-                self._disproved = False
-                yield from self._lesson_from(Cursor(step=index), self._name(index))
-                return
-            if step is not None:
-                self._cursor = Cursor(step=index, item=len(step.items))
-                self._passed.add(step.slug)
-                yield self._recorder.leave()
-                if index < last:
-                    yield from self._pause()
+            for at, item in enumerate(items_at(self._lesson, index)):
+                self._cursor = Cursor(step=index, item=at)
+                self._verdict = None
+                if isinstance(item, model.Prose):
+                    yield actions.Say(source=self._with_what_is_known(item.source))
+                elif not isinstance(item, model.SpeakerNote):
+                    yield from self._flow_of(item)
+                if self._task is not None:
+                    self._verdict, self._task = self._task.verdict, None
+                if self._disproved:
+                    self._disproved = False
+                    yield from self._lesson_from(Cursor(step=index), self._name(index))
+                    return
+            if index >= 0:
+                yield from self._leave(index, self._lesson.steps[index])
         yield from self._stay_at_the_end()
 
+    def _enter(self, index: int, step: Step) -> Flow[bool]:
+        """Begin a step, unless it needs a message and the learner's own mailbox has none."""
+        if self._is_for_mail(step):
+            yield _news(f"Your mailbox is empty, so step {index + 1}, {step.title}, is left out.")
+            return False
+        self._cursor = Cursor(step=index)
+        yield actions.Heading(text=step.title, level=2)
+        yield self._recorder.enter(step)
+        return True
+
+    def _leave(self, index: int, step: Step) -> Flow[None]:
+        """End a step, and pause before the next one."""
+        self._cursor = Cursor(step=index, item=len(step.items))
+        self._passed.add(step.slug)
+        yield self._recorder.keep(EventKind.SHOWN if self._recorder.shown else EventKind.PASSED)
+        if index + 1 < len(self._lesson.steps):
+            yield from self._pause()
+
     def _with_what_is_known(self, source: str) -> str:
-        """Put names and numbers in the place of `{name}`, where the lesson suits any mailbox."""
-        bindings = self._session.bindings
-
-        def value(found: re.Match[str]) -> str:
-            known = bindings.get(found[1], "")
-            public = found[1] in _NAMED or (known.isdigit() and not is_secret(found[1]))
-            return known if known and public else found[0]
-
-        return _NAME.sub(value, source) if self._lesson.suits_any_mailbox else source
+        """Replace each `{name}` by a name or a number, if the lesson suits any mailbox."""
+        if not self._lesson.suits_any_mailbox:
+            return source
+        known = {
+            name: value
+            for name, value in self.session.bindings.items()
+            if (name in _NAMED and value) or value.isdigit()
+        }
+        return feedback.filled(source, known)
 
     def _is_for_mail(self, step: Step) -> bool:
-        """Tell whether a step needs a message, where the learner's own mailbox has none."""
+        """Tell whether a step needs a message, and the learner's own mailbox has none."""
         turns = [turn for block in step.blocks(BlockKind.TASK) for turn in block.turns]
-        return self._session.live and self._session.seen.count == 0 and any(map(_wants_mail, turns))
+        return self.session.live and self.session.now.count == 0 and any(map(_wants_mail, turns))
 
-    def _do_items(self, index: int) -> Flow[None]:
-        """Do what a step has, or the introduction for -1, up to a proof that fails."""
-        for at, item in enumerate(items_at(self._lesson, index)):
-            self._cursor = Cursor(step=index, item=at)
-            self._verdict = None
-            if isinstance(item, Prose):
-                yield Say(source=self._with_what_is_known(item.source))
-            elif not isinstance(item, SpeakerNote):
-                yield from self._flow_of(item)
-            if self._task is not None:
-                self._verdict, self._task = self._task.verdict, None
-            if self._disproved:
-                return
-
-    def _flow_of(self, item: QuizQuestion | Block) -> Flow[None]:
-        """Return the flow of something that is to be done."""
-        if isinstance(item, QuizQuestion):
+    def _flow_of(self, item: model.QuizQuestion | Block) -> Flow[None]:
+        """Return the flow of a question or a block."""
+        if isinstance(item, model.QuizQuestion):
             return self._ask(item)
         match item.kind:
             case BlockKind.TASK:
                 later = self._turns_later()
-                self._task = Task(item, self._cursor, self._session, self._recorder, later=later)
+                self._task = Task(item, self._cursor, self.session, self._recorder, later=later)
                 return self._task.flow()
             case BlockKind.PROOF:
                 return self._prove(item)
@@ -567,24 +522,25 @@ class Tutor:
                 return self._perform(item)
 
     def _stay_at_the_end(self) -> Flow[None]:
-        yield self._recorder.end()
-        yield Finish()
+        self._recorder.step = None
+        yield self._recorder.keep(EventKind.ENDED)
+        yield actions.Finish()
         while True:
-            message = yield from self._session.next(Awaiting.OVER)
-            if isinstance(message, Answered):
+            message = yield from self.session.next(Awaiting.OVER)
+            if isinstance(message, actions.Answered):
                 yield from self._remark(message)
 
     def _remark(
-        self, answered: Answered, if_unknown: str = "", *, otherwise: str = ""
-    ) -> Iterator[LessonAction]:
-        """Comment on a line that nothing awaits: on a mistake alone, and nothing is counted.
+        self, answered: actions.Answered, if_unknown: str = "", *, otherwise: str = ""
+    ) -> Iterator[actions.LessonAction]:
+        """Comment on a line that nothing awaits, if it is a mistake; nothing is counted.
 
         Args:
             answered: the line and its reply.
-            if_unknown: what is said of a line that is nothing like a command.
-            otherwise: what is said where there is no mistake.
+            if_unknown: the comment on a line that is nothing like a command.
+            otherwise: the comment if there is no mistake.
         """
-        self._verdict = verdict = judge_free(answered, seen=self._session.before)
+        self._verdict = verdict = judge_free(answered, before=self.session.before)
         text = verdict.text
         if if_unknown and text in (feedback.NO_COMMAND, feedback.A_NUMBER_ALONE):
             text = if_unknown
@@ -592,94 +548,81 @@ class Tutor:
             yield Feedback(kind=FeedbackKind.ASIDE, text=text or otherwise)
 
     def _turns_later(self) -> tuple[Turn, ...]:
-        """Return the turns of the step after this item, up to where the connection is another."""
-        cursor = self._cursor
-        found: list[Turn] = []
-        for item in items_at(self._lesson, cursor.step)[cursor.item + 1 :]:
-            if isinstance(item, Block) and item.kind is not BlockKind.PROOF:
-                found += item.turns
-        opening = next((at for at, turn in enumerate(found) if turn.opens), len(found))
-        return tuple(found[:opening])
+        """Return the turns of the step after this item, up to the next connection."""
+        items = items_at(self._lesson, self._cursor.step)[self._cursor.item + 1 :]
+        turns = turns_of(items)
+        return tuple(takewhile(lambda turn: not turn.opens, turns))
 
     def _perform(self, block: Block) -> Flow[None]:
         """Do a `show` or `setup` block."""
-        folded = block.kind is BlockKind.SETUP
-        manner = Manner.FOLDED if folded else Manner.TYPED
-        session = self._session
-        sent: list[str] = []
-        parts = block.turns
+        session = self.session
+        manner = Manner.FOLDED if block.kind is BlockKind.SETUP else Manner.TYPED
         index = 0
-        while index < len(parts):
-            cursor = replace(self._cursor, turn=index)
-            turn = parts[index]
-            if turn.opens or turn.closes:
-                pass
-            elif session.lost or session.seen.is_open:
-                yield from session.ready(cursor)
-            else:
-                yield from session.connect(manner)
-            following = parts[index + 1] if index + 1 < len(parts) else None
-            verdict = yield from session.perform(turn, manner, endless=turn.is_endless(following))
+        while index < len(block.turns):
+            turn, *rest = block.turns[index:]
+            if not (turn.opens or turn.closes):
+                if session.lost or session.now.is_open:
+                    yield from session.ready(replace(self._cursor, turn=index))
+                else:
+                    yield from session.connect(manner)
+            endless = turn.is_endless(rest[0] if rest else None)
+            verdict = yield from session.perform(turn, manner, endless=endless)
             if verdict is not None and verdict.kind is not JudgementKind.WANTED:
                 self._verdict = verdict
                 yield Feedback(kind=FeedbackKind.UNJUDGED, text=_OTHERWISE)
-            if not session.lost:
-                sent += [turn.keyword] if turn.keyword else []
-                index += 1
-        if folded and sent and not session.by_hand:
-            yield Feedback(kind=FeedbackKind.NEWS, text=f"Sent {feedback.named(sent)}.")
+            index += not session.lost
+        sent = [turn.keyword for turn in block.turns if turn.keyword]
+        if manner is Manner.FOLDED and sent and not session.by_hand:
+            yield _news(f"Sent {feedback.named(sent)}.")
 
     def _prove(self, block: Block) -> Flow[None]:
-        yield Prove(dialogue=block.dialogue, bindings=dict(self._session.bindings))
+        yield actions.Prove(dialogue=block.dialogue, bindings=dict(self.session.bindings))
         message: Message | None = None
-        while not isinstance(message, Proved):
-            message = yield from self._session.next(Awaiting.BUSY)
+        while not isinstance(message, actions.Proved):
+            message = yield from self.session.next(Awaiting.BUSY)
         if message.difference is None:
             return
-        # Once the learner does the step again; a second time something else must be wrong.
+        # The learner does the step again once; if that fails too, something else must be wrong.
         at = Cursor(step=self._cursor.step)
-        self._disproved = at.step not in self._disproofs and self._session.is_as_before(at)
-        self._disproofs.add(self._cursor.step)
+        self._disproved = at.step not in self._disproofs and self.session.is_as_before(at)
+        self._disproofs.add(at.step)
         kind = FeedbackKind.NOT_YET if self._disproved else FeedbackKind.UNJUDGED
         end = "The step begins again." if self._disproved else _ALL_THE_SAME
-        found = feedback.without_placeholders(message.difference, self._session.bindings)
-        text = f"The second connection found something else: {found} {end}"
-        yield Feedback(kind=kind, text=text)
+        found = feedback.without_placeholders(message.difference, self.session.bindings)
+        yield Feedback(kind=kind, text=f"The second connection found something else: {found} {end}")
 
-    def _ask(self, question: QuizQuestion) -> Flow[None]:
+    def _ask(self, question: model.QuizQuestion) -> Flow[None]:
         self._question, self._hints = question, Hints(question.hints)
-        yield Ask(question=question)
+        yield actions.Ask(question=question)
         answered = False
         while not answered:
-            message = yield from self._session.next(Awaiting.CHOICE)
+            message = yield from self.session.next(Awaiting.CHOICE)
             match message:
-                case Chosen():
+                case actions.Chosen():
                     answered = yield from self._answer(question, message.number)
                 case Request.SKIP:
                     self._recorder.shown = answered = True
                     text = task.answer_to_question(question)
                     yield Feedback(kind=FeedbackKind.HINT, text=text)
-                    for choice in filter(lambda choice: choice.right, question.choices):
-                        yield _reply(choice)
-                case Request.GO_ON | Request.CONNECT if self._session.lost:
-                    yield from self._session.restore(self._cursor)
+                    yield from (_reply(choice) for choice in question.choices if choice.right)
+                case Request.GO_ON | Request.CONNECT if self.session.lost:
+                    yield from self.session.restore(self._cursor)
                 case Request.CONNECT:
-                    yield Feedback(kind=FeedbackKind.NEWS, text=_OPENED_LATER)
+                    yield _news(_OPENED_LATER)
                 case Request.GO_ON:
-                    text = f"Answer with a letter, {_range(question)}."
-                    yield Feedback(kind=FeedbackKind.NEWS, text=text)
-                case Answered():
+                    yield _news(f"Answer with a letter, {_range(question)}.")
+                case actions.Answered():
                     wanted = f"the question wants a letter, {_range(question)}."
                     yield from self._remark(message, f"The server doesn't know this; {wanted}")
                 case _:
                     pass
         self._question = None
 
-    def _answer(self, question: QuizQuestion, number: int) -> Flow[bool]:
+    def _answer(self, question: model.QuizQuestion, number: int) -> Flow[bool]:
         """Reply to an answer; tell whether it is right."""
         if not 1 <= number <= len(question.choices):
-            text = f"The choices are {_range(question)}."
-            yield Feedback(kind=FeedbackKind.NOT_YET, text=text)
+            out_of_range = f"The choices are {_range(question)}."
+            yield Feedback(kind=FeedbackKind.NOT_YET, text=out_of_range)
             return False
         choice = question.choices[number - 1]
         self._recorder.attempts += 1
@@ -692,13 +635,13 @@ class Tutor:
         """Wait for an empty line between two steps."""
         message: Message | None = None
         while message not in (Request.GO_ON, Request.SKIP):
-            message = yield from self._session.next(Awaiting.PAUSE)
-            if isinstance(message, Answered):
+            message = yield from self.session.next(Awaiting.PAUSE)
+            if isinstance(message, actions.Answered):
                 yield from self._remark(message, otherwise=_NOT_COUNTED)
-            elif isinstance(message, Request) and self._session.lost:
-                yield from self._session.restore(self._cursor)
+            elif isinstance(message, Request) and self.session.lost:
+                yield from self.session.restore(self._cursor)
             elif message is Request.CONNECT:
-                yield Feedback(kind=FeedbackKind.NEWS, text=_OPENED_LATER)
+                yield _news(_OPENED_LATER)
 
 
 def _wants_mail(turn: Turn) -> bool:
@@ -706,16 +649,15 @@ def _wants_mail(turn: Turn) -> bool:
     if not isinstance(turn.act, Send) or turn.is_refusal:
         return False
     command = turn.act.command
-    kinds = [argument.kind for argument in command.verb.arguments] if command.verb else []
-    return ArgumentKind.MESSAGE in kinds[: len(command.arguments)]
+    return ArgumentKind.MESSAGE in actions.kinds_of(command)[: len(command.arguments)]
 
 
-def _reply(choice: Choice) -> Feedback:
+def _reply(choice: model.Choice) -> Feedback:
     kind = FeedbackKind.DONE if choice.right else FeedbackKind.NOT_YET
     return Feedback(kind=kind, text=choice.reply or ("Right." if choice.right else "Not this one."))
 
 
-def _range(question: QuizQuestion) -> str:
+def _range(question: model.QuizQuestion) -> str:
     return f"a to {ascii_lowercase[len(question.choices) - 1]}"
 
 

@@ -1,10 +1,10 @@
 """The server of a lesson: a practice server in this process, one for a class, or one of the learner's.
 
-The practice server holds the lesson's mailbox, laid out afresh, its one account, its persona and its
-faults.  All connections of the lesson have the same maildrop, one session at a time, so that what one
-of them has deleted is gone for the next; `fresh` makes everything as it was at first, and that is what
-replay rests upon.  A server for a class (`LessonMailboxes`) has such a maildrop for each name; nothing
-is made fresh there, and `learn` knows it by the unique-ids of the lesson's letters (`recognise`).
+The practice server has a copy of the lesson's mailbox, its one account, its persona and its faults.
+All connections of the lesson have the same maildrop, one session at a time, so what one of them has
+deleted is gone for the next.  `fresh` makes everything as it was at first; replay relies on that.  A
+server for a class (`LessonMailboxes`) has such a maildrop for each name; nothing is made fresh there,
+and `learn` recognises it by the unique-ids of the lesson's messages (`recognise`).
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from poptalk.practice.server import PracticeDestination, Server
 from poptalk.transcript.placeholders import Known
 
 # The mailbox: `*.eml` are the messages at the beginning; those in `later/` come in once a session that
-# was logged in has ended with QUIT.  One whose header has `X-Poptalk-Grow: 6000000` is stored small and
-# laid out large: without that field, and with its last line repeated until it has about as many octets.
+# was logged in has ended with QUIT.  A message with `X-Poptalk-Grow: 6000000` in its header is stored
+# small and served large: without that field, its last line repeated until it has about so many octets.
 
 
 GROW_FIELD = b"X-Poptalk-Grow"
 
 MOST_OCTETS = 64_000_000
-"""Largest letter that is grown: more than any mail server takes, and laid out in a tenth of a second."""
+"""The largest size to grow to: more than any mail server takes, and written in a tenth of a second."""
 
 LATER = "later"
-"""The folder with the letters that come in."""
+"""The folder with the messages that come in later."""
 
 _GROW_LINE = re.compile(
     rb"^" + GROW_FIELD + rb":[ \t]*(.*?)[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE
@@ -57,36 +57,37 @@ _END_OF_HEADER = re.compile(rb"^\r?\n", re.MULTILINE)
 
 
 class MailboxError(Exception):
-    """A mailbox that cannot be used, explained in one sentence."""
+    """A mailbox can't be used; the text is one sentence."""
 
 
 class Mailbox:
-    """A lesson's mailbox, laid out afresh.
+    """A copy of a lesson's mailbox.
 
     Args:
         source: the folder that belongs to the lesson; nothing in it is changed.
         folder: an empty one, for the copy.
-        like: a mailbox of the same source that nobody uses, to share its letters with: they may be
+        like: a mailbox of the same source that is not in use, to share its files with: messages may be
             large, and a class has many copies.
 
     Attributes:
         maildrop: the folder that the practice server serves.
-        has_later: whether there are letters that come in later.
+        has_later: whether there are messages that come in later.
+        beginnings: how often it was made as at first; a session that is older lets nothing in.
 
     Raises:
-        MailboxError: a letter cannot be laid out.
+        MailboxError: a message can't be copied.
     """
 
     def __init__(self, source: Path, folder: Path, *, like: Mailbox | None = None) -> None:
         self.maildrop = folder / "maildrop"
         self._later: Path = folder / LATER if like is None else like._later
         self._lock = threading.Lock()
-        """The server's thread lets letters in, and the lesson's begins anew."""
-        self._beginnings = 0
+        """The server's thread lets messages in, and the lesson's takes them away."""
+        self.beginnings = 0
         try:
             if like is None:
-                _lay_out(source, self.maildrop)
-                _lay_out(source / LATER, self._later)
+                _copy(source, self.maildrop)
+                _copy(source / LATER, self._later)
             else:
                 self.maildrop.mkdir(parents=True)
                 for letter in like.maildrop.iterdir():
@@ -98,32 +99,27 @@ class Mailbox:
         self.has_later = any(self._later.iterdir())
 
     @property
-    def beginnings(self) -> int:
-        """How often it was made as at first; a session that is older lets nothing in."""
-        return self._beginnings
-
-    @property
     def later_is_here(self) -> bool:
-        """Whether the letters that come in later have come in."""
+        """Whether the messages that come in later have come in."""
         return any((self.maildrop / letter.name).exists() for letter in self._later.iterdir())
 
     def let_later_letters_in(self, *, beginnings: int) -> None:
-        """Add the letters that come in; again does no harm.
+        """Add the messages that come in later, if they aren't here.
 
         Args:
-            beginnings: what that was when the session began that has ended.
+            beginnings: the value at the beginning of the session that has ended.
         """
         with self._lock:
-            if beginnings != self._beginnings:
+            if beginnings != self.beginnings:
                 return
             for letter in self._later.iterdir():
                 if not (self.maildrop / letter.name).exists():
                     _share(letter, self.maildrop)
 
     def start_over(self) -> None:
-        """Take the letters that came in away again."""
+        """Remove the messages that came in later."""
         with self._lock:
-            self._beginnings += 1
+            self.beginnings += 1
             for letter in self._later.iterdir():
                 (self.maildrop / letter.name).unlink(missing_ok=True)
 
@@ -132,15 +128,14 @@ def find_mailbox(name: str, *, beside: Path) -> Path:
     """Return the folder of a mailbox.
 
     Args:
-        name: as the lesson's front matter has it.
-        beside: the lesson's file; the folder `mailboxes` beside it comes first, then the one that
-            is shipped.
+        name: as in the lesson's front matter.
+        beside: the lesson's file; the folder `mailboxes` beside it comes before the one that is shipped.
 
     Raises:
         MailboxError: there is none of that name.
     """
     if Path(name).name != name or name in ("", ".."):
-        raise MailboxError(f'"{name}" is no mailbox: give the name of a folder in mailboxes/.')
+        raise MailboxError(f'"{name}" isn\'t a mailbox: give the name of a folder in mailboxes/.')
     own = beside.parent / "mailboxes" / name
     if own.is_dir():
         return own
@@ -151,42 +146,43 @@ def find_mailbox(name: str, *, beside: Path) -> Path:
 
 
 def _share(letter: Path, folder: Path) -> None:
-    """Put a letter into a folder: the same file, or a copy where the system has no hard links."""
+    """Put a message into a folder: the same file, or a copy if the system has no hard links."""
     try:
         os.link(letter, folder / letter.name)
     except OSError:
         shutil.copy2(letter, folder)
 
 
-def _lay_out(source: Path, folder: Path) -> None:
+def _copy(source: Path, folder: Path) -> None:
     folder.mkdir()
     for letter in sorted(source.glob("*.eml")):
-        content = letter.read_bytes()
         try:
-            grown = grow(content)
+            grown = grow(letter.read_bytes())
         except ValueError as error:
             raise MailboxError(f"{letter}: {error}") from error
         (folder / letter.name).write_bytes(grown)
 
 
 def grow(letter: bytes) -> bytes:
-    """Lay a letter out: as large as its header asks for, and without the field that does.
+    """Make a message as large as its header asks for, and drop the field that asks.
 
     Args:
         letter: as it is stored.
 
     Returns:
-        The letter itself, if its header has no `X-Poptalk-Grow`.  Otherwise its last line, or the
+        The message itself, if its header has no `X-Poptalk-Grow`.  Otherwise its last line, or the
         one above its closing boundary, is repeated.
 
     Raises:
-        ValueError: the field holds no number that can be reached; one sentence.
+        ValueError: the field has no number, or one that is too large; one sentence.
     """
     end = _END_OF_HEADER.search(letter)
     field = _GROW_LINE.search(letter, 0, end.start() if end else len(letter))
     if field is None:
         return letter
-    wanted = _octets(field[1])
+    if not field[1].isdigit() or int(field[1][:12]) > MOST_OCTETS:
+        name = GROW_FIELD.decode()
+        raise ValueError(f"{name} takes a number of octets, {MOST_OCTETS:,} at most.")
     letter = letter[: field.start()] + letter[field.end() :]
     closing = _CLOSING_BOUNDARY.search(letter)
     above = letter[: closing.start()] if closing else letter
@@ -196,19 +192,11 @@ def grow(letter: bytes) -> bytes:
     line = line_end + text[text.rfind(b"\n") + 1 :]
     # A line end that is stored as one octet travels as two (RFC 1939 §11).
     octets = len(letter) + (letter.count(b"\n") - letter.count(b"\r\n"))
-    times = max(0, wanted - octets) // (len(line) + (line_end == b"\n"))
+    times = max(0, int(field[1]) - octets) // (len(line) + (line_end == b"\n"))
     return text + line * times + blanks + (letter[closing.start() :] if closing else b"")
 
 
-def _octets(text: bytes) -> int:
-    if not text.isdigit() or int(text[:12]) > MOST_OCTETS:
-        raise ValueError(
-            f"{GROW_FIELD.decode()} takes a number of octets, {MOST_OCTETS:,} at most."
-        )
-    return int(text)
-
-
-# Where a lesson's connections go: to its own practice server, or to a server of the learner's.
+# Where a lesson's connections go: to its own practice server, or to the learner's server.
 
 
 class LessonServer(ABC):
@@ -217,20 +205,20 @@ class LessonServer(ABC):
     known: Known
     """The user's name and password."""
     live: bool = False
-    """Whether the mail on it is somebody's, and what is deleted is gone."""
+    """Whether it has real mail, and what is deleted is gone."""
     lasting: bool = False
     """Whether what is deleted stays deleted, so that nothing can be as it was at first."""
     later_letters: bool = False
-    """Whether letters come in once a session that was logged in has ended with QUIT."""
+    """Whether messages come in once a session that was logged in has ended with QUIT."""
     wrong: tuple[range | None, ...] = ()
-    """The connections that have a fault, as far as that is known; None stands for all of them."""
+    """The connections that have a fault, as far as that is known; None is all of them."""
 
     @abstractmethod
     def destination(self, *, fresh: bool, number: int) -> Destination:
         """Return where to connect to.
 
         Args:
-            fresh: whether the maildrop must be as it was at first; of no effect where it cannot be.
+            fresh: whether the maildrop must be as it was at first; without effect if it can't be.
             number: which connection of the lesson it will be, from 1.
         """
 
@@ -244,15 +232,15 @@ class LessonServer(ABC):
 
     @abstractmethod
     def aside(self) -> Destination:
-        """Return where to connect to with one connection that is none of the lesson's own."""
+        """Return where to make one connection that isn't one of the lesson's."""
 
 
 class LiveLessonServer(LessonServer):
-    """A server of the learner's.
+    """The learner's own server.
 
     Args:
         destination: the server.
-        known: the user's name there, and the password, which is kept nowhere else.
+        known: the user's name there, and the password, which is stored nowhere else.
     """
 
     live = True
@@ -271,7 +259,7 @@ class LiveLessonServer(LessonServer):
 
 
 def what_its_server_does(lesson: Lesson) -> str | None:
-    """Say what a lesson's practice server does that no other will; None where it is nothing."""
+    """Say what only a lesson's practice server does; None if there is nothing."""
     if lesson.faults:
         return "what its practice server does wrong"
     if any(block.outside for block in lesson.blocks(BlockKind.TASK)):
@@ -281,13 +269,13 @@ def what_its_server_does(lesson: Lesson) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LettersSeen:
-    """What a maildrop holds of the letters of a lesson.
+    """How much of a lesson's mail a maildrop has.
 
     Args:
-        count: how many there are of them.
+        count: how many of its messages there are.
         of: how many the lesson has at its beginning.
         as_at_first: whether they are the ones that it begins with.
-        later: whether the lesson has letters that come in later.
+        later: whether the lesson has messages that come in later.
     """
 
     count: int
@@ -297,24 +285,24 @@ class LettersSeen:
 
 
 def recognise(lesson: Lesson, unique_ids: Sequence[bytes]) -> LettersSeen | None:
-    """Tell whether a maildrop holds the letters of a lesson, and nothing else.
+    """Tell whether a maildrop has messages of a lesson, and nothing else.
 
-    The practice server makes unique-ids of the letters' octets, so no other mail has them.
+    The practice server makes unique-ids from the octets of messages, so no other mail has them.
 
     Args:
         lesson: the lesson.
         unique_ids: of all messages of the maildrop, in their order.
 
     Returns:
-        None where there is no message, or another one among them.
+        None if there is no message, or one that isn't the lesson's.
 
     Raises:
-        LessonServerError: the lesson's mailbox cannot be used.
+        LessonServerError: the lesson's mailbox can't be used.
     """
     if not unique_ids:
         return None
     with tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True) as directory:
-        mailbox = _laid_out(lesson, Path(directory))
+        mailbox = _mailbox_of(lesson, Path(directory))
         first = _unique_ids(lesson, mailbox)
         mailbox.let_later_letters_in(beginnings=mailbox.beginnings)
         known = _unique_ids(lesson, mailbox)
@@ -334,14 +322,14 @@ def _unique_ids(lesson: Lesson, mailbox: Mailbox) -> list[bytes]:
 
 
 class ClassLessonServer(LiveLessonServer):
-    """A server for a class, which holds the letters of the lesson.
+    """A server for a class, which has the lesson's mail.
 
-    The password is on the blackboard, and no one's mail can be lost; but what is deleted is gone.
+    The password is on the blackboard, and no real mail can be lost; but what is deleted is gone.
 
     Args:
         destination: the server.
         known: the pupil's name there, and the password of the class.
-        seen: which letters are there.
+        seen: which messages are there.
     """
 
     live = False
@@ -354,14 +342,14 @@ class ClassLessonServer(LiveLessonServer):
 
 
 CHANCE = 1939
-"""Where chance begins in a lesson's faults: they do the same to every learner, and in the proof."""
+"""The seed of a lesson's faults: they do the same to every learner, and in the proof."""
 
 ASIDE = 0
-"""The number of a connection that is none of the lesson's own: no fault such as `#1=locked` meets it."""
+"""The number of a connection that isn't one of the lesson's: no fault such as `#1=locked` affects it."""
 
 
 class LessonServerError(UsageError):
-    """A lesson whose practice server cannot be had.
+    """A lesson's practice server can't be made.
 
     Args:
         lesson: the lesson.
@@ -369,7 +357,7 @@ class LessonServerError(UsageError):
         sentence: what is wrong, and what would be right.
 
     Attributes:
-        line: where the key stands in the lesson's file, counted from 1.
+        line: the line of the key in the lesson's file, from 1.
         sentence: without the place.
     """
 
@@ -381,24 +369,24 @@ class LessonServerError(UsageError):
 
 @contextmanager
 def _blaming(lesson: Lesson, key: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of some kinds into one that names a key of the front matter."""
+    """Turn some errors into one that names a key of the front matter."""
     try:
         yield
     except kinds as error:
-        # An option of `poptalk serve` is a key here.
+        # The option of `poptalk serve` is a key here.
         sentence = str(error).replace("--fault ", "fault ")
         raise LessonServerError(lesson, key, sentence) from error
 
 
 class PracticeLessonServer(LessonServer):
-    """The practice server of a lesson, as a context manager: it runs as long as the context lasts.
+    """The practice server of a lesson; it runs as long as the context that it manages.
 
     Args:
         lesson: the lesson; its mailbox is copied, and nothing in the folder itself is changed.
         observers: hear each connection as well, as for `Server`.
 
     Raises:
-        LessonServerError: on entering, if the mailbox, persona, account or a fault cannot be used.
+        LessonServerError: on entering, if the mailbox, persona, account or a fault can't be used.
     """
 
     def __init__(
@@ -416,7 +404,7 @@ class PracticeLessonServer(LessonServer):
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             directory = tempfile.TemporaryDirectory(prefix="poptalk-", ignore_cleanup_errors=True)
-            self._mailbox = _laid_out(self.lesson, Path(opening.enter_context(directory)))
+            self._mailbox = _mailbox_of(self.lesson, Path(opening.enter_context(directory)))
             self._server = opening.enter_context(self._new_server())
             self._open = opening.pop_all()
         self.later_letters = self._mailbox.has_later
@@ -431,7 +419,7 @@ class PracticeLessonServer(LessonServer):
         self._open.close()
 
     def destination(self, *, fresh: bool, number: int) -> PracticeDestination:
-        """Return where to connect to, everything made as at first if that is asked for."""
+        """Return where to connect to."""
         return self.fresh(connection=number) if fresh else self.again(connection=number)
 
     def fresh(self, *, connection: int = 1) -> PracticeDestination:
@@ -459,14 +447,14 @@ class PracticeLessonServer(LessonServer):
         )
 
     def ways_in(self) -> list[str]:
-        """Return the commands with which other programs of this machine get here."""
+        """Return the commands with which other programs of this machine connect."""
         return ways_in(self._server.host, self._server.port, self._server.tls_port)
 
     def aside(self) -> PracticeDestination:
-        """Return where to connect to with one connection that is none of the lesson's own: a proof.
+        """Return where to make one connection that isn't one of the lesson's: a proof.
 
-        The maildrop is as it is now.  Faults of numbered connections do not meet it, and its QUIT
-        lets no letters in.
+        The maildrop is as it is now.  Faults of numbered connections don't affect it, and its QUIT
+        lets no messages in.
         """
         return self.again(connection=ASIDE)
 
@@ -477,10 +465,7 @@ class PracticeLessonServer(LessonServer):
         persona = persona_of(lesson)
         self.wrong = connections_with_faults(lesson)
         is_visited = any(block.outside for block in lesson.blocks(BlockKind.TASK))
-        with (
-            _blaming(lesson, "user", AccountError),
-            _blaming(lesson, "mailbox", MaildropError),
-        ):
+        with _blaming(lesson, "user", AccountError), _blaming(lesson, "mailbox", MaildropError):
             return Server(
                 persona=persona,
                 maildrop=self._mailbox.maildrop,
@@ -501,7 +486,7 @@ class PracticeLessonServer(LessonServer):
 
 
 class _Postman(Observer):
-    """Brings the letters that come in, once a session that was logged in has ended with QUIT.
+    """Brings messages once a session that was logged in has ended with QUIT.
 
     Args:
         mailbox_of: returns the mailbox of an account, by its name.
@@ -518,61 +503,60 @@ class _Postman(Observer):
         self._beginnings = self._mailbox.beginnings
 
     def told(self, event: ServerEvent) -> None:
-        """Let the letters in before anybody can log in again."""
+        """Let the messages in before anyone can log in again."""
         ended = isinstance(event, SessionEnded) and event.because is EndReason.QUIT
         if ended and self._mailbox is not None:
             self._mailbox.let_later_letters_in(beginnings=self._beginnings)
 
 
 class LessonMailboxes:
-    """The mailboxes of a class: a copy of the lesson's for each name, with its own later letters.
+    """The mailboxes of a class: a copy of the lesson's for each name.
 
     Args:
         lesson: the lesson.
-        directory: a folder for the copies, which is there as long as the server is.
+        directory: a folder for the copies, which exists as long as the server.
 
     Raises:
-        LessonServerError: the lesson's mailbox cannot be used.
+        LessonServerError: the lesson's mailbox can't be used.
     """
 
     def __init__(self, lesson: Lesson, directory: Path) -> None:
         self._lesson = lesson
         self._directory = directory
-        self._first = _laid_out(lesson, directory / "first")
+        self._first = _mailbox_of(lesson, directory / "first")
         self._mailboxes: dict[str, Mailbox] = {}
         self._numbers = itertools.count(1)
 
     @property
     def has_later(self) -> bool:
-        """Whether there are letters that come in later."""
+        """Whether there are messages that come in later."""
         return self._first.has_later
 
     def place(self, name: str) -> Path:
-        """Make the mailbox of a name afresh, and return its maildrop: for `Server(maildrop=...)`.
+        """Make a new mailbox for a name, and return its maildrop: for `Server(maildrop=...)`.
 
         Raises:
-            MaildropError: it cannot be made.
+            MaildropError: it can't be made.
         """
-        # Names come from strangers, and are no names of files.
+        # Names come from strangers, and must not become names of files.
         folder = self._directory / str(next(self._numbers))
         try:
-            mailbox = _laid_out(self._lesson, folder, like=self._first)
+            mailbox = _mailbox_of(self._lesson, folder, like=self._first)
         except LessonServerError as error:
             raise MaildropError(error.sentence) from error
         self._mailboxes[name] = mailbox
         return mailbox.maildrop
 
     def of(self, name: str) -> Mailbox | None:
-        """Return the mailbox of a name; None where it has none yet."""
+        """Return the mailbox of a name; None if it has none yet."""
         return self._mailboxes.get(name)
 
-    def begin(self, peer: Peer) -> Observer:
-        """Let the letters of whoever logs in come in: for `Server(observers=...)`."""
-        del peer
+    def begin(self, _peer: Peer) -> Observer:
+        """Let messages come in for a name that logs in: for `Server(observers=...)`."""
         return _Postman(self._mailboxes.__getitem__)
 
 
-def _laid_out(lesson: Lesson, directory: Path, *, like: Mailbox | None = None) -> Mailbox:
+def _mailbox_of(lesson: Lesson, directory: Path, *, like: Mailbox | None = None) -> Mailbox:
     with _blaming(lesson, "mailbox", MailboxError):
         directory.mkdir(exist_ok=True)
         return Mailbox(find_mailbox(lesson.mailbox, beside=lesson.path), directory, like=like)
@@ -582,7 +566,7 @@ def persona_of(lesson: Lesson) -> Persona:
     """Return the persona of a lesson's practice server.
 
     Raises:
-        LessonServerError: it cannot be used.
+        LessonServerError: it can't be used.
     """
     name = lesson.persona
     if name.endswith(".toml"):
@@ -592,7 +576,7 @@ def persona_of(lesson: Lesson) -> Persona:
 
 
 def connections_with_faults(lesson: Lesson) -> tuple[range | None, ...]:
-    """Return which of a lesson's connections have a fault; None stands for all of them."""
+    """Return which of a lesson's connections have a fault; None is all of them."""
     if not lesson.faults:
         return ()
     from poptalk.practice.faults.plan import FaultError, FaultPlan

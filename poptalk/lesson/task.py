@@ -1,4 +1,4 @@
-"""A task: the learner does the turns of a block, in order, and sends what else they like in between."""
+"""A task: the learner takes the turns of a block in order, and may send anything else in between."""
 
 from __future__ import annotations
 
@@ -7,45 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from string import ascii_lowercase
 
-from poptalk.lesson import feedback
-from poptalk.lesson.actions import (
-    Answered,
-    Awaiting,
-    Connected,
-    Disconnected,
-    Feedback,
-    FeedbackKind,
-    Flow,
-    Keep,
-    LessonAction,
-    Manner,
-    Message,
-    Request,
-    message_of,
-)
-from poptalk.lesson.document.model import (
-    Block,
-    Lesson,
-    Prose,
-    QuizQuestion,
-    Step,
-    Turn,
-    come_before_login,
-)
+from poptalk.lesson import actions, feedback
+from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Flow, Manner, Message, Request
+from poptalk.lesson.document import model
+from poptalk.lesson.document.model import Block, Lesson, Step, Turn
 from poptalk.lesson.judge import Judgement, JudgementKind, judge
 from poptalk.lesson.progress import EventKind, ProgressEvent, step_hash
-from poptalk.lesson.session import OTHER_GREETING, Cursor, LessonSession
+from poptalk.lesson.session import Cursor, LessonSession
 from poptalk.net.errors import EndedBy
 from poptalk.pop3.commands import Effect, State, parse_command
 from poptalk.transcript.model import Action, Direction, Send, Side
-from poptalk.transcript.model import Send as Line
+from poptalk.transcript.octets import octets_of
 from poptalk.transcript.pattern import Bindings, FillError
-
-# The events that go into the learner's progress.
 
 
 class ProgressRecorder:
-    """Knows the step that is being done, and how often something was tried in it.
+    """Makes the events that go into the learner's progress.
 
     Args:
         lesson: the lesson.
@@ -54,73 +31,63 @@ class ProgressRecorder:
     def __init__(self, lesson: Lesson) -> None:
         self._lesson = lesson
         self.step: Step | None = None
+        """The step that is being done; None in the introduction and at the end."""
         self._hash = ""
         self.attempts = 0
         """How many lines, and answers to questions, were tried in the step."""
         self.shown = False
         """Whether `:skip` did a part of the step."""
 
-    def enter(self, step: Step) -> Keep:
+    def enter(self, step: Step) -> actions.Keep:
         """Begin a step."""
-        self.step = step
+        self.step, self.attempts, self.shown = step, 0, False
         self._hash = step_hash(step)
-        self.attempts = 0
-        self.shown = False
         return self.keep(EventKind.STARTED)
 
-    def leave(self) -> Keep:
-        """End the step."""
-        return self.keep(EventKind.SHOWN if self.shown else EventKind.PASSED)
-
-    def keep(self, kind: EventKind) -> Keep:
-        """Make an event of the step, or of the lesson where it is in none."""
+    def keep(self, kind: EventKind) -> actions.Keep:
+        """Make an event of the step, or of the lesson if there is none."""
         event = ProgressEvent(
             lesson=self._lesson.name,
-            step=self.step.slug if self.step is not None else "",
-            step_hash=self._hash,
+            step=self.step.slug if self.step else "",
+            step_hash=self._hash if self.step else "",
             kind=kind,
             attempt=self.attempts,
         )
-        return Keep(event=event)
-
-    def end(self) -> Keep:
-        """End the lesson."""
-        self.step, self._hash = None, ""
-        return self.keep(EventKind.ENDED)
+        return actions.Keep(event=event)
 
 
-# Hints: the author's, and then the answer, from the very line that is checked: it cannot be refused.
+# Hints: the author's first, then the answer.  It is the very line that is checked, so it can't be wrong.
 
 
 _DIRECTIONS = {
     (Side.CLIENT, Action.OPEN): "Enter opens the connection; so does `:open`.",
     (Side.CLIENT, Action.CLOSE): "`:close` hangs up without a word.",
-    (Side.SERVER, Action.CLOSE): "Nothing is to be typed: the server will hang up by itself.",
-    (Side.CLIENT, Action.NEGOTIATE_TLS): "Nothing is to be typed: TLS begins by itself.",
-    (Side.CLIENT, Action.WAIT): "Nothing is to be typed: let the time pass.",
+    (Side.SERVER, Action.CLOSE): "There is nothing to type: the server will hang up by itself.",
+    (Side.CLIENT, Action.NEGOTIATE_TLS): "There is nothing to type: TLS begins by itself.",
+    (Side.CLIENT, Action.WAIT): "There is nothing to type: let the time pass.",
 }
 _ELSEWHERE = "One of the commands above, in another window; Enter shows them again."
 
 
 class Hints:
-    """The hints to a question, or to a block of which one turn after the other is awaited.
+    """The hints to a question, or to a block whose turns are awaited one after the other.
 
-    The author's are about the whole block, so that none is shown twice.
+    The author's are about the whole block, so none is shown twice.
     """
 
-    def __init__(self, hints: Sequence[Prose]) -> None:
+    def __init__(self, hints: Sequence[model.Prose]) -> None:
         self._hints = hints
         self._used = 0
         """How many of the author's hints were shown."""
         self.given = 0
-        """How many hints were shown to what is awaited now; its owner begins again."""
+        """How many hints were shown for what is awaited now; its owner sets it back."""
 
     def next_hint(self, answer: str, *, nudge: str = "") -> str:
-        """Return the next hint: the answer once the author's are used up, and from then on.
+        """Return the next hint: one of the author's, and the answer once these are used up.
 
         Args:
             answer: what is to be done.
-            nudge: less than the answer; a first hint where the author's were used up before.
+            nudge: less than the answer; the first hint if the author's were used up before.
         """
         is_first, self.given = self.given == 0, self.given + 1
         if self._used < len(self._hints):
@@ -135,17 +102,17 @@ def answer_to(turn: Turn, bindings: Bindings, *, live: bool) -> str:
     Args:
         turn: what is awaited.
         bindings: what its placeholders stand for.
-        live: whether the secrets are the learner's own, which are not shown.
+        live: whether the secrets are the learner's own, which aren't shown.
     """
     if isinstance(turn.act, Direction):
         return _DIRECTIONS[turn.act.side, turn.act.action]
     if turn.act is None:
-        return "Nothing is to be typed."
-    # Nothing follows the line: a full stop would look like a part of it.
+        return "There is nothing to type."
+    # A full stop after the line would look like a part of it.
     return f"Send: `{shown_line(turn.act, bindings, live=live)}`"
 
 
-def answer_to_question(question: QuizQuestion) -> str:
+def answer_to_question(question: model.QuizQuestion) -> str:
     """Say which choice is right."""
     for letter, choice in zip(ascii_lowercase, question.choices, strict=False):
         if choice.right:
@@ -154,7 +121,7 @@ def answer_to_question(question: QuizQuestion) -> str:
 
 
 def shown_line(send: Send, bindings: Bindings, *, live: bool) -> str:
-    """Write the line that is awaited; what has no value, or is secret, stays in its braces."""
+    """Write the line that is awaited; what has no value, or is secret, stays in braces."""
     pattern = send.step.pattern
     if live and (send.answers_challenge or send.command.secret is not None):
         return pattern.source
@@ -167,7 +134,7 @@ def shown_line(send: Send, bindings: Bindings, *, live: bool) -> str:
 MISSES_BEFORE_HINT_IS_NAMED = 2
 MISSES_BEFORE_FIRST_HINT = 4
 MISSES_BEFORE_SKIP_IS_OFFERED = 6
-"""Help comes by degrees: a mistake teaches more than an answer, the sixth one does not."""
+"""Help comes by degrees: a mistake teaches more than an answer, but not the sixth mistake."""
 
 _KINDS = {
     JudgementKind.ASIDE: FeedbackKind.ASIDE,
@@ -177,11 +144,7 @@ _KINDS = {
 """What a comment on a verdict is about; all others are NOT_YET."""
 
 SENT = (JudgementKind.UNJUDGED, JudgementKind.OTHER_REPLY)
-"""Verdicts after which the awaited line need not be sent once more."""
-
-SENT_ALREADY = "You have sent it already, so the lesson goes on."
-NOT_AS_KNOWN = "That got another reply than the lesson knows. It goes on all the same."
-
+"""Verdicts after which the awaited line need not be sent again."""
 
 LINE_END = r"\r\n"
 """How `:send` writes the end of a line."""
@@ -192,10 +155,10 @@ class Task:
 
     Args:
         block: the block.
-        cursor: where it stands in the lesson.
+        cursor: where it is in the lesson.
         session: the session.
-        recorder: writes down what is done in the step.
-        later: the turns of the step behind this block.
+        recorder: makes the events of what is done in the step.
+        later: the turns of the step after this block.
     """
 
     def __init__(
@@ -205,10 +168,9 @@ class Task:
         session: LessonSession,
         recorder: ProgressRecorder,
         *,
-        later: tuple[Turn, ...] = (),
+        later: tuple[Turn, ...],
     ) -> None:
         self._block = block
-        self._mistakes = block.mistakes
         self._turns = block.turns
         self._later = later
         self._cursor = cursor
@@ -217,7 +179,7 @@ class Task:
         self._hints = Hints(block.hints)
         self._index = 0
         self._reached = 0
-        """The turn up to which all were done; `_index` lies before it where one must be done again."""
+        """The turn up to which all were done; `_index` is before it where one must be done again."""
         self._misses = 0
         self._together = False
         """Whether `:skip` does what is left of the task."""
@@ -231,12 +193,12 @@ class Task:
 
     @property
     def cursor(self) -> Cursor:
-        """Where the lesson stands."""
+        """Where the lesson is."""
         return replace(self._cursor, turn=self._index)
 
     @property
     def reached(self) -> Cursor:
-        """How far the task has come; a refusal that undid a turn does not count."""
+        """How far the task has come; a refusal that undid a turn doesn't count."""
         return replace(self._cursor, turn=self._reached)
 
     def next_hint(self) -> Feedback:
@@ -246,24 +208,16 @@ class Task:
         if session.outside and self.turn.opens:
             answer = _ELSEWHERE
         if self.in_one_go:
-            acts = [turn.act for turn in self._turns if isinstance(turn.act, Line)]
-            lines = (shown_line(act, session.bindings, live=session.live) for act in acts)
-            answer = f"Type: `:send {''.join(f'{line}{LINE_END}' for line in lines)}`"
+            acts = [turn.act for turn in self._turns if isinstance(turn.act, Send)]
+            lines = [shown_line(act, session.bindings, live=session.live) for act in acts]
+            answer = f"Type: `:send {LINE_END.join((*lines, ''))}`"
         due = feedback.due(self.turn)
         text = self._hints.next_hint(answer, nudge=f"Next: {due}." if due else "")
         return Feedback(kind=FeedbackKind.HINT, text=text)
 
     def flow(self) -> Flow[None]:
         """Await all turns."""
-        for number in sorted(self._session.spoilt & self._needed())[:1]:
-            # Something that was done before has spoilt this task.
-            yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.spoilt(number))
-        if self._block.outside:
-            yield from self._session.go_outside()
-        yield from self._await_all()
-        yield from self._session.come_back()
-
-    def _await_all(self) -> Flow[None]:
+        yield from self._begin()
         while self._index < len(self._turns):
             yield from self._rewind_if_lost()
             match self.turn.act:
@@ -271,12 +225,26 @@ class Task:
                     yield from self._await_direction(self.turn, direction)
                 case None:
                     yield from self._session.ready(self.cursor)
-                    yield from self._check_greeting(self.turn)
+                    yield from self._session.check_greeting(self.turn)
                     self._go_on()
-                case Line() if not (yield from self._is_ready()) or self._together:
+                case Send() if not (yield from self._is_ready()) or self._together:
                     yield from self._do_together()
-                case Line():
-                    yield from self._await_line()
+                case Send():
+                    message = yield from self._session.next(self._awaiting)
+                    if isinstance(message, actions.Answered):
+                        yield from self._comment_on(message, self._judge(message))
+                    elif message is Request.SKIP:
+                        yield from self._do_together()
+                    elif message is Request.GO_ON:
+                        yield self.next_hint()
+        yield from self._session.come_back()
+
+    def _begin(self) -> Flow[None]:
+        for number in sorted(self._session.stray_marks & self._needed())[:1]:
+            # What was done before this task makes it impossible.
+            yield Feedback(kind=FeedbackKind.ASIDE, text=feedback.needed_but_marked(number))
+        if self._block.outside:
+            yield from self._session.go_outside()
 
     def _rewind_if_lost(self) -> Flow[None]:
         """Go back to what has to be done again because the connection is gone."""
@@ -284,83 +252,66 @@ class Task:
         if session.outside and session.lost:
             self._index = self._reached = 0
             yield from session.go_outside()
-        elif session.lost and not session.seen.farewell:
+        elif session.lost and not session.now.farewell:
             self._together = False
             self._index = self._reached = self._first_lost_mark()
-
-    def _await_line(self) -> Flow[None]:
-        """Wait for the next line, or for what is asked in place of one."""
-        message = yield from self._session.next(self._awaiting)
-        if isinstance(message, Answered):
-            verdict = self._judge(message, *self._due())
-            self._bring_forward()
-            yield from self._comment_on(message, verdict)
-        elif message is Request.SKIP:
-            yield from self._do_together()
-        elif message is Request.GO_ON:
-            yield self.next_hint()
 
     @property
     def _awaiting(self) -> Awaiting:
         return Awaiting.OUTSIDE if self._session.outside else Awaiting.COMMAND
 
     def _is_ready(self) -> Flow[bool]:
-        """Make sure that a connection stands, unless that is another program's matter."""
+        """Make sure that there is a connection, unless another program makes it."""
         if self._session.outside:
             return True
         return (yield from self._session.ready(self.cursor))
 
-    def _judge(self, answered: Answered, *indices: int) -> Judgement:
-        """Judge a line by the first of some turns that awaits it, else by the last of them."""
+    def _judge(self, answered: actions.Answered) -> Judgement:
+        """Judge a line by the first turn that awaits it, else by the one that is asked for."""
         self._recorder.attempts += 1
         session = self._session
+        # Where a refusal has undone a turn, the one that was due before still passes.
+        indices = [self._reached, self._index]
+        if self._block.any_order:
+            indices = [*range(self._reached + 1, len(self._turns)), self._reached]
         for at in dict.fromkeys(indices):
             self.verdict = verdict = judge(
                 self._turns[at],
                 answered,
                 session.bindings,
-                mistakes=self._mistakes,
+                mistakes=self._block.mistakes,
                 done=self._turns[:at],
                 later=self._turns[at + 1 :],
-                seen=session.before,
-                spoilt=session.before.marked - session.lesson_marks,
+                before=session.before,
+                stray=session.before.marked - session.lesson_marks,
                 live=session.live,
                 any_case=session.lasting,
             )
             if verdict.kind is JudgementKind.WANTED:
                 self._index = at
                 break
-        return verdict
-
-    def _due(self) -> tuple[int, ...]:
-        """Return which turns may be taken now, last of all the one that is asked for."""
-        if self._block.any_order:
-            return (*range(self._reached + 1, len(self._turns)), self._reached)
-        # Where a refusal has undone a turn, the one that was due before still passes.
-        return (self._reached, self._index)
-
-    def _bring_forward(self) -> None:
-        """Let a turn that was taken before its time have been the next one."""
-        at, due = self._index, self._reached
-        if self._block.any_order and at > due:
-            turns = self._turns
+        if self._block.any_order and self._index > self._reached:
+            # The turn that was taken before its time becomes the next one.
+            turns, at, due = self._turns, self._index, self._reached
             self._turns = (*turns[:due], turns[at], *turns[due:at], *turns[at + 1 :])
             self._index = due
+        return verdict
 
-    def _comment_on(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
+    def _comment_on(
+        self, answered: actions.Answered, verdict: Judgement
+    ) -> Iterator[actions.LessonAction]:
         """Say what a line means for the task."""
-        missing = self._what_is_missing(answered) if verdict.kind is JudgementKind.WANTED else ""
-        if missing:
-            yield self._recorder.keep(EventKind.MISSED)
-            yield Feedback(kind=FeedbackKind.NOT_YET, text=missing)
-        elif verdict.kind is JudgementKind.WANTED:
-            yield self._passed(answered, verdict)
-        else:
+        if verdict.kind is not JudgementKind.WANTED:
             yield from self._remark(answered, verdict)
             self._index = self._rewound()
+        elif missing := self._what_is_missing(answered):
+            yield self._recorder.keep(EventKind.MISSED)
+            yield Feedback(kind=FeedbackKind.NOT_YET, text=missing)
+        else:
+            yield self._passed(answered, verdict)
 
-    def _what_is_missing(self, answered: Answered) -> str:
-        """Say what the task asks for besides line and reply, where that was not so; empty if it was."""
+    def _what_is_missing(self, answered: actions.Answered) -> str:
+        """Say what the task asks for besides line and reply, and did not get; empty if it did."""
         block, is_last = self._block, self._index == len(self._turns) - 1
         if block.at_once and self._index and not answered.at_once:
             self._index = self._reached = 0
@@ -377,17 +328,20 @@ class Task:
 
     @property
     def in_one_go(self) -> tuple[Turn, ...]:
-        """The turns that are to be taken at once; none where one follows the other."""
+        """The turns that are to be taken at once; none where one comes after the other."""
         return self._turns[self._index :] if self._block.at_once else ()
 
-    def _passed(self, answered: Answered, verdict: Judgement) -> Feedback:
+    def _passed(self, answered: actions.Answered, verdict: Judgement) -> Feedback:
         """Go on to the next turn."""
         turn = self.turn
         self._session.passed(turn, verdict)
-        # The keyword that was sent: it may be the one of an `or` line.
-        keyword = parse_command(answered.line).keyword.decode("utf-8", "replace")
-        what = "the response" if answered.sasl else f"`{keyword}`"
-        comment = self._done(what, self._session.once(verdict.text))
+        if answered.sasl:
+            comment = self._done("the response")
+        else:
+            # The keyword that was sent: it may be the one of an `or` line.
+            command = parse_command(answered.line)
+            remark = self._session.once(feedback.on_style(command))
+            comment = self._done(f"`{command.keyword.decode('utf-8', 'replace')}`", remark)
         self._go_on()
         return comment
 
@@ -396,7 +350,7 @@ class Task:
         by_somebody = [at for at, turn in enumerate(self._turns) if turn.is_done_by_somebody]
         count, done = len(by_somebody), bisect_right(by_somebody, self._index)
         part = f" ({done} of {count})" if count > 1 else ""
-        text = f"{what}{part}." if not remark else f"{what}{part}. {remark}"
+        text = f"{what}{part}. {remark}".rstrip()
         return Feedback(kind=FeedbackKind.DONE, text=text[0].upper() + text[1:])
 
     def _go_on(self) -> None:
@@ -406,9 +360,9 @@ class Task:
         self._misses = self._hints.given = 0
 
     def _first_lost_mark(self) -> int:
-        """Find where the learner's own marks begin, which a cut has undone (RFC 1939 §6).
+        """Find the learner's first mark that the end of the connection has undone (RFC 1939 §6).
 
-        Replay must not make them again, as if nothing had happened: the learner is to mark once more.
+        Replay must not make it again, as if nothing had happened: the learner is to mark once more.
         """
         done = self._turns[: self._reached]
         opened = [at for at, turn in enumerate(done) if turn.opens]
@@ -418,48 +372,49 @@ class Task:
         return self._reached
 
     def _rewound(self) -> int:
-        """Find the turn to be done now, as a refusal may have undone one before it.
+        """Find the turn that is due now: a refusal may have undone earlier ones.
 
         A refused answer to a challenge ends the exchange (RFC 5034 §4), and PASS needs a USER right
         before it (RFC 1939 §7).
         """
-        at = self._reached
-        seen = self._session.seen
-        turn = self._turns[at]
-        if not isinstance(turn.act, Line) or (turn.is_refusal and not turn.is_coded):
-            return at  # Any refusal will do, whatever came before.
-        earlier = range(at - 1, -1, -1)
-        if turn.act.answers_challenge and seen.challenge is None:
-            command = turn.act.command
-            begins = [i for i in earlier if _begins(self._turns[i], command.line)]
-            return begins[0] if begins else at
-        if feedback.lacks_user(turn.act.command, seen):
-            names = [i for i in earlier if self._turns[i].effect is Effect.NAME]
-            return names[0] if names else at
-        return at
+        now = self._session.now
+        turn = self._turns[self._reached]
+        if not isinstance(turn.act, Send) or (turn.is_refusal and not turn.is_coded):
+            return self._reached  # Any refusal will do, whatever came before.
+        command = turn.act.command
+        for at in reversed(range(self._reached)):
+            act = self._turns[at].act
+            if turn.act.answers_challenge and now.challenge is None:
+                is_line = isinstance(act, Send) and not act.answers_challenge
+                if is_line and isinstance(act, Send) and act.command.line == command.line:
+                    return at
+            elif feedback.lacks_user(command, now) and self._turns[at].effect is Effect.NAME:
+                return at
+        return self._reached
 
-    def _remark(self, answered: Answered, verdict: Judgement) -> Iterator[LessonAction]:
-        """Comment on a line that is not the awaited one, and offer help where that happens often."""
+    def _remark(
+        self, answered: actions.Answered, verdict: Judgement
+    ) -> Iterator[actions.LessonAction]:
+        """Comment on a line that isn't the awaited one, and offer help if that happens often."""
         if verdict.is_miss:
             self._misses += 1
             yield self._recorder.keep(EventKind.MISSED)
         elif verdict.kind in (JudgementKind.ASIDE, JudgementKind.EARLY):
             yield self._recorder.keep(EventKind.ASIDE)
-        text = self._on_effect(answered, verdict)
-        if text:
+        if text := self._on_effect(answered, verdict):
             yield Feedback(kind=_KINDS.get(verdict.kind, FeedbackKind.NOT_YET), text=text)
         if verdict.is_miss:
             yield from self._offer()
 
-    def _on_effect(self, answered: Answered, verdict: Judgement) -> str:
-        """Say what a valid line has done to the step, where it did something."""
+    def _on_effect(self, answered: actions.Answered, verdict: Judgement) -> str:
+        """Say what a valid line did to the step, if it did something."""
         if verdict.kind not in (JudgementKind.ASIDE, JudgementKind.EARLY) or answered.sasl:
             return verdict.text
         session = self._session
         command = parse_command(answered.line)
         effect = command.verb.effect if command.verb is not None else Effect.NOTHING
         if effect is Effect.FAREWELL and verdict.kind is JudgementKind.ASIDE:
-            return ""  # The end of the connection, which follows, explains it.
+            return ""  # The end of the connection, which follows, is explained.
         if effect is Effect.LOGIN and self._needs_no_login():
             return (
                 "You are logged in now, and what this step asks for comes before the login: "
@@ -471,31 +426,31 @@ class Task:
             return f"That took back the lesson's own `DELE` as well: {again}."
         if effect is Effect.UNMARK_ALL and session.before.marked:
             return "No message is marked any more; the step goes on."
-        number = message_of(command)
+        number = actions.message_of(command)
         if effect is Effect.MARK and number in self._needed():
-            return feedback.spoilt(number or 0)
+            return feedback.needed_but_marked(number or 0)
         return verdict.text
 
     def _needs_no_login(self) -> bool:
-        """Tell whether what is due cannot be done after the login."""
-        verb = self.turn.act.command.verb if isinstance(self.turn.act, Line) else None
+        """Tell whether what is due can't be done after the login."""
+        verb = self.turn.act.command.verb if isinstance(self.turn.act, Send) else None
         wrong_state = verb is not None and State.TRANSACTION not in verb.states
         is_about_authorization = self._block.state is State.AUTHORIZATION
-        before_login = come_before_login(self._turns[self._index + 1 :])
+        before_login = model.come_before_login(self._turns[self._index + 1 :])
         return wrong_state or is_about_authorization or before_login
 
     def _needed(self) -> set[int]:
         """Find the messages that the rest of the step needs unmarked."""
-        needed = set()
-        for turn in (*self._turns[self._index :], *self._later):
-            if isinstance(turn.act, Line) and not turn.is_refusal:
-                session = self._session
-                line = shown_line(turn.act, session.bindings, live=session.live)
-                number = message_of(parse_command(line.encode("utf-8", "surrogateescape")))
-                needed |= {number} if number is not None else set()
-        return needed
+        session = self._session
+        lines = (
+            shown_line(turn.act, session.bindings, live=session.live)
+            for turn in (*self._turns[self._index :], *self._later)
+            if isinstance(turn.act, Send) and not turn.is_refusal
+        )
+        numbers = {actions.message_of(parse_command(octets_of(line))) for line in lines}
+        return {number for number in numbers if number is not None}
 
-    def _offer(self) -> Iterator[LessonAction]:
+    def _offer(self) -> Iterator[actions.LessonAction]:
         """Offer help by degrees."""
         if self._misses == MISSES_BEFORE_HINT_IS_NAMED:
             yield Feedback(kind=FeedbackKind.HINT, text="`:hint` helps.")
@@ -510,20 +465,20 @@ class Task:
         """Send the answer in the learner's place, say why it is one, and go on in any case."""
         self._recorder.shown = self._together = True
         turn, session = self.turn, self._session
-        assert isinstance(turn.act, Line)
+        assert isinstance(turn.act, Send)
         if session.outside:
             yield from session.come_back()
             yield from session.restore(self.cursor)
         if self.verdict is not None and self.verdict.kind in SENT:
-            yield Feedback(kind=FeedbackKind.NEWS, text=SENT_ALREADY)
+            text = "You have sent it already, so the lesson goes on."
+            yield Feedback(kind=FeedbackKind.NEWS, text=text)
             self.verdict = None
             self._go_on()
             return
         if self._is_out_of_place(turn, turn.act):
             yield from session.restore(self.cursor)
             yield from session.ready(self.cursor)
-        following = self._turns[self._index + 1 : self._index + 2]
-        endless = turn.is_endless(following[0] if following else None)
+        endless = turn.is_endless(next(iter(self._turns[self._index + 1 :]), None))
         verdict = yield from session.send(turn, Manner.TYPED, endless=endless)
         if session.lost:
             return
@@ -531,19 +486,18 @@ class Task:
         if verdict is not None and verdict.kind is JudgementKind.WANTED:
             yield Feedback(kind=FeedbackKind.DONE, text=feedback.reason(turn.act.command))
         elif verdict is not None:
-            yield Feedback(kind=FeedbackKind.UNJUDGED, text=NOT_AS_KNOWN)
+            text = "That got another reply than the lesson knows. It goes on all the same."
+            yield Feedback(kind=FeedbackKind.UNJUDGED, text=text)
         self._go_on()
 
-    def _is_out_of_place(self, turn: Turn, line: Line) -> bool:
-        """Tell whether the answer cannot succeed where the session stands now."""
-        seen = self._session.seen
+    def _is_out_of_place(self, turn: Turn, line: Send) -> bool:
+        """Tell whether the answer can't succeed in the state that the session is in."""
+        session, verb = self._session, line.command.verb
         if line.answers_challenge or turn.is_refusal:
             return False
-        verb = line.command.verb
-        wrong_state = verb is not None and seen.state not in verb.states
-        return (
-            wrong_state or seen.challenge is not None or bool(self._session.spoilt & self._needed())
-        )
+        wrong_state = verb is not None and session.now.state not in verb.states
+        is_asked = session.now.challenge is not None
+        return wrong_state or is_asked or bool(session.stray_marks & self._needed())
 
     def _await_direction(self, turn: Turn, direction: Direction) -> Flow[None]:
         if turn.opens:
@@ -557,7 +511,7 @@ class Task:
     def _await_opening(self, turn: Turn) -> Flow[None]:
         """Wait until the learner opens the connection."""
         message: Message | None = Request.SKIP if self._together else None
-        while not isinstance(message, Request | Connected):
+        while not isinstance(message, Request | actions.Connected):
             outside = self._session.outside
             message = yield from self._session.next(
                 Awaiting.OUTSIDE if outside else Awaiting.CLOSED
@@ -565,44 +519,34 @@ class Task:
             if outside and message in (Request.GO_ON, Request.CONNECT):
                 yield from self._session.go_outside()
                 message = None
-        if isinstance(message, Connected):
+        if isinstance(message, actions.Connected):
             self._session.opened()
         else:
             if message is Request.SKIP:
                 self._recorder.shown = self._together = True
             yield from self._session.come_back()
             yield from self._session.connect(Manner.TYPED)
-        yield from self._check_greeting(turn)
+        yield from self._session.check_greeting(turn)
         if len(self._turns) > 1:
             yield self._done("connected")
         self._go_on()
 
-    def _check_greeting(self, turn: Turn) -> Iterator[LessonAction]:
-        if not self._session.is_greeted_as(turn):
-            yield Feedback(kind=FeedbackKind.UNJUDGED, text=OTHER_GREETING)
-
     def _await_end(self, direction: Direction) -> Flow[None]:
-        """Wait until the connection is closed by whoever is to close it."""
+        """Wait until the connection is closed by the side that is to close it."""
         session = self._session
         if self._together:
             yield from session.follow(direction)
-        while session.seen.state is not State.CLOSED:
+        while session.now.state is not State.CLOSED:
             message = yield from session.next(self._awaiting, may_end=True)
             if message is Request.SKIP:
                 self._recorder.shown = self._together = True
                 yield from session.hang_up()
-            elif isinstance(message, Answered):
-                yield from self._remark(message, self._judge(message, self._index))
-            elif isinstance(message, Disconnected) and not (
+            elif isinstance(message, actions.Answered):
+                yield from self._remark(message, self._judge(message))
+            elif isinstance(message, actions.Disconnected) and not (
                 direction.side is Side.SERVER or message.ending.by is EndedBy.US
             ):
                 yield from session.explain_end(message)
                 yield from session.ready(self.cursor)
         yield self._done("closed")
         self._go_on()
-
-
-def _begins(turn: Turn, line: bytes) -> bool:
-    """Tell whether a turn sends the command line that begins an exchange."""
-    is_line = isinstance(turn.act, Line) and not turn.act.answers_challenge
-    return is_line and isinstance(turn.act, Line) and turn.act.command.line == line

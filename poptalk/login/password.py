@@ -1,8 +1,8 @@
 """Where a password comes from: never from the command line, which every user of the machine can read.
 
-One source may be named; without one it is the environment variable POPTALK_PASSWORD, and else a
-question at the terminal.  A source that was named and gives nothing is an error, not a reason to ask
-elsewhere.  A token is a password to all of this.
+One source may be named.  Without one it is the environment variable POPTALK_PASSWORD, or else the user
+is asked at the terminal.  A source that was named and has no password is an error, not a reason to look
+elsewhere.  A token counts as a password here.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-if TYPE_CHECKING:
     Ask = Callable[[str], str]
     """Asks at the terminal without echo; takes the question."""
 
 PASSWORD_VARIABLE = "POPTALK_PASSWORD"
 
 MOST_OCTETS = 64 * 1024
-"""How much of a file or of a command's output is read: tokens have some thousand octets."""
+"""How much of a file or of a command's output is read: tokens have a few thousand octets."""
 
 COMMAND_SECONDS = 120
-"""How long a command may take: it may have to ask its user for a passphrase elsewhere."""
+"""How long a command may take: it may have to ask for a passphrase in a window of its own."""
 
 
 class NoPassword(Exception):
-    """A source gives no password; `str(error)` says why, in one sentence without a secret."""
+    """A source has no password; `str(error)` says why, in one sentence without a secret."""
 
 
 class SourceKind(Enum):
@@ -50,7 +49,7 @@ class PasswordSource(Value):
 
     kind: SourceKind
     detail: str = ""
-    """The name of the variable, the path, or the command line; empty for what is usual."""
+    """The name of the variable, the path, or the command line; empty for the usual one."""
 
 
 class Wanted(Value):
@@ -69,12 +68,11 @@ def find_password(wanted: Wanted, source: PasswordSource | None, *, ask: Ask | N
         ask: asks at the terminal; None where there is nobody to ask.
 
     Raises:
-        NoPassword: the source gives none, or there is nobody to ask.
+        NoPassword: the source has none, or there is nobody to ask.
     """
     if source is not None:
         return _READERS[source.kind](wanted, source.detail)
-    found = os.environ.get(PASSWORD_VARIABLE)
-    if found:
+    if found := os.environ.get(PASSWORD_VARIABLE):
         return found
     if ask is None:
         raise NoPassword(
@@ -91,7 +89,7 @@ def find_password(wanted: Wanted, source: PasswordSource | None, *, ask: Ask | N
 
 
 def asker() -> Ask | None:
-    """Return what asks at the terminal without echo; None where there is none."""
+    """Return what asks at the terminal without echo; None where there is no terminal."""
     if sys.stdin is None or not sys.stdin.isatty():
         return None
     from getpass import getpass
@@ -100,14 +98,14 @@ def asker() -> Ask | None:
 
 
 def check_source(source: PasswordSource | None) -> None:
-    """Look at the file of a password, so that a wrong one is found before anything is connected.
+    """Look at the file of a password, so that a mistake is found before anything is connected.
 
     Raises:
         NoPassword: it cannot be used.
     """
-    if source is not None and source.kind is SourceKind.FILE and source.detail is not None:
+    if source is not None and source.kind is SourceKind.FILE:
         path = os.path.expanduser(source.detail)
-        # Of a pipe, as of a shell's <(...), nothing may be taken before its time.
+        # A pipe, such as a shell's <(...), can be read only once.
         if not os.path.exists(path) or os.path.isfile(path):
             _from_file(Wanted(user="", host=""), path)
 
@@ -141,7 +139,7 @@ def _from_file(_wanted: Wanted, path: str) -> str:
     try:
         with open(os.path.expanduser(path), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            # A pipe, as of a shell's <(...), belongs to nobody else.
+            # Nobody else can read a pipe, such as a shell's <(...).
             if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
                 from shlex import quote
 
@@ -163,7 +161,7 @@ def _from_command(_wanted: Wanted, command: str) -> str:
     if not words:
         raise NoPassword("the password command is empty")
     try:
-        # Its standard error stays the terminal's: it may have something to say.
+        # Its standard error stays the terminal: it may have something to say.
         finished = subprocess.run(
             words,
             stdin=subprocess.DEVNULL,
@@ -181,8 +179,8 @@ def _from_command(_wanted: Wanted, command: str) -> str:
         ) from error
     if finished.returncode:
         raise NoPassword(
-            f"the password command {words[0]} failed (exit code {finished.returncode}); nothing it "
-            "printed was taken for a password"
+            f"the password command {words[0]} failed (exit code {finished.returncode}); what it printed "
+            "was not used"
         )
     return _first_line(finished.stdout[:MOST_OCTETS], words[0])
 
@@ -195,8 +193,10 @@ def _from_netrc(wanted: Wanted, path: str) -> str:
     except OSError as error:
         raise NoPassword(f"{path or '~/.netrc'} cannot be read ({error.strerror})") from error
     except NetrcParseError as error:
-        # What is wrong may be quoted there, and that may be a password.
-        raise NoPassword(f"{path or '~/.netrc'}, line {error.lineno}: this is no netrc") from None
+        # The message may quote what is wrong, and that may be a password.
+        raise NoPassword(
+            f"{path or '~/.netrc'}, line {error.lineno}: this is not a netrc"
+        ) from None
     if entry is None:
         raise NoPassword(f"{path or '~/.netrc'} has no entry for {wanted.host}")
     login, _account, password = entry
@@ -243,5 +243,5 @@ def _first_line(octets: bytes, where: str) -> str:
     if b"\0" in line:
         raise NoPassword(f"{where} has a NUL in its first line: is it UTF-16? Save it as UTF-8")
     if not line:
-        raise NoPassword(f"{where} gives no password: its first line is empty")
+        raise NoPassword(f"{where} has no password: its first line is empty")
     return line.decode("utf-8", "surrogateescape")

@@ -1,15 +1,16 @@
 """The header of a message: its fields, the encoded words in them, their parameters, their dates.
 
-`summary` makes one row of a table of it, and `MessageChoice` says which of these rows are meant.
+`summary` makes one row of a table from it, and `MessageChoice` selects some of these rows.
 
 Real headers break RFC 5322 in known ways.  A space before the colon is allowed by its §4.5.8; a line
-among the fields that isn't one (programs that wrap badly write such) is passed over with a remark.
+among the fields that isn't one (some programs wrap badly) is skipped with a remark.
 """
 
 from __future__ import annotations
 
 import binascii
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,35 +22,35 @@ from poptalk.mail.words import Decoded, decode
 from poptalk.terminal.safe import harmless
 
 MOST_OCTETS = 256 * 1024
-"""Octets of a header that are read; large ones of real mail have 30,000."""
+"""Octets of a header that are parsed; large ones in real mail have 30,000."""
 
 LONGEST_FIELD = 64 * 1024
-"""Octets of one field that are read; a To field with a thousand addresses has 40,000."""
+"""Octets of one field that are parsed; a To field with a thousand addresses has 40,000."""
 
 LONGEST_MIME_FIELD = 8 * 1024
-"""Octets that are read of a field with parameters; long file names in pieces take 1,000."""
+"""Octets of a field with parameters that are parsed; long file names in pieces take 1,000."""
 
 _LONGEST_DATE = 120
 _MOST_SECTIONS = 100
-"""Pieces of a parameter (RFC 2231 §3) that are put together."""
+"""Pieces of a parameter (RFC 2231 §3) that are joined."""
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _ODD_FIELD = re.compile(rb"([^\x00-\x20:][^\x00-\x1f:]{0,75}):")
-"""What is no name of a field but was meant as one: with spaces, or with octets above 127."""
+"""A field whose name is invalid: it has spaces, or octets above 127."""
 _SURE_FIELD = re.compile(
     rb"(?i)(?:received|return-path|from|to|cc|bcc|subject|date|message-id|mime-version|content-[a-z-]+"
     rb"|x-[!-9;-~]+|reply-to|sender|references|in-reply-to|list-[a-z-]+|dkim-signature"
     rb"|authentication-results|delivered-to)[ \t]*:"
 )
-"""A field that shows that the header goes on, whatever came before it."""
+"""A field that shows that the header continues, whatever came before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawHeader:
-    """A header taken apart, nothing decoded."""
+    """A header split into fields, with nothing decoded."""
 
     fields: tuple[tuple[bytes, bytes], ...]
-    """Names, and values with their line ends inside."""
+    """Names, and values that may contain line ends."""
     end: int
     """Where the body begins, after the empty line."""
     remarks: tuple[str, ...]
@@ -57,10 +58,10 @@ class RawHeader:
 
 
 def read_header(octets: bytes) -> RawHeader:
-    """Read the fields at the beginning of a message or of a part.
+    """Parse the fields at the beginning of a message or a part.
 
     Args:
-        octets: the message, or the header alone.
+        octets: the message, or only the header.
     """
     end = _end(octets)
     lines = octets[: min(end, MOST_OCTETS)].rstrip(b"\r\n").splitlines(keepends=True)
@@ -96,7 +97,7 @@ def read_header(octets: bytes) -> RawHeader:
 
 
 def _end(octets: bytes) -> int:
-    """Return where the first empty line ends, with line ends of any kind; the length without one."""
+    """Return where the first empty line ends, with any line ends; the length if there is none."""
     if octets.startswith((b"\r\n", b"\n", b"\r")):
         return 2 if octets.startswith(b"\r\n") else 1
     end = len(octets)
@@ -114,14 +115,14 @@ def _field(line: bytes) -> re.Match[bytes] | None:
 
 
 def is_name(octets: bytes) -> bool:
-    """Whether octets can be the name of a field (RFC 5322 §2.2)."""
+    """Return whether octets can be the name of a field (RFC 5322 §2.2)."""
     return _FIELD.fullmatch(octets + b":") is not None
 
 
 def _end_of_fields(lines: list[bytes]) -> int:
-    """Return how many lines are the header's where no empty line may end it.
+    """Return how many lines belong to the header, which may lack the empty line at its end.
 
-    A line that is no field ends the header, as in Python's `email`, unless a well-known field comes
+    A line that isn't a field ends the header, as in Python's `email`, unless a well-known field comes
     after it.
     """
     sure = [index for index, line in enumerate(lines) if _SURE_FIELD.match(line)]
@@ -142,15 +143,15 @@ class HeaderField:
 
     name: str
     value: str
-    """Unfolded, encoded words decoded (RFC 2047)."""
+    """Unfolded, with encoded words decoded (RFC 2047)."""
     encoded: bool
-    """Whether anything had to be decoded, so that the raw value looks different."""
+    """Whether anything was decoded, so that the raw value looks different."""
     remarks: tuple[str, ...] = ()
     """What could not be decoded."""
 
 
 def header_fields(header: RawHeader) -> Iterator[HeaderField]:
-    """Give the fields in their order."""
+    """Yield the fields in order."""
     for name, raw in header.fields:
         text = b" ".join(raw.split())
         plain = decode(text, None).text
@@ -164,7 +165,7 @@ def header_fields(header: RawHeader) -> Iterator[HeaderField]:
 
 
 def first_value(header: RawHeader, name: bytes) -> bytes | None:
-    """Return the value of the first field of a name, unfolded; None where there is none."""
+    """Return the value of the first field with a name, unfolded; None if there is none."""
     return next(
         (b" ".join(raw.split()) for each, raw in header.fields if each.lower() == name), None
     )
@@ -178,8 +179,8 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 
 def decode_words(text: bytes) -> Decoded:
-    """Decode the encoded words of an unfolded value; a bad one stays as it is (RFC 2047 §6.3)."""
-    pieces: list[tuple[str | None, bytes]] = []  # Octets with their charset; None outside of words.
+    """Decode the encoded words in an unfolded value; a bad one is left as it is (RFC 2047 §6.3)."""
+    pieces: list[tuple[str | None, bytes]] = []  # Octets with their charset, None between words.
     at = 0
     for match in _WORD.finditer(text):
         octets = _octets_of_word(match)
@@ -192,7 +193,7 @@ def decode_words(text: bytes) -> Decoded:
             pieces.append((None, between))
             after_word = False
         if after_word and pieces[-1][0] == charset:
-            # A character may be cut in two, against RFC 2047 §5.
+            # A character may be cut in two, although RFC 2047 §5 forbids it.
             pieces[-1] = (charset, pieces[-1][1] + octets)
         else:
             pieces.append((charset, octets))
@@ -205,7 +206,7 @@ def decode_words(text: bytes) -> Decoded:
 
 
 def _octets_of_word(match: re.Match[bytes]) -> bytes | None:
-    """Undo the encoding of an encoded word; None where it is not what it says."""
+    """Decode the octets of an encoded word; return None if its encoding is invalid."""
     if match[2] in b"qQ":
         return _HEX.sub(
             lambda found: bytes.fromhex(found[1].decode()), match[3].replace(b"_", b" ")
@@ -223,8 +224,8 @@ _PARAMETER = re.compile(
     rb"(?:\"((?:[^\"\\]|\\.)*+)(?:\"|\Z)|([^;]*?)(?=;|\Z|\s[\w-]+[*\d]*\s?=))",
     re.DOTALL,
 )
-"""Of an unfolded value.  Without quotes it ends at a semicolon, or where the next name begins: programs
-forget the semicolon, and the quotes of file names with spaces."""
+"""Matches in an unfolded value.  Without quotes a parameter ends at a semicolon, or where the next name
+begins: programs forget the semicolon, and the quotes around file names with spaces."""
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -235,16 +236,16 @@ class WithParameters:
     value: str
     """In lower case."""
     parameters: dict[str, Decoded]
-    """By name in lower case; the first of a name counts."""
+    """By name in lower case; the first parameter of each name counts."""
 
     def get(self, name: str) -> str | None:
-        """Return the text of a parameter; None where it is missing."""
+        """Return the text of a parameter; None if it is missing."""
         found = self.parameters.get(name)
         return found.text if found else None
 
 
 def with_parameters(raw: bytes) -> WithParameters:
-    """Read a value with parameters; of a parameter in pieces, the pieces in their order (RFC 2231)."""
+    """Parse a value with parameters, and join parameters that come in pieces (RFC 2231)."""
     raw = b" ".join(raw[:LONGEST_MIME_FIELD].split())
     value = re.split(b"[;,]", raw, maxsplit=1)[0].replace(b" / ", b"/").split(None, 1)
     plain: dict[str, bytes] = {}
@@ -256,7 +257,7 @@ def with_parameters(raw: bytes) -> WithParameters:
             plain.setdefault(name, octets)
         elif len(sections.setdefault(name, {})) < _MOST_SECTIONS:
             sections[name].setdefault(int(match[2] or 0), (octets, match[3] is not None))
-    # Encoded words are not allowed within quotes (RFC 2047 §5), and nearly all senders put them there.
+    # Encoded words aren't allowed within quotes (RFC 2047 §5), but nearly all senders put them there.
     parameters = {name: decode_words(b" ".join(octets.split())) for name, octets in plain.items()}
     parameters.update((name, _joined(pieces)) for name, pieces in sections.items())
     shown = value[0].decode("ascii", "replace").lower() if value else ""
@@ -281,22 +282,22 @@ def _joined(pieces: dict[int, tuple[bytes, bool]]) -> Decoded:
 
 
 def read_date(text: str) -> datetime | None:
-    """Read a date (RFC 5322 §3.3); None where that is not possible.
+    """Parse a date (RFC 5322 §3.3); return None if that isn't possible.
 
     Args:
-        text: of a Date field, or of the end of a Received field.
+        text: the value of a Date field, or the end of a Received field.
     """
     try:
         when = parsedate_to_datetime(text[:_LONGEST_DATE].strip())
-        # "-0000" says that nothing is known of the zone (RFC 5322 §3.3).
+        # "-0000" means that the time zone isn't known (RFC 5322 §3.3).
         when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
         return None
-    # Near the years 1 and 9999 a date has no place in other zones.
+    # Close to the years 1 and 9999 a date doesn't exist in other time zones.
     return when if 1 < when.year < 9999 else None
 
 
-# One message in one row: what a table of a maildrop shows of it, and by what messages are chosen.
+# One message in one row: what a table of a maildrop shows, and what messages are selected by.
 
 
 _LONGEST = 500
@@ -305,26 +306,26 @@ _LONGEST = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What is known of a message from its header.  All texts are a stranger's, on one line."""
+    """What a header says about a message.  All texts come from a stranger, and are one line."""
 
     number: int
     size: int | None
-    """Octets, as LIST gives them; None where it was not asked."""
+    """Octets from LIST; None if it wasn't asked."""
     when: datetime | None
-    """With its zone, so that two of them compare by real time; None where the date can't be read."""
+    """With a time zone, so that dates can be compared; None if the date can't be parsed."""
     date: str
-    """The Date field as it is, or that of the top Received field; empty where there is none."""
+    """The Date field unparsed, or the date in the top Received field; empty if there is none."""
     sender: str
     subject: str
 
 
 def summary(number: int, octets: bytes, *, size: int | None) -> Summary:
-    """Read what a table shows of a message.
+    """Make a row for a message.
 
     Args:
-        number: the message's.
-        octets: its header, as TOP n 0 gives it; a whole message will do.
-        size: octets of the message, if they are known.
+        number: that of the message.
+        octets: its header, as from TOP n 0, or the whole message.
+        size: octets of the message, if known.
     """
     header = read_header(octets)
     date = _date_of(header)
@@ -352,7 +353,7 @@ def _date_of(header: RawHeader) -> str:
     return received if read_date(received) is not None else date
 
 
-# Which messages of a maildrop are meant: `1-20,30`, `last 20`, `from "Bob Jones" and older than 30d`.
+# Selecting messages of a maildrop: `1-20,30`, `last 20`, `from "Bob Jones" and older than 30d`.
 
 
 CHOICE = (
@@ -370,53 +371,53 @@ _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 class BadChoice(ValueError):
-    """What was written chooses no messages; `str(error)` says why."""
+    """A selection can't be parsed; `str(error)` says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageChoice:
-    """Which messages are meant: those that meet every condition."""
+    """Which messages are selected: those that meet every condition."""
 
-    numbers: tuple[tuple[int, int | None], ...] = ()
-    """First and last of each range, None for the last there is; empty for all."""
+    numbers: tuple[tuple[int, int], ...] = ()
+    """The first number of each range, and the one after its last; empty for all."""
     last: int | None = None
-    """How many of the last ones; None for all."""
+    """How many messages at the end; None for all."""
     larger: int | None = None
-    """Octets that each must exceed."""
+    """How many octets each must exceed."""
     conditions: tuple[Callable[[Summary], bool], ...] = ()
-    """What its header must say."""
+    """What the header must say."""
     by_age: bool = False
-    """Whether one of them is about its date."""
+    """Whether a condition is about the date."""
 
     def by_size(self, sizes: Mapping[int, int | None]) -> list[int]:
-        """Return those that may be meant, as far as their numbers and sizes tell.
+        """Return the messages that may be selected, by their numbers and sizes.
 
         Args:
-            sizes: octets by number, of all messages in the maildrop.
+            sizes: octets by number, for all messages in the maildrop.
         """
         found = sorted(sizes)
         if self.last is not None:
             found = found[len(found) - min(self.last, len(found)) :]
         if self.numbers:
-            found = [n for n in found if any(a <= n <= (b or n) for a, b in self.numbers)]
+            found = [n for n in found if any(n in range(*each) for each in self.numbers)]
         if self.larger is not None:
             found = [n for n in found if (sizes[n] or 0) > self.larger]
         return found
 
     def takes(self, message: Summary) -> bool:
-        """Whether what its header says is meant."""
+        """Return whether the header of a message meets the conditions."""
         return all(condition(message) for condition in self.conditions)
 
 
 def parse_choice(text: str, *, now: datetime) -> MessageChoice:
-    """Read which messages are meant.
+    """Parse a selection of messages.
 
     Args:
         text: as `CHOICE` says; empty for all.
-        now: from which ages are counted, with its time zone.
+        now: the present, with a time zone.
 
     Raises:
-        BadChoice: it cannot be read.
+        BadChoice: it can't be parsed.
     """
     terms: list[list[str]] = [[]]
     for token in _TOKEN.findall(text):
@@ -431,7 +432,7 @@ def parse_choice(text: str, *, now: datetime) -> MessageChoice:
 
 
 def _term(words: list[str], choice: MessageChoice, now: datetime) -> dict[str, Any]:
-    """Read one condition; return the fields of the choice that it changes."""
+    """Parse one condition; return the fields of the choice that it changes."""
     name, *rest = [word.lower() for word in words] or [""]
     said = " ".join(word.strip('"') for word in words[1:]).strip("'").casefold()
 
@@ -456,22 +457,22 @@ def _term(words: list[str], choice: MessageChoice, now: datetime) -> dict[str, A
         case "larger", ["than", amount] if found := _AMOUNT.fullmatch(amount):
             factor = _FACTORS[(found[2] or "")[:1].lower()]
             return {"larger": max(choice.larger or 0, int(found[1]) * factor)}
-    # "3 7" is two messages, as "3,7"; "3 - 7" and "3, 7" are what they look like.
+    # "3 7" means the same as "3,7"; "3 - 7" and "3, 7" mean what they look like.
     ranges = re.sub(r"(?<=\d) (?=\d)", ",", " ".join(words)).replace(" ", "")
     if not _RANGES.fullmatch(ranges) or choice.numbers:
         raise BadChoice(f"{harmless(' '.join(words))} is none of {CHOICE}")
     return {"numbers": tuple(map(_range, ranges.split(",")))}
 
 
-def _range(text: str) -> tuple[int, int | None]:
+def _range(text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if not dash:
-        return int(first), int(first)
-    return int(first), int(last) if last else None
+        return int(first), int(first) + 1
+    return int(first), int(last) + 1 if last else sys.maxsize
 
 
 def _moment(text: str, now: datetime) -> datetime:
-    """Return the moment before which a message is old."""
+    """Return the moment before which a message is older than a text says."""
     try:
         if found := _AGE.fullmatch(text):
             return now - timedelta(days=int(found[1]) * _DAYS[found[2]])

@@ -1,4 +1,4 @@
-"""A message taken apart: its header, the tree of its parts, and the text for reading."""
+"""A message parsed: its header, the tree of its parts, and the readable text."""
 
 from __future__ import annotations
 
@@ -38,34 +38,34 @@ from poptalk.mail.words import (
     words_of,
 )
 
-# Long runs of a body are taken out before it is parsed, and put back when a part is read.
+# Long runs of a body are removed before it is parsed, and restored when a part is read.
 #
-# Python's `email` goes through a message line by line, at 30 MB a second; an attachment has lines by the
-# hundred thousand, and none of them is anything but content.  What tells the parser something begins
-# with two hyphens, or is at the beginning of a part: all between is replaced by one line.
+# Python's `email` goes through a message line by line, at 30 MB a second.  An attachment has hundreds of
+# thousands of lines, and they are all content.  The parser only needs the lines that begin with two
+# hyphens, and the beginning of each part: everything in between is replaced by one line.
 
 KEPT = 64 * 1024
-"""Octets at the beginning of a run that the parser sees: the header of its part is there."""
+"""Octets at the beginning of a run that the parser sees, because they include the header of its part."""
 
 _LONG = 2 * KEPT
 _HYPHENS = (b"\n--", b"\r--")
 
 
 class Bulk:
-    """The runs of one message.
+    """The removed runs of one message.
 
     Attributes:
-        condensed: the body as the parser is given it.
+        condensed: the body without them, for the parser.
     """
 
     def __init__(self, body: bytes) -> None:
-        # No message can contain a mark that was made after it.
+        # No message can contain a mark that is made after it.
         self._mark = f"poptalk-{token_hex(16)}-"
         self._runs: list[bytes] = []
         self.condensed = body if len(body) <= _LONG else self._condense(body)
 
     def restored(self, content: bytes) -> bytes:
-        """Return the content of a part, given what the parser has made of the condensed body."""
+        """Return the whole content of a part, given its content in the condensed body."""
         mark = self._mark.encode()
         if mark not in content:
             return content
@@ -80,7 +80,7 @@ class Bulk:
             if last >= 0:
                 at = last + 1
                 continue
-            # The line before the hyphens stays: its end belongs to the boundary (RFC 2046 §5.1.1).
+            # Keep the line before the hyphens: its end belongs to the boundary (RFC 2046 §5.1.1).
             found = (body.find(hyphens, at + _LONG - len(_HYPHENS[0])) for hyphens in _HYPHENS)
             end = min((each for each in found if each >= 0), default=len(body))
             run_start = body.find(b"\n", at + KEPT, end) + 1
@@ -97,39 +97,39 @@ MOST_PARTS = 500
 """Parts of a tree that are shown; real mail has a dozen, and a bomb of nested parts has thousands."""
 
 _MOST_PARTS_READ = 2_000
-"""Parts after which the parser is stopped: what it has made by then is shown."""
+"""Parts after which the parser is stopped; those that it has made by then are shown."""
 
 _FEW_PARTS = 30
 _CHUNK = 64 * 1024
 _SMALL_CHUNK = 512
-"""Octets that the parser is given between two looks at the clock: few at the beginning, and of a message
-with more than `_FEW_PARTS`, since each line is compared with the boundary of every part around it."""
+"""Octets that the parser is fed between two looks at the clock: few at the beginning, and if there are
+more than `_FEW_PARTS`, since it compares each line with the boundary of every part around it."""
 
 _MOST_BOUNDARIES = 200
 
 
 class NestedTooDeeplyDefect(MessageDefect):
-    """Parts within parts to a depth that only mail has that was made to hurt."""
+    """Parts are nested so deeply that the message was made to do harm."""
 
 
 class TooManyPartsDefect(MessageDefect):
-    """More parts than any mail has that was not made to hurt."""
+    """There are so many parts that the message was made to do harm."""
 
 
 class CouldNotBeReadDefect(MessageDefect):
-    """Python's `email` has raised what it should not; its argument says what."""
+    """Python's `email` raised something unexpected; the argument says what."""
 
 
 class _Part(Message):
-    """A part; a message within, in an encoding that RFC 2046 §5.2.1 forbids, is left whole at first."""
+    """A part; a message in an encoding that RFC 2046 §5.2.1 forbids isn't parsed at first."""
 
     def get_content_type(self) -> str:
-        """Return the type, in lower case."""
+        """Return the type in lower case."""
         found = super().get_content_type()
         return "application/octet-stream" if self.is_encoded_message(found) else found
 
     def is_encoded_message(self, kind: str | None = None) -> bool:
-        """Whether it is a message whose encoding has not been undone."""
+        """Return whether it is a message that hasn't been decoded yet."""
         kind = super().get_content_type() if kind is None else kind
         encoding = str(self.get("Content-Transfer-Encoding", ""))
         return (
@@ -140,35 +140,35 @@ class _Part(Message):
 
 
 class _TooManyParts(Exception):
-    """Raised within the parser, to stop it."""
+    """Raised inside the parser to stop it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """A message that was read."""
+class ParsedMessage:
+    """A message after parsing."""
 
     header: RawHeader
     root: Message
     bulk: Bulk
-    """What the parser has not seen of its body."""
+    """The parts of its body that the parser hasn't seen."""
     deadline: TimeLimit
-    """Of the view that it was read for."""
+    """That of the view."""
 
 
-# The door to Python's `email`.
+# Python's `email`.
 
 
 class _SafePolicy(Compat32):
-    """Shows the parser of `email` only such fields as it cannot stumble over.
+    """Shows the parser of `email` only fields that it can't fail on.
 
-    The fields that steer the parsing are read by `header.with_parameters`, and given to it in their
-    simplest form; the originals stay in `Message.raw_items`.
+    It gets the fields that it needs in their simplest form, after `header.with_parameters` has parsed
+    them; the originals are in `Message.raw_items`.
     """
 
     deadline = TimeLimit(inf)
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        self.deadline.check()  # All fields of a part are read in one go, and there may be a million.
+        self.deadline.check()  # All fields of a part are parsed at once, and there may be a million.
         return super().header_source_parse(sourcelines)
 
     def header_fetch_parse(self, name: str, value: str) -> str:
@@ -201,11 +201,11 @@ def _simplest_type(value: str) -> str:
     return f'{found.value}; boundary="{escaped}"'
 
 
-def parse(octets: bytes, *, deadline: TimeLimit | None = None) -> Letter:
-    """Read a message; of one whose parts are nested too deeply, the header and a body in one piece.
+def parse(octets: bytes, *, deadline: TimeLimit | None = None) -> ParsedMessage:
+    """Parse a message; if its parts are nested too deeply, its body becomes one part.
 
     Args:
-        octets: as it is stored, byte-stuffing undone; the header alone will do.
+        octets: the message, byte-stuffing undone; the header is enough.
         deadline: when to give up; None for never.
 
     Raises:
@@ -225,7 +225,7 @@ def parse(octets: bytes, *, deadline: TimeLimit | None = None) -> Letter:
         root = _in_one_piece(header, body, policy, NestedTooDeeplyDefect())
     except Exception as error:  # noqa: BLE001 - nothing in a message may end the session
         root = _in_one_piece(header, body, policy, CouldNotBeReadDefect(repr(error)[:200]))
-    return Letter(header=header, root=root, bulk=bulk, deadline=deadline)
+    return ParsedMessage(header=header, root=root, bulk=bulk, deadline=deadline)
 
 
 def _parsed(header: RawHeader, body: memoryview, policy: _SafePolicy) -> Message:
@@ -282,7 +282,7 @@ _SPACED = re.compile(rb"(?m)^([!-9;-~]++)[ \t]++:")
 
 
 def _spaces_before_colons_removed(header: bytes, body: bytes) -> bytes:
-    """Return the body with the fields of its parts as `email` knows them (RFC 5322 §4.5.8)."""
+    """Return the body with the fields of its parts in the form that `email` knows (RFC 5322 §4.5.8)."""
     if _CANDIDATE.search(body) is None:
         return body
     found = islice(_BOUNDARY.finditer(header[:MOST_OCTETS] + body), _MOST_BOUNDARIES)
@@ -306,32 +306,32 @@ class Part:
     depth: int
     """0 for the message itself."""
     content_type: str
-    """Such as ``text/plain``, in lower case."""
+    """In lower case, such as ``text/plain``."""
     charset: str | None
     encoding: str | None
-    """The Content-Transfer-Encoding, in lower case; None where there is none."""
+    """The Content-Transfer-Encoding, in lower case; None if there is none."""
     name: str | None
-    """The file name that the sender gave it: not a name to write to."""
+    """The file name that the sender gave it; never write to it."""
     octets: int
-    """Of the body as it is stored; of a part that has parts, the sum of theirs."""
+    """Octets of the body before decoding; of a part that has parts, the sum of theirs."""
     decoded_octets: int
-    """The same, the encoding undone."""
+    """The same, after decoding."""
     defects: tuple[str, ...]
     """What is wrong with it, a sentence each."""
 
 
-def parts(letter: Letter) -> Iterator[Part]:
-    """Give the tree from its root, each part before its own parts; `MOST_PARTS` at most.
+def parts(parsed: ParsedMessage) -> Iterator[Part]:
+    """Yield the tree from its root, each part before its own parts; `MOST_PARTS` at most.
 
     Raises:
         TooLong: it took too long.
     """
-    nodes = [(depth, _Node(node, letter.bulk)) for depth, node in _walk(letter.root)]
+    nodes = [(depth, _Node(node, parsed.bulk)) for depth, node in _walk(parsed.root)]
     stored, decoded = [0] * len(nodes), [0] * len(nodes)
     remarks: dict[int, tuple[str, ...]] = {}
     open_nodes: list[int] = []
     for index, (depth, node) in enumerate(nodes):
-        letter.deadline.check()
+        parsed.deadline.check()
         del open_nodes[depth:]
         open_nodes.append(index)
         if node.is_leaf:
@@ -364,11 +364,11 @@ def _walk(message: Message) -> Iterator[tuple[int, Message]]:
 
 
 _Content = tuple[bytes, tuple[str, ...]]
-"""Octets of a part with its encoding undone, and what was wrong with them."""
+"""The decoded octets of a part, and what was wrong with them."""
 
 
 class _Node:
-    """One part, its fields read in the careful way."""
+    """One part, with its fields parsed carefully."""
 
     def __init__(self, message: Message, bulk: Bulk) -> None:
         self.message = message
@@ -394,12 +394,12 @@ class _Node:
         return self._disposition.get("filename") or self._type.get("name")
 
     def parameter(self, name: str) -> str:
-        """Return a parameter of the content type, in lower case; empty where it is missing."""
+        """Return a parameter of the content type, in lower case; empty if it is missing."""
         return (self._type.get(name) or "").strip().lower()
 
     @property
     def stored(self) -> bytes:
-        """The body as it is stored."""
+        """The body before decoding."""
         bare = copy(self.message)
         del bare["Content-Transfer-Encoding"]
         content = bare.get_payload(decode=True)
@@ -423,9 +423,9 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
 def _from_base64(stored: bytes) -> _Content:
-    """Decode base64 up to its padding; other characters within are passed over (RFC 2045 §6.8)."""
-    behind = _NOT_BASE64.sub(b"", stored.partition(b"=")[2])
-    remarks = ("what follows the end of the base64 isn't read",) if behind else ()
+    """Decode base64 up to its padding, ignoring other characters in it (RFC 2045 §6.8)."""
+    rest = _NOT_BASE64.sub(b"", stored.partition(b"=")[2])
+    remarks = ("what follows the end of the base64 isn't read",) if rest else ()
     try:
         return binascii.a2b_base64(stored, strict_mode=False), remarks
     except ValueError:
@@ -451,7 +451,7 @@ def _from_uu(stored: bytes) -> _Content:
 
 
 def _in_words(defect: Exception) -> str:
-    """Turn the name of a defect into words: `StartBoundaryNotFoundDefect` says all there is."""
+    """Turn the name of a defect into words: `StartBoundaryNotFoundDefect` says it all."""
     if isinstance(defect, CouldNotBeReadDefect):
         return f"this part could not be read: {defect.args[0]}"
     letters = type(defect).__name__.removesuffix("Defect")
@@ -462,24 +462,24 @@ def _in_words(defect: Exception) -> str:
 
 
 _MOST_OCTETS_OF_TEXT = 1024 * 1024
-"""Octets of one part that are decoded for reading: four hundred pages."""
+"""Octets of one part that are decoded: four hundred pages."""
 
 
-def readable_text(letter: Letter) -> Decoded | None:
-    """Return the text of a message, what could not be decoded, and what was left out.
+def readable_text(parsed: ParsedMessage) -> Decoded | None:
+    """Return the text of a message, with remarks on what could not be decoded or was left out.
 
-    The first plain part that says anything, else the first HTML part, else any other text; of a message
-    whose parts cannot be told apart, all of it.  None where it has none of them.
+    It is the first plain part that says anything, or the first HTML part, or any other text; or the
+    whole body, if its parts can't be told apart.  None if there are none of these.
 
     Raises:
         TooLong: it took too long.
     """
-    nodes = (_Node(node, letter.bulk) for _, node in _walk(letter.root) if not node.is_multipart())
+    nodes = (_Node(node, parsed.bulk) for _, node in _walk(parsed.root) if not node.is_multipart())
     texts = [node for node in nodes if not node.is_attachment and _rank(node) <= _BROKEN]
     first: Decoded | None = None
     for leaf in sorted(texts, key=_rank):
-        letter.deadline.check()
-        found = _text_of(leaf, letter.deadline)
+        parsed.deadline.check()
+        found = _text_of(leaf, parsed.deadline)
         if _says_anything(found.text):
             same = [each for each in texts if _rank(each) == _rank(leaf) and each is not leaf]
             others = sum(bool(each.stored.strip()) for each in same)
@@ -492,7 +492,7 @@ def readable_text(letter: Letter) -> Decoded | None:
 
 
 def _says_anything(text: str) -> bool:
-    """Whether there is more than spaces and characters without a shape."""
+    """Return whether there is more than spaces and invisible characters."""
     return any(not c.isspace() and unicodedata.category(c) != "Cf" for c in text)
 
 
@@ -500,7 +500,7 @@ _BROKEN = 3
 
 
 def _rank(leaf: _Node) -> int:
-    """Return the place of a part among those that are read; beyond `_BROKEN`, none is."""
+    """Return the rank of a part among those that may be shown; those beyond `_BROKEN` are not."""
     kind = leaf.content_type
     is_kind = (
         kind == "text/plain",
@@ -525,15 +525,15 @@ def _text_of(leaf: _Node, deadline: TimeLimit) -> Decoded:
     return Decoded(text=words.text, remarks=tuple(said))
 
 
-# The way that a message came: its Received fields in the order of time, with the delays between them.
+# The path of a message: its Received fields in chronological order, with the delays between them.
 #
-# Each host that takes a message writes a Received field on top (RFC 5321 §4.4), so the last one in the
-# header is the first in time.  A host can write what it likes, and a forger begins a message with fields
-# of hosts that never saw it: only those that were written by hosts one trusts are worth anything.
+# Each host that accepts a message adds a Received field at the top (RFC 5321 §4.4), so the last one in
+# the header is the oldest.  A host can write anything, and forgers add fields of hosts that never saw
+# the message: trust only the fields that were written by hosts that you trust.
 
 
 MOST_HOPS = 200
-"""Received fields that are read: servers refuse a message with a hundred (RFC 5321 §6.3)."""
+"""Received fields that are parsed: servers refuse a message with a hundred (RFC 5321 §6.3)."""
 
 _LONGEST = 4096
 """Characters of a Received field; real ones have a few hundred."""
@@ -543,7 +543,7 @@ _CLAUSES = re.compile(
 )
 _COMMENT = re.compile(r"\([^()]*\)")
 _DEEPEST_COMMENT = 5
-"""Comments within comments; there are more levels only in mail that was made to hurt."""
+"""Levels of nested comments; only mail that was made to do harm has more."""
 
 _FROM = re.compile(r"(?:^|\s)from\s(.*?)(?=\s(?:by|via|with|id|for)\s|\Z)", re.IGNORECASE)
 _ADDRESS = re.compile(
@@ -555,27 +555,27 @@ _ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """One host that took the message."""
+    """One host that received the message."""
 
     sender: str | None
-    """Who it says gave it the message: what that host called itself."""
+    """The name by which the sending host introduced itself."""
     address: str | None
-    """The IP address from which it came: what the receiving host saw (RFC 5321 §4.4)."""
+    """The IP address of the sending host, as the receiving host saw it (RFC 5321 §4.4)."""
     receiver: str | None
-    """What it calls itself."""
+    """The name of the receiving host, in its own words."""
     protocol: str | None
     queue_id: str | None
-    """The name of the message in its logs."""
+    """The name of the message in the logs of the receiving host."""
     recipient: str | None
-    """For whom it took the message."""
+    """For whom the host accepted the message."""
     when: datetime | None
-    """None where the date cannot be read."""
+    """None if the date can't be parsed."""
     delay: timedelta | None
-    """Since the hop before; negative where a clock is wrong, or a field is forged."""
+    """Since the hop before; negative if a clock is wrong, or a field is forged."""
 
 
 def trace(header: RawHeader) -> tuple[Hop, ...]:
-    """Return the hops, the first in time first: the last `MOST_HOPS` of them."""
+    """Return the last `MOST_HOPS` hops, the oldest first."""
     received = [value for name, value in header.fields if name.lower() == b"received"]
     hops: list[Hop] = []
     before: datetime | None = None
@@ -601,7 +601,7 @@ def trace(header: RawHeader) -> tuple[Hop, ...]:
 
 
 def _clauses(text: str) -> dict[str, str]:
-    """Read ``from X by Y with Z``; the first of a name counts (RFC 5321 §4.4)."""
+    """Parse ``from X by Y with Z``; the first clause of each name counts (RFC 5321 §4.4)."""
     for _ in range(_DEEPEST_COMMENT):
         text = _COMMENT.sub(" ", text)
     found: dict[str, str] = {}
@@ -611,7 +611,7 @@ def _clauses(text: str) -> dict[str, str]:
 
 
 def _address(text: str) -> str | None:
-    """Return the last address between ``from`` and the next clause, outermost comment included."""
+    """Return the last address between ``from`` and the next clause, including the outermost comment."""
     match = _FROM.search(text)
     found = [one or other for one, other in _ADDRESS.findall(match[1] if match else "")]
     return found[-1] if found else None

@@ -1,7 +1,7 @@
-"""What poptalk reads out of a message: fields, the tree of parts, the text, the way that it came.
+"""A message on the screen: its fields, the tree of its parts, its text, the path that it took.
 
-Each row begins with a bar, so that no message can look like a line of the dialogue or of poptalk's own.
-Everything in it is a stranger's, and made harmless.
+Each row begins with a bar, so that no message can look like a line of the dialogue or of poptalk.
+Everything in it comes from a stranger, and is made harmless.
 """
 
 from __future__ import annotations
@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 
+from poptalk.mail import message
 from poptalk.mail.header import HeaderField, Summary, header_fields, read_header
-from poptalk.mail.message import (
-    MOST_HOPS,
-    MOST_PARTS,
-    Hop,
-    Part,
-    parse,
-    parts,
-    readable_text,
-    trace,
-)
 from poptalk.mail.words import TimeLimit, TooLong
 from poptalk.terminal.safe import Fragments, cells, cut, harmless, wrap
 
@@ -30,14 +21,13 @@ _TAB = 8
 _UNITS = (("kB", 10**3), ("MB", 10**6), ("GB", 10**9))
 
 _HANGING = "  "
-"""In front of the further rows of what does not fit into one."""
+"""Before the second and further rows of text that doesn't fit into one."""
 
 _FEWEST_CELLS = 16
-"""Of a row, after its indentation: deeper parts of a tree are indented no further."""
-
+"""Cells of a row after its indentation: deeper parts of a tree aren't indented any further."""
 
 _LONGEST_NUMBER = 12
-"""Characters of a part's number; a longer one is shown by its end."""
+"""Characters of a part's number; of a longer one only the end is shown."""
 
 
 AS_IT_IS = "RETR shows it as it is, and :save keeps it in a file"
@@ -46,13 +36,13 @@ AS_IT_IS = "RETR shows it as it is, and :save keeps it in a file"
 def view(
     name: str, octets: bytes, *, columns: int, deadline: TimeLimit | None = None
 ) -> list[Fragments]:
-    """Show a message in one of the `VIEWS`; whatever the octets are, in rows and within two seconds.
+    """Show a message in one of the `VIEWS`, whatever the octets are, and within two seconds.
 
     Args:
-        name: of the view.
-        octets: the message, byte-stuffing undone; for "headers" and "trace" the header will do.
+        name: that of the view.
+        octets: the message, byte-stuffing undone; "headers" and "trace" need only the header.
         columns: cells in a row of the screen.
-        deadline: when to give up; None for one that begins now.
+        deadline: when to give up; None for the usual time from now.
     """
     deadline = deadline or TimeLimit()
     rows: list[Fragments] = []
@@ -83,14 +73,14 @@ def _headers(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Frag
 
 
 def _structure(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
-    tree = [*parts(parse(octets, deadline=deadline))]
+    tree = [*message.parts(message.parse(octets, deadline=deadline))]
     yield from structure_rows(tree, columns=columns)
-    if len(tree) == MOST_PARTS:
-        yield from _remark(f"{MOST_PARTS} parts are shown, and there are more", columns)
+    if len(tree) == message.MOST_PARTS:
+        yield from _remark(f"{message.MOST_PARTS} parts are shown, and there are more", columns)
 
 
 def _text(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragments]:
-    found = readable_text(parse(octets, deadline=deadline))
+    found = message.readable_text(message.parse(octets, deadline=deadline))
     if found is None:
         none = "no part of it is text, attachments apart; :structure shows what there is"
         yield from _remark(none, columns)
@@ -104,12 +94,14 @@ def _text(octets: bytes, columns: int, deadline: TimeLimit) -> Iterator[Fragment
 
 
 def _trace(octets: bytes, columns: int, _deadline: TimeLimit) -> Iterator[Fragments]:
-    hops = trace(read_header(octets))
+    hops = message.trace(read_header(octets))
     if not hops:
         yield from _remark("no Received field: nobody says how it came", columns)
     yield from trace_rows(hops, columns=columns)
-    if len(hops) == MOST_HOPS:
-        yield from _remark(f"{MOST_HOPS} Received fields are read; there may be more", columns)
+    if len(hops) == message.MOST_HOPS:
+        yield from _remark(
+            f"{message.MOST_HOPS} Received fields are read; there may be more", columns
+        )
 
 
 VIEWS: dict[str, Callable[[bytes, int, TimeLimit], Iterator[Fragments]]] = {
@@ -121,7 +113,7 @@ VIEWS: dict[str, Callable[[bytes, int, TimeLimit], Iterator[Fragments]]] = {
 
 
 def people_size(octets: int) -> str:
-    """Write a size as people read it: `903 octets`, `4.3 kB`, `12 MB`."""
+    """Format a size for people: `903 octets`, `4.3 kB`, `12 MB`."""
     if octets < 1000:
         return "1 octet" if octets == 1 else f"{octets} octets"
     unit, factor = next((each for each in _UNITS if octets < 999.5 * each[1]), _UNITS[-1])
@@ -130,7 +122,7 @@ def people_size(octets: int) -> str:
 
 
 def people_time(delay: timedelta) -> str:
-    """Write a delay as people read it: `3 s`, `2 min 5 s`, `-1 h 0 min`."""
+    """Format a delay for people: `3 s`, `2 min 5 s`, `-1 h 0 min`."""
     seconds = round(abs(delay.total_seconds()))
     sign = "-" if delay < timedelta() and seconds else ""
     minutes, seconds = divmod(seconds, 60)
@@ -147,7 +139,7 @@ def header_rows(fields: Iterable[HeaderField], *, columns: int) -> Iterator[Frag
     """Show header fields, unfolded and decoded.
 
     Args:
-        fields: in their order.
+        fields: those of the header, in order.
         columns: cells in a row of the screen.
     """
     for field in fields:
@@ -157,8 +149,8 @@ def header_rows(fields: Iterable[HeaderField], *, columns: int) -> Iterator[Frag
         yield from _hanging([("header", f"{name}: ")], "body", value, columns=columns)
 
 
-def structure_rows(parts: Iterable[Part], *, columns: int) -> Iterator[Fragments]:
-    """Show the tree of parts, numbered as IMAP does it (RFC 3501 §6.4.5).
+def structure_rows(parts: Iterable[message.Part], *, columns: int) -> Iterator[Fragments]:
+    """Show the tree of parts, numbered as in IMAP (RFC 3501 §6.4.5).
 
     Args:
         parts: from the root, each before its own parts.
@@ -185,8 +177,8 @@ def structure_rows(parts: Iterable[Part], *, columns: int) -> Iterator[Fragments
             )
 
 
-def _described(part: Part) -> str:
-    """Say what a part is, how it is encoded, how large it is and what it is called."""
+def _described(part: message.Part) -> str:
+    """Describe a part: its type, its encoding, its size and its name."""
     kind = " ".join(filter(None, (part.content_type, part.charset, part.encoding)))
     size = people_size(part.octets)
     if part.decoded_octets != part.octets:
@@ -210,11 +202,11 @@ def text_rows(text: str, *, columns: int) -> Iterator[Fragments]:
             yield [BAR, ("body", row)] if row else [("note", BAR[1].rstrip())]
 
 
-def trace_rows(hops: Sequence[Hop], *, columns: int) -> Iterator[Fragments]:
-    """Show the way of a message, the first host first.
+def trace_rows(hops: Sequence[message.Hop], *, columns: int) -> Iterator[Fragments]:
+    """Show the path of a message, beginning with the first host.
 
     Args:
-        hops: in the order of time.
+        hops: in chronological order.
         columns: cells in a row of the screen.
     """
     for number, hop in enumerate(hops, 1):
@@ -244,9 +236,9 @@ def trace_rows(hops: Sequence[Hop], *, columns: int) -> Iterator[Fragments]:
 def _hanging(
     head: Fragments, style: str, text: str, *, columns: int, hanging: str = _HANGING
 ) -> Iterator[Fragments]:
-    """Show a text after a head, its further rows indented.
+    """Show a text after a head, with its further rows indented.
 
-    A head that would leave less than half of the row gets one of its own.
+    A head that takes more than half of the row gets one of its own.
     """
     room = max(2, columns - cells(BAR[1]))
     taken = cells("".join(part for _, part in head))
@@ -265,15 +257,15 @@ def _hanging(
 # A table of messages.
 
 _NARROW = 60
-"""Cells of a row below which a date has no time of day."""
+"""In rows with fewer cells, dates have no time of day."""
 _FEWEST_OF_A_TEXT = 3
 
 
 def summary_rows(summaries: Sequence[Summary], *, columns: int) -> Iterator[Fragments]:
-    """Show messages in a table of number, date, size, sender and subject, each in one row.
+    """Show messages in a table of number, date, size, sender and subject, a row each.
 
     Args:
-        summaries: in the order in which they are shown.
+        summaries: those of the messages, in the order of the rows.
         columns: cells in a row of the screen.
     """
     form, date_cells, size_cells = ("%Y-%m-%d %H:%M", 16, 10)
@@ -298,7 +290,7 @@ def summary_rows(summaries: Sequence[Summary], *, columns: int) -> Iterator[Frag
 
 
 def _local(each: Summary, form: str) -> str:
-    """Write a date in the zone of this machine, so that the dates of a table compare."""
+    """Format a date in the local time zone, so that the dates in a table can be compared."""
     if each.when is None:
         return each.date or "no date"
     try:

@@ -15,12 +15,12 @@ from time import monotonic
 
 import webencodings
 
-# Octets of a message made into characters.
+# Decoding octets of a message.
 #
-# Labels mean what the WHATWG Encoding Standard says they mean, as in every mail program with a browser
-# inside: gb2312 is read as gb18030, iso-8859-1 as windows-1252.  Labels that it does not list are sought
-# among Python's codecs.  An octet that is not in its charset becomes a lone surrogate, which the screen
-# shows as an escape such as ``\xfc``: it marks one place and leaves the rest of the text alone.
+# Labels have the meaning that the WHATWG Encoding Standard gives them, as in every mail program that
+# contains a browser: gb2312 is decoded as gb18030, iso-8859-1 as windows-1252.  Labels that it doesn't
+# list are looked up among Python's codecs.  An octet that isn't in its charset becomes a lone surrogate,
+# which the screen shows as an escape such as ``\xfc``; the rest of the text isn't affected.
 
 
 _NAMED_TOO = re.compile(r"[^a-z0-9]+")
@@ -30,9 +30,9 @@ _LONGEST_LABEL = 40
 _ODD = "poptalk-odd-octets"
 
 _DECODED_AS = {
-    # The Encoding Standard reads GBK by the decoder of GB18030, which contains it.
+    # The Encoding Standard decodes GBK as GB18030, which includes it.
     "gbk": "gb18030",
-    # The Standard replaces these by U+FFFD, for what web pages can do with them; mail cannot.
+    # The Standard replaces these by U+FFFD, because of what web pages can do with them; mail can't.
     "iso-2022-kr": "iso2022_kr",
     "hz-gb-2312": "hz",
     "iso-2022-cn": "",
@@ -44,14 +44,14 @@ _PYTHONS = frozenset(
     for name in aliases.values()
     if not name.endswith("_codec") and name not in ("rot_13", "mbcs", "tactis")
 )
-"""Python's names of charsets.  `codecs.lookup` would search the disk for each label of a stranger's."""
+"""Python's names of charsets.  `codecs.lookup` would search the disk for labels made up by strangers."""
 
 _UNSAID = frozenset({"", "us-ascii", "ascii", "ansi_x3.4-1968", "unknown-8bit", "x-unknown"})
-"""Labels that say nothing about octets above 127."""
+"""Labels that don't say anything about octets above 127."""
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
-    """Keep octets that are not in a charset, as `surrogateescape` does, whatever they are."""
+    """Keep octets that aren't in a charset, as `surrogateescape` does, whatever they are."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     octets = error.object[error.start : error.end]
@@ -63,19 +63,19 @@ codecs.register_error(_ODD, _mark)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """A text, and what is to be said about it."""
+    """A text, and remarks about it."""
 
     text: str
-    """Octets that are not in its charset are U+DC80 to U+DCFF."""
+    """Octets that aren't in its charset are U+DC80 to U+DCFF."""
     remarks: tuple[str, ...] = ()
 
 
 def decode(octets: bytes, label: str | None) -> Decoded:
-    """Decode octets by the label that their sender gave them.
+    """Decode octets in the charset that their sender named.
 
     Args:
-        octets: of text.
-        label: a charset; None where none is given.
+        octets: those of the text.
+        label: the charset; None if none is given.
     """
     name = (label or "").strip().strip("'\"").lower()
     if name in _UNSAID:
@@ -86,7 +86,7 @@ def decode(octets: bytes, label: str | None) -> Decoded:
         read = "" if octets.isascii() else f"; it is read as {guess}"
         remark = f'the charset "{name[:_LONGEST_LABEL]}" isn\'t known{read}'
         return Decoded(text=text, remarks=(remark,))
-    # The handlers from the quick one to the one that takes everything.
+    # The handlers, from the fastest to the one that accepts everything.
     for errors in ("strict", "surrogateescape", _ODD):
         try:
             text = octets.decode(codec, errors)
@@ -108,7 +108,7 @@ _SURROGATES = re.compile("[\udc80-\udcff]")
 
 
 def _guessed(octets: bytes) -> tuple[str, str]:
-    """Decode octets that nobody has named: UTF-8 if more of it fits than not, else windows-1252."""
+    """Decode octets without a label: as UTF-8 if most of them fit, otherwise as windows-1252."""
     text = octets.decode("utf-8", "surrogateescape")
     if octets.isascii():
         return text, "us-ascii"
@@ -121,7 +121,7 @@ def _guessed(octets: bytes) -> tuple[str, str]:
 
 @lru_cache(maxsize=256)
 def codec_of(label: str) -> str | None:
-    """Return the name of Python's codec for a label in lower case; None where nobody knows it."""
+    """Return the name of Python's codec for a label in lower case; None if it is unknown."""
     if not label.isascii() or not label.isprintable() or len(label) > _LONGEST_LABEL:
         return None
     for spelling in _spellings(label):
@@ -138,7 +138,7 @@ def codec_of(label: str) -> str | None:
 
 
 def _spellings(label: str) -> list[str]:
-    """Return a label as it is and in the ways in which it may have been meant."""
+    """Return a label as it is, and other spellings that may have been meant."""
     bare = label.removeprefix("x-").removeprefix("cs")
     # "cp-850", "cp_850" and "dos-850" are cp850; "iso2022jp" and "iso 8859-15" lack a hyphen.
     numbered = re.fullmatch(r"(?:cp|ibm|dos|ms|windows|win)[-_ ]*(\d{3,5})", bare)
@@ -153,34 +153,34 @@ def _spellings(label: str) -> list[str]:
 
 
 SECONDS = 1.4
-"""For one view: with the longest step between two looks at the clock it stays below two seconds."""
+"""For one view: including the longest step between two looks at the clock, it is below two seconds."""
 
 
 class TooLong(Exception):
-    """Reading takes longer than a view may take, or was stopped."""
+    """Parsing takes longer than a view may take, or was stopped."""
 
 
 class TimeLimit:
-    """The moment at which reading ends; it is asked between pieces of work that are short themselves."""
+    """The moment at which parsing ends; it is checked between short pieces of work."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._end = monotonic() + seconds
 
     def check(self) -> None:
-        """Go on only while there is time.
+        """Check that there is time left.
 
         Raises:
-            TooLong: there is none left.
+            TooLong: there is none.
         """
         if monotonic() > self._end:
             raise TooLong
 
     def extend(self, seconds: float) -> None:
-        """Allow for work that isn't the message's: the first HTML imports a library."""
+        """Allow for work that isn't the fault of the message: the first HTML imports a library."""
         self._end += seconds
 
     def stop(self) -> None:
-        """End the reading at its next check; any thread may call this."""
+        """Stop at the next check; any thread may call this."""
         self._end = -inf
 
 
@@ -188,23 +188,23 @@ HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 _META = re.compile(rb"<meta\s[^>]{0,200}?charset\s?=\s?[\"']?\s?([\w.:-]{1,40})", re.IGNORECASE)
 _LOOKED_AT = 1024
-"""Octets in which HTML has to name its charset (HTML Standard §4.2.5.4)."""
+"""Octets at the beginning in which HTML must name its charset (HTML Standard §4.2.5.4)."""
 
 
 def charset_within(content_type: str, octets: bytes) -> str | None:
-    """Return the charset that a part names in its text, as HTML may; None where it names none.
+    """Return the charset that a part names in its text, as HTML may; None if it doesn't.
 
     Args:
         content_type: in lower case.
-        octets: of the part.
+        octets: those of the part.
     """
     found = _META.search(octets[:_LOOKED_AT]) if content_type in HTML_TYPES else None
     return found[1].decode("ascii") if found else None
 
 
 MOST_HTML = 256 * 1024
-"""Characters of HTML that are read: mail programs cut off at 100,000, and of these the worst that was
-found (``&`` alone) takes half a second."""
+"""Characters of HTML that are parsed: mail programs stop at 100,000, and the worst case that was found
+(nothing but ``&``) takes half a second with this many."""
 
 
 def words_of(
@@ -214,7 +214,7 @@ def words_of(
 
     Args:
         content_type: in lower case.
-        text: of the part, decoded.
+        text: that of the part.
         parameter: returns a parameter of its content type.
         deadline: when to give up.
 
@@ -272,7 +272,7 @@ _CALENDAR = {
     "URL": "URL",
     "DESCRIPTION": "Description",
 }
-"""Properties that are shown, and what they are called."""
+"""Properties that are shown, and their labels."""
 
 _PROPERTY = re.compile(r'([A-Za-z0-9-]+)((?:;(?:[^":;]|"[^"]*")*)*+):(.*)', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -280,7 +280,7 @@ _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?\Z")
 
 
 def _from_calendar(text: str) -> str:
-    """Show what an event or a task says (RFC 5545 §3.1, §3.8); the text as it is where it has none."""
+    """Show events and tasks (RFC 5545 §3.1, §3.8); return the text unchanged if there are none."""
     within: list[str] = []
     rows: list[str] = []
     for line in re.sub(r"(?:\r\n|\r|\n)[ \t]", "", text).splitlines():
@@ -311,7 +311,7 @@ def _calendar_value(name: str, parameters: str, value: str) -> str:
 
 
 def _moment(value: str) -> str:
-    """Write a DATE-TIME or DATE (RFC 5545 §3.3.4, §3.3.5) as people do."""
+    """Format a DATE-TIME or DATE (RFC 5545 §3.3.4, §3.3.5) for people."""
     match = _MOMENT.match(value)
     if match is None:
         return value
@@ -328,7 +328,7 @@ def _moment(value: str) -> str:
 
 _SPACES = re.compile(r"[ \t\n\f\r]+")
 _SHAPELESS = dict.fromkeys((0xAD, 0x34F, 0x200B, 0x2060, 0xFEFF))
-"""Characters that are not seen, with which senders pad the preview that mail programs show."""
+"""Invisible characters, with which senders pad the preview in mail programs."""
 _UNSEEN = frozenset({"script", "style", "title", "template", "noframes"})
 _BLOCK = re.compile(
     "address|article|aside|blockquote|body|caption|center|d[dlt]|div|fieldset|figcaption|figure|footer"
@@ -337,12 +337,12 @@ _BLOCK = re.compile(
 _CELLS = frozenset({"td", "th"})
 _RULE = "-" * 20
 _DEEPEST_LIST = 8
-"""Lists within lists that are indented further."""
+"""Levels of nested lists that are indented."""
 
 
 def _from_html(html: str, deadline: TimeLimit) -> Decoded:
     before = monotonic()
-    from justhtml import stream  # It takes as long to import as a session takes to start.
+    from justhtml import stream  # Importing it takes as long as starting a session.
 
     deadline.extend(monotonic() - before)
     layout = _Layout()
@@ -363,7 +363,7 @@ def _from_html(html: str, deadline: TimeLimit) -> Decoded:
 
 
 class _Layout:
-    """Puts the text of a document into lines: blocks apart, cells apart, and where links lead to."""
+    """Arranges the text of a document in lines, with separate blocks and cells, and link targets."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -373,9 +373,9 @@ class _Layout:
         self._unseen: str | None = None
         self._pre = 0
         self._lists: list[int | None] = []
-        """The lists that have begun: the next number, None where they have none."""
+        """The open lists: the next number of each, None if it has no numbers."""
         self._after_target = False
-        """Whether the place to which a link leads was written last."""
+        """Whether the target of a link was written last."""
         self._links: list[tuple[str, int]] = []
 
     def start(self, tag: str, attributes: dict[str, str | None]) -> None:
@@ -464,12 +464,12 @@ class _Layout:
         self._line_empty, self._space = True, False
 
     def _break(self) -> None:
-        """Begin a line, unless one has just begun."""
+        """Begin a line, unless the present one is empty."""
         if not self._line_empty:
             self._new_line()
 
     def _link_ended(self) -> None:
-        """Say where a link leads to: what a reader of suspicious mail looks for."""
+        """Show the target of a link: readers of suspicious mail look for it."""
         if not self._links:
             return
         target, since = self._links.pop()

@@ -15,7 +15,7 @@ from poptalk.pop3.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
 
 # Longer than any host name (253 octets) that could be meant, and still only a line or two.
 PRINTABLE_LIMIT = 300

@@ -1,8 +1,8 @@
-"""The controller of a demo: between any keys, the shell, and the tutor of the lesson that is shown.
+"""The controller of a demo: between the keys, the shell, and the tutor of the lesson that is shown.
 
-It is the controller of a lesson with one more pair of hands.  The script's line is typed into the prompt
-of the shell, so that it looks there, and is masked, as if a learner had typed it; Enter does what Enter
-does at that prompt.  Going back and going on after one's own commands are the lesson's replay.
+It is the controller of a lesson with one more pair of hands.  The script's line is typed at the shell's
+prompt, so that it looks, and is masked, as if a learner had typed it; Enter does what it always does.
+Going back, and going on after one's own commands, use the lesson's replay.
 """
 
 from __future__ import annotations
@@ -11,43 +11,30 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from poptalk.lesson.actions import (
-    Awaiting,
-    Feedback,
-    FeedbackKind,
-    Heading,
-    LessonAction,
-)
+from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Heading, LessonAction
+from poptalk.lesson.document.model import Block, BlockKind, Lesson, QuizQuestion
 from poptalk.lesson.runner import SILENCES, Tutor
-from poptalk.lesson.session import Cursor
+from poptalk.lesson.session import Cursor, items_at
 from poptalk.lesson.task import SENT
 from poptalk.lesson.ui.controller import LessonController
-from poptalk.play.script import (
-    HANG_UP,
-    Script,
-    block_of,
-    is_endless,
-    letters,
-    line_of,
-    mistake_in,
-    question_of,
-)
-from poptalk.shell.live import LiveShell
+from poptalk.play.script import HANG_UP, letters, line_of, mistake_in
 from poptalk.terminal.markdown import render_comment
 
 if TYPE_CHECKING:
-    from poptalk.lesson.document.model import Lesson, QuizQuestion
+    from prompt_toolkit.buffer import Buffer
+
+    from poptalk.lesson.document.model import Item
     from poptalk.lesson.server import LessonServer
     from poptalk.play.demo import Demo
 
 SECONDS_WITHOUT_END = 0.7
-"""Silence after which a reply that the lesson knows to have no end is over."""
+"""Silence after which a reply counts as over, where the lesson says that it has no end."""
 
 MOST_TRIES = 2
-"""How often a line is sent that is not answered as the lesson says; then the lesson goes on."""
+"""How often a line is sent before the lesson goes on without the answer that it expects."""
 
-_SAID_AT_ONES_OWN = (FeedbackKind.NEWS, FeedbackKind.CLOSED)
-"""What is said of commands that are not the script's; the room has asked for them, not the lesson."""
+_SAID_OF_OWN_COMMANDS = (FeedbackKind.NEWS, FeedbackKind.CLOSED)
+"""What is said about one's own commands: the room has asked for them, not the lesson."""
 
 
 class PlayController(LessonController):
@@ -58,7 +45,9 @@ class PlayController(LessonController):
         tutor: of the lesson as it is shown, not begun.
         lesson_server: where its connections go.
         lesson: the lesson as it is shown, with captions for its prose.
-        script: what is shown.
+        headings: whether the headings of steps are shown.
+        goes_on: whether a step begins as soon as the one before it is done, as in a dialogue, where each
+            line is a step.
     """
 
     help = "F1 keys"
@@ -70,7 +59,8 @@ class PlayController(LessonController):
         lesson_server: LessonServer,
         *,
         lesson: Lesson,
-        script: Script,
+        headings: bool,
+        goes_on: bool,
     ) -> None:
         super().__init__(demo, tutor, lesson_server)
         self.begun = False
@@ -79,60 +69,60 @@ class PlayController(LessonController):
         """Whether the keys are those of the shell."""
         self._demo = demo
         self._lesson = lesson
-        self._script = script
+        self._headings = headings
+        self._goes_on = goes_on
         self._mistake: str | None = None
         """What is typed in place of the right line."""
         self._opened: list[str] = []
         """The letters of the answers that were opened."""
         self._question: QuizQuestion | None = None
         self._opening = False
-        """Whether what is said now is about an answer that was opened."""
+        """Whether the next feedback is about an answer that was opened."""
         self._tries: Counter[tuple[Cursor, str]] = Counter()
         self._coming_back = False
-        """Whether the session is brought back, after one's own commands, where the script is."""
+        """Whether the session is being brought back to the script, after one's own commands."""
         self._reminds = False
-        """Whether one's own commands were shown since the task was."""
+        """Whether one's own commands may have moved the task off the screen."""
         self._expected: tuple[object, ...] = ()
-        """What the script rests upon: the session as it was at the end of the script's last line."""
+        """The session as it was after the script's last line."""
         self._at = tutor.cursor
         self._beginning: Cursor | None = None
-        """Where the step has stopped for the first time."""
+        """Where the step stopped for the first time."""
 
     @property
-    def buffer_text(self) -> str:
-        """What stands in the line."""
-        shell = self._shell
-        assert isinstance(shell, LiveShell)
-        return shell.prompt_session.default_buffer.text
+    def buffer(self) -> Buffer:
+        """The line at the prompt."""
+        return self._demo.shell.prompt_session.default_buffer
 
     # What is typed next.
 
     @property
     def plays(self) -> bool:
-        """Whether keys type the script's line, and not what stands on them."""
+        """Whether any key types the script's line."""
         return not self.own_hands and self._to_be_confirmed is None
 
     @property
     def being_typed(self) -> str:
         """The line that is typed now, by the script or by hand."""
-        return self.buffer_text if self.own_hands else self.line or ""
+        return self.buffer.text if self.own_hands else self.line or ""
 
     @property
     def line(self) -> str | None:
         """What the script types now, empty where Enter alone goes on; None where one has to wait."""
         if not self.begun:
             return ""
-        if not self.is_idle or self.over or self._is_beginning_tls():
+        core = self._shell.session.core if self._shell.connected else None
+        if not self.is_idle or self.over or (core is not None and core.awaiting_tls):
             return None
-        if self._shell.connected and not self._shell.session.core.settled:
-            endless = is_endless(block_of(self._lesson, self.tutor), self.tutor)
-            return HANG_UP if endless and not self._patient else None
+        if core is not None and not core.settled:
+            return HANG_UP if self._is_endless() and not self._patient else None
         if self._mistake is not None:
             return self._mistake
         match self.tutor.awaiting:
             case Awaiting.CHOICE:
-                left = self._unopened()
-                return left[0] if left else ""
+                item = self._item
+                found = letters(item) if isinstance(item, QuizQuestion) else []
+                return next((letter for letter in found if letter not in self._opened), "")
             case Awaiting.COMMAND if self._is_given_up():
                 return ""
             case Awaiting.COMMAND:
@@ -144,24 +134,36 @@ class PlayController(LessonController):
             case _:
                 return None
 
-    def _is_beginning_tls(self) -> bool:
-        return self._shell.connected and self._shell.session.core.awaiting_tls
+    @property
+    def _item(self) -> Item | None:
+        """The part of the lesson that is due."""
+        cursor = self.tutor.cursor
+        items = items_at(self._lesson, cursor.step)
+        return items[cursor.item] if cursor.item < len(items) else None
 
-    def _unopened(self) -> list[str]:
-        question = question_of(self._lesson, self.tutor)
-        found = letters(question) if question is not None else []
-        return [letter for letter in found if letter not in self._opened]
+    @property
+    def _task(self) -> Block | None:
+        """The task that is due; None where it is something else."""
+        item = self._item
+        return item if isinstance(item, Block) and item.kind is BlockKind.TASK else None
+
+    def _is_endless(self) -> bool:
+        """Tell whether the reply to the awaited line has no end, so that hanging up comes next."""
+        task, turn = self._task, self.tutor.cursor.turn
+        if task is None or turn >= len(task.turns):
+            return False
+        return task.turns[turn].is_endless(next(iter(task.turns[turn + 1 :]), None))
 
     def _is_given_up(self) -> bool:
-        """Tell whether there is nothing left that could bring the lesson further.
+        """Tell whether nothing can take the lesson further.
 
         The awaited line was sent, and not answered as the lesson says; or no answer is right.
         """
         if self.tutor.awaiting is not Awaiting.COMMAND:
             return self.tutor.awaiting is Awaiting.CHOICE
         turn = self.tutor.awaited
-        if self._script.goes_on and turn is not None and turn.closes and not turn.hangs_up:
-            # Another server than the one of the dialogue may not close.
+        if self._goes_on and turn is not None and turn.closes and not turn.hangs_up:
+            # The server of the dialogue closed the connection; this one may not.
             return not self._shell.session.core.farewell
         verdict = self.tutor.verdict
         tries = self._tries[self.tutor.cursor, line_of(self.tutor) or ""]
@@ -175,7 +177,7 @@ class PlayController(LessonController):
         line = self.line
         if line is None:
             return
-        if self.buffer_text != line:
+        if self.buffer.text != line:
             self.type_next()
         elif not self.begun:
             self.begun = True
@@ -195,13 +197,14 @@ class PlayController(LessonController):
         if self._mistake is not None:
             self._mistake = None
             self._tries.clear()
-        endless = is_endless(block_of(self._lesson, self.tutor), self.tutor)
-        self.silences = (SECONDS_WITHOUT_END,) if endless else SILENCES
-        self._demo.take_line()
+        self.silences = (SECONDS_WITHOUT_END,) if self._is_endless() else SILENCES
+        text = self.buffer.text
+        self.buffer.reset(append_to_history=True)
+        self._demo.shell.enter(text)
         self._shell.view.reveal = False
 
     def type_next(self, *, whole: bool = False) -> None:
-        """Type the next character of the script's line, or what is left of it; Enter alone sends.
+        """Type the next character of the script's line; only Enter sends.
 
         Args:
             whole: whether to type all that is left.
@@ -209,33 +212,34 @@ class PlayController(LessonController):
         line = self.line
         if line is None:
             return
-        text = self.buffer_text
-        if not line.startswith(text):
-            text = ""
-            self._demo.clear_line()
-        left = line[len(text) :]
-        self._demo.insert(left if whole else left[:1])
+        if not line.startswith(self.buffer.text):
+            self.buffer.reset()
+        left = line[len(self.buffer.text) :]
+        self.buffer.insert_text(left if whole else left[:1])
+
+    def click(self) -> None:
+        """Type what is left of the line; send it if nothing is."""
+        line = self.line
+        if line is not None and self.buffer.text != line:
+            self.type_next(whole=True)
+        else:
+            self.press_enter()
 
     def type_mistake(self) -> None:
-        """Type the first mistake that is listed; once more, and the right line is due again."""
+        """Type the first mistake that is listed; the second time, go back to the right line."""
         if self.line is None or not self.begun:
             return
         if self._mistake is not None:
             self._mistake = None
-            self._demo.clear_line()
+            self.buffer.reset()
             return
-        block = block_of(self._lesson, self.tutor)
-        step = self.tutor.step
-        line = mistake_in(step, block, self.tutor) if self._may_mistake() else None
-        if line is None:
-            self._demo.tell("no mistake is listed here")
+        if self.tutor.awaiting is Awaiting.COMMAND and self._shell.connected:
+            self._mistake = mistake_in(self.tutor.step, self._task, self.tutor)
+        if self._mistake is None:
+            self._demo.told = "no mistake is listed here"
             return
-        self._mistake = line
-        self._demo.clear_line()
+        self.buffer.reset()
         self.type_next(whole=True)
-
-    def _may_mistake(self) -> bool:
-        return self.tutor.awaiting is Awaiting.COMMAND and self._shell.connected
 
     def go_back(self) -> None:
         """Begin the step again; from its beginning, go back to the step before."""
@@ -255,7 +259,9 @@ class PlayController(LessonController):
         self._forget_line()
         self.own_hands = not self.own_hands
         self._reminds = True
-        if not self.own_hands and not self.busy and not self._fits():
+        due = self._shell.connected and not self._shell.session.core.settled
+        fits = not due and self._situation() == self._expected
+        if not self.own_hands and not self.busy and not fits:
             self._come_back()
         self.remind()
         self._demo.changed()
@@ -266,20 +272,16 @@ class PlayController(LessonController):
         if self._to_be_confirmed is not None:
             self._confirmed("no")
         self._shell.view.reveal = False
-        self._demo.clear_line()
+        self.buffer.reset()
 
-    # Whether the session is where the script has left it.
-
-    def _fits(self) -> bool:
-        due = self._shell.connected and not self._shell.session.core.settled
-        return not due and self._situation() == self._expected
+    # Whether the session is where the script left it.
 
     def _situation(self) -> tuple[object, ...]:
-        seen = self.tutor.seen
+        seen = self.tutor.session.now
         return (seen.state, seen.encrypted, seen.challenge, seen.named, seen.marked, seen.farewell)
 
     def _come_back(self) -> None:
-        """Bring the session where the script is, by replay on a connection of its own."""
+        """Bring the session back to the script, by a replay on a new connection."""
         if self.tutor.awaiting is Awaiting.OVER:
             return
         self._coming_back = True
@@ -289,7 +291,7 @@ class PlayController(LessonController):
             self.carry_out(self.tutor.open())
 
     def _take_note(self) -> None:
-        """Take note of where the lesson stands, once something has come about."""
+        """Take note of where the lesson stands, after anything has happened."""
         cursor = self.tutor.cursor
         if not self.own_hands or self.busy or cursor != self._at:
             self._expected = self._situation()
@@ -301,7 +303,9 @@ class PlayController(LessonController):
         self._at = cursor
         if waits:
             self._coming_back = False
-        question = question_of(self._lesson, self.tutor)
+        asked = self.tutor.awaiting is Awaiting.CHOICE
+        item = self._item if asked else None
+        question = item if isinstance(item, QuizQuestion) else None
         if question is not self._question:
             self._question = question
             self._opened.clear()
@@ -322,7 +326,7 @@ class PlayController(LessonController):
         super().carry_out(actions)
         self._take_note()
         at_pause = self.tutor.awaiting is Awaiting.PAUSE and not self.busy
-        if self._script.goes_on and at_pause and not self.over:
+        if self._goes_on and at_pause and not self.over:
             self.carry_out(self.tutor.entered("") or ())
 
     def remind(self) -> None:
@@ -337,8 +341,8 @@ class PlayController(LessonController):
         self._take_note()
 
     def silence(self, seconds: float) -> None:
-        """Say nothing of a reply that is known to have no end; hanging up comes next."""
-        if is_endless(block_of(self._lesson, self.tutor), self.tutor) and not self.busy:
+        """Say nothing about a reply that is known to have no end; hanging up comes next."""
+        if self._is_endless() and not self.busy:
             self._patient = False
             self._take_note()
         else:
@@ -349,10 +353,14 @@ class PlayController(LessonController):
         match action:
             case Heading(level=1):
                 pass
-            case Heading() if not self._script.headings:
+            case Heading() if not self._headings:
                 pass
             case Feedback() if self._opening:
-                self._show_answer(action)
+                # Whether an answer is right, and why.
+                right = action.kind is FeedbackKind.DONE
+                word = ("done", "yes") if right else ("notyet", "no")
+                columns = self._shell.view.size()[1]
+                self._shell.say(render_comment(word, action.text, columns=columns))
             case Feedback() if self._is_noise(action.kind):
                 pass
             case _:
@@ -362,15 +370,8 @@ class PlayController(LessonController):
         if self._coming_back:
             return kind is not FeedbackKind.NEWS
         if self.own_hands:
-            return kind not in _SAID_AT_ONES_OWN
+            return kind not in _SAID_OF_OWN_COMMANDS
         return kind in (FeedbackKind.DONE, FeedbackKind.HINT)
-
-    def _show_answer(self, action: Feedback) -> None:
-        """Say whether an answer is right, and why."""
-        right = action.kind is FeedbackKind.DONE
-        word = ("done", "yes") if right else ("notyet", "no")
-        columns = self._shell.view.size()[1]
-        self._shell.say(render_comment(word, action.text, columns=columns))
 
     def left(self) -> None:
         """Say nothing: the audience has seen it."""
@@ -388,5 +389,5 @@ class PlayController(LessonController):
         return super().prompt(usual, short=short)
 
     def facts(self) -> Sequence[str]:
-        """Say whose hands are at work; nobody is to wonder."""
+        """Say who types."""
         return ("your own hands",) if self.own_hands else ("demo",)

@@ -1,9 +1,8 @@
-"""A demo: what hosts the lesson that is shown, with its title, its bottom line and its notes."""
+"""A demo: hosts the lesson that is shown, with its title, its bottom line and its notes."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poptalk.lesson.actions import Awaiting, FeedbackKind
@@ -15,7 +14,7 @@ from poptalk.play.controller import PlayController
 from poptalk.play.keys import play_keys
 from poptalk.play.notes import NotesPage
 from poptalk.play.pace import Pace, SelfPlaying, Tempo
-from poptalk.play.script import Script, captioned
+from poptalk.play.script import captioned, said_now
 from poptalk.shell.commands.registry import run_local
 from poptalk.shell.live import LiveShell, toolbar
 from poptalk.terminal.safe import cut
@@ -23,6 +22,7 @@ from poptalk.terminal.safe import cut
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
+    from poptalk.lesson.document.model import Lesson
     from poptalk.lesson.progress import ProgressEvent
     from poptalk.lesson.server import LessonServer
     from poptalk.play.notes import NotesFile
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 
 
 KEYS_HELP = (
-    "Any key types, Enter sends. `PageUp`: a step back. `Tab`: your own hands, and back.\n\n"
+    " `PageUp`: a step back. `Tab`: your own hands, and back.\n\n"
     "`F2` a mistake, `F3` the octets, `F4` the password, `F5` blank, `F1` these keys. `Ctrl-D` leaves."
 )
-"""What the keys do; each function key has another for keyboards that hide them."""
+"""What the keys do, whoever types; each function key has another for keyboards that hide them."""
 
-CLICKER_HELP = KEYS_HELP.replace("Any key types, Enter sends.", "PageDown types, then sends.")
-AUTO_HELP = KEYS_HELP.replace("Any key types, Enter sends.", "It plays by itself.")
-
-_HELP = {Pace.KEYS: KEYS_HELP, Pace.CLICKER: CLICKER_HELP, Pace.AUTO: AUTO_HELP}
+_WHO_TYPES = {
+    Pace.KEYS: "Any key types, Enter sends.",
+    Pace.CLICKER: "PageDown types, then sends.",
+    Pace.AUTO: "It plays by itself.",
+}
 
 THE_END = "That was all. `PageUp` goes back, `q` leaves."
 
@@ -48,9 +49,10 @@ class Demo:
     """Shows a lesson in a shell; see `LessonHost` for learners.
 
     Args:
-        script: what is shown.
+        lesson: what is shown.
         lesson_server: where.
         stage: the screen.
+        is_dialogue: whether the lesson was made of a dialogue.
         start: the slug of the step to begin with; None for the beginning.
         bare: whether the prose is left out.
         pace: who presses the keys.
@@ -61,10 +63,11 @@ class Demo:
 
     def __init__(
         self,
-        script: Script,
+        lesson: Lesson,
         lesson_server: LessonServer,
         stage: Stage,
         *,
+        is_dialogue: bool = False,
         start: str | None = None,
         bare: bool = False,
         pace: Pace = Pace.KEYS,
@@ -77,16 +80,18 @@ class Demo:
         self.shell: LiveShell
         self.view: LessonView
         self.controller: PlayController
-        self._script = replace(script, headings=script.headings and not bare)
-        self._lesson = captioned(script.lesson, bare=bare)
+        self.told = ""
+        """What the bottom line says until the next key: for the speaker, not for the audience."""
+        self._lesson = lesson
+        self._shown = captioned(lesson, bare=bare)
+        self._is_dialogue = is_dialogue
+        self._headings = not (is_dialogue or bare)
         self._server = lesson_server
         self._start = start
         self._loop = loop
         self._notes = notes
         self._tempo = tempo
         self._started = time.time()
-        self._told = ""
-        """What the bottom line says until the next key."""
 
     def begin(self, shell: Shell) -> None:
         """Show the title in a shell."""
@@ -94,6 +99,7 @@ class Demo:
         self.shell = shell
         self.view = LessonView(shell)
         shell.screen.is_narrow = True
+        shell.while_stopped = self.stage.given_back
         shell.prompt_session.key_bindings = play_keys(self, shell.prompt_session.key_bindings)
         shell.prompt_session.bottom_toolbar = self._bottom_line
         self.open()
@@ -101,16 +107,21 @@ class Demo:
             SelfPlaying(self, self._tempo or Tempo(), loop=self._loop).begin()
 
     def open(self) -> None:
-        """Have the title on the screen, and nothing done yet."""
+        """Show the title, before anything is done."""
         tutor = Tutor(
-            self._lesson,
+            self._shown,
             position=self._start,
             live=self._server.live,
             known=self._server.known,
             later_letters=self._server.later_letters,
         )
         self.controller = PlayController(
-            self, tutor, self._server, lesson=self._lesson, script=self._script
+            self,
+            tutor,
+            self._server,
+            lesson=self._shown,
+            headings=self._headings,
+            goes_on=self._is_dialogue,
         )
         self.shell.controller = self.controller
         self.view.prose(f"# {self._lesson.title}\n\n{self._lesson.summary}")
@@ -120,28 +131,9 @@ class Demo:
     # What the controller asks.
 
     def started(self) -> None:
-        """Begin on an empty screen; the clock runs."""
+        """Begin on an empty screen, and start the clock."""
         self._started = time.time()
         self.clear_screen()
-
-    def take_line(self) -> None:
-        """Do what Enter does with the line."""
-        buffer = self.shell.prompt_session.default_buffer
-        text = buffer.text
-        buffer.reset(append_to_history=True)
-        self.shell.take(text)
-
-    def insert(self, text: str) -> None:
-        """Type into the line."""
-        self.shell.prompt_session.default_buffer.insert_text(text)
-
-    def clear_line(self) -> None:
-        """Empty the line."""
-        self.shell.prompt_session.default_buffer.reset()
-
-    def tell(self, text: str) -> None:
-        """Tell the speaker something that the audience need not read."""
-        self._told = text
 
     def changed(self) -> None:
         """Write the notes that are due."""
@@ -150,7 +142,7 @@ class Demo:
         try:
             self._notes.write(self._page())
         except OSError as error:
-            self.tell(f"the notes cannot be written: {error.strerror}")
+            self.told = f"the notes cannot be written: {error.strerror}"
 
     # What the controller of any lesson asks of its host.
 
@@ -166,36 +158,32 @@ class Demo:
 
     def show_menu(self) -> None:
         """Say that there is none."""
-        self.tell("a demo has no menu")
+        self.told = "a demo has no menu"
 
     # Keys: see `keys`.
 
-    def any_key(self) -> None:
-        """Take note that a key was pressed: what the bottom line said is read."""
-        self._told = ""
-
     def show_keys(self) -> None:
         """Show what the keys do."""
-        self.view.prose(_HELP[self.pace])
+        self.view.prose(_WHO_TYPES[self.pace] + KEYS_HELP)
 
     def show_octets(self) -> None:
         """Show the last line and its reply, octet for octet."""
         if self.controller.begun and self.shell.session.exchanges.last is not None:
             run_local(self.shell, "raw")
         else:
-            self.tell("nothing was said yet")
+            self.told = "nothing was said yet"
 
     def show_password(self) -> None:
-        """Show the password that is being typed, or, once it was sent, what was sent."""
+        """Show the password that is being typed or, after that, the one that was sent."""
         view = self.shell.view
         if self._server.live:
-            self.tell("the password of a real account is not shown")
+            self.told = "the password of a real account is not shown"
         elif self.shell.secret_in_text(self.controller.being_typed) is not None:
             view.reveal = not view.reveal
         elif self.shell.session.exchanges.secrets:
             run_local(self.shell, "reveal")
         else:
-            self.tell("no password is being sent")
+            self.told = "no password is being sent"
 
     def again(self) -> None:
         """Begin again, on an empty screen."""
@@ -204,39 +192,29 @@ class Demo:
         self.open()
 
     def clear_screen(self) -> None:
-        """Empty the screen; it can be scrolled back where the terminal can."""
+        """Clear the screen."""
         self.shell.screen.flush()
         self.shell.prompt_session.app.renderer.clear()
-
-    def leave(self) -> None:
-        """End the demo."""
-        self.shell.leave()
 
     # The bottom line, and the notes.
 
     def _bottom_line(self) -> StyleAndTextTuples:
-        if self._told:
-            return [("class:toolbar", cut(self._told, self.shell.view.size()[1]))]
+        if self.told:
+            return [("class:toolbar", cut(self.told, self.shell.view.size()[1]))]
         return toolbar(self.shell)
 
     def _page(self) -> NotesPage:
         controller, tutor = self.controller, self.controller.tutor
-        items = items_at(self._script.lesson, tutor.cursor.step)
-        notes = [item.text for item in items if isinstance(item, SpeakerNote)]
+        items = items_at(self._lesson, tutor.cursor.step)
+        where, step = tutor.prompt.replace("/", " of "), tutor.step
         return NotesPage(
             started=self._started,
-            place=self._place(),
+            place=f"step {where}: {step.title}" if step is not None else self._lesson.title,
             following=self._following(),
-            notes=notes,
-            text=[prose.source for prose in self._script.said_now(tutor)],
+            notes=[item.text for item in items if isinstance(item, SpeakerNote)],
+            text=said_now(self._lesson, tutor),
             hands="your own hands: Tab goes on with the script" if controller.own_hands else "",
         )
-
-    def _place(self) -> str:
-        tutor, lesson = self.controller.tutor, self._script.lesson
-        step, title = tutor.step, lesson.title
-        where = tutor.prompt.replace("/", " of ")
-        return f"step {where}: {step.title}" if step is not None else title
 
     def _following(self) -> str:
         line = self.controller.line

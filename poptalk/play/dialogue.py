@@ -17,8 +17,8 @@ from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.practice.server import fresh_timestamp, practice_server
 from poptalk.run.run import read_dialogue, refuse_long_waits
 from poptalk.run.server import MAX_WAIT, account_for, greeting_timestamps, persona_for
+from poptalk.transcript import model as notation
 from poptalk.transcript.model import (
-    Act,
     Action,
     AnyLines,
     ClientLine,
@@ -27,10 +27,7 @@ from poptalk.transcript.model import (
     ExpectedReply,
     Send,
     ServerLine,
-    Side,
-    exchanges,
 )
-from poptalk.transcript.model import Step as DialogueStep
 from poptalk.transcript.pattern import Pattern
 from poptalk.transcript.placeholders import REASONS
 
@@ -42,20 +39,24 @@ def lesson_of(name: str) -> tuple[Lesson, Dialogue]:
         name: its file.
 
     Raises:
-        UsageError: it is no dialogue, or has a line that nothing here can work out.
+        UsageError: it is no dialogue, or has a placeholder whose value cannot be worked out.
     """
     dialogue = read_dialogue(name)
     refuse_long_waits(dialogue, most=MAX_WAIT)
     _refuse_unknown(dialogue)
     account = account_for(dialogue, user=None)
+    path = Path(name)
+    parts = [Dialogue(steps=tuple(part)) for part in _parts(dialogue)]
     steps = [
-        Step(slug=f"{number}", title=_title(part), items=(_task(part),))
-        for number, part in enumerate(_parts(dialogue), 1)
+        Step(
+            slug=f"{number}", title=_title(part), items=(Block(kind=BlockKind.TASK, dialogue=part),)
+        )
+        for number, part in enumerate(parts, 1)
     ]
     lesson = Lesson(
-        name=Path(name).stem,
-        path=Path(name),
-        title=Path(name).name,
+        name=path.stem,
+        path=path,
+        title=path.name,
         mailbox=account.mailbox,
         persona=persona_for(dialogue),
         user=account.name,
@@ -66,78 +67,68 @@ def lesson_of(name: str) -> tuple[Lesson, Dialogue]:
 
 
 def needs_login(dialogue: Dialogue) -> bool:
-    """Tell whether a name or a password is to be put into a line."""
+    """Tell whether a line needs a name or a password."""
     return any(name in REASONS and name != "host" for name in _named(dialogue.steps))
 
 
-def _named(steps: Iterable[DialogueStep]) -> Iterator[str]:
+def _named(steps: Iterable[notation.Step]) -> Iterator[str]:
     """Give the names in the lines of the client that have no value of their own."""
     for step in steps:
-        for part in step.pattern.placeholders if isinstance(step, ClientLine) else ():
-            if part.name is not None and part.default is None:
-                yield part.name
+        if isinstance(step, ClientLine):
+            parts = step.pattern.placeholders
+            yield from (each.name for each in parts if each.name and each.default is None)
 
 
 def _refuse_unknown(dialogue: Dialogue) -> None:
     known = set(REASONS)
     for step in dialogue.steps:
-        if isinstance(step, ClientLine):
-            for name in _named([step]):
-                if name not in known:
-                    raise UsageError(
-                        f"{dialogue.name}:{step.line}: play cannot work out {{{name}}}; poptalk run "
-                        "may be able to"
-                    )
+        for name in _named([step]):
+            if name not in known:
+                raise UsageError(
+                    f"{dialogue.name}:{step.line}: play cannot work out {{{name}}}; poptalk run "
+                    "may be able to"
+                )
         if isinstance(step, ClientLine | ServerLine):
-            known |= set(_names_in(step.pattern))
+            known |= _names_in(step.pattern)
 
 
-def _names_in(pattern: Pattern) -> Iterator[str]:
-    return (part.name for part in pattern.placeholders if part.name is not None)
+def _names_in(pattern: Pattern) -> set[str]:
+    return {part.name for part in pattern.placeholders if part.name is not None}
 
 
-def _task(steps: tuple[DialogueStep, ...]) -> Block:
-    return Block(kind=BlockKind.TASK, dialogue=Dialogue(steps=steps))
-
-
-def _title(steps: Iterable[DialogueStep]) -> str:
-    """Name a step by its commands; whatever follows them may be a secret."""
-    acts = exchanges(Dialogue(steps=tuple(steps)))
+def _title(part: Dialogue) -> str:
+    """Name a step by its commands; what follows them may be a secret."""
     words = [
         act.command.verb.keyword if act.command.verb is not None else "a line"
-        for act in acts
+        for act in notation.exchanges(part)
         if isinstance(act, Send) and not act.answers_challenge
     ]
     return ", ".join(words) or "the connection"
 
 
-def _parts(dialogue: Dialogue) -> list[tuple[DialogueStep, ...]]:
-    """Part a dialogue where nothing is due, so that each part is a command with what answers it."""
+def _parts(dialogue: Dialogue) -> list[list[notation.Step]]:
+    """Cut a dialogue where no reply is due, so that each part is a command with its reply."""
     loose = list(_loosened(dialogue))
     answered = any(isinstance(step, ServerLine | AnyLines) for step in dialogue.steps)
     begins = {id(step) for step in _beginnings(Dialogue(steps=tuple(loose)), answered=answered)}
-    parts: list[list[DialogueStep]] = [[]]
+    parts: list[list[notation.Step]] = [[]]
     for step in loose:
-        if id(step) in begins and _is_begun(parts[-1]):
+        # What opens a connection stays with the first line on it.
+        if id(step) in begins and any(isinstance(each, ClientLine) for each in parts[-1]):
             parts.append([])
         parts[-1].append(step)
-    return [tuple(part) for part in parts]
+    return parts
 
 
-def _is_begun(part: Iterable[DialogueStep]) -> bool:
-    """Tell whether a part has a line; what opens a connection stays with the first line on it."""
-    return any(isinstance(step, ClientLine) for step in part)
-
-
-def _beginnings(dialogue: Dialogue, *, answered: bool) -> Iterator[DialogueStep]:
+def _beginnings(dialogue: Dialogue, *, answered: bool) -> Iterator[notation.Step]:
     """Give the lines at which a part may begin.
 
     Args:
         dialogue: the dialogue.
-        answered: whether it has answers at all; in one without, every line is followed by its own.
+        answered: whether it has replies at all; without any, a part may begin at every line.
     """
     due = 0
-    for act in exchanges(dialogue):
+    for act in notation.exchanges(dialogue):
         match act:
             case Send():
                 if not act.answers_challenge and not due:
@@ -154,21 +145,23 @@ def _beginnings(dialogue: Dialogue, *, answered: bool) -> Iterator[DialogueStep]
                 pass
 
 
-def _loosened(dialogue: Dialogue) -> Iterator[DialogueStep]:
-    """Give the lines of a dialogue, with any answer in the place of one that nothing depends on."""
+def _loosened(dialogue: Dialogue) -> Iterator[notation.Step]:
+    """Give the lines of a dialogue, with any answer in place of those that nothing depends on."""
     used = set(_named(dialogue.steps)) - set(REASONS)
     kept = {id(step) for step in dialogue.steps if not isinstance(step, ServerLine | AnyLines)}
-    instead: dict[int, DialogueStep] = {}
-    acts = exchanges(dialogue)
-    for act, following in pairwise((*acts, None)):
-        if _says_goodbye(act) and _hangs_up(following):
-            # The server closes by itself, and may be the first.
-            kept.discard(id(following))
+    instead: dict[int, notation.Step] = {}
+    for act, following in pairwise((*notation.exchanges(dialogue), None)):
         if not isinstance(act, ExpectedReply):
             continue
+        verb = act.answers.verb if act.answers is not None else None
+        match following:
+            case Direction(action=Action.CLOSE, side=notation.Side.CLIENT) if (
+                verb is not None and verb.effect is Effect.FAREWELL
+            ):
+                # The server closes by itself, and may be the first.
+                kept.discard(id(following))
         lines = [step for step in act.steps if isinstance(step, ServerLine)]
-        captures = any(not used.isdisjoint(_names_in(step.pattern)) for step in lines)
-        if captures or _is_challenge(act):
+        if _is_challenge(act) or any(used & _names_in(step.pattern) for step in lines):
             kept |= set(map(id, act.steps))
         else:
             instead[id(act.steps[0])] = AnyLines(line=act.steps[0].line)
@@ -179,16 +172,6 @@ def _loosened(dialogue: Dialogue) -> Iterator[DialogueStep]:
             yield instead[id(step)]
 
 
-def _says_goodbye(act: Act | None) -> bool:
-    verb = act.answers.verb if isinstance(act, ExpectedReply) and act.answers is not None else None
-    return verb is not None and verb.effect is Effect.FAREWELL
-
-
-def _hangs_up(act: Act | None) -> bool:
-    closes = isinstance(act, Direction) and act.action is Action.CLOSE
-    return closes and isinstance(act, Direction) and act.side is Side.CLIENT
-
-
 def _is_challenge(reply: ExpectedReply) -> bool:
     first = reply.steps[0]
     line = first.payload if isinstance(first, ServerLine) else ""
@@ -196,7 +179,7 @@ def _is_challenge(reply: ExpectedReply) -> bool:
 
 
 class DialogueServer(LessonServer):
-    """The practice server as a dialogue wants it; a context manager that stops it at its end.
+    """The practice server as a dialogue needs it; a context manager that stops it.
 
     Args:
         dialogue: the dialogue.

@@ -1,7 +1,7 @@
 """Speaker's notes: a file that a demo writes, and the screen of a second terminal that follows it.
 
-The projector never shows them.  The file is written whole and put into the place of the old one, so that
-a reader never sees half of it, and only its owner can read it.
+The projector never shows them.  Each page is a whole new file, put in the place of the old one, so that
+a reader never sees half of it.  Only its owner can read it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from poptalk.terminal.safe import Fragments, harmless, wrap
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-    from poptalk.terminal.theme import Theme
+    from poptalk.shell.script import ShellSettings
 
 _KIND = "poptalk-notes"
-"""The first key of the file: by it a file of something else is never written over."""
+"""The first key of the file, so that no other file is overwritten."""
 
 _MOST_OCTETS = 1_000_000
-"""More than any step has to say; a file that is larger is none of ours."""
+"""More than any step has to say; a larger file isn't one of ours."""
 
 REFRESH_SECONDS = 0.3
 """How often the second terminal looks at the file, and draws the clock."""
@@ -41,7 +41,7 @@ class NotesPage:
     """What the speaker sees."""
 
     started: float
-    """When the demo began: seconds since 1970."""
+    """When the demo began, in seconds since 1970."""
     place: str
     """The step, such as `step 3 of 7: Letter by letter`."""
     following: str
@@ -51,14 +51,14 @@ class NotesPage:
     text: Sequence[str] = ()
     """The prose that the audience does not see, in Markdown."""
     hands: str = ""
-    """Whose hands are at work, where they are not the script's."""
+    """Who types, where it isn't the script."""
 
 
 class NotesFile:
-    """A file with the page of notes that is due.
+    """A file with the present page of notes.
 
     Args:
-        path: the file; notes that are there from before are written over.
+        path: the file; notes from an earlier demo are overwritten.
 
     Raises:
         UsageError: it cannot be written, or holds something else.
@@ -75,7 +75,7 @@ class NotesFile:
             raise UsageError(f"{path} cannot be written: {reason(error)}") from error
 
     def write(self, page: NotesPage) -> None:
-        """Write a page, if it is not the one that is there.
+        """Write a page, if it isn't there already.
 
         Raises:
             OSError: it cannot be written.
@@ -85,7 +85,7 @@ class NotesFile:
             self._page = page
 
     def remove(self) -> None:
-        """Take the file away: the demo is over."""
+        """Remove the file: the demo is over."""
         with suppress(OSError):
             self._path.unlink()
 
@@ -102,7 +102,7 @@ class NotesFile:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Read what a file of notes holds; None for a file of something else."""
+    """Read a file of notes; return None for any other file."""
     try:
         with path.open("rb") as file:
             found = json.loads(file.read(_MOST_OCTETS))
@@ -113,7 +113,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def read_notes(path: Path) -> NotesPage | None:
-    """Read the page that is due; None where there is none, or no file."""
+    """Read the present page; None where there is none, or no file."""
     try:
         found = _read(path)
         return NotesPage(**found) if found else None
@@ -127,7 +127,7 @@ def render_notes(
     """Give the rows of the second terminal.
 
     Args:
-        page: what is due; None before the demo, and after it.
+        page: the present page; None before the demo, and after it.
         now: seconds since 1970.
         columns: cells of a row.
         path: the file, to be named where there is nothing to show.
@@ -137,7 +137,8 @@ def render_notes(
         words = f"{clock}  No demo writes its notes to {path} now. q leaves."
         return [[("note", row)] for row in wrap(harmless(words), columns)]
     width = min(columns, MOST_COLUMNS)
-    head = f"{_since(page.started, now)}  {clock}  {page.place}"
+    minutes, seconds = divmod(int(max(0, now - page.started)), 60)
+    head = f"{minutes}:{seconds:02}  {clock}  {page.place}"
     rows: list[Fragments] = [[("heading", row)] for row in wrap(harmless(head), columns)]
     if page.hands:
         rows.append([("warn", harmless(page.hands))])
@@ -149,25 +150,22 @@ def render_notes(
     return rows
 
 
-def _since(started: float, now: float) -> str:
-    minutes, seconds = divmod(int(max(0, now - started)), 60)
-    return f"{minutes}:{seconds:02}"
-
-
-def show_notes(path: Path, *, theme: Theme, color: bool) -> int:
-    """Follow a file of notes until `q`; return the exit code.
+def show_notes(name: str, options: ShellSettings) -> int:
+    """Follow a file of notes in another terminal until `q`; return the exit code.
 
     Args:
-        path: the file; it need not be there yet.
-        theme: what the styles look like.
-        color: whether to use colours.
+        name: the file; it need not be there yet.
+        options: the colours and the theme.
     """
     from prompt_toolkit import Application
     from prompt_toolkit.key_binding import KeyBindings
     from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 
-    from poptalk.terminal.theme import MONO, ptk_color_depth, ptk_style
+    from poptalk.terminal.screen import use_color
+    from poptalk.terminal.theme import MONO, ptk_color_depth, ptk_style, theme_named
 
+    path = Path(name)
+    color = use_color(options.color, os.environ, isatty=True)
     keys = KeyBindings()
 
     def draw() -> StyleAndTextTuples:
@@ -182,7 +180,7 @@ def show_notes(path: Path, *, theme: Theme, color: bool) -> int:
     application: Application[None] = Application(
         layout=Layout(Window(FormattedTextControl(draw), wrap_lines=True)),
         key_bindings=keys,
-        style=ptk_style(theme if color else MONO),
+        style=ptk_style(theme_named(options.theme) if color else MONO),
         color_depth=ptk_color_depth(color=color),
         include_default_pygments_style=False,
         full_screen=True,

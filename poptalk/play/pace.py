@@ -26,7 +26,7 @@ class Tempo:
     """How fast a demo plays by itself, in seconds."""
 
     character: float = 0.08
-    """Between two characters: as somebody types who can."""
+    """Between two characters: as a good typist types."""
     line: float = 0.8
     """Between the end of a line and Enter."""
     rest: float = 1.5
@@ -38,14 +38,14 @@ class Tempo:
     again: float = 8.0
     """From the end to the next beginning."""
     look: float = 0.1
-    """Between two looks whether the server has answered."""
+    """Between two looks to see if the server has answered."""
 
 
 class SelfPlaying:
     """Presses the keys of a demo.
 
     Args:
-        demo: the demo; it waits while somebody else's hands are at work.
+        demo: the demo; it waits while a person types.
         tempo: how fast.
         loop: whether it begins again at its end.
     """
@@ -63,7 +63,7 @@ class SelfPlaying:
         self._demo.shell.after(self._tempo.rest, self._play)
 
     def _play(self) -> None:
-        """Press the next key, and do so again after a while."""
+        """Press the next key, and another after a while."""
         app = self._demo.shell.prompt_session.app
         if app.is_done:
             return
@@ -80,19 +80,16 @@ class SelfPlaying:
             return self._begin_again() if self._loop else None
         if line is None or not controller.plays or demo.stage.is_blank:
             return tempo.look
-        if seconds := self._reading():
-            return seconds
-        if controller.buffer_text == line:
+        # What has come since the last key is read first.
+        shown = demo.shell.shown()
+        rows, self._rows = shown - self._rows, shown
+        if rows:
+            return min(rows * tempo.row, tempo.most)
+        if controller.buffer.text == line:
             controller.press_enter()
             return tempo.rest
         controller.type_next()
-        return tempo.line if controller.buffer_text == line else tempo.character
-
-    def _reading(self) -> float:
-        """Give the seconds that it takes to read what has come since the last key; 0 if none has."""
-        shown = self._demo.shell.shown()
-        rows, self._rows = shown - self._rows, shown
-        return min(rows * self._tempo.row, self._tempo.most)
+        return tempo.line if controller.buffer.text == line else tempo.character
 
     def _begin_again(self) -> float:
         """Let the end be read, then begin again."""

@@ -1,27 +1,17 @@
 """What a demo types: the lines that a lesson awaits, its answers and its mistakes.
 
-A demo is a lesson in which the script types.  So the tutor runs it as ever, and here is only what is
-typed next, and what becomes of the prose: captions, since an audience listens to somebody already.
+A demo is a lesson in which the script types.  The tutor runs it as usual, so this file only says what is
+typed next, and what is left of the prose: captions, because an audience is already listening to someone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from string import ascii_lowercase
 
-from poptalk.lesson.actions import Awaiting
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Item,
-    Lesson,
-    Prose,
-    QuizQuestion,
-    Step,
-    Turn,
-)
+from poptalk.lesson.document import model
+from poptalk.lesson.document.model import Block, BlockKind, Lesson, QuizQuestion
 from poptalk.lesson.runner import Tutor
 from poptalk.lesson.session import items_at
 from poptalk.lesson.task import LINE_END
@@ -33,38 +23,38 @@ from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import FillError
 
 HANG_UP = f"{LOCAL_PREFIX}close"
-"""What is typed to hang up without a word."""
+"""What is typed to hang up without QUIT."""
 
 _SEND = f"{LOCAL_PREFIX}send "
 
 
 def captioned(lesson: Lesson, *, bare: bool) -> Lesson:
-    """Return a lesson for an audience; the place of each item is the same.
+    """Return a lesson for an audience; each item stays in its place.
 
-    Of the prose, only the sentence that leads to what happens next is left.  What a learner does with
-    another program is done here, where everybody sees it.
+    Of the prose, only what leads to the next task or question is left.  What a learner does with another
+    program is done here, where everybody sees it.
 
     Args:
         lesson: the lesson.
         bare: whether the prose and the questions are left out.
     """
 
-    def of(items: tuple[Item, ...]) -> tuple[Item, ...]:
-        following = [*pairwise(items), *((item, None) for item in items[-1:])]
-        return tuple(_captioned(*pair, bare=bare) for pair in following)
+    def of(items: tuple[model.Item, ...]) -> tuple[model.Item, ...]:
+        following = pairwise((*items, None))
+        return tuple(_captioned(item, after, bare=bare) for item, after in following if item)
 
     steps = tuple(replace(step, items=of(step.items)) for step in lesson.steps)
     return replace(lesson, introduction=of(lesson.introduction), steps=steps)
 
 
-def _captioned(item: Item, following: Item | None, *, bare: bool) -> Item:
+def _captioned(item: model.Item, following: model.Item | None, *, bare: bool) -> model.Item:
     match item:
-        case Prose() if bare or not _is_led_to(following):
-            return replace(item, source="")
-        case Prose():
-            return replace(item, source=caption(item.source))
+        case model.Prose():
+            is_block = isinstance(following, Block) and following.kind is not BlockKind.SETUP
+            leads = not bare and (is_block or isinstance(following, QuizQuestion))
+            return replace(item, source=caption(item.source) if leads else "")
         case QuizQuestion() if bare:
-            return Prose(line=item.line, source="")
+            return model.Prose(line=item.line, source="")
         case Block(outside=True):
             return replace(item, outside=False)
         case _:
@@ -72,9 +62,9 @@ def _captioned(item: Item, following: Item | None, *, bare: bool) -> Item:
 
 
 def caption(prose: str) -> str:
-    """Return what an audience has to read: the last paragraph, and what is there to be looked at.
+    """Return what an audience has to read: the last paragraph, code, tables and dialogues.
 
-    That is code, tables and dialogues.  Where they come last, the paragraph that leads to them is kept.
+    Where one of those comes last, the paragraph that leads to it is kept.
     """
     lines = prose.split("\n")
     blocks = [token for token in make_parser().parse(prose) if token.map and not token.level]
@@ -86,52 +76,21 @@ def caption(prose: str) -> str:
 _LOOKED_AT = ("code_block", "fence", "table_open")
 
 
-def _is_led_to(item: Item | None) -> bool:
-    return isinstance(item, QuizQuestion) or (
-        isinstance(item, Block) and item.kind is not BlockKind.SETUP
-    )
+def said_now(lesson: Lesson, tutor: Tutor) -> list[str]:
+    """Return the prose since the last thing that was done, up to what is to be done next.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """What is shown of a lesson or a dialogue."""
-
-    lesson: Lesson
-    """As it was written."""
-    headings: bool = True
-    """Whether the headings of steps are shown."""
-    goes_on: bool = False
-    """Whether a step begins as soon as the one before it is done: of a dialogue each is a line."""
-
-    def said_now(self, tutor: Tutor) -> Iterator[Prose]:
-        """Give the prose since the last thing that was done, up to what is to be done next."""
-        cursor = tutor.cursor
-        before = items_at(self.lesson, cursor.step)[: cursor.item]
-        found: list[Prose] = []
-        for item in before:
-            if isinstance(item, Block | QuizQuestion):
-                found.clear()
-            elif isinstance(item, Prose):
-                found.append(item)
-        yield from found
-
-
-def block_of(lesson: Lesson, tutor: Tutor) -> Block | None:
-    """Return the task that is awaited; None where something else is."""
-    item = _item(lesson, tutor)
-    return item if isinstance(item, Block) and item.kind is BlockKind.TASK else None
-
-
-def question_of(lesson: Lesson, tutor: Tutor) -> QuizQuestion | None:
-    """Return the question that is asked; None where none is."""
-    item = _item(lesson, tutor)
-    asked = tutor.awaiting is Awaiting.CHOICE
-    return item if isinstance(item, QuizQuestion) and asked else None
-
-
-def _item(lesson: Lesson, tutor: Tutor) -> Item | None:
-    items = items_at(lesson, tutor.cursor.step)
-    return items[tutor.cursor.item] if tutor.cursor.item < len(items) else None
+    Args:
+        lesson: as it was written, not the captions.
+        tutor: knows where it stands.
+    """
+    cursor = tutor.cursor
+    found: list[str] = []
+    for item in items_at(lesson, cursor.step)[: cursor.item]:
+        if isinstance(item, Block | QuizQuestion):
+            found.clear()
+        elif isinstance(item, model.Prose):
+            found.append(item.source)
+    return found
 
 
 def letters(question: QuizQuestion) -> list[str]:
@@ -141,7 +100,7 @@ def letters(question: QuizQuestion) -> list[str]:
 
 
 def line_of(tutor: Tutor) -> str | None:
-    """Return what is typed for the turn that is awaited; None where it is not to be typed."""
+    """Return what is typed for the turn that is awaited; None where nothing can be typed."""
     turn = tutor.awaited
     if turn is None:
         return None
@@ -161,34 +120,23 @@ def line_of(tutor: Tutor) -> str | None:
     return typed_text(line.encode("utf-8", "surrogateescape"))
 
 
-def _filled(turn: Turn, tutor: Tutor) -> str:
+def _filled(turn: model.Turn, tutor: Tutor) -> str:
     assert isinstance(turn.act, Send)
     return turn.act.step.pattern.fill(tutor.bindings)
 
 
 def _escaped(line: str) -> str:
     """Write a line as `:send` reads it."""
-    return "".join(_as_escape(character) for character in line)
+    pieces = []
+    for character in line.replace("\\", "\\\\"):
+        octets = character.encode("utf-8", "surrogateescape")
+        escapes = (f"\\x{octet:02x}" for octet in octets)
+        pieces.append(character if character.isprintable() else "".join(escapes))
+    return "".join(pieces)
 
 
-def _as_escape(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
-    if character.isprintable():
-        return character
-    return "".join(f"\\x{octet:02x}" for octet in character.encode("utf-8", "surrogateescape"))
-
-
-def is_endless(block: Block | None, tutor: Tutor) -> bool:
-    """Tell whether the reply to the line that is awaited has no end, so that hanging up comes next."""
-    turn = tutor.cursor.turn
-    if block is None or turn >= len(block.turns):
-        return False
-    return block.turns[turn].is_endless(next(iter(block.turns[turn + 1 :]), None))
-
-
-def mistake_in(step: Step | None, block: Block | None, tutor: Tutor) -> str | None:
-    """Return a line that makes the first mistake that is listed: for the task, else for the step.
+def mistake_in(step: model.Step | None, block: Block | None, tutor: Tutor) -> str | None:
+    """Return a line that makes the first mistake that is listed for the task, or else for the step.
 
     Args:
         step: the step that is shown.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from getpass import getpass
 from pathlib import Path
 
 from prompt_toolkit.application import create_app_session
@@ -12,23 +11,18 @@ from prompt_toolkit.output.defaults import create_output
 
 from poptalk.lesson.document.model import Lesson, near_miss
 from poptalk.lesson.server import LessonServer, LiveLessonServer, PracticeLessonServer
-from poptalk.lesson.ui.start import Ask, lesson_and_server, live_server
+from poptalk.lesson.ui.start import NamedServer, lesson_and_server
 from poptalk.net.endpoint import Destination, UsageError
 from poptalk.play.demo import Demo
 from poptalk.play.dialogue import DialogueServer, lesson_of, needs_login
-from poptalk.play.notes import NotesFile, show_notes
+from poptalk.play.notes import NotesFile
 from poptalk.play.pace import Pace
-from poptalk.play.script import Script
 from poptalk.play.stage import FEWEST_ROWS, Stage
 from poptalk.pop3.values import Value
 from poptalk.run.run import SUFFIX
 from poptalk.shell.script import ShellSettings
 from poptalk.shell.start import LINEAR_TERMS, run_with_lessons
-from poptalk.terminal.screen import use_color
-from poptalk.terminal.theme import theme_named
 from poptalk.transcript.placeholders import Known
-
-PACES = tuple(pace.value for pace in Pace)
 
 
 class PlaySettings(Value):
@@ -43,13 +37,7 @@ class PlaySettings(Value):
 
 
 def play(
-    word: str,
-    settings: PlaySettings,
-    options: ShellSettings,
-    destination: Destination | None,
-    *,
-    ask: Ask = input,
-    ask_unseen: Ask = getpass,
+    word: str, settings: PlaySettings, options: ShellSettings, destination: Destination | None
 ) -> int:
     """Show a lesson or a dialogue on a terminal; return the exit code.
 
@@ -58,8 +46,6 @@ def play(
         settings: how it is shown.
         options: how the shell looks.
         destination: a live server; None for a practice server.
-        ask: asks for the name, and whether mail may be deleted, before anything is shown.
-        ask_unseen: asks for the password.
 
     Raises:
         UsageError: it cannot be shown; the sentence says why.
@@ -72,17 +58,26 @@ def play(
     if settings.loop and settings.pace != Pace.AUTO.value:
         raise UsageError("--loop is for --pace auto")
     with ExitStack() as opened:
-        script, server = _script(word, destination, opened, ask=ask, ask_unseen=ask_unseen)
-        start = _slug(script.lesson, settings.start)
-        _check_rows(settings.free_rows)
+        # As for poptalk run; whatever else is a file may be a dialogue, too.
+        is_dialogue = word.endswith(SUFFIX) or (Path(word).is_file() and not word.endswith(".md"))
+        find = _dialogue if is_dialogue else _lesson
+        lesson, server = find(word, destination, opened)
+        start = _slug(lesson, settings.start)
+        rows = os.get_terminal_size().lines
+        if settings.free_rows and rows - settings.free_rows < FEWEST_ROWS:
+            raise UsageError(
+                f"--free-rows {settings.free_rows}: this terminal has {rows} rows, and a demo needs "
+                f"{FEWEST_ROWS} of them; {max(0, rows - FEWEST_ROWS)} may be free"
+            )
         notes = NotesFile(Path(settings.notes)) if settings.notes is not None else None
         if notes is not None:
             opened.callback(notes.remove)
         stage = opened.enter_context(Stage(create_output(), free_rows=settings.free_rows))
         demo = Demo(
-            script,
+            lesson,
             server,
             stage,
+            is_dialogue=is_dialogue,
             start=start,
             bare=settings.bare,
             pace=Pace(settings.pace),
@@ -93,31 +88,24 @@ def play(
             return run_with_lessons(options, demo.begin, keep_history=False)
 
 
-def _script(
-    word: str,
-    destination: Destination | None,
-    opened: ExitStack,
-    *,
-    ask: Ask,
-    ask_unseen: Ask,
-) -> tuple[Script, LessonServer]:
-    """Find what is shown, and make its server ready."""
-    if not is_dialogue(word):
-        lesson, live = lesson_and_server(word, destination, ask=ask, ask_unseen=ask_unseen)
-        server = live or opened.enter_context(PracticeLessonServer(lesson))
-        return Script(lesson=lesson), server
-    lesson, dialogue = lesson_of(word)
-    script = Script(lesson=lesson, headings=False, goes_on=True)
+def _lesson(
+    word: str, destination: Destination | None, opened: ExitStack
+) -> tuple[Lesson, LessonServer]:
+    """Find a lesson, and make its server ready; ask who logs in, before anything is shown."""
+    lesson, live = lesson_and_server(word, destination)
+    return lesson, live or opened.enter_context(PracticeLessonServer(lesson))
+
+
+def _dialogue(
+    name: str, destination: Destination | None, opened: ExitStack
+) -> tuple[Lesson, LessonServer]:
+    """Read a dialogue, and make a server ready; ask who logs in, before anything is shown."""
+    lesson, dialogue = lesson_of(name)
     if destination is None:
-        return script, opened.enter_context(DialogueServer(dialogue, lesson))
+        return lesson, opened.enter_context(DialogueServer(dialogue, lesson))
     if needs_login(dialogue) or lesson.deletes:
-        return script, live_server(lesson, destination, ask=ask, ask_unseen=ask_unseen)
-    return script, LiveLessonServer(destination, Known(host=destination.host))
-
-
-def is_dialogue(word: str) -> bool:
-    """Tell whether a word names a dialogue, and not a lesson."""
-    return word.endswith(SUFFIX) or (Path(word).is_file() and not word.endswith(".md"))
+        return lesson, NamedServer(destination).live(lesson)
+    return lesson, LiveLessonServer(destination, Known(host=destination.host))
 
 
 def _slug(lesson: Lesson, word: str | None) -> str | None:
@@ -136,19 +124,3 @@ def _slug(lesson: Lesson, word: str | None) -> str | None:
             return slugs[int(word) - 1]
         raise UsageError(f"--from {word}: {lesson.title} has {len(slugs)} steps")
     raise UsageError(f"--from {word}: there is no such step; {near_miss(word, slugs)}")
-
-
-def _check_rows(free_rows: int) -> None:
-    rows = os.get_terminal_size().lines
-    if free_rows and rows - free_rows < FEWEST_ROWS:
-        most = max(0, rows - FEWEST_ROWS)
-        raise UsageError(
-            f"--free-rows {free_rows}: this terminal has {rows} rows, and a demo needs {FEWEST_ROWS} of "
-            f"them; {most} may be free"
-        )
-
-
-def follow_notes(path: str, options: ShellSettings) -> int:
-    """Show the notes of a demo in another terminal; return the exit code."""
-    color = use_color(options.color, os.environ, isatty=True)
-    return show_notes(Path(path), theme=theme_named(options.theme), color=color)

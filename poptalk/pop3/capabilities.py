@@ -1,7 +1,8 @@
-"""Capabilities: what a server says of itself in its answer to CAPA (RFC 2449 §5).
+"""Capabilities: what a server says about itself in its answer to CAPA (RFC 2449 §5).
 
-The registry is a table, a line of the answer is taken apart by `parse_capability`, and
-`CapabilityLists` is what a server offers, which depends on TLS and on the login.
+The registry is a table, `parse_capability` parses a line of the answer, `CapabilityLists` is what a
+server offers, which depends on TLS and on the login, and `compare_capabilities` explains the
+differences between two answers.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ CAPABILITIES: Mapping[bytes, RegisteredCapability] = {row.tag: row for row in _R
 """Every registered capability by its tag in upper case."""
 
 MAX_CAPABILITY_OCTETS = 512
-"""Longest line of the answer to CAPA, its CRLF included (RFC 2449 §5)."""
+"""Longest line of the answer to CAPA, including its CRLF (RFC 2449 §5)."""
 
 
 class Capability(Value):
-    """A line of the answer to CAPA taken apart."""
+    """A line of the answer to CAPA, parsed."""
 
     tag: bytes
     """In upper case: tags are case-insensitive (RFC 2449 §5)."""
@@ -62,27 +63,27 @@ class Capability(Value):
 
     @property
     def registered(self) -> RegisteredCapability | None:
-        """The row of the registry, None for a private or a misspelt tag."""
+        """The row of the registry; None for a private or misspelt tag."""
         return CAPABILITIES.get(self.tag)
 
 
 def parse_capability(line: bytes) -> Capability:
-    """Take a line of the answer to CAPA apart.
+    """Parse a line of the answer to CAPA.
 
     Args:
         line: octets without the line end, byte-stuffing undone.
 
     Returns:
-        The parts; the tag of a blank line is empty.  Never raises.
+        The parts.  The tag of a blank line is empty.  Never raises.
     """
     tag, *parameters = line.split() or [b""]
     return Capability(tag=tag.upper(), parameters=tuple(parameters))
 
 
 class CapabilityLists(Value):
-    """What a server offers, as the lines of its answer to CAPA.
+    """The lines that a server answers CAPA with.
 
-    Four lists, because the answer may change when TLS begins (RFC 2595 §4) and at login (RFC 2449 §5).
+    There are four lists, because TLS (RFC 2595 §4) and the login (RFC 2449 §5) may change the answer.
     """
 
     clear: tuple[bytes, ...]
@@ -93,7 +94,7 @@ class CapabilityLists(Value):
     tls_logged_in: tuple[bytes, ...]
 
     def lines(self, *, encrypted: bool, logged_in: bool) -> tuple[bytes, ...]:
-        """Return the lines of one situation, without line ends."""
+        """Return the lines that apply, without line ends."""
         if encrypted:
             return self.tls_logged_in if logged_in else self.tls
         return self.clear_logged_in if logged_in else self.clear
@@ -104,59 +105,59 @@ _ALWAYS = tuple(b"TOP|UIDL|USER|RESP-CODES|AUTH-RESP-CODE|PIPELINING|UTF8 USER|L
 FULL_CAPABILITIES = CapabilityLists(
     clear=(*_ALWAYS, b"STLS"), clear_logged_in=_ALWAYS, tls=_ALWAYS, tls_logged_in=_ALWAYS
 )
-"""All that the server core can do alone (AUTH needs mechanisms); STLS only where it is permitted
-(RFC 2595 §4)."""
+"""Everything that the server core can do by itself (AUTH needs mechanisms); STLS only where it is
+permitted (RFC 2595 §4)."""
 
 
-# What CAPA said at two moments of a session, and why it may differ, or may not.
+# Two answers to CAPA in one session, and why they differ.
 #
-# Two events change the answer: TLS (RFC 2595 §4) and the login (RFC 2449 §5).  Each difference gets the
-# sentence of the RFC that allows it or forbids it.
+# Two events may change the answer: TLS (RFC 2595 §4) and the login (RFC 2449 §5).  Each difference gets
+# the rule of the RFC that allows or forbids it.
 
 
 class Change(Enum):
-    """What has become of a capability."""
+    """How a capability differs."""
 
     CAME = "+"
     WENT = "-"
     CHANGED = "~"
     STAYED = "="
-    """Only reported where it should not have stayed."""
+    """Reported only if it shouldn't have stayed."""
 
 
 class CapabilityAnswer(Value):
-    """What CAPA said at one moment."""
+    """An answer to CAPA, and when it was given."""
 
     encrypted: bool
     logged_in: bool
     lines: tuple[bytes, ...] | None
-    """Without line ends, byte-stuffing undone; None where the server knows no CAPA."""
+    """Without line ends, byte-stuffing undone; None if the server doesn't know CAPA."""
 
     @property
     def moment(self) -> str:
-        """When that was, in words."""
+        """When it was given, in words."""
         wire = "in TLS" if self.encrypted else "in the clear"
         return f"{wire}, {'after' if self.logged_in else 'before'} the login"
 
     def parameters(self) -> dict[bytes, tuple[bytes, ...]]:
-        """Return what follows each tag; of a tag that comes twice, the last."""
+        """Return what follows each tag; if a tag comes twice, the last one counts."""
         found = map(parse_capability, self.lines or ())
         return {each.tag: each.parameters for each in found if each.tag}
 
 
 class CapabilityChange(Value):
-    """One capability that is not as it was."""
+    """A capability that isn't as it was before."""
 
     tag: bytes
     difference: Change
     before: tuple[bytes, ...]
-    """Its parameters; empty where it was not there."""
+    """Its parameters; empty if it wasn't listed."""
     after: tuple[bytes, ...]
     why: str
-    """Why that may be, or that it may not: one sentence."""
+    """Why it may differ, or that it may not, in one sentence."""
     clause: Clause
     odd: bool = False
-    """Whether the server breaks a rule, or should be looked at twice."""
+    """Whether the server breaks a rule, or deserves a second look."""
 
 
 _AFTER_STLS = Clause(rfc=2595, section="4")
@@ -164,14 +165,12 @@ _AFTER_LOGIN = Clause(rfc=2449, section="5")
 _SASL = Clause(rfc=5034, section="3")
 
 
-class _Why(Value):
-    why: str
-    clause: Clause
-    odd: bool
+_Why = tuple[str, Clause, bool]
+"""The last three fields of a `CapabilityChange`."""
 
 
 def _why(why: str, clause: Clause, *, odd: bool = False) -> _Why:
-    return _Why(why=why, clause=clause, odd=odd)
+    return why, clause, odd
 
 
 _WITH_TLS = {
@@ -188,7 +187,7 @@ _WITH_TLS = {
         Clause(rfc=2595, section="2.3"),
     ),
 }
-"""What becomes of capabilities when TLS has begun."""
+"""How capabilities may differ after TLS has begun."""
 
 _WITH_LOGIN = {
     (b"STLS", Change.WENT): _why(
@@ -222,8 +221,15 @@ _WITH_LOGIN = {
         "it may: a server need not tell strangers what it is", Clause(rfc=2449, section="6.9")
     ),
 }
-"""What becomes of capabilities at the login."""
+"""How capabilities may differ after the login."""
 
+_USUAL_WITH_TLS = dict.fromkeys(
+    Change,
+    _why(
+        "it may; what is in the clear could be anybody's, and what is said in TLS is what counts",
+        _AFTER_STLS,
+    ),
+)
 _USUAL_WITH_LOGIN = {
     Change.CAME: _why("it may: some are for TRANSACTION only", _AFTER_LOGIN),
     Change.WENT: _why(
@@ -233,37 +239,41 @@ _USUAL_WITH_LOGIN = {
         "only a capability whose definition says so may change at the login", _AFTER_LOGIN, odd=True
     ),
 }
+_UNEXPLAINED = dict.fromkeys(
+    Change,
+    _why("nothing has happened in between that could be the reason", _AFTER_LOGIN, odd=True),
+)
 
 
 def compare_capabilities(
     before: CapabilityAnswer, after: CapabilityAnswer
 ) -> Iterator[CapabilityChange]:
-    """Say what is different between two answers to CAPA, in the order of the later one.
+    """Compare two answers to CAPA, in the order of the later one.
 
     Args:
         before: the earlier answer.
-        after: the later one, of the same server; where both were given at like moments, every
-            difference is odd.
+        after: the later one, from the same server.  If neither TLS nor the login came between them,
+            every difference is odd.
     """
     old, new = before.parameters(), after.parameters()
-    with_tls = after.encrypted and not before.encrypted
-    with_login = after.logged_in and not before.logged_in
-    reasons = {**(_WITH_LOGIN if with_login else {}), **(_WITH_TLS if with_tls else {})}
+    reasons, usual = {}, _UNEXPLAINED
+    if after.logged_in and not before.logged_in:
+        reasons, usual = _WITH_LOGIN, _USUAL_WITH_LOGIN
+    if after.encrypted and not before.encrypted:
+        reasons, usual = {**reasons, **_WITH_TLS}, _USUAL_WITH_TLS
     for tag in [*new, *(tag for tag in old if tag not in new)]:
         difference = _difference(old.get(tag), new.get(tag))
         if difference is Change.STAYED and (tag, difference) not in reasons:
             continue
-        reason = reasons.get((tag, difference)) or _usual_reason(
-            difference, with_tls=with_tls, with_login=with_login
-        )
+        why, clause, odd = reasons.get((tag, difference)) or usual[difference]
         yield CapabilityChange(
             tag=tag,
             difference=difference,
             before=old.get(tag, ()),
             after=new.get(tag, ()),
-            why=reason.why,
-            clause=reason.clause,
-            odd=reason.odd,
+            why=why,
+            clause=clause,
+            odd=odd,
         )
 
 
@@ -273,13 +283,3 @@ def _difference(old: Sequence[bytes] | None, new: Sequence[bytes] | None) -> Cha
     if new is None:
         return Change.WENT
     return Change.STAYED if sorted(old) == sorted(new) else Change.CHANGED
-
-
-def _usual_reason(difference: Change, *, with_tls: bool, with_login: bool) -> _Why:
-    if with_tls:
-        why = "it may; what is in the clear could be anybody's, and what is said in TLS is what counts"
-        return _why(why, _AFTER_STLS)
-    if with_login:
-        return _USUAL_WITH_LOGIN[difference]
-    why = "nothing has happened in between that could be the reason"
-    return _why(why, _AFTER_LOGIN, odd=True)

@@ -1,12 +1,12 @@
 """The one table of commands, and a command line taken apart.
 
-A row says everything that poptalk knows of a command: its arguments, the states in which it is legal,
-what its positive reply looks like, which fields of that reply are data, which part is secret, where it
-is defined, and how to say all that to a person.  Both cores, completion, hints, highlighting, masking,
-help and lessons read it; nothing else lists commands.
+A row says everything that poptalk knows about a command: its arguments, the states in which it is
+legal, what its positive reply looks like, which fields of that reply are data, which part is secret,
+where it is defined, and how to explain all that to a person.  Both cores, completion, hints,
+highlighting, masking, help and lessons read it; nothing else lists the commands.
 
-A line is read leniently, as most servers do (spaces in front and doubled, tabs, any case of the
-keyword).  Nothing here changes it.
+A line is parsed leniently, as most servers do: leading and repeated spaces, tabs, and any case of the
+keyword are accepted.  Nothing here changes the line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Place = tuple[int, int]
-    """Where a word begins in a line, and where it ends."""
+    """Where a word begins and ends in a line."""
 
 
 class State(Enum):
@@ -44,30 +44,28 @@ class State(Enum):
     """The connection is gone."""
 
 
-# What a row of the table is made of.
-
 MAX_COMMAND_OCTETS = 255
-"""Longest command line, its CRLF included, that a server with CAPA must take (RFC 2449 §4)."""
+"""Longest command line, including its CRLF, that a server with CAPA must accept (RFC 2449 §4)."""
+
+MAX_UNIQUE_ID_OCTETS = 70
+"""Longest unique-id (RFC 1939 §7)."""
 
 
 class Clause(Value):
-    """A place in a document: what a rule of the protocol rests upon."""
+    """A place in an RFC: the source of a rule of the protocol."""
 
     rfc: int
     section: str = ""
-    """A number, or a heading where the document numbers nothing; empty for the whole of it."""
+    """A number, or a heading if the document has no numbers; empty for the whole document."""
 
     def __str__(self) -> str:
-        if not self.section:
-            return f"RFC {self.rfc}"
-        numbered = self.section[0].isdigit()
-        return (
-            f"RFC {self.rfc} §{self.section}" if numbered else f'RFC {self.rfc}, "{self.section}"'
-        )
+        if self.section[:1].isdigit():
+            return f"RFC {self.rfc} §{self.section}"
+        return f'RFC {self.rfc}, "{self.section}"' if self.section else f"RFC {self.rfc}"
 
 
 class ArgumentKind(Enum):
-    """What an argument means, which decides how it is completed, checked and coloured."""
+    """What an argument means: this decides how it is completed, checked and coloured."""
 
     NAME = "name"
     PASSWORD = "password"
@@ -78,9 +76,6 @@ class ArgumentKind(Enum):
     LINES = "number of lines"
     LANGUAGE = "language tag"
     TEXT = "text"
-
-
-_SECRETS = (ArgumentKind.PASSWORD, ArgumentKind.DIGEST, ArgumentKind.INITIAL_RESPONSE)
 
 
 class Argument(Value):
@@ -95,7 +90,8 @@ class Argument(Value):
     @property
     def secret(self) -> bool:
         """Whether nobody else may see it."""
-        return self.kind in _SECRETS
+        kinds = (ArgumentKind.PASSWORD, ArgumentKind.DIGEST, ArgumentKind.INITIAL_RESPONSE)
+        return self.kind in kinds
 
 
 class MultiLine(Enum):
@@ -118,7 +114,7 @@ class FieldKind(Enum):
 
 
 class Field(Value):
-    """A field of a reply that the RFC defines as data; all other words are for people."""
+    """A field of a reply that the RFC defines as data; all the other words are for people."""
 
     name: str
     kind: FieldKind
@@ -145,23 +141,23 @@ class Verb(Value):
     states: frozenset[State] = frozenset({State.TRANSACTION})
     multi_line: MultiLine = MultiLine.NEVER
     fields: tuple[Field, ...] = ()
-    """Data of the one-line reply, or of each line of a multi-line one."""
+    """Data in the one-line reply, or in each line of a multi-line one."""
     effect: Effect = Effect.NOTHING
     challenges: bool = False
-    """Whether the server may answer with `+ ` and wait for a SASL line (RFC 5034 §4)."""
+    """Whether the server may answer with `+ ` and wait for a response (RFC 5034 §4)."""
     capability: bytes | None = None
-    """The CAPA tag that promises the command, None where RFC 1939 makes it mandatory."""
+    """The CAPA tag that announces the command; None if RFC 1939 makes it mandatory."""
     clause: Clause
     summary: str
     details: str
     example: str
     """A short dialogue in the project's notation."""
     relic: str | None = None
-    """Why the command is history, None for a living one."""
+    """Why the command is obsolete; None if it isn't."""
 
     @property
     def syntax(self) -> str:
-        """The command as one writes it, optional arguments in square brackets."""
+        """The command and its arguments, optional ones in square brackets."""
         shown = (f"[{a.name}]" if a.optional else a.name for a in self.arguments)
         return " ".join((self.name.decode("ascii"), *shown))
 
@@ -172,7 +168,7 @@ class Verb(Value):
 
     @property
     def legal(self) -> str:
-        """The states in which it is legal, in words."""
+        """The states in which the command is legal, in words."""
         return " or ".join(sorted(state.value for state in self.states))
 
 
@@ -472,7 +468,7 @@ VERBS: Mapping[bytes, Verb] = {row.name: row for row in _ROWS}
 
 
 BLANKS = (b" ", b"\t")
-"""What separates words; RFC 1939 §3 knows only the space, but many servers take a tab too."""
+"""What separates words: RFC 1939 §3 allows only the space, but many servers accept a tab too."""
 
 
 class Span(Value, often=True):
@@ -483,7 +479,7 @@ class Span(Value, often=True):
 
 
 MASK = b"****"
-"""Replaces a secret: of fixed length, because the length is a secret as well."""
+"""Replaces a secret.  Its length is fixed, because the length of the secret is a secret too."""
 
 
 def masked(line: bytes, secret: Span | None) -> bytes:
@@ -496,11 +492,11 @@ class Command(Value, often=True):
 
     line: bytes
     keyword: bytes
-    """In upper case; empty where the line holds nothing but spaces."""
+    """In upper case; empty if the line contains only spaces."""
     verb: Verb | None
-    """The row of the table, None for a word that is not in it."""
+    """The row of the table; None for a word that isn't in it."""
     arguments: tuple[bytes, ...]
-    """A last argument that takes the rest of the line is given with the spaces in it."""
+    """A last argument that takes the rest of the line includes the spaces in it."""
     secret: Span | None
     """What must not be shown, logged or remembered."""
 
@@ -510,7 +506,7 @@ class Command(Value, often=True):
 
     @property
     def multi_line(self) -> bool:
-        """Whether a positive reply has more lines than one (RFC 1939 §3, RFC 2449 §3)."""
+        """Whether a positive reply has more than one line (RFC 1939 §3, RFC 2449 §3)."""
         if self.verb is None or self.verb.multi_line is MultiLine.NEVER:
             return False
         return self.verb.multi_line is MultiLine.ALWAYS or not self.arguments
@@ -527,23 +523,23 @@ class Command(Value, often=True):
 
     @property
     def data_fields(self) -> tuple[Field, ...]:
-        """The fields of a positive reply of one line that are data: what is listed is a line each."""
+        """The fields of a one-line positive reply that are data; a listing has them in its lines."""
         if self.verb is None or self.multi_line or self.verb.challenges:
             return ()
         return tuple(field for field in self.verb.fields if field.kind is not FieldKind.REST)
 
     def number(self, index: int = 0) -> int | None:
-        """Return the argument at `index` as a decimal number, None where it is none."""
+        """Return the argument at `index` as a decimal number; None if it isn't one."""
         if index < len(self.arguments) and self.arguments[index].isdigit():
             return int(self.arguments[index][:MAX_DIGITS])
         return None
 
 
 MAX_DIGITS = 18
-"""Digits that are read of a number: no maildrop has more, and int() grows costly with length."""
+"""How many digits of a number are read: no maildrop needs more, and int() is slow for long ones."""
 
 
-@lru_cache(maxsize=8)  # What shows a typed line, what masks it and what sends it each ask.
+@lru_cache(maxsize=8)  # A typed line is shown, masked and sent, and each of them parses it.
 def parse_command(line: bytes) -> Command:
     """Take a command line apart.
 
@@ -551,7 +547,7 @@ def parse_command(line: bytes) -> Command:
         line: octets as sent, without CRLF.
 
     Returns:
-        The parts.  Never raises: an odd line is a command whose verb is None.
+        The parts.  Never raises: an unknown command has None for its verb.
     """
     bare = _BARE.get(line)
     if bare is not None:
@@ -571,7 +567,7 @@ _WORD = re.compile(rb"[^ \t]+")
 
 
 def may_become_command(line: bytes) -> bool:
-    """Tell whether a line begins with a known keyword, or is itself the beginning of one."""
+    """Return whether a line begins with a known keyword, or is the beginning of one."""
     keyword, space, _rest = line.upper().partition(b" ")
     if space:
         return keyword in VERBS
@@ -581,12 +577,12 @@ def may_become_command(line: bytes) -> bool:
 def _join_rest(
     arguments: tuple[Argument, ...], given: list[Place], line: bytes, keyword_stop: int
 ) -> list[Place]:
-    """Let a last argument swallow the rest of the line: "spaces may be part of the password"."""
+    """Let a last argument take the rest of the line: "spaces may be part of the password"."""
     last = len(arguments) - 1
     if not arguments or not arguments[last].rest:
         return given
     if last == 0:
-        # RFC 1939 §7: all after the one space that follows PASS is the password, spaces included.
+        # RFC 1939 §7: everything after the one space that follows PASS is the password.
         start = keyword_stop + 1
         return [(start, len(line))] if start < len(line) else []
     if len(given) > last:
@@ -595,10 +591,10 @@ def _join_rest(
 
 
 def _secret(verb: Verb, given: list[Place], line: bytes) -> Span | None:
-    """Find what is secret: the first secret argument and all that follows it.
+    """Find the secret: the first secret argument and everything after it.
 
-    In a login, so is what follows the last argument ("USER bob jones"), and what is given for a
-    mechanism and cannot be the name of one (RFC 4422 §3.1): a response, as a rule.
+    In a login, anything after the last argument is secret too ("USER bob jones"), and so is anything
+    in place of a mechanism that can't be the name of one (RFC 4422 §3.1): it is usually a response.
     """
     for argument, (start, stop) in zip(verb.arguments, given, strict=False):
         mechanism = argument.kind is ArgumentKind.MECHANISM
@@ -611,42 +607,39 @@ def _secret(verb: Verb, given: list[Place], line: bytes) -> Span | None:
 
 
 def _looks_like_response(word: bytes) -> bool:
-    """Tell whether what is given for a mechanism looks like base64 and not like its name."""
+    """Return whether a word in place of a mechanism looks like base64, and not like a name."""
     rest = word[1:]
     mixed = word.isalnum() and rest not in (rest.lower(), rest.upper())
     return mixed or len(word) > _LONGEST_MECHANISM or bool(set(word) & set(b"+/="))
 
 
 _LONGEST_MECHANISM = 20
-"""Octets of a mechanism's name (RFC 4422 §3.1)."""
+"""Octets in the name of a mechanism (RFC 4422 §3.1)."""
 
 _BARE = {
     verb.name: Command(line=verb.name, keyword=verb.name, verb=verb, arguments=(), secret=None)
     for verb in VERBS.values()
 }
-"""Commands that are a keyword and nothing else, as most are, taken apart beforehand."""
-
-
-# How much a server puts up with from one client.
+"""Commands that are only a keyword, as most are, parsed beforehand."""
 
 
 class Limits(Value):
-    """How much a server puts up with."""
+    """How much a server tolerates from one client."""
 
     line: int = 1_024
-    """Octets of a command line with its line end.  A server with CAPA must take 255 (RFC 2449 §4);
-    Dovecot takes about as many before the login."""
+    """Octets of a command line with its line end.  A server with CAPA must accept 255 (RFC 2449 §4);
+    Dovecot's limit before the login is about the same as this one."""
     sasl_line: int = 12_288
     """Octets of a response within AUTH with its line end.  Tokens are long, and RFC 5034 §4 sets no
-    limit; this is what RFC 4954 §4 asks of SMTP's servers.  Dovecot takes 8,192."""
+    limit; this is what RFC 4954 §4 requires of SMTP servers.  Dovecot accepts 8,192."""
     discarded: int = 65_536
-    """Octets of an overlong line that are thrown away while its end is waited for."""
+    """Octets of an overlong line that are discarded while waiting for its end."""
     overlong_lines: int = 2
-    """The overlong line after which the session ends: one may be an accident."""
+    """How many overlong lines end the session: one may be an accident."""
     errors_before_login: int = 10
     """Negative replies in a row.  Enough for a learner's typing errors, too few for a web browser
-    or a guessing machine; Dovecot has 3."""
+    or a program that guesses; Dovecot allows 3."""
     errors_after_login: int = 20
-    """As Dovecot has it."""
+    """The same as Dovecot's."""
     failed_logins: int = 5
-    """In the whole session: a learner may err, and nobody should guess for ever."""
+    """In the whole session: a learner may make mistakes, but nobody should guess for ever."""

@@ -1,7 +1,7 @@
-"""Everything that the client core can tell.
+"""The events of the client core.
 
-The order of events is the order of the octets.  Cutting the input elsewhere changes nothing but how
-the data of neighbouring `BodyChunk` and `Unsolicited` events is divided between them.
+Events are in the order of the octets.  Cutting the input elsewhere only changes how data is divided
+between neighbouring `BodyChunk` or `Unsolicited` events.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from poptalk.pop3.commands import Clause, Command, Span, State, masked
 from poptalk.pop3.replies import StatusLine
 from poptalk.pop3.values import Value
 
-# What is odd in a session: observed by the core, commented on by the screen, never corrected.
-
 _STATUS = Clause(rfc=1939, section="3")
 _GREETING = Clause(rfc=1939, section="4")
 _AUTH = Clause(rfc=5034, section="4")
@@ -23,13 +21,14 @@ _OPTIONAL = Clause(rfc=1939, section="7")
 
 
 class ViolationKind(Enum):
-    """Every oddity that can be observed: in what the server sent, then in what we did.
+    """Everything odd that can be observed in a session: first by the server, then by the client.
 
-    The client core finds those of one reply; those of two, `poptalk.session.consistency`.
+    The core observes, the screen comments, and neither corrects.  What needs two replies is found by
+    `poptalk.session.consistency`; everything else, by the client core.
 
     Attributes:
-        sentence: what is always true of it, for people.
-        clause: the rule that it touches, None where there is none.
+        sentence: what is always true about it, for people.
+        clause: the rule that it is about; None if there is no rule.
     """
 
     sentence: str
@@ -135,10 +134,10 @@ class ViolationKind(Enum):
 
 
 class Exchange(Value):
-    """A command and the handle of its reply: the same object in every event that concerns it."""
+    """A command, and a handle for its reply: the same object in every event that concerns it."""
 
     number: int
-    """Counts from 1 in a connection."""
+    """Counted from 1 in each connection."""
     command: Command
 
 
@@ -147,19 +146,19 @@ class Event(Value):
 
 
 class Sent(Event):
-    """A line has left: a command, or an answer within AUTH."""
+    """A line was sent: a command, or a response within AUTH."""
 
     line: bytes
     """Without its line end."""
     end: bytes
-    """CRLF, or LF where the line was sent so."""
+    """The line end as it was sent: CRLF, or LF alone."""
     secret: Span | None
     exchange: Exchange
-    """The command that this is, or the AUTH that this line answers."""
+    """The exchange of this command, or of the AUTH that this line belongs to."""
     sasl: bool
     """Whether the line answers (or, sent ahead, will answer) a challenge of AUTH."""
     step: int = 0
-    """Which response of AUTH the line holds, from 1, an initial one included; 0 where it holds none."""
+    """Which response of AUTH the line has, counting an initial one as 1; 0 if it has none."""
 
     def __repr__(self) -> str:
         """Show the line without its secret: a repr ends up in tracebacks."""
@@ -167,11 +166,11 @@ class Sent(Event):
 
 
 class Greeting(Event):
-    """The first line of the server (RFC 1939 §4)."""
+    """The first line that the server sent (RFC 1939 §4)."""
 
     status_line: StatusLine
     timestamp: bytes | None
-    """For APOP, angle brackets included; None where the server offers none."""
+    """For APOP, with its angle brackets; None if the greeting doesn't have one."""
 
 
 class Reply(Event):
@@ -184,7 +183,7 @@ class Reply(Event):
 
 
 class BodyChunk(Event):
-    """Octets of a multi-line reply, as they crossed the wire: dots stuffed, final dot included."""
+    """Octets of a multi-line reply as they were received: byte-stuffed, with the final dot."""
 
     exchange: Exchange
     data: bytes
@@ -196,7 +195,7 @@ class ReplyEnd(Event):
     exchange: Exchange
     ok: bool
     body_octets: int
-    """Octets on the wire after the first line, the lone dot and its line end included."""
+    """Octets on the wire after the first line, including the lone dot and its line end."""
 
 
 class Challenge(Event):
@@ -213,37 +212,36 @@ class Unsolicited(Event):
 
 
 class StateChanged(Event):
-    """The session has moved on."""
+    """The session has entered another state."""
 
-    old: State
     new: State
 
 
 class TlsRequested(Event):
     """STLS was answered with +OK: all further octets belong to TLS (RFC 2595 §4).
 
-    The core takes no octet until `ClientSession.tls_established` was called.
+    The core takes no more octets until `ClientSession.tls_established` is called.
     """
 
     residue: bytes
-    """Octets that came in the clear after the +OK: a response injection.  Never read as a reply."""
+    """Octets that came in the clear after the +OK: a response injection.  Never parsed as a reply."""
 
 
 class Closed(Event):
     """The server's side of the connection has ended."""
 
     partial: bytes
-    """The beginning of a line that never ended."""
+    """An incomplete last line."""
     unanswered: tuple[Exchange, ...]
     marked: tuple[int, ...]
-    """Messages marked as deleted, where no QUIT was answered with +OK (RFC 1939 §6)."""
+    """Messages that are still marked as deleted, because no QUIT was answered with +OK (RFC 1939 §6)."""
     quit_refused: bool = False
-    """Whether QUIT was answered with something else than +OK."""
+    """Whether QUIT was answered with something other than +OK."""
 
 
 class Violation(Event):
-    """Something that a reader should know."""
+    """Something odd that a reader should know about."""
 
     kind: ViolationKind
     detail: str = ""
-    """What makes this case special, in words; never holds octets of the server."""
+    """What is particular to this case, in words; never octets from the server."""

@@ -1,20 +1,20 @@
 """Which octets are secret, and how a server's echo of them is masked.
 
-In a line that we send a secret is found by its place: the client core knows it (`Command.secret`,
-`Sent`, and for what isn't a command `is_stray_secret`).  A server may repeat it in the first line of a
-reply, or unasked, as it was sent or decoded from base64; only there is it searched for.  The text of
-mail is left alone: it is no echo.
+In a line that we send, a secret is found by its position: the client core knows it (`Command.secret`,
+`Sent`, and `is_stray_secret` for lines that aren't commands).  A server may repeat it in the first line
+of a reply, or unasked, as it was sent or decoded from base64; it is searched for only there.  The text
+of mail is left alone: it isn't an echo.
 
-A mask must neither tell a secret by what surrounds it ("in**** password" gives "valid" away) nor hide
-what is no secret ("+OK **** is a real hoopy frood" after USER bob and PASS bob).  So (`SpokenSecrets`):
+A mask must not give a secret away by its surroundings ("in**** password" reveals "valid"), nor hide
+what isn't secret ("+OK **** is a real hoopy frood" after USER bob and PASS bob).  So (`SpokenSecrets`):
 
 1. A secret that was also said openly before it was sent (in USER, in the greeting, in an earlier
-   reply), or that is a word which servers use anyhow, is masked only directly after its own command,
+   reply), or that is a word which servers use anyway, is masked only directly after its own command,
    as in "unknown: PASS bob".
-2. A short secret, or one of digits alone, is masked as a whole word, and only in the reply to the line
-   that held it: elsewhere it is a count, or an ordinary word.
+2. A short secret, or one that is all digits, is masked as a whole word, and only in the reply to its
+   own line: elsewhere it is a count, or an ordinary word.
 3. Any other secret is masked as a whole word everywhere on its connection.  Within a longer word it is
-   masked too, and that word as a whole, unless it consists of a few letters alone, as "valid" does.
+   masked too, together with that word, unless it is just a few letters, as "valid" is.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from poptalk.pop3.commands import MASK, Command, Span
 from poptalk.pop3.events import Challenge
 
 _SHORT = 4
-"""Secrets shorter than this are masked in the reply to their own line only."""
+"""Secrets shorter than this are masked only in the reply to their own line."""
 
 _LONG = 8
-"""Secrets of letters alone are masked within longer words from this length on."""
+"""Secrets that are all letters are masked within longer words from this length on."""
 
 _MOST_SECRETS = 1000
-"""Secrets kept of a connection; no person sends more, and no script has more than one."""
+"""Secrets kept for a connection; no person sends more, and scripts usually have one."""
 
 _MOST_WORDS = 2000
 """Words kept that were said openly; the oldest go first."""
@@ -42,7 +42,7 @@ _USUAL = frozenset(
     b"messages name no not octets ok or pass password please pop pop3 ready refused secret server "
     b"successful sys temp the to too try unknown user username valid welcome wrong you your".split()
 )
-"""Words of servers, in lower case: such a password cannot be told from the text around it."""
+"""Words that servers use, in lower case: such a password looks like the text around it."""
 
 
 class SpokenSecrets:
@@ -50,25 +50,25 @@ class SpokenSecrets:
 
     def __init__(self) -> None:
         self._spoken: dict[bytes, tuple[int | None, bytes]] = {}
-        """By its octets, the exchange that held the secret, and the line in front of it; the latter
-        alone counts where it was said openly."""
+        """For each secret, the exchange that it was sent in, and what came before it in its line; only
+        the latter counts if it was also said openly."""
         self._open: dict[bytes, None] = {}
         self._usual: set[bytes] = set()
         """Secrets that were said openly before."""
         self._answered: int | None = None
 
     def remember(self, secret: bytes, *, exchange: int | None = None, before: bytes = b"") -> None:
-        """Keep a secret: as it was sent, in base64, and what base64 hides in it (RFC 5034 §4).
+        """Keep a secret as it was sent, encoded in base64, and decoded from it (RFC 5034 §4).
 
         Args:
             secret: its octets.
             exchange: the number of the exchange in which it was sent; None for all of them.
-            before: what the line had in front of it.
+            before: what came before it in its line.
         """
-        # A server may take away the spaces at its ends, and repeat the rest.
+        # A server may strip the spaces at its ends, and repeat the rest.
         forms = {secret, secret.strip()}
         forms |= {b2a_base64(form, newline=False) for form in forms}
-        # RFC 4616 §2: authzid NUL authcid NUL passwd; only the last part is secret.
+        # PLAIN is authzid NUL authcid NUL passwd; only the last part is secret (RFC 4616 §2).
         *names, decoded = (decode_base64(secret) or b"").split(b"\0")
         for name in names:
             self._say(name)
@@ -82,11 +82,11 @@ class SpokenSecrets:
                 del self._spoken[oldest]
 
     def sent(self, line: bytes, secret: Span | None, *, exchange: int | None = None) -> None:
-        """Take note of a line that is sent: its secret, and the words that aren't.
+        """Take note of a line that is sent: its secret, and the words that aren't secret.
 
         Args:
             line: without its end.
-            secret: where the secret is; None where there is none.
+            secret: where the secret is; None if there is none.
             exchange: the number of the exchange.
         """
         start = len(line) if secret is None else secret.start
@@ -96,20 +96,20 @@ class SpokenSecrets:
             self.remember(line[start : secret.stop], exchange=exchange, before=line[:start])
 
     def heard(self, line: bytes) -> None:
-        """Take note of a line of the server: what it says before a secret is sent is no echo."""
+        """Take note of a line from the server: what it says before a secret is sent isn't an echo."""
         for word in self.mask(line).split():
             self._say(word)
             self._say(word.strip(b".,:;!?\"'()<>[]"))
 
     def answered(self, exchange: int) -> None:
-        """Take note of the exchange whose reply has come: what is masked now is said in it."""
+        """Take note that the reply to an exchange has come: lines masked from now on belong to it."""
         self._answered = exchange
 
     def hear(self, challenge: Challenge) -> None:
         """Keep the signature with which a server of SCRAM proves itself (RFC 5802 §3).
 
-        It is made of the password as the client's proof is: with the nonces and the salt of the
-        challenge before, it lets anyone who has it try passwords.
+        It is made from the password, as the client's proof is: together with the nonces and the salt of
+        the challenge before, it lets anyone try passwords.
         """
         arguments = challenge.exchange.command.arguments
         signature = challenge.status_line.text
@@ -122,8 +122,8 @@ class SpokenSecrets:
         """Return a reply line with every echo of a secret replaced by `MASK`.
 
         Args:
-            line: octets of the server.
-            answers: the number of the exchange that they belong to; None for the last one answered.
+            line: octets from the server.
+            answers: the number of the exchange that they answer; None for the last one answered.
         """
         number = self._answered if answers is None else answers
         for secret in sorted(self._spoken, key=len, reverse=True):
@@ -153,7 +153,7 @@ class SpokenSecrets:
         return masked + line[at:]
 
     def _say(self, word: bytes) -> None:
-        """Keep a word that was said openly, unless it is a secret already."""
+        """Keep a word that was said openly, unless it is already a secret."""
         if word and word not in self._spoken and len(word) <= _LONGEST_WORD:
             self._open[word] = None
             if len(self._open) > _MOST_WORDS:
@@ -164,7 +164,7 @@ _LONGEST_WORD = 64
 
 
 def _word_around(line: bytes, start: int, stop: int, least: int) -> tuple[int, int]:
-    """Widen a range to whole words: letters and digits that touch it, not below `least`."""
+    """Widen a range to whole words: the letters and digits around it, beginning at `least`."""
     while start > least and line[start - 1 : start].isalnum():
         start -= 1
     while line[stop : stop + 1].isalnum():
@@ -173,7 +173,7 @@ def _word_around(line: bytes, start: int, stop: int, least: int) -> tuple[int, i
 
 
 _NEAR = 2
-"""Slips of the finger after which a word is still taken for the keyword of a login."""
+"""Typing errors after which a word is still taken for the keyword of a login."""
 
 _OF_LOGINS = (b"PASS", b"APOP", b"AUTH")
 _OF_OTHER_PROTOCOLS = frozenset(
@@ -184,26 +184,26 @@ _OF_OTHER_PROTOCOLS = frozenset(
 def is_stray_secret(
     command: Command, *, login_begun: bool, after_auth: bool, outside: bool = False
 ) -> bool:
-    """Tell whether a line that isn't a command is likely to be a secret.
+    """Return whether a line that isn't a command is likely to be a secret.
 
-    By its place it is one after an AUTH, up to the next line that begins with a known command, and
-    whatever the server has answered: a script sends its responses blindly.  It is one after any
-    command of a login until that has come about: people type or paste a password without its PASS, or
-    misspell that.  And a line before all that is one where it looks like a misspelt login.
+    After an AUTH every line is one, up to the next known command and whatever the server has answered:
+    scripts send their responses blindly.  After any other command of a login every line is one until
+    the login succeeds: people type or paste a password without PASS, or misspell PASS.  Before all
+    that, a line is one if it looks like a misspelt login.
 
     Args:
         command: the line.
         login_begun: whether a command of a login was sent, and nobody is logged in.
         after_auth: whether an AUTH was sent, and no known command since.
-        outside: whether the state is one in which nobody logs in.
+        outside: whether nobody can log in, in the present state.
     """
     if command.verb is not None or command.line in (b"", b"*"):
         return False
-    return after_auth or login_begun or (not outside and looks_like_login(command))
+    return after_auth or login_begun or (not outside and _looks_like_login(command))
 
 
-def looks_like_login(command: Command) -> bool:
-    """Tell whether a line that isn't a command looks like a login with a slip in it."""
+def _looks_like_login(command: Command) -> bool:
+    """Return whether a line that isn't a command looks like a misspelt login."""
     words = command.line.upper().split()[:3]
     if _OF_OTHER_PROTOCOLS & set(words[:2]):
         return len(words) > 1
@@ -214,7 +214,7 @@ def looks_like_login(command: Command) -> bool:
 
 
 def _slips(word: bytes, keyword: bytes) -> int:
-    """Count the octets to be added, dropped, changed or swapped to turn a word into a keyword."""
+    """Count the octets to add, drop, change or swap to turn a word into a keyword."""
     if abs(len(word) - len(keyword)) > _NEAR:
         return _NEAR + 1
     if len(word) == len(keyword) and sorted(word) == sorted(keyword):
@@ -229,7 +229,7 @@ def _slips(word: bytes, keyword: bytes) -> int:
 
 
 def decode_base64(line: bytes) -> bytes | None:
-    """Return what base64 hides in a line (RFC 5034 §4), None where it isn't base64 throughout."""
+    """Decode a line of base64 (RFC 5034 §4); return None if it isn't base64 throughout."""
     try:
         return a2b_base64(line, strict_mode=True)
     except (Error, ValueError):

@@ -1,7 +1,7 @@
-"""Status lines and response codes: the first line of every answer.
+"""Replies: status lines, response codes, how other protocols greet, and byte-stuffing.
 
-RFC 1939 §3 has two status indicators, and RFC 5034 §4 adds the challenge, `+ `.  What real servers
-send beside them is read as well, and told apart, so that the screen can say so.
+RFC 1939 §3 defines two status indicators, and RFC 5034 §4 adds the challenge, `+ `.  Anything else
+that real servers send is recognised too, and kept apart, so that the screen can say so.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-# The response codes that are registered: why a server said -ERR, in a form for programs.
+# The registered response codes: why a server said -ERR, in a form for programs.
 #
-# RFC 2449 §8 lets the text of a reply begin with a code in square brackets.  Six are registered, and a
-# server that uses them announces it by a capability.
+# RFC 2449 §8 lets the text of a reply begin with a code in square brackets.  Six codes are registered,
+# and a server that uses them announces that with a capability.
 
 
 class ResponseCode(Value):
     """A row of the registry of response codes."""
 
     name: bytes
-    """In upper case, without brackets, its levels separated by a slash."""
+    """In upper case, without brackets; levels are separated by slashes."""
     meaning: str
     capability: bytes
-    """The tag of the capability by which a server announces that it uses the code."""
+    """The tag of the capability that announces the code."""
     clause: Clause
 
 
@@ -78,14 +78,14 @@ RESPONSE_CODES: Mapping[bytes, ResponseCode] = {row.name: row for row in _ROWS}
 
 
 def find_response_code(code: bytes) -> ResponseCode | None:
-    """Find what is registered of a response code.
+    """Look a response code up in the registry.
 
     Args:
         code: the code without brackets, in any case, such as ``SYS/TEMP/DISK``.
 
     Returns:
-        The row of the code itself, or else of its longest registered beginning: "clients MUST ignore
-        unknown hierarchical detail" (RFC 2449 §8).  None for a code that nobody registered.
+        The row of the code itself, or of the longest beginning of it that is registered: "clients MUST
+        ignore unknown hierarchical detail" (RFC 2449 §8).  None if there is no such row.
     """
     levels = code.upper().split(b"/")
     beginnings = (b"/".join(levels[:count]) for count in range(len(levels), 0, -1))
@@ -93,7 +93,7 @@ def find_response_code(code: bytes) -> ResponseCode | None:
 
 
 MAX_REPLY_OCTETS = 512
-"""Longest first line of a reply, its CRLF included (RFC 1939 §3, RFC 2449 §4)."""
+"""Longest first line of a reply, including its CRLF (RFC 1939 §3, RFC 2449 §4)."""
 
 
 class Status(Enum):
@@ -104,11 +104,11 @@ class Status(Enum):
     CHALLENGE = "+"
     """A SASL challenge (RFC 5034 §4)."""
     OTHER = ""
-    """Anything else, such as `421` or `+ERR`: no indicator that POP3 knows."""
+    """Anything else, such as `421` or `+ERR`: not a status indicator of POP3."""
 
 
 class StatusLine(Value):
-    """A reply line taken apart."""
+    """The first line of a reply, parsed."""
 
     line: bytes
     """Octets as received, without the line end."""
@@ -116,7 +116,7 @@ class StatusLine(Value):
     code: bytes | None = None
     """The response code without its brackets (RFC 2449 §8), such as `SYS/TEMP`."""
     text: bytes = b""
-    """What follows the indicator and one space, the response code included."""
+    """What follows the indicator and one space, including a response code."""
     end: bytes = b"\r\n"
     """The line end as received: CRLF, or LF alone."""
 
@@ -127,17 +127,17 @@ class StatusLine(Value):
         return text.split()
 
 
-@lru_cache(maxsize=8)  # What keeps a reply, what shows it and what judges it each ask.
+@lru_cache(maxsize=8)  # A reply is kept, shown and judged, and each of them parses its line.
 def parse_status_line(line: bytes, *, end: bytes = b"\r\n") -> StatusLine:
-    """Take the first line of a reply apart.
+    """Parse the first line of a reply.
 
     Args:
         line: octets without the line end.
-        end: the line end that was cut off.
+        end: the line end that was removed.
 
     Returns:
-        The parts.  The indicator is recognised in any case (RFC 1939 §3 wants upper case; to be strict,
-        compare `line`).  Never raises.
+        The parts.  Never raises.  The indicator is recognised in any case; RFC 1939 §3 requires upper
+        case, so compare `line` to be strict.
     """
     word, _, text = line.partition(b" ")
     status = _INDICATORS.get(word.upper(), Status.OTHER)
@@ -150,29 +150,29 @@ def parse_status_line(line: bytes, *, end: bytes = b"\r\n") -> StatusLine:
 
 _INDICATORS = {s.value.encode("ascii"): s for s in Status if s is not Status.OTHER}
 _CODE = re.compile(rb"\[([!-.0-\\^-~]+(?:/[!-.0-\\^-~]+)*)\]")
-"""`[CODE/DETAIL]` at the beginning of a text: one or more levels of printable octets."""
+"""`[CODE/DETAIL]` at the beginning of a text: one level or more of printable octets."""
 
 
 def timestamp_of(greeting: bytes) -> bytes | None:
-    """Find the APOP timestamp of a greeting, angle brackets included (RFC 1939 §7).
+    """Find the APOP timestamp in a greeting (RFC 1939 §7).
 
     Args:
         greeting: the whole line or its text.
 
     Returns:
-        `<...@...>` without a space in it, as RFC 822's msg-id demands, else None.  A looser reading
-        lets a hostile server choose what is hashed with the password (CVE-2007-1558).
+        `<...@...>` without spaces, as RFC 822 defines a msg-id; None if there is none.  A more lenient
+        parser lets a hostile server choose what is hashed with the password (CVE-2007-1558).
     """
     found = _TIMESTAMP.search(greeting)
     return found[1] if found else None
 
 
 _TIMESTAMP = re.compile(rb"\A[^<]*(<[!-;=?A-~]+@[!-;=?-~]+>)")
-"""The first `<` of the line begins it: a looser search would let a server hide one in another."""
+"""It begins with the first `<` in the line: otherwise a server could hide one timestamp in another."""
 
 
 def quoted(words: str) -> str:
-    """Return a server's words in quotes as the end of a sentence: with one full stop, not with two."""
+    """Quote a server's words at the end of a sentence, with one full stop and not two."""
     return f'"{words}"' + "." * (not words.endswith((".", "!", "?")))
 
 
@@ -204,25 +204,26 @@ _PROTOCOLS = (
     (rb"AMQP", "AMQP, which carries messages between programs: port 5672"),
     (rb"\x00\x00.\x04\x00\x00\x00\x00\x00", "HTTP/2, a web server: port 443"),
 )
-"""How other protocols greet, by their first word, and what they are."""
+"""How other protocols greet, and what they are called."""
 
 
 def other_protocol(greeting: bytes) -> str:
-    """Name the protocol of a greeting that isn't POP3's, and its ports; empty where it isn't known."""
-    flags = re.IGNORECASE | re.DOTALL
-    found = (name for pattern, name in _PROTOCOLS if re.match(pattern, greeting, flags))
-    return next((f"this looks like {name}" for name in found), "")
+    """Name the protocol of a greeting that isn't POP3's, and its ports; empty if it isn't known."""
+    for pattern, name in _PROTOCOLS:
+        if re.match(pattern, greeting, re.IGNORECASE | re.DOTALL):
+            return f"this looks like {name}"
+    return ""
 
 
-# Byte-stuffing, both ways (RFC 1939 §3).
+# Byte-stuffing and its reversal (RFC 1939 §3).
 #
-# A multi-line reply ends with a line that holds a lone dot, so a line of the message that begins with a
-# dot travels with a second one in front.  Both directions work on whole chunks and carry the seam from
-# one chunk to the next: a line's first dot may come in another chunk than the line end before it, and a
-# server that forgets this sends "." and CRLF in the middle of a message, which ends it early.
+# A multi-line reply ends with a line that is a lone dot, so a line of the message that begins with a
+# dot is sent with a second one before it.  Both directions work on whole chunks and remember the end of
+# the chunk before: a dot may come in one chunk and the line end before it in another.  A server that
+# forgets this sends "." and CRLF in the middle of a message, which ends it early.
 #
-# A line begins after any LF, although RFC 1939 knows only CRLF.  In a proper message that is the
-# same; in one with a bare LF it keeps readers that split at LF from seeing an end which is none.
+# A line begins after any LF, although RFC 1939 allows only CRLF.  In a proper message that is the same;
+# in one with a bare LF it prevents readers that split at LF from seeing an end too early.
 
 
 TERMINATION = b".\r\n"
@@ -230,19 +231,19 @@ TERMINATION = b".\r\n"
 
 
 def stuff(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Make the rest of a multi-line reply out of what it is to carry.
+    """Encode the body of a multi-line reply.
 
     Args:
         chunks: the octets of the lines with their CRLF, cut anywhere.
 
     Returns:
-        The same octets stuffed, a CRLF where the last line lacks its own, and the termination.
+        The same octets, byte-stuffed; a CRLF if the last line has none; and the termination.
     """
     last = b"\n"
     for chunk in chunks:
         if not chunk:
             continue
-        # A lone "." is searched by memchr, thirty times faster: base64 holds none.
+        # Searching for "." alone uses memchr, which is thirty times faster; base64 has no dots.
         if b"." in chunk and (b"\n." in chunk or b"\n." in last + chunk[:1]):
             yield (last + chunk).replace(b"\n.", b"\n..")[1:]
         else:
@@ -254,26 +255,26 @@ def stuff(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def terminate(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Do as `stuff` does for lines of which none begins with a dot, without looking at them.
+    """Encode a body as `stuff` does, when no line begins with a dot, without looking at the lines.
 
     Args:
-        chunks: the octets of the lines with their CRLF, the last one complete.
+        chunks: the octets of the lines with their CRLF, including the last line's.
     """
     yield from chunks
     yield TERMINATION
 
 
 class Unstuffer:
-    """Undo byte-stuffing, chunk by chunk.
+    """Undoes byte-stuffing, chunk by chunk.
 
-    It is fed the octets after the status line, cut anywhere, up to the termination, which comes out
-    as nothing; where the termination is, its feeder knows.
+    It is fed the octets after the status line, cut anywhere, up to and including the termination, which
+    it removes.  Finding the termination is up to the caller.
     """
 
     def __init__(self) -> None:
         self._last = b"\n"
         self._held = b""
-        """A dot at the beginning of a line, and perhaps CR, of which the next octet decides."""
+        """A dot at the beginning of a line, perhaps with CR: the next octet decides what it means."""
 
     def feed(self, data: bytes) -> bytes:
         """Return what `data` adds to the message.
@@ -299,7 +300,7 @@ class Unstuffer:
 
 
 def _without_termination(wire: bytes) -> bytes:
-    """Cut off a termination, which a server that knows no CRLF sends with LF alone."""
+    """Remove the termination, which some servers send with LF alone."""
     for termination in (TERMINATION, b".\n"):
         if wire.endswith(b"\n" + termination):
             return wire[: -len(termination)]

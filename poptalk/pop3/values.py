@@ -1,9 +1,9 @@
 """Value classes for the path that every piped session takes.
 
-A piped session is a whole process, and importing ``dataclasses`` (which brings ``inspect``) and
-generating a dozen classes with it costs more than a complete poplib session.  `Value` gives what the
-project asks of its values, frozen, slotted and keyword-only, without that cost.  Type checkers see
-the subclasses as dataclasses (PEP 681).  Rooms off that path use ``dataclasses`` itself.
+A piped session is a whole process, and importing ``dataclasses`` (which imports ``inspect``) and
+generating a dozen classes with it takes longer than a complete poplib session.  `Value` makes frozen,
+slotted, keyword-only classes without that cost.  Type checkers see its subclasses as dataclasses
+(PEP 681).  Rooms off that path use ``dataclasses`` itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_options):
-        """Stand in at run time for the decorator that only type checkers read."""
+        """Replace, at run time, the decorator that only type checkers read."""
         return lambda cls: cls
 
 
@@ -45,7 +45,7 @@ class _ValueType(type):
 
 
 def _written_out(cls: _ValueType) -> Callable[..., None]:
-    """Return a constructor for one class, with each field in its code, as ``dataclasses`` makes them."""
+    """Return a constructor that names each field in its code, as those of ``dataclasses`` do."""
     defaults = cls._defaults
     parameters = [f"{f}=_defaults[{f!r}]" if f in defaults else f for f in cls._fields]
     lines = [f"def __init__(self, *, {', '.join(parameters)}):"]
@@ -62,15 +62,15 @@ def _written_out(cls: _ValueType) -> Callable[..., None]:
 class Value(metaclass=_ValueType):
     """Base of the frozen, slotted, keyword-only values of the protocol core.
 
-    A subclass whose values are made for every command says ``often=True``: its constructor is written
-    out, which takes 0.1 ms once, and is three times as quick from then on.
+    A subclass whose values are made for every command says ``often=True``: its constructor is generated,
+    which takes 0.1 ms once, and is three times as fast from then on.
 
     The module of a subclass must say ``from __future__ import annotations``, so that the annotations
     are in the class body on every version of Python.
 
     Raises:
-        TypeError: on construction, for a field that is missing or unknown.
-        AttributeError: on assignment to a field of a made value.
+        TypeError: on construction, if a field is missing or unknown.
+        AttributeError: on assignment to a field.
     """
 
     if not TYPE_CHECKING:

@@ -191,7 +191,7 @@ def _observers(
     return observers
 
 
-def why_not(error: CannotListen, *, free: str = "without --port a free one is taken") -> str:
+def why_not(error: CannotListen, *, free: str = "Without --port a free one is taken") -> str:
     """Say why a server cannot listen, and what to try.
 
     Args:
@@ -205,9 +205,10 @@ def why_not(error: CannotListen, *, free: str = "without --port a free one is ta
             "goes to --port."
         )
     port = f" port {error.port}" if error.port else ""
+    reserved = "Ports below 1024 are often reserved. " if 0 < error.port < 1024 else ""
     return (
         f"{error.host}{port} cannot be listened on ({reason(error)}). Is another server there "
-        f"already? Ports below 1024 are often reserved; {free}."
+        f"already? {reserved}{free}."
     )
 
 

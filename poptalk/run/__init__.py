@@ -1,5 +1,5 @@
-"""`poptalk run`: replaying a written dialogue against a server, and comparing.
+"""`poptalk run`: replaying a dialogue against a server, and comparing what comes.
 
-`run` is the command, `server` provides what it runs against, `replay` goes through a dialogue and
-reports what happens as it happens, `report` shows that on a screen and as JUnit XML.
+`run` is the command, `server` provides the server, `replay` goes through a dialogue and reports what
+happens as it happens, `report` shows that on the screen and as JUnit XML.
 """

@@ -1,32 +1,30 @@
-"""Going through a dialogue: its `C:` lines are sent, and what comes is compared with its `S:` lines.
+"""Replaying a dialogue: its `C:` lines are sent, and what comes is compared with its `S:` lines.
 
-A `Replay` reports what happens as it happens, so that its driver can show it or not::
+A `Replay` reports what happens as it happens, so that its driver can show it::
 
-    with Replay(dialogue, server, options) as replay:
+    with closing(Replay(dialogue, server, options)) as replay:
         for occurrence in replay.run():
             ...
     print(replay.difference or "all as written")
 
-It stops at the first difference and hangs up without QUIT, so that a session that goes another way
-than its author thought deletes nothing (RFC 1939 §6).  With `keep_going` it goes on, as far as the
-server awaits a command, and still deletes nothing.
+It stops at the first difference and hangs up without QUIT, so that an unexpected session deletes nothing
+(RFC 1939 §6).  With `keep_going` it continues, unless the server waits for a response of AUTH, and still
+deletes nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from poptalk.net.endpoint import UsageError
 from poptalk.net.errors import ConnectionLost, NetError
-from poptalk.pop3.client.explain import ReplyContext
 from poptalk.pop3.commands import Command, Effect, State
 from poptalk.pop3.events import Challenge, Event, Exchange, Greeting
+from poptalk.pop3.explain import ReplyContext
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.pop3.sasl.mechanism import LoginBroken, LoginError
@@ -62,7 +60,7 @@ from poptalk.transcript.placeholders import PLAIN_FOR, parse_response_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreed:
-    """A reply is as the dialogue says."""
+    """A reply is what the dialogue says."""
 
     expected: ExpectedReply
     heard: StoredReply
@@ -70,26 +68,26 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differed:
-    """Something is not as the dialogue says."""
+    """Something isn't what the dialogue says."""
 
     difference: Difference
     command: Command | None = None
-    """What was answered; None for the greeting, and for what answers nothing."""
+    """What was answered; None for the greeting, and for lines that answer nothing."""
     exchange: int | None = None
-    """The number of the exchange whose reply it is in."""
+    """The number of the exchange whose reply differs."""
     known: ReplyContext | None = None
-    """What the session knows beside that reply."""
+    """What the session knows apart from that reply."""
     octets_left_out: int = 0
-    """Octets of a very long reply in which the line was not looked for."""
+    """Octets of a very long reply that weren't compared."""
 
 
 Occurrence = Event | Agreed | Differed
-"""What happens in a replay: every event of the session, and what came of comparing."""
+"""What happens in a replay: every event of the session, and the results of comparing."""
 
 
 SILENCE_SECONDS = 1.0
-"""How long a server must be silent until a reply without its lone dot is taken for all there is, where
-the dialogue has no lone dot either and hangs up next."""
+"""How long a server must be silent before a reply without its lone dot is taken as complete, if the
+dialogue has no lone dot either and hangs up next."""
 
 DELETES_NOTHING = "QUIT is not sent: after a difference no message is deleted"
 
@@ -97,11 +95,11 @@ Occurrences = Generator[Occurrence, None, None]
 
 
 class ScriptError(UsageError):
-    """A dialogue that cannot be replayed as it is; the sentence names its file and line."""
+    """A dialogue can't be replayed; the message names its file and line."""
 
 
 class _Differs(Exception):
-    """Something is not as the dialogue says."""
+    """Something isn't what the dialogue says."""
 
     def __init__(self, difference: Difference, **about: Any) -> None:
         super().__init__(str(difference))
@@ -109,13 +107,13 @@ class _Differs(Exception):
 
 
 class Replay:
-    """A dialogue that is being replayed.
+    """The replay of a dialogue.
 
     Args:
-        dialogue: what is to happen.
-        server: where, and who logs in there.
-        options: how it is compared, and what is done about a difference.
-        bindings: what was captured before, elsewhere.
+        dialogue: what should happen.
+        server: the server, and who logs in.
+        options: how to compare, and what to do about a difference.
+        bindings: what earlier dialogues captured.
     """
 
     def __init__(
@@ -127,13 +125,13 @@ class Replay:
         bindings: Mapping[str, str] | None = None,
     ) -> None:
         self.differences: list[Difference] = []
-        """What was not as written; the first one only, unless it keeps going."""
+        """The differences; just the first one, unless it keeps going."""
         self.exchanges = 0
-        """How many lines were sent, and answered as written."""
+        """How many lines were sent and answered as written."""
         self.compared = 0
-        """How many replies, greetings included, the dialogue had something to say of."""
+        """How many replies, including greetings, were compared with the dialogue."""
         self.bindings: dict[str, str] = dict(bindings or {})
-        """What was captured so far; the known placeholders are not among it."""
+        """What was captured so far, without the known placeholders."""
         self._name = dialogue.name
         acts = exchanges(dialogue)
         self._acts = (
@@ -144,42 +142,31 @@ class Replay:
         self._answered = _answered(self._acts)
         self._server = server
         self._known = server.known
-        """With the greeting and the challenges filled in as they come."""
+        """It gets the greeting and the challenges as they come."""
         self._options = options
-        # Of a reply no more may have to be compared than the dialogue has itself.
+        # A reply must be kept as far as it may be compared with the dialogue.
         lines = (step.payload for step in dialogue.steps if isinstance(step, ServerLine))
         octets = sum(len(octets_of(line)) + 2 for line in lines)
         self._octets_kept = max(BEGINNING_OCTETS, octets)
         self._since = 0.0
-        """When the connection was begun, or the last line sent."""
+        """When connecting began, or the last line was sent."""
         self._sent_at: dict[int, float] = {}
         """When each line was sent, by the number of its exchange."""
         self._sent: dict[int, Exchange] = {}
-        """What each `Send` has led to, by its place among the acts."""
+        """The exchange of each `Send`, by its index among the acts."""
         self._client: Client | None = None
         self.secrets = SpokenSecrets()
-        """Those of the connection, or of the last one."""
+        """Those of the present connection, or of the last one."""
         self._was_open = False
         self._compared_at = 0
         """The line of the last reply that was compared."""
         self._any_unasked = False
-        """Whether the dialogue lets the server say what it likes until the next line is sent."""
+        """Whether the dialogue lets the server say anything until the next line is sent."""
 
     @property
     def difference(self) -> Difference | None:
-        """The first thing that was not as written; None as long as there is none."""
+        """The first difference; None if there is none."""
         return self.differences[0] if self.differences else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Hang up, if the connection is still open."""
@@ -187,13 +174,13 @@ class Replay:
             self._client.close()
 
     def run(self) -> Iterator[Occurrence]:
-        """Go through the dialogue, and tell what happens.
+        """Go through the dialogue, and yield what happens.
 
         Raises:
-            ConnectFailed: a connection did not come about.
-            TlsFailed: TLS did not come about.
-            ConnectionLost: the server hung up, or fell silent, while something was awaited.
-            ScriptError: a line cannot be carried out, such as one whose placeholder has no value.
+            ConnectFailed: connecting failed.
+            TlsFailed: TLS failed.
+            ConnectionLost: the server hung up, or was silent, while something was awaited.
+            ScriptError: a line can't be carried out: for example, a placeholder has no value.
         """
         for index, act in enumerate((*self._acts, None)):
             if self.differences and self._would_delete(act):
@@ -208,16 +195,17 @@ class Replay:
                     break
 
     def _goes_on(self) -> bool:
-        """Whether to go on after a difference: never where a response of AUTH is awaited."""
+        """Return whether to go on after a difference: never if a response of AUTH is awaited."""
         return self._options.keep_going and not (
             self._client is not None and self._client.session.core.challenge_open
         )
 
     def _would_delete(self, act: Act | None) -> bool:
-        """Whether a line is a QUIT that removes messages (RFC 1939 §6)."""
-        verb = act.command.verb if isinstance(act, Send) and not act.answers_challenge else None
-        leaves = verb is not None and verb.effect is Effect.FAREWELL
-        return leaves and self._client is not None and bool(self._client.session.core.marked)
+        """Return whether a line is a QUIT that removes messages (RFC 1939 §6)."""
+        if not isinstance(act, Send) or act.answers_challenge or self._client is None:
+            return False
+        leaves = act.command.effect is Effect.FAREWELL
+        return leaves and bool(self._client.session.core.marked)
 
     # Acts.
 
@@ -247,16 +235,14 @@ class Replay:
         """Send a line; if the dialogue has no reply to it, hear whether it is refused."""
         at = act.step.line
         client = yield from self._ready(at)
-        if act.answers_challenge and self.differences and not client.session.core.answering_auth:
-            return  # nobody asks for it any more, and as a command it would be seen
-        if (
-            self._server.destination.starttls
-            and not client.session.core.encrypted
-            and not _starts_tls(act.command)
-        ):
+        core = client.session.core
+        if act.answers_challenge and self.differences and not core.answering_auth:
+            return  # Nobody asks for it any more, and it would be visible as a command.
+        starts_tls = act.command.effect is Effect.START_TLS
+        if self._server.destination.starttls and not core.encrypted and not starts_tls:
             yield from self._require_tls(client)
-        # The server reads nothing after AUTH as a command before it has answered (RFC 5034 §4).
-        while client.session.core.answering_auth and not client.session.core.challenge_open:
+        # Before AUTH is answered the server may take any line for a response (RFC 5034 §4).
+        while core.answering_auth and not core.challenge_open:
             yield from self._listen(at, awaited="the reply to AUTH")
         self._refuse_unasked(self._compared_at, aspect=Aspect.END)
         line = self._filled(act)
@@ -268,7 +254,7 @@ class Replay:
         self._since = self._sent_at[sent.exchange.number] = time.monotonic()
         with self._explained(at, f"{_keyword(act.command)} was to be sent"):
             client.transmit(line)
-        client.take_events()  # what was yielded above
+        client.take_events()  # They were yielded above.
         if index in self._answered.values():
             return
         heard = yield from self._hear(sent.exchange, line=at)
@@ -281,7 +267,7 @@ class Replay:
         self.exchanges += 1
 
     def _filled(self, act: Send) -> bytes:
-        """Put values into a line, and remember those that it brings itself, as `{n:int=2}` does."""
+        """Fill in the placeholders of a line, and remember its default values, as in `{n:int=2}`."""
         bindings = {**self.bindings, **self._known.bindings()}
         try:
             bindings |= self._responses_in(act.step.pattern, answers=act.answers_challenge)
@@ -300,37 +286,34 @@ class Replay:
         return octets_of(text)
 
     def _responses_in(self, pattern: Pattern, *, answers: bool) -> dict[str, str]:
-        """Work out the responses of AUTH that stand in a line.
+        """Compute the responses of AUTH in a line.
 
         Args:
             pattern: the line.
             answers: whether it answers a challenge.
         """
         challenge = self._known.challenge if answers else None
-        worked_out: dict[str, str | None] = {}
+        responses = self._server.responses
+        values: dict[str, str | None] = {}
         for part in pattern.placeholders:
             if part.name == PLAIN_FOR:
-                worked_out[PLAIN_FOR] = self._known.plain_for(part.default or "")
-            elif part.name is not None and self._server.responses is not None:
-                worked_out[part.name] = self._server.responses.work_out(part.name, challenge)
-        if (
-            self._server.responses is not None
-            and answers
-            and not pattern.source
-            and challenge is not None
-        ):
-            self._server.responses.say_nothing(challenge)
-        return {name: value for name, value in worked_out.items() if value is not None}
+                values[PLAIN_FOR] = self._known.plain_for(part.default or "")
+            elif part.name is not None and responses is not None:
+                values[part.name] = responses.work_out(part.name, challenge)
+        if responses is not None and challenge is not None and not pattern.source:
+            responses.say_nothing(challenge)
+        return {name: value for name, value in values.items() if value is not None}
 
     def _expect(self, index: int, act: ExpectedReply) -> Occurrences:
         """Hear the reply to a command, and compare it."""
         at = act.steps[0].line
         exchange = self._sent.get(self._answered[index])
         if exchange is None:
-            return  # its line was not sent, after a difference
+            return  # Its line wasn't sent, because of a difference.
         following = self._following(index)
+        patience = SILENCE_SECONDS if _closes(following, Side.CLIENT) else None
         heard = yield from self._hear(
-            exchange, line=at, unended=_is_cut_off(act, following), patience=_patience(following)
+            exchange, line=at, unended=_is_cut_off(act, following), patience=patience
         )
         self._compare(act, heard)
         self._check_time(at, exchange)
@@ -358,7 +341,7 @@ class Replay:
         yield Agreed(expected=act, heard=heard)
 
     def _expect_close(self, at: int) -> Occurrences:
-        """Wait until the server hangs up; whatever it says instead is a difference."""
+        """Wait until the server hangs up; anything that it says instead is a difference."""
         client = self._connected(at)
         while client.ending is None:
             self._refuse_unasked(at, aspect=Aspect.CLOSE)
@@ -378,9 +361,9 @@ class Replay:
         yield from self._begin_tls()
 
     def _wait(self, seconds: float, *, following: Act | None) -> Occurrences:
-        """Let time pass, and hear what comes meanwhile.
+        """Wait, and take what comes meanwhile.
 
-        Waiting for the server to hang up is over when it has.
+        If the server should hang up next, the wait ends when it does.
         """
         end = time.monotonic() + seconds
         for_close = _closes(following, Side.SERVER)
@@ -412,7 +395,7 @@ class Replay:
         yield from self._client.take_events()
 
     def _opened(self, at: int) -> Generator[Occurrence, None, Client]:
-        """Open the first connection, where the dialogue begins without saying so."""
+        """Open the first connection, if the dialogue doesn't say so at its beginning."""
         if not self._was_open:
             yield from self._open()
         return self._connected(at)
@@ -425,7 +408,7 @@ class Replay:
         return self._client
 
     def _ready(self, at: int) -> Generator[Occurrence, None, Client]:
-        """Have a connection that was greeted, and that is in TLS where STLS was taken."""
+        """Return a connection whose greeting has come, and that is in TLS if STLS was accepted."""
         client = yield from self._opened(at)
         while _is_fresh(client):
             yield from self._listen(at, awaited=_GREETING)
@@ -437,7 +420,7 @@ class Replay:
         return client
 
     def _require_tls(self, client: Client) -> Occurrences:
-        """Send STLS where the dialogue has none; without TLS there is nothing to go on with."""
+        """Send STLS if the dialogue doesn't; without TLS the replay can't go on."""
         client.take_events()
         failed = None
         try:
@@ -455,7 +438,7 @@ class Replay:
         yield from self._client.take_events()
 
     def _hang_up(self) -> Occurrences:
-        """Close the connection, if the server has not done so."""
+        """Close the connection, if the server hasn't done so."""
         self._refuse_unasked(self._compared_at, aspect=Aspect.END)
         client, self._client = self._client, None
         if client is not None:
@@ -472,9 +455,9 @@ class Replay:
 
         Args:
             exchange: the command.
-            line: the place in the dialogue.
-            unended: whether a reply without its end will do.
-            patience: seconds of silence after which an unended reply is all there is.
+            line: the line in the dialogue.
+            unended: whether an incomplete reply is enough.
+            patience: seconds of silence after which an incomplete reply is returned.
         """
         client = self._connected(line)
         reply = f"the reply to {_keyword(exchange.command)}"
@@ -490,20 +473,15 @@ class Replay:
         return heard
 
     def _listen(
-        self,
-        at: int,
-        *,
-        awaited: str,
-        within: float | None = None,
-        of: Exchange | None = None,
+        self, at: int, *, awaited: str, within: float | None = None, of: Exchange | None = None
     ) -> Generator[Occurrence, None, bool]:
-        """Take what the server says next; if it has hung up, that is the end of the replay.
+        """Take what the server says next; if it has hung up, the replay ends.
 
         Args:
-            at: the place in the dialogue.
-            awaited: what the server is to say, in words.
+            at: the line in the dialogue.
+            awaited: what the server should say, in words.
             within: seconds in which it should.
-            of: whose reply that is; None for the greeting.
+            of: the exchange that the reply belongs to; None for the greeting.
 
         Returns:
             Whether it has said anything within that time.
@@ -538,7 +516,7 @@ class Replay:
         lines = heard.lines
         result = match_reply(act, lines, bindings, exact=self._options.exact)
         if isinstance(result, Difference):
-            # A log has stars in place of a secret that the server has repeated.
+            # In a log, a secret that the server repeated is masked.
             masked = (self.secrets.mask(lines[0]), *lines[1:])
             if masked != lines:
                 second = match_reply(act, masked, bindings, exact=self._options.exact)
@@ -546,19 +524,16 @@ class Replay:
         return result
 
     def _check_time(self, at: int, exchange: Exchange | None) -> None:
-        """Let a reply that took longer than allowed be a difference; None is the greeting."""
+        """Report a reply that took longer than allowed as a difference; None is the greeting."""
         since = self._since if exchange is None else self._sent_at[exchange.number]
         seconds = time.monotonic() - since
         if self._options.max_time is not None and seconds > self._options.max_time:
             raise self._too_slow(at, exchange, f"{seconds:.3g} s")
 
     def _too_slow(self, at: int, exchange: Exchange | None, took: str | None) -> _Differs:
-        return _Differs(
-            Difference(
-                line=at, aspect=Aspect.TIME, expected=f"{self._options.max_time:g} s", came=took
-            ),
-            command=exchange.command if exchange is not None else None,
-        )
+        allowed = f"{self._options.max_time:g} s"
+        difference = Difference(line=at, aspect=Aspect.TIME, expected=allowed, came=took)
+        return _Differs(difference, command=exchange.command if exchange is not None else None)
 
     def _compare(self, act: ExpectedReply, heard: StoredReply) -> None:
         client = self._client
@@ -576,7 +551,7 @@ class Replay:
         self._remember(result.bindings)
 
     def _remember(self, found: Mapping[str, str]) -> None:
-        """Keep what was captured; what is known is worked out again each time."""
+        """Keep what was captured; the known placeholders are computed again each time."""
         known = self._known.bindings()
         self.bindings = {
             name: value
@@ -585,12 +560,12 @@ class Replay:
         }
 
     def _refuse_unasked(self, at: int, *, aspect: Aspect) -> None:
-        """Let a line that answers nothing be a difference, unless the dialogue allows for any."""
+        """Report a line that answers nothing as a difference, unless the dialogue allows it."""
         while self._client is not None and (unasked := self._client.take_unsolicited()) is not None:
             if not self._any_unasked:
                 raise _Differs(_unlike(at, aspect, unasked.lines[0]))
 
-    # What went wrong.
+    # Errors.
 
     def _error(self, at: int, sentence: str) -> ScriptError:
         return ScriptError(f"{self._name}:{at}: {sentence}")
@@ -600,7 +575,7 @@ class Replay:
 
     @contextmanager
     def _explained(self, at: int, clause: str) -> Iterator[None]:
-        """Say of a connection that is lost what it was needed for."""
+        """If the connection is lost, say what it was needed for."""
         try:
             yield
         except ConnectionLost as error:
@@ -611,51 +586,40 @@ _GREETING = "the greeting"
 
 
 def _answered(acts: Sequence[Act]) -> dict[int, int]:
-    """Find the line that each reply answers: the place of the `Send` by that of the reply."""
+    """Find the line that each reply answers: the index of the `Send` by that of the reply."""
     found: dict[int, int] = {}
-    outstanding: deque[int] = deque()
+    outstanding: list[tuple[int, Command]] = []
     for index, act in enumerate(acts):
-        if isinstance(act, Send):
-            outstanding.append(index)
-        elif isinstance(act, ExpectedReply) and act.answers is not None:
-            found[index] = next(i for i in outstanding if _command(acts[i]) is act.answers)
-            outstanding.remove(found[index])
-        elif isinstance(act, Direction) and act.action in (Action.OPEN, Action.CLOSE):
-            outstanding.clear()
+        match act:
+            case Send():
+                outstanding.append((index, act.command))
+            case ExpectedReply(answers=Command()):
+                answered = next(each for each in outstanding if each[1] is act.answers)
+                found[index] = answered[0]
+                outstanding.remove(answered)
+            case Direction(action=Action.OPEN | Action.CLOSE):
+                outstanding.clear()
     return found
 
 
-def _command(act: Act) -> Command | None:
-    return act.command if isinstance(act, Send) else None
-
-
 def _closes(act: Act | None, *sides: Side) -> bool:
-    """Whether an act is the end of the connection, by one of these sides."""
+    """Return whether an act is the end of the connection, by one of these sides."""
     return isinstance(act, Direction) and act.action is Action.CLOSE and act.side in sides
 
 
 def _is_cut_off(act: ExpectedReply, following: Act | None) -> bool:
-    """Whether the dialogue has a reply without its end, because the connection ends in it."""
+    """Return whether a reply in the dialogue is incomplete, because the connection ends in it."""
     last = act.steps[-1]
     ends = isinstance(last, ServerLine) and last.payload == TERMINATOR
     return not ends and _closes(following, *Side)
-
-
-def _patience(following: Act | None) -> float | None:
-    """Give the seconds of silence after which a client that hangs up next does so."""
-    return SILENCE_SECONDS if _closes(following, Side.CLIENT) else None
 
 
 def _is_fresh(client: Client) -> bool:
     return client.session.core.state is State.GREETING
 
 
-def _starts_tls(command: Command) -> bool:
-    return command.verb is not None and command.verb.effect is Effect.START_TLS
-
-
 def _keyword(command: Command) -> str:
-    """Name a command in a sentence; what is no keyword may be a secret."""
+    """Name a command in a sentence; an unknown one may be a secret."""
     return command.verb.keyword if command.verb is not None else "this line"
 
 
@@ -665,5 +629,5 @@ def _unlike(at: int, aspect: Aspect, came: bytes | None, expected: str = "") -> 
 
 
 def _refused(at: int, came: bytes) -> Difference:
-    """Say that a line was refused for which the dialogue has no reply."""
+    """Say that a line was refused which the dialogue has no reply to."""
     return _unlike(at, Aspect.INDICATOR, came, f"'{Status.OK.value}'")

@@ -1,4 +1,4 @@
-"""A replay on the screen: the dialogue as it happens, and line against line where it differs."""
+"""A replay on the screen, with both lines wherever it differs; and the results as JUnit XML."""
 
 from __future__ import annotations
 
@@ -8,24 +8,14 @@ from enum import Enum
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from poptalk.pop3 import events
 from poptalk.pop3.capabilities import parse_capability
-from poptalk.pop3.client.explain import (
+from poptalk.pop3.commands import Clause, Command, Field
+from poptalk.pop3.explain import (
     ReplyContext,
     cause_of_refusal,
     explain_reply,
     why_login_refused,
-)
-from poptalk.pop3.commands import Clause, Command, Field
-from poptalk.pop3.events import (
-    BodyChunk,
-    Challenge,
-    Closed,
-    Exchange,
-    Greeting,
-    Reply,
-    ReplyEnd,
-    Sent,
-    Unsolicited,
 )
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import Status, parse_status_line
@@ -46,11 +36,11 @@ from poptalk.transcript.model import ClientLine, Dialogue, ServerLine
 from poptalk.transcript.octets import octets_of, text_of
 from poptalk.transcript.pattern import make_pattern
 
-# Findings as JUnit XML, which continuous integration services read.
+# Results as JUnit XML, which continuous integration services read.
 
 
 class Result(Enum):
-    """What came of a case; the values are the elements of JUnit that say so."""
+    """The result of a case; the values are JUnit's elements for it."""
 
     PASSED = ""
     FAILED = "failure"
@@ -60,20 +50,20 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     result: Result = Result.PASSED
     messages: Sequence[str] = ()
-    """What was found; none where it passed."""
+    """What was found; none if it passed."""
     line: int | None = None
-    """The line of the file."""
+    """The line in the file."""
     seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """One file that was looked at."""
+    """One file that was checked."""
 
     path: Path
     cases: Sequence[Case]
@@ -85,10 +75,10 @@ def junit(suites: Sequence[Suite], *, name: str) -> str:
 
     Args:
         suites: one for each file.
-        name: what found all that.
+        name: what checked them.
 
     Returns:
-        XML that ends with a line end.
+        XML, with a line end at its end.
     """
     root = Element("testsuites", name=name)
     for suite in suites:
@@ -128,7 +118,7 @@ def _add_case(suite: Element, case: Case, path: Path) -> None:
 
 
 def _writable(text: str) -> str:
-    """Write characters that XML 1.0 cannot hold as escapes: servers send whatever they like."""
+    """Escape characters that XML 1.0 can't represent: servers send whatever they like."""
     return "".join(
         character
         if character in "\t\n" or (character.isprintable() and character not in "\ufffe\uffff")
@@ -137,7 +127,7 @@ def _writable(text: str) -> str:
     )
 
 
-# Says how much a difference matters by the RFCs, and which clause says so.
+# What a difference means by the RFCs, and which clause says so.
 
 
 _REPLIES = Clause(rfc=1939, section="3")
@@ -148,11 +138,7 @@ _UPDATE = Clause(rfc=1939, section="6")
 
 
 def views(differed: Differed) -> Iterator[str]:
-    """Give sentences about a difference, each with its clause.
-
-    Args:
-        differed: the difference, and what was answered.
-    """
+    """Explain a difference in sentences, each with its clause."""
     for meaning, clause in _views(differed):
         yield f"{meaning} [{clause}]" if clause is not None else meaning
 
@@ -200,7 +186,7 @@ def _views(differed: Differed) -> Iterator[tuple[str, Clause | None]]:
 def _of_the_answer(
     command: Command, line: bytes, known: ReplyContext | None
 ) -> Iterator[tuple[str, Clause | None]]:
-    """Say what an answer means that has another indicator than was written."""
+    """Explain an answer whose indicator isn't the expected one."""
     known = known or ReplyContext()
     status_line = parse_status_line(line)
     indicator, *others = explain_reply(command, status_line, known=known)
@@ -223,11 +209,11 @@ def _of_the_capability(expected: str) -> Iterator[tuple[str, Clause | None]]:
         yield "not in the IANA registry of POP3 capabilities", _CAPABILITIES
 
 
-# Gathers the results of a replay for build servers: a case for each exchange, with its seconds.
+# The results of a replay for build servers: a case for each exchange, with its seconds.
 
 
 class Results:
-    """Gathers what came of each exchange; what a server repeats of a password is masked.
+    """Collects the result of each exchange; a password that a server repeats is masked.
 
     Args:
         clock: seconds, such as ``time.monotonic``.
@@ -239,9 +225,9 @@ class Results:
         self._cases: list[Case] = []
 
     def take(self, occurrence: Occurrence, secrets: SpokenSecrets) -> None:
-        """Take note of what happens, with the secrets to be masked; most of it is no result."""
+        """Take note of what happens, with the secrets to mask; most of it isn't a result."""
         match occurrence:
-            case ConnectionOpened() | Sent():
+            case ConnectionOpened() | events.Sent():
                 self._since = self._clock()
             case Agreed():
                 expected = occurrence.expected
@@ -283,17 +269,14 @@ class Results:
 
 
 def _keyword(command: Command | None) -> str:
-    """Name what is answered; what is no keyword may be a secret."""
+    """Name what was answered; an unknown command may be a secret."""
     if command is None:
         return "the greeting"
     return command.verb.keyword if command.verb is not None else "a line"
 
 
-# How long a server takes to answer, to the end of each reply.
-
-
 class Stopwatch:
-    """Measures each exchange: from the sending of its line to the end of the reply.
+    """Measures each exchange, from sending its line to the end of the reply.
 
     Args:
         clock: seconds, such as ``time.monotonic``.
@@ -305,21 +288,21 @@ class Stopwatch:
         self._sent: dict[int, float] = {}
 
     def take(self, occurrence: Occurrence) -> str | None:
-        """Take note of what happens; return the time where it ends something, for people."""
+        """Take note of what happens; if it ends an exchange, return the time for people."""
         now = self._clock()
         match occurrence:
             case ConnectionOpened():
                 self._since = now
                 self._sent.clear()
                 return None
-            case Sent():
+            case events.Sent():
                 self._sent[occurrence.exchange.number] = now
                 return None
-            case Greeting():
+            case events.Greeting():
                 since = self._since
-            case Reply(multi_line=True) | ReplyEnd(body_octets=0):
+            case events.Reply(multi_line=True) | events.ReplyEnd(body_octets=0):
                 return None
-            case Challenge() | Reply() | ReplyEnd():
+            case events.Challenge() | events.Reply() | events.ReplyEnd():
                 since = self._sent.get(occurrence.exchange.number, self._since)
             case _:
                 return None
@@ -327,10 +310,10 @@ class Stopwatch:
 
 
 BODY_ROWS = 100
-"""Rows shown of one reply: a replay is about how the session goes, not about the messages."""
+"""Rows of one reply that are shown: a replay is about the session, not about the messages."""
 
 MOST_UNASKED = 50
-"""Lines shown of those that answer nothing and came at once."""
+"""Lines of an unsolicited chunk that are shown."""
 
 _WRITTEN = "# written  "
 _CAME = "# came     "
@@ -343,9 +326,8 @@ class Transcript:
         dialogue: what is replayed, to quote from.
         show: takes lines for the screen.
         columns: cells of a row.
-        quiet: whether differences are all that is shown.
-        clock: seconds, such as ``time.monotonic``, to show beside each reply how long it took; None
-            to leave that out.
+        quiet: whether to show nothing but differences.
+        clock: seconds, such as ``time.monotonic``, to show how long each reply took; None not to.
     """
 
     def __init__(
@@ -367,11 +349,11 @@ class Transcript:
         self._watch = Stopwatch(clock) if clock is not None else None
 
     def take(self, occurrence: Occurrence, secrets: SpokenSecrets) -> None:
-        """Show something that happened, if there is something to see.
+        """Show something that happened, if it is visible.
 
         Args:
             occurrence: what happened.
-            secrets: what is masked in lines of the server.
+            secrets: what to mask in lines from the server.
         """
         self._secrets = secrets
         if isinstance(occurrence, Differed):
@@ -386,22 +368,22 @@ class Transcript:
             self._show(note(sentence))
 
     def _lines(self, occurrence: Occurrence) -> Iterator[Fragments]:
-        """Show what was said; what lies between the lines is for `_facts`."""
+        """Show the lines of the session; `_facts` shows what happens between them."""
         match occurrence:
-            case Sent():
+            case events.Sent():
                 yield client_line(occurrence.line, occurrence.secret)
-            case Greeting() | Challenge():
+            case events.Greeting() | events.Challenge():
                 yield self._status(occurrence.status_line.line)
-            case Reply():
+            case events.Reply():
                 yield from self._reply(occurrence)
-            case BodyChunk() if self._view is not None:
+            case events.BodyChunk() if self._view is not None:
                 yield from self._view.feed(occurrence.data)
-            case ReplyEnd():
+            case events.ReplyEnd():
                 yield from self._end_of_body(complete=True)
-            case Unsolicited():
+            case events.Unsolicited():
                 for line in occurrence.data.splitlines()[:MOST_UNASKED]:
                     yield self._status(line)
-            case Closed():
+            case events.Closed():
                 yield from self._end_of_body(complete=False)
                 if occurrence.partial:
                     yield self._status(occurrence.partial)
@@ -420,12 +402,16 @@ class Transcript:
                 yield from note(occurrence.text)
 
     def _status(
-        self, line: bytes, *, of: Exchange | None = None, fields: tuple[Field, ...] | None = None
+        self,
+        line: bytes,
+        *,
+        of: events.Exchange | None = None,
+        fields: tuple[Field, ...] | None = None,
     ) -> Fragments:
         number = of.number if of is not None else None
         return status_line(self._secrets.mask(line, answers=number), fields=fields)
 
-    def _reply(self, reply: Reply) -> Iterator[Fragments]:
+    def _reply(self, reply: events.Reply) -> Iterator[Fragments]:
         verb = reply.exchange.command.verb
         fields = verb.fields if verb is not None else ()
         shown = () if reply.multi_line else fields
@@ -461,12 +447,11 @@ class Transcript:
                 f"the reply was very long: {differed.octets_left_out:,} octets in its middle were not "
                 "searched"
             )
-
         for view in views(differed):
             yield from note(view, columns=self._columns)
 
     def _written(self, line: int, aspect: Aspect) -> Fragments:
-        """Quote a line of the dialogue; where the dialogue has no line, say so."""
+        """Quote a line of the dialogue; if the dialogue has no line, say so."""
         step = self._steps.get(line)
         if aspect is Aspect.END:
             return [("note", "nothing more")]
@@ -480,7 +465,7 @@ class Transcript:
 
 
 def _with_time(lines: Iterable[Fragments], time: str | None) -> Iterator[Fragments]:
-    """Put the time beside the last of some lines."""
+    """Append the time to the last line."""
     *others, last = [*lines] or [[]]
     yield from others
     if last:

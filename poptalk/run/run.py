@@ -1,4 +1,4 @@
-"""`poptalk run`: dialogues out of files, a server to replay them against, and the results."""
+"""`poptalk run`: dialogues from files, a server to replay them against, and the results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from poptalk.transcript.parser import NotationError, parse_dialogue
 
 
 MOST_OCTETS = 64 * 1024 * 1024
-"""The longest dialogue that is read: a session with many large messages, and not a disk by mistake."""
+"""The longest dialogue that is read: a session with many large messages, but not a disk by mistake."""
 
 STANDARD_INPUT = "-"
 SUFFIX = ".pop3"
@@ -37,8 +38,8 @@ def part_words(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """Separate the words of the command line into files and a server.
 
     Args:
-        words: the first is a file; of those after it, each that ends in `SUFFIX` or is a file,
-            up to the first that is not.
+        words: the first names a file, and so do the next ones, up to the first that doesn't end in
+            `SUFFIX` and isn't a file.
 
     Returns:
         The files, and the words that name the server.
@@ -57,7 +58,7 @@ def read_dialogue(name: str) -> Dialogue:
     """Read a dialogue from a file, or from standard input where the name is `-`.
 
     Raises:
-        UsageError: it cannot be read, or is no dialogue; names the line.
+        UsageError: it can't be read, or isn't a dialogue; the message names the line.
     """
     if name.lower().endswith(MARKDOWN):
         raise UsageError(
@@ -75,10 +76,10 @@ def read_dialogue(name: str) -> Dialogue:
 
 
 def check_not_empty(dialogue: Dialogue) -> None:
-    """See that there is something in a dialogue.
+    """Check that there is something in a dialogue.
 
     Raises:
-        UsageError: there is nothing.
+        UsageError: there isn't.
     """
     if not exchanges(dialogue):
         raise UsageError(f"{dialogue.name} has nothing in it to replay: write C: and S: lines")
@@ -89,14 +90,21 @@ def read_text(name: str, *, advice: str = "") -> str:
 
     Args:
         name: of the file.
-        advice: the end of the sentence where it cannot be read.
+        advice: the end of the message if it can't be read.
 
     Raises:
-        UsageError: it cannot be read, or cannot be a dialogue.
+        UsageError: it can't be read, or can't be a dialogue.
     """
     shown = named(name)
     try:
-        text = _read(name)
+        if name == STANDARD_INPUT:
+            data = b"" if sys.stdin is None else sys.stdin.buffer.read(MOST_OCTETS + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(MOST_OCTETS + 1)
+        if len(data) > MOST_OCTETS:
+            raise UsageError(f"{shown} is longer than {MOST_OCTETS:,} octets: is it a dialogue?")
+        text = data.decode("utf-8")
     except OSError as error:
         raise UsageError(f"{shown} cannot be read: {error.strerror}{advice}") from error
     except UnicodeDecodeError as error:
@@ -110,15 +118,15 @@ def read_text(name: str, *, advice: str = "") -> str:
 
 
 def named(name: str) -> str:
-    """Return what a file is called in sentences."""
+    """Return what a file is called in messages."""
     return "standard input" if name == STANDARD_INPUT else name
 
 
 def refuse_long_waits(dialogue: Dialogue, *, most: float) -> None:
-    """See that no stage direction keeps a replay waiting for long.
+    """Check that no stage direction waits too long.
 
     Raises:
-        UsageError: one does; names its line.
+        UsageError: one does; the message names its line.
     """
     for step in dialogue.steps:
         if isinstance(step, Direction) and (step.seconds or 0) > most:
@@ -129,30 +137,19 @@ def refuse_long_waits(dialogue: Dialogue, *, most: float) -> None:
             )
 
 
-def _read(name: str) -> str:
-    if name == STANDARD_INPUT:
-        data = b"" if sys.stdin is None else sys.stdin.buffer.read(MOST_OCTETS + 1)
-    else:
-        with Path(name).open("rb") as file:
-            data = file.read(MOST_OCTETS + 1)
-    if len(data) > MOST_OCTETS:
-        raise UsageError(f"{name} is longer than {MOST_OCTETS:,} octets: is it a dialogue?")
-    return data.decode("utf-8")
-
-
 Complain = Callable[[str], None]
 Fail = Callable[[NetError], int]
-"""Says what stopped a replay, and gives the exit code of it."""
+"""Says what stopped a replay, and returns the exit code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Done:
-    """What came of one dialogue."""
+    """The result of one dialogue."""
 
     exit_code: int
     suite: Suite
     reached: bool
-    """Whether there was a server to speak to, in TLS if that was asked for."""
+    """Whether there was a connection to the server, in TLS if that was asked for."""
 
 
 def run_scripts(
@@ -163,23 +160,23 @@ def run_scripts(
     complain: Complain,
     fail: Fail,
 ) -> int:
-    """Replay dialogues one after the other, each over connections of its own, and show them.
+    """Replay dialogues one after the other, each over its own connections, and show them.
 
-    All are read before anything is sent.  A server that cannot be reached ends the run.
+    All are read before anything is sent.  If a server can't be reached, the run ends.
 
     Args:
         options: what was asked for.
         files: the dialogues.
         destination: the server; None for a practice server for each dialogue.
-        complain: says a sentence on standard error.
+        complain: writes a message on standard error.
         fail: takes what stopped a replay.
 
     Returns:
-        The exit code of the first that was not as written, 0 if all were.
+        The exit code of the first dialogue that wasn't as written; 0 if all were.
 
     Raises:
-        UsageError: a file is no dialogue, or something that it needs is missing.
-        ScreenClosed: standard output is gone.
+        UsageError: a file isn't a dialogue, or something that it needs is missing.
+        ScreenClosed: standard output is closed.
     """
     if files.count(STANDARD_INPUT) > 1:
         raise UsageError("- is standard input, which can be read once")
@@ -232,7 +229,7 @@ def _replay(
     )
     results = Results(clock=time.monotonic)
     exit_code, reached = 0, True
-    with Replay(dialogue, server, options, bindings=given.values) as replay:
+    with closing(Replay(dialogue, server, options, bindings=given.values)) as replay:
         try:
             for occurrence in replay.run():
                 results.take(occurrence, replay.secrets)

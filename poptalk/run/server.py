@@ -41,24 +41,25 @@ from poptalk.transcript.placeholders import (
     REASONS,
     Known,
     Responses,
+    is_secret,
     parse_response_name,
 )
 
 if TYPE_CHECKING:
     from poptalk.terminal.screen import ColorFlag
 
-# The practice server as a dialogue wants it: its account, and the timestamps of its greetings.
+# The practice server that fits a dialogue: its account, and the timestamps of its greetings.
 #
-# The digest of APOP is made of the greeting's timestamp (RFC 1939 §7), so the digest in a session that
-# was written down fits the greeting in it, and no other.  The practice server therefore
-# says the timestamps that the dialogue's greetings hold.
+# The digest of APOP is made from the timestamp of the greeting (RFC 1939 §7), so a digest in a dialogue
+# is right only for the greeting there.  The practice server therefore sends the timestamps that the
+# greetings in the dialogue have.
 
 
 class Timestamps:
     """Gives the practice server its APOP timestamps.
 
     Args:
-        dialogue: whose greetings are to be said.
+        dialogue: has the greetings.
     """
 
     def __init__(self, dialogue: Dialogue) -> None:
@@ -66,16 +67,16 @@ class Timestamps:
         self._now: bytes | None = None
 
     def turn_to_next(self) -> None:
-        """Take note that the next connection is about to be opened."""
+        """Prepare for the next connection."""
         self._now = next(self._to_come, None)
 
     def __call__(self) -> bytes:
-        """Return the timestamp of the connection; one that was never used where none is written."""
+        """Return the timestamp of the connection; a new one if the dialogue has none."""
         return self._now or fresh_timestamp()
 
 
 def greeting_timestamps(dialogue: Dialogue) -> Sequence[bytes | None]:
-    """Find the timestamp that each connection of a dialogue is greeted with, None where none is."""
+    """Find the timestamp of the greeting for each connection of a dialogue; None if it has none."""
     found: list[bytes | None] = []
     is_fresh = True
     for act in exchanges(dialogue):
@@ -101,8 +102,8 @@ def account_for(dialogue: Dialogue, *, user: str | None) -> Account:
     """Find who logs in on the practice server.
 
     Args:
-        dialogue: whose first name with an account counts, where no user is given.
-        user: the name that was asked for.
+        dialogue: the first name in it that has an account counts, if no user is given.
+        user: the name from the command line.
 
     Raises:
         UsageError: that user has no account.
@@ -119,9 +120,9 @@ def account_for(dialogue: Dialogue, *, user: str | None) -> Account:
 
 
 def persona_for(dialogue: Dialogue) -> str:
-    """Find how the practice server speaks: as everywhere, or as RFC 1939 where there is APOP.
+    """Find the persona of the practice server: "plain" for a dialogue with APOP, else the default.
 
-    The default persona greets without a timestamp, and so has no APOP (RFC 1939 §7).
+    The default persona has no timestamp in its greeting, and so no APOP (RFC 1939 §7).
     """
     acts = exchanges(dialogue)
     apop = any(isinstance(act, Send) and act.command.keyword == b"APOP" for act in acts)
@@ -129,7 +130,7 @@ def persona_for(dialogue: Dialogue) -> str:
 
 
 def _names_in(dialogue: Dialogue) -> Iterator[str]:
-    """Give the names that a dialogue logs in with, as they are written."""
+    """Yield the names that a dialogue logs in with."""
     for act in exchanges(dialogue):
         if not isinstance(act, Send) or act.answers_challenge or act.command.verb is None:
             continue
@@ -139,14 +140,10 @@ def _names_in(dialogue: Dialogue) -> Iterator[str]:
                 yield given.decode("utf-8", "replace")
 
 
-_NEED_NO_PASSWORD = frozenset({"user", "host"})
-_NEED_A_USER = frozenset({"user", "plain", PLAIN_FOR, "cram-md5"})
-_MAY_BE_GIVEN = frozenset({"user", "host"})
-"""The known names that `--var` may set; the others hold secrets."""
-
+_NEED_NO_USER = frozenset({"password", "host", "apop"})
 
 MAX_WAIT = 60.0
-"""Seconds that a dialogue may wait: longer looks as if poptalk hung."""
+"""Seconds that a dialogue may wait: longer looks as if poptalk hangs."""
 
 
 class RunSettings(Value):
@@ -164,11 +161,11 @@ class RunSettings(Value):
     user: str | None = None
     password_source: PasswordSource | None = None
     persona: str | None = None
-    """None for the one that the dialogue needs: see `persona_for`."""
+    """None for the one that the dialogue needs, see `persona_for`."""
     maildrop: str | None = None
     faults: Sequence[str] = ()
     tls: bool = False
-    """Of the practice server, as `starttls`: a destination has its own."""
+    """For the practice server, as is `starttls`: a destination has its own."""
     starttls: bool = False
     color: ColorFlag = "auto"
     timeout: float = DEFAULT_TIMEOUT
@@ -181,37 +178,37 @@ class Serving:
     destination: Destination
     connect: Callable[[], Link]
     known: Known
-    """What the known placeholders are worked out from."""
+    """What the values of the known placeholders are computed from."""
     responses: Responses | None = None
-    """Works the responses of AUTH out; None where there is nobody to log in."""
+    """Computes the responses of AUTH; None if nobody logs in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What the command line says of the placeholders."""
+    """What the command line says about placeholders."""
 
     user: str | None = None
     host: str | None = None
     values: Mapping[str, str]
-    """Of all names but those two."""
+    """All other values, by name."""
 
 
 def read_values(texts: Sequence[str], *, user: str | None) -> Given:
-    """Read what `--var` was given.
+    """Parse the values of `--var`.
 
     Args:
-        texts: each as `NAME=VALUE`.
-        user: what `--user` was given.
+        texts: each is `NAME=VALUE`.
+        user: the value of `--user`.
 
     Raises:
-        UsageError: a text has no name, or names a secret; or a value cannot stand in a line.
+        UsageError: a text has no name, or the name of a secret; or a value doesn't fit in a line.
     """
     values: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError("--var takes NAME=VALUE, such as --var message=3")
-        if parse_response_name(name) or (name in REASONS and name not in _MAY_BE_GIVEN):
+        if is_secret(name):
             raise UsageError(
                 f"--var {name}=... would show a secret to every user of this machine, or is worked "
                 f"out by poptalk itself: give the password in the environment variable "
@@ -228,13 +225,13 @@ def read_values(texts: Sequence[str], *, user: str | None) -> Given:
 def serving(
     options: RunSettings, given: Given, dialogue: Dialogue, destination: Destination | None
 ) -> Iterator[Serving]:
-    """Make ready what a dialogue is replayed against.
+    """Provide the server that a dialogue is replayed against.
 
     Args:
         options: what was asked for.
-        given: what the command line says of the placeholders.
+        given: what the command line says about placeholders.
         dialogue: what is replayed.
-        destination: the server; None for a practice server of the dialogue's own.
+        destination: the server; None for a practice server of its own.
 
     Raises:
         UsageError: a user's name or a password is missing, or there is no such account.
@@ -269,10 +266,10 @@ def _live(
 ) -> Serving:
     user = _one_line(given.user or destination.user, "name")
     needed = _needed(dialogue) - set(given.values)
-    if user is None and any(_needs_a_user(name) for name in needed):
+    if user is None and needed - _NEED_NO_USER:
         raise UsageError(f"{dialogue.name} needs a user's name: say --user NAME")
     password = None
-    if needed - _NEED_NO_PASSWORD:
+    if any(map(is_secret, needed)):
         wanted = Wanted(user=user or "the user", host=bare_host(destination.host))
         password = _one_line(_password(options, dialogue, wanted), "password")
     known = Known(user=user, password=password, host=given.host or destination.host)
@@ -280,10 +277,10 @@ def _live(
 
 
 def _one_line(text: str | None, what: str) -> str | None:
-    """Return a name or a password that a line can carry, also in base64.
+    """Check that a name or a password fits in a line, even in base64.
 
     Raises:
-        UsageError: it holds CR, LF or NUL.
+        UsageError: it has CR, LF or NUL.
     """
     try:
         credential(text or "", what)
@@ -313,7 +310,7 @@ def _connect(destination: Destination, timeout: float) -> Link:
 
 
 def _needed(dialogue: Dialogue) -> frozenset[str]:
-    """Find the known placeholders for which values must be sent."""
+    """Find the known placeholders whose values must be sent."""
     lines = (step.pattern for step in dialogue.steps if isinstance(step, ClientLine))
     parts = (part for line in lines for part in line.placeholders)
     return frozenset(
@@ -325,12 +322,8 @@ def _needed(dialogue: Dialogue) -> frozenset[str]:
     )
 
 
-def _needs_a_user(name: str) -> bool:
-    return name in _NEED_A_USER or parse_response_name(name) is not None
-
-
 def _password(options: RunSettings, dialogue: Dialogue, wanted: Wanted) -> str:
-    """Find the password: where the options say, in the environment, or by asking at a terminal."""
+    """Find the password: from the options, from the environment, or by asking at a terminal."""
     try:
         return find_password(wanted, options.password_source, ask=asker())
     except NoPassword as error:

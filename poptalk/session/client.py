@@ -1,12 +1,12 @@
-"""The drivers that wait: `run`, `diff`, the lessons' dry run and the pipe speak with a server by them.
+"""The drivers that wait, for `run`, `diff`, the lessons' dry run and the pipe.
 
     with Link.open(destination.target, timeout=30) as link:
         client = Client(link, destination)
         client.greeting()
         reply = client.ask(b"STAT")              # a StoredReply, complete or a challenge
 
-It reads the blocking link and gives what comes to the `Session`.  Replies wait until they are asked
-for, so that several commands may be sent before the first is answered.
+A driver reads the blocking link and passes what comes to the `Session`.  A `Client` keeps replies until
+they are asked for, so that several commands may be sent before the first is answered.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from poptalk.session.procedure import Plan
 
 MOST_UNSOLICITED = 1000
-"""Lines kept that answer nothing, until they are asked for; a flood beyond is dropped."""
+"""Unsolicited lines kept until they are asked for; of a flood, the newest."""
 
 
 class BlockingDriver:
-    """Reads a blocking link, and gives what comes to a session.
+    """Reads a blocking link, and passes what comes to a session.
 
     Args:
         link: the open connection, owned by the driver from now on.
@@ -45,7 +45,7 @@ class BlockingDriver:
         session: begun here.
 
     Attributes:
-        raw: takes the server's octets as they come, before the session does; None for nobody.
+        raw: takes the server's octets before the session does; None if nothing does.
     """
 
     def __init__(self, link: Link, destination: Destination, session: Session) -> None:
@@ -63,16 +63,16 @@ class BlockingDriver:
         return self.session.ending
 
     def listen(self) -> bool:
-        """Take what the server says next; False when that is its end.
+        """Take what the server says next; False at the end of the connection.
 
         Raises:
             ConnectionLost: what is awaited took longer than the link's time-out allows (see
                 `Session.time_left`).
-            TlsFailed: TLS was to begin at once, and did not come about; or the server wants a
-                certificate of ours.
+            TlsFailed: TLS was to begin at once, and failed; or the server wants a client
+                certificate.
         """
         link = self.link
-        data = link.receive_once(within=self.session.time_left(link.timeout), awaited=self._awaited)
+        data = link.receive_once(within=self.session.time_left(link.timeout), awaited=self._came)
         if data:
             if self.raw is not None:
                 self.raw(data)
@@ -81,8 +81,8 @@ class BlockingDriver:
             self._end()
         return self.session.ending is None
 
-    def _awaited(self) -> str:
-        """Say what has come of what is awaited; nothing where nothing has."""
+    def _came(self) -> str:
+        """Say how much has come of what is awaited; nothing if nothing has."""
         octets = self.session.octets_since
         return f"{octets:,} octets of {self.session.awaited}" if octets else ""
 
@@ -91,7 +91,7 @@ class BlockingDriver:
 
         Raises:
             ConnectionLost: the server hung up, or fell silent.
-            LocalError: what the procedure has raised, as any NetError.
+            LocalError: the procedure raised it; any NetError likewise.
         """
         outcome: list[Exception | None] = []
         procedure = self.session.run(plan, name="", then=outcome.append)
@@ -110,10 +110,10 @@ class BlockingDriver:
             raise outcome[0]
 
     def require_tls(self) -> None:
-        """Send STLS, and begin TLS; nothing else is sent where that does not come about.
+        """Send STLS, and begin TLS; if that fails, nothing else is sent.
 
         Raises:
-            TlsFailed: STLS was refused, or TLS did not come about; the connection is closed.
+            TlsFailed: STLS was refused, or TLS failed; the connection is closed.
         """
         from poptalk.session.procedure import require_tls
 
@@ -124,7 +124,7 @@ class BlockingDriver:
             raise self.session.staged(failure(error, self.session.core)) from error
 
     def close(self) -> None:
-        """Close the connection without a word; again does no harm."""
+        """Close the connection without QUIT; calling this again does no harm."""
         self.link.close()
         self._end()
 
@@ -134,13 +134,13 @@ class BlockingDriver:
 
 
 class Client(BlockingDriver):
-    """A driver for callers that ask, and wait for the answer.
+    """A driver for callers that ask and wait for the answer.
 
     Args:
         link: the open connection, owned by the client from now on.
         destination: where it leads.
-        session: as for `BlockingDriver`; None makes one that bounds its memory, and begins TLS
-        when told to.
+        session: as for `BlockingDriver`; None makes one with bounded memory that begins TLS when
+            told to.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Client(BlockingDriver):
         Args:
             line: octets without a line end.
             body: takes the octets after the first line of a multi-line reply as they crossed the
-                wire, dots stuffed, lone dot included, cut anywhere; they are not kept then.
+                wire, dots stuffed, lone dot included, cut anywhere; they are not kept.
 
         Returns:
             What `answer` takes.
@@ -180,12 +180,12 @@ class Client(BlockingDriver):
         return exchange
 
     def observe(self, line: bytes) -> Sent:
-        """Take note of a line that is about to be sent with `transmit`, and may still be held back."""
+        """Take note of a line that `transmit` will send, unless it is held back."""
         self._prepared = self.session.prepare(_with_end(line))
         return next(event for event in self._prepared if isinstance(event, Sent))
 
     def transmit(self, line: bytes) -> None:
-        """Send the line that was observed, CRLF after it unless it ends in an LF of its own.
+        """Send the line that was observed, with CRLF unless it ends in an LF of its own.
 
         Raises:
             ConnectionLost: the server takes nothing any more.
@@ -196,10 +196,10 @@ class Client(BlockingDriver):
         """Wait for the whole reply to a command, or for a challenge.
 
         Returns:
-            The reply; one that is not complete where the server hung up in the middle of it.
+            The reply; incomplete if the server hung up in the middle of it.
 
         Raises:
-            ConnectionLost: the server hung up without a word of a reply, or fell silent.
+            ConnectionLost: the server hung up without replying, or fell silent.
         """
         while (reply := self.take_reply(exchange)) is None:
             if self.ending is not None:
@@ -211,7 +211,7 @@ class Client(BlockingDriver):
         """Wait for the greeting.
 
         Raises:
-            ConnectionLost: the server hung up without one, or said nothing in time.
+            ConnectionLost: the server hung up without one, or sent none in time.
         """
         while (greeting := self.take_reply(None)) is None:
             if self.ending is not None:
@@ -220,13 +220,13 @@ class Client(BlockingDriver):
         return greeting
 
     def hear(self, *, patience: float | None = None) -> Sequence[Event] | None:
-        """Take what the server says next, at least its end: `listen`, with the events.
+        """Take what the server says next, perhaps its end, as `listen` does; return the events.
 
         Args:
             patience: seconds after which to give up; None waits as long as the link does.
 
         Returns:
-            What it means, perhaps nothing; None when nothing came while patience lasted.
+            The events, perhaps none; None if nothing came in time.
         """
         if patience is not None and not self.speaks_within(patience):
             return None
@@ -238,14 +238,14 @@ class Client(BlockingDriver):
         """Begin TLS, after STLS was answered with +OK (RFC 2595 §4).
 
         Raises:
-            TlsFailed: TLS did not come about; the connection is closed.
+            TlsFailed: TLS failed; the connection is closed.
         """
         self.session.begin_tls()
         assert self.link.tls is not None
         return self.link.tls
 
     def take_events(self) -> Sequence[Event]:
-        """Return what has happened since this was called last."""
+        """Return the events since the last call."""
         events, self._events = tuple(self._events), []
         return events
 
@@ -256,7 +256,7 @@ class Client(BlockingDriver):
     # Replies that wait to be asked for.
 
     def take_reply(self, exchange: Exchange | None) -> StoredReply | None:
-        """Take the oldest reply to a command, the greeting for None; None where none is complete yet."""
+        """Take the oldest reply to a command, or for None the greeting; None if it isn't complete."""
         for reply in self._answers:
             if reply.exchange is exchange:
                 self._answers.remove(reply)
@@ -264,16 +264,16 @@ class Client(BlockingDriver):
         return None
 
     def take_unsolicited(self) -> StoredReply | None:
-        """Take the oldest line that answers nothing; None where there is none."""
+        """Take the oldest unsolicited line; None if there is none."""
         return self._unsolicited.popleft() if self._unsolicited else None
 
     def so_far(self, exchange: Exchange) -> StoredReply | None:
-        """Return the reply to a command that has begun, and whose end has not come."""
+        """Return the reply to a command if it has begun and not ended."""
         reply = self.session.exchanges.receiving
         return reply if reply is not None and reply.exchange is exchange else None
 
     def _take(self, event: Event) -> None:
-        """Keep what will be asked for."""
+        """Keep what callers will ask for."""
         self._events.append(event)
         match event:
             case Greeting() | Challenge() | ReplyEnd():
@@ -284,16 +284,13 @@ class Client(BlockingDriver):
                 lines = split_lines(event.data[-END_OCTETS:])[-MOST_UNSOLICITED:]
                 self._unsolicited.extend(map(_lone_line, lines))
             case Closed():
-                self._cut_off(event)
-
-    def _cut_off(self, closed: Closed) -> None:
-        """Keep what came of a reply whose end was never sent."""
-        reply = self.session.exchanges.cut_off
-        if reply is not None:
-            self._answers.append(reply)
-        elif closed.partial:
-            exchange = closed.unanswered[0] if closed.unanswered else None
-            self._answers.append(_lone_line(closed.partial, exchange=exchange, complete=False))
+                # What came of a reply whose end was never sent.
+                reply = self.session.exchanges.cut_off
+                if reply is not None:
+                    self._answers.append(reply)
+                elif event.partial:
+                    due = event.unanswered[0] if event.unanswered else None
+                    self._answers.append(_lone_line(event.partial, exchange=due, complete=False))
 
 
 def _with_end(line: bytes) -> bytes:

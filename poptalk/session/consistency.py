@@ -1,9 +1,9 @@
-"""What one reply says against what earlier ones have said: rules that need two replies.
+"""Compares a reply with earlier ones: the rules that need two replies.
 
 LIST has the size of a message that RETR then sends, STAT counts what LIST lists, a message that is
-marked as deleted is in neither, and TOP begins as RETR does.  A `Consistency` is told of each reply when
-it is complete, and gives back in what it does not fit.  The shell shows that below the reply, and
-`poptalk check` makes verdicts of it.
+marked as deleted is in neither, and TOP begins as RETR does.  `Consistency.look` takes each complete
+reply and returns its contradictions.  The shell shows them below the reply, and `poptalk check` makes
+verdicts of them.
 """
 
 from __future__ import annotations
@@ -11,35 +11,37 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 
 from poptalk.pop3.capabilities import Change, compare_capabilities
-from poptalk.pop3.client.explain import faults_of_answer
-from poptalk.pop3.commands import MAX_DIGITS, Command
+from poptalk.pop3.commands import Command
 from poptalk.pop3.events import Violation, ViolationKind
+from poptalk.pop3.explain import faults_of_answer
 from poptalk.pop3.replies import Status
 from poptalk.session.exchanges import (
     MOST_LINES_EXPLAINED,
     SHORT_OCTETS,
     Exchanges,
     StoredReply,
+    number_of,
+    totals_of,
 )
 
 MOST_MESSAGES_KEPT = 16
-"""Messages that are kept for comparing, those of up to `SHORT_OCTETS` octets."""
+"""Messages of up to `SHORT_OCTETS` octets that are kept for comparison."""
 
 Rows = dict[int, bytes]
 """What a listing has for each message-number."""
 
 
 class Consistency:
-    """What is known from earlier replies of a session, and what the next one disagrees with.
+    """What earlier replies of a session have said, to compare the next one with.
 
     Args:
-        exchanges: of the session; it tells `begin` of each connection, and `look` of each reply.
+        exchanges: of the session.  Call `begin` for each connection, and `look` for each reply.
     """
 
     def __init__(self, exchanges: Exchanges) -> None:
         self._exchanges = exchanges
         self._before: tuple[object, Rows, Rows] | None = None
-        """Whose mailbox an earlier session had, with its sizes and its unique-ids."""
+        """Whose mailbox an earlier connection had, its sizes and its unique-ids."""
         self._where = ""
         self._user: str | None = None
         self._forget()
@@ -57,29 +59,24 @@ class Consistency:
 
     def _forget(self) -> None:
         self._sizes: Rows | None = None
-        """The rows of LIST, those of messages that were marked since included."""
+        """The rows of LIST, including messages that were marked since."""
         self._ids: Rows | None = None
         self._count: int | None = None
-        """What STAT has counted, with the messages that were marked then."""
+        """What STAT counted, plus the messages that were marked then."""
         self._marked: set[int] = set()
         self._messages: dict[int, bytes] = {}
 
     def look(self, reply: StoredReply) -> list[Violation]:
-        """Return what is wrong with a complete reply; what contradicts earlier ones stays with it."""
+        """Return what is wrong with a complete reply, and note its contradictions in the reply."""
         exchange = reply.exchange
         if exchange is None or not reply.complete:
             return []
         command, found = exchange.command, []
         if not reply.is_message:
             core = self._exchanges.core
-            faults = list(
-                faults_of_answer(
-                    command,
-                    reply.status_line,
-                    reply.listing(most=MOST_LINES_EXPLAINED),
-                    highest=core.highest if core is not None else None,
-                )
-            )
+            highest = core.highest if core is not None else None
+            rows = reply.listing(most=MOST_LINES_EXPLAINED) if reply.multi_line else ()
+            faults = list(faults_of_answer(command, reply.status_line, rows, highest=highest))
             if faults:
                 more = len(faults) - _MOST_FAULTS
                 told = "; ".join(faults[:_MOST_FAULTS]) + (f"; {more:,} more" if more > 0 else "")
@@ -90,11 +87,10 @@ class Consistency:
             found += reply.contradictions
         return found
 
-    # One rule for each command: what its positive reply has to fit.
+    # One rule for each command: what its positive reply must agree with.
 
     def _stat(self, _command: Command, reply: StoredReply) -> Iterator[Violation]:
-        words = reply.status_line.words
-        count, octets = (_number(word) for word in (*words, b"", b"")[:2])
+        count, octets = totals_of(reply.status_line)
         if count is None:
             return
         if self._sizes is not None:
@@ -120,7 +116,7 @@ class Consistency:
             detail = f"STAT counts {count} messages, LIST has {len(left)}"
             yield _violation(ViolationKind.COUNTS_DIFFER, detail)
             return
-        sizes = [_number(size) for size in left.values()]
+        sizes = [number_of(size) for size in left.values()]
         total = sum(size for size in sizes if size is not None)
         if octets is not None and None not in sizes and octets != total:
             detail = f"STAT has {octets:,} octets, the lines of LIST add up to {total:,}"
@@ -159,10 +155,10 @@ class Consistency:
                 yield _violation(ViolationKind.IDS_CHANGE, detail)
 
     def _rows(self, reply: StoredReply) -> Generator[Violation, None, Rows | None]:
-        """Read the rows of a listing; None where they cannot be compared."""
+        """Read the rows of a listing; None if they cannot be compared."""
         lines = list(reply.listing(most=MOST_LINES_EXPLAINED + 1))
         pairs = [line.split() for line in lines]
-        numbers = [_number(words[0]) if words else None for words in pairs]
+        numbers = [number_of(words[0]) if words else None for words in pairs]
         if len(lines) > MOST_LINES_EXPLAINED or reply.lost or None in numbers:
             return None
         rows = {
@@ -190,10 +186,10 @@ class Consistency:
     def _one(self, command: Command, reply: StoredReply, rows: Rows | None) -> Iterator[Violation]:
         number, words = command.number(), reply.status_line.words
         yield from self._served(number)
-        # What is about another message than the one that was asked for is malformed, and told as that.
-        if rows is None or number not in rows or len(words) < 2 or _number(words[0]) != number:
+        # An answer about another message than the one asked for is malformed, and reported as that.
+        if rows is None or number not in rows or len(words) < 2 or number_of(words[0]) != number:
             return
-        if rows is self._sizes and None in (_number(words[1]), _number(rows[number])):
+        if rows is self._sizes and None in (number_of(words[1]), number_of(rows[number])):
             return
         if words[1] != rows[number] and number not in self._marked:
             yield _violation(ViolationKind.ROW_DIFFERS, f"message {number}")
@@ -205,7 +201,7 @@ class Consistency:
             return
         content = [*reply.content()]
         octets = sum(map(len, content))
-        size = _number((self._sizes or {}).get(number, b""))
+        size = number_of((self._sizes or {}).get(number, b""))
         if size is not None and size != octets:
             yield _violation(ViolationKind.SIZE_DIFFERS, _size_detail(number, size, octets))
         if octets > SHORT_OCTETS:
@@ -213,14 +209,14 @@ class Consistency:
         message = b"".join(content)
         if self._messages.get(number, message) != message:
             yield _violation(ViolationKind.MESSAGE_CHANGES, f"message {number}")
-            del self._messages[number]  # There is no telling which of them TOP begins.
+            del self._messages[number]  # TOP may begin either of them.
         elif len(self._messages) < MOST_MESSAGES_KEPT:
             self._messages[number] = message
 
     def _top(self, command: Command, reply: StoredReply) -> Iterator[Violation]:
         number = command.number()
         yield from self._served(number)
-        asked = _number(command.arguments[1]) if len(command.arguments) > 1 else None
+        asked = number_of(command.arguments[1]) if len(command.arguments) > 1 else None
         if number is None or asked is None or reply.octets > SHORT_OCTETS or reply.lost:
             return
         top = b"".join(reply.content())
@@ -233,7 +229,7 @@ class Consistency:
         if message is None:
             return
         due = min(asked, len(_body_lines(message)))
-        # Some leave the empty line after the header out where no line of the body follows.
+        # Some servers leave out the empty line after the header if no line of the body follows.
         if not message.startswith(top.removesuffix(b"\r\n")) or given < due:
             pairs = zip(top.split(b"\n")[:-1], message.split(b"\n"), strict=False)
             different = next((at for at, (one, other) in enumerate(pairs, 1) if one != other), 0)
@@ -247,7 +243,7 @@ class Consistency:
             self._marked.add(number)
 
     def _rset(self, _command: Command, _reply: StoredReply) -> Iterator[Violation]:
-        # A listing that was asked for in between has no rows for what is unmarked now.
+        # A listing from in between has no rows for the messages that are unmarked now.
         if not self._marked <= (self._sizes or {}).keys():
             self._sizes = None
         if not self._marked <= (self._ids or {}).keys():
@@ -275,7 +271,7 @@ class Consistency:
 
 
 _MOST_FAULTS = 5
-"""Faults of one answer that are told; the others are counted."""
+"""Faults of one answer that are named; the others are counted."""
 
 _CHANGES = {
     Change.CAME: "has come",
@@ -300,10 +296,6 @@ def _violation(kind: ViolationKind, detail: str) -> Violation:
     return Violation(kind=kind, detail=detail)
 
 
-def _number(word: bytes) -> int | None:
-    return int(word) if word.isdigit() and len(word) <= MAX_DIGITS else None
-
-
 def _size_detail(number: int, size: int, octets: int) -> str:
     detail = f"message {number}: {size:,} octets announced, {octets:,} came"
     if octets - size == len(FINAL_LINE_END):
@@ -313,11 +305,12 @@ def _size_detail(number: int, size: int, octets: int) -> str:
 
 _ONLY_LINE_END = "perhaps only its final line end was not counted"
 FINAL_LINE_END = b"\r\n"
-"""What a server adds to a message that lacks it, and may not have counted: the lone dot needs it."""
+"""What a server adds to a message that lacks it, because the lone dot needs it; it may not have counted
+it."""
 
 
 def _body_lines(message: bytes) -> list[bytes]:
-    """Return the lines after the header and its empty line."""
+    """Return the lines after the empty line that ends the header."""
     lines = message.split(b"\n")
     for at, line in enumerate(lines):
         if line in (b"", b"\r"):
@@ -327,5 +320,5 @@ def _body_lines(message: bytes) -> list[bytes]:
 
 
 def only_final_line_end(violation: Violation) -> bool:
-    """Tell whether a size may differ only by the line end that the lone dot needs in front."""
+    """Tell whether a size may differ only by the line end that the lone dot needs before it."""
     return violation.detail.endswith(_ONLY_LINE_END)

@@ -1,9 +1,9 @@
 """What was said in a session, kept once: `:why`, `:raw`, `:report`, `run` and the lessons read it.
 
-`Exchanges` observes a session and keeps, in order, what was sent (`Sent`), what came (`StoredReply`)
-and what lies between (a connection, TLS, the end).  A body is kept whole, in memory up to 8 MiB and
-beyond that in a temporary file, or, where memory must be bounded, by its beginning and its end.  Of
-earlier replies only short bodies stay.
+`Exchanges` observes a session and keeps, in order, what was sent (`Sent`), what came (`StoredReply`),
+and connections, TLS and their ends.  A body is kept whole, in memory up to 8 MiB and beyond that in a
+temporary file, or, where memory must be bounded, only its beginning and its end are.  Of earlier replies
+at most 64 KiB of the body stay.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from io import BytesIO
 from itertools import islice, pairwise
+from time import time
 
 from poptalk.pop3.commands import MAX_DIGITS, Effect, FieldKind, Span, State
 from poptalk.pop3.events import (
@@ -26,22 +27,23 @@ from poptalk.pop3.events import (
     Unsolicited,
     ViolationKind,
 )
+from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.pop3.replies import MAX_REPLY_OCTETS, StatusLine, Unstuffer, parse_status_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import IO, Any
+    from typing import IO
 
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.pop3.capabilities import CapabilityAnswer
-    from poptalk.pop3.client.explain import Explanation, LoginFacts, ReplyContext
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.pop3.commands import Verb
     from poptalk.pop3.events import Violation
+    from poptalk.pop3.explain import Explanation, LoginFacts, ReplyContext
 
-# What happens around a session, beside the events of the protocol core.
+# Events of the session, beside those of the protocol core.
 
 
 class ConnectionOpened(Event):
@@ -67,22 +69,29 @@ class ConnectionEnded(Event):
     ending: Ending
 
 
+class StoredUnsolicited(Unsolicited):
+    """Unsolicited lines as they are kept: secrets masked, `SHORT_OCTETS` octets at most."""
+
+    octets: int
+    """How many octets came."""
+
+
 class Note(Event):
     """A sentence of poptalk's own."""
 
     text: str
     warning: bool = False
-    """Whether it should not be overlooked."""
+    """Whether it must not be overlooked."""
 
 
-# What replies have told: for the bottom line, for completion, and for the login.
+# Facts from replies: for the bottom line, for completion, and for the login.
 #
-# Answers to CAPA are kept by situation, in the clear or in TLS, before or after the login; and of each
-# server, whether it has ever offered STLS in the clear: where it no longer does, someone in between may
-# have taken the line out.
+# Answers to CAPA are kept with their situation: in the clear or in TLS, before or after the login.  The
+# servers that ever offered STLS in the clear are kept too: if one no longer does, someone in between may
+# have removed the line.
 
 MOST_ANSWERS = 16
-"""How many answers to CAPA are kept: there are four situations."""
+"""Answers to CAPA that are kept; there are four situations."""
 
 MOST_CAPABILITIES = 1000
 """Lines of one answer that are kept: the registry has fewer than twenty capabilities."""
@@ -91,27 +100,27 @@ STLS = b"STLS"
 
 
 class Facts:
-    """Facts about the server and the maildrop, as of the last reply that told them."""
+    """Facts about the server and the maildrop, from the latest replies."""
 
     def __init__(self) -> None:
         self.capability_answers: list[CapabilityAnswer] = []
-        """What CAPA has said on this connection, the newest last."""
+        """The answers to CAPA on this connection, the newest last."""
         self.stripped = False
-        """Whether the last answer lacks the STLS that this server has offered before."""
+        """Whether the last answer lacks the STLS that this server offered before."""
         self.tls: TlsFacts | None = None
-        """What came of the TLS handshake; None in the clear."""
+        """The result of the TLS handshake; None in the clear."""
         self._where = ""
         self._offered_stls: set[str] = set()
         self.forget()
 
     def forget(self) -> None:
-        """Forget what the server said, as TLS has begun (RFC 2595 §4)."""
+        """Forget what the server said, because TLS has begun (RFC 2595 §4)."""
         self.messages: int | None = None
         """Messages in the maildrop."""
         self.octets: int | None = None
-        """Their octets altogether."""
+        """Their octets in total."""
         self.sizes: dict[int, int | None] = {}
-        """Message-number to octets, None where only UIDL has told of the message."""
+        """Octets by message-number; None if only UIDL has listed the message."""
         self.capabilities: tuple[bytes, ...] = ()
         """The lines of the last CAPA."""
 
@@ -137,32 +146,28 @@ class Facts:
         verb = reply.exchange.command.verb if reply.exchange is not None else None
         if verb is None:
             return
-        if verb.keyword == "CAPA":
+        if verb.name == b"CAPA":
             self._learn_capabilities(core, reply, ok=ok)
         elif ok and verb.fields:
-            kinds = tuple(field.kind for field in verb.fields)
-            if reply.multi_line and kinds[:1] == (FieldKind.MESSAGE,):
+            first = verb.fields[0].kind
+            if reply.multi_line and first is FieldKind.MESSAGE:
                 self._learn_listing(verb, reply)
                 core.highest = max([core.highest or 0, *self.sizes, *core.marked])
-            elif kinds == (FieldKind.COUNT, FieldKind.OCTETS):
-                self._learn_totals(core, reply.status_line)
-
-    def _learn_totals(self, core: ClientSession, status_line: StatusLine) -> None:
-        numbers = [_number(word) for word in status_line.words[:2]]
-        if len(numbers) == 2:
-            self.messages, self.octets = numbers
-            if numbers[0] is not None:
-                # Marked messages are not counted, and keep their numbers.
-                core.highest = max(core.highest or 0, numbers[0] + len(core.marked))
+            elif first is FieldKind.COUNT:
+                messages, octets = totals_of(reply.status_line)
+                if messages is not None:
+                    self.messages, self.octets = messages, octets
+                    # Marked messages are not counted, and keep their numbers.
+                    core.highest = max(core.highest or 0, messages + len(core.marked))
 
     def _learn_listing(self, verb: Verb, reply: StoredReply) -> None:
         has_sizes = [field.kind for field in verb.fields[1:2]] == [FieldKind.OCTETS]
         sizes: dict[int, int | None] = {}
         for line in reply.listing():
             number, _, rest = line.partition(b" ")
-            message = _number(number)
+            message = number_of(number)
             if message is not None:
-                size = _number(rest.split(b" ")[0]) if has_sizes else self.sizes.get(message)
+                size = number_of(rest.split(b" ")[0]) if has_sizes else self.sizes.get(message)
                 sizes[message] = size
         self.sizes = sizes
         self.messages = len(sizes)
@@ -201,29 +206,27 @@ class Facts:
                 self._offered_stls.add(self._where)
 
     def capabilities_now(self, core: ClientSession) -> CapabilityAnswer | None:
-        """Return what CAPA has said in the situation of a session, None if it was not asked."""
+        """Return the answer to CAPA in the present situation; None if it was not asked."""
         logged_in = core.state is State.TRANSACTION
         for answer in reversed(self.capability_answers):
             if answer.encrypted == core.encrypted and answer.logged_in == logged_in:
                 return answer
         return None
 
-    def offered(self, core: ClientSession) -> dict[str, Any]:
-        """Return what `LoginFacts` wants to know of CAPA."""
-        answer = self.capabilities_now(core)
-        if answer is None:
-            return {}
-        if answer.lines is None:
-            return {"has_capa": False}
-        return {"capabilities": answer.parameters()}
 
-
-def _number(word: bytes) -> int | None:
+def number_of(word: bytes) -> int | None:
+    """Return a word as a number; None for what isn't one, or has more than `MAX_DIGITS` digits."""
     return int(word) if word.isdigit() and len(word) <= MAX_DIGITS else None
 
 
+def totals_of(status_line: StatusLine) -> tuple[int | None, int | None]:
+    """Return how many messages and octets a reply to STAT counts, each None where it doesn't say."""
+    messages, octets = (*status_line.words, b"", b"")[:2]
+    return number_of(messages), number_of(octets)
+
+
 MEMORY_OCTETS = 8 * 1024 * 1024
-"""Octets of a body that are kept in memory; a longer one goes to a temporary file."""
+"""Octets of a body that are kept in memory; a longer body goes to a temporary file."""
 
 BEGINNING_OCTETS = 4 * 1024 * 1024
 """Octets of a body's beginning that are compared: more than anyone writes into a dialogue by hand."""
@@ -234,14 +237,14 @@ END_OCTETS = 1024 * 1024
 SHORT_OCTETS = 64 * 1024
 """Octets up to which the body of an earlier reply stays."""
 
-MOST_KEPT = 200
-"""How many things are kept; the oldest go first."""
+MOST_KEPT = 250
+"""Things that are kept; when there are more, the oldest fifth is forgotten."""
 
-FEWEST_KEPT = 8
-"""As many where memory must be bounded."""
+FEWEST_KEPT = 10
+"""Things that are kept where memory must be bounded."""
 
 MOST_LINES_EXPLAINED = 10_000
-"""Lines of a listing that are looked at."""
+"""Lines of a listing that are examined."""
 
 MAX_LINE_OCTETS = 64 * 1024
 """Octets of a line that are held in one piece; no line of a listing or a message comes near."""
@@ -293,7 +296,7 @@ class _WholeBody:
 
 
 class _BothEnds:
-    """The beginning and the end of a body, which is all that a comparison needs."""
+    """The beginning and the end of a body, all that a comparison needs."""
 
     def __init__(self, beginning_octets: int) -> None:
         self.octets = 0
@@ -317,7 +320,7 @@ class _BothEnds:
         return self._end[-size:]
 
     def close(self) -> None:
-        """Need nothing: it is memory only."""
+        """Do nothing: it is memory only."""
 
 
 class StoredReply:
@@ -333,40 +336,41 @@ class StoredReply:
         whole: bool = True,
         beginning_octets: int = BEGINNING_OCTETS,
     ) -> None:
-        """Keep a reply whose body is still to come.
+        """Make a reply whose body is still to come.
 
         Args:
-            exchange: what it answers; None for a greeting, and for a line that answers nothing.
+            exchange: what it answers; None for a greeting or an unsolicited line.
             status_line: its first line.
             multi_line: whether a body follows.
             complete: whether it has ended.
-            whole: whether all of the body is kept.
-            beginning_octets: what is kept of its beginning otherwise.
+            whole: whether the whole body is kept.
+            beginning_octets: how much of its beginning is kept otherwise.
         """
         self.exchange = exchange
         self.status_line = status_line
+        self.masked = status_line.line
+        """Its first line, with the secrets masked that were known when it came."""
         self.multi_line = multi_line
         self.complete = complete
+        self.ok: bool | None = None
+        """Whether it is positive; None before its end, and for a greeting or a challenge."""
+        self.octets = 0
+        """Octets of the body on the wire, the final dot included."""
         self.lost = False
-        """Whether not all of it is here: it was taken elsewhere, or the disk had no room."""
+        """Whether part of it is missing: shortened, taken elsewhere, or the disk was full."""
         self.challenge = False
         """Whether it is a challenge of AUTH, however it is written."""
         self.seconds: float | None = None
-        """From the command to this line; None where nothing was asked."""
+        """From the command to this line; None if it answers no command."""
         self.total_seconds: float | None = None
         """From the command to the end of the reply; None before that."""
         self.contradictions: Sequence[Violation] = ()
-        """In what it disagrees with earlier replies, where that was looked at."""
+        """How it disagrees with earlier replies, if they were compared."""
         self._body: _WholeBody | _BothEnds = _WholeBody() if whole else _BothEnds(beginning_octets)
 
     @property
-    def octets(self) -> int:
-        """Octets of the body on the wire, the final dot included."""
-        return self._body.octets
-
-    @property
     def is_message(self) -> bool:
-        """Whether the body is a message, and not a listing with fields."""
+        """Whether the body is a message, not a listing with fields."""
         verb = self.exchange.command.verb if self.exchange else None
         return self.multi_line and verb is not None and not verb.fields
 
@@ -374,32 +378,37 @@ class StoredReply:
         """Add octets of the body, as they crossed the wire.
 
         Raises:
-            OSError: when the temporary file cannot grow.
+            OSError: the temporary file cannot grow.
         """
         self._body.append(data)
+        self.octets += len(data)
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
-        """Give the octets of the body from `start` on, as they crossed the wire."""
+        """Yield the octets of the body from `start` on, as they crossed the wire."""
         return self._body.chunks(start)
 
+    def read(self, start: int, size: int) -> bytes:
+        """Return up to `size` octets of the body from `start` on."""
+        return self._body.read(start, size)
+
     def content(self) -> Iterator[bytes]:
-        """Give the body without byte-stuffing and without the final dot (RFC 1939 §3)."""
+        """Yield the body without byte-stuffing and without the final dot (RFC 1939 §3)."""
         unstuffer = Unstuffer()
         for block in self.chunks():
             yield unstuffer.feed(block)
 
     def raw_lines(self) -> Iterator[bytes]:
-        """Give the lines of the body as they crossed the wire, each with its end.
+        """Yield the lines of the body as they crossed the wire, each with its end.
 
         A line longer than `MAX_LINE_OCTETS` comes in pieces.
         """
         return _split(self.chunks())
 
     def listing(self, *, most: int = 1_000_000) -> Iterator[bytes]:
-        """Give the lines of a listing without their ends and without the final dot.
+        """Yield the lines of a listing without their ends and without the final dot.
 
         Args:
-            most: lines after which to stop; a listing has one a message.
+            most: lines after which to stop; a listing has one for each message.
         """
         for line in islice(_split(self.content()), most):
             yield line.removesuffix(b"\n").removesuffix(b"\r")
@@ -408,10 +417,12 @@ class StoredReply:
     def lines(self) -> tuple[bytes, ...]:
         """The whole reply without line ends: the first line, then the body with dots stuffed.
 
-        Of a body longer than what is kept of its two ends the middle is missing.
+        If the body is longer than what is kept of its two ends, the middle is missing.
         """
+        if not self.octets:
+            return (self.status_line.line,)
         body, size = self._body, self._body.beginning_octets
-        beginning = body.read(0, size) if body.octets else b""
+        beginning = body.read(0, size)
         end = b""
         if body.octets > size:
             end = body.read(max(size, body.octets - END_OCTETS), END_OCTETS)
@@ -427,17 +438,15 @@ class StoredReply:
         return max(0, self._body.octets - self._body.beginning_octets - END_OCTETS)
 
     def shorten(self) -> None:
-        """Keep the beginning of the body only."""
+        """Keep only the beginning of the body."""
         beginning = self._body.read(0, SHORT_OCTETS)
-        octets = self._body.octets
         self._body.close()
         self._body = _WholeBody()
         self._body.append(beginning)
-        self._body.octets = octets
         self.lost = True
 
     def close(self) -> None:
-        """Give the memory or the temporary file back."""
+        """Free the memory or the temporary file."""
         self._body.close()
 
 
@@ -446,54 +455,61 @@ class Exchanges:
 
     Args:
         clock: gives seconds.
-        whole: whether bodies are kept whole, and not only their two ends.
+        whole: whether bodies are kept whole, not only their two ends.
     """
 
     def __init__(self, *, clock: Callable[[], float], whole: bool = True) -> None:
-        self.said: deque[Event | StoredReply] = deque()
-        """All that was said and happened, the newest last."""
+        self.said: deque[tuple[float, Event | StoredReply]] = deque()
+        """What was said and what happened, the newest last, each with its time (seconds since the
+        epoch)."""
+        self.forgotten = 0
+        """How many earlier things have been forgotten."""
+        self.before_forgetting: Callable[[], None] | None = None
+        """Called before some of them are forgotten."""
+        self.spoken = SpokenSecrets()
+        """Masks the secrets of the connection."""
         self.greeting = b""
-        """What the server greeted with; empty before that."""
+        """The greeting; empty before it has come."""
         self.last: StoredReply | None = None
         """The last greeting, reply or challenge."""
         self.subject: StoredReply | None = None
-        """The reply that `:why` is about, where later ones were asked for to explain it."""
+        """The reply that `:why` is about, if poptalk itself asked for later ones to explain it."""
         self.explaining = False
-        """Whether what is sent is asked for that reason."""
+        """Whether what is sent now is sent for that reason."""
         self.receiving: StoredReply | None = None
-        """The multi-line reply whose end has not come."""
+        """The multi-line reply that is coming in."""
         self.cut_off: StoredReply | None = None
-        """The multi-line reply in whose middle the connection has ended."""
+        """The multi-line reply that the end of the connection cut short."""
         self.unsolicited: StatusLine | None = None
-        """A line that came after `last`, and answers nothing."""
+        """An unsolicited line that came after `last`."""
         self.milliseconds: float | None = None
-        """From the last command that was answered to the end of its reply, or to its first line while
-        that is coming in."""
+        """From the last answered command to the end of its reply, or to its first line while it is
+        coming in."""
         self.unanswered: tuple[Exchange, ...] = ()
-        """Commands without an answer when the connection ended."""
+        """Commands that were unanswered when the connection ended."""
         self.secrets: list[tuple[bytes, Span]] = []
         """Lines with secrets that were sent on this connection, for `:reveal`."""
         self.facts = Facts()
         self.failure: OSError | None = None
-        """Why the body that is coming in is not kept; reset by the one who reports it."""
+        """Why the body that is coming in is not kept; whoever reports it resets it."""
         self.core: ClientSession | None = None
         self.takers: dict[type[Event], Callable[..., None]] = {
             ConnectionOpened: self._opened,
             TlsEstablished: self._tls,
             Sent: self._sent,
-            Greeting: self._greeted,
-            Challenge: self._challenged,
-            Reply: self._replied,
+            Greeting: self._came,
+            Challenge: self._came,
+            Reply: self._came,
             BodyChunk: self._body,
             ReplyEnd: self._ended,
             Unsolicited: self._unsolicited,
             Closed: self._closed,
             ConnectionEnded: self._keep,
         }
-        """What is to be told of which event: see `Session.observe`."""
+        """What takes which event: see `Session.observe`."""
         self._clock = clock
         self.beginning_octets = BEGINNING_OCTETS
-        """What is kept of a body that is not kept whole, beside its end."""
+        """How much of its beginning is kept if a body is not kept whole."""
         self._whole = whole
         self._most = MOST_KEPT if whole else FEWEST_KEPT
         self._sent_at: dict[int, float] = {}
@@ -501,7 +517,7 @@ class Exchanges:
 
     @property
     def announced(self) -> int | None:
-        """The size of the message that is coming in, as its status line or LIST told it."""
+        """The size of the message that is coming in, by its status line or by LIST."""
         reply = self.receiving
         if reply is None or reply.exchange is None or not reply.is_message:
             return None
@@ -511,13 +527,13 @@ class Exchanges:
         words = reply.status_line.text.lower().replace(b"(", b" ").replace(b")", b" ").split()
         for number, word in pairwise(words):
             if number.isdigit() and word.rstrip(b".,;:") in (b"octets", b"bytes"):
-                return _number(number)
-        message = _number(command.arguments[0]) if command.arguments else None
+                return number_of(number)
+        message = number_of(command.arguments[0]) if command.arguments else None
         return self.facts.sizes.get(message) if message is not None else None
 
     def context_of(self, reply: StoredReply) -> ReplyContext:
-        """Gather what the session knows beside a reply, for explaining it."""
-        from poptalk.pop3.client.explain import ReplyContext
+        """Gather what the session knows that helps to explain a reply."""
+        from poptalk.pop3.explain import ReplyContext
 
         core = self.core
         assert core is not None, "a reply has come on a connection"
@@ -539,9 +555,9 @@ class Exchanges:
 
         Args:
             reply: one of those that were said.
-            known: what is known beside it; None for all that the session knows.
+            known: what is known besides; None for all that the session knows.
         """
-        from poptalk.pop3.client.explain import explain_greeting, explain_reply
+        from poptalk.pop3.explain import explain_greeting, explain_reply
 
         if reply.exchange is None:
             return explain_greeting(reply.status_line)
@@ -554,8 +570,8 @@ class Exchanges:
         )
 
     def explained_unsolicited(self) -> Iterator[Explanation]:
-        """Explain the line that came after the last reply, and answers nothing."""
-        from poptalk.pop3.client.explain import Explanation, explain_unasked
+        """Explain the unsolicited line that came after the last reply."""
+        from poptalk.pop3.explain import Explanation, explain_unasked
 
         assert self.unsolicited is not None
         if self.core is not None and self.core.lost_in_tls:
@@ -568,67 +584,83 @@ class Exchanges:
         )
 
     def login_of(self, reply: StoredReply, *, timestamp_chosen: bool = False) -> LoginFacts | None:
-        """Return what is known of the login that a reply belongs to; None where it belongs to none."""
+        """Return what is known of the login that a reply belongs to; None if it belongs to none."""
         core = self.core
         assert core is not None, "a reply has come on a connection"
         command = reply.exchange.command if reply.exchange is not None else None
         verb = command.verb if command is not None else None
         if command is None or verb is None or verb.effect not in (Effect.NAME, Effect.LOGIN):
             return None
-        from poptalk.pop3.client.explain import LoginFacts
+        from poptalk.pop3.explain import LoginFacts
 
         mechanism = command.arguments[0] if verb.challenges and command.arguments else b""
         name = mechanism or (b"APOP" if verb.name == b"APOP" else b"USER")
+        answer = self.facts.capabilities_now(core)
+        has_capa = answer is None or answer.lines is not None
         challenges = sum(
             isinstance(each, StoredReply) and each.challenge and each.exchange is reply.exchange
-            for each in self.said
+            for _, each in self.said
         )
         return LoginFacts(
             method=name.decode("ascii", "replace").upper(),
             challenged=challenges,
             encrypted=core.encrypted,
             timestamp_chosen=timestamp_chosen,
-            **self.facts.offered(core),
+            has_capa=has_capa,
+            capabilities=answer.parameters() if answer is not None and has_capa else None,
         )
 
     def divert(self, exchange: Exchange, take: Callable[[bytes], object]) -> None:
         """Have the octets of a reply's body taken elsewhere instead of keeping them.
 
         Args:
-            exchange: what is to be answered.
+            exchange: the command.
             take: called with octets as they crossed the wire, cut anywhere.
         """
         self._diverted[exchange.number] = take
 
-    def response_in(self, sent: Sent) -> tuple[bytes, int, bytes] | None:
-        """Find the response of AUTH in a line that was just sent.
+    @staticmethod
+    def response_in(sent: Sent, last: StoredReply | None) -> tuple[bytes, int, bytes] | None:
+        """Find the response of AUTH in a line.
+
+        Args:
+            sent: the line.
+            last: what the server had said before it.
 
         Returns:
-            The mechanism, which response it is, from 1, and the response; None where there is none, and
-            where what is usually a name may be the password.
+            The mechanism, the number of the response, from 1, and the response; None if there is none,
+            or if what is usually a name may be the password.
         """
         if not sent.step or sent.secret is None:
             return None
         from poptalk.pop3.sasl.table import asks_for_password
 
         arguments = sent.exchange.command.arguments
-        challenge = self.last.status_line.text if sent.sasl and self.last is not None else b""
+        challenge = last.status_line.text if sent.sasl and last is not None else b""
         if sent.step == 1 and asks_for_password(arguments[0], challenge):
             return None
         return arguments[0], sent.step, sent.line if sent.sasl else arguments[1]
 
     def close(self) -> None:
-        """Give back what bodies take."""
-        for each in self.said:
+        """Free what the bodies take."""
+        for _, each in self.said:
             if isinstance(each, StoredReply):
                 each.close()
         self.said.clear()
         self.last = None
 
     def _keep(self, thing: Event | StoredReply) -> None:
-        self.said.append(thing)
-        if len(self.said) > self._most:
-            old = self.said.popleft()
+        if len(self.said) >= self._most:
+            self._forget_oldest()
+        self.said.append((time(), thing))
+
+    def _forget_oldest(self) -> None:
+        """Make room for more, a batch at a time, because a record is written of them first."""
+        if self.before_forgetting is not None:
+            self.before_forgetting()
+        for _ in range(self._most // 5):
+            _, old = self.said.popleft()
+            self.forgotten += 1
             if isinstance(old, StoredReply) and old is not self.last:
                 old.close()
 
@@ -657,20 +689,25 @@ class Exchanges:
         self._sent_at[event.exchange.number] = self._clock()
         self._keep(event)
 
-    def _came(
-        self, exchange: Exchange | None, line: StatusLine, *, body: bool = False, ends: bool = True
-    ) -> StoredReply:
-        """Keep the first line of a reply; of the one before, a long body goes."""
+    def _came(self, event: Greeting | Challenge | Reply) -> None:
+        """Keep the first line of a reply, and shorten the body of the one before."""
+        line = event.status_line
+        if isinstance(event, Greeting):
+            self.greeting = line.line
+        exchange = None if isinstance(event, Greeting) else event.exchange
+        body = isinstance(event, Reply) and event.multi_line
         if self._whole and self.last is not None and self.last.octets > SHORT_OCTETS:
             self.last.shorten()
         reply = StoredReply(
             exchange=exchange,
             status_line=line,
             multi_line=body,
-            complete=ends,
+            complete=not isinstance(event, Reply),
             whole=self._whole,
             beginning_octets=self.beginning_octets,
         )
+        reply.masked = self.spoken.mask(line.line)
+        reply.challenge = isinstance(event, Challenge)
         self.last = reply
         self.unsolicited = None
         self.receiving = reply if body else None
@@ -679,17 +716,6 @@ class Exchanges:
             reply.seconds = self._clock() - started
             self.milliseconds = reply.seconds * 1000
         self._keep(reply)
-        return reply
-
-    def _greeted(self, event: Greeting) -> None:
-        self.greeting = event.status_line.line
-        self._came(None, event.status_line)
-
-    def _challenged(self, event: Challenge) -> None:
-        self._came(event.exchange, event.status_line).challenge = True
-
-    def _replied(self, event: Reply) -> None:
-        self._came(event.exchange, event.status_line, body=event.multi_line, ends=False)
 
     def _body(self, event: BodyChunk) -> None:
         take = self._diverted.get(event.exchange.number)
@@ -709,6 +735,7 @@ class Exchanges:
         reply = self.last
         assert reply is not None
         reply.complete = True
+        reply.ok = event.ok
         self.receiving = None
         started = self._sent_at.pop(event.exchange.number, None)
         if started is not None and reply.exchange is event.exchange:
@@ -721,7 +748,8 @@ class Exchanges:
     def _unsolicited(self, event: Unsolicited) -> None:
         end = event.data.rstrip(b"\n").rfind(b"\n") + 1
         self.unsolicited = parse_status_line(event.data[end:].rstrip(b"\n").removesuffix(b"\r"))
-        self._keep(Unsolicited(data=event.data[:SHORT_OCTETS]))
+        data = self.spoken.mask(event.data)
+        self._keep(StoredUnsolicited(data=data[:SHORT_OCTETS], octets=len(data)))
 
     def _closed(self, event: Closed) -> None:
         self.cut_off, self.receiving = self.receiving, None
@@ -730,7 +758,7 @@ class Exchanges:
 
 
 def split_lines(data: bytes) -> list[bytes]:
-    """Part octets into lines without their ends, CRLF or LF."""
+    """Split octets into lines without their ends, CRLF or LF."""
     lines = data.replace(b"\r\n", b"\n").split(b"\n")
     if not lines[-1]:
         del lines[-1]
@@ -738,7 +766,7 @@ def split_lines(data: bytes) -> list[bytes]:
 
 
 def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Part octets after each LF, in pieces of bounded size."""
+    """Split octets after each LF, into pieces of bounded size."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

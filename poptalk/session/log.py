@@ -1,24 +1,27 @@
-"""The one writer of a session's dialogue with masked secrets: in the notation, or as JSON.
+"""Writes a session's dialogue with masked secrets: in the notation, or as JSON.
 
-Each line is flushed as it is written, so that a session that ends badly has its log.  Every octet can
-be read back from it, and none can do harm: people look at logs with `cat`.  A log observes the session;
-every method may raise OSError, which ends the log and not the session.
+Each line is flushed as it is written, so that even a session that ends badly has its log.  Every octet
+can be read back from it, and none can do harm: people read logs with `cat`.  A log observes the session;
+every method may raise OSError, which ends the log, not the session.
 
-`TextLog` writes a dialogue that can be replayed, `SessionRecord` keeps one from its first byte for when
-it is asked for, and `recent_lines` gives the end of one for `:report`.
-`JsonLog` writes JSON, an object a line, each with `time` (ISO 8601), `ms` (milliseconds since the log
+`TextLog` writes a dialogue that can be replayed, `SessionRecord` writes one afterwards, from its first
+byte, and `recent_lines` gives its end for `:report`.
+`JsonLog` writes JSON, one object per line, each with `time` (ISO 8601), `ms` (milliseconds since the log
 was begun) and `event`:
 
 - `open`: `server`, `tls`
 - `tls`: `version`, `cipher`, `verified`, `pinned`, `name`, `sha256` (of the certificate), `upgraded`
-- `client`: `line`, secrets as stars; `sasl` where it answers a challenge of AUTH
-- `server`: `line`, `octets`; `status` where the line has one, and `code`
-- `end`: of a reply: `ok`, and of one with several lines `octets` after the first
+- `client`: `line`, secrets as stars; `sasl` if it answers a challenge of AUTH
+- `server`: `line`, `octets`; `status` and `code` if the line has them
+- `end`: of a reply: `ok`, and `octets` after its first line if there are any
 - `left-out`: `octets` of a long reply that were not kept (see `SessionRecord`)
 - `close`: `by`, `how`, `clean`
 
-A `line` is without its CRLF; where it ended in LF alone, that LF is there.  A line that is not UTF-8
-also has `base64`, its exact octets; its `line` has U+FFFD for each octet that is not text.
+What was said before `:log` has the times at which it was said; the lines of a body have the time at
+which the body was complete.
+
+A `line` lacks its CRLF; if it ended in LF alone, it has that LF.  A line that is not UTF-8 also has
+`base64`, its exact octets; its `line` has U+FFFD for each octet that is not text.
 """
 
 from __future__ import annotations
@@ -27,9 +30,9 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TextIO, cast
 
@@ -51,6 +54,7 @@ from poptalk.session.exchanges import (
     ConnectionEnded,
     ConnectionOpened,
     StoredReply,
+    StoredUnsolicited,
     TlsEstablished,
     split_lines,
 )
@@ -67,14 +71,14 @@ if TYPE_CHECKING:
     from poptalk.session.session import Session
 
 PAUSE_SECONDS = 0.1
-"""After a pause of this length, the time is written in front of a reply as well."""
+"""After a pause this long, the time is written before a reply too."""
 
 Now = Callable[[], datetime]
 Field = str | int | float | bool | None
 
 
 def now_here() -> datetime:
-    """Return the time, with the difference to UTC that holds here."""
+    """Return the time in the local time zone."""
     return datetime.now(UTC).astimezone()
 
 
@@ -83,7 +87,7 @@ PRIVATE = 0o600
 
 
 def open_private(name: str) -> TextIO:
-    """Open a log file, adding to it if it exists; made with mode 0600, because mail is private.
+    """Open a log file to append to it; it is created with mode 0600, because mail is private.
 
     Raises:
         OSError: it cannot be opened.
@@ -98,32 +102,34 @@ class FileLog(ABC):
     def __init__(
         self, name: str, session: Session, *, now: Now = now_here, file: TextIO | None = None
     ) -> None:
-        """Open the file, adding to it if it exists.
+        """Open the file, to append to it.
 
         Args:
             name: the file.
             session: whose secrets are masked.
             now: gives the time.
-            file: one that is open already, in place of the one that is named.
+            file: a file that is open already, instead of the named one.
 
         Raises:
-            OSError: when it cannot be opened.
+            OSError: it cannot be opened.
         """
         self.name = name
         self._session = session
         self._now = now
         self._file = open_private(name) if file is None else file
         self._lines = ServerLines()
+        self._last = session.exchanges.last
+        """What the server said before the line that is being written."""
 
     def continued(self, name: str, file: TextIO) -> Self:
-        """Return a log that goes on in another file where this one is now.
+        """Return a log that continues this one in another file.
 
         Args:
             name: the file.
-            file: what it holds already is as in this log.
+            file: the same, open; it has what this log has.
         """
         other = copy(self)
-        other.name, other._file = name, file
+        other.name, other._file, other._now = name, file, now_here
         other._lines = copy(self._lines)
         return other
 
@@ -131,17 +137,16 @@ class FileLog(ABC):
         """Write down what happened."""
         match event:
             case Greeting() | Reply() | Challenge():
-                line = event.status_line
-                own_end = line.end if line.end != b"\r\n" else b""
-                self._server_line(self._session.secrets.mask(line.line) + own_end)
+                assert self._session.exchanges.last is not None, "it has just been kept"
+                self.first_line(self._session.exchanges.last)
             case BodyChunk():
-                self._server_data(event.data)
+                self.server_data(event.data)
             case Unsolicited():
-                self._server_data(self._session.secrets.mask(event.data))
+                self.server_data(self._session.secrets.mask(event.data))
             case Sent():
                 self._client(event)
             case ReplyEnd():
-                self._reply_end(event)
+                self.reply_end(ok=event.ok, octets=event.body_octets)
             case ConnectionOpened():
                 self._opened(event)
             case TlsEstablished():
@@ -152,11 +157,11 @@ class FileLog(ABC):
 
     @abstractmethod
     def _opened(self, event: ConnectionOpened) -> None:
-        """Write that a connection has been made."""
+        """Write that a connection was opened."""
 
     @abstractmethod
     def _tls(self, facts: TlsFacts, *, upgraded: bool) -> None:
-        """Write what came of a handshake, `upgraded` where it was done after STLS."""
+        """Write the result of a TLS handshake; `upgraded` if it came after STLS."""
 
     @abstractmethod
     def _client(self, event: Sent) -> None:
@@ -164,24 +169,24 @@ class FileLog(ABC):
 
     @abstractmethod
     def _server_line(self, line: bytes) -> None:
-        """Write the first line of a reply, a greeting or a challenge, without CRLF but with LF."""
+        """Write the first line of a reply, a greeting or a challenge, without CRLF; a lone LF stays."""
 
     @abstractmethod
     def _line(self, line: bytes) -> None:
-        """Write a line of a body, or one that answers nothing."""
+        """Write a line of a body, or an unsolicited one."""
 
-    def _reply_end(self, event: ReplyEnd) -> None:  # noqa: B027 - the lone dot says it
-        """Write that a reply is complete."""
+    def reply_end(self, *, ok: bool, octets: int) -> None:  # noqa: B027 - the lone dot says it
+        """Write that a reply is complete, with `octets` after its first line."""
 
     @abstractmethod
     def _ended(self, ending: Ending) -> None:
-        """Write that the connection is gone."""
+        """Write how the connection ended."""
 
     def leave_out(self, octets: int, *, complete: bool) -> int:
-        """Write that the rest of a body was not kept; return how much that is.
+        """Write that the rest of a body was not kept; return how many octets that is.
 
         Args:
-            octets: of it, the final dot not counted, and the beginning of its first line neither.
+            octets: that were not kept, without the final dot, and without what is still in `_lines`.
             complete: whether the final dot has come.
         """
         octets += len(self._lines.rest)
@@ -191,9 +196,16 @@ class FileLog(ABC):
 
     @abstractmethod
     def _left_out(self, octets: int, *, complete: bool) -> None:
-        """Write how much is missing, and the final dot."""
+        """Write how much is missing, and the final dot if it has come."""
 
-    def _server_data(self, data: bytes) -> None:
+    def first_line(self, reply: StoredReply) -> None:
+        """Write the first line of a reply, a greeting or a challenge."""
+        self._last = reply
+        end = reply.status_line.end
+        self._server_line(reply.masked + (end if end != b"\r\n" else b""))
+
+    def server_data(self, data: bytes) -> None:
+        """Write octets of a body, or of unsolicited lines."""
         for line in self._lines.feed(data):
             self._line(line)
 
@@ -201,12 +213,12 @@ class FileLog(ABC):
         """Close the file.
 
         Raises:
-            OSError: when what is left cannot be written.
+            OSError: the rest cannot be written.
         """
         self._file.close()
 
     def abandon(self) -> None:
-        """Close the file after a failure, without trying to write what is left."""
+        """Close the file; an error is ignored."""
         _give_up(self._file)
 
 
@@ -221,7 +233,7 @@ class SessionWriter(DialogueWriter):
     """Writes what happens in a session, secrets as placeholders."""
 
     def sent(self, event: Sent, *, most: int | None = None) -> None:
-        """Write a line of the client, `most` octets of each part."""
+        """Write a line of the client, at most `most` characters of each part."""
         parts = mask_sent(event, step=max(event.step, 1))
         self.client(*(p.text[:most] if isinstance(p, Literal) else p for p in parts), end=event.end)
 
@@ -235,9 +247,9 @@ def _where(event: ConnectionOpened) -> str:
 
 
 class TextLog(FileLog):
-    """A log in the notation, with secrets as placeholders: it can be replayed.
+    """A log in the notation that can be replayed, with placeholders for secrets.
 
-    Comments hold the time: before each line of the client, and before replies that were waited for.
+    Comments hold the time: before each line of the client, and before each reply that took a while.
     """
 
     def __init__(
@@ -246,10 +258,10 @@ class TextLog(FileLog):
         super().__init__(name, session, now=now, file=file)
         self._writer = SessionWriter(self._write)
         self._told: datetime | None = None
-        """The time that was written last."""
+        """The last time that was written."""
 
     def continued(self, name: str, file: TextIO) -> Self:
-        """Return a log that goes on in another file where this one is now."""
+        """Return a log that continues this one in another file."""
         other = super().continued(name, file)
         other._writer = self._writer.continued(other._write)
         return other
@@ -293,10 +305,10 @@ class TextLog(FileLog):
         self._writer.comment(f"{self._told.isoformat(timespec='seconds')} {harmless(text)}")
 
     def _tell_time(self, *, after: float = 0.0) -> None:
-        """Write the time; the day is further up.
+        """Write the time, without the day, which is further up.
 
         Args:
-            after: only if this many seconds have passed since it was written last.
+            after: only if this many seconds have passed since the last time.
         """
         now = self._now()
         if self._told is None or (now - self._told).total_seconds() >= after:
@@ -335,7 +347,7 @@ class JsonLog(FileLog):
     def _client(self, event: Sent) -> None:
         line = event.line
         if event.secret is not None:
-            response = self._session.exchanges.response_in(event)
+            response = self._session.exchanges.response_in(event, self._last)
             line = line[: event.secret.start] + _stand_in(response) + line[event.secret.stop :]
         own_end = event.end if event.end != b"\r\n" else b""
         said: dict[str, Field] = {**json_line(line + own_end)}
@@ -355,10 +367,11 @@ class JsonLog(FileLog):
     def _line(self, line: bytes) -> None:
         self._put("server", {**json_line(line), "octets": len(line.removesuffix(b"\n"))})
 
-    def _reply_end(self, event: ReplyEnd) -> None:
-        said: dict[str, Field] = {"ok": event.ok}
-        if event.body_octets:
-            said["octets"] = event.body_octets
+    def reply_end(self, *, ok: bool, octets: int) -> None:
+        """Write that a reply is complete, with so many octets after its first line."""
+        said: dict[str, Field] = {"ok": ok}
+        if octets:
+            said["octets"] = octets
         self._put("end", said)
 
     def _ended(self, ending: Ending) -> None:
@@ -375,27 +388,24 @@ class JsonLog(FileLog):
 
 
 def _stand_in(response: tuple[bytes, int, bytes] | None) -> bytes:
-    """Return a line of the form of a response of AUTH, without its secret."""
+    """Return what stands for a response of AUTH: of the same form, without its secret."""
     from poptalk.pop3.sasl.table import redacted_response
 
     return (redacted_response(*response) if response is not None else None) or MASK
 
 
-def open_log(
-    name: str, session: Session, *, log_format: str = "notation", file: TextIO | None = None
-) -> FileLog:
+def open_log(name: str, session: Session, *, log_format: str = "notation") -> FileLog:
     """Open a log file.
 
     Args:
         name: the file.
         session: what is logged.
         log_format: `notation` or `jsonl`.
-        file: one that is open already, in place of the one that is named.
 
     Raises:
-        OSError: when it cannot be opened.
+        OSError: it cannot be opened.
     """
-    return _LOGS[log_format](name, session, file=file)
+    return _LOGS[log_format](name, session)
 
 
 _LOGS: Mapping[str, type[FileLog]] = {"notation": TextLog, "jsonl": JsonLog}
@@ -403,116 +413,153 @@ _LOGS: Mapping[str, type[FileLog]] = {"notation": TextLog, "jsonl": JsonLog}
 
 # The session so far, for `:log` and `:export`.
 #
-# Nobody knows beforehand which session will be worth keeping.  So a session at a prompt is written down
-# from its first byte, by the same writers: in memory while it is short, then in a file without a name
-# that is gone when poptalk ends.  Of long replies only the beginning is kept, and how much is missing is
-# written where it would be.  A pipe keeps nothing.
+# Nobody knows beforehand which session will be worth keeping, so at a prompt it can be written
+# afterwards, from what `Exchanges` keeps and by the same writers.  What it is about to forget is written
+# first: to memory while that is little, then to a file without a name, which is gone when poptalk ends.
+# Only the beginning of a long reply is kept, and the record says where something is missing, and how
+# much.  A pipe keeps nothing.
 
 
 KEPT_OCTETS = 8 * 1024 * 1024
-"""Octets of replies that are kept altogether, `SHORT_OCTETS` of each; after that, only commands and
-first lines are."""
+"""Octets of bodies that are kept in total, `SHORT_OCTETS` of each; after that, only commands and first
+lines are kept."""
 
 MEMORY_CHARACTERS = 256 * 1024
-"""Characters that are kept in memory; what is longer goes to a temporary file."""
+"""Characters that are kept in memory; a longer record goes to a temporary file."""
 
 _FINAL_DOT = 3
 """Octets of the line that ends a reply."""
 
 
-_WRITTEN = (
-    *(ConnectionOpened, TlsEstablished, ConnectionEnded),
-    *(Greeting, Sent, Challenge, Reply, ReplyEnd),
-)
-"""What a log writes beside the lines of replies."""
-
-
 class SessionRecord:
-    """What was said in a session since it began.
+    """A session since its beginning, to be written when it is asked for.
 
     Args:
         session: before its first connection.
-
-    Attributes:
-        octets_left_out: how much of replies was not kept.
-        failure: why nothing more is kept, such as a full disk; empty where all is well.
     """
 
     def __init__(self, session: Session) -> None:
-        self.octets_left_out = 0
-        self.failure = ""
         self._session = session
+        session.exchanges.before_forgetting = self._catch_up
         self._files: dict[str, TextIO] = {}
         self._logs: dict[str, FileLog] = {}
-        self._kept = 0
-        """Octets of replies, altogether."""
+        self._next = 0
+        """How many of the things that were ever kept have been written."""
+        self._then = now_here()
+        """The time of what is being written."""
+        self._body: StoredReply | None = None
+        """The reply whose body is not written to its end."""
+        self._body_began = self._then
         self._of_body = 0
-        """Octets of the body that is coming in."""
+        """Octets of that body, or of unsolicited lines, that have been dealt with."""
         self._cut = 0
-        """Octets of it that were not kept."""
+        """How many of them were left out."""
+        self._left_out = 0
+        """Octets of earlier replies that were left out."""
+        self._kept = 0
+        """Octets of bodies that were written, in total."""
+        self._failure = ""
+        """Why nothing more is kept, such as a full disk; empty if all is well."""
         self._written: dict[str, dict[str, int]] = {}
-        """By the name of a log file, how much of each kind of record it holds."""
+        """For each log file by its name, how far into each of `_files` it reaches."""
 
-    def take(self, event: Event) -> None:
-        """Write down what happened, while there is room."""
-        if self.failure:
+    def _catch_up(self) -> None:
+        """Write what was said since the last call."""
+        if self._failure:
             return
+        exchanges = self._session.exchanges
         try:
-            if isinstance(event, BodyChunk | Unsolicited):
-                data = self._shortened(event.data)
-                if data:
-                    self._write(event if data == event.data else _with(event, data))
-            elif isinstance(event, _WRITTEN):
-                # Lines that nobody asked for, in however many pieces, count as one reply.
-                self._end_of_body(complete=isinstance(event, ReplyEnd))
-                self._write(event)
+            self._write_body()
+            for when, thing in islice(exchanges.said, self._next - exchanges.forgotten, None):
+                self._next += 1
+                self._then = datetime.fromtimestamp(when).astimezone()
+                self._write(thing)
+            self._writers()
         except OSError as error:
-            self.failure = error.strerror or str(error)
+            self._failure = error.strerror or str(error)
 
-    def _begin(self) -> None:
+    def _writers(self) -> Iterable[FileLog]:
+        """Return the logs, which begin with the first thing that is written."""
         if not self._logs:
-            self._files = {each: _temporary_file() for each in _LOGS}
-            self._logs = {
-                each: open_log("", self._session, log_format=each, file=file)
-                for each, file in self._files.items()
-            }
+            for each, kind in _LOGS.items():
+                self._files[each] = _temporary_file()
+                self._logs[each] = kind(
+                    "", self._session, now=lambda: self._then, file=self._files[each]
+                )
+        return self._logs.values()
 
-    def _write(self, event: Event) -> None:
-        self._begin()
-        for log in self._logs.values():
-            log(event)
+    def _write(self, thing: Event | StoredReply) -> None:
+        if isinstance(thing, StoredUnsolicited):
+            # Unsolicited lines, in however many pieces, count as one reply.
+            self._add(thing.data, thing.octets)
+            return
+        if self._body is None:
+            self._end_body(complete=False)
+        for log in self._writers():
+            if isinstance(thing, StoredReply):
+                log.first_line(thing)
+            else:
+                log(thing)
+        if isinstance(thing, StoredReply):
+            self._body, self._body_began = thing, self._then
+            self._write_body()
 
-    def _shortened(self, data: bytes) -> bytes:
-        """Return what is to be kept of octets of a reply: whole lines, within both limits."""
-        room = min(SHORT_OCTETS - self._of_body, KEPT_OCTETS - self._kept)
-        keeps_all = not self._cut and len(data) <= room
-        kept = data if keeps_all else b"" if self._cut else data[: max(0, room)]
-        if not keeps_all:
-            kept = kept[: kept.rfind(b"\n") + 1]
-        self._of_body += len(data)
-        self._kept += len(kept)
-        self._cut += len(data) - len(kept)
-        return kept
+    def _write_body(self) -> None:
+        """Write what has come of a body since the last call, and its end if that has come."""
+        reply = self._body
+        if reply is None:
+            return
+        if reply.seconds is not None and reply.total_seconds is not None:
+            took = timedelta(seconds=reply.total_seconds - reply.seconds)
+            self._then = self._body_began + took
+        begun = self._of_body
+        self._add(reply.read(begun, max(0, SHORT_OCTETS - begun)), reply.octets - begun)
+        if reply is self._session.exchanges.receiving:
+            return
+        self._body = None
+        self._end_body(complete=reply.complete)
+        if reply.ok is not None:
+            for log in self._writers():
+                log.reply_end(ok=reply.ok, octets=reply.octets)
 
-    def _end_of_body(self, *, complete: bool) -> None:
+    def _add(self, data: bytes, octets: int) -> None:
+        """Write octets of a body: all of them, or the whole lines that both limits allow.
+
+        Args:
+            data: what was kept of them.
+            octets: how many came.
+        """
+        room = max(0, min(SHORT_OCTETS - self._of_body, KEPT_OCTETS - self._kept))
+        if self._cut or len(data) < octets or octets > room:
+            data = b"" if self._cut else data[:room]
+            data = data[: data.rfind(b"\n") + 1]
+        self._of_body += octets
+        self._kept += len(data)
+        self._cut += octets - len(data)
+        if data:
+            for log in self._writers():
+                log.server_data(data)
+
+    def _end_body(self, *, complete: bool) -> None:
         if self._cut:
             octets = max(0, self._cut - (_FINAL_DOT if complete else 0))
             # Each log has the same lines.
-            left_out = {log.leave_out(octets, complete=complete) for log in self._logs.values()}
-            self.octets_left_out += max(left_out)
+            left_out = {log.leave_out(octets, complete=complete) for log in self._writers()}
+            self._left_out += max(left_out)
         self._of_body = self._cut = 0
 
     def log_to(self, name: str, *, log_format: str) -> FileLog:
-        """Begin a log file with all that came before, or what the file lacks of it.
+        """Begin a log file with all that was said before, or with what the file lacks of it.
 
         Args:
-            name: the file; added to if it exists.
+            name: the file, to be appended to.
             log_format: `notation` or `jsonl`.
 
         Raises:
             OSError: it cannot be written.
         """
-        self._begin()
+        self._catch_up()
+        log = self._logs[log_format]
         source = self._files[log_format]
         file = open_private(name)
         try:
@@ -524,31 +571,32 @@ class SessionRecord:
             raise
         finally:
             source.seek(0, os.SEEK_END)
-        log = self._logs[log_format].continued(name, file)
+        log = log.continued(name, file)
         if self._cut:
             log.leave_out(self._cut, complete=False)
         return log
 
     def has_written(self, name: str) -> bool:
-        """Tell whether a file holds the beginning of the session already."""
+        """Tell whether a file already has the beginning of the session."""
         return os.path.realpath(name) in self._written
 
     def stopped(self, log: FileLog) -> None:
-        """Take note of how far a log file has come, for when it is gone on with."""
+        """Remember how far a log file reaches, in case it is continued."""
+        self._catch_up()
         here = {each: file.tell() for each, file in self._files.items()}
         self._written[os.path.realpath(log.name)] = here
 
     @property
     def gaps(self) -> str:
-        """What is missing, as the end of a sentence."""
-        failed = f"; since then nothing could be kept: {self.failure}" if self.failure else ""
-        missing = self.octets_left_out + self._cut
+        """What is missing, for the end of a sentence."""
+        failed = f"; since then nothing could be kept: {self._failure}" if self._failure else ""
+        missing = self._left_out + self._cut
         left_out = f", but for {missing:,} octets of long replies" if missing else ""
         return left_out + failed
 
     def text(self) -> str:
         """Return the session so far, in the notation."""
-        self._begin()
+        self._catch_up()
         source = self._files["notation"]
         source.seek(0)
         text = source.read()
@@ -556,16 +604,9 @@ class SessionRecord:
         return text
 
     def close(self) -> None:
-        """Give the temporary files back."""
+        """Close the temporary files."""
         for file in self._files.values():
             file.close()
-
-
-def _with(event: BodyChunk | Unsolicited, data: bytes) -> Event:
-    """Return an event with less data."""
-    if isinstance(event, Unsolicited):
-        return Unsolicited(data=data)
-    return BodyChunk(exchange=event.exchange, data=data)
 
 
 def _temporary_file() -> TextIO:
@@ -580,7 +621,7 @@ def _temporary_file() -> TextIO:
 # For `:report`.
 
 MOST_LINES = 80
-"""Lines that are reported: enough to see what led to the trouble, short enough to be read."""
+"""Lines that are reported: enough to show what led to the trouble, few enough to be read."""
 
 MOST_LINES_OF_A_LISTING = 20
 
@@ -591,36 +632,33 @@ MOST_OCTETS = 600
 
 
 def recent_lines(session: Session) -> tuple[str, ...]:
-    """Return the last lines of a session, from the first one that a client or a connection began.
+    """Return the last lines of a session, starting with a line of the client or a connection.
 
-    Of a message only the size is among them.
+    Of a message they have only the size.
     """
     lines: deque[str] = deque(maxlen=MOST_LINES)
     writer = SessionWriter(lines.append)
     of_message = False
-    for each in session.exchanges.said:
+    for _, each in session.exchanges.said:
         if isinstance(each, StoredReply):
             of_message = each.is_message
-            _report_reply(writer, each, session)
-        elif of_message and isinstance(each, Unsolicited):
+            _report_reply(writer, each)
+        elif of_message and isinstance(each, StoredUnsolicited):
             # An unstuffed dot has cut a message in two, and this is the rest of it.
-            writer.any_lines(
-                f"the server sends {len(each.data):,} octets that no command asked for"
-            )
+            writer.any_lines(f"the server sends {each.octets:,} octets that no command asked for")
         else:
-            _report_event(writer, each, session)
+            _report_event(writer, each)
     while lines and not lines[0].startswith(("C: ", "#")):
         lines.popleft()
     return tuple(line.rstrip("\n") for line in lines)
 
 
-def _report_event(writer: SessionWriter, event: Event, session: Session) -> None:
+def _report_event(writer: SessionWriter, event: Event) -> None:
     match event:
         case Sent():
             writer.sent(event, most=MOST_OCTETS)
         case Unsolicited():
-            data = session.secrets.mask(event.data)
-            for line in split_lines(data)[:MOST_LINES_UNSOLICITED]:
+            for line in split_lines(event.data)[:MOST_LINES_UNSOLICITED]:
                 writer.received(line[:MOST_OCTETS])
         case ConnectionOpened():
             writer.open()
@@ -634,9 +672,8 @@ def _report_event(writer: SessionWriter, event: Event, session: Session) -> None
             writer.comment(harmless(str(event.ending)))
 
 
-def _report_reply(writer: DialogueWriter, reply: StoredReply, session: Session) -> None:
-    number = None if reply.exchange is None else reply.exchange.number
-    writer.received(session.secrets.mask(reply.status_line.line, answers=number)[:MOST_OCTETS])
+def _report_reply(writer: DialogueWriter, reply: StoredReply) -> None:
+    writer.received(reply.masked[:MOST_OCTETS])
     if not reply.octets:
         return
     shown = 0

@@ -1,8 +1,8 @@
 """Logging in, a procedure: `:login`, `--login`, `diff`.
 
-The secret is asked for before anything else, so that nobody types it ahead of a question that waits
-for the server, where nothing would mask it.  Then CAPA is asked, unless its answer is known for this
-situation; nothing that was said before TLS, or before a login, counts afterwards (RFC 2595 §4).
+It asks for the secret first: if that question had to wait for the server, someone might type the secret
+too early, and nothing would mask it.  Then it asks CAPA, unless the answer is known for this situation;
+nothing that was said before TLS, or before a login, counts afterwards (RFC 2595 §4).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from poptalk.login.password import (
 from poptalk.net.endpoint import UsageError, bare_host
 from poptalk.net.errors import ConnectionLost
 from poptalk.pop3.capabilities import CapabilityAnswer
-from poptalk.pop3.client.explain import LoginFacts, asks_for_capabilities, why_login_refused
 from poptalk.pop3.commands import State
+from poptalk.pop3.explain import LoginFacts, asks_for_capabilities, why_login_refused
 from poptalk.pop3.replies import Status, StatusLine, quoted
 from poptalk.pop3.sasl.mechanism import (
     LoginBroken,
@@ -42,17 +42,17 @@ from poptalk.session.procedure import LocalError, Plan, Steps, ask, exchange, in
 if TYPE_CHECKING:
     from poptalk.login.password import Ask
     from poptalk.net.endpoint import Destination
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.session.exchanges import StoredReply
     from poptalk.session.session import Session
 
 
 class Refused(LocalError):
-    """The server did not let the user in."""
+    """The server refused the login."""
 
 
 class Broken(LocalError):
-    """The server did not keep to the mechanism, and is not to be trusted."""
+    """The server broke the rules of the mechanism, and must not be trusted."""
 
 
 class NoSecret(LocalError):
@@ -60,7 +60,7 @@ class NoSecret(LocalError):
 
 
 class _Attempt:
-    """A login that is going on: how far it has come, for what is said when it fails."""
+    """A login in progress: how far it has got, for the message if it fails."""
 
     def __init__(self, session: Session, request: LoginRequest) -> None:
         self.session = session
@@ -69,17 +69,17 @@ class _Attempt:
         self.method = request.method
         self._lines = 0
         self.reply: StoredReply | None = None
-        """The last reply to a line of it; a server may have said more since."""
+        """The last reply to one of its lines; the server may have said more since."""
         self.at("before anything was sent")
 
     def at(self, stage: str) -> None:
-        """Take note of the stage, which the session knows from now on."""
+        """Set the stage of the session."""
         by = f", {self.method.name}" if self.method is not None else ""
         step = f", {stage}" if f", {stage}" != by else ""
         self.session.stage = f"{self.session.who}{by}{step}"
 
     def sends(self, line: bytes) -> None:
-        """Take note of a line of the mechanism that is sent next; nothing of its secret is kept."""
+        """Set the stage for the mechanism's next line; nothing of its secret is kept."""
         assert self.method is not None, "something is tried"
         self._lines += 1
         if not self.method.sasl:
@@ -92,7 +92,7 @@ class _Attempt:
     def refused(self) -> Steps[Refused]:
         """Return the error for the refusal that has just come.
 
-        Where a mechanism was named, CAPA was not asked before; it is now, if it may show the reason.
+        If the user named a mechanism, CAPA was not asked; it is asked now if it may show the reason.
         """
         exchanges = self.session.exchanges
         refusal = self.reply
@@ -103,7 +103,7 @@ class _Attempt:
             try:
                 yield from exchange(b"CAPA")
             except ConnectionLost:
-                pass  # It has hung up, as many do after a refusal.
+                pass  # It hung up, as many servers do after a refusal.
             finally:
                 exchanges.explaining = False
         return Refused(
@@ -114,12 +114,12 @@ class _Attempt:
 def explain_refusal(
     session: Session, refusal: StoredReply, stage: str, *, timestamp_chosen: bool = False
 ) -> str:
-    """Return one sentence, or a few: who was refused, the server's words, and what they may mean.
+    """Say in a sentence or a few who was refused, in which words, and what they may mean.
 
     Args:
-        session: in which that happened.
+        session: in which it happened.
         refusal: the reply.
-        stage: who, where, and how far the login had come.
+        stage: who, where, and how far the login had got.
         timestamp_chosen: whether APOP was chosen because of the greeting's timestamp.
     """
     facts = _facts(session, refusal, timestamp_chosen=timestamp_chosen)
@@ -128,33 +128,31 @@ def explain_refusal(
         f"{f' [{each.clause}]' if each.clause is not None else ''}."
         for each in why_login_refused(refusal.status_line, facts)
     )
-    number = refusal.exchange.number if refusal.exchange is not None else None
-    words = session.secrets.mask(refusal.status_line.line, answers=number)
-    said = quoted(words.decode("utf-8", "backslashreplace"))
+    said = quoted(refusal.masked.decode("utf-8", "backslashreplace"))
     return f"the server did not let you in ({stage}): {said}{why}"
 
 
 def _facts(session: Session, refusal: StoredReply, *, timestamp_chosen: bool = False) -> LoginFacts:
     facts = session.exchanges.login_of(refusal, timestamp_chosen=timestamp_chosen)
     if facts is None:
-        # A server that is out of step has refused another line than one of a login.
+        # A server that is out of step refused a line that is not part of a login.
         return LoginFacts(method="USER", encrypted=session.core.encrypted)
     return facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRequest:
-    """What was asked for."""
+    """A login that was asked for."""
 
     user: str
     method: Method | None = None
-    """None for the best that the server offers."""
+    """None for the best one that the server offers."""
     two_step: bool = False
     """Whether AUTH and its first response go in two lines."""
     token: bool = False
     """Whether the secret is an OAuth token."""
     source: PasswordSource | None = None
-    """Where the secret comes from, None for the usual."""
+    """Where the secret comes from; None for the usual."""
 
 
 def request_of(
@@ -165,13 +163,13 @@ def request_of(
     token: bool = False,
     source: PasswordSource | None = None,
 ) -> LoginRequest:
-    """Make a request of words.
+    """Make a request from words.
 
     Args:
         user: the name.
-        mechanism: what is named, in any case; None for the best.
-        two_step: as `LoginRequest.two_step`.
-        token: whether the secret is a token; it is one as well if the mechanism takes no other.
+        mechanism: its name, in upper or lower case; None for the best.
+        two_step: as in `LoginRequest`.
+        token: whether the secret is a token; it always is if the mechanism takes nothing else.
         source: where it comes from.
 
     Raises:
@@ -196,7 +194,7 @@ def request_of(
 
 
 class LoginOptions(Protocol):
-    """What the options of a login say; `poptalk.cli.options` has them."""
+    """The options for a login; `poptalk.cli.options` has them."""
 
     @property
     def login(self) -> str | None:
@@ -204,7 +202,7 @@ class LoginOptions(Protocol):
 
     @property
     def mechanism(self) -> str | None:
-        """The mechanism that is named."""
+        """The mechanism's name."""
 
     @property
     def two_step(self) -> bool:
@@ -220,14 +218,14 @@ class LoginOptions(Protocol):
 
 
 def opening_request(options: LoginOptions, destination: Destination) -> LoginRequest | None:
-    """Return the login that the command line asks for, None for none.
+    """Return the login that the command line asks for; None for none.
 
     Args:
         options: those of the command.
-        destination: a URL may have named a mechanism, and a saved server too.
+        destination: its URL, or its saved server, may name a mechanism.
 
     Raises:
-        UsageError: it cannot be done.
+        UsageError: the options do not go together.
     """
     if options.login is None:
         for name in ("mechanism", "two_step", "oauth"):
@@ -247,34 +245,34 @@ def opening_request(options: LoginOptions, destination: Destination) -> LoginReq
 
 
 _SERVER_FIRST = ("LOGIN", "CRAM-MD5")
-"""Mechanisms in which AUTH is a line of its own anyhow."""
+"""Mechanisms in which AUTH is always a line of its own."""
 
 
 class Asker(NamedTuple):
-    """Who can be asked for a password."""
+    """How the user can be asked for a password."""
 
     at_prompt: bool = True
     """Whether the prompt of the shell can ask."""
     ask: Ask | None = None
-    """Asks at the terminal, where standard output is for the server; None where that cannot be."""
+    """Asks at the terminal if standard output is for the server; None if it cannot."""
 
 
 def log_in(
     session: Session, request: LoginRequest, *, asker: Asker, secret: str | None = None
 ) -> Plan:
-    """Log in, and note how and what came of it.
+    """Log in, and note by which mechanism, and that it worked.
 
     Args:
-        session: one that is connected.
-        request: what was asked for.
-        asker: who can be asked for the password.
-        secret: the password or the token; None has it found, or asked for.
+        session: connected.
+        request: who, and how.
+        asker: asks for the password.
+        secret: the password or the token; None finds it, or asks for it.
 
     Raises:
         Refused: the server said no.
-        Broken: the server did not keep to the mechanism; the connection must be closed.
+        Broken: the server broke the rules of the mechanism; the connection must be closed.
         NoSecret: there is no password.
-        LocalError: it cannot be done; the sentence says why.
+        LocalError: nobody can log in now, or not like this; the sentence says why.
     """
     core, destination = session.core, session.destination
     assert destination is not None, "a session that is connected has a destination"
@@ -322,7 +320,7 @@ def _converse(attempt: _Attempt, sasl: SaslExchange) -> Steps[None]:
     """Send the lines of a mechanism, each after the answer to the one before.
 
     Raises:
-        LoginError: the server refused, or did not keep to the mechanism.
+        LoginError: the server refused, or broke the rules of the mechanism.
     """
     line: bytes | None = next(sasl)
     while line is not None:
@@ -330,7 +328,7 @@ def _converse(attempt: _Attempt, sasl: SaslExchange) -> Steps[None]:
         reply = attempt.reply = yield from exchange(line)
         go_on = partial(_next_line, sasl, reply.status_line)
         if reply.status_line.status is not Status.CHALLENGE:
-            # At once: a server may hang up right after it has refused.
+            # At once: a server may hang up right after a refusal.
             line = go_on()
             continue
         if attempt.method is not None and attempt.method.need.token:
@@ -412,7 +410,7 @@ def _nothing_suits(answer: CapabilityAnswer, request: LoginRequest) -> str:
 
 
 def _next_line(sasl: SaslExchange, status_line: StatusLine) -> bytes | None:
-    """Return the next line, None at the end: a StopIteration cannot leave a thread, or a generator."""
+    """Return the next line; None at the end, because StopIteration can leave no thread or generator."""
     try:
         return sasl.send(status_line)
     except StopIteration:
@@ -420,7 +418,7 @@ def _next_line(sasl: SaslExchange, status_line: StatusLine) -> bytes | None:
 
 
 def _tell_reason(session: Session, challenge: bytes) -> None:
-    """Show why a token was refused, which the server says as a challenge (RFC 7628 §3.2.2)."""
+    """Show why a token was refused: the server says so in a challenge (RFC 7628 §3.2.2)."""
     if challenge:
         try:
             reason = decode(challenge).decode("utf-8", "backslashreplace")

@@ -1,8 +1,8 @@
-"""Another program's session with a server, made of the octets that went to and fro.
+"""Another program's session with a server, made from the octets that it sends and receives.
 
-Whoever carries or serves a connection hands over what passes, and a `Session` makes of it what it
-would be if poptalk had sent and received the octets itself: the same events, secrets, log and view.
-The octets have crossed already, so nothing is sent from here.
+The relay or the server that handles the connection hands over the octets, and a `Session` treats them
+as if poptalk had sent and received them itself: the same events, secrets, log and view.  They have
+crossed already, so nothing is sent from here.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from poptalk.net.errors import Ending
     from poptalk.net.tls import TlsFacts
     from poptalk.net.tls_settings import TlsSettings
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
 
 
-class _NoTransport:
+class NoTransport:
     """Carries nothing: the octets have crossed already."""
 
     def send(self, data: bytes) -> None:
@@ -43,7 +43,7 @@ class OverheardSession:
     Args:
         destination: the server.
         clock: gives seconds.
-        complain: says that a log of it cannot be written; None has it noted.
+        complain: called if its log cannot be written; None notes it.
     """
 
     def __init__(
@@ -58,25 +58,25 @@ class OverheardSession:
 
     @property
     def core(self) -> ClientSession | None:
-        """The session while the connection is open; None otherwise."""
+        """The protocol core while the connection is open; None otherwise."""
         is_open = self.session.transport is not None and self.session.core.state is not State.CLOSED
         return self.session.core if is_open else None
 
     def opened(self, *, encrypted: bool) -> None:
-        """Take note of a new connection, `encrypted` where it begins with TLS."""
+        """Take note of a new connection, `encrypted` if it begins with TLS."""
         where = str(self._destination)
-        self.session.opened(_NoTransport(), self._destination, where=where, encrypted=encrypted)
+        self.session.opened(NoTransport(), self._destination, where=where, encrypted=encrypted)
 
     def client_said(self, octets: bytes) -> None:
-        """Take octets of the other program."""
+        """Take octets from the other program."""
         self.session.send(octets)
 
     def server_said(self, octets: bytes) -> None:
-        """Take octets of the server."""
+        """Take octets from the server."""
         self.session.received(octets)
 
     def tls_began(self, facts: TlsFacts | None = None) -> None:
-        """Take note that TLS was established: after STLS, or at once where `facts` say with what."""
+        """Take note that TLS was established: after STLS, or at once if there are `facts`."""
         self.session.tls_request = None
         if facts is not None:
             self.session.tls_established(facts)

@@ -1,7 +1,7 @@
 """Procedures: lines that poptalk sends by itself, each after the complete reply to the one before.
 
-A procedure is written as a generator, a plan, which yields steps and is given what came of each.  The
-kinds of steps are functions to be used with ``yield from``::
+A procedure is written as a generator, a plan, which yields steps and is given the outcome of each.  The
+steps are functions to be used with ``yield from``::
 
     def count(session: Session) -> Plan:
         reply = yield from exchange(b"STAT")  # a StoredReply: status_line, multi_line, listing() ...
@@ -12,7 +12,7 @@ kinds of steps are functions to be used with ``yield from``::
     session.run(count(session), name="count")
 
 The lines are shown as if they had been typed.  A procedure ends with its plan, with the connection, or
-with Ctrl-C.  A `LocalError` that leaves the plan is noted; any other sentence is the plan's own affair.
+with Ctrl-C.  A `LocalError` that the plan raises is noted; all else the plan says itself.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ T = TypeVar("T")
 
 
 class LocalError(Exception):
-    """What was asked of poptalk cannot be done; `str(error)` says why, in one sentence."""
+    """poptalk cannot do what it was asked; `str(error)` says why, in one sentence."""
 
 
 class Interrupted(LocalError):
-    """Ctrl-C has ended a procedure."""
+    """Ctrl-C ended a procedure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,14 @@ class LinesToSend:
     """A step: lines for the server, sent together before any is answered (RFC 2449 §6.6)."""
 
     octets: tuple[bytes, ...] = field(repr=False)
-    """Without their ends.  Left out of the repr, which ends up in tracebacks: it may be a password."""
+    """Without their ends.  Not in the repr, which ends up in tracebacks: one may be a password."""
     take: Callable[[StoredReply], object] | None = None
-    """Called with each reply as soon as it is complete; None where the reply is the outcome."""
+    """Called with each reply as soon as it is complete; if None, the reply is the outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quiet:
-    """A step: wait until the server owes nothing, neither greeting nor reply nor TLS."""
+    """A step: wait until the server owes nothing: no greeting, no reply, no TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +61,14 @@ class Question:
 
     text: str
     short: str = "Password: "
-    """What is asked where the whole question would leave no room for the answer."""
+    """The question on a screen where the whole one would leave no room for the answer."""
     secret: bool = True
     """Whether the answer is masked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A step: something that takes a while, and needs neither the screen nor the server."""
+    """A step: slow work that needs neither the screen nor the server."""
 
     work: Callable[[], object]
 
@@ -77,7 +77,7 @@ Step = LinesToSend | Quiet | Question | Work
 Steps = Generator[Step, object, T]
 Plan = Steps[None]
 Then = Callable[[Exception | None], None]
-"""Called at the end of a procedure with what has ended it before its time."""
+"""Called at the end of a procedure, with the error that ended it, or None."""
 
 
 def exchange(line: bytes) -> Steps[StoredReply]:
@@ -93,19 +93,19 @@ def pipelined(lines: Iterable[bytes], take: Callable[[StoredReply], object]) -> 
     """Send lines together, and wait for all of their replies.
 
     Args:
-        lines: a few of them, since nothing is read before all are sent.
+        lines: only a few, because nothing is read before all are sent.
         take: called with each reply as soon as it is complete.
     """
     yield LinesToSend(octets=tuple(lines), take=take)
 
 
 def quiet() -> Steps[None]:
-    """Wait until the greeting and all replies are complete, and TLS is established if it was begun."""
+    """Wait until the greeting and all replies are complete, and TLS, if begun, is established."""
     yield Quiet()
 
 
 def ask(question: str) -> Steps[str]:
-    """Ask the user something secret: the answer is masked, and no history has it.
+    """Ask the user for a secret: the answer is masked, and kept out of the history.
 
     Args:
         question: what the prompt says, up to the space after its colon.
@@ -114,31 +114,31 @@ def ask(question: str) -> Steps[str]:
 
 
 def confirm(question: str, *, short: str) -> Steps[bool]:
-    """Ask the user whether something is to be done; only "yes" and "y" mean that it is.
+    """Ask the user for a yes or no; only "yes" and "y" mean yes.
 
     Args:
         question: what the prompt says, up to the space after its colon.
-        short: the same for a narrow screen.
+        short: the same question for a narrow screen.
     """
     answer = cast(str, (yield Question(text=question, short=short, secret=False)))
     return answer.strip().lower() in ("y", "yes")
 
 
 def in_thread(work: Callable[[], T]) -> Steps[T]:
-    """Have something done without holding up the keys and the server.
+    """Do slow work without holding up the keys and the server.
 
     Args:
-        work: returns what is wanted; what it raises is raised here.
+        work: returns the outcome; what it raises is raised here.
     """
     return cast(T, (yield Work(work=work)))
 
 
 class Procedure:
-    """A plan that is being carried out by a session.
+    """A plan that a session is carrying out.
 
     Attributes:
-        name: what it is called in its sentences, such as ``login``.
-        question: what the user is being asked, None for nothing.
+        name: what it is called in sentences, such as ``login``.
+        question: what the user is being asked; None for nothing.
         over: whether it has ended.
     """
 
@@ -149,7 +149,7 @@ class Procedure:
             session: sends its lines.
             plan: its steps.
             name: what it is called.
-            then: called at its end; None notes what has ended it before its time.
+            then: called at its end; if None, an error that ended it is noted.
         """
         self.name = name
         self.question: Question | None = None
@@ -157,41 +157,45 @@ class Procedure:
         self._session = session
         self._plan = plan
         self._then = then
-        self._begun = False
         self._until_quiet: LinesToSend | Quiet | None = None
-        """What waits until the server owes nothing."""
+        """The step that waits until the server owes nothing."""
         self._exchanges: list[int] = []
         """The numbers of the exchanges whose replies are awaited."""
         self._take: Callable[[StoredReply], object] = self._came
-        """Called with each of these replies."""
+        """Called with each of those replies."""
         self._waiting = False
-        """Whether a step has been taken whose outcome is not known."""
+        """Whether the outcome of the last step is still to come."""
         self._outcome: object = None
         self._failure: Exception | None = None
-        """What is to be raised in the plan."""
+        """What to raise in the plan."""
         self.working = False
-        """Whether a piece of work is being done, and nobody else is waited for."""
+        """Whether a thread is working; nothing else is awaited then."""
         self._lost: NetError | None = None
-        """Why nothing more comes from the server."""
+        """Why nothing more will come from the server."""
         self._has_spoken = False
         """Whether it has sent anything."""
         self._carrying_on = False
         self._resuming = False
-        """Whether the plan itself is running, and may bring about its own end."""
+        """Whether the plan itself is running, and may cause its own end."""
         session.listeners.append(self._observe)
 
     def carry_on(self) -> None:
-        """Take steps until something has to be waited for; called whenever something has happened."""
+        """Take steps until one has to wait; called whenever something has happened."""
         if self._carrying_on:
             return
         self._carrying_on = True
+        session = self._session
         try:
             while not self.over and not self._waiting:
                 if self._until_quiet is None:
                     self._take_step()
                 elif self._lost is not None:
                     self._failure, self._until_quiet = self._lost, None
-                elif self._is_quiet:
+                elif (
+                    session.transport is not None
+                    and session.core.settled
+                    and not session.core.awaiting_tls
+                ):
                     step, self._until_quiet = self._until_quiet, None
                     if isinstance(step, LinesToSend):
                         self._send(step)
@@ -216,9 +220,9 @@ class Procedure:
         self._end(None)
 
     def lose(self, error: NetError) -> None:
-        """Raise an error in the plan, as nothing more comes from the server.
+        """Raise an error in the plan, because nothing more will come from the server.
 
-        A plan that is working in a thread finishes that first: it may have the last reply to speak of.
+        A plan whose thread is working finishes that first: it may have a last reply to report.
         """
         if self._resuming:
             self._end(error)
@@ -232,45 +236,31 @@ class Procedure:
             self.carry_on()
 
     def fail(self, error: NetError) -> bool:
-        """End it because of TLS; return whether its caller will say so."""
+        """End it because TLS failed; return whether its caller will say so."""
         told = self._then is not None
         self._end(error)
         return told
 
-    @property
-    def _is_quiet(self) -> bool:
-        session = self._session
-        core = session.core
-        return session.transport is not None and core.settled and not core.awaiting_tls
-
     def _take_step(self) -> None:
         self._resuming = True
+        failure, self._failure = self._failure, None
+        outcome, self._outcome = self._outcome, None
         step: Step | None = None
         error: Exception | None = None
         try:
-            step = self._resume()
+            step = self._plan.throw(failure) if failure else self._plan.send(outcome)
         except StopIteration:
             pass
-        except (LocalError, NetError) as failure:
-            error = failure
+        except (LocalError, NetError) as raised:
+            error = raised
         finally:
             self._resuming = False
         if step is None:
             self._end(error)
-        elif self.over:  # The plan itself has closed the connection.
+        elif self.over:  # The plan itself closed the connection.
             self._plan.close()
         else:
             self._perform(step)
-
-    def _resume(self) -> Step:
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            return self._plan.throw(failure)
-        if not self._begun:
-            self._begun = True
-            return next(self._plan)
-        outcome, self._outcome = self._outcome, None
-        return self._plan.send(outcome)
 
     def _perform(self, step: Step) -> None:
         match step:
@@ -284,7 +274,7 @@ class Procedure:
                 self._session.in_thread(lambda: self._work(work), self._worked)
 
     def _work(self, work: Callable[[], object]) -> None:
-        """Do a piece of work, perhaps in a thread: what it raises must reach the plan."""
+        """Do a piece of work, perhaps in a thread; what it raises is for the plan."""
         try:
             self._outcome = work()
         except Exception as error:  # noqa: BLE001 - the plan decides what it means
@@ -337,12 +327,12 @@ class Procedure:
 
 
 def note_failure(session: Session, name: str, error: Exception) -> None:
-    """Note what has ended a procedure before its time; the end of the connection shows anyway.
+    """Note the error that ended a procedure; the end of the connection shows anyway.
 
     Args:
         session: in which it ran.
-        name: what it was called.
-        error: what has ended it.
+        name: of the procedure.
+        error: what ended it.
     """
     if isinstance(error, LocalError):
         session.note(f":{name}: {error}", warning=not isinstance(error, Interrupted))
@@ -350,10 +340,10 @@ def note_failure(session: Session, name: str, error: Exception) -> None:
         session.note(str(error), warning=True)
 
 
-# TLS by STLS, first of all and required (`--starttls`): a procedure.
+# STLS first, and required (`--starttls`): a procedure.
 #
 # Nothing that a server says in the clear is believed: STLS is sent at once, and its +OK is the whole
-# offer (RFC 2595 §4).  Where TLS does not come about, nothing else is sent.
+# offer (RFC 2595 §4).  If TLS fails, nothing else is sent.
 
 
 def require_tls(session: Session) -> Plan:

@@ -1,10 +1,10 @@
 r"""One session with a server, which every command drives; it knows neither asyncio nor blocking.
 
-A driver is what reads keys, files or a script, and waits: the live and the plain prompt, the pipe,
-`run`, `diff`, the lessons.  Who calls what, when::
+A driver reads keys, a file or a script, and waits: the live and the plain prompt, the pipe, `run`,
+`diff`, the lessons.  Who calls what, and when::
 
     session = Session(clock=time.monotonic)
-    session.observe({Reply: view.on_reply})         # each event is told to its observers, in order
+    session.observe({Reply: view.on_reply})         # its observers are called with each event
 
     session.opened(transport, destination, encrypted=...)       # the driver has connected
     session.send_line(b"STAT")                      # transport.send(b"STAT\r\n"), then Sent
@@ -15,31 +15,23 @@ A driver is what reads keys, files or a script, and waits: the live and the plai
 (see `procedure`), which `run` begins and `received` carries on.  `ClientSession`, the protocol core,
 says what the octets mean; the session adds what is done about it, once for all drivers:
 
-- a password that is about to cross the network in the clear is warned of, once a connection;
-- after a +OK to STLS, TLS begins; octets in the clear after that +OK end the connection;
-- lines that are sent while STLS is not answered wait, and are dropped where the server refuses it;
-- secrets that were sent are masked in what comes back (`secrets`);
-- what was said is kept (`exchanges`) and logged (`log`).
+- it warns, once per connection, before a password crosses the network in the clear;
+- after a +OK to STLS it begins TLS, and ends the connection if octets in the clear follow that +OK;
+- while STLS is unanswered, lines wait; they are dropped if the server refuses it;
+- it masks secrets that were sent in what comes back (`secrets`);
+- it keeps what was said (`exchanges`) and logs it (`log`).
 
-The session speaks to a transport of three methods, `Transport`.  Where something fails in the middle,
-the driver is asked: `failed` is called, or the error is raised where there is none.
+The session speaks to a transport with three methods, `Transport`.  Failures go to the driver: `failed`
+is called, or, if there is none, the error is raised.
 """
 
 from __future__ import annotations
 
 from poptalk.net.endpoint import bare_host
 from poptalk.net.errors import ConnectionLost, TlsFailed, printable
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import State
-from poptalk.pop3.events import (
-    BodyChunk,
-    Challenge,
-    Greeting,
-    Reply,
-    ReplyEnd,
-    Sent,
-    TlsRequested,
-)
+from poptalk.pop3.events import BodyChunk, Challenge, Greeting, Reply, ReplyEnd, Sent, TlsRequested
 from poptalk.pop3.redaction import SpokenSecrets
 from poptalk.session.exchanges import (
     ConnectionEnded,
@@ -109,16 +101,12 @@ _BEFORE_LOGIN = (State.GREETING, State.AUTHORIZATION)
 
 
 def not_sent_in_the_clear(count: int) -> str:
-    """Say that lines which waited for TLS are dropped.
-
-    Args:
-        count: how many.
-    """
-    lines = "the line" if count == 1 else f"the {count} lines"
-    return (
-        f"the server refused STLS, so {lines} that waited for TLS were not sent: send them again if "
-        "they may cross the network in the clear"
-    ).replace("line that waited for TLS were", "line that waited for TLS was")
+    """Say that so many lines which waited for TLS are dropped."""
+    if count == 1:
+        what = "the line that waited for TLS was not sent: send it again if it may"
+    else:
+        what = f"the {count} lines that waited for TLS were not sent: send them again if they may"
+    return f"the server refused STLS, so {what} cross the network in the clear"
 
 
 class Session:
@@ -128,8 +116,8 @@ class Session:
         clock: gives seconds.
         keep: whether the bodies of replies are kept; a pipe that shows nothing needs none.
         whole: whether bodies are kept whole (see `Exchanges`).
-        complain: says that the log cannot be written; None has it noted like anything else.
-        tls_at_once: whether TLS begins as soon as STLS is answered; else `begin_tls` begins it.
+        complain: called if the log cannot be written; None notes it like anything else.
+        tls_at_once: whether TLS begins as soon as STLS is answered; otherwise `begin_tls` begins it.
     """
 
     def __init__(
@@ -143,7 +131,7 @@ class Session:
     ) -> None:
         self.core = ClientSession()
         self.exchanges = Exchanges(clock=clock, whole=whole)
-        self.secrets = SpokenSecrets()
+        self.secrets = self.exchanges.spoken
         self.listeners: list[Callable[[Event], None]] = []
         """Called with each event, after the observers and the log."""
         self._observers: dict[type[Event], list[Callable[..., None]]] = {}
@@ -156,34 +144,34 @@ class Session:
         self.ending: Ending | None = None
         """How the last connection ended; None while it is open."""
         self.refused = False
-        """Whether any command was answered with something else than +OK."""
+        """Whether any command was answered with anything but +OK."""
         self.held: list[bytes] = []
         """Lines that wait until a connection or TLS has been made."""
         self.stls_refused = False
-        """Whether the last thing that was sent was an STLS, and the server has refused it."""
+        """Whether the last thing sent was STLS, and the server refused it."""
         self.connecting = False
         """Whether lines have to wait for a connection."""
         self.tls_request: TlsRequested | None = None
-        """STLS was answered with +OK, and nothing has been done about it."""
+        """Set once STLS was answered with +OK, until TLS begins."""
         self.procedure: Procedure | None = None
-        """What poptalk does by itself at the moment."""
+        """What poptalk is doing by itself."""
         self.user: str | None = None
-        """Who is to log in, for sentences; None for nobody, or whom the destination names."""
+        """Who is to log in, for sentences; None for nobody, or for the user in the destination."""
         self.stage = ""
-        """How far a login, or TLS before it, has come; empty where none is going on."""
+        """How far a login, or TLS before it, has got; empty if none is going on."""
         self.sent_by_poptalk = False
-        """Whether what is being sent was not typed."""
+        """Whether poptalk itself is sending, not the user."""
         self.in_thread: Callable[[Callable[[], None], Callable[[], None]], None] = _at_once
-        """Does work that takes a while, and then something else."""
+        """Does slow work, then calls a function."""
         self.changed: Callable[[], None] | None = None
-        """Called when a procedure has gone on, asked a question, or ended."""
+        """Called when a procedure continues, asks a question, or ends."""
         self.failed: Callable[[NetError], None] | None = None
-        """Called with what went wrong with the transport; None has it raised."""
+        """Called with errors of the transport; if None they are raised."""
         self.clock = clock
         self._since = clock()
         """When what is awaited was asked for, or last made progress."""
         self.octets_since = 0
-        """What came since then."""
+        """Octets that came since then."""
         self._complain = complain
         self._tls_at_once = tls_at_once
         self._warned = False
@@ -192,10 +180,10 @@ class Session:
             del self._observers[BodyChunk]
 
     def observe(self, takers: Mapping[type[Event], Callable[..., None]]) -> None:
-        """Have functions called with events, after the one before it has been told to all.
+        """Have functions called with events.
 
         Args:
-            takers: by the type of the event that they take.
+            takers: the functions, by the type of event they take.
         """
         for kind, take in takers.items():
             self._observers.setdefault(kind, []).append(take)
@@ -218,13 +206,13 @@ class Session:
         self.destination = destination
         self.ending = None
         self.tls_request = None
-        self.secrets = SpokenSecrets()
+        self.secrets = self.exchanges.spoken = SpokenSecrets()
         self._warned = self.stls_refused = False
         self._since, self.octets_since = self.clock(), 0
         self._tell([ConnectionOpened(where=where, encrypted=encrypted)])
 
     def received(self, data: bytes) -> None:
-        """Take octets of the server, and do what follows from them."""
+        """Take octets from the server, and act on them."""
         core, last = self.core, self.exchanges.last
         answered, awaited_tls = core.answered, core.awaiting_tls
         self._tell(core.receive_data(data))
@@ -236,12 +224,14 @@ class Session:
         elif awaited_tls and not core.awaiting_tls:
             self.stls_refused = True
             if self.held:
-                self._drop_held()
+                # They were typed to be protected by TLS.
+                count, self.held = len(self.held), []
+                self.note(not_sent_in_the_clear(count), warning=True)
         if self.procedure is not None:
             self.carry_on()
 
     def ended(self, ending: Ending) -> None:
-        """Take note of the end of the connection; again does no harm."""
+        """Take note of the end of the connection; calling this again does no harm."""
         if self.core.state is State.CLOSED:
             return
         self.ending = ending
@@ -253,10 +243,10 @@ class Session:
     # Sending.
 
     def send_line(self, line: bytes) -> bool:
-        """Send a line, CRLF after it; while a connection or TLS is being made it waits.
+        """Send a line and CRLF; it waits while a connection or TLS is being set up.
 
         Returns:
-            False where there is no connection, and the line goes nowhere.
+            False if there is no connection; the line is not sent then.
         """
         if self.connecting or self.core.awaiting_tls:
             if self.core.awaiting_tls and not self.held:
@@ -273,10 +263,10 @@ class Session:
 
         Args:
             data: the octets.
-            events: what `prepare` returned for them; None where they were not prepared.
+            events: what `prepare` returned for them; None if they were not prepared.
 
         Raises:
-            ConnectionLost: the server takes nothing any more, and no driver has `failed`.
+            ConnectionLost: the server takes nothing any more, and `failed` is None.
         """
         if events is None:
             events = self.prepare(data)
@@ -294,7 +284,7 @@ class Session:
             self._fail(failure)
 
     def prepare(self, data: bytes) -> Sequence[Event]:
-        """Say what should be said before octets are sent; return what `send` takes."""
+        """Warn of what is about to be sent; return the events that `send` takes."""
         if self.core.settled:
             self._since, self.octets_since = self.clock(), 0
         events = self.core.send(data)
@@ -307,7 +297,7 @@ class Session:
         return events
 
     def _secret_sent(self, sent: Sent) -> None:
-        """Say what should be said before a secret leaves."""
+        """Warn before a secret leaves, where that is due."""
         if self.exposed and not self._warned and _is_readable(sent):
             self._warned = True
             self.note(PASSWORD_IN_THE_CLEAR, warning=True)
@@ -328,7 +318,7 @@ class Session:
         return f"{printable(user)} at {place}" if user else place
 
     def staged(self, error: E) -> E:
-        """Return an error whose sentence names who logs in where, and how far that has come."""
+        """Add to an error who was logging in where, and how far that had got."""
         stage = self.stage or self.who
         if stage and stage not in str(error):
             error.args = (f"{error} ({stage})", *error.args[1:])
@@ -340,18 +330,6 @@ class Session:
         is_loopback = self.destination is not None and self.destination.is_loopback
         return not (self.core.encrypted or is_loopback)
 
-    def release(self) -> None:
-        """Send the lines that waited for a connection or TLS."""
-        held, self.held = self.held, []
-        for line in held:
-            self.send_line(line)
-
-    def _drop_held(self) -> None:
-        """Drop the lines that waited for TLS: they were typed to be protected by it."""
-        count = len(self.held)
-        self.held = []
-        self.note(not_sent_in_the_clear(count), warning=True)
-
     # How long the server may take: one rule for all drivers.
 
     def time_left(self, timeout: float | None) -> float | None:
@@ -359,13 +337,14 @@ class Session:
 
         A greeting, a status line or a challenge must be complete within the time-out, counted from when
         it was asked for, or from the end of the reply before it.  A body must bring `STEADY_OCTETS` a
-        second in each time-out.  So a server that sends an octet now and then holds nobody for ever.
+        second in each time-out.  So a server that sends an octet now and then cannot hold anyone for
+        ever.
 
         Args:
             timeout: seconds; None for no limit.
 
         Returns:
-            Less than nothing where it is overdue; all of it where nothing is owed.
+            A negative number if it is overdue; all of the time-out if nothing is owed.
         """
         if timeout is None or (self.core.settled and not self.core.in_handshake):
             return timeout
@@ -387,7 +366,7 @@ class Session:
         """Begin TLS, after STLS was answered with +OK.
 
         Raises:
-            TlsFailed: it did not come about, and no driver has `failed`; the connection is closed.
+            TlsFailed: TLS failed, and `failed` is None; the connection is closed.
         """
         request, self.tls_request = self.tls_request, None
         assert request is not None
@@ -413,10 +392,12 @@ class Session:
         self._tell([*events, TlsEstablished(facts=facts, upgraded=upgraded)])
         if upgraded:
             self.carry_on()
-            self.release()
+            held, self.held = self.held, []
+            for line in held:
+                self.send_line(line)
 
     def tls_failed(self, error: TlsFailed) -> None:
-        """Take note that TLS did not come about; the end of the connection follows."""
+        """Take note that TLS failed; the end of the connection follows."""
         told = self.procedure is not None and self.procedure.fail(error)
         if not told:
             self._fail(error)
@@ -434,8 +415,8 @@ class Session:
         Args:
             plan: its steps.
             name: what it is called, such as ``login``.
-            then: called at its end with what has ended it before its time, or None; without it that
-                is noted.
+            then: called at its end with the error that ended it, or None; without it an error is
+                noted.
         """
         from poptalk.session.procedure import Procedure
 
@@ -444,16 +425,16 @@ class Session:
         return procedure
 
     def carry_on(self) -> None:
-        """Go on with the procedure, if there is one."""
+        """Continue the procedure, if there is one."""
         if self.procedure is not None:
             self.procedure.carry_on()
         if self.changed is not None:
             self.changed()
 
-    # Telling.
+    # Telling the observers.
 
     def note(self, text: str, *, warning: bool = False) -> None:
-        """Have the observers show a sentence of poptalk's own."""
+        """Have a sentence of poptalk's own shown."""
         self._tell([Note(text=text, warning=warning)])
 
     def _tell(self, events: Sequence[Event]) -> None:
@@ -461,8 +442,6 @@ class Session:
             self._take_note(event)
             for take in self._observers.get(type(event), ()):
                 take(event)
-            if self.record is not None:
-                self.record.take(event)
             if self.log is not None:
                 self._write_log(self.log, event)
             for listener in tuple(self.listeners):
@@ -486,7 +465,7 @@ class Session:
                 secrets.heard(event.status_line.line)
 
     def _write_log(self, log: FileLog, event: Event) -> None:
-        """Write to the log; a disk that is full ends the log, not the session."""
+        """Write to the log; a full disk ends the log, not the session."""
         try:
             log(event)
         except OSError as error:
@@ -499,7 +478,7 @@ class Session:
                 self.note(sentence, warning=True)
 
     def close(self) -> None:
-        """Give back what is kept, and close the log."""
+        """Free what is kept, and close the log."""
         self.exchanges.close()
         if self.record is not None:
             self.record.close()
@@ -513,7 +492,7 @@ def _at_once(work: Callable[[], None], then: Callable[[], None]) -> None:
 
 
 def _is_readable(sent: Sent) -> bool:
-    """Whether the password can be read in a line: not where it was hashed."""
+    """Whether a line shows the password itself, not a hash of it."""
     verb = sent.exchange.command.verb
     if verb is None or verb.keyword == "PASS":
         return True

@@ -1,6 +1,6 @@
 """A shell on asyncio's event loop, which hears its connection while a line is being typed.
 
-What it lacks is the line itself: `live` has it in a terminal, the classroom's page in a browser.
+The line itself is left to subclasses: `live` has it in a terminal, the classroom's page in a browser.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from poptalk.shell.shell import Screen
 
 TICK_SECONDS = 1.0
-"""How long a reply may take before the seconds are counted, and each of them."""
+"""How long a reply may take before its seconds are counted, and how often they are."""
 
 
 class AsyncShell(Shell):
     """Connects and listens; a `ConnectionListener`.
 
     Args:
-        screen: where lines are shown.
+        screen: shows lines.
         size: gives its rows and columns.
         timeout: seconds for connecting, for a TLS handshake, and until a reply is overdue.
         commands: the local commands.
@@ -51,7 +51,7 @@ class AsyncShell(Shell):
         self._connection: AsyncConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
-        """What is said when the server stops in the middle of a line, or says nothing at all."""
+        """Reminders for when the server stops in the middle of a line, or says nothing at all."""
         self._loop = asyncio.get_running_loop()
         session = Session(clock=self._loop.time)
         session.failed = self.show_failure
@@ -66,7 +66,7 @@ class AsyncShell(Shell):
     @property
     @abstractmethod
     def line(self) -> str:
-        """What is in the line, and not sent yet."""
+        """What is typed in the line and not sent yet."""
 
     @abstractmethod
     def put_in_line(self, text: str) -> None:
@@ -74,10 +74,10 @@ class AsyncShell(Shell):
 
     @abstractmethod
     def redraw(self) -> None:
-        """Draw the prompt again: it may say something else now."""
+        """Draw the prompt again, which may have changed."""
 
     def connected_again(self) -> None:
-        """Offer what was half typed when the last connection ended, or the name in the URL."""
+        """Offer what was half typed when the last connection ended, or USER and the URL's user."""
         if self.line or self.session.procedure is not None:
             return  # What is in the line may be the answer to a question.
         if self.half_typed:
@@ -85,13 +85,6 @@ class AsyncShell(Shell):
             self.put_in_line(text)
         elif self.destination and self.destination.user and not self.controller:
             self.put_in_line(f"USER {self.destination.user}")
-
-    def take(self, text: str) -> None:
-        """Act on a line that was typed; what fails is shown."""
-        try:
-            self.enter(text)
-        except NetError as error:
-            self.show_failure(error)
 
     # For the local commands.
 
@@ -124,8 +117,8 @@ class AsyncShell(Shell):
         """Connect.
 
         Raises:
-            ConnectFailed: no connection came about.
-            TlsFailed: TLS did not come about.
+            ConnectFailed: no connection was made.
+            TlsFailed: TLS failed.
         """
         self.session.destination = destination
         settings = destination.tls_settings() if destination.tls else None
@@ -144,15 +137,15 @@ class AsyncShell(Shell):
         self.connected_again()
 
     async def _require_tls(self) -> None:
-        """Have TLS begin before anything else is said, or end the connection.
+        """Begin TLS before anything else is said, or end the connection.
 
         Raises:
-            TlsFailed: the server does not offer it, or it did not come about.
+            TlsFailed: the server does not offer it, or it failed.
         """
         outcome: asyncio.Future[Exception | None] = self._loop.create_future()
 
         def conclude(error: Exception | None) -> None:
-            if not outcome.done():  # Ctrl-C has ended the waiting first.
+            if not outcome.done():  # Ctrl-C may have ended the wait first.
                 outcome.set_result(error)
 
         procedure = self.session.run(require_tls(self.session), name="starttls", then=conclude)
@@ -172,23 +165,23 @@ class AsyncShell(Shell):
             raise self.session.staged(failure(error, core))
 
     def close(self) -> None:
-        """Close the connection without a word to the server."""
+        """Close the connection without QUIT."""
         if self._connection is not None:
             self._connection.close()
         else:
             self.stop_connecting()
 
     def stop_connecting(self) -> None:
-        """Give up a connection that is being made."""
+        """Give up connecting."""
         if self._connecting is not None:
             self._connecting.cancel()
 
     async def disconnect(self) -> None:
-        """Close the connection, and wait until its end has been told."""
+        """Close the connection, and wait until the shell has heard of its end."""
         connection = self._connection
         if connection is not None:
             connection.close()
-            # The end may never be told, where an exception has got in between.
+            # It may never hear of it, if there was an exception in between.
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_GRACE + 1):
                     await connection.wait_closed()
@@ -202,37 +195,40 @@ class AsyncShell(Shell):
         done.add_done_callback(lambda _done: then())
 
     def interrupt(self, *, cleared: bool) -> None:
-        """Stop making a connection, or what else is waited for."""
+        """Give up connecting, or whatever else is awaited."""
         self.stop_connecting()
         super().interrupt(cleared=cleared)
 
     def procedure_changed(self) -> None:
-        """Go on with what was typed, and draw the prompt, which may be a question now."""
+        """Act on what was typed meanwhile, and draw the prompt, which may be a question now."""
         super().procedure_changed()
         self.redraw()
 
     # The connection speaks: see `async_connection.ConnectionListener`.
 
     def data_received(self, data: bytes) -> None:
-        """Take octets of the server."""
-        if self.hear(data, half_typed=self.line):
+        """Take octets from the server."""
+        half_typed = self.line
+        answering = bool(half_typed) and self.answering_auth
+        self.session.received(data)
+        if answering and self.withdraws_answer(half_typed):
             self.put_in_line("")
-        self.watch()
         if self.controller is not None:
             self.controller.listened()
+        self.watch()
         self.redraw()
 
     def tls_failed(self, error: TlsFailed) -> None:
-        """Take note that it has not, or broke; the end of the connection follows."""
+        """Take note that TLS failed, or broke; the end of the connection follows."""
         self.session.tls_failed(error)
 
     def tls_established(self, facts: TlsFacts) -> None:
-        """Take note that STLS has led to TLS."""
+        """Take note that TLS has begun after STLS."""
         self.session.tls_established(facts)
         self.tell_controller(lambda controller: controller.tls_begun())
 
     def connection_ended(self, ending: Ending) -> None:
-        """Take note of the end of the connection, and keep what is half typed for the next one."""
+        """Take note of the end of the connection; what is half typed is kept for the next one."""
         self._connection = None
         if self.line.startswith(LOCAL_PREFIX) and self.secret_in_text(self.line) is None:
             self.keep_half_typed("")
@@ -240,11 +236,11 @@ class AsyncShell(Shell):
             self.keep_half_typed(self.line)
             self.put_in_line("")
         super().connection_ended(ending)
-        self.watch()  # for nothing: there is no connection
+        self.watch()  # This cancels the timers: there is no connection.
         self.redraw()
 
     def watch(self) -> None:
-        """Begin to wait: for the rest of a line, and for what the server owes."""
+        """Set the timers: for the rest of a line, and for what the server owes."""
         while self._timers:
             self._timers.pop().cancel()
         for seconds, say in self.reminders():
@@ -253,7 +249,7 @@ class AsyncShell(Shell):
             self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))
 
     def _tick(self) -> None:
-        """Draw the prompt again, beside which it says how long a reply has been waited for."""
+        """Draw the prompt again: the bottom line says how long a reply has been awaited."""
         if self.waits:
             self.redraw()
             self._timers.append(self._loop.call_later(TICK_SECONDS, self._tick))

@@ -1,7 +1,7 @@
 """Help while typing: completion on Tab, grey hints after the cursor, masked secrets.
 
 Everything comes from the table of commands, from the local commands, and from what the server has said
-(`exchanges.Facts`).  Nothing is ever put into the line unasked.
+(`exchanges.Facts`).  Nothing is put into the line without being asked for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from poptalk.terminal.render import typed_line
 from poptalk.terminal.safe import harmless
 
 _Candidate = tuple[str, str]
-"""A word, and what is said of it."""
+"""A word, and its description."""
 
 _TAKES_A_PATH = ("save", "log")
 _TAKES_A_COMMAND = "help"
@@ -41,7 +41,7 @@ class LineCompleter(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterator[Completion]:
-        """Give what may come at the cursor."""
+        """Yield what may come at the cursor."""
         text = document.text_before_cursor
         if self._shell.secret_in_text(text) is not None:
             return
@@ -65,7 +65,7 @@ class LineCompleter(Completer):
                 )
 
     def _command(self, words: list[str]) -> Iterator[_Candidate]:
-        """Give the keywords, or what the last word may be."""
+        """Yield the keywords, or what the last word may be."""
         if len(words) == 1:
             state = self._shell.session.core.state
             for verb in sorted(VERBS.values(), key=lambda verb: state not in verb.states):
@@ -104,7 +104,7 @@ def _meta(verb: Verb, shell: Shell) -> str:
 
 
 def hint(shell: Shell, text: str) -> str:
-    """Return what may follow a half-typed line, to be shown in grey after it."""
+    """Return what may follow a half-typed line; it is shown in grey after it."""
     if not text:
         asked = shell.session.procedure is None and shell.session.core.challenge_open
         return "the answer in base64, or * to give up" if asked else ""
@@ -133,7 +133,7 @@ class TypedLine(Processor):
         self._shell = shell
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        """Change how the line looks; what it holds stays as it is."""
+        """Change how the line looks, not its content."""
         text = transformation_input.document.text
         if not text:
             return Transformation([("class:hint", hint(self._shell, text))])
@@ -152,23 +152,21 @@ def _colours(text: str) -> StyleAndTextTuples:
     return [(f"class:{style}", part) for style, part in typed_line(text)]
 
 
-# The history: what was typed, without secrets, in a file that only its owner can read.
-#
-# A line that holds a secret never enters it, neither on disk nor in memory.
-
+# The history: what was typed, in a file that only its owner can read.  A line that holds a secret never
+# enters it, neither on disk nor in memory.
 
 MAX_LINES = 5000
-"""Lines that are read of the file, the newest."""
+"""How many of the newest lines are read from the file."""
 
 
 class SecretlessHistory(History):
-    """A history file with one typed line a line."""
+    """A history file, one typed line per line."""
 
     def __init__(self, path: str | None, *, holds_secret: Callable[[str], bool]) -> None:
         """Make a history.
 
         Args:
-            path: the file; None keeps the history in memory only.
+            path: the file; None keeps the history in memory.
             holds_secret: tells whether a line must not be remembered.
         """
         super().__init__()
@@ -176,7 +174,7 @@ class SecretlessHistory(History):
         self._holds_secret = holds_secret
 
     def load_history_strings(self) -> Iterable[str]:
-        """Read the file, newest line first; a file that cannot be read is an empty one."""
+        """Read the file, newest line first; an unreadable file counts as empty."""
         if self._path is None:
             return
         try:
@@ -192,7 +190,7 @@ class SecretlessHistory(History):
             super().append_string(string)
 
     def store_string(self, string: str) -> None:
-        """Add a line to the file; a disk that is full, or read only, is no reason to stop."""
+        """Add a line to the file; a full or read-only disk is no reason to stop."""
         if self._path is None:
             return
         line = string.replace("\n", " ").encode("utf-8", "surrogateescape") + b"\n"

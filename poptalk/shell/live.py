@@ -1,4 +1,4 @@
-"""The live shell: a prompt that stays, with everything that is said appearing above it.
+"""The live shell: a prompt that stays, while everything that is said appears above it.
 
 One prompt_toolkit application runs as long as the shell; Enter does not end it.  The connection calls
 back from the same event loop, so that typing and reading never wait for each other.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from poptalk.terminal.screen import Attributes
     from poptalk.terminal.theme import Theme
 
-# The keys of the live shell that differ from prompt_toolkit's own.
+# Keys that differ from prompt_toolkit's own.
 
 _LINE_END = re.compile("\r\n|\r|\n")
 _ASKED_FOR = CompleteEvent(completion_requested=True)
@@ -51,13 +52,13 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
     bindings.add("c-c")(partial(_clear, shell))
     bindings.add("c-z")(lambda _event: shell.suspend())
     bindings.add("c-d", filter=on_empty_line)(lambda _event: shell.leave())
-    # As the fingers of telnet users expect.  Eager: in prompt_toolkit it waits for a character.
+    # As telnet users expect.  Eager, because in prompt_toolkit this key waits for a character.
     bindings.add("c-]", filter=on_empty_line, eager=True)(
         lambda event: event.current_buffer.insert_text(LOCAL_PREFIX)
     )
     bindings.add("tab")(partial(_complete, shell))
     bindings.add(Keys.BracketedPaste)(partial(_paste, shell))
-    # Eager, so that it is no key to what takes any key.
+    # Eager, so that bindings for any key don't get it.
     bindings.add(Keys.CPRResponse, save_before=lambda _event: False, eager=True)(
         partial(_locate, shell)
     )
@@ -65,31 +66,31 @@ def key_bindings(shell: LiveShell) -> KeyBindings:
 
 
 def _clear(shell: LiveShell, event: KeyPressEvent) -> None:
-    """Clear the line; where there is nothing in it, give up what is waited for."""
+    """Clear the line; if it is empty, give up what is awaited."""
     cleared = bool(event.current_buffer.text)
     event.current_buffer.reset()
     shell.interrupt(cleared=cleared)
 
 
 def _complete(shell: LiveShell, event: KeyPressEvent) -> None:
-    """Complete where something can be completed; elsewhere a Tab is a Tab."""
+    """Complete if there is something to complete; otherwise a Tab is a Tab."""
     buffer = event.current_buffer
     candidates = buffer.completer.get_completions(buffer.document, _ASKED_FOR)
     if buffer.complete_state is None and next(iter(candidates), None) is None:
-        # Where completion is off a Tab asks for it in vain, and a character is never meant.
+        # With completion off, a Tab asks for it in vain; nobody means the character.
         buffer.insert_text("\t" if shell.gives_completions else "")
     else:
         generate_completions(event)
 
 
 def _locate(shell: LiveShell, event: KeyPressEvent) -> None:
-    """Take the terminal's answer, `ESC [ row ; column R`, to the question where the cursor is."""
+    """Take the terminal's report of the cursor's position, `ESC [ row ; column R`."""
     row, _, _ = event.data[2:-1].partition(";")
     shell.screen.cursor_reported(int(row))
 
 
 def _paste(shell: LiveShell, event: KeyPressEvent) -> None:
-    """Take each whole line of what is pasted; the rest goes on being edited."""
+    """Take each whole line of what is pasted; the rest stays in the line."""
     buffer = event.current_buffer
     *lines, rest = _LINE_END.split(event.data)
     for line in lines:
@@ -98,16 +99,16 @@ def _paste(shell: LiveShell, event: KeyPressEvent) -> None:
     buffer.insert_text(rest)
 
 
-# The bottom line: where one is connected, what is known of the maildrop, how fast the server was.
+# The bottom line: the server, what is known of the maildrop, how fast the last reply was.
 
 
 def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
-    """Return the bottom line; what does not fit on the screen is left out, a fact at a time.
+    """Return the bottom line; facts that don't fit on the screen are left out, one at a time.
 
-    How far a reply has come, or how long it has been waited for, stays longest.
+    How far a reply has come, or how long it has been awaited, stays longest.
 
     Args:
-        shell: what it speaks of.
+        shell: whose line it is.
         columns: cells of a row; 0 for those of the screen.
     """
     columns = columns or shell.view.size()[1]
@@ -136,7 +137,7 @@ def toolbar(shell: Shell, *, columns: int = 0) -> StyleAndTextTuples:
 
 
 def _progress(octets: int, announced: int | None, columns: int) -> str:
-    """Say how far a reply has come, and of how much where the server has said that."""
+    """Say how far a reply has come, and of how much if the server has said so."""
     if announced is None:
         return f"receiving, {octets:,} octets"
     words = f"{octets:,} octets of about {announced:,}"
@@ -144,7 +145,7 @@ def _progress(octets: int, announced: int | None, columns: int) -> str:
 
 
 def _where_one_stands(shell: Shell) -> Iterator[str]:
-    """Yield the connection and what is known of the maildrop, what matters most first."""
+    """Yield the connection and what is known of the maildrop, the most important first."""
     session, facts = shell.session.core, shell.session.exchanges.facts
     destination = shell.session.destination
     connected = shell.session.transport is not None and destination is not None
@@ -169,7 +170,7 @@ _SEPARATOR = " · "
 
 
 class LiveShell(AsyncShell):
-    """A shell in which the server is heard while one types."""
+    """A shell that hears the server while the user types."""
 
     screen: LiveScreen
 
@@ -191,7 +192,7 @@ class LiveShell(AsyncShell):
             history_path: the history file; None keeps the history in memory.
             commands: the local commands.
         """
-        # Bold and underline are left where there are no colours; what is a command must still show.
+        # Without colours there are still bold and underline: commands must stand out.
         theme = theme if color else MONO
         self.prompt_session: PromptSession[None] = PromptSession(
             message=self._message,
@@ -211,14 +212,16 @@ class LiveShell(AsyncShell):
         super().__init__(screen=screen, size=self._size, timeout=timeout, commands=commands)
         self.session.record = SessionRecord(self.session)
         self._terminal: Attributes | None = None
+        self.while_stopped: Callable[[], AbstractContextManager[object]] = nullcontext
+        """Gives a context for the time that the program is stopped."""
         self._refused: NetError | None = None
-        """Why the server that the shell was started for lets nobody in."""
+        """The error of a server that lets nobody in: the one the shell was started for."""
 
     # The line.
 
     @property
     def line(self) -> str:
-        """What is in the line."""
+        """What is typed in the line."""
         return self.prompt_session.default_buffer.text
 
     def put_in_line(self, text: str) -> None:
@@ -231,7 +234,7 @@ class LiveShell(AsyncShell):
         self.prompt_session.app.invalidate()
 
     def connected_again(self) -> None:
-        """Offer what was half typed; where the prompt does not run yet, `run` does."""
+        """Offer what was half typed; before the prompt runs, `run` does that."""
         if self.prompt_session.app.is_running:
             super().connected_again()
 
@@ -245,7 +248,7 @@ class LiveShell(AsyncShell):
             app.exit()
 
     def end(self, code: int) -> None:
-        """End the program from the event loop: an exception might be lost anywhere else."""
+        """End the program from the event loop: elsewhere an exception might be lost."""
         self._loop.call_soon_threadsafe(self._end, SystemExit(code))
 
     def _end(self, error: BaseException) -> None:
@@ -256,13 +259,17 @@ class LiveShell(AsyncShell):
             app.exit(exception=error)
 
     def stop(self) -> None:
-        """Stop, from the event loop."""
+        """Suspend the program, from the event loop."""
         self._loop.call_soon_threadsafe(self.suspend)
 
     def suspend(self) -> None:
-        """Stop as Ctrl-Z does in other programs: with the terminal as it was before."""
-        terminal = self._terminal
-        run_in_terminal(lambda: stop_with(sys.stdin.fileno(), terminal))
+        """Suspend the program as Ctrl-Z does elsewhere, with the terminal as it was before."""
+
+        def stop() -> None:
+            with self.while_stopped():
+                stop_with(sys.stdin.fileno(), self._terminal)
+
+        run_in_terminal(stop)
 
     # The run.
 
@@ -283,7 +290,7 @@ class LiveShell(AsyncShell):
             self.screen.flush()
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """Show a fault of poptalk's own in one line; the session goes on if there is a terminal."""
+        """Show a bug of poptalk's own in one line; the session continues if there is a terminal."""
         error = context.get("exception")
         if not isinstance(error, ScreenClosed):
             said = error or context.get("message")
@@ -292,7 +299,7 @@ class LiveShell(AsyncShell):
             self._end(error)
 
     def tls_failed(self, error: TlsFailed) -> None:
-        """Take note of it; it is the end where the server lets nobody in without a certificate."""
+        """Take note that TLS failed; end the shell if the server wants a client certificate."""
         if not self.is_refused(error):
             super().tls_failed(error)
         elif self.prompt_session.app.is_running:
@@ -316,9 +323,9 @@ class LiveShell(AsyncShell):
     # Keys: see `key_bindings`.
 
     def take_line(self, event: KeyPressEvent) -> None:
-        """Act on what is in the input line, and empty it; with a completion selected, take only that.
+        """Act on the input line, and empty it; with a completion selected, only take that.
 
-        It is remembered if it holds no secret.
+        The history keeps it unless it holds a secret.
         """
         buffer = event.current_buffer
         if buffer.complete_state and buffer.complete_state.current_completion:
@@ -326,4 +333,4 @@ class LiveShell(AsyncShell):
             return
         text = buffer.text
         buffer.reset(append_to_history=True)
-        self.take(text)
+        self.enter(text)

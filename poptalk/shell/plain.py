@@ -1,7 +1,7 @@
 """The linear shell: a prompt that is never redrawn (`--plain`, TERM=dumb, screen readers).
 
-Every line is written once, in its order.  What the server says while a line is half typed goes on rows
-of its own, and the prompt with the half-typed line is written again below it.
+Every line is written once, in order.  What the server says while a line is half typed goes on rows of
+its own, and the prompt with the half-typed line is written again below.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 # Typing a line on a terminal that is never redrawn, with secrets masked.
 #
-# The terminal's own line editing echoes everything, a password included.  Here the echo is ours: each
-# key is answered by the character, or by `*` where the line has become secret.  Backspace, Ctrl-U,
-# Ctrl-C and Ctrl-D work as everywhere.
+# The terminal's own line editing echoes everything, even a password.  Here the echo is ours: each key
+# echoes the character, or `*` once the line is secret.  Backspace, Ctrl-U, Ctrl-C and Ctrl-D work as
+# everywhere.
 
 
 try:
@@ -64,12 +64,12 @@ _KILL = "\x15"
 _SUSPEND = "\x1a"
 _INTERRUPT = "\x03"
 _ENDS = ("\x04", _SUSPEND)
-"""Ctrl-Z ends input where it does not suspend: on Windows."""
+"""On Windows Ctrl-Z doesn't suspend, and ends input."""
 _ENTER = ("\r", "\n")
 
 
 class LineInput:
-    """Keys of a terminal, gathered to lines; a context manager that restores the terminal."""
+    """Gathers the keys of a terminal into lines; a context manager that restores the terminal."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class LineInput:
         echo: Callable[[str], None],
         read: Callable[[], bytes] | None = None,
     ) -> None:
-        """Make an input that changes nothing before it is entered.
+        """Make an input; the terminal is unchanged until the context is entered.
 
         Args:
             descriptor: the terminal.
@@ -86,9 +86,9 @@ class LineInput:
             read: reads keys; None reads the descriptor.
         """
         self.text = ""
-        """What has been typed of the line."""
+        """What is typed of the line."""
         self.secret_from: Callable[[str], int | None] = lambda _text: None
-        """Tells where a line becomes secret."""
+        """Returns the index from which a line is secret; None if it isn't."""
         self.draw_again: Callable[[], None] = lambda: None
         """Writes the prompt and the half-typed line on a new row."""
         self._descriptor = descriptor
@@ -111,14 +111,14 @@ class LineInput:
         set_attributes(self._descriptor, self._before)
 
     def suspend(self) -> None:
-        """Stop as Ctrl-Z does elsewhere, with the terminal as it was before."""
+        """Suspend the program as Ctrl-Z does elsewhere, with the terminal as it was before."""
         self._echo("^Z\n")
         stop_with(self._descriptor, self._before)
         self.draw_again()
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C be a signal for as long as something else than keys is waited for."""
+        """Let Ctrl-C be a signal while something other than keys is awaited."""
         if self._before is None:
             yield
             return
@@ -131,11 +131,7 @@ class LineInput:
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, mode)
 
     def read(self) -> bool:
-        """Take keys; call it when the terminal has some.
-
-        Returns:
-            False when the terminal is gone.
-        """
+        """Read the keys that the terminal has; False if it is gone."""
         try:
             data = self._read()
         except OSError:
@@ -144,7 +140,7 @@ class LineInput:
         return bool(data)
 
     def next_line(self) -> str | None:
-        """Return a line that is complete, None while none is.
+        """Return the next complete line; None if there is none yet.
 
         Raises:
             KeyboardInterrupt: for Ctrl-C.
@@ -186,14 +182,14 @@ class LineInput:
             self._echo("\b \b" * cells(shown))
 
     def _shown(self, key: str) -> str:
-        """Return what the last character of `text` looks like."""
+        """Return how the last character of `text` is shown."""
         secret_from = self.secret_from(self.text)
         if secret_from is not None and len(self.text) > secret_from:
             return "*"
         return _glyph(key)
 
     def shown_text(self) -> str:
-        """Return the half-typed line as it is on the screen, to be written again below a reply."""
+        """Return the half-typed line as it is shown, to be written again below a reply."""
         start = self.secret_from(self.text)
         if start is None:
             start = len(self.text)
@@ -201,7 +197,7 @@ class LineInput:
 
 
 def _glyph(key: str) -> str:
-    """Return what is shown for a character: itself, `^X` for a control, `?` for what draws nothing."""
+    """Return how a character is shown: itself, `^X` for a control, `?` for one that draws nothing."""
     if key.isprintable():
         return key
     return f"^{chr(ord(key) ^ 0x40)}" if key.isascii() else "?"
@@ -210,11 +206,11 @@ def _glyph(key: str) -> str:
 DEFAULT_ROWS = 24
 
 WAIT_SECONDS = 1.0
-"""How long a reply may take before it is said that it is waited for: no prompt says so."""
+"""How long a reply may take before a message says that it is awaited: no prompt says so."""
 
 
 class PlainShell(Shell):
-    """A shell that reads keys and the server by turns."""
+    """A shell that reads keys and the server in turn."""
 
     screen: LinearScreen
 
@@ -250,17 +246,17 @@ class PlainShell(Shell):
         self._link: Link | None = None
         self._leaving = False
         self._reminders: list[tuple[float, Callable[[], None]]] = []
-        """What is to be said when the server stays silent, and until when it may be."""
+        """What to say if the server is silent until a certain time."""
         self._wait_begun: float | None = None
-        """Since when a reply is waited for; infinity once that has been said."""
+        """Since when a reply is awaited; infinity once a message has said so."""
         self._alarms: list[tuple[float, Callable[[], None]]] = []
-        """What is to be done at a certain time, whatever happens until then."""
+        """What to do at a certain time, whatever happens before."""
         self._done: deque[Callable[[], None]] = deque()
-        """What follows work that a thread has done."""
+        """What to call now that threads have done their work."""
         self._works = 0
-        """How many pieces of work have been given to threads."""
+        """How many threads have been started."""
         self._bell, self._ring = socket.socketpair()
-        """Read and written when something is added to that."""
+        """A thread writes to the ring when its work is done, and the loop reads from the bell."""
         session.in_thread = self._in_thread
 
     # For the local commands.
@@ -282,8 +278,8 @@ class PlainShell(Shell):
         """Connect.
 
         Raises:
-            ConnectFailed: no connection came about.
-            TlsFailed: TLS did not come about.
+            ConnectFailed: no connection was made.
+            TlsFailed: TLS failed.
         """
         self.session.destination = destination
         settings = destination.tls_settings() if destination.tls else None
@@ -304,7 +300,7 @@ class PlainShell(Shell):
             self._keys.text, self.half_typed = self.half_typed, ""
 
     def close(self) -> None:
-        """Close the connection without a word to the server."""
+        """Close the connection without QUIT."""
         if self._link is not None:
             self._link.close()
             self._hung_up()
@@ -315,14 +311,14 @@ class PlainShell(Shell):
         self._alarms.sort(key=itemgetter(0))
 
     def _in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
-        """Do work while keys and the server are heard."""
+        """Do work in a thread, while the loop hears keys and the server."""
 
         def do() -> None:
             try:
                 work()
             finally:
                 self._done.append(then)
-                with suppress(OSError):  # The shell has ended meanwhile.
+                with suppress(OSError):  # The shell may have ended meanwhile.
                     self._ring.send(b"\0")
 
         Thread(target=do, daemon=True).start()
@@ -330,7 +326,7 @@ class PlainShell(Shell):
         self.after(WAIT_SECONDS, partial(self._tell_work, self._works))
 
     def _tell_work(self, number: int) -> None:
-        """Say that the same piece of work is still being done, and how to stop it."""
+        """Say that a thread is still working, and how to stop it."""
         procedure = self.session.procedure
         if number == self._works and procedure is not None and procedure.working:
             self.view.remark(f":{procedure.name} is still running; Ctrl-C stops it")
@@ -340,7 +336,7 @@ class PlainShell(Shell):
         self._leaving = True
 
     def stop(self) -> None:
-        """Stop, wherever the program is."""
+        """Suspend the program, whatever it is doing."""
         self._keys.suspend()
 
     # The loop.
@@ -349,12 +345,11 @@ class PlainShell(Shell):
         """Talk until the user leaves."""
         with self._keys:
             try:
-                while not self._leaving:
-                    self._turn()
-            except EOFError:
-                self.view.remark("leaving; nothing was sent")
-                self.tell_controller(lambda controller: controller.left())
-            else:
+                with suppress(EOFError):
+                    while not self._leaving:
+                        self._turn()
+                if not self._leaving:
+                    self.view.remark("leaving; nothing was sent")
                 self.tell_controller(lambda controller: controller.left())
             finally:
                 self.close()
@@ -370,7 +365,7 @@ class PlainShell(Shell):
         if link is not None:
             sources.append(link)
         ready = self._wait(sources, at_once=link is not None and link.pending())
-        # Keys first: Ctrl-C must be heard in the middle of a flood, too.
+        # Keys first: Ctrl-C must be heard even in the middle of a flood.
         if self._input in ready and not self._keys.read():
             raise EOFError
         self._act_on_lines()
@@ -384,14 +379,14 @@ class PlainShell(Shell):
     def _wait(
         self, sources: list[StandardInput | socket.socket | Link], *, at_once: bool
     ) -> list[StandardInput | socket.socket | Link]:
-        """Wait for a source; until one speaks, say what the silence may mean, and do what is due.
+        """Wait until a source can be read, or until a reminder or an alarm is due, and act on that.
 
         Args:
-            sources: the keys, what rings when a thread is done, and the server.
-            at_once: whether to look only.
+            sources: the keys, the bell, and the server.
+            at_once: whether only to look.
 
         Returns:
-            Those that have spoken; none if what was done may have changed what is to be waited for.
+            The sources that can be read; none if something was due.
         """
         timed = min(
             (self._reminders, self._alarms), key=lambda times: times[0][0] if times else inf
@@ -404,7 +399,7 @@ class PlainShell(Shell):
         return list(ready)
 
     def watch(self) -> None:
-        """Begin to wait: for the rest of a line, and for what the server owes."""
+        """Set the reminders: for the rest of a line, and for what the server owes."""
         now = monotonic()
         self._reminders = [(now + seconds, say) for seconds, say in self.reminders()]
         if not self.waits or self.controller is not None:
@@ -416,7 +411,7 @@ class PlainShell(Shell):
             self._reminders.sort(key=lambda each: each[0])
 
     def _tell_wait(self) -> None:
-        """Say that a reply is waited for, how far it has come, and how to stop waiting; once."""
+        """Say, once, that a reply is awaited, how far it has come, and how to stop waiting."""
         self._wait_begun = inf
         exchanges = self.session.exchanges
         far = ""
@@ -426,7 +421,7 @@ class PlainShell(Shell):
         self.view.remark(f"waiting for {self.session.awaited}{far}; Ctrl-C stops waiting")
 
     def _prompt(self, *, although_due: bool = False) -> None:
-        """Write the prompt, unless it is there already; nothing while a reply is due."""
+        """Write the prompt, unless it is there already or a reply is due."""
         if self.screen.at_prompt:
             return
         if although_due or self._wants_a_line():
@@ -438,7 +433,7 @@ class PlainShell(Shell):
         self._prompt()
 
     def _wants_a_line(self) -> bool:
-        """Whether a prompt is due: no reply is awaited, and nobody is at work."""
+        """Whether a prompt is due: no reply is awaited, and no procedure is at work."""
         procedure = self.session.procedure
         due = procedure.question is None if procedure is not None else self.waits
         return not due if self.controller is None else self.controller.wants_a_line(due=due)
@@ -462,7 +457,7 @@ class PlainShell(Shell):
         """Take what the server says next.
 
         Raises:
-            TlsFailed: it wants a certificate of ours, and the shell is of no use without one.
+            TlsFailed: it wants a client certificate, and the shell is of no use without one.
         """
         try:
             data = link.receive_once()
@@ -477,14 +472,16 @@ class PlainShell(Shell):
             self._hung_up()
             return
         encrypted = self.session.core.encrypted
+        half_typed = self._keys.text
+        answering = bool(half_typed) and self.answering_auth
         try:
             with self._keys.interruptible() if self.session.core.awaiting_tls else nullcontext():
-                gone = self.hear(data, half_typed=self._keys.text)
+                self.session.received(data)
         except KeyboardInterrupt:  # in the TLS handshake
             link.close()
             self.session.tls_failed(TlsFailed("given up"))
             return
-        if gone:
+        if answering and self.withdraws_answer(half_typed):
             self._keys.text = ""
         if self.session.core.encrypted and not encrypted:
             self.tell_controller(lambda controller: controller.tls_begun())
@@ -492,12 +489,12 @@ class PlainShell(Shell):
         self.tell_controller(lambda controller: controller.listened())
 
     def _failed(self, error: NetError) -> None:
-        """Show that the connection is broken, or that TLS did not come about."""
+        """Show that the connection is broken, or that TLS failed."""
         self.show_failure(error)
         self._hung_up()
 
     def _hung_up(self) -> None:
-        """Note the end of the connection, and keep what is half typed for the next one."""
+        """Take note of the end of the connection; what is half typed is kept for the next one."""
         link, self._link = self._link, None
         if link is None:
             return
@@ -510,7 +507,7 @@ class PlainShell(Shell):
 
 
 def _size() -> tuple[int, int]:
-    """Return rows and columns of the terminal itself: COLUMNS may be an old window's."""
+    """Return the terminal's own rows and columns: COLUMNS may be an old window's."""
     try:
         size = os.get_terminal_size(sys.stdout.fileno())
     except OSError:

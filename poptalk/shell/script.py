@@ -1,8 +1,8 @@
 r"""Pipes: lines from standard input, one by one, each after the complete reply to the one before.
 
-This is the path of `printf 'STAT\n' | poptalk HOST PORT > FILE`, a whole process each time, so it is
-driven over a blocking socket without asyncio, and imports nothing that it does not need.  Where
-standard output is no terminal it receives the server's octets exactly.
+This is the path of `printf 'STAT\n' | poptalk HOST PORT > FILE`, a whole process each time, so it uses a
+blocking socket without asyncio, and imports only what it needs.  A standard output that isn't a terminal
+receives the server's octets exactly.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 #     poptalk work --login me --after-login -e STAT
 #     poptalk HOST --pipeline --drop-after 1 -e CAPA -e CAPA
 #
-# What is on a command line can be read by every user of the machine, so no secret may.
+# Every user of the machine can read a command line, so no secret may be there.
 
 
 def _given(text: str) -> bytes:
@@ -70,14 +70,14 @@ def _given(text: str) -> bytes:
 
 
 def check_pipe_options(options: ShellSettings, *, in_shell: bool) -> None:
-    """Refuse what cannot be together.
+    """Refuse options that do not go together.
 
     Args:
         options: the command line.
         in_shell: whether lines are typed by hand.
 
     Raises:
-        UsageError: it cannot; the sentence says why.
+        UsageError: they do not; the sentence says why.
     """
     if options.after_login and not options.login:
         raise UsageError("--after-login is of no use without --login USER")
@@ -92,8 +92,8 @@ def check_pipe_options(options: ShellSettings, *, in_shell: bool) -> None:
 
 
 FAREWELL_SECONDS = 0.25
-"""How long a server may take to close after its +OK to QUIT, by which it has deleted what was marked
-(RFC 1939 §6); some never close."""
+"""How long a server may take to close the connection after its +OK to QUIT, by when it has deleted what
+was marked (RFC 1939 §6); some never close."""
 
 
 NOT_SENT_IN_THE_CLEAR = (
@@ -113,25 +113,25 @@ class Pipe:
         Args:
             driver: reads the connection.
             options: how the lines are sent.
-            raw: takes the server's octets exactly; None where a view shows them.
+            raw: takes the server's octets exactly; None if a view shows them.
         """
         self.session = driver.session
         self._driver = driver
         self._options = options
         self._raw = raw
         self.log_in: Callable[[], bool] | None = None
-        """Logs in, before any line is read, and says whether that went well; None for no login."""
+        """Logs in before any line is read, and returns whether that worked; None for no login."""
         self.local: Callable[[str], bool] | None = None
-        """Carries out a local command and says whether to go on; None where `:` is nothing special."""
+        """Carries out a local command, and returns whether to go on; None if `:` isn't special."""
         self.expiring: Sequence[str] = ()
-        """What was said of certificates that expire too soon."""
+        """Sentences about certificates that expire too soon."""
 
     def run(self, lines: Lines) -> int:
         """Send lines, and return the exit code.
 
         Raises:
-            ConnectionLost: the connection ended, or fell silent, while something was still to do.
-            TlsFailed: STLS was accepted, and TLS did not come about.
+            ConnectionLost: the connection ended, or fell silent, before everything was done.
+            TlsFailed: STLS was accepted, and TLS failed.
             ScreenClosed: standard output is gone.
         """
         raw = self._raw.write if self._raw is not None else None
@@ -164,16 +164,16 @@ class Pipe:
         """Send lines, each after the complete reply to the one before.
 
         Args:
-            lines: what is sent.
+            lines: what to send.
             answered: how many commands were answered before.
 
         Returns:
-            False where it is time to hang up without a word.
+            False if it is time to hang up without QUIT.
         """
         link = self._driver.link
         number = 0
         while not self._is_enough(answered):
-            line = lines.next(while_waiting=self._driver.listen, beside=link)
+            line = lines.next(self._driver)
             number += 1
             if line is None:
                 return True
@@ -197,15 +197,15 @@ class Pipe:
         return False
 
     def _send_at_once(self, lines: Lines, *, answered: int) -> bool:
-        """Send all lines before anything is read; as `_send_each`.
+        """Send all lines before anything is read; otherwise like `_send_each`.
 
         Raises:
-            UsageError: STLS is not the last: nothing may be sent after it before TLS has begun (RFC
-                2595 §4).
+            UsageError: STLS is not the last line: nothing may be sent after it before TLS has begun
+                (RFC 2595 §4).
         """
         driver = self._driver
         data, begins_tls = b"", False
-        while (line := lines.next(while_waiting=driver.listen, beside=driver.link)) is not None:
+        while (line := lines.next(driver)) is not None:
             if begins_tls:
                 raise UsageError(
                     "nothing may be sent after STLS before TLS has begun [RFC 2595 §4]: --starttls "
@@ -225,14 +225,14 @@ class Pipe:
         return False
 
     def _stops_at(self, number: int) -> bool:
-        """Whether the last reply is a refusal after which nothing more may be sent; say so."""
+        """Whether nothing more may be sent, because the last reply is a refusal; if so, say it."""
         reply = self.session.exchanges.last
         if not self._options.stop_on_err or reply is None:
             return False
         if reply.status_line.status is not Status.ERR:
             return False
         verb = reply.exchange.command.verb if reply.exchange is not None else None
-        line = self.session.secrets.mask(reply.status_line.line).decode("ascii", "backslashreplace")
+        line = reply.masked.decode("ascii", "backslashreplace")
         complain(
             f"line {number}{f', {verb.keyword},' if verb else ''} was answered {line}: the rest was not "
             "sent, nor QUIT, so nothing is deleted"
@@ -240,16 +240,16 @@ class Pipe:
         return True
 
     def _is_enough(self, answered: int) -> bool:
-        """Whether as many replies have come as were asked for."""
+        """Whether as many replies have come as --drop-after says."""
         wanted = self._options.drop_after
         return wanted is not None and self.session.core.answered >= answered + wanted
 
     def _logged_in(self) -> bool:
-        """Log in if that was asked for; False if it was, and the server did not let the user in."""
+        """Log in if that was asked for; False if the server refused."""
         if self.log_in is None:
             return True
         entered = self.log_in()
-        # A server without CAPA has refused poptalk something, and the script nothing.
+        # A server without CAPA refused something to poptalk, not to the script.
         self.session.refused = False
         return entered
 
@@ -266,7 +266,7 @@ class Pipe:
         return EXIT_NO if refused or self.expiring else 0
 
     def _hear_out(self) -> None:
-        """Take what the server says after its +OK to QUIT, for a moment or until it closes."""
+        """Hear the server out after its +OK to QUIT, for a moment or until it closes."""
         link = self._driver.link
         end = monotonic() + FAREWELL_SECONDS
         while (left := end - monotonic()) > 0:
@@ -286,7 +286,7 @@ class Pipe:
 
         Raises:
             ConnectionLost: the server hung up, or fell silent.
-            LocalError: what the procedure has raised.
+            LocalError: the procedure raised it.
         """
         try:
             self._driver.carry_out(plan)
@@ -309,8 +309,8 @@ class Pipe:
 
 
 LOOK_UP_SECONDS = 1.0
-"""How long is waited at a time.  A Ctrl-C that comes between Python's last look for signals and the
-call of select does not interrupt that call: it is seen when select returns."""
+"""How long `select` waits at a time.  A Ctrl-C that comes between Python's last check for signals and
+the call does not interrupt it: Python sees it when `select` returns."""
 
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -327,10 +327,10 @@ BROKEN = (
 
 
 class Lines:
-    """Lines of a file descriptor, read while something else is listened to; or given ones.
+    """Lines of standard input, or given ones.
 
     Args:
-        given: lines of the command line; without any, standard input has them.
+        given: lines of the command line; if there are none, standard input has them.
     """
 
     def __init__(self, given: Sequence[str]) -> None:
@@ -342,22 +342,18 @@ class Lines:
         if not given:
             self._input = StandardInput()
 
-    def next(self, *, while_waiting: Callable[[], bool], beside: Link) -> bytes | None:
-        """Return the next line without its LF or CRLF.
-
-        Args:
-            while_waiting: called when `beside` has something to read; returns False once it ended.
-            beside: what is listened to until a line is there.
+    def next(self, driver: BlockingDriver) -> bytes | None:
+        """Return the next line without its LF or CRLF; meanwhile the driver listens.
 
         Returns:
-            None at the end, and when `beside` has ended and no line is there: nothing that is still
-            to be written could be sent.
+            None at the end, and if no line is there and the connection has ended: a line that comes
+            later could not be sent.
         """
         while not self._whole and not self.ended:
-            if beside.ending is not None and not select.select([self._input], [], [], 0)[0]:
+            if driver.ending is not None and not select.select([self._input], [], [], 0)[0]:
                 return None
-            if _something_is_said(beside, self._input):
-                while_waiting()
+            if _something_is_said(driver.link, self._input):
+                driver.listen()
             else:
                 self._read()
         return self._whole.pop(0) if self._whole else None
@@ -379,7 +375,7 @@ class Lines:
 
 
 def _something_is_said(link: Link, standard_input: StandardInput) -> bool:
-    """Wait for the link and standard input; True when it is the link that has something."""
+    """Wait for the link and standard input; True if it is the link that can be read."""
     if link.ending is not None:
         return False
     if link.pending():
@@ -391,7 +387,7 @@ def _something_is_said(link: Link, standard_input: StandardInput) -> bool:
     return standard_input not in ready
 
 
-# Setting up a pipe: what standard input and output are decides who shows what.
+# Setting up a pipe: standard input and output decide what is shown where.
 
 
 def run_pipe(options: ShellSettings, destination: Destination) -> int:
@@ -433,7 +429,7 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
 
 
 class PipedLogins:
-    """Watches the logins among the lines of a pipe: where none comes about, cron is to show why.
+    """Watches the logins among the lines of a pipe: if none works, cron must show why.
 
     Args:
         session: the session.
@@ -443,11 +439,11 @@ class PipedLogins:
         self._session = session
         self._user = ""
         self._refused: StoredReply | None = None
-        """The last refusal, as long as nobody is logged in."""
+        """The last refusal, until someone is logged in."""
         session.observe({Sent: self._sent, ReplyEnd: self._ended})
 
     def conclude(self) -> None:
-        """Say why nobody was let in, if somebody was to be."""
+        """If a login was refused, say why."""
         if self._refused is None:
             return
         from poptalk.pop3.sasl.table import METHODS
@@ -457,7 +453,7 @@ class PipedLogins:
         facts = session.exchanges.login_of(reply)
         assert facts is not None, "it is the reply to a login"
         session.user = self._user or None
-        # What follows AUTH may be anything, if it is no mechanism.
+        # What follows AUTH may be anything, not only a mechanism.
         name = facts.method if facts.method in METHODS else "AUTH"
         verb = reply.exchange.command.verb if reply.exchange is not None else None
         step = verb.keyword if verb is not None else ""
@@ -487,7 +483,7 @@ _LOGINS = (Effect.NAME, Effect.LOGIN)
 
 
 def _open(session: Session, destination: Destination, timeout: float) -> Link:
-    """Connect; a failure names who was to log in as well, since cron shows nothing else."""
+    """Connect; an error also names who was to log in, because cron shows nothing else."""
     settings = destination.tls_settings() if destination.tls else None
     try:
         return Link.open(destination.target, timeout=timeout, tls=settings)
@@ -501,7 +497,7 @@ def _open(session: Session, destination: Destination, timeout: float) -> Link:
 
 
 def watch_expiry(session: Session, days: int) -> list[str]:
-    """Have certificates noted that expire within so many days; return the sentences, as they come."""
+    """Note certificates that expire within so many days; return a list that gets the sentences."""
     from poptalk.session.exchanges import TlsEstablished
 
     said: list[str] = []
@@ -519,18 +515,18 @@ def watch_expiry(session: Session, days: int) -> list[str]:
 
 
 NOTE, WARNING = "#", "#!"
-"""How what poptalk itself says begins."""
+"""How poptalk's own lines begin."""
 
 
 class PipeScreen:
-    """Where the view of a pipe is shown: standard output if that is a terminal, else standard error.
+    """Shows the view of a pipe on standard output if that is a terminal, otherwise on standard error.
 
-    While standard output has the octets nothing is shown, with two exceptions: what poptalk says
-    because of a local command, and warnings while it logs in.
+    While standard output gets the octets nothing is shown, with two exceptions: poptalk's answer to a
+    local command, and warnings while it logs in.
 
     Args:
         options: how it looks.
-        everything: whether all is shown at all times.
+        everything: whether everything is always shown.
     """
 
     def __init__(self, options: ShellSettings, *, everything: bool) -> None:
@@ -541,7 +537,7 @@ class PipeScreen:
 
     @property
     def screen(self) -> LinearScreen:
-        """The screen itself, for what is asked for."""
+        """The screen itself, for what local commands show."""
         from poptalk.terminal.screen import LinearScreen, use_color
         from poptalk.terminal.theme import theme_named
 
@@ -556,8 +552,8 @@ class PipeScreen:
         """Do work, and show what poptalk says meanwhile.
 
         Args:
-            mark: how the lines begin that are shown, `NOTE` or `WARNING`.
-            work: what is done.
+            mark: only lines that begin with it are shown: `NOTE` or `WARNING`.
+            work: what to do.
         """
         self._mark = mark
         try:
@@ -566,7 +562,7 @@ class PipeScreen:
             self._mark = None
 
     def show(self, lines: Iterable[Fragments]) -> None:
-        """Show lines of the view, as far as they are to be shown now."""
+        """Show those lines of the view that may be shown now."""
         from poptalk.terminal.render import plain_text
 
         mark = "" if self._everything else self._mark
@@ -574,7 +570,7 @@ class PipeScreen:
             self.screen.show([line for line in lines if plain_text(line).startswith(mark)])
 
     def complain_unless_shown(self, note: Note) -> None:
-        """Put a warning on standard error where the view does not show it."""
+        """Put a warning on standard error if the view does not show it."""
         if note.warning and self._mark is None:
             complain(note.text)
 
@@ -594,14 +590,14 @@ def _view(options: ShellSettings, session: Session, output: PipeScreen) -> View:
 
 
 def _login(pipe: Pipe, options: ShellSettings, output: PipeScreen) -> Callable[[], bool] | None:
-    """Return what logs in before the first line is read."""
+    """Return the function that logs in before the first line is read."""
     from poptalk.login.password import asker
     from poptalk.net.endpoint import UsageError
     from poptalk.session.login import Asker, NoSecret, log_in, opening_request
     from poptalk.session.procedure import LocalError
 
     session = pipe.session
-    assert session.destination is not None, "it has been opened"
+    assert session.destination is not None, "it is connected"
     request = opening_request(options, session.destination)
     if request is None:
         return None
@@ -630,18 +626,18 @@ def _local_commands(
     return lambda text: output.showing(NOTE, lambda: shell.carry_out(text))
 
 
-# How a shell looks and behaves, whether it is typed in or read from a pipe.
+# How a shell looks and behaves, at a prompt or in a pipe.
 #
-# The defaults are here, so a command line without options, as in `printf 'STAT\n' | poptalk HOST PORT`,
-# needs no parser: loading argparse and making one costs such a session a sixth of its time.
+# The defaults are here, so that a command line without options, as in `printf 'STAT\n' | poptalk HOST
+# PORT`, needs no parser: loading argparse and making one costs such a session a sixth of its time.
 
 
 LOG_FORMATS = ("notation", "jsonl")
-"""What a log may be written as, the usual one first."""
+"""The formats of a log, the default first."""
 
 
 class ShellSettings(Value):
-    """What the command line says of a shell; `--help` says what each field means."""
+    """The options of a shell; `--help` explains each."""
 
     timeout: float = DEFAULT_TIMEOUT
     log: str | None = None
@@ -653,19 +649,19 @@ class ShellSettings(Value):
     times: bool = False
     local_commands: bool = False
     lines: tuple[str, ...] = ()
-    """Lines to send in place of those of standard input."""
+    """Lines to send instead of those of standard input."""
     after_login: bool = False
-    """Whether standard output has nothing but what comes after the login."""
+    """Whether standard output gets only what comes after the login."""
     pipeline: bool = False
     drop_after: int | None = None
     stop_on_err: bool = False
     expires_within: int | None = None
-    """Days that the server's certificates must last; None does not ask."""
+    """Days for which the server's certificates must be valid; None doesn't check."""
     login: str | None = None
-    """Who is logged in before anything else; None for nobody."""
+    """The user to log in before anything else; None for no login."""
     mechanism: str | None = None
     two_step: bool = False
     oauth: bool = False
-    """Whether the secret is a token and no password."""
+    """Whether the secret is a token, not a password."""
     password_source: PasswordSource | None = None
     """Where passwords come from; None for the usual."""

@@ -16,7 +16,7 @@ from poptalk.terminal.screen import LinearScreen
 
 
 class ScriptedShell(Shell):
-    """A pipe with local commands; it stays on the one connection that the pipe was opened for.
+    """A pipe with local commands; it keeps the one connection that it was opened for.
 
     Args:
         view: the view of its session.
@@ -41,7 +41,7 @@ class ScriptedShell(Shell):
         self.asker = Asker(at_prompt=False, ask=asker())
 
     def carry_out(self, text: str) -> bool:
-        """Carry out a local command, given without its colon; False when the script is to end."""
+        """Carry out a local command, given without its colon; False if the script must end."""
         run_local(self, text)
         self._carry_on()
         return not self._leaving
@@ -55,12 +55,12 @@ class ScriptedShell(Shell):
         self.view.warn(f"a pipe has one connection; start poptalk again for {destination}")
 
     def close(self) -> None:
-        """Close the connection without a word to the server."""
+        """Close the connection without QUIT."""
         if self.session.transport is not None:
             self.session.transport.close()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Wait, and do something: nothing else is heard in a script meanwhile."""
+        """Wait, then do something: in a script nothing else happens meanwhile."""
         sleep(seconds)
         action()
 

@@ -1,8 +1,8 @@
 """What every interactive shell does with a line that was typed.
 
 A line that begins with `:` is a local command, `::text` sends `:text`, and everything else goes to the
-session octet for octet.  The live and the plain shell inherit this and add their way of waiting: for
-keys, for the server, for both.
+session octet for octet.  The live and the plain shell inherit this, and add how they wait for keys and
+for the server.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from poptalk.pop3.events import Exchange
     from poptalk.session.exchanges import StoredReply
 
-# Where an argument of a local command is, or may be, a secret: it is masked and not remembered.
+# Where an argument of a local command is, or may be, a secret: it is masked, and not remembered.
 #
-# `:send` is not among them: what it sends is treated as typed (`Shell.secret_in_text`).
+# `:send` is not here, because what it sends is treated as if it were typed (`Shell.secret_in_text`).
 
 _WORDS_BEFORE = {":b64": 0, ":apop": 1, ":cram": 1}
 """Commands with a secret among their arguments, and how many words come before it."""
 
 _WORD = re.compile(r"""(?:"[^"]*"?|'[^']*'?|\S)+""")
-"""A word as a shell takes it, perhaps half typed."""
+"""A word as a Unix shell reads it, perhaps half typed."""
 
 
 def secret_in_argument(name: str, argument: str) -> int | None:
@@ -52,7 +52,7 @@ def secret_in_argument(name: str, argument: str) -> int | None:
         argument: what comes after the space, perhaps half typed.
 
     Returns:
-        The index of the first character that must not be shown or remembered; None if none.
+        The index of the first character that must not be shown or remembered; None if there is none.
     """
     if name == ":open":
         return password_in_url(argument)
@@ -65,7 +65,7 @@ def secret_in_argument(name: str, argument: str) -> int | None:
 
 
 def _after_login(argument: str) -> int | None:
-    """Find what isn't a mechanism: `:login bob jones` is refused, but it has been typed by then."""
+    """Find what isn't a mechanism: `:login bob jones` is refused, but by then it has been typed."""
     words = [word for word in _WORD.finditer(argument) if not word[0].startswith("--")]
     for place, word in enumerate(words[1:]):
         if place or not any(method.startswith(word[0].upper()) for method in METHODS):
@@ -74,22 +74,21 @@ def _after_login(argument: str) -> int | None:
 
 
 PARTIAL_SECONDS = 0.2
-"""How long the beginning of a line is held back for its end."""
+"""How long the beginning of a line waits for its end before it is shown."""
 
 SILENCE_SECONDS = 8.0
-"""How long a server may be silent before that is explained: servers delay a failed login by up to
-this much (`-ERR` after 8 seconds was measured), and a person begins to wonder."""
-
+"""How long a server may be silent before a message explains it.  Servers delay a failed login by up to
+this much (`-ERR` after 8 seconds was measured), and by then people wonder."""
 
 _END_A_PROCEDURE = frozenset({":close", ":quit"})
-"""What does not wait until poptalk has finished what it is doing."""
+"""Lines that don't wait until the running procedure is over."""
 
 
 class Screen(Protocol):
-    """Where lines are shown."""
+    """Shows lines."""
 
     shown: int
-    """By it one can tell whether anything else was shown."""
+    """A count that grows whenever something is shown."""
 
     def show(self, lines: Iterable[Fragments]) -> None:
         """Show whole lines."""
@@ -101,51 +100,47 @@ class Shell(ABC):
     Args:
         session: the session.
         view: shows it.
-        screen: where poptalk's own lines are shown.
-        commands: the local commands by their names, without the colon.
+        screen: shows poptalk's own lines.
+        commands: the local commands by name, without the colon.
     """
 
     asker = Asker()
-    """Who can be asked for a password."""
+    """How the user is asked for a password."""
 
     def __init__(
-        self,
-        session: Session,
-        view: View,
-        screen: Screen,
-        commands: Mapping[str, LocalCommand],
+        self, session: Session, view: View, screen: Screen, commands: Mapping[str, LocalCommand]
     ) -> None:
         self.session = session
         self.view = view
         self.screen = screen
         self.commands = commands
         self.half_typed = ""
-        """What was in the line when the connection ended, to be offered again."""
+        """What was in the line when the connection ended; it is offered again."""
         self.controller: Controller | None = None
         """Accompanies the learner; None in a raw shell."""
         self.typed_meanwhile: tuple[str, ...] = ()
-        """What was typed while a procedure ran, to be acted upon when it is over."""
+        """Lines typed while a procedure runs; they are acted on when it is over."""
         self.source: PasswordSource | None = None
-        """Where passwords come from, None for the usual."""
+        """Where passwords come from; None for the usual."""
         self.reopened = False
-        """Whether `:open` has begun another connection than the first."""
+        """Whether `:open` has begun a second connection."""
         self.timeout: float | None = None
-        """Seconds after which the shell says that a reply has not come."""
+        """Seconds after which the shell says that a reply is overdue."""
         self._not_awaited: Exchange | None = None
-        """The command whose reply is not waited for any more, since Ctrl-C was pressed."""
+        """The command whose reply is no longer awaited, because Ctrl-C was pressed."""
         self._overdue_told: StoredReply | bool | None = False
-        """The last reply at the time when the next was said to be overdue."""
+        """The last reply before the one that was said to be overdue."""
         session.changed = self.procedure_changed
 
-    # What the local commands need of a driver.
+    # What the local commands need from a driver.
 
     @abstractmethod
     def open(self, destination: Destination) -> None:
-        """Connect, closing what is open; failures are shown, not raised."""
+        """Connect, after closing any open connection; failures are shown, not raised."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close the connection without a word to the server."""
+        """Close the connection without QUIT."""
 
     @abstractmethod
     def leave(self) -> None:
@@ -153,14 +148,14 @@ class Shell(ABC):
 
     @abstractmethod
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something later, while keys and the server are heard as ever."""
+        """Do something later; keys and the server are heard meanwhile."""
 
     def say(self, lines: Iterable[Fragments]) -> None:
         """Show lines of poptalk's own."""
         self.screen.show(lines)
 
     def shown(self) -> int:
-        """Return how much was shown, in rows at a live prompt."""
+        """Return how much has been shown; at a live prompt, in rows."""
         return self.screen.shown
 
     @property
@@ -176,7 +171,7 @@ class Shell(ABC):
     # What was typed.
 
     def enter(self, text: str) -> None:
-        """Act on a line that was typed, without its end; while a procedure runs it waits."""
+        """Act on a line that was typed, without its end; it waits while a procedure runs."""
         procedure = self.session.procedure
         if procedure is not None and text not in _END_A_PROCEDURE:
             if procedure.question is None:
@@ -194,16 +189,12 @@ class Shell(ABC):
             if self.controller is not None:
                 text = text[text.startswith(LOCAL_PREFIX * 2) :]
             line = text.encode("utf-8", "surrogateescape")
-            if self.session.send_line(line):
-                self.watch()
-            else:
+            if not self.session.send_line(line):
                 self._not_sent(line)
 
     def send_line(self, line: bytes) -> None:
-        """Send a line exactly as it was typed, CRLF after it."""
-        if self.session.send_line(line):
-            self.watch()
-        else:
+        """Send a line exactly as it was typed, with CRLF."""
+        if not self.session.send_line(line):
             self._not_sent(line)
 
     def _not_sent(self, line: bytes) -> None:
@@ -214,7 +205,7 @@ class Shell(ABC):
     def watch(self) -> None:
         """Begin to wait: for the rest of a line, and for what the server owes."""
 
-    # What poptalk does by itself.
+    # Procedures.
 
     def run_procedure(
         self, plan: Plan, *, name: str, then: Then | None = None, speaks: bool = True
@@ -224,8 +215,8 @@ class Shell(ABC):
         Args:
             plan: its steps.
             name: what it is called, such as ``login``.
-            then: called at its end, and shows what is wrong; None has that shown.
-            speaks: whether it says anything to the server.
+            then: called at its end, and shows the error if there is one; if None, the error is noted.
+            speaks: whether it sends anything to the server.
 
         Raises:
             LocalError: it cannot begin now.
@@ -237,10 +228,10 @@ class Shell(ABC):
         self.session.run(plan, name=name, then=then)
 
     def _check_floor(self) -> None:
-        """Make sure that it is poptalk's turn to speak.
+        """Make sure that poptalk may send something now.
 
         Raises:
-            LocalError: it is not; the sentence says why.
+            LocalError: it may not; the sentence says why.
         """
         if not self.connected:
             raise LocalError("there is no connection; :open connects again")
@@ -250,7 +241,7 @@ class Shell(ABC):
             raise LocalError("the server is waiting for an answer to AUTH; * cancels it")
 
     def procedure_changed(self) -> None:
-        """Act on what was typed while a procedure ran, if it is over."""
+        """If the procedure is over, act on what was typed while it ran."""
         while self.typed_meanwhile and self.session.procedure is None:
             text, *others = self.typed_meanwhile
             self.typed_meanwhile = ()
@@ -258,9 +249,9 @@ class Shell(ABC):
             self.typed_meanwhile = (*self.typed_meanwhile, *others)
 
     def interrupt(self, *, cleared: bool) -> None:
-        """Do what Ctrl-C asks: end what poptalk does by itself, and stop waiting for a reply.
+        """Do what Ctrl-C asks for: end the procedure, and stop waiting for a reply.
 
-        What the server has begun to say it goes on saying, so a second Ctrl-C closes the connection.
+        The rest of a reply still arrives, so a second Ctrl-C closes the connection.
 
         Args:
             cleared: whether it has cleared a line that was being typed.
@@ -280,15 +271,17 @@ class Shell(ABC):
 
     @property
     def waits(self) -> bool:
-        """Whether a reply is due that is still waited for, or TLS."""
+        """Whether a reply is due that is still awaited, or TLS."""
         core = self.session.core
-        if not self.connected or core.settled:
-            return self.connected and core.in_handshake
+        if self.session.transport is None:
+            return False
+        if core.settled:
+            return core.in_handshake
         return not core.outstanding or core.outstanding[0] is not self._not_awaited
 
     @property
     def waited(self) -> float:
-        """Seconds for which the first line of a reply has been waited for; 0 if none is due."""
+        """Seconds for which the first line of a reply has been awaited; 0 if none is due."""
         left = None if self.session.core.in_body or not self.waits else self.session.time_left(0)
         return -left if left is not None else 0
 
@@ -309,7 +302,7 @@ class Shell(ABC):
     # Secrets.
 
     def secret_of(self, line: bytes) -> Span | None:
-        """Find what must be masked in a line that is sent, or would be, now."""
+        """Find what must be masked in a line that is sent now, or would be."""
         if self.answering_auth:
             return Span(start=0, stop=len(line)) if line not in (b"", b"*") else None
         core = self.session.core
@@ -325,8 +318,8 @@ class Shell(ABC):
 
     @property
     def answering_auth(self) -> bool:
-        """Whether the next line will answer AUTH, perhaps one that waits to be sent."""
-        # What poptalk does by itself answers by itself, and what is typed comes after that.
+        """Whether the next line will answer AUTH, perhaps an AUTH that is waiting to be sent."""
+        # A procedure answers its own AUTH, and what is typed is sent after it.
         if self.session.procedure is None and self.session.core.answering_auth:
             return True
         held = self.controller.held if self.controller is not None else ()
@@ -336,9 +329,9 @@ class Shell(ABC):
         return any(map(_may_be_challenged, waiting))
 
     def keep_half_typed(self, text: str) -> None:
-        """Keep what is in the line, or waits, when the connection ends.
+        """Keep what is in the line, or what waits, when the connection ends.
 
-        An answer within AUTH is of no use to the next connection, where nothing would mask it.
+        An answer to AUTH is not kept: it is of no use to the next connection, and would not be masked.
         """
         waiting = (*map(typed_text, self.session.held), *self.typed_meanwhile)
         if not text and waiting:
@@ -348,32 +341,23 @@ class Shell(ABC):
         self.session.held = []
         self.typed_meanwhile = ()
 
-    def hear(self, data: bytes, *, half_typed: str) -> bool:
-        """Take octets of the server.
+    def withdraws_answer(self, text: str) -> bool:
+        """Tell whether a line must be emptied that was begun as an answer to AUTH, and say so.
 
-        Args:
-            data: the octets.
-            half_typed: what is in the line.
-
-        Returns:
-            Whether it must be taken away: it was begun as an answer to an AUTH that is over now, so
-            that nothing would mask it any more, and it is the beginning of no command.
+        Once that AUTH is over, nothing masks the answer any more, unless the line begins a command.
         """
-        if not half_typed:
-            self.session.received(data)
+        begins_command = text.startswith(LOCAL_PREFIX) or may_become_command(wire_line(text))
+        if self.answering_auth or begins_command:
             return False
-        answering = self.answering_auth
-        self.session.received(data)
-        if not answering or self.answering_auth or _begins_command(half_typed):
-            return False
-        self.view.remark("AUTH is over; the answer that you were typing is a secret, so it is gone")
+        self.view.remark("AUTH is over; the answer you were typing is a secret, so it was removed")
         return True
 
     def secret_in_text(self, text: str) -> int | None:
         """Find where a typed line becomes secret.
 
         Returns:
-            The index of the first character that must not be shown or remembered; None if none.
+            The index of the first character that must not be shown or remembered; None if there is
+            none.
         """
         if self.asked:
             return 0
@@ -389,10 +373,10 @@ class Shell(ABC):
         return len(line[: secret.start].decode("utf-8", "surrogateescape"))
 
     def must_be_forgotten(self, text: str) -> bool:
-        """Whether a line may not enter the history: it holds a secret, or looks like a stray one.
+        """Whether a line must stay out of the history: it holds a secret, or may be one.
 
-        Where a login is to come, what isn't a command may be a password that was typed, or pasted, after
-        a question that never came.
+        Before a login, a line that isn't a command may be a password that was typed or pasted as the
+        answer to a question that never came.
         """
         if self._question is not None or self.secret_in_text(text) is not None:
             return True
@@ -402,7 +386,7 @@ class Shell(ABC):
         return unknown and text[:1] not in ("", LOCAL_PREFIX)
 
     def _secret_in_local(self, text: str) -> int | None:
-        """Look into the escapes: `:send` can send a PASS too."""
+        """Find where a local command becomes secret; `:send` can send a PASS with escapes in it."""
         name, blank, argument = text.partition(" ")
         if not blank:
             return None
@@ -412,12 +396,12 @@ class Shell(ABC):
         first, *others = escapes.decode_leniently(argument).replace(b"\r", b"").split(b"\n")
         secret = self.secret_of(first) is not None
         secret = secret or any(parse_command(line).secret is not None for line in others)
-        # What is sent together with an AUTH, after it, is its answer.
+        # What is sent together with an AUTH, after it, answers it.
         secret = secret or (_may_be_challenged(first) and any(others))
         return len(name) + 1 if secret else None
 
     def command_being_typed(self, text: str) -> Command | None:
-        """Take the typed line apart, None where it is a local command or an answer."""
+        """Parse the line that is being typed; None if it is a local command or an answer."""
         if self._question is not None or self.answering_auth:
             return None
         if text.startswith(LOCAL_PREFIX) and not text.startswith(LOCAL_PREFIX * 2):
@@ -426,14 +410,14 @@ class Shell(ABC):
 
     @property
     def asked(self) -> bool:
-        """Whether the next line that is typed answers a question of poptalk's, and is a secret."""
+        """Whether the next line answers a question of poptalk's for a secret."""
         return self._question is not None and self._question.secret
 
     @property
     def _question(self) -> Question | None:
         return self.session.procedure.question if self.session.procedure is not None else None
 
-    # What the controller is told, and what it changes.
+    # The controller.
 
     def tell_controller(self, tell: Callable[[Controller], None]) -> None:
         """Tell the controller, if there is one, what has happened."""
@@ -442,17 +426,17 @@ class Shell(ABC):
 
     @property
     def gives_completions(self) -> bool:
-        """Whether Tab and grey words help with commands of POP3."""
+        """Whether Tab and grey hints help with POP3 commands."""
         return self.controller is None or self.controller.gives_completions
 
     def reminders(self) -> list[tuple[float, Callable[[], None]]]:
-        """Return what is to be said if the server stays silent now, and after how many seconds."""
+        """Return what to say if the server is silent from now on, each with the seconds until then."""
         due: list[tuple[float, Callable[[], None]]] = []
         core, controller = self.session.core, self.controller
         if self.session.transport is None:
             return due
         if core.partial:
-            due.append((PARTIAL_SECONDS, self.view.tell_partial))
+            due.append((PARTIAL_SECONDS, self.view.show_partial))
         if core.settled:
             return due
         if controller is not None and controller.silences is not None:
@@ -465,7 +449,7 @@ class Shell(ABC):
         return sorted(due, key=lambda each: each[0])
 
     def _tell_overdue(self) -> None:
-        """Say once of a reply that it takes longer than the time-out; the connection stays open."""
+        """Say, once, that a reply is taking longer than the time-out; the connection stays open."""
         self._overdue_told = self.session.exchanges.last
         octets = self.session.octets_since
         came = f"only {octets:,} octets have come" if octets else "nothing has come"
@@ -475,25 +459,25 @@ class Shell(ABC):
             "You can keep waiting, type the next command, or end the connection with :close"
         )
 
-    # What comes from outside.
+    # Signals; these may be called in the middle of anything.
 
     def end(self, code: int) -> None:
-        """End the program, since a signal asks for it; called in the middle of anything.
+        """End the program.
 
         Raises:
-            SystemExit: it ends.
+            SystemExit: always.
         """
         raise SystemExit(code)
 
     def stop(self) -> None:
-        """Stop as Ctrl-Z asks, with the terminal as it was before; called in the middle of anything."""
+        """Suspend the program as Ctrl-Z does, with the terminal as it was before."""
 
-    # What goes wrong.
+    # Failures.
 
     def is_refused(self, error: TlsFailed) -> bool:
-        """Whether an error ends the program: the server that it was started for lets nobody in.
+        """Whether an error ends the program: the server it was started for wants a client certificate.
 
-        A server that wants a certificate of ours may say so only after the handshake.
+        A server may say so only after the handshake.
         """
         core, destination = self.session.core, self.destination
         by_stls = destination is not None and destination.starttls and core.answered == 1
@@ -501,8 +485,8 @@ class Shell(ABC):
         return error.wants_certificate and not self.reopened and silent
 
     def show_failure(self, error: NetError) -> None:
-        """Show why there is no connection, or no TLS, with the certificate that is the reason."""
-        # What was injected shows above, and why that matters.
+        """Show why there is no connection, or no TLS; if a certificate is the reason, show that too."""
+        # Injected octets have been shown, and why they matter.
         self.view.warn(NOT_TO_BE_TRUSTED if isinstance(error, Injected) else str(error))
         if isinstance(error, TlsFailed):
             for line in error.certificate:
@@ -516,20 +500,18 @@ class Shell(ABC):
             self.controller.failed(error)
 
     def connection_ended(self, ending: Ending) -> None:
-        """Take note of the end of the connection, once what was typed has been kept."""
+        """Take note of the end of the connection; what was typed has been kept."""
         self._overdue_told = False
         self.session.ended(ending)
         if self.half_typed:
             self.view.remark("what you had typed is kept: :open offers it again")
         self.tell_controller(lambda controller: controller.ended(ending))
 
-    # What the prompt says.
-
     def prompt_within(self, columns: int) -> str:
         """Return the prompt: the state, the user and the host, such as `AUTHORIZATION bob@host> `.
 
         Args:
-            columns: cells of a row; where they are few, the prompt is the state alone.
+            columns: cells of a row; if they are few, the prompt is only the state.
         """
         session, controller = self.session, self.controller
         procedure = session.procedure
@@ -555,52 +537,47 @@ class Shell(ABC):
 
 
 def _may_be_challenged(line: bytes) -> bool:
-    """Whether a line, once sent, is answered with a challenge (RFC 5034 §4)."""
+    """Whether a line, once sent, may be answered with a challenge (RFC 5034 §4)."""
     command = parse_command(line)
     return command.verb is not None and command.verb.challenges and bool(command.arguments)
 
 
 def typed_text(line: bytes) -> str:
-    """Return what has to be typed for a line: the reverse of `wire_line`."""
+    """Return what must be typed to send a line: the inverse of `wire_line`."""
     text = line.decode("utf-8", "surrogateescape")
     return LOCAL_PREFIX + text if text.startswith(LOCAL_PREFIX) else text
 
 
-def _begins_command(text: str) -> bool:
-    """Whether text is a local command, or what may become a command of POP3."""
-    return text.startswith(LOCAL_PREFIX) or may_become_command(wire_line(text))
-
-
 def wire_line(text: str) -> bytes:
-    """Return the octets of a typed line, without CRLF: UTF-8, and what isn't UTF-8 as it came."""
+    """Return the octets of a typed line, without CRLF: in UTF-8, and what isn't UTF-8 unchanged."""
     text = text[1:] if text.startswith(LOCAL_PREFIX * 2) else text
     return text.encode("utf-8", "surrogateescape")
 
 
-# What accompanies a learner: the menu of lessons, and the controller of one.
+# What guides a learner: the menu of lessons, and the controller of a lesson.
 #
 # A shell without a controller is a raw shell.  A controller is asked first about every line that is
-# typed, changes the prompt, and hears what happens: after the screen has shown it, and after
-# the core has taken all of it, so that it may send, connect and close at once.
+# typed, changes the prompt, and hears what happens, after it is on the screen and after the core has
+# taken all of it: so it may send, connect and close at once.
 
 
-# ruff: noqa: B027 - what a controller does not care about it need not take note of
+# ruff: noqa: B027 - a controller may ignore what happens
 
 
 class Controller(ABC):
-    """Base of what accompanies a shell."""
+    """Base class of what guides the user of a shell."""
 
     help = ":help"
-    """What the bottom line says of help."""
+    """What the bottom line says about help."""
 
     gives_completions = True
-    """Whether Tab and grey words may help with commands of POP3."""
+    """Whether Tab and grey hints may help with POP3 commands."""
 
     silences: Sequence[float] | None = None
-    """Seconds of silence after which `silence` is called; None for what the shell says by itself."""
+    """Seconds of silence after which `silence` is called; None for the shell's own messages."""
 
     held: Sequence[str] = ()
-    """Lines that were typed, and wait for their turn."""
+    """Lines that were typed and wait for their turn."""
 
     @abstractmethod
     def take(self, text: str) -> bool:
@@ -615,12 +592,12 @@ class Controller(ABC):
         """Return the prompt.
 
         Args:
-            usual: what the shell itself would say.
+            usual: the shell's own.
             short: whether the screen is narrow.
         """
 
     def wants_a_line(self, *, due: bool) -> bool:
-        """Tell whether something may be typed now, so that a prompt is in place.
+        """Tell whether something may be typed now, so that there should be a prompt.
 
         Args:
             due: whether the server owes a reply.
@@ -635,25 +612,25 @@ class Controller(ABC):
     def reopen(self) -> None:
         """Connect again, as `:open` asks."""
 
-    # What happened.  Not every controller needs to know all of it.
+    # What happened.
 
     def listened(self) -> None:
-        """Take note that octets of the server have been taken and shown."""
+        """Take note that octets from the server have been taken and shown."""
 
     def tls_begun(self) -> None:
-        """Take note that STLS has led to TLS."""
+        """Take note that TLS has begun after STLS."""
 
     def failed(self, error: NetError) -> None:
-        """Take note that no connection came about; nothing has been shown of it."""
+        """Take note that no connection was made; the error is not on the screen."""
 
     def ended(self, ending: Ending) -> None:
-        """Take note that the connection is gone, as the screen says."""
+        """Take note that the connection has ended; that is on the screen."""
 
     def silence(self, seconds: float) -> None:
-        """Take note that the server owes something, and has said nothing for so long."""
+        """Take note that the server owes something, and has been silent for so long."""
 
     def interrupted(self) -> None:
         """Take note of Ctrl-C."""
 
     def left(self) -> None:
-        """Take note that the learner leaves; what is said now is the last thing on the screen."""
+        """Take note that the user is leaving; what it shows now is the last thing on the screen."""

@@ -1,4 +1,4 @@
-"""Setting up a shell for a person at a terminal: live, or linear where redrawing would not do."""
+"""Sets up a shell for a person at a terminal: the live one, or the plain one if redrawing won't do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from poptalk.net.endpoint import Destination
 from poptalk.session.login import opening_request
 from poptalk.shell.commands.login import begin_login, start_log
-from poptalk.shell.script import ShellSettings
+from poptalk.shell.script import ShellSettings, watch_expiry
 from poptalk.terminal.screen import attributes_of, set_attributes, stop_with, use_color
 from poptalk.terminal.theme import theme_named
 
@@ -27,19 +27,19 @@ WELCOME = (
     "Type USER bob, Enter, then PASS jones, then LIST, and RETR 3. QUIT says goodbye.",
     ":help lists what can be typed, :why explains the last answer, Ctrl-D leaves.",
 )
-"""What a newcomer to the practice server reads first."""
+"""The first lines that a newcomer to the practice server reads."""
 
 LINEAR_TERMS = frozenset({"", "dumb", "unknown"})
-"""Values of TERM that promise no cursor movement."""
+"""Values of TERM for terminals whose cursor may not move."""
 
 TIDYING_SECONDS = 2.0
-"""How long the shell may take to end in good order."""
+"""How long the shell may take to end in an orderly way."""
 
 _WAKE_SECONDS = (0.05, 0.2, 0.5)
 """Pauses before a call that waits is interrupted again."""
 
 _SIGNAL_BASE = 128
-"""What shells add to the number of a signal to make an exit code of it."""
+"""What shells add to the number of a signal to make an exit code."""
 
 
 def run_interactive(
@@ -54,8 +54,8 @@ def run_interactive(
     Args:
         options: how it looks, and how long it waits.
         destination: where it connects to.
-        prepare: is given the shell before it connects.
-        welcome: what is said first.
+        prepare: called with the shell before it connects.
+        welcome: lines to show first.
 
     Raises:
         NetError: the first connection failed.
@@ -79,12 +79,12 @@ def run_interactive(
 def run_with_lessons(
     options: ShellSettings, begin: Callable[[Shell], None], *, keep_history: bool = True
 ) -> int:
-    """Open a shell that is not connected, and that has a controller; return the exit code.
+    """Open a shell that is not connected, and has a controller; return the exit code.
 
     Args:
         options: how it looks, and how long it waits.
-        begin: gives the shell its controller, who does everything else.
-        keep_history: whether what is typed is remembered after the end.
+        begin: gives the shell its controller, which does everything else.
+        keep_history: whether the history is kept after the end.
 
     Raises:
         ScreenClosed: the terminal is gone.
@@ -103,10 +103,10 @@ def _run(
     """Run the shell that the terminal and the options ask for.
 
     Args:
-        options: how it looks.
-        begin: is given the shell at once.
-        destination: where it connects to; None for a shell that others connect.
-        connected: is given the shell when it is connected.
+        options: how it looks, and how long it waits.
+        begin: called with the shell at once.
+        destination: where it connects to; None if the controller connects it.
+        connected: called with the shell when it is connected.
         keep_history: as for `run_with_lessons`.
     """
     from poptalk.shell.commands.general import LOCAL_COMMANDS
@@ -117,7 +117,12 @@ def _run(
 
     def settle_in(shell: Shell) -> None:
         signals.shell = shell
-        _settle_in(shell, options)
+        shell.source = options.password_source
+        shell.view.explain = options.explain
+        shell.view.times = options.times
+        if options.expires_within is not None:
+            watch_expiry(shell.session, options.expires_within)
+        start_log(shell.session, options)
         begin(shell)
 
     def run_plain() -> None:
@@ -157,8 +162,8 @@ def _run(
 
             asyncio.run(run_live())
     except Exception as error:
-        # Where the signal came, the end may have become another error: up to Python 3.11 a class that
-        # is just being made wraps every exception in a RuntimeError.
+        # The signal may have become another error: up to Python 3.11, a class that is just being made
+        # wraps every exception in a RuntimeError.
         if signals.code is None:
             raise
         raise SystemExit(signals.code) from error
@@ -166,16 +171,16 @@ def _run(
 
 
 class Signals:
-    """What asks for the end, or for a pause, from outside.
+    """Takes the signals that end or suspend the program.
 
-    SIGTERM and SIGHUP end the shell in good order: death would leave the terminal raw.  Where that takes
-    long, or is lost on the way, the terminal is given back and the program ends all the same.
+    SIGTERM and SIGHUP end the shell in an orderly way: otherwise the terminal would stay raw.  If that
+    takes too long, or the exception gets lost, the terminal is restored and the program ends anyway.
     """
 
     def __init__(self) -> None:
         self.shell: Shell | None = None
         self.code: int | None = None
-        """The exit code that was asked for; None as long as nothing asks for the end."""
+        """The exit code; None until a signal ends the program."""
         self._terminal = attributes_of(sys.stdin)
         for name, take in (("SIGTERM", self._end), ("SIGHUP", self._end), ("SIGTSTP", self._stop)):
             number = getattr(signal, name, None)
@@ -191,10 +196,10 @@ class Signals:
             _thread.start_new_thread(self._wake, (read,))
 
     def _wake(self, read: int) -> None:
-        """See to it that signals are taken, in a thread of its own.
+        """Make sure that signals are handled; runs in a thread of its own.
 
-        One that comes between Python's last look for signals and a call that waits does not interrupt
-        that call.  So the call is interrupted again, by a signal that means nothing.
+        A signal that comes between Python's last check for signals and a blocking call does not
+        interrupt that call.  So the call is interrupted again, by a signal that means nothing.
         """
         while numbers := os.read(read, 64):
             if set(numbers) != {signal.SIGURG}:
@@ -206,14 +211,14 @@ class Signals:
         if self.code is not None:
             return
         code = self.code = _SIGNAL_BASE + number
-        # The threading module takes locks, which may be held by what was interrupted.
+        # The threading module takes locks, which the interrupted code may hold.
         _thread.start_new_thread(self._insist, (code,))
         if self.shell is None:
             raise SystemExit(code)
         self.shell.end(code)
 
     def _insist(self, code: int) -> None:
-        """Wait for the end, and bring it about."""
+        """Wait for the end, and if it doesn't come, end the program."""
         sleep(TIDYING_SECONDS)
         set_attributes(sys.stdin.fileno(), self._terminal)
         os._exit(code)
@@ -223,15 +228,3 @@ class Signals:
             self.shell.stop()
         else:
             stop_with(sys.stdin.fileno(), None)
-
-
-def _settle_in(shell: Shell, options: ShellSettings) -> None:
-    """Tell a shell what it has to know of the options."""
-    shell.source = options.password_source
-    shell.view.explain = options.explain
-    shell.view.times = options.times
-    if options.expires_within is not None:
-        from poptalk.shell.script import watch_expiry
-
-        watch_expiry(shell.session, options.expires_within)
-    start_log(shell.session, options)

@@ -1,7 +1,7 @@
-"""The view of a session: what a person sees of what is said, as lines for a screen.
+"""The view of a session: what is said, as lines for a screen.
 
-It observes a `Session`, and lives as long as the shell does.  It changes nothing; the local commands
-ask it for what the session keeps, in a form that can be shown.
+It observes a `Session`, and lives as long as the shell.  It changes nothing; local commands use it to
+show what the session keeps.
 """
 
 from __future__ import annotations
@@ -13,10 +13,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from poptalk.net.errors import CLOSED_BY_US, TLS_PORT_HINT
-from poptalk.pop3.client.explain import (
-    Explanation,
-    explain_waiting,
-)
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import (
     BodyChunk,
@@ -30,6 +26,10 @@ from poptalk.pop3.events import (
     Unsolicited,
     Violation,
     ViolationKind,
+)
+from poptalk.pop3.explain import (
+    Explanation,
+    explain_waiting,
 )
 from poptalk.pop3.replies import Status
 from poptalk.pop3.sasl.mechanism import STARS, NotBase64, decode
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from poptalk.session.session import Session
 
 UNSOLICITED_LINES_SHOWN = 50
-"""Lines that answer nothing and are shown between two commands; a flood beyond is only counted."""
+"""Unsolicited lines that are shown between two commands; the rest of a flood is only counted."""
 
 FOLD_ADVICE = ":more shows the next, :save FILE keeps them all"
 
@@ -82,7 +82,7 @@ _EVERY_TIME = frozenset(
         ViolationKind.MALFORMED_ANSWER,
     }
 )
-"""Oddities worth a line whenever they occur; the others are mentioned once per connection."""
+"""Oddities that are mentioned each time; the others are, once per connection."""
 
 
 class View:
@@ -95,7 +95,7 @@ class View:
         show: Callable[[Iterable[Fragments]], None],
         size: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
-        """Make a view, and have it observe.
+        """Make a view that observes a session.
 
         Args:
             session: the session.
@@ -106,31 +106,29 @@ class View:
         self.reveal = False
         """Whether secrets are shown."""
         self.explain = False
-        """Whether everything is explained that can be."""
+        """Whether everything is explained."""
         self.times = False
-        """Whether it is shown beside each reply how long it took."""
+        """Whether each reply is shown with the time that it took."""
         self.shows_sent = True
-        """Whether sent lines are shown; a shell whose prompt is never erased shows them already."""
+        """Whether sent lines are shown; a prompt that is never erased shows them already."""
         self.fold_advice = FOLD_ADVICE
         """How to see the rest of a long reply."""
         self.hidden = False
-        """Whether the screen shows nothing of the dialogue, at most to the end of the connection; the
-        log has it all the same."""
+        """Whether the dialogue is hidden, until the connection ends at the latest; the log has it all
+        the same."""
         self.unremarked: Collection[ViolationKind] = ()
-        """Oddities that the screen says nothing of, since the lesson does, or should not."""
-        self.fold_advice = FOLD_ADVICE
-        """What shows the rest of a long reply."""
+        """Oddities that the screen doesn't mention, because the lesson does, or should not."""
         self.body: BodyView | None = None
-        """How much has been shown of the body of the last reply; None where it has none."""
+        """How much of the last reply's body has been shown; None if it has none."""
         self._screen = show
         self._size = size
         self._sends_unseen = False
         self._unseen: set[int] = set()
-        """The numbers of the exchanges that are not shown."""
+        """The numbers of exchanges that are not shown."""
         self._consistency = Consistency(session.exchanges)
         self._told: set[ViolationKind] = set()
         self._last_sent = self._marked = 0
-        """The numbers of the last command, and of the last whose reply is marked with its name."""
+        """The number of the last command, and the last one when a reply was marked with its name."""
         self._receiving = False
         """Whether more of that body is to come."""
         self._unsolicited_shown = 0
@@ -157,17 +155,22 @@ class View:
     # Lines.
 
     def client_line(self, event: Sent, *, stand_in: bytes | None = None) -> Fragments:
-        """Make a line of what was sent, with `stand_in` or stars in place of a secret."""
+        """Make a line of what was sent, with `stand_in` or stars instead of a secret."""
         return client_line(event.line, event.secret, reveal=self.reveal, stand_in=stand_in)
 
     def server_line(self, line: StatusLine, *, fields: Sequence[Field] | None = None) -> Fragments:
         """Make a line of a greeting, a challenge, or the first line of a reply."""
-        return status_line(self.mask(line.line), fields=fields)
+        shown = line.line if self.reveal else self.session.secrets.mask(line.line)
+        return status_line(shown, fields=fields)
+
+    def first_line(self, reply: StoredReply) -> bytes:
+        """Return the first line of an earlier reply, secrets masked unless they are revealed."""
+        return reply.status_line.line if self.reveal else reply.masked
 
     # Sentences.
 
     def size(self) -> tuple[int, int]:
-        """Return rows and columns of the screen; more rows than anything has if nothing is folded."""
+        """Return rows and columns of the screen; rows without limit if nothing is folded."""
         rows, columns = self._size() if self._size else (UNLIMITED, DEFAULT_COLUMNS)
         return rows, columns if columns >= FEWEST_COLUMNS else DEFAULT_COLUMNS
 
@@ -180,19 +183,15 @@ class View:
         self._show(self.note(text))
 
     def warn(self, text: str) -> None:
-        """Show a line of poptalk's own that should not be overlooked."""
+        """Show a line of poptalk's own that must not be overlooked."""
         self._show(self.note(text, kind=NoteKind.WARN))
 
     def tell_total(self, seconds: float) -> None:
-        """Say how long a reply with several lines took to its end."""
+        """Say how long a multi-line reply took."""
         self.remark(f"{milliseconds(seconds)} to the end of the reply")
 
-    def tell_partial(self) -> None:
-        """Show the beginning of a line whose end has not come for a while."""
-        self.show_partial(self.session.core.partial)
-
     def explain_silence(self) -> None:
-        """Say what it may mean that the server has not said anything for a while, if it owes it."""
+        """If the server owes something and has been silent for a while, say what that may mean."""
         core = self.session.core
         if not (core.settled or core.state is State.CLOSED):
             silent = core.state is State.GREETING and not core.partial
@@ -229,7 +228,8 @@ class View:
         if self._sends_unseen:
             self._unseen.add(event.exchange.number)
             return
-        response = self.session.exchanges.response_in(event) if self.explain else None
+        exchanges = self.session.exchanges
+        response = exchanges.response_in(event, exchanges.last) if self.explain else None
         if self.shows_sent or self.session.sent_by_poptalk:
             instead = redacted_response(*response) if response is not None else None
             self._show([self.client_line(event, stand_in=instead)])
@@ -268,7 +268,7 @@ class View:
 
     def _on_challenge(self, event: Challenge) -> None:
         self._show([self.server_line(event.status_line)])
-        # What a +OK in place of a challenge means is said by the oddity that follows.
+        # The oddity that follows says what a +OK instead of a challenge means.
         ok = event.status_line.status is Status.OK
         if not ok or ViolationKind.OK_FOR_CHALLENGE in self.unremarked:
             self._explain_last()
@@ -336,7 +336,7 @@ class View:
         if event.facts.verified:
             self.remark(event.facts.summary)
         else:
-            # Its own words for what nobody has checked: --insecure asks for no more than that.
+            # No words about checks, as nobody has checked: --insecure asked for that.
             self.warn("; ".join((event.facts.summary, *event.facts.problems)))
 
     def _on_note(self, event: Note) -> None:
@@ -358,7 +358,7 @@ class View:
 
     def _show(self, lines: Iterable[Fragments]) -> None:
         if self.hidden:
-            # What makes the lines, perhaps as they are asked for, keeps count of what it has made.
+            # Making the lines counts what was made.
             deque(lines, maxlen=0)
         else:
             self._screen(lines)
@@ -367,7 +367,7 @@ class View:
 
     @contextmanager
     def unseen(self) -> Iterator[None]:
-        """Show neither what is sent meanwhile nor the replies to it, whenever they come."""
+        """Hide what is sent meanwhile, and the replies to it, whenever they come."""
         self._sends_unseen = True
         try:
             yield
@@ -375,23 +375,25 @@ class View:
             self._sends_unseen = False
 
     def mask(self, line: bytes) -> bytes:
-        """Return octets of the server without an echo of a secret, unless secrets are revealed."""
+        """Mask echoes of secrets in octets of the server, unless secrets are revealed."""
         return line if self.reveal else self.session.secrets.mask(line)
 
     def hide_rest(self) -> None:
-        """Show no more of the reply that is coming in; how much that was is said at its end."""
+        """Show no more of the reply that is coming in; its end says how much that was."""
         if self._receiving and self.body is not None:
             self.body.full = True
 
     def screenful(self, *, everything: bool = False) -> Budget:
-        """Return a budget of one screen, less the lines around the prompt; or without an end."""
+        """Return a budget of one screen, less the rows around the prompt; or one without limit."""
         row_count, columns = self.size()
         if everything:
             return Budget(columns=columns)
         return Budget(row_count=max(row_count - _ROWS_KEPT, _FEWEST_ROWS), columns=columns)
 
-    def show_partial(self, partial: bytes) -> None:
-        """Show a line of the server whose end has not come."""
+    def show_partial(self, partial: bytes | None = None) -> None:
+        """Show the beginning of a line; None for the one that the server has not finished."""
+        if partial is None:
+            partial = self.session.core.partial
         line = status_line(self.mask(partial[:_RESIDUE_SHOWN]))
         self._show([[*line, ("warn", " (the end of this line is missing)")]])
 
@@ -406,7 +408,7 @@ class View:
             self._unsolicited_hidden = [0, 0]
             self.remark(f"{lines:,} more unsolicited lines, {octets:,} octets, were not shown")
 
-    # Explanations: for `:why`, and of everything while `:explain on` holds.
+    # Explanations: for `:why`, and of everything after `:explain on`.
 
     def explained(self, reply: StoredReply) -> Iterator[Fragments]:
         """Explain a greeting, a reply or a challenge, part by part."""
@@ -414,7 +416,7 @@ class View:
         return self._explanations(chain(meanings, map(_explained, reply.contradictions)))
 
     def explained_now(self) -> Iterator[Fragments]:
-        """Explain what the server said last, or that it says nothing."""
+        """Explain what the server said last, or its silence."""
         core, exchanges = self.session.core, self.session.exchanges
         if exchanges.unsolicited is not None:
             return self._explanations(exchanges.explained_unsolicited())
@@ -436,10 +438,10 @@ class View:
             yield from self.beside(harmless(self.mask(each.part)), f"{each.meaning}{clause}")
 
     def beside(self, part: str, meaning: str) -> list[Fragments]:
-        """Show a part with what it means beside it, or below it where that is too long.
+        """Show a part with its meaning beside it, or below it if that is too long.
 
         Args:
-            part: harmless text; empty for what is about all of it.
+            part: harmless text; empty if the meaning is about the whole reply.
             meaning: one sentence.
         """
         lines, columns = self.note(meaning), self.size()[1]
@@ -447,24 +449,20 @@ class View:
             return lines
         head: Fragments = [("keyword", part)]
         if part.startswith(("#", "C: ", "S: ")) or cells(part) > columns:
-            # No row may look like one of poptalk's own.
+            # No row may look like poptalk's own.
             head.insert(0, SERVER_MARK)
         if len(lines) == 1 and cells(plain_text([*head, *lines[0]])) + 2 < columns:
             return [[*head, ("note", "  "), *lines[0]]]
         return [head, *lines]
 
     def fitting(
-        self,
-        lines: Iterable[Fragments],
-        left: Callable[[int], str],
-        *,
-        everything: bool = False,
+        self, lines: Iterable[Fragments], left: Callable[[int], str], *, everything: bool = False
     ) -> Iterator[Fragments]:
-        """Give lines until the screen is full.
+        """Yield lines until the screen is full.
 
         Args:
             lines: the lines.
-            left: says what is left, given how many lines have been shown.
+            left: given how many lines have been shown, says how many are left.
             everything: whether the screen never counts as full.
         """
         budget = self.screenful(everything=everything)
@@ -477,7 +475,7 @@ class View:
     def _explained_response(
         self, mechanism: bytes, step: int, response: bytes
     ) -> Iterator[Fragments]:
-        """Show what a response of AUTH holds, base64 undone, secrets as stars."""
+        """Show a response of AUTH decoded from base64, secrets as stars."""
         try:
             octets = decode(response)
         except NotBase64:
@@ -494,17 +492,17 @@ def _explained(violation: Violation) -> Explanation:
 
 
 _ROWS_KEPT = 6
-"""Rows of the screen that a long reply leaves: its command and first line, the note, dot, prompt."""
+"""Rows that the body of a long reply leaves: for its command, first line, note, dot, and the prompt."""
 
 _FEWEST_ROWS = 8
 """Rows of a long reply shown on the smallest screen."""
 
 _RESIDUE_SHOWN = 2000
-"""Octets shown of what came where nothing should have come."""
+"""Octets that are shown of an unfinished line, or of what came after STLS."""
 
 
 def marked_stay(marked: Sequence[int], *, quit_refused: bool = False) -> str:
-    """Say what an end without a +OK to QUIT means for messages marked as deleted."""
+    """Say what an end without +OK to QUIT means for messages marked as deleted."""
     numbers = ", ".join(str(number) for number in marked)
     which = f"message {numbers} was" if len(marked) == 1 else f"messages {numbers} were"
     stay = "stays" if len(marked) == 1 else "stay"

@@ -1,7 +1,7 @@
-"""The screen of the tap: a thread of its own writes, so that a slow terminal holds nothing up.
+"""The screen of the tap, written to by a thread of its own, so that a slow terminal holds nothing up.
 
-Lines wait in a queue.  Where it has grown long, bodies are no longer shown (`behind`, for the view);
-where it is full, lines are left out, and counted.  No octet that is relayed depends on it.
+Lines wait in a queue.  When it grows long, bodies are no longer shown (the view asks `behind`); when it
+is full, lines are left out, and counted.  What is relayed never waits for it.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from poptalk.terminal.screen import LinearScreen
 
 LINES_BEHIND = 2_000
-"""Lines that wait until bodies are no longer shown."""
+"""If more lines wait, bodies are no longer shown."""
 
 MOST_LINES = 10_000
 """Lines that wait at most."""
 
 LAST_SECONDS = 2.0
-"""How long the screen may take at the end for what still waits."""
+"""How long the screen may take at the end for the lines that still wait."""
 
 
 class Printer:
     """Writes lines in their order.
 
     Args:
-        screen: where to.
-        closed: called, in the thread, once nothing can be written any more.
+        screen: where they go.
+        closed: called, in the thread, when nothing can be written any more.
     """
 
     def __init__(self, screen: LinearScreen, *, closed: Callable[[ScreenClosed], None]) -> None:
         self.columns = screen.columns
-        """Cells in a row, as of the last lines that were written."""
+        """Cells in a row, as they were when lines were last written."""
         self.is_terminal = screen.is_terminal
         self._screen = screen
         self._closed = closed
@@ -56,7 +56,7 @@ class Printer:
         return len(self._waiting) > LINES_BEHIND
 
     def show(self, lines: Iterable[Fragments]) -> None:
-        """Have lines written."""
+        """Add lines to the queue."""
         made = list(lines)
         if not made:
             return
@@ -67,7 +67,7 @@ class Printer:
             self._news.notify()
 
     def close(self) -> None:
-        """Write what waits, as far as the screen takes it in time."""
+        """Write the lines that wait, as many as the screen takes in time."""
         with self._news:
             self._ending = True
             self._news.notify()

@@ -1,14 +1,14 @@
 """One relayed session: what comes from either side goes to the other, unchanged.
 
-A `Relay` looks into what passes for one reason, STLS.  Its rules:
+A `Relay` looks at what passes for one reason only, STLS.  Its rules:
 
-- Octets go out first, and are shown after that (`Watch`).
+- Octets are passed on first, and shown afterwards (`Watch`).
 - Neither side is read faster than the other takes it, so what is kept here is bounded.
-- After STLS nothing of the mail program passes until the answer is there.  After a +OK, TLS begins on
-  both sides; what came in the clear behind STLS or its answer is shown, and goes nowhere (RFC 2595 §4).
-- Where only the server's side is in TLS, STLS is answered here, and never reaches the server; and since
-  many programs look for it there, it is added to the answer to CAPA, the one change that is made.
-- A side that sends no more has the other one's output closed, and a reset is passed on as a reset.
+- After STLS nothing of the mail program passes until the answer has come.  After a +OK, TLS begins on
+  both sides; what came in the clear after STLS or its answer is shown, but not passed on (RFC 2595 §4).
+- If only the server's side is in TLS, STLS is answered here, and never reaches the server.  As many
+  programs look for it in the answer to CAPA, it is added there: the only change that is made.
+- When a side sends no more, the other one's output is closed; a reset is passed on as a reset.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ if TYPE_CHECKING:
     from poptalk.tap.watch import Watch
 
 STLS_TAKEN = b"+OK Begin TLS negotiation now\r\n"
-"""What is answered here where the server is in TLS already."""
+"""The answer if the server is in TLS already."""
 
 STLS_IN_TLS = b"-ERR TLS is on already\r\n"
-"""What is answered here where the mail program is in TLS, and the server is not (RFC 2595 §4)."""
+"""The answer if the mail program is in TLS, and the server is not (RFC 2595 §4)."""
 
 LEFT_BEFORE_TLS = Ending(
     by=EndedBy.CLIENT, how="closed the connection before TLS was on", clean=False
 )
 
 MAX_LINE_HELD = 8192
-"""Octets of a line that are held to see whether it is an STLS that must not reach the server."""
+"""Octets of a line that are held back to see whether it is an STLS, which must not reach the server."""
 
 MAX_LISTING_HELD = 65_536
-"""Octets of an answer to CAPA that are held to add a line; real ones have a few hundred."""
+"""Octets of an answer to CAPA that are held back to add a line; real ones have a few hundred."""
 
 REMIND_SECONDS = 8.0
-"""After so long without a greeting, it is said what that may mean."""
+"""How long to wait for the greeting before saying what its absence may mean."""
 
 
 class Relay:
@@ -71,12 +71,12 @@ class Relay:
 
     Args:
         destination: the server.
-        context: gives the settings of TLS on the mail program's side.
-        far_context: gives those on the server's side.
-        watch: is given what passes.
+        context: returns the TLS settings of the mail program's side.
+        watch: takes what passes.
+        far_context: returns the TLS settings of the server's side.
         implicit_tls: whether the mail program came to the port for TLS.
         timeout: seconds for connecting to the server, and for each handshake.
-        ended: called at the end, with what kept the session from beginning, or None.
+        ended: called once at the end, with what kept the session from beginning, or None.
     """
 
     def __init__(
@@ -96,27 +96,28 @@ class Relay:
         self._watch = watch
         self._timeout = timeout
         self._ended = ended
+        self._is_finished = False
         self._loop = asyncio.get_running_loop()
         self._implicit_tls = implicit_tls
         self.near = RelaySide(self, tls=self._server_layer() if implicit_tls else None)
-        """The mail program's side; asyncio is given it for a new connection."""
+        """The mail program's side, a protocol for asyncio."""
         self.far = RelaySide(self)
         """The server's side."""
         self._failure: NetError | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._awaiting_stls = False
-        """Whether the server's answer to an STLS of the mail program is due."""
+        """Whether the server has not yet answered an STLS of the mail program."""
         self._held = b""
-        """What the mail program has sent meanwhile, or of a line that may become STLS."""
+        """What the mail program has sent meanwhile; or the beginning of a line that may become STLS."""
         self._listing = b""
-        """The answer to CAPA, while it may lack STLS."""
+        """The answer to CAPA, until it is known whether it lists STLS."""
         self._early = b""
         """What the mail program has sent before the server's side was ready."""
         self._greeting: bytes | None = b"" if destination.starttls else None
-        """What came of the greeting until TLS is on (`--starttls`); None once it has been passed on."""
+        """The greeting, until TLS has begun (`--starttls`); None once it has been passed on."""
         self._unreadable = False
-        """Whether the mail program speaks TLS with the server through us, which cannot be read."""
+        """Whether the mail program and the server speak TLS through us, which we cannot read."""
         self._over = False
 
     # Opening.
@@ -126,7 +127,7 @@ class Relay:
         if side is self.near:
             assert side.transport is not None
             peer = side.transport.get_extra_info("peername")
-            self._watch.came(peer, self._destination, in_tls=self._implicit_tls)
+            self._watch.came(peer, in_tls=self._implicit_tls)
             self._dialling = self._loop.create_task(self._dial())
             self._later(REMIND_SECONDS, self._remind)
             if self._implicit_tls:
@@ -186,13 +187,13 @@ class Relay:
         elif self._far_is_ready:
             self._from_near(octets)
         else:
-            # What came with the end of a handshake; no more is read.
+            # It came with the end of the handshake; no more is read until then.
             self._early += octets
         self._settle()
 
     @property
     def _far_is_ready(self) -> bool:
-        """Whether the server's side takes what the mail program says."""
+        """Whether what the mail program says can be passed on."""
         far = self.far
         return far.transport is not None and not far.shaking_hands and self._greeting is None
 
@@ -229,11 +230,11 @@ class Relay:
 
     @property
     def _answers_stls(self) -> bool:
-        """Whether an STLS of the mail program is answered here: one side alone is in TLS."""
+        """Whether an STLS of the mail program is answered here, since only one side is in TLS."""
         return (self.near.tls is None) is not (self.far.tls is None)
 
     def _pass_lines(self, octets: bytes) -> None:
-        """Pass whole lines on, but for an STLS."""
+        """Pass whole lines on, except STLS."""
         octets = self._held + octets
         self._held = b""
         while octets:
@@ -290,7 +291,7 @@ class Relay:
 
     @property
     def _offers_stls(self) -> bool:
-        """Whether an answer to CAPA is due in which STLS should be, as it is answered here."""
+        """Whether an answer to CAPA is due that should list STLS, as it is answered here."""
         if self.near.tls is not None or self.far.tls is None:
             return False
         core = self._watch.core
@@ -302,7 +303,7 @@ class Relay:
         )
 
     def _list_capabilities(self, octets: bytes) -> None:
-        """Add STLS to the answer to CAPA, once all of it is there."""
+        """Add STLS to the answer to CAPA, once it has come whole."""
         self._listing += octets
         self._watch.server_said(octets)
         if self._offers_stls and len(self._listing) < MAX_LISTING_HELD:
@@ -332,7 +333,7 @@ class Relay:
         self.far.begin_tls(layer)
 
     def _begin_near_tls(self, early: bytes) -> None:
-        """Begin TLS on the mail program's side; what it has sent behind STLS may be its first octets."""
+        """Begin TLS on the mail program's side; what it has sent after STLS may be its first octets."""
         if self._over:
             return
         self._later(self._timeout, self._handshake_overdue, self.near)
@@ -341,7 +342,7 @@ class Relay:
             self.near.data_received(early)
 
     def _go_on_in_clear(self) -> None:
-        """Pass on what came behind an STLS that was refused: by then it is a command like others."""
+        """Pass on what came after an STLS that was refused: that is just another command."""
         self._awaiting_stls = False
         held, self._held = self._held, b""
         if held:
@@ -352,7 +353,7 @@ class Relay:
             self._from_near(held)
 
     def _upgrade_far(self, octets: bytes) -> None:
-        """Begin TLS behind us by STLS (`--starttls`), before the greeting is passed on."""
+        """Begin TLS with the server by STLS (`--starttls`), before the greeting is passed on."""
         watch, before = self._watch, self._greeting
         assert before is not None
         watch.residue_after(octets)
@@ -385,7 +386,7 @@ class Relay:
         )
 
     def handshake_done(self, side: RelaySide) -> None:
-        """Say that TLS is in force on a side."""
+        """Show that TLS has begun on a side."""
         assert side.tls is not None
         assert side.tls.facts is not None
         if side is self.near:
@@ -398,7 +399,7 @@ class Relay:
         self._settle()
 
     def came_in_clear(self, side: RelaySide, octets: bytes) -> None:
-        """Show octets in the clear that came where TLS was to begin; they go nowhere."""
+        """Show octets in the clear that came where TLS was to begin; they are not passed on."""
         if side is self.far:
             self._watch.injected_by_server(octets)
         elif self._implicit_tls:
@@ -408,7 +409,7 @@ class Relay:
             self._watch.injected_by_client(octets)
 
     def tls_failed(self, side: RelaySide, error: TlsFailed) -> None:
-        """End the session, since TLS did not come about on a side, or broke."""
+        """End the session, because TLS failed on a side."""
         if self._over:
             return
         if side is self.near:
@@ -422,11 +423,12 @@ class Relay:
     # The end.
 
     def input_over(self, side: RelaySide, *, clean: bool) -> None:
-        """Close the output of the other side, once a side sends no more."""
+        """Close the other side's output, because a side sends no more."""
         if self._over:
             return
         if side is self.near:
-            self._watch.near_over(clean=clean)
+            if not self._unreadable:
+                self._watch.near_over(clean=clean)
         else:
             by_client = self.near.over and clean
             ending = CLOSED_BY_SERVER if clean else TLS_CUT_BY_SERVER
@@ -454,7 +456,7 @@ class Relay:
         self._settle()
 
     def stop(self, *, reset: bool = False) -> None:
-        """End the session at once; with a reset where one is passed on."""
+        """End the session at once, in good order or with a reset."""
         if not self._over:
             self._watch.ended(CLOSED_BY_US)
         self._over = True
@@ -470,28 +472,28 @@ class Relay:
         self.far.close()
 
     def _give_up(self, error: NetError) -> None:
-        """End the session, because there is no server behind it."""
+        """End the session, because there is no server to relay to."""
         if self._over:
             return
         self._failure = error
         self._watch.gave_up(error)
         self._watch.ended(GAVE_UP_TLS if self.far.transport is not None else CLOSED_BY_US)
         if self.far.transport is None:
-            # As near as a connection that was taken comes to one that is refused.
+            # The nearest thing to refusing a connection that was accepted already.
             self.near.reset()
         self._close()
 
     def _finished(self) -> None:
-        ended, self._ended = self._ended, _nobody
-        if ended is _nobody:
+        if self._is_finished:
             return
+        self._is_finished = True
         self._watch.carried(from_client=self.near.octets, from_server=self.far.octets)
         for timer in self._timers:
             timer.cancel()
-        ended(self, self._failure)
+        self._ended(self, self._failure)
 
     def _settle(self) -> None:
-        """Read each side only as far as the other one takes what comes."""
+        """Read each side only as fast as the other one takes it."""
         near, far = self.near, self.far
         if self._over:
             return
@@ -505,13 +507,9 @@ class Relay:
         far.read_when(far.shaking_hands or near.takes)
 
     def _finish_far(self) -> None:
-        """Pass on that the mail program sends no more, after a line that it has left unfinished."""
+        """Close the server's side for output, after a line that the mail program has left unfinished."""
         held, self._held = self._held, b""
         if held:
             self.far.write(held)
             self._watch.client_said(held)
         self.far.finish()
-
-
-def _nobody(relay: Relay, failure: NetError | None) -> None:
-    del relay, failure

@@ -1,7 +1,7 @@
-"""One side of a relayed session: a socket, with TLS on it or without.
+"""One side of a relayed session: a socket, with or without TLS on it.
 
-Plaintext comes out by way of `SideListener`, and goes in with `write`.  A side knows nothing of the
-other one: `Relay` joins two, and says when each may be read (`read_when`).
+Plaintext comes out through `SideListener`, and goes in with `write`.  A side knows nothing of the other
+one: `Relay` joins the two, and says when each may be read (`read_when`).
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
     from poptalk.net.tls import TlsLayer
 
 MAX_QUEUED_OCTETS = 262_144
-"""Octets that wait for a slow reader until the other side is no longer read."""
+"""If more octets wait for a slow reader, the other side is no longer read."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER with a time of zero: closing a socket resets the connection."""
+"""SO_LINGER with a time of zero: closing the socket resets the connection."""
 
 
 class SideListener(Protocol):
-    """Who hears both sides of a session."""
+    """Takes what happens on both sides of a session."""
 
     def connected(self, side: RelaySide) -> None:
-        """Hear that a side's socket is there."""
+        """Take note that a side has its socket."""
 
     def came(self, side: RelaySide, octets: bytes) -> None:
-        """Hear plaintext that a side has sent."""
+        """Take plaintext that a side has sent."""
 
     def handshake_done(self, side: RelaySide) -> None:
-        """Hear that TLS is in force on a side."""
+        """Take note that TLS has begun on a side."""
 
     def came_in_clear(self, side: RelaySide, octets: bytes) -> None:
-        """Hear octets in the clear that came where TLS was to begin: they are not passed on."""
+        """Take octets in the clear that came where TLS was to begin; they are not passed on."""
 
     def tls_failed(self, side: RelaySide, error: TlsFailed) -> None:
-        """Hear that TLS did not come about on a side, or broke."""
+        """Take note that TLS failed on a side."""
 
     def input_over(self, side: RelaySide, *, clean: bool) -> None:
-        """Hear that a side sends no more; not `clean` where TLS was cut off without close_notify."""
+        """Take note that a side sends no more; not `clean` if TLS ended without close_notify."""
 
     def lost(self, side: RelaySide, error: Exception | None) -> None:
-        """Hear that a side is gone; with an error where it was reset or broke."""
+        """Take note that a side is gone; with an error if it was reset or broke."""
 
     def room_changed(self, side: RelaySide) -> None:
-        """Hear that a side's reader has become too slow, or keeps up again."""
+        """Take note that a side's reader has become too slow, or keeps up again."""
 
 
 class RelaySide(asyncio.Protocol):
@@ -60,7 +60,7 @@ class RelaySide(asyncio.Protocol):
         tls: its TLS; None in the clear.
         over: whether it sends no more.
         lost: whether its connection is gone.
-        full: whether its reader is too slow for what is to be sent.
+        full: whether too much waits for its reader.
         octets: how many octets of plaintext it has sent.
     """
 
@@ -73,12 +73,12 @@ class RelaySide(asyncio.Protocol):
         self._listener = listener
         self._finished = False
         self._looks_for_clear = tls is not None
-        """Whether octets in the clear may come before TLS, and are not given to it."""
+        """Whether octets in the clear may still come before TLS; they are not given to it."""
         self._reading = True
 
     @property
     def shaking_hands(self) -> bool:
-        """Whether TLS has begun, and is not in force yet."""
+        """Whether a handshake is going on."""
         return self.tls is not None and not self.tls.established
 
     @property
@@ -92,13 +92,13 @@ class RelaySide(asyncio.Protocol):
         return self.transport is not None and self.transport.is_closing()
 
     def begin_tls(self, layer: TlsLayer) -> None:
-        """Begin TLS: all further octets belong to it.  A client speaks first."""
+        """Begin TLS: all further octets belong to it.  As a client, speak first."""
         self.tls = layer
         self._looks_for_clear = True
         self._take_ciphertext(b"")
 
     def write(self, octets: bytes) -> None:
-        """Send plaintext; dropped where the side is gone or takes no more."""
+        """Send plaintext; drop it if the side is gone or takes no more."""
         if self.gone or self.transport is None or self._finished:
             return
         if self.tls is None:
@@ -118,7 +118,7 @@ class RelaySide(asyncio.Protocol):
             self.transport.pause_reading()
 
     def finish(self) -> None:
-        """Send no more: the end goes out after what was written; what comes is still read."""
+        """Send no more, once all is sent that was written; what comes is still read."""
         if self.transport is None or self.gone or self._finished:
             return
         self._finished = True
@@ -135,7 +135,7 @@ class RelaySide(asyncio.Protocol):
             self.transport.close()
 
     def reset(self) -> None:
-        """Reset the connection, also one that is being closed and whose reader takes nothing."""
+        """Reset the connection, even if it is being closed and its reader takes nothing."""
         if self.transport is None:
             return
         sock = self.transport.get_extra_info("socket")
@@ -162,7 +162,7 @@ class RelaySide(asyncio.Protocol):
             self._listener.came(self, data)
 
     def eof_received(self) -> bool:
-        """Take the end of what the other end sends; ours stays open for what is still to go there."""
+        """Take note that the peer sends no more; our end stays open for what is still to be sent."""
         clean = True
         if self.tls is not None:
             clean = self.tls.receive_eof()
@@ -215,7 +215,7 @@ class RelaySide(asyncio.Protocol):
             self._over(clean=True)
 
     def _without_clear(self, data: bytes) -> bytes:
-        """Take away what comes before the first record of TLS, line by line."""
+        """Remove what comes before the first record of TLS, line by line."""
         rest = data
         while rest and rest[0] not in FIRST_RECORDS:
             rest = rest[rest.find(b"\n") + 1 or len(rest) :]

@@ -1,4 +1,4 @@
-"""The command ``poptalk tap``: listens, relays each session, and says at the end what has passed."""
+"""The command `poptalk tap`: listens, relays sessions, and sums up at the end."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from poptalk.tap.relay import Relay
 from poptalk.tap.view import Shown
 from poptalk.tap.watch import Totals, Watch, log_name
 from poptalk.terminal.render import note
+from poptalk.terminal.safe import wrap
 from poptalk.terminal.screen import LinearScreen, ScreenClosed
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
     from poptalk.terminal.screen import ColorFlag
 
 ORGANIZATION = "poptalk tap"
-"""Whose the certificates on the mail program's side say they are."""
+"""The organization in the certificates that mail programs see."""
 
 GOODBYE_SECONDS = 2.0
-"""How long sessions may take to deliver what was relayed, once we are told to stop."""
+"""How long sessions may take to deliver what was relayed, once the tap is stopped."""
 
 Say = Callable[[str], None]
 
@@ -73,10 +74,10 @@ class Listen(Value):
 
 
 def part_words(words: Sequence[str]) -> tuple[Listen, Sequence[str]]:
-    """Part what was typed into where to listen and the target: `[LISTEN] HOST [PORT]`.
+    """Split `[LISTEN] HOST [PORT]` into where to listen, and the target.
 
-    A number at the end is the port of the host in front of it; so the first of two words is LISTEN
-    where the second is none.
+    A number at the end is the port of the host before it, so the first of two words is LISTEN if the
+    second isn't a number.
 
     Raises:
         UsageError: LISTEN cannot be read.
@@ -96,7 +97,7 @@ def _listen(word: str) -> Listen:
         host, port = (bare_host(parts[0]), parts[1]) if len(parts) == 2 else ("", "")
     if not (host and port.isascii() and port.isdigit() and int(port) <= 65_535):
         raise UsageError(
-            f"{printable(word)!r} is no place to listen at: give PORT or HOST:PORT, as in 1110 or "
+            f"{printable(word)!r} is no place to listen at: give PORT or HOST:PORT, such as 1110 or "
             "127.0.0.1:1110, and the server after it"
         )
     return Listen(host=host, port=int(port))
@@ -110,14 +111,14 @@ class Tap:
         listen: where to listen.
         destination: the server.
         printer: writes what is shown.
-        stop: called at the end of the first session, where `once` is on.
+        stop: called at the end of the first session, if `once` is set.
 
     Attributes:
         totals: what has passed.
-        failure: what kept the last session from beginning; None where it began.
+        failure: what kept the last session from beginning; None if it began.
 
     Raises:
-        CannotListen: a port cannot be had.
+        CannotListen: it cannot listen on a port.
         UsageError: the authority's certificate cannot be written.
     """
 
@@ -164,10 +165,10 @@ class Tap:
     async def serve(self) -> None:
         """Take connections from now on."""
         for port in (self.clear, self.tls):
-            await port.serve(partial(self._side, implicit_tls=port.implicit_tls))
+            await port.serve(partial(self._begin, implicit_tls=port.implicit_tls))
 
     async def close(self) -> None:
-        """Take no more, and end the sessions that there are."""
+        """Take no more connections, and end all sessions."""
         self.clear.close()
         self.tls.close()
         for relay in tuple(self._relays):
@@ -179,11 +180,8 @@ class Tap:
                 relay.stop(reset=True)
             await self._nobody.wait()
 
-    def _side(self, *, implicit_tls: bool) -> RelaySide:
-        """Begin a session for a new connection."""
-        return self._relay(implicit_tls=implicit_tls).near
-
-    def _relay(self, *, implicit_tls: bool) -> Relay:
+    def _begin(self, *, implicit_tls: bool) -> RelaySide:
+        """Begin a session; return the side that takes the mail program's connection."""
         settings, number = self.settings, self.totals.sessions + 1
         if settings.once:
             self.clear.close()
@@ -210,7 +208,7 @@ class Tap:
         )
         self._relays.add(relay)
         self._nobody.clear()
-        return relay
+        return relay.near
 
     def _ended(self, relay: Relay, failure: NetError | None) -> None:
         self._relays.discard(relay)
@@ -228,14 +226,14 @@ def tap(settings: TapSettings, listen: Listen, destination: Destination, *, comp
         settings: what was asked for.
         listen: where to listen.
         destination: the server.
-        complain: prints a sentence where errors and warnings go.
+        complain: writes a sentence on standard error.
 
     Returns:
-        The exit code: 0 when stopped; 1 for a port that is taken; with `once`, 3 or 4 where the server
-        could not be reached, or TLS did not come about.
+        The exit code: 0 when stopped; 1 if a port is taken; with `once`, 3 if the server could not be
+        reached, and 4 if TLS with it failed.
 
     Raises:
-        UsageError: something that was asked for cannot be.
+        UsageError: a file cannot be written.
         ScreenClosed: nothing can be shown any more.
     """
     _check_log(settings.log)
@@ -253,7 +251,7 @@ def _save_authority(certificates: Certificates, name: str) -> None:
 
 
 def _check_log(name: str | None) -> None:
-    """Find out before the first session whether a log can be written."""
+    """Find out before the first session whether logs can be written."""
     if name is None:
         return
     folder = os.path.dirname(name) or "."
@@ -294,12 +292,12 @@ async def _run(
 
 
 async def _relay_until(stop: asyncio.Event, tap: Tap, printer: Printer, complain: Say) -> None:
-    """Say what to put into the mail program, relay sessions, and say what has passed."""
+    """Say what to put into the mail program, relay sessions, and sum up."""
     host = tap.clear.host
     if not is_loopback(host):
         complain(
-            f"Warning: everyone who can reach {host} can use this tap, and what they say, mail "
-            "and passwords, comes by here."
+            f"Warning: everyone who can reach {host} can use this tap, and it sees what they say, mail "
+            "and passwords included."
         )
     printer.show(_welcome(tap, columns=printer.columns))
     await tap.serve()
@@ -315,19 +313,28 @@ async def _relay_until(stop: asyncio.Event, tap: Tap, printer: Printer, complain
 def _welcome(tap: Tap, *, columns: int) -> list[Fragments]:
     """Say what to put into the mail program."""
     destination, settings = tap.destination, tap.settings
-    behind = "TLS" if destination.tls else "STLS" if destination.starttls else "in the clear"
-    saved = "" if settings.save_ca is None else f", saved in {settings.save_ca}"
+    encrypted = (
+        "in TLS" if destination.tls else "by STLS" if destination.starttls else "in the clear"
+    )
+    saved = () if settings.save_ca is None else (("  saved in   ", printable(settings.save_ca)),)
     head = "Put this into the mail program, and leave user and password as they are:"
     rows = (
-        f"  server     {tap.clear.host}",
-        f"  port       {tap.clear.port}, without TLS or with STARTTLS",
-        f"  TLS port   {tap.tls.port}, for SSL/TLS",
-        f"  authority  to be trusted{saved}; its SHA-256:",
-        f"    {fingerprint(tap.certificates.authority).replace(':', '')}",
-        f"  server behind it: {destination}, {behind}",
-        "Ctrl-C ends the tap.",
+        ("  server     ", tap.clear.host),
+        ("  port       ", f"{tap.clear.port}, without TLS or with STARTTLS"),
+        ("  TLS port   ", f"{tap.tls.port}, for SSL/TLS"),
+        ("  authority  ", "to be trusted; its SHA-256:"),
+        ("    ", fingerprint(tap.certificates.authority).replace(":", "")),
+        *saved,
+        ("  relays to  ", f"{destination}, {encrypted}"),
+        ("", "Ctrl-C ends the tap."),
     )
-    return [*note(head, columns=columns), *([("note", f"# {row}")] for row in rows)]
+    lines = note(head, columns=columns)
+    for label, text in rows:
+        # Values to be copied have no spaces, and stay in one row.
+        wrapped = wrap(text, max(1, columns - len(label) - 2)) if " " in text else [text]
+        for number, row in enumerate(wrapped):
+            lines.append([("note", f"# {' ' * len(label) if number else label}{row}")])
+    return lines
 
 
 def _why_not(error: CannotListen) -> str:
@@ -336,7 +343,8 @@ def _why_not(error: CannotListen) -> str:
             f"{error.host} is no address of this machine; 127.0.0.1 is the usual one to listen at."
         )
     port = f" port {error.port}" if error.port else ""
+    reserved = "Ports below 1024 are often reserved. " if 0 < error.port < 1024 else ""
     return (
         f"{error.host}{port} cannot be listened on ({reason(error)}). Is another program there "
-        "already? Ports below 1024 are often reserved; without a port a free one is taken."
+        f"already? {reserved}Without a port a free one is taken."
     )

@@ -1,9 +1,9 @@
-"""What the screen shows of a relayed session: the shell's view, with the number of the session in front.
+"""What the screen shows of a relayed session: the shell's view, after the number of the session.
 
     1 C: USER bob
     1 S: +OK send PASS  0.4 ms
 
-There is no prompt at which one could ask for more, so what is shown is chosen beforehand (`Shown`).
+There is no prompt to ask for more at, so what is shown is chosen beforehand (`Shown`).
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from poptalk.terminal.safe import Fragments
 
 MOST_ROWS = 100
-"""Rows shown of a listing or a header, where not everything is."""
+"""Rows shown of a listing or a header, unless everything is."""
 
 MOST_OCTETS_COMPARED = 256 * 1024
-"""Octets of a message up to which it is kept for a moment, to compare its size with LIST's."""
+"""Messages up to this size are kept for a moment, to compare it with what LIST has."""
 
 _OF_A_PROMPT = "; sent all the same"
-"""Said of what a person has typed; here it goes without saying."""
+"""The end of what a person is told who has typed a line; a mail program has not asked."""
 
 
 class Shown(Value):
@@ -53,11 +53,11 @@ class Shown(Value):
 
     explain: bool = False
     raw: bool = False
-    """Whether each octet is, line ends included."""
+    """Whether every octet is shown, line ends included."""
     bodies: str = "head"
-    """How much of messages: their headers (`head`), nothing (`none`), or everything (`all`)."""
+    """How much of messages is shown: their headers (`head`), nothing (`none`), or everything (`all`)."""
     reveal: bool = False
-    """Whether secrets are."""
+    """Whether secrets are shown."""
 
 
 class TapView(View):
@@ -65,8 +65,8 @@ class TapView(View):
 
     Args:
         session: the session.
-        number: which it is.
-        shown: what is shown of it.
+        number: the number of the session.
+        shown: what is shown.
         printer: writes it.
         counts: called with each violation.
     """
@@ -99,7 +99,7 @@ class TapView(View):
     # Lines.
 
     def client_line(self, event: Sent, *, stand_in: bytes | None = None) -> Fragments:
-        """Make a line of what the mail program sent."""
+        """Return the line that shows what the mail program sent."""
         if not self._shown.raw:
             return super().client_line(event, stand_in=stand_in)
         line, secret = event.line, event.secret
@@ -108,7 +108,7 @@ class TapView(View):
         return [CLIENT_MARK, *raw_line(line + event.end)[1:]]
 
     def server_line(self, line: StatusLine, *, fields: Sequence[Field] | None = None) -> Fragments:
-        """Make a line of a greeting, a challenge, or the first line of a reply."""
+        """Return the line that shows a greeting, a challenge, or the first line of a reply."""
         if not self._shown.raw:
             return super().server_line(line, fields=fields)
         return raw_line(self.mask(line.line) + line.end)
@@ -118,11 +118,11 @@ class TapView(View):
         self._show(lines)
 
     def show_violation(self, violation: Violation) -> None:
-        """Show and count one that the core could not see."""
+        """Show and count a violation that the core could not see."""
         self._on_oddity(violation)
 
     def warn(self, text: str) -> None:
-        """Show a line of poptalk's own that should not be overlooked."""
+        """Show a warning of poptalk's own."""
         super().warn(text.replace(_OF_A_PROMPT, ""))
 
     # Events.
@@ -153,7 +153,7 @@ class TapView(View):
             self.body.full = last.is_message and self._shown.bodies == "none"
             announced = self.session.exchanges.announced
             if last.is_message and (announced is None or announced > MOST_OCTETS_COMPARED):
-                self.session.exchanges.divert(event.exchange, _forget)
+                self.session.exchanges.divert(event.exchange, lambda _: None)
 
     def _on_body(self, event: BodyChunk) -> None:
         body = self.body
@@ -164,7 +164,7 @@ class TapView(View):
         self._show(self._body_lines(body, event.data))
 
     def _end_body(self, *, complete: bool) -> None:
-        """Show the end of a body; how long it took to come is beside the lone dot."""
+        """Show the end of a body, with the time that it took beside the lone dot."""
         self._receiving = False
         last = self.session.exchanges.last
         assert self.body is not None
@@ -176,7 +176,7 @@ class TapView(View):
         self._show(lines)
 
     def tell_total(self, seconds: float) -> None:
-        """Say nothing: it has been said."""
+        """Say nothing: the time is beside the lone dot."""
 
     def _body_lines(self, body: BodyView, data: bytes) -> Iterator[Fragments]:
         last = self.session.exchanges.last
@@ -200,7 +200,3 @@ class TapView(View):
     def _on_oddity(self, event: Violation) -> None:
         self._counts(event.kind)
         super()._on_oddity(event)
-
-
-def _forget(data: bytes) -> None:
-    del data

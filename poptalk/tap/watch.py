@@ -1,8 +1,8 @@
-"""What passes in one relayed session, made into a session that is shown, logged and counted.
+"""Makes a session of what passes in one relayed session, to be shown, logged and counted.
 
-`Relay` hands over octets after it has passed them on, and says what it does itself.  The session is the
-one that the server sees: it begins with TLS where the server's side does, and an STLS that is answered
-by the tap is shown, and is no part of it; so a log can be replayed against the same server.
+`Relay` hands over octets after it has passed them on, and says what it does by itself.  The session is
+the one that the server sees: it begins with TLS if the server's side does, and an STLS that the tap
+answers is shown but isn't part of it.  So a log can be replayed against the same server.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
     from poptalk.net.tls import TlsFacts
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.tap.printer import Printer
     from poptalk.tap.view import Shown
 
 MOST_SHOWN = 2000
-"""Octets shown of what goes nowhere."""
+"""Octets shown of what is not passed on."""
 
 PIPELINING = b"PIPELINING"
 
 UNTRUSTED = (
-    "it does not trust the certificate of the tap: have it trust the tap's authority, which --save-ca "
-    "FILE writes, or switch its check off"
+    "It does not trust the certificate of the tap: have it trust the tap's authority, which --save-ca "
+    "FILE writes, or switch the check of certificates off."
 )
-"""Said where a mail program ends TLS because of a certificate."""
+"""Said when a mail program ends TLS because of a certificate."""
 
 _OF_CERTIFICATES = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "ACCESS_DENIED")
-"""How OpenSSL's reasons end for alerts about the certificate that was shown (RFC 8446 §6.2)."""
+"""How OpenSSL's reasons end for alerts about our certificate (RFC 8446 §6.2)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Totals:
     violations: Counter[ViolationKind] = field(default_factory=Counter)
 
     def lines(self) -> Sequence[str]:
-        """Say it, for people."""
+        """Say it in sentences."""
         return (
             f"{_counted(self.sessions, 'session')}, {_counted(self.commands, 'command')}, "
             f"{_counted(self.messages, 'message')}; {_counted(self.from_server, 'octet')} from the "
@@ -79,7 +79,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def log_name(name: str, number: int | None) -> str:
-    """Return the log's file of a session: FILE with the session's number before its suffix."""
+    """Return the name of a session's log, with the session's number before the suffix."""
     if number is None:
         return name
     root, suffix = os.path.splitext(name)
@@ -87,16 +87,16 @@ def log_name(name: str, number: int | None) -> str:
 
 
 class Watch:
-    """One session as it is seen.
+    """What is seen of one session.
 
     Args:
-        number: which it is.
+        number: the number of the session.
         destination: the server.
-        shown: what is shown of it.
+        shown: what the screen shows.
         printer: writes it.
-        totals: what it adds to.
-        ports: where mail programs come, without TLS and with it, for advice.
-        log: the file of its log; None for none.
+        totals: what the session is added to.
+        ports: the tap's ports without and with TLS, for advice.
+        log: the name of its log; None for no log.
         log_format: as `poptalk.session.log.open_log` takes it.
     """
 
@@ -114,6 +114,7 @@ class Watch:
     ) -> None:
         self._overheard = OverheardSession(destination)
         self._session = session = self._overheard.session
+        self._destination = destination
         self._totals = totals
         self._port, self._tls_port = ports
         self._is_open = False
@@ -139,10 +140,10 @@ class Watch:
         """Whether STLS was answered with +OK, and TLS has not begun."""
         return self._session.tls_request is not None
 
-    def came(self, peer: tuple[str, int], destination: Destination, *, in_tls: bool) -> None:
+    def came(self, peer: tuple[str, int], *, in_tls: bool) -> None:
         """Show that a mail program has connected."""
         port = " on the port for TLS" if in_tls else ""
-        self.remark(f"from {peer_name(*peer[:2])}{port}, to {destination}")
+        self.remark(f"from {peer_name(*peer[:2])}{port}, to {self._destination}")
 
     def opened(self, *, encrypted: bool) -> None:
         """Take note that the server is connected."""
@@ -163,7 +164,7 @@ class Watch:
             self._overheard.server_said(octets)
 
     def residue_after(self, octets: bytes) -> bytes:
-        """Take octets of the server; return those that came in the clear behind a +OK to STLS."""
+        """Take octets of the server; return those that came in the clear after a +OK to STLS."""
         self.server_said(octets)
         request = self._session.tls_request
         return request.residue if request is not None else b""
@@ -175,18 +176,18 @@ class Watch:
         self._view.remark(text)
 
     def warn(self, text: str) -> None:
-        """Show one that should not be overlooked."""
+        """Show a warning of poptalk's own."""
         self._view.warn(text)
 
     def remind(self) -> None:
-        """Say what it may mean that the server has said nothing, if it owes a greeting."""
+        """If the greeting has not come, say what that may mean."""
         if self._overheard.core is not None and self.core.greeted is None:
             self._view.explain_silence()
 
     def said_here(self, line: bytes) -> None:
         """Show a line that the tap has sent to the server by itself."""
         self.client_said(line)
-        self.remark("sent by the tap, as --starttls wants it")
+        self.remark("sent by the tap, because of --starttls")
 
     def answered_here(self, line: bytes, reply: bytes, *, why: str) -> None:
         """Show a line that the tap has answered by itself."""
@@ -197,14 +198,14 @@ class Watch:
     def unreadable(self) -> None:
         """Say that the mail program speaks TLS where the tap is in the clear."""
         self.warn(
-            "the mail program begins with TLS, and this is the port without: what follows is passed "
-            f"on unread. Give the program port {self._tls_port}, which is for TLS"
+            "the mail program begins with TLS on the port without it: what follows is passed on "
+            f"unread. Give the program port {self._tls_port}, which is for TLS"
         )
 
     def waits_in_clear(self) -> None:
-        """Say what it may mean that nothing has come on the port for TLS."""
+        """If nothing has come on the port for TLS, say what that may mean."""
         self.warn(
-            "the mail program has not begun with TLS: without TLS, or with STARTTLS, its port is "
+            "the mail program has not begun with TLS: if it uses none, or STARTTLS, give it port "
             f"{self._port}"
         )
 
@@ -217,24 +218,21 @@ class Watch:
         self._overheard.tls_began(facts)
 
     def near_tls_failed(self, error: TlsFailed) -> None:
-        """Say why TLS with the mail program did not come about, or broke."""
+        """Say why TLS with the mail program failed."""
         said = str(getattr(error.__cause__, "reason", None) or "")
-        hint = (
-            f" {UNTRUSTED[:1].upper()}{UNTRUSTED[1:]}." if said.endswith(_OF_CERTIFICATES) else ""
-        )
-        self.warn(f"{error}{hint}")
+        self.warn(f"{error} {UNTRUSTED}" if said.endswith(_OF_CERTIFICATES) else str(error))
 
     def injected_by_client(self, octets: bytes) -> None:
-        """Show what the mail program sent in the clear behind STLS."""
+        """Show what the mail program sent in the clear after STLS."""
         self._count(ViolationKind.LOST_IN_TLS)
         self.warn(
-            f"command injection: {_counted(len(octets), 'octet')} in the clear came behind STLS, before "
+            f"command injection: {_counted(len(octets), 'octet')} in the clear came after STLS, before "
             f"TLS; not passed on [{ViolationKind.LOST_IN_TLS.clause}]"
         )
         self._show_client(octets)
 
     def injected_by_server(self, octets: bytes) -> None:
-        """Show what the server sent in the clear behind its +OK to STLS, in a later piece."""
+        """Show what the server sent in the clear after its +OK to STLS, in a later piece."""
         kind = ViolationKind.RESPONSE_INJECTION
         self._view.show_violation(Violation(kind=kind, detail=_counted(len(octets), "octet")))
         self._view.show_lines(
@@ -258,20 +256,21 @@ class Watch:
         if not clean:
             self.warn("the mail program cut the TLS session without close_notify")
         elif core is not None and not core.settled:
-            self.remark("the mail program has closed its side, and a reply is due")
+            due = "the greeting" if core.greeted is None else "a reply"
+            self.remark(f"the mail program has closed its side, and {due} is still due")
 
     def gave_up(self, error: NetError) -> None:
         """Say why there is no server behind the tap."""
         self.warn(str(error))
         if not isinstance(error, TlsFailed):
             return
-        # What a certificate says is a table, and stays one.
+        # What a certificate says is a table, so its lines are not wrapped.
         self._view.show_lines(note("\n".join(error.certificate)) if error.certificate else ())
         if error.wants_certificate:
             self.warn("a certificate of the mail program cannot pass through the tap")
 
     def ended(self, ending: Ending) -> None:
-        """Take note of the end."""
+        """Take note of the end of the session."""
         if self._is_open:
             self._session.ended(ending)
         elif ending.by is not EndedBy.US:
@@ -289,7 +288,7 @@ class Watch:
         """Show lines of the mail program that are not part of the session; secrets are masked."""
         for line in octets[:MOST_SHOWN].splitlines():
             command = parse_command(line)
-            # What is no command may be the rest of one with a secret.
+            # A line that isn't a command may be the rest of one with a secret.
             secret = command.secret if command.verb else Span(start=0, stop=len(line))
             self._view.show_lines([client_line(line, secret, reveal=self._view.reveal)])
 
@@ -300,29 +299,29 @@ class Watch:
         if event.sasl:
             return
         self._totals.commands += 1
-        self._look_at_turn(event)
+        self._look_at_order(event)
         command = event.exchange.command
         if command.verb is None or not command.verb.challenges or not command.arguments:
             return
         mechanism = command.arguments[0].upper()
         if mechanism.endswith(b"-PLUS"):
             self.warn(
-                "this login is bound to the TLS session of the mail program, which ends at the tap: it "
-                "cannot succeed here; without -PLUS it can [RFC 5802 §6]"
+                "this login is bound to the mail program's TLS session, which ends at the tap, so it "
+                "cannot succeed; without -PLUS it can [RFC 5802 §6]"
             )
         elif mechanism == b"EXTERNAL":
             self.warn(
-                "this login is by the certificate that a client shows in TLS; the mail program's own "
-                "cannot pass through the tap, --client-cert shows one in its place [RFC 4422 §A]"
+                "this login is by a client's certificate in TLS; the mail program's own cannot pass "
+                "through the tap, but --client-cert shows one in its place [RFC 4422 §A]"
             )
 
-    def _look_at_turn(self, sent: Sent) -> None:
-        """Name a command that has not waited for its turn; a person at a prompt may do so on purpose."""
+    def _look_at_order(self, sent: Sent) -> None:
+        """Show that a command has not waited for its turn, which at a prompt may be on purpose."""
         core = self.core
         if core.state is State.GREETING:
             self._view.show_violation(Violation(kind=ViolationKind.BEFORE_GREETING))
         elif core.oldest not in (None, sent.exchange):
-            # What is announced before the login holds after it (RFC 2449 §6.6).
+            # PIPELINING, once announced, holds after the login as well (RFC 2449 §6.6).
             answers = self._session.exchanges.facts.capability_answers
             if not any(PIPELINING in answer.parameters() for answer in answers):
                 self._view.show_violation(Violation(kind=ViolationKind.PIPELINED))

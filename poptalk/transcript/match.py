@@ -1,10 +1,10 @@
 """Comparing what happened with what a dialogue says, by meaning.
 
-Of a status line the indicator counts, a response code where one is written, and the fields that the
-command table calls data; the words after them are for people: "the reply given by the POP3 server to
-any command is significant only to "+OK" and "-ERR"" (RFC 1939 §9, which excepts STAT, LIST and UIDL).
-Body lines are compared in full, the lines of CAPA as a set.  So a session pasted from an RFC runs
-against any server.  With `exact` everything is compared.
+In a status line the indicator counts, a response code if the dialogue has one, and the fields that the
+table of commands defines as data; the words after them are for people: "the reply given by the POP3
+server to any command is significant only to "+OK" and "-ERR"" (RFC 1939 §9, except for STAT, LIST and
+UIDL).  Body lines are compared in full, and the lines of CAPA as a set.  So a session pasted from an
+RFC runs against any server.  With `exact`, everything is compared.
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,13 @@ from poptalk.transcript.pattern import (
     PlaceholderKind,
     make_pattern,
 )
-from poptalk.transcript.redact import masked
 
 Lines = Sequence[ServerLine | AnyLines]
 
 
 class Aspect(Enum):
-    """In which respect something differs."""
+    """What differs."""
 
-    COMMAND = "the command"
     INDICATOR = "the status indicator"
     CODE = "the response code"
     FIELD = "the field"
@@ -51,32 +49,32 @@ class Agreement:
     """What happened is what the dialogue says."""
 
     bindings: dict[str, str]
-    """The bindings handed in, and what was captured now."""
+    """The given bindings, and what was captured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The first thing that is not as the dialogue says; as text, one sentence."""
+    """The first difference from the dialogue; its `str` is one sentence."""
 
     line: int
     """The line in the dialogue's file."""
     aspect: Aspect
     expected: str
-    """As the dialogue writes it; empty for Aspect.END and Aspect.CLOSE."""
+    """As in the dialogue; empty for Aspect.END and Aspect.CLOSE."""
     came: str | None
-    """The line that came, octets that are not UTF-8 as surrogates; None where none came.
+    """The line that came, with octets that aren't UTF-8 as surrogates; None if none came.
 
-    For Aspect.TIME, how long it took; None where the end has not come.
+    For Aspect.TIME, how long it took; None if the end hasn't come.
     """
     field: Field | None = None
-    """Which field it is, for Aspect.FIELD."""
+    """Which field differs, for Aspect.FIELD."""
 
     def __str__(self) -> str:
         return f"Line {self.line}: {self.sentence}"
 
     @property
     def sentence(self) -> str:
-        """The difference without its place, for people who do not have the file before them."""
+        """The difference without its line number, for people who don't have the file."""
         if self.aspect is Aspect.TIME:
             took = "it has not come" if self.came is None else f"it took {self.came}"
             return f"expected {self.wanted}, but {took}."
@@ -85,52 +83,26 @@ class Difference:
 
     @property
     def wanted(self) -> str:
-        """What was expected, in words, as the object of a sentence."""
+        """What was expected, as the object of a sentence."""
         return f"{self.aspect.value} {self.expected}" if self.expected else self.aspect.value
 
 
 Comparison = Agreement | Difference
 
 
-def match_client(
-    step: ClientLine,
-    line: bytes,
-    bindings: Bindings,
-    *,
-    answers_challenge: bool = False,
-    exact: bool = False,
-) -> Comparison:
+def match_line(
+    step: ClientLine, line: bytes, bindings: Bindings, *, any_case: bool = True
+) -> dict[str, str] | None:
     """Compare a line that a client sent.
 
     Args:
         step: what the dialogue says, with its alternatives.
         line: octets as sent, without CRLF.
         bindings: what was captured before, and the known values.
-        answers_challenge: whether the line is a SASL response, which has no keyword.
-        exact: whether the case of the keyword counts.
-    """
-    found = match_line(step, line, bindings, any_case=not (exact or answers_challenge))
-    if found is not None:
-        return Agreement(bindings=found)
-    patterns = (step.pattern, *step.alternatives)
-    if answers_challenge:
-        expected, came = _SASL_RESPONSE, _OTHER_RESPONSE
-    else:
-        expected = " or ".join(f"'{_without_secret(pattern)}'" for pattern in patterns)
-        came = make_pattern(*masked(line)).text
-    return Difference(line=step.line, aspect=Aspect.COMMAND, expected=expected, came=came)
-
-
-def match_line(
-    step: ClientLine, line: bytes, bindings: Bindings, *, any_case: bool = True
-) -> dict[str, str] | None:
-    """Return what a client's line captures; None where the dialogue has another, without saying why.
-
-    Args:
-        step: what the dialogue says, with its alternatives.
-        line: octets as sent, without CRLF.
-        bindings: what was captured before, and the known values.
         any_case: whether the keyword may be in any case.
+
+    Returns:
+        The bindings with what was captured; None if the dialogue has another line.
     """
     text = text_of(line)
     for pattern in (step.pattern, *step.alternatives):
@@ -142,21 +114,16 @@ def match_line(
     return None
 
 
-_SASL_RESPONSE = "with the SASL response"
-_OTHER_RESPONSE = "(another response)"
-"""Stand in a message for lines that are secret as a whole."""
-
-
 MOST_COMPARISONS = 1_000_000
-"""Lines that are compared in search of a place for those after `S: ...`: a few seconds.  A reply
-in which more are needed was made to be slow."""
+"""Lines that are compared in search of those after `S: ...`, which takes a few seconds.  A reply that
+needs more was made to be slow."""
 
 
 def loosened(expected: ExpectedReply) -> ExpectedReply:
-    """Return a reply without what differs from one server to another that holds the same mail.
+    """Return a reply without what differs between two servers that have the same mail.
 
-    Of listings and of STAT the numbers of messages are left, without octets and unique-ids, and of what
-    the server can do (CAPA) the first line.
+    What remains of listings and STAT are the numbers of messages, without octets and unique-ids; of
+    CAPA, the first line.
     """
     command, (first, *body) = expected.answers, expected.steps
     if command is None or command.verb is None or not command.verb.fields:
@@ -172,7 +139,7 @@ def loosened(expected: ExpectedReply) -> ExpectedReply:
 
 
 def _without_data(step: ServerLine | AnyLines, kinds: Sequence[FieldKind]) -> ServerLine | AnyLines:
-    """Let the rest of a line be anything from its first field on that holds octets or a unique-id."""
+    """Accept anything in a line from its first field with octets or a unique-id on."""
     data = [i for i, kind in enumerate(kinds) if kind in (FieldKind.OCTETS, FieldKind.UNIQUE_ID)]
     if isinstance(step, AnyLines) or step.pattern.placeholders or not data:
         return step
@@ -185,20 +152,26 @@ def _without_data(step: ServerLine | AnyLines, kinds: Sequence[FieldKind]) -> Se
 
 
 def match_reply(
-    expected: ExpectedReply, lines: Sequence[bytes], bindings: Bindings, *, exact: bool = False
+    expected: ExpectedReply | None,
+    lines: Sequence[bytes],
+    bindings: Bindings,
+    *,
+    exact: bool = False,
 ) -> Comparison:
     """Compare a whole reply.
 
     Args:
-        expected: what the dialogue says, with the command that is answered.
+        expected: what the dialogue says, with the command that is answered; None if any will do.
         lines: the lines as received, byte-stuffed, without line ends, the lone dot included.
         bindings: what was captured before, and the known values.
-        exact: whether everything is compared, words for people too.
+        exact: whether to compare everything, including words for people.
 
     Returns:
-        The bindings with what was captured, or the first difference.  Where the dialogue has no line
-        after the status line of a multi-line reply, the body is not compared, unless `exact` is.
+        The bindings with what was captured, or the first difference.  If the dialogue has no lines
+        after the status line of a multi-line reply, the body is compared only with `exact`.
     """
+    if expected is None:
+        return Agreement(bindings=dict(bindings))
     first, body = expected.steps[0], expected.steps[1:]
     if isinstance(first, AnyLines):
         return _match_lines(expected.steps, lines, bindings)
@@ -226,10 +199,12 @@ def _match_status(
     if step.pattern.placeholders:
         found = step.pattern.match(text_of(line), bindings)
         if found is None and b" " not in line:
-            # "+OK" alone leaves nothing for the placeholder of "+OK {...}", its space included.
+            # A lone "+OK" lacks the space before the placeholder in "+OK {...}".
             found = step.pattern.match(text_of(line) + " ", bindings)
-        return _agreement(step, Aspect.STATUS_LINE, line, found)
-    # "Clients MUST ignore unknown hierarchical detail" of a response code (RFC 2449 §8).
+        if found is None:
+            return _difference(step, Aspect.STATUS_LINE, line)
+        return Agreement(bindings=found)
+    # "Clients MUST ignore unknown hierarchical detail" in a response code (RFC 2449 §8).
     code = (came.code or b"").upper() + b"/"
     if wanted.code is not None and not code.startswith(wanted.code.upper() + b"/"):
         return _difference(step, Aspect.CODE, line, f"'[{text_of(wanted.code)}]'")
@@ -246,13 +221,13 @@ def _match_status(
 def _match_lines(
     steps: Lines, lines: Sequence[bytes], bindings: Bindings, *, line: int = 0
 ) -> Comparison:
-    """Compare lines in full and in order; `AnyLines` takes as few as will do.
+    """Compare lines in full and in order; `AnyLines` takes as few as possible.
 
     Args:
         steps: what is expected.
         lines: what came.
         bindings: what was captured before.
-        line: the place to name where nothing is expected, yet something came.
+        line: the line number to report if nothing is expected, but something came.
     """
     runs = _runs(steps)
     first, *others = runs
@@ -274,7 +249,7 @@ def _match_lines(
 
 
 def _runs(steps: Lines) -> list[list[ServerLine]]:
-    """Part the lines at `AnyLines`: one run more than there are of those."""
+    """Split the lines at each `AnyLines`."""
     runs: list[list[ServerLine]] = [[]]
     for step in steps:
         if isinstance(step, AnyLines):
@@ -287,7 +262,7 @@ def _runs(steps: Lines) -> list[list[ServerLine]]:
 def _match_run(
     run: Sequence[ServerLine], lines: Sequence[bytes], at: int, bindings: Bindings
 ) -> Comparison:
-    """Compare a run of lines with as many of those that came, from `at` on."""
+    """Compare a run of lines with those that came, from `at` on."""
     result = Agreement(bindings=dict(bindings))
     for index, step in enumerate(run, at):
         if index >= len(lines):
@@ -302,7 +277,7 @@ def _match_run(
 def _find_run(
     run: Sequence[ServerLine], lines: Sequence[bytes], at: int, bindings: Bindings
 ) -> tuple[Comparison, int]:
-    """Find the first place from `at` on where a run of lines is, and what follows it."""
+    """Find the first occurrence of a run of lines from `at` on, and the place after it."""
     compared = 0
     for start in range(at, len(lines) - len(run) + 1):
         result = _match_run(run, lines, start, bindings)
@@ -323,7 +298,7 @@ def _match_capabilities(
     ends = [s for s in steps if isinstance(s, ServerLine) and s.payload == TERMINATOR]
     left = [text_of(line) for line in lines if line != b"."]
     found = dict(bindings)
-    # Lines without placeholders choose first: nothing else fits them.
+    # Lines without placeholders come first: they match only themselves.
     for step in sorted(wanted, key=lambda step: len(step.pattern.placeholders)):
         for index, capability in enumerate(left):
             captured = _match_in_any_case(step.pattern, capability, found)
@@ -341,15 +316,8 @@ def _match_capabilities(
 
 
 def _match_in_full(step: ServerLine, aspect: Aspect, line: bytes, bindings: Bindings) -> Comparison:
-    return _agreement(step, aspect, line, step.pattern.match(text_of(line), bindings))
-
-
-def _agreement(
-    step: ServerLine, aspect: Aspect, line: bytes, found: dict[str, str] | None
-) -> Comparison:
-    if found is None:
-        return _difference(step, aspect, line)
-    return Agreement(bindings=found)
+    found = step.pattern.match(text_of(line), bindings)
+    return _difference(step, aspect, line) if found is None else Agreement(bindings=found)
 
 
 def _difference(
@@ -370,7 +338,7 @@ def _difference(
 
 
 def _match_in_any_case(pattern: Pattern, text: str, bindings: Bindings) -> dict[str, str] | None:
-    """Compare with the first word in any case: keywords are "case-insensitive" (RFC 1939 §3)."""
+    """Compare, ignoring the case of the first word: a keyword is "case-insensitive" (RFC 1939 §3)."""
     first = pattern.parts[0] if pattern.parts else None
     if isinstance(first, Literal) and (" " in first.text or len(pattern.parts) == 1):
         pattern = make_pattern(_fold(first.text), *pattern.parts[1:])
@@ -381,10 +349,3 @@ def _match_in_any_case(pattern: Pattern, text: str, bindings: Bindings) -> dict[
 def _fold(text: str) -> str:
     keyword, space, rest = text.partition(" ")
     return keyword.upper() + space + rest
-
-
-def _without_secret(pattern: Pattern) -> str:
-    """Write a pattern for a message, a secret that it holds in the clear masked."""
-    if pattern.placeholders:
-        return pattern.source
-    return make_pattern(*masked(octets_of(pattern.text))).source

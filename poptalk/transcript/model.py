@@ -1,9 +1,9 @@
-"""What a dialogue holds, and which reply in it answers which command.
+"""What a dialogue contains, and which reply in it answers which command.
 
-A dialogue is lines of both sides, stage directions and comments, in order.  `exchanges` puts them
-together for a replay: POP3 answers in order, so a queue of outstanding commands is all it takes, and
-pipelined commands (RFC 2449 §6.6) are no special case.  Where a reply ends follows from the table of
-commands: a positive reply to a multi-line command goes on up to the lone dot.
+A dialogue is lines of both sides, stage directions and comments, in order.  `exchanges` prepares them
+for a replay: POP3 answers in order, so a queue of outstanding commands is enough, and pipelined commands
+(RFC 2449 §6.6) aren't a special case.  The table of commands says where a reply ends: a positive reply
+to a multi-line command goes on up to the lone dot.
 """
 
 import re
@@ -17,11 +17,11 @@ from poptalk.pop3.replies import Status, parse_status_line
 from poptalk.transcript.octets import octets_of
 from poptalk.transcript.pattern import Pattern
 
-# Stage directions: what happens between the lines, in angle brackets as the RFCs write it.
+# Stage directions: what happens between the lines, in angle brackets as in the RFCs.
 
 MAX_WAIT_SECONDS = 3600
-"""Longest wait that a dialogue may ask for: enough to watch an autologout timer run out (at least
-ten minutes, RFC 1939 §3), too little to hold a machine for a day by a slip of the pen."""
+"""Longest wait in a dialogue: long enough to see an autologout timer expire (at least ten minutes,
+RFC 1939 §3), but short enough that a typing error doesn't cost a day."""
 
 _DIRECTION = re.compile(r"<([^<>]*[^<> \t][ \t][^<>]*)>")
 _WAIT = re.compile(r"wait ([0-9]{1,6}(?:\.[0-9]{1,3})?) s")
@@ -44,19 +44,19 @@ class Action(Enum):
 
 
 FORMS = (*(f"<{action.value}>" for action in Action if action is not Action.WAIT), "<wait 2 s>")
-"""The directions on a `C:` line, as one writes them."""
+"""The directions that a `C:` line may have."""
 
 _BY_TEXT = {action.value.lower(): action for action in Action if action is not Action.WAIT}
 
 
 def direction_text(payload: str) -> str | None:
-    """Read a payload that is wholly in angle brackets with a space in it.
+    """Parse a stage direction: a payload that is wholly in angle brackets, with a space in it.
 
     Args:
         payload: the text after the marker.
 
     Returns:
-        The text between the brackets, each run of spaces made one; None for any other payload.
+        The text between the brackets, with single spaces; None for any other payload.
     """
     found = _DIRECTION.fullmatch(payload.strip(" \t"))
     return " ".join(found[1].split()) if found else None
@@ -69,10 +69,10 @@ def parse_direction(text: str) -> tuple[Action, float | None] | None:
         text: the text between the brackets.
 
     Returns:
-        The action, and the seconds of a wait; None where it is none of the four.
+        The action, and the seconds of a wait; None if it is none of the four.
 
     Raises:
-        ValueError: for a wait that is longer than MAX_WAIT_SECONDS.
+        ValueError: a wait is longer than MAX_WAIT_SECONDS.
     """
     action = _BY_TEXT.get(text.lower())
     if action is not None:
@@ -87,16 +87,16 @@ def parse_direction(text: str) -> tuple[Action, float | None] | None:
 
 
 def write_direction(action: Action, seconds: float | None = None) -> str:
-    """Write a direction as `parse_direction` reads it, without the brackets."""
+    """Write a direction as `parse_direction` takes it, without the brackets."""
     if action is Action.WAIT:
         return f"wait {seconds or 0:.3f}".rstrip("0").rstrip(".") + " s"
     return str(action.value)
 
 
-# What a dialogue holds: lines of both sides, stage directions and comments, in order.
+# The steps of a dialogue: lines of both sides, stage directions and comments.
 #
-# Every step knows its line in the file.  The line does not count when two steps are compared, so that
-# a dialogue that was written and read again is equal to itself.
+# Every step has its line number in the file.  The number doesn't count when two steps are compared, so
+# a dialogue is equal to itself after it was written and parsed again.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class ClientLine(_Line):
     """`C:` and what the client sends."""
 
     alternatives: tuple[Pattern, ...] = ()
-    """What is accepted as well: the `or` lines underneath."""
+    """What is accepted as well: the `or` lines below."""
 
 
 class ServerLine(_Line):
@@ -126,7 +126,7 @@ class ServerLine(_Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyLines:
-    """Any number of lines from the server: `S: ...`, or a stage direction that describes them."""
+    """Any number of lines from the server: `S: ...`, or a description of them in angle brackets."""
 
     line: int = field(compare=False, default=0)
     description: str | None = None
@@ -157,10 +157,10 @@ Step = ClientLine | ServerLine | AnyLines | Direction | Comment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialogue:
-    """A session, or a part of one, as written down."""
+    """A session, or a part of one, in the notation."""
 
     name: str = field(compare=False, default="<dialogue>")
-    """The file it comes from, for messages."""
+    """The file that it comes from, for messages."""
     steps: tuple[Step, ...]
 
 
@@ -174,40 +174,40 @@ class Send:
 
     step: ClientLine
     command: Command
-    """The line taken apart; of a line that answers a challenge, the AUTH command before it."""
+    """The parsed line; if it answers a challenge, the AUTH command before it."""
     answers_challenge: bool = False
     """Whether the line is a SASL response, which has no keyword (RFC 5034 §4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedReply:
-    """A whole reply: its status line, and the lines after it as far as the dialogue has any."""
+    """A whole reply: its status line, and the lines after it if the dialogue has any."""
 
     answers: Command | None
-    """The command; None for the greeting, and for what a server says unasked."""
+    """The command; None for the greeting, and for anything that a server says unasked."""
     steps: tuple[ServerLine | AnyLines, ...]
-    """Never empty.  The lone dot is among them where the dialogue has it."""
+    """Never empty.  They include the lone dot if the dialogue has it."""
 
 
 Act = Send | ExpectedReply | AnyLines | Direction
-"""What a replay does next.  `AnyLines` is here where no reply is due, so that none need come."""
+"""What a replay does next.  `AnyLines` is an act if no reply is due, so that nothing needs to come."""
 
 
 def exchanges(dialogue: Dialogue) -> tuple[Act, ...]:
-    """Put the lines of a dialogue together.
+    """Find the commands and replies in a dialogue.
 
     Args:
         dialogue: its comments are left out.
 
     Returns:
-        What is to be done, in order.  A command to which the dialogue has no answer is a `Send`
-        without an `ExpectedReply`.
+        What to do, in order.  A command that the dialogue has no answer to is a `Send` without an
+        `ExpectedReply`.
     """
     return tuple(_Exchanges().acts(dialogue))
 
 
 class _Exchanges:
-    """Walks through the steps with the commands that still wait for an answer."""
+    """Goes through the steps, with a queue of the commands that aren't answered yet."""
 
     def __init__(self) -> None:
         self._outstanding: deque[Command] = deque()
@@ -241,14 +241,14 @@ class _Exchanges:
         command = parse_command(octets_of(step.payload))
         last = self._outstanding[-1] if self._outstanding else None
         if last is not None and command.verb is None and last.asks_for_responses:
-            # Sent ahead of the challenge that it answers.
+            # This line is sent before the challenge that it answers.
             self._outstanding.append(last)
             return Send(step=step, command=last, answers_challenge=True)
         self._outstanding.append(command)
         return Send(step=step, command=command)
 
     def _server(self, step: ServerLine | AnyLines) -> Iterator[Act]:
-        """Take a line of the server: it begins a reply, goes on with one or ends it."""
+        """Take a line from the server: it begins a reply, continues one, or ends it."""
         if self._reply:
             self._reply.append(step)
             if self._is_end(step):
@@ -263,7 +263,7 @@ class _Exchanges:
             yield self._end_of_reply()
 
     def _is_end(self, step: ServerLine | AnyLines) -> bool:
-        """Tell whether a line is the lone dot: its line ends as the first of the reply does."""
+        """Return whether a line is the lone dot, with the same line end as the first line."""
         first = self._reply[0]
         return (
             isinstance(step, ServerLine)
@@ -272,7 +272,7 @@ class _Exchanges:
         )
 
     def _goes_on(self, first: ServerLine | AnyLines) -> bool:
-        """Tell whether a reply with this first line has more lines; note a challenge."""
+        """Return whether a reply with this first line has more lines; note a challenge."""
         if isinstance(first, AnyLines):
             return True
         command = self._answers
@@ -290,7 +290,7 @@ class _Exchanges:
         return reply
 
     def _end_of_turn(self) -> Iterator[ExpectedReply]:
-        """End a reply that has no lone dot; any lines at its end answer all that is outstanding."""
+        """End a reply without a lone dot; `AnyLines` at its end answer all outstanding commands."""
         if not self._reply:
             return
         last = self._reply[-1]

@@ -1,11 +1,11 @@
-r"""Any octets as text that reads back as the same octets: in a dialogue, and in a JSON log.
+r"""Any octets as text from which they can be restored: in a dialogue, and in a JSON log.
 
-In a dialogue a TAB and printable UTF-8 are left as they are.  Everything else is written as its octets
-in hexadecimal digits, `{0x1b}`: control characters, octets that are not UTF-8, a space at the end of a
-line, and characters that a screen would hide or reorder.  A line ends in CRLF unless its text ends in
-an LF of its own, which is written `{0x0a}`.
+In a dialogue, tabs and printable UTF-8 are left as they are.  Everything else is written in hexadecimal
+digits, `{0x1b}`: control characters, octets that aren't UTF-8, a space at the end of a line, and
+characters that a screen would hide or reorder.  A line ends in CRLF; if it ends in LF alone, that is
+written `{0x0a}`.
 
-Inside poptalk, text holds octets that are not UTF-8 as surrogates ("surrogateescape").
+Within poptalk, octets that aren't UTF-8 are surrogates in text ("surrogateescape").
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ SHAPELESS = frozenset(
     + "".join(map(chr, range(0xFE00, 0xFE10)))
     + "".join(map(chr, range(0xE0100, 0xE01F0)))
 )
-"""Characters that `str.isprintable` lets pass although they draw nothing: fillers, the blank braille
-pattern, and the variation selectors, in which whole texts can be hidden."""
+"""Characters that are invisible although `str.isprintable` accepts them: fillers, the blank braille
+pattern, and the variation selectors, which can hide whole texts."""
 
 _SPACES = " \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
-"""Spaces of every width; of these `str.isprintable` lets only the first pass."""
+"""Spaces of every width; `str.isprintable` accepts only the first."""
 
 _HEXADECIMAL = re.compile(r"0[xX]((?:[0-9a-fA-F]{2})+)")
 _SURROGATE = re.compile("[\udc80-\udcff]")
 
 
 def text_of(octets: bytes) -> str:
-    """Return octets as text; those that are not UTF-8 become surrogates."""
+    """Return octets as text; those that aren't UTF-8 become surrogates."""
     return octets.decode("utf-8", "surrogateescape")
 
 
 def octets_of(text: str) -> bytes:
-    """Return the octets of a text that `text_of` made."""
+    """Return the octets that `text_of` made a text of."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def joined(text: str) -> str:
-    """Return a text put together from pieces as `text_of` would have made it from all octets at once."""
+    """Normalise a text joined from pieces: surrogates that together are UTF-8 become characters."""
     return text_of(octets_of(text)) if _SURROGATE.search(text) else text
 
 
 def escaped(text: str, *, ends_line: bool = False) -> str:
-    """Write text as a dialogue does.
+    """Write text as in a dialogue.
 
     Args:
-        text: any characters, octets that are not UTF-8 as surrogates.
+        text: any characters; octets that aren't UTF-8 are surrogates.
         ends_line: whether a space at its end must be visible.
     """
     kept = text.rstrip(_SPACES) if ends_line else text
@@ -65,7 +65,7 @@ def escaped(text: str, *, ends_line: bool = False) -> str:
 
 
 def unescaped(inside: str) -> str | None:
-    """Read what an escape has between its braces, such as `0x1b`; None where it is no escape."""
+    """Parse what is between braces, such as `0x1b`; return None if it isn't an escape."""
     found = _HEXADECIMAL.fullmatch(inside)
     return text_of(bytes.fromhex(found[1])) if found else None
 
@@ -79,20 +79,20 @@ def _in_hex(text: str) -> str:
 
 
 def is_hidden(character: str) -> bool:
-    """Tell whether a screen would not show a character, or would show others in another order."""
+    """Return whether a screen would hide a character, or would reorder others because of it."""
     visible = character.isprintable() or character == "\t" or character in _SPACES
     return not visible or character in SHAPELESS
 
 
 def json_line(line: bytes) -> Mapping[str, str]:
-    """Return the fields that hold a line in a JSON log.
+    """Return the fields of a line in a JSON log.
 
     Args:
         line: octets, without the CRLF.
 
     Returns:
-        `line`, the text.  For a line that is not UTF-8 also `base64`, which alone is exact: in its
-        `line` each octet that is not UTF-8 is U+FFFD.
+        `line`, the text.  If the line isn't UTF-8 there is `base64` too, which is exact, while each
+        octet that isn't UTF-8 is U+FFFD in `line`.
     """
     try:
         return {"line": line.decode()}
@@ -104,7 +104,7 @@ def json_line(line: bytes) -> Mapping[str, str]:
 
 
 def json_object(fields: Mapping[str, object]) -> str:
-    r"""Write an object in one line of JSON, hidden characters as `\u` escapes: people use `cat`."""
+    r"""Write an object as one line of JSON, hidden characters as `\u` escapes: people use `cat`."""
     written = json.dumps(fields, ensure_ascii=False)
     if written.isascii() and written.isprintable():
         return written

@@ -1,13 +1,13 @@
-r"""Reading a dialogue: text in, steps out, or an error that says what would be right.
+r"""Parsing a dialogue: text in, steps out, or an error that says what would be right.
 
     S: +OK POP3 server ready
     C: STAT
     S: +OK 2 320
 
-The text of an RFC pastes unchanged.  Spaces before `C:` and `S:` do not count, one space after
-them belongs to the marker, and the smallest indent common to all payloads of a block (a run of lines
-without an empty one) is removed, so that a folded header keeps a space of its own.  A stage direction
-of the server may go on over several lines, up to its closing bracket.
+Text can be pasted from an RFC unchanged.  Spaces before `C:` and `S:` don't count, one space after
+them belongs to the marker, and the indent that all payloads of a block (lines without an empty one
+between them) have in common is removed, so that a folded header keeps its own space.  A stage direction
+of the server may continue over several lines, up to its closing bracket.
 """
 
 from dataclasses import dataclass, replace
@@ -15,20 +15,7 @@ from enum import Enum
 
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.replies import Status, parse_status_line
-from poptalk.transcript.model import (
-    FORMS,
-    Action,
-    AnyLines,
-    ClientLine,
-    Comment,
-    Dialogue,
-    Direction,
-    ServerLine,
-    Side,
-    Step,
-    direction_text,
-    parse_direction,
-)
+from poptalk.transcript import model
 from poptalk.transcript.octets import escaped
 from poptalk.transcript.pattern import (
     Literal,
@@ -45,26 +32,26 @@ ANY_LINES = "..."
 """The payload of an `S:` line that stands for any number of lines."""
 
 _SHOWN_CHARACTERS = 100
-"""How much of a faulty line its error quotes: enough to find it, too little to flood a screen."""
+"""How much of a faulty line its error quotes: enough to find the line, without flooding the screen."""
 
 _FOREIGN_MARKERS = {
     "c:": "C:", "client:": "C:", "c>": "C:", ">": "C:", "-->": "C:", "->": "C:",
     "s:": "S:", "server:": "S:", "s>": "S:", "<": "S:", "<--": "S:", "<-": "S:",
 }  # fmt: skip
-"""What other programs and other hands write in place of the two markers."""
+"""What other programs and people write instead of the two markers."""
 
 _FOREIGN_COMMENTS = ("//", "--", ";", "<!--", "%", "*")
 
 
 class NotationError(ValueError):
-    """A line that is no dialogue.
+    """A line isn't in the notation.
 
     Attributes:
         name: the file.
         line_number: the line in it, from 1.
-        line: the line itself, a password in it masked.
+        line: the line itself, with a password masked.
         problem: what is wrong with it.
-        advice: the nearest thing that would be right.
+        advice: what would be right.
     """
 
     def __init__(
@@ -89,7 +76,7 @@ class _Marker(Enum):
 
 @dataclass(slots=True)
 class _MarkedLine:
-    """A line of the file on its way to a step."""
+    """A line of the file whose marker is known."""
 
     number: int
     source: str
@@ -97,36 +84,33 @@ class _MarkedLine:
     payload: str
 
     @property
-    def has_indent(self) -> bool:
-        """Whether the indent of the line counts: it holds text, and is no stage direction."""
-        return (
-            self.marker is not _Marker.COMMENT
-            and self.payload.strip(" \t") not in ("", ANY_LINES)
-            and direction_text(self.payload) is None
-        )
+    def indent(self) -> str | None:
+        """The spaces before its text; None for a comment, a stage direction and an empty payload."""
+        text = self.payload.lstrip(" \t")
+        if self.marker is _Marker.COMMENT or text.rstrip(" \t") in ("", ANY_LINES):
+            return None
+        is_direction = model.direction_text(text) is not None
+        return None if is_direction else self.payload.removesuffix(text)
 
 
-def parse_dialogue(text: str, *, name: str = "<dialogue>", first_line: int = 1) -> Dialogue:
-    """Read a dialogue.
+def parse_dialogue(text: str, *, name: str = "<dialogue>", first_line: int = 1) -> model.Dialogue:
+    """Parse a dialogue.
 
     Args:
-        text: the whole file, or the lines between two fences of a Markdown document.
+        text: the whole file, or the lines between two fences in a Markdown document.
         name: the file, for messages.
-        first_line: the number of the first line of the text in its file.
-
-    Returns:
-        The steps in order.
+        first_line: the number of the text's first line in its file.
 
     Raises:
-        NotationError: for the first line that is none of the notation's.
+        NotationError: a line isn't in the notation; the first such line counts.
     """
     return _DialogueReader(name).read(text, first_line)
 
 
 class _DialogueReader:
-    """Reads one text; it keeps the file's name for its errors.
+    """Parses one text.
 
-    What is wrong with a line is raised as a `PatternError`, and named with its place by `_error`.
+    What is wrong with a line is raised as a `PatternError`; `_error` adds the place.
     """
 
     def __init__(self, name: str) -> None:
@@ -134,9 +118,9 @@ class _DialogueReader:
         self._in_auth = False
         """Whether the last command was an AUTH, which the next lines may answer."""
 
-    def read(self, text: str, first_line: int) -> Dialogue:
-        """Part the text into blocks, and read each."""
-        steps: list[Step] = []
+    def read(self, text: str, first_line: int) -> model.Dialogue:
+        """Split the text into blocks, and parse each."""
+        steps: list[model.Step] = []
         block: list[_MarkedLine] = []
         for number, source in enumerate(text.removeprefix("\ufeff").split("\n"), first_line):
             line = source.removesuffix("\r")
@@ -148,17 +132,18 @@ class _DialogueReader:
             else:
                 steps += self._steps(block)
                 block = []
-        return Dialogue(name=self._name, steps=(*steps, *self._steps(block)))
+        return model.Dialogue(name=self._name, steps=(*steps, *self._steps(block)))
 
-    def _steps(self, block: list[_MarkedLine]) -> list[Step]:
+    def _steps(self, block: list[_MarkedLine]) -> list[model.Step]:
         """Remove the common indent of a block and make steps of its lines."""
-        indents = [_indent(line.payload) for line in block if line.has_indent]
+        indents = [line.indent for line in block if line.indent is not None]
         common = min(indents, key=len, default="")
         while not all(indent.startswith(common) for indent in indents):
             common = common[:-1]
-        steps: list[Step] = []
+        steps: list[model.Step] = []
         for line in block:
-            line.payload = _without_indent(line.payload, common)
+            indented = line.payload.startswith(common) or line.payload.strip(" \t")
+            line.payload = line.payload.removeprefix(common) if indented else ""
             try:
                 if line.marker is _Marker.OR:
                     self._add_alternative(steps, line)
@@ -168,26 +153,28 @@ class _DialogueReader:
                 raise self._error(line.number, line.source, error) from None
         return steps
 
-    def _step(self, line: _MarkedLine) -> Step:
+    def _step(self, line: _MarkedLine) -> model.Step:
         if line.marker is _Marker.COMMENT:
-            return Comment(line=line.number, text=line.payload)
-        direction = direction_text(line.payload)
+            return model.Comment(line=line.number, text=line.payload)
+        direction = model.direction_text(line.payload)
         if line.marker is _Marker.CLIENT:
             if direction is not None:
                 return _client_direction(line, direction)
-            return ClientLine(line=line.number, pattern=self._pattern(line))
+            return model.ClientLine(line=line.number, pattern=self._pattern(line))
         if line.payload.strip(" \t") == ANY_LINES:
-            return AnyLines(line=line.number)
+            return model.AnyLines(line=line.number)
         if direction is None:
-            return ServerLine(line=line.number, pattern=self._server_pattern(line))
-        if direction.lower() == Action.CLOSE.value:
-            return Direction(line=line.number, side=Side.SERVER, action=Action.CLOSE)
-        return AnyLines(line=line.number, description=direction)
+            return model.ServerLine(line=line.number, pattern=self._server_pattern(line))
+        if direction.lower() == model.Action.CLOSE.value:
+            return model.Direction(
+                line=line.number, side=model.Side.SERVER, action=model.Action.CLOSE
+            )
+        return model.AnyLines(line=line.number, description=direction)
 
-    def _add_alternative(self, steps: list[Step], line: _MarkedLine) -> None:
-        """Give an `or` line to the `C:` line above it."""
+    def _add_alternative(self, steps: list[model.Step], line: _MarkedLine) -> None:
+        """Add an `or` line to the `C:` line above it."""
         above = steps[-1] if steps else None
-        if not isinstance(above, ClientLine):
+        if not isinstance(above, model.ClientLine):
             problem = "an 'or' line must be right under a 'C:' line"
             raise PatternError(problem, f"write 'C: {line.payload}', or move it there")
         steps[-1] = replace(above, alternatives=(*above.alternatives, self._pattern(line)))
@@ -198,16 +185,16 @@ class _DialogueReader:
         except PatternError as error:
             if parse_command(_octets(line.payload)).secret is None:
                 raise
-            # What the error says of the brace may be a piece of a password.
+            # What the error says about the brace may be a part of a password.
             problem = "a brace in a secret belongs to no placeholder"
             raise PatternError(problem, error.advice) from None
         self._check_secrets(line, pattern)
         return pattern
 
     def _check_secrets(self, line: _MarkedLine, pattern: Pattern) -> None:
-        """Refuse a secret where the table of commands has none: nothing would mask it there.
+        """Refuse a secret in a place where nothing would mask it, by the table of commands.
 
-        A dialogue may be a stranger's, and the password that is put into it is not.
+        A dialogue may come from a stranger, and the password that is put into it doesn't.
         """
         command = parse_command(_octets(pattern.source))
         if line.marker is _Marker.CLIENT and command.verb is not None:
@@ -226,7 +213,7 @@ class _DialogueReader:
                 )
 
     def _server_pattern(self, line: _MarkedLine) -> Pattern:
-        """Read a line of the server, in which nothing is chosen by a replay."""
+        """Parse a line from the server, which can't have default values."""
         pattern = self._pattern(line)
         for placeholder in pattern.placeholders:
             if placeholder.default is not None:
@@ -245,7 +232,7 @@ class _DialogueReader:
 
 
 def _add(block: list[_MarkedLine], number: int, source: str) -> None:
-    """Add a line to a block, or lengthen the stage direction that the last one began."""
+    """Add a line to a block, or continue the stage direction of its last line."""
     strange = unwritable(source)
     if strange is not None:
         raise PatternError(
@@ -261,23 +248,23 @@ def _add(block: list[_MarkedLine], number: int, source: str) -> None:
         raise PatternError(*_nearest(source.strip(" \t")))
 
 
-def _client_direction(line: _MarkedLine, text: str) -> Direction:
-    """Read a stage direction of the client, which is something that a replay must do."""
+def _client_direction(line: _MarkedLine, text: str) -> model.Direction:
+    """Parse a stage direction of the client, which a replay carries out."""
     try:
-        found = parse_direction(text)
+        found = model.parse_direction(text)
     except ValueError as error:
         raise PatternError(str(error), "ask for less") from None
     if found is None:
         raise PatternError(
             "the client knows no such stage direction",
-            f"write one of {', '.join(FORMS)}, or 'C: {{}}{line.payload.strip()}' to send it",
+            f"write one of {', '.join(model.FORMS)}, or 'C: {{}}{line.payload.strip()}' to send it",
         )
     action, seconds = found
-    return Direction(line=line.number, side=Side.CLIENT, action=action, seconds=seconds)
+    return model.Direction(line=line.number, side=model.Side.CLIENT, action=action, seconds=seconds)
 
 
 def _mark(number: int, source: str) -> _MarkedLine | None:
-    """Take the marker off a line; None where it has none."""
+    """Split a line into marker and payload; return None if it has no marker."""
     text = source.lstrip(" \t")
     if text.startswith("#"):
         return _MarkedLine(number, source, _Marker.COMMENT, text[1:].removeprefix(" "))
@@ -289,23 +276,13 @@ def _mark(number: int, source: str) -> _MarkedLine | None:
 
 
 def _is_open_direction(line: _MarkedLine) -> bool:
-    """Tell whether a stage direction goes on, as that of RFC 1939 §7 under TOP does."""
+    """Return whether a stage direction continues, as the one in RFC 1939 §7 for TOP does."""
     begun = line.payload.lstrip(" \t")
     return line.marker is _Marker.SERVER and begun.startswith("<") and ">" not in begun
 
 
-def _indent(payload: str) -> str:
-    return payload[: len(payload) - len(payload.lstrip(" \t"))]
-
-
-def _without_indent(payload: str, common: str) -> str:
-    if payload.startswith(common):
-        return payload[len(common) :]
-    return payload if payload.strip(" \t") else ""
-
-
 def _nearest(text: str) -> tuple[str, str]:
-    """Say what is wrong with a line that has no marker, and what its writer may have meant."""
+    """Say what is wrong with a line that has no marker, and what its author may have meant."""
     problem = "a line begins with 'C:', 'S:', 'or' or '#'"
     first, _, rest = text.partition(" ")
     if text[:2] in ("C:", "S:"):
@@ -322,7 +299,7 @@ def _nearest(text: str) -> tuple[str, str]:
 
 
 def _quoted(source: str) -> str:
-    """Quote a line without a password that it may hold."""
+    """Quote a line, with a password masked."""
     line = source.strip(" \t")
     first = line.partition(" ")[0]
     marker = first if first.lower() in (*_FOREIGN_MARKERS, _Marker.OR.value) else line[:2]
@@ -333,7 +310,7 @@ def _quoted(source: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """Mask what is secret of a text that may be a command."""
+    """Mask the secret in a text that may be a command."""
     if parse_command(_octets(text)).secret is None:
         return _shortened(text)
     return _shortened(make_pattern(*masked(_octets(text))).source)

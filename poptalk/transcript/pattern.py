@@ -1,15 +1,15 @@
 """A line of a dialogue: literal text, with placeholders in braces.
 
 `{name}` stands for one word, `{name:int}` for digits, `{name...}` for the rest of the line, `{...}`
-for the same without a name, `{{` and `}}` for braces, `{0x1b}` for octets that text cannot show.
-`{}` is nothing: it keeps a line apart from what it would mean without it (`{}...` is three dots, not
-"any lines").  The first use of a name captures, a later use must be equal.
+for the same without a name, `{{` and `}}` for braces, `{0x1b}` for octets that text can't show.  `{}`
+stands for nothing: it prevents the meaning that a line would have without it (`{}...` is three dots,
+not "any lines").  The first use of a name captures, and later uses must be equal.
 
-A line ends in CRLF; one that ends in LF alone is written with that LF, `{0x0a}`, at its end.
+A line ends in CRLF; one that ends in LF alone has that LF at its end, written `{0x0a}`.
 
-A line is never a regular expression.  A placeholder ends at the first place where the text that
-follows it begins, and takes all it can where another placeholder follows at once, so that matching
-takes one pass and there is one answer.
+A line is never a regular expression.  A placeholder ends where the text after it first occurs; if
+another placeholder follows directly, it takes as much as possible.  So matching takes one pass, and has
+one result.
 """
 
 import re
@@ -26,7 +26,7 @@ Bindings = Mapping[str, str]
 
 
 class PatternError(ValueError):
-    """A line that is no pattern: what is wrong with it, and what would be right."""
+    """A line isn't a pattern: what is wrong with it, and what would be right."""
 
     def __init__(self, problem: str, advice: str) -> None:
         super().__init__(f"{problem}; {advice}.")
@@ -35,11 +35,11 @@ class PatternError(ValueError):
 
 
 class FillError(ValueError):
-    """A placeholder that has no value to send."""
+    """A placeholder has no value to send."""
 
 
 class PlaceholderKind(Enum):
-    """What a placeholder takes of a line."""
+    """What a placeholder stands for."""
 
     WORD = "", r"[^ \t]+"
     INT = ":int", r"[0-9]+"
@@ -67,7 +67,7 @@ class Literal:
 
     @property
     def source(self) -> str:
-        """The text as a dialogue writes it: braces doubled, octets without a shape in hexadecimal."""
+        """The text as in a dialogue: braces doubled, invisible octets in hexadecimal."""
         return escaped(self.text)
 
 
@@ -76,14 +76,14 @@ class Placeholder:
     """A part that differs from session to session.
 
     Raises:
-        PatternError: on construction, for a name, a kind or a default that cannot be written.
+        PatternError: on construction, if the name, the kind or the default is impossible.
     """
 
     name: str | None
     """None for `{...}`."""
     kind: PlaceholderKind = PlaceholderKind.WORD
     default: str | None = None
-    """What a replay sends where nothing was captured before."""
+    """What a replay sends if nothing was captured before."""
 
     def __post_init__(self) -> None:
         if self.name is None:
@@ -96,12 +96,10 @@ class Placeholder:
                 f"'{self.name}' is no name for a placeholder",
                 "begin with a letter, go on with letters, digits, '-' and '_'",
             )
-        if self.default is not None:
-            self._check_default(self.default)
-
-    def _check_default(self, default: str) -> None:
-        is_rest = self.kind is PlaceholderKind.REST
-        if is_rest or not self.kind.run.fullmatch(default) or set(default) & set("{}"):
+        default, is_rest = self.default, self.kind is PlaceholderKind.REST
+        if default is not None and (
+            is_rest or not self.kind.run.fullmatch(default) or set(default) & set("{}")
+        ):
             raise PatternError(
                 f"'{default}' is no value for '{{{self.name}}}'",
                 "give one word after '=', or digits after ':int='",
@@ -109,7 +107,7 @@ class Placeholder:
 
     @property
     def source(self) -> str:
-        """The placeholder as a dialogue writes it."""
+        """The placeholder as in a dialogue."""
         default = "" if self.default is None else f"={self.default}"
         return f"{{{self.name or ''}{self.kind.suffix}{default}}}"
 
@@ -119,27 +117,27 @@ Part = Literal | Placeholder
 
 @dataclass(frozen=True, kw_only=True)
 class Pattern:
-    """A payload taken apart; two patterns are equal when they mean the same."""
+    """A parsed payload; two patterns are equal if they mean the same."""
 
     parts: tuple[Part, ...]
 
     @cached_property
     def source(self) -> str:
-        """The pattern as a dialogue writes it."""
+        """The pattern as in a dialogue."""
+        sources = [part.source for part in self.parts]
         if self.parts and isinstance(self.parts[-1], Literal):
-            end = escaped(self.parts[-1].text, ends_line=True)
-            return "".join(part.source for part in self.parts[:-1]) + end
-        return "".join(part.source for part in self.parts)
+            sources[-1] = escaped(self.parts[-1].text, ends_line=True)
+        return "".join(sources)
 
     @cached_property
     def ends_in_lf(self) -> bool:
-        """Whether the line brings an LF of its own in place of CRLF."""
+        """Whether the line ends in LF instead of CRLF."""
         last = self.parts[-1] if self.parts else None
         return isinstance(last, Literal) and last.text.endswith("\n")
 
     @cached_property
     def text(self) -> str:
-        """The line as the wire has it; placeholders stay in their braces."""
+        """The line as on the wire; placeholders stay in their braces."""
         return "".join(p.text if isinstance(p, Literal) else p.source for p in self.parts)
 
     @cached_property
@@ -152,10 +150,10 @@ class Pattern:
 
         Args:
             text: the line, without its line end, which is not compared.
-            bindings: what was captured before; left as it is.
+            bindings: what was captured before; it isn't changed.
 
         Returns:
-            The bindings with what this line captured, or None where the line does not match.
+            The bindings with what this line captured; None if the line doesn't match.
         """
         found = dict(bindings)
         if self.ends_in_lf:
@@ -182,10 +180,10 @@ class Pattern:
             bindings: values by name; a default in the pattern replaces a missing one.
 
         Returns:
-            The line, without CRLF; an LF alone is there.
+            The line, without CRLF, but with an LF alone.
 
         Raises:
-            FillError: where a placeholder has no value, or one that would break the line.
+            FillError: a placeholder has no value, or one that would break the line.
         """
         return "".join(
             part.text if isinstance(part, Literal) else _value_of(part, bindings)
@@ -194,23 +192,23 @@ class Pattern:
 
 
 def _known_text(part: Part, found: Bindings) -> str | None:
-    """Return what a part must be equal to, None for a placeholder that captures."""
+    """Return what a part must be equal to; None for a placeholder that captures."""
     if isinstance(part, Literal):
         return part.text
     return found.get(part.name) if part.name is not None else None
 
 
 def _take(placeholder: Placeholder, rest: Sequence[Part], text: str, found: Bindings) -> str | None:
-    """Find how much of a text an unbound placeholder stands for.
+    """Find what a placeholder without a value stands for.
 
     Args:
         placeholder: the one at the beginning of the text.
         rest: the parts after it.
-        text: what is left of the line.
+        text: the rest of the line.
         found: the bindings so far.
 
     Returns:
-        The beginning of the text, None where the placeholder cannot stand for any.
+        The beginning of the text; None if the placeholder doesn't match.
     """
     run = placeholder.kind.run.match(text)
     if run is None:
@@ -227,7 +225,7 @@ def _take(placeholder: Placeholder, rest: Sequence[Part], text: str, found: Bind
 
 
 def _what_follows(rest: Sequence[Part], found: Bindings) -> tuple[str, bool]:
-    """Join the parts up to the next one that captures; tell whether the line ends with them."""
+    """Join the parts up to the next one that captures; return also whether there is none."""
     texts: list[str] = []
     for part in rest:
         text = _known_text(part, found)
@@ -256,10 +254,10 @@ def _value_of(placeholder: Placeholder, bindings: Bindings) -> str:
 
 
 def make_pattern(*parts: str | Part) -> Pattern:
-    """Join text and placeholders to a pattern.
+    """Make a pattern of text and placeholders.
 
     Args:
-        parts: a `str` stands for itself, braces included.
+        parts: a `str` is literal, including braces.
     """
     together: list[Part] = []
     for part in parts:
@@ -272,14 +270,13 @@ def make_pattern(*parts: str | Part) -> Pattern:
 
 
 def parse_pattern(source: str) -> Pattern:
-    """Read a payload as a dialogue writes it.
+    """Parse a payload of a dialogue.
 
     Args:
         source: the text after the marker.
 
     Raises:
-        PatternError: for a brace that belongs to no placeholder, and for a placeholder that is not
-            one of the forms.
+        PatternError: a brace doesn't belong to a placeholder, or a placeholder has none of the forms.
     """
     parts: list[str | Part] = []
     for token in _TOKENS.split(source):
@@ -298,7 +295,7 @@ def parse_pattern(source: str) -> Pattern:
 
 
 def _parse_placeholder(inside: str) -> list[Part]:
-    """Read what a placeholder has between its braces; `{}` is nothing."""
+    """Parse what is between the braces of a placeholder; `{}` is nothing."""
     if not inside:
         return []
     if inside[:2].lower() == "0x":
@@ -317,14 +314,14 @@ def _parse_placeholder(inside: str) -> list[Part]:
 
 
 def unwritable(text: str) -> str | None:
-    """Find the first character that no line of a dialogue may hold as it is.
+    """Find the first character that a line of a dialogue must not contain.
 
     Args:
         text: one line.
 
     Returns:
-        A control character other than the tab, or half of a surrogate pair (the stand-in for an octet
-        that is not UTF-8); None where every character can be written.
+        A control character other than the tab, or a surrogate (in place of an octet that isn't UTF-8);
+        None if every character is allowed.
     """
     found = _UNWRITABLE.search(text)
     return found[0] if found else None

@@ -1,9 +1,9 @@
 """The placeholders of AUTH: `{login-1}`, `{scram-sha-256-2}`, and what a replay sends for them.
 
 A recording replaces each response of the client by the name of its mechanism and the number of the
-step.  A replay works the response out again, with the same mechanism and the challenge that has come.
-PLAIN and CRAM-MD5 have names without a number, `{plain}` and `{cram-md5}` (`known`): what they say
-depends on no step before.
+step.  A replay computes the response again, with the same mechanism and the challenge that has come.
+PLAIN and CRAM-MD5 have names without a number, `{plain}` and `{cram-md5}` (`Known`), because their
+responses don't depend on earlier steps.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from poptalk.pop3.replies import Status, parse_status_line, timestamp_of
-from poptalk.pop3.sasl.mechanism import Applicant, ClientMechanism, decoded, encode
+from poptalk.pop3.sasl.mechanism import Applicant, ClientMechanism, apop_digest, decoded, encode
 from poptalk.pop3.sasl.mechanisms import CramMd5Client, plain_message
-from poptalk.pop3.sasl.table import METHODS, apop_digest
+from poptalk.pop3.sasl.table import METHODS
 from poptalk.transcript.octets import octets_of, unescaped
 
 # The placeholders that have a value before any line has captured one.
 #
-# A dialogue names what differs from account to account and from session to session, `{user}` or
-# `{apop}`.  A replay works the values out from the session so far: the greeting brings the timestamp of
-# APOP, the last challenge that of CRAM-MD5.
+# A dialogue has names for what differs between accounts and between sessions, such as `{user}` or
+# `{apop}`.  A replay computes their values from the session so far: the timestamp for APOP is in the
+# greeting, and CRAM-MD5 needs the last challenge.
 
 
 REASONS: Mapping[str, str] = {
@@ -34,14 +34,14 @@ REASONS: Mapping[str, str] = {
     "cram-md5": "it needs a user name, a password and a challenge from the server",
     "plain-for": "it needs a user name and a password",
 }
-"""Every name that is known beforehand, and why it may still have no value."""
+"""Every name that is known beforehand, and why it may have no value."""
 
 _PUBLIC = frozenset({"user", "host"})
-"""Known names whose values are no secrets."""
+"""Known names whose values aren't secret."""
 
 
 def is_secret(name: str) -> bool:
-    """Whether a placeholder is replaced by a secret, or by what is worked out from one."""
+    """Return whether the value of a placeholder is a secret, or computed from one."""
     return (name in REASONS and name not in _PUBLIC) or parse_response_name(name) is not None
 
 
@@ -51,7 +51,7 @@ PLAIN_FOR = "plain-for"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What a session has given so far to work the known placeholders out from."""
+    """What the values of the known placeholders are computed from, as far as the session has it."""
 
     user: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -59,11 +59,11 @@ class Known:
     greeting: bytes = b""
     """The greeting, without its line end."""
     challenge: bytes | None = None
-    """The last line that began with `+ `, whole, without its line end."""
+    """The whole last line that began with `+ `, without its line end."""
 
     def bindings(self) -> dict[str, str]:
-        """Return the values by name; a name whose ingredients are missing is left out."""
-        worked_out = {
+        """Return the values by name, without those that can't be computed yet."""
+        values = {
             "user": self.user,
             "password": self.password,
             "host": self.host,
@@ -71,7 +71,7 @@ class Known:
             "plain": self._plain(),
             "cram-md5": self._cram_md5(),
         }
-        return {name: value for name, value in worked_out.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None}
 
     def _apop(self) -> str | None:
         timestamp = timestamp_of(self.greeting)
@@ -83,7 +83,7 @@ class Known:
         """Return PLAIN's response for another identity; None without a name or a password.
 
         Args:
-            identity: as `{plain-for=...}` has it: text, or `0x` and hexadecimal digits.
+            identity: as in `{plain-for=...}`: text, or `0x` and hexadecimal digits.
         """
         decoded = unescaped(identity)
         return self._plain(octets_of(identity if decoded is None else decoded))
@@ -110,21 +110,21 @@ _NAME = re.compile(r"(?P<mechanism>.+)-(?P<step>[1-9][0-9]?)")
 
 
 def response_name(mechanism: str, step: int) -> str:
-    """Return the name of a response's placeholder.
+    """Return the name of the placeholder for a response.
 
     Args:
         mechanism: its name, in any case.
-        step: which response of the exchange it is, an initial one included, from 1.
+        step: which response of the exchange it is, counting an initial one as 1.
     """
     return f"{mechanism.lower()}-{step}"
 
 
 def parse_response_name(name: str) -> tuple[str, int] | None:
-    """Read the name of a placeholder.
+    """Parse the name of a placeholder.
 
     Returns:
-        The mechanism in upper case, and the step; None where the name is that of no response, or the
-        mechanism is none that poptalk knows.
+        The mechanism in upper case, and the step; None if the name isn't that of a response, or
+        poptalk doesn't know the mechanism.
     """
     found = _NAME.fullmatch(name)
     if found is None:
@@ -144,7 +144,7 @@ def reason_for_none(name: str) -> str:
 
 
 class Responses:
-    """The exchange of AUTH that a replay is in, and its responses.
+    """Computes the responses within AUTH during a replay.
 
     Args:
         make: makes a mechanism for the user who logs in.
@@ -157,20 +157,19 @@ class Responses:
         self._step = 0
 
     def work_out(self, name: str, challenge: bytes | None) -> str | None:
-        """Return what to send for a placeholder; asked again, it goes one step further.
+        """Return what to send for a placeholder; each call goes one step further.
 
         Args:
-            name: the placeholder's.
-            challenge: the line that is answered, whole, without its line end; None for an initial
+            name: that of the placeholder.
+            challenge: the whole line that is answered, without its line end; None for an initial
                 response.
 
         Returns:
-            The base64 of the response; None where the name is that of no response, or it is not this
-            step's turn.
+            The response in base64; None if the name isn't that of a response, or it isn't the turn of
+            its step.
 
         Raises:
-            LoginError: the mechanism cannot take the name or the password, or the challenge is not
-                what it lays down.
+            LoginError: the mechanism forbids the name, the password or the challenge.
         """
         parsed = parse_response_name(name)
         if parsed is None:
@@ -191,13 +190,13 @@ class Responses:
         return encode(response).decode("ascii")
 
     def say_nothing(self, challenge: bytes) -> None:
-        """Take note that a challenge is answered with an empty line, as SCRAM's last one is.
+        """Take note that a challenge is answered with an empty line, as the last one of SCRAM is.
 
         Args:
-            challenge: the line that is answered, whole, without its line end.
+            challenge: the whole line that is answered, without its line end.
 
         Raises:
-            LoginError: the challenge is not what the mechanism lays down; of SCRAM, it proves nothing.
+            LoginError: the mechanism forbids the challenge; with SCRAM, it doesn't prove anything.
         """
         question = _question(challenge)
         if self._mechanism is not None and question is not None:
@@ -206,7 +205,7 @@ class Responses:
 
 
 def _question(challenge: bytes | None) -> bytes | None:
-    """Undo the base64 of a challenge; nothing was asked where there is none."""
+    """Decode a challenge from base64; empty if there is none."""
     if challenge is None:
         return b""
     status = parse_status_line(challenge)

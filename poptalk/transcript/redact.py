@@ -1,8 +1,8 @@
-"""Hides the secrets of a recorded session so that the record can be replayed as it is.
+"""Hides the secrets in a recorded session, so that the record can be replayed unchanged.
 
-The command table says which argument is secret, and the client core says which lines answer a
-challenge.  The name that is written in place of a secret is one that a replay works out again
-(`known`, `responses`); for a mechanism that poptalk does not know, it only says what was there.
+The table of commands says which argument is secret, and the client core which lines answer a challenge.
+A secret is replaced by a placeholder that a replay computes again (see `placeholders`); for a mechanism
+that poptalk doesn't know, the placeholder only says what was there.
 """
 
 import re
@@ -16,23 +16,23 @@ from poptalk.transcript.placeholders import PLAIN_FOR, response_name
 
 _BY_KIND = {ArgumentKind.PASSWORD: "password", ArgumentKind.DIGEST: "apop"}
 _MECHANISM = re.compile(rb"[A-Z][A-Z0-9_-]{0,19}")
-"""A mechanism's name (RFC 4422 §3.1), as far as it can be the name of a placeholder."""
+"""A mechanism's name (RFC 4422 §3.1) that can be the name of a placeholder."""
 
 _NO_SECRETS = frozenset({b"", b"*", b"="})
-"""An empty response, and the cancelling `*` (RFC 5034 §4): the lesson lies in seeing them."""
+"""Empty responses, and the `*` that cancels (RFC 5034 §4): they should be seen."""
 
 _LEGIBLE = re.compile("[!-z|~]+")
-"""An identity that can be the default of a placeholder: no space, no brace."""
+"""An identity that can be the default of a placeholder: without spaces and braces."""
 
 
 def mask_command(command: Command) -> tuple[Part, ...]:
     """Hide the secret part of a command line.
 
     Args:
-        command: the line as `parse_command` took it apart.
+        command: the parsed line.
 
     Returns:
-        The parts to write, octets that are not UTF-8 as surrogates.
+        The parts to write, with octets that aren't UTF-8 as surrogates.
     """
     if command.secret is None:
         return (Literal(text=text_of(command.line)),)
@@ -52,8 +52,8 @@ def mask_sasl_line(line: bytes, mechanism: bytes, *, step: int = 1) -> tuple[Par
     Args:
         line: octets as sent, without CRLF.
         mechanism: the argument of AUTH.
-        step: which response of the exchange it is, an initial one included, from 1.  Every step of
-            LOGIN or SCRAM gets a name of its own, since one name stands for one value.
+        step: which response of the exchange it is, counting an initial one as 1.  Each step of LOGIN
+            or SCRAM gets a name of its own, since one name stands for one value.
 
     Returns:
         The parts to write.
@@ -62,7 +62,7 @@ def mask_sasl_line(line: bytes, mechanism: bytes, *, step: int = 1) -> tuple[Par
         return (Literal(text=text_of(line)),)
     command = parse_command(line)
     if command.verb is not None:
-        # Sent ahead of the answer to AUTH: the next command, not a response.
+        # The next command, sent before AUTH was answered, and not a response.
         return mask_command(command)
     name = mechanism.upper()
     match name:
@@ -77,7 +77,7 @@ def mask_sasl_line(line: bytes, mechanism: bytes, *, step: int = 1) -> tuple[Par
 
 
 def _plain(line: bytes, step: int) -> Placeholder:
-    """Name a response of PLAIN; what PLAIN does not allow cannot be worked out again."""
+    """Name a response of PLAIN; if it is malformed, a replay can't compute it."""
     identity, *others = (decoded(line) or b"").split(b"\0")
     if len(others) != 2:
         return Placeholder(name=response_name("secret", step))
@@ -89,11 +89,11 @@ def _plain(line: bytes, step: int) -> Placeholder:
 
 
 def mask_sent(sent: Sent, *, step: int = 1) -> tuple[Part, ...]:
-    """Hide the secret part of a line that the client core has seen leave.
+    """Hide the secret part of a line that was sent.
 
     Args:
-        sent: the event.
-        step: as for `mask_sasl_line`; of no account for a command.
+        sent: the event of the client core.
+        step: as for `mask_sasl_line`; irrelevant for a command.
 
     Returns:
         The parts to write.
@@ -105,5 +105,5 @@ def mask_sent(sent: Sent, *, step: int = 1) -> tuple[Part, ...]:
 
 
 def masked(line: bytes) -> tuple[Part, ...]:
-    """Hide the secret part of a line that may be a command: for messages about it."""
+    """Hide the secret part of a line that may be a command, for messages about it."""
     return mask_command(parse_command(line))

@@ -1,8 +1,7 @@
-"""Writing a dialogue, line by line as a session goes on, so that it is read back equal.
+"""Writing a dialogue, line by line as a session goes on, so that parsing it gives the same dialogue.
 
-Any octets can be written.  What would mean something else when read (braces, three dots, a body line
-that looks like a stage direction, a first line with an indent of its own) is written so that it does
-not.
+Any octets can be written.  Anything that would be parsed as something else (braces, three dots, a body
+line that looks like a stage direction, an indented first line) is escaped.
 """
 
 from __future__ import annotations
@@ -11,20 +10,7 @@ import re
 from collections.abc import Callable
 from copy import copy
 
-from poptalk.transcript.model import (
-    FORMS,
-    Action,
-    AnyLines,
-    ClientLine,
-    Comment,
-    Dialogue,
-    Direction,
-    ServerLine,
-    Side,
-    direction_text,
-    parse_direction,
-    write_direction,
-)
+from poptalk.transcript import model
 from poptalk.transcript.octets import text_of
 from poptalk.transcript.parser import ANY_LINES
 from poptalk.transcript.pattern import (
@@ -40,27 +26,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-# Puts the lines of a server together, for logs.
-
-
 MAX_LINE_LOGGED = 65_536
-"""Octets that are written of one line; mail lines are shorter by far."""
+"""Octets of one line that are written; lines of mail are much shorter."""
 
 
 class ServerLines:
-    """Puts lines together from octets that are cut anywhere.
+    """Splits octets from the server into lines, for logs.
 
     Attributes:
-        rest: the last line as far as it has come, or one octet more than `MAX_LINE_LOGGED` of it.
+        rest: the beginning of the next line, up to one octet more than `MAX_LINE_LOGGED`.
     """
 
     def __init__(self) -> None:
         self.rest = b""
 
     def feed(self, octets: bytes | memoryview) -> list[bytes]:
-        """Return the lines that are complete now, without CRLF; an LF alone stays.
+        """Return the lines that are complete now, without CRLF, but with an LF alone.
 
-        They may be longer than `MAX_LINE_LOGGED`, so that secrets are masked before a line is cut.
+        They may be longer than `MAX_LINE_LOGGED`: secrets are masked before a line is cut.
         """
         *lines, rest = (self.rest + octets).split(b"\n")
         self.rest = rest[: MAX_LINE_LOGGED + 1]
@@ -68,11 +51,11 @@ class ServerLines:
 
 
 _NOTHING = "{}"
-"""Goes between a marker and text that would otherwise be read as something else."""
+"""Written between a marker and text that would be parsed as something else."""
 
 
 _is_plain = re.compile(rb"[!-\-/-;=-z|~](?:[ -z|~]*[!-z|~])?").fullmatch
-"""Whether a line is written as it is: most are, and a message may have a million of them."""
+"""Matches lines that are written as they are: most are, and a message may have a million lines."""
 
 
 class DialogueWriter:
@@ -85,10 +68,10 @@ class DialogueWriter:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._anchored = False
-        """Whether the block has a line without an indent, so that others may have one."""
+        """Whether the block has a line without an indent, so that the next lines may have one."""
 
     def continued(self, write: Callable[[str], None]) -> Self:
-        """Return a writer that goes on in another place where this one is now."""
+        """Return a writer that continues from here in another place."""
         other = copy(self)
         other._write = write
         return other
@@ -98,9 +81,9 @@ class DialogueWriter:
 
         Args:
             parts: text, which is literal, and placeholders for secrets.
-            end: CRLF, or the LF that the line ends in.
+            end: the line end, CRLF or LF.
         """
-        self._line(Side.CLIENT.value, make_pattern(*parts, *_own_end(end)))
+        self._line(model.Side.CLIENT.value, make_pattern(*parts, *_own_end(end)))
 
     def alternative(self, *parts: str | Part) -> None:
         """Write an `or` line, right after the client's line.  Arguments as for `client`."""
@@ -108,36 +91,36 @@ class DialogueWriter:
 
     def server(self, *parts: str | Part, end: bytes = b"\r\n") -> None:
         """Write a line from the server.  Arguments as for `client`."""
-        self._line(Side.SERVER.value, make_pattern(*parts, *_own_end(end)))
+        self._line(model.Side.SERVER.value, make_pattern(*parts, *_own_end(end)))
 
     def received(self, line: bytes) -> None:
-        """Write a line from the server; of a very long one the beginning.
+        """Write a line from the server, or the beginning of a very long one.
 
         Args:
-            line: octets as `ServerLines` gives them: without CRLF, but with an LF alone.
+            line: octets as `ServerLines` returns them: without CRLF, but with an LF alone.
         """
         if _is_plain(line) and len(line) <= MAX_LINE_LOGGED:
             self._anchored = True
-            self._write(f"{Side.SERVER.value} {line.decode('ascii')}\n")
+            self._write(f"S: {line.decode('ascii')}\n")
             return
         cut = len(line) > MAX_LINE_LOGGED
         rest = (Placeholder(name=None, kind=PlaceholderKind.REST),) if cut else ()
         self.server(text_of(line[:MAX_LINE_LOGGED]), *rest)
 
     def any_lines(self, description: str | None = None) -> None:
-        """Write that the server sends lines that are not shown.
+        """Write that the server sends lines that aren't shown.
 
         Args:
             description: two words or more, such as `the POP3 server sends message 1`.
         """
         if description is None:
-            self._put(f"{Side.SERVER.value} {ANY_LINES}")
-        elif parse_direction(description) is not None:
+            self._put(f"{model.Side.SERVER.value} {ANY_LINES}")
+        elif model.parse_direction(description) is not None:
             raise ValueError(f"'<{description}>' stands for no lines; describe them otherwise.")
         else:
-            self.direction(Side.SERVER, description)
+            self.direction(model.Side.SERVER, description)
 
-    def direction(self, side: Side, text: str) -> None:
+    def direction(self, side: model.Side, text: str) -> None:
         """Write a stage direction.
 
         Args:
@@ -145,32 +128,34 @@ class DialogueWriter:
             text: between the angle brackets.
 
         Raises:
-            ValueError: where it would not be read as a stage direction of that side.
+            ValueError: it wouldn't be parsed as a stage direction of that side.
         """
         written = f"<{text}>"
-        if direction_text(written) is None or (
-            side is Side.CLIENT and parse_direction(text) is None
+        if model.direction_text(written) is None or (
+            side is model.Side.CLIENT and model.parse_direction(text) is None
         ):
-            raise ValueError(f"'{written}' is no stage direction; write one of {', '.join(FORMS)}.")
+            raise ValueError(
+                f"'{written}' is no stage direction; write one of {', '.join(model.FORMS)}."
+            )
         self._put(f"{side.value} {written}")
 
     def open(self) -> None:
         """Write that the client opens the connection."""
-        self.direction(Side.CLIENT, write_direction(Action.OPEN))
+        self.direction(model.Side.CLIENT, model.write_direction(model.Action.OPEN))
 
     def negotiate_tls(self) -> None:
         """Write that TLS begins."""
-        self.direction(Side.CLIENT, write_direction(Action.NEGOTIATE_TLS))
+        self.direction(model.Side.CLIENT, model.write_direction(model.Action.NEGOTIATE_TLS))
 
-    def close(self, side: Side, lines: ServerLines) -> None:
-        """Write who closed the connection, and before that a line that came without its end."""
+    def close(self, side: model.Side, lines: ServerLines) -> None:
+        """Write who closed the connection, and before that an incomplete last line."""
         if lines.rest:
             self.received(lines.rest)
             self.comment("that line had no end")
-        self.direction(side, write_direction(Action.CLOSE))
+        self.direction(side, model.write_direction(model.Action.CLOSE))
 
     def comment(self, text: str) -> None:
-        """Write a comment, a line for each line of the text."""
+        """Write a comment; each line of the text is a line."""
         for line in text.split("\n"):
             self._put(f"# {line}" if line else "#")
 
@@ -179,27 +164,27 @@ class DialogueWriter:
         self._anchored = False
         self._write("\n")
 
-    def dialogue(self, dialogue: Dialogue) -> None:
+    def dialogue(self, dialogue: model.Dialogue) -> None:
         """Write a whole dialogue."""
         for step in dialogue.steps:
             match step:
-                case ClientLine():
+                case model.ClientLine():
                     self.client(*step.pattern.parts)
                     for alternative in step.alternatives:
                         self.alternative(*alternative.parts)
-                case ServerLine():
+                case model.ServerLine():
                     self.server(*step.pattern.parts)
-                case AnyLines():
+                case model.AnyLines():
                     self.any_lines(step.description)
-                case Direction():
-                    self.direction(step.side, write_direction(step.action, step.seconds))
-                case Comment():
+                case model.Direction():
+                    self.direction(step.side, model.write_direction(step.action, step.seconds))
+                case model.Comment():
                     self.comment(step.text)
 
     def _line(self, marker: str, pattern: Pattern) -> None:
         source = pattern.source
         indented = source[:1] in (" ", "\t") and not self._anchored
-        if indented or source.strip(" \t") == ANY_LINES or direction_text(source) is not None:
+        if indented or source.strip(" \t") == ANY_LINES or model.direction_text(source) is not None:
             source = _NOTHING + source
         self._anchored = self._anchored or source[:1] not in ("", " ", "\t")
         self._put(f"{marker} {source}" if source else marker)
@@ -218,11 +203,11 @@ def _own_end(end: bytes) -> tuple[str, ...]:
     return () if end == b"\r\n" else (end.decode("ascii"),)
 
 
-def format_dialogue(dialogue: Dialogue) -> str:
-    """Write a whole dialogue to a string.
+def format_dialogue(dialogue: model.Dialogue) -> str:
+    """Return the text of a dialogue.
 
     Raises:
-        ValueError: a comment or a placeholder holds a control character.
+        ValueError: a comment or a placeholder has a control character.
     """
     written: list[str] = []
     DialogueWriter(written.append).dialogue(dialogue)

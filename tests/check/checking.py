@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -64,6 +65,7 @@ def check(
     mechanism: str | None = "USER",
     timeout: float = 10,
     patience: float = 0.02,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, CheckResult]:
     """Check a server; give the results by the ids."""
     manners = Manners(
@@ -79,6 +81,7 @@ def check(
         request=request_of(user, mechanism) if Permit.LOGIN in permit else None,
         secret=secret,
         idle_seconds=0.1,
+        sleep=sleep,
     )
     return {result.check.id: result for result in CheckRun(terms, [*checks]).run()}
 

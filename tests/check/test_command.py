@@ -51,7 +51,7 @@ def test_a_number_that_is_missing_is_found(
     said = capsys.readouterr().out
     assert "rfc1939/7/uidl-one  MUST, RFC 1939 §7" in said
     assert "C: UIDL 1" in said
-    assert "a mail program: it finds no unique-id" in said
+    assert "effect on a mail program: it finds no unique-id" in said
     assert "1 fail" in said
 
 
@@ -178,7 +178,7 @@ def test_a_check_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--explain", "rfc1939/7/uidl-one"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     row = CHECKS["rfc1939/7/uidl-one"]
-    for part in (row.quote, row.expects, row.suffers, "--fault uidl-without-number"):
+    for part in (row.sentence.text, row.expects, row.suffers, "--fault uidl-without-number"):
         assert part in said
 
 
@@ -188,6 +188,7 @@ def test_a_check_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         (["--only", "nothing-like-it"], "no check is called nothing-like-it"),
         (["--explain", "nothing-like-it"], "there is no check nothing-like-it"),
         (["--only", "stat-sum", "--html", "/nowhere/page"], "/nowhere/page cannot be written"),
+        (["--only", "stat-sum", "--junit", "/"], "/ cannot be written"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(
@@ -250,7 +251,7 @@ def test_intrusive_elsewhere_wants_a_yes(monkeypatch: pytest.MonkeyPatch) -> Non
     from poptalk.net.endpoint import UsageError
 
     elsewhere = Destination(host="192.0.2.1", port=110)
-    with pytest.raises(UsageError, match="wants --yes"):
+    with pytest.raises(UsageError, match="needs --yes"):
         run_check(
             CheckSettings(intrusive=True),
             elsewhere,

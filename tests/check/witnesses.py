@@ -193,6 +193,21 @@ class Changing(Wrong):
         super().__init__(rb"RETR 1", body=replace(b"Coffee", b"Cocoa!"), first=1)
 
 
+class WrongSizeInUtf8(Wrong):
+    """LIST has other sizes after UTF8."""
+
+    def __init__(self) -> None:
+        super().__init__(rb"LIST", body=replace(b"1 24", b"1 26"))
+        self._is_utf8 = False
+
+    def command(self, command: Command) -> Command:
+        self._is_utf8 |= command.line == b"UTF8"
+        return super().command(command)
+
+    def _is_wrong(self, command: Command | None) -> bool:
+        return self._is_utf8 and super()._is_wrong(command)
+
+
 def empty_line(*, logged_in: bool) -> Wrong:
     """Say +OK to an empty line."""
     return Wrong(rb"", reply=say(b"+OK\r\n"), logged_in=logged_in, empty=True)
@@ -422,6 +437,18 @@ SERVERS: Mapping[str, Callable[[], Wrong]] = {
     "rfc3206/5/auth-for-credentials-only": lambda: Wrong(
         rb"AUTH X-POPTALK-NONE", reply=say(b"-ERR [AUTH] no\r\n")
     ),
+    # UTF8 and LANG.
+    "rfc6856/2/utf8-after-login": lambda: taken(rb"UTF8", logged_in=True),
+    "rfc6856/2.1/utf8-argument": lambda: taken(rb"UTF8 x"),
+    "rfc6856/2.1/ascii-without-utf8": lambda: Wrong(
+        rb"(RETR|TOP) 1.*", body=replace(b"hi", b"\xc3\xbc")
+    ),
+    "rfc6856/2.1/size-in-utf8-mode": WrongSizeInUtf8,
+    "rfc6856/3.2/lang-listing": lambda: Wrong(rb"LANG", body=replace(b"English", b"Engl\xefsh")),
+    "rfc6856/3.2/lang-listed": lambda: refusing(rb"LANG en"),
+    "rfc6856/3.2/lang-unknown": lambda: taken(rb"LANG x-poptalk-none"),
+    "rfc6856/3.2/lang-reply": lambda: Wrong(rb"LANG en", reply=say(b"+OK\r\n")),
+    "rfc6856/3.2/texts-in-utf8": lambda: Wrong(rb"LANG en", reply=say(b"+OK en \xfc\r\n")),
     "rfc2449/8/code-syntax": lambda: Wrong(
         rb"NOOP", reply=say(b"+OK [ not a code\r\n"), logged_in=True
     ),

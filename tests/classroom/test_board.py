@@ -42,7 +42,7 @@ def a_class(*pupils: PupilView) -> BoardView:
     return BoardView(
         lesson="Changing your mind",
         pupils=tuple(sorted(pupils, key=lambda pupil: pupil.urgency)),
-        steps=tuple(StepTally(number=n, title="Step", through=25 - n) for n in (1, 2, 4, 6)),
+        steps=tuple(StepTally(number=n, title="Step", done=25 - n) for n in (1, 2, 4, 6)),
         wrong_lines=(("LSIT", 4), ("USER ada", 2)),
         seconds=3725,
         finished=0,
@@ -87,23 +87,23 @@ def test_everything_else_fits_as_well(columns: int, rows: int) -> None:
         assert max(map(cells, texts(drawn))) <= columns
 
 
-def test_the_stuck_come_first_and_those_who_are_through_last() -> None:
+def test_the_stuck_come_first_and_those_who_have_finished_last() -> None:
     pupils = (
-        replace(ADA, number=1, name="through", is_finished=True),
+        replace(ADA, number=1, name="finished", is_finished=True),
         replace(ADA, number=2, name="away", is_connected=False),
         replace(ADA, number=3, name="quick", misses=0, stuck_seconds=5),
         replace(ADA, number=4, name="slow", misses=0, stuck_seconds=600),
         replace(ADA, number=5, name="wrong", misses=9, stuck_seconds=500),
     )
     found = [pupil.name for pupil in a_class(*pupils).pupils]
-    assert found == ["wrong", "slow", "quick", "away", "through"]
+    assert found == ["wrong", "slow", "quick", "away", "finished"]
 
 
 def test_a_pupil_is_a_row_of_blocks_the_line_and_what_poptalk_says() -> None:
     drawn = texts(board.draw(a_class(ADA), Looks(columns=80, rows=24)))
     assert drawn[0].startswith("Changing your mind")
-    assert drawn[0].endswith("1 here, 0 through, 1:02:05")
-    assert drawn[1] == "through step 1:24 2:23 4:21 6:19"
+    assert drawn[0].endswith("1 here, 0 finished, 1:02:05")
+    assert drawn[1] == "past step 1:24 2:23 4:21 6:19"
     assert drawn[2] == "wrong lines  LSIT (4), USER ada (2)"
     assert drawn[4].split() == ["ada", "█▒░░", "1m", "3", "wrong", "USER", "ada,", "please"]
     assert drawn[5].startswith("    not yet: Only the name goes after USER")
@@ -130,12 +130,27 @@ def test_hidden_names_are_nowhere() -> None:
     assert "pupil 1" in "\n".join(shown)
 
 
+def test_a_narrow_blackboard_keeps_its_columns() -> None:
+    join = (
+        "    or poptalk learn 5 127.0.0.1 2110",
+        "",
+        "    name      your own first name, one word",
+    )
+    assert texts(board.joining(join, Looks(columns=40)))[:4] == [
+        "    or poptalk learn 5 127.0.0.1 2110",
+        "",
+        "    name      your own first name, one",
+        "              word",
+    ]
+
+
 def test_nobody_yet_names_the_usual_causes_after_a_minute() -> None:
     looks = Looks(columns=60, rows=18)
     assert "firewall" not in "\n".join(texts(board.nobody(JOIN, ["0.0.0.0"], 2110, 59, looks)))
     others = " ".join(texts(board.nobody(JOIN, ["0.0.0.0"], 2110, 60, looks)))
-    for cause in ("firewall", "address may be another", "client isolation"):
+    for cause in ("firewall", "address may be wrong", "client isolation"):
         assert cause in others
+    assert "telnet 127.0.0.1 2110" in others
     alone = " ".join(texts(board.nobody(JOIN, ["127.0.0.1"], 2110, 60, looks)))
     assert "only this machine can reach" in alone
     assert "--listen 0.0.0.0" in alone

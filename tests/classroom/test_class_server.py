@@ -58,9 +58,8 @@ def a_class(lesson: Lesson, *, host: str = "127.0.0.1") -> Iterator[Server]:
 def found(lesson: Lesson, server: Server, name: str) -> tuple[Lesson, ClassLessonServer]:
     """Let `learn` find out what kind of server it is."""
     destination = Destination(host=server.host, port=server.port, user=name, ca_file=server.ca_file)
-    named, lesson_server = start.find_server(
-        lesson, destination, ask=refuse, ask_unseen=lambda _: PASSWORD
-    )
+    server_of_class = start.NamedServer(destination, ask=refuse, ask_unseen=lambda _: PASSWORD)
+    named, lesson_server = server_of_class.prepare(lesson)
     assert isinstance(lesson_server, ClassLessonServer)
     return named, lesson_server
 
@@ -72,11 +71,10 @@ def refuse(question: str) -> str:
 
 def check(learner: DryRunLearner) -> None:
     """Make sure that a lesson has come to its end as its author wrote it."""
-    run = learner.dry_run
-    assert run.finished
-    assert run.differences == []
-    assert run.surprises == []
-    assert [c.text for c in run.comments if c.kind is FeedbackKind.UNJUDGED] == []
+    assert learner.finished
+    assert learner.differences == []
+    assert learner.surprises == []
+    assert [c.text for c in learner.comments if c.kind is FeedbackKind.UNJUDGED] == []
 
 
 def test_two_pupils_at_once_do_lesson_5_each_in_a_mailbox_of_their_own() -> None:
@@ -87,13 +85,13 @@ def test_two_pupils_at_once_do_lesson_5_each_in_a_mailbox_of_their_own() -> None
             leaving.callback(learners[name].close)
             learners[name].begin()
         # Turn about, so that each deletes and proves while the other is in the middle of it.
-        while not all(learner.over for learner in learners.values()):
+        while not all(learner.at_end for learner in learners.values()):
             for learner in learners.values():
-                if not learner.over:
+                if not learner.at_end:
                     learner.go_on()
         for name, learner in learners.items():
             check(learner)
-            said = "\n".join(learner.dry_run.shown)
+            said = "\n".join(learner.shown)
             assert f"Log in as `{name}` with `{PASSWORD}` as the password." in said
             assert f"USER {name}\n+OK" in said
             assert "jones" not in said
@@ -114,7 +112,7 @@ def test_every_lesson_that_a_class_can_do_is_done_to_its_end(lesson: Lesson) -> 
         learner = DryRunLearner(*found(lesson, server, "ada"))
         try:
             learner.begin()
-            while not learner.over:
+            while not learner.at_end:
                 learner.go_on()
         finally:
             learner.close()
@@ -128,12 +126,12 @@ def test_what_is_gone_is_said_to_be_gone_and_who_comes_back_goes_on() -> None:
         while learner.tutor.step is None or learner.tutor.step.slug != "checkpoint":
             learner.go_on()
         step = learner.tutor.step
-        learner.dry_run.carry_out(learner.tutor.back())
-        assert "This server keeps what was deleted" in learner.dry_run.comments[-1].text
+        learner.carry_out(learner.tutor.back())
+        assert "This server keeps what was deleted" in learner.comments[-1].text
         assert learner.tutor.step is step
         # The present step can be begun again: nothing was deleted since.
-        learner.dry_run.carry_out(learner.tutor.reset())
-        assert "begins again" in learner.dry_run.comments[-1].text
+        learner.carry_out(learner.tutor.reset())
+        assert "begins again" in learner.comments[-1].text
         learner.close()
 
         named, lesson_server = found(CHANGING, server, "Ada")
@@ -141,11 +139,11 @@ def test_what_is_gone_is_said_to_be_gone_and_who_comes_back_goes_on() -> None:
         again = DryRunLearner(named, lesson_server, at="checkpoint")
         try:
             again.begin()
-            while not again.over:
+            while not again.at_end:
                 again.go_on()
             check(again)
-            again.dry_run.carry_out(again.tutor.back())
-            assert "This server keeps what was deleted" in again.dry_run.comments[-1].text
+            again.carry_out(again.tutor.back())
+            assert "This server keeps what was deleted" in again.comments[-1].text
         finally:
             again.close()
 
@@ -158,10 +156,10 @@ def test_a_lost_connection_is_brought_back_and_deletes_nothing_twice() -> None:
             while learner.tutor.step is None or learner.tutor.step.slug != "for-good":
                 learner.go_on()
             learner.go_on()
-            learner.dry_run.hang_up()
-            learner.dry_run.enter("")
-            assert "sent again for you" in learner.dry_run.comments[-1].text
-            while not learner.over:
+            learner.hang_up()
+            learner.enter("")
+            assert "sent again for you" in learner.comments[-1].text
+            while not learner.at_end:
                 learner.go_on()
             check(learner)
             assert found(CHANGING, server, "ada")[1].seen.count == 5
@@ -177,10 +175,10 @@ def test_a_mailbox_that_the_pupil_has_spoilt_is_not_deleted_from_again() -> None
             while learner.tutor.step is None or learner.tutor.step.slug != "for-good":
                 learner.go_on()
             for line in ("DELE 1", "QUIT", ""):
-                learner.dry_run.enter(line)
-            learner.dry_run.carry_out(learner.tutor.reset())
-            assert "This server keeps what was deleted" in learner.dry_run.comments[-1].text
-            assert learner.dry_run.marked == frozenset()
+                learner.enter(line)
+            learner.carry_out(learner.tutor.reset())
+            assert "This server keeps what was deleted" in learner.comments[-1].text
+            assert learner.marked == frozenset()
             assert found(CHANGING, server, "ben")[1].seen.as_at_first
         finally:
             learner.close()
@@ -246,9 +244,8 @@ def test_on_another_machine_its_certificate_is_unknown_and_no_password_crosses_u
             return "yes" if len(asked) == 2 else "no"
 
         def find() -> object:
-            return start.find_server(
-                lesson, destination, ask=answer, ask_unseen=lambda _: PASSWORD
-            )[1]
+            named = start.NamedServer(destination, ask=answer, ask_unseen=lambda _: PASSWORD)
+            return named.prepare(lesson)[1]
 
         if asks:
             with pytest.raises(UsageError, match="--ca-file"):
@@ -271,8 +268,9 @@ def test_other_mail_is_not_taken_for_the_lessons(tmp_path: Path) -> None:
     for _ in ("one letter more", "no letter at all"):
         with Server(maildrop=tmp_path, persona="plain", any_name=PASSWORD, own=True) as server:
             destination = Destination(host=server.host, port=server.port, user="ada")
+            named = start.NamedServer(destination, ask=no, ask_unseen=lambda _: PASSWORD)
             with pytest.raises(UsageError, match="nothing was changed"):
-                start.find_server(CHANGING, destination, ask=no, ask_unseen=lambda _: PASSWORD)
+                named.prepare(CHANGING)
         assert "about the messages on its practice server" in asked.pop()
         for letter in tmp_path.iterdir():
             letter.unlink()
@@ -370,7 +368,7 @@ def test_a_pupil_is_told_what_was_recognised_and_a_second_one_of_that_name_why_n
         begin(pupil)
         pupil.wait_for("1/7 AUTHORIZATION")
         said = " ".join(pupil.text.split())
-        assert "127.0.0.1 has the letters of this lesson, in a mailbox for Ada" in said
+        assert "127.0.0.1 has the messages of this lesson, in a mailbox for Ada" in said
         assert "Log in as Ada with amber42 as the password." in said
         pupil.send("USER ada\r")
         pupil.wait_for("done: USER")

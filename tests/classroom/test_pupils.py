@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 
 from poptalk.classroom import pupils
 from poptalk.classroom.pupil import Remark
+from poptalk.classroom.results import Dialogues
 from poptalk.classroom.view import StepState
+from poptalk.lesson.document.parser import load_lesson
+from poptalk.lesson.library import find_lesson
+from poptalk.lesson.ui import start
+from poptalk.net.endpoint import Destination
 from poptalk.pop3.commands import MASK
 from tests.classroom.rooms import PASSWORD, Caller, a_room, seen, wait_until
 from tests.shell.black_box import piped
@@ -37,7 +43,7 @@ def test_who_does_what_is_asked_has_no_remark_any_more() -> None:
         pupil = seen(room, "ada")
         assert (pupil.line, pupil.remark, pupil.misses) == ("", "", 0)
         assert pupil.all_misses == 1
-        assert [step.through for step in room.pupils.board().steps][:3] == [1, 1, 0]
+        assert [step.done for step in room.pupils.board().steps][:3] == [1, 1, 0]
 
 
 def test_who_never_gets_past_user_is_seen_by_name() -> None:
@@ -230,3 +236,62 @@ def test_faults_of_one_connection_meet_that_one_of_each_pupil() -> None:
                 with Caller(room.server.port) as pupil:
                     assert pupil.log_in(name).type(line).last.startswith(reply)
                 wait_until(lambda: not room.pupils.board().connected)
+
+
+@pytest.mark.parametrize("number", ["3", "5", "6", "8"])
+def test_learn_tries_the_password_and_that_is_no_deed_of_the_pupils(
+    number: str, tmp_path: Path
+) -> None:
+    lesson = load_lesson(find_lesson(number))
+    with a_room(number) as room:
+        dialogues = Dialogues(tmp_path, complain=print)
+        room.pupils.came, room.pupils.went = dialogues.begin, dialogues.forget
+        server = Destination(host="127.0.0.1", port=room.server.port, user="ada")
+        passwords = iter(["wrong", PASSWORD])
+        named = start.NamedServer(server, ask=str, ask_unseen=lambda _: next(passwords))
+        named.prepare(lesson)
+        wait_until(lambda: not room.pupils.board().pupils)
+        assert not [*tmp_path.iterdir()]
+        # Whoever types the same is a pupil, at the latest after a moment.
+        with Caller(room.server.port, "CAPA") as ada:
+            ada.log_in("ada").type("UIDL", "NOOP")
+            assert seen(room, "ada").line == "NOOP"
+        with Caller(room.server.port, "CAPA") as ben:
+            ben.log_in("ben")
+            wait_until(lambda: "ben" in [pupil.name for pupil in room.pupils.board().pupils])
+            assert seen(room, "ben").steps == seen(room, "ada").steps
+
+
+def test_a_window_that_waited_for_another_is_judged_once() -> None:
+    with a_room("5") as room, Caller(room.server.port, "USER ada", "PASS wrong") as first:
+        with Caller(room.server.port, "USER ada"):
+            pass
+        # The greetings of the first, of the second, and of the first once more.
+        wait_until(lambda: repr(room.pupils.said_by(1)).count("POP3 server ready") == 3)
+        assert seen(room, "ada").all_misses == 1
+        first.log_in("ada").type("TOP 5 3", "DELE 5")
+        assert done(seen(room, "ada").steps) == 2
+
+
+def test_who_says_too_much_without_a_name_can_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pupils, "MOST_OCTETS_BEFORE_A_NAME", 100)
+    with a_room("5") as room:
+        with Caller(room.server.port, *["NOOP"] * 5):
+            assert room.pupils.board().connected == 1
+        wait_until(lambda: not room.pupils.board().connected)
+
+
+def test_who_hangs_up_is_away_and_that_is_no_remark() -> None:
+    with a_room("5") as room:
+        with Caller(room.server.port, "USER ada"):
+            pass
+        wait_until(lambda: not seen(room, "ada").is_connected)
+        assert seen(room, "ada").remark == ""
+
+
+def test_who_is_put_out_by_the_server_did_not_close_the_connection() -> None:
+    with a_room("5") as room:
+        with Caller(room.server.port, "USER ada") as ada:
+            ada.type(b"STLS\r\nNOOP")  # nothing may follow STLS in the clear
+        wait_until(lambda: not seen(room, "ada").is_connected)
+        assert "The server closed the connection" in repr(room.pupils.said_by(1)[-1])

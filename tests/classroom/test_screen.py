@@ -43,12 +43,12 @@ def test_a_mistake_is_on_the_board_within_a_second() -> None:
             assert PASSWORD not in pty.text
             # While somebody is connected, it is asked.
             pty.send("q")
-            pty.wait_for("1 connected. Leave all the same? y or n")
+            pty.wait_for("1 connected. Leave anyway? y or n")
             pty.send("n")
             pty.wait_for("q leave")
         pty.wait_for("away")
         leaves(pty)
-        pty.wait_for("The class is over: 1 came, 0 got through.")
+        pty.wait_for("The class is over: 1 came, 0 finished the lesson.")
 
 
 def test_the_keys() -> None:
@@ -68,9 +68,9 @@ def test_the_keys() -> None:
         pty.send("j")
         pty.wait_for("On the blackboard:")
         pty.send("\x1b")
-        pty.wait_for("through")
+        pty.wait_for("past step")
         pty.send("q")
-        pty.wait_for("Leave all the same?")
+        pty.wait_for("Leave anyway?")
         pty.send("y")
         assert pty.wait_exit() == 0
         assert pty.attributes() == pty.attributes_before
@@ -110,9 +110,11 @@ def test_lines_stand_for_a_board_where_it_cannot_be_drawn() -> None:
         assert found is not None
         with Caller(int(found[1])) as ada:
             ada.log_in("ada").type("STTA")
-            pty.wait_for("ada  is here")
-            pty.wait_for("ada  has done 1 of 6; next: 2 How many, how much")
+            pty.wait_for("ada  has joined")
+            pty.wait_for("ada  has done 1 of 6 steps; next: 2 How many, how much")
             pty.wait_for("ada  STTA: not yet:")
+            with Caller(int(found[1]), "USER ada"):
+                pty.wait_for("ada  the same name is at 127.0.0.1 as well")
         pty.send("\x03")
         assert pty.wait_exit() == 0
         pty.wait_for("The class is over: 1 came")

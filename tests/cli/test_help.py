@@ -9,9 +9,14 @@ from poptalk.cli.options import COMMANDS
 from poptalk.cli.parser import DOORS, MOST_USED, parse
 
 
-def page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Return a page of help, as a terminal of 80 columns shows it."""
-    monkeypatch.setenv("COLUMNS", "80")
+def page(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *words: str,
+    columns: int = 80,
+) -> str:
+    """Return a page of help, as a terminal shows it."""
+    monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit, match="0"):
         main([*words, "--help"])
     return capsys.readouterr().out
@@ -46,10 +51,19 @@ def test_the_usual_options_are_explained_as_in_the_table(
             assert option.help in text
 
 
-def test_every_line_fits_on_80_columns(
+@pytest.mark.parametrize("columns", [80, 60, 40])
+def test_every_line_fits(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = page(monkeypatch, capsys, columns=columns)
+    assert max(map(len, text.splitlines())) <= columns
+
+
+def test_an_example_is_not_wrapped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert max(map(len, page(monkeypatch, capsys).splitlines())) <= 80
+    example = COMMANDS["connect"].example[-1]
+    assert f"\n  {example}\n" in page(monkeypatch, capsys, "connect", columns=40)
 
 
 def test_every_door_is_understood() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,9 @@ SENTENCES = [
     (["run"], "the following arguments are required: FILE"),
     (["run", "x.pop3", "--prot", "1"], "there is no option --prot"),
     (["diff", "a"], "required: B"),
-    (["serve", "x"], "x is a word too many here"),
+    (["serve", "x"], "x is one word too many"),
+    (["serve", "--any-name=", "--own"], "the password is empty: leave it and the = out"),
+    (["class", "5", "--any-name", ""], "the password is empty: leave it and the = out"),
 ]
 
 
@@ -169,6 +172,21 @@ def test_help_on_a_full_disk(words: list[str]) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("poptalk: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell of Windows cannot close a stream")
+@pytest.mark.parametrize(
+    "words",
+    [["serve", "--list-faults"], ["serve", "--list-personas"], ["check", "--list"]],
+    ids=" ".join,
+)
+def test_a_list_that_nobody_can_read(words: list[str]) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "poptalk", *words]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "poptalk: The output was closed before poptalk was started.\n",
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

@@ -62,7 +62,7 @@ def recording(servers: ExitStack, **changes: bytes) -> tuple[str, RecordingServe
 
 
 def changed(folder: Path, **messages: str | None) -> Path:
-    """Copy the letters; a message whose text is None is left out, the others are put in place."""
+    """Copy the messages; one whose text is None is left out, and the others are replaced."""
     for path in sorted(LETTERS.glob("*.eml")):
         new = messages.pop(f"m{path.name[0]}", "")
         if new is not None:
@@ -75,7 +75,7 @@ def diff(*arguments: str) -> int:
 
 
 def verdicts(said: str) -> dict[str, str]:
-    """Return the outcomes by their subjects, of what `--json` wrote."""
+    """Return the outcomes in the output of `--json`, by their subjects."""
     return {each["subject"]: each["outcome"] for each in json.loads(said)["verdicts"]}
 
 
@@ -173,7 +173,7 @@ def test_what_is_sent(servers: ExitStack, option: list[str], fetching: bytes) ->
 def test_letters_are_asked_for_ahead_where_that_is_allowed(
     servers: ExitStack, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A server that answers nothing until it has been asked for both is answered (RFC 2449 §6.6)."""
+    """Both messages are requested, even if the server waits for that (RFC 2449 §6.6)."""
     letters = b"+OK\r\nA: 1\r\n\r\none\r\n.\r\n-ERR gone\r\n"
     steps = [
         Send(b"+OK\r\n"),
@@ -210,7 +210,7 @@ def test_each_side_has_its_own_user_and_password(
 
 
 def test_the_best_mechanism_is_taken(servers: ExitStack) -> None:
-    """Nothing of the password crosses, where the server offers SCRAM."""
+    """The password doesn't cross the wire if the server offers SCRAM."""
     place, server = recording(
         servers, CAPA=b"+OK\r\nUSER\r\nSASL PLAIN SCRAM-SHA-256\r\n.\r\n", AUTH=b"-ERR no\r\n"
     )
@@ -261,7 +261,7 @@ def test_a_refusal_is_quoted_without_the_password(
 def test_the_timestamp_from_before_tls_is_not_believed(
     servers: ExitStack, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever made it up could be told a digest of the password with it (RFC 2595 §4)."""
+    """Whoever made it up would receive a digest of the password (RFC 2595 §4)."""
     options = ("--starttls", "--insecure", "--mechanism", "APOP")
     assert diff(*options, practice(servers), practice(servers)) == 1
     assert "APOP needs a <timestamp>" in capfd.readouterr().err
@@ -425,7 +425,7 @@ def test_one_with_stls_and_the_other_with_tls_at_once(
         )
         == 4
     )
-    # The recording server begins no TLS of its own: what counts is what it was asked for.
+    # The recording server doesn't begin TLS: what counts is the request.
     assert clear.received.startswith(b"STLS\r\n")
     assert b"USER bob" not in clear.received
     assert "B: " in capfd.readouterr().err
@@ -443,7 +443,7 @@ def dovecot_with_letters() -> Iterator[Dovecot]:
 def test_dovecot_and_the_practice_server(
     servers: ExitStack, dovecot_with_letters: Dovecot, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The same letters: only the unique-ids are others, and content tells which is which."""
+    """The same messages with other unique-ids: they are recognised by their content."""
     there = f"{dovecot_with_letters.host}:{dovecot_with_letters.port}"
     assert diff("--bodies", "--json", there, practice(servers)) == 1
     assert {

@@ -1,4 +1,4 @@
-"""Hashing a message in pieces: where it is cut makes no difference."""
+"""Hashing a message in pieces, wherever it is cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two surveys of one mailbox, and what is said of them."""
+"""Two surveys of one mailbox, and the verdicts."""
 
 from __future__ import annotations
 

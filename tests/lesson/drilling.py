@@ -32,7 +32,7 @@ from poptalk.lesson.progress import EventKind
 from poptalk.lesson.runner import Tutor
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US, Ending
 from poptalk.pop3.capabilities import CapabilityLists
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.sasl.mechanisms import PlainServer
 from poptalk.pop3.server.events import CommitRequested, SessionEnded
 from tests.pop3.serving import LETTERS, Desk

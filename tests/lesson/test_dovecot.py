@@ -80,7 +80,7 @@ def to_the_end(learner: DryRunLearner) -> None:
     """Let a learner do a lesson, and close its connections whatever comes."""
     try:
         learner.begin()
-        while not learner.over:
+        while not learner.at_end:
             learner.go_on()
     finally:
         learner.close()
@@ -90,9 +90,9 @@ def to_the_end(learner: DryRunLearner) -> None:
 def test_a_lesson_passes_on_a_real_server(lesson: Lesson, lesson_server: RealServer) -> None:
     learner = DryRunLearner(lesson, lesson_server)
     to_the_end(learner)
-    assert learner.dry_run.finished
-    assert learner.dry_run.differences == []
-    assert learner.dry_run.surprises == []
+    assert learner.finished
+    assert learner.differences == []
+    assert learner.surprises == []
 
 
 def test_some_lessons_only_read() -> None:
@@ -124,10 +124,10 @@ class OwnLearner(DryRunLearner):
 
     def go_on(self) -> None:
         """Do what is awaited, after STLS where the lesson leaves that to the learner."""
-        turn, session = self.turn, self.dry_run.session
+        turn, session = self.turn, self.session
         if turn is not None and turn.keyword == "USER" and session is not None:
             if not session.encrypted:
-                self.dry_run.enter("STLS")
+                self.enter("STLS")
             assert session.encrypted
         super().go_on()
 
@@ -136,10 +136,9 @@ def learn(path: Path, server: OwnServer) -> DryRun:
     """Do a lesson to its end."""
     learner = OwnLearner(load_lesson(path), server)
     to_the_end(learner)
-    run = learner.dry_run
-    assert run.finished
-    assert not any(comment.kind is FeedbackKind.UNJUDGED for comment in run.comments)
-    return run
+    assert learner.finished
+    assert not any(comment.kind is FeedbackKind.UNJUDGED for comment in learner.comments)
+    return learner
 
 
 def prose_of(path: Path, run: DryRun) -> str:
@@ -179,20 +178,20 @@ def test_a_name_that_comes_before_tls_is_refused_and_the_reason_is_said(
     learner = DryRunLearner(load_lesson(next(p for p in OWN if p.stem == "looking")), server)
     try:
         learner.begin()
-        learner.dry_run.enter(f"USER {USER}")
-        learner.dry_run.enter("PASS nothing")
-        told = "\n".join(comment.text for comment in learner.dry_run.comments)
+        learner.enter(f"USER {USER}")
+        learner.enter("PASS nothing")
+        told = "\n".join(comment.text for comment in learner.comments)
         assert "send `STLS` first" in told
-        learner.dry_run.enter("STLS")
-        learner.dry_run.enter(f"USER {USER}")
-        learner.dry_run.enter(f"PASS {USERS[USER]}")
-        assert learner.dry_run.state is State.TRANSACTION
+        learner.enter("STLS")
+        learner.enter(f"USER {USER}")
+        learner.enter(f"PASS {USERS[USER]}")
+        assert learner.state is State.TRANSACTION
         # A connection that is lost comes back with TLS before the password.
-        learner.dry_run.hang_up()
-        learner.dry_run.enter("")
-        assert learner.dry_run.session is not None
-        assert learner.dry_run.session.encrypted
-        assert learner.dry_run.state is State.TRANSACTION
+        learner.hang_up()
+        learner.enter("")
+        assert learner.session is not None
+        assert learner.session.encrypted
+        assert learner.state is State.TRANSACTION
     finally:
         learner.close()
 
@@ -225,7 +224,8 @@ def test_the_password_is_tried_when_it_is_asked_for(
         return answers.pop(0)
 
     lesson = load_lesson(OWN[0])
-    found, server = start.find_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
+    named = start.NamedServer(destination, ask=refuse, ask_unseen=ask_unseen)
+    found, server = named.prepare(lesson)
     assert found == lesson
     assert isinstance(server, LiveLessonServer)
     assert server.known == Known(user=USER, password=USERS[USER], host=dovecot.host)
@@ -235,7 +235,7 @@ def test_the_password_is_tried_when_it_is_asked_for(
     assert "mistyped" not in said + asked[1]
     answers[:] = ["a", "b", "c"]
     with pytest.raises(UsageError, match="has refused 3 passwords"):
-        start.find_server(lesson, destination, ask=refuse, ask_unseen=ask_unseen)
+        named.prepare(lesson)
 
 
 def refuse(question: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from poptalk.lesson.actions import Answered, SessionState
 from poptalk.lesson.document.model import Mistake, Prose, Turn, turns
-from poptalk.lesson.feedback import MAX_CHARACTERS, tidied
+from poptalk.lesson.feedback import MAX_CHARACTERS, on_style, tidied
 from poptalk.lesson.judge import MISSES, Judgement, JudgementKind, judge, judge_free
 from poptalk.pop3.commands import VERBS, State, parse_command
 from poptalk.transcript.parser import parse_dialogue
@@ -50,9 +50,6 @@ def verdict_on(
     ("dialogue", "line", "reply", "kind", "words"),
     [
         (STAT, "STAT", ["+OK 2 320"], JudgementKind.WANTED, ""),
-        (STAT, "stat", ["+OK 2 320"], JudgementKind.WANTED, "any case. (RFC 1939 §3)"),
-        (STAT, " STAT", ["+OK 2 320"], JudgementKind.WANTED, "One space"),
-        (RETR_2, "RETR  2", ["+OK", "x", "."], JudgementKind.WANTED, "One space"),
         (RETR_2, "STAT", ["+OK 2 320"], JudgementKind.ASIDE, "`STAT` is fine here: how many mess"),
         (RETR_2, "RETR 1", ["+OK", "."], JudgementKind.WRONG_ARGUMENTS, "another message number"),
         (RETR_2, "RETR", ["-ERR"], JudgementKind.WRONG_ARGUMENTS, "one message number: `RETR msg`"),
@@ -69,7 +66,7 @@ def verdict_on(
         (RETR_2, "hint", ["-ERR"], JudgementKind.ASIDE, "write `:hint`"),
         (RETR_2, "", ["-ERR"], JudgementKind.ASIDE, "empty line"),
         (RETR_2, "  ", ["-ERR"], JudgementKind.UNKNOWN, "line of spaces"),
-        (RETR_2, "XYZZY", ["+OK nothing happens"], JudgementKind.ASIDE, "poptalk does not know"),
+        (RETR_2, "XYZZY", ["+OK nothing happens"], JudgementKind.ASIDE, "poptalk doesn't know"),
         (RETR_2, "USER bob", ["-ERR"], JudgementKind.WRONG_STATE, "logged in already"),
         (RETR_2, "RETR 2", ["-ERR no"], JudgementKind.REFUSED, "is there a message 2?"),
         (RETR_2, "RETR 9", ["-ERR no"], JudgementKind.WRONG_ARGUMENTS, "another message number"),
@@ -91,16 +88,16 @@ def test_verdicts(
 
 def test_a_command_that_needs_a_login() -> None:
     answer = answered("LIST", "-ERR", state=State.AUTHORIZATION)
-    nobody = judge(awaited(RETR_2), answer, {}, seen=SessionState(named=False))
+    nobody = judge(awaited(RETR_2), answer, {}, before=SessionState(named=False))
     assert nobody.kind is JudgementKind.WRONG_STATE
     assert "you are in AUTHORIZATION: `USER` and `PASS` are missing" in nobody.text
-    named = judge(awaited(RETR_2), answer, {}, seen=SessionState(named=True))
+    named = judge(awaited(RETR_2), answer, {}, before=SessionState(named=True))
     assert "`PASS` is missing" in named.text
 
 
 def test_a_password_without_a_name() -> None:
     answer = answered("PASS jones", "-ERR", state=State.AUTHORIZATION)
-    verdict = judge(awaited(STAT), answer, {}, seen=SessionState(named=False))
+    verdict = judge(awaited(STAT), answer, {}, before=SessionState(named=False))
     assert verdict.kind is JudgementKind.WRONG_STATE
     assert "right after a `USER`" in verdict.text
 
@@ -121,13 +118,13 @@ def test_a_refusal_is_explained_by_its_code() -> None:
 
 def test_a_message_that_is_marked() -> None:
     answer = answered("RETR 2", "-ERR deleted")
-    verdict = judge(awaited(RETR_2), answer, {}, seen=SessionState(marked=frozenset({2})))
+    verdict = judge(awaited(RETR_2), answer, {}, before=SessionState(marked=frozenset({2})))
     assert "`RSET` takes marks back" in verdict.text
 
 
 def test_a_reply_that_differs_because_of_a_mark() -> None:
     turn = awaited("C: STAT\nS: +OK 2 320")
-    verdict = judge(turn, answered("STAT", "+OK 1 120"), {}, spoilt={2})
+    verdict = judge(turn, answered("STAT", "+OK 1 120"), {}, stray={2})
     assert verdict.kind is JudgementKind.OTHER_REPLY
     assert "message 2 is marked" in verdict.text
 
@@ -186,6 +183,23 @@ def test_a_mistake_speaks_first() -> None:
     assert verdict.kind is JudgementKind.MISTAKE
     assert verdict.mistake is other
     assert verdict.text == "That was message 1. This is about 2."
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "line", "reply", "remark"),
+    [
+        (STAT, "stat", ["+OK 2 320"], "any case. (RFC 1939 §3)"),
+        (STAT, " STAT", ["+OK 2 320"], "One space"),
+        (RETR_2, "RETR  2", ["+OK", "x", "."], "One space"),
+    ],
+)
+def test_a_line_passes_with_a_remark_on_its_style(
+    dialogue: str, line: str, reply: list[str], remark: str
+) -> None:
+    verdict = verdict_on(dialogue, line, *reply)
+    assert verdict.kind is JudgementKind.WANTED
+    assert verdict.command is not None
+    assert remark in on_style(verdict.command)
 
 
 def test_the_answer_comes_before_any_mistake() -> None:
@@ -299,7 +313,7 @@ def test_every_line_gets_a_short_verdict_that_does_not_give_the_answer_away(
 ) -> None:
     answer = Answered(line=line, sasl=sasl, lines=(reply,), before=state, after=state)
     bindings = {"user": "bob", "password": "correct-horse"}
-    verdict = judge(awaited(dialogue), answer, bindings, seen=SessionState(named=named))
+    verdict = judge(awaited(dialogue), answer, bindings, before=SessionState(named=named))
     assert len(verdict.text) <= MAX_CHARACTERS
     assert "correct-horse" not in verdict.text + verdict.why
     assert "4711" not in verdict.text or b"4711" in line
@@ -308,11 +322,12 @@ def test_every_line_gets_a_short_verdict_that_does_not_give_the_answer_away(
 
 
 @given(secret=st.from_regex(r"[a-z]{3}[0-9]{4,8}zq", fullmatch=True))
+@example(secret="utf0008zq")
 def test_a_password_that_was_typed_is_in_no_comment(secret: str) -> None:
     for line in (f"PASS {secret}", f"AUTH PLAIN {secret}", f"APOP bob {secret}", secret):
         for dialogue in (RETR_2, LOGIN):
             answer = answered(line, "-ERR", state=State.AUTHORIZATION)
-            verdict = judge(awaited(dialogue), answer, KNOWN, seen=SessionState(named=True))
+            verdict = judge(awaited(dialogue), answer, KNOWN, before=SessionState(named=True))
             assert secret not in (verdict.text + verdict.why).lower()
 
 
@@ -325,7 +340,7 @@ def test_what_looks_like_a_blank_and_is_none_is_a_word() -> None:
 def test_a_password_at_the_wrong_place_is_not_quoted() -> None:
     """Somebody forgets PASS, and the password looks like a command."""
     answer = answered("stats", "-ERR", state=State.AUTHORIZATION)
-    verdict = judge(awaited(LOGIN), answer, {"password": "stats"}, seen=SessionState(named=True))
+    verdict = judge(awaited(LOGIN), answer, {"password": "stats"}, before=SessionState(named=True))
     assert "stats" not in verdict.text.lower()
 
 

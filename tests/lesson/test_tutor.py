@@ -520,7 +520,7 @@ def test_the_state_is_told_in_words() -> None:
         ),
     )
     run.lose()
-    assert "No connection stands." in str(run.tutor.state())
+    assert "There is no connection." in str(run.tutor.state())
 
 
 def test_every_local_command_works_at_every_prompt() -> None:
@@ -624,7 +624,7 @@ def test_open_brings_a_lost_connection_back() -> None:
     assert run.awaits(Awaiting.PAUSE)
     assert run.last.text == "Back where you were; sent again for you: `USER`, `PASS`, `RETR`."
     run.ask(run.tutor.open())
-    assert "stands already" in run.last.text
+    assert "connected already" in run.last.text
 
 
 def test_a_connection_that_cannot_be_made_is_tried_again() -> None:
@@ -675,6 +675,25 @@ def test_a_chosen_number_is_replayed() -> None:
     assert run.sent[-1] == b"RETR 3"
     run.enter("LIST 3")
     assert run.awaits(Awaiting.OVER)
+
+
+@pytest.mark.parametrize("reply", [b"-ERR not now\r\n", b""])
+def test_a_server_that_has_lost_its_tls_gets_no_password(reply: bytes) -> None:
+    asked = []
+
+    def mangle(line: bytes, usual: bytes) -> bytes:
+        asked.append(line)
+        return reply if asked.count(b"STLS") > 1 and line == b"STLS" else usual
+
+    login = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK\n"
+    lesson = lesson_of(f"## Look\n\n```pop3\n{login}C: STAT\nS: +OK\n```\n\n> [!TIP]\n> Any.\n")
+    known = Known(user="mrose", password="tanstaaf")
+    run = Drill(Tutor(lesson, live=True, known=known), mangle=mangle).begin()
+    run.enter("STLS", "USER mrose", "PASS tanstaaf").lose().enter("")
+    assert asked[-1] == b"STLS"
+    run.lose()
+    assert run.awaits(Awaiting.CLOSED)
+    assert run.last.text == "TLS doesn't begin as it did before, so nothing secret was sent."
 
 
 def test_a_live_server_sees_nothing_but_the_login_again() -> None:

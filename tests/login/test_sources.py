@@ -139,7 +139,7 @@ def test_netrc(tmp_path: Path) -> None:
     with pytest.raises(NoPassword, match="no entry for mail"):
         found(SourceKind.NETRC, str(path))
     path.write_text(f"nonsense {SECRET}\n")
-    with pytest.raises(NoPassword, match="no netrc") as refused:
+    with pytest.raises(NoPassword, match="not a netrc") as refused:
         found(SourceKind.NETRC, str(path))
     assert SECRET.split()[0] not in str(refused.value)
     with pytest.raises(NoPassword, match="cannot be read"):

@@ -1,4 +1,4 @@
-"""What real mail gets wrong, one letter for each: every view of it, as people see it."""
+"""Mistakes in real mail, a message for each: every view of it, as people see it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE = 60.0
 
 
 def seen(name: str, octets: bytes) -> str:
-    """Return a view of a letter without its bars."""
+    """Return a view of a message without its bars."""
     deadline = TimeLimit(PATIENCE)
     rows = [plain_text(row) for row in view(name, octets, columns=100, deadline=deadline)]
     return "\n".join(row.removeprefix("|").removeprefix(" ") for row in rows)

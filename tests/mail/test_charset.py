@@ -1,4 +1,4 @@
-"""Labels of charsets as the field uses them, and octets that are not in them."""
+"""Labels of charsets in real mail, and octets that aren't in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers as real programs write them."""
+"""Headers as in real mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letters that were made to hurt, and letters made by chance: no view raises, and none takes long.
+"""Messages made to do harm, and random ones: no view raises, and none takes long.
 
 ``POPTALK_MUTATED_LETTERS=2000 pytest tests/mail/test_limits.py`` tries more than the suite does.
 """
@@ -22,7 +22,7 @@ from tests.mail.test_words import CALENDAR
 EXAMPLES = int(os.environ.get("POPTALK_MUTATED_LETTERS", "150"))
 
 MOST_SECONDS = 2.0
-"""Of a view: the time of its own thread, since the suite shares the machine with others."""
+"""For a view, in its own thread's time, since other tests run at the same time."""
 
 HTML = b"Content-Type: text/html\r\n\r\n"
 MULTIPART = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -85,7 +85,7 @@ def test_what_raises_is_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "this part could not be read" in "\n".join(
         plain_text(row) for row in view("structure", LETTER, columns=200)
     )
-    monkeypatch.setattr("poptalk.mail.view.parse", fail)
+    monkeypatch.setattr("poptalk.mail.message.parse", fail)
     (row,) = view("structure", LETTER, columns=200)
     assert plain_text(row).startswith("| this message could not be read: AssertionError(")
 
@@ -163,7 +163,7 @@ PIECES = (
 
 
 def mutated(seed: int) -> bytes:
-    """Return one of the letters, changed in a few places."""
+    """Return one of the messages, changed in a few places."""
     chance = random.Random(seed)
     octets = bytearray(chance.choice(ORIGINALS))
     for _ in range(chance.randint(1, 12)):

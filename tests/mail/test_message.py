@@ -1,4 +1,4 @@
-"""Messages taken apart: the usual ones, the odd ones, and any octets at all."""
+"""Parsing messages: usual ones, odd ones, and any octets at all."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_no_piece_of_a_letter_does_either(start: int, stop: int) -> None:
     ids=["parts", "messages"],
 )
 def test_parts_nested_without_end(level: bytes) -> None:
-    """Python's own reader goes as deep as they do, and gives up."""
+    """Python's own parser recurses as deep as they are nested, and gives up."""
     message = parse(b"".join(level % (n, n) for n in range(5_000)) + b"\r\nhi\r\n")
     [part] = parts(message)
     assert part.defects == ("nested too deeply",)

@@ -1,4 +1,4 @@
-"""What poptalk reads out of a message, as rows of a screen."""
+"""The views of a message, as rows on the screen."""
 
 from __future__ import annotations
 

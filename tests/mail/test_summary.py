@@ -25,7 +25,7 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def meant(choice: str, found: Summary, *, now: datetime = NOW) -> bool:
-    """Tell whether a message is one of those that are chosen."""
+    """Return whether a message is selected."""
     return parse_choice(choice, now=now).takes(found)
 
 
@@ -80,3 +80,20 @@ def test_any_octets_make_a_harmless_row(octets: bytes, columns: int) -> None:
     (row,) = summary_rows([summary(1, b"Date: " + octets, size=None)], columns=columns)
     assert plain_text(row).isprintable()
     assert cells(plain_text(row)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("choice", "numbers"),
+    [
+        ("", [1, 2, 4, 7]),
+        ("2", [2]),
+        ("2-4, 7", [2, 4, 7]),
+        ("3-", [4, 7]),
+        ("4-2", []),
+        ("2-0", []),
+        ("last 2 and 1-4", [4]),
+    ],
+)
+def test_which_numbers_are_meant(choice: str, numbers: list[int]) -> None:
+    sizes = dict.fromkeys((1, 2, 4, 7), 100)
+    assert parse_choice(choice, now=NOW).by_size(sizes) == numbers

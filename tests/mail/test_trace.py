@@ -1,4 +1,4 @@
-"""The way that a message came."""
+"""The path of a message."""
 
 from __future__ import annotations
 

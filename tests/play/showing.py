@@ -18,7 +18,6 @@ from poptalk.play.demo import Demo
 from poptalk.play.dialogue import DialogueServer, lesson_of
 from poptalk.play.notes import NotesFile
 from poptalk.play.pace import Pace, Tempo
-from poptalk.play.script import Script
 from poptalk.play.stage import Stage
 from poptalk.pop3.events import Event, Sent
 from poptalk.shell.commands.general import LOCAL_COMMANDS
@@ -116,11 +115,10 @@ async def showing(
     terminal = Terminal(columns, rows)
     with contextlib.ExitStack() as opened:
         if path.suffix == ".md":
-            script = Script(lesson=load_lesson(path))
-            server = server or opened.enter_context(PracticeLessonServer(script.lesson))
+            lesson = load_lesson(path)
+            server = server or opened.enter_context(PracticeLessonServer(lesson))
         else:
             lesson, dialogue = lesson_of(str(path))
-            script = Script(lesson=lesson, headings=False, goes_on=True)
             server = server or opened.enter_context(DialogueServer(dialogue, lesson))
         keys = opened.enter_context(create_pipe_input())
         stage = opened.enter_context(Stage(answering_output(terminal, keys), free_rows=free_rows))
@@ -129,9 +127,10 @@ async def showing(
             theme=theme, color=True, timeout=TIMEOUT, history_path=None, commands=LOCAL_COMMANDS
         )
         demo = Demo(
-            script,
+            lesson,
             server,
             stage,
+            is_dialogue=path.suffix != ".md",
             start=start,
             bare=bare,
             pace=pace,

@@ -14,7 +14,7 @@ from poptalk.lesson.library import lesson_files
 from poptalk.lesson.server import ASIDE, PracticeLessonServer
 from poptalk.play.pace import Pace
 from poptalk.practice.observers import Observer, Peer
-from poptalk.transcript.match import Agreement, match_client
+from poptalk.transcript.match import match_line
 from poptalk.transcript.model import ClientLine, Send
 from tests.play.showing import F1, F2, F3, F4, F5, PAGE_DOWN, TAB, Showing, showing
 from tests.shell.shells import ENTER
@@ -83,7 +83,7 @@ def is_as_written(lesson: Lesson, octets: bytearray) -> bool:
         not rest
         and len(sent) == len(written)
         and all(
-            isinstance(match_client(step, line, known), Agreement)
+            match_line(step, line, known) is not None
             for step, line in zip(written, sent, strict=True)
         )
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +67,26 @@ def test_the_terminal_is_given_back_and_nothing_is_kept(tmp_path: Path, key: str
         assert margins is None or (margins.top, margins.bottom) == (0, 17)
         assert not CYAN_OR_MAGENTA.search(pty.raw)
     assert list(tmp_path.iterdir()) == [], "neither progress nor history is touched"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="there is no /proc here")
+def test_a_demo_that_is_stopped_gives_all_rows_back(tmp_path: Path) -> None:
+    # A program can be stopped only where somebody can continue it: below a shell with job control.
+    shell = ["sh", "-c", 'set -m; "$@"; echo it is stopped; sleep 0.1; fg >&2; exit 0', "sh"]
+    command = [*shell, *poptalk("play", "3", "--free-rows", "4")]
+    with Pty(command, columns=60, rows=18, env=environment(XDG_STATE_HOME=str(tmp_path))) as pty:
+        pty.wait_for("Enter begins>")
+        assert b"\x1b[1;14r" in pty.raw
+        program = Path(f"/proc/{pty.process.pid}/task/{pty.process.pid}/children").read_text()
+        os.kill(int(program), signal.SIGTSTP)
+        pty.wait_for("it is stopped")
+        stopped = bytes(pty.raw)
+        assert stopped.rindex(b"\x1b[r") > stopped.rindex(b"\x1b[1;14r")
+        pty.wait_until(lambda: bytes(pty.raw).rindex(b"\x1b[1;14r") > len(stopped) - 1)
+        pty.wait_for("Enter begins>")
+        assert not any(pty.lines()[14:])
+        pty.send(CTRL_D)
+        assert pty.wait_exit() == 0
 
 
 def test_the_speaker_has_a_second_terminal(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from poptalk.pop3.server.texts import Occasion, Texts
 TIMESTAMP = b"<1896.697170952@dbc.mtview.ca.us>"
 
 CREDENTIALS = Credentials(password=b"tanstaaf", token=b"mF_9.B5f-4.1JqM")
-"""Those of mrose."""
+"""The credentials of mrose."""
 
 LETTERS = (
     b"Subject: one\r\n\r\nfirst\r\n.\r\n..\r\n.dot\r\nlast\r\n",
@@ -94,12 +94,12 @@ class Desk:
             self.greeting = self.pull()
 
     def send(self, data: bytes) -> bytes:
-        """Feed octets and return all that is answered."""
+        """Feed octets and return all answers."""
         self.session.receive_data(data)
         return self.pull()
 
     def send_cut(self, data: bytes, cuts: Iterable[int]) -> bytes:
-        """Feed octets cut at positions and return all that is answered."""
+        """Feed octets, cut at positions, and return all answers."""
         edges = [0, *cuts, len(data)]
         pairs = itertools.pairwise(edges)
         return b"".join(self.send(data[start:stop]) for start, stop in pairs)

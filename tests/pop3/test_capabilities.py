@@ -1,4 +1,4 @@
-"""Capabilities and response codes: the registries, and how lines are read."""
+"""Capabilities and response codes: the registries, and how lines are parsed."""
 
 from __future__ import annotations
 

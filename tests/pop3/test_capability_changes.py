@@ -1,4 +1,4 @@
-"""Two answers to CAPA, and what is said of their differences."""
+"""Two answers to CAPA, and the explanations of their differences."""
 
 from __future__ import annotations
 

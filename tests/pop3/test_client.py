@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.client.session import MAX_LINE_KEPT, ClientSession
+from poptalk.pop3.client import MAX_LINE_KEPT, ClientSession
 from poptalk.pop3.commands import VERBS, Span, State
 from poptalk.pop3.events import (
     BodyChunk,
@@ -58,12 +58,12 @@ def after(
 
 
 def send(session: ClientSession, data: bytes) -> list[Any]:
-    """Send, for tests that look into the events of one kind."""
+    """Send octets, for tests that look at events of one kind."""
     return list(session.send(data))
 
 
 def first(events: list[Any]) -> Any:
-    """Return the first event, of whatever kind the test expects."""
+    """Return the first event, which has the kind that the test expects."""
     return events[0]
 
 

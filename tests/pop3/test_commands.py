@@ -1,4 +1,4 @@
-"""A command line taken apart."""
+"""Parsing a command line."""
 
 import pytest
 from hypothesis import given

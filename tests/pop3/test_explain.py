@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.client.explain import (
+from poptalk.pop3.commands import VERBS, State, parse_command
+from poptalk.pop3.explain import (
     MOST_LINES,
     Explanation,
     LoginFacts,
@@ -16,7 +17,6 @@ from poptalk.pop3.client.explain import (
     faults_of_answer,
     why_login_refused,
 )
-from poptalk.pop3.commands import VERBS, State, parse_command
 from poptalk.pop3.replies import RESPONSE_CODES, other_protocol, parse_status_line
 
 
@@ -25,7 +25,7 @@ def reply(command: bytes, status: bytes, *lines: bytes) -> list[Explanation]:
 
 
 def meaning_of(part: bytes, explanations: list[Explanation]) -> str:
-    """Return what is said of a part; it must be there once."""
+    """Return the meaning of a part, which must occur once."""
     (found,) = [e.meaning for e in explanations if e.part == part]
     return found
 
@@ -224,7 +224,7 @@ def test_what_is_no_command_is_said_to_be_none_and_not_repeated() -> None:
     assert b"hunter2" not in b"".join(e.part for e in explanations)
 
 
-# What has not come, what must be refused, what answers nothing.
+# Replies that haven't come, must be negative, or answer nothing.
 
 
 def test_what_has_not_come() -> None:

@@ -29,7 +29,7 @@ def test_every_reply_is_explained(path: Path) -> None:
 
 
 def _says_more_than_yes_or_no(reply: Explained) -> bool:
-    """Tell whether something beyond the status indicator is explained."""
+    """Return whether more than the status indicator is explained."""
     indicator, *others = reply.explanations
     assert parse_status_line(reply.lines[0]).status is not Status.OTHER
     return bool(others) and indicator.clause is not None

@@ -1,4 +1,4 @@
-"""Secrets that a server repeats are masked where they stand."""
+"""Secrets that a server repeats are masked."""
 
 from base64 import b64encode
 from itertools import pairwise
@@ -53,7 +53,7 @@ def test_nothing_spoken_nothing_masked() -> None:
 
 
 MIXED = st.binary(min_size=3, max_size=20).map(lambda octets: b"7%ba" % octets)
-"""Secrets that are no ordinary word."""
+"""Secrets that aren't ordinary words."""
 
 
 @given(MIXED, st.binary(), st.binary())
@@ -73,7 +73,7 @@ WORD = st.text("abjones7 -'", min_size=1, max_size=12).map(str.encode)
 
 @given(WORD, st.lists(WORD).map(b" ".join))
 def test_nothing_around_a_mask_tells_what_it_hides(secret: bytes, line: bytes) -> None:
-    """It hides whole words: no letter touches it that belongs to the word."""
+    """A mask hides whole words: no letter of the word is left beside it."""
     masked = spoken(secret).mask(line)
     for before, after in pairwise(masked.split(MASK)):
         # A secret may itself end in a mark or a space.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from poptalk.pop3.capabilities import CapabilityLists
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import Limits, State
 from poptalk.pop3.events import Challenge
 from poptalk.pop3.sasl.mechanism import ServerMechanism
@@ -40,11 +40,11 @@ OFFERED = CapabilityLists(
 NO_PLAINTEXT_IN_CLEAR = CapabilityLists(
     clear=(b"SASL CRAM-MD5", b"STLS"), clear_logged_in=(), tls=(SASL,), tls_logged_in=()
 )
-"""RFC 5034 §4 wants a server that can be set up so."""
+"""RFC 5034 §4 requires that a server can be configured like this."""
 
 
 class Mutual(PlainServer):
-    """PLAIN, but the server has a proof of its own, as SCRAM's has (RFC 5802 §3)."""
+    """PLAIN, but with a proof of the server, as in SCRAM (RFC 5802 §3)."""
 
     def last_challenge(self, *, accepted: bool) -> bytes | None:
         return b"v=proof" if accepted else None
@@ -72,7 +72,7 @@ def desk(
 
 
 def err(occasion: Occasion, mechanism: bytes = b"PLAIN", **fields: bytes) -> bytes:
-    """Return the negative answer to be expected."""
+    """Return the expected negative answer."""
     text = occasion.text.encode().replace(b"{mechanism}", mechanism)
     for field, value in fields.items():
         text = text.replace(b"{%b}" % field.encode(), value)
@@ -185,7 +185,7 @@ def test_dialogue(name: str) -> None:
     assert session.send(sent) == answer
     in_order = answer.endswith(OK)
     assert session.session.state is (State.TRANSACTION if in_order else State.AUTHORIZATION)
-    # Whatever went wrong leaves no trace (RFC 5034 §4).
+    # A failure leaves no trace (RFC 5034 §4).
     if not in_order:
         assert session.log_in().session.state is State.TRANSACTION
 
@@ -200,7 +200,7 @@ def test_cut_at_every_octet(name: str) -> None:
 
 @pytest.mark.parametrize("name", DIALOGUES)
 def test_both_cores_understand_each_other(name: str) -> None:
-    """Line by line: what the client core takes for a challenge is what the server asked."""
+    """Line by line, what the client core takes for a challenge is one of the server."""
     sent, answer = DIALOGUES[name]
     server, client = desk(), ClientSession()
     client.receive_data(server.greeting)
@@ -326,7 +326,7 @@ def test_an_initial_response_keeps_the_line_within_255_octets() -> None:
 
 
 def test_a_response_may_be_much_longer_than_a_command() -> None:
-    """The limit is that of a line, the line end included; AUTH works the same behind it."""
+    """The limit is that of a line with its line end; afterwards AUTH still works."""
     longest = (Limits().sasl_line - 2) // 4 * 3
     fits = b64encode(b"\0mrose\0".ljust(longest, b"x"))
     assert desk().send(b"AUTH PLAIN\r\n%b\r\n" % fits) == b"+ \r\n" + FAILED

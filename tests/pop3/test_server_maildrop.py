@@ -1,4 +1,4 @@
-"""The server core and its maildrop: sizes are asked for when needed, and messages may vanish."""
+"""The server core and its maildrop: sizes are requested when needed, and messages may vanish."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WITHOUT_SIZES = Texts({Occasion.LOGGED_IN: "in", Occasion.LISTING_FOLLOWS: "{mes
 
 
 class RecordingMaildrop(MemoryMaildrop):
-    """Messages of which some can vanish; tells whose size was asked for."""
+    """Messages that can vanish; it records which sizes were requested."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The server core's output: long replies cost no memory, and wait for whoever pulls them."""
+"""The output of the server core: long replies need no memory, and wait until they are pulled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MEGABYTE = 1024 * 1024
 
 
 class HugeMaildrop:
-    """One message, made while it is read; many more that are only listed."""
+    """One message that is made while it is read, and many more that are only listed."""
 
     def __init__(self, *, megabytes: int = 1, count: int = 1, dot_lines: bool = True) -> None:
         self.block = (b".dotted\r\n" if dot_lines else b"a line.\r\n") * (MEGABYTE // 4 // 9)
@@ -46,7 +46,7 @@ def logged_in_to(maildrop: HugeMaildrop) -> Desk:
 
 
 def pulled(desk: Desk) -> tuple[int, int]:
-    """Pull all output; return its octets and the most memory that this took."""
+    """Pull all output; return its octets and the peak memory."""
     tracemalloc.start()
     try:
         octets = 0

@@ -22,7 +22,7 @@ BODIES = {
     b"bare\n.\nlf\r\n": b"bare\n..\nlf\r\n.\r\n",
 }
 
-# Few octets, so that dots and line ends meet in every way.
+# Few different octets, so that dots and line ends come in every order.
 texts = st.lists(st.sampled_from([b".", b"\r\n", b"\r", b"\n", b"a", b"\r\n.\r\n"])).map(b"".join)
 
 
@@ -64,7 +64,7 @@ def test_there_and_back_again(body: bytes, cuts: list[int], other_cuts: list[int
 
 
 def test_a_dot_that_begins_a_chunk_after_a_large_one() -> None:
-    """Twisted sent such a line bare, when it began at octet 16,384 of the message."""
+    """Twisted sent such a line unstuffed, if it began at octet 16,384 of the message."""
     first = b"x" * 16_382 + b"\r\n"
     assert b"".join(stuff([first, b".\r\n"])) == first + b"..\r\n.\r\n"
 

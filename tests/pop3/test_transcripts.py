@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from poptalk.config import mailbox_directory
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import State
 from poptalk.pop3.events import BodyChunk, Event, Greeting, Reply, ReplyEnd, TlsRequested, Violation
 from poptalk.pop3.server.events import (
@@ -28,7 +28,7 @@ from poptalk.pop3.server.events import (
 from poptalk.pop3.server.session import ServerSession
 from poptalk.practice.accounts import ACCOUNTS, AccountBook
 from poptalk.practice.maildrop import Store, locate
-from poptalk.transcript.match import Agreement, Comparison, match_client, match_reply
+from poptalk.transcript.match import Agreement, Comparison, match_line, match_reply
 from poptalk.transcript.model import (
     Action,
     AnyLines,
@@ -55,7 +55,7 @@ class BackToBack:
         self.client = ClientSession()
         self.server = ServerSession(timestamp=TIMESTAMP)
         self.replies: deque[list[bytes]] = deque()
-        """Whole replies that have not been asked for, each as lines without their ends."""
+        """Whole replies that the test hasn't taken yet, each as lines without their ends."""
         self.commands: deque[bytes] = deque()
         """Command lines that the server has read."""
         self.greeting = b""
@@ -71,7 +71,7 @@ class BackToBack:
         self._pump()
 
     def send(self, line: bytes) -> None:
-        """Let the client send a line, and bring over all that follows from it."""
+        """Let the client send a line, and carry over everything that follows."""
         data = line + b"\r\n"
         for event in self.client.send(data):
             self._hear(event)
@@ -81,7 +81,7 @@ class BackToBack:
         assert self.client.state is self.server.state
 
     def negotiate_tls(self) -> None:
-        """Do as if both sides had shaken hands."""
+        """Pretend that the TLS handshake has taken place."""
         assert self.tls_requested
         self.tls_requested = False
         for event in self.client.tls_established():
@@ -155,14 +155,14 @@ class BackToBack:
 
 
 def mailbox_of(dialogue: Dialogue) -> str:
-    """Read which maildrop a transcript is about."""
+    """Return the maildrop that a transcript is about."""
     first = dialogue.steps[0]
     assert isinstance(first, Comment)
     return first.text.removeprefix("maildrop: ")
 
 
 class Run:
-    """A transcript being run."""
+    """The run of a transcript."""
 
     def __init__(self, dialogue: Dialogue, *, piece: int) -> None:
         mailbox = mailbox_of(dialogue)
@@ -189,7 +189,9 @@ class Run:
         self.pair.send(line)
         read = self.pair.commands.popleft()
         assert read == line
-        self._agree(match_client(act.step, read, self._all_bindings()))
+        found = match_line(act.step, read, self._all_bindings())
+        assert found is not None
+        self._bindings = found
 
     def _follow(self, direction: Direction) -> None:
         match direction.side, direction.action:

@@ -1,4 +1,4 @@
-"""The table of commands: every row is sane, and its example is a dialogue that the row explains."""
+"""The table of commands: every row is plausible, and explains its own example."""
 
 import re
 from pathlib import Path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.pop3.sasl.mechanism import ApopProof, PasswordProof, TokenProof
+from poptalk.pop3.sasl.mechanism import DigestProof, PasswordProof, TokenProof, apop_digest
 from poptalk.pop3.server.events import LoginAttempt
 from poptalk.practice.accounts import (
     ACCOUNTS,
@@ -63,7 +63,7 @@ def test_by_password(name: bytes, password: bytes, account: Account | None) -> N
     ],
 )
 def test_by_the_digest_of_rfc_1939(name: bytes, digest: bytes, account: Account | None) -> None:
-    proof = ApopProof(timestamp=TIMESTAMP, digest=digest)
+    proof = DigestProof(challenge=TIMESTAMP, digest=digest, make=apop_digest)
     assert AccountBook(ACCOUNTS).find(LoginAttempt(name=name, proof=proof)) is account
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.events import Violation, ViolationKind
 from poptalk.practice.faults.plan import FAULTS
 from poptalk.practice.server import Server

@@ -101,4 +101,4 @@ def test_a_number_of_connections_that_makes_no_sense(
 ) -> None:
     with pytest.raises(SystemExit):
         parse("serve", [f"--connections={number}"])
-    assert "a number from 1 to 1,000,000 is needed" in capsys.readouterr().err
+    assert "isn't a number from 1 to 1,000,000" in capsys.readouterr().err

@@ -163,7 +163,7 @@ def test_a_port_that_is_none(port: str, capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit) as stopped:
         refused(f"--port={port}")
     assert stopped.value.code == 2
-    assert "a port is a number" in capsys.readouterr().err
+    assert "isn't a port: a number from 0 (any) to 65535" in capsys.readouterr().err
 
 
 def test_another_address_is_warned_about() -> None:

@@ -1,9 +1,10 @@
-"""Recordings and replays for the tests: a dialogue, a server of the tests, and what came of it."""
+"""Recordings and replays for the tests: a dialogue, a server of the tests, and the result."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,19 +21,19 @@ from poptalk.transcript.parser import parse_dialogue
 from poptalk.transcript.placeholders import Known
 from tests.shell.shells import Address
 
-TIMEOUT = 5.0  # seconds; a server of the tests answers at once
+TIMEOUT = 5.0  # seconds; the servers of the tests answer at once
 BOB = Known(user="bob", password="jones")
 
 
 class Result(NamedTuple):
-    """What came of a replay."""
+    """The result of a replay."""
 
     replay: Replay
     occurrences: list[Occurrence]
 
     @property
     def difference(self) -> Difference | None:
-        """The first thing that was not as written."""
+        """The first difference."""
         return self.replay.difference
 
     @property
@@ -58,7 +59,8 @@ def replayed(
 
     dialogue = parse_dialogue(text, name="test.pop3")
     serving = Serving(destination=destination, connect=connect, known=known)
-    with Replay(dialogue, serving, RunSettings(exact=exact), bindings=bindings) as replay:
+    options = RunSettings(exact=exact)
+    with closing(Replay(dialogue, serving, options, bindings=bindings)) as replay:
         return Result(replay, list(replay.run()))
 
 

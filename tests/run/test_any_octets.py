@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from poptalk.net.connection import Link
 from poptalk.net.errors import ConnectionLost
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.events import Reply
 from poptalk.run.run import read_dialogue
@@ -60,7 +60,7 @@ AWKWARD = st.sampled_from(
         *(b"+OK", b"-ERR", b"+OK [X-A/B] y", b"+OK 1 2", b"+OK jones", b"-ERR [IN-USE] jones"),
     ]
 )
-"""Lines that mean something else when nobody takes care."""
+"""Lines that mean something else if they aren't escaped."""
 
 ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\n", b"\r\r\n", b" \r\n"])
 
@@ -75,7 +75,7 @@ SAID = st.one_of(
     st.lists(LINES, max_size=3).map(b"".join),
     OCTETS,
 )
-"""What a server says after a line, as far as it comes."""
+"""What a server says after a line."""
 
 COMMANDS = st.sampled_from(
     [
@@ -95,7 +95,7 @@ A log hides a password, and a replay sends the one that it is given: only bob's 
 
 
 class Turn(NamedTuple):
-    """What a server says at one go."""
+    """What a server says at once."""
 
     lines: int
     """How many lines it reads first."""
@@ -108,7 +108,7 @@ class Turn(NamedTuple):
 
 
 def turns(typed: Sequence[bytes], said: Sequence[bytes], *, at_once: bool) -> list[Turn]:
-    """Add to what a server says what it takes to make all replies complete."""
+    """Add what is needed to make all replies complete."""
     core = ClientSession()
     lines = [b"", *(line + b"\r\n" for line in typed)]
     if at_once:
@@ -121,10 +121,10 @@ def turns(typed: Sequence[bytes], said: Sequence[bytes], *, at_once: bool) -> li
         for _ in range(MOST_STEPS_TO_AN_END):
             for octet in left:
                 if core.settled:
-                    break  # What comes unasked belongs to this line or to the next by chance.
+                    break  # Whether unsolicited lines belong to this line or the next is chance.
                 said_now += bytes([octet])
                 replies = [e for e in core.receive_data(bytes([octet])) if isinstance(e, Reply)]
-                # A lone dot's line ends as the first line of its reply does, in CRLF or in LF.
+                # The line of a lone dot ends as the first line of its reply does, in CRLF or LF.
                 end = replies[-1].status_line.end if replies else end
             if core.settled:
                 break
@@ -135,14 +135,14 @@ def turns(typed: Sequence[bytes], said: Sequence[bytes], *, at_once: bool) -> li
 
 @dataclass(frozen=True, slots=True)
 class Hear(Step):
-    """Read one line; a client that goes away without one has ended its session."""
+    """Read one line; a client that closes the connection has ended its session."""
 
     def play(self, channel: Channel) -> None:
         channel.receive_until(b"\n")
 
 
 def playing(turns: Sequence[Turn], cuts: Sequence[int]) -> ScriptedServer:
-    """Make a server that says them, in pieces."""
+    """Make a server that sends them, in pieces."""
     steps: list[Step] = []
     for turn in turns:
         steps += [Hear()] * turn.lines
@@ -180,7 +180,7 @@ def sending(line: bytes) -> str:
 
 
 def answered(shell: Shell, server: ScriptedServer, lines: int) -> bool:
-    """Tell whether the server has so many lines and owes nothing, or the connection is gone."""
+    """Return whether the server has so many lines and owes nothing, or the connection has ended."""
     sent = server.received.count(b"\n") >= lines
     return not shell.connected or (sent and shell.session.core.settled)
 
@@ -269,12 +269,12 @@ def test_no_difference(
     log = tmp_path_factory.mktemp("log") / "log.pop3"
     at_once = driver is pipe_at_once
     if at_once:
-        # No server waits for what comes after AUTH before it answers (RFC 5034 §4); this one would.
+        # No server waits for the next line before it answers AUTH (RFC 5034 §4), but this one would.
         typed = [line for line in typed if line[:4].upper() != b"AUTH"]
     with playing(turns(typed, said[: len(typed) + 1], at_once=at_once), cuts) as server:
         driver(server, typed, log)
         text = log.read_text()
-        # Which password was hidden where no command asks for one, nobody can work out again.
+        # A password that was hidden in an odd place can't be computed again.
         assume("{secret" not in text)
         dialogue = read_dialogue(str(log))
         assert dialogue.steps

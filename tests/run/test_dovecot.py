@@ -25,14 +25,14 @@ def _with_the_messages_of_the_rfc() -> Iterator[Dovecot]:
 
 @pytest.fixture
 def rfc_dovecot(_with_the_messages_of_the_rfc: Dovecot) -> Dovecot:
-    """Give the test a maildrop that nobody has changed."""
+    """Give the test an unchanged maildrop."""
     _with_the_messages_of_the_rfc.reset("bob")
     return _with_the_messages_of_the_rfc
 
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the RFC's session with another name, and the digest of whatever timestamp there will be."""
+    """Return the RFC's session with another name, and with a placeholder for the digest."""
     monkeypatch.setenv("POPTALK_PASSWORD", "jones")
     assert RFC_LOGIN in RFC_SESSION
     path = tmp_path / "session.pop3"

@@ -1,4 +1,4 @@
-"""What `--log` writes replays against the server it was recorded from, whatever was said."""
+"""A log replays against the server that it was recorded from, whatever was said."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_plain_for_another_identity_is_another_mailbox(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("two_step", [False, True])
 def test_plain_for_another_identity(tmp_path: Path, two_step: bool) -> None:
-    """The authorization identity is no secret (RFC 4616 §2): without it another mailbox is opened."""
+    """The authorization identity isn't secret (RFC 4616 §2): without it another mailbox is opened."""
     log = tmp_path / "log.pop3"
     response = base64.b64encode(b"team\0bob\0jones")
     login = [b"AUTH PLAIN", response] if two_step else [b"AUTH PLAIN " + response]

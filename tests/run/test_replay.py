@@ -1,4 +1,4 @@
-"""The replay: what it sends, what it compares, and how it ends, with servers of every kind."""
+"""The replay: what it sends, what it compares, and how it ends, with all kinds of servers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.servers.scripted import (
 from tests.shell.shells import place, practising
 
 LOGIN = "C: USER {user}\nS: +OK\nC: PASS {password}\nS: +OK\n"
-SHORT = 0.2  # seconds of patience with servers that will not speak
+SHORT = 0.2  # seconds to wait for servers that never speak
 
 
 def against(script: str, steps: Sequence[Step], *, timeout: float = 5.0) -> object:

@@ -1,19 +1,22 @@
-"""`poptalk run` as its users have it: a process, a file, and an exit code."""
+"""`poptalk run` as users run it: a process, a file, and an exit code."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from poptalk.cli import main
+from poptalk.net.endpoint import UsageError
 from poptalk.pop3.commands import VERBS
-from poptalk.run.run import MOST_OCTETS
+from poptalk.run.run import MOST_OCTETS, read_text
 from tests.servers import certificates
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, Expect, Flood, ScriptedServer, Send
@@ -55,7 +58,7 @@ def run(*arguments: object, lines: bytes = b"", **changes: str) -> Finished:
     return Finished(done.returncode, done.stdout, done.stderr.decode())
 
 
-# The RFC's own sessions, and the others that were written down, on the practice server.
+# The RFC's own sessions, and other transcripts, on the practice server.
 
 
 @pytest.mark.parametrize("path", sorted(TRANSCRIPTS.glob("*.pop3")), ids=lambda path: path.stem)
@@ -202,6 +205,13 @@ def test_2_a_file_that_is_not_there_or_too_long(tmp_path: Path) -> None:
     finished = run(long)
     assert finished.code == 2
     assert "longer than 67,108,864 octets" in finished.stderr
+
+
+def test_standard_input_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poptalk.run.run.MOST_OCTETS", 10)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"#" * 11)))
+    with pytest.raises(UsageError, match=r"^standard input is longer than 10 octets"):
+        read_text("-")
 
 
 @pytest.mark.parametrize(
@@ -380,7 +390,7 @@ def test_a_reply_of_100_megabytes_is_folded_and_not_kept(script: Path) -> None:
         Expect(b"QUIT\r\n"),
         Send(b"+OK\r\n"),
     ]
-    # ru_maxrss would count the memory of this process as well, from which the other is begun.
+    # ru_maxrss would include the memory of this process, which starts the other one.
     measured = (
         "import re, sys\nfrom poptalk.cli import main\ncode = main(sys.argv[1:])\n"
         "peak = re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())\n"

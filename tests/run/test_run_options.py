@@ -29,13 +29,13 @@ def scripts(folder: Path, **texts: str) -> list[Path]:
     return paths
 
 
-# Several in one go.
+# Several dialogues.
 
 
 def test_each_has_a_connection_and_a_practice_server_of_its_own(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What the first deletes is there again for the second."""
+    """A message that the first deletes is there again for the second."""
     deleting = SESSION.replace("C: QUIT", "C: DELE 1\nS: +OK\nC: QUIT")
     files = scripts(tmp_path, first=deleting, second=deleting)
     assert main(["run", *map(str, files)]) == 0
@@ -260,7 +260,7 @@ def test_results_hold_no_password_that_a_server_repeats(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 @pytest.mark.parametrize("what", ["name", "password"])
 def test_no_name_and_no_password_ends_a_line(tmp_path: Path, what: str, end: str) -> None:
-    """What stands behind the line end would be a command; in base64, too, it has no place."""
+    """What follows the line end would be a command; in base64 it isn't allowed either."""
     values = {"name": "bob", "password": "jones"} | {what: f"x{end}DELE 1"}
     with RecordingServer() as server:
         dialogue = scripts(tmp_path, a="C: AUTH PLAIN {plain}\n")
@@ -272,7 +272,7 @@ def test_no_name_and_no_password_ends_a_line(tmp_path: Path, what: str, end: str
 
 
 def test_no_value_that_a_server_gave_ends_a_line(tmp_path: Path) -> None:
-    """A bare CR and NUL stand within a line that came, and in none that is sent."""
+    """A bare CR or NUL may be in a line that came, but not in one that is sent."""
     for end in (b"\r", b"\0"):
         with RecordingServer(greeting=b"+OK a" + end + b"DELE 1\r\n") as server:
             dialogue = scripts(tmp_path, a="S: +OK {what...}\nC: NOOP {what}\n")

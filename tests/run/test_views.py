@@ -1,4 +1,4 @@
-"""What the RFCs say of a difference."""
+"""What the RFCs say about a difference."""
 
 from __future__ import annotations
 

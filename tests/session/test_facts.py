@@ -2,7 +2,7 @@
 
 import pytest
 
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.events import Exchange
 from poptalk.pop3.replies import parse_status_line

@@ -3,16 +3,19 @@
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from poptalk.cli import main
 from poptalk.net.endpoint import UsageError
+from poptalk.net.errors import CLOSED_BY_SERVER
 from poptalk.pop3.commands import parse_command
-from poptalk.pop3.events import BodyChunk, Exchange, ReplyEnd, Sent, Unsolicited
-from poptalk.session.exchanges import SHORT_OCTETS
-from poptalk.session.log import KEPT_OCTETS, SessionRecord, TextLog
+from poptalk.pop3.events import BodyChunk, Exchange
+from poptalk.session.exchanges import MOST_KEPT, SHORT_OCTETS
+from poptalk.session.log import KEPT_OCTETS, SessionRecord, TextLog, recent_lines
 from poptalk.session.session import Session
 from poptalk.shell.commands.login import start_log
 from poptalk.shell.script import ShellSettings
@@ -20,6 +23,7 @@ from poptalk.transcript.model import ClientLine, Comment, Direction, ServerLine
 from poptalk.transcript.parser import parse_dialogue
 from poptalk.transcript.writer import MAX_LINE_LOGGED
 from tests.servers.recording import RecordingServer, by_keyword
+from tests.session.transports import KeptTransport
 from tests.shell.shells import live, practising
 
 LETTER = b"+OK\r\nSubject: \x1b]0;title\x07 \xe2\x80\xae\r\n\r\n..dot\r\n{brace}\r\n.\r\n"
@@ -143,36 +147,98 @@ def test_the_cut_of_a_body_does_not_matter(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def record() -> Iterator[SessionRecord]:
+def session() -> Iterator[Session]:
     session = Session(clock=float)
-    record = SessionRecord(session)
-    yield record
-    record.close()
+    session.record = SessionRecord(session)
+    session.opened(KeptTransport(), None, where="localhost port 110", encrypted=False)
+    session.received(b"+OK hello\r\n")
+    yield session
+    session.close()
 
 
-EXCHANGE = Exchange(number=1, command=parse_command(b"RETR 1"))
+@pytest.fixture
+def record(session: Session) -> SessionRecord:
+    assert session.record is not None
+    return session.record
 
 
-def feed(record: SessionRecord, body: bytes, *, at_once: int) -> None:
+def said_of(record: SessionRecord) -> str:
+    lines = record.text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("#"))
+
+
+def retrieve(session: Session, body: bytes, *, at_once: int = 100_000) -> None:
+    session.send(b"RETR 1\r\n")
+    session.received(b"+OK\r\n")
     for at in range(0, len(body), at_once):
-        record.take(BodyChunk(exchange=EXCHANGE, data=body[at : at + at_once]))
-    record.take(ReplyEnd(exchange=EXCHANGE, ok=True, body_octets=len(body)))
+        session.received(body[at : at + at_once])
+
+
+BEGIN = "C: <open connection>\nS: +OK hello\n"
 
 
 @pytest.mark.parametrize("at_once", [7, 10**6])
-def test_a_reply_is_kept_whole(at_once: int, record: SessionRecord) -> None:
-    feed(record, b"one\r\n" * 1000 + b".\r\n", at_once=at_once)
-    assert record.text() == "S: one\n" * 1000 + "S: .\n"
+def test_a_reply_is_kept_whole(at_once: int, session: Session, record: SessionRecord) -> None:
+    retrieve(session, b"one\r\n" * 1000 + b".\r\n", at_once=at_once)
+    assert said_of(record) == BEGIN + "C: RETR 1\nS: +OK\n" + "S: one\n" * 1000 + "S: .\n"
     assert record.gaps == ""
+
+
+@pytest.mark.parametrize("at_once", [7, 10**6])
+def test_what_is_asked_for_again_and_again_has_nothing_twice(
+    at_once: int, session: Session, record: SessionRecord, tmp_path: Path
+) -> None:
+    file = tmp_path / "log"
+    session.send(b"RETR 1\r\nNOOP\r\n")
+    session.received(b"+OK\r\none\r\ntw")
+    assert said_of(record) == BEGIN + "C: RETR 1\nC: NOOP\nS: +OK\nS: one\n"
+    session.log = record.log_to(str(file), log_format="notation")
+    for part in (b"o\r\nthree\r\n", b".\r\n+OK noop\r\n"):
+        session.received(part)
+        assert said_of(record).count("one") == 1
+    all_of_it = BEGIN + "C: RETR 1\nC: NOOP\nS: +OK\nS: one\nS: two\nS: three\nS: .\nS: +OK noop\n"
+    assert said_of(record) == said_in(file) == all_of_it
+    for number in range(MOST_KEPT):
+        session.send(b"TOP %d 0\r\n" % number)
+        session.received(b"+OK\r\n%d\r\n.\r\n" % number)
+    more = "".join(f"C: TOP {n} 0\nS: +OK\nS: {n}\nS: .\n" for n in range(MOST_KEPT))
+    assert said_of(record) == said_in(file) == all_of_it + more
+
+
+def test_the_times_are_those_of_the_session(
+    session: Session, record: SessionRecord, tmp_path: Path
+) -> None:
+    sent = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC).timestamp()
+    with patch("poptalk.session.exchanges.time", lambda: sent):
+        retrieve(session, b"one\r\n.\r\n")
+    record.log_to(str(tmp_path / "log"), log_format="jsonl").close()
+    events = [json.loads(each) for each in (tmp_path / "log").read_text().splitlines()]
+    assert events[0]["ms"] == 0
+    times = {datetime.fromisoformat(each["time"]).timestamp() for each in events[2:]}
+    assert times == {sent}
+
+
+def test_an_echo_of_a_secret_is_masked_for_ever(session: Session, record: SessionRecord) -> None:
+    for _ in range(2):
+        session.send(b"USER bob\r\nPASS x1\r\n")
+        session.received(b"+OK\r\n-ERR no, not x1\r\n")
+    session.send(b"PASS jones\r\n")
+    session.received(b"-ERR no, not jones\r\nno jones here\r\n")
+    session.ended(CLOSED_BY_SERVER)
+    session.opened(KeptTransport(), None, where="localhost port 110", encrypted=False)
+    for text in (record.text(), "\n".join(recent_lines(session))):
+        assert "jones" not in text
+        assert "x1" not in text
+        assert text.count("not ****") == 3
 
 
 @pytest.mark.parametrize("at_once", [1000, 4096, 10**6])
 def test_of_a_long_reply_the_beginning_is_kept(
-    at_once: int, record: SessionRecord, tmp_path: Path
+    at_once: int, session: Session, record: SessionRecord, tmp_path: Path
 ) -> None:
     line = b"x" * 98 + b"\r\n"
     body = line * (SHORT_OCTETS // 100 + 50) + b".\r\n"
-    feed(record, body, at_once=at_once)
+    retrieve(session, body, at_once=at_once)
     lines = record.text().splitlines()
     kept = sum(len(each) - len("S: ") + 2 for each in lines if each.startswith("S: x"))
     assert kept <= SHORT_OCTETS < kept + 200
@@ -191,22 +257,24 @@ def test_of_a_long_reply_the_beginning_is_kept(
     assert events[-2]["octets"] == left
 
 
-def test_all_replies_together_have_a_limit_too(record: SessionRecord) -> None:
+def test_all_replies_together_have_a_limit_too(session: Session, record: SessionRecord) -> None:
     body = b"y" * 60_000 + b"\r\n"
     for _ in range(KEPT_OCTETS // len(body) + 5):
-        feed(record, body + b".\r\n", at_once=100_000)
+        retrieve(session, body + b".\r\n")
     assert len(record.text()) < KEPT_OCTETS * 1.1
     assert record.text().endswith("60,002 octets more, which were not kept>\nS: .\n")
 
 
-def test_a_flood_that_nobody_asked_for_counts_as_one_reply(record: SessionRecord) -> None:
-    for _ in range(100):
-        record.take(Unsolicited(data=b"x" * 998 + b"\r\n"))
-    sent = Sent(exchange=EXCHANGE, line=b"RETR 1", end=b"\r\n", secret=None, sasl=False, step=0)
-    record.take(sent)
-    kept = [line for line in record.text().splitlines() if not line.startswith("#")]
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_a_flood_that_nobody_asked_for_counts_as_one_reply(
+    at_once: int, session: Session, record: SessionRecord
+) -> None:
+    for _ in range(0, 100, at_once):
+        session.received((b"x" * 998 + b"\r\n") * at_once)
+    session.send(b"RETR 1\r\n")
+    kept = said_of(record).removeprefix(BEGIN).splitlines()
     assert len(kept) == SHORT_OCTETS // 1000 + 2
-    assert kept[-2].startswith("S: <the server sends ")
+    assert kept[-2] == "S: <the server sends 35,000 octets more, which were not kept>"
     assert kept[-1] == "C: RETR 1"
 
 

@@ -112,7 +112,7 @@ def test_an_echo_of_a_secret_is_masked(talk: Talk) -> None:
     ]
     assert talk.say(b"-ERR jones, goodbye\r\n")[-1] == "S: -ERR ****, goodbye"
     assert talk.say(b"jon", b"es, half") == []
-    talk.view.tell_partial()
+    talk.view.show_partial()
     assert talk.lines == ["S: ****, half (the end of this line is missing)"]
     talk.view.reveal = True
     assert talk.say(b" and jones\r\n") == ["S: jones, half and jones"]

@@ -107,7 +107,7 @@ def test_a_client_that_closes_its_side_still_hears_the_rest(
         far.send(b"+OK\r\n")
         far.close()
         assert client.rest() == b"+OK\r\n"
-    tap.wait_for("the mail program has closed its side, and a reply is due")
+    tap.wait_for("the mail program has closed its side, and a reply is still due")
 
 
 def test_a_server_that_closes_its_side_still_hears_the_rest(

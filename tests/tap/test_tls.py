@@ -380,8 +380,9 @@ def test_tls_on_the_port_in_the_clear_passes_unread(server: Server) -> None:
             client.begin_tls(ssl.create_default_context(cafile=server.ca_file))
             client.line()
             log_in(client)
-        shown = tap.wait_for("begins with TLS, and this is the port without")
+        shown = tap.wait_for("begins with TLS on the port without it")
     assert "USER" not in shown
+    assert "still due" not in shown
 
 
 # What cannot pass through.

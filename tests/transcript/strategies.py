@@ -1,4 +1,4 @@
-"""What Hypothesis draws dialogues from: every step that the notation can write."""
+"""Strategies of Hypothesis for dialogues, with every step that the notation has."""
 
 from hypothesis import strategies as st
 
@@ -39,7 +39,7 @@ AWKWARD = st.sampled_from(
         " ",
     ]
 )
-"""Lines that mean something else when nobody takes care."""
+"""Lines that mean something else if they aren't escaped."""
 
 TEXTS = AWKWARD | st.text(WRITABLE, max_size=30) | st.binary(max_size=9).map(text_of)
 

@@ -7,7 +7,7 @@ from poptalk.transcript.parser import parse_dialogue
 
 
 def outline(text: str) -> list[str]:
-    """Write the acts on a line each: `> sent`, `command: line | line`, `any`, `<direction>`."""
+    """Write each act on a line: `> sent`, `command: line | line`, `any`, `<direction>`."""
     lines = []
     for act in exchanges(parse_dialogue(text)):
         match act:

@@ -1,4 +1,4 @@
-"""The values that a session gives, by the examples of the RFCs."""
+"""The values that are computed from a session: the examples in the RFCs."""
 
 from base64 import b64encode
 

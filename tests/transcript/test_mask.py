@@ -4,7 +4,7 @@ from base64 import b64encode
 
 import pytest
 
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import parse_command
 from poptalk.pop3.events import Sent
 from poptalk.transcript.pattern import make_pattern, parse_pattern

@@ -1,4 +1,4 @@
-"""Placeholders: what they take, what they capture, what they send."""
+"""Placeholders: what they match, what they capture, what they send."""
 
 import time
 
@@ -124,7 +124,7 @@ def test_a_placeholder_checks_its_name() -> None:
 
 
 def test_a_hostile_line_costs_one_pass() -> None:
-    """A regular expression of the same meaning would try a number of ways that has no end."""
+    """A regular expression with the same meaning would backtrack for ever."""
     pattern = parse_pattern("{a}@{b}@{c}@{d}>{e}")
     began = time.perf_counter()
     assert pattern.match("@" * 1_000_000, {}) is None

@@ -1,4 +1,4 @@
-"""Text in, steps out: the RFC's own pages, and an answer to every kind of fault."""
+"""Parsing text: pages of the RFC, and an error for every kind of mistake."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A secret's placeholder stands only where the table of commands has a secret."""
+"""A placeholder for a secret is allowed only where the table of commands has a secret."""
 
 from __future__ import annotations
 

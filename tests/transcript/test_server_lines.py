@@ -1,4 +1,4 @@
-"""Lines of a server, put together again wherever they were cut."""
+"""Splitting octets from a server into lines, wherever they are cut."""
 
 from __future__ import annotations
 

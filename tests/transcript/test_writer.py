@@ -1,4 +1,4 @@
-"""What is written is read back equal."""
+"""Parsing what was written gives the same dialogue."""
 
 import pytest
 from hypothesis import example, given

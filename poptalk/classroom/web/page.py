@@ -1,4 +1,4 @@
-"""What a page shows: sent to the tab that is open, and kept for the one that comes back."""
+"""What a page shows: sent to the open tab, and kept for one that comes back."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from collections.abc import Mapping
 from aiohttp import WSCloseCode, web
 
 Message = Mapping[str, object]
-"""Something that a page is told: what kind of thing it is (`kind`), and what that needs."""
+"""A message to a page: its `kind`, and what that needs."""
 
 MOST_KEPT = 2_000
 """Messages kept for a tab that comes back: a lesson with many detours has a few hundred."""
 
 MOST_CHARACTERS_KEPT = 500_000
-"""Characters of them, so that 200 pupils who have large messages sent need no more than 100 MB."""
+"""Characters kept, so that 200 pupils who fetch large messages need at most 100 MB."""
 
 MOST_WAITING = 1_000_000
-"""Characters that may wait for a tab; one that takes so little has gone, or is of no use."""
+"""Characters that may wait for a tab; one that takes so little is gone, or no use."""
 
 SEND_SECONDS = 20.0
 """How long a tab may take for one message."""
 
-
 CLASS_OVER = b"the class is over"
 ANOTHER_TAB = b"another tab"
 WRONG_KEY = b"key"
-"""Why a tab is closed; the pages know these reasons."""
+"""Why a tab is closed; the scripts know these reasons."""
 
 
 class Tab:
-    """An open tab: what it is sent waits here until the browser takes it.
+    """An open tab: what is sent to it waits here until the browser takes it.
 
     Args:
-        socket: its connection, already made.
+        socket: its connection, already open.
     """
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
@@ -46,7 +45,7 @@ class Tab:
         self._close_with: tuple[int, bytes] | None = None
 
     def put(self, text: str) -> None:
-        """Send a text, in its turn; a tab that takes nothing is closed."""
+        """Queue a text; close a tab that takes nothing."""
         if self._close_with is not None:
             return
         self._waiting.append(text)
@@ -57,12 +56,12 @@ class Tab:
             self.close(WSCloseCode.TRY_AGAIN_LATER, b"too slow")
 
     def close(self, code: int, reason: bytes) -> None:
-        """Close the tab's connection, after what waits."""
+        """Close the connection, after what waits has been sent."""
         self._close_with = self._close_with or (code, reason)
         self._something.set()
 
     async def send_all(self) -> None:
-        """Send what waits, and what comes, until the tab is closed."""
+        """Send what waits and what follows, until the tab is closed."""
         try:
             while self._close_with is None or self._waiting:
                 while self._waiting:
@@ -76,19 +75,19 @@ class Tab:
             closing = self._socket.close(code=code, message=reason)
             await asyncio.wait_for(closing, SEND_SECONDS)
         except (OSError, TimeoutError, RuntimeError):
-            # It has gone (which is a RuntimeError in some versions of aiohttp), or takes nothing.
+            # It is gone (a RuntimeError in some versions of aiohttp), or takes nothing.
             self.close(WSCloseCode.GOING_AWAY, b"")
 
 
 class LessonPage:
-    """What one pupil sees, and the tab in which they see it, if any is open."""
+    """What one pupil sees, and the tab that shows it, if one is open."""
 
     def __init__(self) -> None:
         self._kept: deque[str] = deque()
         self._characters = 0
         self._tab: Tab | None = None
         self._last: dict[object, Message] = {}
-        """What was said last of each kind of which only the last counts."""
+        """The last message of each kind of which only the last counts."""
 
     @property
     def is_open(self) -> bool:
@@ -96,7 +95,7 @@ class LessonPage:
         return self._tab is not None
 
     def attach(self, tab: Tab) -> None:
-        """Show everything in a tab; another one that was open is closed."""
+        """Show everything in a tab, and close the one that was open."""
         if self._tab is not None:
             self._tab.close(WSCloseCode.POLICY_VIOLATION, ANOTHER_TAB)
         self._tab = tab
@@ -111,7 +110,7 @@ class LessonPage:
             self._tab = None
 
     def add(self, kind: str, **facts: object) -> None:
-        """Show something more, for good."""
+        """Show something more, and keep it."""
         text = _text({"kind": kind, **facts})
         self._kept.append(text)
         self._characters += len(text)
@@ -121,14 +120,14 @@ class LessonPage:
             self._tab.put(text)
 
     def update(self, kind: str, **facts: object) -> None:
-        """Show something of which only the last counts, unless it is so already."""
+        """Show something of which only the last counts, if it has changed."""
         message = {"kind": kind, **facts}
         if self._last.get(kind) != message:
             self._last[kind] = message
             self.tell(kind, **facts)
 
     def tell(self, kind: str, **facts: object) -> None:
-        """Tell the open tab something that means nothing later."""
+        """Send the open tab something that needn't be kept."""
         if self._tab is not None:
             self._tab.put(_text({"kind": kind, **facts}))
 

@@ -1,7 +1,7 @@
-"""A lesson's Markdown as a tree of elements, from which the browser makes a page.
+"""A lesson's Markdown as a tree of elements, which the browser turns into a page.
 
-A node is a text, or a list of a tag and its children: `["p", "Type ", ["code", "LIST"]]`.  The tags are
-those below; a text is only ever a text, whatever is in it.
+A node is a text, or a list of a tag and its children: `["p", "Type ", ["code", "LIST"]]`.  There are no
+other tags than those below, and text stays text, whatever is in it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TAGS = frozenset(
         *("table", "thead", "tbody", "tr", "th", "td"),
     ]
 )
-"""Elements that are taken over as they are; headings all become those below a step's."""
+"""Elements that stay as they are; all headings become the level below that of a step."""
 
 DIALOGUE = "pop3"
 
@@ -37,7 +37,7 @@ def inline(source: str) -> list[Node]:
 
 
 def spans(line: Fragments) -> list[Node]:
-    """Return a line of the screen: each piece is a style and its text."""
+    """Return the nodes of a line of the screen: each has a style and its text."""
     return [["span", style, text] for style, text in line]
 
 
@@ -65,7 +65,7 @@ def _node(node: SyntaxTreeNode) -> Iterator[Node]:
         case _ if node.tag in TAGS:
             yield [node.tag, *_nodes(node.children)]
         case _:
-            # A link is its text: nothing outside of this page can be reached from a classroom.
+            # Of a link only its text is shown: a classroom may have no way to the Internet.
             yield from _nodes(node.children)
 
 

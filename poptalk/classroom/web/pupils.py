@@ -1,4 +1,4 @@
-"""Who has joined a class by the page: let in with the code on the blackboard, and let back in."""
+"""Who has joined a class by its web page: let in with the code on the blackboard, and let back in."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
     from poptalk.net.endpoint import Destination
 
 MOST_PUPILS = 200
-"""Pages that are kept, open or not."""
+"""How many pages are kept, open or not."""
 
 GRACE_SECONDS = 20.0
-"""How long a pupil without a tab stays connected to the POP3 server: enough to load the page again."""
+"""How long a pupil stays connected to the POP3 server without a tab: enough to reload the page."""
 
 MOST_WRONG_CODES = 30
 WRONG_CODE_SECONDS = 60.0
-"""Wrong codes that an address may try in so many seconds: a whole class may share an address, and a
-million codes take three weeks."""
+"""How many wrong codes an address may try in so many seconds.  A whole class may share an address, and
+trying a million codes takes three weeks."""
 
 MOST_ADDRESSES = 1_000
-"""Addresses of which wrong codes are remembered."""
+"""How many addresses are remembered for their wrong codes."""
 
 
 class NotAdmitted(Exception):
-    """Somebody who may not join, or not now; the text is a sentence for them.
+    """Someone may not join, or not now; the text is a sentence for them.
 
     Attributes:
-        status: of the answer.
+        status: the HTTP status of the answer.
     """
 
     def __init__(self, status: HTTPStatus, sentence: str) -> None:
@@ -55,18 +55,18 @@ class NotAdmitted(Exception):
 
 
 class _PageDestination(PracticeDestination):
-    """The class's server, which learns whose a connection is before it comes."""
+    """The class's server, which is told whose a connection is before it is made."""
 
     announce: Callable[[tuple[str, int]], None]
 
     @property
     def target(self) -> Target:
-        """The address to dial, from the same address."""
+        """The address to dial, which is also the address to dial from."""
         return Target(host=self.host, port=self.port, source=self.host, bound=self.announce)
 
 
 class _PageServer(PupilServer):
-    """The server as a pupil with a page has it: what the lesson says is done to the maildrop is done."""
+    """The server as a pupil with a page sees it: the lesson restores the maildrop where it says so."""
 
     def __init__(self, room: ClassRoom, name: str) -> None:
         super().__init__(room, name)
@@ -74,12 +74,12 @@ class _PageServer(PupilServer):
         self.wrong = connections_with_faults(room.lesson)
 
     def destination(self, *, fresh: bool, number: int) -> Destination:
-        """Return where to connect to, the maildrop made as it was at first if that is asked for."""
+        """Return where to connect to, with the maildrop restored if `fresh`."""
         if fresh:
             self.take_back_all()
         server = super().destination(fresh=fresh, number=number)
         return _PageDestination(
-            host=_WILDCARDS.get(server.host, server.host),
+            host=server.host,
             port=server.port,
             label=server.label,
             server=self._room.server,
@@ -87,17 +87,13 @@ class _PageServer(PupilServer):
         )
 
 
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Where a server that listens on all addresses is found on its own machine."""
-
-
 class PagePupil:
     """A pupil with a page.
 
     Args:
-        name: as it was typed first.
-        host: their lesson.
-        page: what they see.
+        name: as it was first typed.
+        host: the pupil's lesson.
+        page: what the pupil sees.
     """
 
     def __init__(self, name: str, host: PageHost, page: LessonPage) -> None:
@@ -114,14 +110,14 @@ class PagePupil:
         self.page.attach(tab)
 
     def go(self, tab: Tab) -> None:
-        """Take note that a tab is closed."""
+        """Take note that a tab is closed; hang up if no other is opened."""
         self.page.detach(tab)
         if not self.page.is_open:
             loop = asyncio.get_running_loop()
             self._absent = loop.call_later(GRACE_SECONDS, self._hang_up)
 
     def _hang_up(self) -> None:
-        """Give the maildrop free: somebody may go on with another program."""
+        """Release the maildrop: the pupil may go on with another program."""
         shell = self.host.shell
         if shell.connected:
             shell.view.remark("the page was closed, and the connection with it")
@@ -136,41 +132,41 @@ class PagePupil:
 
 
 class PagePupils:
-    """Everybody who has joined by the page.
+    """Everyone who has joined by the web page.
 
     Args:
-        room: the class, which knows how far everybody is, with whatever program they came before.
+        room: the class, which knows how far everyone has got, with other programs too.
     """
 
     def __init__(self, room: ClassRoom) -> None:
         self.code = f"{secrets.randbelow(1_000_000):06}"
-        """To be written on the blackboard."""
+        """What goes on the blackboard."""
         self._room = room
         self._by_name: dict[str, PagePupil] = {}
         self._by_token: dict[str, PagePupil] = {}
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
-        """When each address tried a wrong code."""
+        """When each address tried wrong codes."""
 
     def __iter__(self) -> Iterator[PagePupil]:
         return iter(tuple(self._by_name.values()))
 
     def with_token(self, token: str | None) -> PagePupil | None:
-        """Return the pupil who was given a token; None if nobody was."""
+        """Return the pupil to whom a token was given; None if there is none."""
         return self._by_token.get(token or "")
 
     async def join(self, name: str, code: str, *, address: str) -> PagePupil:
-        """Let somebody in, or back in if their page is closed.
+        """Let a pupil in, or back in if their page is closed.
 
         Args:
-            name: what they call themselves.
-            code: what they took from the blackboard.
-            address: where they are.
+            name: the name that they typed.
+            code: the code that they typed.
+            address: where they come from.
 
         Raises:
             NotAdmitted: they may not come in.
         """
         self._check_code(code, address)
-        # As the server takes it; what is no name there can be none here.
+        # As the POP3 server does: a name that it doesn't take can't be one here.
         name = (prepare(name.strip().encode("utf-8", "surrogatepass")) or b"").decode()
         if not is_fit_for_a_class(name):
             raise NotAdmitted(

@@ -1,4 +1,4 @@
-"""A pupil's prompt: a shell whose line is in a browser, and the lesson in it."""
+"""A pupil's prompt: a shell whose input line is in a browser, and the lesson in it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from poptalk.classroom.web.prose import inline, spans, tree
 from poptalk.lesson.actions import Ask, Awaiting, FeedbackKind, Follow, Heading, LessonAction, Say
 from poptalk.lesson.ui.controller import STYLE_OF_COMMENT, LessonController, LessonView
 from poptalk.lesson.ui.menu import card
+from poptalk.pop3.commands import Effect
+from poptalk.pop3.events import Event, Sent
 from poptalk.shell.async_shell import AsyncShell
 from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.terminal.safe import harmless
@@ -27,24 +29,24 @@ COMMANDS = (
     *("raw", "more", "last", "reveal", "explain", "tls", "b64"),
     *("open", "close", "send", "quit"),
 )
-"""The local commands that there are on a page: those of lessons.  None of them touches a file, or
-another server than that of the class; `:open` takes no server in a lesson."""
+"""The local commands of a page: those of lessons.  None of them touches a file, or any server but that
+of the class; `:open` takes no server in a lesson."""
 
 ROWS = 40
-"""After so many lines a long reply is folded, as on a screen; `:more` shows the next."""
+"""A longer reply is folded, as on a screen; `:more` shows the rest."""
 
 COLUMNS = 1_000
-"""Cells of a row: the browser wraps lines, to whatever width it has."""
+"""Cells of a row: the browser wraps lines to the width that it has."""
 
 CONNECT_SECONDS = 10.0
 """How long connecting may take; the server is in this process."""
 
 MOST_CHARACTERS_TYPED = 16_384
-"""Characters of a line that are taken: far more than any server does (RFC 2449 §4)."""
+"""The longest line that is taken: far longer than any server takes (RFC 2449 §4)."""
 
 
 class PageScreen:
-    """The part of a page that has the dialogue.
+    """The part of a page that shows the dialogue.
 
     Args:
         page: the whole page.
@@ -82,7 +84,7 @@ class PageShell(AsyncShell):
         )
         self.view.fold_advice = ":more shows the next"
 
-    # What the browser tells.
+    # What the browser says.
 
     def typed(self, text: str) -> None:
         """Take note of what is in the line now."""
@@ -90,7 +92,7 @@ class PageShell(AsyncShell):
         self._tell_mask()
 
     def entered(self, text: str) -> None:
-        """Take a line, remembered for the arrow keys if there is no secret in it."""
+        """Take a line, and remember it for the arrow keys unless there is a secret in it."""
         self._line = ""
         self._mask = None
         if len(text) > MOST_CHARACTERS_TYPED:
@@ -98,14 +100,14 @@ class PageShell(AsyncShell):
         else:
             if text.strip() and not self.must_be_forgotten(text):
                 self.page.add("typed", text=text)
-            self.take(text)
+            self.enter(text)
         self.redraw()
 
     # The line: see `AsyncShell`.
 
     @property
     def line(self) -> str:
-        """What is in the line, as the browser told it last."""
+        """What is in the line, as the browser said last."""
         return self._line
 
     def put_in_line(self, text: str) -> None:
@@ -115,7 +117,7 @@ class PageShell(AsyncShell):
             self.page.tell("line", text=text)
 
     def redraw(self) -> None:
-        """Tell the browser what the prompt says, once in a turn of the event loop."""
+        """Send the browser the prompt, at most once in each turn of the event loop."""
         if not self._will_redraw:
             self._will_redraw = True
             self._loop.call_soon(self._redraw)
@@ -136,7 +138,7 @@ class PageShell(AsyncShell):
         self._tell_mask()
 
     def _tell_mask(self) -> None:
-        """Tell from where on the line must not be shown."""
+        """Say from which character on the line must not be shown."""
         mask = self.secret_in_text(self._line)
         if mask != self._mask:
             self._mask = mask
@@ -145,12 +147,12 @@ class PageShell(AsyncShell):
     # The rest of a shell.
 
     def say(self, lines: Iterable[Fragments]) -> None:
-        """Show lines; the prompt may say something else after them."""
+        """Show lines; the prompt may change after them."""
         super().say(lines)
         self.redraw()
 
     def shown(self) -> int:
-        """Return the same at all times: what is asked has a place of its own, and never scrolls off."""
+        """Return 0: questions have a place of their own here, and never scroll out of sight."""
         return 0
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
@@ -163,12 +165,12 @@ class PageShell(AsyncShell):
         super().after(seconds, act)
 
     def leave(self) -> None:
-        """Say how to leave: a page cannot close itself."""
+        """Say how to leave, since a page can't close itself."""
         self.view.remark("close this page to leave; you can come back while the class lasts")
 
 
 class PageView(LessonView):
-    """Shows a lesson in a page: its prose on one side, what is said of the dialogue on the other.
+    """Shows a lesson in a page: its prose on one side, comments beside the dialogue on the other.
 
     Args:
         shell: the shell of the page.
@@ -177,12 +179,12 @@ class PageView(LessonView):
     def __init__(self, shell: PageShell) -> None:
         super().__init__(shell)
         self.is_aside = False
-        """Whether what is shown answers the pupil, and is no part of the lesson's text."""
+        """Whether prose answers the pupil now, and is no part of the lesson's text."""
         self._page = shell.page
         self._last_prose = ""
 
     def show(self, action: Heading | Say | Ask) -> None:
-        """Show what an action asks for."""
+        """Show a heading, prose or a question."""
         match action:
             case Heading(text=text, level=level):
                 self._page.add("heading", text=harmless(text), level=level)
@@ -194,7 +196,7 @@ class PageView(LessonView):
                 self._page.add("choices", choices=rows)
 
     def prose(self, source: str) -> None:
-        """Show Markdown; what stands there last is only pointed at, if it is asked for again."""
+        """Show Markdown; if it is the last that was shown, only point at it."""
         if self.is_aside:
             self._page.add("aside", nodes=tree(source))
         elif self._last_prose.endswith(source):
@@ -204,16 +206,16 @@ class PageView(LessonView):
             self._page.add("prose", nodes=tree(source))
 
     def rows_of(self, source: str) -> int:  # noqa: ARG002 - whatever it is
-        """Return 0: the prose has a place of its own."""
+        """Return 0: the prose has a place of its own here."""
         return 0
 
     def comment(self, kind: FeedbackKind, text: str) -> None:
-        """Show a comment below the answer that it is about."""
+        """Show a comment below the reply that it is about."""
         style = STYLE_OF_COMMENT[kind]
         self._page.add("comment", style=style, word=kind.value, nodes=inline(text))
 
     def literal(self, text: str) -> None:
-        """Show text that is to be copied, as it is."""
+        """Show text to be copied, exactly as it is."""
         self.block([[("text", harmless(line))] for line in text.split("\n")])
 
     def block(self, lines: list[Fragments]) -> None:
@@ -225,15 +227,25 @@ NOT_ON_A_PAGE = (
     "In this step another program talks to the server, and a page can't start one. `:skip` goes on."
 )
 
-
 ASIDES = ("why", "map", "state")
-"""The lesson's commands whose answers belong beside the dialogue that they are about."""
+"""The lesson's commands whose answers belong beside the dialogue."""
 
 
 class PageController(LessonController):
     """Runs the lesson in a page."""
 
     _view: PageView
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event; the name may be written with other capitals, as at the server."""
+        if isinstance(event, Sent) and not event.sasl:
+            command = event.exchange.command
+            name = b" ".join(command.arguments).decode("utf-8", "replace")
+            own = self._lesson_server.known.user or ""
+            is_name = command.verb is not None and command.verb.effect is Effect.NAME
+            if is_name and name.casefold() == own.casefold():
+                self.tutor.session.rename(name)
+        super().hear(event)
 
     def answer(self, command: str) -> None:
         """Answer a local command of lessons."""
@@ -257,11 +269,11 @@ class PageController(LessonController):
 
 
 class PageHost:
-    """What a lesson controller needs beside its lesson; a class has just the one.
+    """What a lesson controller needs around its lesson; a class has only one lesson.
 
     Args:
-        shell: where the lesson is shown.
-        tutor: its tutor, not begun.
+        shell: shows the lesson.
+        tutor: its tutor, not begun yet.
         lesson: the lesson.
         lesson_server: where its connections go, and who the pupil is there.
     """
@@ -281,7 +293,7 @@ class PageHost:
         self.shell.redraw()
 
     def keep(self, event: ProgressEvent, /) -> None:
-        """Keep nothing: the class sees what is done at its server."""
+        """Keep nothing: the class sees at its server what is done."""
 
     async def end(self) -> None:
         """Leave the lesson, and hang up."""
@@ -291,12 +303,12 @@ class PageHost:
         self.shell.session.close()
 
     def after_lesson(self) -> None:
-        """Show what one can do now."""
+        """Show what the pupil can do now."""
         self.view.prose(card(self._lesson))
         self.show_menu()
 
     def next_lesson(self) -> None:
-        """Say again that there is no other."""
+        """Say that the lesson is over: there is no other."""
         self.show_menu()
 
     def show_menu(self) -> None:

@@ -1,10 +1,10 @@
 """The web server of a class: its addresses, who may come in, and what a page may do.
 
-It runs in a thread of its own, beside that of the POP3 server.  Against other web sites that a pupil's
-browser may have open: the Host must be an address or a name of this machine, so that no other name can
-be made to lead here; what changes anything must come from our own page (Origin); the cookie is sent by
-our own page only.  Against pages made of pupils' input: nobody's text is ever made into markup, and the
-policy of the pages lets no script run but ours.
+It runs in a thread of its own, beside that of the POP3 server.  Other web sites that are open in a
+pupil's browser can do nothing here: the Host must be an address or a name of this machine, so that no
+other name can be made to lead here (DNS rebinding); requests that change anything must come from our own
+page (Origin); and the cookie is sent by our own pages only (SameSite).  What pupils type can do nothing
+either: no text ever becomes markup, and the pages' policy lets no script run but ours.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ FILES = {
     "/board.js": ("board.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-"""What the browser gets, and where."""
+"""What the browser gets, by path."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""That 'self' holds for WebSockets as well not every browser knows (CSP 3)."""
+"""The ws: is for browsers that don't take 'self' to include WebSockets (CSP 3)."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -66,33 +66,32 @@ HEADERS = {
 }
 
 MOST_OCTETS_OF_A_REQUEST = 64 * 1024
-"""Octets of what joins, and of what a page says at once: more than the longest line that is taken."""
+"""Octets of a request to join, and of one message of a page: more than the longest line takes."""
 
 MOST_BOARDS = 10
-"""Boards that are open: a projector, the teacher's own screen, and those that were forgotten."""
+"""Open boards: a projector, the teacher's own screen, and some forgotten ones."""
 
 LOOK_SECONDS = 0.3
-"""How often it is looked whether a board has anything new to show."""
+"""How often to look for news for the boards."""
 
 BOARD_SECONDS = 5.0
-"""How often a board is told how long everybody has been stuck, if there is nothing else to tell."""
+"""How often to send a board how long everyone has been stuck, without other news."""
 
 CLOSE_SECONDS = 2.0
-"""How long a page may take to say goodbye."""
+"""How long a page may take to answer a close."""
 
 PINGS_SECONDS = 30.0
-"""How often it is asked whether an open page is still there."""
+"""How often to ask an open page whether it is still there."""
 
 MESSAGES_A_SECOND = 40
-"""What an open page may say: each key is told, and nobody types faster."""
+"""How much an open page may say: it reports every key, and nobody types faster."""
 
 MOST_LINES_AT_ONCE = 20
-"""Lines of one message that are taken; our page sends them one by one."""
+"""Lines of one message that are taken; our own page sends them one by one."""
 
 MOST_CONNECTIONS = 3 * MOST_PUPILS
 MOST_CONNECTIONS_OF_AN_ADDRESS = MOST_CONNECTIONS // 2
-"""As for the practice server: a class may share one router, and one program gone wild leaves room."""
-
+"""As for the practice server: a class may share a router, and a runaway program must leave room."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -103,26 +102,20 @@ class WebSite:
     Args:
         room: the class, its server running.
         hosts: the addresses to listen on.
-        port: the port on each of them, 0 for any that is free.
+        port: the port on each of them; 0 for any that is free.
 
     Attributes:
         room: the class.
-        pupils: everybody who has joined by a page.
-        board_key: what opens the board; for the teacher alone.
+        pupils: everyone who has joined by a page.
+        board_key: the key that opens the board; for the teacher alone.
     """
 
-    def __init__(
-        self,
-        room: ClassRoom,
-        *,
-        hosts: Sequence[str],
-        port: int = 0,
-    ) -> None:
+    def __init__(self, room: ClassRoom, *, hosts: Sequence[str], port: int = 0) -> None:
         self.pupils = PagePupils(room)
         self.board_key = secrets.token_urlsafe(12)
         self.room = room
         self._boards: dict[Tab, bool] = {}
-        """The boards that are open, each with whether it was asked for names."""
+        """The open boards, each with whether it shows names."""
         self._ready: Future[Callable[[], object]] = Future()
         self._stop: Callable[[], object]
         self._thread = threading.Thread(target=self._live, name="poptalk pages", daemon=True)
@@ -131,7 +124,7 @@ class WebSite:
         own = socket.gethostname().lower()
         self._names = {"localhost", own, f"{own}.local"}
         self._listeners: tuple[ListeningPort, ...] = ()
-        # What strangers send is no news, and nothing may be written onto the board in the terminal.
+        # aiohttp logs what strangers send it, and nothing may be written across the terminal's board.
         silent = logging.getLogger("poptalk.pages")
         silent.addHandler(logging.NullHandler())
         silent.propagate = False
@@ -139,7 +132,7 @@ class WebSite:
             self._app(), handle_signals=False, access_log=None, logger=silent
         )
 
-    # Life.
+    # Starting and stopping.
 
     def listen(self) -> None:
         """Take the ports.
@@ -153,6 +146,11 @@ class WebSite:
             port = listener.port
             self._listeners += (listener,)
 
+    def close(self) -> None:
+        """Give the ports back."""
+        for listener in self._listeners:
+            listener.close()
+
     @property
     def port(self) -> int:
         """The port that was taken."""
@@ -160,25 +158,25 @@ class WebSite:
 
     @property
     def _cookie(self) -> str:
-        """The name of the cookie: a browser keeps one for all ports of a host (RFC 6265 §8.5)."""
+        """The name of the cookie; browsers share cookies among all ports of a host (RFC 6265 §8.5)."""
         return f"poptalk-{self.port}"
 
     @property
     def address(self) -> str:
-        """What pupils type into their browsers: where others find this machine, if any can."""
+        """What pupils type into their browsers: an address that others can reach, if there is one."""
         found = [each for host in self._hosts for each in reachable_addresses(host)]
         elsewhere = [each for each in found if not is_loopback(each)]
         host = (*elsewhere, *found, "localhost")[0]
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     def ways_in(self) -> tuple[tuple[str, str], ...]:
-        """Return what pupils need to know, each with its name: for the blackboard."""
+        """Return what goes on the blackboard, each with its label."""
         code = self.pupils.code
         return ("browser", self.address), ("code", f"{code[:3]} {code[3:]}")
 
     @property
     def board_address(self) -> str:
-        """Where the board is, its key included; for the teacher alone."""
+        """The address of the board, with its key; for the teacher alone."""
         return f"{self.address}board#{self.board_key}"
 
     def __enter__(self) -> Self:
@@ -226,7 +224,7 @@ class WebSite:
             self._ready.set_exception(error)
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """Pass on a fault of poptalk's own, which must not end the class."""
+        """Report a fault of poptalk's own, which must not end the class."""
         error = context.get("exception")
         if isinstance(error, Exception):
             self._complain_of(error)
@@ -235,8 +233,7 @@ class WebSite:
         self.room.pupils.complain(f"A page went wrong, which is poptalk's fault: {error!r}")
 
     async def _end(self) -> None:
-        for listener in self._listeners:
-            listener.close()
+        self.close()
         for board in self._boards:
             board.close(WSCloseCode.GOING_AWAY, CLASS_OVER)
         for pupil in self.pupils:
@@ -259,7 +256,7 @@ class WebSite:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse what comes by another name, or from another site."""
+        """Refuse requests for another name, or from another site."""
         if not self._is_ours(request.host):
             return _refusal(
                 HTTPStatus.MISDIRECTED_REQUEST, "This server has no such name; use its address."
@@ -274,7 +271,7 @@ class WebSite:
             return _refusal(HTTPStatus(error.status), f"{error.reason}.")
 
     def _is_ours(self, host: str) -> bool:
-        """Tell whether a Host is an address, which leads nowhere else, or a name of this machine."""
+        """Tell whether a Host is an address, which can't be made to lead elsewhere, or our own name."""
         name, port = host, "0"
         if ":" in host and not host.endswith("]"):
             name, _, port = host.rpartition(":")
@@ -316,7 +313,7 @@ class WebSite:
         return response
 
     async def _learn(self, request: web.Request) -> web.StreamResponse:
-        """Be the line between a page and its lesson."""
+        """Connect a page with its lesson."""
         pupil = self.pupils.with_token(request.cookies.get(self._cookie))
         if pupil is None:
             return _refusal(HTTPStatus.UNAUTHORIZED, "Join first.")
@@ -341,7 +338,7 @@ class WebSite:
     # The board.
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
-        """Keep a board up to date, for those who know its key."""
+        """Keep a board up to date, if it has the key."""
         if len(self._boards) >= MOST_BOARDS:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many boards are open.")
         tabs: list[Tab] = []
@@ -360,7 +357,7 @@ class WebSite:
         """Return the board as JSON, with what pupils need to join.
 
         Args:
-            names: whether pupils have their names, and what they typed those of others.
+            names: whether to show names, and not numbers in their place.
         """
         board, looks = self.room.pupils.board(), Looks(hides_names=not names)
         shown = partial(looks.without_names, pupils=board.pupils)
@@ -378,7 +375,7 @@ class WebSite:
         return hmac.compare_digest(_characters(key).encode(), self.board_key.encode())
 
     async def _show_board(self) -> None:
-        """Tell the boards of what is new; times are told now and then in any case."""
+        """Send the boards what is new, and the time now and then."""
         shown, since = -1, 0.0
         while True:
             await asyncio.sleep(LOOK_SECONDS)
@@ -395,13 +392,13 @@ async def _hold(
     go: Callable[[Tab], object],
     take: Callable[[object], object],
 ) -> web.WebSocketResponse:
-    """Hold the connection of a tab, until one of the two ends it.
+    """Hold the connection of a tab until either side ends it.
 
     Args:
-        request: begins it.
-        come: is given the tab.
-        go: is given it when it is gone.
-        take: is given what the page says.
+        request: the request that opens it.
+        come: called with the tab.
+        go: called with the tab when it is gone.
+        take: called with what the page says.
     """
     ws = web.WebSocketResponse(
         timeout=CLOSE_SECONDS,
@@ -423,20 +420,20 @@ async def _hold(
         tab.close(WSCloseCode.OK, b"")
         await sending
         if request.transport is not None:
-            # What it has not taken by now it never will.
+            # What the tab has not taken by now it never will.
             request.transport.abort()
     return ws
 
 
 def _read(text: str) -> object:
-    """Return what JSON says; None where it is none, or far too deep."""
+    """Return a value from JSON; None if it isn't JSON, or nested far too deep."""
     with suppress(ValueError, RecursionError):
         return cast("object", json.loads(text))
     return None
 
 
 def _characters(text: str) -> str:
-    """Return a text with nothing in it that is only half a character, as JSON may have it."""
+    """Return a text without lone surrogates, which JSON may have."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -452,7 +449,7 @@ def _file(content: bytes, kind: str) -> Handler:
 
 
 def theme_css() -> str:
-    """Return the looks of the theme as rules: the style "ok" is the class `s-ok`."""
+    """Return the theme as style rules: the style "ok" is the class `s-ok`."""
     rules = {"bold": "font-weight:bold", "italic": "font-style:italic"}
     rules["underline"] = "text-decoration:underline"
     lines = []
@@ -463,17 +460,17 @@ def theme_css() -> str:
 
 
 class Gate(asyncio.Protocol):
-    """Lets a connection in, if there is room for it.
+    """Lets a connection in if there is room for it.
 
     Args:
-        server: makes the protocols of those that are let in.
+        server: makes the protocol of a connection that is let in.
     """
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hand the connection on, or end it."""
+        """Hand the connection to aiohttp, or end it."""
         assert isinstance(transport, asyncio.Transport)
         present = [each.transport for each in self._server.connections]
         address = _address(transport)

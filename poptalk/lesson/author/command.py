@@ -18,26 +18,26 @@ from poptalk.net.endpoint import UsageError
 from poptalk.terminal.safe import wrap
 from poptalk.terminal.screen import LinearScreen
 
-# `lessons list` reads only the front matter: a lesson whose steps are being written is listed as well.
+# `lessons list` reads only the front matter: a lesson whose steps aren't written yet is listed, too.
 
 
 MOST_COLUMNS = 100
 """Longer rows are hard to read, on however wide a terminal."""
 
 FEWEST_COLUMNS = 20
-"""On narrower terminals, rows are wider than they are."""
+"""On a narrower terminal, rows are wider than the terminal."""
 
-NOT_YET = "Not a lesson yet; poptalk lessons check tells why."
-"""What is said in place of a summary that cannot be read."""
+NOT_YET = "Not a lesson yet; poptalk lessons check says why."
+"""What is said instead of a summary that cannot be read."""
 
 
 def list_lessons(lessons: Sequence[LibraryLesson], *, columns: int, paths: bool) -> Iterator[str]:
     """Give the rows of the list.
 
     Args:
-        lessons: those to be listed.
+        lessons: those to list.
         columns: cells in a row of the terminal.
-        paths: whether to tell where each lesson lies.
+        paths: whether to give the path of each lesson.
     """
     digits = len(str(max((lesson.number for lesson in lessons), default=0)))
     indent = " " * (digits + 2)
@@ -49,18 +49,18 @@ def list_lessons(lessons: Sequence[LibraryLesson], *, columns: int, paths: bool)
         yield f"{lesson.number:>{digits}}  {title}"
         yield from (f"{indent}{row}" for row in (*more, *rows))
         if paths:
-            # Never wrapped: it is there to be copied.
+            # Never wrapped, so that it can be copied.
             yield f"{indent}{lesson.path}"
 
 
 def _paragraphs(lesson: LibraryLesson) -> list[str]:
-    """Return what is said of a lesson: its title and its minutes, and its summary."""
+    """Return what is said about a lesson: its title with its minutes, and its summary."""
     try:
         source = LessonText(read_text(lesson.path), path=lesson.path)
+        front = read_front_matter(source)
+        if source.faults:
+            raise LessonErrors(source.faults)
     except LessonErrors:
-        return [lesson.name, NOT_YET]
-    front = read_front_matter(source)
-    if source.faults:
         return [lesson.name, NOT_YET]
     minutes = "1 minute" if front.minutes == 1 else f"{front.minutes} minutes"
     own = "" if front["own-mailbox"] == "no" else " It can be done with your own mail, too."
@@ -83,10 +83,10 @@ def begin_lesson(path: Path, text: str = "") -> None:
 
     Args:
         path: the file.
-        text: what stands in it.
+        text: its content.
 
     Raises:
-        UsageError: it is there already, or it cannot be written.
+        UsageError: it exists already, or it cannot be written.
     """
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
@@ -100,7 +100,7 @@ def begin_lesson(path: Path, text: str = "") -> None:
 
 
 def title_of(stem: str) -> str:
-    """Make a title of a file's name: `14-my-lesson` is "My lesson"."""
+    """Make a title from the name of a file: `14-my-lesson` becomes "My lesson"."""
     words = re.findall(r"\w+", _NUMBER.sub("", stem, count=1).replace("_", " "))
     title = " ".join(words) or "A lesson"
     return title[0].upper() + title[1:]
@@ -117,13 +117,10 @@ def what_is_left(path: Path) -> str:
 # What `lessons new` writes is `skeleton.md`: it runs as it is, and `lessons check` finds each TODO.
 
 
-_TITLE = "__TITLE__"
-
-
 def skeleton(title: str) -> str:
     """Return the beginning of a lesson with this title."""
     text = resources.files("poptalk.lesson").joinpath("skeleton.md").read_text(encoding="utf-8")
-    return text.replace(_TITLE, title)
+    return text.replace("__TITLE__", title)
 
 
 Show = Callable[[str], None]
@@ -138,11 +135,11 @@ def lessons(action: str, *, screen: LinearScreen, say: Show, complain: Show, **g
         screen: for what has styles.
         say: prints lines and flushes them.
         complain: prints a sentence where errors go.
-        given: what the command line says besides.
+        given: what else the command line says.
 
     Returns:
-        The exit code: 0 if all is well, 1 if a lesson is found to be wrong, 2 for a lesson that is
-        not there, or a file that cannot be written.
+        The exit code: 0 if all is well, 1 if something is wrong with a lesson, 2 for a lesson that
+        doesn't exist, or a file that cannot be written.
 
     Raises:
         ScreenClosed: nothing can be printed any more.

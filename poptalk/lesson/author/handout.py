@@ -1,11 +1,11 @@
 """A lesson as a page, or on paper: the whole of it, a work sheet, and the key to that.
 
 The whole lesson is a dry run of it: what the tutor says to a learner who makes no mistake, and the
-session as it was, with the practice server's real replies.  The key is the same, with what was typed
-where the other has placeholders.  A work sheet is made of the document alone.  It has the tasks, with
-lines to write on, and nothing that would give an answer away: no line of a task, no reply, no hint,
-nothing that comes after the last task of a step, and between two tasks no paragraph that quotes the
-answer to the first, but for the one that states the second.
+session with the practice server's real replies.  The key is the same, with what was typed where the
+other has placeholders.  A work sheet is made from the document alone.  It has the tasks, with lines to
+write on, and nothing that would give an answer away: no line of a task, no reply, no hint, nothing after
+the last task of a step, and between two tasks no paragraph that quotes the answer to the first, except
+the one that states the second.
 """
 
 from __future__ import annotations
@@ -19,21 +19,12 @@ from poptalk.export.export import KEY, SHEET, ExportSettings
 from poptalk.export.page import Blanks, Chapter, Choices, Page, Part, Passage, Talk
 from poptalk.export.reading import read
 from poptalk.lesson.actions import Ask, Feedback, FeedbackKind, Heading, LessonAction, Say
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Item,
-    Lesson,
-    LessonErrors,
-    Prose,
-    QuizQuestion,
-)
+from poptalk.lesson.document import model
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.driver import SecondConnection
 from poptalk.lesson.library import LessonNotFound, find_lesson
-from poptalk.lesson.runner import Tutor
 from poptalk.lesson.server import LessonServer, LessonServerError, PracticeLessonServer
-from poptalk.lesson.verify.dry_run import DryRun, DryRunLearner, Stuck
+from poptalk.lesson.verify.dry_run import DryRunLearner, Stuck
 from poptalk.net.endpoint import UsageError
 from poptalk.pop3.events import Sent
 from poptalk.session.log import TextLog
@@ -53,7 +44,7 @@ def page_of_lesson(settings: ExportSettings) -> Page:
     try:
         path = find_lesson(settings.source)
         return make_page(load_lesson(path), settings.handout, explain=settings.explain)
-    except (LessonNotFound, FileNotFoundError, LessonErrors, LessonServerError) as error:
+    except (LessonNotFound, FileNotFoundError, model.LessonErrors, LessonServerError) as error:
         raise UsageError(str(error)) from error
     except Stuck as error:
         place = f"{path}:{error.line}" if error.line else str(path)
@@ -62,7 +53,7 @@ def page_of_lesson(settings: ExportSettings) -> Page:
         ) from error
 
 
-def make_page(lesson: Lesson, handout: str, *, explain: bool = False) -> Page:
+def make_page(lesson: model.Lesson, handout: str, *, explain: bool = False) -> Page:
     """Make a page of a lesson.
 
     Args:
@@ -93,15 +84,15 @@ _CUT = re.compile(r"part (\d+)")
 """The comment that is put into the session where something else was said."""
 
 
-class _Performance(DryRun):
+class _Performance(DryRunLearner):
     """A dry run that keeps what was said, and the session."""
 
-    def __init__(self, tutor: Tutor, lesson_server: LessonServer) -> None:
-        super().__init__(tutor, lesson_server)
+    def __init__(self, lesson: model.Lesson, lesson_server: LessonServer) -> None:
+        super().__init__(lesson, lesson_server)
         self.file = io.StringIO()
         self._session.log = TextLog("", self._session, file=self.file)
         self.parts: list[Part] = []
-        """What is not the session; each is where the comment with its place is."""
+        """All that isn't the session; a comment in the session marks the place of each."""
         self.sent: list[bytes] = []
         """Each line of the client."""
         self._asked = False
@@ -131,38 +122,31 @@ class _Performance(DryRun):
         self.parts.append(part)
 
 
-def _performed(lesson: Lesson, *, explain: bool, as_typed: bool) -> Iterator[Part]:
+def _performed(lesson: model.Lesson, *, explain: bool, as_typed: bool) -> Iterator[Part]:
     """Give a lesson as it goes.
 
     Args:
         lesson: the lesson.
         explain: whether each reply is explained.
-        as_typed: whether what is secret elsewhere is shown: the practice server's passwords are public.
+        as_typed: whether secrets are shown: the practice server's passwords are public.
     """
     with PracticeLessonServer(lesson) as lesson_server:
-        learner = DryRunLearner(lesson, lesson_server, kind=_Performance)
-        performance = learner.dry_run
-        assert isinstance(performance, _Performance)
+        performance = _Performance(lesson, lesson_server)
         try:
-            learner.begin()
-            while not learner.over:
-                learner.go_on()
+            performance.begin()
+            while not performance.at_end:
+                performance.go_on()
             text = performance.file.getvalue()
         finally:
-            learner.close()
+            performance.close()
     said = parse_dialogue(text, name=lesson.name)
     steps: list[Step] = [
         step for step in said.steps if not isinstance(step, Comment) or _CUT.fullmatch(step.text)
     ]
-    dialogue = read(Dialogue(steps=tuple(steps)), explain=explain)
-    yield from _cut(dialogue, performance, as_typed=as_typed)
-
-
-def _cut(dialogue: Dialogue, performance: _Performance, *, as_typed: bool) -> Iterator[Part]:
-    """Cut the session where something else was said, and put that there."""
+    # The session is cut where something else was said, and that is put there.
     sent = iter(performance.sent)
     lines: list[Step] = []
-    for step in dialogue.steps:
+    for step in read(Dialogue(steps=tuple(steps)), explain=explain).steps:
         cut = _CUT.fullmatch(step.text) if isinstance(step, Comment) else None
         if isinstance(step, ClientLine):
             line = next(sent)
@@ -178,7 +162,7 @@ def _cut(dialogue: Dialogue, performance: _Performance, *, as_typed: bool) -> It
         yield Talk(dialogue=Dialogue(steps=tuple(lines)))
 
 
-def _choices(question: QuizQuestion, *, ticked: bool) -> Choices:
+def _choices(question: model.QuizQuestion, *, ticked: bool) -> Choices:
     right = [place for place, choice in enumerate(question.choices) if choice.right]
     texts = tuple(choice.text for choice in question.choices)
     return Choices(texts=texts, ticked=right if ticked else ())
@@ -190,7 +174,7 @@ def _choices(question: QuizQuestion, *, ticked: bool) -> Choices:
 _WATCH = "Watch what poptalk shows here, and write down what you see."
 
 
-def _sheet(lesson: Lesson) -> Iterator[Part]:
+def _sheet(lesson: model.Lesson) -> Iterator[Part]:
     answers = _Answers(lesson)
     yield from _section(lesson.introduction, answers)
     for step in lesson.steps:
@@ -198,76 +182,61 @@ def _sheet(lesson: Lesson) -> Iterator[Part]:
         yield from _section(step.items, answers)
 
 
-def _section(items: Sequence[Item], answers: _Answers) -> Iterator[Part]:
+def _section(items: Sequence[model.Item], answers: _Answers) -> Iterator[Part]:
     """Give what is on the sheet of the items under one heading."""
-    answers.begin_section()
-    tasks = [place for place, item in enumerate(items) if _is_task(item)]
+    answers.kept.clear()
+    tasks = [place for place, item in enumerate(items) if model.is_for_learner(item)]
     for place, item in enumerate(items):
         match item:
-            case Prose():
+            case model.Prose():
                 comes_last = bool(tasks) and place > tasks[-1]
                 source = "" if comes_last else answers.without(item.source, states_task=bool(tasks))
                 if source:
                     yield Passage(source=source)
-            case QuizQuestion():
+            case model.QuizQuestion():
                 choices = _choices(item, ticked=False)
                 answers.told += choices.texts
                 yield choices
-            case Block(kind=BlockKind.TASK):
+            case model.Block(kind=model.BlockKind.TASK):
                 answers.add(item)
-                yield Blanks(labels=tuple(_labels(item)))
-            case Block(kind=BlockKind.SHOW):
+                labels: list[str] = []
+                for turn in item.turns:
+                    labels += [Side.CLIENT.value] if isinstance(turn.act, Send) else []
+                    labels += [Side.SERVER.value] if turn.reply is not None else []
+                yield Blanks(labels=tuple(labels))
+            case model.Block(kind=model.BlockKind.SHOW):
                 yield Passage(source=_WATCH)
                 yield Blanks(labels=(Side.SERVER.value,) * 2)
 
 
-def _is_task(item: Item) -> bool:
-    is_block = isinstance(item, Block) and item.kind is BlockKind.TASK
-    return is_block or isinstance(item, QuizQuestion)
-
-
-def _labels(block: Block) -> Iterator[str]:
-    """Give the marks of the lines to write on: each line of a task, and the first of its reply."""
-    for turn in block.turns:
-        if isinstance(turn.act, Send):
-            yield Side.CLIENT.value
-        if turn.reply is not None:
-            yield Side.SERVER.value
-
-
 class _Answers:
-    """What a sheet keeps to itself: the lines of the tasks so far that no prose before them told."""
+    """What a sheet doesn't say: the lines of the tasks so far that no prose before them has told."""
 
-    def __init__(self, lesson: Lesson) -> None:
+    def __init__(self, lesson: model.Lesson) -> None:
         self._known = lesson.known.bindings()
         self.told: list[str] = []
         """What the sheet has said so far."""
-        self._kept: list[str] = []
+        self.kept: list[str] = []
+        """The answers to the tasks under the present heading."""
 
-    def add(self, task: Block) -> None:
-        """Take note of a task."""
-        self._kept += [line for line in self.lines(task) if not self._is_told(line)]
-
-    def lines(self, block: Block) -> Iterator[str]:
-        """Give the lines that are right, as they are typed."""
-        for step in block.dialogue.steps:
+    def add(self, task: model.Block) -> None:
+        """Take note of the lines that are right in a task, as they are typed."""
+        for step in task.dialogue.steps:
             if isinstance(step, ClientLine):
                 for pattern in (step.pattern, *step.alternatives):
                     try:
-                        yield pattern.fill(self._known)
+                        line = pattern.fill(self._known)
                     except FillError:
-                        pass  # It depends on what the server said, and is in no prose.
-
-    def begin_section(self) -> None:
-        """Take note of a heading: what is said below it is about tasks of its own."""
-        self._kept.clear()
+                        continue  # It depends on what the server said, and is in no prose.
+                    if not any(_quotes(text, line) for text in self.told):
+                        self.kept.append(line)
 
     def without(self, source: str, *, states_task: bool) -> str:
         """Return prose without the paragraphs that quote an answer.
 
         Args:
             source: the prose.
-            states_task: whether its last paragraph, and what belongs to that, is the next task.
+            states_task: whether its last paragraph, and what belongs to it, states the next task.
         """
         lines = source.split("\n")
         tokens = [t for t in make_parser().parse(source) if t.map is not None and not t.level]
@@ -277,13 +246,10 @@ class _Answers:
         kept = [
             block
             for place, block in enumerate(blocks)
-            if place >= task or not any(_quotes(block, line) for line in self._kept)
+            if place >= task or not any(_quotes(block, line) for line in self.kept)
         ]
         self.told += kept
         return "\n\n".join(_COMMENT.sub("", block).strip("\n") for block in kept)
-
-    def _is_told(self, line: str) -> bool:
-        return any(_quotes(text, line) for text in self.told)
 
 
 _COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)

@@ -8,16 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Item,
-    Lesson,
-    LessonErrors,
-    Prose,
-    QuizQuestion,
-    SpeakerNote,
-)
+from poptalk.lesson.document import model
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.verify.check import check_lesson
 from poptalk.terminal.markdown import render_comment, render_item, render_prose
@@ -27,10 +18,10 @@ from poptalk.transcript.model import Dialogue
 from poptalk.transcript.writer import format_dialogue
 
 DOERS = {
-    BlockKind.TASK: "The learner does:",
-    BlockKind.SHOW: "poptalk shows:",
-    BlockKind.SETUP: "poptalk does, folded:",
-    BlockKind.PROOF: "poptalk proves, on a second connection:",
+    model.BlockKind.TASK: "The learner does:",
+    model.BlockKind.SHOW: "poptalk shows:",
+    model.BlockKind.SETUP: "poptalk does, folded:",
+    model.BlockKind.PROOF: "poptalk proves, on a second connection:",
 }
 """What stands above a block."""
 
@@ -39,44 +30,43 @@ MISTAKE = "By mistake:"
 _RIGHT = {True: "[x] ", False: "[ ] "}
 
 
-def render_lesson(lesson: Lesson, *, columns: int) -> Iterator[Fragments]:
-    """Give the rows of a lesson, an empty one behind each part.
+def render_lesson(lesson: model.Lesson, *, columns: int) -> Iterator[Fragments]:
+    """Give the rows of a lesson, an empty one after each part.
 
     Args:
         lesson: the lesson.
         columns: cells in a row.
     """
-    yield [("heading", harmless(lesson.title))]
-    yield []
-    for item in lesson.introduction:
-        yield from _item(item, columns)
-    for number, step in enumerate(lesson.steps, 1):
-        yield [("heading", f"{number}/{len(lesson.steps)} {harmless(step.title)}")]
+    steps = [(f"{n}/{len(lesson.steps)} {s.title}", s.items) for n, s in enumerate(lesson.steps, 1)]
+    for title, items in [(lesson.title, lesson.introduction), *steps]:
+        yield [("heading", harmless(title))]
         yield []
-        for item in step.items:
+        for item in items:
             yield from _item(item, columns)
 
 
-def _item(item: Item, columns: int) -> Iterator[Fragments]:
+def _item(item: model.Item, columns: int) -> Iterator[Fragments]:
     match item:
-        case Prose():
+        case model.Prose():
             yield from render_prose(item.source, columns=columns)
             yield []
-        case SpeakerNote():
+        case model.SpeakerNote():
             yield from render_comment(("note", "speaker's note"), item.text, columns=columns)
             yield []
-        case QuizQuestion():
+        case model.QuizQuestion():
             for choice in item.choices:
                 text = f"{choice.text} -- {choice.reply}" if choice.reply else choice.text
                 yield from render_item(_RIGHT[choice.right], text, columns=columns)
             yield []
-            yield from _hints(item.hints, columns)
-        case Block():
+        case model.Block():
             yield from _dialogue(DOERS[item.kind], item.dialogue, columns)
-            yield from _hints(item.hints, columns)
-            for mistake in item.mistakes:
-                yield from _dialogue(MISTAKE, mistake.dialogue, columns)
-                yield from _prose("not yet", mistake.comment, columns)
+    if isinstance(item, model.Block | model.QuizQuestion):
+        for hint in item.hints:
+            yield from _comment("hint", hint, columns)
+    if isinstance(item, model.Block):
+        for mistake in item.mistakes:
+            yield from _dialogue(MISTAKE, mistake.dialogue, columns)
+            yield from _comment("not yet", mistake.comment, columns)
 
 
 def _dialogue(doer: str, dialogue: Dialogue, columns: int) -> Iterator[Fragments]:
@@ -85,31 +75,26 @@ def _dialogue(doer: str, dialogue: Dialogue, columns: int) -> Iterator[Fragments
     yield []
 
 
-def _hints(hints: tuple[Prose, ...], columns: int) -> Iterator[Fragments]:
-    for hint in hints:
-        yield from _prose("hint", hint, columns)
-
-
-def _prose(word: str, prose: Prose, columns: int) -> Iterator[Fragments]:
-    yield from render_comment(("hint", word), prose.source, columns=columns)
+def _comment(word: str, comment: model.Prose, columns: int) -> Iterator[Fragments]:
+    yield from render_comment(("hint", word), comment.source, columns=columns)
     yield []
 
 
-# `lessons watch` looks at the file a few times a second.  Notices of operating systems all differ, don't
-# come from network drives, and follow a file that an editor has replaced.
+# `lessons watch` looks at the file a few times a second.  The notices of operating systems all differ,
+# don't come from network drives, and stay with the old file when an editor replaces it.
 
 
 LOOKS_A_SECOND = 5
 
 PATIENCE_LOOKS = 10
-"""Looks at which a file may be gone before that is said: editors replace files, which takes one."""
+"""How many looks a file may be missing before that is said: an editor that replaces it takes one."""
 
 Stamp = tuple[int, int, int]
 """What tells two states of a file apart: time, size, and which file it is."""
 
 
 def watch(path: Path, *, screen: LinearScreen, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Preview a lesson now and whenever it was saved, until interrupted.
+    """Preview a lesson now and whenever it is saved, until interrupted.
 
     Args:
         path: the lesson.
@@ -120,20 +105,16 @@ def watch(path: Path, *, screen: LinearScreen, sleep: Callable[[float], None] = 
         ScreenClosed: nothing can be shown any more.
     """
     for stamp in changes(path, sleep):
-        if stamp is None:
-            screen.show(
-                [[("note", f"{harmless(str(path))} is gone; waiting for it to come back.")]]
-            )
-        else:
-            screen.show(preview(path, columns=screen.columns))
+        gone = f"{harmless(str(path))} is gone; waiting for it to come back."
+        screen.show(preview(path, columns=screen.columns) if stamp else [[("note", gone)]])
 
 
 def changes(path: Path, sleep: Callable[[float], None]) -> Iterator[Stamp | None]:
-    """Give the stamp of every state in which a file was left; None where it stays away.
+    """Give the stamp of a file whenever it was saved; None once it stays away.
 
     Args:
         path: the file.
-        sleep: lets seconds pass, between two looks.
+        sleep: lets seconds pass between two looks.
     """
     shown = before = _stamp(path)
     yield shown
@@ -175,18 +156,12 @@ def preview(path: Path, *, columns: int) -> Iterator[Fragments]:
     yield []
     try:
         lesson = load_lesson(path)
-    except LessonErrors:
-        # What hinders it is among the findings.
-        pass
+    except model.LessonErrors:
+        pass  # The findings say why.
     else:
         yield from render_lesson(lesson, columns=columns)
     faults = check_lesson(path).faults
     for fault in faults:
         yield from ([("warn", row)] for row in wrap(harmless(str(fault)), columns))
-    yield [("heading", f"=== {_verdict(len(faults))} Ctrl-C ends this.")]
-
-
-def _verdict(count: int) -> str:
-    if not count:
-        return "Nothing was found to be wrong."
-    return f"{count} finding{'s' if count > 1 else ''}."
+    found = f"{len(faults)} finding{'s' if len(faults) > 1 else ''}."
+    yield [("heading", f"=== {found if faults else 'Nothing is wrong.'} Ctrl-C ends this.")]

@@ -1,4 +1,8 @@
-"""The fenced `pop3` blocks of a lesson: what the word behind `pop3` means, and the dialogue inside."""
+"""What is special in the Markdown of a lesson, each thing with its reader.
+
+Questions, comments, the fenced `pop3` blocks with the word after `pop3` and the dialogue inside, the ids
+of steps, tips, and sections, which are the steps while they are read.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +14,11 @@ from pathlib import Path
 
 from markdown_it.token import Token
 
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Choice,
-    Item,
-    LessonFault,
-    Mistake,
-    Prose,
-    QuizQuestion,
-    SpeakerNote,
-    Step,
-    make_fault,
-    near_miss,
-)
+from poptalk.lesson.document import model
 from poptalk.pop3.commands import State
 from poptalk.transcript.model import ClientLine, Dialogue, Direction, ServerLine
 from poptalk.transcript.parser import NotationError, parse_dialogue
-from poptalk.transcript.pattern import Pattern, Placeholder
+from poptalk.transcript.pattern import Placeholder
 from poptalk.transcript.placeholders import REASONS
 
 # The text of a lesson while it is read: its lines, and what was found wrong with them.
@@ -49,14 +40,14 @@ class LessonText:
         normal = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         self.lines = normal.split("\n")
         self.path = path
-        self.faults: list[LessonFault] = []
+        self.faults: list[model.LessonFault] = []
 
     def text(self, begin: int, end: int) -> str:
         """Return some lines as one text, without blank ones at its ends.
 
         Args:
             begin: the first line, counted from 0 as Markdown parsers do.
-            end: the line behind the last one.
+            end: the line after the last one.
         """
         return "\n".join(self.lines[begin:end]).strip("\n")
 
@@ -66,11 +57,11 @@ class LessonText:
         Args:
             name: one of `FAULTS`.
             line: where, counted from 0 as Markdown parsers do.
-            quote: shown in place of the line: it may hold a secret, or say nothing.
+            quote: shown instead of the line, which may hold a secret, or say nothing.
             values: what the names in braces stand for.
         """
         text = self.lines[line] if quote is None else quote
-        self.faults.append(make_fault(name, self.path, line + 1, text, values))
+        self.faults.append(model.make_fault(name, self.path, line + 1, text, values))
 
 
 def line_of(token: Token) -> int:
@@ -82,7 +73,7 @@ def line_of(token: Token) -> int:
 
 
 REPLY = " -- "
-"""What parts a choice from what is said to whoever chooses it."""
+"""What separates a choice from what is said to those who choose it."""
 
 FEWEST_CHOICES = 2
 """With one choice nothing is asked."""
@@ -97,7 +88,7 @@ def is_question(tokens: Sequence[Token]) -> bool:
     return any(_ALMOST_A_MARK.match(text) for text, _ in _items(tokens))
 
 
-def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
+def read_question(source: LessonText, tokens: Sequence[Token]) -> model.QuizQuestion:
     """Read a task list.
 
     Args:
@@ -115,11 +106,11 @@ def read_question(source: LessonText, tokens: Sequence[Token]) -> QuizQuestion:
     for line in _more_than_paragraphs(tokens):
         source.wrong("long-choice", line)
     choices = tuple(choice for choice in found if choice is not None)
-    return QuizQuestion(line=begin + 1, choices=choices)
+    return model.QuizQuestion(line=begin + 1, choices=choices)
 
 
 def check_marks(source: LessonText, token: Token) -> int:
-    """Note the lines of a list or a paragraph that were meant as choices; return how many."""
+    """Note the lines of a list or a paragraph that were meant as choices; return how many there are."""
     begin, end = token.map or (0, 0)
     slips = [at for at in range(begin, end) if _MARK_WITHOUT_SPACE.match(source.lines[at])]
     for at in slips:
@@ -153,24 +144,24 @@ def _more_than_paragraphs(tokens: Sequence[Token]) -> Iterator[int]:
                 yield line_of(token)
 
 
-def _read_choice(source: LessonText, text: str, line: int) -> Choice | None:
+def _read_choice(source: LessonText, text: str, line: int) -> model.Choice | None:
     mark = _MARK.match(text)
     if mark is None:
         source.wrong("item-without-mark", line)
         return None
     right = mark[0] != "[ ]"
     words = " ".join(text[mark.end() :].split())
-    # With blanks around it, a reply without a choice is found as well.
+    # With spaces around it, a reply without a choice is found as well.
     choice, _, reply = (part.strip() for part in f" {words} ".partition(REPLY))
     if not choice:
         source.wrong("choice-without-text", line)
         return None
     if not reply and not right:
         source.wrong("choice-without-reply", line)
-    return Choice(line=line + 1, right=right, text=choice, reply=reply)
+    return model.Choice(line=line + 1, right=right, text=choice, reply=reply)
 
 
-# Comments: `<!-- note: ... -->` is a speaker's note, any other is for the author alone.
+# Comments: `<!-- note: ... -->` is a speaker's note; any other is for the author alone.
 
 
 NOTE = "note"
@@ -180,7 +171,7 @@ BEGIN, END = "<!--", "-->"
 
 _WORD = re.compile(r"\s*(?P<word>[A-Za-z]+)[ \t]*:(?P<text>.*)", re.DOTALL)
 _SURELY_MEANT = 0.8
-"""How alike a word must be to NOTE to be taken for a slip of the pen: `Note` and `notes` are."""
+"""How similar a word must be to NOTE to be a misspelling of it, as `Note` and `notes` are."""
 
 
 def is_comment(token: Token) -> bool:
@@ -194,14 +185,14 @@ def is_note(html: str) -> bool:
     return html.lstrip().startswith(BEGIN) and found is not None and found["word"] == NOTE
 
 
-def read_comment(source: LessonText, token: Token) -> SpeakerNote | None:
+def read_comment(source: LessonText, token: Token) -> model.SpeakerNote | None:
     """Read a comment; None for one that is no speaker's note."""
     line = line_of(token)
-    inside, end, behind = token.content.strip().removeprefix(BEGIN).partition(END)
+    inside, end, after = token.content.strip().removeprefix(BEGIN).partition(END)
     if not end:
         source.wrong("comment-without-end", line)
         return None
-    if behind.strip():
+    if after.strip():
         source.wrong("text-after-comment", line)
     found = _WORD.match(inside)
     if found is None:
@@ -211,20 +202,23 @@ def read_comment(source: LessonText, token: Token) -> SpeakerNote | None:
         if get_close_matches(word.casefold(), [NOTE], cutoff=_SURELY_MEANT):
             source.wrong("misspelt-note", line, word=word)
         return None
-    return SpeakerNote(line=line + 1, text=found["text"].strip())
+    return model.SpeakerNote(line=line + 1, text=found["text"].strip())
+
+
+# Fenced blocks.
 
 
 LANGUAGE = "pop3"
 """The word that makes a fenced block more than prose."""
 
 MISTAKE = "mistake"
-"""The word of a block that is not to be done but to be waited for."""
+"""The word of a block that nobody is asked to do: it waits for somebody to do it."""
 
 AT_ONCE = "at-once"
-"""The word of a task whose lines are to be sent in one go."""
+"""The word of a task whose lines are sent in one go."""
 
 IN_STATE = {f"in {state.value}": state for state in (State.AUTHORIZATION, State.TRANSACTION)}
-"""The words of a task whose last line is to be sent in a certain state."""
+"""The words of a task whose last line must be sent in a certain state."""
 
 OUTSIDE = "outside"
 """The word of a task that is done with another program."""
@@ -233,10 +227,10 @@ ANY_ORDER = "any-order"
 """The word of a task whose lines may be sent in any order."""
 
 TASK_WORDS = (AT_ONCE, ANY_ORDER, OUTSIDE, *IN_STATE)
-"""The words of tasks that ask for something more."""
+"""The words of tasks that ask for more."""
 
-WORDS = (*(kind.value for kind in BlockKind if kind.value), *TASK_WORDS, MISTAKE)
-"""Every word that may stand behind `pop3`."""
+WORDS = (*(kind.value for kind in model.BlockKind if kind.value), *TASK_WORDS, MISTAKE)
+"""Every word that may come after `pop3`."""
 
 ELLIPSIS = "\u2026"
 """What some editors make of three dots."""
@@ -245,51 +239,44 @@ _OTHER_MARKDOWN = re.compile(r"\s*(?:`{3}|~{3}|> ?\[!|#{2,6} )")
 """How a fence, a tip or a heading begins, which no line of a dialogue does."""
 
 MOST_NOTATION_FAULTS = 10
-"""Faults told of one block: whoever pasted something else into it needs no more."""
+"""Faults reported of one block: an author who pasted something else into it needs no more."""
 
 
 def is_pop3(fence: Token) -> bool:
     """Tell whether a fenced block is meant for poptalk; `POP3` and `pop-3` are, and are faults."""
-    return (
-        fence.info.split(None, 1)[0].casefold().startswith("pop") if fence.info.strip() else False
-    )
+    return fence.info.strip().casefold().startswith("pop")
 
 
 def has_end(source: LessonText, fence: Token) -> bool:
-    """Tell whether a fenced block was closed, and not only by the end of what it stands in."""
+    """Tell whether a fenced block has a closing fence, and not only ends with what it is in."""
     begin, end = fence.map or (0, 0)
     last = source.lines[end - 1].strip().lstrip("> \t")
     return end - begin > 1 and len(last) >= len(fence.markup) and not last.strip(fence.markup[0])
 
 
-def read_word(source: LessonText, fence: Token) -> BlockKind | str | None:
-    """Read what stands behind the three back-quotes.
+def read_word(source: LessonText, fence: Token) -> model.BlockKind | str | None:
+    """Read what comes after the three back-quotes.
 
     Returns:
-        The kind of block, MISTAKE, or None where it is none; that is noted as a fault.
+        The kind of block, MISTAKE, or None for neither, which is noted as a fault.
     """
-    words = fence.info.split()
-    word = " ".join(words[1:])
-    if words[0] == LANGUAGE and word in ("", *WORDS):
-        if word == MISTAKE:
-            return MISTAKE
-        return BlockKind.TASK if word in TASK_WORDS else BlockKind(word)
+    language, *words = fence.info.split()
+    word = " ".join(words)
     line = line_of(fence)
-    if words[0] != LANGUAGE:
-        meant = " ".join((LANGUAGE, *words[1:]))
-        source.wrong("not-pop3", line, word=words[0], meant=meant)
+    if language != LANGUAGE:
+        source.wrong("not-pop3", line, word=language, meant=" ".join((LANGUAGE, *words)))
+    elif word not in ("", *WORDS):
+        advice = model.near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'")
+        source.wrong("unknown-block", line, word=word, advice=advice)
+    elif word == MISTAKE:
+        return MISTAKE
     else:
-        source.wrong(
-            "unknown-block",
-            line,
-            word=word,
-            advice=near_miss(word, WORDS, form=f"'{LANGUAGE} {{}}'"),
-        )
+        return model.BlockKind.TASK if word in TASK_WORDS else model.BlockKind(word)
     return None
 
 
 def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
-    """Read what stands between the fences; every line that is wrong is noted, and left out."""
+    """Read what is between the fences; every line that is wrong is noted, and left out."""
     lines = fence.content.split("\n")
     opening = line_of(fence)
     first = opening + 1
@@ -306,7 +293,14 @@ def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
             source.wrong(
                 "notation", line, quote=error.line, problem=error.problem, advice=error.advice
             )
-            _put_right(lines, line - first)
+            # A right line takes its place, so that an `or` line below it is as right as it was.
+            faulty, below = (*lines[line - first :], "")[:2]
+            if faulty.lstrip().startswith("or "):
+                lines[line - first] = "or NOOP"
+            elif faulty.lstrip().startswith("C:") or below.lstrip().startswith("or "):
+                lines[line - first] = "C: NOOP"
+            else:
+                lines[line - first] = "#"
             continue
         if not any(isinstance(step, ClientLine | Direction) for step in dialogue.steps):
             source.wrong("nothing-to-send", opening)
@@ -319,18 +313,7 @@ def read_dialogue(source: LessonText, fence: Token) -> Dialogue:
     return Dialogue(name=str(source.path), steps=())
 
 
-def _put_right(lines: list[str], index: int) -> None:
-    """Put a line in place of a faulty one, so that an `or` line below it is as right as it was."""
-    line, below = lines[index].lstrip(), "".join(lines[index + 1 : index + 2]).lstrip()
-    if line.startswith("or "):
-        lines[index] = "or NOOP"
-    elif line.startswith("C:") or below.startswith("or "):
-        lines[index] = "C: NOOP"
-    else:
-        lines[index] = "#"
-
-
-# The ids of steps: headings as code-hosting pages make links of them.
+# The ids of steps: headings, as code-hosting pages make links of them.
 
 
 _LEFT_OUT = re.compile(r"[^\w\- ]")
@@ -349,28 +332,28 @@ def slug(title: str) -> str:
         title: the heading, without Markdown.
 
     Returns:
-        Lower case, blanks made hyphens, everything else but letters, digits, `-` and `_` left out;
-        empty where nothing remains.
+        Lower case, with hyphens for spaces, and nothing else but letters, digits, `-` and `_`; empty
+        where none of these is left.
     """
     return _LEFT_OUT.sub("", title.strip().lower()).replace(" ", "-")
 
 
-# Everything that a lesson sends needs a value by then: captured before, or known anyway.
+# Every placeholder that a lesson sends needs a value: one that was captured before, or is known anyway.
 
 
-def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:
-    """Note every placeholder that is to be sent and has no value.
+def check_placeholders(source: LessonText, items: Iterable[model.Item]) -> None:
+    """Note every placeholder that is sent and has no value.
 
     Args:
         source: notes it.
-        items: what the lesson has, in order, from all its steps.
+        items: everything in the lesson, in its order.
     """
     named = set(REASONS)
     for item in items:
-        if not isinstance(item, Block):
+        if not isinstance(item, model.Block):
             continue
-        # The second connection of a proof knows what was captured, and gives nothing back.
-        scope = set(named) if item.kind is BlockKind.PROOF else named
+        # The second connection of a proof knows what was captured, and captures nothing for the lesson.
+        scope = set(named) if item.kind is model.BlockKind.PROOF else named
         for line, placeholder in _without_value(item.dialogue, scope):
             source.wrong(
                 "no-value", line - 1, source=placeholder.source, advice=_advice(placeholder, scope)
@@ -378,20 +361,16 @@ def check_placeholders(source: LessonText, items: Iterable[Item]) -> None:
 
 
 def _without_value(dialogue: Dialogue, named: set[str]) -> Iterator[tuple[int, Placeholder]]:
-    """Find what cannot be sent, and add the names that a dialogue captures."""
+    """Find what cannot be sent, with its line, and add the names that a dialogue captures."""
     for step in dialogue.steps:
-        if isinstance(step, ServerLine):
-            named |= _names(step.pattern)
-        elif isinstance(step, ClientLine):
-            # An `or` line is compared with what a learner sends, and never sent itself.
-            for placeholder in step.pattern.placeholders:
-                if placeholder.name not in named and placeholder.default is None:
-                    yield step.line, placeholder
-            named |= _names(step.pattern)
-
-
-def _names(pattern: Pattern) -> set[str]:
-    return {each.name for each in pattern.placeholders if each.name is not None}
+        if not isinstance(step, ClientLine | ServerLine):
+            continue
+        # An `or` line is compared with what a learner sends, and never sent itself.
+        for placeholder in step.pattern.placeholders:
+            has_value = placeholder.name in named or placeholder.default is not None
+            if isinstance(step, ClientLine) and not has_value:
+                yield step.line, placeholder
+        named |= {each.name for each in step.pattern.placeholders if each.name is not None}
 
 
 def _advice(placeholder: Placeholder, named: set[str]) -> str:
@@ -400,7 +379,7 @@ def _advice(placeholder: Placeholder, named: set[str]) -> str:
     giving = f"{placeholder.source.removesuffix('}').removesuffix('...')}=...}}"
     return (
         f"give one with '{giving}', capture it in an 'S:' line above, or name another: "
-        + near_miss(placeholder.name, sorted(named), form="'{{{}}}'")
+        + model.near_miss(placeholder.name, sorted(named), form="'{{{}}}'")
     )
 
 
@@ -418,7 +397,7 @@ _QUOTE_MARK = re.compile(r"[ \t]*> ?")
 
 
 def is_tip(source: LessonText, tokens: Sequence[Token]) -> bool:
-    """Tell whether a quote, given with all its tokens, is a hint; note an alert that is unknown."""
+    """Tell whether a quote, given with all its tokens, is a hint; note an unknown alert."""
     found = _alert(tokens)
     if found is None:
         return False
@@ -428,13 +407,13 @@ def is_tip(source: LessonText, tokens: Sequence[Token]) -> bool:
             "unknown-alert",
             line_of(tokens[0]),
             name=found["name"],
-            advice=near_miss(name, ALERTS, form="'[!{}]'"),
+            advice=model.near_miss(name, ALERTS, form="'[!{}]'"),
         )
     return name == TIP
 
 
-def read_tip(source: LessonText, tokens: Sequence[Token]) -> Prose | None:
-    """Read what a tip says; None where it says nothing, which is noted."""
+def read_tip(source: LessonText, tokens: Sequence[Token]) -> model.Prose | None:
+    """Read a tip; None where it says nothing, which is noted."""
     begin, end = tokens[0].map or (0, 0)
     found = _alert(tokens)
     if found is not None and found["rest"].strip():
@@ -445,7 +424,7 @@ def read_tip(source: LessonText, tokens: Sequence[Token]) -> Prose | None:
     if not text.strip():
         source.wrong("empty-tip", begin)
         return None
-    return Prose(line=begin + 2, source=text)
+    return model.Prose(line=begin + 2, source=text)
 
 
 def _alert(tokens: Sequence[Token]) -> re.Match[str] | None:
@@ -455,7 +434,7 @@ def _alert(tokens: Sequence[Token]) -> re.Match[str] | None:
     return _ALERT.match(tokens[2].content)
 
 
-# A step while it is read: what stands under its heading, and what belongs to what.
+# A step while it is read: what is under its heading, and what belongs to what.
 
 
 @dataclass(slots=True, kw_only=True)
@@ -463,7 +442,7 @@ class Section:
     """The introduction, or a step.
 
     Args:
-        line: where its heading stands, from 1.
+        line: that of its heading, counted from 1.
         slug: its id; None for the introduction.
         title: its heading.
         items: what was read so far.
@@ -472,32 +451,32 @@ class Section:
     line: int = 1
     slug: str | None = None
     title: str = ""
-    items: list[Item] = field(default_factory=list)
+    items: list[model.Item] = field(default_factory=list)
 
-    def add_hint(self, hint: Prose) -> bool:
-        """Give a hint to what it follows; False where that is neither a task nor a question."""
+    def add_hint(self, hint: model.Prose) -> bool:
+        """Add a hint to what it follows; False where that is neither a task nor a question."""
         at, about = self._last
         if about is not None:
             self.items[at] = replace(about, hints=(*about.hints, hint))
         return about is not None
 
-    def add_mistake(self, mistake: Mistake) -> bool:
-        """Give a mistake to the task that it follows; False where there is none."""
+    def add_mistake(self, mistake: model.Mistake) -> bool:
+        """Add a mistake to the task that it follows; False where there is none."""
         at, about = self._last
-        if isinstance(about, Block):
+        if isinstance(about, model.Block):
             self.items[at] = replace(about, mistakes=(*about.mistakes, mistake))
-        return isinstance(about, Block)
+        return isinstance(about, model.Block)
 
     @property
-    def _last(self) -> tuple[int, Block | QuizQuestion | None]:
+    def _last(self) -> tuple[int, model.Block | model.QuizQuestion | None]:
         """The last dialogue or question so far, and its place; None where a dialogue is no task."""
         for at, item in reversed([*enumerate(self.items)]):
-            if isinstance(item, Block | QuizQuestion):
-                is_task = isinstance(item, QuizQuestion) or item.kind is BlockKind.TASK
+            if isinstance(item, model.Block | model.QuizQuestion):
+                is_task = isinstance(item, model.QuizQuestion) or item.kind is model.BlockKind.TASK
                 return at, item if is_task else None
         return 0, None
 
-    def step(self) -> Step:
+    def step(self) -> model.Step:
         """Return the step, once it is complete."""
         assert self.slug is not None, "the introduction is no step"
-        return Step(line=self.line, slug=self.slug, title=self.title, items=tuple(self.items))
+        return model.Step(line=self.line, slug=self.slug, title=self.title, items=tuple(self.items))

@@ -1,7 +1,7 @@
 """What a lesson is: steps, and in them prose, dialogues, questions and hints, in their order.
 
-Everything knows its line in the file, for messages; the line does not count when two are compared.
-Prose is kept as its Markdown source: what it looks like is the screen's matter.
+Everything knows its line in the file, for messages; the line doesn't count when two are compared.  Prose
+is kept as its Markdown source: how it looks is up to the screen.
 """
 
 from __future__ import annotations
@@ -20,18 +20,8 @@ from poptalk.net.errors import reason
 from poptalk.pop3.commands import Effect, State, parse_command
 from poptalk.pop3.replies import Status, StatusLine, parse_status_line
 from poptalk.terminal.safe import harmless
-from poptalk.transcript.model import (
-    Action,
-    AnyLines,
-    ClientLine,
-    Dialogue,
-    Direction,
-    ExpectedReply,
-    Send,
-    ServerLine,
-    Side,
-    exchanges,
-)
+from poptalk.transcript import model as notation
+from poptalk.transcript.model import Action, AnyLines, Dialogue, Direction, ExpectedReply, Send
 from poptalk.transcript.placeholders import Known
 
 # Everything that can be wrong with a lesson is in `faults.toml`.
@@ -56,39 +46,43 @@ class Turn:
     """Something that the client does, and what the server says to it."""
 
     act: Send | Direction | None
-    """None where the server speaks first: the greeting of a connection that stands already."""
+    """None where the server speaks first: the greeting of a connection that is open already."""
     reply: ExpectedReply | None = None
     """None where the dialogue has no answer, so that any will do."""
 
     @property
+    def _action(self) -> Action | None:
+        return self.act.action if isinstance(self.act, Direction) else None
+
+    @property
     def opens(self) -> bool:
         """Whether the turn is `C: <open connection>`."""
-        return isinstance(self.act, Direction) and self.act.action is Action.OPEN
+        return self._action is Action.OPEN
 
     @property
     def closes(self) -> bool:
         """Whether the turn is `<close connection>`, of either side."""
-        return isinstance(self.act, Direction) and self.act.action is Action.CLOSE
+        return self._action is Action.CLOSE
+
+    @property
+    def waits(self) -> bool:
+        """Whether the turn is `<wait 2 s>`."""
+        return self._action is Action.WAIT
 
     @property
     def hangs_up(self) -> bool:
         """Whether the turn is `C: <close connection>`."""
-        return self.closes and isinstance(self.act, Direction) and self.act.side is Side.CLIENT
+        return self.closes and getattr(self.act, "side", None) is notation.Side.CLIENT
 
     def is_endless(self, following: Turn | None) -> bool:
-        """Tell whether the reply has no end, so that hanging up, which follows, is all one can do."""
+        """Tell whether the reply has no end, so that one can only hang up, which follows."""
         endless = self.reply is not None and self.may_be_cut_off
         return endless and following is not None and following.hangs_up
 
     @property
     def is_done_by_somebody(self) -> bool:
-        """Whether it takes a person, or a server, to do something: TLS and time need nobody."""
+        """Whether a person, or a server, has to do something: not so for TLS and a wait."""
         return isinstance(self.act, Send) or self.opens or self.closes
-
-    @property
-    def waits(self) -> bool:
-        """Whether the turn is `<wait 2 s>`."""
-        return isinstance(self.act, Direction) and self.act.action is Action.WAIT
 
     @property
     def is_refusal(self) -> bool:
@@ -103,7 +97,7 @@ class Turn:
     @property
     def _status_line(self) -> StatusLine:
         first = self.reply.steps[0] if self.reply is not None else None
-        line = first.payload if isinstance(first, ServerLine) else ""
+        line = first.payload if isinstance(first, notation.ServerLine) else ""
         return parse_status_line(line.encode("utf-8", "surrogateescape"))
 
     @property
@@ -140,11 +134,11 @@ def turns(dialogue: Dialogue) -> tuple[Turn, ...]:
 
     Returns:
         The turns in the order in which the client takes them, replies to pipelined lines
-        (RFC 2449 §6.6) beside the line that each answers.  "Any lines" that answer nothing are left
-        out: none need come.
+        (RFC 2449 §6.6) with the line that each answers.  "Any lines" that answer nothing are left out:
+        there need not be any.
     """
     found: list[Turn] = []
-    for act in exchanges(dialogue):
+    for act in notation.exchanges(dialogue):
         match act:
             case Send() | Direction():
                 found.append(Turn(act=act))
@@ -156,10 +150,10 @@ def turns(dialogue: Dialogue) -> tuple[Turn, ...]:
 
 
 def _put_reply(found: list[Turn], reply: ExpectedReply) -> None:
-    """Put a reply beside the first line that it can answer, a greeting beside the opening."""
+    """Put a reply with the first line that it can answer, a greeting with the opening."""
     for index, turn in enumerate(found):
-        unanswered = isinstance(turn.act, Send) and turn.reply is None
-        if unanswered and isinstance(turn.act, Send) and turn.act.command is reply.answers:
+        is_answer = isinstance(turn.act, Send) and turn.act.command is reply.answers
+        if is_answer and turn.reply is None:
             found[index] = replace(turn, reply=reply)
             return
     if found and found[-1].opens and found[-1].reply is None:
@@ -169,14 +163,14 @@ def _put_reply(found: list[Turn], reply: ExpectedReply) -> None:
 
 
 class BlockKind(Enum):
-    """What is done with a fenced `pop3` block; the values are the words behind `pop3`."""
+    """What is done with a fenced `pop3` block; the values are the words after `pop3`."""
 
     TASK = ""
-    """The learner is to do these exchanges, in order."""
+    """The learner does these exchanges, in order."""
     SHOW = "show"
     """poptalk does them, and shows them."""
     SETUP = "setup"
-    """poptalk does them, folded, to reach a state."""
+    """poptalk does them, folded away, to reach a state."""
     PROOF = "proof"
     """poptalk does them on a second connection, to prove an effect."""
 
@@ -192,7 +186,7 @@ class Prose:
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """What is said when a certain line was sent and, perhaps, when a certain reply came."""
+    """What is said after a certain line and, perhaps, a certain reply."""
 
     line: int = field(compare=False, default=0)
     dialogue: Dialogue
@@ -217,9 +211,9 @@ class Block:
     """The author's hints; the last one is the answer itself, and added."""
     mistakes: tuple[Mistake, ...] = ()
     at_once: bool = False
-    """Whether the lines of a task are to be sent in one go, before the first reply (RFC 2449 §6.6)."""
+    """Whether the lines of a task are sent in one go, before the first reply (RFC 2449 §6.6)."""
     state: State | None = None
-    """The state in which the last line of a task is to be sent; None for any."""
+    """The state in which the last line of a task must be sent; None for any."""
     outside: bool = False
     """Whether a task is done with another program, which poptalk follows on the practice server."""
     any_order: bool = False
@@ -240,7 +234,7 @@ class Block:
 
     @property
     def only_reads(self) -> bool:
-        """Whether each of its turns is a command that changes nothing, so that none needs another."""
+        """Whether each of its turns is a command that changes nothing, so that their order is free."""
         return all(
             isinstance(turn.act, Send)
             and not turn.act.answers_challenge
@@ -251,20 +245,18 @@ class Block:
     @property
     def deletes(self) -> bool:
         """Whether one of its lines marks messages as deleted."""
-        lines = (step for step in self.dialogue.steps if isinstance(step, ClientLine))
+        lines = (step for step in self.dialogue.steps if isinstance(step, notation.ClientLine))
         verbs = (parse_command(line.payload.encode("utf-8")).verb for line in lines)
         return any(verb is not None and verb.effect is Effect.MARK for verb in verbs)
 
 
 _SPELT = (
-    *("0 zero none no", "1 one first", "2 two second", "3 three third", "4 four fourth"),
-    *("5 five fifth", "6 six sixth", "7 seven seventh", "8 eight eighth", "9 nine ninth"),
-    *("10 ten tenth", "11 eleven eleventh", "12 twelve twelfth"),
+    "zero/none/no one/first two/second three/third four/fourth five/fifth six/sixth seven/seventh "
+    "eight/eighth nine/ninth ten/tenth eleven/eleventh twelve/twelfth"
 )
-"""Numbers that prose may spell out."""
 
-WORDS_OF_NUMBERS = {number: words for number, *words in map(str.split, _SPELT)}
-"""Each number in digits, with the words that mean it."""
+WORDS_OF_NUMBERS = {str(number): words.split("/") for number, words in enumerate(_SPELT.split())}
+"""Each number that prose may spell out, in digits, with the words for it."""
 
 
 def number_meant(text: str) -> str | None:
@@ -283,12 +275,12 @@ class Choice:
     text: str
     """Inline Markdown."""
     reply: str
-    """What is said to whoever chooses it; empty where the author wrote nothing."""
+    """What is said to those who choose it; empty where the author wrote nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuizQuestion:
-    """A question, to be answered before going on.  What is asked stands in the prose above it."""
+    """A question, to be answered before going on.  What is asked is in the prose above it."""
 
     line: int = field(compare=False, default=0)
     choices: tuple[Choice, ...]
@@ -297,7 +289,7 @@ class QuizQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerNote:
-    """`<!-- note: ... -->`: for whoever shows the lesson to others."""
+    """`<!-- note: ... -->`: for someone who shows the lesson to others."""
 
     line: int = field(compare=False, default=0)
     text: str
@@ -306,9 +298,15 @@ class SpeakerNote:
 Item = Prose | Block | QuizQuestion | SpeakerNote
 
 
+def is_for_learner(item: Item) -> bool:
+    """Tell whether the learner has something to do: a task, or a question."""
+    is_task = isinstance(item, Block) and item.kind is BlockKind.TASK
+    return is_task or isinstance(item, QuizQuestion)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A heading of the second level, and what stands under it."""
+    """A heading of the second level, and what is under it."""
 
     line: int = field(compare=False, default=0)
     slug: str
@@ -344,7 +342,7 @@ class Lesson:
     after: tuple[str, ...] = ()
     """Ids of the lessons that should come before."""
     introduction: tuple[Item, ...] = ()
-    """What stands above the first step: prose, `show` and `setup` blocks; nothing to be done."""
+    """What is above the first step: prose, `show` and `setup` blocks; nothing to be done."""
     steps: tuple[Step, ...] = ()
 
     def step(self, slug: str) -> Step | None:
@@ -353,7 +351,7 @@ class Lesson:
 
     @property
     def suits_any_mailbox(self) -> bool:
-        """Whether it can be done with anybody's mail; then its prose may name what it has captured."""
+        """Whether it can be done with anybody's mail; its prose may then name what it has captured."""
         return self.own_mailbox == "yes"
 
     @property
@@ -456,15 +454,15 @@ def why_not(error: OSError | ValueError) -> str:
 
 
 def near_miss(word: str, known: Collection[str], *, form: str = "{}") -> str:
-    """Say what a word that is unknown may have been meant for.
+    """Say what an unknown word may have been meant for.
 
     Args:
         word: as it was written.
         known: the words that there are.
-        form: how one writes them, with `{}` for the word.
+        form: how they are written, with `{}` for the word.
 
     Returns:
-        The end of a sentence: a question that names the nearest one, or all there are.
+        The end of a sentence: a question with the nearest one, or all there are.
     """
     spelt = {each.casefold(): each for each in known}
     near = get_close_matches(word.casefold(), spelt, n=1)
@@ -473,7 +471,7 @@ def near_miss(word: str, known: Collection[str], *, form: str = "{}") -> str:
     return f"there are {', '.join(form.format(each) for each in known)}"
 
 
-# A lesson for somebody else than the one in its story: who logs in, and with what.
+# A lesson for another person than the one in its story: who logs in, and with which password.
 
 
 def named_for(lesson: Lesson, known: Known) -> Lesson:
@@ -486,7 +484,7 @@ def named_for(lesson: Lesson, known: Known) -> Lesson:
         known: the learner's name and password.
     """
     words = {lesson.user: known.user or "", lesson.password: known.password or ""}
-    # In `\0bob\0jones` the digits are no part of the words, and bob@club.example is an address.
+    # In `\0bob\0jones` the zeros aren't part of the words, and bob@club.example is an address.
     either = "|".join(map(re.escape, words))
     pattern = re.compile(rf"(?<![A-Za-z@._-])(?:{either})(?![A-Za-z0-9@_-])")
 

@@ -1,12 +1,12 @@
 """Reading a lesson: Markdown in, a `Lesson` out, or everything that is wrong with it.
 
-A lesson is Markdown with seven special things in it (`docs/lessons.md`).  The reader looks at the
-blocks of the document one after the other: a heading of the second level begins a step; a fenced `pop3`
-block, a tip, a task list and a comment are taken out of the text, each by a reader of its own; and all
-lines between two of them are prose, kept as they are.
+A lesson is Markdown with seven special things in it (`docs/lessons.md`).  The reader takes the blocks of
+the document one after the other.  A heading of the second level begins a step.  Fenced `pop3` blocks,
+tips, task lists and comments each have a reader of their own.  All lines between two of them are prose,
+and kept as they are.
 
-Nothing is guessed: what is almost one of the seven is a fault, told with its line and with what would
-be right.  Reading goes on behind a fault, so that all are told at once.
+Nothing is guessed: what is almost one of the seven is a fault, reported with its line and with what
+would be right.  Reading goes on after a fault, so that all of them are reported at once.
 """
 
 from __future__ import annotations
@@ -21,33 +21,8 @@ from pathlib import Path
 
 from markdown_it.token import Token
 
-from poptalk.lesson.document import blocks
-from poptalk.lesson.document.blocks import (
-    LessonText,
-    Section,
-    check_placeholders,
-    is_comment,
-    is_note,
-    is_question,
-    is_tip,
-    plain_text,
-    read_comment,
-    read_question,
-    read_tip,
-    slug,
-)
-from poptalk.lesson.document.model import (
-    Block,
-    BlockKind,
-    Item,
-    Lesson,
-    LessonErrors,
-    Mistake,
-    Prose,
-    make_fault,
-    near_miss,
-    why_not,
-)
+from poptalk.lesson.document import blocks, model
+from poptalk.lesson.document.blocks import LessonText, Section
 from poptalk.pop3.commands import MASK
 from poptalk.terminal.markdown import make_parser
 from poptalk.transcript.model import ClientLine, Comment, Dialogue, Direction
@@ -61,7 +36,7 @@ FENCE = "---"
 """The line above and below the front matter."""
 
 MOST_MINUTES = 240
-"""Nobody sits longer; `front_matter.toml` takes a larger number for a slip of the pen."""
+"""Nobody sits longer; in `front_matter.toml` a larger number is a mistake."""
 
 _LINE = re.compile(r"(?P<key>[^:\s]+)[ \t]*:(?:[ \t]+(?P<value>.*))?")
 
@@ -95,7 +70,7 @@ class FrontMatter:
     Args:
         values: one for each of `KEYS`; the default where the key is left out, and an empty text
             where the value is wrong (which is noted as a fault).
-        lines: number of lines, both fences included.
+        lines: its number of lines, both fences included.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -106,7 +81,7 @@ class FrontMatter:
 
     @property
     def minutes(self) -> int:
-        """How long the lesson takes; 0 where it is not said rightly."""
+        """How long the lesson takes; 0 where the value is wrong."""
         return int(self.values["minutes"] or "0")
 
     def items(self, key: str) -> tuple[str, ...]:
@@ -116,43 +91,39 @@ class FrontMatter:
 
 def read_front_matter(source: LessonText) -> FrontMatter:
     """Read the front matter of a lesson; what is wrong with it is noted in the source."""
-    lines = source.lines
-    if lines[0].rstrip() != FENCE:
-        source.wrong("no-front-matter", 0)
-        return FrontMatter(values=_complete({}), lines=0)
-    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() == FENCE), None)
-    if end is None:
-        source.wrong("front-matter-without-end", 0)
-        return FrontMatter(values=_complete({}), lines=0)
-    written = _read_lines(source, end)
-    for key, about in KEYS.items():
-        if about.default is None and key not in written:
-            source.wrong("key-missing", end, quote="", key=key, meaning=about.meaning)
-    return FrontMatter(values=_complete(written), lines=end + 1)
+    written: dict[str, str] = {}
+    fences = [at for at, line in enumerate(source.lines) if line.rstrip() == FENCE][:2]
+    end = 0
+    match fences:
+        case [0, end]:
+            written = _read_lines(source, end)
+            for key, about in KEYS.items():
+                if about.default is None and key not in written:
+                    source.wrong("key-missing", end, quote="", key=key, meaning=about.meaning)
+        case [0]:
+            source.wrong("front-matter-without-end", 0)
+        case _:
+            source.wrong("no-front-matter", 0)
+    values = {key: written.get(key, about.default or "") for key, about in KEYS.items()}
+    return FrontMatter(values=values, lines=end + 1 if end else 0)
 
 
 def line_of_key(path: Path, key: str) -> int:
-    """Return the line of a key in a lesson's file, counted from 1; 1 where it does not stand there.
+    """Return the line of a key in a lesson's file, counted from 1; 1 where it isn't there.
 
     Args:
-        path: the file, which somebody may be writing meanwhile.
+        path: the file, which an author may be changing.
         key: one of `KEYS`.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError):
         return 1
-    found = (number for number, line in enumerate(lines, 1) if _key_of(line) == key)
-    return next(found, 1)
-
-
-def _key_of(line: str) -> str | None:
-    found = _LINE.fullmatch(line.strip())
-    return found["key"] if found is not None else None
-
-
-def _complete(written: Mapping[str, str]) -> dict[str, str]:
-    return {key: written.get(key, about.default or "") for key, about in KEYS.items()}
+    for number, line in enumerate(lines, 1):
+        found = _LINE.fullmatch(line.strip())
+        if found is not None and found["key"] == key:
+            return number
+    return 1
 
 
 def _read_lines(source: LessonText, end: int) -> dict[str, str]:
@@ -167,23 +138,21 @@ def _read_lines(source: LessonText, end: int) -> dict[str, str]:
             continue
         key = found["key"]
         if key not in KEYS:
-            source.wrong("unknown-key", number, key=key, advice=near_miss(key, KEYS, form="'{}'"))
+            source.wrong(
+                "unknown-key", number, key=key, advice=model.near_miss(key, KEYS, form="'{}'")
+            )
         elif key in written:
             source.wrong("key-twice", number, key=key)
         else:
-            written[key] = _read_value(source, number, key, _unquoted(found["value"] or ""))
+            value = (found["value"] or "").strip()
+            if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+                value = value[1:-1].strip()
+            written[key] = _read_value(source, number, key, value)
     return written
 
 
-def _unquoted(value: str) -> str:
-    text = value.strip()
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1].strip()
-    return text
-
-
 def _read_value(source: LessonText, number: int, key: str, value: str) -> str:
-    """Check the form of a value; give it back, or an empty text where it is wrong."""
+    """Check the form of a value; return it, or an empty text where it is wrong."""
     about = KEYS[key]
     if value and unwritable(value) is None and re.fullmatch(about.pattern, value):
         return value
@@ -204,7 +173,7 @@ _TOO_LARGE = f"the file has more than {MAX_LESSON_OCTETS:,} octets"
 _ALMOST_A_HEADING = re.compile(r"(?P<mark>#{1,2})(?P<text>[^\W\d_].*)")
 
 
-def load_lesson(path: Path) -> Lesson:
+def load_lesson(path: Path) -> model.Lesson:
     """Read a lesson from its file.
 
     Args:
@@ -229,7 +198,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             octets = file.read(MAX_LESSON_OCTETS + 1)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, f"the file cannot be read ({why_not(error)})") from None
+        raise _unreadable(path, f"the file cannot be read ({model.why_not(error)})") from None
     if b"\0" in octets:
         raise _unreadable(path, "the file is no text")
     if len(octets) > MAX_LESSON_OCTETS:
@@ -241,7 +210,7 @@ def read_text(path: Path) -> str:
         raise _unreadable(path, "the file is no text in UTF-8", line=line) from None
 
 
-def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
+def read_lesson(text: str, *, name: str, path: Path) -> model.Lesson:
     """Read a lesson.
 
     Args:
@@ -250,7 +219,7 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
         path: its file, for messages and to find its mailbox.
 
     Raises:
-        LessonErrors: something is wrong with it; all faults that were found are told.
+        LessonErrors: something is wrong with it; has all faults that were found.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_LESSON_OCTETS:
         raise _unreadable(path, _TOO_LARGE)
@@ -258,12 +227,12 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
     front = read_front_matter(source)
     sections = _LessonReader(source, title=front["title"], begin=front.lines).read()
     introduction, *steps = sections
-    check_placeholders(source, (item for section in sections for item in section.items))
+    blocks.check_placeholders(source, (item for section in sections for item in section.items))
     if not steps:
         source.wrong("no-step", len(source.lines) - 1)
     if source.faults:
-        raise LessonErrors(source.faults)
-    return Lesson(
+        raise model.LessonErrors(source.faults)
+    return model.Lesson(
         name=name,
         path=path,
         title=front["title"],
@@ -281,8 +250,10 @@ def read_lesson(text: str, *, name: str, path: Path) -> Lesson:
     )
 
 
-def _unreadable(path: Path, problem: str, *, line: int = 0) -> LessonErrors:
-    return LessonErrors([make_fault("unreadable", path, line + 1, "", {"problem": problem})])
+def _unreadable(path: Path, problem: str, *, line: int = 0) -> model.LessonErrors:
+    return model.LessonErrors(
+        [model.make_fault("unreadable", path, line + 1, "", {"problem": problem})]
+    )
 
 
 class _LessonReader:
@@ -291,7 +262,7 @@ class _LessonReader:
     Args:
         source: the lines; notes what is wrong with them.
         title: as the front matter has it.
-        begin: the first line behind the front matter, counted from 0.
+        begin: the first line after the front matter, counted from 0.
     """
 
     def __init__(self, source: LessonText, *, title: str, begin: int) -> None:
@@ -303,8 +274,8 @@ class _LessonReader:
         self._prose_begins = begin
         self._mistake: tuple[int, Dialogue] | None = None
         """A mistake that waits for its paragraph, and its line."""
-        self._comment_of: Item | None = None
-        """The task whose last mistake took a paragraph that is not right below it."""
+        self._comment_of: model.Item | None = None
+        """The task whose last mistake took a paragraph that isn't directly below it."""
 
     @property
     def _section(self) -> Section:
@@ -326,12 +297,7 @@ class _LessonReader:
         begin, end = first.map or (0, 0)
         if self._mistake is not None:
             if first.type == "paragraph_open":
-                apart = begin > self._prose_begins
-                self._prose_ends(begin, end)
-                self._add_mistake(Prose(line=begin + 1, source=self._source.text(begin, end)))
-                self._comment_of = (
-                    self._section.items[-1] if apart and self._section.items else None
-                )
+                self._read_comment_on_mistake(*self._mistake, begin, end)
                 return
             self._mistake_ends()
         special = self._reader_of(tokens)
@@ -351,14 +317,14 @@ class _LessonReader:
             return partial(wrong, markup=first.markup)
         if first.type == "fence" and blocks.is_pop3(first):
             return partial(self._fence, first)
-        if first.type == "blockquote_open" and is_tip(self._source, tokens):
+        if first.type == "blockquote_open" and blocks.is_tip(self._source, tokens):
             return partial(self._tip, tokens)
-        if first.type.endswith("_list_open") and is_question(tokens):
+        if first.type.endswith("_list_open") and blocks.is_question(tokens):
             return partial(self._question, tokens)
-        return partial(self._comment, first) if is_comment(first) else None
+        return partial(self._comment, first) if blocks.is_comment(first) else None
 
     def _comment(self, token: Token) -> None:
-        note = read_comment(self._source, token)
+        note = blocks.read_comment(self._source, token)
         if note is not None:
             self._section.items.append(note)
 
@@ -369,53 +335,45 @@ class _LessonReader:
         while first < begin and not lines[first].strip():
             first += 1
         if first < begin:
-            prose = Prose(line=first + 1, source=self._source.text(first, begin).rstrip())
+            prose = model.Prose(line=first + 1, source=self._source.text(first, begin).rstrip())
             self._section.items.append(prose)
         self._prose_begins = end
 
     def _check_inside(self, tokens: Sequence[Token]) -> None:
-        """Note what is special, but stands where it is only text: in a list, a quote or a line."""
+        """Note what would be special, but is in a list, a quote or a line, where it is only text."""
         line = 0
         if tokens[0].type == "paragraph_open":
             blocks.check_marks(self._source, tokens[0])
-            self._check_headings(*(tokens[0].map or (0, 0)))
+            for number in range(*(tokens[0].map or (0, 0))):
+                found = _ALMOST_A_HEADING.fullmatch(self._source.lines[number])
+                if found is not None:
+                    heading = f"{found['mark']} {found['text']}"
+                    self._source.wrong("heading-without-space", number, heading=heading)
         for token in tokens:
             line = token.map[0] if token.map else line
-            html = [child.content for child in token.children or () if child.type == "html_inline"]
+            inside = [token, *(token.children or ())]
+            html = [each.content for each in inside if each.type in ("html_inline", "html_block")]
             if token.level and token.type == "fence" and blocks.is_pop3(token):
                 self._source.wrong("block-inside", line)
-            elif any(map(is_note, html)) or (token.type == "html_block" and is_note(token.content)):
+            elif any(map(blocks.is_note, html)):
                 self._source.wrong("note-inside", line)
 
-    def _check_headings(self, begin: int, end: int) -> None:
-        """Note lines of a paragraph that were meant as headings: the step would be lost."""
-        for line in range(begin, end):
-            found = _ALMOST_A_HEADING.fullmatch(self._source.lines[line])
-            if found is not None:
-                heading = f"{found['mark']} {found['text']}"
-                self._source.wrong("heading-without-space", line, heading=heading)
-
     def _heading(self, tokens: Sequence[Token]) -> None:
-        opening, text = tokens[0], plain_text(tokens[1]).strip()
+        opening, text = tokens[0], blocks.plain_text(tokens[1]).strip()
         line = blocks.line_of(opening)
         if opening.markup in ("=", "-"):
             self._source.wrong("underlined-heading", line)
         if opening.tag == "h1":
-            self._title_heading(line, text)
-        elif opening.tag == "h2":
-            self._step_heading(line, text)
-        else:
+            if self._titled or self._section.slug is not None or self._section.items:
+                self._source.wrong("second-title", line)
+            elif self._title and text != self._title:
+                self._source.wrong("other-title", line, title=self._title)
+            self._titled = True
+            return
+        if opening.tag != "h2":
             self._source.wrong("deep-heading", line)
-
-    def _title_heading(self, line: int, text: str) -> None:
-        if self._titled or self._section.slug is not None or self._section.items:
-            self._source.wrong("second-title", line)
-        elif self._title and text != self._title:
-            self._source.wrong("other-title", line, title=self._title)
-        self._titled = True
-
-    def _step_heading(self, line: int, text: str) -> None:
-        name = slug(text)
+            return
+        name = blocks.slug(text)
         same = next((step for step in self._sections if step.slug == name), None)
         if not name:
             self._source.wrong("heading-without-id", line)
@@ -423,23 +381,23 @@ class _LessonReader:
             self._source.wrong("same-id", line, name=name, other_line=same.line)
         self._sections.append(Section(line=line + 1, slug=name, title=text))
 
-    @property
-    def _outside(self) -> bool:
-        return self._section.slug is None
-
     def _fence(self, fence: Token) -> None:
         line = blocks.line_of(fence)
         word = blocks.read_word(self._source, fence)
         dialogue = blocks.read_dialogue(self._source, fence)
         if word == blocks.MISTAKE:
-            self._begin_mistake(line, dialogue)
+            steps = [step for step in dialogue.steps if not isinstance(step, Comment)]
+            sent = [step for step in steps if isinstance(step, ClientLine | Direction)]
+            if len(sent) != 1 or steps[0] is not sent[0] or isinstance(sent[0], Direction):
+                self._source.wrong("not-one-line", line)
+            self._mistake = line, dialogue
             return
-        if self._outside and word in (BlockKind.TASK, BlockKind.PROOF):
+        if self._section.slug is None and word in (model.BlockKind.TASK, model.BlockKind.PROOF):
             self._source.wrong("block-outside", line, info=fence.info.strip())
-        # A word that is unknown was noted; as a task the block takes what follows it.
-        kind = word if isinstance(word, BlockKind) else BlockKind.TASK
+        # An unknown word was noted; as a task the block takes what follows it.
+        kind = word if isinstance(word, model.BlockKind) else model.BlockKind.TASK
         words = " ".join(fence.info.split()[1:])
-        block = Block(
+        block = model.Block(
             line=line + 1,
             kind=kind,
             dialogue=dialogue,
@@ -454,40 +412,35 @@ class _LessonReader:
             self._source.wrong("order-matters", line)
         self._section.items.append(block)
 
-    def _begin_mistake(self, line: int, dialogue: Dialogue) -> None:
-        steps = [step for step in dialogue.steps if not isinstance(step, Comment)]
-        sent = [step for step in steps if isinstance(step, ClientLine | Direction)]
-        if len(sent) != 1 or steps[0] is not sent[0] or isinstance(sent[0], Direction):
-            self._source.wrong("not-one-line", line)
-        self._mistake = line, dialogue
-
-    def _add_mistake(self, comment: Prose) -> None:
-        assert self._mistake is not None
-        line, dialogue = self._mistake
+    def _read_comment_on_mistake(self, line: int, dialogue: Dialogue, begin: int, end: int) -> None:
+        """Take a paragraph for what is said about a mistake."""
+        apart = begin > self._prose_begins
+        self._prose_ends(begin, end)
+        comment = model.Prose(line=begin + 1, source=self._source.text(begin, end))
         self._mistake = None
-        mistake = Mistake(line=line + 1, dialogue=dialogue, comment=comment)
-        if not self._section.add_mistake(mistake):
+        if not self._section.add_mistake(
+            model.Mistake(line=line + 1, dialogue=dialogue, comment=comment)
+        ):
             self._source.wrong("mistake-without-task", line)
+        self._comment_of = self._section.items[-1] if apart and self._section.items else None
 
     def _mistake_ends(self) -> None:
-        """Note a mistake for which no paragraph came."""
-        if self._mistake is None:
-            return
-        line, _ = self._mistake
-        self._mistake = None
-        self._source.wrong("mistake-without-text", line)
+        """Note a mistake that no paragraph follows."""
+        if self._mistake is not None:
+            self._source.wrong("mistake-without-text", self._mistake[0])
+            self._mistake = None
 
     def _tip(self, tokens: Sequence[Token]) -> None:
         self._check_inside(tokens)
-        hint = read_tip(self._source, tokens)
+        hint = blocks.read_tip(self._source, tokens)
         if hint is not None and not self._section.add_hint(hint):
             self._source.wrong("tip-without-task", blocks.line_of(tokens[0]))
 
     def _question(self, tokens: Sequence[Token]) -> None:
-        question = read_question(self._source, tokens)
+        question = blocks.read_question(self._source, tokens)
         if self._comment_of is not None and self._section.items[-1:] == [self._comment_of]:
             self._source.wrong("question-without-text", blocks.line_of(tokens[0]))
-        if self._outside:
+        if self._section.slug is None:
             self._source.wrong("question-outside", blocks.line_of(tokens[0]))
         self._section.items.append(question)
 

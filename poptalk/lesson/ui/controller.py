@@ -1,10 +1,10 @@
 """The lesson controller: between the keyboard, the shell and the tutor of a lesson.
 
-The tutor takes typed lines where it awaits an answer or an empty line; everything else is sent.  While
-poptalk is at work, or a reply is due, lines wait their turn, so that pasted ones are sent one by one,
-each when the one before it is answered, unless patience has run out.
+The tutor takes typed lines when it awaits an answer or an empty line; everything else is sent.  While
+poptalk is at work, or a reply is due, lines wait, so pasted ones are sent one by one, each when the one
+before it is answered, unless patience has run out.
 
-What the tutor asks for is carried out by `lesson.driver`; here are its hands at the prompt.
+`lesson.driver` carries out what the tutor asks for; here is what it needs of the prompt.
 """
 
 from __future__ import annotations
@@ -17,21 +17,8 @@ from itertools import chain
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Protocol
 
-from poptalk.lesson.actions import (
-    Ask,
-    Awaiting,
-    Connect,
-    Feedback,
-    FeedbackKind,
-    Finish,
-    Follow,
-    Heading,
-    Keep,
-    LessonAction,
-    Manner,
-    Say,
-    Unfollow,
-)
+from poptalk.lesson import actions
+from poptalk.lesson.actions import Awaiting, Feedback, FeedbackKind, Manner
 from poptalk.lesson.driver import Driver, ReplyBuffer
 from poptalk.lesson.outside import POLL_SECONDS, VisitorLeft, VisitorSession
 from poptalk.lesson.runner import SILENCES, Tutor
@@ -49,37 +36,36 @@ from poptalk.terminal.render import client_line, status_line
 from poptalk.terminal.safe import Fragment, Fragments, harmless, wrap
 
 if TYPE_CHECKING:
-    from poptalk.lesson.actions import LessonEvent
     from poptalk.lesson.driver import SecondConnection
     from poptalk.lesson.progress import ProgressEvent
     from poptalk.lesson.server import LessonServer
     from poptalk.net.endpoint import Destination
     from poptalk.net.errors import Ending, NetError
-    from poptalk.pop3.client.session import ClientSession
+    from poptalk.pop3.client import ClientSession
     from poptalk.pop3.events import Event
     from poptalk.session.exchanges import Exchanges
 
 ROWS_BELOW = 2
-"""Rows of the screen that belong to the prompt and to the bottom line."""
+"""Rows of the screen for the prompt and the bottom line."""
 
 SAID_BY_THE_TUTOR = frozenset({ViolationKind.UNKNOWN_COMMAND, ViolationKind.WRONG_STATE})
-"""What the shell would say before the answer, and the tutor says below it."""
+"""What the shell would say before the reply, and the tutor says after it."""
 
 VISITOR: Fragment = ("note", "there ")
-"""In front of what another program in another window sends and gets."""
+"""Comes before what another program in another window sends and receives."""
 
 
 def is_yes(answer: str) -> bool:
-    """Tell whether an answer to a question of yes or no is a yes; if unclear, it is a no."""
+    """Tell whether an answer to a yes-or-no question is a yes; an unclear one is a no."""
     return answer.strip().lower() in ("yes", "y")
 
 
 class ControllerHost(Protocol):
-    """Who a lesson is done for: it has the shell, and says what comes after the lesson."""
+    """Starts a lesson in a shell, and says what comes after it."""
 
     @property
     def shell(self) -> Shell:
-        """Where it is done."""
+        """Where the lesson runs."""
 
     @property
     def view(self) -> LessonView:
@@ -89,7 +75,7 @@ class ControllerHost(Protocol):
         """Keep what was done."""
 
     def after_lesson(self) -> None:
-        """Say what comes next; the lesson is over."""
+        """Say what comes next: the lesson is over."""
 
     def next_lesson(self) -> None:
         """Go on to what comes next."""
@@ -113,7 +99,7 @@ class LessonController(Driver, Controller):
     def __init__(self, host: ControllerHost, tutor: Tutor, lesson_server: LessonServer) -> None:
         self._shell = host.shell
         self._visitor: VisitorSession | None = None
-        """The session of another program; None where none is followed."""
+        """The session of another program; None if none is followed."""
         super().__init__(tutor, lesson_server)
         self._host = host
         self._view = host.view
@@ -121,9 +107,9 @@ class LessonController(Driver, Controller):
         self._last_letter = "a"
         """The letter of the last answer to the question."""
         self._asked_from = 0
-        """What the shell had shown when the end of the task, or the question, began."""
+        """How much the shell had shown before the end of the task, or the question."""
         self._asked_to = 0
-        """What it had shown after that."""
+        """How much it had shown after it."""
         self._patient = True
         """Whether what is typed waits for the reply that is due."""
         self._reopening = False
@@ -136,7 +122,7 @@ class LessonController(Driver, Controller):
         self.carry_out(self.tutor.begin())
 
     def end(self) -> None:
-        """Hang up, and be of no further influence."""
+        """Hang up, and do nothing more."""
         self.over = True
         self.held.clear()
         self._shell.view.unremarked = ()
@@ -151,26 +137,26 @@ class LessonController(Driver, Controller):
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was heard has been told, and nothing is under way."""
+        """Whether the tutor has been told everything, and nothing is under way."""
         return not self.busy and not self._replies.events
 
     def wants_a_line(self, *, due: bool) -> bool:
-        """Tell whether a prompt is in place: not while poptalk works or waits for a server to close."""
+        """Tell whether to show a prompt: not while poptalk works or waits for a server to close."""
         return self.is_idle and not (due and self._patient)
 
     # What the learner does.
 
     def take(self, text: str) -> bool:
-        """Take a line: the tutor's, one that must wait, or one that is sent by the shell."""
+        """Take a line, if it is for the tutor or must wait; False leaves it to the shell to send."""
         if self._to_be_confirmed is not None:
             self._confirmed(text)
         elif self._must_wait:
             self.held.append(text)
         elif self.finished and not text:
             self._host.next_lesson()
-        elif (actions := self.tutor.entered(text)) is not None:
+        elif (todo := self.tutor.entered(text)) is not None:
             self._echo(text)
-            self.carry_out(actions)
+            self.carry_out(todo)
         elif not self._shell.connected:
             self._echo(text)
             self._view.comment(*self._advice)
@@ -191,9 +177,9 @@ class LessonController(Driver, Controller):
         else:
             self.carry_out(tutor.answer(command))
 
-    def carry_out(self, actions: Sequence[LessonAction]) -> None:
-        """Carry out actions; show what is asked again if it has scrolled off the screen meanwhile."""
-        super().carry_out(actions)
+    def carry_out(self, todo: Sequence[actions.LessonAction]) -> None:
+        """Carry out actions, and show what is asked again if it has scrolled off the screen."""
+        super().carry_out(todo)
         self.remind()
 
     def remind(self) -> None:
@@ -213,7 +199,7 @@ class LessonController(Driver, Controller):
             self.carry_out(self.tutor.open())
 
     def interrupted(self) -> None:
-        """Wait no longer: neither with what is typed nor for what poptalk itself has sent."""
+        """Drop what waits to be sent, and stop waiting for the reply to what poptalk has sent."""
         self.held.clear()
         self._patient = False
         self._to_be_confirmed = None
@@ -232,22 +218,21 @@ class LessonController(Driver, Controller):
 
     @property
     def _advice(self) -> tuple[FeedbackKind, str]:
-        """Say what may be typed where nothing can be sent."""
-        if self.finished:
-            return FeedbackKind.NEWS, "The lesson is over, and Enter goes on."
-        if self.tutor.awaiting is Awaiting.CHOICE:
-            return FeedbackKind.NEWS, f"The question wants a letter, a to {self._last_letter}."
-        if self.tutor.awaiting is Awaiting.OUTSIDE:
-            return (
-                FeedbackKind.NEWS,
-                "Not sent: this step is done in the other window. Enter shows how.",
-            )
-        if self.tutor.awaiting is Awaiting.PAUSE:
-            return FeedbackKind.CLOSED, "Not sent: you are not connected. Enter goes on."
+        """What may be typed when nothing can be sent."""
+        match self.tutor.awaiting:
+            case Awaiting.OVER:
+                return FeedbackKind.NEWS, "The lesson is over, and Enter goes on."
+            case Awaiting.CHOICE:
+                return FeedbackKind.NEWS, f"The question wants a letter, a to {self._last_letter}."
+            case Awaiting.OUTSIDE:
+                text = "Not sent: this step is done in the other window. Enter shows how."
+                return FeedbackKind.NEWS, text
+            case Awaiting.PAUSE:
+                return FeedbackKind.CLOSED, "Not sent: you are not connected. Enter goes on."
         return FeedbackKind.CLOSED, "Not sent: you are not connected. Press Enter to connect."
 
     def _echo(self, text: str) -> None:
-        """Show an answer that was typed, where the line of the prompt is gone."""
+        """Show an answer that was typed, if the line of the prompt is gone."""
         if text and self._shell.view.shows_sent:
             self._shell.say([[("client", "> "), ("text", harmless(text))]])
 
@@ -260,13 +245,13 @@ class LessonController(Driver, Controller):
         return self.busy or (self._patient and due)
 
     def settled(self) -> None:
-        """Let the lines that waited go, as far as they need not wait any more."""
+        """Send the lines that need not wait any longer."""
         while self.held and not self._must_wait and not self.over:
             waiting, self.held = self.held, deque()
             self._shell.enter(waiting.popleft())
             self.held.extend(waiting)
 
-    # The hands: see `driver.Driver`.
+    # What the driver needs: see `driver.Driver`.
 
     @property
     def session(self) -> ClientSession | None:
@@ -282,7 +267,7 @@ class LessonController(Driver, Controller):
         return session.exchanges
 
     def transmit(self, line: bytes, manner: Manner = Manner.TYPED) -> None:
-        """Send a line, and show it, also in a shell that need not since the keys were echoed."""
+        """Send a line, and show it, even in a shell that doesn't because keys are echoed."""
         shows_sent = self._shell.view.shows_sent
         self._shell.view.shows_sent = True
         self._shell.view.hidden = manner is Manner.FOLDED
@@ -291,18 +276,18 @@ class LessonController(Driver, Controller):
         finally:
             self._shell.view.shows_sent = shows_sent
 
-    def connect(self, destination: Destination, connection: Connect) -> None:
+    def connect(self, destination: Destination, connection: actions.Connect) -> None:
         """Have the shell connect."""
         self._shell.view.hidden = connection.manner is Manner.FOLDED
-        # Where something is wrong on purpose, it is for the learner to see it.
+        # What is wrong on purpose is for the learner to notice.
         wrong = self._lesson_server.has_fault(connection.number)
-        # That the server goes on after the lone dot is said all the same: only a colour shows it else.
+        # But that the server goes on after the lone dot is said: only a colour would show it.
         everything = frozenset(ViolationKind) - {ViolationKind.UNSOLICITED}
         self._shell.view.unremarked = everything if wrong else SAID_BY_THE_TUTOR
         self._shell.open(destination)
 
     def hang_up(self, manner: Manner = Manner.TYPED) -> None:
-        """Close the connection; folded, the screen shows the dialogue again once that has come about."""
+        """Close the connection; if folded, the dialogue is shown again once it is closed."""
         folded = manner is Manner.FOLDED
         self._shell.view.hidden = folded or self._shell.view.hidden
         self._shell.close()
@@ -311,10 +296,9 @@ class LessonController(Driver, Controller):
 
     # Another program at work in another window.
 
-    def _follow(self, action: Follow) -> None:
-        """Say what to type there, and look at the server for what comes of it."""
-        server = self._lesson_server
-        assert isinstance(server, PracticeLessonServer), "other programs reach the practice server"
+    def _follow(self, action: actions.Follow) -> None:
+        """Say what to type there, and watch the server for what comes of it."""
+        server = self._practice_server
         self._visitor = None
         destination = server.destination(fresh=action.fresh, number=action.number)
         server.visitors.follow()
@@ -323,32 +307,34 @@ class LessonController(Driver, Controller):
         self._view.literal("\n".join(("In another window, type:", *server.ways_in())))
         self._look(visitor)
 
+    @property
+    def _practice_server(self) -> PracticeLessonServer:
+        assert isinstance(self._lesson_server, PracticeLessonServer), "others reach no other server"
+        return self._lesson_server
+
     def _unfollow(self) -> None:
-        """Look no more."""
-        visitor, server = self._visitor, self._lesson_server
+        """Watch no longer."""
+        visitor = self._visitor
         if visitor is None:
             return
-        assert isinstance(server, PracticeLessonServer)
-        server.visitors.stop()
+        self._practice_server.visitors.stop()
         if visitor.core is not None:
             visitor.take(VisitorLeft(how=DropReason.CLIENT_VANISHED))
             self.ended(CLOSED_BY_US)
         self._visitor = None
 
     def _look(self, visitor: VisitorSession) -> None:
-        """Take what has come from a visitor, now and again until another one is followed."""
-        server = self._lesson_server
+        """Take what a visitor has sent and received, again and again until another one is followed."""
         if self.over or visitor is not self._visitor:
             return
-        assert isinstance(server, PracticeLessonServer)
-        for news in server.visitors.news():
+        for news in self._practice_server.visitors.news():
             self.visited(visitor, news)
             if visitor is not self._visitor:
                 return
         self._shell.after(POLL_SECONDS, partial(self._look, visitor))
 
     def _heard_of_visitor(self, event: Event) -> None:
-        """Show what a visitor sent, and how each reply began, and keep it for the tutor."""
+        """Show what a visitor sent, and the first line of each reply, and keep it for the tutor."""
         assert self._visitor is not None
         match event:
             case Sent(line=line, secret=secret):
@@ -374,40 +360,40 @@ class LessonController(Driver, Controller):
 
         self._shell.session.in_thread(second.run, show)
 
-    def show(self, action: LessonAction) -> None:
-        """Show what the tutor says, and keep what the learner has done."""
+    def show(self, action: actions.LessonAction) -> None:
+        """Show what the tutor says, and keep the learner's progress."""
         match action:
-            case Keep(event=event):
+            case actions.Keep(event=event):
                 self._host.keep(event)
-            case Follow():
+            case actions.Follow():
                 self._follow(action)
-            case Unfollow():
+            case actions.Unfollow():
                 self._unfollow()
-            case Finish():
+            case actions.Finish():
                 self._host.after_lesson()
-            case Heading(text=text, level=level) if level > 1:
+            case actions.Heading(text=text, level=2):
                 where = self.tutor.prompt.replace("/", " of ")
                 self._view.show(replace(action, text=f"Step {where}: {text}"))
-            case Ask(question=question):
+            case actions.Ask(question=question):
                 self._last_letter = ascii_lowercase[len(question.choices) - 1]
                 self._view.show(action)
                 self._asked_to = self._shell.shown()
-            case Say(source=source):
+            case actions.Say(source=source):
                 self._view.show(action)
                 self._note_what_is_asked(source)
             case Feedback(kind=kind, text=text):
                 self._view.comment(kind, text)
-            case Heading():
+            case actions.Heading():
                 self._view.show(action)
 
     def _note_what_is_asked(self, source: str) -> None:
-        """Take note of where the end of the task, or the question, stands, if it was just shown."""
+        """Note where the end of the task, or the question, is, if it was just shown."""
         if source.endswith(asked := self.tutor.asked):
             self._asked_to = self._shell.shown()
             self._asked_from = self._asked_to - self._view.rows_of(asked) - 1
 
-    def told(self, event: LessonEvent) -> None:  # noqa: ARG002 - whatever it is
-        """Show the dialogue again, once what was folded is done; drop what waited for TLS in vain."""
+    def told(self, event: actions.LessonEvent) -> None:  # noqa: ARG002 - whatever it is
+        """Show the dialogue again after what was folded; drop what waited for TLS if that failed."""
         if self.held and self._shell.session.stls_refused:
             # They were typed to be protected by TLS.
             self._view.comment(FeedbackKind.NEWS, not_sent_in_the_clear(len(self.held)))
@@ -425,7 +411,7 @@ class LessonController(Driver, Controller):
         super().failed(error)
 
     def ended(self, ending: Ending) -> None:
-        """Tell the tutor that the connection is gone, and open the next one if the learner wants it."""
+        """Tell the tutor that the connection is gone, and open the next one if the learner asked."""
         self._to_be_confirmed = None
         super().ended(ending)
         if self._reopening:
@@ -433,7 +419,7 @@ class LessonController(Driver, Controller):
             self.carry_out(self.tutor.open())
 
     def silence(self, seconds: float) -> None:
-        """Let the tutor explain it; what is typed waits no longer."""
+        """Let the tutor explain the silence; what is typed waits no longer."""
         self._patient = False
         super().silence(seconds)
         self.settled()
@@ -441,7 +427,7 @@ class LessonController(Driver, Controller):
     # The learner's own mail.
 
     def may_send(self, line: bytes) -> bool:
-        """Let a line pass, but ask before the QUIT that removes messages from a live server."""
+        """Let a line pass, but ask before a QUIT that removes messages from a live server."""
         verb = parse_command(line).verb
         count = len(self._shell.session.core.marked)
         farewell = verb is not None and verb.effect is Effect.FAREWELL
@@ -449,11 +435,8 @@ class LessonController(Driver, Controller):
             return True
         self._to_be_confirmed = line
         what = "1 message" if count == 1 else f"{count} messages"
-        self._view.comment(
-            FeedbackKind.NEWS,
-            f"This `QUIT` removes {what} from your server, and nobody can bring them back. "
-            "`yes` sends it; anything else does not.",
-        )
+        question = f"This `QUIT` removes {what} from your server for good."
+        self._view.comment(FeedbackKind.NEWS, f"{question} `yes` sends it; anything else doesn't.")
         return False
 
     def _confirmed(self, text: str) -> None:
@@ -471,23 +454,31 @@ class LessonController(Driver, Controller):
         """Return the step, and what is awaited."""
         if self._to_be_confirmed is not None:
             return "yes or no> "
-        if self.finished:
-            return "Enter> " if short else "(end of the lesson) Enter goes on> "
-        where = f"{self.tutor.prompt} " if self.tutor.prompt else ""
         awaiting = self.tutor.awaiting
+        if short and awaiting in _SHORT_PROMPTS:
+            return _SHORT_PROMPTS[awaiting]
+        if awaiting is Awaiting.OVER:
+            return "(end of the lesson) Enter goes on> "
+        where = f"{self.tutor.prompt} " if self.tutor.prompt else ""
         if awaiting is Awaiting.CHOICE:
             return f"{where}answer a-{self._last_letter}> "
-        if awaiting is Awaiting.PAUSE:
-            return f"{where}Enter goes on> "
-        if awaiting is Awaiting.OUTSIDE:
-            return "(elsewhere) Enter> " if short else f"{where}(in the other window)> "
-        if awaiting is Awaiting.CLOSED:
-            return "(closed) Enter> " if short else f"{where}(closed) Enter opens> "
-        return f"{where}{usual}"
+        return where + _PROMPTS.get(awaiting, usual)
 
     def facts(self) -> Sequence[str]:
-        """Return the id of the step, by which it can be reported, and the way to help."""
+        """Return the id of the step, for reports, and the command that helps."""
         return (self.tutor.place, ":hint")
+
+
+_PROMPTS = {
+    Awaiting.PAUSE: "Enter goes on> ",
+    Awaiting.OUTSIDE: "(in the other window)> ",
+    Awaiting.CLOSED: "(closed) Enter opens> ",
+}
+_SHORT_PROMPTS = {
+    Awaiting.OUTSIDE: "(elsewhere) Enter> ",
+    Awaiting.CLOSED: "(closed) Enter> ",
+    Awaiting.OVER: "Enter> ",
+}
 
 
 # What a lesson looks like in a shell.  Nothing is drawn that a screen reader could not say.
@@ -514,17 +505,17 @@ class LessonView:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._shown_to_gap: int | None = None
-        """What the shell had shown when an empty row was the last thing; None if none ever was."""
+        """How much the shell had shown when an empty row came last; None if none ever did."""
 
-    def show(self, action: Heading | Say | Ask) -> None:
+    def show(self, action: actions.Heading | actions.Say | actions.Ask) -> None:
         """Show what an action asks for."""
         match action:
-            case Heading(text=text):
+            case actions.Heading(text=text):
                 rows = wrap(harmless(text), self._columns)
                 self.block([[("heading", row)] for row in rows])
-            case Say(source=source):
+            case actions.Say(source=source):
                 self.prose(source)
-            case Ask(question=question):
+            case actions.Ask(question=question):
                 choices = zip(ascii_lowercase, question.choices, strict=False)
                 items = ((f"{letter}) ", choice.text) for letter, choice in choices)
                 rendered = (render_item(*item, columns=self._columns) for item in items)
@@ -539,13 +530,13 @@ class LessonView:
         return len(render_prose(source, columns=self._columns))
 
     def comment(self, kind: FeedbackKind, text: str) -> None:
-        """Show a comment; below the answer of the server that it is about, without a gap."""
+        """Show a comment, without a gap below the reply that it is about."""
         columns = self._shell.view.size()[1]
         word = (STYLE_OF_COMMENT[kind], kind.value)
         self._shell.say(render_comment(word, text, columns=columns))
 
     def literal(self, text: str) -> None:
-        """Show text that is to be copied, as it is."""
+        """Show text as it is, for copying."""
         self.block([[("text", harmless(line))] for line in text.split("\n")])
 
     @property

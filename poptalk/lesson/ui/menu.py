@@ -1,7 +1,6 @@
-"""The menu: all lessons, what is done of each, and the question which comes next.
+"""The menu: all lessons, how much of each is done, and which one comes next.
 
-It is a prompt of the shell like any other; a line that is typed names a lesson, as it does on the
-command line.
+It is a prompt of the shell; a line that is typed there names a lesson, as on the command line.
 """
 
 from __future__ import annotations
@@ -11,24 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from poptalk.config import state_directory
+from poptalk.lesson import progress as progress_log
+from poptalk.lesson import server
 from poptalk.lesson.actions import FeedbackKind
 from poptalk.lesson.document.model import BlockKind, Lesson, LessonErrors
 from poptalk.lesson.document.parser import load_lesson
 from poptalk.lesson.library import LessonNotFound, LibraryLesson, curriculum, find_lesson
-from poptalk.lesson.progress import (
-    EventKind,
-    LessonProgress,
-    LessonState,
-    ProgressEvent,
-    ProgressLog,
-)
+from poptalk.lesson.progress import LessonState, ProgressEvent
 from poptalk.lesson.runner import Tutor
-from poptalk.lesson.server import (
-    ClassLessonServer,
-    LessonServer,
-    LessonServerError,
-    PracticeLessonServer,
-)
 from poptalk.lesson.session import Cursor, changes
 from poptalk.lesson.ui.controller import LessonController, LessonView
 from poptalk.pop3.commands import Verb
@@ -40,15 +29,15 @@ GREETING = (
     "Welcome to poptalk. Here you learn POP3, the language that mail programs use to fetch mail: "
     "you type, a server answers."
 )
-"""What a newcomer reads first; with all lessons below it, it is to fit on 24 rows."""
+"""What a newcomer reads first; with all lessons below it, it has to fit on 24 rows."""
 
 LEAVING = ("exit", "quit", "q", "bye", "leave", "logout")
-"""What is typed in other programs to leave them."""
+"""What people type to leave other programs."""
 
 HOW_TO_LEAVE = "Ctrl-D leaves poptalk, and so does `:quit`. What you have done is kept."
 
 _WIDE_COLUMNS = 60
-"""Cells from which on a lesson has its minutes and its mark in columns of their own."""
+"""Width in cells from which on the minutes and the marks have columns of their own."""
 
 _TITLE_CELLS = 36
 
@@ -59,22 +48,17 @@ class Entry:
 
     listed: LibraryLesson
     lesson: Lesson
-    progress: LessonProgress
+    progress: progress_log.LessonProgress
 
     @property
     def begun(self) -> bool:
-        """Whether something is done, but not all."""
+        """Whether some of it is done, but not all."""
         return self.progress.state is LessonState.BEGUN
 
     @property
-    def done(self) -> bool:
-        """Whether all is done."""
-        return self.progress.state is LessonState.DONE
-
-    @property
     def mark(self) -> str:
-        """What is done of it, in words; empty if nothing is."""
-        if self.done:
+        """How much of it is done, in words; empty if nothing is."""
+        if self.progress.state is LessonState.DONE:
             return "[done]"
         passed = f"{len(self.progress.passed)}/{len(self.lesson.steps)}"
         return f"[begun {passed}]" if self.begun else ""
@@ -100,15 +84,12 @@ class Menu(Controller):
     def begin(self) -> None:
         """Show the list."""
         columns = self._host.shell.view.size()[1]
-        if not any(entry.begun or entry.done for entry in self._entries):
+        if not any(entry.mark for entry in self._entries):
             self._view.prose(GREETING)
         self._view.block([line for entry in self._entries for line in _row(entry, columns=columns)])
-        self._view.prose(self._advice())
-
-    def _advice(self) -> str:
         entry = self._suggested
         verb = "goes on with" if entry.begun else "begins"
-        return (
+        self._view.prose(
             f"Enter {verb} lesson {entry.listed.number}, {as_sentence(entry.lesson.title)} A number: "
             "another. Ctrl-D leaves."
         )
@@ -116,13 +97,13 @@ class Menu(Controller):
     def take(self, text: str) -> bool:
         """Take the name of a lesson; nothing is sent from here."""
         if text.strip().lower() in LEAVING:
-            self._view.comment(FeedbackKind.NEWS, HOW_TO_LEAVE)
+            self.interrupted()
         else:
             self._host.choose(text.strip() or self._suggested.listed.id)
         return True
 
     def interrupted(self) -> None:
-        """Say how to leave: Ctrl-C alone does not, so that no one leaves by accident."""
+        """Say how to leave: Ctrl-C alone doesn't, so that nobody leaves by accident."""
         self._view.comment(FeedbackKind.NEWS, HOW_TO_LEAVE)
 
     def answer(self, command: str) -> None:
@@ -151,12 +132,12 @@ class Menu(Controller):
 
 
 def as_sentence(title: str) -> str:
-    """End a title with a full stop, unless it ends with a mark of its own."""
+    """End a title with a full stop, unless it ends with another mark."""
     return title if title.endswith(("?", "!", ".")) else f"{title}."
 
 
 def _row(entry: Entry, *, columns: int) -> list[Fragments]:
-    """Show a lesson: in columns, or on a narrow screen one after the other."""
+    """Show a lesson: in columns, or on a narrow screen one below the other."""
     number = f"{entry.listed.number:>2}  "
     title = harmless(entry.lesson.title)
     style = "heading" if entry.begun else "text"
@@ -177,7 +158,7 @@ def _row(entry: Entry, *, columns: int) -> list[Fragments]:
 
 
 def card(lesson: Lesson, *, before: Iterable[Lesson] = (), later: Iterable[Lesson] = ()) -> str:
-    """Say, in Markdown, which commands a lesson has added, and which later ones will add.
+    """Say, in Markdown, which commands are new in a lesson, and which are still to come.
 
     Args:
         lesson: the lesson.
@@ -203,12 +184,11 @@ def card(lesson: Lesson, *, before: Iterable[Lesson] = (), later: Iterable[Lesso
 
 def _commands(lesson: Lesson) -> Iterator[Verb]:
     """Give the commands that a learner has sent with success, in the order of the lesson."""
-    for block in lesson.blocks(BlockKind.TASK):
-        for turn in block.turns:
-            if isinstance(turn.act, Send) and not turn.act.answers_challenge:
-                verb = turn.act.command.verb
-                if verb is not None and not turn.is_refusal:
-                    yield verb
+    for turn in (turn for block in lesson.blocks(BlockKind.TASK) for turn in block.turns):
+        if isinstance(turn.act, Send) and not (turn.act.answers_challenge or turn.is_refusal):
+            verb = turn.act.command.verb
+            if verb is not None:
+                yield verb
 
 
 # The host of all lessons: it shows the menu, opens a lesson, and keeps what the learner has done.
@@ -219,32 +199,33 @@ PROGRESS_FILE = "progress.jsonl"
 
 
 def _where_to_go_on(
-    lesson: Lesson, progress: LessonProgress, lesson_server: LessonServer
+    lesson: Lesson, progress: progress_log.LessonProgress, lesson_server: server.LessonServer
 ) -> str | None:
     """Return the slug of the step to go on with; None for the beginning."""
     if progress.state is not LessonState.BEGUN or lesson_server.live:
-        # What was done on another server is no beginning here.
+        # What was done on another server doesn't count here.
         return None
     slugs = [step.slug for step in lesson.steps]
-    if isinstance(lesson_server, ClassLessonServer) and progress.position in slugs:
+    if isinstance(lesson_server, server.ClassLessonServer) and progress.position in slugs:
         cursor = Cursor(step=slugs.index(progress.position))
         done = changes(lesson, cursor, later_letters=lesson_server.later_letters)
         if lesson_server.seen.as_at_first is bool(done):
-            # That was done on another server, or under another name.
+            # It was done on another server, or under another name.
             return None
     return progress.position
 
 
-def _class_news(server: ClassLessonServer, tutor: Tutor) -> str:
+def _class_news(class_server: server.ClassLessonServer, tutor: Tutor) -> str:
     """Say what was recognised, and what follows from it."""
+    name = class_server.destination(fresh=False, number=1).name
     text = (
-        f"{server.destination(fresh=False, number=1).name} has the letters of this lesson, in a "
-        f"mailbox for `{server.known.user}`: you do it there, and what you delete stays deleted."
+        f"{name} has the messages of this lesson, in a mailbox for `{class_server.known.user}`: you "
+        "do it there, and what you delete stays deleted."
     )
-    if tutor.step is None and not server.seen.as_at_first:
+    if tutor.step is None and not class_server.seen.as_at_first:
         text += (
-            " It isn't as the lesson begins: letters were deleted, or have come. Where any name "
-            "will do, `:quit` and a new name give you a fresh one."
+            " It isn't as it was at the beginning: messages were deleted, or have arrived. Where any "
+            "name will do, `:quit` and a new name give you a fresh one."
         )
     return text
 
@@ -262,16 +243,16 @@ class LessonHost:
         self,
         *,
         first: Lesson | None = None,
-        lesson_server: LessonServer | None = None,
+        lesson_server: server.LessonServer | None = None,
         again: bool = False,
     ) -> None:
         self._first = first
         self._first_server = lesson_server
         self._again = again
-        self._log = ProgressLog(state_directory() / PROGRESS_FILE)
+        self._log = progress_log.ProgressLog(state_directory() / PROGRESS_FILE)
         self._log_fails = False
         self._lesson: Lesson | None = None
-        """The one that is being learnt."""
+        """The one that is open."""
         self._controller: LessonController | None = None
         self._open = ExitStack()
         self.shell: Shell
@@ -291,13 +272,13 @@ class LessonHost:
             self.show_menu()
             return
         if self._again:
-            self.keep(ProgressEvent(lesson=self._first.name, kind=EventKind.AGAIN))
+            self.keep(ProgressEvent(lesson=self._first.name, kind=progress_log.EventKind.AGAIN))
         self._teach(self._first, self._first_server)
 
     # What a lesson controller asks.
 
     def keep(self, event: ProgressEvent) -> None:
-        """Append to the learner's progress; a disk that is full costs a warning, not the lesson."""
+        """Append to the learner's progress; a full disk costs a warning, not the lesson."""
         try:
             self._log.append(event)
         except OSError as error:
@@ -312,8 +293,13 @@ class LessonHost:
         """Show what one can do now, and say what comes next."""
         assert self._lesson is not None
         before, later = self._around()
-        earlier, following = ([entry.lesson for entry in some] for some in (before, later))
-        self.view.prose(card(self._lesson, before=earlier, later=following))
+        self.view.prose(
+            card(
+                self._lesson,
+                before=[entry.lesson for entry in before],
+                later=[entry.lesson for entry in later],
+            )
+        )
         text = "The lesson is over. Enter shows all lessons, Ctrl-D leaves."
         if later:
             number, title = later[0].listed.number, as_sentence(later[0].lesson.title)
@@ -339,18 +325,23 @@ class LessonHost:
             self.shell.view.warn("there are no lessons here; install poptalk again")
             self.shell.leave()
             return
-        menu = Menu(self, entries, self._suggested(entries))
+        last = self._log.read().last_lesson
+        at = next((at for at, entry in enumerate(entries) if entry.listed.id == last), 0)
+        # What was begun goes on; then comes what follows it, and what was left out before it.
+        in_order = [*entries[at:], *entries[:at]]
+        not_done = (each for each in in_order if each.progress.state is not LessonState.DONE)
+        menu = Menu(self, entries, next(not_done, entries[0]))
         self.shell.controller = menu
         menu.begin()
 
     # Choosing.
 
     def choose(self, word: str) -> None:
-        """Open a lesson by its number, its name or its path; what is wrong is said."""
+        """Open a lesson by its number, its name or its path, or say what is wrong."""
         try:
             lesson = load_lesson(find_lesson(word))
         except LessonNotFound as error:
-            # The list of all lessons stands above; a near miss is worth naming.
+            # The list of all lessons is above; a near miss is worth naming.
             sentence = str(error)
             named = sentence if sentence.endswith("?") else f"{sentence.partition(';')[0]}."
             self.view.comment(FeedbackKind.NEWS, f"{named} Type a number; `:map` shows the list.")
@@ -360,11 +351,12 @@ class LessonHost:
         else:
             self._teach(lesson, None)
 
-    def _teach(self, lesson: Lesson, lesson_server: LessonServer | None) -> None:
+    def _teach(self, lesson: Lesson, lesson_server: server.LessonServer | None) -> None:
         self._dismiss()
         try:
-            lesson_server = lesson_server or self._open.enter_context(PracticeLessonServer(lesson))
-        except LessonServerError as error:
+            if lesson_server is None:
+                lesson_server = self._open.enter_context(server.PracticeLessonServer(lesson))
+        except server.LessonServerError as error:
             self.shell.view.warn(str(error))
             self.show_menu()
             return
@@ -379,7 +371,7 @@ class LessonHost:
             known=lesson_server.known,
             later_letters=lesson_server.later_letters,
         )
-        if isinstance(lesson_server, ClassLessonServer):
+        if isinstance(lesson_server, server.ClassLessonServer):
             self.view.comment(FeedbackKind.NEWS, _class_news(lesson_server, tutor))
         self._controller = LessonController(self, tutor, lesson_server)
         self.shell.controller = self._controller
@@ -404,7 +396,7 @@ class LessonHost:
         return [], []
 
     def _entries(self) -> list[Entry]:
-        """Return those lessons that can be read: one that is being written is no reason to stop."""
+        """Return those lessons that can be read; one that is still being written is left out."""
         entries = []
         progress = self._log.read()
         for listed in curriculum():
@@ -414,11 +406,3 @@ class LessonHost:
                 continue
             entries.append(Entry(listed=listed, lesson=lesson, progress=progress.of(lesson)))
         return entries
-
-    def _suggested(self, entries: Sequence[Entry]) -> Entry:
-        """Return the lesson where the learner stopped, or the next one that is not done."""
-        last = self._log.read().last_lesson
-        at = next((at for at, entry in enumerate(entries) if entry.listed.id == last), 0)
-        # What was begun goes on; then comes what follows it, and what was left out before it.
-        in_order = [*entries[at:], *entries[:at]]
-        return next((entry for entry in in_order if not entry.done), entries[0])

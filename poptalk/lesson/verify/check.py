@@ -1,4 +1,4 @@
-"""What `poptalk lessons check` does: prove lessons, tell what is wrong, and give an exit code."""
+"""What `poptalk lessons check` does: prove lessons, and report what is wrong with them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,10 @@ from pathlib import Path
 from time import perf_counter
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from poptalk.exit_codes import EXIT_NO, EXIT_OK, EXIT_USAGE
+from poptalk.lesson.document import model
 from poptalk.lesson.document.blocks import LessonText
-from poptalk.lesson.document.model import (
-    CODES,
-    Block,
-    BlockKind,
-    Item,
-    Lesson,
-    LessonErrors,
-    LessonFault,
-    Prose,
-    QuizQuestion,
-    near_miss,
-)
 from poptalk.lesson.document.parser import line_of_key, read_front_matter, read_lesson, read_text
 from poptalk.lesson.feedback import MAX_CHARACTERS, filled
 from poptalk.lesson.library import SUFFIX, curriculum, in_own_mailbox, lesson_files
@@ -39,20 +27,13 @@ from poptalk.run import report as xml
 from poptalk.run.report import Case, Result, Suite
 from poptalk.terminal.markdown import MOST_COLUMNS, make_parser
 from poptalk.terminal.safe import cells, wrap
-from poptalk.transcript.model import (
-    ClientLine,
-    Dialogue,
-    ServerLine,
-    Side,
-    direction_text,
-    parse_direction,
-)
+from poptalk.transcript.model import ClientLine, ServerLine, Side, direction_text, parse_direction
 
-# How a lesson reads on a screen: nothing is too wide, nothing too long, nothing left to be written.
+# How a lesson reads on a screen: nothing is too wide, too long, or still to be written.
 
 
 MOST_LINES_BEFORE_CONTACT = 6
-"""Lines of prose before the learner types something: more is skipped, and then missed."""
+"""Lines of prose before the learner types something: learners skip more, and then miss it."""
 
 MOST_SECONDS = 5
 """A longer wait looks as if poptalk hung; and the proof runs a lesson many times."""
@@ -60,18 +41,16 @@ MOST_SECONDS = 5
 _REFUSES_AT_ONCE = ("login-delay",)
 """Faults with a time in which nobody is kept waiting."""
 
-_TODO = re.compile(r"\bTODO\b")
 
-
-def check_todos(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_todos(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find what is still to be written (PT060)."""
     for number, line in enumerate(subject.lines, 1):
-        if _TODO.search(line):
+        if re.search(r"\bTODO\b", line):
             yield subject.fault("todo", number)
 
 
-def check_columns(subject: CheckedLesson) -> Iterator[LessonFault]:
-    """Find lines of blocks and tables that do not fit (PT040); prose is wrapped and always does."""
+def check_columns(subject: CheckedLesson) -> Iterator[model.LessonFault]:
+    """Find lines of blocks and tables that don't fit (PT040); prose is wrapped, so it always fits."""
     for token in _parser().parse("\n".join(subject.lines)):
         if token.map is None or token.type not in ("fence", "code_block", "table_open"):
             continue
@@ -80,7 +59,7 @@ def check_columns(subject: CheckedLesson) -> Iterator[LessonFault]:
                 yield subject.fault("too-wide", index + 1, most=MOST_COLUMNS)
 
 
-def check_waits(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_waits(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find what keeps a learner waiting for long (PT041): a stage direction, or a fault's time."""
     for number, line in enumerate(subject.lines, 1):
         marker, _, payload = line.strip().partition(" ")
@@ -98,9 +77,9 @@ def check_waits(subject: CheckedLesson) -> Iterator[LessonFault]:
             yield subject.fault("long-wait", line_number, what=rule, most=MOST_SECONDS)
 
 
-def check_comments(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_comments(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find comments on mistakes that are longer than two lines (PT032)."""
-    for block in subject.lesson.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(model.BlockKind.TASK):
         for mistake in block.mistakes:
             length = len(" ".join(_texts(mistake.comment)))
             if length > MAX_CHARACTERS:
@@ -109,37 +88,26 @@ def check_comments(subject: CheckedLesson) -> Iterator[LessonFault]:
                 )
 
 
-def check_beginnings(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_beginnings(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find steps that talk for long before the learner does anything (PT031)."""
     for step in subject.lesson.steps:
-        contact = next((at for at, item in enumerate(step.items) if _is_to_be_done(item)), 0)
-        prose = (item for item in step.items[:contact] if isinstance(item, Prose))
+        contact = next((at for at, item in enumerate(step.items) if model.is_for_learner(item)), 0)
+        prose = (item for item in step.items[:contact] if isinstance(item, model.Prose))
         rows = [row for item in prose for text in _texts(item) for row in wrap(text, MOST_COLUMNS)]
         if len(rows) > MOST_LINES_BEFORE_CONTACT:
             most = MOST_LINES_BEFORE_CONTACT
             yield subject.fault("long-beginning", step.line, lines=len(rows), most=most)
 
 
-def _is_to_be_done(item: Item) -> bool:
-    is_task = isinstance(item, Block) and item.kind is BlockKind.TASK
-    return is_task or isinstance(item, QuizQuestion)
-
-
-def _texts(prose: Prose) -> Iterator[str]:
+def _texts(prose: model.Prose) -> Iterator[str]:
     """Give the paragraphs and list items as they are read, without tables and blocks of code."""
     in_table = False
     for token in _parser().parse(prose.source):
         if token.type in ("table_open", "table_close"):
             in_table = token.type == "table_open"
         elif token.type == "inline" and not in_table:
-            yield _as_read(token)
-
-
-def _as_read(inline: Token) -> str:
-    return "".join(
-        child.content if child.content else " " if child.type.endswith("break") else ""
-        for child in inline.children or ()
-    )
+            children = token.children or ()
+            yield "".join(" " if each.type.endswith("break") else each.content for each in children)
 
 
 @cache
@@ -150,17 +118,17 @@ def _parser() -> MarkdownIt:
 # Whether a lesson has all its parts: hints, one right choice, names that stand for something.
 
 
-def check_hints(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_hints(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find tasks without a hint (PT030)."""
-    for block in subject.lesson.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(model.BlockKind.TASK):
         if not block.hints:
             yield subject.fault("no-hint", block.line)
 
 
-def check_questions(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_questions(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find questions without one right choice, and wrong choices without a reply (PT024)."""
     for item in subject.lesson.items():
-        if not isinstance(item, QuizQuestion):
+        if not isinstance(item, model.QuizQuestion):
             continue
         right = sum(choice.right for choice in item.choices)
         if right != 1:
@@ -172,25 +140,20 @@ def check_questions(subject: CheckedLesson) -> Iterator[LessonFault]:
                 yield subject.fault("no-reply", choice.line)
 
 
-def check_names(subject: CheckedLesson) -> Iterator[LessonFault]:
+def check_names(subject: CheckedLesson) -> Iterator[model.LessonFault]:
     """Find comments on mistakes with a name in braces that stands for nothing (PT028)."""
-    for block in subject.lesson.blocks(BlockKind.TASK):
+    for block in subject.lesson.blocks(model.BlockKind.TASK):
         for mistake in block.mistakes:
-            captured = dict.fromkeys(_captured(mistake.dialogue), "")
+            lines = (s for s in mistake.dialogue.steps if isinstance(s, ClientLine | ServerLine))
+            parts = (part for line in lines for part in line.pattern.placeholders)
+            captured = {part.name: "" for part in parts if part.name is not None}
             if "{" in filled(mistake.comment.source, captured):
                 names = ", ".join(f"{{{name}}}" for name in captured) or "nothing"
                 yield subject.fault("braces", mistake.comment.line, names=names)
 
 
-def _captured(dialogue: Dialogue) -> Iterator[str]:
-    """Give the names that a dialogue captures."""
-    for step in dialogue.steps:
-        if isinstance(step, ClientLine | ServerLine):
-            yield from (each.name for each in step.pattern.placeholders if each.name is not None)
-
-
-def check_earlier_lessons(subject: CheckedLesson) -> Iterator[LessonFault]:
-    """Find lessons that should come before and are not there (PT033)."""
+def check_earlier_lessons(subject: CheckedLesson) -> Iterator[model.LessonFault]:
+    """Find earlier lessons that don't exist (PT033)."""
     lesson = subject.lesson
     beside = {path.stem for path in lesson.path.parent.glob(f"*{SUFFIX}")}
     known = sorted(beside | {listed.id for listed in curriculum()})
@@ -200,19 +163,19 @@ def check_earlier_lessons(subject: CheckedLesson) -> Iterator[LessonFault]:
                 "no-earlier-lesson",
                 line_of_key(lesson.path, "after"),
                 name=name,
-                advice=near_miss(name, known),
+                advice=model.near_miss(name, known),
             )
 
 
-def check_own_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
-    """Find that the lesson for a learner's own mailbox is missing, or is for no such (PT037)."""
+def check_own_mailbox(subject: CheckedLesson) -> Iterator[model.LessonFault]:
+    """Find a lesson for a learner's own mailbox that is missing, or isn't for any mailbox (PT037)."""
     lesson = subject.lesson
     if lesson.own_mailbox in ("yes", "no"):
         return
     problem = ""
     try:
         text = read_text(in_own_mailbox(lesson.path, lesson.own_mailbox))
-    except LessonErrors:
+    except model.LessonErrors:
         problem = "cannot be read"
     else:
         if read_front_matter(LessonText(text, path=lesson.path))["own-mailbox"] != "yes":
@@ -222,8 +185,8 @@ def check_own_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
         yield subject.fault("no-own-lesson", line, name=lesson.own_mailbox, problem=problem)
 
 
-def check_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
-    """Find mailboxes without a message (PT038): a folder with other files in it, for example."""
+def check_mailbox(subject: CheckedLesson) -> Iterator[model.LessonFault]:
+    """Find mailboxes without a message (PT038), such as a folder with other files in it."""
     lesson = subject.lesson
     try:
         folder = find_mailbox(lesson.mailbox, beside=lesson.path)
@@ -233,10 +196,11 @@ def check_mailbox(subject: CheckedLesson) -> Iterator[LessonFault]:
         yield subject.fault("no-message", line_of_key(lesson.path, "mailbox"), name=lesson.mailbox)
 
 
-# Proving one lesson: read it, look at it, run it; collect what is wrong.
+# Proving one lesson: read it, look at it, run it.
 
 
 CHECKS: tuple[Check, ...] = (
+    check_waits,
     check_todos,
     check_columns,
     check_comments,
@@ -258,16 +222,16 @@ class Report:
     Args:
         path: its file.
         faults: in the order of their lines; empty for a lesson that works.
-        seconds: how long it took.
+        seconds: how long the proof took.
     """
 
     path: Path
-    faults: tuple[LessonFault, ...]
+    faults: tuple[model.LessonFault, ...]
     seconds: float
 
 
 def check_lesson(path: Path, *, ignored: Collection[str] = ()) -> Report:
-    """Prove one lesson.  Whatever is wrong with it is in the report, and nothing is raised.
+    """Prove one lesson.  All that is wrong with it is in the report; nothing is raised.
 
     Args:
         path: its file.
@@ -279,34 +243,30 @@ def check_lesson(path: Path, *, ignored: Collection[str] = ()) -> Report:
     return Report(path=path, faults=tuple(faults), seconds=perf_counter() - began)
 
 
-def _faults(path: Path) -> Iterator[LessonFault]:
+def _faults(path: Path) -> Iterator[model.LessonFault]:
     try:
         text = read_text(path)
         lesson = read_lesson(text, name=path.stem, path=path)
-    except LessonErrors as error:
+    except model.LessonErrors as error:
         yield from error.faults
         return
     lines = tuple(LessonText(text, path=path).lines)
     subject = CheckedLesson(lesson=lesson, lines=lines, earlier=tuple(_texts_before(lesson)))
-    too_long = [*_guarded(check_waits, subject)]
-    yield from too_long
+    waits_long = False
     for check in CHECKS:
-        if not (too_long and check is check_runs):
-            yield from _guarded(check, subject)
+        if waits_long and check is check_runs:
+            continue
+        try:
+            for fault in check(subject):
+                waits_long |= check is check_waits
+                yield fault
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
+            kind = type(error).__name__
+            yield subject.fault("broken-check", 1, check=check.__name__, kind=kind, error=error)
 
 
-def _guarded(check: Check, subject: CheckedLesson) -> Iterator[LessonFault]:
-    """Run a check; that it breaks down is a finding as well (PT099)."""
-    try:
-        yield from check(subject)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
-        yield subject.fault(
-            "broken-check", 1, check=check.__name__, kind=type(error).__name__, error=error
-        )
-
-
-def _texts_before(lesson: Lesson) -> Iterator[str]:
-    """Give the texts of the lessons that come before, as far as they can be read."""
+def _texts_before(lesson: model.Lesson) -> Iterator[str]:
+    """Give the texts of the earlier lessons, as far as they can be read."""
     waiting, found = list(lesson.after), set()
     while waiting:
         name = waiting.pop()
@@ -318,7 +278,7 @@ def _texts_before(lesson: Lesson) -> Iterator[str]:
         found.add(path)
         try:
             text = read_text(path)
-        except LessonErrors:
+        except model.LessonErrors:
             # It has a report of its own.
             continue
         yield text
@@ -349,14 +309,19 @@ def check(
         complain: shows why nothing could be checked.
 
     Returns:
-        0 if nothing is wrong (advice counts as nothing), 1 if something is, 2 if a path or a code
-        does not exist, or the file cannot be written.
+        0 if nothing is wrong (advice doesn't count), 1 if something is, 2 if a path or a code doesn't
+        exist, or the file cannot be written.
     """
     try:
         ignored = read_codes(ignore)
         lessons = lessons_at([Path(path) for path in paths])
         reports = [check_lesson(path, ignored=ignored) for path in lessons]
-        _put(junit(reports) if format == "junit" else "\n".join(_lines(reports)), output, say)
+        text = junit(reports) if format == "junit" else "\n".join(_lines(reports))
+        if output is not None:
+            Path(output).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        else:
+            for line in text.rstrip("\n").split("\n"):
+                say(line)
     except UsageError as error:
         complain(str(error))
         return EXIT_USAGE
@@ -375,13 +340,15 @@ def read_codes(text: str) -> frozenset[str]:
     """
     codes = frozenset(word.strip().upper() for word in text.split(",") if word.strip())
     for code in sorted(codes):
-        if code not in CODES:
-            raise UsageError(f"There is no code {code}; they go from {min(CODES)} to {max(CODES)}.")
+        if code not in model.CODES:
+            raise UsageError(
+                f"There is no code {code}; they go from {min(model.CODES)} to {max(model.CODES)}."
+            )
     return codes
 
 
 def lessons_at(paths: Sequence[Path]) -> list[Path]:
-    """Return the lessons at paths, of a folder all that are in it; all that are shipped without any.
+    """Return the lessons at some paths, for a folder all that are in it; without paths all of poptalk's.
 
     Raises:
         UsageError: a path does not exist, or a folder has no lesson.
@@ -406,42 +373,24 @@ def lessons_at(paths: Sequence[Path]) -> list[Path]:
 def _lines(reports: Sequence[Report]) -> list[str]:
     faults = [fault for report in reports for fault in report.faults]
     seconds = sum(report.seconds for report in reports)
-    lines = [str(fault) for fault in faults]
-    lines.append(f"{_counted(len(reports), 'lesson')}, {_found(faults)} ({seconds:.1f} s)")
-    return lines
-
-
-def _found(faults: Sequence[LessonFault]) -> str:
     advice = sum(fault.code in ADVICE for fault in faults)
     wrong = len(faults) - advice
-    told = _counted(wrong, "fault") if wrong else "all right"
-    return f"{told}, {_counted(advice, 'piece')} of advice" if advice else told
+    found = _counted(wrong, "fault") if wrong else "all right"
+    if advice:
+        found += f", {_counted(advice, 'piece')} of advice"
+    total = f"{_counted(len(reports), 'lesson')}, {found} ({seconds:.1f} s)"
+    return [*map(str, faults), total]
 
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _put(text: str, output: str | None, say: Show) -> None:
-    if output is None:
-        for line in text.rstrip("\n").split("\n"):
-            say(line)
-    else:
-        Path(output).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-
-
 # Findings as JUnit XML: a suite a lesson, a case a code.
 
 
 def junit(reports: Sequence[Report]) -> str:
-    """Write reports as a JUnit document.
-
-    Args:
-        reports: one for each lesson.
-
-    Returns:
-        XML with a line end after it.  Advice is a skipped case, not a failed one.
-    """
+    """Write reports, one for each lesson, as a JUnit document; advice is a skipped case."""
     suites = [
         Suite(path=report.path, cases=tuple(_cases(report)), seconds=report.seconds)
         for report in reports
@@ -450,7 +399,7 @@ def junit(reports: Sequence[Report]) -> str:
 
 
 def _cases(report: Report) -> Iterator[Case]:
-    for code, meaning in CODES.items():
+    for code, meaning in model.CODES.items():
         faults = [fault for fault in report.faults if fault.code == code]
         result = Result.SKIPPED if code in ADVICE else Result.FAILED
         yield Case(

@@ -1,8 +1,7 @@
 """The dry run: a lesson without a screen and without a learner, over a blocking connection.
 
-What the learner would see is collected: the text, the comments, the progress.  The caller types in the
-learner's place, with `enter`, and looks at what came of it.  Reading takes no time here, and waiting
-little.
+What a learner would see is collected: the text, the comments, the progress.  The caller types instead of
+a learner, with `enter`, and looks at the result.  Reading takes no time here, and waiting little.
 """
 
 from __future__ import annotations
@@ -11,25 +10,8 @@ from collections.abc import Callable, Sequence
 from string import ascii_lowercase
 from time import monotonic
 
-from poptalk.lesson.actions import (
-    Answered,
-    Ask,
-    Awaiting,
-    Connect,
-    Connected,
-    Feedback,
-    FeedbackKind,
-    Finish,
-    Follow,
-    Heading,
-    Keep,
-    LessonAction,
-    LessonEvent,
-    Manner,
-    Proved,
-    Say,
-    Unfollow,
-)
+from poptalk.lesson import actions
+from poptalk.lesson.actions import Awaiting, FeedbackKind, Manner
 from poptalk.lesson.document.model import Lesson, QuizQuestion, Step, Turn
 from poptalk.lesson.driver import Driver, SecondConnection
 from poptalk.lesson.progress import ProgressEvent
@@ -39,7 +21,7 @@ from poptalk.lesson.session import Cursor
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination
 from poptalk.net.errors import CLOSED_BY_US, ConnectFailed, ConnectionLost, TlsFailed
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.commands import State
 from poptalk.session.client import Client
 from poptalk.session.exchanges import Exchanges
@@ -48,20 +30,20 @@ from poptalk.transcript.model import Send
 from poptalk.transcript.pattern import FillError
 
 PATIENCE_SECONDS = 5.0
-"""How long a reply may take; on loopback it takes a millisecond, and some faults are slow on purpose."""
+"""How long a reply may take: on loopback it is a millisecond, but some faults are slow on purpose."""
 
 SILENCE_SECONDS = 0.2
-"""Silence after which a reply is taken to be all there is, where its end may be missing."""
+"""Silence after which a reply counts as over, where its end may be missing."""
 
 MOST_OCTETS_SHOWN = 65_536
-"""How much of one reply is remembered as having been seen: more than anybody reads."""
+"""How much of one reply counts as seen: more than anybody reads."""
 
 
 class DryRun(Driver):
     """One run of a lesson, or of a part of it.
 
     Args:
-        tutor: as it was made, not begun yet.
+        tutor: not begun yet.
         lesson_server: where it takes place.
 
     Attributes:
@@ -69,9 +51,9 @@ class DryRun(Driver):
         comments: those of the tutor, in their order.
         progress: what would have been written down.
         finished: whether the lesson came to its end.
-        differences: of each proof that did not hold: the line in the file, and a sentence.
-        surprises: of each thing that poptalk did and that went otherwise than the lesson says: the line
-            that was sent, None for a connection, and what came.
+        differences: the line in the file and a sentence for each proof that failed.
+        surprises: the line that was sent, None for a connection, and what came, for each thing that
+            poptalk did and that went otherwise than the lesson says.
         question: the last that was asked; None before the first.
         answered: the last line that was sent, with its reply; None before the first.
     """
@@ -80,22 +62,22 @@ class DryRun(Driver):
         self._session = Session(clock=monotonic, whole=False, tls_at_once=False)
         super().__init__(tutor, lesson_server)
         self.shown: list[str] = []
-        self.comments: list[Feedback] = []
+        self.comments: list[actions.Feedback] = []
         self.progress: list[ProgressEvent] = []
         self.finished = False
         self.differences: list[tuple[int, str]] = []
         self.surprises: list[tuple[bytes | None, bytes]] = []
-        self.answered: Answered | None = None
+        self.answered: actions.Answered | None = None
         self.question: QuizQuestion | None = None
         self._client: Client | None = None
         self._manner = Manner.TYPED
         """How the line, or the connection, that is answered next is shown."""
         self._typing = False
         """Whether the line that is answered next is the learner's."""
-        self._outside: Connect | None = None
+        self._outside: actions.Connect | None = None
         """The connection that is left to another program; None where none is."""
         self._done: tuple[bytes | None, bytes] | None = None
-        """What poptalk did last by itself, and what came; None once the learner has sent something."""
+        """What poptalk last did by itself, and what came; None once the learner has sent something."""
 
     def begin(self) -> None:
         """Begin, or resume, and go on up to the first thing that a learner does."""
@@ -132,19 +114,15 @@ class DryRun(Driver):
         """Have the tutor do what is awaited."""
         self.carry_out(self.tutor.skip())
 
-    def fall_silent(self) -> None:
-        """Type nothing for a long time."""
+    def fall_silent(self) -> bool:
+        """Type nothing for a long time; tell whether the lesson went on."""
+        cursor = self.tutor.cursor
         for seconds in SILENCES:
             self.silence(seconds)
+        return self._is_past(cursor)
 
-    def connect_from_outside(self) -> None:
-        """Connect as another program would; what it sends is typed with `enter`."""
-        if self._outside is not None:
-            self._open(self._outside)
-
-    def await_close(self) -> None:
-        """Wait until the server hangs up, PATIENCE_SECONDS at most."""
-        self._listen_for(PATIENCE_SECONDS)
+    def _is_past(self, cursor: Cursor) -> bool:
+        return self.tutor.awaited is None or self.tutor.cursor > cursor
 
     # The hands: see `driver.Driver`.
 
@@ -158,7 +136,7 @@ class DryRun(Driver):
         """What was said."""
         return self._session.exchanges
 
-    def connect(self, destination: Destination, connection: Connect) -> None:
+    def connect(self, destination: Destination, connection: actions.Connect) -> None:
         """Connect, and wait for the greeting."""
         self._manner = connection.manner
         try:
@@ -193,22 +171,18 @@ class DryRun(Driver):
                     self._listened()
                     continue
                 silences += 1
-                if self._has_heard_enough(silences):
+                if silences == 1:
+                    self.silence(SILENCES[0])
+                turn = self.tutor.awaited
+                may_be_cut_off = turn is not None and turn.may_be_cut_off
+                if may_be_cut_off or silences * SILENCE_SECONDS >= PATIENCE_SECONDS:
                     break
         except ConnectionLost:
-            # It takes nothing any more; what it said before may still be heard.
+            # The server takes nothing any more; what it said before may still be heard.
             client.hear(patience=SILENCE_SECONDS)
             self._listened()
         if self._client is client and self._replies.is_due:
             self.hang_up()
-
-    def _has_heard_enough(self, silences: int) -> bool:
-        """Tell whether to wait no longer for the rest of a reply, after so many times of silence."""
-        if silences == 1:
-            self.silence(SILENCES[0])
-        turn = self.tutor.awaited
-        may_be_cut_off = turn is not None and turn.may_be_cut_off
-        return may_be_cut_off or silences * SILENCE_SECONDS >= PATIENCE_SECONDS
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later, or as soon as the server has hung up."""
@@ -227,47 +201,47 @@ class DryRun(Driver):
             self.differences.append((second.line, sentence))
         done()
 
-    def show(self, action: LessonAction) -> None:
+    def show(self, action: actions.LessonAction) -> None:
         """Keep what a learner would see, and what would be written down."""
         match action:
-            case Say(source=text) | Heading(text=text):
+            case actions.Say(source=text) | actions.Heading(text=text):
                 self.shown.append(text)
-            case Feedback():
+            case actions.Feedback():
                 self.comments.append(action)
                 self.shown.append(action.text)
                 if action.kind is FeedbackKind.UNJUDGED and self._done is not None:
                     self.surprises.append(self._done)
-            case Ask():
+            case actions.Ask():
                 self.question = action.question
                 self.shown += [choice.text for choice in action.question.choices]
-            case Keep():
+            case actions.Keep():
                 self.progress.append(action.event)
-            case Follow():
-                self._outside = Connect(fresh=action.fresh, number=action.number)
-            case Unfollow():
+            case actions.Follow():
+                self._outside = actions.Connect(fresh=action.fresh, number=action.number)
+            case actions.Unfollow():
                 self._outside = None
                 self.hang_up()
-            case Finish():
+            case actions.Finish():
                 self.finished = True
 
-    def told(self, event: LessonEvent) -> None:
+    def told(self, event: actions.LessonEvent) -> None:
         """Keep what a learner would see of the session."""
         match event:
-            case Connected(greeting=greeting):
+            case actions.Connected(greeting=greeting):
                 self._show([greeting])
                 self._done = None, greeting
-            case Answered(line=line, lines=lines):
+            case actions.Answered(line=line, lines=lines):
                 self.answered = event
                 self._show([line, *lines])
                 self._done = None if self._typing else (line, lines[0] if lines else b"")
                 self._typing = False
-            case Proved():
+            case actions.Proved():
                 self._done = None
 
     # The connection.
 
     def _listened(self) -> None:
-        """Do what follows from what was heard."""
+        """Act on what was heard."""
         client = self._client
         if client is None:
             return
@@ -286,7 +260,7 @@ class DryRun(Driver):
                 self.tls_begun()
 
     def _listen_for(self, seconds: float) -> None:
-        """Hear what comes within a time, and that the server hangs up, which ends the waiting."""
+        """Hear what comes within a time, or until the server hangs up."""
         end = monotonic() + seconds
         while (client := self._client) is not None and (left := end - monotonic()) > 0:
             client.hear(patience=left)
@@ -302,15 +276,15 @@ class DryRun(Driver):
 
 
 MOST_ACTIONS = 1000
-"""Things to do in one lesson; one that asks for more goes in circles."""
+"""Things to do in one lesson; one that asks for more goes round in circles."""
 
 
 class Stuck(Exception):
-    """The lesson does not go on although what it awaits was done.
+    """The lesson doesn't go on, although what it awaits was done.
 
     Args:
-        line: of what is awaited, in the lesson's file; None where that is no line.
-        last_words: what the tutor said to it.
+        line: that of the awaited command in the lesson's file; None where something else is awaited.
+        last_words: what the tutor said then.
     """
 
     def __init__(self, line: int | None, last_words: str) -> None:
@@ -319,46 +293,30 @@ class Stuck(Exception):
         self.last_words = last_words
 
 
-class DryRunLearner:
-    """A learner who goes through a lesson, or through the rest of it.
+class DryRunLearner(DryRun):
+    """A dry run with a learner who can do all that the lesson asks for.
 
     Args:
         lesson: the lesson.
         lesson_server: where it takes place; open as long as the learner is there.
         at: the slug of the step to begin with; None for the beginning.
-        kind: of dry run.
-
-    Attributes:
-        dry_run: what happens on the way.
     """
 
     def __init__(
-        self,
-        lesson: Lesson,
-        lesson_server: LessonServer,
-        *,
-        at: str | None = None,
-        kind: type[DryRun] = DryRun,
+        self, lesson: Lesson, lesson_server: LessonServer, *, at: str | None = None
     ) -> None:
-        self.dry_run = kind(
-            Tutor(
-                lesson,
-                position=at,
-                live=lesson_server.live,
-                lasting=lesson_server.lasting,
-                known=lesson_server.known,
-                later_letters=lesson_server.later_letters,
-            ),
-            lesson_server,
+        tutor = Tutor(
+            lesson,
+            position=at,
+            live=lesson_server.live,
+            lasting=lesson_server.lasting,
+            known=lesson_server.known,
+            later_letters=lesson_server.later_letters,
         )
+        super().__init__(tutor, lesson_server)
 
     @property
-    def tutor(self) -> Tutor:
-        """The tutor of the dry run."""
-        return self.dry_run.tutor
-
-    @property
-    def over(self) -> bool:
+    def at_end(self) -> bool:
         """Whether the lesson is at its end."""
         return self.tutor.awaiting is Awaiting.OVER
 
@@ -369,36 +327,16 @@ class DryRunLearner:
         return self.tutor.awaited if is_due else None
 
     @property
-    def situation(self) -> tuple[object, ...]:
-        """What a line that changes nothing leaves as it is."""
-        return (self.dry_run.state, self.dry_run.marked, self.tutor.awaiting)
-
-    @property
     def last_told(self) -> str:
         """What the tutor said last, as the end of a sentence."""
-        comments = self.dry_run.comments
-        return comments[-1].text.rstrip(".") if comments else "the tutor says nothing to it"
-
-    @property
-    def waits_in_vain(self) -> bool:
-        """Whether the last reply had no end."""
-        answered = self.dry_run.answered
-        return answered is not None and not answered.complete
-
-    def begin(self) -> None:
-        """Begin, or resume."""
-        self.dry_run.begin()
-
-    def close(self) -> None:
-        """Leave the lesson where it is."""
-        self.dry_run.close()
+        return self.comments[-1].text.rstrip(".") if self.comments else "the tutor says nothing"
 
     def go_to_turn(self, within: Step, cursor: Cursor | None = None) -> bool:
-        """Go on to a line that the learner is to send.
+        """Go on to a line that the learner has to send.
 
         Args:
             within: the step at whose end the learner stops.
-            cursor: of the line; None for the next one.
+            cursor: that of the line; None for the next one.
 
         Returns:
             Whether there is one.
@@ -407,49 +345,44 @@ class DryRunLearner:
             Stuck: the lesson does not go on.
         """
         for _ in range(MOST_ACTIONS):
-            if self.over or self.tutor.step is not within:
+            if self.at_end or self.tutor.step is not within:
                 return False
             if self.turn is not None and (cursor is None or self.tutor.cursor >= cursor):
                 return True
             self.go_on()
-        raise Stuck(within.line, "the step goes in circles")
+        raise Stuck(within.line, "the step goes round in circles")
 
     def go_on(self) -> None:
         """Do what is awaited.
 
         Raises:
-            Stuck: the lesson awaits it still.
+            Stuck: the lesson still awaits it.
         """
         match self.tutor.awaiting:
-            case Awaiting.OUTSIDE if self.dry_run.session is None:
-                self.dry_run.connect_from_outside()
-                went_on = self.dry_run.session is not None
+            case Awaiting.OUTSIDE if self.session is None:
+                # As another program would; what it sends is typed with `enter`.
+                if self._outside is not None:
+                    self._open(self._outside)
+                went_on = self.session is not None
             case Awaiting.COMMAND | Awaiting.OUTSIDE:
                 went_on = self._take_turn()
             case Awaiting.CHOICE:
                 went_on = self._choose()
             case Awaiting.PAUSE | Awaiting.CLOSED:
-                self.dry_run.enter("")
+                self.enter("")
                 went_on = True
             case _:
                 went_on = False
         if not went_on:
-            raise Stuck(self._line(), self.last_told)
+            act = self.tutor.awaited.act if self.tutor.awaited is not None else None
+            line = act.step.line if isinstance(act, Send) else None if act is None else act.line
+            raise Stuck(line, self.last_told)
 
     def send(self, line: str) -> bool:
         """Type a line; tell whether the lesson took it for what it awaits."""
         cursor = self.tutor.cursor
-        self.dry_run.enter(line)
-        return self._is_behind(cursor)
-
-    def fall_silent(self) -> bool:
-        """Type nothing for a while; tell whether the lesson went on."""
-        cursor = self.tutor.cursor
-        self.dry_run.fall_silent()
-        return self._is_behind(cursor)
-
-    def _is_behind(self, cursor: Cursor) -> bool:
-        return self.tutor.awaited is None or self.tutor.cursor > cursor
+        self.enter(line)
+        return self._is_past(cursor)
 
     def _take_turn(self) -> bool:
         turn, cursor = self.turn, self.tutor.cursor
@@ -457,12 +390,12 @@ class DryRunLearner:
             return False
         if isinstance(turn.act, Send):
             at_once = [each.act for each in self.tutor.in_one_go if isinstance(each.act, Send)]
-            self.dry_run.enter("\r\n".join(map(self._answer, at_once or [turn.act])))
+            self.enter("\r\n".join(map(self._answer, at_once or [turn.act])))
         elif turn.hangs_up:
-            self.dry_run.hang_up()
+            self.hang_up()
         elif turn.closes:
-            self.dry_run.await_close()
-        return self._is_behind(cursor)
+            self._listen_for(PATIENCE_SECONDS)
+        return self._is_past(cursor)
 
     def _answer(self, send: Send) -> str:
         try:
@@ -471,16 +404,12 @@ class DryRunLearner:
             raise Stuck(send.step.line, str(error).rstrip(".")) from None
 
     def _choose(self) -> bool:
-        question = self.dry_run.question
+        question = self.question
         assert question is not None
         choices = zip(ascii_lowercase, question.choices, strict=False)
         right = [letter for letter, choice in choices if choice.right]
         if right:
-            self.dry_run.enter(right[0])
+            self.enter(right[0])
         else:
-            self.dry_run.skip()
-        return self.tutor.awaiting is not Awaiting.CHOICE or self.dry_run.question is not question
-
-    def _line(self) -> int | None:
-        act = self.tutor.awaited.act if self.tutor.awaited is not None else None
-        return act.step.line if isinstance(act, Send) else None if act is None else act.line
+            self.skip()
+        return self.tutor.awaiting is not Awaiting.CHOICE or self.question is not question

@@ -1,9 +1,9 @@
 """A SASL mechanism, seen from both sides (RFC 4422, RFC 5034).
 
 AUTH names a mechanism, and then the two sides take turns: the server sends challenges, the client
-responses.  `ClientMechanism` and `ServerMechanism` are one such exchange each, in octets.  Base64, the
-lines around it and the cancelling `*` belong to `table.authenticate` and to the server core; whether
-the proof is right is for the server's accounts to say.
+responses.  A `ClientMechanism` or a `ServerMechanism` is one side of one such exchange, in octets.
+`table.authenticate` and the server core do the rest: base64, the lines around it, and the `*` that
+cancels.  Whether the proof is right is decided by the server's accounts.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from poptalk.pop3.commands import Clause
     from poptalk.pop3.replies import StatusLine
 
-# The lines of AUTH: base64, and two that are not (RFC 5034 §4).
+# The lines of AUTH: base64, and two exceptions (RFC 5034 §4).
 
 CANCEL = b"*"
-"""The response that gives up (RFC 5034 §4)."""
+"""The response that cancels the exchange (RFC 5034 §4)."""
 
 EMPTY_INITIAL_RESPONSE = b"="
-"""How an empty initial response is written: an empty argument could not be seen (RFC 5034 §4)."""
+"""An empty initial response, since an empty argument couldn't be seen (RFC 5034 §4)."""
 
 
 class NotBase64(ValueError):
@@ -43,21 +43,21 @@ def decode(line: bytes) -> bytes:
         line: base64, without the line end.
 
     Raises:
-        NotBase64: for octets outside of the alphabet, padding that is missing, too much or in the
-            middle, and bits that are left over.
+        NotBase64: there are octets outside the alphabet, padding is missing, excessive or in the
+            middle, or bits are left over.
     """
     try:
         octets = a2b_base64(line, strict_mode=True)
     except Base64Error as error:
         raise NotBase64(str(error)) from error
-    # Python's strict mode lets "AAAA=" and "AB==" pass.
+    # Python's strict mode accepts "AAAA=" and "AB==".
     if encode(octets) != line:
         raise NotBase64("padding or bits are left over")
     return octets
 
 
 def decoded(line: bytes) -> bytes | None:
-    """Decode base64 as `decode` does; None where the line isn't base64."""
+    """Decode base64 as `decode` does; return None if the line isn't base64."""
     try:
         return decode(line)
     except NotBase64:
@@ -65,13 +65,8 @@ def decoded(line: bytes) -> bytes | None:
 
 
 def encode(octets: bytes) -> bytes:
-    """Return base64 in one line, without an end."""
+    """Encode octets in base64, as one line without its end."""
     return b2a_base64(octets, newline=False)
-
-
-def encode_initial(octets: bytes) -> bytes:
-    """Return an initial response as AUTH takes it, `=` for an empty one."""
-    return encode(octets) or EMPTY_INITIAL_RESPONSE
 
 
 class LoginError(Exception):
@@ -79,11 +74,11 @@ class LoginError(Exception):
 
 
 class BadCredential(LoginError):
-    """A name, password or token that no line can carry."""
+    """A name, password or token that can't be sent in a line."""
 
 
 class LoginRefused(LoginError):
-    """The server has said no."""
+    """The server refused the login."""
 
     def __init__(self, status_line: StatusLine) -> None:
         super().__init__("the server did not let you in")
@@ -91,7 +86,7 @@ class LoginRefused(LoginError):
 
 
 class LoginBroken(LoginError):
-    """The server did not keep to the mechanism, so that nothing it says can be relied upon."""
+    """The server violated the mechanism, so that nothing it says can be relied on."""
 
 
 class Applicant(Value):
@@ -99,7 +94,7 @@ class Applicant(Value):
 
     Args:
         user: the name.
-        secret: the password or the token; empty where the method needs none.
+        secret: the password or the token; empty if the method needs neither.
         host: the server as it was named, for OAUTHBEARER (RFC 7628 §3.1).
         port: its port, for the same.
     """
@@ -118,12 +113,12 @@ def credential(text: str, what: str) -> bytes:
     """Return the octets of a name, a password or a token.
 
     Args:
-        text: as the user gave it.
-        what: its name in the message.
+        text: as the user entered it.
+        what: what it is, for the message.
 
     Raises:
-        BadCredential: for CR, LF and NUL: they would end the line or the field, and the rest would be
-            a command of its own.
+        BadCredential: it has CR, LF or NUL, which would end the line or the field; the rest would be
+            taken for a command.
     """
     octets = text.encode("utf-8", "surrogateescape")
     if set(octets) & {0x00, 0x0A, 0x0D}:
@@ -135,10 +130,10 @@ def credential(text: str, what: str) -> bytes:
 
 
 def applicant(user: str, secret: str, *, host: str, port: int) -> Applicant:
-    """Make an applicant out of text.
+    """Make an applicant from text.
 
     Raises:
-        BadCredential: the name or the secret holds CR, LF or NUL.
+        BadCredential: the name or the secret has CR, LF or NUL.
     """
     return Applicant(
         user=credential(user, "name"),
@@ -153,10 +148,10 @@ class SaslPart(Value):
 
     octets: bytes
     meaning: str
-    """Empty for separators, which mean nothing by themselves."""
+    """Empty for separators."""
     secret: bool = False
     name: bytes | None = None
-    """The name of the user, where this part holds it."""
+    """The name of the user, if this part has it."""
 
     def __repr__(self) -> str:
         """Hide a secret: a repr ends up in tracebacks."""
@@ -165,39 +160,39 @@ class SaslPart(Value):
 
 
 STARS = b"********"
-"""Replaces a secret: always of one length, since the length is a secret too."""
+"""Replaces a secret.  Its length is fixed, because the length of the secret is a secret too."""
 
 Parts = Sequence[SaslPart]
 ReadResponse = Callable[[int, bytes], Parts | None]
-"""Takes the number of a response, from 1, and its octets; None where it isn't the mechanism's."""
+"""Takes the number of a response, from 1, and its octets; returns None if they don't fit."""
 
 
 class Need(Value):
-    """The secret that a method takes from the user."""
+    """Which secret of the user a method needs."""
 
     password: bool = False
     token: bool = False
 
 
 class Method(Value):
-    """A way to log in: a mechanism of SASL, or USER, or APOP."""
+    """A way to log in: a SASL mechanism, USER, or APOP."""
 
     name: str
-    """As `:login` takes it."""
+    """As in `:login`."""
     sasl: bool = True
     need: Need = Need(password=True)
     readable: bool = False
-    """Whether an eavesdropper can read the password or the token from it."""
+    """Whether an eavesdropper can read the password or the token."""
     summary: str
     clause: Clause
     client: Callable[[Applicant], ClientMechanism] | None = None
     """Begins an exchange; None for USER and APOP."""
     response: ReadResponse | None = None
-    """Takes a response apart."""
+    """Parses a response."""
     challenge: str = "the server's words"
     """The meaning of a challenge."""
     responses: int = 1
-    """Responses without which no login is complete."""
+    """How many responses a login needs at least."""
 
 
 # The client's side.
@@ -213,7 +208,7 @@ class ClientMechanism(ABC):
     name: bytes
 
     def initial(self) -> bytes | None:
-        """Return the initial response, None where the server speaks first."""
+        """Return the initial response; None if the server speaks first."""
         return None
 
     @abstractmethod
@@ -221,24 +216,24 @@ class ClientMechanism(ABC):
         """Answer a challenge.
 
         Raises:
-            LoginBroken: the challenge is not one that the mechanism allows.
+            LoginBroken: the mechanism doesn't allow this challenge.
         """
 
-    def check_finished(self) -> None:  # noqa: B027 - most mechanisms ask nothing of the server
-        """Make sure, after +OK, that the server has proved all that it must.
+    def check_finished(self) -> None:  # noqa: B027 - in most mechanisms the server proves nothing
+        """Check, after +OK, that the server has proved what it must.
 
         Raises:
-            LoginBroken: it has not.
+            LoginBroken: it hasn't.
         """
 
 
 class OneMessage(ClientMechanism):
-    """A client that says one thing at once, and acknowledges the reason of a failure.
+    """A client that sends one message, and acknowledges the reason if it fails.
 
     Args:
         name: of the mechanism.
         message: the initial response.
-        acknowledgement: the answer to a challenge, which can only be the reason of a failure.
+        acknowledgement: the response to a challenge, which can only be the reason of a failure.
     """
 
     def __init__(self, name: bytes, message: bytes, acknowledgement: bytes = b"") -> None:
@@ -247,7 +242,7 @@ class OneMessage(ClientMechanism):
         self._acknowledgement = acknowledgement
 
     def initial(self) -> bytes:
-        """Say it."""
+        """Return the message."""
         return self.message
 
     def respond(self, _challenge: bytes) -> bytes:
@@ -259,14 +254,14 @@ class OneMessage(ClientMechanism):
 
 
 class Claim(Value):
-    """The end of an exchange: who the client says it is, and its proof."""
+    """The result of an exchange: who the client claims to be, and its proof."""
 
     name: bytes
     proof: Proof
 
 
 class Flaw(Enum):
-    """What is wrong with a response, whatever the accounts hold; the values are keys of a persona."""
+    """What is wrong with a response, whatever the accounts are; the values are keys of a persona."""
 
     NOT_BASE64 = "response-not-base64"
     MALFORMED = "response-malformed"
@@ -275,7 +270,7 @@ class Flaw(Enum):
 
 
 class SaslFailure(Exception):
-    """A response that ends the exchange before any account was looked at."""
+    """A response ends the exchange before any account is looked at."""
 
     def __init__(self, flaw: Flaw = Flaw.MALFORMED) -> None:
         super().__init__(f"the exchange fails: {flaw.value}")
@@ -286,13 +281,13 @@ class ServerMechanism(ABC):
     """One exchange, seen from the server.
 
     Attributes:
-        client_first: whether the client speaks first, so that an initial response has a meaning.
+        client_first: whether the client speaks first, so that it may send an initial response.
     """
 
     client_first = True
 
     def challenge(self) -> bytes:
-        """Return the first challenge; empty where it only gives the client its turn."""
+        """Return the first challenge; empty if it is just the client's turn."""
         return b""
 
     @abstractmethod
@@ -300,55 +295,35 @@ class ServerMechanism(ABC):
         """Take a response.
 
         Args:
-            response: octets, base64 undone.
+            response: octets, decoded from base64.
 
         Returns:
-            The next challenge, or the claim that the exchange has led to.
+            The next challenge, or the result of the exchange.
 
         Raises:
-            SaslFailure: the response is not one that the mechanism allows.
+            SaslFailure: the mechanism doesn't allow this response.
         """
 
     def last_challenge(self, *, accepted: bool) -> bytes | None:  # noqa: ARG002
-        """Return data that comes with the outcome, None if there is none.
+        """Return the data that comes with the outcome; None if there is none.
 
-        The final reply itself carries no data (RFC 5034 §4), so this goes as a challenge, which the
-        client answers before the reply comes.
+        The final reply can't have data (RFC 5034 §4), so it is sent as a challenge, which the client
+        answers before the final reply.
         """
         return None
 
 
 ServerMechanisms = Mapping[bytes, Callable[[], ServerMechanism]]
-"""Makers of mechanisms by name in upper case; each exchange has a mechanism of its own."""
-
-
-def decode_response(line: bytes) -> bytes:
-    """Decode a response, strictly (RFC 4648 §3.3, §3.5).
-
-    Args:
-        line: base64, without the line end.
-
-    Raises:
-        SaslFailure: it isn't base64.
-    """
-    try:
-        return decode(line)
-    except NotBase64 as error:
-        raise SaslFailure(Flaw.NOT_BASE64) from error
-
-
-def encode_challenge(octets: bytes) -> bytes:
-    """Return a challenge as a line: "+", a space, and base64 or nothing (RFC 5034 §4)."""
-    return b"+ %b\r\n" % encode(octets)
+"""What makes mechanisms, by their names in upper case; each exchange gets a new one."""
 
 
 # Proofs that a client knows its password, and whether they are right.
 #
-# USER and PASS, APOP and every SASL mechanism end in the same: a name and a proof.  The server looks the
-# name up and asks the proof whether it `matches` the credentials of that account.  For an unknown name
-# it asks about credentials that nobody has: the work is the same, so the time gives nothing away.
+# USER and PASS, APOP and every SASL mechanism result in a name and a proof.  The server looks the name
+# up and asks the proof whether it `matches` the credentials of that account.  For an unknown name it
+# asks about credentials that nobody has: the work is the same, so the time gives nothing away.
 #
-# Comparisons take as long for octets that are nearly right as for those that are not.
+# Comparing takes as long for octets that are nearly right as for others.
 
 
 if TYPE_CHECKING:
@@ -373,10 +348,10 @@ class Credentials(_Hidden):
 
 
 class Proof(Protocol):
-    """Shows that a client is who it says."""
+    """Proves that a client is who it claims to be."""
 
     def matches(self, credentials: Credentials) -> bool:
-        """Tell whether the proof was made with these credentials."""
+        """Return whether the proof was made with these credentials."""
 
 
 class PasswordProof(_Hidden, often=True):
@@ -399,38 +374,34 @@ class TokenProof(_Hidden):
         return _same(self.token, credentials.token)
 
 
-class ApopProof(_Hidden):
-    """MD5 over the timestamp of the greeting and the password (RFC 1939 §7).
+def apop_digest(timestamp: bytes, password: bytes) -> bytes:
+    """Return MD5 over timestamp and password as 32 hexadecimal digits (RFC 1939 §7).
 
     MD5 is what the RFC says; it protects nobody today.
     """
-
-    timestamp: bytes
-    """Angle brackets included."""
-    digest: bytes
-    """To be 32 hexadecimal digits in lower case."""
-
-    def matches(self, credentials: Credentials) -> bool:
-        """Make the digest that the right password makes, and compare."""
-        keyed = self.timestamp + credentials.password
-        expected = hashlib.md5(keyed, usedforsecurity=False).hexdigest()
-        return hmac.compare_digest(expected.encode("ascii"), self.digest)
+    return hashlib.md5(timestamp + password, usedforsecurity=False).hexdigest().encode("ascii")
 
 
-class CramMd5Proof(_Hidden):
-    """HMAC-MD5 over the challenge, its key the password (RFC 2195 §2)."""
+def cram_md5_digest(challenge: bytes, password: bytes) -> bytes:
+    """Return HMAC-MD5 over the challenge, keyed with the password, in hexadecimal (RFC 2195 §2)."""
+    return hmac.new(password, challenge, "md5").hexdigest().encode("ascii")
+
+
+class DigestProof(_Hidden):
+    """A digest of something that the server said, and the password: APOP and CRAM-MD5."""
 
     challenge: bytes
-    """Angle brackets included."""
+    """With its angle brackets; for APOP, the timestamp of the greeting."""
     digest: bytes
-    """To be 32 hexadecimal digits in lower case."""
+    """Should be 32 hexadecimal digits in lower case."""
+    make: Callable[[bytes, bytes], bytes]
+    """Makes the digest from the challenge and the password."""
 
     def matches(self, credentials: Credentials) -> bool:
-        """Make the digest that the right password makes, and compare."""
-        expected = hmac.new(credentials.password, self.challenge, "md5").hexdigest()
-        return hmac.compare_digest(expected.encode("ascii"), self.digest)
+        """Make the digest with the right password, and compare."""
+        return hmac.compare_digest(self.make(self.challenge, credentials.password), self.digest)
 
 
 def _same(given: bytes, known: bytes) -> bool:
-    """Compare secrets by their digests, which have one length: `compare_digest` tells a length."""
+    """Compare secrets by their digests, which are all of one length: `compare_digest` leaks it."""
     return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(known).digest())

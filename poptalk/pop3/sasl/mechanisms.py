@@ -1,8 +1,8 @@
 """The mechanisms: PLAIN, LOGIN, CRAM-MD5, EXTERNAL, XOAUTH2, OAUTHBEARER and SCRAM.
 
-Each has its client, its server, and a reader that takes its lines apart, for explanations and to find
-the secret in them.  The arithmetic of SCRAM, and the reading of its messages, is done by the library
-scramp.  It loads ssl, so it is imported when SCRAM is asked for, and not before.
+Each has its client, its server, and a function that parses its lines, to explain them and to find the
+secret in them.  The library scramp does the cryptography of SCRAM and parses its messages.  It loads
+ssl, so it is imported only when SCRAM is used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from poptalk.pop3.sasl.mechanism import (
     BadCredential,
     Claim,
     ClientMechanism,
-    CramMd5Proof,
+    DigestProof,
     Flaw,
     LoginBroken,
     OneMessage,
@@ -24,6 +24,7 @@ from poptalk.pop3.sasl.mechanism import (
     SaslPart,
     ServerMechanism,
     TokenProof,
+    cram_md5_digest,
 )
 
 TYPE_CHECKING = False
@@ -56,13 +57,13 @@ class PlainServer(ServerMechanism):
             raise SaslFailure
         identity, name, password = parts
         if identity not in (b"", name):
-            # Known from what the client sent alone, so it says nothing about the accounts.
+            # This follows from the response alone, so it reveals nothing about the accounts.
             raise SaslFailure(Flaw.OTHER_IDENTITY)
         return Claim(name=name, proof=PasswordProof(password=password))
 
 
 def plain_parts(_step: int, octets: bytes) -> Parts | None:
-    """Read ``identity NUL name NUL password``."""
+    """Parse ``identity NUL name NUL password``."""
     fields = octets.split(b"\0")
     if len(fields) != 3:
         return None
@@ -105,7 +106,7 @@ class LoginServer(ServerMechanism):
         self._name: bytes | None = None
 
     def challenge(self) -> bytes:
-        """Ask for the name, in the words that a widely deployed client waits for (§2.2)."""
+        """Ask for the name, in the words that a widely used client expects (§2.2)."""
         return b"Username:"
 
     def respond(self, response: bytes) -> bytes | Claim:
@@ -117,13 +118,13 @@ class LoginServer(ServerMechanism):
 
 
 def login_parts(step: int, octets: bytes) -> Parts:
-    """Read the name or the password."""
+    """Parse the name or the password."""
     if step == 1:
         return (SaslPart(octets=octets, meaning="the name", name=octets),)
     return (SaslPart(octets=octets, meaning="the password", secret=True),)
 
 
-# CRAM-MD5: the name, and a digest of a challenge that is never used twice (RFC 2195 §2).
+# CRAM-MD5: the name, and a digest of a challenge that is used only once (RFC 2195 §2).
 
 
 class CramMd5Client(ClientMechanism):
@@ -136,21 +137,20 @@ class CramMd5Client(ClientMechanism):
         self._answered = False
 
     def respond(self, challenge: bytes) -> bytes:
-        """Answer the one challenge there is."""
+        """Answer the only challenge."""
         if self._answered:
             raise LoginBroken(
                 "the server sends a second challenge, and CRAM-MD5 has one; cancelled"
             )
         self._answered = True
-        digest = hmac.new(self._who.secret, challenge, "md5").hexdigest()
-        return self._who.user + b" " + digest.encode("ascii")
+        return self._who.user + b" " + cram_md5_digest(challenge, self._who.secret)
 
 
 class CramMd5Server(ServerMechanism):
     """CRAM-MD5.
 
     Args:
-        challenge: in the form of a msg-id, angle brackets included.
+        challenge: in the form of a msg-id, with its angle brackets.
     """
 
     client_first = False
@@ -163,19 +163,20 @@ class CramMd5Server(ServerMechanism):
         return self._challenge
 
     def respond(self, response: bytes) -> Claim:
-        """Split name and digest at the last space: a name may hold some."""
+        """Split name and digest at the last space: a name may contain spaces."""
         name, space, digest = response.rpartition(b" ")
         if not space:
             raise SaslFailure
-        return Claim(name=name, proof=CramMd5Proof(challenge=self._challenge, digest=digest))
+        proof = DigestProof(challenge=self._challenge, digest=digest, make=cram_md5_digest)
+        return Claim(name=name, proof=proof)
 
 
 def cram_md5_parts(_step: int, octets: bytes) -> Parts | None:
-    """Read ``name SP digest``."""
+    """Parse ``name SP digest``."""
     name, space, digest = octets.rpartition(b" ")
     if not space:
         return None
-    # With the challenge and the digest anybody can try passwords at home.
+    # The digest is secret: with it and the challenge anybody can try passwords offline.
     meaning = "HMAC-MD5 of the challenge, the key being the password"
     return (
         SaslPart(octets=name, meaning="the name", name=name),
@@ -184,16 +185,16 @@ def cram_md5_parts(_step: int, octets: bytes) -> Parts | None:
     )
 
 
-# EXTERNAL: the identity to act as, or nothing for the one that is known (RFC 4422 §A.1).
+# EXTERNAL: the identity to act as, or nothing for the client's own (RFC 4422 §A.1).
 
 
 def external_client(_who: Applicant) -> ClientMechanism:
-    """Begin EXTERNAL: the certificate says who it is, and a name would be another's to act for."""
+    """Begin EXTERNAL: the certificate says who the client is; a name would be whom to act for."""
     return OneMessage(b"EXTERNAL", b"")
 
 
 def external_parts(_step: int, octets: bytes) -> Parts:
-    """Read the identity."""
+    """Parse the identity."""
     return (SaslPart(octets=octets, meaning="the identity to act as"),)
 
 
@@ -210,7 +211,7 @@ def xoauth2_client(who: Applicant) -> ClientMechanism:
 def oauthbearer_client(who: Applicant) -> ClientMechanism:
     """Begin OAUTHBEARER: the name in a GS2 header, host, port and token (RFC 7628 §3.1).
 
-    A failure comes as a challenge with JSON in it, and wants Ctrl-A as its answer (§3.2.3).
+    A failure is a challenge with JSON in it, and must be answered with Ctrl-A (§3.2.3).
     """
     name = who.user.replace(b"=", b"=3D").replace(b",", b"=2C")  # RFC 5801 §4
     message = b"n,a=%b,\x01host=%b\x01port=%d\x01auth=Bearer %b\x01\x01"
@@ -222,7 +223,7 @@ class XOAuth2Server(ServerMechanism):
     """XOAUTH2: a name and a token."""
 
     refusal = b'{"status":"401","schemes":"bearer"}'
-    """Says as JSON that a token is not right."""
+    """Says that a token is wrong, in JSON."""
 
     def respond(self, response: bytes) -> Claim:
         """Split the response: ``user=NAME^Aauth=Bearer TOKEN^A^A``."""
@@ -232,20 +233,20 @@ class XOAuth2Server(ServerMechanism):
         return Claim(name=pairs[b"user"], proof=_token(pairs))
 
     def last_challenge(self, *, accepted: bool) -> bytes | None:
-        """Say in JSON why it failed; whatever the client answers, -ERR follows."""
+        """Say why it failed, in JSON; whatever the client answers, -ERR follows."""
         return None if accepted else self.refusal
 
 
 class OAuthBearerServer(XOAuth2Server):
-    """OAUTHBEARER: the same with a GS2 header in front, which holds the name (RFC 7628 §3.1)."""
+    """OAUTHBEARER: the same with a GS2 header first, which has the name (RFC 7628 §3.1)."""
 
     refusal = b'{"status":"invalid_token"}'
 
     def respond(self, response: bytes) -> Claim:
         """Split the response: ``n,a=NAME,^Ahost=HOST^Aport=PORT^Aauth=Bearer TOKEN^A^A``.
 
-        Host and port are not looked at: "unknown key/value pairs MUST be ignored", and this server
-        does not know by which name it was called.
+        Host and port are ignored: "unknown key/value pairs MUST be ignored", and this server doesn't
+        know by which name the client found it.
         """
         header, separator, pairs = response.partition(_SEPARATOR)
         if not separator:
@@ -254,7 +255,7 @@ class OAuthBearerServer(XOAuth2Server):
 
 
 def _pairs(response: bytes) -> dict[bytes, bytes]:
-    """Read ``key=value^A`` any number of times, and the Ctrl-A that ends them (RFC 7628 §3.1)."""
+    """Parse any number of ``key=value^A``, and the Ctrl-A that ends them (RFC 7628 §3.1)."""
     parts = response.split(_SEPARATOR)
     if len(parts) < 2 or parts[-1] or parts[-2]:
         raise SaslFailure
@@ -268,9 +269,9 @@ def _pairs(response: bytes) -> dict[bytes, bytes]:
 
 
 def _token(pairs: Mapping[bytes, bytes]) -> TokenProof:
-    """Take the token out of the value of HTTP's Authorization field (RFC 7628 §3.1).
+    """Get the token from the value of HTTP's Authorization field (RFC 7628 §3.1).
 
-    With an empty field a client asks what is needed (RFC 7628 §4.3); no token is empty.
+    A client sends an empty field to ask what is needed (RFC 7628 §4.3); no token is empty.
     """
     scheme, _, token = pairs.get(b"auth", b"none").partition(b" ")
     if scheme.lower() not in (b"bearer", b""):
@@ -279,9 +280,9 @@ def _token(pairs: Mapping[bytes, bytes]) -> TokenProof:
 
 
 def _gs2_identity(header: bytes) -> bytes:
-    """Read the name out of a GS2 header; empty where it has none (RFC 5801 §4).
+    """Get the name from a GS2 header; empty if it has none (RFC 5801 §4).
 
-    The flag in front says that there is no channel binding: `n` or `y`.
+    The flag at its beginning says that there is no channel binding: `n` or `y`.
     """
     flag, *rest = header.split(b",")
     if flag not in (b"n", b"y") or len(rest) != 2 or rest[1]:
@@ -299,11 +300,11 @@ def _gs2_identity(header: bytes) -> bytes:
 
 
 _GS2_ESCAPES = {b"2C": b",", b"3D": b"="}
-"""A comma separates the header, so a name has it escaped, and the escape as well (RFC 5801 §4)."""
+"""The header is separated by commas, so they are escaped in a name, and so is `=` (RFC 5801 §4)."""
 
 
 def bearer_parts(_step: int, octets: bytes) -> Parts | None:
-    """Read pairs separated by Ctrl-A, with or without a GS2 header (RFC 7628 §3.1)."""
+    """Parse pairs separated by Ctrl-A, with or without a GS2 header (RFC 7628 §3.1)."""
     if octets == _SEPARATOR:
         return (SaslPart(octets=octets, meaning="Ctrl-A: the failure is acknowledged"),)
     parts: list[SaslPart] = []
@@ -311,9 +312,8 @@ def bearer_parts(_step: int, octets: bytes) -> Parts | None:
         key, equals, value = field.partition(b"=")
         if key == b"auth" and equals:
             scheme, space, token = value.partition(b" ")
-            parts.append(
-                SaslPart(octets=b"auth=" + scheme + space, meaning="a bearer token follows")
-            )
+            field = b"auth=" + scheme + space
+            parts.append(SaslPart(octets=field, meaning="a bearer token follows"))
             parts.append(SaslPart(octets=token, meaning="the token", secret=True))
         elif field:
             name = unescaped_name(value.rstrip(b",")) if key in (b"user", b"n,a") else None
@@ -331,20 +331,20 @@ _PAIRS = {
 
 
 def unescaped_name(name: bytes) -> bytes:
-    """Undo the escapes of a name among commas and equals signs (RFC 5802 §5.1)."""
+    """Undo the escapes of commas and equals signs in a name (RFC 5802 §5.1)."""
     return name.replace(b"=2C", b",").replace(b"=3D", b"=")
 
 
 # SCRAM: both sides prove that they know the password, which never crosses (RFC 5802, RFC 7677).
 
 MOST_ITERATIONS = 1_000_000
-"""The server says how often the password is hashed: beyond this, a second or two, it is no server that
-wants proof but one that wants our processor (RFC 5802 §9)."""
+"""The server says how often the password is hashed.  This takes a second or two; a server that wants
+more is after our processor time (RFC 5802 §9)."""
 
 SALT_OCTETS = 16
 
 ITERATIONS = 4096
-"""What RFC 5802 §5.1 and RFC 7677 §4 ask of a server at least: a login costs some two milliseconds."""
+"""The least that RFC 5802 §5.1 and RFC 7677 §4 allow a server; a login takes about two milliseconds."""
 
 _NO_PROOF = "the server has not proved that it knows the password; it may be another server"
 
@@ -354,8 +354,8 @@ class ScramClient(ClientMechanism):
 
     Args:
         name: the mechanism.
-        who: name and password, in UTF-8; prepared by SASLprep (RFC 5802 §5.1).
-        nonce: for tests; by default one that was never used.
+        who: name and password, in UTF-8; they are prepared with SASLprep (RFC 5802 §5.1).
+        nonce: for tests; by default a random one.
 
     Raises:
         BadCredential: SASLprep forbids a character of the name or the password.
@@ -378,11 +378,11 @@ class ScramClient(ClientMechanism):
         self._proved = False
 
     def initial(self) -> bytes:
-        """Say the name and a nonce."""
+        """Send the name and a nonce."""
         return self._first.encode()
 
     def respond(self, challenge: bytes) -> bytes:
-        """Give our proof, then look at that of the server."""
+        """Send our proof, then check the server's."""
         self._answers += 1
         try:
             message = challenge.decode()
@@ -405,27 +405,27 @@ class ScramClient(ClientMechanism):
         raise LoginBroken("the server goes on after its proof, which SCRAM does not; cancelled")
 
     def check_finished(self) -> None:
-        """Make sure that the server has proved itself: an +OK without that is worth nothing."""
+        """Check that the server has proved itself: otherwise a +OK is worth nothing."""
         if not self._proved:
             raise LoginBroken(_NO_PROOF)
 
 
 def salt_of(key: bytes, name: str) -> bytes:
-    """Return the salt for a user's name, made with a secret of the server."""
+    """Return the salt for a user's name, made with a secret key of the server."""
     return hmac.new(key, name.encode(), "sha256").digest()[:SALT_OCTETS]
 
 
 class ScramServer(ServerMechanism):
     """SCRAM-SHA-1 or SCRAM-SHA-256.
 
-    The server says a salt before it knows whether the client has the password.  The salt is made from
-    the name and a secret of the server, whether or not there is such an account, so it gives nothing
-    away; and the key is derived only when the proof is tried, which costs the same for every name.
+    The server sends a salt before it knows whether the client has the password.  The salt is made from
+    the name and a secret of the server, whether or not there is such an account, so it reveals nothing;
+    and the key is derived only when the proof is checked, which costs the same for every name.
 
     Args:
         name: the mechanism.
         salt_of: returns the salt for a user's name, always the same for the same name.
-        nonce: the server's part of the nonce, never used before.
+        nonce: the server's part of the nonce, which must be new.
     """
 
     def __init__(self, name: str, *, salt_of: Callable[[str], bytes], nonce: str) -> None:
@@ -458,11 +458,11 @@ class ScramServer(ServerMechanism):
         return Claim(name=self._name.encode(), proof=self._proof)
 
     def last_challenge(self, *, accepted: bool) -> bytes | None:
-        """Show that the server knows the password too (`v=`, RFC 5802 §5.1)."""
+        """Prove that the server knows the password too (`v=`, RFC 5802 §5.1)."""
         return self._proof.server_final if accepted and self._proof is not None else None
 
     def _answer_to_first(self, message: str) -> bytes:
-        # The library finds the name; the keys are not needed for this answer.
+        # The library parses the name; this answer doesn't need the keys.
         server = self._library.make_server(self._keys_to_come, s_nonce=self._nonce)
         server.set_client_first(message)
         answer: str = server.get_server_first()
@@ -475,12 +475,12 @@ class ScramServer(ServerMechanism):
 
 
 class ScramProof:
-    """The client's proof, together with the messages that it signs.
+    """The client's proof, and the messages that it signs.
 
     Args:
-        library: the mechanism as scramp has it.
+        library: scramp's mechanism.
         nonce: the server's part of the nonce.
-        salt: what the key is derived with.
+        salt: used to derive the key.
         client_first: the client's first message.
         client_final: the client's final message.
 
@@ -499,7 +499,7 @@ class ScramProof:
         self.server_final: bytes | None = None
 
     def matches(self, credentials: Credentials) -> bool:
-        """Derive the keys from the password, and go through the exchange with them."""
+        """Derive the keys from the password, and repeat the exchange with them."""
         from scramp import ScramException
 
         keys = _keys(self._library.hf, credentials.password, self._salt)
@@ -517,11 +517,11 @@ class ScramProof:
 def _keys(
     new_hash: Callable[[bytes], Any], password: bytes, salt: bytes
 ) -> tuple[bytes, bytes, bytes, int]:
-    """Derive the keys from a password that SASLprep has prepared (RFC 5802 §3).
+    """Derive the keys from a password that was prepared with SASLprep (RFC 5802 §3).
 
-    The work is the same for every password, so that the time gives away neither the length of one nor
-    that nobody has the name: HMAC would fill a short key with zeros and hash a long one by itself
-    (RFC 2104 §2), in 4,096 rounds.  Here that's done once, before them, and both times.
+    The work is the same for every password, so that the time reveals neither its length nor that nobody
+    has the name.  HMAC pads a short key with zeros and hashes a long one (RFC 2104 §2), in each of
+    4,096 rounds.  Here both are done for every key, once, before the first round.
     """
     hashed = new_hash(password)
     octets = hashed.block_size
@@ -533,11 +533,11 @@ def _keys(
     return salt, new_hash(client_key).digest(), server_key, ITERATIONS
 
 
-# The meaning of its messages: attributes separated by commas (RFC 5802 §5.1).
+# The messages of SCRAM: attributes separated by commas (RFC 5802 §5.1).
 
 
 def scram_parts(_step: int, octets: bytes) -> Parts | None:
-    """Read a message of the client."""
+    """Parse a message from the client."""
     header: tuple[SaslPart, ...] = ()
     if octets.startswith((b"n,", b"y,", b"p=")) and octets.count(b",") >= 3:
         flag, identity, octets = octets.split(b",", 2)
@@ -548,7 +548,7 @@ def scram_parts(_step: int, octets: bytes) -> Parts | None:
 
 
 def scram_challenge_parts(octets: bytes) -> Parts | None:
-    """Read a message of the server."""
+    """Parse a message from the server."""
     return _attributes(octets, _SERVER)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator
 from functools import partial
 
@@ -18,12 +17,10 @@ from poptalk.pop3.sasl.mechanism import (
     LoginRefused,
     Method,
     Need,
-    NotBase64,
     SaslPart,
-    decode,
+    apop_digest,
     decoded,
     encode,
-    encode_initial,
 )
 
 TYPE_CHECKING = False
@@ -129,15 +126,15 @@ _ROWS = (
 _UNKNOWN = Method(name="", summary="a mechanism that poptalk doesn't know", clause=_ROWS[0].clause)
 
 METHODS: Mapping[str, Method] = {row.name: row for row in _ROWS}
-"""Every way to log in by its name, the best ones first where an eavesdropper may be about."""
+"""Every way to log in by its name, in the order in which they protect against eavesdroppers."""
 
 
 def find_method(name: str) -> Method:
-    """Return the method of a name, in any case.
+    """Find a method by its name, in any case.
 
     Raises:
-        LoginError: there is none; the sentence names a near one, and all.  The name itself is not
-            quoted, since people type their password there.
+        LoginError: there is none; the message names a similar one, and all of them.  It doesn't quote
+            the name, since people type their password there.
     """
     method = METHODS.get(name.upper())
     if method is None:
@@ -153,11 +150,11 @@ def make_mechanism(name: str, who: Applicant) -> ClientMechanism:
     """Begin an exchange.
 
     Args:
-        name: as `METHODS` has it; neither USER nor APOP.
+        name: one of `METHODS`, but neither USER nor APOP.
         who: the client.
 
     Raises:
-        LoginError: SCRAM cannot take the name or the password.
+        LoginError: SCRAM forbids a character of the name or the password.
     """
     client = METHODS[name].client
     assert client is not None
@@ -172,19 +169,19 @@ def choose(
     encrypted: bool,
     token: bool,
 ) -> Method | None:
-    """Choose the best way to log in of those that a server offers.
+    """Choose the best way to log in among those that a server offers.
 
     Args:
-        mechanisms: what its SASL capability lists; None where it lists none, and then no client
-            should try AUTH (RFC 5034 §3).
-        user_pass: whether USER and PASS may be tried: they may where CAPA lists USER or is unknown.
-        timestamp: whether the greeting holds one, which is the offer of APOP (RFC 1939 §7).
+        mechanisms: what its SASL capability lists; None if it lists nothing: a client shouldn't try
+            AUTH then (RFC 5034 §3).
+        user_pass: whether USER and PASS may be tried: CAPA lists USER, or is unknown.
+        timestamp: whether the greeting has one, which means that APOP is offered (RFC 1939 §7).
         encrypted: whether TLS hides what is sent.  Then PLAIN comes before digests: it works with
             passwords that the server keeps hashed, and APOP must not use a greeting from before TLS.
-        token: whether there is a token in place of a password.
+        token: whether there is a token instead of a password.
 
     Returns:
-        None where nothing suits.  EXTERNAL is never chosen: whether it works cannot be known.
+        None if nothing suits.  EXTERNAL is never chosen, since nothing shows whether it works.
     """
     offered = {mechanism.upper().decode("ascii", "replace") for mechanism in mechanisms or ()}
     offered |= {"USER"} if user_pass else set()
@@ -197,19 +194,19 @@ def choose(
 
 
 def responses_needed(mechanism: bytes) -> int:
-    """Return how many responses a login takes at least; a +OK that comes earlier cannot be one."""
-    return (_method_named(mechanism) or _UNKNOWN).responses
+    """Return how many responses a login needs: an earlier +OK can't be the end of one."""
+    return _method_named(mechanism).responses
 
 
 def server_mechanisms(
     new_challenge: Callable[[], bytes], *, new_nonce: Callable[[], str], salt_key: bytes
 ) -> ServerMechanisms:
-    """Return the server's side of all mechanisms, the stronger ones last, as makers of exchanges.
+    """Return the server's side of all mechanisms, the strongest last.
 
     Args:
-        new_challenge: returns a msg-id that was never used (RFC 2195 §2).
-        new_nonce: returns the server's part of a nonce for SCRAM, never used before.
-        salt_key: a secret of the server, of which the salts are made.
+        new_challenge: returns a new msg-id each time (RFC 2195 §2).
+        new_nonce: returns the server's part of a nonce for SCRAM, a new one each time.
+        salt_key: a secret of the server, from which the salts are made.
     """
 
     def scram(name: str) -> ServerMechanism:
@@ -228,52 +225,48 @@ def server_mechanisms(
     }
 
 
-# The meaning of the lines.
+# Parsing the lines.
 
 
 def response_parts(mechanism: bytes, step: int, octets: bytes) -> Parts:
-    """Take a response of the client apart.
+    """Parse a response of the client.
 
     Args:
         mechanism: its name, in any case.
-        step: which response of the exchange it is, from 1, an initial one included.
-        octets: base64 undone.
+        step: which response of the exchange it is, counting an initial one as 1.
+        octets: decoded from base64.
 
     Returns:
-        All of the octets in their order.  Where the mechanism is not known, or does not allow the
-        response, one part, secret as a whole.
+        All of the octets in order.  If the mechanism isn't known, or doesn't allow the response, they
+        are one secret part.
     """
     if not octets:
         return ()
-    read = (_method_named(mechanism) or _UNKNOWN).response
+    read = _method_named(mechanism).response
     parts = read(step, octets) if read is not None else None
     return parts or (SaslPart(octets=octets, meaning="a response", secret=True),)
 
 
 def challenge_parts(mechanism: bytes, octets: bytes) -> Parts:
-    """Take a challenge of the server apart; nothing in it is a secret of the user's.
+    """Parse a challenge of the server; nothing in it is a secret of the user.
 
     Args:
         mechanism: its name, in any case.
-        octets: base64 undone.
+        octets: decoded from base64.
     """
     if not octets:
         return ()
-    parts = (
-        mechanisms.scram_challenge_parts(octets)
-        if mechanism.upper().startswith(b"SCRAM-")
-        else None
-    )
-    meaning = (_method_named(mechanism) or _UNKNOWN).challenge
-    return parts or (SaslPart(octets=octets, meaning=meaning),)
+    scram = mechanism.upper().startswith(b"SCRAM-")
+    parts = mechanisms.scram_challenge_parts(octets) if scram else None
+    return parts or (SaslPart(octets=octets, meaning=_method_named(mechanism).challenge),)
 
 
-def _method_named(mechanism: bytes) -> Method | None:
-    return METHODS.get(mechanism.upper().decode("latin-1"))
+def _method_named(mechanism: bytes) -> Method:
+    return METHODS.get(mechanism.upper().decode("latin-1"), _UNKNOWN)
 
 
 def name_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
-    """Return the name of the user that a response holds, None if it holds none.
+    """Return the name of the user in a response; None if it has none.
 
     Args:
         mechanism: its name, in any case.
@@ -286,9 +279,9 @@ def name_in(mechanism: bytes, step: int, line: bytes) -> bytes | None:
 
 
 def asks_for_password(mechanism: bytes, challenge: bytes) -> bool:
-    """Tell whether a challenge of LOGIN asks for something else than the name.
+    """Return whether a challenge of LOGIN asks for the password, or for nothing legible.
 
-    The name is asked for first, in words that mean nothing; but where a server asks for the password
+    The name is asked for first, in words that mean nothing; but if a server asks for the password
     first, the answer must not be taken for a name.
 
     Args:
@@ -300,7 +293,7 @@ def asks_for_password(mechanism: bytes, challenge: bytes) -> bool:
 
 
 def redacted_response(mechanism: bytes, step: int, line: bytes) -> bytes | None:
-    """Return a response with its secret replaced by stars, as base64 of the same form.
+    """Return a response with its secret replaced by stars, in base64 again.
 
     Args:
         mechanism: its name, in any case.
@@ -308,7 +301,7 @@ def redacted_response(mechanism: bytes, step: int, line: bytes) -> bytes | None:
         line: the response as it was sent, base64.
 
     Returns:
-        None where the line isn't base64, so that it must be hidden as a whole.
+        None if the line isn't base64, so that it must be hidden as a whole.
     """
     if line in (b"", CANCEL, EMPTY_INITIAL_RESPONSE):
         return line
@@ -319,12 +312,11 @@ def redacted_response(mechanism: bytes, step: int, line: bytes) -> bytes | None:
     return encode(b"".join(STARS if part.secret else part.octets for part in parts))
 
 
-# A whole login, seen from the client: USER and PASS, APOP, or AUTH with a mechanism.
+# A complete login, seen from the client: USER and PASS, APOP, or AUTH with a mechanism.
 #
 # A login is a generator that yields the lines to be sent, without their line ends, and is sent the first
-# line of each reply.  It ends when the server has let the user in, and raises `LoginRefused` or
-# `LoginBroken` when it has not.  The driver sends and shows each line, so that everything crosses the
-# wire, and the screen, as if it had been typed::
+# line of each reply.  It ends when the server has accepted the login, and otherwise raises
+# `LoginRefused` or `LoginBroken`.  The driver sends and shows each line as if it had been typed::
 #
 #     login = authenticate(make_mechanism("PLAIN", who))
 #     line = next(login)
@@ -337,17 +329,17 @@ SaslExchange = Generator[bytes, StatusLine, None]
 def begin_login(
     method: Method, who: Applicant, *, timestamp: bytes | None, two_step: bool = False
 ) -> SaslExchange:
-    """Return the login by a method.
+    """Begin a login.
 
     Args:
-        method: the way.
+        method: how to log in.
         who: the client.
-        timestamp: the greeting's, for APOP; None where it has none.
-        two_step: whether an initial response is to have a line of its own.
+        timestamp: the greeting's, for APOP; None if it has none.
+        two_step: whether to send an initial response in a line of its own.
 
     Raises:
-        LoginError: APOP is asked for and there is no timestamp; or SCRAM cannot take the name or the
-            password.
+        LoginError: the method is APOP and there is no timestamp; or SCRAM forbids a character of the
+            name or the password.
     """
     if method.name == "USER":
         return user_and_pass(who.user, who.secret)
@@ -373,41 +365,33 @@ def apop(user: bytes, password: bytes, timestamp: bytes) -> SaslExchange:
     Args:
         user: the name.
         password: the shared secret.
-        timestamp: of the greeting, angle brackets included.
+        timestamp: of the greeting, with its angle brackets.
     """
     _accepted((yield b"APOP %b %b" % (user, apop_digest(timestamp, password))))
-
-
-def apop_digest(timestamp: bytes, password: bytes) -> bytes:
-    """Return MD5 over timestamp and password as 32 hexadecimal digits (RFC 1939 §7)."""
-    return hashlib.md5(timestamp + password, usedforsecurity=False).hexdigest().encode("ascii")
 
 
 def authenticate(mechanism: ClientMechanism, *, two_step: bool = False) -> SaslExchange:
     """Log in with AUTH (RFC 5034 §4).
 
-    The initial response goes in the same line, unless that would be longer than 255 octets, which
+    The initial response goes in the same line, unless that would make it longer than 255 octets, which
     RFC 5034 §4 forbids, or `two_step` asks for a line of its own (Exchange Online wants that).
     """
-    command = b"AUTH " + mechanism.name
+    line = b"AUTH " + mechanism.name
     initial = mechanism.initial()
-    line = command if initial is None else command + b" " + encode_initial(initial)
-    apart = initial is not None and (two_step or len(line + b"\r\n") > MAX_COMMAND_OCTETS)
-    reply: StatusLine = yield command if apart else line
-    given = int(initial is not None and not apart)
-    if apart and initial is not None and _is_challenge(mechanism, reply, given):
-        reply = yield encode(initial)
-        given = 1
+    given = 0
+    if initial is not None:
+        with_initial = line + b" " + (encode(initial) or EMPTY_INITIAL_RESPONSE)
+        if not two_step and len(with_initial + b"\r\n") <= MAX_COMMAND_OCTETS:
+            line, initial, given = with_initial, None, 1
+    reply: StatusLine = yield line
     while _is_challenge(mechanism, reply, given):
         try:
-            answer = mechanism.respond(_challenge_in(reply))
+            answer = mechanism.respond(_challenge_in(reply)) if initial is None else initial
         except LoginBroken:
             yield CANCEL
             raise
-        except NotBase64:
-            yield CANCEL
-            raise LoginBroken("a challenge of the server isn't base64; cancelled") from None
         reply = yield encode(answer)
+        initial = None
         given += 1
     _accepted(reply)
     mechanism.check_finished()
@@ -419,17 +403,17 @@ def _accepted(reply: StatusLine) -> None:
 
 
 def _is_challenge(mechanism: ClientMechanism, reply: StatusLine, given: int) -> bool:
-    """Tell whether a reply asks for a response: a +OK does too while responses are owed."""
+    """Return whether a reply asks for a response: a +OK does too while responses are due."""
     if reply.status is Status.OK and given < responses_needed(mechanism.name):
-        mechanism.check_finished()  # A server that has something to prove has not done so.
+        mechanism.check_finished()  # A server that must prove something hasn't done so.
         return True
     return reply.status is Status.CHALLENGE
 
 
 def _challenge_in(reply: StatusLine) -> bytes:
-    try:
-        return decode(reply.text)
-    except NotBase64:
-        if reply.status is Status.OK:  # Words for people, in place of a challenge.
-            return b""
-        raise
+    octets = decoded(reply.text)
+    if octets is not None:
+        return octets
+    if reply.status is Status.OK:  # Words for people, in place of a challenge.
+        return b""
+    raise LoginBroken("a challenge of the server isn't base64; cancelled")

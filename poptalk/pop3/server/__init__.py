@@ -1,4 +1,4 @@
 """The server core, without input and output.
 
-Begin with `session`: a driver gives it octets and carries out the events that it returns.
+Begin with `session`: a driver gives it octets and acts on the events that it returns.
 """

@@ -1,7 +1,7 @@
 """The AUTHORIZATION state of a server session: USER and PASS, APOP, AUTH (RFC 1939 §7, RFC 5034 §4).
 
-Every way to log in ends in a `LoginAttempt`, which the driver accepts or refuses.  A mechanism of AUTH
-may have something more to say before the client is told.
+Every way to log in results in a `LoginAttempt`, which the driver accepts or refuses.  A mechanism of
+AUTH may send another challenge before the client hears the outcome.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from poptalk.pop3.commands import MAX_COMMAND_OCTETS
 from poptalk.pop3.sasl.mechanism import (
     CANCEL,
     EMPTY_INITIAL_RESPONSE,
-    ApopProof,
     Claim,
+    DigestProof,
     Flaw,
     PasswordProof,
     SaslFailure,
     ServerMechanism,
-    decode_response,
-    encode_challenge,
+    apop_digest,
+    decoded,
+    encode,
 )
 from poptalk.pop3.server.events import EndReason, LoginAttempt, LoginWithdrawn
 from poptalk.pop3.server.quirks import AfterWrongPassword, UserName
@@ -37,21 +38,21 @@ if TYPE_CHECKING:
 
 
 class Accepted(Value, often=True):
-    """A login that was right."""
+    """A login that was accepted."""
 
     name: bytes
     maildrop: Maildrop
 
 
 class AuthExchange:
-    """AUTH under way.
+    """AUTH in progress.
 
     Args:
         name: of the mechanism, in upper case.
-        mechanism: what leads through it.
+        mechanism: the server's side of it.
 
     Attributes:
-        outcome: what the login came to, while the mechanism has more to say before it is told.
+        outcome: how the login ended, while a last challenge waits for its response.
     """
 
     def __init__(self, name: bytes, mechanism: ServerMechanism) -> None:
@@ -64,12 +65,12 @@ class Authorization:
     """A session before the login.
 
     Args:
-        conversation: through which it answers.
-        mechanisms: those of AUTH.  It offers the ones that the capabilities list after SASL.
+        conversation: sends the replies.
+        mechanisms: those of AUTH.  The ones that the capabilities list after SASL are offered.
 
     Attributes:
-        exchange: AUTH under way; while there is one, every line is a response (RFC 5034 §4).
-        timestamp: the APOP timestamp that the client has seen, None if there is none.
+        exchange: AUTH in progress; while there is one, every line is a response (RFC 5034 §4).
+        timestamp: the APOP timestamp that the client has seen; None if there is none.
     """
 
     __slots__ = (
@@ -82,15 +83,15 @@ class Authorization:
         self._conversation = conversation
         self._mechanisms = mechanisms
         self._name: bytes | None = None
-        """The name that USER gave, as long as it is remembered; see `UserName`."""
+        """The name given with USER, as long as it is remembered; see `UserName`."""
         self._just_named: bytes | None = None
-        """The same for the command that is being carried out, which may be the last to know it."""
+        """The same, for the present command, which may be the last to know the name."""
         self._attempt: LoginAttempt | None = None
         self.exchange: AuthExchange | None = None
         self._failed_logins = 0
 
     def begin_command(self) -> None:
-        """Take note that a command comes, which may use up the name."""
+        """Prepare for a command, which may use up the name."""
         self._just_named = self._name
         if self._conversation.quirks.user_name is UserName.ONE_COMMAND:
             # "Immediately after a successful USER command" (RFC 1939 §7): the next uses it up.
@@ -98,20 +99,20 @@ class Authorization:
 
     def forget(self) -> None:
         """Forget what was said in the clear, because TLS has begun (RFC 2595 §4)."""
-        # An attacker on the path has read the timestamp, and may have written it.
+        # An attacker on the path may have read the timestamp, or even written it.
         self.timestamp = None
         self._name = None
 
     def give_up(self) -> None:
-        """Forget the name, and AUTH if it is under way: a line has come that cannot be read."""
+        """Forget the name, and end AUTH if it is in progress: a line was too long to be read."""
         self._name = None
         if self.exchange is not None:
             self._withdraw(self.exchange)
 
-    # What the driver answers.
+    # The driver's decision.
 
     def accept(self, maildrop: Maildrop) -> Accepted | None:
-        """Take note that an attempt was right; return None if the mechanism has more to say first."""
+        """Accept the attempt; return None if the mechanism sends a challenge first."""
         attempt = self._answered_attempt()
         login = Accepted(name=attempt.name, maildrop=maildrop)
         if self._say_more_before(login):
@@ -120,9 +121,9 @@ class Authorization:
         return login
 
     def refuse(self, occasion: Occasion) -> None:
-        """Take note that an attempt was refused, and why."""
+        """Refuse the attempt."""
         attempt = self._answered_attempt()
-        # Why a token is refused is the mechanism's to say; that the maildrop is locked is not.
+        # The mechanism says why a token is refused, but not that the maildrop is locked.
         of_proof = occasion is attempt.if_wrong
         if not (of_proof and self._say_more_before(occasion)):
             self._refuse_login(occasion)
@@ -163,7 +164,7 @@ class Authorization:
         if self._just_named is not None and session.quirks.user_name is UserName.KEPT_AND_FINAL:
             session.complain(Occasion.USER_TWICE)
             return
-        # Any name is accepted, which hides the mailboxes that exist (RFC 1939 §7 permits it).
+        # Accepting any name hides which mailboxes exist (RFC 1939 §7 permits it).
         self._name = command.arguments[0]
         session.reply(Occasion.USER_ACCEPTED, name=shown(self._name))
 
@@ -183,7 +184,7 @@ class Authorization:
             self._conversation.complain(Occasion.APOP_NOT_OFFERED)
             return
         name, digest = command.arguments
-        proof = ApopProof(timestamp=self.timestamp, digest=digest)
+        proof = DigestProof(challenge=self.timestamp, digest=digest, make=apop_digest)
         self._attempt_login(LoginAttempt(name=name, proof=proof, if_wrong=Occasion.WRONG_DIGEST))
 
     # AUTH.
@@ -193,7 +194,7 @@ class Authorization:
         session = self._conversation
         offered = self._mechanism_names(session.capability_lines())
         if not command.arguments:
-            # Older than CAPA, in no RFC, and still asked by some.
+            # This is older than CAPA and in no RFC, and some clients still use it.
             session.reply(Occasion.MECHANISMS_FOLLOW)
             session.send_body([b"".join(name + b"\r\n" for name in offered)])
             return
@@ -211,7 +212,7 @@ class Authorization:
             self._take_initial_response(self.exchange, command)
 
     def _mechanism_names(self, lines: Iterable[bytes]) -> list[bytes]:
-        """Return the mechanisms that capabilities list after SASL and that there are (RFC 5034 §3)."""
+        """Return the mechanisms that capabilities list after SASL, if they exist (RFC 5034 §3)."""
         offers = map(parse_capability, lines)
         names = (name for offer in offers if offer.tag == b"SASL" for name in offer.parameters)
         return [name.upper() for name in names if name.upper() in self._mechanisms]
@@ -221,39 +222,41 @@ class Authorization:
         if not exchange.mechanism.client_first:
             self._break_off(exchange, Occasion.INITIAL_RESPONSE_UNWANTED)
         elif len(command.line) + len(b"\r\n") > MAX_COMMAND_OCTETS:
-            # A long one has to wait for the challenge (RFC 5034 §4).
+            # A long one has to wait for a challenge (RFC 5034 §4).
             self._break_off(exchange, Occasion.INITIAL_RESPONSE_TOO_LONG)
         else:
             self._respond(exchange, b"" if response == EMPTY_INITIAL_RESPONSE else response)
 
     def _ask(self, challenge: bytes) -> None:
-        """Send a challenge; the next line is a response, whatever it says."""
+        """Send a challenge (RFC 5034 §4); the next line is a response, whatever it says."""
         self._conversation.reader.longest = self._conversation.limits.sasl_line
-        self._conversation.queue_line(encode_challenge(challenge))
+        self._conversation.queue_line(b"+ %b\r\n" % encode(challenge))
 
     def take_response(self, line: bytes) -> Accepted | None:
-        """Act on a response within AUTH.
+        """Take a response within AUTH.
 
         Args:
             line: without its line end.
 
         Returns:
-            The login, once the client has heard all that comes before it.
+            The login, if this was the last response before it.
         """
         exchange = self.exchange
         assert exchange is not None
         if isinstance(exchange.outcome, Occasion):
-            # The answer to the reason of a refusal; Ctrl-A or "*", it changes nothing (RFC 7628 §3.2.3).
+            # Whatever the response to the reason of a refusal is, it changes nothing (RFC 7628 §3.2.3).
             self._refuse_login(exchange.outcome)
             return None
         return self._respond(exchange, line)
 
     def _respond(self, exchange: AuthExchange, line: bytes) -> Accepted | None:
-        """Act on a response, which is still in base64."""
+        """Take a response in base64."""
         try:
             if line == CANCEL:
                 raise SaslFailure(Flaw.CANCELLED)
-            response = decode_response(line)
+            response = decoded(line)
+            if response is None:
+                raise SaslFailure(Flaw.NOT_BASE64)
             if isinstance(exchange.outcome, Accepted):
                 if response:
                     raise SaslFailure
@@ -270,7 +273,7 @@ class Authorization:
         return None
 
     def _say_more_before(self, outcome: Accepted | Occasion) -> bool:
-        """Let the mechanism ask once more before the outcome is told; tell whether it does."""
+        """Let the mechanism send a challenge before the outcome; return whether it does."""
         if self.exchange is None:
             return False
         accepted = isinstance(outcome, Accepted)
@@ -282,7 +285,7 @@ class Authorization:
         return True
 
     def _break_off(self, exchange: AuthExchange, occasion: Occasion) -> None:
-        """End AUTH without a login; the session stays as it was."""
+        """End AUTH without a login."""
         self._withdraw(exchange)
         self._conversation.complain(
             occasion, mechanism=shown(exchange.name), limit=MAX_COMMAND_OCTETS

@@ -1,7 +1,7 @@
 """Between the server core and its driver: events, which the driver acts on, and hooks.
 
-Four events wait for an answer: `LoginAttempt`, `SizesRequested`, `CommitRequested` and `StlsAnswered`.
-`SessionHooks` are the few places at which a session can be changed.  A practice server misbehaves on
+Four events need an answer: `LoginAttempt`, `SizesRequested`, `CommitRequested` and `StlsAnswered`.
+`SessionHooks` are the few places where a session can be changed.  The practice server misbehaves on
 demand in some thirty ways, and the core knows none of them.
 """
 
@@ -21,52 +21,51 @@ if TYPE_CHECKING:
     from poptalk.pop3.sasl.mechanism import Proof
 
     Encode = Callable[[Iterable[bytes]], Iterator[bytes]]
-    """Turns the lines of a body into octets for the wire: stuffed, and with the lone dot."""
+    """Encodes the lines of a body: byte-stuffed, and with the lone dot."""
 
 
 class SessionHooks:
-    """What can be changed about one session; this object changes nothing."""
+    """What can be changed in one session; this base class changes nothing."""
 
     def greeting(self, line: bytes) -> bytes:
-        """Return what is sent for the greeting, or for the refusal in its place, with its CRLF."""
+        """Return what is sent as the greeting, or as the refusal instead of it, with its CRLF."""
         return line
 
     def capabilities(self, lines: tuple[bytes, ...], _state: State) -> tuple[bytes, ...]:
-        """Return the capabilities that are announced and apply, without line ends."""
+        """Return the capabilities that are announced and take effect, without line ends."""
         return lines
 
     def command(self, command: Command) -> Command:
-        """Return the command that is carried out in place of the one that came."""
+        """Return the command that is carried out instead of the one that came."""
         return command
 
     def keeps_residue(self) -> bool:
-        """Tell whether what came in the clear after STLS is carried out inside TLS; it must not be."""
+        """Return whether what came in the clear after STLS is carried out in TLS; it must not be."""
         return False
 
     def refusal(self, _command: Command) -> Occasion | None:
-        """Return the reason to refuse a command that is in order; None to carry it out."""
+        """Return the reason to refuse a valid command; None to carry it out."""
         return None
 
     def reply(self, _command: Command | None, line: bytes) -> bytes:
         """Return what is sent as the first line of a reply, with its CRLF.
 
-        The command is None for a line that was too long to read.
+        The command is None if its line was too long to read.
         """
         return line
 
     def login_attempted(self, name: bytes) -> None:
-        """Take note of a login attempt under this name, before it is answered."""
+        """Take note of an attempt to log in under this name, before it is answered."""
 
     def login_refused(self) -> None:
-        """Take note that the attempt has been refused."""
+        """Take note that the attempt was refused."""
 
     def body(
         self, _command: Command | None, chunks: Iterable[bytes], encode: Encode
     ) -> Iterator[bytes]:
         """Return the octets after the first line of a multi-line reply.
 
-        The chunks are its lines with their CRLF, cut anywhere; `encode` turns such chunks into octets
-        for the wire.
+        The chunks are its lines with their CRLF, cut anywhere; `encode` encodes such chunks.
         """
         return encode(chunks)
 
@@ -80,24 +79,24 @@ class CommandReceived(ServerEvent, often=True):
 
     command: Command
     end: bytes
-    """The line end: CRLF, or LF alone, which RFC 1939 §3 does not allow and this server takes."""
+    """The line end: CRLF, or LF alone, which RFC 1939 §3 doesn't allow but this server accepts."""
 
     def __repr__(self) -> str:
-        # The line may hold a password.
+        # The line may contain a password.
         return f"CommandReceived({self.command.keyword!r}, end={self.end!r})"
 
 
 class OverlongLineReceived(ServerEvent):
-    """A line longer than the limit was thrown away."""
+    """A line longer than the limit was discarded."""
 
     octets: int
 
 
 class ResponseReceived(ServerEvent):
-    """A line within AUTH has come, which is a response whatever it says (RFC 5034 §4)."""
+    """A line within AUTH has come: it is a response, whatever it says (RFC 5034 §4)."""
 
     line: bytes
-    """Without the line end; secret, but for the cancelling `*`."""
+    """Without the line end; secret, except for the `*` that cancels."""
     end: bytes
     """As in `CommandReceived`."""
 
@@ -106,7 +105,7 @@ class ResponseReceived(ServerEvent):
 
 
 class NegativeReply(ServerEvent):
-    """A reply with -ERR is on its way."""
+    """A reply with -ERR is about to be sent."""
 
 
 class LoginAttempt(ServerEvent, often=True):
@@ -114,24 +113,24 @@ class LoginAttempt(ServerEvent, often=True):
 
     name: bytes
     proof: Proof
-    """The one door to accounts: it `matches` the credentials of the named user, or does not."""
+    """It either `matches` the credentials of the named user, or doesn't."""
     if_wrong: Occasion = Occasion.AUTH_FAILED
-    """The reason to refuse it if the proof is wrong or no account has that name."""
+    """The reason to refuse the attempt if the proof is wrong or no account has that name."""
 
 
 class LoginWithdrawn(ServerEvent):
-    """The client no longer wants a login that was accepted: give the maildrop back.
+    """The client cancelled a login that was accepted: release the maildrop.
 
-    A client that finds the server's last challenge wrong gives up before it is told the outcome; with
-    SCRAM it finds out there whether the server knows the password (RFC 5802 §3).
+    The server's last challenge comes before the outcome, and the client cancels if it is wrong; with
+    SCRAM it shows whether the server knows the password (RFC 5802 §3).
     """
 
 
 class SizesRequested(ServerEvent):
-    """The sizes of all messages are needed for a reply; answer with ``sizes_counted``.
+    """A reply needs the sizes of all messages; answer with ``sizes_counted``.
 
-    Some have not been counted, which means reading the messages; other sessions should not
-    wait for that.
+    Some haven't been counted, which means reading the messages; other sessions shouldn't have to wait
+    for that.
     """
 
 
@@ -139,11 +138,11 @@ class CommitRequested(ServerEvent):
     """QUIT: remove the marked messages; answer with ``committed`` or ``commit_failed``."""
 
     numbers: tuple[int, ...]
-    """Message-numbers in rising order."""
+    """Message-numbers in ascending order."""
 
 
 class StlsAnswered(ServerEvent):
-    """The positive answer to STLS has been handed out: the next octets are TLS, both ways.
+    """The positive answer to STLS has been pulled: the next octets are TLS, in both directions.
 
     Answer with ``tls_established`` once the handshake is done.
     """
@@ -152,7 +151,7 @@ class StlsAnswered(ServerEvent):
 class PlaintextAfterStls(ServerEvent):
     """Octets came in the clear after STLS, where only TLS may follow; the session ends.
 
-    A server that executed them after the handshake would take orders from an attacker on the path
+    A server that carried them out after the handshake would obey an attacker on the path
     (CVE-2011-0411 and many like it).
     """
 
@@ -172,6 +171,6 @@ class EndReason(Enum):
 
 
 class SessionEnded(ServerEvent, often=True):
-    """The last octet has been handed out: close the connection."""
+    """The last octet has been pulled: close the connection."""
 
     because: EndReason

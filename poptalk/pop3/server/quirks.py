@@ -1,9 +1,9 @@
-"""The habits of servers: what they do differently where RFC 1939 is silent, or is not kept.
+"""The quirks of servers: where they differ, because RFC 1939 is silent or isn't followed.
 
-Each habit is a closed set of values, those that some server in the field was seen with, and is read in
-one place, here or in another module of this folder.  The first value of each is the default.  A habit
-isn't a fault: a client that keeps to the RFC gets along with all of them, but one that was only tried
-with a single server may not.
+Each quirk is a closed set of values that were seen with servers in the field, and it is read in one
+place, here or in another module of this folder.  The first value is the default.  A quirk isn't a
+fault: a client that follows the RFC gets along with all of them, but one that was tested with a single
+server may not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Capa(Enum):
 
     ANSWERED = "answered"
     UNKNOWN = "unknown"
-    """An unknown command, as before RFC 2449; what the lists hold works all the same."""
+    """An unknown command, as before RFC 2449; what the lists offer works all the same."""
 
 
 class Last(Enum):
@@ -33,14 +33,14 @@ class Last(Enum):
 
 
 class UserName(Enum):
-    """How long the name that USER gave is remembered."""
+    """How long the name given with USER is remembered."""
 
     ONE_COMMAND = "one-command"
-    """PASS must come at once (RFC 1939 §7)."""
+    """PASS must be the next command (RFC 1939 §7)."""
     KEPT = "kept"
-    """Other commands may come in between; a further USER replaces it."""
+    """Other commands may come in between; another USER replaces it."""
     KEPT_AND_FINAL = "kept-and-final"
-    """As `KEPT`, and a further USER is refused."""
+    """As `KEPT`, but another USER is refused."""
 
 
 class AfterWrongPassword(Enum):
@@ -48,7 +48,7 @@ class AfterWrongPassword(Enum):
 
     USER_AGAIN = "user-again"
     PASSWORD_ALONE = "password-alone"
-    """The name is remembered, and another PASS will do."""
+    """The name is remembered, so another PASS is enough."""
     CLOSED = "closed"
     """The server closes the connection."""
 
@@ -58,20 +58,20 @@ class BehindLogin(Enum):
 
     ANSWERED = "answered"
     LOST = "lost"
-    """They are gone: the program that has read them hands the session to another one."""
+    """They are lost: the program that read them hands the session over to another one."""
 
 
 class ExtraArguments(Enum):
-    """How more arguments than the command has are treated."""
+    """What happens to excess arguments."""
 
     REFUSED = "refused"
     IGNORED_IF_BARE = "ignored-if-bare"
-    """Ignored after commands that have no argument at all."""
+    """Ignored after commands that take no arguments at all."""
     IGNORED = "ignored"
 
 
 class StrayBlanks(Enum):
-    """How spaces before a command and after it are treated."""
+    """What happens to spaces before and after a command."""
 
     TAKEN = "taken"
     REFUSED_IN_FRONT = "refused-in-front"
@@ -79,7 +79,7 @@ class StrayBlanks(Enum):
 
 
 class Numbers(Enum):
-    """How message-numbers are read."""
+    """How message-numbers are parsed."""
 
     WHOLE = "whole"
     LEADING_DIGITS = "leading-digits"
@@ -93,40 +93,40 @@ class LineEnds(Enum):
 
     CRLF_OR_LF = "crlf-or-lf"
     CRLF = "crlf"
-    """LF alone is an octet like any other, and a client that sends it waits in vain (RFC 1939 §3)."""
+    """LF alone is an octet like any other, so a client that sends it waits in vain (RFC 1939 §3)."""
 
 
 class DeleAgain(Enum):
-    """The answer to DELE for a message that is marked already."""
+    """The answer to DELE for a message that is already marked."""
 
     REFUSED = "refused"
     ACCEPTED = "accepted"
 
 
 class ErrorsCounted(Enum):
-    """Which negative replies count until the session ends."""
+    """Which negative replies are counted before the session is ended."""
 
     IN_A_ROW = "in-a-row"
     IN_ALL = "in-all"
 
 
 class LastError(Enum):
-    """The answer to the error after which the session ends."""
+    """The answer to the error that ends the session."""
 
     TOLD = "told"
-    """That it was one too many."""
+    """That there were too many errors."""
     ANSWERED = "answered"
-    """The usual answer to such an error."""
+    """The usual answer to that error."""
     ANSWERED_AND_TOLD = "answered-and-told"
     """Both, which makes two replies to one command."""
 
 
 _TAKEN, _WHOLE, _REFUSED = StrayBlanks.TAKEN, Numbers.WHOLE, ExtraArguments.REFUSED
-"""Looked up once, as every command asks for them."""
+"""Looked up once, as every command needs them."""
 
 
 class Quirks(Value):
-    """The habits of one server, as far as the core has them."""
+    """The quirks of one server."""
 
     capa: Capa = Capa.ANSWERED
     last: Last = Last.UNKNOWN
@@ -142,7 +142,7 @@ class Quirks(Value):
     last_error: LastError = LastError.TOLD
 
     def number(self, command: Command, index: int = 0) -> int | None:
-        """Return an argument that is there as a number, None if it isn't one."""
+        """Return an argument, which must be there, as a number; None if it isn't one."""
         if self.numbers is _WHOLE:
             return command.number(index)
         argument = command.arguments[index]
@@ -154,25 +154,25 @@ class Quirks(Value):
         return int(digits) % (1 << bits)
 
     def refuses_blanks(self, command: Command) -> bool:
-        """Tell whether a command is refused for spaces before it or after it."""
+        """Return whether a command is refused because of spaces before or after it."""
         if self.stray_blanks is _TAKEN:
             return False
         if command.line.startswith(BLANKS):
             return True
-        # At the end of a password they are part of it (RFC 1939 §7).
+        # Spaces at the end of a password are part of it (RFC 1939 §7).
         takes_rest = command.verb is not None and any(a.rest for a in command.verb.arguments)
         after = command.line.endswith(BLANKS) and not takes_rest
         return after and self.stray_blanks is StrayBlanks.REFUSED
 
     def without_extra(self, command: Command) -> Command:
         """Return a command without the arguments that are ignored."""
-        habit, verb = self.extra_arguments, command.verb
-        if habit is _REFUSED or verb is None:
+        quirk, verb = self.extra_arguments, command.verb
+        if quirk is _REFUSED or verb is None:
             return command
-        if verb.arguments and habit is ExtraArguments.IGNORED_IF_BARE:
+        if verb.arguments and quirk is ExtraArguments.IGNORED_IF_BARE:
             return command
         return command.replaced(arguments=command.arguments[: len(verb.arguments)])
 
 
 QUIRKS: dict[str, type[Enum]] = {name: type(getattr(Quirks(), name)) for name in Quirks._fields}
-"""Each habit by its name, with the values that it can have."""
+"""Each quirk by its name, with the values that it can have."""

@@ -1,13 +1,12 @@
-"""What all parts of a server session share: its state, what is offered, lines read, and replies.
+"""What the parts of a server session share: its state, what is offered, its input lines, and replies.
 
 `authorization` carries out the commands before the login, `transaction` those after it, and `session`,
-which also reads them, the few that work in both states.  All of them answer through
-`ServerConversation`: `reply` and `reply_with_data` make every status line, and every body leaves
-through `send_body`.
+which also reads them, the few that work in both states.  They all answer through `ServerConversation`:
+`reply` and `reply_with_data` make every status line, and `send_body` sends every body.
 
-`LineReader` makes command lines of octets.  Lines end in CRLF (RFC 1939 §3).  A bare LF is accepted too,
-as by nearly every server, and told apart; a CR elsewhere is an octet like any other.  A line that is too
-long is thrown away up to its end, so that its rest isn't taken for the next command, and memory stays
+`LineReader` splits octets into command lines.  Lines end in CRLF (RFC 1939 §3).  A bare LF is accepted
+too, as by nearly every server, and reported; a CR elsewhere is an octet like any other.  A line that is
+too long is discarded up to its end, so that its rest isn't taken for the next command, and memory stays
 bounded.
 """
 
@@ -37,72 +36,63 @@ if TYPE_CHECKING:
 
 
 class OverlongLine(Value):
-    """A line that was thrown away."""
+    """A line that was discarded."""
 
     octets: int
-    """How many were thrown away so far."""
+    """How many have been discarded so far."""
     complete: bool
-    """Whether its end has come; what follows an incomplete one cannot be made sense of."""
+    """Whether its end has come; what follows an incomplete line makes no sense."""
 
 
-def parted(line: bytes) -> tuple[bytes, bytes]:
-    """Return the content of a line and its end, which is CRLF, or LF alone."""
+def split_end(line: bytes) -> tuple[bytes, bytes]:
+    """Split a line into its content and its end, which is CRLF or LF alone."""
     return (line[:-2], b"\r\n") if line.endswith(b"\r\n") else (line[:-1], b"\n")
 
 
 class LineReader:
-    """A reader of lines.
+    """Splits octets into lines.
 
     Args:
-        longest: octets of the longest line that is taken, its line end included; may be changed
+        longest: octets of the longest line that is accepted, including its line end; may be changed
             between two lines.
-        discarded: octets of an overlong line after which its end is no longer waited for.
-        line_end: the octets that end a line; where they are LF alone, a CR in front belongs to them.
+        discarded: octets of an overlong line after which the reader stops waiting for its end.
+        line_end: the octets that end a line; if they are LF alone, a CR before it belongs to them.
     """
 
-    __slots__ = (
-        "_at",
-        "_discarded",
-        "_line_end",
-        "_octets",
-        "_searched",
-        "_thrown_away",
-        "longest",
-    )
+    __slots__ = ("_at", "_discarded", "_limit", "_line_end", "_octets", "_searched", "longest")
 
     def __init__(self, *, longest: int, discarded: int, line_end: bytes = b"\n") -> None:
         self.longest = longest
         self._line_end = line_end
-        self._discarded = discarded
+        self._limit = discarded
         self._octets: bytes | bytearray = b""
         self._at = 0
-        """Octets at the front that lines have been made of: cutting them off at every line would copy
-        the rest each time."""
+        """Where the next line begins: removing what is before it would copy the rest for each line."""
         self._searched = 0
-        """Where to search on: no line end begins before, so that slow input costs no more."""
-        self._thrown_away = 0
+        """Where to go on searching: no line end begins before, so slow input isn't searched twice."""
+        self._discarded = 0
 
     @property
     def waiting(self) -> int:
-        """Octets that no line has been made of yet."""
+        """Octets that haven't been returned as a line yet."""
         return len(self._octets) - self._at
 
     def feed(self, data: bytes) -> None:
         """Add octets, cut anywhere."""
         if self._at == len(self._octets):
-            # Most often a command comes alone and in one piece, which then is not copied.
+            # A command usually comes alone and in one piece, and then it isn't copied.
             self._octets = data
             self._searched = 0
         else:
             if self._at or isinstance(self._octets, bytes):
-                # What grows octet by octet must not be copied each time.
+                # If it grows octet by octet, it must not be copied each time.
                 self._octets = bytearray(self._octets[self._at :])
                 self._searched -= self._at
             self._octets += data
         self._at = 0
 
     def next_line(self) -> bytes | OverlongLine | None:
-        """Return the next line with its line end, or None until more has come."""
+        """Return the next line with its line end; None until more has come."""
         octets, start = self._octets, self._at
         if start == len(octets):
             return None
@@ -110,25 +100,25 @@ class LineReader:
         if found < 0:
             return self._without_end()
         stop = self._at = self._searched = found + len(self._line_end)
-        if self._thrown_away or stop - start > self.longest:
-            thrown_away, self._thrown_away = self._thrown_away, 0
-            return OverlongLine(octets=thrown_away + stop - start, complete=True)
+        if self._discarded or stop - start > self.longest:
+            discarded, self._discarded = self._discarded, 0
+            return OverlongLine(octets=discarded + stop - start, complete=True)
         return bytes(octets[start:stop])
 
     def _without_end(self) -> OverlongLine | None:
-        if self._thrown_away or self.waiting >= self.longest:
-            # Half of a line end may have come, and is kept.
+        if self._discarded or self.waiting >= self.longest:
+            # Keep half of a line end, if that is what came last.
             half = self._line_end[:-1]
             kept = len(half) if half and self._octets.endswith(half) else 0
-            self._thrown_away += self.waiting - kept
+            self._discarded += self.waiting - kept
             self._octets, self._at = half[:kept], 0
         self._searched = max(self._at, len(self._octets) - len(self._line_end) + 1)
-        if self._thrown_away > self._discarded:
-            return OverlongLine(octets=self._thrown_away, complete=False)
+        if self._discarded > self._limit:
+            return OverlongLine(octets=self._discarded, complete=False)
         return None
 
     def take_rest(self) -> bytes:
-        """Return all octets that no line has been made of, and forget them."""
+        """Return all octets that haven't been returned as a line, and forget them."""
         rest = bytes(self._octets[self._at :])
         self._octets, self._at, self._searched = b"", 0, 0
         return rest
@@ -136,7 +126,7 @@ class LineReader:
 
 if TYPE_CHECKING:
     Part = bytes | Iterator[bytes] | StlsAnswered | SessionEnded
-    """What waits to be pulled: octets, a body, and events that belong after them."""
+    """What waits to be pulled: octets, a body, or an event that belongs after them."""
 
 OK, ERR = b"+OK", b"-ERR"
 
@@ -147,11 +137,11 @@ _CODES = {
     for occasion in Occasion
     if occasion.code is not None
 }
-"""The response code of an occasion, and the capability with which it may be sent."""
+"""The response code of an occasion, and the capability that announces it."""
 
 
 class AwaitedStep(Enum):
-    """The answer that a session waits for from its driver."""
+    """The answer that a session needs from its driver."""
 
     NOTHING = auto()
     GREETING = auto()
@@ -160,36 +150,36 @@ class AwaitedStep(Enum):
     COMMIT = auto()
     TLS = auto()
     END = auto()
-    """The last reply has been made; after that nothing is waited for any more."""
+    """The last reply has been made, and nothing more will happen."""
 
 
 _GREETING, _TRANSACTION, _IN_A_ROW = State.GREETING, State.TRANSACTION, ErrorsCounted.IN_A_ROW
-"""Looked up once, as every reply asks for them."""
+"""Looked up once, as every reply needs them."""
 
 
 class ServerConversation:
-    """One session's state, and the replies that wait to be pulled.
+    """The state of one session, and the replies that wait to be pulled.
 
     Args:
-        texts: what is said.
+        texts: what the server says.
         capabilities: what is offered.
         limits: how much is tolerated.
-        quirks: the habits of the server.
-        hooks: changes what this session does.
-        encrypted: whether the session began inside TLS (RFC 8314 §3).
+        quirks: those of the server.
+        hooks: change what this session does.
+        encrypted: whether the session begins in TLS (RFC 8314 §3).
 
     Attributes:
         state: the state of the session.
-        command: the one that is being answered, None where it could not be read.
-        offered: the tags of the capabilities that are offered here and now.
+        command: the one that is being answered; None if it could not be read.
+        offered: the tags of the capabilities that are offered now.
         utf8: whether UTF8 was sent (RFC 6856 §2.1).
-        reader: makes lines of octets.
-        happened: the events that the driver has not taken yet.
+        reader: splits octets into lines.
+        happened: the events that the driver hasn't taken yet.
         output: what waits to be pulled.
-        output_waiting: octets of replies among it, bodies not counted.
+        output_waiting: octets of status lines in the output.
         tells_input: whether `CommandReceived`, `OverlongLineReceived`, `ResponseReceived` and
             `NegativeReply` are among the events; a driver without observers doesn't need them.
-        waits_for: what it waits for from its driver.
+        waits_for: what it needs from its driver.
     """
 
     __slots__ = (
@@ -234,13 +224,13 @@ class ServerConversation:
     # What is offered.
 
     def capability_lines(self) -> tuple[bytes, ...]:
-        """Return the answer to CAPA here and now, without line ends."""
+        """Return the present answer to CAPA, without line ends."""
         logged_in = self.state is _TRANSACTION
         lines = self.capabilities.lines(encrypted=self.encrypted, logged_in=logged_in)
         return self.hooks.capabilities(lines, self.state)
 
     def learn_what_is_offered(self) -> None:
-        """Look at the capabilities again, because TLS or the login has changed them."""
+        """Look at the capabilities again, because TLS or the login may have changed them."""
         self.offered = _tags(self.capability_lines())
 
     # Replies.
@@ -259,7 +249,7 @@ class ServerConversation:
         self._send_line(OK, data)
 
     def complain(self, occasion: Occasion, **fields: Field) -> None:
-        """Answer a command in the negative; end the session if it was wrong too often in a row."""
+        """Refuse a command; end the session if that was one error too many."""
         logged_in = self.state is _TRANSACTION
         limit = self.limits.errors_after_login if logged_in else self.limits.errors_before_login
         self._errors += 1
@@ -278,7 +268,7 @@ class ServerConversation:
         self.queue_line(b"%b %b\r\n" % (indicator, text) if text else indicator + b"\r\n")
 
     def queue_line(self, line: bytes) -> None:
-        """Send a line with its CRLF, as the hooks want it."""
+        """Send a line with its CRLF, as changed by the hooks."""
         if self.state is _GREETING:
             line = self.hooks.greeting(line)
         else:
@@ -289,27 +279,27 @@ class ServerConversation:
         self.output_waiting += len(line)
 
     def send_body(self, chunks: Iterable[bytes], *, dot_lines: bool = True) -> None:
-        """Send the lines after a status line, and the lone dot."""
+        """Send the body of a multi-line reply, and the lone dot."""
         encode = stuff if dot_lines else terminate
         self.output.append(self.hooks.body(self.command, chunks, encode))
 
     def end(self, because: EndReason) -> None:
-        """End the session once everything said so far has been pulled."""
+        """End the session once all output has been pulled."""
         self.waits_for = AwaitedStep.END
         self.output.append(SessionEnded(because=because))
 
     # The driver.
 
     def ask(self, event: ServerEvent, wait: AwaitedStep) -> None:
-        """Tell an event that the driver has to answer."""
+        """Report an event that the driver has to answer."""
         self.waits_for = wait
         self.happened.append(event)
 
     def answered(self, waited_for: AwaitedStep) -> None:
-        """Check that an answer of the driver was waited for.
+        """Take note that the driver has answered.
 
         Raises:
-            RuntimeError: it was not.
+            RuntimeError: the session wasn't waiting for that answer.
         """
         if self.waits_for is not waited_for:
             raise RuntimeError(f"the session waits for {self.waits_for}, not for {waited_for}")
@@ -318,5 +308,5 @@ class ServerConversation:
 
 @lru_cache(maxsize=64)
 def _tags(lines: tuple[bytes, ...]) -> frozenset[bytes]:
-    """Return the tags of capabilities; the same few lists serve every session."""
+    """Return the tags of capabilities; all sessions share the same few lists."""
     return frozenset(parse_capability(line).tag for line in lines)

@@ -3,18 +3,17 @@
 Octets go in, events come out, and output is pulled::
 
     session.receive_data(octets)              # or receive_eof()
-    for event in session.events(): ...        # answer those that wait, see `events`
+    for event in session.events(): ...        # answer those that need it, see `events`
     while (chunk := session.next_chunk()) is not None: write(chunk)
 
-Because the caller pulls, a reply of a gigabyte needs no memory, and the pace at which the client reads
-is the pace at which the message is read.  Commands are answered one after the other: while a long
-reply is handed out, or a login is being decided, later ones wait.  An event that belongs after an
-answer (`StlsAnswered`, `SessionEnded`) appears once that answer has been pulled, so look at `events`
-again after every chunk.
+Because the caller pulls, a reply of a gigabyte needs no memory, and a message is read as fast as the
+client takes it.  Commands are answered in order: while a long reply is sent, or a login is being
+decided, later ones wait.  An event that belongs after an answer (`StlsAnswered`, `SessionEnded`)
+appears once that answer has been pulled, so look at `events` again after every chunk.
 
 Which command is legal when, and with how many arguments, comes from the table in
-`poptalk.pop3.commands`; the words come from the `Texts` handed in.  `authorization` and `transaction`
-carry out the commands of one state; all of them answer through the `ServerConversation` that this is.
+`poptalk.pop3.commands`; the words come from the given `Texts`.  `authorization` and `transaction` carry
+out the commands of one state; they answer through the base class, `ServerConversation`.
 
 No input makes it raise.  Calling `accept` without a `LoginAttempt`, and the like, is a RuntimeError.
 """
@@ -39,7 +38,7 @@ from poptalk.pop3.server.events import (
     StlsAnswered,
 )
 from poptalk.pop3.server.quirks import BehindLogin, Capa, Last, Quirks
-from poptalk.pop3.server.replies import AwaitedStep, OverlongLine, ServerConversation, parted
+from poptalk.pop3.server.replies import AwaitedStep, OverlongLine, ServerConversation, split_end
 from poptalk.pop3.server.texts import LANGUAGES, Occasion, Texts, find_language, shown
 from poptalk.pop3.server.transaction import MessageUnavailable, Transaction
 
@@ -53,31 +52,31 @@ if TYPE_CHECKING:
     from poptalk.pop3.server.transaction import Maildrop
 
     Handler = Callable[[Any, Command], None]
-    """A method that carries a command out, of the object that does so in its state."""
+    """A method that carries a command out."""
 
 CHUNK_OCTETS = 262_144
-"""Octets handed out at once: measured best for a socket, with and without TLS."""
+"""Octets returned at once: by measurement the best for a socket, with and without TLS."""
 
 JOINED_OCTETS = 65_536
-"""A part of at least this size is handed out alone: joining would copy it for nothing."""
+"""A part of at least this size is returned alone: joining it would be a useless copy."""
 
 MAX_INPUT_WAITING = 16_384
-"""Octets of waiting commands beyond which `ServerSession.wants_input` says no: some 2,000 RETR."""
+"""Octets of waiting commands beyond which `ServerSession.wants_input` is False: some 2,000 RETR."""
 
 MAX_OUTPUT_WAITING = 65_536
-"""Octets of replies that may wait to be pulled before the next command is looked at."""
+"""Octets of replies that may wait to be pulled before the next command is carried out."""
 
 MAX_REPLIES_AT_ONCE = 64
-"""Parts of replies that are made in one go: a client that sends thousands of commands at once must not
-keep the driver from its other clients until all are answered."""
+"""Parts of replies that are made at once: a client that sends thousands of commands must not keep the
+driver from its other clients until all are answered."""
 
 _BEHIND_ANSWERS = (StlsAnswered, SessionEnded)
 """Events that appear once the answer before them has been pulled."""
 
 _NOTHING, _TLS, _END = AwaitedStep.NOTHING, AwaitedStep.TLS, AwaitedStep.END
 _START_TLS = Effect.START_TLS
-"""Looked up once: before Python 3.12 a member of an Enum takes as long to be read as a function to be
-called, and these are read at every command."""
+"""Looked up once: before Python 3.12, looking up a member of an Enum takes as long as calling a
+function, and these are needed for every command."""
 
 _LIMITS, _QUIRKS, _TEXTS, _HOOKS = Limits(), Quirks(), Texts(), SessionHooks()
 
@@ -86,15 +85,15 @@ class ServerSession(ServerConversation):
     """One POP3 session, seen from the server.
 
     Args:
-        texts: what is said.
-        capabilities: what is offered.  A command whose capability is not among them is unknown.
-        timestamp: the APOP timestamp, angle brackets included, different for each session
+        texts: what the server says.
+        capabilities: what is offered.  A command whose capability isn't listed is unknown.
+        timestamp: the APOP timestamp, with its angle brackets, different for each session
             (RFC 1939 §7).  APOP is offered if the greeting shows it.
-        encrypted: whether the session began inside TLS (RFC 8314 §3).
+        encrypted: whether the session begins in TLS (RFC 8314 §3).
         limits: how much is tolerated.
-        mechanisms: those of AUTH.  It offers the ones that the capabilities list after SASL.
-        quirks: the habits of the server.
-        hooks: changes what this session does; by default nothing.
+        mechanisms: those of AUTH.  The ones that the capabilities list after SASL are offered.
+        quirks: those of the server.
+        hooks: change what this session does; by default they change nothing.
     """
 
     __slots__ = (
@@ -125,16 +124,16 @@ class ServerSession(ServerConversation):
         self._authorization = Authorization(self, mechanisms=mechanisms or {})
         self._transaction: Transaction | None = None
         self._stage: Authorization | Transaction = self._authorization
-        """What carries out the commands of the state in which the session is."""
+        """What carries out the commands of the present state."""
         self._timestamp = timestamp
         self._input_over = False
         self._overlong_lines = 0
         self._spare: bytes | memoryview | None = None
-        """A part that was too large for the chunk before."""
+        """A part that didn't fit into the last chunk."""
         self._postponed: Callable[[], None] | None = None
-        """What is done once the sizes are counted."""
+        """What to do once the sizes are counted."""
 
-    # What the driver calls.
+    # For the driver.
 
     @property
     def wants_input(self) -> bool:
@@ -150,7 +149,7 @@ class ServerSession(ServerConversation):
         """Send the greeting; the session enters AUTHORIZATION (RFC 1939 §4)."""
         self.reply(Occasion.GREETING, timestamp=self._timestamp or b"")
         greeting = self.output[-1]
-        # What the client sees decides whether there is APOP, so a persona need not say it twice.
+        # The greeting decides whether there is APOP, so a persona need not say it twice.
         seen = timestamp_of(greeting) if isinstance(greeting, bytes) else None
         self._authorization.timestamp = seen
         self.state = State.AUTHORIZATION
@@ -158,12 +157,12 @@ class ServerSession(ServerConversation):
         self._proceed()
 
     def turn_away(self, occasion: Occasion) -> None:
-        """Send a negative reply in place of the greeting, and end."""
+        """Send a negative reply instead of the greeting, and end the session."""
         self.reply(occasion)
         self.end(EndReason.TURNED_AWAY)
 
     def receive_data(self, data: bytes) -> None:
-        """Take octets of the client, cut anywhere; none that follow a final QUIT are looked at."""
+        """Take octets from the client, cut anywhere; those after the end of the session are ignored."""
         if self.waits_for is _END or not data:
             return
         self.reader.feed(data)
@@ -173,7 +172,7 @@ class ServerSession(ServerConversation):
             self._proceed()
 
     def receive_eof(self) -> None:
-        """Take the end of the client's octets; what it has sent before is still answered."""
+        """Take the end of the client's octets; what it sent before is still answered."""
         self._input_over = True
         self._proceed()
 
@@ -183,14 +182,14 @@ class ServerSession(ServerConversation):
         return events
 
     def next_chunk(self, limit: int = CHUNK_OCTETS) -> bytes | memoryview | None:
-        """Return the next octets for the client, or None if there are none now.
+        """Return the next octets for the client; None if there are none now.
 
         Args:
-            limit: the most octets to return.
+            limit: how many octets to return at most.
 
         Raises:
-            Exception: whatever the maildrop raises while a message is read; the reply cannot be
-                completed then, and the connection must be closed.
+            Exception: the maildrop raised it while reading a message.  The reply can't be completed,
+                so the connection must be closed.
         """
         parts: list[bytes | memoryview] = []
         size = 0
@@ -212,7 +211,7 @@ class ServerSession(ServerConversation):
         return parts[0] if parts else None
 
     def accept(self, maildrop: Maildrop) -> None:
-        """Answer a `LoginAttempt`: the maildrop is open and locked for this session alone."""
+        """Answer a `LoginAttempt`: the maildrop is open, and locked for this session."""
         login = self._authorization.accept(maildrop)
         if login is not None:
             self._enter_transaction(login)
@@ -224,7 +223,7 @@ class ServerSession(ServerConversation):
         self._proceed()
 
     def sizes_counted(self) -> None:
-        """Answer a `SizesRequested`: they are, as far as the messages can be read."""
+        """Answer a `SizesRequested`: they are counted, as far as the messages can be read."""
         self.answered(AwaitedStep.SIZES)
         postponed, self._postponed = self._postponed, None
         assert postponed is not None
@@ -232,12 +231,12 @@ class ServerSession(ServerConversation):
         self._proceed()
 
     def committed(self) -> None:
-        """Answer a `CommitRequested`: the messages are gone (RFC 1939 §6)."""
+        """Answer a `CommitRequested`: the messages have been removed (RFC 1939 §6)."""
         self.answered(AwaitedStep.COMMIT)
         self._say_farewell()
 
     def commit_failed(self) -> None:
-        """Answer a `CommitRequested`: not all of the messages could be removed (RFC 1939 §6)."""
+        """Answer a `CommitRequested`: some messages could not be removed (RFC 1939 §6)."""
         self.answered(AwaitedStep.COMMIT)
         self.reply(Occasion.SOME_NOT_REMOVED)
         self.end(EndReason.QUIT)
@@ -252,7 +251,7 @@ class ServerSession(ServerConversation):
     # Octets in, octets out.
 
     def _proceed(self) -> None:
-        """Carry out the commands that have come, as far as they may be carried out now."""
+        """Carry out the commands that have come, as far as possible now."""
         while self._ready():
             line = self.reader.next_line()
             if line is None:
@@ -271,12 +270,12 @@ class ServerSession(ServerConversation):
             self.waits_for is _NOTHING
             and self.output_waiting < MAX_OUTPUT_WAITING
             and len(self.output) < MAX_REPLIES_AT_ONCE
-            # After a body the commands wait: their answers may depend on when they are given.
+            # Commands wait until a body has been pulled: their answers may depend on that.
             and (not self.output or isinstance(self.output[-1], bytes))
         )
 
     def _has_output(self) -> bool:
-        """Tell whether something may be pulled, carrying out commands where nothing is left."""
+        """Return whether anything can be pulled; carry out more commands if there is nothing left."""
         if self.output or self._spare is not None:
             return True
         if self._input_over or self.reader.waiting:
@@ -284,7 +283,7 @@ class ServerSession(ServerConversation):
         return bool(self.output)
 
     def _next_part(self) -> bytes | memoryview | None:
-        """Take the first part of the output; None if it has no octets (left)."""
+        """Take the first part of the output; return None if it has no octets (left)."""
         if self._spare is not None:
             part, self._spare = self._spare, None
             return part
@@ -308,7 +307,7 @@ class ServerSession(ServerConversation):
     # Lines.
 
     def _take(self, line: bytes) -> None:
-        content, end = parted(line)
+        content, end = split_end(line)
         command = parse_command(content)
         if self.tells_input:
             self.happened.append(CommandReceived(command=command, end=end))
@@ -331,7 +330,7 @@ class ServerSession(ServerConversation):
             self.complain(Occasion.MESSAGE_UNAVAILABLE)
 
     def _handler(self, command: Command) -> Handler | None:
-        """Return what carries a command out, None if this server does not know it."""
+        """Return what carries a command out; None if this server doesn't know the command."""
         quirks = self.quirks
         unknown = (
             (command.keyword == b"CAPA" and quirks.capa is Capa.UNKNOWN)
@@ -341,12 +340,12 @@ class ServerSession(ServerConversation):
         return None if unknown else _HANDLERS.get(command.keyword)
 
     def _have_sizes_counted(self, then: Callable[[], None]) -> None:
-        """Go on once all messages are counted."""
+        """Have the sizes of all messages counted, and then go on."""
         self._postponed = then
         self.ask(SizesRequested(), AwaitedStep.SIZES)
 
     def _take_response(self, line: bytes) -> None:
-        content, end = parted(line)
+        content, end = split_end(line)
         if self.tells_input:
             self.happened.append(ResponseReceived(line=content, end=end))
         login = self._authorization.take_response(content)
@@ -366,10 +365,10 @@ class ServerSession(ServerConversation):
             self.reply(Occasion.LINE_TOO_LONG, limit=limit)
             self.end(EndReason.LINE_TOO_LONG)
 
-    # Refusing, by the table.
+    # Refusing, by the table of commands.
 
     def _refused(self, command: Command, *, known: bool) -> bool:
-        """Refuse what cannot be carried out; tell whether it was refused."""
+        """Refuse a command that can't be carried out; return whether it was refused."""
         verb = command.verb
         if not command.keyword:
             self.complain(Occasion.EMPTY_LINE)
@@ -435,7 +434,7 @@ class ServerSession(ServerConversation):
         self.end(EndReason.QUIT)
 
     def _refuse_residue(self) -> None:
-        """End the session, because octets came in the clear where TLS was to begin (RFC 2595 §4)."""
+        """End the session, because octets came in the clear where TLS should begin (RFC 2595 §4)."""
         residue = self.reader.take_rest()
         self.happened.append(PlaintextAfterStls(residue=residue))
         if self.output and isinstance(self.output[-1], StlsAnswered):
@@ -449,7 +448,7 @@ class ServerSession(ServerConversation):
     def on_capa(self, command: Command) -> None:
         """List the capabilities."""
         if not self.offered:
-            # A server without capabilities is one from before 1998: it does not know CAPA either.
+            # A server without capabilities is from before 1998: it doesn't know CAPA either.
             self._complain_unknown(command)
             return
         self.reply(Occasion.CAPABILITIES_FOLLOW)
@@ -501,13 +500,12 @@ class ServerSession(ServerConversation):
 
 
 def _handlers(*kinds: type) -> Mapping[bytes, Handler]:
-    """Find the methods that carry out commands, by their names in the table."""
-    methods = {name: f"on_{verb.keyword.lower()}" for name, verb in VERBS.items()}
+    """Find the methods that carry out the commands in the table: `on_list` carries out LIST."""
     return {
         name: getattr(kind, method)
-        for name, method in methods.items()
+        for name, verb in VERBS.items()
         for kind in kinds
-        if hasattr(kind, method)
+        if hasattr(kind, method := f"on_{verb.keyword.lower()}")
     }
 
 

@@ -1,9 +1,9 @@
-"""The words of a server: a closed set of occasions, and a text for each.
+"""What a server says: a closed set of occasions, and a text for each.
 
-The text after the status indicator is for people (RFC 1939 §3), and every server has its own; the
-indicator, the response code and the fields that are data don't depend on the words and are not here.
-The default texts are RFC 1939's examples where it has one, and otherwise say what would have been
-right.  There is one language, and that is what LANG says (RFC 6856 §3.2).
+The text after the status indicator is for people (RFC 1939 §3), and every server has its own.  The
+indicator, the response code and the fields that are data don't depend on the texts and aren't here.
+The default texts are the examples of RFC 1939 if it has one; others say what would have been right.
+There is only one language, and LANG says so (RFC 6856 §3.2).
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     Field = bytes | int | str | Callable[[], int] | Callable[[], str]
-    """What is filled into a text; what takes work to find is only asked for if it is in it."""
+    """What is filled into a text; a function is called only if the text needs its value."""
 
 MAX_FIELD_OCTETS = 80
-"""Most octets that are filled in for a field; names and numbers have fewer, a timestamp about 60."""
+"""Octets of a field that are filled in at most; names and numbers are shorter, a timestamp has about
+60."""
 
 MAX_TEXT_OCTETS = MAX_REPLY_OCTETS - len(b"-ERR [LOGIN-DELAY] \r\n")
-"""Longest text, counting each field as `MAX_FIELD_OCTETS`: the whole line keeps to RFC 1939 §3."""
+"""Longest text, with `MAX_FIELD_OCTETS` for each field, so that the line conforms to RFC 1939 §3."""
 
 MAX_SHOWN_OCTETS = 40
-"""Octets that are shown of what a client sent: the longest argument of RFC 1939 §3."""
+"""Octets of a client's input that are shown: the longest argument of RFC 1939 §3."""
 
 
 _MAILDROP = ("count", "messages", "octets")
@@ -53,10 +54,10 @@ class Occasion(Enum):
     Attributes:
         status: positive or negative.
         text: the default words.
-        fields: the names that may be in braces in a text for this occasion: those of the default words,
+        fields: the names that a text for this occasion may have in braces: those in the default words,
             and more.
-        code: the response code that is given where the server announces that it uses it.
-        like: the key of the occasion whose text serves for this one too, if only that one has its own.
+        code: the response code that is sent if the server announces it.
+        like: the key of another occasion, whose text is used for this one if only that one has one.
     """
 
     status: Status
@@ -75,7 +76,7 @@ class Occasion(Enum):
         """Its name in a persona file."""
         return self.name.lower().replace("_", "-")
 
-    # Each reply is looked up by its occasion, and the hash that Enum makes of a name takes longer.
+    # Each reply looks its occasion up, and Enum's hash of the name is slower.
     __hash__ = object.__hash__
 
     GREETING = _ok("POP3 server ready {timestamp}")
@@ -168,26 +169,26 @@ OCCASIONS: Mapping[str, Occasion] = {occasion.key: occasion for occasion in Occa
 """Every occasion by its key."""
 
 LANGUAGES = {b"en": b"English", b"i-default": b"English"}
-"""The languages of the texts: tag, and its name in itself (RFC 6856 §3.2).
+"""The languages of the texts: the tag of each, and its name in that language (RFC 6856 §3.2).
 
-`i-default` is what RFC 2277 §4.5 calls a text that was not asked for in any language, and which an
-English-speaking person must be able to understand.
+`i-default` is for text in no particular language, which English-speaking people must be able to
+understand (RFC 2277 §4.5).
 """
 
 
 class TextError(ValueError):
-    """A text that cannot be used, explained in one sentence."""
+    """A text can't be used; the message is one sentence."""
 
 
 class Texts:
-    """The words of one server.
+    """The texts of one server.
 
     Args:
         own: texts by occasion that replace the default ones, with fields such as ``{number}``.
 
     Raises:
-        TextError: for a text that holds anything but printable ASCII, can become longer than
-            `MAX_TEXT_OCTETS`, or names a field that the occasion does not have.
+        TextError: a text isn't printable ASCII, may become longer than `MAX_TEXT_OCTETS`, or names a
+            field that the occasion doesn't have.
     """
 
     def __init__(self, own: Mapping[Occasion, str] | None = None) -> None:
@@ -198,7 +199,7 @@ class Texts:
         }
 
     def fill(self, occasion: Occasion, values: Mapping[str, Field]) -> bytes:
-        """Return the text for an occasion, its fields filled in and without spaces at its ends.
+        """Return the text for an occasion, with its fields filled in, without spaces at its ends.
 
         Args:
             occasion: why the server speaks.
@@ -207,7 +208,7 @@ class Texts:
         literals, fields = self._pieces[occasion]
         if not fields:
             return literals[0]
-        # Literal text and fields take turns, and a literal comes first.
+        # Literals and fields alternate, beginning with a literal.
         out = literals[:1]
         for field, literal in zip(fields, literals[1:], strict=True):
             value = values[field]
@@ -217,12 +218,12 @@ class Texts:
         return b"".join(out).strip(b" ")
 
     def mentions(self, occasion: Occasion, field: str) -> bool:
-        """Tell whether the text for an occasion has a field."""
+        """Return whether the text for an occasion has a field."""
         return field in self._pieces[occasion][1]
 
 
 def _parse(occasion: Occasion, text: str) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
-    """Split a text into literals and names of fields, which take turns; a literal comes first."""
+    """Split a text into literals and names of fields, which alternate; a literal comes first."""
     if not text.isascii() or not text.isprintable():
         raise TextError("a text is printable ASCII on one line (RFC 1939 §3)")
     if len(text) + MAX_FIELD_OCTETS * text.count("{") > MAX_TEXT_OCTETS:
@@ -247,18 +248,18 @@ def _parse(occasion: Occasion, text: str) -> tuple[tuple[bytes, ...], tuple[str,
 
 
 def shown(octets: bytes) -> bytes:
-    """Return what may be shown of octets that a client sent: short, printable, no brackets.
+    """Return octets that a client sent in a form that may be shown: short, printable, no brackets.
 
-    Without the brackets no client can make the server say a response code or a timestamp of its choice.
+    With brackets a client could make the server send a response code or a timestamp of its choice.
     """
     return re.sub(rb"[^ -~]|[][<>]", b"?", octets[:MAX_SHOWN_OCTETS])
 
 
 PREFERRED_RANGE = b"*"
-"""Asks for the language that the server prefers (RFC 6856 §3.2)."""
+"""Selects the language that the server prefers (RFC 6856 §3.2)."""
 
 MAX_HEADER_READ = 65_536
-"""Octets of a header that are looked at.  Those of mail are a few thousand; a message without an empty
+"""Octets of a header that are looked at.  Headers have a few thousand; but a message without an empty
 line is all header, and may be large."""
 
 
@@ -266,11 +267,11 @@ def find_language(language_range: bytes) -> bytes | None:
     """Find the language that a client asks for.
 
     Args:
-        language_range: a basic language range, in any case: a tag or the beginning of one, whole
-            subtags (RFC 4647 §3.3.1), or `*`.
+        language_range: a basic language range, in any case: a tag, its first subtags
+            (RFC 4647 §3.3.1), or `*`.
 
     Returns:
-        The tag of the first language that matches, None if there is none.
+        The tag of the first language that matches; None if there is none.
     """
     if language_range == PREFERRED_RANGE:
         return next(iter(LANGUAGES))
@@ -285,7 +286,7 @@ def peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
         chunks: the octets of the message, cut anywhere.
 
     Returns:
-        The beginning: all of the header, as far as `MAX_HEADER_READ`; and the whole message.
+        The beginning: the header, up to `MAX_HEADER_READ`; and the whole message.
     """
     pieces = iter(chunks)
     taken: list[bytes] = []
@@ -299,10 +300,10 @@ def peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def header_is_utf8(beginning: bytes) -> bool:
-    """Tell whether a header holds UTF-8 beyond ASCII, which was not mail before RFC 6532.
+    """Return whether a header has UTF-8 beyond ASCII, which was illegal before RFC 6532.
 
-    A header in another charset was never legal, and UTF-8 mode would not help; a body with 8-bit
-    octets is older, and has a label of its own (RFC 6152).
+    A header in another charset was never legal, and UTF-8 mode wouldn't help.  Bodies with 8-bit
+    octets are older, and have a label of their own (RFC 6152).
 
     Args:
         beginning: octets of a message, at least its header.
@@ -312,7 +313,7 @@ def header_is_utf8(beginning: bytes) -> bool:
     if header.isascii():
         return False
     try:
-        # The last character may be cut in the middle.
+        # The last character may be cut in two.
         getincrementaldecoder("utf-8")().decode(header)
     except UnicodeDecodeError:
         return False
@@ -320,5 +321,5 @@ def header_is_utf8(beginning: bytes) -> bool:
 
 
 def _header_end(octets: bytes) -> int:
-    """Return where the empty line begins, -1 if it has not come; it may come first of all."""
+    """Return where the empty line begins, -1 if there is none; it may be the first line."""
     return 0 if octets.startswith(b"\r\n") else octets.find(b"\r\n\r\n")

@@ -1,9 +1,9 @@
 """The TRANSACTION state of a server session: what a client may do with its maildrop (RFC 1939 §5, §7).
 
-Messages are marked here and never changed; the driver of the session removes those that are marked when
-QUIT asks for it.  It hands in a `Maildrop`: sizes, unique-ids and octets by message-number.  Sizes may
-still have to be counted, which means reading messages: a command whose answer takes all of them
-`needs_sizes`, and the session has them counted first.
+Messages are only marked here; after QUIT the driver of the session removes the marked ones.  The driver
+provides a `Maildrop`: sizes, unique-ids and octets by message-number.  Some sizes may not be known until
+the messages are read: a command that needs all of them `needs_sizes`, and the session has them counted
+first.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class MessageUnavailable(OSError):
-    """A message cannot be read: another program removed or changed it, or the disk fails.
+    """A message can't be read: another program removed or changed it, or the disk fails.
 
-    RFC 1939 has no words for that.  Raised before the answer, it makes it a negative one; raised while
-    the octets are handed out, it means that the connection must be cut.
+    RFC 1939 doesn't mention this.  Raised before the answer, it makes it a negative one; raised while
+    the octets are sent, it means that the connection must be closed.
     """
 
 
 class Maildrop(Protocol):
-    """The messages of one session, numbered from 1, the same as long as it lasts (RFC 1939 §4).
+    """The messages of one session, numbered from 1; they don't change while it lasts (RFC 1939 §4).
 
     All but `count`, `octets_in_all` and `has_dot_lines` may raise `MessageUnavailable`.
     """
@@ -44,9 +44,9 @@ class Maildrop(Protocol):
         """Return the size of a message in octets, each line end counted as two (RFC 1939 §11)."""
 
     def octets_in_all(self) -> int | None:
-        """Return the size of all messages together, None while some have not been counted.
+        """Return the size of all messages together; None while some haven't been counted.
 
-        Those that have not been counted take time, because they must be read.
+        Counting takes time, because the messages must be read.
         """
 
     def unique_id(self, number: int) -> bytes:
@@ -55,25 +55,25 @@ class Maildrop(Protocol):
     def chunks(self, number: int) -> Iterable[bytes]:
         """Return the octets of a message, lines ending in CRLF, in pieces of any size.
 
-        They are as many as `octets` says, or `MessageUnavailable` is raised after the last.
+        There are as many as `octets` says, or `MessageUnavailable` is raised after the last one.
         """
 
     def has_dot_lines(self, number: int) -> bool:
-        """Tell whether a line of the message begins with a dot; True also where that is unknown."""
+        """Return whether a line of the message begins with a dot; True also if that isn't known."""
 
 
 def top(chunks: Iterable[bytes], lines: int) -> Iterator[bytes]:
-    """Cut a message short as TOP does (RFC 1939 §7).
+    """Return the beginning of a message, as TOP does (RFC 1939 §7).
 
     Args:
         chunks: the octets of the message, cut anywhere.
-        lines: how many lines of the body are wanted; 0 for none.
+        lines: how many lines of the body to return; 0 for none.
 
     Returns:
         The header, the empty line and that many lines, in pieces.
     """
     pieces = iter(chunks)
-    # The empty line may come first of all, in a message without a header.
+    # The empty line may be the first line, in a message without a header.
     before = b"\r\n"
     for chunk in pieces:
         seam = len(before)
@@ -89,7 +89,7 @@ def top(chunks: Iterable[bytes], lines: int) -> Iterator[bytes]:
 
 
 def _first_lines(chunk: bytes, rest: Iterator[bytes], lines: int) -> Iterator[bytes]:
-    """Pass on that many lines of `chunk` and what follows it."""
+    """Return that many lines of `chunk` and what follows it."""
     while lines > 0:
         ends = chunk.count(b"\n")
         if ends >= lines:
@@ -104,22 +104,22 @@ def _first_lines(chunk: bytes, rest: Iterator[bytes], lines: int) -> Iterator[by
 
 
 LISTING_LINES = 1_000
-"""Lines of LIST and UIDL that are made at once: some 10 KB, so that 100,000 messages need no memory."""
+"""Lines of LIST and UIDL that are made at once: 10 KB or so, whatever the size of the maildrop."""
 
 _TELLING_ALL_OCTETS: Mapping[bytes, tuple[Occasion, ...]] = {
     b"UIDL": (Occasion.UNIQUE_IDS_FOLLOW, Occasion.NO_SUCH_MESSAGE),
     b"RSET": (Occasion.MARKS_TAKEN_BACK,),
     b"QUIT": (Occasion.FAREWELL, Occasion.FAREWELL_AFTER_DELETION),
 }
-"""The texts that may hold the octets of all messages, by command; for others see `needs_sizes`."""
+"""The texts that may state the octets of all messages, by command; for others see `needs_sizes`."""
 
 
 class Transaction:
     """A session after the login.
 
     Args:
-        conversation: through which it answers.
-        maildrop: what the session has open.
+        conversation: sends the replies.
+        maildrop: that of the session.
 
     Attributes:
         deleted: the message-numbers that are marked.
@@ -137,34 +137,30 @@ class Transaction:
         self._highest = 0
         """The highest message-number that was retrieved, for LAST (RFC 1460 §5)."""
         self._gone: set[int] = set()
-        """Messages that another program removed before their size was known; they stay unlisted."""
+        """Messages that another program removed before their size was known; they aren't listed."""
         self._octets_counted: int | None = None
-        """Octets that are not marked, None until they are needed; see `octets_left`."""
+        """Octets of the messages that aren't marked; None until needed, see `octets_left`."""
         self._sizes_asked_for = False
 
     # Counting.
 
     def fields(self) -> dict[str, Field]:
-        """Return what a text may say about the maildrop; asked for only if it does."""
+        """Return what a text may say about the maildrop; each is called only if the text does."""
         return {
             "count": self.count_left,
-            "messages": self.messages_left,
+            "messages": lambda: _messages(self.count_left()),
             "octets": self.octets_left,
         }
 
     def count_left(self) -> int:
-        """Return how many messages are not marked."""
+        """Return how many messages aren't marked."""
         gone = len(self.deleted | self._gone) if self.deleted or self._gone else 0
         return self._maildrop.count - gone
 
-    def messages_left(self) -> str:
-        """Return the same in words."""
-        return _messages(self.count_left())
-
     def octets_left(self) -> int:
-        """Return the octets of the messages that are not marked.
+        """Return the octets of the messages that aren't marked.
 
-        They are counted when a reply first needs them: it may mean reading every message.
+        They are counted when a reply first needs them, since that may mean reading every message.
         """
         if self._octets_counted is None:
             self._octets_counted = self._count_octets()
@@ -178,7 +174,7 @@ class Transaction:
         return sum(self._octets(number) for number in numbers if number not in self.deleted)
 
     def _octets(self, number: int) -> int:
-        """Return the size of a message, 0 if it is gone."""
+        """Return the size of a message; 0 if it is gone."""
         try:
             return self._maildrop.octets(number)
         except MessageUnavailable:
@@ -186,26 +182,25 @@ class Transaction:
             return 0
 
     def needs_sizes(self, command: Command) -> bool:
-        """Tell whether a command has to wait until the sizes of all messages are counted.
+        """Return whether a command has to wait until the sizes of all messages are counted.
 
-        That is asked for once: a message that cannot be read then is not counted.
+        They are counted only once: a message that can't be read then is left out.
         """
-        if self._sizes_asked_for or not self._tells_all_sizes(command):
-            return False
-        self._sizes_asked_for = True
-        return self._maildrop.octets_in_all() is None
+        needed = not self._sizes_asked_for and self._tells_all_sizes(command)
+        return needed and self._sizes_missing()
 
     def needs_sizes_for(self, occasion: Occasion) -> bool:
-        """Tell the same of a text."""
-        if not self._conversation.texts.mentions(occasion, "octets"):
-            return False
+        """Return whether a text has to wait for that."""
+        return self._conversation.texts.mentions(occasion, "octets") and self._sizes_missing()
+
+    def _sizes_missing(self) -> bool:
         self._sizes_asked_for = True
         return self._maildrop.octets_in_all() is None
 
     def _tells_all_sizes(self, command: Command) -> bool:
         if command.keyword == b"STAT" or (command.keyword == b"LIST" and not command.arguments):
             return True
-        # Any other command may be answered with how many messages there are, if it names none.
+        # The answer to any other command may say how many messages there are, if it is about none.
         occasions = _TELLING_ALL_OCTETS.get(command.keyword, (Occasion.NO_SUCH_MESSAGE,))
         texts = self._conversation.texts
         return any(texts.mentions(occasion, "octets") for occasion in occasions)
@@ -213,8 +208,8 @@ class Transaction:
     # STAT, LIST and UIDL.
 
     def on_stat(self, _command: Command) -> None:
-        """Say how many messages there are, and how many octets."""
-        # Counting may find that messages are gone, so the octets come first.
+        """Say how many messages and octets there are."""
+        # Counting octets may show that messages are gone, so it comes first.
         octets = self.octets_left()
         self._conversation.reply_with_data(b"%d %d" % (self.count_left(), octets))
 
@@ -228,7 +223,7 @@ class Transaction:
         self._list_by(command, Occasion.UNIQUE_IDS_FOLLOW, self._maildrop.unique_id)
 
     def _list_by(self, command: Command, occasion: Occasion, field: Callable[[int], bytes]) -> None:
-        """Answer LIST or UIDL: a field of one message, or of all that are not marked."""
+        """Answer LIST or UIDL: a field of one message, or of all that aren't marked."""
         if not command.arguments:
             self._conversation.reply(occasion, **self.fields())
             self._conversation.send_body(self._listing(field))
@@ -247,7 +242,7 @@ class Transaction:
                 yield b"".join([self._listed(number, field) for number in numbers])
 
     def _listed(self, number: int, field: Callable[[int], bytes]) -> bytes:
-        """Return a message's line, nothing if it is gone."""
+        """Return the line of a message; nothing if it is gone."""
         try:
             return b"%d %b\r\n" % (number, field(number))
         except MessageUnavailable:
@@ -262,7 +257,7 @@ class Transaction:
         if number is None:
             return
         octets = self._maildrop.octets(number)
-        # Before the answer, which is a negative one if the message cannot be read.
+        # This comes before the answer, which is a negative one if the message can't be read.
         chunks = self._permitted_chunks(number)
         if chunks is None:
             return
@@ -288,7 +283,7 @@ class Transaction:
         self._send_message(number, top(chunks, lines))
 
     def _message(self, command: Command) -> int | None:
-        """Return the message-number of a command; answer it in the negative if there is none."""
+        """Return the message-number of a command; if it isn't valid, refuse the command."""
         session = self._conversation
         number = session.quirks.number(command)
         count = self._maildrop.count
@@ -313,8 +308,8 @@ class Transaction:
     def _permitted_chunks(self, number: int) -> Iterable[bytes] | None:
         """Return the octets of a message; refuse one that needs UTF-8 mode (RFC 6856 §2.1).
 
-        LIST is answered all the same, as there is no harm in a size; and a server that does not offer
-        UTF8 is from before it, and sends what it has.
+        LIST is answered all the same, since a size does no harm.  A server that doesn't offer UTF8 is
+        older than UTF8, and sends what it has.
         """
         chunks = self._maildrop.chunks(number)
         session = self._conversation
@@ -355,7 +350,7 @@ class Transaction:
         self._conversation.reply(Occasion.MARKS_TAKEN_BACK, **self.fields())
 
     def on_last(self, _command: Command) -> None:
-        """Tell the highest message-number that was retrieved."""
+        """Say the highest message-number that was retrieved."""
         highest = self._conversation.quirks.last is Last.HIGHEST
         self._conversation.reply_with_data(b"%d" % (self._highest if highest else 0))
 

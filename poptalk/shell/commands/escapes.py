@@ -11,7 +11,7 @@ _SIMPLE = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "e": b"\x1b", "\\": b
 
 
 class BadEscape(ValueError):
-    """An escape that means nothing; `str(error)` says which would."""
+    """A backslash that begins no escape; `str(error)` lists the escapes."""
 
 
 def decode(text: str) -> bytes:
@@ -47,9 +47,9 @@ def _escape(part: str) -> bytes:
 
 
 def decode_leniently(text: str) -> bytes:
-    r"""Return the octets, reading what isn't an escape as it is: for a line still being typed.
+    r"""Return the octets; what isn't an escape is itself.  For a line that is still being typed.
 
-    Every other escape counts all the same: a secret stays one while a `\` after it is typed.
+    The other escapes still count: a secret stays secret while a `\` after it is typed.
     """
     octets = b""
     rest = text

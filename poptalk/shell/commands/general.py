@@ -1,9 +1,8 @@
-"""The local commands of every shell, and carrying one out: see `registry` for how to add one."""
+"""The local commands of every shell; `registry` says how to add one."""
 
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from poptalk.shell.commands.registry import (
     commands_of,
     shown,
     switched,
+    words_and_flags,
 )
 from poptalk.terminal.render import BodyView, client_line, raw_line, status_line
 from poptalk.terminal.safe import Fragments, harmless, wrap
@@ -64,7 +64,7 @@ LESSON_COMMANDS = {
     What is done is kept, and the lesson goes on from there.
     """,
 }
-"""The commands that only a lesson can answer, each with its help; the lesson controller answers."""
+"""The commands that only a lesson can answer, each with its help; its controller answers them."""
 
 
 def _answering(command: str) -> Action:
@@ -98,7 +98,7 @@ def _help(shell: Shell, argument: str) -> None:
 
 
 def _local_topic(shell: Shell, topic: str) -> str | None:
-    """Return the local command that is meant; its colon may lack where POP3 has no such command."""
+    """Return the local command that is meant; the colon may be left out if POP3 has no such command."""
     name = topic.removeprefix(LOCAL_PREFIX)
     is_verb = name == topic and topic.upper().encode("utf-8", "replace") in VERBS
     return name if name in shell.commands and not is_verb else None
@@ -165,7 +165,7 @@ def _overview(shell: Shell) -> Iterator[Fragments]:
 
 
 def _table(rows: list[tuple[str, str]], columns: int, *, style: str) -> Iterator[Fragments]:
-    """Show names and what they do, beside each other or, where there is no room, below."""
+    """Show names, and what they do beside them, or below if there is no room."""
     narrow = columns < _NAME_CELLS + _LEAST_SUMMARY
     indent = 4 if narrow else _NAME_CELLS + 4
     for name, summary in rows:
@@ -182,7 +182,7 @@ _NAME_CELLS = 21
 """Cells for a command with its arguments."""
 
 _LEAST_SUMMARY = 34
-"""Cells without which a summary is not worth a place beside its command."""
+"""A summary with fewer cells than this goes below its command."""
 
 
 @local("why")
@@ -220,11 +220,11 @@ def _raw(shell: Shell, argument: str) -> None:
 
 
 def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterator[Fragments]:
-    for event in reversed(shell.session.exchanges.said):
+    for _, event in reversed(shell.session.exchanges.said):
         if isinstance(event, Sent) and event.exchange is reply.exchange:
             yield client_line(event.line, event.secret, reveal=shell.view.reveal, end=event.end)
             break
-    yield raw_line(shell.view.mask(reply.status_line.line) + reply.status_line.end)
+    yield raw_line(shell.view.first_line(reply) + reply.status_line.end)
 
     def left(count: int) -> str:
         octets = reply.octets - sum(map(len, islice(reply.raw_lines(), count)))
@@ -232,13 +232,6 @@ def _raw_lines(shell: Shell, reply: StoredReply, *, everything: bool) -> Iterato
 
     body = (raw_line(line, in_body=True) for line in reply.raw_lines())
     yield from shell.view.fitting(body, left, everything=everything)
-
-
-def _sent(shell: Shell, reply: StoredReply) -> Iterator[Fragments]:
-    """Give the line that a reply answers, if there is one."""
-    if reply.exchange is not None:
-        command = reply.exchange.command
-        yield client_line(command.line, command.secret, reveal=shell.view.reveal)
 
 
 @local("more [all]")
@@ -265,7 +258,10 @@ def _show_body(shell: Shell, reply: StoredReply, body: BodyView) -> None:
 def _last_again(shell: Shell, _argument: str) -> None:
     """Show the last command and its reply again."""
     reply = _last(shell, whole=True)
-    shell.say([*_sent(shell, reply), status_line(shell.view.mask(reply.status_line.line))])
+    if reply.exchange is not None:
+        command = reply.exchange.command
+        shell.say([client_line(command.line, command.secret, reveal=shell.view.reveal)])
+    shell.say([status_line(shell.view.first_line(reply))])
     body = shell.view.body
     if reply.octets and body is not None:
         body.go_on(shell.view.screenful(), from_start=True)
@@ -273,7 +269,7 @@ def _last_again(shell: Shell, _argument: str) -> None:
 
 
 def _last(shell: Shell, *, whole: bool = False) -> StoredReply:
-    """Return the last reply; `whole` insists on its end."""
+    """Return the last reply; if `whole`, it must be complete."""
     exchanges = shell.session.exchanges
     if exchanges.last is None:
         raise LocalError("the server has said nothing yet")
@@ -287,27 +283,18 @@ def _open(shell: Shell, argument: str) -> None:
     """Connect to a server, or again to the last.
 
     A URL will do too (:open pop3s://mail.example.org), the name of a saved server (:open work), and
-    --tls, --starttls and --insecure are understood. Options of the command line about proxies,
-    certificates and the like still hold. :open alone connects again in the same way, and :open --tls
+    --tls, --starttls and --insecure are understood. Options of the command line for proxies,
+    certificates and so on still apply. :open alone connects again in the same way, and :open --tls
     to the same server with TLS.
     """
-    try:
-        words = shlex.split(argument)
-    except ValueError as error:
-        raise LocalError(f"{error}") from error
-    flags = {word for word in words if word.startswith("-")}
-    if unknown := flags - {*_OPEN_FLAGS}:
-        raise LocalError(
-            f"{harmless(min(unknown))} is not known here; {', '.join(_OPEN_FLAGS)} are"
-        )
-    places = [word for word in words if word not in flags]
+    places, flags = words_and_flags(argument, ("--tls", "--starttls", "--insecure"))
     if shell.controller is not None:
-        if words:
+        if argument:
             raise LocalError("a lesson has its own server; poptalk HOST opens another one")
         shell.controller.reopen()
         return
     if places:
-        # A saved server brings its own way: that of the session is for another server.
+        # A saved server has options of its own; those of the session are for another server.
         saved = len(places) == 1 and find_server(places[0]) is not None
         before = endpoint.DIRECT if saved or shell.destination is None else shell.destination
         destination = find_destination(places, _way_to_another(before, places[0], flags))
@@ -319,7 +306,7 @@ def _open(shell: Shell, argument: str) -> None:
 
 
 def _again(before: Destination, flags: set[str]) -> Destination:
-    """Return the same server with what was typed, and all else as it was."""
+    """Return the same server with the flags that were typed, otherwise unchanged."""
     kind = type(before)
     fields = {name: getattr(before, name) for name in kind._fields}
     if flags & {"--tls", "--starttls"}:
@@ -330,22 +317,19 @@ def _again(before: Destination, flags: set[str]) -> Destination:
     return endpoint.consistent(kind(**fields))
 
 
-_OPEN_FLAGS = ("--tls", "--starttls", "--insecure")
-
-
 def _way_to_another(before: ConnectOptions, place: str, flags: Collection[str]) -> ConnectOptions:
-    """Return the way to another server: as before, but for what was about that one alone.
+    """Return the options for another server: those of before, except what concerned only that server.
 
     Args:
-        before: the way of before.
+        before: the options before.
         place: the host or the URL.
-        flags: what was typed beside it.
+        flags: what was typed with it.
     """
     way = {name: getattr(before, name) for name in ConnectOptions._fields}
     way |= {"path": None, "server_name": None, "pins": ()}
     way["tls"] = "--tls" in flags
     way["verify"] = "--insecure" not in flags
-    # Who has demanded TLS once is never without it unawares.
+    # Someone who demanded TLS once must not lose it unawares.
     at_once = way["tls"] or place.startswith(("pop3s:", "pops:"))
     way["starttls"] = "--starttls" in flags or (before.starttls and not at_once)
     return ConnectOptions(**way)
@@ -434,7 +418,7 @@ def _log(shell: Shell, argument: str) -> None:
 
 
 def _begin_log(shell: Shell, name: str, log_format: str) -> str:
-    """Begin a log, with what came before where that was kept; return what is to be said."""
+    """Begin a log, with what came before if that was kept; return the message."""
     record = shell.session.record
     if record is None:
         shell.session.log = open_log(name, shell.session, log_format=log_format)
@@ -474,7 +458,7 @@ def _export(shell: Shell, argument: str) -> None:
 def _write_document(
     shell: Shell, record: SessionRecord, name: str, title: str, *, explain: bool
 ) -> Plan:
-    """Write the session so far: a long one takes seconds."""
+    """Write the session so far; a long one takes seconds."""
     from poptalk.export.export import export_page, page_of_session
 
     text, gaps = record.text(), record.gaps

@@ -1,4 +1,4 @@
-"""The local commands that show what is there: TLS, capabilities, and the meaning of everything."""
+"""The local commands that show and explain what there is: TLS, capabilities, a report."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 COMMANDS = CommandTable()
 local = COMMANDS.enter
 
-# `:report`: what a person needs who is to find a fault.
+# `:report`: what someone needs to find a fault.
 
 
 @local("report [FILE]")
 def _report(shell: Shell, argument: str) -> None:
-    """Show, or write to a new file, what a report of a fault needs.
+    """Show what a report of a fault needs, or write it to a new file.
 
     Versions, the server, TLS and its certificates, what CAPA said, and the last exchanges, without
-    secrets and without letters. In a lesson it is about the lesson, and shown.
+    secrets and without messages. In a lesson it is about the lesson, and only shown.
     """
     if shell.controller is not None:
         if argument:
-            raise LocalError("in a lesson it is shown only: :report")
+            raise LocalError("in a lesson it is only shown: :report")
         shell.controller.answer("report")
         return
     lines = [*report(shell)]
@@ -60,7 +60,7 @@ def _report(shell: Shell, argument: str) -> None:
 
 
 def report(shell: Shell) -> Iterator[str]:
-    """Give the lines of a report: a dialogue in the notation, with the facts as comments."""
+    """Yield the lines of a report: a dialogue in the notation, with the facts as comments."""
     yield f"# poptalk {__version__}, {now_here().isoformat(timespec='seconds')}"
     yield f"# Python {platform.python_version()}, {_openssl()}"
     yield f"# {harmless(platform.platform())}, terminal {harmless(os.environ.get('TERM', 'unknown'))}"
@@ -79,7 +79,7 @@ def report(shell: Shell) -> Iterator[str]:
 
 
 def _openssl() -> str:
-    # It is loaded where there is TLS, and costs too much where there is none.
+    # The module is loaded if there is TLS, and costs too much if there is none.
     ssl = sys.modules.get("ssl")
     return str(ssl.OPENSSL_VERSION) if ssl is not None else "TLS is not in use"
 
@@ -99,8 +99,7 @@ def _local_report_tls(facts: TlsFacts | None) -> Iterator[str]:
 def _explain(shell: Shell, argument: str) -> None:
     """Explain everything from now on, as :why does.
 
-    The lines of AUTH are shown with their base64 undone below them, passwords as stars. :explain off
-    ends it.
+    The lines of AUTH are shown decoded from base64 below them, passwords as stars. :explain off ends it.
     """
     view = shell.view
     view.explain = switched(argument, now=view.explain)
@@ -112,8 +111,8 @@ def _explain(shell: Shell, argument: str) -> None:
 def _times(shell: Shell, argument: str) -> None:
     """Show beside each reply how many milliseconds it took.
 
-    From the command to the first line of its reply, and, of a reply with more lines, to its end too.
-    :times off ends it.
+    From the command to the first line of its reply, and to the end of a multi-line reply. :times off
+    ends it.
     """
     view = shell.view
     view.times = switched(argument, now=view.times)
@@ -128,9 +127,9 @@ def _times(shell: Shell, argument: str) -> None:
 def _local_seeing_tls(shell: Shell, _argument: str) -> None:
     """Show the TLS of this connection, and the certificates.
 
-    Version, cipher, what was checked, what is wrong with the certificates, and of each certificate of
+    Version, cipher, what was checked, what is wrong with the certificates, and for each certificate of
     the chain its names, its dates, the days that are left, its serial number, its key, and the two
-    SHA-256 that --pin takes: that of the key, and that of the certificate.
+    SHA-256 hashes that --pin takes: that of the key, and that of the certificate.
     """
     if not shell.connected:
         raise LocalError("there is no connection; :open connects again")
@@ -169,7 +168,7 @@ def _facts(view: View, facts: TlsFacts) -> Iterator[Fragments]:
 
 
 _DIGEST = "SHA-256"
-"""Begins the line of the fingerprint: without its colons it is in one row, to be copied for --pin."""
+"""Begins the line of a fingerprint, which without its colons fits in a row, to be copied for --pin."""
 
 
 def _checks(facts: TlsFacts) -> str:
@@ -189,8 +188,8 @@ def _checks(facts: TlsFacts) -> str:
 def _capa(shell: Shell, _argument: str) -> None:
     """Ask CAPA, and compare the answer with the one before.
 
-    What a server offers changes with TLS and with the login; it is said what may change and why, and
-    what is odd.
+    What a server offers changes with TLS and with the login; the comparison says what may change and
+    why, and what is odd.
     """
     shell.run_procedure(_ask_capabilities(shell), name="capa")
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from poptalk.net.endpoint import UsageError
 from poptalk.pop3.replies import Status
-from poptalk.pop3.sasl.mechanism import Applicant, LoginError, NotBase64, credential, decode, encode
+from poptalk.pop3.sasl.mechanism import (
+    Applicant,
+    LoginError,
+    NotBase64,
+    apop_digest,
+    credential,
+    decode,
+    encode,
+)
 from poptalk.pop3.sasl.mechanisms import CramMd5Client
-from poptalk.pop3.sasl.table import apop_digest
 from poptalk.session.log import open_log
 from poptalk.session.login import Broken, LoginRequest, log_in, request_of
 from poptalk.session.procedure import LocalError, Plan, Then, ask, note_failure
 from poptalk.shell.commands import escapes
-from poptalk.shell.commands.registry import CommandTable
+from poptalk.shell.commands.registry import CommandTable, words_and_flags
 from poptalk.terminal.safe import harmless, harmless_pieces
 
 if TYPE_CHECKING:
@@ -26,16 +32,16 @@ if TYPE_CHECKING:
 COMMANDS = CommandTable()
 local = COMMANDS.enter
 
-# `:login` and `--login` in a shell: the procedure of `session.login`, begun.
+# `:login` and `--login` in a shell; the procedure is in `session.login`.
 
 
 def begin_login(shell: Shell, request: LoginRequest, *, then: Then | None = None) -> None:
-    """Begin to log in, and show what goes wrong.
+    """Begin to log in, and show errors.
 
     Args:
-        shell: a shell that is connected.
-        request: what was asked for.
-        then: is told of the end after that.
+        shell: connected.
+        request: who, and how.
+        then: called at the end, when an error has been shown.
 
     Raises:
         LocalError: it cannot begin now.
@@ -54,7 +60,7 @@ def begin_login(shell: Shell, request: LoginRequest, *, then: Then | None = None
 
 
 def start_log(session: Session, options: ShellSettings) -> None:
-    """Begin the log that the command line asks for.
+    """Begin the log that the command line asks for, if it does.
 
     Raises:
         UsageError: it cannot be written.
@@ -68,9 +74,6 @@ def start_log(session: Session, options: ShellSettings) -> None:
             ) from error
 
 
-_FLAGS = ("--two-step", "--oauth")
-
-
 @local("login USER [MECHANISM]")
 def _login(shell: Shell, argument: str) -> None:
     """Log in, by the best mechanism that is offered or by the one you name.
@@ -78,14 +81,7 @@ def _login(shell: Shell, argument: str) -> None:
     You are asked for the password, unless POPTALK_PASSWORD or an option such as --password-command
     gives it. --two-step sends AUTH and its first response in two lines, --oauth takes a token.
     """
-    try:
-        words = shlex.split(argument)
-    except ValueError as error:
-        raise LocalError(str(error)) from error
-    flags = {word for word in words if word.startswith("--")}
-    if unknown := flags - {*_FLAGS}:
-        raise LocalError(f"{min(unknown)} is not known here; {' and '.join(_FLAGS)} are")
-    names = [word for word in words if word not in flags]
+    names, flags = words_and_flags(argument, ("--two-step", "--oauth"))
     if not 1 <= len(names) <= 2:
         raise LocalError("say who: :login bob, or :login bob PLAIN; the password is asked for")
     request = request_of(
@@ -122,7 +118,7 @@ def _decoded(text: str) -> bytes:
 
 
 def _show_line(shell: Shell, line: bytes) -> None:
-    """Show a line that is to be typed, with nothing around it that would be copied along."""
+    """Show a line that the user will type, with nothing around it, so that it can be copied."""
     shell.say([[("text", harmless(line))]])
 
 

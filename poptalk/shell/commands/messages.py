@@ -1,7 +1,7 @@
 """The local commands about messages: to read one, to list many, to save them, to mark them as deleted.
 
-What poptalk reads in a message stands beside what the server sent, never in place of it.  A body that
-is still kept is not fetched again.  What concerns many messages is fetched out of sight: the log has
+What poptalk reads in a message is shown besides what the server sent, never instead of it.  A body that
+is still kept is not fetched again.  Commands about many messages are sent out of sight: the log has
 all of it, and a sentence says what was sent.
 """
 
@@ -37,13 +37,13 @@ COMMANDS = CommandTable()
 local = COMMANDS.enter
 
 MOST_OCTETS = 64 * 1024 * 1024
-"""The longest message that is read: what is made of it needs several times its octets of memory."""
+"""The longest message that is read: reading it takes several times its size in memory."""
 
 AT_ONCE = 50
-"""Commands that are sent before the first is answered: their answers wait in the server's buffers."""
+"""Commands that are sent before the first is answered; their answers wait in the server's buffers."""
 
 PROGRESS_SECONDS = 2.0
-"""How long something may take before it is said how far it is."""
+"""How often slow work says how far it is."""
 
 _ALL = "all"
 _YES = "--yes"
@@ -74,8 +74,8 @@ def _structure(shell: Shell, argument: str) -> None:
 def _text(shell: Shell, argument: str) -> None:
     """Read the text of message N, or of the last message that came, decoded.
 
-    The first part that is plain text, else the first that is HTML, without its tags and with the places
-    that its links lead to, else any other text. It is fetched with RETR, unless it came before on this
+    The first part that is plain text, or else the first that is HTML, without its tags and with the
+    targets of its links, or else any other text. It is fetched with RETR, unless it came before on this
     connection and is still kept.
     """
     _read(shell, "text", argument, fetch="RETR {}")
@@ -83,9 +83,9 @@ def _text(shell: Shell, argument: str) -> None:
 
 @local("trace [N] [all]")
 def _trace(shell: Shell, argument: str) -> None:
-    """Show the way that message N, or the last message that came, says it has come.
+    """Show the route of message N, or of the last message that came, as its Received fields tell it.
 
-    The Received fields in the order of time, with addresses, queue ids and the delays between them. It
+    In the order of time, with addresses, queue ids and the delays between them. It
     is fetched with TOP N 0, unless it came before on this connection and is still kept.
     """
     _read(shell, "trace", argument, fetch="TOP {} 0")
@@ -123,7 +123,7 @@ def _kept(shell: Shell, number: int, keywords: tuple[bytes, ...]) -> StoredReply
         number: the message's.
         keywords: the commands to which it may be the reply.
     """
-    for each in reversed(shell.session.exchanges.said):
+    for _, each in reversed(shell.session.exchanges.said):
         if isinstance(each, ConnectionOpened):
             return None  # A number means something within one session only [RFC 1939 §5].
         if (
@@ -140,7 +140,7 @@ def _kept(shell: Shell, number: int, keywords: tuple[bytes, ...]) -> StoredReply
 
 
 def _check(reply: StoredReply | None, fetch: str, name: str) -> None:
-    """Make sure that the last reply is a message, and all of it where all is needed.
+    """Make sure that the last reply is a message, and the whole message if that is needed.
 
     Raises:
         LocalError: it is not.
@@ -163,13 +163,13 @@ def _fetch_and_show(
     """Fetch a message and show a view of it.
 
     Args:
-        shell: where it is shown.
-        command: what fetches the message; None for one that is there.
-        reply: the message that is there.
+        shell: shows it.
+        command: fetches the message; None if it is there.
+        reply: the message, if it is there.
         name: of the view.
-        again: what shows all of it, where it is folded; empty for all of it now.
+        again: the command that shows all of it, if it must be folded; empty shows all of it now.
     """
-    # The libraries for mail are a tenth of a start, and loaded when the first message is read.
+    # The libraries for mail would be a tenth of the start-up time, so they are loaded when needed.
     from poptalk.mail.view import view
     from poptalk.mail.words import TimeLimit
 
@@ -186,7 +186,7 @@ def _fetch_and_show(
     try:
         rows = yield from in_thread(lambda: view(name, octets, columns=columns, deadline=deadline))
     finally:
-        deadline.stop()  # Ctrl-C ends the plan here, while a thread may be reading still.
+        deadline.stop()  # Ctrl-C ends the plan here, while the thread may still be reading.
     came = ""
     if command is None and reply is not shell.session.exchanges.last and reply.exchange is not None:
         came = f", from the reply to {reply.exchange.command.line.decode('ascii', 'replace')}"
@@ -227,11 +227,11 @@ def fetched(shell: Shell, command: bytes) -> Steps[StoredReply]:
     """Fetch a message, in a plan.
 
     Args:
-        shell: where it is said.
+        shell: whose session it is.
         command: RETR or TOP.
 
     Raises:
-        LocalError: the server does not give it.
+        LocalError: the server refuses.
     """
     reply = yield from exchange(command)
     if reply.status_line.status is not Status.OK:
@@ -282,10 +282,10 @@ def _list(shell: Shell, choice: MessageChoice) -> Plan:
 
 
 def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
-    """Find the messages that are meant, and show them in a table.
+    """Find the chosen messages, and show them in a table.
 
     Raises:
-        LocalError: there are none, or the server does not say enough of them.
+        LocalError: there are none, or the server does not say enough about them.
     """
     from poptalk.mail.view import summary_rows
 
@@ -302,7 +302,7 @@ def _found(shell: Shell, choice: MessageChoice) -> Steps[list[Summary]]:
     try:
         if numbers:
             yield from _summaries(shell, numbers, sizes, summaries, needed=bool(choice.conditions))
-    except GeneratorExit:  # Ctrl-C, or the end of the connection.
+    except GeneratorExit:  # Ctrl-C, or the connection has ended.
         show()
         raise
     if not meant():
@@ -321,7 +321,7 @@ def _sizes(shell: Shell) -> Steps[dict[int, int | None]]:
     with shell.view.unseen():
         reply = yield from exchange(b"LIST")
     if reply.status_line.status is not Status.OK:
-        line = harmless(shell.view.mask(reply.status_line.line))
+        line = harmless(shell.view.first_line(reply))
         raise LocalError(f"the server does not list its messages: {line}")
     return dict(shell.session.exchanges.facts.sizes)
 
@@ -337,14 +337,14 @@ def _summaries(
     """Fetch the headers of messages with TOP, and add what they say.
 
     Args:
-        shell: where it is done.
+        shell: whose session it is.
         numbers: of the messages.
         sizes: their octets.
-        summaries: where they are added.
+        summaries: what they say is added here.
         needed: whether sizes alone are not enough.
 
     Raises:
-        LocalError: they are needed, and the server does not give them.
+        LocalError: headers are needed, and the server does not give them.
     """
     from poptalk.mail.header import MOST_OCTETS as MOST_OF_A_HEADER
     from poptalk.mail.header import summary
@@ -374,7 +374,7 @@ def _summaries(
         pipelines = total > 1 and (yield from _pipelines(shell))
         take((yield from exchange(lines[0])))
         if refused and (needed or not pipelines):
-            # One message may be gone; a server without TOP gives no other one either.
+            # Only this message may be gone, but a server without TOP gives no header at all.
             if needed:
                 raise LocalError(f"{_no_top(shell, refused[0])}, so only numbers and sizes choose")
             summaries += [summary(n, b"", size=sizes[n]) for n in numbers[1:]]
@@ -389,12 +389,12 @@ def _summaries(
 def _no_top(shell: Shell, reply: StoredReply) -> str:
     assert reply.exchange is not None
     command = reply.exchange.command.line.decode("ascii", "replace")
-    line = harmless(shell.view.mask(reply.status_line.line))
+    line = harmless(shell.view.first_line(reply))
     return f"the server does not give the header, {command} was answered {line}"
 
 
 def _pipelines(shell: Shell) -> Steps[bool]:
-    """Tell whether CAPA lists PIPELINING; ask where it has not been asked."""
+    """Tell whether CAPA lists PIPELINING; ask CAPA if its answer isn't known."""
     facts, core = shell.session.exchanges.facts, shell.session.core
     if facts.capabilities_now(core) is None:
         yield from exchange(b"CAPA")
@@ -523,7 +523,7 @@ def _save_many(shell: Shell, choice: MessageChoice, folder: str) -> Plan:
                 shell.view.remark(f"RETR {number}, {sizes[number] or 0:,} octets")
                 yield from _fetch_and_save(shell, str(number), name)
             done += 1
-    finally:  # Also after Ctrl-C, and where the connection ends.
+    finally:  # Also after Ctrl-C, and when the connection ends.
         shell.view.remark(f"{done:,} of {len(sizes):,} messages are in {harmless(folder)}")
 
 

@@ -1,12 +1,13 @@
-"""What a local command is, a line that begins with `:` and never reaches the server, and running one.
+"""Local commands: lines that begin with `:` and never reach the server.
 
-A command is a function that is entered in its module's table (`@local`); its docstring is its help: the
-first line is what `:help` lists, the rest what `:help :name` shows.  `general` has the table of all.
+A command is a function in its module's table (`@local`); its docstring is its help: `:help` lists the
+first line, and `:help :name` shows all of it.  `general` has the table of all commands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from poptalk.net.endpoint import BadDestination
 from poptalk.session.procedure import LocalError, Plan, in_thread
 from poptalk.shell.commands import escapes
 from poptalk.terminal.lexer import LOCAL_MARK
+from poptalk.terminal.safe import harmless
 
 if TYPE_CHECKING:
     from poptalk.shell.shell import Shell
@@ -34,7 +36,7 @@ class LocalCommand:
     usage: str
     action: Action
     in_lessons: bool = False
-    """Whether it is about a lesson, and means nothing elsewhere."""
+    """Whether it makes sense only in a lesson."""
 
     @property
     def summary(self) -> str:
@@ -43,7 +45,7 @@ class LocalCommand:
 
     @property
     def details(self) -> str:
-        """All that there is to say."""
+        """All of its help."""
         return " ".join((self.action.__doc__ or "").split())
 
 
@@ -62,17 +64,17 @@ class CommandTable(dict[str, LocalCommand]):
 
 
 def commands_of(shell: Shell) -> list[LocalCommand]:
-    """Return the local commands that mean something now."""
+    """Return the local commands that make sense now."""
     in_lesson = shell.controller is not None
     return [command for command in shell.commands.values() if in_lesson or not command.in_lessons]
 
 
 def switched(argument: str, *, now: bool) -> bool:
-    """Return what a command that is on or off is to be.
+    """Return whether a setting is on after a command.
 
     Args:
-        argument: on, off, or nothing, which changes nothing.
-        now: what it is.
+        argument: "on", "off", or empty, which changes nothing.
+        now: whether it is on before.
 
     Raises:
         LocalError: for anything else.
@@ -83,11 +85,29 @@ def switched(argument: str, *, now: bool) -> bool:
 
 
 PORTION = 200
-"""Lines that are shown before keys are looked at: a slow terminal takes a while for them."""
+"""Lines that are shown before keys are read again: a slow terminal takes a while to show them."""
+
+
+def words_and_flags(argument: str, known: Collection[str]) -> tuple[list[str], set[str]]:
+    """Split an argument as a Unix shell would, and take out the words that begin with `--`.
+
+    Raises:
+        LocalError: a flag isn't known, or a quotation mark has no partner.
+    """
+    try:
+        words = shlex.split(argument)
+    except ValueError as error:
+        raise LocalError(str(error)) from error
+    flags = {word for word in words if word.startswith("--")}
+    if unknown := flags - {*known}:
+        *others, last = known
+        these = f"{', '.join(others)} and {last}"
+        raise LocalError(f"{harmless(min(unknown))} is not known here; {these} are")
+    return [word for word in words if word not in flags], flags
 
 
 def shown(shell: Shell, lines: Iterable[Fragments]) -> Plan:
-    """Show lines, perhaps very many, so that Ctrl-C stops it: a plan."""
+    """Show lines, perhaps very many, so that Ctrl-C can stop it: a plan."""
     rest = iter(lines)
     while True:
         portion = [*islice(rest, PORTION)]
@@ -122,13 +142,13 @@ def run_local(shell: Shell, text: str) -> None:
 
 
 _AS_TYPED = ("send", "b64")
-"""Commands in whose argument each blank counts."""
+"""Commands in whose argument every space counts."""
 
 
 _ELSEWHERE = {
     "prose": "is for a session that becomes a lesson: poptalk lessons record FILE begins one"
 }
-"""Commands that are entered only in certain shells, and where those are found."""
+"""Commands that only certain shells have, and where to find those."""
 
 
 def _unknown(shell: Shell, name: str) -> str:

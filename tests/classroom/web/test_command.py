@@ -66,3 +66,4 @@ def test_a_port_that_is_taken_is_a_sentence(capsys: pytest.CaptureFixture[str]) 
     said = " ".join(capsys.readouterr().err.split())
     assert f"port {port} cannot be listened on" in said
     assert "--web 0 takes a free one" in said
+    assert "Ports below 1024" not in said

@@ -13,7 +13,7 @@ from poptalk.lesson.document.model import Block, Lesson, Prose
 from poptalk.lesson.document.parser import read_lesson
 from poptalk.lesson.verify.check import check_lesson
 from poptalk.net.errors import CLOSED_BY_SERVER, CLOSED_BY_US
-from poptalk.pop3.client.session import ClientSession
+from poptalk.pop3.client import ClientSession
 from poptalk.pop3.events import Event
 from poptalk.practice.accounts import BOB
 from poptalk.terminal.markdown import MOST_COLUMNS
@@ -21,6 +21,16 @@ from poptalk.transcript.writer import format_dialogue
 
 LOGIN = (("USER bob", "+OK hello"), ("PASS jones", "+OK 3 messages (6183 octets)"))
 FAREWELL = ("QUIT", "+OK bye")
+
+
+TO_COME = Lesson(
+    name="a-lesson",
+    title="A lesson",
+    mailbox="article",
+    persona="plain",
+    user=BOB.name,
+    password=BOB.password,
+)
 
 
 class Author:
@@ -58,7 +68,7 @@ class Author:
 
     @property
     def text(self) -> str:
-        return write_lesson(self.recording, title="A lesson", mailbox="article", persona="plain")
+        return write_lesson(self.recording, TO_COME)
 
     @property
     def lesson(self) -> Lesson:
@@ -197,10 +207,10 @@ def test_a_command_that_comes_again_is_numbered() -> None:
 
 def test_prose_stands_above_the_next_command() -> None:
     author = Author()
-    author.recording.add_prose("Say who you are.")
-    author.recording.add_prose("With `USER bob`.")
+    author.recording.prose.append("Say who you are.")
+    author.recording.prose.append("With `USER bob`.")
     author.say(*LOGIN)
-    author.recording.add_prose("That was it.")
+    author.recording.prose.append("That was it.")
     first, second = author.lesson.steps
     prose = [item.source for item in first.items if isinstance(item, Prose)]
     assert prose == ["Say who you are.\n\nWith `USER bob`."]
@@ -228,7 +238,7 @@ def test_prose_stands_above_the_next_command() -> None:
 )
 def test_prose_stays_prose(text: str) -> None:
     author = Author()
-    author.recording.add_prose(text)
+    author.recording.prose.append(text)
     (step,) = author.say(("NOOP", "+OK")).lesson.steps
     assert [type(item) for item in step.items] == [Prose, Block]
     assert len(next(step.blocks()).hints) == 1
@@ -236,13 +246,13 @@ def test_prose_stays_prose(text: str) -> None:
 
 def test_emphasis_at_the_beginning_is_left_alone() -> None:
     author = Author()
-    author.recording.add_prose("*Now* you; **all** of it")
+    author.recording.prose.append("*Now* you; **all** of it")
     assert "\n*Now* you; **all** of it\n" in author.say(("NOOP", "+OK")).text
 
 
 def test_no_line_is_too_wide() -> None:
     author = Author()
-    author.recording.add_prose("word " * 40)
+    author.recording.prose.append("word " * 40)
     author.say(("NOOP", "+OK"), ("AUTH PLAIN", "+ "), ("AGJvYgBqb25lcw==", "+OK"))
     assert max(map(len, author.text.splitlines())) <= MOST_COLUMNS
 
@@ -250,14 +260,8 @@ def test_no_line_is_too_wide() -> None:
 def test_a_live_server_leaves_no_name_and_no_password_behind() -> None:
     author = Author(Recording(account=BOB, user="rose@mail.example.org"))
     author.say(("USER rose@mail.example.org", "+OK"), ("PASS sesame", "+OK"))
-    text = write_lesson(
-        author.recording,
-        title="T",
-        mailbox="article",
-        persona="plain",
-        where="mail.example.org port 110",
-    )
-    assert "# Recorded on mail.example.org port 110; does the mailbox have such letters?" in text
+    text = write_lesson(author.recording, TO_COME, where="mail.example.org port 110")
+    assert "# Recorded on mail.example.org port 110; does the mailbox have such messages?" in text
     assert "sesame" not in text
     assert "rose" not in text
     assert read_lesson(text, name="t", path=Path("t.md")).user == "bob"

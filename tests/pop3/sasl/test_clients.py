@@ -34,7 +34,7 @@ from poptalk.pop3.sasl.table import METHODS, SaslExchange, apop, authenticate, c
 
 
 def talk_through(talk: SaslExchange, *replies: bytes) -> list[bytes]:
-    """Let a talk hear these replies; return what it said, all of which must have been answered."""
+    """Send these replies to a login; return its lines, which must all have been answered."""
     said = [next(talk)]
     for reply in replies[:-1]:
         said.append(talk.send(parse_status_line(reply)))

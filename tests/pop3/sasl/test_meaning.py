@@ -1,4 +1,4 @@
-"""What stands in the lines of AUTH, and what may be shown of them."""
+"""The meaning of the lines of AUTH, and what may be shown of them."""
 
 from __future__ import annotations
 

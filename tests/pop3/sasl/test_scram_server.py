@@ -1,4 +1,4 @@
-"""SCRAM, by the examples of its RFCs, and that nothing tells an unknown name from a wrong password."""
+"""SCRAM: the examples in its RFCs, and that an unknown name looks like a wrong password."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_first_message_that_is_none(first: bytes) -> None:
     assert failure.value.flaw is Flaw.MALFORMED
 
 
-# All mechanisms there are, as the server makes them.
+# All mechanisms of the server.
 
 
 def made(name: bytes) -> ServerMechanism:
@@ -203,7 +203,7 @@ def attempts(user: str) -> list[LoginAttempt]:
 
 
 def test_an_unknown_name_costs_as_much_as_a_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shown by counting what takes time, for a clock would only sometimes tell."""
+    """The test counts what takes time, because a clock would only sometimes show it."""
     book = AccountBook(ACCOUNTS, token="token")
     known, unknown = attempts("bob"), attempts("nobody")
     calls: list[str] = []

@@ -1,4 +1,4 @@
-"""TOP's share of a message."""
+"""The part of a message that TOP returns."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ WHOLE_SESSION = (
 
 
 def ended(desk: Desk) -> EndReason | None:
-    """Return why the session ended, None if it goes on."""
+    """Return why the session ended; None if it hasn't."""
     reasons = [event.because for event in desk.told if isinstance(event, SessionEnded)]
     assert len(reasons) <= 1
     return reasons[0] if reasons else None
@@ -69,7 +69,7 @@ def test_rfc_1939_section_10() -> None:
 
 
 def test_every_handler_is_a_row_of_the_table() -> None:
-    # Of the relics LAST is still answered by some, which is a habit.
+    # Some servers still answer LAST, an obsolete command: that is a quirk.
     living = {verb.name for verb in VERBS.values() if verb.relic is None}
     assert set(_HANDLERS) == living | {b"LAST"}
 
@@ -79,7 +79,7 @@ def test_a_command_of_the_table_that_is_not_offered_is_unknown(command: bytes) -
     assert Desk(capabilities=OLD_SERVER).send(command + b"\r\n").startswith(b"-ERR unknown command")
 
 
-# Cut anywhere, the answers are the same.
+# The answers are the same, wherever the input is cut.
 
 
 def commands_told(events: Sequence[ServerEvent]) -> list[bytes]:
@@ -606,6 +606,6 @@ def test_the_number_of_replies_is_the_number_of_commands(
     taken = len(commands_told(desk.told))
     turned_down_stls = any(isinstance(event, PlaintextAfterStls) for event in desk.told)
     assert ended(desk) is not None or turned_down_stls or taken == len(commands) + 2
-    # A status line is a line outside of a body; no letter here holds a line that looks like one.
+    # A status line is a line outside a body; no message here has a line that looks like one.
     replies = sum(line.startswith((b"+OK", b"-ERR")) for line in answer.split(b"\r\n"))
     assert replies == taken

@@ -67,15 +67,15 @@ function draw(board) {
   at("pupils").hidden = pupils.length === 0;
   at("pupils").tBodies[0].replaceChildren(...pupils.map(rowOf));
   at("steps").tBodies[0].replaceChildren(
-    ...steps.map(({ number, title, through }) => {
+    ...steps.map(({ number, title, done }) => {
       const row = make("tr");
       const name = make("th", "", `${number} ${title}`);
       name.scope = "row";
       const bar = make("progress");
       bar.max = Math.max(pupils.length, 1);
-      bar.value = through;
-      bar.ariaLabel = `${title}: ${through} of ${pupils.length}`;
-      row.append(name, cell("", bar), cell("", String(through)));
+      bar.value = done;
+      bar.ariaLabel = `${title}: ${done} of ${pupils.length}`;
+      row.append(name, cell("", bar), cell("", String(done)));
       return row;
     }),
   );

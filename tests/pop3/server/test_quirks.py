@@ -1,4 +1,4 @@
-"""The habits of servers, one by one: as it is done by default, and as some others do it."""
+"""The quirks of servers, one by one: the default, and what other servers do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOGIN = b"USER mrose\r\nPASS tanstaaf\r\n"
 
 
 def indicators(answer: bytes) -> str:
-    """Write each status line as one sign, and leave the rest out."""
+    """Return a sign for each status line, and leave the rest out."""
     signs = {b"+OK": "+", b"-ER": "-"}
     return "".join(signs.get(line[:3], "") for line in answer.splitlines())
 

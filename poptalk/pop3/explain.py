@@ -1,7 +1,7 @@
 """What a reply means, part by part, with the clause that says so; and why a login may have failed.
 
-Made from the tables of commands, response codes and capabilities.  Only CAPA is known here by its
-name.  Challenges of AUTH are shown with their base64 undone.
+The explanations are made from the tables of commands, response codes and capabilities; CAPA is the only
+command that has a case of its own.  Challenges of AUTH are decoded from base64.
 """
 
 from __future__ import annotations
@@ -9,16 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 
+from poptalk.pop3 import commands
 from poptalk.pop3.capabilities import parse_capability
-from poptalk.pop3.commands import (
-    ArgumentKind,
-    Clause,
-    Command,
-    Effect,
-    FieldKind,
-    State,
-    Verb,
-)
+from poptalk.pop3.commands import ArgumentKind, Clause, Command, Effect, FieldKind, State, Verb
 from poptalk.pop3.events import ViolationKind
 from poptalk.pop3.replies import (
     Status,
@@ -32,7 +25,7 @@ from poptalk.pop3.sasl.table import challenge_parts
 from poptalk.pop3.values import Value
 
 MOST_LINES = 8
-"""Lines of a listing that are explained; the others say the same with other numbers."""
+"""Lines of a listing that are explained; the others are the same with other numbers."""
 
 _MORE_LINES = f"only the first {MOST_LINES} lines are explained; the others hold the same fields"
 
@@ -40,61 +33,62 @@ _STATUS = Clause(rfc=1939, section="3")
 
 
 class Explanation(Value):
-    """One part of a reply and what it means."""
+    """A part of a reply, and what it means."""
 
     part: bytes
-    """Octets of the server, to be made harmless before they are shown."""
+    """Octets from the server, to be made harmless before they are shown; empty for the whole reply."""
     meaning: str
     clause: Clause | None = None
 
 
+def _part(part: bytes, meaning: str, clause: Clause | None = _STATUS) -> Explanation:
+    """Explain a part of a reply."""
+    return Explanation(part=part, meaning=meaning, clause=clause)
+
+
 def _note(meaning: str, clause: Clause | None = _STATUS) -> Explanation:
-    """Say something about the whole of a reply."""
-    return Explanation(part=b"", meaning=meaning, clause=clause)
+    """Explain the whole reply."""
+    return _part(b"", meaning, clause)
 
 
 class LoginFacts(Value):
-    """What is known of a login that was refused."""
+    """What is known about a login that was refused."""
 
     method: str
-    """As `METHODS` has it: a mechanism, USER or APOP."""
+    """Its name in `METHODS`: a mechanism, USER or APOP."""
     challenged: int = 0
-    """How many challenges the server has sent: one that asks has the mechanism."""
+    """How many challenges the server has sent: if it asks, it has the mechanism."""
     encrypted: bool = False
     capabilities: Mapping[bytes, tuple[bytes, ...]] | None = None
-    """What CAPA has said in this situation, None where that is not known."""
+    """What CAPA said in this state, with or without TLS; None if that isn't known."""
     has_capa: bool = True
-    """False where CAPA was refused."""
+    """False if CAPA was refused."""
     timestamp_chosen: bool = False
     """Whether APOP was chosen because of the greeting's timestamp."""
 
 
 class ReplyContext(Value):
-    """What a session knows beside the reply that is explained."""
+    """What the session knows apart from the reply that is explained."""
 
     state: State | None = None
-    """The state in which the command was sent, None where that is not known."""
+    """The state in which the command was sent; None if that isn't known."""
     marked: frozenset[int] = frozenset()
     """Messages that are marked as deleted."""
     highest: int | None = None
-    """The highest message-number, as STAT or a listing had it."""
+    """The highest message-number, from STAT or a listing."""
     ended: bool = False
-    """Whether the connection is gone, so that nothing more can come."""
+    """Whether the connection has ended, so that nothing more can come."""
     challenge: bool = False
-    """Whether the reply is a challenge, however it is written."""
+    """Whether the reply is a challenge, whatever it looks like."""
     login: LoginFacts | None = None
-    """What is known of the login that the command belongs to."""
+    """What is known about the login that the command belongs to."""
 
 
 _INDICATORS = {
-    Status.OK: ("positive: the server says it is done", _STATUS),
-    Status.ERR: ("negative: the server did not do it", _STATUS),
+    Status.OK: "positive: the server says it is done",
+    Status.ERR: "negative: the server did not do it",
 }
-_CHALLENGE = (
-    "a challenge: the server waits for a line in base64, or for * to give up",
-    Clause(rfc=5034, section="4"),
-)
-_NO_STATUS = ("no status indicator that POP3 knows; +OK and -ERR are the only ones", _STATUS)
+_CHALLENGE = Clause(rfc=5034, section="4")
 
 _EFFECTS = {
     Effect.NAME: "the server has taken the name and waits for PASS; it has promised nothing yet",
@@ -122,25 +116,21 @@ def explain_greeting(status_line: StatusLine) -> Iterator[Explanation]:
     meaning = "the greeting, for people; the server speaks first, and you are in AUTHORIZATION"
     if not welcome:
         meaning = "a greeting has to be positive: this server will not serve you now; most hang up"
-    clause = Clause(rfc=1939, section="4")
-    yield Explanation(part=_words_for_people(status_line), meaning=meaning, clause=clause)
+    yield _part(_words_for_people(status_line), meaning, Clause(rfc=1939, section="4"))
     timestamp = timestamp_of(status_line.line)
     if timestamp and welcome:
-        yield Explanation(
-            part=timestamp,
-            meaning=(
-                "the timestamp, with which a server offers APOP: the MD5 of this and the password; "
-                "some send one and take no APOP"
-            ),
-            clause=Clause(rfc=1939, section="7"),
+        meaning = (
+            "the timestamp, with which a server offers APOP: the MD5 of this and the password; some "
+            "send one and take no APOP"
         )
+        yield _part(timestamp, meaning, Clause(rfc=1939, section="7"))
 
 
 _FAREWELL = (
     b"idle", b"timeout", b"timed out", b"time-out", b"inactiv", b"autologout", b"shut", b"clos",
     b"bye", b"logout", b"logging out", b"disconnect",
 )  # fmt: skip
-"""What servers say when they hang up by themselves, in lower case."""
+"""What servers say when they hang up on their own, in lower case."""
 
 _NOT_ASKED = "said unasked: in POP3 a server only answers. "
 
@@ -152,12 +142,12 @@ def explain_unasked(
 
     Args:
         status_line: the line.
-        before: the first line of the reply before it, None where there was none.
-        after_body: whether that reply had several lines.
+        before: the first line of the reply before it; None if there was none.
+        after_body: whether that reply was a multi-line one.
     """
     if status_line.status is not Status.OTHER:
         meaning = "a status indicator, though no command is waiting for one"
-        yield Explanation(part=status_line.line.split(b" ")[0], meaning=meaning, clause=_STATUS)
+        yield _part(status_line.line.split(b" ")[0], meaning)
         yield from _code(status_line)
     words = _words_for_people(status_line)
     if status_line.line == b".":
@@ -180,7 +170,7 @@ def explain_unasked(
         meaning = f"{_NOT_ASKED}It may be the rest of the line before, cut in two by a line end"
     else:
         meaning = f"{_NOT_ASKED}It is no reply either, since it has no status indicator"
-    yield Explanation(part=words, meaning=meaning, clause=_STATUS)
+    yield _part(words, meaning)
 
 
 def explain_waiting(
@@ -191,14 +181,14 @@ def explain_waiting(
     begun: bool = False,
     looks_like: str = "",
 ) -> Explanation:
-    """Say what has not come.
+    """Say what hasn't come.
 
     Args:
-        command: what has no complete reply; None where the greeting is awaited.
+        command: what has no complete reply; None for the greeting.
         in_body: whether the reply has begun, and lacks its lone dot.
-        ended: whether the connection is gone, so that nothing can come any more.
+        ended: whether the connection has ended, so that nothing more can come.
         begun: whether a line has begun, and lacks its end.
-        looks_like: the protocol that a greeting belongs to, where that isn't POP3.
+        looks_like: the protocol that a greeting belongs to, if that isn't POP3.
     """
     # What isn't a keyword may be a secret.
     what = "this line" if command is None or command.verb is None else command.verb.keyword
@@ -241,20 +231,20 @@ def explain_reply(
         status_line: its first line.
         lines: the first lines of a multi-line reply, without line ends and byte-stuffing.
         complete: whether its lone dot has come.
-        known: what the session knows beside.
+        known: what else the session knows.
 
     Returns:
-        The parts in the order of the wire, then what the reply has changed.
+        The parts in order, then what the reply has changed.
     """
     known = known or ReplyContext()
     status = status_line.status
     if known.challenge and status is Status.OK:
         kind = ViolationKind.OK_FOR_CHALLENGE
-        yield Explanation(part=status_line.line, meaning=kind.sentence, clause=kind.clause)
+        yield _part(status_line.line, kind.sentence, kind.clause)
         return
     if status is Status.CHALLENGE and command.asks_for_responses:
-        meaning, clause = _CHALLENGE
-        yield Explanation(part=b"+", meaning=meaning, clause=clause)
+        meaning = "a challenge: the server waits for a line in base64, or for * to give up"
+        yield _part(b"+", meaning, _CHALLENGE)
         yield from _challenge(command, status_line)
         return
     yield _indicator(status_line)
@@ -275,7 +265,7 @@ def explain_reply(
 
 
 def _done(command: Command) -> Iterator[Explanation]:
-    """Say what a positive reply has changed, or else what the command was good for."""
+    """Say what a positive reply has changed, or else what the command is for."""
     verb = command.verb
     if verb is None:
         yield _note("a command of this server's own, which no RFC has; only it knows what was done")
@@ -290,7 +280,7 @@ def _clause(command: Command) -> Clause:
 
 
 class FormFault(Enum):
-    """How data of an answer can differ from the form that the table of commands gives it."""
+    """How data in an answer can differ from the form that the table of commands gives it."""
 
     MISSING = "a field is missing"
     NOT_A_NUMBER = "a field is not a number"
@@ -302,10 +292,10 @@ class FormFault(Enum):
 
 
 class AnswerFault(str):
-    """A sentence about an answer that is malformed.
+    """A sentence about a malformed answer.
 
     Args:
-        form: how it is.
+        form: what is wrong with it.
         text: the sentence.
     """
 
@@ -313,7 +303,7 @@ class AnswerFault(str):
     form: FormFault
 
     def __new__(cls, form: FormFault, text: str) -> AnswerFault:
-        """Make the sentence, which knows its form."""
+        """Make a string that has an attribute."""
         fault = super().__new__(cls, text)
         fault.form = form
         return fault
@@ -325,12 +315,12 @@ _NUMERIC = (FieldKind.MESSAGE, FieldKind.COUNT, FieldKind.OCTETS)
 def faults_of_line(
     command: Command, words: Sequence[bytes], *, highest: int | None = None
 ) -> Iterator[AnswerFault]:
-    """Say how data of an answer differs from the form that the table of commands gives it.
+    """Say how data in an answer differs from the form that the table of commands gives it.
 
     Args:
         command: what was answered with +OK.
-        words: of the reply's one line, or of a line of a listing.
-        highest: the highest message-number there is, None where that is not known.
+        words: those of a one-line reply, or of a line in a listing.
+        highest: the highest message-number; None if it isn't known.
     """
     verb = command.verb
     if verb is None:
@@ -355,8 +345,9 @@ def faults_of_line(
         elif field.kind is FieldKind.UNIQUE_ID:
             yield from _faults_of_id(words[index:])
     asked = None if command.multi_line else command.number()
-    if asked is not None and words and words[0].isdigit() and int(words[0][:18]) != asked:
-        text = f"the answer is about message {int(words[0][:18])}, and {asked} was asked for"
+    told = int(words[0][: commands.MAX_DIGITS]) if words and words[0].isdigit() else None
+    if None not in (asked, told) and told != asked:
+        text = f"the answer is about message {told}, and {asked} was asked for"
         yield AnswerFault(FormFault.OTHER_MESSAGE, text)
 
 
@@ -369,28 +360,27 @@ def _faults_of_id(words: Sequence[bytes]) -> Iterator[AnswerFault]:
     if not all(0x21 <= octet <= 0x7E for octet in words[0]):
         text = "the unique-id has an octet that is not printable ASCII (0x21 to 0x7E)"
         yield AnswerFault(FormFault.ID_OCTETS, text)
-    if len(words[0]) > _LONGEST_ID:
-        text = f"the unique-id is longer than {_LONGEST_ID} octets"
+    if len(words[0]) > commands.MAX_UNIQUE_ID_OCTETS:
+        text = f"the unique-id is longer than {commands.MAX_UNIQUE_ID_OCTETS} octets"
         yield AnswerFault(FormFault.ID_TOO_LONG, text)
-
-
-_LONGEST_ID = 70
 
 
 def faults_of_answer(
     command: Command, status_line: StatusLine, lines: Iterable[bytes], *, highest: int | None = None
 ) -> Iterator[str]:
-    """Say how a whole positive answer differs from its form; lines of a listing are numbered."""
-    if status_line.status is Status.OK and not command.multi_line:
+    """Say how a whole positive answer differs from its form, with the numbers of its lines."""
+    if status_line.status is not Status.OK:
+        return
+    if not command.multi_line:
         yield from faults_of_line(command, status_line.words, highest=highest)
-    elif status_line.status is Status.OK:
+    else:
         for number, line in enumerate(lines, 1):
             for fault in faults_of_line(command, line.split()):
                 yield f"line {number}: {fault}"
 
 
 def cause_of_refusal(verb: Verb, command: Command, known: ReplyContext) -> str:
-    """Return why a command had to be refused, where the session knows it; empty where it doesn't."""
+    """Return why a command had to be refused, as far as the session knows; empty if it doesn't."""
     required = [argument.name for argument in verb.arguments if not argument.optional]
     given = len(command.arguments)
     if known.state is not None and known.state not in verb.states:
@@ -419,7 +409,7 @@ def cause_of_refusal(verb: Verb, command: Command, known: ReplyContext) -> str:
 def _refused(
     command: Command, status_line: StatusLine, known: ReplyContext
 ) -> Iterator[Explanation]:
-    """Say why a command was refused, or else what it is for; an unknown one may be a secret."""
+    """Say why a command was refused, or else what it is for; never quote an unknown one."""
     verb = command.verb
     if verb is None:
         yield _note(
@@ -433,38 +423,37 @@ def _refused(
     cause = cause_of_refusal(verb, command, known)
     if not cause and verb.effect in (Effect.NAME, Effect.LOGIN) and known.login is not None:
         why = list(why_login_refused(status_line, known.login))
-        # A registered response code has been explained with the line.
+        # A registered response code has been explained already.
         yield from (each for each in why if status_line.code is None or each.clause is None)
         if why:
             return
-    yield Explanation(part=verb.name, meaning=cause or verb.details, clause=verb.clause)
+    yield _part(verb.name, cause or verb.details, verb.clause)
 
 
 def _challenge(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
-    """Undo the base64 of a challenge (RFC 5034 §4)."""
-    clause = Clause(rfc=5034, section="4")
+    """Explain a challenge, decoded from base64 (RFC 5034 §4)."""
     if not status_line.text:
-        yield _note("an empty challenge: it is your turn", clause)
+        yield _note("an empty challenge: it is your turn", _CHALLENGE)
         return
     octets = decoded(status_line.text)
     if octets is None:
         meaning = "no base64, as it has to be: the answer is * to give up"
-        yield Explanation(part=status_line.text, meaning=meaning, clause=clause)
+        yield _part(status_line.text, meaning, _CHALLENGE)
         return
-    mechanism = command.arguments[0] if command.arguments else b""
-    for part in challenge_parts(mechanism, octets):
+    for part in challenge_parts(command.arguments[0], octets):
         if part.meaning:
-            yield Explanation(part=part.octets, meaning=part.meaning)
+            yield _part(part.octets, part.meaning, None)
 
 
 def _only_lists(command: Command) -> bool:
-    """Tell an AUTH that asks for the list of mechanisms, which logs nobody in."""
+    """Return whether a command is AUTH without an argument, which asks for the mechanisms."""
     return command.verb is not None and command.verb.challenges and not command.arguments
 
 
 def _indicator(status_line: StatusLine) -> Explanation:
-    meaning, clause = _INDICATORS.get(status_line.status, _NO_STATUS)
-    return Explanation(part=status_line.line.split(b" ")[0], meaning=meaning, clause=clause)
+    no_status = "no status indicator that POP3 knows; +OK and -ERR are the only ones"
+    meaning = _INDICATORS.get(status_line.status, no_status)
+    return _part(status_line.line.split(b" ")[0], meaning)
 
 
 def _code(status_line: StatusLine) -> Iterator[Explanation]:
@@ -474,7 +463,7 @@ def _code(status_line: StatusLine) -> Iterator[Explanation]:
     known = find_response_code(code)
     meaning = known.meaning if known else "a response code that is not in the IANA registry"
     clause = known.clause if known else Clause(rfc=2449, section="8")
-    yield Explanation(part=b"[" + code + b"]", meaning=meaning, clause=clause)
+    yield _part(b"[%b]" % code, meaning, clause)
 
 
 def _words_for_people(status_line: StatusLine) -> bytes:
@@ -486,12 +475,10 @@ def _fields(command: Command, status_line: StatusLine) -> Iterator[Explanation]:
     fields = command.data_fields if status_line.status is Status.OK else ()
     words = status_line.words
     for field, word in zip(fields, words, strict=False):
-        yield Explanation(part=word, meaning=field.meaning, clause=_clause(command))
+        yield _part(word, field.meaning, _clause(command))
     people = b" ".join(words[len(fields) :])
     if people:
-        yield Explanation(
-            part=people, meaning="words for people; no program may rely on them", clause=_STATUS
-        )
+        yield _part(people, "words for people; no program may rely on them")
 
 
 def _body(
@@ -508,15 +495,14 @@ def _body(
             elif index == MOST_LINES:
                 yield _note(_MORE_LINES, None)
                 break
-    if not complete:
+    if complete:
+        yield _part(b".", "the lone dot: the reply ends here; it is not part of it")
+    else:
         yield explain_waiting(command, in_body=True, ended=ended)
-        return
-    meaning = "the lone dot: the reply ends here; it is not part of it"
-    yield Explanation(part=b".", meaning=meaning, clause=_STATUS)
 
 
 def _what_follows(command: Command, verb: Verb) -> Explanation:
-    """Say what the lines of a multi-line reply are."""
+    """Say what the lines of a multi-line reply contain."""
     described = ", then ".join(field.meaning for field in verb.fields)
     if _only_lists(command):
         meaning = (
@@ -539,28 +525,28 @@ def _line(command: Command, line: bytes) -> Iterator[Explanation]:
         known = capability.registered
         meaning = known.meaning if known else "not in the IANA registry of POP3 capabilities"
         clause = known.clause if known else Clause(rfc=2449, section="9")
-        yield Explanation(part=line, meaning=meaning, clause=clause)
+        yield _part(line, meaning, clause)
     elif command.verb is not None and line.strip():
         words = line.split(None, len(command.verb.fields) - 1)
         named = zip(command.verb.fields, words, strict=False)
         told = [f"{field.name} {_legible(word)}" for field, word in named]
         faults = list(faults_of_line(command, line.split()))
-        yield Explanation(part=line, meaning="; ".join([", ".join(told), *faults]))
+        yield _part(line, "; ".join([", ".join(told), *faults]), None)
     elif command.verb is not None:
         what = "a line of nothing but spaces" if line else "an empty line"
-        yield Explanation(part=line, meaning=f"{what}, which a listing does not have")
+        yield _part(line, f"{what}, which a listing does not have", None)
 
 
 def _legible(word: bytes) -> str:
-    """Return a word as text: UTF-8 as it is (RFC 6856), escapes for what has no shape."""
+    """Return a word as text: UTF-8 as it is (RFC 6856), and escapes for what can't be shown."""
     text = word.decode("utf-8", "backslashreplace")
     return "".join(ascii(c)[1:-1] if not c.isprintable() else c for c in text)
 
 
 # Why a login was refused: for messages, `:why`, `:login`, standard error and `diff`.
 #
-# The server's own words come first, wherever this is shown.  What they may mean is taken from the
-# response code, else from the words, else from what is known; where nothing is, nothing is claimed.
+# The server's own words come first, wherever this is shown.  What they may mean follows from the
+# response code, or from the words, or from what else is known; otherwise nothing is claimed.
 
 
 _TLS_FIRST = (
@@ -575,7 +561,7 @@ _NOT_PLAIN_EVEN_IN_TLS = (
 _WHICH_OF_TWO = "name or password is wrong by these words, which don't say which"
 _NO_COMMAND = "the server does not know this command, or not in this state; {offered}"
 _ANOTHER_WAY_MAY_HELP = ("", _NOT_THIS_WAY, _WHICH_OF_TWO, _NO_COMMAND)
-"""What words may mean that leaves open whether another way to log in would work."""
+"""Meanings with which another way to log in may still work."""
 _WORDS = (
     (
         r"(clear|plain) ?-?text.*(disallow|not (allow|permit)|disabled|forbid|den|refus|reject)"
@@ -674,23 +660,23 @@ _WORDS = (
     ),
     (r"https?://", "the page that these words name may say more"),
 )
-"""What servers say, in lower case, and what it may mean; the first that fits counts."""
+"""What servers say, in lower case, and what it may mean; the first pattern that matches counts."""
 
 
 def why_login_refused(status_line: StatusLine, facts: LoginFacts) -> Iterator[Explanation]:
-    """Say what it may mean that a login was refused; nothing where nothing shows it.
+    """Say why a login may have been refused; say nothing if nothing shows it.
 
     Args:
         status_line: the refusal.
-        facts: what is known beside it.
+        facts: what else is known.
     """
     code = find_response_code(status_line.code) if status_line.code is not None else None
     words = _meaning_of_words(status_line, facts)
-    # RFC 3206 §5: [AUTH] is any problem with credentials or account, so that the words say more.
+    # [AUTH] is any problem with the credentials or the account (RFC 3206 §5): the words say more.
     if code is not None and not (code.name == b"AUTH" and words):
         yield _note(code.meaning, code.clause)
     if words and (code is None or code.name in (b"AUTH", b"SYS/PERM")):
-        # The code may be for a whole kind: Gmail has SYS/PERM where POP3 is switched off.
+        # A code may be general, too: Gmail sends SYS/PERM if POP3 is switched off.
         yield _note(words.replace("{offered}", _offered(facts)), None)
     elif code is None:
         yield from _meaning_of_facts(facts)
@@ -704,7 +690,7 @@ def why_login_refused(status_line: StatusLine, facts: LoginFacts) -> Iterator[Ex
 
 
 def asks_for_capabilities(status_line: StatusLine, facts: LoginFacts) -> bool:
-    """Tell whether CAPA, which was not asked, may show why a login was refused."""
+    """Return whether CAPA, if it hasn't been asked yet, may show why a login was refused."""
     exists = facts.challenged or facts.method == "APOP"
     if facts.capabilities is not None or not facts.has_capa or exists:
         return False
@@ -738,7 +724,7 @@ def _meaning_of_words(status_line: StatusLine, facts: LoginFacts) -> str:
 
 
 def _meaning_of_facts(facts: LoginFacts) -> Iterator[Explanation]:
-    """Say what CAPA and the challenges let one think, where the server itself gives no reason."""
+    """Say what follows from CAPA and the challenges, where the server gives no reason itself."""
     offered, method = facts.capabilities, facts.method
     sasl = method not in ("USER", "APOP")
     if facts.challenged or method == "APOP" or (offered is None and not sasl):

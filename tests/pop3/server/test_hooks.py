@@ -1,4 +1,4 @@
-"""The seam of the server core: who is asked when, and that nothing changes by itself."""
+"""The hooks of the server core: when each is called, and that they change nothing by default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Marking(SessionHooks):
-    """Changes everything a little, and keeps a diary."""
+    """Changes everything a little, and keeps a record of the calls."""
 
     def __init__(self) -> None:
         self.diary: list[str] = []
@@ -112,7 +112,7 @@ def test_the_seam_knows_whose_session_it_is() -> None:
 
 
 def test_the_seam_that_comes_with_the_core_changes_nothing() -> None:
-    """Whatever is not overridden is as it was, also beside something that is."""
+    """What isn't overridden doesn't change, even if something else is."""
 
     class Silent(SessionHooks):
         pass

@@ -1,4 +1,4 @@
-"""Command lines out of octets."""
+"""Splitting octets into command lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.pop3.server.replies import LineReader, OverlongLine, parted
+from poptalk.pop3.server.replies import LineReader, OverlongLine, split_end
 
 
 def lines_of(
@@ -25,7 +25,7 @@ def lines_of(
 def test_both_line_ends_are_told_apart() -> None:
     lines = lines_of([b"a\r\nb\n\r\n\n"])
     assert lines == [b"a\r\n", b"b\n", b"\r\n", b"\n"]
-    assert [parted(line) for line in lines if isinstance(line, bytes)] == [
+    assert [split_end(line) for line in lines if isinstance(line, bytes)] == [
         (b"a", b"\r\n"),
         (b"b", b"\n"),
         (b"", b"\r\n"),
@@ -35,7 +35,7 @@ def test_both_line_ends_are_told_apart() -> None:
 
 def test_a_cr_elsewhere_is_an_octet_like_any_other() -> None:
     assert lines_of([b"a\rb\r\r\n"]) == [b"a\rb\r\r\n"]
-    assert parted(b"a\rb\r\r\n") == (b"a\rb\r", b"\r\n")
+    assert split_end(b"a\rb\r\r\n") == (b"a\rb\r", b"\r\n")
 
 
 @given(
@@ -91,5 +91,5 @@ def test_octets_one_by_one_cost_no_more_than_their_number() -> None:
     for _ in range(100_000):
         reader.feed(b"x")
         assert reader.next_line() is None
-    # Searching from the front each time would take minutes.
+    # Searching from the beginning each time would take minutes.
     assert time.perf_counter() - started < 5

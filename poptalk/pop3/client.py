@@ -1,28 +1,29 @@
-"""The client core: what one side of a POP3 session knows, without a socket.
+"""The client core: a POP3 session, seen from the client, without a socket.
 
-Three calls, in any order a connection brings them::
+There are three calls, in whatever order the connection needs them::
 
     session = ClientSession()
     for event in session.receive_data(octets_from_the_server): ...
     for event in session.send(octets_to_the_server): ...     # the driver writes the same octets
     for event in session.receive_eof(): ...
 
-The core observes.  It never corrects what the user typed, never refuses it, and never throws octets
-of the server away without saying so.  Because lines may be sent before earlier ones are answered, it
-keeps a queue of outstanding commands; the oldest decides whether a +OK opens a multi-line reply.
+The core observes.  It never corrects or refuses what the user typed, and never discards octets from the
+server without saying so.  Because lines may be sent before earlier ones are answered, it keeps a queue
+of outstanding commands; the oldest decides whether a +OK begins a multi-line reply.
 
-STLS is the one place where the driver must act: after `TlsRequested` every further octet belongs to
-TLS, until `tls_established` is called.
+STLS is the one place where the driver must act: after `TlsRequested` all octets belong to TLS, until
+`tls_established` is called.
 
-Reading is by mode.  A reader takes the input and a position and returns the position after what it
-used, so that a chunk with a hundred thousand short lines is never copied for each of them, and the
-body of a long reply passes in one piece per chunk.
+Reading has modes.  A reader takes the input and a position, and returns the position after what it
+used.  So a chunk with a hundred thousand short lines isn't copied for each of them, and the body of a
+long reply passes in one piece per chunk.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
+from poptalk.pop3 import events
 from poptalk.pop3.commands import (
     MAX_COMMAND_OCTETS,
     ArgumentKind,
@@ -32,22 +33,7 @@ from poptalk.pop3.commands import (
     State,
     parse_command,
 )
-from poptalk.pop3.events import (
-    BodyChunk,
-    Challenge,
-    Closed,
-    Event,
-    Exchange,
-    Greeting,
-    Reply,
-    ReplyEnd,
-    Sent,
-    StateChanged,
-    TlsRequested,
-    Unsolicited,
-    Violation,
-    ViolationKind,
-)
+from poptalk.pop3.events import Exchange, ViolationKind
 from poptalk.pop3.redaction import is_stray_secret
 from poptalk.pop3.replies import (
     MAX_REPLY_OCTETS,
@@ -63,28 +49,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_LINE_KEPT = 8192
-"""Octets kept of a reply line.  The RFC allows 512; sixteen times as much is a server worth looking
-at, and beyond that a line is a flood: its beginning is shown, its rest is dropped."""
+"""Octets kept of a reply line.  The RFC allows 512.  A line of up to sixteen times as much is worth
+looking at; of one beyond that, the beginning is shown and the rest is dropped."""
 
 MAX_COMMAND_KEPT = 65536
-"""Octets kept of a command line that is being sent piece by piece without a line end."""
+"""Octets kept of a command line that is sent piece by piece and has no line end yet."""
 
 
 class _Pending:
-    """An exchange in the queue: what is known of its reply so far."""
+    """An exchange in the queue, and what is known about its reply so far."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.step = 0
-        """How many responses of AUTH have been sent."""
+        """How many responses within AUTH have been sent."""
         self.question: bytes | None = None
-        """The last challenge, as it came."""
+        """The last challenge, in base64."""
         self.name: bytes | None = None
-        """The name that a response has told."""
+        """The name of the user, from a response."""
         self.ahead: list[Exchange] = []
-        """Lines sent after an AUTH before it was answered: SASL lines if it asks, else commands."""
+        """Lines sent after an AUTH before it was answered: responses if it asks, else commands."""
         self.taken_early = False
-        """Whether the last answer was a +OK although responses are still owed."""
+        """Whether the last answer was a +OK although responses were still due."""
 
 
 class ClientSession:
@@ -93,68 +79,68 @@ class ClientSession:
     def __init__(self, *, encrypted: bool = False) -> None:
         self.state = State.GREETING
         self.encrypted = encrypted
-        """Whether the octets cross inside TLS; set by `tls_established`."""
+        """Whether the connection is in TLS; set by `tls_established`."""
         self.greeted: Status | None = None
-        """The status of the greeting, None before it."""
+        """The status of the greeting; None before it has come."""
         self.user: str | None = None
-        """The name that the server took with USER, APOP or a finished login, as far as it is known."""
+        """The name that the server accepted with USER, APOP or a login, as far as it is known."""
         self.timestamp: bytes | None = None
         """The APOP timestamp of the greeting (RFC 1939 §7); forgotten when TLS begins."""
         self.marked: set[int] = set()
-        """Message-numbers that DELE marked in this session."""
+        """Message-numbers that are marked as deleted."""
         self.highest: int | None = None
-        """The highest message-number that the server has spoken of, None where that is not known."""
+        """The highest message-number that the server has mentioned; None if it isn't known."""
         self.farewell = False
         """Whether QUIT was answered with +OK."""
         self.quit_refused = False
-        """Whether QUIT was answered with something else."""
+        """Whether QUIT was answered with anything else."""
         self.answered = 0
-        """How many commands have been answered in full."""
+        """How many commands have been answered completely."""
         self._queue: deque[_Pending] = deque()
         self._challenged: _Pending | None = None
-        """The AUTH whose challenge has not been answered yet."""
+        """The AUTH whose challenge hasn't been answered yet."""
         self._exchanges = 0
         self._unsent = b""
         self._greeting = b""
         self._line = bytearray()
         self._line_overflow = 0
         self._unsolicited_reported = False
-        self._events: list[Event] = []
+        self._events: list[events.Event] = []
         self._after_auth = False
-        """Whether AUTH has been sent, and no line since that begins with a known command."""
+        """Whether AUTH was sent, and no known command since."""
         self._login_begun = False
-        """Whether a command of a login has been sent, so that a password may be next."""
+        """Whether a command of a login was sent, so that a password may be next."""
         self._read: Callable[[bytes, int], int] = self._read_line
         self.awaiting_tls = False
-        """Whether STLS was sent and TLS has not begun: the next octets should be TLS."""
+        """Whether STLS was sent and TLS hasn't begun: the next octets should be TLS."""
         self.lost_in_tls = False
         """Whether commands were sent in the clear after STLS, and none since TLS began."""
         self._suspended = False
-        """Whether STLS was answered and TLS has not been established."""
+        """Whether STLS was answered with +OK and TLS hasn't been established."""
         self._body_tail = b""
         self._body_octets = 0
         self._body_lf_only = False
 
-    # Looking at the session.
+    # The state of the session.
 
     @property
     def outstanding(self) -> tuple[Exchange, ...]:
-        """Commands without a complete reply, oldest first."""
+        """Commands without a complete reply, the oldest first."""
         return tuple(pending.exchange for pending in self._queue)
 
     @property
     def oldest(self) -> Exchange | None:
-        """The command whose reply is due first; None where none is."""
+        """The command whose reply is due first; None if no reply is due."""
         return self._queue[0].exchange if self._queue else None
 
     @property
     def partial(self) -> bytes:
-        """The beginning of a reply line whose end has not come."""
+        """The beginning of a reply line whose end hasn't come."""
         return bytes(self._line)
 
     @property
     def looks_like(self) -> str:
-        """The protocol that the greeting, or what has come of it, belongs to, if that isn't POP3's."""
+        """The protocol that the greeting (or its beginning) belongs to, if that isn't POP3."""
         return other_protocol(self._greeting or (b"" if self.greeted else self.partial))
 
     @property
@@ -163,9 +149,9 @@ class ClientSession:
         return self._unsent
 
     def is_stray_secret(self, command: Command) -> bool:
-        """Tell whether a line that isn't a command may be a secret, and must be hidden as one."""
-        begun = self._login_begun and self.state in (State.GREETING, State.AUTHORIZATION)
-        outside = self.state in (State.TRANSACTION, State.UPDATE, State.CLOSED)
+        """Return whether a line that isn't a command may be a secret, and must be hidden."""
+        outside = self.state not in (State.GREETING, State.AUTHORIZATION)
+        begun = self._login_begun and not outside
         return is_stray_secret(
             command, login_begun=begun, after_auth=self._after_auth, outside=outside
         )
@@ -177,12 +163,12 @@ class ClientSession:
 
     @property
     def answering_auth(self) -> bool:
-        """Whether the next line sent will be an answer within AUTH (RFC 5034 §4)."""
+        """Whether the next line sent will be a response within AUTH (RFC 5034 §4)."""
         return self._auth_in_progress() is not None
 
     @property
     def challenge_open(self) -> bool:
-        """Whether the server has asked within AUTH and waits for a line."""
+        """Whether the server has sent a challenge and waits for the response."""
         return self._challenged is not None and self._queue[0] is self._challenged
 
     @property
@@ -192,18 +178,18 @@ class ClientSession:
 
     @property
     def settled(self) -> bool:
-        """Whether the server owes nothing: greeting and all replies are complete, or it asks."""
+        """Whether the server owes nothing: all replies are complete, or it waits for a response."""
         if self.state is State.GREETING:
             return False
         return not self._queue or self._queue[0] is self._challenged
 
     # Sending.
 
-    def send(self, data: bytes) -> list[Event]:
+    def send(self, data: bytes) -> list[events.Event]:
         """Observe octets that go to the server; the caller sends them, unchanged.
 
         Args:
-            data: any octets; complete lines need not be divided between calls.
+            data: any octets, cut anywhere.
 
         Returns:
             A `Sent` for each line that is complete now, and what is odd about it.
@@ -228,23 +214,22 @@ class ClientSession:
         elif command.verb is not None:
             self._after_auth = command.verb.challenges
             self._login_begun |= command.verb.effect in (Effect.NAME, Effect.LOGIN)
-        exchange = self._new_exchange(command)
-        pending = _Pending(exchange)
+        pending = _Pending(self._new_exchange(command))
         self._queue.append(pending)
         self.awaiting_tls |= command.effect is Effect.START_TLS
-        if exchange.command.asks_for_responses and len(command.arguments) > 1:
+        if command.asks_for_responses and len(command.arguments) > 1:
             self._responded(pending, command.arguments[1])
         self._sent(line, end, command.secret, pending, sasl=False)
         self._remark_on_command(command)
 
     def _sasl_line_sent(self, auth: _Pending, line: bytes, end: bytes) -> None:
-        """Note a line after AUTH: secret whatever it holds, but for "*", the cancel."""
+        """Take note of a line after AUTH: it is a secret, unless it is empty or "*", which cancels."""
         command = parse_command(line)
         if auth.taken_early and command.verb is not None:
             # Its +OK was neither a challenge nor a login: the client goes on.
             self._queue.remove(auth)
             self._challenged = None
-            self._events.append(ReplyEnd(exchange=auth.exchange, ok=False, body_octets=0))
+            self._events.append(events.ReplyEnd(exchange=auth.exchange, ok=False, body_octets=0))
             self.answered += 1
             self._line_sent(line, end)
             return
@@ -263,7 +248,7 @@ class ClientSession:
     ) -> None:
         exchange, step = pending.exchange, pending.step
         self._events.append(
-            Sent(line=line, end=end, secret=secret, exchange=exchange, sasl=sasl, step=step)
+            events.Sent(line=line, end=end, secret=secret, exchange=exchange, sasl=sasl, step=step)
         )
         if end == b"\n":
             self._odd(ViolationKind.SENT_BARE_LF)
@@ -278,7 +263,7 @@ class ClientSession:
             auth.name = name_in(mechanism, auth.step, response)
 
     def _auth_in_progress(self) -> _Pending | None:
-        """Find the AUTH with a mechanism that has no final reply: the last in the queue, if any."""
+        """Find the AUTH whose final reply hasn't come: it can only be the last in the queue."""
         last = self._queue[-1] if self._queue else None
         return last if last is not None and last.exchange.command.asks_for_responses else None
 
@@ -306,14 +291,14 @@ class ClientSession:
 
     # Receiving.
 
-    def receive_data(self, data: bytes) -> list[Event]:
-        """Take octets of the server.
+    def receive_data(self, data: bytes) -> list[events.Event]:
+        """Take octets from the server.
 
         Args:
             data: any number of octets, cut anywhere.
 
         Returns:
-            What they mean, in their order.
+            What they mean, in order.
 
         Raises:
             RuntimeError: after `TlsRequested` and before `tls_established`: the octets belong to
@@ -330,10 +315,10 @@ class ClientSession:
             residue = data[at:]
             if residue:
                 self._odd(ViolationKind.RESPONSE_INJECTION, f"{len(residue)} octets")
-            self._events.append(TlsRequested(residue=residue))
+            self._events.append(events.TlsRequested(residue=residue))
         return self._events
 
-    def receive_eof(self) -> list[Event]:
+    def receive_eof(self) -> list[events.Event]:
         """Take the end of the server's side of the connection."""
         self._events = []
         if self.greeted is None:
@@ -343,7 +328,7 @@ class ClientSession:
         elif self.in_body or self._line:
             self._odd(ViolationKind.REPLY_CUT_SHORT)
         self._events.append(
-            Closed(
+            events.Closed(
                 partial=self.partial,
                 unanswered=self.outstanding,
                 marked=() if self.farewell else tuple(sorted(self.marked)),
@@ -357,10 +342,10 @@ class ClientSession:
         self._move_to(State.CLOSED)
         return self._events
 
-    def tls_established(self) -> list[Event]:
+    def tls_established(self) -> list[events.Event]:
         """Take note that TLS has begun: nothing learnt in the clear is kept (RFC 2595 §4).
 
-        For implicit TLS the session is made with ``encrypted=True`` instead.
+        For implicit TLS, construct the session with ``encrypted=True`` instead.
         """
         self._events = []
         self.encrypted = True
@@ -376,11 +361,11 @@ class ClientSession:
         return self._events
 
     def _odd(self, kind: ViolationKind, detail: str = "") -> None:
-        self._events.append(Violation(kind=kind, detail=detail))
+        self._events.append(events.Violation(kind=kind, detail=detail))
 
     def _move_to(self, new: State) -> None:
         if new is not self.state:
-            self._events.append(StateChanged(old=self.state, new=new))
+            self._events.append(events.StateChanged(new=new))
             self.state = new
 
     # Readers: each returns the position after what it used.
@@ -390,7 +375,7 @@ class ClientSession:
             return self._read_unsolicited(data, at)
         stop = data.find(b"\n", at) + 1
         if 0 < stop <= at + MAX_LINE_KEPT and not self._line:
-            self._whole_line(data[at:stop])  # As nearly all lines come: in one piece.
+            self._whole_line(data[at:stop])  # Nearly all lines come in one piece.
             return stop
         self._keep(data[at : stop or None])
         if stop:
@@ -398,7 +383,7 @@ class ClientSession:
         return stop or len(data)
 
     def _keep(self, part: bytes) -> None:
-        """Add to the line that is being read, within bounds."""
+        """Add to the line that is being read, up to `MAX_LINE_KEPT`."""
         room = MAX_LINE_KEPT - len(self._line)
         self._line += part[:room]
         if len(part) <= room:
@@ -408,7 +393,7 @@ class ClientSession:
         self._line_overflow += len(part) - room
 
     def _whole_line(self, line: bytes) -> None:
-        """Use a line that is complete; it has its line end, unless it was too long."""
+        """Take a complete line; it has its line end, unless it was too long."""
         if self._line:
             line += b"\r\n" if self._line_overflow else b""
             self._line, self._line_overflow = bytearray(), 0
@@ -426,7 +411,7 @@ class ClientSession:
             self._replied(status_line)
 
     def _read_unsolicited(self, data: bytes, at: int) -> int:
-        """Pass on all whole lines at once: a server may send ten million of them."""
+        """Pass on all complete lines at once: a server may send ten million of them."""
         stop = data.rfind(b"\n", at) + 1
         if stop == 0:
             self._keep(data[at:])
@@ -450,25 +435,25 @@ class ClientSession:
             elif self.lost_in_tls:
                 kind = ViolationKind.STLS_RESIDUE_OBEYED
             self._odd(kind)
-        self._events.append(Unsolicited(data=block))
+        self._events.append(events.Unsolicited(data=block))
 
     def _read_body(self, data: bytes, at: int) -> int:
-        """Pass on a multi-line reply until its lone dot: "the five octets CRLF.CRLF".
+        """Pass on a multi-line reply up to its lone dot: "the five octets CRLF.CRLF".
 
-        The dot's own line must end as the first line of the reply did; the line before it may end
-        in LF alone, which some servers get wrong, and is then reported.
+        The dot's line must end as the first line of the reply did.  The line before it may end in LF
+        alone, a mistake of some servers, which is reported.
         """
         end = b"\n.\n" if self._body_lf_only else b"\n.\r\n"
         tail = self._body_tail
-        # The end may lie across the cut: look at it in what was kept of the chunk before.
+        # The end may be cut in two: look for it together with what was kept of the chunk before.
         seam = tail + data[at : at + len(end) - 1]
         found = seam.find(end)
         if found >= 0:
             stop = at + found + len(end) - len(tail)
             before = seam[:found]
         else:
-            # Two quick ways to a no, which is the answer in all chunks but the last: "." alone is
-            # searched by memchr, and base64 holds none; and rfind is three times as fast as find.
+            # In all chunks but the last the answer is no, and there are two quick ways to find that
+            # out: searching for "." alone uses memchr, and rfind is three times as fast as find.
             holds_end = data.find(b".", at) >= 0 and data.rfind(end, at) >= 0
             found = data.find(end, at) if holds_end else -1
             stop = found + len(end)
@@ -486,14 +471,14 @@ class ClientSession:
 
     def _pass_body(self, data: bytes) -> None:
         self._body_octets += len(data)
-        self._events.append(BodyChunk(exchange=self._queue[0].exchange, data=data))
+        self._events.append(events.BodyChunk(exchange=self._queue[0].exchange, data=data))
 
-    # What a line means.
+    # What lines mean.
 
     def _greeted(self, status_line: StatusLine) -> None:
         self.greeted = status_line.status
         self.timestamp = timestamp_of(status_line.line)
-        self._events.append(Greeting(status_line=status_line, timestamp=self.timestamp))
+        self._events.append(events.Greeting(status_line=status_line, timestamp=self.timestamp))
         if status_line.status in (Status.OTHER, Status.CHALLENGE):
             self._greeting = status_line.line
             self._odd(ViolationKind.NOT_POP3, self.looks_like)
@@ -514,12 +499,12 @@ class ClientSession:
                 return
         multi_line = ok and exchange.command.multi_line
         self._events.append(
-            Reply(exchange=exchange, status_line=status_line, multi_line=multi_line)
+            events.Reply(exchange=exchange, status_line=status_line, multi_line=multi_line)
         )
         self._remark_on_status(status_line)
         self._body_octets = 0
         if multi_line:
-            # Line one of the body begins right after the line end of the first line.
+            # The body begins right after the line end of the first line.
             self._body_tail = status_line.end
             self._body_lf_only = status_line.end == b"\n"
             self._read = self._read_body
@@ -527,18 +512,18 @@ class ClientSession:
             self._finish(ok=ok)
 
     def _owes_response(self, pending: _Pending) -> bool:
-        """Whether responses are missing without which no login by this mechanism is complete."""
+        """Return whether the mechanism needs more responses than the server has asked for."""
         from poptalk.pop3.sasl.table import responses_needed
 
-        # Lines that were sent ahead have been counted, and have not been asked for.
+        # Lines that were sent ahead have been counted, but not been asked for.
         given = pending.step - len(pending.ahead)
         return given < responses_needed(pending.exchange.command.arguments[0])
 
     def _challenge(self, pending: _Pending, status_line: StatusLine, *, early: bool) -> None:
-        """Take a challenge; an `early` one is a +OK where "+ " is due, and no login."""
+        """Take a challenge; an `early` one is a +OK in place of "+ ", which can't be a login."""
         pending.question = status_line.text
         pending.taken_early = early
-        self._events.append(Challenge(exchange=pending.exchange, status_line=status_line))
+        self._events.append(events.Challenge(exchange=pending.exchange, status_line=status_line))
         if early:
             self._odd(ViolationKind.OK_FOR_CHALLENGE)
         if status_line.line == b"+":
@@ -562,9 +547,10 @@ class ClientSession:
         pending = self._queue.popleft()
         exchange = pending.exchange
         self._challenged = None
-        # What was sent ahead of an answer that AUTH never asked for reached the server as commands.
+        # The server took what was sent ahead for commands, since AUTH didn't ask for it.
         self._queue.extendleft(map(_Pending, reversed(pending.ahead)))
-        self._events.append(ReplyEnd(exchange=exchange, ok=ok, body_octets=self._body_octets))
+        end = events.ReplyEnd(exchange=exchange, ok=ok, body_octets=self._body_octets)
+        self._events.append(end)
         self._body_octets = 0
         self.answered += 1
         effect = exchange.command.effect
@@ -578,7 +564,7 @@ class ClientSession:
             self.quit_refused = True
 
     def _conclude(self, command: Command, name: bytes | None) -> None:
-        """Draw the conclusions of a positive reply; `name` is the one that was given within AUTH."""
+        """Draw the conclusions of a positive reply; `name` was given within AUTH."""
         match command.effect:
             case Effect.NAME | Effect.LOGIN:
                 self._named_or_logged_in(command, name)
@@ -586,7 +572,7 @@ class ClientSession:
                 self._suspended = True
             case Effect.MARK:
                 number = command.number()
-                # Some servers say +OK to any number; only a message that can exist is marked.
+                # Some servers say +OK to any number; only a message that may exist is marked.
                 if number and (self.highest is None or number <= self.highest):
                     self.marked.add(number)
             case Effect.UNMARK_ALL:
@@ -604,7 +590,7 @@ class ClientSession:
         elif command.asks_for_responses:
             self.user = _as_text(name)
         elif kind is ArgumentKind.MECHANISM:
-            return  # AUTH alone asks for the list of mechanisms.
+            return  # AUTH without an argument asks for the list of mechanisms.
         if command.effect is Effect.LOGIN and self.state is State.AUTHORIZATION:
             self._move_to(State.TRANSACTION)
 
