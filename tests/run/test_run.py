@@ -220,7 +220,7 @@ def test_standard_input_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> Non
         (["--user", "nobody"], "has no account for that user; it has bob and mrose"),
         (["--persona", "nobody"], "nobody"),
         (["host", "--persona", "plain"], "give no target"),
-        (["host", "70000"], "is no port"),
+        (["host", "70000"], "isn't a port"),
         (["http://host"], "must begin with pop3://"),
     ],
 )
