@@ -115,7 +115,7 @@ class Rule:
         """Whether it is for every account and every connection."""
         return self.account is None and self.connections is None
 
-    def meets(self, other: Rule) -> bool:
+    def overlaps(self, other: Rule) -> bool:
         """Tell whether both can apply to the same session."""
         if self.account is not None and other.account is not None:
             return self.account == other.account
@@ -264,7 +264,7 @@ def _read_fault(text: str, what: str) -> Fault:
 
 def _check_together(one: Rule, other: Rule) -> None:
     """Refuse two rules if a session could get both, but can have only one."""
-    if not one.meets(other):
+    if not one.overlaps(other):
         return
     if type(one.fault) is type(other.fault):
         raise FaultError(
