@@ -10,6 +10,8 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,13 +129,14 @@ class TomlFile:
         readable = 0
         for count in range(1, len(self._lines) + 1):
             try:
-                content = tomllib.loads("".join(self._lines[:count]))
+                reduce(getitem, path, tomllib.loads("".join(self._lines[:count])))
             except tomllib.TOMLDecodeError:
                 # In the middle of a value of several lines.
                 continue
-            if _holds(content, path):
+            except (KeyError, TypeError):
+                readable = count
+            else:
                 return readable + 1
-            readable = count
         return None
 
     def _syntax_error(self, error: tomllib.TOMLDecodeError) -> TomlError:
@@ -144,14 +147,6 @@ class TomlFile:
         line, column = found.groups()
         why = str(error)[: found.start()]
         return TomlError(f"{self.source}, line {line}: no TOML at column {column} ({why}).")
-
-
-def _holds(content: Any, path: Sequence[str]) -> bool:
-    for key in path:
-        if not isinstance(content, dict) or key not in content:
-            return False
-        content = content[key]
-    return True
 
 
 class Table:

@@ -33,7 +33,6 @@ ROOMS = (
     "run",
     "practice",
     "session",
-    "login",
     "mail",
     "terminal",
     "net",

@@ -27,13 +27,13 @@ from poptalk.cli.options import COMMANDS, CONNECT, PASSWORD, REACHING, SCREEN, O
 from poptalk.cli.parser import DESCRIPTION, EXIT_CODES, add_arguments, build_parser
 from poptalk.lesson.author.record import Recording
 from poptalk.lesson.ui.start import prose_command
-from poptalk.login.password import PASSWORD_VARIABLE
 from poptalk.net.endpoint import PROXY_VARIABLE
 from poptalk.net.saved import KEYS
 from poptalk.pop3.commands import VERBS
 from poptalk.practice.accounts import BOB
 from poptalk.practice.faults.plan import FAULTS, INTRODUCTION
 from poptalk.practice.persona import load_persona, shipped_personas
+from poptalk.session.password import PASSWORD_VARIABLE
 from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.shell.commands.registry import LocalCommand
 

@@ -23,19 +23,19 @@ from poptalk.check.model import CHECKS, Check, CheckVerdict, Permit
 from poptalk.check.probes import SEED_BODIES, seed
 from poptalk.check.runner import CheckRun, Terms
 from poptalk.exit_codes import EXIT_NO, EXIT_OK
-from poptalk.login.password import NoPassword, Wanted, asker, find_password
 from poptalk.net.endpoint import DEFAULT_TIMEOUT, Destination, UsageError, bare_host
 from poptalk.pop3.values import Value
 from poptalk.practice.accounts import BOB
 from poptalk.run.report import junit
 from poptalk.session.log import open_log
 from poptalk.session.login import LoginRequest, opening_request, request_of
+from poptalk.session.password import NoPassword, Wanted, asker, find_password
 from poptalk.terminal.screen import LinearScreen, ProgressLine
 
 if TYPE_CHECKING:
     from poptalk.check.runner import CheckResult
-    from poptalk.login.password import PasswordSource
     from poptalk.session.log import FileLog
+    from poptalk.session.password import PasswordSource
     from poptalk.session.session import Session
     from poptalk.terminal.screen import ColorFlag
 

@@ -232,7 +232,7 @@ def _save(name: str, destination: Destination) -> None:
 def _talk(options: ShellSettings, destination: Destination, *, is_practice: bool = False) -> int:
     in_shell = _on_terminal() and not options.lines
     if options.password_source is not None:
-        from poptalk.login.password import NoPassword, check_source
+        from poptalk.session.password import NoPassword, check_source
 
         try:
             check_source(options.password_source)
@@ -240,9 +240,7 @@ def _talk(options: ShellSettings, destination: Destination, *, is_practice: bool
             raise UsageError(str(error)) from error
     if options.expires_within is not None and not (destination.tls or destination.starttls):
         raise UsageError("--expires-within looks at certificates: say --tls or --starttls as well")
-    pipe_only = (options.lines, options.after_login, options.pipeline, options.stop_on_err)
-    if any(pipe_only) or options.drop_after is not None:
-        check_pipe_options(options, in_shell=in_shell)
+    check_pipe_options(options, in_shell=in_shell)
     if in_shell:
         from poptalk.shell.start import WELCOME, run_interactive
 

@@ -12,9 +12,9 @@ command fills with its fields: `ConnectOptions` (how to reach a server), `ShellS
 from __future__ import annotations
 
 from poptalk.export import FORMATS
-from poptalk.login.password import PASSWORD_VARIABLE, PasswordSource, SourceKind
 from poptalk.net.endpoint import DEFAULT_TIMEOUT, FAMILIES, PROXY_VARIABLE, TLS_VERSIONS
 from poptalk.pop3.values import Value
+from poptalk.session.password import PASSWORD_VARIABLE, PasswordSource, SourceKind
 from poptalk.shell.script import LOG_FORMATS
 from poptalk.terminal.screen import COLOR_FLAGS
 from poptalk.terminal.theme import THEMES

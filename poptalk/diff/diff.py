@@ -20,7 +20,12 @@ from poptalk.diff.fetch import (
     read_both,
 )
 from poptalk.exit_codes import EXIT_NO
-from poptalk.login.password import (
+from poptalk.net.endpoint import DEFAULT_TIMEOUT, Destination, UsageError, bare_host
+from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
+from poptalk.pop3.sasl.mechanism import LoginError
+from poptalk.pop3.sasl.table import find_method
+from poptalk.pop3.values import Value
+from poptalk.session.password import (
     PASSWORD_VARIABLE,
     NoPassword,
     PasswordSource,
@@ -29,11 +34,6 @@ from poptalk.login.password import (
     asker,
     find_password,
 )
-from poptalk.net.endpoint import DEFAULT_TIMEOUT, Destination, UsageError, bare_host
-from poptalk.net.errors import ConnectFailed, ConnectionLost, NetError, TlsFailed
-from poptalk.pop3.sasl.mechanism import LoginError
-from poptalk.pop3.sasl.table import find_method
-from poptalk.pop3.values import Value
 from poptalk.terminal.render import NoteKind, note
 from poptalk.terminal.safe import Fragments
 from poptalk.terminal.screen import LinearScreen, ProgressLine

@@ -236,7 +236,7 @@ class PlayController(LessonController):
         if self.tutor.awaiting is Awaiting.COMMAND and self._shell.connected:
             self._mistake = mistake_in(self.tutor.step, self._task, self.tutor)
         if self._mistake is None:
-            self._demo.told = "no mistake is listed here"
+            self._demo.message = "no mistake is listed here"
             return
         self.buffer.reset()
         self.type_next(whole=True)

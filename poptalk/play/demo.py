@@ -80,7 +80,7 @@ class Demo:
         self.shell: LiveShell
         self.view: LessonView
         self.controller: PlayController
-        self.told = ""
+        self.message = ""
         """What the bottom line says until the next key: for the speaker, not for the audience."""
         self._lesson = lesson
         self._shown = captioned(lesson, bare=bare)
@@ -142,7 +142,7 @@ class Demo:
         try:
             self._notes.write(self._page())
         except OSError as error:
-            self.told = f"the notes cannot be written: {error.strerror}"
+            self.message = f"the notes cannot be written: {error.strerror}"
 
     # What the controller of any lesson asks of its host.
 
@@ -158,7 +158,7 @@ class Demo:
 
     def show_menu(self) -> None:
         """Say that there is none."""
-        self.told = "a demo has no menu"
+        self.message = "a demo has no menu"
 
     # Keys: see `keys`.
 
@@ -171,19 +171,19 @@ class Demo:
         if self.controller.begun and self.shell.session.exchanges.last is not None:
             run_local(self.shell, "raw")
         else:
-            self.told = "nothing was said yet"
+            self.message = "nothing was said yet"
 
     def show_password(self) -> None:
         """Show the password that is being typed or, after that, the one that was sent."""
         view = self.shell.view
         if self._server.live:
-            self.told = "the password of a real account is not shown"
+            self.message = "the password of a real account is not shown"
         elif self.shell.secret_in_text(self.controller.being_typed) is not None:
             view.reveal = not view.reveal
         elif self.shell.session.exchanges.secrets:
             run_local(self.shell, "reveal")
         else:
-            self.told = "no password is being sent"
+            self.message = "no password is being sent"
 
     def again(self) -> None:
         """Begin again, on an empty screen."""
@@ -199,8 +199,8 @@ class Demo:
     # The bottom line, and the notes.
 
     def _bottom_line(self) -> StyleAndTextTuples:
-        if self.told:
-            return [("class:toolbar", cut(self.told, self.shell.view.size()[1]))]
+        if self.message:
+            return [("class:toolbar", cut(self.message, self.shell.view.size()[1]))]
         return toolbar(self.shell)
 
     def _page(self) -> NotesPage:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
+from poptalk.lesson.document.blocks import without_value
 from poptalk.lesson.document.model import Block, BlockKind, Lesson, Step
 from poptalk.lesson.server import LessonServer
 from poptalk.net.endpoint import Destination, UsageError
@@ -28,7 +29,6 @@ from poptalk.transcript.model import (
     Send,
     ServerLine,
 )
-from poptalk.transcript.pattern import Pattern
 from poptalk.transcript.placeholders import REASONS
 
 
@@ -43,7 +43,11 @@ def lesson_of(name: str) -> tuple[Lesson, Dialogue]:
     """
     dialogue = read_dialogue(name)
     refuse_long_waits(dialogue, most=MAX_WAIT)
-    _refuse_unknown(dialogue)
+    for line, placeholder in without_value(dialogue, set(REASONS)):
+        raise UsageError(
+            f"{dialogue.name}:{line}: play cannot work out {placeholder.source}; poptalk run may be "
+            "able to"
+        )
     account = account_for(dialogue, user=None)
     path = Path(name)
     parts = [Dialogue(steps=tuple(part)) for part in _parts(dialogue)]
@@ -68,32 +72,14 @@ def lesson_of(name: str) -> tuple[Lesson, Dialogue]:
 
 def needs_login(dialogue: Dialogue) -> bool:
     """Tell whether a line needs a name or a password."""
-    return any(name in REASONS and name != "host" for name in _named(dialogue.steps))
+    return bool(_named(dialogue) & (REASONS.keys() - {"host"}))
 
 
-def _named(steps: Iterable[notation.Step]) -> Iterator[str]:
-    """Give the names in the lines of the client that have no value of their own."""
-    for step in steps:
-        if isinstance(step, ClientLine):
-            parts = step.pattern.placeholders
-            yield from (each.name for each in parts if each.name and each.default is None)
-
-
-def _refuse_unknown(dialogue: Dialogue) -> None:
-    known = set(REASONS)
-    for step in dialogue.steps:
-        for name in _named([step]):
-            if name not in known:
-                raise UsageError(
-                    f"{dialogue.name}:{step.line}: play cannot work out {{{name}}}; poptalk run "
-                    "may be able to"
-                )
-        if isinstance(step, ClientLine | ServerLine):
-            known |= _names_in(step.pattern)
-
-
-def _names_in(pattern: Pattern) -> set[str]:
-    return {part.name for part in pattern.placeholders if part.name is not None}
+def _named(dialogue: Dialogue) -> set[str | None]:
+    """Return the names in the lines of the client that have no value of their own."""
+    lines = [step for step in dialogue.steps if isinstance(step, ClientLine)]
+    parts = (part for line in lines for part in line.pattern.placeholders)
+    return {part.name for part in parts if part.default is None}
 
 
 def _title(part: Dialogue) -> str:
@@ -147,7 +133,7 @@ def _beginnings(dialogue: Dialogue, *, answered: bool) -> Iterator[notation.Step
 
 def _loosened(dialogue: Dialogue) -> Iterator[notation.Step]:
     """Give the lines of a dialogue, with any answer in place of those that nothing depends on."""
-    used = set(_named(dialogue.steps)) - set(REASONS)
+    used = _named(dialogue) - REASONS.keys() - {None}
     kept = {id(step) for step in dialogue.steps if not isinstance(step, ServerLine | AnyLines)}
     instead: dict[int, notation.Step] = {}
     for act, following in pairwise((*notation.exchanges(dialogue), None)):
@@ -161,7 +147,8 @@ def _loosened(dialogue: Dialogue) -> Iterator[notation.Step]:
                 # The server closes by itself, and may be the first.
                 kept.discard(id(following))
         lines = [step for step in act.steps if isinstance(step, ServerLine)]
-        if _is_challenge(act) or any(used & _names_in(step.pattern) for step in lines):
+        parts = [part for line in lines for part in line.pattern.placeholders]
+        if _is_challenge(act) or any(part.name in used for part in parts):
             kept |= set(map(id, act.steps))
         else:
             instead[id(act.steps[0])] = AnyLines(line=act.steps[0].line)

@@ -79,7 +79,7 @@ def play_keys(demo: Demo, shell_keys: KeyBindingsBase | None) -> KeyBindingsBase
         if demo.stage.is_blank:
             demo.stage.come_back()
             return
-        demo.told = ""
+        demo.message = ""
         controller = demo.controller
         action = (playing if controller.plays else always).get(key)
         if action is not None:

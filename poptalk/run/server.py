@@ -8,14 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poptalk.login.password import (
-    PASSWORD_VARIABLE,
-    NoPassword,
-    PasswordSource,
-    Wanted,
-    asker,
-    find_password,
-)
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import DEFAULT_TIMEOUT, Destination, UsageError, bare_host
 from poptalk.pop3.commands import ArgumentKind
@@ -26,6 +18,14 @@ from poptalk.pop3.values import Value
 from poptalk.practice.accounts import ACCOUNTS, BOB, Account
 from poptalk.practice.persona import DEFAULT_PERSONA
 from poptalk.practice.server import fresh_timestamp, practice_server
+from poptalk.session.password import (
+    PASSWORD_VARIABLE,
+    NoPassword,
+    PasswordSource,
+    Wanted,
+    asker,
+    find_password,
+)
 from poptalk.transcript.model import (
     Action,
     ClientLine,

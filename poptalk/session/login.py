@@ -12,14 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from poptalk.login.password import (
-    NoPassword,
-    PasswordSource,
-    Wanted,
-    find_password,
-    must_be_asked,
-    question,
-)
 from poptalk.net.endpoint import UsageError, bare_host
 from poptalk.net.errors import ConnectionLost
 from poptalk.pop3.capabilities import CapabilityAnswer
@@ -37,13 +29,21 @@ from poptalk.pop3.sasl.mechanism import (
     decode,
 )
 from poptalk.pop3.sasl.table import SaslExchange, begin_login, choose, find_method
+from poptalk.session.password import (
+    NoPassword,
+    PasswordSource,
+    Wanted,
+    find_password,
+    must_be_asked,
+    question,
+)
 from poptalk.session.procedure import LocalError, Plan, Steps, ask, exchange, in_thread, quiet
 
 if TYPE_CHECKING:
-    from poptalk.login.password import Ask
     from poptalk.net.endpoint import Destination
     from poptalk.pop3.client import ClientSession
     from poptalk.session.exchanges import StoredReply
+    from poptalk.session.password import Ask
     from poptalk.session.session import Session
 
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import TypeVar
 
-    from poptalk.login.password import PasswordSource
     from poptalk.net.endpoint import Destination
     from poptalk.session.exchanges import StoredReply
+    from poptalk.session.password import PasswordSource
     from poptalk.session.procedure import Plan
     from poptalk.shell.view import View
     from poptalk.terminal.safe import Fragments
@@ -591,9 +591,9 @@ def _view(options: ShellSettings, session: Session, output: PipeScreen) -> View:
 
 def _login(pipe: Pipe, options: ShellSettings, output: PipeScreen) -> Callable[[], bool] | None:
     """Return the function that logs in before the first line is read."""
-    from poptalk.login.password import asker
     from poptalk.net.endpoint import UsageError
     from poptalk.session.login import Asker, NoSecret, log_in, opening_request
+    from poptalk.session.password import asker
     from poptalk.session.procedure import LocalError
 
     session = pipe.session

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import sleep
 
-from poptalk.login.password import asker
 from poptalk.net.endpoint import Destination
 from poptalk.session.login import Asker
+from poptalk.session.password import asker
 from poptalk.shell.commands.general import LOCAL_COMMANDS
 from poptalk.shell.commands.registry import run_local
 from poptalk.shell.shell import Shell

@@ -28,10 +28,10 @@ from poptalk.terminal.safe import Fragments, harmless
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from poptalk.login.password import PasswordSource
     from poptalk.net.errors import Ending
     from poptalk.pop3.events import Exchange
     from poptalk.session.exchanges import StoredReply
+    from poptalk.session.password import PasswordSource
 
 # Where an argument of a local command is, or may be, a secret: it is masked, and not remembered.
 #

@@ -195,7 +195,7 @@ def _section(items: Sequence[model.Item], answers: _Answers) -> Iterator[Part]:
                     yield Passage(source=source)
             case model.QuizQuestion():
                 choices = _choices(item, ticked=False)
-                answers.told += choices.texts
+                answers.said += choices.texts
                 yield choices
             case model.Block(kind=model.BlockKind.TASK):
                 answers.add(item)
@@ -214,7 +214,7 @@ class _Answers:
 
     def __init__(self, lesson: model.Lesson) -> None:
         self._known = lesson.known.bindings()
-        self.told: list[str] = []
+        self.said: list[str] = []
         """What the sheet has said so far."""
         self.kept: list[str] = []
         """The answers to the tasks under the present heading."""
@@ -228,7 +228,7 @@ class _Answers:
                         line = pattern.fill(self._known)
                     except FillError:
                         continue  # It depends on what the server said, and is in no prose.
-                    if not any(_quotes(text, line) for text in self.told):
+                    if not any(_quotes(text, line) for text in self.said):
                         self.kept.append(line)
 
     def without(self, source: str, *, states_task: bool) -> str:
@@ -248,7 +248,7 @@ class _Answers:
             for place, block in enumerate(blocks)
             if place >= task or not any(_quotes(block, line) for line in self.kept)
         ]
-        self.told += kept
+        self.said += kept
         return "\n\n".join(_COMMENT.sub("", block).strip("\n") for block in kept)
 
 

@@ -23,7 +23,7 @@ DOERS = {
     model.BlockKind.SETUP: "poptalk does, folded:",
     model.BlockKind.PROOF: "poptalk proves, on a second connection:",
 }
-"""What stands above a block."""
+"""The line above a block."""
 
 MISTAKE = "By mistake:"
 

@@ -54,7 +54,7 @@ _NEGOTIATE_TLS = Direction(side=Side.CLIENT, action=Action.NEGOTIATE_TLS)
 
 @dataclass(slots=True, kw_only=True)
 class RecordedCommand:
-    """A command, what stands above it, and what was said until the next one."""
+    """A command, the prose above it, and what was said until the next one."""
 
     exchange: events.Exchange
     prose: Sequence[str]
@@ -83,7 +83,7 @@ class Recording:
         self._user = user or account.name
         self._recorded: list[RecordedCommand] = []
         self.prose: list[str] = []
-        """Paragraphs that stand above the next command."""
+        """The paragraphs above the next command."""
         self._names: Counter[str] = Counter()
         self._greeted = False
         self._before: list[Step] = []

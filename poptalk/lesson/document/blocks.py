@@ -212,7 +212,7 @@ LANGUAGE = "pop3"
 """The word that makes a fenced block more than prose."""
 
 MISTAKE = "mistake"
-"""The word of a block that nobody is asked to do: it waits for somebody to do it."""
+"""The word of a block that says what a learner may do wrong."""
 
 AT_ONCE = "at-once"
 """The word of a task whose lines are sent in one go."""
@@ -354,14 +354,19 @@ def check_placeholders(source: LessonText, items: Iterable[model.Item]) -> None:
             continue
         # The second connection of a proof knows what was captured, and captures nothing for the lesson.
         scope = set(named) if item.kind is model.BlockKind.PROOF else named
-        for line, placeholder in _without_value(item.dialogue, scope):
+        for line, placeholder in without_value(item.dialogue, scope):
             source.wrong(
                 "no-value", line - 1, source=placeholder.source, advice=_advice(placeholder, scope)
             )
 
 
-def _without_value(dialogue: Dialogue, named: set[str]) -> Iterator[tuple[int, Placeholder]]:
-    """Find what cannot be sent, with its line, and add the names that a dialogue captures."""
+def without_value(dialogue: Dialogue, named: set[str]) -> Iterator[tuple[int, Placeholder]]:
+    """Find the placeholders that are sent and have no value, each with its line.
+
+    Args:
+        dialogue: the dialogue.
+        named: the names that have a value; those that the dialogue captures are added.
+    """
     for step in dialogue.steps:
         if not isinstance(step, ClientLine | ServerLine):
             continue

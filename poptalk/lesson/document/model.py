@@ -260,7 +260,7 @@ WORDS_OF_NUMBERS = {str(number): words.split("/") for number, words in enumerate
 
 
 def number_meant(text: str) -> str | None:
-    """Return the number that a text in small letters is, in digits; None where it is none."""
+    """Return the number that a lower-case text means, in digits; None where it means none."""
     if text.isdigit():
         return text
     return next((number for number, words in WORDS_OF_NUMBERS.items() if text in words[:1]), None)
@@ -371,7 +371,7 @@ class Lesson:
 
     @property
     def deletes(self) -> bool:
-        """Whether any line, whoever is to send it, marks messages as deleted."""
+        """Whether any line, whoever sends it, marks messages as deleted."""
         return any(block.deletes for block in self.blocks())
 
 

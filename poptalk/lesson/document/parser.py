@@ -200,14 +200,14 @@ def read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         raise _unreadable(path, f"the file cannot be read ({model.why_not(error)})") from None
     if b"\0" in octets:
-        raise _unreadable(path, "the file is no text")
+        raise _unreadable(path, "the file isn't text")
     if len(octets) > MAX_LESSON_OCTETS:
         raise _unreadable(path, _TOO_LARGE)
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start)
-        raise _unreadable(path, "the file is no text in UTF-8", line=line) from None
+        raise _unreadable(path, "the file isn't text in UTF-8", line=line) from None
 
 
 def read_lesson(text: str, *, name: str, path: Path) -> model.Lesson:

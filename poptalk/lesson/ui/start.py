@@ -17,7 +17,6 @@ from poptalk.lesson.document.parser import DEFAULT_PERSONA, load_lesson
 from poptalk.lesson.library import LessonNotFound, find_lesson, in_own_mailbox
 from poptalk.lesson.ui.controller import is_yes
 from poptalk.lesson.ui.menu import LessonHost
-from poptalk.login.password import PASSWORD_VARIABLE
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import Destination, UsageError
 from poptalk.net.errors import NetError, TlsFailed
@@ -27,6 +26,7 @@ from poptalk.pop3.sasl.table import choose
 from poptalk.practice.accounts import BOB
 from poptalk.session.client import Client
 from poptalk.session.login import Asker, LoginRequest, Refused, log_in
+from poptalk.session.password import PASSWORD_VARIABLE
 from poptalk.session.procedure import LocalError
 from poptalk.shell.commands.registry import LocalCommand
 from poptalk.shell.script import ShellSettings

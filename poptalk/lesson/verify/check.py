@@ -141,7 +141,7 @@ def check_questions(subject: CheckedLesson) -> Iterator[model.LessonFault]:
 
 
 def check_names(subject: CheckedLesson) -> Iterator[model.LessonFault]:
-    """Find comments on mistakes with a name in braces that stands for nothing (PT028)."""
+    """Find comments on mistakes with a name in braces that has no value (PT028)."""
     for block in subject.lesson.blocks(model.BlockKind.TASK):
         for mistake in block.mistakes:
             lines = (s for s in mistake.dialogue.steps if isinstance(s, ClientLine | ServerLine))
@@ -179,7 +179,7 @@ def check_own_mailbox(subject: CheckedLesson) -> Iterator[model.LessonFault]:
         problem = "cannot be read"
     else:
         if read_front_matter(LessonText(text, path=lesson.path))["own-mailbox"] != "yes":
-            problem = "is not for any mailbox"
+            problem = "isn't for any mailbox"
     if problem:
         line = line_of_key(lesson.path, "own-mailbox")
         yield subject.fault("no-own-lesson", line, name=lesson.own_mailbox, problem=problem)

@@ -103,9 +103,9 @@ class DryRun(Driver):
 
     def enter(self, line: str) -> None:
         """Type a line: an answer, Enter at a pause, or something for the server."""
-        actions = self.tutor.entered(line)
-        if actions is not None:
-            self.carry_out(actions)
+        follows = self.tutor.entered(line)
+        if follows is not None:
+            self.carry_out(follows)
         elif self._client is not None:
             self._typing = True
             self.transmit(line.encode("utf-8", "surrogateescape"))

@@ -270,8 +270,8 @@ class StepMutations:
             learner = self._at(due)
             line = next(instances(pattern, learner.tutor.bindings), None)
             if line is None or not self._try(learner, line):
-                told = {"source": pattern.source, "advice": learner.last_told}
-                yield self._subject.fault("alternative-refused", due.send.step.line, **told)
+                values = {"source": pattern.source, "advice": learner.last_told}
+                yield self._subject.fault("alternative-refused", due.send.step.line, **values)
 
     def _try_mistakes(self, block: model.Block) -> Iterator[model.LessonFault]:
         lines = set(map(id, block.dialogue.steps))

@@ -320,7 +320,7 @@ ROWS = [
     ("PT006", "after: 02-k", "persona: /etc/x.toml\nafter: 02-k", "persona: /", "--list-personas"),
     ("PT006", "title: R", "title: \x1bR", "title: \x1bR", "'title' has no such value"),
     ("PT007", "# Reading", "# Writing", "# Writing", "write '# Reading one message'"),
-    ("PT007", IN_STEP, f"# More\n{IN_STEP}", "# More", "the title stands once"),
+    ("PT007", IN_STEP, f"# More\n{IN_STEP}", "# More", "the title comes once"),
     ("PT007", IN_STEP, f"### More\n{IN_STEP}", "### More", "no deeper headings"),
     ("PT007", IN_STEP, f"{IN_STEP}---\n", "Fetch message", "leave a line empty above a rule"),
     (
@@ -330,7 +330,7 @@ ROWS = [
         "## Now you!",
         "'now-you' is that of",
     ),
-    ("PT008", "## Now you", "## ?!", "## ?!", "makes no id"),
+    ("PT008", "## Now you", "## ?!", "## ?!", "gives no id"),
     ("PT009", GOOD[STEP:], "", "", "no step"),
     ("PT010", "pop3 show", "pop3 shwo", "```pop3 shwo", "did you mean 'pop3 show'?"),
     ("PT010", "pop3 show", "pop3 xyz", "```pop3 xyz", "there are 'pop3 show', 'pop3 setup', "),
@@ -485,8 +485,8 @@ def test_a_mistake_captures_for_its_comment_alone() -> None:
     ("octets", "said"),
     [
         (b"x" * 10_000_000, "has more than 262,144 octets"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "the file is no text"),
-        (b"---\ntitle: \xe4\n", "no text in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "the file isn't text"),
+        (b"---\ntitle: \xe4\n", "isn't text in UTF-8"),
     ],
 )
 def test_what_is_no_lesson_is_refused_in_one_sentence(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.login.password import (
+from poptalk.session.password import (
     PASSWORD_VARIABLE,
     NoPassword,
     PasswordSource,
