@@ -132,7 +132,7 @@ def _server(given: Given, words: Sequence[str]) -> Destination:
         from poptalk.net.saved import find_destination as find
     url = given.get("proxy")
     proxy = endpoint.proxy_of_environment() if url is None else endpoint.parse_proxy(url)
-    destination = find(words, _filled(endpoint.Way, given, proxy=proxy))
+    destination = find(words, _filled(endpoint.ConnectOptions, given, proxy=proxy))
     destination.check_tls_files()
     return destination
 

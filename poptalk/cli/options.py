@@ -4,9 +4,9 @@ Each option is described once, and nothing else lists them: the parser, `--help`
 completions and the advice after a mistake are all made from here.
 
 A field that was not given is missing from the result.  The defaults are those of the value that a
-command fills with its fields: `Way` (how to reach a server), `ShellSettings`, `ServeSettings`,
-`RunSettings`, `DiffSettings` and so on.  Which of them servers.toml may hold is in `poptalk.net.saved`,
-since `:open` reads that file too.
+command fills with its fields: `ConnectOptions` (how to reach a server), `ShellSettings`,
+`ServeSettings`, `RunSettings`, `DiffSettings` and so on.  Which of them servers.toml may hold is in
+`poptalk.net.saved`, since `:open` reads that file too.
 """
 
 from __future__ import annotations

@@ -19,24 +19,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from contextlib import suppress
+from functools import partial
 from typing import Protocol, cast
 
-from poptalk.net import tls_errors
-from poptalk.net.dial import Deadline, dial
+from poptalk.net import errors, tls_errors
+from poptalk.net.dial import Deadline, dial, in_a_thread
 from poptalk.net.endpoint import Target
-from poptalk.net.errors import (
-    CLOSED_BY_SERVER,
-    CLOSED_BY_US,
-    GAVE_UP_TLS,
-    TLS_CUT_BY_SERVER,
-    EndedBy,
-    Ending,
-    TlsFailed,
-    ending_in_clear,
-    ending_of,
-)
+from poptalk.net.errors import EndedBy, Ending, TlsFailed
 from poptalk.net.tls import TlsFacts, TlsLayer, client_layer
 from poptalk.net.tls_settings import TlsSettings
 
@@ -189,7 +179,7 @@ class AsyncConnection(asyncio.Protocol):
 
         The listener hears no more data, only the end.
         """
-        self._end(CLOSED_BY_US)
+        self._end(errors.CLOSED_BY_US)
 
     async def wait_closed(self) -> None:
         """Wait until the socket is closed and the listener has been told."""
@@ -216,13 +206,13 @@ class AsyncConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         """Take the server's end of the stream; asyncio calls this, and closes the socket after it."""
         if self._layer is None:
-            self._end(ending_in_clear(self._first))
+            self._end(errors.ending_in_clear(self._first))
             return
         clean = self._layer.receive_eof()
         if self._layer.failure is not None and not self._layer.established:
             self._handshake_failed(self._layer.failure)
         else:
-            self._end(CLOSED_BY_SERVER if clean else TLS_CUT_BY_SERVER)
+            self._end(errors.CLOSED_BY_SERVER if clean else errors.TLS_CUT_BY_SERVER)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the listener how the connection ended (asyncio calls this, once)."""
@@ -235,7 +225,9 @@ class AsyncConnection(asyncio.Protocol):
             )
         if self.ending is None and isinstance(exc, OSError):
             first, layer = self._first, self._layer
-            self.ending = ending_in_clear(first, exc) if layer is None else ending_of(exc)
+            self.ending = (
+                errors.ending_in_clear(first, exc) if layer is None else errors.ending_of(exc)
+            )
         elif self.ending is None:
             # The listener itself failed, and asyncio has said why.
             self.ending = Ending(by=EndedBy.US, how="dropped the connection", clean=False)
@@ -284,7 +276,7 @@ class AsyncConnection(asyncio.Protocol):
         if layer.failure is not None:
             self._broke(layer.failure)
         elif layer.ended:
-            self._end(CLOSED_BY_SERVER)
+            self._end(errors.CLOSED_BY_SERVER)
 
     def _broke(self, error: TlsFailed) -> None:
         """End the connection, because its TLS session has broken."""
@@ -312,7 +304,7 @@ class AsyncConnection(asyncio.Protocol):
     def _handshake_failed(self, error: TlsFailed) -> None:
         if self.ending is None:
             self._report(error)
-            self._end(GAVE_UP_TLS)
+            self._end(errors.GAVE_UP_TLS)
 
     def _report(self, error: TlsFailed) -> None:
         """Tell `connect`, if it waits for the handshake, or else the listener."""
@@ -328,7 +320,7 @@ class AsyncConnection(asyncio.Protocol):
     def _deliver(self, data: bytes) -> None:
         if not self._begun:
             self._early += data
-        elif self._listener is not None and self.ending is not CLOSED_BY_US:
+        elif self._listener is not None and self.ending is not errors.CLOSED_BY_US:
             self._listener.data_received(data)
 
     def _flush(self) -> None:
@@ -363,37 +355,24 @@ class AsyncConnection(asyncio.Protocol):
 async def dial_in_thread(target: Target, timeout: float) -> socket.socket:
     """Dial as pipes do, in a thread that is never joined, so that it can be cancelled at any moment."""
     loop = asyncio.get_running_loop()
-    dialled: asyncio.Future[None] = loop.create_future()
-    outcomes: list[socket.socket | Exception | None] = []
-    """The first entry counts: the thread's outcome, or None once it isn't wanted anymore."""
+    dialled = asyncio.Event()
 
     def wake() -> None:
-        if not dialled.done():
-            dialled.set_result(None)
-
-    def work() -> None:
-        outcome: socket.socket | Exception
-        try:
-            outcome = dial(target, timeout=timeout)
-        except Exception as error:  # noqa: BLE001 - raised on the other side
-            outcome = error
-        outcomes.append(outcome)
-        if outcomes[0] is None and isinstance(outcome, socket.socket):
-            outcome.close()
         # A closed loop doesn't want it anymore.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(wake)
+            loop.call_soon_threadsafe(dialled.set)
 
-    threading.Thread(target=work, daemon=True).start()
+    work = partial(dial, target, timeout=timeout)
+    outcome = in_a_thread(work, done=wake, undo=socket.socket.close)
     try:
-        await dialled
+        await dialled.wait()
     except BaseException:
         # The loop may end before it hears of a socket that is there.
-        outcomes.append(None)
-        if isinstance(outcomes[0], socket.socket):
-            outcomes[0].close()
+        outcome.append(None)
+        if isinstance(outcome[0], socket.socket):
+            outcome[0].close()
         raise
-    sock = outcomes[0]
+    sock = outcome[0]
     if isinstance(sock, Exception):
         raise sock
     assert sock is not None

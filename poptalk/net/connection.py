@@ -8,20 +8,10 @@ from __future__ import annotations
 
 import socket
 
+from poptalk.net import errors
 from poptalk.net.dial import Deadline, dial
 from poptalk.net.endpoint import Target
-from poptalk.net.errors import (
-    CLOSED_BY_SERVER,
-    CLOSED_BY_US,
-    GAVE_UP_TLS,
-    TLS_CUT_BY_SERVER,
-    TLS_PORT_HINT,
-    ConnectionLost,
-    Ending,
-    TlsFailed,
-    ending_in_clear,
-    ending_of,
-)
+from poptalk.net.errors import ConnectionLost, Ending, TlsFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,8 +119,9 @@ class Link:
         except OSError as error:
             if self._layer is not None:
                 self._look_for_alert(self._layer)
+            ending = errors.ending_of(error)
             raise ConnectionLost(
-                f"Nothing can be sent to {self.target} any more: {ending_of(error)}. Connect again."
+                f"Nothing can be sent to {self.target} any more: {ending}. Connect again."
             ) from error
 
     def _look_for_alert(self, layer: TlsLayer) -> None:
@@ -188,7 +179,7 @@ class Link:
             came = awaited() if awaited is not None else ""
             said = f"sent no more than {came}" if came else "said nothing"
             silent = self._first is None and self._layer is None
-            advice = TLS_PORT_HINT if silent else _BUSY
+            advice = errors.TLS_PORT_HINT if silent else _BUSY
             raise ConnectionLost(
                 f"{self.target} has {said} for {self.timeout:g} s. {advice}"
             ) from None
@@ -222,7 +213,7 @@ class Link:
         Closing it again does no harm.
         """
         if self.ending is None:
-            self.ending = CLOSED_BY_US
+            self.ending = errors.CLOSED_BY_US
         if self._sock.fileno() < 0:
             return
         if self._layer is not None:
@@ -247,15 +238,15 @@ class Link:
         if self._first is None and data:
             self._first = data[:2]
         elif not data and self._layer is None:
-            self.ending = ending_in_clear(self._first, error)
+            self.ending = errors.ending_in_clear(self._first, error)
         elif not data:
-            self.ending = TLS_CUT_BY_SERVER if error is None else ending_of(error)
+            self.ending = errors.TLS_CUT_BY_SERVER if error is None else errors.ending_of(error)
         return data
 
     def _receive_plaintext(self, layer: TlsLayer) -> bytes:
         """Return the plaintext of the next octets; at the end nothing, and `ending` is set."""
         if layer.ended:
-            self.ending = CLOSED_BY_SERVER
+            self.ending = errors.CLOSED_BY_SERVER
             return b""
         if layer.failure is None:
             data = self._receive_octets()
@@ -294,7 +285,7 @@ class Link:
             raise tls_errors.broke_in_handshake(error, peer=peer, upgrading=upgrading) from error
         finally:
             if not done:
-                self.ending = GAVE_UP_TLS
+                self.ending = errors.GAVE_UP_TLS
                 self.close()
         assert layer.facts is not None
         self.tls = layer.facts

@@ -168,7 +168,7 @@ def _advice(target: Target, errors: list[OSError]) -> str:
     if target.source is not None and (codes & _WRONG_SOURCE or socket.gaierror in kinds):
         return (
             f"{printable(target.source)}, which --source names, isn't an address of this machine "
-            "that leads there."
+            "with a route there."
         )
     if ConnectionRefusedError in kinds:
         return f"nothing listens there. {PORT_HINT}"
@@ -176,12 +176,12 @@ def _advice(target: Target, errors: list[OSError]) -> str:
         return f"something there takes connections and drops them at once. {PORT_HINT}"
     if TimeoutError in kinds:
         return (
-            "it is down, or a firewall swallows what is sent to it. "
+            "it is down, or a firewall drops what is sent to it. "
             f"{PORT_HINT} A longer --timeout may help."
         )
     if codes & {errno.EACCES, errno.EPERM}:
         return "this machine does not let the connection out. Does a local firewall forbid it?"
-    return "no way leads there. Is this machine on the network, and is the address right?"
+    return "there is no route to it. Is this machine on the network, and is the address right?"
 
 
 _WRONG_SOURCE = {errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT}
@@ -212,23 +212,21 @@ def _look_up(target: Target, deadline: Deadline) -> list[Address]:
         raise _look_up_failed(target, error) from None
 
 
-def _in_time(
-    work: Callable[[], T], deadline: Deadline, *, undo: Callable[[T], object] = lambda _: None
-) -> T:
+def in_a_thread(
+    work: Callable[[], T], *, done: Callable[[], object], undo: Callable[[T], object]
+) -> list[T | Exception | None]:
     """Run what cannot be interrupted in a thread of its own, which is never joined.
 
     Args:
         work: what to run.
-        deadline: until when to wait.
+        done: called in the thread when it has run.
         undo: takes a result that comes too late.
 
-    Raises:
-        TimeoutError: it isn't done in time.
+    Returns:
+        A list whose first entry counts: the thread adds its result or exception, and the caller adds
+        None when it isn't wanted anymore.
     """
     outcome: list[T | Exception | None] = []
-    """The first entry counts: the thread's outcome, or None once time was up."""
-    done = _thread.allocate_lock()
-    done.acquire()
 
     def run() -> None:
         try:
@@ -239,10 +237,24 @@ def _in_time(
             outcome.append(result)
             if outcome[0] is None:
                 undo(result)
-        done.release()
+        done()
 
     # Not the threading module: importing it costs a piped session a millisecond.
     _thread.start_new_thread(run, ())
+    return outcome
+
+
+def _in_time(
+    work: Callable[[], T], deadline: Deadline, *, undo: Callable[[T], object] = lambda _: None
+) -> T:
+    """Run what cannot be interrupted, but wait for it only until a deadline.
+
+    Raises:
+        TimeoutError: it isn't done in time.
+    """
+    done = _thread.allocate_lock()
+    done.acquire()
+    outcome = in_a_thread(work, done=done.release, undo=undo)
     left = deadline.left()
     if not done.acquire(timeout=-1 if left is None else left):
         outcome.append(None)
@@ -319,7 +331,7 @@ def host_name(target: Target) -> bytes:
     labels = name.removesuffix(b".").split(b".")
     if b":" not in name and not all(0 < len(label) <= LABEL_LIMIT for label in labels):
         raise ConnectFailed(
-            f'"{shown}" isn\'t a host name: between two dots are 1 to {LABEL_LIMIT} characters.'
+            f'"{shown}" isn\'t a host name: between two dots there are 1 to {LABEL_LIMIT} characters.'
         )
     if len(name) > NAME_LIMIT:
         raise ConnectFailed(
@@ -350,7 +362,7 @@ def _dial_through(proxy: Proxy, target: Target, timeout: float | None) -> socket
     except TimeoutError:
         raise ConnectFailed(
             f"{_begin(proxy)} did not reach {target} within {timeout or 0:g} s. It may be busy, or "
-            "swallow what is for this port; a longer --timeout may help."
+            "drop connections to this port; a longer --timeout may help."
         ) from None
     except OSError as error:
         raise ConnectFailed(

@@ -15,6 +15,7 @@ from poptalk.pop3.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from poptalk.net.tls_settings import TlsSettings
 
@@ -112,7 +113,7 @@ class Target(Value):
         return peer_name(bare_host(self.host), self.port)
 
 
-class Way(Value):
+class ConnectOptions(Value):
     """How to reach a server, and what to ask of it, whatever its host and port."""
 
     family: int = 0
@@ -143,7 +144,7 @@ class Way(Value):
     """Seconds until the connection must be made; None where the general limit holds."""
 
 
-class Destination(Way):
+class Destination(ConnectOptions):
     """A server, and how to reach it."""
 
     host: str
@@ -157,7 +158,7 @@ class Destination(Way):
 
     def __str__(self) -> str:
         where = f"{self.host} port {self.port}" if self.path is None else str(self.target)
-        return where if self.proxy is None else f"{where} by way of {self.proxy}"
+        return where if self.proxy is None else f"{where} through {self.proxy}"
 
     @property
     def name(self) -> str:
@@ -216,47 +217,39 @@ class Destination(Way):
             client_context(self.tls_settings())
 
 
-DIRECT = Way()
+DIRECT = ConnectOptions()
 """The usual way."""
 
 
-def parse_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
+def parse_destination(words: Sequence[str], options: ConnectOptions = DIRECT) -> Destination:
     """Read a target as it was typed.
 
     Args:
         words: a host and perhaps a port, or a URL; with a unix socket nothing, or a host alone.
-        way: how to reach it.
+        options: how to reach it.
 
     Raises:
         BadDestination: it cannot be read; the sentence says what would be right.
     """
-    if way.path is not None:
+    if options.path is not None:
         words = words or ("localhost",)
     if not 1 <= len(words) <= 2:
         raise BadDestination("give a host and perhaps a port, or a URL such as pop3s://host")
     words = target_words(words[0]) if len(words) == 1 else words
-    host, port, user, mechanism, tls = words[0], None, None, None, way.tls
-    if "://" in host:
-        host, port, user, mechanism, scheme_tls = _parse_url(host)
-        tls = tls or scheme_tls
+    fields = {field: getattr(options, field) for field in ConnectOptions._fields}
+    fields |= _parse_url(words[0], options) if "://" in words[0] else {"host": words[0]}
     if len(words) == 2:
         if words[0].isdigit() and not words[1].isdigit():
             raise BadDestination(
                 f"the host comes first, and the port after it: {words[1]} {words[0]}"
             )
-        port = _parse_port(words[1])
-    if not bare_host(host):
+        fields["port"] = _parse_port(words[1])
+    if not bare_host(fields["host"]):
         raise BadDestination("the host is empty: give a name such as mail.example.org")
-    options = {field: getattr(way, field) for field in Way._fields}
-    destination = Destination(
-        **{**options, "tls": tls},
-        host=host,
-        port=port if port is not None else usual_port(tls=tls),
-        user=user,
-        mechanism=mechanism,
-        label=way.path if way.path is not None and host == "localhost" else None,
-    )
-    return consistent(destination)
+    if options.path is not None and fields["host"] == "localhost":
+        fields["label"] = options.path
+    fields.setdefault("port", usual_port(tls=fields["tls"]))
+    return consistent(Destination(**fields))
 
 
 def consistent(destination: Destination) -> Destination:
@@ -293,7 +286,8 @@ def target_words(target: str) -> list[str]:
     return [host, port] if colon and plain and "://" not in target else [target]
 
 
-def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]:
+def _parse_url(url: str, options: ConnectOptions) -> dict[str, Any]:
+    """Read the fields of a destination that a URL has."""
     from urllib.parse import unquote, urlsplit
 
     try:
@@ -320,16 +314,17 @@ def _parse_url(url: str) -> tuple[str, int | None, str | None, str | None, bool]
         raise BadDestination(
             "the name in this URL has a line end or NUL in it, which no login can carry"
         )
-    name, equals, mechanism = rest.partition("=")
-    if name.upper() != "AUTH" or not equals or mechanism == "*":
-        mechanism = ""
-    return (
-        parts.hostname or "",
-        port,
-        user or None,
-        unquote(mechanism).upper().removeprefix("+") or None,
-        _SCHEMES[parts.scheme],
-    )
+    fields: dict[str, Any] = {
+        "host": parts.hostname or "",
+        "user": user or None,
+        "tls": options.tls or _SCHEMES[parts.scheme],
+    }
+    name, _, mechanism = rest.partition("=")
+    if name.upper() == "AUTH" and mechanism != "*":
+        fields["mechanism"] = unquote(mechanism).upper().removeprefix("+") or None
+    if port is not None:
+        fields["port"] = port
+    return fields
 
 
 def password_in_url(text: str) -> int | None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from poptalk.config import Table, TomlError, TomlFile, config_directory
 from poptalk.net import endpoint
-from poptalk.net.endpoint import DIRECT, BadDestination, Destination, Way
+from poptalk.net.endpoint import DIRECT, BadDestination, ConnectOptions, Destination
 from poptalk.net.errors import printable
 
 if TYPE_CHECKING:
@@ -130,26 +130,26 @@ def servers_file() -> Path:
     return config_directory() / FILE_NAME
 
 
-def find_destination(words: Sequence[str], way: Way = DIRECT) -> Destination:
+def find_destination(words: Sequence[str], options: ConnectOptions = DIRECT) -> Destination:
     """Read a target: the name of a saved server, or what `endpoint.parse_destination` takes.
 
     Args:
         words: the target.
-        way: how to reach it; it overrides what is saved wherever it isn't the usual.
+        options: how to reach it; it overrides what is saved wherever it isn't the usual.
 
     Raises:
         BadDestination: it cannot be read; the sentence says what would be right.
     """
-    saved = find_server(words[0], way) if len(words) == 1 else None
-    return saved or endpoint.parse_destination(words, way)
+    saved = find_server(words[0], options) if len(words) == 1 else None
+    return saved or endpoint.parse_destination(words, options)
 
 
-def find_server(name: str, way: Way = DIRECT) -> Destination | None:
+def find_server(name: str, options: ConnectOptions = DIRECT) -> Destination | None:
     """Return the server of that name, None if there is none.
 
     Args:
         name: as it is in the file.
-        way: what the command line says; it overrides the file wherever it isn't the usual.
+        options: those of the command line; it overrides the file wherever it isn't the usual.
 
     Raises:
         BadDestination: a mistake in the file, with its line and key.
@@ -164,8 +164,10 @@ def find_server(name: str, way: Way = DIRECT) -> Destination | None:
         fields = _read_entry(file.table(file.names).table(name, allowed=KEYS))
     except TomlError as error:
         raise BadDestination(str(error)) from error
-    given = {field: getattr(way, field) for field in Way._fields}
-    given = {field: value for field, value in given.items() if value != Way._defaults[field]}
+    given = {field: getattr(options, field) for field in ConnectOptions._fields}
+    given = {
+        field: value for field, value in given.items() if value != ConnectOptions._defaults[field]
+    }
     # --tls on the command line means it instead of STLS, and the other way round.
     if "tls" in given or "starttls" in given:
         fields |= {"tls": False, "starttls": False}

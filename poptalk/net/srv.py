@@ -1,4 +1,4 @@
-"""Finding a domain's POP3 server in the DNS (RFC 6186), by way of the optional dnspython.
+"""Finding a domain's POP3 server in the DNS (RFC 6186), with the optional dnspython.
 
 A domain publishes SRV records (RFC 2782) under two names: ``_pop3s._tcp`` for TLS at once and
 ``_pop3._tcp`` for the port where STLS may follow.  If both are there, TLS at once is preferred.  A

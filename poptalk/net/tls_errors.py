@@ -35,9 +35,7 @@ CLEAR_SHOWN = 60
 
 INSECURE = "--insecure goes on without proof of who answers"
 PORT_ADVICE = "Is this a port for TLS? POP3 over TLS is 995, STLS is typed on 110."
-_AFTER_STLS = (
-    "Its +OK to STLS was a promise that it does not keep; perhaps --tls on port 995 works."
-)
+_AFTER_STLS = "It said +OK to STLS, but doesn't do TLS; perhaps --tls on port 995 works."
 _OWN_WORDS = "That is all it says; its log may say more."
 _UPDATE = (
     "poptalk speaks TLS 1.2 and 1.3, or what --tls-min says: the server may be too old, or have no "
@@ -62,7 +60,7 @@ _EXPLAINED = {
     "SSLV3_ALERT_HANDSHAKE_FAILURE": (
         "{}",
         "It may find no version or cipher that suits both sides (--tls-min), have no certificate, or "
-        "want one of yours (--client-cert).",
+        "want a client certificate (--client-cert).",
     ),
 }
 """By OpenSSL's reason: what that means, `{}` standing for its own words, and what to try."""
@@ -85,9 +83,9 @@ def _about_ours(error: ssl.SSLError) -> str:
     """Say what is wrong with our client certificate; empty where the server's alert isn't about it."""
     reason = error.reason or ""
     if reason.endswith(_NO_CLIENT_CERTIFICATE):
-        return "The server wants a certificate of yours: name its file with --client-cert."
+        return "The server wants a client certificate: name its file with --client-cert."
     if reason.endswith(_REFUSALS):
-        return "It says that of a certificate of yours: look at --client-cert."
+        return "It means your client certificate: check --client-cert."
     return ""
 
 
@@ -134,15 +132,15 @@ def _verdict(
         )
     if code == SELF_SIGNED_IN_CHAIN:
         return (
-            "goes back to an authority that signed itself and is not trusted here",
+            "leads to a self-signed authority that is not trusted here",
             "If that authority is yours, name its certificate with --ca-file",
         )
     if code in UNKNOWN_ISSUER and len(chain) == 1:
         signed_by = f" by {facts.issuer}" if facts else ""
         return (
             f"came alone, and was signed{signed_by}, which is unknown here",
-            "The server should send the certificates in between as well (its chain); or the "
-            "authority is your own, then name its certificate with --ca-file",
+            "The server should also send the certificates in between (its chain); or, if the "
+            "authority is your own, name its certificate with --ca-file",
         )
     if code in UNKNOWN_ISSUER:
         return (
@@ -160,7 +158,7 @@ def _verdict(
         names = f"it is for {list_names(facts.names)}, " if facts else ""
         return (
             f"is for another host: {names}not for {server_name}",
-            "Connect under a name that it is for, if that is the same server",
+            "Connect by a name that it is for, if that is the same server",
         )
     if code in TOO_WEAK:
         return f"is too weak: {printable(error.verify_message)}", _WEAK
@@ -193,9 +191,9 @@ def _out_of_time(chain: tuple[bytes, ...], *, expired: bool) -> tuple[str, str, 
             if number == 1:
                 return failed, advice, der
             return (
-                f"is signed by way of one that {failed}: certificate {number} of {len(chain)} in its "
-                f"chain, {facts.subject}",
-                "The server needs a new one of that in its chain",
+                f"depends on one that {failed}: certificate {number} of {len(chain)} in its chain, "
+                f"{facts.subject}",
+                "The server needs a new one in its chain",
                 der,
             )
     own = chain[0] if chain else b""

@@ -99,23 +99,23 @@ class Deadlines:
     def __init__(self, present: Iterable[HasDeadline]) -> None:
         self._present = present
         self._timer: asyncio.TimerHandle | None = None
-        self._next_look = math.inf
+        self._next_check = math.inf
 
     def note(self, deadline: float) -> None:
         """Take note of a new deadline, by the clock of the running loop."""
-        if deadline < self._next_look:
+        if deadline < self._next_check:
             self.cancel()
-            self._next_look = deadline
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
+            self._next_check = deadline
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._check)
 
     def cancel(self) -> None:
         """Forget all deadlines."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
-        self._next_look = math.inf
+        self._next_check = math.inf
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = asyncio.get_running_loop().time()
         # A connection that is dropped may then have another deadline, and a nearer one.
         self.cancel()
@@ -264,7 +264,7 @@ def _listening_socket(host: str, port: int) -> socket.socket:
 
 
 QUIET_SECONDS, ASK_SECONDS, TIMES = 20, 5, 4
-"""Silence after which the system asks for a client, seconds between questions, and their number."""
+"""The silence after which the system asks whether a client is there, how often, and how many times."""
 
 
 def _ask_whether_clients_are_there(sock: socket.socket) -> None:

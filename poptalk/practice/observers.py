@@ -13,17 +13,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from poptalk.pop3.server.events import (
-    CommandReceived,
-    EndReason,
-    NegativeReply,
-    OverlongLineReceived,
-    ResponseReceived,
-)
+from poptalk.pop3.server import events
+from poptalk.pop3.server.events import EndReason
 from poptalk.terminal.screen import ScreenClosed
 
 if TYPE_CHECKING:
-    from poptalk.pop3.server.events import ServerEvent
     from poptalk.practice.accounts import Account
 
 
@@ -70,7 +64,7 @@ class Peer:
 class Observer:
     """Observes one session; this one ignores it all."""
 
-    def told(self, event: ServerEvent) -> None:
+    def told(self, event: events.ServerEvent) -> None:
         """Take note of an event of the server core, before the driver acts on it."""
 
     def logged_in(self, account: Account) -> None:
@@ -119,11 +113,11 @@ class _SessionRecorder(Observer):
     def __init__(self, session: RecordedSession) -> None:
         self._session = session
 
-    def told(self, event: ServerEvent) -> None:
+    def told(self, event: events.ServerEvent) -> None:
         match event:
-            case CommandReceived():
+            case events.CommandReceived():
                 self._session.commands.append(event.command.line)
-            case ResponseReceived():
+            case events.ResponseReceived():
                 self._session.commands.append(event.line)
 
     def logged_in(self, account: Account) -> None:
@@ -180,10 +174,10 @@ class _Tally(Observer):
         self._octets_in = 0
         self._octets_out = 0
 
-    def told(self, event: ServerEvent) -> None:
+    def told(self, event: events.ServerEvent) -> None:
         # A response within AUTH is part of a command.
-        self._commands += isinstance(event, CommandReceived | OverlongLineReceived)
-        self._refused += isinstance(event, NegativeReply)
+        self._commands += isinstance(event, events.CommandReceived | events.OverlongLineReceived)
+        self._refused += isinstance(event, events.NegativeReply)
 
     def logged_in(self, account: Account) -> None:
         self._user = account.name

@@ -116,7 +116,7 @@ class _Renderer:
     """
 
     def __init__(self) -> None:
-        self._spelt_out: set[str] = set()
+        self._addresses_shown: set[str] = set()
 
     def blocks(
         self, nodes: Sequence[SyntaxTreeNode], width: int, *, tight: bool = False
@@ -218,9 +218,9 @@ class _Renderer:
         address = str(node.attrs.get("href") or node.attrs.get("src") or "")
         shown = list(self.inline(node.children, style))
         yield from shown
-        if address and address not in self._spelt_out and address != plain_text(shown):
+        if address and address not in self._addresses_shown and address != plain_text(shown):
             yield style, f" ({address})"
-        self._spelt_out.add(address)
+        self._addresses_shown.add(address)
 
 
 def _words(pieces: Iterable[Fragment]) -> list[_Word]:

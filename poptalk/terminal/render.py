@@ -15,17 +15,9 @@ from enum import Enum
 
 from poptalk.pop3 import commands
 from poptalk.pop3.commands import Field, Span
-from poptalk.terminal import lexer
+from poptalk.terminal import lexer, safe
 from poptalk.terminal.lexer import Part
-from poptalk.terminal.safe import (
-    Fragment,
-    Fragments,
-    harmless,
-    harmless_pieces,
-    octet_pieces,
-    rows,
-    wrap,
-)
+from poptalk.terminal.safe import Fragment, Fragments, harmless_pieces, octet_pieces
 
 CLIENT_MARK: Fragment = ("client", "C: ")
 SERVER_MARK: Fragment = ("server", "S: ")
@@ -153,8 +145,8 @@ def note(
     style, mark = kind.name.lower(), kind.value
     lines: list[Fragments] = []
     for paragraph in text.split("\n"):
-        words = harmless(paragraph)
-        rows = [words] if columns is None else wrap(words, max(1, columns - len(mark)))
+        words = safe.harmless(paragraph)
+        rows = [words] if columns is None else safe.wrap(words, max(1, columns - len(mark)))
         lines += ([(style, mark + row)] for row in rows)
     return lines
 
@@ -220,7 +212,7 @@ class Budget:
         """Spend the rows that a line fills; False when there were none left."""
         if self.left <= 0:
             return False
-        self.left -= rows(text, self.columns)
+        self.left -= safe.rows(text, self.columns)
         return True
 
 

@@ -10,7 +10,7 @@ from poptalk.cli.options import COMMANDS, LESSONS, CliCommand, Option
 from poptalk.diff.diff import DiffSettings
 from poptalk.lesson.document.parser import DEFAULT_PERSONA
 from poptalk.lesson.ui.start import DEFAULT_MAILBOX
-from poptalk.net.endpoint import Destination, Way
+from poptalk.net.endpoint import ConnectOptions, Destination
 from poptalk.net.saved import KEYS
 from poptalk.play.start import PlaySettings
 from poptalk.pop3.values import Value
@@ -22,13 +22,13 @@ from poptalk.tap.tap import TapSettings
 PRACTICE = {"persona", "maildrop", "faults"}
 
 TAKEN: dict[str, tuple[tuple[type[Value], ...], set[str]]] = {
-    "connect": ((Way, ShellSettings), {"target", "srv", "save", *PRACTICE}),
-    "learn": ((Way, ShellSettings), {"target", "lesson", "again"}),
-    "play": ((Way, ShellSettings, PlaySettings), {"target", "script", "show_notes"}),
-    "run": ((Way, RunSettings), {"target", "file"}),
-    "diff": ((Way, DiffSettings), {"a", "b"}),
-    "check": ((Way, CheckSettings), {"target", *PRACTICE}),
-    "tap": ((Way, TapSettings), {"target", *PRACTICE}),
+    "connect": ((ConnectOptions, ShellSettings), {"target", "srv", "save", *PRACTICE}),
+    "learn": ((ConnectOptions, ShellSettings), {"target", "lesson", "again"}),
+    "play": ((ConnectOptions, ShellSettings, PlaySettings), {"target", "script", "show_notes"}),
+    "run": ((ConnectOptions, RunSettings), {"target", "file"}),
+    "diff": ((ConnectOptions, DiffSettings), {"a", "b"}),
+    "check": ((ConnectOptions, CheckSettings), {"target", *PRACTICE}),
+    "tap": ((ConnectOptions, TapSettings), {"target", *PRACTICE}),
     "serve": ((ServeSettings,), set()),
 }
 """The values that each command fills with its fields, and the fields that it uses otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import gc
 import socket
@@ -225,7 +226,7 @@ async def test_cancelled_in_the_moment_in_which_the_socket_is_there(
 ) -> None:
     dialled = socket.socket()
     monkeypatch.setattr(async_connection, "dial", lambda *_target, **_timeout: dialled)
-    monkeypatch.setattr(threading.Thread, "start", threading.Thread.run)
+    monkeypatch.setattr(_thread, "start_new_thread", lambda work, arguments: work(*arguments))
     task = asyncio.create_task(connect(Target(host="127.0.0.1", port=110), Heard(), timeout=5))
     await asyncio.sleep(0)
     asyncio.get_running_loop().call_soon(task.cancel)

@@ -4,9 +4,9 @@ import pytest
 
 from poptalk.net.endpoint import (
     BadDestination,
+    ConnectOptions,
     Destination,
     UsageError,
-    Way,
     parse_destination,
     parse_proxy,
 )
@@ -32,9 +32,9 @@ def test_targets(words: list[str], host: str, port: int, tls: bool, user: str | 
 
 
 def test_tls_changes_the_port_unless_one_is_given() -> None:
-    assert parse_destination(["host"], Way(tls=True)).port == 995
-    assert parse_destination(["host", "110"], Way(tls=True)).port == 110
-    assert parse_destination(["pop3://host"], Way(tls=True)).port == 995
+    assert parse_destination(["host"], ConnectOptions(tls=True)).port == 995
+    assert parse_destination(["host", "110"], ConnectOptions(tls=True)).port == 110
+    assert parse_destination(["pop3://host"], ConnectOptions(tls=True)).port == 995
 
 
 @pytest.mark.parametrize(
@@ -112,20 +112,25 @@ def test_a_url_may_name_the_mechanism(url: str, mechanism: str | None) -> None:
 
 
 def test_a_unix_socket_needs_no_host() -> None:
-    found = parse_destination([], Way(path="/run/pop3"))
+    found = parse_destination([], ConnectOptions(path="/run/pop3"))
     assert found.target.path == "/run/pop3"
     assert found.name == "/run/pop3"
     assert found.is_loopback
-    assert parse_destination(["mail.example.org"], Way(path="/run/pop3")).name == "mail.example.org"
+    assert (
+        parse_destination(["mail.example.org"], ConnectOptions(path="/run/pop3")).name
+        == "mail.example.org"
+    )
 
 
 def test_the_way_goes_into_target_and_terms() -> None:
     proxy = parse_proxy("socks5h://127.0.0.1:1080")
-    way = Way(source="192.0.2.1", proxy=proxy, server_name="mx", pins=("ab" * 32,), tls_min="1.3")
+    way = ConnectOptions(
+        source="192.0.2.1", proxy=proxy, server_name="mx", pins=("ab" * 32,), tls_min="1.3"
+    )
     found = parse_destination(["127.0.0.1"], way)
     assert (found.target.source, found.target.proxy) == ("192.0.2.1", proxy)
     assert not found.is_loopback
-    assert str(found) == "127.0.0.1 port 110 by way of the proxy socks5h://127.0.0.1:1080"
+    assert str(found) == "127.0.0.1 port 110 through the proxy socks5h://127.0.0.1:1080"
     terms = found.tls_settings()
     assert (terms.server_name, terms.minimum, len(terms.pins)) == ("mx", "1.3", 1)
 
@@ -133,12 +138,12 @@ def test_the_way_goes_into_target_and_terms() -> None:
 @pytest.mark.parametrize(
     ("way", "said"),
     [
-        (Way(tls=True, starttls=True), "exclude each other"),
-        (Way(client_key="k.pem"), "without --client-cert"),
-        (Way(pins=("nonsense",)), "isn't a pin"),
+        (ConnectOptions(tls=True, starttls=True), "exclude each other"),
+        (ConnectOptions(client_key="k.pem"), "without --client-cert"),
+        (ConnectOptions(pins=("nonsense",)), "isn't a pin"),
     ],
 )
-def test_ways_that_make_no_sense(way: Way, said: str) -> None:
+def test_ways_that_make_no_sense(way: ConnectOptions, said: str) -> None:
     with pytest.raises(BadDestination, match=said):
         parse_destination(["host"], way).check_tls_files()
 

@@ -110,7 +110,7 @@ def test_one_address_that_does_not_answer() -> None:
 
 @pytest.mark.parametrize(
     ("code", "advice"),
-    [(errno.EHOSTUNREACH, "no way leads there"), (errno.EPERM, "a local firewall")],
+    [(errno.EHOSTUNREACH, "there is no route to it"), (errno.EPERM, "a local firewall")],
 )
 def test_one_address_that_is_out_of_reach(code: int, advice: str) -> None:
     target = Target(host="mail.example.org", port=110)
@@ -124,8 +124,8 @@ def test_one_address_that_is_out_of_reach(code: int, advice: str) -> None:
     ("host", "says"),
     [
         ("", "The host is empty"),
-        ("a..b", "between two dots are 1 to 63"),
-        ("x" * 64, "between two dots are 1 to 63"),
+        ("a..b", "between two dots there are 1 to 63"),
+        ("x" * 64, "between two dots there are 1 to 63"),
         (".".join(["x" * 60] * 5), "at most 253"),
         ("two words", "isn't a host name"),
         ("bob@example.org", "isn't a host name"),

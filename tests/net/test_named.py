@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from poptalk.net.endpoint import BadDestination, Destination, Proxy, Way, parse_proxy
+from poptalk.net.endpoint import BadDestination, ConnectOptions, Destination, Proxy, parse_proxy
 from poptalk.net.saved import find_destination, find_server, save_server, servers_file
 
 
@@ -52,7 +52,7 @@ def test_a_name_stands_for_all_that_was_saved() -> None:
 def test_what_is_typed_goes_before_what_is_saved() -> None:
     write('[work]\nhost = "h"\nstarttls = true\nsource = "127.0.0.1"\ntls-min = "1.3"\n')
     assert find_destination(["work"]).starttls
-    typed = find_destination(["work"], Way(tls=True, tls_min="1.2"))
+    typed = find_destination(["work"], ConnectOptions(tls=True, tls_min="1.2"))
     assert (typed.tls, typed.starttls, typed.port) == (True, False, 995)
     assert (typed.tls_min, typed.source) == ("1.2", "127.0.0.1")
 

@@ -152,7 +152,7 @@ def test_what_came_before_a_broken_record_is_not_lost(identity: ServerIdentity) 
         (
             certificates.wrong_host,
             f"is for another host: it is for {OTHER_NAME}, not for localhost",
-            "Connect under a name that it is for",
+            "Connect by a name that it is for",
         ),
     ],
 )
@@ -192,7 +192,7 @@ def test_a_private_authority_in_the_chain_is_named_as_such(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     joined = JoinedLayers(client(identity), TlsLayer(context, server_side=True))
-    with pytest.raises(TlsFailed, match="goes back to an authority that signed itself"):
+    with pytest.raises(TlsFailed, match="leads to a self-signed authority"):
         joined.exchange()
 
 
@@ -215,7 +215,7 @@ def test_a_missing_intermediate_is_told_from_an_unknown_authority(tmp_path: Path
     own, intermediate = (pem.bytes() for pem in leaf.cert_chain_pems[:2])
     stranger = certificates.authority(tmp_path).ca_file
     assert "came alone" in failure(chain=own, trusted=root_file)
-    assert "should send the certificates in between" in failure(chain=own, trusted=root_file)
+    assert "should also send the certificates in between" in failure(chain=own, trusted=root_file)
     assert "leads up to an authority that is unknown" in failure(
         chain=own + intermediate, trusted=stranger
     )

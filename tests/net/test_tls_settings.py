@@ -85,7 +85,9 @@ def test_a_pin_that_does_not_match_has_its_own_sentence(
     assert any(line.startswith("SHA-256") for line in failed.value.certificate)
 
 
-@pytest.mark.parametrize("text", ["", "AB:CD", "sha256//AAAA", "sha256//!", "z" * 64, "\x1b" * 64])
+@pytest.mark.parametrize(
+    "text", ["", "AB:CD", "sha256//AAAA", "sha256//!", "sha256//é", "z" * 64, "\x1b" * 64]
+)
 def test_what_is_no_pin(text: str) -> None:
     with pytest.raises(ValueError, match="isn't a pin") as refused:
         parse_pin(text)
@@ -197,7 +199,7 @@ def test_weak_keys_are_told_from_a_wrong_port() -> None:
     [
         ("TLSV1_ALERT_INTERNAL_ERROR", False, "the other side says: internal error"),
         ("SSLV3_ALERT_BAD_RECORD_MAC", False, "the other side says: bad record mac"),
-        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", True, "Its +OK to STLS"),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", True, "It said +OK to STLS"),
         ("WRONG_VERSION_NUMBER", False, "port for TLS"),
     ],
 )
@@ -212,8 +214,8 @@ def test_advice_suits_what_came(reason: str, said: str, *, upgrading: bool) -> N
 @pytest.mark.parametrize(
     ("reason", "advice"),
     [
-        ("TLSV1_ALERT_UNKNOWN_CA", "a certificate of yours: look at --client-cert"),
-        ("SSLV3_ALERT_CERTIFICATE_REVOKED", "a certificate of yours: look at --client-cert"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "your client certificate: check --client-cert"),
+        ("SSLV3_ALERT_CERTIFICATE_REVOKED", "your client certificate: check --client-cert"),
         ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "name its file with --client-cert"),
     ],
 )

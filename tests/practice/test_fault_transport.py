@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poptalk.practice.faults.connection import DRIP_OCTETS
 from poptalk.practice.faults.fault import Action, EarlyEnd, Fault, Pause
+from poptalk.practice.faults.faults import DRIP_OCTETS
 from poptalk.practice.faults.plan import FaultPlan, read_rule
 from poptalk.practice.server import Server
 from tests.practice.talking import SECONDS, connected, greeted

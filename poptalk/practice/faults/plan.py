@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 from poptalk.pop3.commands import Command, State
 from poptalk.pop3.server.texts import Occasion
 from poptalk.pop3.server.transaction import Maildrop
-from poptalk.practice.faults import connection, replies
+from poptalk.practice.faults import faults
 from poptalk.practice.faults.fault import About, Action, Fault, ServerHooks
 
 if TYPE_CHECKING:
@@ -37,13 +37,12 @@ if TYPE_CHECKING:
 
 
 def _load() -> dict[str, type[Fault]]:
-    classes: dict[str, type[Fault]] = {**vars(connection), **vars(replies)}
     text = resources.files("poptalk.practice.faults").joinpath("faults.toml")
-    faults = {}
+    table = {}
     for name, said in tomllib.loads(text.read_text(encoding="utf-8")).items():
-        fault = faults[name] = classes["".join(map(str.capitalize, name.split("-")))]
+        fault = table[name] = getattr(faults, name.title().replace("-", ""))
         fault.about = About(name=name, **said)
-    return faults
+    return table
 
 
 FAULTS: Mapping[str, type[Fault]] = _load()
@@ -116,12 +115,13 @@ class Rule:
         """Whether it is for every account and every connection."""
         return self.account is None and self.connections is None
 
-    def meets(self, other: Rule) -> bool:
+    def overlaps(self, other: Rule) -> bool:
         """Tell whether both can apply to the same session."""
         if self.account is not None and other.account is not None:
             return self.account == other.account
         if self.connections is not None and other.connections is not None:
-            return bool({*self.connections} & {*other.connections})
+            one, two = self.connections, other.connections
+            return max(one.start, two.start) < min(one.stop, two.stop)
         return True
 
 
@@ -264,7 +264,7 @@ def _read_fault(text: str, what: str) -> Fault:
 
 def _check_together(one: Rule, other: Rule) -> None:
     """Refuse two rules if a session could get both, but can have only one."""
-    if not one.meets(other):
+    if not one.overlaps(other):
         return
     if type(one.fault) is type(other.fault):
         raise FaultError(

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from poptalk.net.endpoint import DIRECT, Destination, UsageError, Way, consistent, usual_port
+from poptalk.net import endpoint
+from poptalk.net.endpoint import ConnectOptions, Destination, UsageError
 from poptalk.net.saved import find_destination, find_server
 from poptalk.pop3.commands import VERBS, State, Verb
 from poptalk.pop3.events import Sent
@@ -325,7 +326,7 @@ def _open(shell: Shell, argument: str) -> None:
     if places:
         # A saved server has options of its own; those of the session are for another server.
         saved = len(places) == 1 and find_server(places[0]) is not None
-        before = DIRECT if saved or shell.destination is None else shell.destination
+        before = endpoint.DIRECT if saved or shell.destination is None else shell.destination
         destination = find_destination(places, _way_to_another(before, places[0], flags))
     elif shell.destination is None:
         raise LocalError("name a server: :open mail.example.org 110")
@@ -340,13 +341,13 @@ def _again(before: Destination, flags: set[str]) -> Destination:
     fields = {name: getattr(before, name) for name in kind._fields}
     if flags & {"--tls", "--starttls"}:
         fields |= {"tls": "--tls" in flags, "starttls": "--starttls" in flags}
-    if before.port == usual_port(tls=before.tls):
-        fields["port"] = usual_port(tls=fields["tls"])
+    if before.port == endpoint.usual_port(tls=before.tls):
+        fields["port"] = endpoint.usual_port(tls=fields["tls"])
     fields["verify"] = before.verify and "--insecure" not in flags
-    return consistent(kind(**fields))
+    return endpoint.consistent(kind(**fields))
 
 
-def _way_to_another(before: Way, place: str, flags: Collection[str]) -> Way:
+def _way_to_another(before: ConnectOptions, place: str, flags: Collection[str]) -> ConnectOptions:
     """Return the options for another server: those of before, except what concerned only that server.
 
     Args:
@@ -354,14 +355,14 @@ def _way_to_another(before: Way, place: str, flags: Collection[str]) -> Way:
         place: the host or the URL.
         flags: what was typed with it.
     """
-    way = {name: getattr(before, name) for name in Way._fields}
+    way = {name: getattr(before, name) for name in ConnectOptions._fields}
     way |= {"path": None, "server_name": None, "pins": ()}
     way["tls"] = "--tls" in flags
     way["verify"] = "--insecure" not in flags
     # Someone who demanded TLS once must not lose it unawares.
     at_once = way["tls"] or place.startswith(("pop3s:", "pops:"))
     way["starttls"] = "--starttls" in flags or (before.starttls and not at_once)
-    return Way(**way)
+    return ConnectOptions(**way)
 
 
 @local("close")
