@@ -84,7 +84,7 @@ def play_keys(demo: Demo, shell_keys: KeyBindingsBase | None) -> KeyBindingsBase
         action = (playing if controller.plays else always).get(key)
         if action is not None:
             action()
-        elif key in ("q", "Q") and (controller.finished or not controller.begun):
+        elif key in ("q", "Q") and controller.finished:
             demo.shell.leave()
         elif controller.plays:
             controller.type_next()

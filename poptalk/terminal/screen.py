@@ -512,7 +512,7 @@ class ProgressLine:
         self._stream = sys.stderr if stream is None else stream
         self._rewrites = self._stream is not None and self._stream.isatty()
         self._clock = clock
-        self._due = clock() + PROGRESS_AFTER_SECONDS
+        self._due = clock() + (PROGRESS_AFTER_SECONDS if self._rewrites else PROGRESS_LINE_SECONDS)
         self._shown = ""
 
     def tell(self, text: str) -> None:

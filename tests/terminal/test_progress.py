@@ -51,5 +51,5 @@ def test_elsewhere_it_is_a_line_now_and_then() -> None:
         clock.now += 1
         progress.tell(f"message {second}")
     progress.clear()
-    assert stream.getvalue() == ("poptalk: message 0\npoptalk: message 10\npoptalk: message 20\n")
+    assert stream.getvalue() == ("poptalk: message 9\npoptalk: message 19\n")
     assert PROGRESS_LINE_SECONDS == 10

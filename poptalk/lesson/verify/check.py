@@ -16,7 +16,14 @@ from poptalk.lesson.document import model
 from poptalk.lesson.document.blocks import LessonText
 from poptalk.lesson.document.parser import line_of_key, read_front_matter, read_lesson, read_text
 from poptalk.lesson.feedback import MAX_CHARACTERS, filled
-from poptalk.lesson.library import SUFFIX, curriculum, in_own_mailbox, lesson_files
+from poptalk.lesson.library import (
+    SUFFIX,
+    LessonNotFound,
+    curriculum,
+    find_lesson,
+    in_own_mailbox,
+    lesson_files,
+)
 from poptalk.lesson.server import MailboxError, find_mailbox
 from poptalk.lesson.verify.mutations import ADVICE, Check, CheckedLesson, check_runs
 from poptalk.net.endpoint import UsageError
@@ -350,17 +357,22 @@ def read_codes(text: str) -> frozenset[str]:
 def lessons_at(paths: Sequence[Path]) -> list[Path]:
     """Return the lessons at some paths, for a folder all that are in it; without paths all of poptalk's.
 
+    Args:
+        paths: files, folders, or what `find_lesson` takes, such as `3`.
+
     Raises:
-        UsageError: a path does not exist, or a folder has no lesson.
+        UsageError: there is no such path and no such lesson, or a folder has no lesson.
     """
     if not paths:
         return list(lesson_files())
     found: list[Path] = []
     for path in paths:
         if not path.exists():
-            raise UsageError(
-                f"{path} does not exist; name a lesson's file, or a folder of lessons."
-            )
+            try:
+                found.append(find_lesson(str(path)))
+            except LessonNotFound as error:
+                raise UsageError(str(error)) from error
+            continue
         inside = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
         if not inside:
             raise UsageError(

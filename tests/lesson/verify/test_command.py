@@ -8,7 +8,8 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from poptalk.lesson.document.model import CODES
-from poptalk.lesson.verify.check import check
+from poptalk.lesson.library import find_lesson
+from poptalk.lesson.verify.check import check, lessons_at
 from tests.lesson.verify.lessons import GOOD, line_of, with_change, write_mailbox
 
 TODO = with_change("It is gone.", "TODO")
@@ -51,6 +52,10 @@ def test_a_folder_with_a_fault(folder: Path) -> None:
     assert said[-1].startswith("3 lessons, 1 fault, 1 piece of advice (")
 
 
+def test_a_lesson_has_a_number_and_a_name_here_too() -> None:
+    assert lessons_at([Path("3"), Path("looking")]) == [find_lesson("03-looking")] * 2
+
+
 def test_advice_is_no_reason_to_fail(folder: Path) -> None:
     code, said, _ = run(folder / "03-long.md")
     assert code == 0
@@ -66,7 +71,7 @@ def test_codes_that_do_not_count(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "options", "complaint"),
     [
-        ("nowhere.md", {}, "nowhere.md does not exist"),
+        ("nowhere.md", {}, "There is no file"),
         ("empty", {}, "has no lesson in it"),
         ("01-good.md", {"ignore": "PT060,PT061"}, "There is no code PT061; they go from PT001 to"),
         ("01-good.md", {"output": "/nowhere/report.xml"}, "/nowhere/report.xml cannot be written"),
