@@ -367,11 +367,11 @@ def _way_to_another(before: ConnectOptions, place: str, flags: Collection[str]) 
 
 @local("close")
 def _close(shell: Shell, _argument: str) -> None:
-    """Close the connection without QUIT.
+    """Close the connection without QUIT, or give up connecting.
 
     Nothing that was marked is deleted then.
     """
-    if not shell.connected:
+    if not (shell.connected or shell.session.connecting):
         raise LocalError("there is no connection")
     shell.close()
 

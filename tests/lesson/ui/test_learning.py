@@ -569,3 +569,22 @@ async def test_a_remark_does_not_look_like_a_refusal(color: bool) -> None:
         await learner.does("LIST")
         await learner.says("not yet:")
         assert look(learner, "not yet:", "not yet") != look(learner, "-ERR", "-ERR")
+
+
+async def test_ctrl_c_in_the_same_burst_of_keys_as_enter_leaves_a_lesson_that_connects() -> None:
+    async with learning() as learner:
+        await learner.does(":close")
+        learner.send(ENTER + CTRL_C)
+        await learner.says("Gave up connecting.")
+        await learner.does("", *LOGGED_IN)
+        await learner.says("done: PASS (2 of 2).")
+
+
+async def test_a_lesson_left_in_the_same_burst_of_keys_makes_way_for_the_next() -> None:
+    async with learning(None) as learner:
+        learner.send(f"8{ENTER}:menu{ENTER}11{ENTER}")
+        await learner.says("Step 1 of")
+        await learner.idle()
+        assert learner.shell.connected
+        assert "lready connecting" not in learner.words
+        assert "ave up connecting" not in learner.words
