@@ -103,15 +103,12 @@ class AsyncShell(Shell):
     async def _open(self, destination: Destination, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait((before,))
-        try:
-            await self.disconnect()
-            self.view.remark(f"connecting to {destination}")
-            await self.connect(destination)
-        except NetError as error:
-            self.not_connected(error)
+        await self.disconnect()
+        self.view.remark(f"connecting to {destination}")
+        await self.connect(destination)
 
     def _opened(self, connecting: asyncio.Task[None]) -> None:
-        """Take note that connecting is over, however it ended.
+        """Take note that connecting is over, however it ended, and show what went wrong.
 
         This is a callback because a task that is cancelled before its first step runs nothing of its
         own, not even a `finally`.
@@ -120,9 +117,13 @@ class AsyncShell(Shell):
             return  # It was given up, and another has begun.
         self._connecting = None
         self.session.connecting = False
+        held, self.session.held = self.session.held, []
         if connecting.cancelled():
             self.not_connected(ConnectFailed("gave up connecting"))
-        held, self.session.held = self.session.held, []
+        elif isinstance(error := connecting.exception(), NetError):
+            self.not_connected(error)
+        elif isinstance(error, Exception):
+            self._loop.call_exception_handler({"message": str(error), "exception": error})
         for line in held:
             self.send_line(line)
         self.redraw()

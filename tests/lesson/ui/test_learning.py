@@ -510,6 +510,9 @@ async def test_a_server_that_is_not_there_is_said_once() -> None:
         await learner.says("refused the connection")
         assert learner.words.count("refused the connection") == 1
         assert "(closed) Enter" in learner.prompt
+        learner.send(ENTER + ENTER)
+        await learner.until(lambda: learner.words.count("refused the connection") == 3)
+        assert "lready connecting" not in learner.words
 
 
 # What `:report` says.
