@@ -268,6 +268,12 @@ class Tutor:
         number = chosen(self._question, text)
         return self.tell(actions.Chosen(number=number)) if number is not None else None
 
+    def is_choice(self, text: str) -> bool:
+        """Tell whether a line is one of the choices of the question that awaits an answer."""
+        if self.awaiting is not Awaiting.CHOICE or self._question is None:
+            return False
+        return bool(chosen(self._question, text))
+
     def _may_be_empty(self) -> bool:
         """Tell whether an empty line means something to the server, and is sent."""
         act = self.awaited.act if self.awaited is not None else None

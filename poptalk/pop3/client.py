@@ -150,8 +150,8 @@ class ClientSession:
 
     def is_stray_secret(self, command: Command) -> bool:
         """Return whether a line that isn't a command may be a secret, and must be hidden."""
-        outside = self.state not in (State.GREETING, State.AUTHORIZATION)
-        begun = self._login_begun and not outside
+        outside = self.state in (State.TRANSACTION, State.UPDATE)
+        begun = self._login_begun and self.state in (State.GREETING, State.AUTHORIZATION)
         return is_stray_secret(
             command, login_begun=begun, after_auth=self._after_auth, outside=outside
         )

@@ -90,28 +90,43 @@ class AsyncShell(Shell):
 
     def open(self, destination: Destination) -> None:
         """Connect in the background; a failure is shown."""
-        if self._connecting is not None:
+        before = self._connecting
+        if before is not None and not before.cancelling():
             self.not_connected(ConnectFailed("already connecting; Ctrl-C gives up"))
             return
+        if before is not None:
+            self.keep_half_typed("")  # What waited for the other connection isn't for this one.
         self.session.connecting = self.reopened = True
-        self._connecting = self._loop.create_task(self._open(destination))
+        self._connecting = self._loop.create_task(self._open(destination, before))
+        self._connecting.add_done_callback(self._opened)
 
-    async def _open(self, destination: Destination) -> None:
-        try:
-            await self.disconnect()
-            self.view.remark(f"connecting to {destination}")
-            await self.connect(destination)
-        except NetError as error:
-            self.not_connected(error)
-        except asyncio.CancelledError:
+    async def _open(self, destination: Destination, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait((before,))
+        await self.disconnect()
+        self.view.remark(f"connecting to {destination}")
+        await self.connect(destination)
+
+    def _opened(self, connecting: asyncio.Task[None]) -> None:
+        """Take note that connecting is over, however it ended, and show what went wrong.
+
+        This is a callback because a task that is cancelled before its first step runs nothing of its
+        own, not even a `finally`.
+        """
+        if self._connecting is not connecting:
+            return  # It was given up, and another has begun.
+        self._connecting = None
+        self.session.connecting = False
+        held, self.session.held = self.session.held, []
+        if connecting.cancelled():
             self.not_connected(ConnectFailed("gave up connecting"))
-        finally:
-            self._connecting = None
-            self.session.connecting = False
-            held, self.session.held = self.session.held, []
-            for line in held:
-                self.send_line(line)
-            self.redraw()
+        elif isinstance(error := connecting.exception(), NetError):
+            self.not_connected(error)
+        elif isinstance(error, Exception):
+            self._loop.call_exception_handler({"message": str(error), "exception": error})
+        for line in held:
+            self.send_line(line)
+        self.redraw()
 
     async def connect(self, destination: Destination) -> None:
         """Connect.
@@ -133,10 +148,10 @@ class AsyncShell(Shell):
         connection.begin()
         self.watch()
         if destination.starttls:
-            await self._require_tls()
+            await self._require_tls(connection)
         self.connected_again()
 
-    async def _require_tls(self) -> None:
+    async def _require_tls(self, connection: AsyncConnection) -> None:
         """Begin TLS before anything else is said, or end the connection.
 
         Raises:
@@ -155,7 +170,7 @@ class AsyncShell(Shell):
         except TimeoutError:
             error = no_tls_in_time(self.timeout or 0)
         except BaseException:
-            self.close()
+            connection.close()
             raise
         finally:
             procedure.abandon()
@@ -165,15 +180,15 @@ class AsyncShell(Shell):
             raise self.session.staged(failure(error, core))
 
     def close(self) -> None:
-        """Close the connection without QUIT."""
+        """Close the connection without QUIT, and give up connecting."""
+        self.stop_connecting()
         if self._connection is not None:
             self._connection.close()
-        else:
-            self.stop_connecting()
 
     def stop_connecting(self) -> None:
         """Give up connecting."""
-        if self._connecting is not None:
+        # What connects may hear the server, and so close the connection that it has just made.
+        if self._connecting is not None and self._connecting is not asyncio.current_task():
             self._connecting.cancel()
 
     async def disconnect(self) -> None:

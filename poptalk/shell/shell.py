@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from poptalk.net.endpoint import Destination, password_in_url
 from poptalk.net.errors import NOT_TO_BE_TRUSTED, Injected, NetError, TlsFailed
-from poptalk.pop3.commands import Command, Span, State, may_become_command, parse_command
+from poptalk.pop3.commands import MASK, Command, Span, State, may_become_command, parse_command
 from poptalk.pop3.sasl.table import METHODS
 from poptalk.session.login import Asker
 from poptalk.session.procedure import LocalError, Plan, Question, Then
@@ -365,6 +365,8 @@ class Shell(ABC):
         """
         if self.asked:
             return 0
+        if self.controller is not None and self.controller.is_answer(text):
+            return None
         if text.startswith(LOCAL_PREFIX * 2):
             inner = self.secret_in_text(text[1:])
             return None if inner is None else inner + 1
@@ -376,15 +378,20 @@ class Shell(ABC):
             return None
         return len(line[: secret.start].decode("utf-8", "surrogateescape"))
 
+    def masked(self, text: str) -> str:
+        """Return a typed line as it may be shown: secrets masked, unless they are revealed."""
+        start = None if self.view.reveal else self.secret_in_text(text)
+        return harmless(text if start is None else text[:start] + MASK.decode("ascii"))
+
     def must_be_forgotten(self, text: str) -> bool:
         """Whether a line must stay out of the history: it holds a secret, or may be one.
 
-        Before a login, a line that isn't a command may be a password that was typed or pasted as the
-        answer to a question that never came.
+        Before a login, and without a connection, a line that isn't a command may be a password that was
+        typed or pasted as the answer to a question that never came.
         """
         if self._question is not None or self.secret_in_text(text) is not None:
             return True
-        if self.session.core.state not in (State.GREETING, State.AUTHORIZATION):
+        if self.session.core.state in (State.TRANSACTION, State.UPDATE):
             return False
         unknown = parse_command(wire_line(text)).verb is None
         return unknown and text[:1] not in ("", LOCAL_PREFIX)
@@ -599,6 +606,10 @@ class Controller(ABC):
             usual: the shell's own.
             short: whether the screen is narrow.
         """
+
+    def is_answer(self, text: str) -> bool:  # noqa: ARG002 - nothing is asked
+        """Tell whether a line answers what is asked, and so can't be a secret."""
+        return False
 
     def wants_a_line(self, *, due: bool) -> bool:
         """Tell whether something may be typed now, so that there should be a prompt.

@@ -101,6 +101,8 @@ async def test_one_log_after_another(tmp_path: Path) -> None:
             for name, what in (("one", "before"), ("two", "before"), ("one", "since")):
                 await shell.enter(f":log {tmp_path / name}", until=f"with what came {what}")
                 await shell.ask(f"NOOP {name}")
+            closed = [line for line in shell.said() if " is closed; logging to " in line]
+            assert [line.split(" is closed")[0][-3:] for line in closed] == ["one", "two"]
     begin, end = "C: <open connection>\nS: +OK recording server ready\n", "C: <close connection>\n"
     one, two = ("C: NOOP one\nS: +OK\n", "C: NOOP two\nS: +OK\n")
     # Each begins with the session, and the one that was gone on with has nothing twice.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 import socket
 import ssl
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from poptalk.cli.parser import EXIT_CODES
 from tests.servers import certificates
 from tests.servers.recording import RecordingServer, by_keyword
 from tests.servers.scripted import Close, Expect, Reset, ScriptedServer, Send
-from tests.shell.black_box import TIMEOUT, at, on_a_terminal, piped, started
+from tests.shell.black_box import TIMEOUT, at, environment, on_a_terminal, piped, started
 
 REPLIES = {b"STAT": b"+OK 0 0\r\n", b"QUIT": b"+OK bye\r\n", b"PASS": b"-ERR no\r\n"}
 
@@ -168,3 +171,30 @@ def test_help_lists_every_code() -> None:
     assert EXIT_CODES in help_text
     for code in (0, 1, 2, 3, 4, 5, 130):
         assert f"  {code} " in EXIT_CODES
+
+
+INTERRUPTED_IMPORT = """\
+import runpy, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("poptalk", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["poptalk.cli", "poptalk.net.endpoint"])
+def test_130_while_it_is_being_imported(module: str) -> None:
+    argv = [sys.executable, "-c", INTERRUPTED_IMPORT, module]
+    done = subprocess.run(
+        argv, env=environment(), capture_output=True, timeout=TIMEOUT, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
+def test_the_command_that_is_installed_begins_there_too() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text)["project"]["scripts"] == {"poptalk": "poptalk.__main__:main"}

@@ -132,3 +132,14 @@ async def test_a_secret_sent_in_two_pieces_is_remembered_in_none(tmp_path: Path)
             assert "nes" not in shell.terminal.raw.replace("lines", "")
         server.wait_for(lambda received: received.endswith(b"lcw==\r\n"))
     assert not file.exists()
+
+
+async def test_without_a_connection_what_may_be_a_password_is_not_kept(tmp_path: Path) -> None:
+    file = tmp_path / "history"
+    with RecordingServer() as server:
+        async with live(server, history=file) as shell:
+            await shell.enter(":close", until="(closed)> ")
+            for line in ("geheim79", "hunter", "PASS geheim79", "PAS geheim79"):
+                await shell.enter(line, until="not connected")
+            await shell.enter("NOOP", until="not connected")
+    assert file.read_text(encoding="utf-8") == ":close\nNOOP\n"

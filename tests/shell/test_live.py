@@ -436,6 +436,41 @@ async def test_ctrl_c_gives_up_connecting(tmp_path: Path) -> None:
             await shell.see("(closed)> ")
 
 
+async def test_giving_up_in_the_same_burst_of_keys_leaves_a_shell_that_connects() -> None:
+    with answering() as server:
+        async with live(server) as shell:
+            await shell.enter(":close", until="(closed)> ")
+            shell.send(":open" + ENTER + CTRL_C)
+            await shell.see("gave up connecting")
+            await shell.see("(closed)> ")
+            await shell.enter(":open", until="AUTHORIZATION 127.0.0.1> ")
+            await shell.ask("NOOP")
+            assert "already connecting" not in shell.text
+
+
+@pytest.mark.parametrize("closed", [True, False])
+async def test_close_gives_up_connecting(*, closed: bool) -> None:
+    with answering() as server:
+        async with live(server) as shell:
+            if closed:
+                await shell.enter(":close", until="(closed)> ")
+            shell.send(":open" + ENTER + ":close" + ENTER)
+            await shell.see("gave up connecting")
+            await shell.see("(closed)> ")
+            assert ":close: there is no connection" not in shell.text
+
+
+async def test_open_after_giving_up_in_the_same_burst_of_keys_connects() -> None:
+    with answering() as server:
+        async with live(server) as shell:
+            await shell.enter(":close", until="(closed)> ")
+            shell.send(f":open{ENTER}PASS jones{ENTER}:close{ENTER}:open{ENTER}")
+            await shell.see("AUTHORIZATION 127.0.0.1> ")
+            await shell.until(lambda: shell.line == "PASS jones")
+            assert "jones" not in shell.text
+            assert b"PASS" not in server.received
+
+
 async def test_the_first_connection_fails_with_its_own_error() -> None:
     with answering() as gone:
         dead = place(gone)

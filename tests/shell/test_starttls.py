@@ -142,9 +142,25 @@ async def test_open_keeps_the_demand_for_tls(identity: ServerIdentity) -> None:
         async with live(type(destination)(**given), rows=40) as shell:
             assert shell.shell.session.core.encrypted
             await shell.enter(f":open {other.host} {other.port}", until="did not take STLS")
+            assert "# STLS still comes first, as it did before: --clear leaves it out" in shell.text
             await shell.see("(closed)")
             await shell.enter("NOOP", until="not connected")
             assert other.wait_for_end() == b"STLS\r\n"
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_open_goes_back_to_the_clear_where_it_is_asked_to(*, named: bool) -> None:
+    with RecordingServer(reply=by_keyword({b"NOOP": b"+OK\r\n"})) as server:
+        async with live(server, rows=40) as shell:
+            where = f" {server.host} {server.port}" if named else ""
+            await shell.enter(":open --starttls", until="did not take STLS")
+            await shell.see("(closed)")
+            await shell.enter(f":open --clear{where}", until="AUTHORIZATION 127.0.0.1> ")
+            await shell.ask("NOOP")
+            assert "STLS still comes first" not in shell.text
+            await shell.enter(":open --clear --tls", until="--clear is for no TLS at all")
+            await shell.enter(":open --clear pop3s://h", until="pop3s://h asks for TLS")
+        assert server.received.endswith(b"NOOP\r\n")
 
 
 async def test_what_is_typed_while_it_begins_goes_through_tls(identity: ServerIdentity) -> None:

@@ -154,16 +154,27 @@ class LessonController(Driver, Controller):
             self.held.append(text)
         elif self.finished and not text:
             self._host.next_lesson()
-        elif (todo := self.tutor.entered(text)) is not None:
-            self._echo(text)
+        else:
+            return self._took(text)
+        return True
+
+    def _took(self, text: str) -> bool:
+        """Take a line that the tutor may want, or that can't be sent; False leaves it to the shell."""
+        shown = self._shell.masked(text)  # An answer is one only until the tutor has it.
+        if (todo := self.tutor.entered(text)) is not None:
+            self._echo(shown)
             self.carry_out(todo)
         elif not self._shell.connected:
-            self._echo(text)
+            self._echo(shown)
             self._view.comment(*self._advice)
         else:
             self._patient = True
             return not self.may_send(wire_line(text))
         return True
+
+    def is_answer(self, text: str) -> bool:
+        """Tell whether a line is one of the choices of the question."""
+        return self.tutor.is_choice(text)
 
     def answer(self, command: str) -> None:
         """Answer a local command of lessons."""
@@ -231,10 +242,10 @@ class LessonController(Driver, Controller):
                 return FeedbackKind.CLOSED, "Not sent: you are not connected. Enter goes on."
         return FeedbackKind.CLOSED, "Not sent: you are not connected. Press Enter to connect."
 
-    def _echo(self, text: str) -> None:
-        """Show an answer that was typed, if the line of the prompt is gone."""
-        if text and self._shell.view.shows_sent:
-            self._shell.say([[("client", "> "), ("text", harmless(text))]])
+    def _echo(self, shown: str) -> None:
+        """Show what was typed, secrets masked, if the line of the prompt is gone."""
+        if shown and self._shell.view.shows_sent:
+            self._shell.say([[("client", "> "), ("text", shown)]])
 
     # What waits.
 

@@ -102,6 +102,10 @@ class Menu(Controller):
             self._host.choose(text.strip() or self._suggested.listed.id)
         return True
 
+    def is_answer(self, text: str) -> bool:
+        """Tell whether a line is the number of a lesson."""
+        return any(text.strip() == str(entry.listed.number) for entry in self._entries)
+
     def interrupted(self) -> None:
         """Say how to leave: Ctrl-C alone doesn't, so that nobody leaves by accident."""
         self._view.comment(FeedbackKind.NEWS, HOW_TO_LEAVE)
@@ -343,6 +347,8 @@ class LessonHost:
         except LessonNotFound as error:
             # The list of all lessons is above; a near miss is worth naming.
             sentence = str(error)
+            if self.shell.secret_in_text(word) is not None:
+                sentence = f'There is no lesson "{self.shell.masked(word)}";'
             named = sentence if sentence.endswith("?") else f"{sentence.partition(';')[0]}."
             self.view.comment(FeedbackKind.NEWS, f"{named} Type a number; `:map` shows the list.")
         except LessonErrors as errors:

@@ -313,11 +313,14 @@ def _open(shell: Shell, argument: str) -> None:
     """Connect to a server, or again to the last.
 
     A URL will do too (:open pop3s://mail.example.org), the name of a saved server (:open work), and
-    --tls, --starttls and --insecure are understood. Options of the command line for proxies,
-    certificates and so on still apply. :open alone connects again in the same way, and :open --tls
-    to the same server with TLS.
+    --tls, --starttls, --clear and --insecure are understood. Options of the command line for proxies,
+    certificates and so on still apply. So does --starttls, once it has been asked for: STLS then comes
+    first on other servers too, so that TLS isn't lost unawares, until --clear connects without it.
+    :open alone connects again in the same way, and :open --tls to the same server with TLS.
     """
-    places, flags = words_and_flags(argument, ("--tls", "--starttls", "--insecure"), begin="-")
+    places, flags = words_and_flags(argument, _OPEN_FLAGS, begin="-")
+    if _CLEAR in flags and flags & {"--tls", "--starttls"}:
+        raise LocalError(f"{_CLEAR} is for no TLS at all: leave it out, or the other one")
     if shell.controller is not None:
         if argument:
             raise LocalError("a lesson has its own server; poptalk HOST opens another one")
@@ -328,6 +331,10 @@ def _open(shell: Shell, argument: str) -> None:
         saved = len(places) == 1 and find_server(places[0]) is not None
         before = endpoint.DIRECT if saved or shell.destination is None else shell.destination
         destination = find_destination(places, _way_to_another(before, places[0], flags))
+        if _CLEAR in flags and (destination.tls or destination.starttls):
+            raise LocalError(f"{harmless(places[0])} asks for TLS: leave {_CLEAR} out")
+        if destination.starttls and before.starttls and "--starttls" not in flags:
+            shell.view.remark(f"STLS still comes first, as it did before: {_CLEAR} leaves it out")
     elif shell.destination is None:
         raise LocalError("name a server: :open mail.example.org 110")
     else:
@@ -335,11 +342,15 @@ def _open(shell: Shell, argument: str) -> None:
     shell.open(destination)
 
 
+_CLEAR = "--clear"
+_OPEN_FLAGS = ("--tls", "--starttls", _CLEAR, "--insecure")
+
+
 def _again(before: Destination, flags: set[str]) -> Destination:
     """Return the same server with the flags that were typed, otherwise unchanged."""
     kind = type(before)
     fields = {name: getattr(before, name) for name in kind._fields}
-    if flags & {"--tls", "--starttls"}:
+    if flags & {"--tls", "--starttls", _CLEAR}:
         fields |= {"tls": "--tls" in flags, "starttls": "--starttls" in flags}
     if before.port == endpoint.usual_port(tls=before.tls):
         fields["port"] = endpoint.usual_port(tls=fields["tls"])
@@ -361,17 +372,18 @@ def _way_to_another(before: ConnectOptions, place: str, flags: Collection[str]) 
     way["verify"] = "--insecure" not in flags
     # Someone who demanded TLS once must not lose it unawares.
     at_once = way["tls"] or place.startswith(("pop3s:", "pops:"))
-    way["starttls"] = "--starttls" in flags or (before.starttls and not at_once)
+    kept = before.starttls and not (at_once or _CLEAR in flags)
+    way["starttls"] = "--starttls" in flags or kept
     return ConnectOptions(**way)
 
 
 @local("close")
 def _close(shell: Shell, _argument: str) -> None:
-    """Close the connection without QUIT.
+    """Close the connection without QUIT, or give up connecting.
 
     Nothing that was marked is deleted then.
     """
-    if not shell.connected:
+    if not (shell.connected or shell.session.connecting):
         raise LocalError("there is no connection")
     shell.close()
 
@@ -431,8 +443,8 @@ def _log(shell: Shell, argument: str) -> None:
         raise LocalError("no log is being written")
     if log is not None and shell.session.record is not None:
         shell.session.record.stopped(log)
+    said = f"the log {harmless(log.name)} is closed" if log is not None else ""
     if argument == "off":
-        said = f"the log {harmless(log.name if log else '')} is closed"
         shell.session.log = None
     else:
         word, _, rest = argument.partition(" ")
@@ -441,7 +453,8 @@ def _log(shell: Shell, argument: str) -> None:
             name, log_format = rest.strip(), "jsonl"
         if not name:
             raise LocalError("name the file: :log --jsonl FILE")
-        said = _begin_log(shell, os.path.expanduser(name), log_format)
+        begun = _begin_log(shell, os.path.expanduser(name), log_format)
+        said = f"{said}; {begun}" if said else begun
     if log is not None:
         log.close()
     shell.view.remark(said)

@@ -510,6 +510,9 @@ async def test_a_server_that_is_not_there_is_said_once() -> None:
         await learner.says("refused the connection")
         assert learner.words.count("refused the connection") == 1
         assert "(closed) Enter" in learner.prompt
+        learner.send(ENTER + ENTER)
+        await learner.until(lambda: learner.words.count("refused the connection") == 3)
+        assert "lready connecting" not in learner.words
 
 
 # What `:report` says.
@@ -569,3 +572,64 @@ async def test_a_remark_does_not_look_like_a_refusal(color: bool) -> None:
         await learner.does("LIST")
         await learner.says("not yet:")
         assert look(learner, "not yet:", "not yet") != look(learner, "-ERR", "-ERR")
+
+
+async def test_ctrl_c_in_the_same_burst_of_keys_as_enter_leaves_a_lesson_that_connects() -> None:
+    async with learning() as learner:
+        await learner.does(":close")
+        learner.send(ENTER + CTRL_C)
+        await learner.says("Gave up connecting.")
+        await learner.does("", *LOGGED_IN)
+        await learner.says("done: PASS (2 of 2).")
+
+
+async def test_a_lesson_left_in_the_same_burst_of_keys_makes_way_for_the_next() -> None:
+    async with learning(None) as learner:
+        learner.send(f"8{ENTER}:menu{ENTER}11{ENTER}")
+        await learner.says("Step 1 of")
+        await learner.idle()
+        assert learner.shell.connected
+        assert "lready connecting" not in learner.words
+        assert "ave up connecting" not in learner.words
+
+
+# Secrets that can't be sent.
+
+SECRETS = (
+    "PASS geheim99",
+    "AUTH PLAIN AGJvYgBnZWhlaW05OQ==",
+    "APOP bob c4c9334bac560ecc979e58001b3e22fb",
+    "PAS geheim99",
+)
+TELLING = ("geheim", "AGJv", "c4c9")
+
+
+@pytest.mark.parametrize("at_a_question", [False, True])
+async def test_a_secret_without_a_connection_is_masked(*, at_a_question: bool) -> None:
+    async with learning(rows=40) as learner:
+        if at_a_question:
+            await learner.does(*LOGGED_IN, "")
+        await learner.does(":close", *SECRETS)
+        await learner.says("> PASS ****")
+        await learner.says("> AUTH PLAIN ****")
+        await learner.says("> APOP bob ****")
+        assert not [part for part in TELLING if part in learner.terminal.raw]
+        if at_a_question:
+            await learner.does("b")
+            await learner.says("> b")
+
+
+async def test_an_answer_to_a_question_after_auth_is_no_secret() -> None:
+    async with learning() as learner:
+        await learner.does(*LOGGED_IN, "", "AUTH PLAIN AGJvYgBqb25lcw==")
+        await learner.type("b")
+        await learner.see("2/4 answer a-b> b")
+        await learner.does("")
+        await learner.says("> b done:")
+
+
+async def test_a_secret_typed_at_the_menu_is_masked() -> None:
+    async with learning(None, rows=40) as learner:
+        await learner.does("PASS geheim99")
+        await learner.says('There is no lesson "PASS ****".')
+        assert "geheim" not in learner.terminal.raw
