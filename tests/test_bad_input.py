@@ -257,7 +257,9 @@ def test_why_knows_a_greeting_that_has_begun() -> None:
 
 def test_a_greeting_that_turns_away() -> None:
     with RecordingServer(greeting=b"-ERR come back later\r\n") as server:
-        assert piped(b"", *at(server)) == (1, b"-ERR come back later\r\n", "")
+        finished = piped(b"", *at(server))
+    said = 'poptalk: the greeting was "-ERR come back later".\n'
+    assert finished == (1, b"-ERR come back later\r\n", said)
 
 
 def test_a_server_that_closes_at_once() -> None:
@@ -453,6 +455,16 @@ def test_a_host_that_is_none(host: str) -> None:
     assert finished.code == 3
     assert_one_sentence(finished)
     assert "\x1b" not in finished.stderr
+
+
+@pytest.mark.parametrize("arguments", [("serve", "--listen"), ("tap",)])
+def test_an_address_of_another_machine(arguments: tuple[str, ...]) -> None:
+    place = "192.0.2.1" if arguments[0] == "serve" else "192.0.2.1:1110"
+    server = () if arguments[0] == "serve" else ("localhost",)
+    finished = piped(b"", *arguments, place, *server)
+    assert finished.code in (1, 2)
+    assert_one_sentence(finished, "192.0.2.1")
+    assert "already" not in finished.stderr
 
 
 def test_a_port_that_is_taken() -> None:

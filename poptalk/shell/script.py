@@ -314,8 +314,10 @@ class Pipe:
     def _lost(self) -> ConnectionLost:
         if self.session.core.farewell:
             return ConnectionLost("lines after QUIT were not sent: the session was over")
-        ending = self._driver.link.ending
-        sentence = f"the session was not finished: {ending or 'no reply'}"
+        sentence = f"the session was not finished: {self._driver.link.ending or 'no reply'}"
+        last = self.session.exchanges.last
+        if last is not None and last.status_line.status is Status.ERR:
+            sentence += self._refusals.last_words(last)
         return self.session.staged(ConnectionLost(sentence))
 
 
@@ -410,6 +412,7 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
     """
     if sys.stdout is None:
         raise ScreenClosed("The output was closed before poptalk was started.")
+    lines = Lines(options.lines)  # Before a log is opened: a line may be refused.
     raw = None if sys.stdout.isatty() else RawOutput(sys.stdout.buffer)
     shows = raw is None or options.explain
     keep = bool(shows or options.log or options.local_commands or options.login)
@@ -431,7 +434,7 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
                 pipe.log_in = _login(pipe, options, output)
             if view is not None and options.local_commands:
                 pipe.local = _local_commands(pipe, options, view, output)
-            exit_code = pipe.run(Lines(options.lines))
+            exit_code = pipe.run(lines)
             if not shows:
                 refusals.tell_first()
             return exit_code
@@ -464,6 +467,14 @@ class Refusals:
     def forget(self) -> None:
         """Forget what was refused to poptalk itself, while it logged in."""
         self._first, self._count = None, 0
+
+    def last_words(self, reply: StoredReply) -> str:
+        """Quote the -ERR after which a server hung up, unless `explain_login` will."""
+        from poptalk.terminal.safe import harmless
+
+        if self._refused is reply:
+            return ""
+        return f" after {quoted(harmless(reply.masked, limit=PRINTABLE_LIMIT))}"
 
     def tell_first(self) -> None:
         """Say what was refused first, unless another sentence says it."""

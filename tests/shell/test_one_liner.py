@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.recording import GREETING, RecordingServer, by_keyword
-from tests.servers.scripted import Expect, ScriptedServer, Send
+from tests.servers.scripted import Close, Expect, ScriptedServer, Send
 from tests.shell.black_box import Finished, at, on_a_terminal, piped, without_escapes
 
 ANSWERS = {
@@ -75,6 +75,17 @@ def test_1_the_greeting_is_err() -> None:
     with ScriptedServer([Send(b"-ERR busy\r\n"), Expect(b"QUIT\r\n"), Send(b"+OK\r\n")]) as server:
         finished = one_liner(server, "-e", "QUIT")
     assert finished == (1, b"-ERR busy\r\n+OK\r\n", 'poptalk: the greeting was "-ERR busy".\n')
+
+
+def test_5_a_server_that_turns_away_is_quoted() -> None:
+    steps = [Send(b"-ERR too many connections\r\n"), Expect(b"NOOP\r\n"), Close()]
+    with ScriptedServer(steps) as server:
+        finished = one_liner(server, lines=b"NOOP\nQUIT\n")
+    assert finished.code == 5
+    assert finished.stderr == (
+        "poptalk: the session was not finished: the server closed the connection after "
+        f'"-ERR too many connections". ({server.host}:{server.port})\n'
+    )
 
 
 def test_a_refusal_that_can_be_seen_is_not_repeated() -> None:
@@ -173,9 +184,11 @@ def test_a_pipeline_is_cut_too() -> None:
         (["-e", "STAT", "--pipeline", "--local-commands"], "a local command sends nothing"),
     ],
 )
-def test_2_what_cannot_be_asked_for(options: list[str], sentence: str) -> None:
+def test_2_what_cannot_be_asked_for(options: list[str], sentence: str, tmp_path: Path) -> None:
     with RecordingServer() as server:
-        finished = one_liner(server, *options)
+        finished = one_liner(server, "--log", str(tmp_path / "log"), *options)
+    assert not server.connections
+    assert not (tmp_path / "log").exists()
     assert finished.code == 2
     assert sentence in finished.stderr
     assert "sesame" not in finished.stderr
