@@ -457,16 +457,6 @@ def test_a_host_that_is_none(host: str) -> None:
     assert "\x1b" not in finished.stderr
 
 
-@pytest.mark.parametrize("arguments", [("serve", "--listen"), ("tap",)])
-def test_an_address_of_another_machine(arguments: tuple[str, ...]) -> None:
-    place = "192.0.2.1" if arguments[0] == "serve" else "192.0.2.1:1110"
-    server = () if arguments[0] == "serve" else ("localhost",)
-    finished = piped(b"", *arguments, place, *server)
-    assert finished.code in (1, 2)
-    assert_one_sentence(finished, "192.0.2.1")
-    assert "already" not in finished.stderr
-
-
 def test_a_port_that_is_taken() -> None:
     with RecordingServer() as server:
         finished = piped(b"", "serve", "--port", server.port)

@@ -117,7 +117,7 @@ def _mechanism(text: str) -> str:
     try:
         return find_method(text).name
     except LoginError as error:
-        raise _wrong(f'"{text}": {error}') from None
+        raise _wrong(f'"{text}" {str(error).removeprefix("that ")}') from None
 
 
 def _password_of_a_class(text: str) -> str:

@@ -18,10 +18,10 @@ from tests.shell.black_box import at, on_a_terminal, piped
 SENTENCES = [
     (["h", "--stattls"], "there is no option --stattls: is --starttls meant?"),
     (["h", "--frob"], "is --proxy meant? poptalk connect --help lists all options"),
-    (["h", "--login", "b", "--mechanism", "FOO"], '"FOO": that is no way to log in: there are SCR'),
+    (["h", "--login", "b", "--mechanism", "FOO"], '"FOO" is no way to log in: there are SCR'),
     (
         ["check", "--mechanism", "PLAN"],
-        '"PLAN": that is no way to log in: is PLAIN meant? There are',
+        '"PLAN" is no way to log in: is PLAIN meant? There are',
     ),
     (["h", "--port", "110"], "the port is a word after the host"),
     (["h", "--user", "bob"], "--login USER logs in"),
