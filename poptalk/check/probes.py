@@ -432,7 +432,14 @@ def seeds(run: ProbeRun) -> None:
             run.ask(b"RETR %d" % number, label=name)
 
 
-PIPELINED = ["NOOP", "STAT", "RETR 0", "NOOP", "LIST", "NOOP"]
+PIPELINED = (
+    "NOOP",
+    "STAT",
+    "RETR 0",
+    "NOOP",
+    "LIST",
+    "NOOP",
+)
 """Sent in one segment; one of these commands is to be refused."""
 
 

@@ -232,7 +232,7 @@ def test_forty_columns() -> None:
         pty.send("USER bob\rPASS jones\rLIST\r")
         pty.wait_for("S: .\nTRANSACTION>")
         pty.send(":why\r")
-        pty.wait_for("# is not part of it [RFC 1939 §3]\nTRANSACTION")
+        pty.wait_for("# isn't part of it [RFC 1939 §3]\nTRANSACTION")
         pty.send(":help\r:help TOP\r")
         pty.wait_for("    S: .\nTRANSACTION>")
         pty.send("QUIT\r")
