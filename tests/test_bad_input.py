@@ -257,7 +257,9 @@ def test_why_knows_a_greeting_that_has_begun() -> None:
 
 def test_a_greeting_that_turns_away() -> None:
     with RecordingServer(greeting=b"-ERR come back later\r\n") as server:
-        assert piped(b"", *at(server)) == (1, b"-ERR come back later\r\n", "")
+        finished = piped(b"", *at(server))
+    said = 'poptalk: the greeting was "-ERR come back later".\n'
+    assert finished == (1, b"-ERR come back later\r\n", said)
 
 
 def test_a_server_that_closes_at_once() -> None:

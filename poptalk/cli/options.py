@@ -109,6 +109,17 @@ _port = _number("a port: a number from 0 (any) to 65535", most=65_535)
 _connections = _number("a number from 1 to 1,000,000", least=1, most=1_000_000)
 
 
+def _mechanism(text: str) -> str:
+    """Refuse the name of a mechanism that there isn't, before anything is connected."""
+    from poptalk.pop3.sasl.mechanism import LoginError
+    from poptalk.pop3.sasl.table import find_method
+
+    try:
+        return find_method(text).name
+    except LoginError as error:
+        raise _wrong(f'"{text}" {str(error).removeprefix("that ")}') from None
+
+
 def _password_of_a_class(text: str) -> str:
     if not text:
         raise _wrong("the password is empty: leave it and the = out, and one is chosen")
@@ -221,7 +232,9 @@ SCREEN = (
 # Who logs in.
 
 MECHANISM = _value(
-    "--mechanism NAME", "how to log in, such as PLAIN or APOP (default: the best that is offered)"
+    "--mechanism NAME",
+    "how to log in, such as PLAIN or APOP (default: the best that is offered)",
+    type=_mechanism,
 )
 
 

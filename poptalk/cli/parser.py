@@ -238,7 +238,9 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong, and end with the exit code of a wrong command line."""
         from poptalk.terminal.screen import complain
 
-        complain(f"{self._explained(message)}; {self.prog} --help lists all options")
+        explained = self._explained(message)
+        joint = "" if explained.endswith("?") else ";"
+        complain(f"{explained}{joint} {self.prog} --help lists all options")
         usage = self.format_usage()
         if usage.count("\n") <= MOST_USAGE_LINES:
             complain(usage.rstrip())

@@ -322,9 +322,25 @@ def _content(left: Survey, right: Survey, pairing: Pairing) -> Verdict:
         subject="content",
         outcome=_outcome(differs=differs, known=not unread),
         left=f"{compared:,} compared",
-        right=f"{len(bodies):,} bodies, {len(headers):,} headers" if differs else "",
+        right=_differing(
+            body=len(bodies),
+            header=len(headers),
+            unmatched=len(pairing.only_left) + len(pairing.only_right),
+            unread=len(unread),
+        ),
         details=tuple(details),
     )
+
+
+def _differing(*, body: int, header: int, unmatched: int, unread: int) -> str:
+    """Say how many messages are not the same, and in what; empty if all are."""
+    counts = (
+        (body, "body" if body == 1 else "bodies"),
+        (header, "header" if header == 1 else "headers"),
+        (unmatched, "unmatched"),
+        (unread, "unread"),
+    )
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
 
 
 def _named(what: str, pairs: Sequence[Pair]) -> Iterable[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from threading import Event, Thread
+from time import monotonic
 
 # Imported before the two threads need it: Python 3.11 may report a deadlock if both import it at once.
 import poptalk.net.tls  # noqa: F401
@@ -29,6 +30,7 @@ from poptalk.session.client import Client
 from poptalk.session.exchanges import Note, StoredReply
 from poptalk.session.login import Asker, LoginRequest, log_in
 from poptalk.session.procedure import LocalError
+from poptalk.session.session import Session
 
 # What one server says about a mailbox.
 
@@ -211,9 +213,10 @@ class Reading:
             self._link = link
             if self._interrupted:
                 link.interrupt()
-            client = Client(link, destination)
-            client.session.user = self._side.user
-            client.session.observe({Note: self._warn_of})
+            session = Session(clock=monotonic, whole=False, tls_at_once=False)
+            session.user = self._side.user
+            session.observe({Note: self._warn_of})
+            client = Client(link, destination, session=session)
             try:
                 self._log_in(client)
                 return self._survey(client)

@@ -28,6 +28,7 @@ LABEL_LIMIT = 63
 NAME_LIMIT = 253
 
 PORT_HINT = "Is the port right? POP3 is 110, POP3 over TLS is 995."
+PROXY_PORT_HINT = "Is the proxy's port right?"
 
 # The resolver's errors for a name that does not exist; with the others it had no answer itself.
 _UNKNOWN = {
@@ -53,13 +54,14 @@ class Address(Value):
         return self.sockaddr if isinstance(self.sockaddr, str) else str(self.sockaddr[0])
 
 
-def dial(target: Target, *, timeout: float | None) -> socket.socket:
+def dial(target: Target, *, timeout: float | None, port_hint: str = PORT_HINT) -> socket.socket:
     """Connect to `target` and return the connected socket, blocking, without Nagle's delay.
 
     Args:
         target: where to connect to.
         timeout: seconds for everything together, the look-up of the name included; None waits as
             long as the system does.
+        port_hint: what to say about the port if nothing answers there.
 
     Raises:
         ConnectFailed: name unknown, refused, unreachable, no answer in time.
@@ -76,7 +78,7 @@ def dial(target: Target, *, timeout: float | None) -> socket.socket:
             return _connect(address, target, deadline.share(len(addresses) - index))
         except OSError as error:
             failed.append((address, error))
-    raise connect_failed(target, failed, timeout=timeout)
+    raise connect_failed(target, failed, timeout=timeout, port_hint=port_hint)
 
 
 def _connect(address: Address, target: Target, timeout: float | None) -> socket.socket:
@@ -130,7 +132,11 @@ class Deadline:
 
 
 def connect_failed(
-    target: Target, failed: list[tuple[Address, OSError]], *, timeout: float | None
+    target: Target,
+    failed: list[tuple[Address, OSError]],
+    *,
+    timeout: float | None,
+    port_hint: str = PORT_HINT,
 ) -> ConnectFailed:
     """Return the error that names each address, why it failed, and what to try.
 
@@ -138,8 +144,9 @@ def connect_failed(
         target: what was dialled.
         failed: the addresses that were tried, each with its error.
         timeout: the seconds that were given for all of them.
+        port_hint: as for `dial`.
     """
-    advice = _advice(target, [error for _address, error in failed])
+    advice = _advice(target, [error for _address, error in failed], port_hint)
     if len(failed) == 1:
         [(address, error)] = failed
         named = str(address) in (bare_host(target.host), target.path)
@@ -160,7 +167,7 @@ def _why(error: OSError, timeout: float | None) -> str:
     return f"is out of reach ({reason(error)})"
 
 
-def _advice(target: Target, errors: list[OSError]) -> str:
+def _advice(target: Target, errors: list[OSError], port_hint: str) -> str:
     codes = {error.errno for error in errors}
     kinds = {type(error) for error in errors}
     if target.path is not None:
@@ -171,13 +178,13 @@ def _advice(target: Target, errors: list[OSError]) -> str:
             "with a route there."
         )
     if ConnectionRefusedError in kinds:
-        return f"nothing listens there. {PORT_HINT}"
+        return f"nothing listens there. {port_hint}"
     if ConnectionResetError in kinds:
-        return f"something there takes connections and drops them at once. {PORT_HINT}"
+        return f"something there takes connections and drops them at once. {port_hint}"
     if TimeoutError in kinds:
         return (
             "it is down, or a firewall drops what is sent to it. "
-            f"{PORT_HINT} A longer --timeout may help."
+            f"{port_hint} A longer --timeout may help."
         )
     if codes & {errno.EACCES, errno.EPERM}:
         return "this machine does not let the connection out. Does a local firewall forbid it?"
@@ -412,7 +419,7 @@ def _dial_by_connect(proxy: Proxy, target: Target, timeout: float | None) -> soc
     deadline = Deadline(timeout)
     way = Target(host=proxy.host, port=proxy.port, family=target.family, source=target.source)
     try:
-        sock = dial(way, timeout=timeout)
+        sock = dial(way, timeout=timeout, port_hint=PROXY_PORT_HINT)
     except ConnectFailed as error:
         raise ConnectFailed(f"{_begin(proxy)} cannot be reached: {error}") from error
     try:

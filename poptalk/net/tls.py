@@ -60,6 +60,15 @@ class TlsFacts(Value):
         return problems(self.chain, self.server_name)
 
     @property
+    def warning(self) -> str:
+        """What is wrong with certificates that nothing vouches for; empty if they look all right.
+
+        One line, which begins with the summary: `--insecure` promises it, wherever it is given.
+        """
+        problems = () if self.verified or self.pinned else self.problems
+        return "; ".join((self.summary, *problems)) if problems else ""
+
+    @property
     def certificate(self) -> tuple[str, ...]:
         """What the certificate says, in lines for people; read only when asked for."""
         from poptalk.net.certificate import describe_certificate

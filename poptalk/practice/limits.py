@@ -134,18 +134,22 @@ NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """The errors of a file or a connection that cannot be opened now, but perhaps later."""
 
 
+_NOT_OURS = (errno.EINVAL, errno.EADDRNOTAVAIL)
+"""What the system reports of an address that this machine doesn't have."""
+
+
 class CannotListen(OSError):
     """An address or a port that the server cannot listen on.
 
     Attributes:
         host: the address that was asked for.
         port: the port that was asked for; 0 if any would have done.
-        is_address: whether `host` is an address, or a name that this machine knows.
+        is_address: whether `host` is an address of this machine, or a name for one.
     """
 
     def __init__(self, host: str, port: int, why: OSError | ValueError) -> None:
         super().__init__(getattr(why, "errno", None), getattr(why, "strerror", None) or str(why))
-        unknown = isinstance(why, ValueError | socket.gaierror) or why.errno == errno.EINVAL
+        unknown = isinstance(why, ValueError | socket.gaierror) or why.errno in _NOT_OURS
         self.is_address = not unknown
         self.host = host
         self.port = port

@@ -394,6 +394,8 @@ class Transcript:
         match occurrence:
             case ConnectionOpened():
                 yield from note(f"connected to {occurrence.where}")
+            case TlsEstablished() if occurrence.facts.warning:
+                pass  # A note has it, with the summary.
             case TlsEstablished():
                 yield from note(occurrence.facts.summary)
             case ConnectionEnded():

@@ -17,11 +17,14 @@ from poptalk.pop3.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from netrc import netrc
 
     Ask = Callable[[str], str]
     """Asks at the terminal without echo; takes the question."""
 
 PASSWORD_VARIABLE = "POPTALK_PASSWORD"
+
+DEFAULT_NETRC = "~/.netrc"
 
 MOST_OCTETS = 64 * 1024
 """How much of a file or of a command's output is read: tokens have a few thousand octets."""
@@ -98,16 +101,17 @@ def asker() -> Ask | None:
 
 
 def check_source(source: PasswordSource | None) -> None:
-    """Look at the file of a password, so that a mistake is found before anything is connected.
+    """Look at the file of a password, or at the netrc, to find a mistake before anything is connected.
 
     Raises:
         NoPassword: it cannot be used.
     """
-    if source is not None and source.kind is SourceKind.FILE:
-        path = os.path.expanduser(source.detail)
+    read = {SourceKind.FILE: _read_file, SourceKind.NETRC: _read_netrc}
+    if source is not None and source.kind in read:
+        path = os.path.expanduser(source.detail or DEFAULT_NETRC)
         # A pipe, such as a shell's <(...), can be read only once.
         if not os.path.exists(path) or os.path.isfile(path):
-            _from_file(Wanted(user="", host=""), path)
+            read[source.kind](source.detail)
 
 
 def must_be_asked(source: PasswordSource | None) -> bool:
@@ -136,18 +140,27 @@ def _from_variable(_wanted: Wanted, name: str) -> str:
 
 
 def _from_file(_wanted: Wanted, path: str) -> str:
+    return _read_file(path)
+
+
+def _read_file(path: str) -> str:
     try:
         with open(os.path.expanduser(path), "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            # Nobody else can read a pipe, such as a shell's <(...).
-            if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                from shlex import quote
-
-                raise NoPassword(f"{path} can be read by others: chmod 600 {quote(path)}")
+            _refuse_shared(path, os.fstat(file.fileno()).st_mode)
             octets = file.read(MOST_OCTETS)
     except OSError as error:
         raise NoPassword(f"{path} cannot be read ({error.strerror})") from error
     return _first_line(octets, path)
+
+
+def _refuse_shared(path: str, mode: int) -> None:
+    """Refuse a file that others can read, as ssh does with keys; nobody else can read a pipe."""
+    if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        from shlex import quote
+
+        # Within quotation marks a shell would leave the ~ as it is.
+        home, name = (path[:2], path[2:]) if path.startswith("~/") else ("", path)
+        raise NoPassword(f"{path} can be read by others: chmod 600 {home}{quote(name)}")
 
 
 def _from_command(_wanted: Wanted, command: str) -> str:
@@ -186,25 +199,33 @@ def _from_command(_wanted: Wanted, command: str) -> str:
 
 
 def _from_netrc(wanted: Wanted, path: str) -> str:
-    from netrc import NetrcParseError, netrc
-
-    try:
-        entry = netrc(os.path.expanduser(path) if path else None).authenticators(wanted.host)
-    except OSError as error:
-        raise NoPassword(f"{path or '~/.netrc'} cannot be read ({error.strerror})") from error
-    except NetrcParseError as error:
-        # The message may quote what is wrong, and that may be a password.
-        raise NoPassword(
-            f"{path or '~/.netrc'}, line {error.lineno}: this is not a netrc"
-        ) from None
+    path = path or DEFAULT_NETRC
+    entry = _read_netrc(path).authenticators(wanted.host)
     if entry is None:
-        raise NoPassword(f"{path or '~/.netrc'} has no entry for {wanted.host}")
+        raise NoPassword(f"{path} has no entry for {wanted.host}")
     login, _account, password = entry
     if login and login != wanted.user:
-        raise NoPassword(f"{path or '~/.netrc'} has the password of {login}, not of {wanted.user}")
+        raise NoPassword(f"{path} has the password of {login}, not of {wanted.user}")
     if not password:
-        raise NoPassword(f"{path or '~/.netrc'} has no password for {wanted.host}")
+        raise NoPassword(f"{path} has no password for {wanted.host}")
     return password
+
+
+def _read_netrc(path: str) -> netrc:
+    from netrc import NetrcParseError, netrc
+
+    path = path or DEFAULT_NETRC
+    where = os.path.expanduser(path)
+    try:
+        _refuse_shared(path, os.stat(where).st_mode)
+        return netrc(where)
+    except OSError as error:
+        raise NoPassword(f"{path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError:
+        raise NoPassword(f"{path} is not UTF-8") from None
+    except NetrcParseError as error:
+        # The message may quote what is wrong, and that may be a password.
+        raise NoPassword(f"{path}, line {error.lineno}: this is not a netrc") from None
 
 
 def _from_keyring(wanted: Wanted, _detail: str) -> str:

@@ -15,7 +15,8 @@ A driver reads keys, a file or a script, and waits: the live and the plain promp
 (see `procedure`), which `run` begins and `received` carries on.  `ClientSession`, the protocol core,
 says what the octets mean; the session adds what is done about it, once for all drivers:
 
-- it warns, once per connection, before a password crosses the network in the clear;
+- it warns, once per connection, before a password crosses the network in the clear, and of what is wrong
+  with a certificate that was accepted unchecked;
 - after a +OK to STLS it begins TLS, and ends the connection if octets in the clear follow that +OK;
 - while STLS is unanswered, lines wait; they are dropped if the server refuses it;
 - it masks secrets that were sent in what comes back (`secrets`);
@@ -390,6 +391,8 @@ class Session:
         upgraded = not self.core.encrypted
         events: Sequence[Event] = self.core.tls_established() if upgraded else ()
         self._tell([*events, TlsEstablished(facts=facts, upgraded=upgraded)])
+        if facts.warning:
+            self.note(facts.warning, warning=True)
         if upgraded:
             self.carry_on()
             held, self.held = self.held, []

@@ -15,14 +15,14 @@ from time import monotonic
 from poptalk.exit_codes import EXIT_NO
 from poptalk.net.connection import Link
 from poptalk.net.endpoint import DEFAULT_TIMEOUT, UsageError
-from poptalk.net.errors import CLOSED_BY_US, ConnectionLost, NetError, TlsFailed
+from poptalk.net.errors import CLOSED_BY_US, PRINTABLE_LIMIT, ConnectionLost, NetError, TlsFailed
 from poptalk.pop3.commands import Effect, parse_command
 from poptalk.pop3.events import ReplyEnd, Sent, ViolationKind
-from poptalk.pop3.replies import Status
+from poptalk.pop3.replies import Status, quoted
 from poptalk.pop3.values import Value
 from poptalk.session.client import BlockingDriver
 from poptalk.session.exchanges import Note
-from poptalk.session.session import Session
+from poptalk.session.session import Session, name_of
 from poptalk.terminal.screen import RawOutput, ScreenClosed, complain
 from poptalk.terminal.standard_input import StandardInput
 
@@ -106,7 +106,12 @@ class Pipe:
     """One piped session over an open link."""
 
     def __init__(
-        self, driver: BlockingDriver, options: ShellSettings, *, raw: RawOutput | None
+        self,
+        driver: BlockingDriver,
+        options: ShellSettings,
+        *,
+        raw: RawOutput | None,
+        refusals: Refusals,
     ) -> None:
         """Make a pipe that has sent nothing.
 
@@ -114,11 +119,13 @@ class Pipe:
             driver: reads the connection.
             options: how the lines are sent.
             raw: takes the server's octets exactly; None if a view shows them.
+            refusals: those of the session.
         """
         self.session = driver.session
         self._driver = driver
         self._options = options
         self._raw = raw
+        self._refusals = refusals
         self.log_in: Callable[[], bool] | None = None
         """Logs in before any line is read, and returns whether that worked; None for no login."""
         self.local: Callable[[str], bool] | None = None
@@ -147,6 +154,7 @@ class Pipe:
         if destination is not None and destination.starttls:
             self._driver.require_tls()
         if not self._logged_in():
+            self._refusals.told = True
             self._driver.close()
             return EXIT_NO
         self._driver.raw = raw
@@ -179,6 +187,7 @@ class Pipe:
                 return True
             if self.session.stls_refused:
                 complain(NOT_SENT_IN_THE_CLEAR)
+                self._refusals.told = True
                 return False
             if self.local is not None and line.startswith(b":"):
                 line = line[1:]
@@ -237,6 +246,7 @@ class Pipe:
             f"line {number}{f', {verb.keyword},' if verb else ''} was answered {line}: the rest was not "
             "sent, nor QUIT, so nothing is deleted"
         )
+        self._refusals.told = True
         return True
 
     def _is_enough(self, answered: int) -> bool:
@@ -251,6 +261,7 @@ class Pipe:
         entered = self.log_in()
         # A server without CAPA refused something to poptalk, not to the script.
         self.session.refused = False
+        self._refusals.forget()
         return entered
 
     def _finish(self) -> int:
@@ -303,8 +314,10 @@ class Pipe:
     def _lost(self) -> ConnectionLost:
         if self.session.core.farewell:
             return ConnectionLost("lines after QUIT were not sent: the session was over")
-        ending = self._driver.link.ending
-        sentence = f"the session was not finished: {ending or 'no reply'}"
+        sentence = f"the session was not finished: {self._driver.link.ending or 'no reply'}"
+        last = self.session.exchanges.last
+        if last is not None and last.status_line.status is Status.ERR:
+            sentence += self._refusals.last_words(last)
         return self.session.staged(ConnectionLost(sentence))
 
 
@@ -399,12 +412,13 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
     """
     if sys.stdout is None:
         raise ScreenClosed("The output was closed before poptalk was started.")
+    lines = Lines(options.lines)  # Before a log is opened: a line may be refused.
     raw = None if sys.stdout.isatty() else RawOutput(sys.stdout.buffer)
     shows = raw is None or options.explain
     keep = bool(shows or options.log or options.local_commands or options.login)
     session = Session(clock=monotonic, keep=keep, complain=complain)
     session.user = options.login
-    logins = PipedLogins(session)
+    refusals = Refusals(session)
     output = PipeScreen(options, everything=shows)
     view = _view(options, session, output) if keep else None
     if not shows:
@@ -413,23 +427,27 @@ def run_pipe(options: ShellSettings, destination: Destination) -> int:
     expiring = watch_expiry(session, days) if days is not None else ()
     try:
         with _open(session, destination, options.timeout) as link:
-            pipe = Pipe(BlockingDriver(link, destination, session), options, raw=raw)
+            driver = BlockingDriver(link, destination, session)
+            pipe = Pipe(driver, options, raw=raw, refusals=refusals)
             pipe.expiring = expiring
             if options.login or options.mechanism or options.two_step or options.oauth:
                 pipe.log_in = _login(pipe, options, output)
             if view is not None and options.local_commands:
                 pipe.local = _local_commands(pipe, options, view, output)
-            return pipe.run(Lines(options.lines))
+            exit_code = pipe.run(lines)
+            if not shows:
+                refusals.tell_first()
+            return exit_code
     except NetError as error:
         raise (session.staged(error) if session.user is not None else error) from error.__cause__
     finally:
         if not shows:
-            logins.conclude()
+            refusals.explain_login()
         session.close()
 
 
-class PipedLogins:
-    """Watches the logins among the lines of a pipe: if none works, cron must show why.
+class Refusals:
+    """Watches what the server refuses in a pipe: cron must show why the exit code is `EXIT_NO`.
 
     Args:
         session: the session.
@@ -439,10 +457,45 @@ class PipedLogins:
         self._session = session
         self._user = ""
         self._refused: StoredReply | None = None
-        """The last refusal, until someone is logged in."""
+        """The last refusal of a login, until someone is logged in."""
+        self._first: StoredReply | None = None
+        self._count = 0
+        self.told = False
+        """Whether a sentence has said already what was refused."""
         session.observe({Sent: self._sent, ReplyEnd: self._ended})
 
-    def conclude(self) -> None:
+    def forget(self) -> None:
+        """Forget what was refused to poptalk itself, while it logged in."""
+        self._first, self._count = None, 0
+
+    def last_words(self, reply: StoredReply) -> str:
+        """Quote the -ERR after which a server hung up, unless `explain_login` will."""
+        from poptalk.terminal.safe import harmless
+
+        if self._refused is reply:
+            return ""
+        return f" after {quoted(harmless(reply.masked, limit=PRINTABLE_LIMIT))}"
+
+    def tell_first(self) -> None:
+        """Say what was refused first, unless another sentence says it."""
+        if self.told or self._refused is not None:
+            return
+        from poptalk.terminal.safe import harmless
+
+        session = self._session
+        if session.core.greeted is Status.ERR:
+            greeting = harmless(session.exchanges.greeting, limit=PRINTABLE_LIMIT)
+            complain(f"the greeting was {quoted(greeting)}")
+        elif self._first is not None:
+            exchange = self._first.exchange
+            assert exchange is not None, "it answers a command"
+            known = exchange.command.verb is not None
+            name = name_of(exchange) if known else "a line that isn't a POP3 command"
+            first = f", the first of {self._count} refusals" if self._count > 1 else ""
+            said = quoted(harmless(self._first.masked, limit=PRINTABLE_LIMIT))
+            complain(f"{name} was refused{first}: {said}")
+
+    def explain_login(self) -> None:
         """If a login was refused, say why."""
         if self._refused is None:
             return
@@ -470,6 +523,9 @@ class PipedLogins:
             self._user = command.arguments[0].decode("utf-8", "backslashreplace")
 
     def _ended(self, event: ReplyEnd) -> None:
+        if not event.ok:
+            self._count += 1
+            self._first = self._first or self._session.exchanges.last
         verb = event.exchange.command.verb
         if verb is None or verb.effect not in _LOGINS or self._session.stage:
             return

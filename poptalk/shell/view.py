@@ -335,9 +335,8 @@ class View:
     def _on_tls(self, event: TlsEstablished) -> None:
         if event.facts.verified:
             self.remark(event.facts.summary)
-        else:
-            # No words about checks, as nobody has checked: --insecure asked for that.
-            self.warn("; ".join((event.facts.summary, *event.facts.problems)))
+        elif not event.facts.warning:  # Otherwise the session notes it, with the summary.
+            self.warn(event.facts.summary)
 
     def _on_note(self, event: Note) -> None:
         (self.warn if event.warning else self.remark)(event.text)

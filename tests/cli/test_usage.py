@@ -17,6 +17,12 @@ from tests.shell.black_box import at, on_a_terminal, piped
 
 SENTENCES = [
     (["h", "--stattls"], "there is no option --stattls: is --starttls meant?"),
+    (["h", "--frob"], "is --proxy meant? poptalk connect --help lists all options"),
+    (["h", "--login", "b", "--mechanism", "FOO"], '"FOO" is no way to log in: there are SCR'),
+    (
+        ["check", "--mechanism", "PLAN"],
+        '"PLAN" is no way to log in: is PLAIN meant? There are',
+    ),
     (["h", "--port", "110"], "the port is a word after the host"),
     (["h", "--user", "bob"], "--login USER logs in"),
     (["h", "--secure"], "TLS from the first octet is --tls, and STLS first of all is --starttls"),

@@ -428,7 +428,10 @@ def test_one_with_stls_and_the_other_with_tls_at_once(
     # The recording server doesn't begin TLS: what counts is the request.
     assert clear.received.startswith(b"STLS\r\n")
     assert b"USER bob" not in clear.received
-    assert "B: " in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "A: TLSv1.3, " in said
+    assert "certificate NOT verified; it came alone" in said
+    assert "B: " in said
 
 
 # A real server.

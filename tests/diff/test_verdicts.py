@@ -71,7 +71,7 @@ def test_nothing_is_the_same_of_which_nothing_was_compared() -> None:
     right = survey(message(1, unique_id=b"x", body=b"b"), place="new")
     found = verdicts(left, right)
     assert found["content"].outcome is Outcome.DIFFERS
-    assert found["content"].left == "0 compared"
+    assert (found["content"].left, found["content"].right) == ("0 compared", "2 unmatched")
     assert found["order"].outcome is Outcome.UNKNOWN
     assert found["sizes"].outcome is Outcome.UNKNOWN
 

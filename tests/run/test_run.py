@@ -319,7 +319,10 @@ def test_4_a_certificate_that_is_not_trusted(script: Path, tmp_path: Path) -> No
     context = certificates.unknown_issuer(tmp_path).server_context
     with RecordingServer(tls=context) as server:
         assert run(script, *at(server), "--tls", POPTALK_PASSWORD="x").code == 4
-        assert run(script, *at(server), "--tls", "--insecure", POPTALK_PASSWORD="x").code == 1
+        finished = run(script, *at(server), "--tls", "--insecure", POPTALK_PASSWORD="x")
+        assert finished.code == 1
+        assert "certificate NOT verified; it came alone, without its issuer" in finished.stderr
+        assert finished.stdout.count(b"NOT verified") == 1
 
 
 def test_5_the_server_hangs_up(script: Path) -> None:

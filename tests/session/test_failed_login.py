@@ -295,9 +295,10 @@ def test_a_piped_login_that_is_refused_says_so_where_nobody_sees_the_answers(
     assert "Zq7Vx9Wk4Jy" not in stderr
 
 
-def test_one_that_comes_about_at_last_is_not_spoken_of() -> None:
+def test_one_that_comes_about_at_last_is_not_explained() -> None:
     lines = b"USER bob\nPASS a\nUSER bob\nPASS b\nQUIT\n"
     steps: list[Step] = [GREETING]
     for reply in (b"+OK\r\n", b"-ERR no\r\n", b"+OK\r\n", b"+OK\r\n", b"+OK\r\n"):
         steps += [ExpectLine(), Send(reply)]
-    assert piped_away(lines, [*steps, Close()]) == (1, "")
+    said = 'poptalk: PASS was refused: "-ERR no".\n'
+    assert piped_away(lines, [*steps, Close()]) == (1, said)

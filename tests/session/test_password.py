@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from poptalk.session.password import (
     PasswordSource,
     SourceKind,
     Wanted,
+    check_source,
     find_password,
 )
 
@@ -144,6 +146,29 @@ def test_netrc(tmp_path: Path) -> None:
     assert SECRET.split()[0] not in str(refused.value)
     with pytest.raises(NoPassword, match="cannot be read"):
         found(SourceKind.NETRC, str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_netrc_that_others_can_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """Both by the rule of password files; Python's netrc has one for ~/.netrc alone."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / ".netrc"
+    path.write_text("machine mail.example.org login bob password x\n")
+    path.chmod(0o644)
+    detail, shown = (str(path), str(path)) if named else ("", "~/.netrc")
+    said = re.escape(f"{shown} can be read by others: chmod 600 {shown}")
+    with pytest.raises(NoPassword, match=said):
+        found(SourceKind.NETRC, detail)
+    with pytest.raises(NoPassword, match=said):
+        check_source(PasswordSource(kind=SourceKind.NETRC, detail=detail))
+    path.chmod(0o600)
+    check_source(PasswordSource(kind=SourceKind.NETRC, detail=detail))
+    assert found(SourceKind.NETRC, detail) == "x"
+    path.write_bytes(b"machine mail.example.org login bob password \xff\n")
+    with pytest.raises(NoPassword, match="is not UTF-8"):
+        found(SourceKind.NETRC, detail)
 
 
 def test_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:

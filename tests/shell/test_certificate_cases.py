@@ -11,8 +11,8 @@ import trustme
 
 from tests.servers import certificates
 from tests.servers.certificates import LOOPBACK_NAMES, ServerIdentity
-from tests.servers.recording import RecordingServer
-from tests.servers.scripted import ExpectLine, ScriptedServer, Send, StartTls
+from tests.servers.recording import RecordingServer, by_keyword
+from tests.servers.scripted import Answer, ExpectLine, ScriptedServer, Send, StartTls
 from tests.shell.black_box import at, on_a_terminal, piped, said_once
 
 PIN = ("--pin", "AB" * 32)
@@ -98,7 +98,29 @@ def test_a_pin_is_enough_of_a_check_besides_insecure(tmp_path: Path) -> None:
         [line] = [line for line in refused.stderr.splitlines() if "SHA-256  " in line]
         pin = line.split()[-1]
         finished = piped(b"NOOP\n", *at(server), "--tls", "--insecure", "--pin", pin)
-        assert finished.code == 0, finished.stderr
+        assert (finished.code, finished.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("option", ["--tls", "--starttls"])
+def test_insecure_says_in_a_pipe_too_what_is_wrong(option: str, tmp_path: Path) -> None:
+    """Once for each connection, however its lines come; the prompt says it in the same words."""
+    context = certificates.self_signed(tmp_path).server_context
+    said = "certificate NOT verified; it is self-signed: no authority vouches for it\n"
+    for lines, given in ((b"NOOP\n", ()), (b"", ("-e", "NOOP")), (b"NOOP\n", ("--log", "log"))):
+        begins = [
+            Send(b"+OK\r\n"),
+            ExpectLine(),
+            Send(b"+OK\r\n"),
+            StartTls(context),
+            Answer(by_keyword({}, otherwise=b"+OK\r\n")),
+        ]
+        at_once = option == "--tls"
+        with RecordingServer(tls=context) if at_once else ScriptedServer(begins) as server:
+            finished = piped(lines, *at(server), option, "--insecure", *given, cwd=tmp_path)
+        assert finished.code == 0
+        assert finished.stderr.startswith("poptalk: TLSv1.3, ")
+        assert finished.stderr.endswith(said)
+        assert finished.stderr.count("\n") == 1
 
 
 def test_the_name_in_the_certificate_can_be_another(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.recording import GREETING, RecordingServer, by_keyword
-from tests.servers.scripted import Expect, ScriptedServer, Send
+from tests.servers.scripted import Close, Expect, ScriptedServer, Send
 from tests.shell.black_box import Finished, at, on_a_terminal, piped, without_escapes
 
 ANSWERS = {
@@ -49,7 +49,52 @@ def test_it_is_a_one_liner_on_a_terminal_too(tmp_path: Path) -> None:
 
 def test_1_a_line_that_is_refused() -> None:
     with RecordingServer(reply=by_keyword(ANSWERS)) as server:
-        assert one_liner(server, "-e", "DELE 1").code == 1
+        finished = one_liner(server, "-e", "DELE 1")
+    assert finished.code == 1
+    assert finished.stderr == 'poptalk: DELE 1 was refused: "-ERR unknown command".\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (b"DELE 1\nQUIT\n", "DELE 1 was refused: "),
+        (b"NOOP\nDELE 1\nDELE 2\nQUIT\n", "DELE 1 was refused, the first of 2 refusals: "),
+        (b"PAS s3cret\nQUIT\n", "a line that isn't a POP3 command was refused: "),
+    ],
+)
+def test_1_cron_gets_a_sentence(lines: bytes, said: str) -> None:
+    """Once, with the first command that was refused; of a secret there is nothing in it."""
+    for options in ((), ("--pipeline",), ("--login", "bob")):
+        with RecordingServer(reply=by_keyword(ANSWERS)) as server:
+            finished = one_liner(server, *options, lines=lines)
+        assert finished.code == 1
+        assert finished.stderr == f'poptalk: {said}"-ERR unknown command".\n'
+
+
+def test_1_the_greeting_is_err() -> None:
+    with ScriptedServer([Send(b"-ERR busy\r\n"), Expect(b"QUIT\r\n"), Send(b"+OK\r\n")]) as server:
+        finished = one_liner(server, "-e", "QUIT")
+    assert finished == (1, b"-ERR busy\r\n+OK\r\n", 'poptalk: the greeting was "-ERR busy".\n')
+
+
+def test_5_a_server_that_turns_away_is_quoted() -> None:
+    steps = [Send(b"-ERR too many connections\r\n"), Expect(b"NOOP\r\n"), Close()]
+    with ScriptedServer(steps) as server:
+        finished = one_liner(server, lines=b"NOOP\nQUIT\n")
+    assert finished.code == 5
+    assert finished.stderr == (
+        "poptalk: the session was not finished: the server closed the connection after "
+        f'"-ERR too many connections". ({server.host}:{server.port})\n'
+    )
+
+
+def test_a_refusal_that_can_be_seen_is_not_repeated() -> None:
+    with (
+        RecordingServer(reply=by_keyword(ANSWERS)) as server,
+        on_a_terminal(*at(server), "-e", "DELE 1") as pty,
+    ):
+        assert pty.wait_exit() == 1
+    assert "was refused" not in pty.text
 
 
 def test_only_what_comes_behind_the_login() -> None:
@@ -139,9 +184,11 @@ def test_a_pipeline_is_cut_too() -> None:
         (["-e", "STAT", "--pipeline", "--local-commands"], "a local command sends nothing"),
     ],
 )
-def test_2_what_cannot_be_asked_for(options: list[str], sentence: str) -> None:
+def test_2_what_cannot_be_asked_for(options: list[str], sentence: str, tmp_path: Path) -> None:
     with RecordingServer() as server:
-        finished = one_liner(server, *options)
+        finished = one_liner(server, "--log", str(tmp_path / "log"), *options)
+    assert not server.connections
+    assert not (tmp_path / "log").exists()
     assert finished.code == 2
     assert sentence in finished.stderr
     assert "sesame" not in finished.stderr

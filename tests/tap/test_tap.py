@@ -137,7 +137,7 @@ def test_a_server_that_is_not_there_gives_its_exit_code(server: Server) -> None:
     [
         (("a", "b"), 2, "is no place to listen at"),
         (("127.0.0.1:{port}", "localhost"), 1, "cannot be listened on (address already in use)"),
-        (("198.51.100.1:0", "localhost"), 1, "cannot be listened on"),
+        (("198.51.100.1:0", "localhost"), 2, "is no address of this machine"),
         (("--log", "/nowhere/log", "localhost"), 2, "--log: /nowhere/log cannot be written"),
         (("--save-ca", "/nowhere/ca", "localhost"), 2, "--save-ca: /nowhere/ca cannot be written"),
         (("--log-format", "jsonl", "localhost"), 2, "--log-format is for --log FILE"),

@@ -141,8 +141,8 @@ def find_method(name: str) -> Method:
         from difflib import get_close_matches
 
         near = get_close_matches(name.upper(), METHODS, n=1)
-        meant = f"is {near[0]} meant? " if near else ""
-        raise LoginError(f"that is no way to log in: {meant}there are {', '.join(METHODS)}")
+        meant = f"is {near[0]} meant? There" if near else "there"
+        raise LoginError(f"that is no way to log in: {meant} are {', '.join(METHODS)}")
     return method
 
 
