@@ -283,7 +283,7 @@ def test_a_flood_that_nobody_asked_for_counts_as_one_reply(
 async def test_a_log_that_is_begun_late_has_what_came_before(tmp_path: Path) -> None:
     early, late, machine = (tmp_path / name for name in ("early", "late", "machine"))
     with practising() as practice:
-        async with live(practice, columns=200, log=early) as shell:
+        async with live(practice, columns=500, log=early) as shell:
             for line in ("USER bob", "PASS jones", "RETR 2"):
                 await shell.ask(line)
             await shell.enter(f":log --jsonl {machine}", until="with what came before")
