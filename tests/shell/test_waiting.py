@@ -300,6 +300,7 @@ async def test_spaces_at_the_end_of_a_line_are_seen() -> None:
     with RecordingServer(reply=BODY) as server:
         async with live(server) as shell:
             await shell.enter("STAT  ", until="C: STAT    # 2 spaces at the end")
+            await shell.see("S: +OK 1 5000")
             await shell.enter(":raw", until=r"S: +OK 1 5000\r\n")
             assert shell.said().count(r"C: STAT  \r\n  # 2 spaces at the end") == 1
 
