@@ -478,12 +478,14 @@ class Refusals:
 
     def tell_first(self) -> None:
         """Say what was refused first, unless another sentence says it."""
-        if self.told or self._refused is not None:
+        session = self._session
+        not_welcome = session.core.greeted is Status.ERR
+        if self.told or self._refused is not None or not (not_welcome or self._first):
             return
+        # Loaded for a refusal alone: it takes a pipe a tenth of its time.
         from poptalk.terminal.safe import harmless
 
-        session = self._session
-        if session.core.greeted is Status.ERR:
+        if not_welcome:
             greeting = harmless(session.exchanges.greeting, limit=PRINTABLE_LIMIT)
             complain(f"the greeting was {quoted(greeting)}")
         elif self._first is not None:

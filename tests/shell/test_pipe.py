@@ -354,7 +354,7 @@ def test_standard_output_that_is_closed() -> None:
     with answering({}) as server:
         finished = subprocess.run(
             ["sh", "-c", 'exec "$@" >&-', "sh", *poptalk(*at(server))],
-            input=b"QUIT\n",
+            input=b"USER bob\nPASS jones\nSTAT\nQUIT\n",
             capture_output=True,
             env=environment(),
             timeout=TIMEOUT,
@@ -446,6 +446,7 @@ def test_the_options_may_stand_anywhere() -> None:
 
 def test_a_piped_session_loads_nothing_heavy() -> None:
     heavy = {"asyncio", "ssl", "dataclasses", "typing", "inspect", "prompt_toolkit", "pygments"}
+    heavy |= {"json", "unicodedata"}
     program = (
         "import sys; from poptalk.cli import main; code = main(sys.argv[1:]);"
         f"sys.exit(' '.join(sorted({heavy!r} & set(sys.modules))) or code)"
