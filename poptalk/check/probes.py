@@ -54,14 +54,19 @@ def capa(run: ProbeRun) -> None:
     run.finish(label="QUIT")
 
 
+AFTER_LOGIN = [
+    verb for verb in VERBS.values() if verb.states == {State.TRANSACTION} and not verb.relic
+]
+"""The commands that belong after the login and nowhere else."""
+
+
 @probe()
 def before_login(run: ProbeRun) -> None:
     """Send what belongs after the login."""
-    for verb in VERBS.values():
-        if verb.states == {State.TRANSACTION} and not verb.relic:
-            needed = sum(not argument.optional for argument in verb.arguments)
-            for given in range(needed, len(verb.arguments) + 1):
-                run.mistake(b" ".join((verb.name, *[b"1", b"0"][:given])))
+    for verb in AFTER_LOGIN:
+        needed = sum(not argument.optional for argument in verb.arguments)
+        for given in range(needed, len(verb.arguments) + 1):
+            run.mistake(b" ".join((verb.name, *[b"1", b"0"][:given])))
 
 
 @probe()

@@ -18,7 +18,7 @@ from poptalk.check.model import (
     refused,
     wrong_if,
 )
-from poptalk.check.probes import LENGTHS, LONGEST_PROMISED
+from poptalk.check.probes import AFTER_LOGIN, LENGTHS, LONGEST_PROMISED
 
 
 @check(
@@ -123,24 +123,15 @@ check(
     judge=refused("syntax", "APOP"),
 )
 
-for _command, _section in (
-    ("STAT", "5"),
-    ("LIST", "5"),
-    ("UIDL", "7"),
-    ("RETR", "5"),
-    ("TOP", "7"),
-    ("DELE", "5"),
-    ("NOOP", "5"),
-    ("RSET", "5"),
-):
+for _verb in AFTER_LOGIN:
     check(
-        f"rfc1939/{_section}/{_command.lower()}-before-login",
+        f"rfc1939/{_verb.clause.section}/{_verb.keyword.lower()}-before-login",
         MUST,
         WRONG_STATE,
-        expects=f"{_command} before the login is refused",
+        expects=f"{_verb.keyword} before the login is refused",
         suffers="it believes that it is logged in",
         probes="before_login",
-        judge=refused("before_login", _command),
+        judge=refused("before_login", _verb.keyword),
     )
 
 for _command, _label in (
